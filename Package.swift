@@ -1,0 +1,193 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// The rooms of the house, one target each. Arrows point only downwards in this file's order;
+// `swift build --explicit-target-dependency-import-check error` keeps them honest.
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "pollux",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "pollux", targets: ["pollux"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Pure rooms: values and rules; no I/O, no clock, no dice.
+        .target(name: "VerbatimJSON"),
+        .target(name: "TaskModel", dependencies: ["VerbatimJSON"]),
+        .target(name: "PollingPolicy", dependencies: ["TaskModel"]),
+        .target(
+            name: "ProviderCatalog", dependencies: ["TaskModel", "VerbatimJSON", yams],
+            resources: [
+                .embedInCode("Definitions/xhuoapi.yaml"), .embedInCode("Definitions/fal.yaml"),
+                .embedInCode("Definitions/replicate.yaml"), .embedInCode("Definitions/openai.yaml"),
+                .embedInCode("Definitions/google.yaml"), .embedInCode("Definitions/runway.yaml"),
+                .embedInCode("Definitions/xhuoapi-guide.yaml"),
+            ]),
+        .target(name: "TaskStore", dependencies: ["TaskModel", "VerbatimJSON"]),
+        .target(name: "LocalAPIContract", dependencies: ["VerbatimJSON"]),
+
+        // Effectful rooms.
+        .target(
+            name: "SQLiteMigrations", path: "migrations/sqlite",
+            resources: [
+                .embedInCode("0001_create_task.sql"), .embedInCode("0002_learn_durations.sql"),
+                .embedInCode("0003_count_tasks.sql"),
+            ]),
+        .target(
+            name: "SQLiteTaskStore",
+            dependencies: ["TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", grdb, sqlite, logging]),
+        .target(
+            name: "UpstreamHTTP",
+            dependencies: ["ProviderCatalog", "TaskModel", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, nioPosix]),
+        .target(
+            name: "TaskEngine",
+            dependencies: [
+                "TaskModel", "PollingPolicy", "ProviderCatalog", "TaskStore", "VerbatimJSON", crypto, logging,
+                serviceLifecycle,
+            ]),
+        .target(
+            name: "LocalAPI",
+            dependencies: [
+                "TaskEngine", "TaskModel", "LocalAPIContract", "VerbatimJSON", hummingbird, hummingbirdCore, httpTypes,
+                nioCore, logging,
+            ],
+            resources: [.embedInCode("openapi.json")]),
+        .target(
+            name: "LocalAPIClient",
+            dependencies: ["LocalAPIContract", "VerbatimJSON", asyncHTTPClient, nioCore, nioHTTP1]),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "LocalAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore", "TaskStore", "ProviderCatalog",
+                "PollingPolicy", "TaskModel", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging, serviceLifecycle,
+                yams,
+            ]),
+        // The simulated provider shares no code with our reading of the real one.
+        .target(name: "Sandbox", dependencies: [hummingbird, httpTypes, nioCore, logging, serviceLifecycle]),
+        // The judge of the schedule: plays the policy against known durations, without waiting.
+        .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "TaskModel"]),
+        .executableTarget(
+            name: "pollux",
+            dependencies: [
+                "Daemon", "Sandbox", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON", argumentParser, logging,
+                serviceLifecycle, unixSignals,
+            ]),
+
+        // Not part of the product: figures for scripts/run-benchmarks.sh.
+        .executableTarget(
+            name: "benchmarks",
+            dependencies: [
+                "TaskEngine", "PollingPolicy", "ProviderCatalog", "UpstreamHTTP", "SQLiteTaskStore", "SQLiteMigrations",
+                "TaskStore", "TaskModel", "VerbatimJSON", asyncHTTPClient, grdb, hummingbird, logging, nioCore,
+                nioPosix,
+            ],
+            path: "Sources/Benchmarks"),
+
+        // Tests.
+        .target(
+            name: "TaskTesting",
+            dependencies: [
+                "TaskEngine", "TaskModel", "ProviderCatalog", "PollingPolicy", "TaskStore", "SQLiteTaskStore",
+                "VerbatimJSON", logging,
+            ],
+            path: "Tests/TaskTesting"),
+        .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
+        .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "VerbatimJSON", "TaskTesting"]),
+        .testTarget(
+            name: "PollingPolicyTests", dependencies: ["PollingPolicy", "PollingSimulator", "TaskModel", "TaskTesting"]),
+        .testTarget(
+            name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "TaskModel", "VerbatimJSON"],
+            resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "TaskStoreTests",
+            dependencies: [
+                "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel", "VerbatimJSON", "TaskTesting", grdb,
+            ]),
+        .testTarget(
+            name: "TaskEngineTests",
+            dependencies: [
+                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
+                "VerbatimJSON",
+                "TaskTesting", logging,
+            ]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "TaskModel", "VerbatimJSON",
+                "TaskTesting", grdb, logging,
+            ]),
+        .testTarget(
+            name: "UpstreamHTTPTests",
+            dependencies: ["UpstreamHTTP", "ProviderCatalog", "TaskModel", nioCore, nioPosix, nioHTTP1]),
+        .testTarget(
+            name: "LocalAPITests",
+            dependencies: [
+                "LocalAPI", "LocalAPIContract", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog",
+                "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
+                nioCore, logging,
+            ]),
+        .testTarget(name: "LocalAPIContractTests", dependencies: ["LocalAPIContract", "VerbatimJSON"]),
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON", argumentParser]),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: ["Daemon", "ProviderCatalog", "TaskModel", "TaskTesting", "UpstreamHTTP", logging]),
+        .testTarget(
+            name: "SandboxTests", dependencies: ["Sandbox", nioCore, nioPosix, logging, serviceLifecycle],
+            exclude: ["Clients"]),
+        // What libFuzzer and the seeded mutations run.
+        .target(
+            name: "FuzzTargets", dependencies: ["LocalAPIContract", "ProviderCatalog", "TaskModel", "VerbatimJSON"],
+            path: "Tests/FuzzTargets"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], resources: [.copy("Corpus")]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON"]),
+    ]
+)
+
+// libFuzzer brings a `main` of its own, so this links only with `--sanitize fuzzer`: scripts/run-fuzzer.sh.
+if Context.environment["POLLUX_FUZZER"] != nil {
+    package.targets.append(
+        .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
+}
+
+for target in package.targets { target.swiftSettings = strict }

@@ -1,0 +1,135 @@
+import Foundation
+import Logging
+import PollingPolicy
+import ProviderCatalog
+import SQLiteTaskStore
+import Synchronization
+import TaskEngine
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// What a poll and a submit cost ourselves, at different numbers of tasks that merely wait.
+///
+/// The provider answers at once and from memory, the clock is set forward to the next due time, and everything else is
+/// as in the daemon: store, commits, rules.
+struct SchedulerBenchmarks {
+    let place: Place
+    let report: Report
+
+    func run() async throws {
+        let sizes = place.isQuick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]
+        var first: (poll: Double, submit: Double)?
+        for size in sizes {
+            let costs = try await costs(size, kinds: 4)
+            report.plot("per poll", at: size, costs.poll, in: .cost)
+            report.plot("per submit", at: size, costs.submit, in: .cost)
+            let base = first ?? costs
+            if first == nil { first = costs }
+            let bar = size == 1_000_000 ? 1.5 : nil
+            let words = "\(size.formatted()) running tasks"
+            report.add(
+                "scheduler: one poll among \(words)", costs.poll, " µs", limit: base.poll, of: "1,000 tasks", bar: bar,
+                below: true)
+            report.add(
+                "store: one submit among \(words)", costs.submit, " µs", limit: base.submit, of: "1,000 tasks",
+                bar: bar,
+                below: true)
+        }
+        let many = try await costs(100_000, kinds: 20)
+        report.add("scheduler: one poll among 100,000 tasks of 20 endpoints", many.poll, " µs")
+    }
+
+    /// Microseconds of wall clock per poll and per stored submission.
+    private func costs(_ size: Int, kinds: Int) async throws -> (poll: Double, submit: Double) {
+        let directory = try place.directory("scheduler-\(size)-\(kinds)")
+        let start = Timestamp(Date())
+        try SeededDatabase.make(directory + "/pollux.sqlite", tasks: size, kinds: kinds, now: start)
+        let store = try SQLiteTaskStore.open(path: directory + "/pollux.sqlite")
+        let time = SteppedTime(start)
+        let provider = InstantProvider()
+        let context = try await EngineContext(
+            store: store, catalog: try ProviderCatalog.builtIn(), transport: provider, limits: Self.limits,
+            hasToken: { _ in true }, time: time, random: EngineRandom(SystemRandomNumberGenerator()),
+            logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
+        let scheduler = PollScheduler(context)
+        var polls = 0
+        var spent: UInt64 = 0
+        let wanted = place.isQuick ? 300 : 2_000
+        while polls < wanted {
+            let before = provider.sent
+            let began = Clock.nanoseconds
+            let next = try await scheduler.step()
+            spent += Clock.nanoseconds - began
+            polls += provider.sent - before
+            time.advance(to: next)
+        }
+        let submit = try await submits(on: store, count: place.isQuick ? 2_000 : 20_000, now: time.now())
+        try store.close()
+        return (Double(spent) / 1_000 / Double(polls), submit)
+    }
+
+    private func submits(on store: SQLiteTaskStore, count: Int, now: Timestamp) async throws -> Double {
+        var random = SystemRandomNumberGenerator()
+        guard let endpoint = EndpointName("kling/videos") else { throw BenchmarkError("no endpoint") }
+        let tasks = (0..<count).map { _ in
+            NewTask(
+                task: TrackedTask(
+                    id: TaskID(at: now, using: &random), endpoint: endpoint, createdAt: now, onUncertain: .hold),
+                payload: TaskPayload(request: ["prompt": "A paper boat crosses a puddle"]))
+        }
+        let began = Clock.nanoseconds
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for lane in 0..<64 {
+                group.addTask {
+                    for index in stride(from: lane, to: count, by: 64) { _ = try await store.insert(tasks[index]) }
+                }
+            }
+            try await group.waitForAll()
+        }
+        return Double(Clock.nanoseconds - began) / 1_000 / Double(count)
+    }
+
+    /// As in the daemon, but for the provider's bound on requests.
+    static var limits: EngineLimits {
+        var limits = EngineLimits()
+        limits.pollsPerSecond = 1e9
+        return limits
+    }
+}
+
+/// A clock that stands still until it is set.
+final class SteppedTime: TimeSource {
+    private let point: Mutex<Timestamp>
+
+    init(_ start: Timestamp) { point = Mutex(start) }
+
+    func now() -> Timestamp { point.withLock { $0 } }
+    func elapsed() -> Duration { .milliseconds(now().milliseconds) }
+    func sleep(until point: Timestamp) async {}
+    func advance(to next: Timestamp) { point.withLock { $0 = max($0, next) } }
+}
+
+/// Says of every task, at once, that it is still running.
+final class InstantProvider: UpstreamTransport {
+    private let count = Mutex(0)
+
+    var sent: Int { count.withLock { $0 } }
+
+    func send(
+        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+    ) async throws(UpstreamTransportError) -> UpstreamReply {
+        count.withLock { $0 += 1 }
+        let asked = (try? JSONValue(parsing: String(decoding: request.body ?? [], as: UTF8.self), limits: .lenient))?
+            .object
+        if let ids = asked?["ids"]?.array {
+            let items = ids.compactMap(\.string).map(Self.record).joined(separator: ",")
+            return UpstreamReply(status: 200, body: Array("{\"items\":[\(items)],\"count\":\(ids.count)}".utf8))
+        }
+        return UpstreamReply(status: 200, body: Array(Self.record(asked?["id"]?.string ?? "").utf8))
+    }
+
+    private static func record(_ id: String) -> String {
+        #"{"id":"\#(id)","created_at":1740969535.333,"request":{"prompt":"A cat"},"response":{"task_id":"\#(id)","status":"processing"}}"#
+    }
+}

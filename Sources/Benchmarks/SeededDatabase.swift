@@ -1,0 +1,56 @@
+import Foundation
+import GRDB
+import SQLiteTaskStore
+import TaskModel
+
+/// A database of so many running tasks, as the store would have written it, made in SQL.
+enum SeededDatabase {
+    static let endpoints = [
+        "kling/videos", "veo/videos", "flux/images", "midjourney/imagine", "producer/audios", "minimax/videos",
+        "pika/videos", "seedance/videos", "grok/videos", "nano-banana/images", "dreamina/videos", "luma/videos",
+        "hailuo/videos", "suno/audios", "sora/videos", "openai/images%2Fgenerations", "headshots/generate",
+        "midjourney/edits", "kling/motion", "kling/lip-sync",
+    ].map { $0.replacingOccurrences(of: "%2F", with: "/") }
+
+    /// Due one after another within the minute after `now`, on `kinds` endpoints in turn.
+    static func make(_ path: String, tasks: Int, kinds: Int, now: Timestamp) throws {
+        try SQLiteTaskStore.open(path: path).close()
+        let queue = try DatabaseQueue(path: path)
+        try queue.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
+            try db.execute(sql: "CREATE TEMP TABLE kind (number INTEGER PRIMARY KEY, endpoint TEXT, service TEXT)")
+            for (number, endpoint) in endpoints.prefix(kinds).enumerated() {
+                try db.execute(
+                    sql: "INSERT INTO kind VALUES (?, ?, ?)",
+                    arguments: [number, endpoint, endpoint.prefix { $0 != "/" }.description])
+            }
+            try db.inTransaction {
+                try db.execute(
+                    sql: """
+                        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :tasks)
+                        INSERT INTO task (
+                          id, endpoint, service, state, on_uncertain, remote_id, created_at_ms, submitted_at_ms,
+                          next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms, polls)
+                        SELECT printf('01a20915-%04x-7000-8000-%012x', i >> 16, i), endpoint, service, 'running', 'hold',
+                          printf('%08x-0000-4000-8000-%012x', i, i), :now - 60000, :now - 59000,
+                          :now + (i * 7919) % 60000, 1, :now - 59500, :now - 59000, 3
+                        FROM n JOIN kind ON number = i % :kinds
+                        """,
+                    arguments: [
+                        "tasks": tasks, "kinds": min(kinds, endpoints.count), "now": now.milliseconds,
+                    ])
+                try db.execute(
+                    sql: """
+                        INSERT INTO task_payload (task_key, request)
+                        SELECT task_key, '{"prompt":"A cat sitting on a table, in the style of an old photograph"}' FROM task;
+                        INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail)
+                        SELECT task_key, created_at_ms, 'created', NULL, 'queued', '{}' FROM task;
+                        INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail)
+                        SELECT task_key, submitted_at_ms, 'submission_accepted', 'submitting', 'running', '{}' FROM task;
+                        """)
+                return .commit
+            }
+        }
+        try queue.close()
+    }
+}

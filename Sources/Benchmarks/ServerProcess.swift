@@ -1,0 +1,105 @@
+import Foundation
+import Glibc
+
+/// A program beside us, stopped when it is no longer needed.
+final class ServerProcess {
+    let process = Process()
+    let startedAt: UInt64
+
+    init(_ path: String, _ arguments: [String], environment: [String: String] = [:], output: FileHandle? = nil) throws {
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.environment = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent"].merging(environment) { $1 }
+        process.standardOutput = output ?? FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        startedAt = Clock.nanoseconds
+        try process.run()
+    }
+
+    /// Waits until something succeeds; says how long after the start.
+    @discardableResult
+    func ready(within seconds: Double = 60, _ isReady: () -> Bool) throws -> Double {
+        while !isReady() {
+            let spent = Double(Clock.nanoseconds - startedAt) / 1e9
+            guard process.isRunning, spent < seconds else {
+                throw BenchmarkError("\(process.executableURL?.lastPathComponent ?? "") did not start")
+            }
+            usleep(500)
+        }
+        return Double(Clock.nanoseconds - startedAt) / 1e9
+    }
+
+    /// Resident memory in MiB, as the kernel counts it.
+    var residentMegabytes: Double { (kilobytes("VmRSS:") ?? .nan) / 1_024 }
+    var peakMegabytes: Double { (kilobytes("VmHWM:") ?? .nan) / 1_024 }
+
+    private func kilobytes(_ name: String) -> Double? {
+        let text = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").first { $0.hasPrefix(name) }
+            .flatMap { Double($0.filter(\.isNumber)) }
+    }
+
+    /// Processor time so far, in seconds.
+    var processorSeconds: Double {
+        let text = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)) ?? ""
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 13, let user = Double(fields[11]), let system = Double(fields[12]) else { return .nan }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    func stop() {
+        guard process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    deinit { stop() }
+}
+
+/// A `pollux serve` of its own state.
+struct DaemonProcess {
+    let server: ServerProcess
+    let socket: String
+    /// Seconds until the first answer.
+    let secondsToAnswer: Double
+
+    init(_ place: Place, state: String, baseURL: String, token: Bool = true) throws {
+        try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+        let socket = state + "/pollux.sock"
+        var environment = [
+            "POLLUX_STATE_DIR": state, "POLLUX_SOCKET": socket, "POLLUX_CONFIG": "", "XHUOAPI_BASE_URL": baseURL,
+            "POLLUX_LOG_LEVEL": "warning", "POLLUX_POLLING_MAX_REQUESTS_PER_SECOND": "10000",
+        ]
+        if token { environment["XHUOAPI_TOKEN"] = "benchmark" }
+        server = try ServerProcess(place.pollux, ["serve"], environment: environment)
+        let client = LoadGenerator(target: .unix(socket), framing: .http, connections: 1, expecting: "HTTP/1.1 200")
+        secondsToAnswer = try server.ready {
+            guard let fd = try? client.connected() else { return false }
+            close(fd)
+            let answer = try? client.run(1) { _ in HTTPText.request("GET", "/v1/tasks?limit=1") }
+            return answer?.refused == 0
+        }
+        self.socket = socket
+    }
+
+    func client(_ connections: Int, expecting: String = "HTTP/1.1 200") -> LoadGenerator {
+        LoadGenerator(target: .unix(socket), framing: .http, connections: connections, expecting: expecting)
+    }
+}
+
+/// Where things are.
+struct Place {
+    /// The binary under test.
+    let pollux: String
+    /// This program, which also plays the bare servers.
+    let benchmarks: String
+    /// Thrown away at the end.
+    let scratch: String
+    let isQuick: Bool
+
+    func directory(_ name: String) throws -> String {
+        let path = scratch + "/" + name
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
+    }
+}

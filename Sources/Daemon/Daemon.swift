@@ -1,0 +1,189 @@
+import Hummingbird
+import LocalAPI
+import Logging
+import NIOCore
+import NIOPosix
+import PollingPolicy
+import ProviderCatalog
+import SQLiteTaskStore
+import ServiceLifecycle
+import TaskEngine
+import TaskModel
+import TaskStore
+import UnixSignals
+import UpstreamHTTP
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The daemon: everything wired together, from the settings to the socket.
+package enum Daemon {
+    /// Runs until SIGTERM or SIGINT, then lets requests in flight finish for at most 20 seconds.
+    package static func run(
+        flags: DaemonFlags, environment: [String: String], version: String
+    ) async throws(DaemonError) {
+        // Files are ours alone from their first moment on, whatever the shell's umask.
+        umask(0o077)
+        // A file size limit is then an error that we can tell, instead of a signal that kills.
+        signal(SIGXFSZ, SIG_IGN)
+        let settings = try SettingsLoader.load(flags: flags, environment: environment)
+        let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel) }
+        try PrivateDirectory.prepare(settings.stateDirectory, for: "state directory", isOurs: isOurs, logger: logger)
+        // Before anything else is touched: the server would remove a living daemon's socket.
+        let lock = try InstanceLock(
+            path: settings.stateDirectory + "/pollux.lock", of: "the state directory \(settings.stateDirectory)")
+        // Whoever serves the socket keeps its lock; taken here for a moment, so that a place that is taken stops the start.
+        _ = try prepareSocket(settings.socketPath, logger: logger)
+        defer { withExtendedLifetime(lock) {} }
+        try await serve(settings, environment: environment, version: version, logger: logger)
+    }
+
+    /// Makes the socket's directory where there is none, and locks the place.
+    private static func prepareSocket(_ path: String, logger: Logger) throws(DaemonError) -> InstanceLock {
+        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        try PrivateDirectory.prepare(String(path[..<slash]), for: "socket", isOurs: { _ in false }, logger: logger)
+        return try InstanceLock(path: path + ".lock", of: "the socket \(path)")
+    }
+
+    /// Whether a state directory with these files in it was made for us, so that it may be closed to others.
+    private static func isOurs(_ names: [String]) -> Bool { names.isEmpty || names.contains("pollux.lock") }
+
+    private static func serve(
+        _ settings: DaemonSettings, environment: [String: String], version: String, logger: Logger
+    ) async throws(DaemonError) {
+        var settings = settings
+        let providers = try Providers(&settings, environment: environment)
+        for warning in settings.warnings { logger.warning("\(warning)") }
+        let time = SystemTimeSource()
+        let hooks = TestHooks(environment: environment)
+        let group = MultiThreadedEventLoopGroup.singleton
+        let store: SQLiteTaskStore
+        do throws(TaskStoreError) {
+            store = try SQLiteTaskStore.open(path: settings.stateDirectory + "/pollux.sqlite")
+        } catch {
+            throw .store(code: error.code, message: error.message)
+        }
+        let transport = transport(providers, time: time, hooks: hooks, group: group)
+        let outcome: Result<Void, DaemonError>
+        do throws(DaemonError) {
+            try await serve(
+                settings, store: store, providers: providers, transport: transport, time: time, hooks: hooks,
+                group: group, version: version, logger: logger)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        // Nothing is in flight any more, so there is nothing that a failure here could lose.
+        try? await transport.shutdown()
+        try? store.close()
+        try outcome.get()
+        logger.info("Stopped.")
+    }
+
+    private static func serve(
+        _ settings: DaemonSettings, store: SQLiteTaskStore, providers: Providers, transport: UpstreamHTTP,
+        time: SystemTimeSource, hooks: TestHooks, group: any EventLoopGroup, version: String, logger: Logger
+    ) async throws(DaemonError) {
+        let engine: TaskEngine
+        do throws(TaskStoreError) {
+            let context = try await context(
+                settings, store: store, providers: providers, transport: transport, time: time, hooks: hooks,
+                logger: logger)
+            try await Recovery.run(context)
+            engine = TaskEngine(context)
+        } catch {
+            throw .store(code: error.code, message: error.message)
+        }
+        let facts = DaemonFacts(
+            version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
+            stateDirectory: settings.stateDirectory,
+            baseURLs: Dictionary(uniqueKeysWithValues: providers.catalog.providers.map { ($0.name, $0.baseURL) }))
+        let connections = OpenFiles.connections(wanted: LocalAPI.maxConnections)
+        if connections < LocalAPI.maxConnections {
+            logger.warning(
+                "Only \(connections) programs can be connected at once: the limit of open files is low (ulimit -n).")
+        }
+        let socket = SocketKeeper(path: settings.socketPath, logger: logger) { () throws(DaemonError) in
+            try prepareSocket(settings.socketPath, logger: logger)
+        } server: { onRunning in
+            LocalAPI.server(
+                service: engine.service, facts: facts, time: time, eventLoopGroup: group, logger: logger,
+                connections: connections
+            ) {
+                chmod(settings.socketPath, 0o600)
+                await onRunning()
+                logger.info("Pollux \(version) listens on \(settings.socketPath)")
+            }
+        }
+        if providers.tokens.isEmpty {
+            logger.warning(
+                """
+                There is no token, so tasks wait in the queue; nothing is lost. \
+                Set XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) and start again.
+                """)
+        }
+        try await run(engine.loops + [socket, ShutdownBell(service: engine.service)], logger: logger)
+    }
+
+    private static func run(_ services: [any Service], logger: Logger) async throws(DaemonError) {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .error)
+        var configuration = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+        configuration.maximumGracefulShutdownDuration = .seconds(20)
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch let error as TaskStoreError {
+            throw .store(code: error.code, message: error.message)
+        } catch let error as DaemonError {
+            throw error
+        } catch is CancellationError {
+            logger.warning("Some requests did not finish in 20 s. Their tasks go on at the next start.")
+        } catch let error as IOError {
+            throw .noPlace("The socket cannot be opened: \(error).")
+        } catch {
+            throw .broken("The daemon stopped: \(error)")
+        }
+    }
+
+    private static func transport(
+        _ providers: Providers, time: SystemTimeSource, hooks: TestHooks, group: any EventLoopGroup
+    ) -> UpstreamHTTP {
+        UpstreamHTTP(providers: providers.access, eventLoopGroup: group, now: { time.now() }) { isPaid in
+            if isPaid { hooks.passed(.afterLastByte) }
+        }
+    }
+
+    private static func context(
+        _ settings: DaemonSettings, store: SQLiteTaskStore, providers: Providers, transport: UpstreamHTTP,
+        time: SystemTimeSource, hooks: TestHooks, logger: Logger
+    ) async throws(TaskStoreError) -> EngineContext {
+        var limits = EngineLimits()
+        limits.submissionTimeout = settings.submissionTimeout
+        limits.maxInFlight = settings.maxInFlight
+        limits.submissionsPerSecond = settings.submissionsPerSecond
+        limits.pollsPerSecond = settings.pollsPerSecond
+        limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
+        return try await EngineContext(
+            store: store, catalog: providers.catalog, transport: transport, limits: limits,
+            polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
+            defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) }, time: time,
+            random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
+    }
+}
+
+/// Tells the engine when shutdown begins: nothing more is paid for, and clients' long waits end, so that the socket can
+/// close. Last of the services, since a group shuts them down one after another from the end.
+private struct ShutdownBell: Service {
+    let service: TaskService
+
+    func run() async throws {
+        try await gracefulShutdown()
+        service.beginShutdown()
+    }
+}

@@ -1,0 +1,105 @@
+import FoundationEssentials
+import ProviderCatalog
+import TaskModel
+import UpstreamHTTP
+
+/// The providers that this daemon can talk to: those that it ships with and a person's own, where they are, and the
+/// tokens that there are for them.
+struct Providers: Sendable {
+    let catalog: ProviderCatalog
+    /// By the provider's name; never logged, stored or shown.
+    let tokens: [String: String]
+
+    /// Loads the definitions beside the settings file, and for each provider its base URL and token.
+    init(_ settings: inout DaemonSettings, environment: [String: String]) throws(DaemonError) {
+        let environment = environment.filter { !$0.value.isEmpty }
+        let shipped: ProviderCatalog
+        do throws(CatalogError) {
+            shipped = try ProviderCatalog.builtIn(adding: try Self.ownDefinitions(in: settings.providersDirectory))
+        } catch {
+            throw .badSetting(error.message)
+        }
+        try Self.check(settings, shipped, environment)
+        var baseURLs: [String: String] = [:]
+        var tokens: [String: String] = [:]
+        for provider in shipped.providers {
+            if let url = try Self.baseURL(of: provider, settings, environment) { baseURLs[provider.name] = url }
+            let source = TokenSource(
+                variable: provider.tokenVariable, environment: environment,
+                file: environment[provider.tokenVariable + "_FILE"] ?? settings.providers[provider.name]?.tokenFile)
+            let isFirst = provider.tokenVariable == "XHUOAPI_TOKEN"
+            tokens[provider.name] = isFirst && settings.token != nil ? settings.token : try source.read(&settings)
+        }
+        self.tokens = tokens
+        catalog = shipped.moved(to: baseURLs)
+        for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {
+            let isLocal = ["127.0.0.1", "localhost", "[::1]"].contains { url.dropFirst(7).hasPrefix($0) }
+            guard url.lowercased().hasPrefix("http://"), !isLocal else { continue }
+            settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
+        }
+    }
+
+    /// Whether there is what the provider asks for.
+    func lets(in provider: String) -> Bool {
+        tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
+    }
+
+    /// What the transport needs to know.
+    var access: [String: UpstreamHTTP.Access] {
+        Dictionary(
+            uniqueKeysWithValues: catalog.providers.map { provider in
+                (
+                    provider.name,
+                    UpstreamHTTP.Access(
+                        baseURL: provider.baseURL, token: tokens[provider.name],
+                        authentication: provider.authentication,
+                        headers: provider.headers)
+                )
+            })
+    }
+
+    /// The files of a person's own, in order of their names; none where the directory does not exist.
+    private static func ownDefinitions(in directory: String) throws(CatalogError) -> [(name: String, yaml: String)] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return try names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map {
+            name throws(CatalogError) in
+            let path = directory + "/" + name
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw .badField(file: path, line: nil, field: "the file", problem: "it cannot be read")
+            }
+            return (path, String(decoding: data, as: UTF8.self))
+        }
+    }
+
+    private static func baseURL(
+        of provider: ProviderProfile, _ settings: DaemonSettings, _ environment: [String: String]
+    ) throws(DaemonError) -> String? {
+        if provider.name == "xhuoapi", let url = settings.baseURL { return url }
+        let variable = variable(of: provider)
+        guard let text = environment[variable] else { return settings.providers[provider.name]?.baseURL }
+        guard let url = Setting.baseURL(text) else {
+            throw .badSetting("The environment variable \(variable) says \"\(text)\", but it must be a URL.")
+        }
+        return url
+    }
+
+    private static func variable(of provider: ProviderProfile) -> String {
+        "POLLUX_PROVIDERS_\(provider.name.uppercased().replacing("-", with: "_"))_BASE_URL"
+    }
+
+    /// Refuses settings of providers that nobody knows.
+    private static func check(
+        _ settings: DaemonSettings, _ catalog: ProviderCatalog, _ environment: [String: String]
+    ) throws(DaemonError) {
+        let names = catalog.providers.map(\.name)
+        for (name, own) in settings.providers.sorted(by: { $0.key < $1.key }) where !names.contains(name) {
+            let nearest = Spelling.nearest(to: name, among: names).map { " Did you mean \"\($0)\"?" } ?? ""
+            throw .badSetting("\(own.place): there is no provider \"\(name)\".\(nearest)")
+        }
+        let known = catalog.providers.map(variable)
+        for name in environment.keys.sorted() where name.hasPrefix("POLLUX_PROVIDERS_") && !known.contains(name) {
+            let nearest = Spelling.nearest(to: name, among: known).map { " Did you mean \($0)?" } ?? ""
+            throw .badSetting("The environment variable \(name) is about no provider.\(nearest)")
+        }
+    }
+}

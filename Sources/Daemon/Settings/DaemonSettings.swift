@@ -1,0 +1,61 @@
+package import Logging
+package import TaskModel
+
+/// Everything that can be set, already read and checked.
+package struct DaemonSettings: Sendable {
+    /// Database and lock.
+    package var stateDirectory: String
+    package var socketPath: String
+    /// Bearer token of the provider; nil where none is set. Never logged, stored or shown.
+    package var token: String?
+    /// Nil leaves it to the provider's profile.
+    package var baseURL: String?
+    /// What the settings file says of providers by their names.
+    package var providers: [String: ProviderSettings] = [:]
+    /// Where a person's own definitions are.
+    package var providersDirectory = ""
+    package var minGap: Duration = .seconds(1)
+    package var maxGap: Duration = .seconds(60)
+    /// Nil leaves it to the provider's profile.
+    package var pollsPerSecond: Double?
+    package var submissionTimeout: Duration = .seconds(60)
+    package var onUncertain: UncertainPolicy = .hold
+    /// Per service; nil leaves it to the provider's profile.
+    package var maxInFlight: Int?
+    /// Per service; nil leaves it to the provider's profile.
+    package var submissionsPerSecond: Double?
+    package var logLevel: Logger.Level = .info
+    /// What a person should know though it stops nothing.
+    package var warnings: [String] = []
+
+    /// The defaults, in that state directory.
+    package init(stateDirectory: String, socketPath: String) {
+        self.stateDirectory = stateDirectory
+        self.socketPath = socketPath
+    }
+}
+
+/// What the settings file says of one provider.
+package struct ProviderSettings: Sendable {
+    package var baseURL: String?
+    package var tokenFile: String?
+    /// Where it stands, for messages.
+    package var place: String
+}
+
+/// What `pollux serve` was given on the command line; goes over everything else.
+package struct DaemonFlags: Sendable {
+    package var stateDirectory: String?
+    package var socket: String?
+    package var settingsFile: String?
+    package var logLevel: String?
+
+    package init(
+        stateDirectory: String? = nil, socket: String? = nil, settingsFile: String? = nil, logLevel: String? = nil
+    ) {
+        self.stateDirectory = stateDirectory
+        self.socket = socket
+        self.settingsFile = settingsFile
+        self.logLevel = logLevel
+    }
+}

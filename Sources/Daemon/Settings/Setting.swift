@@ -1,0 +1,101 @@
+import Logging
+import TaskModel
+
+/// One thing that can be set: where it is written, and how its text is read.
+///
+/// The one table of settings; the file, the environment and the messages all go by it.
+struct Setting: Sendable {
+    /// As in the settings file: `polling.min_gap_seconds`.
+    let name: String
+    /// The environment variable.
+    let variable: String
+    /// Puts the text into the settings; false where it makes no sense.
+    let apply: @Sendable (String, inout DaemonSettings) -> Bool
+    /// Completes "must be …".
+    let rule: String
+
+    static let all: [Setting] = [
+        Setting("state_directory", "POLLUX_STATE_DIR", rule: "a path") { text, settings in
+            settings.stateDirectory = text
+            return !text.isEmpty
+        },
+        Setting("socket", "POLLUX_SOCKET", rule: "a path") { text, settings in
+            settings.socketPath = text
+            return !text.isEmpty
+        },
+        Setting("xhuoapi.base_url", "XHUOAPI_BASE_URL", rule: "a URL as in https://api.xhuoapi.ai/v1") {
+            text, settings in
+            guard let url = baseURL(text) else { return false }
+            settings.baseURL = url
+            return true
+        },
+        seconds("polling.min_gap_seconds", "POLLUX_POLLING_MIN_GAP_SECONDS", 0.01...3_600, \.minGap),
+        seconds("polling.max_gap_seconds", "POLLUX_POLLING_MAX_GAP_SECONDS", 0.01...86_400, \.maxGap),
+        rate("polling.max_requests_per_second", "POLLUX_POLLING_MAX_REQUESTS_PER_SECOND", \.pollsPerSecond),
+        seconds("submission.timeout_seconds", "POLLUX_SUBMISSION_TIMEOUT_SECONDS", 0.1...7_200, \.submissionTimeout),
+        Setting(
+            "submission.on_uncertain", "POLLUX_SUBMISSION_ON_UNCERTAIN", rule: "hold, resubmit_if_absent or fail"
+        ) { text, settings in
+            guard let policy = UncertainPolicy(rawValue: text) else { return false }
+            settings.onUncertain = policy
+            return true
+        },
+        Setting(
+            "submission.max_in_flight", "POLLUX_SUBMISSION_MAX_IN_FLIGHT", rule: "a whole number from 1 to 100000"
+        ) { text, settings in
+            guard let number = Int(text), (1...100_000).contains(number) else { return false }
+            settings.maxInFlight = number
+            return true
+        },
+        rate("submission.max_per_second", "POLLUX_SUBMISSION_MAX_PER_SECOND", \.submissionsPerSecond),
+        Setting(
+            "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
+        ) { text, settings in
+            guard let level = Logger.Level(rawValue: text.lowercased()) else { return false }
+            settings.logLevel = level
+            return true
+        },
+    ]
+
+    private init(
+        _ name: String, _ variable: String, rule: String,
+        apply: @escaping @Sendable (String, inout DaemonSettings) -> Bool
+    ) {
+        self.name = name
+        self.variable = variable
+        self.rule = rule
+        self.apply = apply
+    }
+
+    private static func seconds(
+        _ name: String, _ variable: String, _ range: ClosedRange<Double>,
+        _ target: any WritableKeyPath<DaemonSettings, Duration> & Sendable
+    ) -> Setting {
+        let rule = "a number of seconds from \(range.lowerBound) to \(Int(range.upperBound))"
+        return Setting(name, variable, rule: rule) { text, settings in
+            guard let number = Double(text), range.contains(number) else { return false }
+            settings[keyPath: target] = .seconds(rounding: number)
+            return true
+        }
+    }
+
+    private static func rate(
+        _ name: String, _ variable: String, _ target: any WritableKeyPath<DaemonSettings, Double?> & Sendable
+    ) -> Setting {
+        Setting(name, variable, rule: "a number above 0, at most 10000") { text, settings in
+            guard let number = Double(text), number > 0, number <= 10_000 else { return false }
+            settings[keyPath: target] = number
+            return true
+        }
+    }
+
+    /// A base URL without its trailing slash; nil for what is none.
+    static func baseURL(_ text: String) -> String? {
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, ["http", "https"].contains(parts[0].lowercased()),
+            let host = parts[1].split(separator: "/", omittingEmptySubsequences: false).first, !host.isEmpty,
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), !text.contains("?"), !text.contains("#")
+        else { return nil }
+        return String(text.reversed().drop { $0 == "/" }.reversed())
+    }
+}

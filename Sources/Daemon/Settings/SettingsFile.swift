@@ -1,0 +1,86 @@
+import FoundationEssentials
+import Yams
+
+/// What `pollux.yaml` says, each entry with the place where it stands.
+struct SettingsFile {
+    /// One value, by its dotted name.
+    struct Entry {
+        let name: String
+        let value: String
+        /// "pollux.yaml, line 3".
+        let place: String
+    }
+
+    /// The one key that is not a setting itself: where the token is.
+    static let tokenFileKey = "xhuoapi.token_file"
+
+    let entries: [Entry]
+
+    /// Reads the file; a key that nobody knows is refused with the nearest known one.
+    init(path: String) throws(DaemonError) {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw .badSetting("The settings file \(path) cannot be read. Does it exist, and may you read it?")
+        }
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: String(decoding: data, as: UTF8.self))
+        } catch {
+            throw .badSetting("The settings file \(path) is not YAML: \(error)")
+        }
+        var entries: [Entry] = []
+        // An empty file, or one of comments only, sets nothing.
+        if let node, node.null == nil { try Self.gather(node, prefix: "", path: path, into: &entries) }
+        self.entries = entries
+    }
+
+    private static func gather(
+        _ node: Node, prefix: String, path: String, into entries: inout [Entry]
+    ) throws(DaemonError) {
+        let place = "\(path), line \(node.mark?.line ?? 1)"
+        guard case .mapping(let mapping) = node else {
+            throw .badSetting("\(place): \(prefix.isEmpty ? "the file" : prefix) must be a list of names with values.")
+        }
+        for (key, value) in mapping {
+            let name = (prefix.isEmpty ? "" : prefix + ".") + (key.string ?? "?")
+            let place = "\(path), line \(key.mark?.line ?? 1)"
+            if known.contains(name) || Self.providerKey(name) != nil {
+                guard let scalar = value.scalar, value.null == nil else {
+                    throw .badSetting("\(place): \(name) must have one value.")
+                }
+                entries.append(Entry(name: name, value: scalar.string, place: place))
+            } else if known.contains(where: { $0.hasPrefix(name + ".") }) || Self.isProviderSection(name) {
+                if value.null == nil { try gather(value, prefix: name, path: path, into: &entries) }
+            } else {
+                throw .badSetting("\(place): \(refusal(of: name))")
+            }
+        }
+    }
+
+    /// `providers.NAME.base_url` and `providers.NAME.token_file`.
+    static func providerKey(_ name: String) -> (provider: String, key: String)? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == "providers", ["base_url", "token_file"].contains(parts[2]) else {
+            return nil
+        }
+        return (String(parts[1]), String(parts[2]))
+    }
+
+    private static func isProviderSection(_ name: String) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.first == "providers" && parts.count <= 2
+    }
+
+    private static var known: [String] { Setting.all.map(\.name) + [tokenFileKey] }
+
+    private static func refusal(of name: String) -> String {
+        if name.hasSuffix("token") {
+            return
+                "a token does not belong into a settings file. Set XHUOAPI_TOKEN, or name a file with xhuoapi.token_file."
+        }
+        if name == "callbacks" || name.hasPrefix("callbacks.") { return "this version takes no callbacks yet." }
+        let sections = Set(known.compactMap { $0.contains(".") ? String($0.prefix { $0 != "." }) : nil })
+        let nearest =
+            Spelling.nearest(to: name, among: known + sections.sorted()).map { " Did you mean \"\($0)\"?" } ?? ""
+        return "there is no setting \"\(name)\".\(nearest)"
+    }
+}

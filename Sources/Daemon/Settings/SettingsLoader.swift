@@ -1,0 +1,114 @@
+import FoundationEssentials
+import Logging
+import TaskModel
+
+/// Gathers the settings: flags over environment over file over defaults.
+package enum SettingsLoader {
+    /// Reads everything, or says which value of which source is wrong and what it must be.
+    package static func load(
+        flags: DaemonFlags, environment: [String: String]
+    ) throws(DaemonError) -> DaemonSettings {
+        let environment = environment.filter { !$0.value.isEmpty }
+        let places = StandardPlaces(environment: environment)
+        var settings = DaemonSettings(stateDirectory: places.stateDirectory, socketPath: "")
+        var tokenFile: String?
+        if let file = try settingsFile(flags: flags, environment: environment, places: places) {
+            for entry in file.entries {
+                if entry.name == SettingsFile.tokenFileKey {
+                    tokenFile = entry.value
+                } else if let (provider, key) = SettingsFile.providerKey(entry.name) {
+                    var own = settings.providers[provider] ?? ProviderSettings(place: entry.place)
+                    if key == "base_url" {
+                        guard let url = Setting.baseURL(entry.value) else {
+                            throw .badSetting(
+                                "\(entry.place) says \(entry.name) is \"\(entry.value)\", but it must be a URL.")
+                        }
+                        own.baseURL = url
+                    } else {
+                        own.tokenFile = places.absolute(entry.value)
+                    }
+                    settings.providers[provider] = own
+                } else if let setting = Setting.all.first(where: { $0.name == entry.name }) {
+                    try set(setting, to: entry.value, from: entry.place, in: &settings)
+                }
+            }
+        }
+        for setting in Setting.all {
+            guard let value = environment[setting.variable] else { continue }
+            try set(setting, to: value, from: "the environment variable \(setting.variable)", in: &settings)
+        }
+        for (name, value, flag) in [
+            ("state_directory", flags.stateDirectory, "--state-dir"), ("socket", flags.socket, "--socket"),
+            ("log.level", flags.logLevel, "--log-level"),
+        ] {
+            guard let value, let setting = Setting.all.first(where: { $0.name == name }) else { continue }
+            try set(setting, to: value, from: flag, in: &settings)
+        }
+        settings.stateDirectory = places.absolute(settings.stateDirectory)
+        if settings.socketPath.isEmpty {
+            settings.socketPath = places.runtimeSocket ?? settings.stateDirectory + "/pollux.sock"
+        }
+        settings.socketPath = places.absolute(settings.socketPath)
+        let file = flags.settingsFile ?? environment["POLLUX_CONFIG"] ?? places.settingsFile
+        settings.providersDirectory =
+            places.absolute(file).split(separator: "/", omittingEmptySubsequences: false)
+            .dropLast().joined(separator: "/") + "/providers"
+        let namedFile = environment["XHUOAPI_TOKEN_FILE"] ?? tokenFile
+        settings.token = try TokenSource(environment: environment, file: namedFile.map(places.absolute)).read(&settings)
+        try check(&settings, environment: environment)
+        return settings
+    }
+
+    private static func settingsFile(
+        flags: DaemonFlags, environment: [String: String], places: StandardPlaces
+    ) throws(DaemonError) -> SettingsFile? {
+        // A file that was named must be there; the one in the usual place need not.
+        if let named = flags.settingsFile ?? environment["POLLUX_CONFIG"] {
+            return try SettingsFile(path: places.absolute(named))
+        }
+        guard FileManager.default.fileExists(atPath: places.settingsFile) else { return nil }
+        return try SettingsFile(path: places.settingsFile)
+    }
+
+    private static func set(
+        _ setting: Setting, to value: String, from place: String, in settings: inout DaemonSettings
+    ) throws(DaemonError) {
+        guard setting.apply(value, &settings) else {
+            throw .badSetting("\(place) says \(setting.name) is \"\(value)\", but it must be \(setting.rule).")
+        }
+    }
+
+    /// Whether a URL without encryption stays on this machine: its whole host says so, not just how it begins.
+    private static func isLocal(_ url: String) -> Bool {
+        let authority = url.dropFirst("http://".count).prefix { $0 != "/" }.lowercased()
+        guard !authority.contains("@") else { return false }
+        return ["127.0.0.1", "localhost", "[::1]"].contains { authority == $0 || authority.hasPrefix($0 + ":") }
+    }
+
+    private static func check(
+        _ settings: inout DaemonSettings, environment: [String: String]
+    ) throws(DaemonError) {
+        guard settings.minGap <= settings.maxGap else {
+            throw .badSetting(
+                "polling.min_gap_seconds (\(settings.minGap.inSeconds)) must not be above polling.max_gap_seconds (\(settings.maxGap.inSeconds))."
+            )
+        }
+        // sockaddr_un holds 108 bytes, the last of them zero.
+        guard settings.socketPath.utf8.count <= 107 else {
+            throw .badSetting(
+                "The socket's path has \(settings.socketPath.utf8.count) bytes, but the system allows 107: \(settings.socketPath). Choose a shorter one with --socket or POLLUX_SOCKET."
+            )
+        }
+        if let url = settings.baseURL, settings.token != nil, url.lowercased().hasPrefix("http://"), !isLocal(url) {
+            settings.warnings.append("The token goes to \(url) without encryption. Use https.")
+        }
+        let known = Setting.all.map(\.variable) + ["POLLUX_CONFIG"]
+        for name in environment.keys.sorted()
+        where name.hasPrefix("POLLUX_") && !name.hasPrefix("POLLUX_PROVIDERS_") && !known.contains(name)
+            && !name.hasPrefix("POLLUX_TEST_")
+        {
+            let nearest = Spelling.nearest(to: name, among: known).map { " Did you mean \($0)?" } ?? ""
+            settings.warnings.append("The environment variable \(name) means nothing to Pollux.\(nearest)")
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Hummingbird
+import LocalAPIContract
+import TaskModel
+import VerbatimJSON
+
+/// Reads the parameters of a query; one that no route knows or that makes no sense is refused by name.
+struct QueryReader {
+    private let parameters: [(name: String, value: String)]
+
+    init(_ request: Request, knowing known: [String]) throws(Problem) {
+        parameters = request.uri.queryParameters.map { (String($0.key), String($0.value)) }
+        for (name, _) in parameters where !known.contains(name) {
+            let nearest = NearestName.of(name, among: known)
+            let known = known.isEmpty ? "It takes none." : "It takes \(known.joined(separator: ", "))."
+            throw Problem(
+                .badRequest, ProblemCode.invalidParameter, title: "The query was not understood",
+                "This route has no parameter \"\(name)\"\(nearest.map { "; did you mean \"\($0)\"?" } ?? ".") \(known)",
+                members: [("fields", [.string(name)])] + (nearest.map { [("nearest", [.string($0)])] } ?? []))
+        }
+    }
+
+    /// Every value given under that name.
+    func all(_ name: String) -> [String] { parameters.filter { $0.name == name }.map(\.value) }
+
+    /// The value, which may be given once.
+    func one(_ name: String) throws(Problem) -> String? {
+        let values = all(name)
+        guard values.count <= 1 else { throw Self.problem(name, "may be given once only") }
+        return values.first
+    }
+
+    /// A list separated by commas, which may be given several times.
+    func list(_ name: String) -> [String] {
+        all(name).flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+    }
+
+    /// A whole number within bounds.
+    func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
+        guard let text = try one(name) else { return nil }
+        guard let value = Int(text), range.contains(value), !text.hasPrefix("+") else {
+            throw Self.problem(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    /// A number of seconds within bounds, fractions allowed.
+    func seconds(_ name: String, upTo most: Double) throws(Problem) -> Duration? {
+        guard let text = try one(name) else { return nil }
+        guard let value = Double(text), value >= 0, value <= most else {
+            throw Self.problem(name, "must be a number of seconds from 0 to \(Int(most))")
+        }
+        return .seconds(rounding: value)
+    }
+
+    /// A point in time.
+    func time(_ name: String) throws(Problem) -> Timestamp? {
+        guard let text = try one(name) else { return nil }
+        // An unescaped plus sign arrives as a space.
+        guard let time = Timestamp(rfc3339: text.replacing(" ", with: "+")) else {
+            throw Self.problem(name, "must be a time as in 2026-11-23T14:05:09Z")
+        }
+        return time
+    }
+
+    /// A parameter that makes no sense.
+    static func problem(_ name: String, _ rule: String) -> Problem {
+        Problem(
+            .badRequest, ProblemCode.invalidParameter, title: "The query was not understood", "\(name) \(rule).",
+            members: [("fields", [.string(name)])])
+    }
+}

@@ -1,0 +1,71 @@
+package import Hummingbird
+import HummingbirdCore
+import HTTPTypes
+package import Logging
+package import NIOCore
+package import TaskEngine
+package import TaskModel
+
+/// What the daemon knows of itself.
+package struct DaemonFacts: Sendable {
+    package let version: String
+    package let pid: Int
+    package let startedAt: Timestamp
+    package let socketPath: String
+    package let stateDirectory: String
+    /// Base URLs of the providers, by name.
+    package let baseURLs: [String: String]
+
+    package init(
+        version: String, pid: Int, startedAt: Timestamp, socketPath: String, stateDirectory: String,
+        baseURLs: [String: String]
+    ) {
+        self.version = version
+        self.pid = pid
+        self.startedAt = startedAt
+        self.socketPath = socketPath
+        self.stateDirectory = stateDirectory
+        self.baseURLs = baseURLs
+    }
+}
+
+/// The socket through which programs and people reach the engine.
+package enum LocalAPI {
+    /// The largest body that is taken.
+    package static let maxBodyBytes = 8 << 20
+    /// Connections at once, where the system grants that many; more wait in the kernel's queue.
+    package static let maxConnections = 512
+
+    /// The server on a Unix socket, as a service to be run.
+    ///
+    /// The caller holds the lock of the socket: the server removes whatever file is in its place. `onRunning` is called
+    /// once the socket takes connections.
+    package static func server(
+        service: TaskService, facts: DaemonFacts, time: any TimeSource, eventLoopGroup: any EventLoopGroup,
+        logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
+    ) -> some ApplicationProtocol {
+        var quiet = logger
+        // Its own info lines tell of addresses and shutdown steps that mean nothing to a person.
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return Application(
+            router: router(service: service, facts: facts, time: time),
+            server: .http1(configuration: .init(idleTimeout: .seconds(75))),
+            configuration: ApplicationConfiguration(
+                address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
+                availableConnectionsDelegate: MaximumAvailableConnections(connections)),
+            onServerRunning: { _ in await onRunning() }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
+    }
+
+    /// All routes; tests drive it without a socket.
+    package static func router(
+        service: TaskService, facts: DaemonFacts, time: any TimeSource
+    ) -> Router<APIContext> {
+        let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: ProblemMiddleware())
+        TaskRoutes(service: service, time: time).add(to: router)
+        TaskActionRoutes(service: service).add(to: router)
+        EndpointRoutes(service: service).add(to: router)
+        DaemonRoutes(service: service, facts: facts, time: time).add(to: router)
+        return router
+    }
+}

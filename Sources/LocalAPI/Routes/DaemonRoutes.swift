@@ -1,0 +1,52 @@
+import HTTPTypes
+import Hummingbird
+import LocalAPIContract
+import NIOCore
+import TaskEngine
+import TaskModel
+
+/// How the daemon itself is doing, and what it understands.
+struct DaemonRoutes {
+    let service: TaskService
+    let facts: DaemonFacts
+    let time: any TimeSource
+
+    func add(to router: Router<APIContext>) {
+        router.get(LocalAPIRoute.status.routerPath) { request, _ in
+            _ = try QueryReader(request, knowing: [])
+            return Response(json: try await status().json)
+        }
+        router.get(LocalAPIRoute.health.routerPath) { _, _ in Response(json: HealthDocument(status: "ok").json) }
+        router.get(LocalAPIRoute.readiness.routerPath) { _, _ in
+            do throws(TaskServiceError) {
+                try await service.checkReadiness()
+            } catch {
+                throw Problem(
+                    .serviceUnavailable, ProblemCode.notReady, title: "The daemon is not ready", error.message)
+            }
+            return Response(json: HealthDocument(status: "ready").json)
+        }
+        router.get(LocalAPIRoute.description.routerPath) { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: MediaType.json],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
+        }
+    }
+
+    private func status() async throws -> StatusDocument {
+        let report = try await service.report()
+        let providers = report.providers.map { provider in
+            StatusDocument.Provider(
+                name: provider.name, baseURL: facts.baseURLs[provider.name] ?? "",
+                token: provider.hasToken ? "present" : "missing",
+                state: provider.pauseReason == nil ? "open" : "paused",
+                reason: provider.pauseReason)
+        }
+        return StatusDocument(
+            version: facts.version, pid: facts.pid, startedAt: facts.startedAt.rfc3339,
+            uptimeSeconds: (time.now() - facts.startedAt).inSeconds,
+            tasks: Dictionary(uniqueKeysWithValues: report.counts.map { ($0.key.rawValue, $0.value) }),
+            database: .init(path: report.store.path, sizeBytes: Int(report.store.sizeInBytes)),
+            socket: facts.socketPath, stateDirectory: facts.stateDirectory, providers: providers)
+    }
+}

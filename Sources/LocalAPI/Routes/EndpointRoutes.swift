@@ -1,0 +1,56 @@
+import Hummingbird
+import LocalAPIContract
+import TaskEngine
+import TaskModel
+import VerbatimJSON
+
+/// How endpoints are doing, and pausing them.
+struct EndpointRoutes {
+    let service: TaskService
+
+    func add(to router: Router<APIContext>) {
+        router.get(LocalAPIRoute.endpoints.routerPath) { request, _ in
+            _ = try QueryReader(request, knowing: [])
+            let reports = try await service.endpoints()
+            return Response(json: EndpointPage(endpoints: reports.map { EndpointDocument($0) }).json)
+        }
+        router.get(LocalAPIRoute.endpoint.routerPath) { request, context in
+            _ = try QueryReader(request, knowing: [])
+            return try await answer(context) { _ throws(TaskServiceError) in }
+        }
+        router.post(LocalAPIRoute.pause.routerPath) { request, context in
+            _ = try QueryReader(request, knowing: [])
+            return try await answer(context) { name throws(TaskServiceError) in try await service.pause(name) }
+        }
+        router.post(LocalAPIRoute.resume.routerPath) { request, context in
+            _ = try QueryReader(request, knowing: [])
+            return try await answer(context) { name throws(TaskServiceError) in try await service.resume(name) }
+        }
+    }
+
+    /// Does that to the endpoint which the path names, and shows it as it is then.
+    private func answer(
+        _ context: APIContext, after change: (String) async throws(TaskServiceError) -> Void
+    ) async throws -> Response {
+        // The router leaves a segment as it came; an operation may have slashes of its own.
+        let (service, operation) = try (context.parameters.require("service"), context.parameters.require("operation"))
+        let first = service.percentDecoded ?? service
+        // `replicate:` and `predictions` are the halves of a name without a slash.
+        let name = first + (first.hasSuffix(":") ? "" : "/") + (operation.percentDecoded ?? operation)
+        do throws(TaskServiceError) {
+            try await change(name)
+            return Response(json: EndpointDocument(try await self.service.endpoint(name)).json)
+        } catch {
+            // Here the endpoint is what the path names, so an unknown one is not found.
+            let nearest: [EndpointName]
+            switch error {
+            case .unknownEndpoint(_, let names): nearest = names
+            case .synchronousEndpoint: nearest = []
+            default: throw error
+            }
+            throw Problem(
+                .notFound, ProblemCode.endpointNotFound, title: "There is no such endpoint", error.message,
+                members: [("nearest", .array(nearest.map { .string($0.text) }))])
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import HTTPTypes
+import Hummingbird
+import LocalAPIContract
+import TaskEngine
+import TaskModel
+import VerbatimJSON
+
+/// Submitting, adopting, reading and listing tasks.
+struct TaskRoutes {
+    let service: TaskService
+    let time: any TimeSource
+
+    func add(to router: Router<APIContext>) {
+        router.post(LocalAPIRoute.tasks.routerPath) { request, _ in try await submit(request) }
+        router.get(LocalAPIRoute.tasks.routerPath) { request, _ in try await list(request) }
+        router.post(LocalAPIRoute.adopt.routerPath) { request, _ in try await adopt(request) }
+        router.get(LocalAPIRoute.task.routerPath) { request, context in
+            try await show(request, id: context.parameters.require("id"), context: context)
+        }
+        router.get(LocalAPIRoute.events.routerPath) { request, context in
+            try await events(request, id: context.parameters.require("id"))
+        }
+    }
+
+    private func submit(_ request: Request) async throws -> Response {
+        _ = try QueryReader(request, knowing: [])
+        if (request.headers[.contentType] ?? "").lowercased().hasPrefix(MediaType.jsonLines) {
+            return try BulkSubmission(service: service).answer(to: request)
+        }
+        let key = HTTPField.Name(HeaderName.idempotencyKey).flatMap { request.headers[$0] }
+        let document = try SubmitDocument(json: try await request.json())
+        let (task, isNew) = try await service.submit(try Submission(document, headerKey: key))
+        return try await answer(task, isNew: isNew)
+    }
+
+    private func adopt(_ request: Request) async throws -> Response {
+        _ = try QueryReader(request, knowing: [])
+        let document = try AdoptDocument(json: try await request.json())
+        let (task, isNew) = try await service.adopt(
+            endpoint: document.endpoint, remoteID: document.remoteID, labels: document.labels,
+            priority: document.priority ?? 0, deadline: try Timestamp(document.deadline, of: "deadline"))
+        return try await answer(task, isNew: isNew)
+    }
+
+    private func answer(_ stored: StoredTask, isNew: Bool) async throws -> Response {
+        Response(
+            isNew ? .created : .ok, json: await service.document(of: stored).json,
+            location: LocalAPIRoute.task.path(stored.task.id.text))
+    }
+
+    private func show(_ request: Request, id: String, context: APIContext) async throws -> Response {
+        let query = try QueryReader(request, knowing: ["wait_seconds"])
+        let patience = try query.seconds("wait_seconds", upTo: 300) ?? .zero
+        guard patience > .zero else {
+            return Response(json: await service.document(of: try await service.task(id)).json)
+        }
+        return try await context.whileConnected {
+            Response(json: await service.document(of: try await service.task(id, waitingFor: patience)).json)
+        }
+    }
+
+    private func list(_ request: Request) async throws -> Response {
+        let query = try QueryReader(
+            request,
+            knowing: ["state", "endpoint", "label", "created_after", "created_before", "limit", "cursor"])
+        var cursor: PageCursor?
+        if let text = try query.one("cursor") {
+            cursor = PageCursor(text: text)
+            guard cursor != nil else {
+                throw QueryReader.problem("cursor", "is none that a list has given; begin again without it")
+            }
+        }
+        let page = try await service.tasks(
+            matching: try filter(query), after: cursor, limit: try query.integer("limit", in: 1...500) ?? 50)
+        var documents: [TaskDocument] = []
+        for stored in page.tasks { documents.append(await service.document(of: stored)) }
+        return Response(json: TaskPage(tasks: documents, nextCursor: page.next?.text).json)
+    }
+
+    private func filter(_ query: QueryReader) throws -> TaskFilter {
+        var filter = TaskFilter()
+        filter.states = try query.list("state").map { word in
+            guard let state = TaskState(rawValue: word) else {
+                let nearest = NearestName.of(word, among: TaskDocument.states).map { "; did you mean \($0)?" } ?? ""
+                throw QueryReader.problem(
+                    "state", "must be among \(TaskDocument.states.joined(separator: ", ")), not \"\(word)\"\(nearest)")
+            }
+            return state
+        }
+        filter.endpoints = try query.list("endpoint").map { text in
+            guard let name = EndpointName(text) else {
+                throw QueryReader.problem("endpoint", "must be of the form service/operation, not \"\(text)\"")
+            }
+            return name
+        }
+        guard query.all("label").count <= EnvelopeRules.maxLabels else {
+            throw QueryReader.problem("label", "may be given at most \(EnvelopeRules.maxLabels) times")
+        }
+        for label in query.all("label") {
+            guard let colon = label.firstIndex(of: ":"), colon > label.startIndex else {
+                throw QueryReader.problem("label", "must be of the form name:value, not \"\(label)\"")
+            }
+            let name = String(label[..<colon])
+            let value = String(label[label.index(after: colon)...])
+            if let other = filter.labels[name], other != value {
+                throw QueryReader.problem("label", "asks for two values of \"\(name)\", which no task has")
+            }
+            filter.labels[name] = value
+        }
+        filter.createdAfter = try query.time("created_after")
+        filter.createdBefore = try query.time("created_before")
+        return filter
+    }
+
+    private func events(_ request: Request, id: String) async throws -> Response {
+        let query = try QueryReader(request, knowing: ["after", "limit"])
+        let events = try await service.events(
+            of: try await service.task(id).task.id.text,
+            // The largest whole number that every JSON reader keeps exactly, as the document says.
+            after: Int64(try query.integer("after", in: 0...9_007_199_254_740_991) ?? 0),
+            limit: try query.integer("limit", in: 1...1_000) ?? 500)
+        return Response(json: EventPage(events: events.map { EventDocument($0) }).json)
+    }
+}

@@ -1,0 +1,91 @@
+import AsyncHTTPClient
+import FoundationEssentials
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+import LocalAPIContract
+import NIOCore
+import NIOHTTP1
+import VerbatimJSON
+
+/// One question and its answer, and what an error on the way proves.
+struct Exchange {
+    /// A page of tasks with inline images is large; this only guards the memory.
+    private static let maxBodyBytes = 256 << 20
+
+    let http: HTTPClient
+    let socketPath: String
+    let timeout: Duration
+
+    func send(
+        _ method: HTTPMethod, _ target: String, body: JSONValue?
+    ) async throws(LocalAPIClientError) -> (status: Int, json: JSONValue) {
+        guard let url = URL(httpURLWithSocketPath: socketPath, uri: target) else {
+            throw .noDaemon(socketPath: socketPath, reason: "the path cannot be made into a URL")
+        }
+        var request = HTTPClientRequest(url: url.absoluteString)
+        request.method = method
+        request.headers.add(name: "host", value: "pollux")
+        request.headers.add(name: "accept", value: "\(MediaType.json), \(MediaType.problem)")
+        if let body {
+            request.headers.add(name: "content-type", value: MediaType.json)
+            request.body = .bytes(ByteBuffer(bytes: body.utf8))
+        }
+        let (status, bytes) = try await receive(request)
+        var limits = JSONLimits.lenient
+        limits.maxDepth += 8  // The envelope around a provider's own nesting.
+        do throws(JSONSyntaxError) {
+            return (status, try JSONValue(parsing: bytes, limits: limits))
+        } catch {
+            throw .unreadable("status \(status), \(bytes.count) bytes. \(error.message)")
+        }
+    }
+
+    private func receive(_ request: HTTPClientRequest) async throws(LocalAPIClientError) -> (Int, [UInt8]) {
+        do {
+            let milliseconds = Int64(timeout.components.seconds) * 1000
+            let response = try await http.execute(request, timeout: .milliseconds(milliseconds))
+            let body = try await response.body.collect(upTo: Self.maxBodyBytes)
+            return (Int(response.status.code), Array(body.readableBytesView))
+        } catch {
+            throw meaning(of: error)
+        }
+    }
+
+    private func meaning(of error: any Error) -> LocalAPIClientError {
+        if error is CancellationError { return .cancelled }
+        if error is SocketAddressError {
+            return .noDaemon(
+                socketPath: socketPath, reason: "the path is longer than a socket's may be (about 100 bytes)")
+        }
+        if let error = error as? IOError, Self.provesNobodyListens.contains(error.errnoCode) {
+            return .noDaemon(socketPath: socketPath, reason: Self.words(for: error.errnoCode))
+        }
+        return switch error as? HTTPClientError {
+        case .cancelled?:
+            .cancelled
+        case .connectTimeout?, .getConnectionFromPoolTimeout?:
+            .noDaemon(socketPath: socketPath, reason: "it does not take the connection")
+        case .remoteConnectionClosed?:
+            .interrupted("it was closed")
+        case .readTimeout?, .deadlineExceeded?:
+            .interrupted("no answer came within \(timeout.components.seconds) s")
+        default:
+            .interrupted("\(error)")
+        }
+    }
+
+    private static let provesNobodyListens = [ENOENT, ENOTDIR, ECONNREFUSED, EACCES, ENOTSOCK]
+
+    private static func words(for code: CInt) -> String {
+        switch code {
+        case ENOENT, ENOTDIR: "there is no such socket"
+        case EACCES: "this user may not open it"
+        case ENOTSOCK: "that file is not a socket"
+        default: "nobody listens there"
+        }
+    }
+}

@@ -1,0 +1,57 @@
+package import LocalAPIContract
+
+extension LocalAPIClient {
+    /// Asks again until the task has ended or the clock passes the deadline, and tells of every answer.
+    ///
+    /// Each question lasts at most `step`, no more than 60 s. A daemon that was there and goes away (killed, restarted,
+    /// upgraded) is waited for up to ``patience``; only after that does its absence end the wait. The last answer comes
+    /// back: look at its state to know whether the task has ended.
+    package func waitForEnd(
+        of id: String, until deadline: ContinuousClock.Instant? = nil, step: Duration = .seconds(60),
+        onAnswer: (Answer<TaskDocument>) -> Void = { _ in }
+    ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        while true {
+            let left = deadline.map { max(.zero, ContinuousClock.now.duration(to: $0)) } ?? step
+            // Rounded up, so that the last second is not spent asking without waiting.
+            let wait = min(step, .seconds(60), .seconds(left.components.seconds + (left > .zero ? 1 : 0)))
+            let answer = try await patiently(until: deadline) { () async throws(LocalAPIClientError) in
+                try await task(id, wait: wait)
+            }
+            onAnswer(answer)
+            if answer.document.hasEnded { return answer }
+            if let deadline, ContinuousClock.now >= deadline { return answer }
+        }
+    }
+
+    /// Hands in a task that has an idempotency key, again if the daemon goes away before it answers.
+    ///
+    /// The key makes that safe: a submission that had arrived is answered with the task that it made.
+    package func submitOnce(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        precondition(document.idempotencyKey != nil, "Only a keyed submission may be repeated.")
+        do {
+            return try await submit(document)
+        } catch .interrupted {
+            return try await patiently { () async throws(LocalAPIClientError) in try await submit(document) }
+        } catch {
+            throw error
+        }
+    }
+
+    /// Repeats a question that is safe to repeat while the daemon is away, with growing pauses.
+    package func patiently<Value: Sendable>(
+        until deadline: ContinuousClock.Instant? = nil, _ ask: () async throws(LocalAPIClientError) -> Value
+    ) async throws(LocalAPIClientError) -> Value {
+        let end = ContinuousClock.now + patience
+        let last = deadline.map { min($0, end) } ?? end
+        var pause = Duration.milliseconds(50)
+        while true {
+            do throws(LocalAPIClientError) {
+                return try await ask()
+            } catch {
+                guard error.isDaemonAway, ContinuousClock.now < last else { throw error }
+            }
+            do { try await Task.sleep(for: pause) } catch { throw .cancelled }
+            pause = min(pause * 2, .seconds(1))
+        }
+    }
+}

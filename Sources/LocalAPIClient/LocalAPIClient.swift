@@ -1,0 +1,174 @@
+import AsyncHTTPClient
+package import LocalAPIContract
+import NIOHTTP1
+package import VerbatimJSON
+
+/// Talks to the daemon over its Unix socket, one method per route.
+///
+/// Made by ``with(socketPath:patience:_:)``, which closes its connections. Nothing is retried but ``waitForEnd`` and
+/// ``submitOnce``, which are safe to repeat.
+package struct LocalAPIClient: Sendable {
+    /// Where the daemon listens.
+    package let socketPath: String
+    /// How long a daemon that was there may stay away before a wait gives up.
+    package let patience: Duration
+    private let http: HTTPClient
+
+    /// Opens a client for the span of the body.
+    package static func with<Value>(
+        socketPath: String, patience: Duration = .seconds(30),
+        _ body: (LocalAPIClient) async throws -> Value
+    ) async throws -> Value {
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.httpVersion = .http1Only
+        // A missing socket is an answer, not something to try again behind the caller's back.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 128
+        return try await HTTPClient.withHTTPClient(configuration: configuration) { http in
+            try await body(LocalAPIClient(socketPath: socketPath, patience: patience, http: http))
+        }
+    }
+}
+
+// MARK: Tasks
+
+extension LocalAPIClient {
+    /// Hands in a task; the status is 201, or 200 where its idempotency key was known.
+    package func submit(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.tasks.path(), document.json, TaskDocument.init(json:))
+    }
+
+    /// Has a task tracked that was submitted elsewhere.
+    package func adopt(_ document: AdoptDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.adopt.path(), document.json, TaskDocument.init(json:))
+    }
+
+    /// The task of that id or unique prefix; with `wait`, at most 300 s, once it has ended or the time is over.
+    package func task(
+        _ id: String, wait: Duration? = nil
+    ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        let seconds = wait.map { max(0, min(300, $0.components.seconds)) }
+        return try await send(
+            .GET, LocalAPIRoute.task.path(id) + (seconds.map { "?wait_seconds=\($0)" } ?? ""),
+            timeout: .seconds(30) + .seconds(seconds ?? 0), TaskDocument.init(json:))
+    }
+
+    /// One page of tasks, newest first.
+    package func tasks(_ query: TaskQuery = TaskQuery()) async throws(LocalAPIClientError) -> Answer<TaskPage> {
+        try await send(.GET, LocalAPIRoute.tasks.path() + query.text, TaskPage.init(json:))
+    }
+
+    /// Stops tracking a task; the provider may still bill it.
+    package func cancel(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.cancel.path(id), nil, TaskDocument.init(json:))
+    }
+
+    /// Tracks a cancelled or expired task again.
+    package func reopen(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.reopen.path(id), nil, TaskDocument.init(json:))
+    }
+
+    /// Settles an uncertain submission.
+    package func resolve(
+        _ id: String, _ document: ResolveDocument
+    ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.resolve.path(id), document.json, TaskDocument.init(json:))
+    }
+
+    /// The whole log of a task, oldest first, however many pages it takes.
+    package func events(_ id: String) async throws(LocalAPIClientError) -> Answer<EventPage> {
+        let limit = 1000
+        var log: Answer<EventPage>?
+        while true {
+            let after = log?.document.events.last.map { "&after=\($0.sequence)" } ?? ""
+            let page = try await send(
+                .GET, LocalAPIRoute.events.path(id) + "?limit=\(limit)" + after, EventPage.init(json:))
+            log = log.map { $0.appending(page) } ?? page
+            if let log, page.document.events.count < limit { return log }
+        }
+    }
+}
+
+// MARK: Endpoints and the daemon
+
+extension LocalAPIClient {
+    /// All endpoints that the daemon knows.
+    package func endpoints() async throws(LocalAPIClientError) -> Answer<EndpointPage> {
+        try await send(.GET, LocalAPIRoute.endpoints.path(), EndpointPage.init(json:))
+    }
+
+    /// One of them.
+    package func endpoint(
+        service: String, operation: String
+    ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
+        try await send(.GET, LocalAPIRoute.endpoint.path(service, operation), EndpointDocument.init(json:))
+    }
+
+    /// Stops submissions to an endpoint; tracking goes on.
+    package func pause(
+        service: String, operation: String
+    ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
+        try await post(LocalAPIRoute.pause.path(service, operation), nil, EndpointDocument.init(json:))
+    }
+
+    /// Lets submissions to an endpoint go on.
+    package func resume(
+        service: String, operation: String
+    ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
+        try await post(LocalAPIRoute.resume.path(service, operation), nil, EndpointDocument.init(json:))
+    }
+
+    /// The daemon about itself.
+    package func status() async throws(LocalAPIClientError) -> Answer<StatusDocument> {
+        try await send(.GET, LocalAPIRoute.status.path(), StatusDocument.init(json:))
+    }
+
+    /// Whether the daemon lives.
+    package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
+        try await send(.GET, LocalAPIRoute.health.path(), HealthDocument.init(json:))
+    }
+
+    /// Whether the daemon takes work; a problem if not.
+    package func readiness() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
+        try await send(.GET, LocalAPIRoute.readiness.path(), HealthDocument.init(json:))
+    }
+
+    /// The OpenAPI document.
+    package func description() async throws(LocalAPIClientError) -> Answer<JSONValue> {
+        try await send(.GET, LocalAPIRoute.description.path()) { $0 }
+    }
+}
+
+// MARK: Sending
+
+extension LocalAPIClient {
+    private func post<Document>(
+        _ target: String, _ body: JSONValue?, _ read: (JSONValue) throws(ContractError) -> Document
+    ) async throws(LocalAPIClientError) -> Answer<Document> {
+        try await send(.POST, target, body: body, read)
+    }
+
+    private func send<Document>(
+        _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, timeout: Duration = .seconds(60),
+        _ read: (JSONValue) throws(ContractError) -> Document
+    ) async throws(LocalAPIClientError) -> Answer<Document> {
+        let exchange = Exchange(http: http, socketPath: socketPath, timeout: timeout)
+        let (status, json) = try await exchange.send(method, target, body: body)
+        guard (200..<300).contains(status) else { throw .refusal(status: status, json: json) }
+        do throws(ContractError) {
+            return Answer(status: status, json: json, document: try read(json))
+        } catch {
+            throw .unreadable(error.message)
+        }
+    }
+}
+
+extension Answer<EventPage> {
+    /// Both pages in one, as if the daemon had sent them so.
+    fileprivate func appending(_ page: Answer<EventPage>) -> Answer<EventPage> {
+        let lines = (json["events"]?.array ?? []) + (page.json["events"]?.array ?? [])
+        return Answer(
+            status: status, json: ["events": .array(lines)],
+            document: EventPage(events: document.events + page.document.events))
+    }
+}

@@ -1,0 +1,26 @@
+package import VerbatimJSON
+
+/// One line of the answer to many submissions at once: the task, or why there is none.
+///
+/// A problem has an integer `status` and no `id`, so `jq` tells them apart.
+package enum BatchLine: Sendable, Hashable {
+    case task(TaskDocument)
+    case problem(ProblemDocument)
+
+    /// Reads a line.
+    package init(json: JSONValue) throws(ContractError) {
+        if json["id"] == nil, json["status"] != nil {
+            self = .problem(try ProblemDocument(json: json))
+        } else {
+            self = .task(try TaskDocument(json: json))
+        }
+    }
+
+    /// The line as it is sent, without its line break.
+    package var json: JSONValue {
+        switch self {
+        case .task(let task): task.json
+        case .problem(let problem): problem.json
+        }
+    }
+}

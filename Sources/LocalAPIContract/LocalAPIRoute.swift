@@ -1,0 +1,77 @@
+/// Every route of the socket, as its OpenAPI path.
+package enum LocalAPIRoute: String, Sendable, CaseIterable {
+    case tasks = "/v1/tasks"
+    case adopt = "/v1/tasks/adopt"
+    case task = "/v1/tasks/{id}"
+    case cancel = "/v1/tasks/{id}/cancel"
+    case reopen = "/v1/tasks/{id}/reopen"
+    case resolve = "/v1/tasks/{id}/resolve"
+    case events = "/v1/tasks/{id}/events"
+    case endpoints = "/v1/endpoints"
+    case endpoint = "/v1/endpoints/{service}/{operation}"
+    case pause = "/v1/endpoints/{service}/{operation}/pause"
+    case resume = "/v1/endpoints/{service}/{operation}/resume"
+    case status = "/v1/status"
+    case health = "/healthz"
+    case readiness = "/readyz"
+    case description = "/openapi.json"
+
+    /// The path with its placeholders filled in order, each percent-encoded so that it stays one segment.
+    package func path(_ arguments: String...) -> String {
+        var arguments = arguments[...]
+        return rawValue.split(separator: "/", omittingEmptySubsequences: false)
+            .map { $0.first == "{" ? (arguments.popFirst() ?? "").percentEncoded : String($0) }
+            .joined(separator: "/")
+    }
+}
+
+extension String {
+    /// The text with all but RFC 3986's unreserved characters escaped, for one segment of a path or one value of a query.
+    package var percentEncoded: String {
+        // A segment of dots alone would be folded away on its way.
+        let keepsDots = contains { $0 != "." }
+        return utf8.map { byte in
+            let character = Character(Unicode.Scalar(byte))
+            let isUnreserved =
+                character.isASCII && (character.isLetter || character.isNumber || "-_~".contains(character))
+            guard !isUnreserved, !(character == "." && keepsDots) else { return String(character) }
+            return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }.joined()
+    }
+}
+
+extension String {
+    /// What ``percentEncoded`` was made from; nil where it is no escaped UTF-8.
+    package var percentDecoded: String? {
+        var bytes: [UInt8] = []
+        var rest = utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            let digits = rest.prefix(2)
+            guard digits.count == 2, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+                let decoded = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            else { return nil }
+            bytes.append(decoded)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}
+
+/// The media types of the socket.
+package enum MediaType {
+    package static let json = "application/json"
+    /// One JSON document per line: many submissions at once.
+    package static let jsonLines = "application/x-ndjson"
+    /// RFC 9457.
+    package static let problem = "application/problem+json"
+}
+
+/// The header fields of the socket beyond those of HTTP, in lower case.
+package enum HeaderName {
+    /// Says the same as `idempotency_key` in the body.
+    package static let idempotencyKey = "idempotency-key"
+}

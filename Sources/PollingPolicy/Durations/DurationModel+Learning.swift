@@ -1,0 +1,83 @@
+import TaskModel
+
+extension DurationModel {
+    /// Learns from one task that has ended or was given up.
+    ///
+    /// An interval between two polls counts as spread over it the way the model expects, one that was given up likewise
+    /// beyond its age; such a sample weighs less the more of all that was expected lies in its range, down to nothing for
+    /// one that says nothing. That is one step of the EM algorithm per sample (D. M. Titterington, "Recursive parameter
+    /// estimation using incomplete data", Journal of the Royal Statistical Society B 46, 1984).
+    package mutating func learn(_ sample: DurationSample) {
+        learnWithoutDrawing(sample)
+        draw()
+    }
+
+    /// Learns from a task of its own, beside the wider model that would else have spoken for it.
+    ///
+    /// `wider` must not have learned from the task yet; it is what ``isSharper`` compares with.
+    package mutating func learn(_ sample: DurationSample, beside wider: DurationModel) {
+        if sample.ending != .censored {
+            let gain = logarithm(share(of: sample)) - logarithm(wider.share(of: sample))
+            advantage = (advantage * DurationRecord.memory + gain).clamped(to: -10...10)
+        }
+        learn(sample)
+    }
+
+    /// Whether this model has earned to be asked instead of the wider one: it has foretold its tasks better so far.
+    ///
+    /// Judged as in Dawid's prequential approach, by what both said before each task ended; by a factor of `e` at least,
+    /// from where on R. E. Kass and A. E. Raftery ("Bayes factors", Journal of the American Statistical Association 90,
+    /// 1995) call it more than a bare mention. Less is the luck of a few tasks.
+    package var isSharper: Bool { sampleCount >= 3 && advantage > 1 }
+
+    /// The chance that was given to about this duration.
+    private func share(of sample: DurationSample) -> Double {
+        let high = (sample.atMost ?? sample.atLeast).inSeconds
+        let low = sample.atLeast.inSeconds
+        // At least a tenth of the duration, so that an exact one has a chance to be compared.
+        let slack = max(0.05 * high - (high - low) / 2, 0)
+        let above = exponential(-curve.cumulatedHazard(at: low - slack))
+        return max(
+            above * -exponentialMinusOne(
+                -(curve.cumulatedHazard(at: high + slack) - curve.cumulatedHazard(at: low - slack))), 1e-4)
+    }
+
+    mutating func learnWithoutDrawing(_ sample: DurationSample) {
+        sampleCount = min(sampleCount + 1, 1_000_000_000)
+        let low = Self.logarithmic(sample.atLeast)
+        let high = sample.atMost.map(Self.logarithmic)
+        switch sample.ending {
+        case .succeeded:
+            let points = successes.prediction.points(from: low, to: high)
+            successes.learn(points)
+            fade()
+            succeeded += 1
+        case .failed:
+            failures.learn(failures.prediction.points(from: low, to: high))
+            fade()
+            failed += 1
+        case .censored:
+            successes.learn(successes.prediction.points(from: low, to: nil))
+        }
+    }
+
+    private mutating func fade() {
+        succeeded *= DurationRecord.memory
+        failed *= DurationRecord.memory
+    }
+}
+
+extension LogDuration {
+    /// Where a duration that is only known to lie in a range is expected to lie, and how much that teaches.
+    func points(from low: Double, to high: Double?) -> [(x: Double, weight: Double)] {
+        let start = below(low)
+        let share = (high.map(below) ?? 1) - start
+        let weight = 1 - share * share
+        if let high, high - low < 0.05 || share < 1e-4 { return [((low + high) / 2, weight)] }
+        guard share >= 1e-4 else { return [(low + 0.2, weight)] }
+        return (0..<5).map { step in
+            let score = NormalDistribution.quantile(start + share * (Double(step) + 0.5) / 5)
+            return (logarithmic(atScore: score).clamped(to: low...(high ?? .infinity)), weight / 5)
+        }
+    }
+}

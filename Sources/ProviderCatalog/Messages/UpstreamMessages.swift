@@ -1,0 +1,59 @@
+/// A request to a provider, ready to be sent but for its host and credentials.
+package struct UpstreamRequest: Sendable, Hashable {
+    /// `POST`, `GET` …
+    package let method: String
+    /// Below the provider's base URL, with a leading slash.
+    package let path: String
+    /// A whole address instead, which the provider named and its definition allows.
+    package let url: String?
+    /// Besides authorization, content type and accept, which the transport adds.
+    package let headers: [String: String]
+    /// JSON in UTF-8; nil for none.
+    package let body: [UInt8]?
+
+    package init(
+        method: String, path: String, url: String? = nil, headers: [String: String] = [:], body: [UInt8]? = nil
+    ) {
+        self.method = method
+        self.path = path
+        self.url = url
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// A whole answer of a provider, whatever its status.
+package struct UpstreamReply: Sendable, Hashable {
+    /// The HTTP status.
+    package let status: Int
+    /// How long the provider asks us to stay away, from `Retry-After`, given in seconds or as a date.
+    package let retryAfter: Duration?
+    /// The body as it came.
+    package let body: [UInt8]
+
+    package init(status: Int, retryAfter: Duration? = nil, body: [UInt8]) {
+        self.status = status
+        self.retryAfter = retryAfter
+        self.body = body
+    }
+}
+
+/// Why there is no whole answer.
+package enum UpstreamTransportError: Error, Sendable, Hashable {
+    /// Not one byte of the request went out: no address, refused, TLS failed. Sending again is safe.
+    case notSent(String)
+    /// The request may have arrived: time-out, reset, broken or oversized reply. Sending it again could pay twice.
+    case interrupted(String)
+    /// We stopped it ourselves while shutting down; as much in doubt as ``interrupted(_:)``.
+    case cancelled
+}
+
+/// Carries one request and brings one answer; never sends a request a second time.
+package protocol UpstreamTransport: Sendable {
+    /// Sends the request once and waits for the whole answer.
+    ///
+    /// `isPaid` requests go out on a connection of their own, so that a stale one cannot put them in doubt.
+    func send(
+        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+    ) async throws(UpstreamTransportError) -> UpstreamReply
+}

@@ -1,0 +1,44 @@
+package import TaskModel
+
+/// What the reply to a paid request proves (the table in the README under "never pays twice").
+package enum SubmitVerdict: Sendable, Hashable {
+    /// The provider has it; `pollURL` where its reply says where to ask.
+    case accepted(RemoteTaskID, traceID: String?, pollURL: String? = nil)
+    /// The reply already is the result, with the provider's id where it gave one.
+    case answered(Observation, remoteID: RemoteTaskID?)
+    /// Not accepted; the endpoint is to be left alone for a while.
+    case throttled(TaskFailure, retryAfter: Duration?)
+    /// Not accepted, and never will be. `stopsProvider` where the whole account is affected: no credit, bad token.
+    case refused(TaskFailure, stopsProvider: Bool)
+    /// The provider's own error object with a 5xx status: probably refused, but not proven.
+    case probablyRefused(TaskFailure)
+    /// Proves nothing.
+    case unknown(TaskFailure)
+}
+
+/// What the reply to a status query for one task proves.
+package enum LookupVerdict: Sendable, Hashable {
+    case observed(Observation)
+    /// The provider does not know the id (now): proves little by itself.
+    case notFound
+    /// The query was not answered; the endpoint is to be left alone for a while. Says nothing about the task.
+    case throttled(TaskFailure, retryAfter: Duration?)
+    /// The query failed. Says nothing about the task. `stopsProvider` as with submissions.
+    case failed(TaskFailure, stopsProvider: Bool)
+}
+
+/// What the reply to a status query for several tasks proves.
+package enum BatchVerdict: Sendable, Hashable {
+    /// What was said of each task that was asked for; one that is absent here may still be alive.
+    case observed([RemoteTaskID: Observation])
+    case throttled(TaskFailure, retryAfter: Duration?)
+    case failed(TaskFailure, stopsProvider: Bool)
+}
+
+/// What one page of the provider's own list of tasks says.
+package enum ListingVerdict: Sendable, Hashable {
+    /// The tasks on the page; `isLast` when no further page is to be expected.
+    case page([ListedTask], isLast: Bool)
+    case throttled(TaskFailure, retryAfter: Duration?)
+    case failed(TaskFailure, stopsProvider: Bool)
+}

@@ -1,0 +1,226 @@
+package import TaskModel
+import VerbatimJSON
+
+/// A whole answer, compared with what an endpoint's definition says of codes and statuses.
+struct WireAnswer {
+    /// What it says about the request that it answers.
+    enum Meaning: Hashable {
+        /// 2xx and nothing against it.
+        case fine
+        case throttled
+        case refused(stopsProvider: Bool)
+        case unknownTask
+        /// The provider's own fault, by a code of its own.
+        case fault
+        case outcomeUnknown
+    }
+
+    let status: Int
+    /// Nil where the body is no JSON document.
+    let body: JSONValue?
+    let meaning: Meaning
+    let failure: TaskFailure
+
+    init(_ reply: UpstreamReply, at endpoint: EndpointProfile, by wire: Wire) {
+        status = reply.status
+        // A body that cannot be read is a case of its own, not an error to pass on.
+        let body = try? JSONValue(parsing: reply.body, limits: .lenient)
+        self.body = body
+        let code = body.flatMap { wire.text(in: $0, at: wire.errorCode) }
+        let message = body.flatMap { wire.text(in: $0, at: wire.errorMessage) }
+        let codes = endpoint.reading.codes
+        meaning = Self.meaning(of: reply.status, code: code?.lowercased(), by: codes)
+        let usual = reply.status == 401 || reply.status == 403 ? "unauthorized" : "provider_refused"
+        failure = TaskFailure(
+            code: code ?? (200...499 ~= reply.status ? usual : "provider_error"),
+            message: message ?? "The provider answered with HTTP status \(reply.status) and does not say why.",
+            httpStatus: reply.status, hint: code.flatMap { codes.hint(for: $0, at: endpoint.name) })
+    }
+
+    private static func meaning(of status: Int, code: String?, by codes: AnswerCodes) -> Meaning {
+        if let code {
+            if codes.throttled.contains(code) { return .throttled }
+            if codes.stopsAccount.contains(code) { return .refused(stopsProvider: true) }
+            if codes.outcomeUnknown.contains(code) { return .outcomeUnknown }
+            if codes.unknownTask.contains(code) { return .unknownTask }
+            if codes.refused.contains(code) { return .refused(stopsProvider: false) }
+            if codes.serverFault.contains(code) { return .fault }
+        }
+        switch codes.statuses[status] {
+        case .throttled: return .throttled
+        case .stopsAccount: return .refused(stopsProvider: true)
+        case .outcomeUnknown: return .outcomeUnknown
+        case .unknownTask: return .unknownTask
+        case .refused: return .refused(stopsProvider: false)
+        case nil: break
+        }
+        return switch status {
+        case 200...299: .fine
+        case 429: .throttled
+        case 401, 402: .refused(stopsProvider: true)
+        case 408: .outcomeUnknown
+        case 404: .unknownTask
+        case 400...499: .refused(stopsProvider: false)
+        default: .outcomeUnknown
+        }
+    }
+}
+
+extension EndpointProfile {
+    /// Reads the reply to a paid request by the endpoint's rules; what they do not prove stays unknown.
+    func readSubmission(_ reply: UpstreamReply, by wire: Wire) -> SubmitVerdict {
+        let answer = WireAnswer(reply, at: self, by: wire)
+        switch answer.meaning {
+        case .fine: break
+        case .throttled: return .throttled(answer.failure, retryAfter: reply.retryAfter)
+        case .refused(let stopsProvider): return .refused(answer.failure, stopsProvider: stopsProvider)
+        case .unknownTask:
+            // Said to a submission, it means a wrong address or model; under a 2xx it means nothing.
+            return 400...499 ~= reply.status ? .refused(answer.failure, stopsProvider: false) : .unknown(answer.failure)
+        case .fault: return .probablyRefused(answer.failure)
+        case .outcomeUnknown:
+            return .unknown(300...399 ~= reply.status ? redirect(reply.status) : answer.failure)
+        }
+        guard let body = answer.body else { return .unknown(unreadable(answer)) }
+        if let condition = wire.acceptance.condition {
+            let said = body.value(at: condition.at).flatMap(Wire.text)
+            guard let said, condition.words.contains(said) else { return .unknown(answer.failure) }
+        }
+        guard let id = wire.id(in: body, at: wire.acceptance.id) else {
+            return .unknown(
+                TaskFailure(
+                    code: "reply_unexpected",
+                    message: "The provider answered HTTP status \(reply.status) without an id.",
+                    httpStatus: reply.status))
+        }
+        return .accepted(
+            id, traceID: wire.text(in: body, at: wire.traceID),
+            pollURL: wire.text(in: body, at: wire.acceptance.pollURL))
+    }
+
+    /// Reads the reply to a status query by the endpoint's rules.
+    func readLookup(_ reply: UpstreamReply, of id: RemoteTaskID, by wire: Wire) -> LookupVerdict {
+        let answer = WireAnswer(reply, at: self, by: wire)
+        let read = (answer.body ?? (reply.body.isEmpty ? .null : nil)).map { body in
+            (body, observe(body, by: wire, httpStatus: reply.status))
+        }
+        // A code in a record says why the task failed, so rules about records come before rules about codes.
+        let isDecided = read?.1.rule.map { rule in
+            200...299 ~= reply.status ? !rule.isDefault : rule.httpStatuses.contains(reply.status)
+        }
+        if isDecided != true, let problem = problem(answer, reply) { return problem }
+        guard let (body, (observation, _)) = read else { return .failed(unreadable(answer), stopsProvider: false) }
+        if let told = wire.text(in: body, at: wire.recordID), told != id.text {
+            return .failed(
+                TaskFailure(
+                    code: "other_task", message: "The provider answered with the record of another task (\(told))."),
+                stopsProvider: false)
+        }
+        return .observed(observation)
+    }
+
+    /// Reads the reply that should hold the result of a task which is done.
+    ///
+    /// Whatever is not the result leaves the task running, and the result is asked for again.
+    package func readResult(_ reply: UpstreamReply, after done: Observation) -> LookupVerdict {
+        guard let wire else { return .observed(done) }
+        let answer = WireAnswer(reply, at: self, by: wire)
+        var observation = done
+        if wire.result?.failedStatuses.contains(reply.status) ?? false {
+            observation.verdict = .failed(answer.failure)
+            if let body = answer.body { observation.record = body }
+            return .observed(observation)
+        }
+        switch answer.meaning {
+        case .fine: break
+        case .throttled: return .throttled(answer.failure, retryAfter: reply.retryAfter)
+        case .refused(let stopsProvider): return .failed(answer.failure, stopsProvider: stopsProvider)
+        case .unknownTask, .fault, .outcomeUnknown: return .failed(answer.failure, stopsProvider: false)
+        }
+        guard let body = answer.body else { return .failed(unreadable(answer), stopsProvider: false) }
+        observation.record = body
+        return .observed(observation)
+    }
+
+    func readBatch(
+        _ reply: UpstreamReply, of ids: [RemoteTaskID], by wire: Wire, _ batch: Wire.Batch
+    ) -> BatchVerdict {
+        switch items(reply, at: batch.items, by: wire) {
+        case .success(let items):
+            let asked = Set(ids)
+            var observations: [RemoteTaskID: Observation] = [:]
+            for item in items {
+                guard let id = wire.id(in: item, at: batch.id), asked.contains(id) else { continue }
+                // Of two copies the finished one is the newer.
+                if let known = observations[id], known.verdict != .pending { continue }
+                observations[id] = observe(item, by: wire, httpStatus: reply.status).observation
+            }
+            return .observed(observations)
+        case .failure(let problem):
+            switch problem.verdict {
+            case .throttled(let failure, let retryAfter): return .throttled(failure, retryAfter: retryAfter)
+            case .failed(let failure, let stopsProvider): return .failed(failure, stopsProvider: stopsProvider)
+            case .observed, .notFound: return .observed([:])
+            }
+        }
+    }
+
+    func readListing(_ reply: UpstreamReply, limit: Int, by list: Wire.List) -> ListingVerdict {
+        guard let wire else { return .page([], isLast: true) }
+        switch items(reply, at: list.items, by: wire) {
+        case .success(let items):
+            let tasks = items.compactMap { item -> ListedTask? in
+                guard let id = wire.id(in: item, at: list.id) else { return nil }
+                return ListedTask(
+                    remoteID: id, traceID: wire.text(in: item, at: wire.traceID),
+                    createdAt: wire.time(in: item, at: list.createdAt),
+                    request: list.request.lazy.compactMap { item.value(at: $0) }.first ?? .null)
+            }
+            return .page(tasks, isLast: items.count < max(limit, 1))
+        case .failure(let problem):
+            switch problem.verdict {
+            case .throttled(let failure, let retryAfter): return .throttled(failure, retryAfter: retryAfter)
+            case .failed(let failure, let stopsProvider): return .failed(failure, stopsProvider: stopsProvider)
+            case .observed, .notFound:
+                return .failed(
+                    TaskFailure(code: "reply_unexpected", message: "The provider has no list there."),
+                    stopsProvider: false)
+            }
+        }
+    }
+
+    private struct QueryProblem: Error { let verdict: LookupVerdict }
+
+    private func items(
+        _ reply: UpstreamReply, at pointer: JSONPointer, by wire: Wire
+    ) -> Result<[JSONValue], QueryProblem> {
+        let answer = WireAnswer(reply, at: self, by: wire)
+        if let problem = problem(answer, reply) { return .failure(QueryProblem(verdict: problem)) }
+        guard let items = answer.body?.value(at: pointer)?.array else {
+            return .failure(QueryProblem(verdict: .failed(unreadable(answer), stopsProvider: false)))
+        }
+        return .success(items)
+    }
+
+    /// What keeps an answer from being a record; nil where nothing does.
+    private func problem(_ answer: WireAnswer, _ reply: UpstreamReply) -> LookupVerdict? {
+        switch answer.meaning {
+        case .fine: nil
+        case .throttled: .throttled(answer.failure, retryAfter: reply.retryAfter)
+        case .unknownTask: .notFound
+        case .refused(let stopsProvider): .failed(answer.failure, stopsProvider: stopsProvider)
+        case .fault: .failed(answer.failure, stopsProvider: false)
+        case .outcomeUnknown:
+            .failed(300...399 ~= reply.status ? redirect(reply.status) : answer.failure, stopsProvider: false)
+        }
+    }
+
+    private func unreadable(_ answer: WireAnswer) -> TaskFailure {
+        TaskFailure(
+            code: answer.body == nil ? "reply_unreadable" : "reply_unexpected",
+            message: answer.body == nil
+                ? "The provider answered HTTP status \(answer.status) with a body that is not JSON."
+                : "The provider answered HTTP status \(answer.status) with a body of another shape.",
+            httpStatus: answer.status)
+    }
+}

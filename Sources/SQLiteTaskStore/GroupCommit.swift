@@ -1,0 +1,120 @@
+import GRDB
+import Synchronization
+
+/// The one writer: writes that arrive while a commit is running share the next one.
+///
+/// Each write has a savepoint of its own, so one that fails takes back only what it did itself; each is told what became
+/// of it only after the commit that they share, which is on disk by then. If that commit fails, nothing of the group was
+/// stored and all of it is told so. A write that finds nobody there begins at once: nothing waits for company. Writes
+/// are served in the order in which they came.
+final class GroupCommit: Sendable {
+    /// One transaction's worth of work, and how to tell whoever waits for it.
+    private struct Write: Sendable {
+        /// Does the work; what it returns tells of success and is called after the commit.
+        let attempt: @Sendable (Database) throws -> @Sendable () -> Void
+        let fail: @Sendable (any Error) -> Void
+    }
+
+    private struct Queue {
+        var waiting: [Write] = []
+        /// Whether a commit is under way, after which somebody looks at what waits.
+        var isServed = false
+    }
+
+    /// Writes in one commit. Enough that the commit itself costs nothing per write, few enough that the first of them is
+    /// told after some 20 ms.
+    static let maxGroup = 256
+
+    private let pool: DatabasePool
+    private let log: WriteAheadLog
+    private let queue = Mutex(Queue())
+
+    init(pool: DatabasePool, log: WriteAheadLog) {
+        self.pool = pool
+        self.log = log
+    }
+
+    /// Runs one write to its end, whatever happens to the caller meanwhile, and returns once it is on disk.
+    func write<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            enqueue(body) { continuation.resume(with: $0) }
+        }
+    }
+
+    /// Takes its place in the queue at once; `completion` is called once it is on disk, or why it is not.
+    func enqueue<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value,
+        completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        let write = Write(
+            attempt: { db in
+                let value = try body(db)
+                return { completion(.success(value)) }
+            },
+            fail: { completion(.failure($0)) })
+        let isFirst = queue.withLock { queue in
+            queue.waiting.append(write)
+            defer { queue.isServed = true }
+            return !queue.isServed
+        }
+        if isFirst { serve() }
+    }
+
+    /// One group on the writer's own queue; then the next one behind whatever else waits there.
+    private func serve() {
+        pool.asyncWriteWithoutTransaction { [self] db in
+            commit(nextGroup(), in: db)
+            log.checkpointIfDue(in: db)
+            let isOver = queue.withLock { queue in
+                queue.isServed = !queue.waiting.isEmpty
+                return !queue.isServed
+            }
+            if !isOver { serve() }
+        }
+    }
+
+    private func nextGroup() -> [Write] {
+        queue.withLock { queue in
+            let group = Array(queue.waiting.prefix(Self.maxGroup))
+            queue.waiting.removeFirst(group.count)
+            return group
+        }
+    }
+
+    private func commit(_ group: [Write], in db: Database) {
+        var outcomes: [@Sendable () -> Void] = []
+        var tried: ArraySlice<Write> = []
+        do {
+            try db.inTransaction(.immediate) {
+                for (index, write) in group.enumerated() {
+                    tried = group[...index]
+                    do {
+                        outcomes.append(try attempt(write, alone: group.count == 1, in: db))
+                    } catch  where db.isInsideTransaction && group.count > 1 {
+                        outcomes.append { write.fail(error) }
+                    }
+                }
+                return .commit
+            }
+        } catch {
+            // The commit failed, or SQLite gave up the whole transaction half-way, as it may when the disk is full
+            // (https://sqlite.org/lang_transaction.html). Nothing of those that had their turn is stored; the others get it.
+            if tried.isEmpty { tried = group[...] }
+            outcomes = tried.map { write in { write.fail(error) } }
+            let rest = group[tried.endIndex...]
+            queue.withLock { queue in queue.waiting.insert(contentsOf: rest, at: 0) }
+        }
+        for outcome in outcomes { outcome() }
+    }
+
+    /// The transaction itself does for a write that is alone in it.
+    private func attempt(_ write: Write, alone: Bool, in db: Database) throws -> @Sendable () -> Void {
+        guard !alone else { return try write.attempt(db) }
+        var outcome: @Sendable () -> Void = {}
+        try db.inSavepoint {
+            outcome = try write.attempt(db)
+            return .commit
+        }
+        return outcome
+    }
+}

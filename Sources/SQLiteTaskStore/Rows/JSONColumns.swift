@@ -1,0 +1,24 @@
+import TaskStore
+import VerbatimJSON
+
+/// The labels of a task, gathered by SQLite into one JSON object.
+enum LabelsColumn {
+    static func read(_ text: String) throws -> [String: String] {
+        guard text != "{}" else { return [:] }
+        guard let object = try JSONColumn.read(text).object else {
+            throw TaskStoreError.damaged("labels are no object")
+        }
+        return Dictionary(object.members.map { ($0.name, $0.value.string ?? "") }) { first, _ in first }
+    }
+}
+
+/// A document that we wrote ourselves, and so can read unless the file is damaged.
+enum JSONColumn {
+    static func read(_ text: String) throws -> JSONValue {
+        do throws(JSONSyntaxError) {
+            return try JSONValue(parsing: text, limits: JSONLimits(maxDepth: 1_024, isStrict: false))
+        } catch {
+            throw TaskStoreError.damaged("a stored document cannot be read (\(error.message))")
+        }
+    }
+}

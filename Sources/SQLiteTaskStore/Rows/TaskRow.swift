@@ -1,0 +1,135 @@
+import GRDB
+import TaskModel
+import TaskStore
+
+/// One row of `task`, and the task that it holds.
+struct TaskRow {
+    let key: Int64
+    var task: TrackedTask
+
+    /// Every column, for a SELECT; ``init(_:)`` reads them in this order.
+    ///
+    /// By position, since GRDB looks a name up by comparing it with every column's, in lower case, for every value.
+    static let columns = """
+        task.task_key, task.id, task.endpoint, task.state, task.on_uncertain, task.created_at_ms, labels_of_task,
+        task.priority, task.not_before_ms, task.deadline_ms, task.remote_id, task.is_partial, task.poll_url,
+        task.trace_id, task.progress, task.submitted_at_ms, task.started_at_ms, task.finished_at_ms, task.ended_at_ms,
+        task.next_due_at_ms, task.attempts, task.attempt_started_at_ms, task.attempt_ended_at_ms,
+        task.attempt_is_probably_refused, task.attempt_absent_readings, task.attempt_first_absent_at_ms, task.polls,
+        task.misses, task.first_miss_at_ms, task.failure_code, task.failure_message, task.failure_http_status,
+        task.failure_hint, task.resolution, task.model, task.age_from_ms, task.last_pending_at_ms, task.waited_ms,
+        task.progress_at_ms, task.slow_at_ms
+        """.replacing(
+            "labels_of_task",
+            with:
+                "(SELECT json_group_object(name, value) FROM task_label WHERE task_label.task_key = task.task_key) AS labels"
+        )
+
+    /// How many they are; what a SELECT asks for besides them comes behind.
+    static let columnCount = 40
+
+    init(_ row: Row) throws {
+        var next = ColumnReader(row)
+        key = next()
+        let text: (id: String, endpoint: String, state: String, onUncertain: String) = (next(), next(), next(), next())
+        guard let id = TaskID(text.id), let endpoint = EndpointName(text.endpoint),
+            let state = TaskState(rawValue: text.state), let onUncertain = UncertainPolicy(rawValue: text.onUncertain)
+        else { throw TaskStoreError.damaged("the row of task \(text.id) cannot be read") }
+        task = TrackedTask(
+            id: id, endpoint: endpoint, state: state, createdAt: Timestamp(milliseconds: next()),
+            onUncertain: onUncertain, labels: try LabelsColumn.read(next()), priority: next(), notBefore: next.time(),
+            deadline: next.time(), remoteID: (next.optional() as String?).flatMap { RemoteTaskID($0) })
+        task.isPartial = next()
+        task.pollURL = next.optional()
+        task.traceID = next.optional()
+        task.progress = next.optional()
+        task.submittedAt = next.time()
+        task.startedAt = next.time()
+        task.finishedAt = next.time()
+        task.endedAt = next.time()
+        task.nextDueAt = next.time()
+        task.attempts = next()
+        task.attempt = Self.attempt(number: task.attempts, &next)
+        task.polls = next()
+        task.misses = next()
+        task.firstMissAt = next.time()
+        task.failure = Self.failure(&next)
+        task.resolution = (next.optional() as String?).flatMap(Resolution.init(rawValue:))
+        task.model = next.optional()
+        task.ageFrom = next.time()
+        task.lastPendingAt = next.time()
+        task.waited = (next.optional() as Int64?).map { .milliseconds($0) }
+        task.progressAt = next.time()
+        task.slowAt = next.time()
+    }
+
+    private static func attempt(number: Int, _ next: inout ColumnReader) -> Attempt? {
+        let (startedAt, endedAt) = (next.time(), next.time())
+        let (isProbablyRefused, absentReadings): (Bool, Int) = (next(), next())
+        let firstAbsentAt = next.time()
+        return startedAt.map { startedAt in
+            Attempt(
+                number: number, startedAt: startedAt, endedAt: endedAt, isProbablyRefused: isProbablyRefused,
+                absentReadings: absentReadings, firstAbsentAt: firstAbsentAt)
+        }
+    }
+
+    private static func failure(_ next: inout ColumnReader) -> TaskFailure? {
+        let (code, message): (String?, String?) = (next.optional(), next.optional())
+        let (httpStatus, hint): (Int?, String?) = (next.optional(), next.optional())
+        return code.map { TaskFailure(code: $0, message: message ?? "", httpStatus: httpStatus, hint: hint) }
+    }
+
+    /// What an event can change: the columns, in the order of ``mutableValues(of:)``.
+    static let mutableColumns = [
+        "state", "is_partial", "remote_id", "poll_url", "trace_id",
+        "progress", "submitted_at_ms", "started_at_ms", "finished_at_ms", "ended_at_ms",
+        "deadline_ms", "next_due_at_ms", "attempts", "attempt_started_at_ms", "attempt_ended_at_ms",
+        "attempt_is_probably_refused", "attempt_absent_readings", "attempt_first_absent_at_ms", "polls", "misses",
+        "first_miss_at_ms", "failure_code", "failure_message", "failure_http_status", "failure_hint",
+        "resolution", "age_from_ms", "last_pending_at_ms", "waited_ms", "progress_at_ms", "slow_at_ms",
+    ]
+
+    /// What an event can change, as it is to be written.
+    static func mutableValues(of task: TrackedTask) -> [DatabaseValue] {
+        let values: [(any DatabaseValueConvertible)?] = [
+            task.state.rawValue, task.isPartial, task.remoteID?.text, task.pollURL, task.traceID, task.progress,
+            task.submittedAt?.milliseconds, task.startedAt?.milliseconds, task.finishedAt?.milliseconds,
+            task.endedAt?.milliseconds, task.deadline?.milliseconds, task.nextDueAt?.milliseconds, task.attempts,
+            task.attempt?.startedAt.milliseconds, task.attempt?.endedAt?.milliseconds,
+            task.attempt?.isProbablyRefused ?? false, task.attempt?.absentReadings ?? 0,
+            task.attempt?.firstAbsentAt?.milliseconds, task.polls, task.misses, task.firstMissAt?.milliseconds,
+            task.failure?.code, task.failure?.message, task.failure?.httpStatus, task.failure?.hint,
+            task.resolution?.rawValue, task.ageFrom?.milliseconds, task.lastPendingAt?.milliseconds,
+            task.waited?.wholeMilliseconds, task.progressAt?.milliseconds, task.slowAt?.milliseconds,
+        ]
+        return values.map { $0?.databaseValue ?? .null }
+    }
+}
+
+/// Reads the columns of a row one after another.
+private struct ColumnReader {
+    private let row: Row
+    private var index = 0
+
+    init(_ row: Row) { self.row = row }
+
+    mutating func callAsFunction<Value: DatabaseValueConvertible & StatementColumnConvertible>() -> Value {
+        defer { index += 1 }
+        return row[index]
+    }
+
+    mutating func optional<Value: DatabaseValueConvertible & StatementColumnConvertible>() -> Value? {
+        defer { index += 1 }
+        return row[index]
+    }
+
+    mutating func time() -> Timestamp? { (optional() as Int64?).map(Timestamp.init(milliseconds:)) }
+}
+
+extension Row {
+    /// A column of milliseconds.
+    func time(_ column: String) -> Timestamp? {
+        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
+    }
+}

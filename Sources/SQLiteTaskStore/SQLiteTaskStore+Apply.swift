@@ -1,0 +1,121 @@
+import GRDB
+package import TaskModel
+package import TaskStore
+import VerbatimJSON
+
+extension SQLiteTaskStore {
+    package func apply(
+        _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
+    ) async throws(TaskStoreError) -> TaskChange? {
+        try await write { db in
+            try Self.apply(PlannedEvent(event, for: id, nextDueAt: nextDueAt), at: now, in: db)
+        }
+    }
+
+    package func apply(
+        _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson]
+    ) async throws(TaskStoreError) -> [TaskChange] {
+        guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
+        return try await write { db in
+            let changes = try batch.compactMap { try Self.apply($0, at: now, in: db) }
+            try Self.learn(lessons, from: changes, in: db)
+            return changes
+        }
+    }
+
+    package func postpone(_ ids: [TaskID], until nextDueAt: Timestamp) async throws(TaskStoreError) {
+        guard !ids.isEmpty else { return }
+        try await write { db in
+            let statement = try db.cachedStatement(
+                sql: "UPDATE task SET next_due_at_ms = ? WHERE id = ? AND next_due_at_ms IS NOT NULL")
+            for id in ids { try statement.execute(arguments: [nextDueAt.milliseconds, id.text]) }
+        }
+    }
+
+    package func settle(
+        service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
+        deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
+    ) async throws(TaskStoreError) -> [TaskChange] {
+        try await write { db in
+            let view = UncertainView(
+                uncertain: try Self.attempted(in: window, state: .uncertain, of: service, from: db),
+                submitting: try Self.attempted(in: window, state: .submitting, of: service, from: db),
+                owned: try candidates.filter { try Self.owner(of: $0, service: service, in: db) != nil })
+            return try decide(view).compactMap { try Self.apply($0, at: now, in: db) }
+        }
+    }
+
+    /// Runs the lifecycle on the row as it is now and writes row, record and log line together.
+    private static func apply(_ planned: PlannedEvent, at now: Timestamp, in db: Database) throws -> TaskChange? {
+        guard let row = try row(of: planned.task, in: db) else { return nil }
+        let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
+        switch change.transition {
+        case .ignore, .refuse:
+            return change
+        case .noteLateResult:
+            break
+        case .advance, .update:
+            if let claimed = planned.event.claimedRemoteID,
+                let owner = try owner(of: claimed, service: row.task.endpoint.service, in: db)
+            {
+                throw TaskStoreError.remoteIDInUse(by: owner)
+            }
+            try write(change.task, over: row, in: db)
+        }
+        if let response = change.response {
+            // The record of a running task is mostly the one that is there already; then its page stays clean.
+            let text = response.text
+            try db.cachedStatement(sql: "UPDATE task_payload SET response = ? WHERE task_key = ? AND response IS NOT ?")
+                .execute(arguments: [text, row.key, text])
+        }
+        if let entry = change.logEntry { try append(entry, of: row.key, in: db) }
+        return change
+    }
+
+    /// Writes the columns that changed, comparing the state that the change starts from.
+    private static func write(_ task: TrackedTask, over row: TaskRow, in db: Database) throws {
+        let before = TaskRow.mutableValues(of: row.task)
+        let after = TaskRow.mutableValues(of: task)
+        let changed = after.indices.filter { before[$0] != after[$0] }
+        guard !changed.isEmpty else { return }
+        let assignments = changed.map { TaskRow.mutableColumns[$0] + " = ?" }.joined(separator: ", ")
+        let arguments = changed.map { after[$0] } + [row.key.databaseValue, row.task.state.rawValue.databaseValue]
+        try db.cachedStatement(sql: "UPDATE task SET \(assignments) WHERE task_key = ? AND state = ?")
+            .execute(arguments: StatementArguments(arguments))
+        precondition(db.changesCount == 1, "a row changed inside our own transaction")
+    }
+
+    static func row(of id: TaskID, in db: Database) throws -> TaskRow? {
+        // A cursor reads from the statement itself, where a fetched row would be a copy of it.
+        try Row.fetchCursor(
+            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE id = ?"), arguments: [id.text]
+        ).map(TaskRow.init).next()
+    }
+
+    private static func attempted(
+        in window: ClosedRange<Timestamp>, state: TaskState, of service: String, from db: Database
+    ) throws -> [StoredTask] {
+        let rows = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT \(TaskRow.columns), request, NULL AS response
+                    FROM task JOIN task_payload USING (task_key)
+                    WHERE service = ? AND state = ? AND next_due_at_ms IS NOT NULL
+                    AND attempt_started_at_ms BETWEEN ? AND ? ORDER BY task_key
+                    """),
+            arguments: [service, state.rawValue, window.lowerBound.milliseconds, window.upperBound.milliseconds])
+        return try rows.map(Self.storedTask)
+    }
+}
+
+extension TaskEvent {
+    /// The remote id that must not be another task's: what we conclude from a list or a person says.
+    ///
+    /// What a provider answers to our own request is not asked about: it is a fact that must be kept.
+    fileprivate var claimedRemoteID: RemoteTaskID? {
+        switch self {
+        case .foundInList(let id, _), .adopted(let id): id
+        default: nil
+        }
+    }
+}

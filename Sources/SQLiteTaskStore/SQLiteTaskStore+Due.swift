@@ -1,0 +1,203 @@
+import GRDB
+package import TaskModel
+package import TaskStore
+
+extension SQLiteTaskStore {
+    package func counts() async throws(TaskStoreError) -> [TaskCount] {
+        try await read { db in
+            let rows = try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT state, endpoint, count FROM task_count WHERE count > 0"))
+            return rows.compactMap { row in
+                guard let endpoint = EndpointName(row["endpoint"]), let state = TaskState(rawValue: row["state"]) else {
+                    return nil
+                }
+                return TaskCount(endpoint: endpoint, state: state, count: row["count"])
+            }
+        }
+    }
+
+    package func endpointsWithQueue() async throws(TaskStoreError) -> [EndpointName] {
+        try await read { db in
+            // Hops from one endpoint to the next in the index, instead of reading every queued task.
+            try String.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        WITH RECURSIVE found (name) AS (
+                          SELECT MIN(endpoint) FROM task WHERE state = 'queued'
+                          UNION ALL
+                          SELECT (SELECT MIN(endpoint) FROM task WHERE state = 'queued' AND endpoint > name)
+                          FROM found WHERE name IS NOT NULL
+                        )
+                        SELECT name FROM found WHERE name IS NOT NULL
+                        """)
+            ).compactMap { EndpointName($0) }
+        }
+    }
+
+    package func queued(
+        on endpoint: EndpointName, at now: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [TrackedTask] {
+        try await read { db in
+            // A few that may go now are sorted; of many the index on the order of going is read until there are enough.
+            // SQLite cannot know which: either way is slow for the other case, where most wait for a time to come or
+            // where most may go.
+            let ready = try Int.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT COUNT(*) FROM (
+                          SELECT 1 FROM task WHERE endpoint = ? AND state = 'queued' AND next_due_at_ms <= ? LIMIT ?)
+                        """), arguments: [endpoint.text, now.milliseconds, Self.fewReady])
+            let due = ready == Self.fewReady ? "+next_due_at_ms" : "next_due_at_ms"
+            return try Self.tasks(
+                """
+                endpoint = ? AND state = 'queued' AND \(due) <= ? AND (deadline_ms IS NULL OR deadline_ms > ?)
+                ORDER BY priority DESC, task_key LIMIT ?
+                """, [endpoint.text, now.milliseconds, now.milliseconds, limit], in: db)
+        }
+    }
+
+    private static let fewReady = 200
+
+    package func nextQueued(
+        on endpoint: EndpointName, after now: Timestamp
+    ) async throws(TaskStoreError) -> Timestamp? {
+        try await read { db in
+            try Int64.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT MIN(next_due_at_ms) FROM task
+                        WHERE endpoint = ? AND state = 'queued' AND next_due_at_ms > ?
+                        """), arguments: [endpoint.text, now.milliseconds]
+            ).map(Timestamp.init(milliseconds:))
+        }
+    }
+
+    package func inFlight(
+        in states: [TaskState], of service: String, upTo most: Int
+    ) async throws(TaskStoreError) -> Int {
+        try await read { db in
+            let list = states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+            return try Int.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT COUNT(*) FROM (
+                          SELECT 1 FROM task
+                          WHERE service = ? AND state IN (\(list)) AND next_due_at_ms IS NOT NULL LIMIT ?
+                        )
+                        """), arguments: [service, max(most, 0)]) ?? 0
+        }
+    }
+
+    package func services(in state: TaskState) async throws(TaskStoreError) -> [String] {
+        try await read { db in try Self.services(in: state, from: db) }
+    }
+
+    private static func services(in state: TaskState, from db: Database) throws -> [String] {
+        // Hops as above; that there is a due time is said so that the partial index can be used.
+        try String.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    WITH RECURSIVE found (name) AS (
+                      SELECT MIN(service) FROM task WHERE state = :state AND next_due_at_ms IS NOT NULL
+                      UNION ALL
+                      SELECT (SELECT MIN(service) FROM task
+                              WHERE state = :state AND next_due_at_ms IS NOT NULL AND service > name)
+                      FROM found WHERE name IS NOT NULL
+                    )
+                    SELECT name FROM found WHERE name IS NOT NULL
+                    """), arguments: ["state": state.rawValue])
+    }
+
+    package func due(
+        in state: TaskState, of service: String, by time: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [TrackedTask] {
+        try await read { db in
+            try Self.tasks(
+                "service = ? AND state = ? AND next_due_at_ms <= ? ORDER BY next_due_at_ms LIMIT ?",
+                [service, state.rawValue, time.milliseconds, limit], in: db)
+        }
+    }
+
+    package func nextDue(in state: TaskState, of service: String) async throws(TaskStoreError) -> Timestamp? {
+        try await read { db in
+            try Int64.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT MIN(next_due_at_ms) FROM task
+                        WHERE service = ? AND state = ? AND next_due_at_ms IS NOT NULL
+                        """), arguments: [service, state.rawValue]
+            ).map(Timestamp.init(milliseconds:))
+        }
+    }
+
+    package func tasks(in state: TaskState, limit: Int) async throws(TaskStoreError) -> [TrackedTask] {
+        try await read { db in
+            try Self.tasks("state = ? ORDER BY task_key LIMIT ?", [state.rawValue, limit], in: db)
+        }
+    }
+
+    package func bringForward(
+        in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp
+    ) async throws(TaskStoreError) -> Int {
+        try await write { db in
+            // Service by service: the index has the due times in order within each, so that only what is changed is read.
+            var count = 0
+            for service in try Self.services(in: state, from: db) {
+                try db.cachedStatement(
+                    sql: "UPDATE task SET next_due_at_ms = ? WHERE state = ? AND service = ? AND next_due_at_ms > ?"
+                ).execute(arguments: [now.milliseconds, state.rawValue, service, latest.milliseconds])
+                count += db.changesCount
+            }
+            return count
+        }
+    }
+
+    package func acceptedNeighbour(
+        of id: TaskID, within span: Duration
+    ) async throws(TaskStoreError) -> TrackedTask? {
+        try await read { db in
+            guard let row = try Self.row(of: id, in: db), let start = row.task.attempt?.startedAt else { return nil }
+            let endpoint = row.task.endpoint.text
+            // At most a hundred on either side: nearness in the order of arrival is nearness in time, nearly.
+            let near = try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
+                try Self.tasks("endpoint = ? AND \(side) LIMIT 100", [endpoint, row.key], in: db)
+            }
+            return near.filter { $0.remoteID != nil && $0.attempt != nil && $0.submittedAt != nil }
+                .filter { abs((($0.submittedAt ?? start) - start).inSeconds) <= span.inSeconds }
+                .min {
+                    abs((($0.submittedAt ?? start) - start).inSeconds)
+                        < abs((($1.submittedAt ?? start) - start).inSeconds)
+                }
+        }
+    }
+
+    package func overdue(at now: Timestamp, limit: Int) async throws(TaskStoreError) -> [TrackedTask] {
+        try await read { db in
+            try Self.tasks(
+                """
+                deadline_ms <= ? AND next_due_at_ms IS NOT NULL AND +state IN ('queued', 'running')
+                ORDER BY deadline_ms LIMIT ?
+                """, [now.milliseconds, limit], in: db)
+        }
+    }
+
+    package func nextDeadline() async throws(TaskStoreError) -> Timestamp? {
+        try await read { db in
+            try Int64.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT MIN(deadline_ms) FROM task
+                        WHERE deadline_ms IS NOT NULL AND next_due_at_ms IS NOT NULL AND +state IN ('queued', 'running')
+                        """)
+            ).map(Timestamp.init(milliseconds:))
+        }
+    }
+
+    private static func tasks(
+        _ condition: String, _ arguments: StatementArguments, in db: Database
+    ) throws -> [TrackedTask] {
+        let rows = try Row.fetchCursor(
+            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), arguments: arguments)
+        return try Array(rows.map { try TaskRow($0).task })
+    }
+}

@@ -1,0 +1,80 @@
+import GRDB
+package import TaskModel
+package import TaskStore
+
+extension SQLiteTaskStore {
+    package func learned(of endpoint: EndpointName) async throws(TaskStoreError) -> [Learned] {
+        try await read { db in
+            try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT * FROM learned WHERE endpoint = ? ORDER BY model"),
+                arguments: [endpoint.text]
+            ).map { row in
+                let model: String = row["model"]
+                return Learned(row, key: LearnedKey(endpoint, model: model.isEmpty ? nil : model))
+            }
+        }
+    }
+
+    /// Reads what each lesson is about, changes it, and writes it back, in the transaction of the changes that teach it.
+    static func learn(_ lessons: [Lesson], from changes: [TaskChange], in db: Database) throws {
+        for lesson in lessons {
+            var row = try row(of: lesson.key, in: db)
+            lesson.learn(&row, changes)
+            try write(row, in: db)
+        }
+    }
+
+    package func moveSchedule(by jump: Duration) async throws(TaskStoreError) {
+        try await write { db in
+            let milliseconds = jump.wholeMilliseconds
+            for state in [TaskState.running, .uncertain] {
+                try db.cachedStatement(
+                    sql: """
+                        UPDATE task SET next_due_at_ms = next_due_at_ms + ?1, age_from_ms = age_from_ms + ?1,
+                          last_pending_at_ms = last_pending_at_ms + ?1, progress_at_ms = progress_at_ms + ?1
+                        WHERE state = ?2 AND next_due_at_ms IS NOT NULL
+                        """
+                ).execute(arguments: [milliseconds, state.rawValue])
+            }
+        }
+    }
+
+    private static func write(_ row: Learned, in db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO learned (
+                  endpoint, model, durations, wait_ms, starts_told, finished, calls, lateness_ms, lateness_samples,
+                  throttled)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (endpoint, model) DO UPDATE SET
+                  durations = excluded.durations, wait_ms = excluded.wait_ms, starts_told = excluded.starts_told,
+                  finished = excluded.finished, calls = excluded.calls, lateness_ms = excluded.lateness_ms,
+                  lateness_samples = excluded.lateness_samples, throttled = excluded.throttled
+                """
+        ).execute(arguments: [
+            row.key.endpoint.text, row.key.model ?? "", row.durations, row.wait?.wholeMilliseconds, row.startsTold,
+            row.finished, row.calls, row.lateness.wholeMilliseconds, row.latenessSamples, row.throttled,
+        ])
+    }
+
+    private static func row(of key: LearnedKey, in db: Database) throws -> Learned {
+        try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT * FROM learned WHERE endpoint = ? AND model = ?"),
+            arguments: [key.endpoint.text, key.model ?? ""]
+        ).map { Learned($0, key: key) } ?? Learned(key: key)
+    }
+}
+
+extension Learned {
+    fileprivate init(_ row: Row, key: LearnedKey) {
+        self.init(key: key)
+        durations = row["durations"]
+        wait = (row["wait_ms"] as Int64?).map { .milliseconds($0) }
+        startsTold = row["starts_told"]
+        finished = row["finished"]
+        calls = row["calls"]
+        lateness = .milliseconds(row["lateness_ms"] as Int64)
+        latenessSamples = row["lateness_samples"]
+        throttled = row["throttled"]
+    }
+}

@@ -1,0 +1,132 @@
+import GRDB
+package import TaskModel
+package import TaskStore
+import VerbatimJSON
+
+extension SQLiteTaskStore {
+    package func task(_ id: TaskID) async throws(TaskStoreError) -> TrackedTask? {
+        try await readOnce { db in try Self.row(of: id, in: db)?.task }
+    }
+
+    package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask? {
+        try await readOnce { db in
+            try Row.fetchCursor(
+                db.cachedStatement(
+                    sql: """
+                        SELECT \(TaskRow.columns), request, response
+                        FROM task JOIN task_payload USING (task_key) WHERE id = ?
+                        """), arguments: [id.text]
+            ).map(Self.storedTask).next()
+        }
+    }
+
+    package func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask? {
+        try await read { db in
+            try Self.owner(of: remoteID, service: service, in: db).flatMap { try Self.row(of: $0, in: db)?.task }
+        }
+    }
+
+    package func ids(withPrefix prefix: String, limit: Int) async throws(TaskStoreError) -> [TaskID] {
+        try await read { db in
+            // '~' sorts behind every character of an id.
+            try String.fetchAll(
+                db.cachedStatement(sql: "SELECT id FROM task WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"),
+                arguments: [prefix.lowercased(), prefix.lowercased() + "~", limit]
+            ).compactMap { TaskID($0) }
+        }
+    }
+
+    package func tasks(
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
+    ) async throws(TaskStoreError) -> TaskListing {
+        try await readAside { db in
+            let query = ListQuery(filter, after: cursor, limit: limit + 1)
+            let rows = try Row.fetchAll(db.cachedStatement(sql: query.sql), arguments: query.arguments)
+            let shown = rows.prefix(limit)
+            let next = rows.count > limit ? shown.last.map { PageCursor(key: $0[0]) } : nil
+            return TaskListing(tasks: try shown.map(Self.storedTask), next: next)
+        }
+    }
+
+    package func events(
+        of id: TaskID, after sequence: Int64, limit: Int
+    ) async throws(TaskStoreError) -> [StoredEvent] {
+        try await readAside { db in
+            let rows = try Row.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT sequence, at_ms, kind, from_state, to_state, detail FROM event
+                        WHERE task_key = (SELECT task_key FROM task WHERE id = ?) AND sequence > ?
+                        ORDER BY sequence LIMIT ?
+                        """), arguments: [id.text, sequence, limit])
+            return try rows.map { row in
+                guard let to = TaskState(rawValue: row["to_state"]) else {
+                    throw TaskStoreError.damaged("an event cannot be read")
+                }
+                let entry = TaskLogEntry(
+                    at: Timestamp(milliseconds: row["at_ms"]), kind: row["kind"],
+                    from: (row["from_state"] as String?).flatMap(TaskState.init(rawValue:)), to: to,
+                    detail: try JSONColumn.read(row["detail"]).object ?? JSONObject())
+                return StoredEvent(sequence: row["sequence"], task: id, entry: entry)
+            }
+        }
+    }
+
+    package func facts() async throws(TaskStoreError) -> StoreFacts {
+        let path = pool.path
+        return try await read { db in
+            let pages = try Int64.fetchOne(
+                db, sql: "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+            return StoreFacts(path: path, sizeInBytes: (pages ?? 0) + DatabaseFile.size(of: path + "-wal"))
+        }
+    }
+
+    static func storedTask(_ row: Row) throws -> StoredTask {
+        // Request and response stand behind the columns of the task.
+        let payload = TaskPayload(
+            request: try JSONColumn.read(row[TaskRow.columnCount]),
+            response: try (row[TaskRow.columnCount + 1] as String?).map(JSONColumn.read))
+        return StoredTask(task: try TaskRow(row).task, payload: payload)
+    }
+}
+
+/// The statement of a list: first the keys, from indexes, then the rows with their payloads. Written out piece by piece, since every restriction is optional.
+private struct ListQuery {
+    let sql: String
+    let arguments: StatementArguments
+
+    init(_ filter: TaskFilter, after cursor: PageCursor?, limit: Int) {
+        var conditions: [String] = []
+        var arguments: [any DatabaseValueConvertible] = []
+        func restrict(_ condition: String, _ values: [any DatabaseValueConvertible]) {
+            conditions.append(condition)
+            arguments += values
+        }
+        if let cursor { restrict("task_key < ?", [cursor.key]) }
+        if !filter.states.isEmpty {
+            restrict("state IN (\(Self.marks(filter.states.count)))", filter.states.map(\.rawValue))
+        }
+        if !filter.endpoints.isEmpty {
+            restrict("endpoint IN (\(Self.marks(filter.endpoints.count)))", filter.endpoints.map(\.text))
+        }
+        for (name, value) in filter.labels.sorted(by: { $0.key < $1.key }) {
+            restrict("task_key IN (SELECT task_key FROM task_label WHERE name = ? AND value = ?)", [name, value])
+        }
+        if let after = filter.createdAfter { restrict("created_at_ms > ?", [after.milliseconds]) }
+        if let before = filter.createdBefore { restrict("created_at_ms < ?", [before.milliseconds]) }
+        sql = """
+            SELECT \(TaskRow.columns), request, response FROM task JOIN task_payload USING (task_key)
+            WHERE task.task_key IN (
+              SELECT task_key FROM task
+              \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
+              ORDER BY task_key DESC LIMIT ?
+            )
+            ORDER BY task.task_key DESC
+            """
+        self.arguments = StatementArguments(arguments + [limit])
+    }
+
+    private static func marks(_ count: Int) -> String {
+        repeatElement("?", count: count).joined(separator: ", ")
+    }
+}

@@ -1,0 +1,118 @@
+import FoundationEssentials
+import GRDB
+import SQLiteMigrations
+import TaskModel
+package import TaskStore
+
+/// The store on one SQLite file: WAL, `synchronous=FULL`, one writer, readers beside it.
+package struct SQLiteTaskStore: TaskStore {
+    let pool: DatabasePool
+    /// Readers of their own for what may take long, so that it never keeps the short reads waiting.
+    private let longReads: DatabasePool
+    private let log: WriteAheadLog
+    let writer: GroupCommit
+
+    private init(pool: DatabasePool, longReads: DatabasePool) throws {
+        self.pool = pool
+        self.longReads = longReads
+        let log = WriteAheadLog()
+        try pool.writeWithoutTransaction { db in try log.attach(to: db) }
+        self.log = log
+        writer = GroupCommit(pool: pool, log: log)
+    }
+
+    /// Opens the database, makes it if there is none, and brings its schema up to date.
+    ///
+    /// A new database is made beside its place and moved there whole, so that an empty or half-made file in that place
+    /// is always damage. Nothing that exists is ever recreated: what is damaged, foreign or from a newer version is an
+    /// error that says so.
+    package static func open(path: String) throws(TaskStoreError) -> SQLiteTaskStore {
+        try open(path: path, configuration: DatabaseFile.configuration)
+    }
+
+    /// The same with connections that tests can look into.
+    static func open(path: String, configuration: Configuration) throws(TaskStoreError) -> SQLiteTaskStore {
+        do throws(any Error) {
+            try DatabaseFile.prepare(path)
+            try DatabaseFile.check(path)
+            let pool = try DatabaseFile.open(path, configuration: configuration)
+            try DatabaseFile.migrate(pool)
+            var aside = configuration
+            aside.readonly = true
+            aside.maximumReaderCount = 2
+            return try SQLiteTaskStore(pool: pool, longReads: try DatabasePool(path: path, configuration: aside))
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// Closes the file; waits for reads and writes under way.
+    ///
+    /// What is still in the write-ahead log is moved into the file first, so that the file alone is a whole backup.
+    /// SQLite does that when a writer closes last, but GRDB closes its readers after it.
+    package func close() throws(TaskStoreError) {
+        do throws(any Error) {
+            try longReads.close()
+            let emptying = Result { try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) } }
+            try pool.close()
+            try emptying.get()
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// Runs one write to its end, whatever happens to the caller meanwhile, and returns once it is on disk.
+    ///
+    /// An answer that cost money must be written even for a caller that was cancelled. The body may share its
+    /// transaction with others, each in its own savepoint.
+    func write<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(TaskStoreError) -> Value {
+        do {
+            return try await writer.write(body)
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// Reads a few rows from one consistent snapshot, beside any write; also for a task that is being cancelled.
+    ///
+    /// On the caller's own thread: it takes some 20 µs and waits for nothing, since there are more readers than threads
+    /// that run such tasks on a small machine, while the way to a reader's thread and back takes several times as long.
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(TaskStoreError) -> Value {
+        try readHere(body)
+    }
+
+    private func readHere<Value>(_ body: (Database) throws -> Value) throws(TaskStoreError) -> Value {
+        do {
+            return try pool.read(body)
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// The same for one statement, which is consistent by itself and needs no transaction around it.
+    func readOnce<Value: Sendable>(
+        _ body: (Database) throws -> Value
+    ) async throws(TaskStoreError) -> Value {
+        do {
+            return try pool.unsafeRead(body)
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// The same for what may read many rows, on a reader's thread.
+    func readAside<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(TaskStoreError) -> Value {
+        let pool = longReads
+        let reading = Task { try await pool.read(body) }
+        switch await reading.result {
+        case .success(let value): return value
+        case .failure(let error): throw TaskStoreError(translating: error)
+        }
+    }
+}

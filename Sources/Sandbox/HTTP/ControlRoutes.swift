@@ -1,0 +1,33 @@
+import Hummingbird
+import Logging
+
+/// The sandbox's own routes, for tests and people; none of them needs a token.
+struct ControlRoutes: Sendable {
+    let provider: SimulatedProvider
+    let logger: Logger
+
+    func add(to router: Router<SandboxContext>) {
+        router.get("/") { _, _ in Response.text(IndexPage.text) }
+        let group = router.group("sandbox")
+        group.get("ledger") { _, _ in Response.json(provider.ledger.document) }
+        group.get("stats") { _, _ in Response.json(provider.statistics.document) }
+        group.post("faults") { request, _ in try await replaceFaults(request) }
+        group.post("reset") { _, _ in
+            provider.reset()
+            logger.info("State forgotten")
+            return Response.json(["reset": true])
+        }
+    }
+
+    private func replaceFaults(_ request: Request) async throws -> Response {
+        var request = request
+        let text = String(decoding: try await request.bodyBytes(), as: UTF8.self)
+        do throws(FaultPlanError) {
+            provider.replaceFaults(with: try FaultPlan(parsing: text))
+        } catch {
+            return .text("\(error)\n\n\(FaultPlan.help)\n", status: .badRequest)
+        }
+        logger.info("Faults replaced", metadata: ["faults": "\(text)"])
+        return .json(["faults": .string(text)])
+    }
+}

@@ -1,0 +1,39 @@
+/// What `GET /` tells a person who opens the sandbox in a browser.
+enum IndexPage {
+    static let text = """
+        The Pollux sandbox: a simulated provider of generation tasks. Nothing here costs anything.
+
+        Send any non-empty token: Authorization: Bearer sandbox
+        (expired-token and used-up-token are refused as the provider would.)
+
+        Submit: POST, with or without /v1 in front; async: true or a callback_url answers at once
+        \(operations)
+
+        Look up: POST /SERVICE/tasks
+          {"action": "retrieve", "id": …}        also by task_id or trace_id
+          {"action": "retrieve_batch", "ids": […], "limit": …}
+          {"action": "retrieve_batch", "created_at_min": …, "created_at_max": …, "offset": …, "limit": …, "type": …}
+
+        Other providers, each in its own shapes: /fal, /replicate, /openai, /google, /runway
+          POLLUX_PROVIDERS_REPLICATE_BASE_URL=http://127.0.0.1:PORT/replicate REPLICATE_API_TOKEN=sandbox pollux serve
+
+        \(PromptControls.help)
+
+        For tests, without a token:
+          GET  /sandbox/ledger   what was billed, and whether anything was billed twice
+          GET  /sandbox/stats    requests by kind, in all and in the fullest second
+          POST /sandbox/faults   a fault plan as plain text replaces the one in force
+          POST /sandbox/reset    forgets every task and count
+
+        Fault plans:
+        \(FaultPlan.help)
+
+        """
+
+    private static var operations: String {
+        ServiceTable.operations.map { operation in
+            let fields = operation.requiredFields.map { $0.joined(separator: " or ") }.joined(separator: ", ")
+            return "  /\(operation.endpoint)  needs \(fields); about \(Int(operation.duration.medianSeconds)) s"
+        }.joined(separator: "\n")
+    }
+}

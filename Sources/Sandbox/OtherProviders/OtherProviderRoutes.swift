@@ -1,0 +1,114 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+
+/// The routes of the other providers, under their names.
+struct OtherProviderRoutes: Sendable {
+    static let all: [any OtherProvider] = [
+        FalQueue(), ReplicatePredictions(), OpenAIVideos(), GoogleOperations(), RunwayTasks(),
+    ]
+
+    let provider: SimulatedProvider
+    let logger: Logger
+
+    func add(to router: Router<SandboxContext>) {
+        for other in Self.all {
+            router.post(RouterPath("\(other.name)/**")) { request, context in
+                try await submit(other, request: request, context: context)
+            }
+            router.get(RouterPath("\(other.name)/**")) { request, context in
+                try await query(other, request: request, context: context)
+            }
+        }
+    }
+
+    private func submit(
+        _ other: any OtherProvider, request: Request, context: SandboxContext
+    ) async throws -> Response {
+        var request = request
+        let path = path(of: request, below: other)
+        guard let token = other.token(in: request.headers) else {
+            return refuse(other, .unauthorized, "unauthenticated")
+        }
+        if path.hasSuffix("/cancel") {
+            logger.info("Asked to cancel", metadata: ["provider": "\(other.name)", "path": "\(path)"])
+            return .json(["status": "canceled"])
+        }
+        guard other.isSubmission(path) else { return refuse(other, .notFound, "not_found") }
+        var body = try await request.jsonObject()
+        // The controls are read from a member called prompt, wherever the provider has it.
+        if body["prompt"] == nil, let prompt = other.prompt(in: body) {
+            body = body.appending(["prompt": .string(prompt)])
+        }
+        let submission: Submission
+        do throws(ProviderError) {
+            submission = try provider.submit(other.operation, body: body, token: token)
+        } catch {
+            return refuse(other, error.status, error.code, error.message)
+        }
+        logger.info(
+            "Submit",
+            metadata: [
+                "provider": "\(other.name)", "submit": "\(submission.number)",
+                "task_id": "\(submission.task?.identity.taskID ?? "none")",
+                "fault": "\(submission.strike?.kind.rawValue ?? "none")",
+            ])
+        switch submission.strike?.kind {
+        case .lostReply, .hang, .hangBefore: return try await BrokenConnection.close(context.channel)
+        case .badGatewayAfter, .badGatewayBefore: return .badGateway
+        case .tooManyRequests, .tooManyRequestsRetryAfter, .busy:
+            return refuse(other, .tooManyRequests, "rate_limit_exceeded")
+        default: break
+        }
+        guard let task = submission.task else { return refuse(other, .internalServerError, "internal_error") }
+        let document = other.accepted(task, at: url(of: request, other), path: path)
+        if submission.strike?.kind == .resetReply {
+            return BrokenConnection.halfReply(.json(document), body: document.utf8Text, channel: context.channel)
+        }
+        return .json(document)
+    }
+
+    private func query(
+        _ other: any OtherProvider, request: Request, context: SandboxContext
+    ) async throws -> Response {
+        let path = path(of: request, below: other)
+        guard let token = other.token(in: request.headers) else {
+            return refuse(other, .unauthorized, "unauthenticated")
+        }
+        let strike: FaultPlan.Strike?
+        do throws(ProviderError) {
+            strike = try provider.receivePoll(.retrieve, token: token).strike
+        } catch {
+            return refuse(other, .tooManyRequests, "rate_limit_exceeded")
+        }
+        switch strike?.kind {
+        case .pollError: return refuse(other, .internalServerError, "internal_error")
+        case .pollBadGateway: return .badGateway
+        case .pollTooManyRequests, .pollTooManyRequestsRetryAfter:
+            return refuse(other, .tooManyRequests, "rate_limit_exceeded")
+        case .pollHang, .pollLost, .pollReset: return try await BrokenConnection.close(context.channel)
+        default: break
+        }
+        guard let task = other.taskID(in: path).flatMap({ provider.task($0, service: other.name) }) else {
+            return refuse(other, .notFound, "not_found")
+        }
+        let (status, document) = other.answer(task, path: path, at: url(of: request, other), now: provider.now)
+        return .json(document, status: status)
+    }
+
+    private func refuse(
+        _ other: any OtherProvider, _ status: HTTPResponse.Status, _ code: String, _ message: String? = nil
+    ) -> Response {
+        provider.countRefused()
+        return .json(other.refusal(code: code, message: message ?? code), status: status)
+    }
+
+    private func path(of request: Request, below other: any OtherProvider) -> String {
+        String(request.uri.path.dropFirst(other.name.count + 1))
+    }
+
+    /// The provider's base URL, as the client sees it.
+    private func url(of request: Request, _ other: any OtherProvider) -> String {
+        "http://\(request.head.authority ?? "127.0.0.1")/\(other.name)"
+    }
+}

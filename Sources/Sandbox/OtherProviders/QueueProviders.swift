@@ -1,0 +1,108 @@
+import Foundation
+import HTTPTypes
+
+/// fal.ai's queue: every further address stands in the reply, COMPLETED covers failures, results are fetched apart.
+struct FalQueue: OtherProvider {
+    let name = "fal"
+
+    func token(in headers: HTTPFields) -> String? { Self.word(after: "Key", in: headers[.authorization]) }
+    func prompt(in body: JSONValue) -> String? { body["prompt"]?.stringValue }
+    func isSubmission(_ path: String) -> Bool { path.hasPrefix("/fal-ai/") && !path.contains("/requests/") }
+
+    func taskID(in path: String) -> String? {
+        guard let range = path.firstRange(of: "/requests/") else { return nil }
+        return String(path[range.upperBound...].prefix { $0 != "/" })
+    }
+
+    func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
+        // The addresses name the model without its variant.
+        let model = path.split(separator: "/").prefix(2).joined(separator: "/")
+        let base = "\(url)/\(model)/requests/\(task.identity.taskID)"
+        return [
+            "status": "IN_QUEUE", "request_id": .string(task.identity.taskID), "response_url": .string(base),
+            "status_url": .string("\(base)/status"), "cancel_url": .string("\(base)/cancel"), "queue_position": 0,
+        ]
+    }
+
+    func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue) {
+        let model = path.split(separator: "/").prefix(2).joined(separator: "/")
+        let base = "\(url)/\(model)/requests/\(task.identity.taskID)"
+        let outcome = task.outcome(at: now)
+        if path.hasSuffix("/status") {
+            let word = outcome != .pending ? "COMPLETED" : task.fraction(at: now) < 0.3 ? "IN_QUEUE" : "IN_PROGRESS"
+            return (
+                outcome == .pending ? .accepted : .ok,
+                ["status": .string(word), "request_id": .string(task.identity.taskID), "response_url": .string(base)]
+            )
+        }
+        switch outcome {
+        case .pending: return (.badRequest, ["detail": "Request is still in progress"])
+        case .failed:
+            return (
+                .unprocessableContent,
+                ["detail": [["msg": .string(task.failure.message), "type": "generation_failed"]]]
+            )
+        case .succeeded:
+            return (
+                .ok,
+                [
+                    "images": [
+                        [
+                            "url": .string("https://v3.fal.media/files/\(task.identity.taskID).png"),
+                            "content_type": "image/png",
+                        ]
+                    ], "seed": 42,
+                ]
+            )
+        }
+    }
+
+    func refusal(code: String, message: String) -> JSONValue { ["detail": .string(message)] }
+}
+
+/// Replicate: one prediction object everywhere, with its own address inside.
+struct ReplicatePredictions: OtherProvider {
+    let name = "replicate"
+
+    func prompt(in body: JSONValue) -> String? { body["input"]?["prompt"]?.stringValue }
+    func isSubmission(_ path: String) -> Bool { path.hasPrefix("/v1/") && path.hasSuffix("/predictions") }
+
+    func taskID(in path: String) -> String? {
+        guard path.hasPrefix("/v1/predictions/") else { return nil }
+        return String(path.dropFirst(16).prefix { $0 != "/" })
+    }
+
+    func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
+        prediction(task, at: url, status: "starting", output: .null, error: .null)
+    }
+
+    func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue) {
+        switch task.outcome(at: now) {
+        case .pending:
+            let word = task.fraction(at: now) < 0.3 ? "starting" : "processing"
+            return (.ok, prediction(task, at: url, status: word, output: .null, error: .null))
+        case .failed:
+            return (
+                .ok, prediction(task, at: url, status: "failed", output: .null, error: .string(task.failure.message))
+            )
+        case .succeeded:
+            let output: JSONValue = [.string("https://replicate.delivery/pbxt/\(task.identity.taskID)/out-0.webp")]
+            return (.ok, prediction(task, at: url, status: "succeeded", output: output, error: .null))
+        }
+    }
+
+    private func prediction(
+        _ task: SimulatedTask, at url: String, status: String, output: JSONValue, error: JSONValue
+    ) -> JSONValue {
+        let own = "\(url)/v1/predictions/\(task.identity.taskID)"
+        return [
+            "id": .string(task.identity.taskID), "version": "5c7d5dc6", "status": .string(status),
+            "input": task.request["input"] ?? .null, "output": output, "error": error, "logs": "",
+            "created_at": .string(task.createdAt.iso8601),
+            "completed_at": status == "succeeded" || status == "failed" ? .string(task.finishedAt.iso8601) : .null,
+            "urls": ["get": .string(own), "cancel": .string("\(own)/cancel")],
+        ]
+    }
+
+    func refusal(code: String, message: String) -> JSONValue { ["title": .string(code), "detail": .string(message)] }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import HTTPTypes
+
+/// OpenAI's videos: a flat object with a percentage; the file is behind an address of its own.
+struct OpenAIVideos: OtherProvider {
+    let name = "openai"
+
+    func prompt(in body: JSONValue) -> String? { body["prompt"]?.stringValue }
+    func isSubmission(_ path: String) -> Bool { path == "/v1/videos" }
+
+    func taskID(in path: String) -> String? {
+        guard path.hasPrefix("/v1/videos/") else { return nil }
+        return String(path.dropFirst(11).prefix { $0 != "/" })
+    }
+
+    func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
+        video(task, status: "queued", progress: 0, error: .null, endedAt: .null)
+    }
+
+    func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue) {
+        let end: JSONValue = .integer(Int(task.finishedAt.timeIntervalSince1970))
+        switch task.outcome(at: now) {
+        case .pending:
+            let fraction = task.fraction(at: now)
+            let word = fraction < 0.2 ? "queued" : "in_progress"
+            return (.ok, video(task, status: word, progress: Int(fraction * 100), error: .null, endedAt: .null))
+        case .failed:
+            let error: JSONValue = ["code": "video_generation_failed", "message": .string(task.failure.message)]
+            return (.ok, video(task, status: "failed", progress: 70, error: error, endedAt: end))
+        case .succeeded:
+            return (.ok, video(task, status: "completed", progress: 100, error: .null, endedAt: end))
+        }
+    }
+
+    private func video(
+        _ task: SimulatedTask, status: String, progress: Int, error: JSONValue, endedAt: JSONValue
+    ) -> JSONValue {
+        [
+            "id": .string(task.identity.taskID), "object": "video", "status": .string(status),
+            "progress": .integer(progress), "model": "sora-2", "seconds": "4", "size": "720x1280",
+            "created_at": .integer(Int(task.createdAt.timeIntervalSince1970)), "completed_at": endedAt, "error": error,
+        ]
+    }
+
+    func refusal(code: String, message: String) -> JSONValue {
+        ["error": ["code": .string(code), "message": .string(message), "type": "invalid_request_error"]]
+    }
+}
+
+/// Veo through the Gemini API: long-running operations that are named by a path and say `done` only at their end.
+struct GoogleOperations: OtherProvider {
+    let name = "google"
+
+    func token(in headers: HTTPFields) -> String? { HTTPField.Name("x-goog-api-key").flatMap { headers[$0] } }
+    func prompt(in body: JSONValue) -> String? { body["instances"]?.arrayValue?.first?["prompt"]?.stringValue }
+    func isSubmission(_ path: String) -> Bool {
+        path.hasPrefix("/v1beta/models/") && path.hasSuffix(":predictLongRunning")
+    }
+
+    func taskID(in path: String) -> String? {
+        path.firstRange(of: "/operations/").map { String(path[$0.upperBound...]) }
+    }
+
+    func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
+        let model = path.dropFirst("/v1beta/".count).prefix { $0 != ":" }
+        return ["name": .string("\(model)/operations/\(task.identity.taskID)")]
+    }
+
+    func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue) {
+        let name: JSONValue = ["name": .string(String(path.dropFirst("/v1beta/".count)))]
+        switch task.outcome(at: now) {
+        case .pending: return (.ok, name)
+        case .failed:
+            return (
+                .ok, name.appending(["done": true, "error": ["code": 13, "message": .string(task.failure.message)]])
+            )
+        case .succeeded:
+            let sample: JSONValue = [
+                "video": [
+                    "uri": .string(
+                        "https://generativelanguage.googleapis.com/v1beta/files/\(task.identity.taskID):download?alt=media"
+                    )
+                ]
+            ]
+            return (
+                .ok,
+                name.appending(["done": true, "response": ["generateVideoResponse": ["generatedSamples": [sample]]]])
+            )
+        }
+    }
+
+    func refusal(code: String, message: String) -> JSONValue {
+        ["error": ["code": 400, "message": .string(message), "status": .string(code.uppercased())]]
+    }
+}
+
+/// Runway: tasks with a fraction for progress, and a version that every request must name.
+struct RunwayTasks: OtherProvider {
+    let name = "runway"
+
+    func token(in headers: HTTPFields) -> String? {
+        guard HTTPField.Name("X-Runway-Version").flatMap({ headers[$0] }) == "2024-11-06" else { return nil }
+        return Self.word(after: "Bearer", in: headers[.authorization])
+    }
+    func prompt(in body: JSONValue) -> String? { body["promptText"]?.stringValue }
+    func isSubmission(_ path: String) -> Bool { ["/v1/image_to_video", "/v1/text_to_image"].contains(path) }
+
+    func taskID(in path: String) -> String? {
+        path.hasPrefix("/v1/tasks/") ? String(path.dropFirst(10)) : nil
+    }
+
+    func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
+        ["id": .string(task.identity.taskID)]
+    }
+
+    func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue) {
+        let head: JSONValue = ["id": .string(task.identity.taskID), "createdAt": .string(task.createdAt.iso8601)]
+        switch task.outcome(at: now) {
+        case .pending:
+            let fraction = task.fraction(at: now)
+            if fraction < 0.2 { return (.ok, head.appending(["status": "THROTTLED"])) }
+            return (.ok, head.appending(["status": "RUNNING", "progress": .decimal(fraction)]))
+        case .failed:
+            return (
+                .ok,
+                head.appending([
+                    "status": "FAILED", "failure": .string(task.failure.message), "failureCode": "INTERNAL.BAD_OUTPUT",
+                ])
+            )
+        case .succeeded:
+            return (
+                .ok,
+                head.appending([
+                    "status": "SUCCEEDED",
+                    "output": [.string("https://dnznrvs05pmza.cloudfront.net/\(task.identity.taskID).mp4")],
+                ])
+            )
+        }
+    }
+
+    func refusal(code: String, message: String) -> JSONValue { ["error": .string(message), "code": .string(code)] }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import Hummingbird
+package import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// Why a sandbox does not start.
+package enum SandboxError: Error, Equatable, CustomStringConvertible {
+    /// Generations cannot run at this speed.
+    case invalidSpeed(Double)
+
+    /// What is wrong and what to write instead.
+    package var description: String {
+        switch self {
+        case .invalidSpeed(let speed): "The speed is \(speed); it must be a number above 0, such as 1 or 60."
+        }
+    }
+}
+
+/// The simulated provider as a service: listens, answers in the provider's wire shapes, keeps a ledger.
+///
+/// `run()` returns after a graceful shutdown. It throws `SandboxError` for settings that make no sense, and the
+/// network's own error when it cannot listen.
+package struct SandboxServer: Service {
+    private let settings: SandboxSettings
+    private let provider: SimulatedProvider
+    private let logger: Logger
+    private let onListening: @Sendable (Int) async -> Void
+
+    /// A server that is not running yet; `onListening` is told the TCP port once connections are accepted.
+    package init(
+        settings: SandboxSettings, logger: Logger, onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        self.settings = settings
+        self.logger = logger
+        self.onListening = onListening
+        provider = SimulatedProvider(settings: settings)
+    }
+
+    /// Serves until graceful shutdown or cancellation, then writes the ledger file if one is wanted.
+    package func run() async throws {
+        guard settings.speed > 0, settings.speed.isFinite else { throw SandboxError.invalidSpeed(settings.speed) }
+        let application = Application(
+            router: router,
+            configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
+            onServerRunning: { channel in
+                let port = channel.localAddress?.port ?? settings.port
+                logger.info("Sandbox listening", metadata: ["host": "\(settings.host)", "port": "\(port)"])
+                await onListening(port)
+            },
+            logger: quietLogger)
+        try await application.run()
+        try writeLedgerFile()
+    }
+
+    private var router: Router<SandboxContext> {
+        let router = Router(context: SandboxContext.self)
+        router.add(middleware: ProviderErrorMiddleware(provider: provider))
+        ControlRoutes(provider: provider, logger: logger).add(to: router)
+        ProviderRoutes(provider: provider, logger: logger).add(to: router)
+        OtherProviderRoutes(provider: provider, logger: logger).add(to: router)
+        return router
+    }
+
+    /// Hummingbird's own lines would repeat ours.
+    private var quietLogger: Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return quiet
+    }
+
+    private func writeLedgerFile() throws {
+        guard let path = settings.ledgerFile else { return }
+        try Data(provider.ledger.document.utf8Text).write(to: URL(filePath: path), options: .atomic)
+    }
+}

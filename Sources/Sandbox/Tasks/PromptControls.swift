@@ -1,0 +1,48 @@
+/// What the words in brackets inside a prompt ask of the simulated generation.
+struct PromptControls: Sendable, Equatable {
+    /// `[fail]` or `[fail:STYLE]`: the generation fails.
+    var fails = false
+    /// The wording that `[fail:STYLE]` asks for; nil lets the seed choose.
+    var failureStyle: FailureStyle?
+    /// `[partial]`: one of several outputs fails.
+    var failsPartly = false
+    /// `[slow]`: takes five times as long.
+    var isSlow = false
+    /// `[moderated]`: refused at submit.
+    var isModerated = false
+    /// `[seconds=N]`: how long it takes before any speeding up.
+    var seconds: Double?
+
+    init(request: JSONValue) {
+        guard let prompt = request["prompt"]?.stringValue else { return }
+        for match in prompt.matches(of: /\[([^\[\]]*)\]/) { read(match.1) }
+    }
+
+    private mutating func read(_ control: Substring) {
+        switch control {
+        case "fail": fails = true
+        case "partial": failsPartly = true
+        case "slow": isSlow = true
+        case "moderated": isModerated = true
+        default:
+            if control.hasPrefix("fail:") {
+                fails = true
+                failureStyle = FailureStyle(rawValue: String(control.dropFirst(5)))
+            } else if control.hasPrefix("seconds="), let value = Double(control.dropFirst(8)), value.isFinite {
+                // At most a day, so that no sum of dates and spans can overflow.
+                seconds = min(max(value, 0), 86_400)
+            }
+        }
+    }
+
+    static let help = """
+        Words in a prompt that steer its task:
+          [seconds=N]   takes N seconds, before --speed
+          [slow]        takes five times as long
+          [fail]        ends failed; [fail:STYLE] words it as STYLE: plain, unstamped (finished_at is null),
+                        uncoded (no error.code), string (error is a bare string), item (data[].state only);
+                        a service that never words it so uses plain
+          [partial]     one of two songs fails (suno)
+          [moderated]   refused at submit with 403 forbidden
+        """
+}

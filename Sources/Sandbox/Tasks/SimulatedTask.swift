@@ -1,0 +1,90 @@
+import Foundation
+
+/// One accepted generation: everything that will ever happen to it is decided when it is made.
+///
+/// What a look-up shows is a pure function of the task and the moment (`record(at:)`); nothing runs in between.
+struct SimulatedTask: Sendable {
+    /// The number of the paid submit that made it, from 1.
+    let sequence: Int
+    let operation: SimulatedOperation
+    let identity: TaskIdentity
+    let owner: TaskOwner
+    /// The submitted body, unchanged.
+    let request: JSONValue
+    let controls: PromptControls
+
+    let createdAt: Date
+    let startedAt: Date
+    let finishedAt: Date
+    /// From when on look-ups and lists find it.
+    let visibleAt: Date
+
+    /// What `response` looks like before the service has anything to show.
+    let earlyStyle: EarlyStyle
+    /// Whether an unfinished record carries `finished_at: null` and `elapsed: null`, or neither.
+    let writesNullTimes: Bool
+    let failure: SimulatedFailure
+    let failureStyle: FailureStyle
+    /// Where the second of two outputs finishes, as a fraction of the whole; the first comes earlier.
+    let firstOutputFraction: Double
+    /// Feeds made-up details of the result, such as a song's length.
+    let detailSeed: UInt64
+
+    /// The four ways in which the documents show an early `response`.
+    enum EarlyStyle: CaseIterable, Sendable { case absent, null, empty, taskIDOnly }
+
+    enum Outcome: String, Sendable { case pending, succeeded, failed }
+
+    /// Decides a task's whole life; `sequence` and `seed` are all the chance there is.
+    init(
+        _ operation: SimulatedOperation, request: JSONValue, owner: TaskOwner, sequence: Int, at now: Date,
+        lateBy: Duration = .zero, seed: UInt64, speed: Double
+    ) {
+        var random = SeededRandom(seed: seed, stream: "task \(operation.endpoint)", number: sequence)
+        let controls = PromptControls(request: request)
+        let drawn = operation.duration.seconds(for: request, using: &random)
+        let seconds = (controls.seconds ?? drawn) * (controls.isSlow ? 5 : 1) / speed
+
+        self.sequence = sequence
+        self.operation = operation
+        self.identity = TaskIdentity(using: &random)
+        self.owner = owner
+        self.request = request
+        self.controls = controls
+        // The example records start 60 ms after their creation.
+        createdAt = now
+        startedAt = now + 0.06 / speed
+        finishedAt = startedAt + seconds
+        visibleAt = now + lateBy.inSeconds
+        earlyStyle = EarlyStyle.allCases[Int(random.next() % 4)]
+        writesNullTimes = random.next() % 2 == 0
+        failure = SimulatedFailure.known[Int(random.next() % UInt64(SimulatedFailure.known.count))]
+        failureStyle = Self.failureStyle(for: operation.shape, asked: controls.failureStyle, using: &random)
+        firstOutputFraction = 0.6 + 0.25 * random.fraction()
+        detailSeed = random.next()
+    }
+
+    /// How far the generation is at a moment, from 0 to 1; 1 means ended.
+    func fraction(at now: Date) -> Double {
+        guard now < finishedAt else { return 1 }
+        return max(0, now.timeIntervalSince(startedAt) / finishedAt.timeIntervalSince(startedAt))
+    }
+
+    func outcome(at now: Date) -> Outcome {
+        if now < finishedAt { return .pending }
+        return controls.fails ? .failed : .succeeded
+    }
+
+    /// One output of several fails in the end.
+    var endsPartly: Bool { controls.failsPartly && operation.shape.canFailPartly }
+
+    private static func failureStyle(
+        for shape: any ResponseShape, asked: FailureStyle?, using random: inout SeededRandom
+    ) -> FailureStyle {
+        let known = shape.failureStyles
+        let isOdd = random.fraction() < 0.3
+        let drawn = known[Int(random.next() % UInt64(known.count))]
+        if let asked { return known.contains(asked) ? asked : .plain }
+        return isOdd ? drawn : .plain
+    }
+}

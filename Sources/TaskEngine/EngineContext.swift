@@ -1,0 +1,128 @@
+package import Logging
+package import PollingPolicy
+package import ProviderCatalog
+package import TaskModel
+package import TaskStore
+
+/// What the engine's parts share: the store, the rules, the clock, and the hints between them.
+package struct EngineContext: Sendable {
+    package let store: any TaskStore
+    package let catalog: ProviderCatalog
+    package let transport: any UpstreamTransport
+    package let limits: EngineLimits
+    package let polling: PollingPolicy
+    package let lookups: LookupPolicy
+    package let backoff: Backoff
+    package let defaultOnUncertain: UncertainPolicy
+    /// Whether there are credentials for a provider; without them its tasks wait.
+    package let hasToken: @Sendable (_ provider: String) -> Bool
+    package let time: any TimeSource
+    package let random: EngineRandom
+    package let logger: Logger
+    /// Told when a point is passed at which tests kill the daemon; nothing in a release build.
+    package let passed: @Sendable (CrashPoint) -> Void
+
+    let gates: Gates
+    let clock: ClockWatch
+    let budget: CallBudget
+    let submissionPacer: SubmissionPacer
+    let experiences: ExperienceBook
+    let plans = PollPlans()
+    let feed = EventFeed()
+    let meter: PollMeter
+    let unrecognised = UnrecognisedBook()
+    let wakes = Wakes()
+
+    /// Puts the parts together; reads what holds requests back from the store.
+    package init(
+        store: any TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
+        limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
+        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (String) -> Bool,
+        time: any TimeSource, random: EngineRandom, logger: Logger,
+        passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
+    ) async throws(TaskStoreError) {
+        self.store = store
+        self.catalog = catalog
+        self.transport = transport
+        self.limits = limits
+        self.polling = polling
+        self.lookups = LookupPolicy(maxGap: polling.maxGap)
+        self.backoff = Backoff(base: polling.minGap * 2, cap: polling.maxGap)
+        self.defaultOnUncertain = defaultOnUncertain
+        self.hasToken = hasToken
+        self.time = time
+        self.random = random
+        self.logger = logger
+        self.passed = passed
+        gates = Gates(try await store.gates(), store: store, backoff: backoff, random: random, logger: logger)
+        clock = ClockWatch(time)
+        budget = CallBudget(time)
+        submissionPacer = SubmissionPacer(time)
+        meter = PollMeter(time)
+        experiences = ExperienceBook(store: store) { endpoint in
+            let profile = catalog.endpoint(endpoint)
+            return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
+        }
+    }
+
+    /// Tells whoever waits that changes are on disk: one log line per transition, then the waiting clients and loops.
+    func announce(_ changes: [TaskChange]) {
+        for change in changes {
+            guard let entry = change.logEntry else { continue }
+            log(entry, of: change.task)
+            if entry.to.hasEnded { experiences.forget(change.task.endpoint) }
+            if entry.to != .running { unrecognised.forget(change.task.id) }
+            plans.forget(change.task.endpoint.service)
+            feed.publish(change.task.id)
+        }
+    }
+
+    /// Records what happened, however long it takes to get it on disk: an answer that cost money must not be dropped
+    /// because the disk is full for a while.
+    ///
+    /// Gives up only while the daemon stops, and where the database is damaged; the next start then finds the task as
+    /// it was and asks the provider.
+    func record(_ events: [PlannedEvent], teaching plan: LessonPlan = LessonPlan()) async -> [TaskChange] {
+        var wait = Duration.seconds(1)
+        while true {
+            do throws(TaskStoreError) {
+                let changes = try await store.apply(events, at: time.now(), teaching: plan.lessons)
+                announce(changes)
+                return changes
+            } catch {
+                logger.error("Could not store what the provider answered: \(error.message) Trying again.")
+                if case .damaged = error { return [] }
+            }
+            if Task.isCancelled { return [] }
+            await time.sleep(until: time.now() + wait)
+            wait = min(wait * 2, .seconds(15))
+        }
+    }
+
+    /// Keeps what a call has taught that no event goes with; what cannot be written is not worth waiting for.
+    func teach(_ plan: LessonPlan) async {
+        do throws(TaskStoreError) {
+            _ = try await store.apply([], at: time.now(), teaching: plan.lessons)
+        } catch {
+            logger.error("Could not store what a call has taught: \(error.message)")
+        }
+    }
+
+    private func log(_ entry: TaskLogEntry, of task: TrackedTask) {
+        let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
+        var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
+        if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
+        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
+            line += ": \(failure.code): \(failure.message.prefix(200))"
+        }
+        logger.log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
+    }
+}
+
+/// The hints between the engine's loops.
+struct Wakes: Sendable {
+    let submitter = WakeSignal()
+    let polls = WakeSignal()
+    let lookups = WakeSignal()
+    let deadlines = WakeSignal()
+}

@@ -1,0 +1,41 @@
+/// What bounds the engine: everything it does in parallel, how long it waits, and what it takes as proof.
+package struct EngineLimits: Sendable {
+    /// How long a paid request may take; settings `submission.timeout_seconds`.
+    package var submissionTimeout: Duration = .seconds(60)
+    /// How long a status query may take.
+    package var pollTimeout: Duration = .seconds(30)
+    /// Paid requests under way at once, over all endpoints.
+    package var submissionsInParallel = 64
+    /// Tasks of a service in flight; nil leaves it to the provider's profile; settings `submission.max_in_flight`.
+    package var maxInFlight: Int?
+    /// Paid requests of a service per second; nil leaves it to the profile; settings `submission.max_per_second`.
+    package var submissionsPerSecond: Double?
+    /// Status queries of a provider per second; nil leaves it to the profile; settings `polling.max_requests_per_second`.
+    package var pollsPerSecond: Double?
+    /// Status queries of a service under way at once.
+    package var pollsInParallel = 4
+    /// Ids in one batch query. "Maximum recommended 50 tasks", says the provider of its own tools; no hard limit is documented.
+    package var batchSize = 50
+    /// Tasks on one page of the provider's list, and how many pages are read before it counts as unreadable.
+    package var listPageSize = 50
+    package var listPages = 40
+    /// The smallest page of a list that any document of a provider names: 12, the default of the shared tasks route.
+    package var smallestListPage = 12
+    /// How far the provider's clock may be from ours when its list is searched around an attempt.
+    package var clockSkew: Duration = .seconds(60)
+    /// How near in time an accepted task must be to serve as the control of a list.
+    package var controlSpan: Duration = .seconds(6 * 3_600)
+    /// What counts as proof that the provider never took a submission: so many complete readings of its list without
+    /// it, over at least so long.
+    package var absentReadings = 3
+    package var absentSpan: Duration = .seconds(120)
+    /// How often and over how long an id must be unknown to the provider before its task counts as lost there; the
+    /// documents say that a fresh task may be invisible for a while.
+    package var missesBeforeLost = 5
+    package var missSpan: Duration = .seconds(600)
+    /// Waits of clients at once; more are answered at once instead of later. Below the socket's bound on connections, so
+    /// that waiting clients never lock out the others.
+    package var waiters = 400
+
+    package init() {}
+}

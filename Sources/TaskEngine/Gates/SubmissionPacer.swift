@@ -1,0 +1,25 @@
+import Synchronization
+import TaskModel
+
+/// Keeps the submissions of a service as far apart as its provider demands.
+final class SubmissionPacer: Sendable {
+    private let nextFree = Mutex<[String: Duration]>([:])
+    private let time: any TimeSource
+
+    init(_ time: any TimeSource) {
+        self.time = time
+    }
+
+    /// When the service's next submission may go; nil for now.
+    func nextSlot(of service: String) -> Timestamp? {
+        let elapsed = time.elapsed()
+        guard let free = nextFree.withLock({ $0[service] }), free > elapsed else { return nil }
+        return time.now() + (free - elapsed)
+    }
+
+    /// One goes now. A nil rate does not bound.
+    func take(_ service: String, perSecond rate: Double?) {
+        guard let rate, rate > 0 else { return }
+        nextFree.withLock { $0[service] = time.elapsed() + .seconds(rounding: 1 / rate) }
+    }
+}

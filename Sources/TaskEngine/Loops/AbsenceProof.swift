@@ -1,0 +1,27 @@
+import TaskModel
+
+/// When a submission that the provider's list does not show counts as never taken.
+struct AbsenceProof {
+    /// So many complete readings without it …
+    let readings: Int
+    /// … over at least so long.
+    let span: Duration
+
+    /// What another complete reading at `now` without the task leads to.
+    ///
+    /// An error of the provider's own with a 5xx status is then believed; else the task's policy decides, and `hold`
+    /// waits for a person.
+    func event(for task: TrackedTask, at now: Timestamp) -> TaskEvent {
+        guard let attempt = task.attempt, attempt.absentReadings + 1 >= readings,
+            now - (attempt.firstAbsentAt ?? now) >= span
+        else { return .absentFromList }
+        if attempt.isProbablyRefused, let refusal = task.failure { return .givenUp(refusal, .refusalConfirmed) }
+        switch task.onUncertain {
+        case .hold: return .absentFromList
+        case .resubmitIfAbsent: return .resubmitted(.resubmittedByPolicy)
+        case .fail:
+            let reason = task.failure?.message ?? "no reply came"
+            return .givenUp(.submissionLost(because: reason), .givenUpByPolicy)
+        }
+    }
+}

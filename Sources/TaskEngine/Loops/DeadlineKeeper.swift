@@ -1,0 +1,28 @@
+package import TaskModel
+package import TaskStore
+
+/// Ends queued and running tasks whose deadline has passed.
+package struct DeadlineKeeper: WorkLoop {
+    package let context: EngineContext
+    package var wake: WakeSignal { context.wakes.deadlines }
+
+    /// The loop over deadlines.
+    package init(_ context: EngineContext) {
+        self.context = context
+    }
+
+    package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        let overdue = try await context.store.overdue(at: now, limit: 500)
+        if !overdue.isEmpty {
+            let changes = try await context.store.apply(
+                overdue.map { PlannedEvent(.deadlinePassed, for: $0.id, nextDueAt: nil) }, at: now,
+                teaching: await context.lessons(from: overdue, givenUpAt: now))
+            context.announce(changes)
+            context.wakes.submitter.nudge()
+        }
+        let next = try await context.store.nextDeadline() ?? now + .seconds(60)
+        return min(next, now + .seconds(60))
+    }
+
+    package func perform(_ work: TaskID) async {}
+}

@@ -1,0 +1,113 @@
+import Logging
+import PollingPolicy
+import ProviderCatalog
+import TaskModel
+import TaskStore
+
+/// Finds out which tasks of a service to ask about, and when: reads one page of them, most overdue first.
+struct PollPlanner {
+    let context: EngineContext
+    let underWay: PollsUnderWay
+    let service: String
+
+    /// What could be asked now, and when there may be more.
+    func plan(at now: Timestamp) async throws(TaskStoreError) -> PollPlans.Plan {
+        let free = try await freeTasks(at: now)
+        var plan = PollPlans.Plan()
+        for group in groups(of: free) {
+            guard let first = group.tasks.first else { continue }
+            if group.isBatch {
+                await planRound(of: group.tasks, profile: group.profile, into: &plan, at: now)
+            } else if let due = first.nextDueAt, due > now {
+                plan.next = min(plan.next ?? due, due)
+            } else {
+                plan.rounds.append(await round(of: [first], profile: group.profile, at: now))
+            }
+        }
+        return plan
+    }
+
+    /// Tasks that nobody is asking about, as many as one query takes; those that cannot be asked for are put off.
+    private func freeTasks(at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
+        let horizon = now + context.polling.minGap
+        while true {
+            let busy = underWay.tasks(of: service)
+            let page = try await context.store.due(
+                in: .running, of: service, by: now + .seconds(86_400 * 365),
+                limit: context.limits.batchSize + busy.count)
+            let free = page.filter { !busy.contains($0.id) }
+            let stuck = free.filter { !context.canAsk(about: $0) && $0.nextDueAt.map { $0 <= horizon } ?? true }
+            guard let one = stuck.first else { return free.filter { context.canAsk(about: $0) } }
+            // Past the horizon, so that the others of the service come up next.
+            let until = max(now + context.polling.maxGap, horizon + .milliseconds(1))
+            context.logger.warning(
+                """
+                \(stuck.count) running tasks like \(one.id) wait: there is no token, or no endpoint \(one.endpoint) any \
+                more. Nothing is lost.
+                """)
+            try await context.store.postpone(stuck.map(\.id), until: until)
+        }
+    }
+
+    private struct Group {
+        let profile: EndpointProfile
+        var tasks: [TrackedTask]
+        let isBatch: Bool
+    }
+
+    /// Who can share a query with whom; alone are those that a batch left out, that the provider did not know lately, or
+    /// whose records nobody understands.
+    private func groups(of tasks: [TrackedTask]) -> [Group] {
+        var groups: [Group] = []
+        for task in tasks {
+            guard let profile = context.catalog.endpoint(task.endpoint) else { continue }
+            let isAlone =
+                (profile.batchSize ?? 1) < 2 || task.misses > 0 || underWay.isAlone(task.id)
+                || context.unrecognised.inARow(task.id) > 1
+            if !isAlone,
+                let place = groups.firstIndex(where: { $0.isBatch && $0.profile.sharesBatch(with: profile) })
+            {
+                groups[place].tasks.append(task)
+            } else {
+                groups.append(Group(profile: profile, tasks: [task], isBatch: !isAlone))
+            }
+        }
+        // One that has nobody to share with goes by its own time, which knows its progress too.
+        return groups.map { $0.tasks.count > 1 ? $0 : Group(profile: $0.profile, tasks: $0.tasks, isBatch: false) }
+    }
+
+    private func planRound(
+        of tasks: [TrackedTask], profile: EndpointProfile, into plan: inout PollPlans.Plan, at now: Timestamp
+    ) async {
+        var members: [RoundMember] = []
+        for task in tasks {
+            let experience = await context.experiences.experience(of: task.endpoint)
+            members.append(
+                RoundMember(
+                    age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
+                    model: experience.entry(for: task.model).model))
+        }
+        let limit = min(profile.batchSize ?? 1, context.limits.batchSize)
+        // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age.
+        let firstLook = tasks.filter { $0.lastPendingAt == nil }.compactMap(\.nextDueAt).min()
+        let shared = now + context.polling.nextRound(of: members, limit: limit)
+        let due = min(shared, firstLook ?? shared)
+        guard due <= now else {
+            plan.next = min(plan.next ?? due, due)
+            return
+        }
+        let riders = context.polling.riders(of: members, limit: limit).map { tasks[$0] }
+        plan.rounds.append(await round(of: riders, profile: profile, at: now))
+    }
+
+    private func round(of tasks: [TrackedTask], profile: EndpointProfile, at now: Timestamp) async -> PollRound {
+        var priority = 0.0
+        for task in tasks {
+            let experience = await context.experiences.experience(of: task.endpoint)
+            priority += context.polling.priority(
+                age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
+                model: experience.entry(for: task.model).model)
+        }
+        return PollRound(service: service, profile: profile, tasks: tasks, priority: priority)
+    }
+}

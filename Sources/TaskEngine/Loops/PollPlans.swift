@@ -1,0 +1,67 @@
+import Synchronization
+import TaskModel
+
+/// What the poll loop has found out about services, so that it need not read their tasks again each time it looks.
+///
+/// Hints only: a plan is forgotten with every change of the service's tasks, and thrown away when its time is over.
+final class PollPlans: Sendable {
+    /// What a look at a service's tasks has shown.
+    struct Plan: Sendable {
+        /// What could be asked now.
+        var rounds: [PollRound] = []
+        /// When there may be more; nil where only a change tells.
+        var next: Timestamp?
+    }
+
+    private struct Entry {
+        let plan: Plan
+        let validUntil: Timestamp
+    }
+
+    private struct State {
+        var entries: [String: Entry] = [:]
+        /// Grows with every change, so that a plan made from what was read before it is not kept.
+        var changes: [String: Int] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// How long rounds that cannot go for want of budget are kept: their tasks may have been cancelled meanwhile.
+    private static let lifetime = Duration.seconds(1)
+
+    /// The plan of a service that still holds; nil where its tasks have to be looked at.
+    func plan(of service: String, at now: Timestamp) -> Plan? {
+        state.withLock { state in
+            guard let entry = state.entries[service], now < entry.validUntil else { return nil }
+            return entry.plan
+        }
+    }
+
+    /// To be asked before the tasks are read, and handed to ``keep(_:of:at:version:)``.
+    func version(of service: String) -> Int { state.withLock { $0.changes[service] ?? 0 } }
+
+    /// Keeps a plan until its time comes or something changes.
+    func keep(_ plan: Plan, of service: String, at now: Timestamp, version: Int) {
+        state.withLock { state in
+            guard state.changes[service] ?? 0 == version else { return }
+            let until = plan.rounds.isEmpty ? plan.next ?? now + .seconds(60) : now + Self.lifetime
+            state.entries[service] = Entry(plan: plan, validUntil: until)
+        }
+    }
+
+    /// Something about the service's tasks has changed.
+    func forget(_ service: String) {
+        state.withLock { state in
+            state.entries[service] = nil
+            state.changes[service, default: 0] += 1
+        }
+    }
+
+    /// Everything has changed: the clock was set.
+    func forgetAll() {
+        state.withLock { state in
+            state.entries = [:]
+            for service in state.changes.keys { state.changes[service, default: 0] += 1 }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import Logging
+import PollingPolicy
+import ProviderCatalog
+import TaskModel
+import TaskStore
+
+extension PollScheduler {
+    package func perform(_ work: PollRound) async {
+        defer {
+            underWay.end(work)
+            context.plans.forget(work.service)
+        }
+        guard let first = work.tasks.first else { return }
+        context.passed(.duringPoll)
+        var lessons = LessonPlan()
+        let ids = work.tasks.compactMap(\.remoteID)
+        if work.tasks.count > 1, let request = work.profile.batchLookup(ids) {
+            let verdict = await send(request, of: work, counting: &lessons).map {
+                work.profile.readBatch($0, of: ids)
+            }
+            await finish(work, with: verdict, teaching: lessons)
+        } else if let id = first.remoteID {
+            let verdict = await lookup(id, of: first, in: work, counting: &lessons)
+            await finish(first, of: work, with: verdict, teaching: lessons)
+        }
+    }
+
+    /// Asks for one task and, once its record says that it is done, for its result where that stands elsewhere.
+    ///
+    /// A result that cannot be had yet leaves the task running: it is asked for again, and nothing is lost.
+    private func lookup(
+        _ id: RemoteTaskID, of task: TrackedTask, in work: PollRound, counting lessons: inout LessonPlan
+    ) async -> Result<LookupVerdict, UpstreamTransportError> {
+        let profile = work.profile
+        do throws(RequestProblem) {
+            let request = try profile.lookup(id, pollURL: task.pollURL)
+            let verdict = await send(request, of: work, counting: &lessons).map { profile.readLookup($0, of: id) }
+            guard case .success(.observed(let done)) = verdict, case .succeeded = done.verdict,
+                let request = try profile.resultRequest(of: id, record: done.record)
+            else { return verdict }
+            guard await context.turn(for: .queries(work.service), of: profile) else { return .failure(.cancelled) }
+            return await send(request, of: work, counting: &lessons).map { profile.readResult($0, after: done) }
+        } catch {
+            let failure = TaskFailure(code: "cannot_ask", message: "\(error.field): \(error.problem)")
+            return .success(.failed(failure, stopsProvider: false))
+        }
+    }
+
+    private func send(
+        _ request: UpstreamRequest, of work: PollRound, counting lessons: inout LessonPlan
+    ) async -> Result<UpstreamReply, UpstreamTransportError> {
+        context.meter.count(work.service)
+        lessons.countCall(about: work.tasks)
+        do throws(UpstreamTransportError) {
+            let reply = try await context.transport.send(
+                request, to: work.profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
+            context.passed(.afterPollReply)
+            return .success(reply)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    // MARK: What a query taught
+
+    private func finish(
+        _ task: TrackedTask, of work: PollRound, with verdict: Result<LookupVerdict, UpstreamTransportError>,
+        teaching lessons: LessonPlan
+    ) async {
+        var lessons = lessons
+        let now = context.time.now()
+        switch verdict {
+        case .success(.observed(let observation)):
+            underWay.markAlone(false, task.id)
+            await record([(task, .observed(observation))], teaching: &lessons, at: now)
+            await context.queriesSucceeded(of: work.service)
+        case .success(.notFound):
+            underWay.markAlone(true, task.id)
+            await record([(task, missing(task, at: now))], teaching: &lessons, at: now)
+            await context.queriesSucceeded(of: work.service)
+        case .success(.throttled(let failure, let retryAfter)):
+            lessons.countThrottled(about: work.tasks)
+            await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
+        case .success(.failed(let failure, let stopsProvider)):
+            if stopsProvider { await context.stopProvider(work.profile.provider, because: failure) }
+            await slow(work, because: failure, teaching: lessons)
+        case .failure(let error):
+            await slow(work, because: TaskFailure(error), teaching: lessons)
+        }
+    }
+
+    private func finish(
+        _ work: PollRound, with verdict: Result<BatchVerdict, UpstreamTransportError>, teaching lessons: LessonPlan
+    ) async {
+        var lessons = lessons
+        let now = context.time.now()
+        switch verdict {
+        case .success(.observed(let observations)):
+            var seen: [(TrackedTask, TaskEvent)] = []
+            var absent: [TaskID] = []
+            for task in work.tasks {
+                if let observation = task.remoteID.flatMap({ observations[$0] }) {
+                    seen.append((task, .observed(observation)))
+                } else {
+                    // That a batch leaves an id out says nothing about its task; it is asked for alone next.
+                    underWay.markAlone(true, task.id)
+                    absent.append(task.id)
+                }
+            }
+            await record(seen, teaching: &lessons, at: now)
+            await postpone(absent, until: now + context.polling.minGap)
+            await context.queriesSucceeded(of: work.service)
+        case .success(.throttled(let failure, let retryAfter)):
+            lessons.countThrottled(about: work.tasks)
+            await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
+        case .success(.failed(let failure, let stopsProvider)):
+            if stopsProvider { await context.stopProvider(work.profile.provider, because: failure) }
+            await slow(work, because: failure, teaching: lessons)
+        case .failure(let error):
+            await slow(work, because: TaskFailure(error), teaching: lessons)
+        }
+    }
+
+    private func record(
+        _ seen: [(task: TrackedTask, event: TaskEvent)], teaching lessons: inout LessonPlan, at now: Timestamp
+    ) async {
+        var events: [PlannedEvent] = []
+        for (task, event) in seen {
+            var asSeen = task
+            if case .observed(let observation) = event {
+                context.notice(observation, of: task, at: now)
+                if observation.verdict == .pending {
+                    asSeen = asSeen.pending(observation, at: now)
+                } else {
+                    let (end, experience) = await context.end(of: task, at: now, saying: observation)
+                    lessons.add(end, experience: experience)
+                }
+            }
+            let next = await context.nextPoll(of: asSeen, at: now, sharedBy: seen.count)
+            events.append(PlannedEvent(event, for: task.id, nextDueAt: next))
+            if asSeen.lastPendingAt == now, await context.isNewlySlow(asSeen, at: now) {
+                events.append(PlannedEvent(.slowerThanUsual, for: task.id, nextDueAt: next))
+            }
+        }
+        let changes = await context.record(events, teaching: lessons)
+        // A task that ended makes room for the next one.
+        if changes.contains(where: { $0.task.state.hasEnded }) { context.wakes.submitter.nudge() }
+    }
+
+    /// One miss proves little, many over a long time do.
+    private func missing(_ task: TrackedTask, at now: Timestamp) -> TaskEvent {
+        let slow = context.catalog.endpoint(task.endpoint)?.upperDuration ?? .zero
+        let isLost =
+            task.misses + 1 >= context.limits.missesBeforeLost
+            && now - (task.firstMissAt ?? now) >= max(context.limits.missSpan, slow * 2)
+        return isLost ? .vanished : .missed
+    }
+
+    /// Leaves the service alone for a while, and these tasks until their next turn.
+    private func slow(
+        _ work: PollRound, because failure: TaskFailure, isThrottled: Bool = false, retryAfter: Duration? = nil,
+        teaching lessons: LessonPlan
+    ) async {
+        await context.queriesFailed(
+            of: work.profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
+        context.logger.warning(
+            "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is made again later: \(failure.code): \(failure.message)"
+        )
+        await postpone(work.tasks.map(\.id), until: context.time.now() + context.polling.minGap)
+        await context.teach(lessons)
+    }
+
+    private func postpone(_ ids: [TaskID], until point: Timestamp) async {
+        do throws(TaskStoreError) {
+            try await context.store.postpone(ids, until: point)
+        } catch {
+            context.logger.error("Could not put off \(ids.count) task(s): \(error.message)")
+        }
+    }
+}
+
+extension TrackedTask {
+    /// The task as a record that says "not yet" leaves it, for the plan of its next poll.
+    fileprivate func pending(_ observation: Observation, at now: Timestamp) -> TrackedTask {
+        TaskLifecycle.apply(.observed(observation), to: self, at: now, nextDueAt: nextDueAt).task
+    }
+}
+
+extension TaskFailure {
+    /// Why a status query brought nothing.
+    init(_ error: UpstreamTransportError) {
+        switch error {
+        case .notSent(let reason): self.init(code: "not_sent", message: "The provider could not be reached: \(reason)")
+        case .interrupted(let reason): self.init(code: "reply_lost", message: "The reply was lost: \(reason)")
+        case .cancelled: self.init(code: "daemon_stopped", message: "The daemon stopped before the reply came.")
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Logging
+import PollingPolicy
+import ProviderCatalog
+package import TaskModel
+package import TaskStore
+
+/// Asks the provider about running tasks when they are due; many of one service in one query.
+///
+/// Three things decide, and none of them knows the others: the schedule (``PollPlanner``), the provider's budget
+/// (``CallBudget``), and the gate of a service that failed. A query that fails says nothing about its tasks: it slows
+/// the whole service and is made again later.
+package struct PollScheduler: WorkLoop {
+    package let context: EngineContext
+    package var wake: WakeSignal { context.wakes.polls }
+    let underWay = PollsUnderWay()
+
+    /// The loop over running tasks.
+    package init(_ context: EngineContext) {
+        self.context = context
+    }
+
+    package func claim(into work: inout [PollRound], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        var comeBack = now + .seconds(60)
+        var services = try await context.store.services(in: .running)
+        // Each turn of this loop claims at least one round, and a service has few of them under way.
+        while !services.isEmpty {
+            var ready: [PollRound] = []
+            for service in services {
+                let plan = try await plan(of: service, at: now)
+                ready += plan.rounds
+                comeBack = min(comeBack, plan.next ?? comeBack)
+            }
+            services = claim(from: ready, into: &work, comeBack: &comeBack)
+        }
+        return comeBack
+    }
+
+    /// Claims as many rounds as the budgets allow, the most promising first; returns the services that may have more.
+    private func claim(
+        from ready: [PollRound], into work: inout [PollRound], comeBack: inout Timestamp
+    ) -> [String] {
+        var claimed: Set<String> = []
+        var blocked: Set<String> = []
+        // In any order where nothing else decides, so that no service is always served last.
+        let inOrder = context.random.draw { ready.shuffled(using: &$0) }.sorted { $0.priority > $1.priority }
+        for round in inOrder where !blocked.contains(round.service) {
+            guard underWay.rounds(of: round.service) < roundsAllowed(of: round.service) else { continue }
+            if let slot = context.slot(for: .queries(round.service), of: round.profile) {
+                comeBack = min(comeBack, slot)
+                blocked.insert(round.service)
+                continue
+            }
+            underWay.begin(round)
+            context.plans.forget(round.service)
+            work.append(round)
+            claimed.insert(round.service)
+        }
+        return claimed.subtracting(blocked).sorted()
+    }
+
+    /// What could be asked of a service now, and when to look again.
+    private func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlans.Plan {
+        if case .closed(let until, _) = context.gates.passage(.polls, service, at: now) {
+            return PollPlans.Plan(next: until)
+        }
+        // The end of one under way tells when there is room again.
+        guard underWay.rounds(of: service) < roundsAllowed(of: service) else { return PollPlans.Plan() }
+        if let plan = context.plans.plan(of: service, at: now) { return plan }
+        let version = context.plans.version(of: service)
+        let plan = try await PollPlanner(context: context, underWay: underWay, service: service).plan(at: now)
+        context.plans.keep(plan, of: service, at: now, version: version)
+        return plan
+    }
+
+    /// One alone where a service has failed so often that it has to show first that it is well again.
+    private func roundsAllowed(of service: String) -> Int {
+        context.gates.isHalfOpen(.polls, service) ? 1 : context.limits.pollsInParallel
+    }
+}

@@ -1,0 +1,171 @@
+import Logging
+import PollingPolicy
+import ProviderCatalog
+package import TaskModel
+package import TaskStore
+import VerbatimJSON
+
+/// Looks for lost submissions in the provider's own list of tasks.
+package struct Reconciler: WorkLoop {
+    /// Uncertain tasks of one service whose attempts lie close together.
+    package struct Work: Sendable {
+        let service: String
+        let profile: EndpointProfile
+        let tasks: [TrackedTask]
+        /// When their requests can have reached the provider.
+        let window: ClosedRange<Timestamp>
+        /// A task that the provider is known to have, near to these: a list that works shows it.
+        let control: TrackedTask?
+    }
+
+    package let context: EngineContext
+    package var wake: WakeSignal { context.wakes.lookups }
+    private let underWay = ServicesUnderWay()
+
+    /// The loop over uncertain tasks.
+    package init(_ context: EngineContext) {
+        self.context = context
+    }
+
+    package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        var comeBack = now + .seconds(60)
+        for service in try await context.store.services(in: .uncertain) where underWay.begin(service) {
+            do throws(TaskStoreError) {
+                let (reading, next) = try await claim(of: service, at: now)
+                if let reading { work.append(reading) } else { underWay.end(service) }
+                comeBack = min(comeBack, next ?? comeBack)
+            } catch {
+                underWay.end(service)
+                throw error
+            }
+        }
+        return comeBack
+    }
+
+    private func claim(of service: String, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
+        if case .closed(let until, _) = context.gates.passage(.polls, service, at: now) { return (nil, until) }
+        let due = try await context.store.due(in: .uncertain, of: service, by: now, limit: 500)
+        let searchable = due.filter(isSearchable)
+        if searchable.count < due.count {
+            let stuck = due.filter { !isSearchable($0) }
+            try await context.store.postpone(stuck.map(\.id), until: now + context.polling.maxGap)
+        }
+        guard let first = searchable.first, let attempt = first.attempt,
+            let profile = context.catalog.endpoint(first.endpoint)
+        else { return (nil, try await context.store.nextDue(in: .uncertain, of: service)) }
+        if let slot = context.slot(for: .queries(service), of: profile) { return (nil, slot) }
+        // One reading covers an hour around the most urgent one; the others get theirs next.
+        let together = searchable.filter { other in
+            guard let start = other.attempt?.startedAt else { return false }
+            return abs((start - attempt.startedAt).inSeconds) <= 3_600
+        }
+        let windows = together.compactMap { window(of: $0) }
+        guard let from = windows.map(\.lowerBound).min(), let to = windows.map(\.upperBound).max() else {
+            return (nil, nil)
+        }
+        let control = try await context.store.acceptedNeighbour(of: first.id, within: context.limits.controlSpan)
+        return (Work(service: service, profile: profile, tasks: together, window: from...to, control: control), now)
+    }
+
+    private func isSearchable(_ task: TrackedTask) -> Bool {
+        guard task.attempt != nil, let profile = context.catalog.endpoint(task.endpoint) else { return false }
+        return context.hasToken(profile.provider) && profile.supportsListing
+    }
+
+    package func perform(_ work: Work) async {
+        defer { underWay.end(work.service) }
+        let began = context.time.now()
+        guard let reading = await read(work) else { return await putOff(work) }
+        let provesAbsence = reading.isComplete && shows(work.control, in: reading)
+        let looking = Set(work.tasks.map(\.id))
+        let nextLookups = Dictionary(uniqueKeysWithValues: work.tasks.map { ($0.id, nextLookup(of: $0)) })
+        let proof = AbsenceProof(readings: context.limits.absentReadings, span: context.limits.absentSpan)
+        do throws(TaskStoreError) {
+            let changes = try await context.store.settle(
+                service: work.service, attemptedIn: work.window, candidates: Set(reading.tasks.map(\.remoteID)),
+                at: began
+            ) { view in
+                let findings = SubmissionMatcher.search(
+                    for: view.uncertain.compactMap { lost($0) },
+                    among: reading.tasks.filter { !view.owned.contains($0.remoteID) },
+                    sending: view.submitting.compactMap { lost($0) })
+                return view.uncertain.compactMap { stored in
+                    let task = stored.task
+                    let nextDueAt = nextLookups[task.id] ?? began
+                    switch findings[task.id] {
+                    case .found(let id, let trace):
+                        return PlannedEvent(.foundInList(id, traceID: trace), for: task.id, nextDueAt: began)
+                    case .absent where !looking.contains(task.id), .undecided where !looking.contains(task.id), nil:
+                        return nil
+                    case .absent where provesAbsence && (task.attempt?.endedAt ?? began) <= began:
+                        return PlannedEvent(proof.event(for: task, at: began), for: task.id, nextDueAt: nextDueAt)
+                    case .absent, .undecided:
+                        return PlannedEvent(.lookupUndecided, for: task.id, nextDueAt: nextDueAt)
+                    }
+                }
+            }
+            context.announce(changes)
+            context.wakes.polls.nudge()
+            context.wakes.submitter.nudge()
+        } catch {
+            context.logger.error("Could not settle uncertain tasks of \(work.service): \(error.message)")
+            await putOff(work)
+        }
+    }
+
+    /// A list that does not show what is known to be there proves nothing by not showing something else.
+    ///
+    /// Where there is no such task to look for, a complete reading is taken at its word.
+    private func shows(_ control: TrackedTask?, in reading: ListReading) -> Bool {
+        guard let id = control?.remoteID else { return true }
+        if reading.tasks.contains(where: { $0.remoteID == id }) { return true }
+        context.logger.warning(
+            "The provider's list does not show \(id), which it has accepted; so it proves nothing about other tasks.")
+        return false
+    }
+
+    private func read(_ work: Work) async -> ListReading? {
+        var from = work.window.lowerBound
+        var to = work.window.upperBound
+        if let known = work.control?.submittedAt {
+            from = min(from, known - context.limits.clockSkew)
+            to = max(to, known + context.limits.clockSkew)
+        }
+        let reader = ListReader(context: context, service: work.service, profile: work.profile)
+        return await reader.read(from: from, to: to)
+    }
+
+    private func putOff(_ work: Work) async {
+        let gap = work.tasks.map { nextLookup(of: $0) }.min() ?? context.time.now() + context.polling.maxGap
+        do throws(TaskStoreError) {
+            try await context.store.postpone(work.tasks.map(\.id), until: gap)
+        } catch {
+            context.logger.error("Could not put off uncertain tasks of \(work.service): \(error.message)")
+        }
+    }
+
+    private func nextLookup(of task: TrackedTask) -> Timestamp {
+        let now = context.time.now()
+        return context.random.draw { generator in
+            context.lookups.nextLookup(lostAt: task.attempt?.endedAt ?? now, now: now, using: &generator)
+        }
+    }
+
+    private func lost(_ stored: StoredTask) -> SubmissionMatcher.Lost? {
+        guard let request = stored.payload.request.object, let window = window(of: stored.task) else { return nil }
+        let profile = context.catalog.endpoint(stored.task.endpoint)
+        return SubmissionMatcher.Lost(
+            id: stored.task.id, endpoint: stored.task.endpoint, request: request, recordType: profile?.recordType,
+            window: window)
+    }
+
+    /// When the latest attempt can have reached the provider, with room for a clock that differs from ours.
+    ///
+    /// A daemon that died in between sent nothing after its time-out, however late it was started again.
+    private func window(of task: TrackedTask) -> ClosedRange<Timestamp>? {
+        guard let attempt = task.attempt, let profile = context.catalog.endpoint(task.endpoint) else { return nil }
+        let latest = attempt.startedAt + context.timeout(of: profile)
+        let end = max(min(attempt.endedAt ?? latest, latest), attempt.startedAt)
+        return attempt.startedAt - context.limits.clockSkew...end + context.limits.clockSkew
+    }
+}

@@ -1,0 +1,133 @@
+import ProviderCatalog
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// Finds lost submissions in the provider's own list, by the request that each record echoes.
+///
+/// Pure. Every field that was sent must come back equal; fields that the provider added do not count against a record.
+/// Equal requests are matched as a multiset: each record serves one task at most, and as many tasks are served as can
+/// be, since a task that goes without counts as never taken. A record that may belong to a task that is being sent at
+/// this moment serves nobody until that task's reply is known; one that fits lost tasks of two endpoints, or that echoes
+/// no request, serves nobody at all. While such a record could be a task's own, that task is not called absent.
+struct SubmissionMatcher {
+    /// What is known of one task that looks for its record.
+    struct Lost {
+        let id: TaskID
+        let endpoint: EndpointName
+        /// The body as the program gave it.
+        let request: JSONObject
+        /// The provider's word for the endpoint's records, if it has one.
+        let recordType: String?
+        /// When the paid request can have reached the provider, by our clock.
+        let window: ClosedRange<Timestamp>
+    }
+
+    /// What became of a search.
+    enum Finding: Equatable {
+        case found(RemoteTaskID, traceID: String?)
+        /// A record fits, but may belong to a task that is being sent or to one of another endpoint, or does not say what
+        /// was asked for.
+        case undecided
+        case absent
+    }
+
+    /// Says for every lost task what the list shows.
+    static func search(for lost: [Lost], among listed: [ListedTask], sending: [Lost]) -> [TaskID: Finding] {
+        // The record with the fewest fields that nobody sent is the likeliest, then the oldest.
+        let records =
+            listed.map { (record: $0, surplus: $0.request.object?.members.count ?? 0) }
+            .sorted { left, right in
+                (left.surplus, left.record.createdAt ?? .distantPast) < (
+                    right.surplus, right.record.createdAt ?? .distantPast
+                )
+            }
+            .map(\.record)
+        let disputed = Set(records.indices.filter { isDisputed(records[$0], lost: lost, sending: sending) })
+        // Who sent more fields is served first: its records are the rarer ones.
+        let tasks = lost.sorted(by: isMoreDemanding)
+        let fitting = tasks.map { task in records.indices.filter { fits(records[$0], task) } }
+        let wishes = fitting.map { indices in indices.filter { !disputed.contains($0) } }
+        let served = largestMatching(wishes)
+        var findings: [TaskID: Finding] = [:]
+        for (number, task) in tasks.enumerated() {
+            if let record = served[number].map({ records[$0] }) {
+                findings[task.id] = .found(record.remoteID, traceID: record.traceID)
+            } else {
+                let isUndecided =
+                    fitting[number].contains(where: disputed.contains) || records.contains { isSilent($0, task) }
+                findings[task.id] = isUndecided ? .undecided : .absent
+            }
+        }
+        return findings
+    }
+
+    /// Serves as many as can be, each with one of its wishes: augmenting paths (Berge 1957), earlier ones first.
+    ///
+    /// Taking the best free record in turn would not do: of two equal requests the one with the longer window could take
+    /// the only record in the other's.
+    private static func largestMatching(_ wishes: [[Int]]) -> [Int?] {
+        var served: [Int?] = wishes.map { _ in nil }
+        var owners: [Int: Int] = [:]
+        // Records from which no path leads to a free one will never be free again.
+        var spent: Set<Int> = []
+        for start in wishes.indices {
+            var wanted: [Int: Int] = [:]
+            var asking = [start]
+            var free: Int?
+            var next = 0
+            while free == nil, next < asking.count {
+                let task = asking[next]
+                next += 1
+                for record in wishes[task] where wanted[record] == nil && !spent.contains(record) {
+                    wanted[record] = task
+                    guard let owner = owners[record] else {
+                        free = record
+                        break
+                    }
+                    asking.append(owner)
+                }
+            }
+            if free == nil { spent.formUnion(wanted.keys) }
+            while let record = free, let task = wanted[record] {
+                free = served[task]
+                served[task] = record
+                owners[record] = task
+            }
+        }
+        return served
+    }
+
+    private static func isDisputed(_ record: ListedTask, lost: [Lost], sending: [Lost]) -> Bool {
+        sending.contains { fits(record, $0) } || Set(lost.filter { fits(record, $0) }.map(\.endpoint)).count > 1
+    }
+
+    private static func isMoreDemanding(_ left: Lost, _ right: Lost) -> Bool {
+        let counts = (left.request.members.count, right.request.members.count)
+        return counts.0 != counts.1
+            ? counts.0 > counts.1 : (left.window.lowerBound, left.id) < (right.window.lowerBound, right.id)
+    }
+
+    private static func fits(_ record: ListedTask, _ task: Lost) -> Bool {
+        guard isFromThen(record, task), let echo = record.request.object else { return false }
+        // Whether `async` is echoed is not documented, and it says nothing about what was asked for.
+        var sent = task.request
+        sent["async"] = nil
+        return sent.isCovered(by: echo)
+    }
+
+    /// Whether the record could be the task's, but does not say what was asked for.
+    private static func isSilent(_ record: ListedTask, _ task: Lost) -> Bool {
+        isFromThen(record, task) && record.request.object?.isEmpty ?? true
+    }
+
+    private static func isFromThen(_ record: ListedTask, _ task: Lost) -> Bool {
+        if let createdAt = record.createdAt, !task.window.contains(createdAt) { return false }
+        if let expected = task.recordType, let type = record.type, type != expected { return false }
+        return true
+    }
+}
+
+extension Timestamp {
+    fileprivate static var distantPast: Timestamp { Timestamp(milliseconds: .min) }
+}

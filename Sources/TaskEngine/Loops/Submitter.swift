@@ -1,0 +1,249 @@
+import Logging
+import ProviderCatalog
+package import TaskModel
+package import TaskStore
+import VerbatimJSON
+
+/// Sends queued tasks to their providers, each exactly once.
+///
+/// Before the first byte of a paid request its intent is on disk. What the reply proves decides what follows, and a
+/// reply that proves nothing leads to `uncertain`, never to another try.
+package struct Submitter: WorkLoop {
+    /// A task whose intent is on disk.
+    package struct Work: Sendable {
+        let task: TrackedTask
+        let profile: EndpointProfile
+    }
+
+    package let context: EngineContext
+    package var wake: WakeSignal { context.wakes.submitter }
+
+    /// The loop over the queue.
+    package init(_ context: EngineContext) {
+        self.context = context
+    }
+
+    package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        // While the daemon stops nothing more is paid for.
+        guard !context.feed.isClosing else { return now + .seconds(60) }
+        var comeBack = now + .seconds(60)
+        var open: [String: [EndpointProfile]] = [:]
+        for endpoint in try await context.store.endpointsWithQueue() {
+            guard let profile = context.catalog.endpoint(endpoint) else { continue }
+            switch context.hold(on: profile, at: now) {
+            case .some(.until(let point, _)): comeBack = min(comeBack, point)
+            case .some(.untilChanged): break
+            case nil: open[endpoint.service, default: []].append(profile)
+            }
+        }
+        var room = context.limits.submissionsInParallel
+        for service in try await context.store.services(in: .submitting) {
+            room -= try await context.store.inFlight(in: [.submitting], of: service, upTo: room)
+        }
+        // Services in any order, so that none is always served last; by the dice alone, not by the order of a dictionary.
+        let services = open.keys.sorted()
+        for service in context.random.draw({ services.shuffled(using: &$0) }) where room > 0 {
+            guard let profiles = open[service] else { continue }
+            let next = try await claim(of: profiles, room: &room, into: &work, at: now)
+            comeBack = min(comeBack, next ?? comeBack)
+        }
+        return comeBack
+    }
+
+    /// Claims what may go on the endpoints of one service, which share its limits; returns when more may.
+    private func claim(
+        of profiles: [EndpointProfile], room: inout Int, into work: inout [Work], at now: Timestamp
+    ) async throws(TaskStoreError) -> Timestamp? {
+        guard let any = profiles.first else { return nil }
+        let service = any.name.service
+        var free = room
+        if let limit = context.maxInFlight(of: any) {
+            free = min(
+                room, limit - (try await context.store.inFlight(in: [.submitting, .running], of: service, upTo: limit)))
+        }
+        var waiting: [(task: TrackedTask, profile: EndpointProfile)] = []
+        var comeBack: Timestamp?
+        // No more than can go, and one that shows that somebody waits.
+        let tokens = context.budget.available(of: any.provider, perSecond: context.callsPerSecond(of: any.provider))
+        let most = min(free, tokens.map { $0 + 1 } ?? free)
+        for profile in profiles {
+            if most > 0 {
+                let ready = try await context.store.queued(on: profile.name, at: now, limit: most)
+                waiting += ready.map { ($0, profile) }
+            }
+            if let next = try await context.store.nextQueued(on: profile.name, after: now) {
+                comeBack = min(comeBack ?? next, next)
+            }
+        }
+        // By priority, then age, over all endpoints of the service; of one endpoint's they come in this order already.
+        let inOrder = waiting.enumerated().sorted { left, right in
+            let (one, other) = (left.element.task, right.element.task)
+            return (other.priority, one.createdAt, left.offset) < (one.priority, other.createdAt, right.offset)
+        }
+        for (candidate, profile) in inOrder.prefix(max(free, 0)).map(\.element) {
+            // One alone where an endpoint has failed so often that it has to show first that it is well again.
+            if context.gates.isHalfOpen(.submissions, profile.name.text), try await isSending(service) { continue }
+            let lane = CallBudget.Lane.submissions(profile.name.text)
+            if let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
+                return min(comeBack ?? slot, slot)
+            }
+            let rate = context.limits.submissionsPerSecond ?? profile.limits.submitsPerSecond
+            context.submissionPacer.take(service, perSecond: rate)
+            let change = try await context.store.apply(
+                .submissionStarted, to: candidate.id, at: now, nextDueAt: now + context.timeout(of: profile))
+            // A person may have cancelled it since it was read.
+            guard let change, change.transition == .advance(to: .submitting) else { continue }
+            work.append(Work(task: change.task, profile: profile))
+            context.announce([change])
+            room -= 1
+        }
+        return comeBack
+    }
+
+    private func isSending(_ service: String) async throws(TaskStoreError) -> Bool {
+        try await context.store.inFlight(in: [.submitting], of: service, upTo: 1) > 0
+    }
+
+    package func perform(_ work: Work) async {
+        context.passed(.beforeFirstByte)
+        let verdict: SubmitVerdict
+        switch await request(of: work) {
+        case .success(let request):
+            verdict = await send(request, of: work)
+            context.passed(.afterReply)
+        case .failure(let trouble):
+            // Not sent for reasons of our own, which say nothing about the endpoint.
+            await record(.submissionNotAccepted(trouble), of: work, nextDueAt: context.time.now() + .seconds(5))
+            return
+        }
+        let (event, nextDueAt) = await reading(of: verdict, for: work)
+        // A refusal closes the gate before the task can be claimed again; an id is written down before all else.
+        if case .submissionAccepted = event {
+            await record(event, of: work, nextDueAt: nextDueAt, teaching: await lessons(from: verdict, of: work))
+            await adjustGates(after: verdict, of: work)
+        } else {
+            await adjustGates(after: verdict, of: work)
+            await record(event, of: work, nextDueAt: nextDueAt, teaching: await lessons(from: verdict, of: work))
+        }
+        context.passed(.afterAccepted)
+        context.wakes.polls.nudge()
+        context.wakes.lookups.nudge()
+    }
+
+    private func record(
+        _ event: TaskEvent, of work: Work, nextDueAt: Timestamp?, teaching lessons: LessonPlan = LessonPlan()
+    ) async {
+        _ = await context.record(
+            [PlannedEvent(event, for: work.task.id, nextDueAt: nextDueAt)], teaching: lessons)
+    }
+
+    /// What the reply says about how long tasks take, and about how many calls the provider bears.
+    private func lessons(from verdict: SubmitVerdict, of work: Work) async -> LessonPlan {
+        var lessons = LessonPlan()
+        if case .answered(let observation, _) = verdict, observation.verdict != .pending {
+            let (end, experience) = await context.end(of: work.task, at: context.time.now(), saying: observation)
+            lessons.add(end, experience: experience)
+        }
+        if verdict.isTooMany { lessons.countThrottled(about: [work.task]) }
+        return lessons
+    }
+
+    /// What is to be sent, or why it cannot be read.
+    private func request(of work: Work) async -> Result<UpstreamRequest, TaskFailure> {
+        do throws(TaskStoreError) {
+            let stored = try await context.store.taskWithPayload(work.task.id)
+            guard let request = stored?.payload.request.object else {
+                return .failure(TaskFailure(code: "no_request", message: "The task has no request that could be sent."))
+            }
+            return Self.paid(request, of: work.profile)
+        } catch {
+            return .failure(TaskFailure(code: error.code, message: error.message))
+        }
+    }
+
+    private static func paid(
+        _ request: JSONObject, of profile: EndpointProfile
+    ) -> Result<UpstreamRequest, TaskFailure> {
+        do throws(RequestProblem) {
+            return .success(try profile.submission(of: request, callbackURL: nil))
+        } catch {
+            return .failure(
+                TaskFailure(code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem)."))
+        }
+    }
+
+    private func send(_ request: UpstreamRequest, of work: Work) async -> SubmitVerdict {
+        do throws(UpstreamTransportError) {
+            let reply = try await context.transport.send(
+                request, to: work.profile.provider, isPaid: true, timeout: context.timeout(of: work.profile))
+            return work.profile.readSubmission(reply)
+        } catch {
+            return SubmitVerdict(error)
+        }
+    }
+
+    /// What the verdict does to the task, and when to look at it next.
+    private func reading(of verdict: SubmitVerdict, for work: Work) async -> (TaskEvent, Timestamp?) {
+        let now = context.time.now()
+        switch verdict {
+        case .accepted(let id, let trace, let url):
+            return (
+                .submissionAccepted(id, traceID: trace, pollURL: url), await context.nextPoll(of: work.task, at: now)
+            )
+        case .answered(let observation, let id):
+            return (.submissionAnswered(observation, remoteID: id), nil)
+        case .throttled(let failure, _):
+            return (.submissionNotAccepted(failure), now)
+        case .refused(let failure, _):
+            return (.submissionRefused(failure), nil)
+        case .probablyRefused(let failure):
+            return (.submissionInterrupted(failure, isProbablyRefused: true), now)
+        case .unknown(let failure):
+            return (.submissionInterrupted(failure, isProbablyRefused: false), now)
+        }
+    }
+
+    /// What the verdict says about the endpoint and the provider, beyond this task.
+    private func adjustGates(after verdict: SubmitVerdict, of work: Work) async {
+        let now = context.time.now()
+        let name = work.profile.name.text
+        let lane = CallBudget.Lane.submissions(name)
+        if verdict.isTooMany {
+            context.budget.throttled(lane, perSecond: context.callsPerSecond(of: work.profile.provider))
+        }
+        switch verdict {
+        case .accepted, .answered:
+            context.budget.succeeded(lane)
+            await context.gates.succeeded(.submissions, name, at: now)
+        case .throttled(let failure, let retryAfter):
+            await context.gates.failed(.submissions, name, because: failure, retryAfter: retryAfter, at: now)
+        case .refused(let failure, stopsProvider: true):
+            await context.stopProvider(work.profile.provider, because: failure)
+        case .refused(_, stopsProvider: false):
+            await context.gates.succeeded(.submissions, name, at: now)
+        case .probablyRefused(let failure), .unknown(let failure):
+            // One lost reply is bad luck; several in a row are an endpoint in trouble, and each may have cost money.
+            await context.gates.failed(.submissions, name, because: failure, tolerated: 2, at: now)
+        }
+    }
+}
+
+extension SubmitVerdict {
+    /// Whether the provider itself said "too many", rather than not being reached.
+    fileprivate var isTooMany: Bool {
+        if case .throttled(let failure, _) = self { failure.code != "not_sent" } else { false }
+    }
+
+    /// What a missing reply proves.
+    init(_ error: UpstreamTransportError) {
+        switch error {
+        case .notSent(let reason):
+            self = .throttled(
+                TaskFailure(code: "not_sent", message: "The provider could not be reached: \(reason)"), retryAfter: nil)
+        case .interrupted(let reason):
+            self = .unknown(TaskFailure(code: "reply_lost", message: "The reply was lost: \(reason)"))
+        case .cancelled:
+            self = .unknown(TaskFailure(code: "daemon_stopped", message: "The daemon stopped before the reply came."))
+        }
+    }
+}

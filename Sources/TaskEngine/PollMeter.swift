@@ -1,0 +1,46 @@
+import Synchronization
+
+/// Counts status queries of each service, since the start and over the last minute.
+package final class PollMeter: Sendable {
+    /// What has been counted.
+    package struct Reading: Sendable, Hashable {
+        package let total: Int
+        package let perMinute: Int
+    }
+
+    private struct Count {
+        var total = 0
+        /// Queries in each second; a minute of them.
+        var recent: [Int64: Int] = [:]
+    }
+
+    private let counts = Mutex<[String: Count]>([:])
+
+    private let time: any TimeSource
+
+    init(_ time: any TimeSource) {
+        self.time = time
+    }
+
+    /// One query went out.
+    func count(_ service: String) {
+        let second = time.elapsed().components.seconds
+        counts.withLock { counts in
+            var count = counts[service] ?? Count()
+            count.total += 1
+            count.recent[second, default: 0] += 1
+            if count.recent.count > 90 { count.recent = count.recent.filter { $0.key > second - 60 } }
+            counts[service] = count
+        }
+    }
+
+    /// What has been counted of a service by now.
+    func reading(of service: String) -> Reading {
+        let second = time.elapsed().components.seconds
+        return counts.withLock { counts in
+            let count = counts[service] ?? Count()
+            let minute = count.recent.filter { $0.key > second - 60 && $0.key <= second }
+            return Reading(total: count.total, perMinute: minute.values.reduce(0, +))
+        }
+    }
+}

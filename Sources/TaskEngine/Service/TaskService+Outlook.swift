@@ -1,0 +1,108 @@
+import PollingPolicy
+import ProviderCatalog
+package import TaskModel
+import TaskStore
+
+/// What can be said about a task's future.
+package struct Outlook: Sendable, Hashable {
+    /// When it has probably ended: of its kind that run as long as it has, half end by the first, nine of ten by the
+    /// second.
+    package let eta: (p50: Timestamp, p90: Timestamp)?
+    /// Why it does not go on right now.
+    package let waitingFor: TaskFailure?
+
+    package static func == (left: Outlook, right: Outlook) -> Bool {
+        left.eta?.p50 == right.eta?.p50 && left.eta?.p90 == right.eta?.p90 && left.waitingFor == right.waitingFor
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(eta?.p50)
+        hasher.combine(eta?.p90)
+        hasher.combine(waitingFor)
+    }
+}
+
+extension TaskService {
+    /// When the task is expected to end, and what it waits for.
+    package func outlook(of task: TrackedTask) async -> Outlook {
+        Outlook(eta: await eta(of: task), waitingFor: await reasonToWait(of: task))
+    }
+
+    /// The median and the ninth decile of those of its kind that are still running at its age.
+    private func eta(of task: TrackedTask) async -> (p50: Timestamp, p90: Timestamp)? {
+        guard task.state == .running else { return nil }
+        let profile = context.catalog.endpoint(task.endpoint)
+        let experience = await context.experiences.experience(of: task.endpoint)
+        let model = experience.entry(for: task.model).model
+        guard model.sampleCount > 0 || profile?.typicalDuration != nil || profile?.upperDuration != nil else {
+            return nil
+        }
+        let now = context.time.now()
+        let age = experience.age(of: task, at: now)
+        return (
+            now + (model.quantile(0.5, beyond: age) - age), now + (model.quantile(0.9, beyond: age) - age)
+        )
+    }
+
+    private func reasonToWait(of task: TrackedTask) async -> TaskFailure? {
+        let now = context.time.now()
+        let profile = context.catalog.endpoint(task.endpoint)
+        switch task.state {
+        case .queued:
+            if let notBefore = task.notBefore, notBefore > now {
+                return TaskFailure(code: "not_before", message: "It is not to be sent before \(notBefore.rfc3339).")
+            }
+            guard let profile else { return .endpointGone(task.endpoint) }
+            switch context.hold(on: profile, at: now) {
+            case .until(_, let reason), .untilChanged(let reason): return reason
+            case nil: break
+            }
+            return await fullness(of: task.endpoint.service, limit: context.maxInFlight(of: profile))
+                ?? TaskFailure(code: "turn", message: "It is sent as soon as it is its turn.")
+        case .uncertain where profile?.needsPersonWhenUncertain ?? false:
+            return TaskFailure(
+                code: "person",
+                message: "The provider shows no list of its tasks, so only a person can say what became of it.",
+                hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
+        case .uncertain:
+            let next = task.nextDueAt.map { " The next look is at \($0.rfc3339)." } ?? ""
+            return TaskFailure(
+                code: "lookup", message: "It is looked for in the provider's own list of tasks.\(next)",
+                hint: "`pollux resolve` settles it by hand, once you know what became of it.")
+        case .running:
+            guard let profile else { return .endpointGone(task.endpoint) }
+            guard context.hasToken(profile.provider) else {
+                return TaskFailure(code: "no_token", message: "Without a token its state cannot be asked for.")
+            }
+            if case .closed(let until, let error) = context.gates.passage(.polls, task.endpoint.service, at: now) {
+                let why = error.map { ": \($0.message)" } ?? "."
+                return TaskFailure(
+                    code: "backing_off", message: "Status queries are held back until \(until.rfc3339)\(why)")
+            }
+            guard context.unrecognised.inARow(task.id) > 0 else { return nil }
+            return TaskFailure(
+                code: "unrecognised_record",
+                message: "What the provider last said of it was not understood; it is asked for more and more slowly.",
+                hint: "`pollux show \(task.id) --response` prints it. If it has ended there, cancel it here.")
+        case .submitting, .succeeded, .failed, .cancelled, .expired:
+            return nil
+        }
+    }
+
+    private func fullness(of service: String, limit: Int?) async -> TaskFailure? {
+        guard let limit,
+            let count = try? await context.store.inFlight(in: [.submitting, .running], of: service, upTo: limit),
+            count >= limit
+        else { return nil }
+        return TaskFailure(
+            code: "in_flight_limit", message: "\(count) tasks of \(service) are in flight, and \(limit) may be.")
+    }
+}
+
+extension TaskFailure {
+    fileprivate static func endpointGone(_ endpoint: EndpointName) -> TaskFailure {
+        TaskFailure(
+            code: "endpoint_gone",
+            message: "This version knows no endpoint \(endpoint). The task waits; nothing is lost.")
+    }
+}

@@ -1,0 +1,86 @@
+import ProviderCatalog
+package import TaskModel
+import TaskStore
+import VerbatimJSON
+
+extension TaskService {
+    /// The task with that id, or the only one whose id begins so.
+    package func task(_ text: String) async throws(TaskServiceError) -> StoredTask {
+        let id = try await resolveID(text)
+        do throws(TaskStoreError) {
+            if let stored = try await context.store.taskWithPayload(id) { return stored }
+        } catch {
+            throw .store(error)
+        }
+        throw .taskNotFound(text)
+    }
+
+    /// The task once it has ended, or as it is when the time is over or the daemon stops.
+    package func task(_ text: String, waitingFor patience: Duration) async throws(TaskServiceError) -> StoredTask {
+        let first = try await task(text)
+        guard patience > .zero, !first.task.state.hasEnded, context.feed.waiting < context.limits.waiters else {
+            return first
+        }
+        let until = context.time.now() + patience
+        return try await context.feed.subscribed(to: first.task.id) { signal async throws(TaskServiceError) in
+            while true {
+                let stored = try await task(first.task.id.text)
+                let isOver = context.time.now() >= until || context.feed.isClosing || Task.isCancelled
+                if stored.task.state.hasEnded || isOver { return stored }
+                await signal.wait(until: until, on: context.time)
+            }
+        }
+    }
+
+    /// What a task brought, found in its record; empty until it has succeeded.
+    package func results(of stored: StoredTask) -> [TaskResult] {
+        guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
+        // Of an endpoint that is gone the general shape is the best guess.
+        let profile =
+            context.catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(stored.task.endpoint, provider: "")
+        return profile.results(in: record)
+    }
+
+    /// The daemon stops: no further paid request begins, and all waits end.
+    package func beginShutdown() {
+        context.feed.close()
+    }
+
+    /// A page of tasks, newest first.
+    package func tasks(
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
+    ) async throws(TaskServiceError) -> TaskListing {
+        do throws(TaskStoreError) {
+            return try await context.store.tasks(matching: filter, after: cursor, limit: limit)
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// A page of a task's log, oldest first.
+    package func events(
+        of text: String, after sequence: Int64, limit: Int
+    ) async throws(TaskServiceError) -> [StoredEvent] {
+        let id = try await resolveID(text)
+        do throws(TaskStoreError) {
+            return try await context.store.events(of: id, after: sequence, limit: limit)
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// A whole id as it is, or what the beginning of one stands for.
+    func resolveID(_ text: String) async throws(TaskServiceError) -> TaskID {
+        if let id = TaskID(text) { return id }
+        guard TaskID.isPrefix(text) else { throw .taskNotFound(text) }
+        let candidates: [TaskID]
+        do throws(TaskStoreError) {
+            candidates = try await context.store.ids(withPrefix: text, limit: 4)
+        } catch {
+            throw .store(error)
+        }
+        guard let first = candidates.first else { throw .taskNotFound(text) }
+        guard candidates.count == 1 else { throw .ambiguousID(text, candidates: candidates) }
+        return first
+    }
+}

@@ -1,0 +1,261 @@
+import Logging
+import ProviderCatalog
+package import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// The one way in: what programs and people can do with tasks.
+///
+/// Nobody is told anything before it is on disk.
+package struct TaskService: Sendable {
+    let context: EngineContext
+
+    init(_ context: EngineContext) {
+        self.context = context
+    }
+
+    /// Stores a task; `isNew` is false where its idempotency key named one already.
+    package func submit(
+        _ submission: Submission
+    ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
+        let task = try newTask(for: submission)
+        return try await answer(to: submission, with: task, after: try await insert(task))
+    }
+
+    /// Stores many in one commit, in their order; each gets its own answer, in its place.
+    package func submit(_ submissions: [Submission]) async -> [Result<StoredTask, TaskServiceError>] {
+        let tasks = submissions.map { submission in
+            Result { () throws(TaskServiceError) in try newTask(for: submission) }
+        }
+        var insertions: ArraySlice<Insertion>
+        do throws(TaskStoreError) {
+            insertions = try await context.store.insert(tasks.compactMap { try? $0.get() })[...]
+        } catch {
+            return tasks.map { task in
+                switch task {
+                case .success: .failure(.store(error))
+                case .failure(let own): .failure(own)
+                }
+            }
+        }
+        var answers: [Result<StoredTask, TaskServiceError>] = []
+        for (submission, task) in zip(submissions, tasks) {
+            do throws(TaskServiceError) {
+                let task = try task.get()
+                answers.append(
+                    .success(try await answer(to: submission, with: task, after: insertions.removeFirst()).task))
+            } catch {
+                answers.append(.failure(error))
+            }
+        }
+        return answers
+    }
+
+    /// What a submission becomes if nothing is in its way.
+    private func newTask(for submission: Submission) throws(TaskServiceError) -> NewTask {
+        let endpoint = try profile(of: submission.endpoint).name
+        try check(submission.labels)
+        if let problem = context.catalog.endpoint(endpoint)?.problem(with: submission.request) {
+            throw .invalidField("request.\(problem.field)", problem: problem.problem)
+        }
+        let now = context.time.now()
+        let key = submission.idempotencyKey.map { NewTask.IdempotencyKey(key: $0, fingerprint: submission.fingerprint) }
+        if submission.request["async"] == false, context.catalog.endpoint(endpoint)?.answersOnlyInline == false {
+            throw .invalidField(
+                "request.async",
+                problem:
+                    "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
+            )
+        }
+        let task = TrackedTask(
+            id: newID(at: now), endpoint: endpoint, createdAt: now,
+            onUncertain: submission.onUncertain ?? context.defaultOnUncertain, labels: submission.labels,
+            priority: submission.priority, notBefore: submission.notBefore, deadline: submission.deadline
+        )
+        .naming(model: submission.request["model"]?.string)
+        return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
+    }
+
+    private func answer(
+        to submission: Submission, with new: NewTask, after insertion: Insertion
+    ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
+        switch insertion {
+        case .created:
+            context.passed(.afterQueued)
+            context.logger.info("\(new.task.id) \(new.task.endpoint) queued (created)")
+            context.wakes.submitter.nudge()
+            if new.task.deadline != nil { context.wakes.deadlines.nudge() }
+            return (new.stored, true)
+        case .tooLate:
+            throw .invalidField("deadline", problem: "\(submission.deadline?.rfc3339 ?? "") has already passed")
+        case .keyInUse(let existing, sameBody: true):
+            return (try await self.task(existing.text), false)
+        case .keyInUse(let existing, sameBody: false):
+            let stored = try await self.task(existing.text)
+            throw .keyConflict(
+                key: submission.idempotencyKey ?? "", existing: existing,
+                differences: submission.differences(from: stored))
+        case .remoteIDInUse(let owner):
+            throw .store(.remoteIDInUse(by: owner))
+        }
+    }
+
+    /// Tracks a task that was submitted elsewhere; `isNew` is false where it is tracked already.
+    package func adopt(
+        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int, deadline: Timestamp?
+    ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
+        let endpoint = try profile(of: name).name
+        guard let remoteID = RemoteTaskID(text) else {
+            throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
+        }
+        guard context.catalog.endpoint(endpoint)?.canAskByID ?? true else {
+            throw .invalidField(
+                "endpoint",
+                problem:
+                    "tasks of \(endpoint) can only be asked for by an address that the reply to their submission names")
+        }
+        try check(labels)
+        let now = context.time.now()
+        var task = TrackedTask(
+            id: newID(at: now), endpoint: endpoint, state: .running, createdAt: now,
+            onUncertain: context.defaultOnUncertain, labels: labels, priority: priority, deadline: deadline,
+            remoteID: remoteID)
+        task.submittedAt = now
+        let payload = TaskPayload(request: .null)
+        switch try await insert(NewTask(task: task, payload: payload)) {
+        case .created:
+            context.logger.info("\(task.id) \(task.endpoint) running (tracked) as \(remoteID)")
+            context.wakes.polls.nudge()
+            if task.deadline != nil { context.wakes.deadlines.nudge() }
+            return (StoredTask(task: task, payload: payload), true)
+        case .remoteIDInUse(let owner):
+            let existing = try await self.task(owner.text)
+            guard existing.task.endpoint == endpoint else { throw .store(.remoteIDInUse(by: owner)) }
+            return (existing, false)
+        case .tooLate:
+            throw .invalidField("deadline", problem: "\(deadline?.rfc3339 ?? "") has already passed")
+        case .keyInUse(let existing, _):
+            return (try await self.task(existing.text), false)
+        }
+    }
+
+    // MARK: What a person can do with a task
+
+    /// Stops tracking it, and asks the provider to end it where it has a way to; the bill may still come.
+    package func cancel(_ id: String) async throws(TaskServiceError) -> StoredTask {
+        let stored = try await apply(.cancelRequested, to: id)
+        await cancelAtProvider(stored.task)
+        return stored
+    }
+
+    /// Asks once, after the outcome is on disk: whether it helps changes nothing of what we know.
+    private func cancelAtProvider(_ task: TrackedTask) async {
+        guard let id = task.remoteID, let profile = context.catalog.endpoint(task.endpoint),
+            context.hasToken(profile.provider)
+        else { return }
+        do throws(RequestProblem) {
+            guard let request = try profile.cancellation(of: id) else { return }
+            do throws(UpstreamTransportError) {
+                let reply = try await context.transport.send(
+                    request, to: profile.provider, isPaid: false, timeout: .seconds(10))
+                context.logger.info("\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
+            } catch {
+                context.logger.warning(
+                    "\(task.id) \(profile.provider) could not be asked to end it: \(TaskFailure(error).message)")
+            }
+        } catch {
+            context.logger.warning("\(task.id) cannot be ended at \(profile.provider): \(error.field) \(error.problem)")
+        }
+    }
+
+    /// Tracks a cancelled or expired task again.
+    package func reopen(_ id: String) async throws(TaskServiceError) -> StoredTask {
+        try await apply(.reopenRequested, to: id)
+    }
+
+    /// Settles an uncertain task by a person's word.
+    package func resolve(_ id: String, _ decision: PersonsDecision) async throws(TaskServiceError) -> StoredTask {
+        switch decision {
+        case .adopt(let text):
+            let endpoint = try await task(id).task.endpoint
+            guard context.catalog.endpoint(endpoint)?.canAskByID ?? true else {
+                throw .invalidField(
+                    "as",
+                    problem:
+                        "tasks of \(endpoint) can only be asked for by an address that the reply to their submission names"
+                )
+            }
+            guard let remoteID = RemoteTaskID(text) else {
+                throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
+            }
+            return try await apply(.adopted(remoteID), to: id)
+        case .resubmit:
+            return try await apply(.resubmitted(.resubmitted), to: id)
+        case .giveUp:
+            return try await apply(.givenUp(.submissionLost(because: "it was given up"), .givenUp), to: id)
+        }
+    }
+
+    private func apply(_ event: TaskEvent, to text: String) async throws(TaskServiceError) -> StoredTask {
+        let id = try await resolveID(text)
+        let now = context.time.now()
+        let change: TaskChange?
+        do throws(TaskStoreError) {
+            let lessons =
+                event == .cancelRequested
+                ? await context.lessons(from: try await context.store.task(id).map { [$0] } ?? [], givenUpAt: now) : []
+            change = try await context.store.apply(
+                [PlannedEvent(event, for: id, nextDueAt: now)], at: now, teaching: lessons
+            ).first
+        } catch {
+            throw .store(error)
+        }
+        guard let change else { throw .taskNotFound(text) }
+        if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
+        context.announce([change])
+        context.wakes.submitter.nudge()
+        context.wakes.polls.nudge()
+        context.wakes.lookups.nudge()
+        return try await task(id.text)
+    }
+
+    private func insert(_ task: NewTask) async throws(TaskServiceError) -> Insertion {
+        do throws(TaskStoreError) { return try await context.store.insert(task) } catch { throw .store(error) }
+    }
+
+    /// A database text ends at its first zero character, so that two labels could become one.
+    private func check(_ labels: [String: String]) throws(TaskServiceError) {
+        guard !labels.contains(where: { $0.key.contains("\0") || $0.value.contains("\0") }) else {
+            throw .invalidField("labels", problem: "must not hold the character U+0000")
+        }
+    }
+
+    private func newID(at now: Timestamp) -> TaskID {
+        context.random.draw { generator in TaskID(at: now, using: &generator) }
+    }
+}
+
+extension TrackedTask {
+    /// The same task with the model that its request names, if that is a short word.
+    fileprivate func naming(model: String?) -> TrackedTask {
+        guard let model, 1...64 ~= model.utf8.count, !model.contains("\0") else { return self }
+        var task = self
+        task.model = model
+        return task
+    }
+}
+
+/// How a person settles an uncertain submission.
+package enum PersonsDecision: Sendable, Hashable {
+    /// It is this task of the provider's.
+    case adopt(remoteID: String)
+    /// It was never taken: send it again.
+    case resubmit
+    /// It does not matter any more.
+    case giveUp
+}
+
+extension NewTask {
+    /// The task as it is once it has been stored.
+    fileprivate var stored: StoredTask { StoredTask(task: task, payload: payload) }
+}

@@ -1,0 +1,103 @@
+import Logging
+import Synchronization
+import TaskModel
+import TaskStore
+
+/// Notices when the wall clock was set, by comparing its progress with that of a clock that nobody sets.
+///
+/// A machine that slept is no such case: both clocks have gone on.
+final class ClockWatch: Sendable {
+    /// What a look at the clocks shows.
+    enum Finding: Sendable {
+        case steady
+        /// The wall clock was set by so much. Whoever is told so says ``corrected()`` or ``failed()`` afterwards.
+        case jumped(Duration)
+        /// Somebody else was told so and is at work.
+        case beingCorrected
+    }
+
+    private struct State {
+        var wall: Timestamp
+        var elapsed: Duration
+        var pending: (wall: Timestamp, elapsed: Duration, jump: Duration)?
+        var watchingSince: Timestamp
+    }
+
+    private let state: Mutex<State>
+    private let time: any TimeSource
+
+    /// What two readings may differ by without a step of the clock: more than slewing does in a minute.
+    private static let tolerance = Duration.seconds(2)
+    /// The loops look at least once a minute; a longer time without a look was sleep.
+    private static let longestGap = Duration.seconds(120)
+
+    init(_ time: any TimeSource) {
+        self.time = time
+        let now = time.now()
+        state = Mutex(State(wall: now, elapsed: time.elapsed(), watchingSince: now))
+    }
+
+    /// Since when nothing could happen unseen: the start, or the end of the machine's latest sleep.
+    var watchingSince: Timestamp { state.withLock { $0.watchingSince } }
+
+    /// Compares the clocks.
+    func look() -> Finding {
+        state.withLock { state in
+            guard state.pending == nil else { return .beingCorrected }
+            let before = time.elapsed()
+            let wall = time.now()
+            let elapsed = time.elapsed()
+            // Held up between the readings: the next look tells.
+            guard elapsed - before < .milliseconds(500) else { return .steady }
+            let passed = elapsed - state.elapsed
+            let jump = (wall - state.wall) - passed
+            guard jump > Self.tolerance || jump < .zero - Self.tolerance else {
+                if passed > Self.longestGap { state.watchingSince = wall }
+                state.wall = wall
+                state.elapsed = elapsed
+                return .steady
+            }
+            state.pending = (wall, elapsed, jump)
+            return .jumped(jump)
+        }
+    }
+
+    /// What rested on the old time has been moved.
+    func corrected() {
+        state.withLock { state in
+            guard let pending = state.pending else { return }
+            state.wall = pending.wall
+            state.elapsed = pending.elapsed
+            state.watchingSince = state.watchingSince + pending.jump
+            state.pending = nil
+        }
+    }
+
+    /// It could not be moved; the next look finds the jump again.
+    func failed() { state.withLock { $0.pending = nil } }
+}
+
+extension EngineContext {
+    /// Moves the schedule and the gates along with a wall clock that was set, so that nothing waits for an hour that does
+    /// not come and nothing is due because of one that never passed. False while that is under way.
+    func settleClock() async throws(TaskStoreError) -> Bool {
+        switch clock.look() {
+        case .steady: return true
+        case .beingCorrected: return false
+        case .jumped(let jump):
+            logger.warning(
+                "The clock was set by \(Int(jump.inSeconds)) s. What was planned by it is moved along; nothing is lost."
+            )
+            do throws(TaskStoreError) {
+                try await store.moveSchedule(by: jump)
+            } catch {
+                clock.failed()
+                throw error
+            }
+            await gates.move(by: jump)
+            plans.forgetAll()
+            clock.corrected()
+            return true
+        }
+    }
+}

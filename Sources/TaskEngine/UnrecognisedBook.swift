@@ -1,0 +1,69 @@
+import Logging
+import Synchronization
+package import TaskModel
+
+/// What came from providers since the start that no rule understands.
+///
+/// In memory only: after a restart each such task is asked for once at the usual pace, and tells itself again.
+package final class UnrecognisedBook: Sendable {
+    /// What is known of an endpoint.
+    package struct Reading: Sendable, Hashable {
+        /// Records, not tasks.
+        package let count: Int
+        package let lastShape: String
+        package let lastAt: Timestamp
+    }
+
+    private struct Book {
+        var readings: [EndpointName: Reading] = [:]
+        /// What was logged already.
+        var shapes: [EndpointName: Set<String>] = [:]
+        var inARow: [TaskID: Int] = [:]
+    }
+
+    private let book = Mutex(Book())
+
+    init() {}
+
+    /// Writes a record down; true for a shape that was not seen before.
+    func note(_ shape: String, of task: TaskID, endpoint: EndpointName, at now: Timestamp) -> Bool {
+        book.withLock { book in
+            let count = (book.readings[endpoint]?.count ?? 0) + 1
+            book.readings[endpoint] = Reading(count: count, lastShape: shape, lastAt: now)
+            if book.inARow[task] != nil || book.inARow.count < Self.mostTasks { book.inARow[task, default: 0] += 1 }
+            guard book.shapes[endpoint, default: []].count < Self.mostShapes else { return false }
+            return book.shapes[endpoint, default: []].insert(shape).inserted
+        }
+    }
+
+    /// The task said something plain, or has ended.
+    func forget(_ task: TaskID) {
+        book.withLock { _ = $0.inARow.removeValue(forKey: task) }
+    }
+
+    /// How many of the task's latest records in a row nobody understood.
+    func inARow(_ task: TaskID) -> Int { book.withLock { $0.inARow[task] ?? 0 } }
+
+    /// What is known of an endpoint; nil where all was understood.
+    func reading(of endpoint: EndpointName) -> Reading? { book.withLock { $0.readings[endpoint] } }
+
+    /// Further shapes of an endpoint are counted but no longer logged: one that never repeats is no shape.
+    private static let mostShapes = 20
+    /// Tasks beyond that are asked for at the usual pace, which the limits of their service bound all the same.
+    private static let mostTasks = 100_000
+}
+
+extension EngineContext {
+    /// Notes whether a poll taught anything, and says once per shape if it did not.
+    func notice(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
+        guard let shape = observation.unrecognisedShape else { return unrecognised.forget(task.id) }
+        guard unrecognised.note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
+        logger.warning(
+            """
+            \(task.endpoint) said something that no rule understands: \(shape). Task \(task.id) goes on and is asked for \
+            more and more slowly; nothing is lost. `pollux show \(task.id) --response` prints it. If it has ended there, \
+            `pollux cancel` it here; a newer version may know the shape. Others of this shape are only counted, in \
+            `pollux endpoints`.
+            """)
+    }
+}

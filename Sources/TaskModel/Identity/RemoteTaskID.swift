@@ -1,0 +1,16 @@
+/// The provider's name for a task, opaque to us.
+///
+/// Mostly a UUID, but 32 hexadecimal digits, `task_…` and 19-digit numbers occur too.
+package struct RemoteTaskID: Sendable, Hashable, CustomStringConvertible {
+    /// The text as the provider gave it.
+    package let text: String
+
+    /// Takes what the provider gave; nil if empty, longer than 512 bytes or with control characters or spaces, which
+    /// no provider uses and which would only be a mistake.
+    package init?(_ text: String) {
+        guard 1...512 ~= text.utf8.count, text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { return nil }
+        self.text = text
+    }
+
+    package var description: String { text }
+}

@@ -1,0 +1,71 @@
+/// Something that happened to a task. What it leads to is ``TaskLifecycle``'s to say.
+package enum TaskEvent: Sendable, Hashable {
+    /// The intent to send the paid request; committed before its first byte.
+    case submissionStarted
+    /// The reply named the provider's id.
+    case submissionAccepted(RemoteTaskID, traceID: String?, pollURL: String? = nil)
+    /// The reply already was the result, good or bad.
+    case submissionAnswered(Observation, remoteID: RemoteTaskID?)
+    /// It is proven that the provider did not take it: nothing was sent, or it said "later".
+    case submissionNotAccepted(TaskFailure)
+    /// The provider said no.
+    case submissionRefused(TaskFailure)
+    /// Nothing is proven: the reply was lost, broken or a server error.
+    case submissionInterrupted(TaskFailure, isProbablyRefused: Bool)
+
+    /// The provider's list of tasks was read completely and does not show it.
+    case absentFromList
+    /// The list shows a task that may be this one or one that is being sent at this moment.
+    case lookupUndecided
+    /// The provider's list shows it.
+    case foundInList(RemoteTaskID, traceID: String?)
+    /// A person says which one it is.
+    case adopted(RemoteTaskID)
+    /// A person or the policy wants it sent again.
+    case resubmitted(Resolution)
+    /// A person, the policy or the proof that it was refused ends it.
+    case givenUp(TaskFailure, Resolution)
+
+    /// A poll or a callback told how it stands.
+    case observed(Observation)
+    /// It has been running for longer than 99 of 100 of its kind.
+    case slowerThanUsual
+    /// A poll found that the provider does not know the id, which proves little by itself.
+    case missed
+    /// It was missed often and long enough.
+    case vanished
+
+    /// A person stops the tracking.
+    case cancelRequested
+    /// A person wants it tracked again.
+    case reopenRequested
+    /// Its deadline is over.
+    case deadlinePassed
+}
+
+extension TaskEvent {
+    /// The word for it in the log; part of the contract.
+    package var kind: String {
+        switch self {
+        case .submissionStarted: "submission_started"
+        case .submissionAccepted: "submission_accepted"
+        case .submissionAnswered: "submission_answered"
+        case .submissionNotAccepted: "submission_not_accepted"
+        case .submissionRefused: "submission_refused"
+        case .submissionInterrupted: "submission_interrupted"
+        case .absentFromList: "absent_from_list"
+        case .lookupUndecided: "lookup_undecided"
+        case .foundInList: "found_in_list"
+        case .adopted: "adopted"
+        case .resubmitted: "resubmitted"
+        case .givenUp: "given_up"
+        case .observed: "observed"
+        case .slowerThanUsual: "slower_than_usual"
+        case .missed: "missed"
+        case .vanished: "vanished"
+        case .cancelRequested: "cancelled"
+        case .reopenRequested: "reopened"
+        case .deadlinePassed: "expired"
+        }
+    }
+}

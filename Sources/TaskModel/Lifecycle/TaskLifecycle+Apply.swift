@@ -1,0 +1,213 @@
+package import VerbatimJSON
+
+/// What is written for an event: the row as it becomes, and the line of the log.
+package struct TaskChange: Sendable, Hashable {
+    /// What the state machine said.
+    package let transition: Transition
+    /// The task as it is from now on.
+    package let task: TrackedTask
+    /// The provider's record to keep from now on, if the event brought one.
+    package let response: JSONValue?
+    /// The line for the log, if the event is worth one.
+    package let logEntry: TaskLogEntry?
+}
+
+/// One line of the append-only log, before the store gives it its number.
+package struct TaskLogEntry: Sendable, Hashable {
+    package let at: Timestamp
+    /// Stable word, see ``TaskEvent/kind``.
+    package let kind: String
+    package let from: TaskState?
+    package let to: TaskState
+    /// What else there is to say, as JSON.
+    package let detail: JSONObject
+
+    package init(at: Timestamp, kind: String, from: TaskState?, to: TaskState, detail: JSONObject = JSONObject()) {
+        self.at = at
+        self.kind = kind
+        self.from = from
+        self.to = to
+        self.detail = detail
+    }
+}
+
+extension TaskLifecycle {
+    /// The task as the event leaves it, and its line for the log.
+    ///
+    /// `nextDueAt` is when the engine wants to look again; it is dropped where the task ends.
+    package static func apply(
+        _ event: TaskEvent, to task: TrackedTask, at now: Timestamp, nextDueAt: Timestamp?
+    ) -> TaskChange {
+        // Said once of a task, however often it is found to be so.
+        let isRepeated = event == .slowerThanUsual && task.slowAt != nil
+        let transition =
+            isRepeated ? .ignore : transition(from: task.state, on: event, hasRemoteID: task.remoteID != nil)
+        switch transition {
+        case .ignore, .refuse:
+            return TaskChange(transition: transition, task: task, response: nil, logEntry: nil)
+        case .noteLateResult:
+            let detail = JSONObject([("record", event.observation?.record ?? .null)])
+            let entry = TaskLogEntry(at: now, kind: "late_result", from: task.state, to: task.state, detail: detail)
+            return TaskChange(transition: transition, task: task, response: nil, logEntry: entry)
+        case .update:
+            var changed = task
+            changed.absorb(event, at: now)
+            // An open task without a due time would never be looked at again.
+            changed.nextDueAt = nextDueAt ?? task.nextDueAt ?? now
+            let entry =
+                event == .slowerThanUsual
+                ? TaskLogEntry(at: now, kind: event.kind, from: task.state, to: task.state) : nil
+            return TaskChange(
+                transition: transition, task: changed, response: event.observation?.record, logEntry: entry)
+        case .advance(let state):
+            var changed = task
+            changed.absorb(event, at: now)
+            changed.state = state
+            // Whatever settled an earlier attempt, this one is not settled.
+            if state == .uncertain { changed.resolution = nil }
+            changed.endedAt = state.hasEnded ? now : nil
+            changed.nextDueAt = state.hasEnded ? nil : nextDueAt ?? now
+            let entry = TaskLogEntry(
+                at: now, kind: event.kind, from: task.state, to: state, detail: event.detail(for: changed))
+            return TaskChange(
+                transition: transition, task: changed, response: event.observation?.record, logEntry: entry)
+        }
+    }
+}
+
+extension TrackedTask {
+    /// Takes over the facts that an event brings; the state is not its business.
+    fileprivate mutating func absorb(_ event: TaskEvent, at now: Timestamp) {
+        switch event {
+        case .submissionStarted:
+            attempts += 1
+            attempt = Attempt(number: attempts, startedAt: now)
+            failure = nil
+        case .submissionAccepted(let id, let trace, let url):
+            attempt?.endedAt = now
+            pollURL = url
+            accept(id, trace: trace)
+        case .submissionAnswered(let observation, let id):
+            attempt?.endedAt = now
+            submittedAt = attempt?.startedAt
+            ageFrom = submittedAt
+            remoteID = id ?? remoteID
+            absorb(observation, at: now)
+        case .submissionNotAccepted(let reason), .submissionRefused(let reason):
+            attempt?.endedAt = now
+            failure = reason
+        case .submissionInterrupted(let reason, let isProbablyRefused):
+            attempt?.endedAt = now
+            attempt?.isProbablyRefused = isProbablyRefused
+            failure = reason
+        case .absentFromList:
+            let firstAbsentAt = attempt?.firstAbsentAt ?? now
+            attempt?.absentReadings += 1
+            attempt?.firstAbsentAt = firstAbsentAt
+        case .foundInList(let id, let trace):
+            accept(id, trace: trace)
+            resolution = .foundInList
+        case .adopted(let id):
+            accept(id, trace: nil)
+            resolution = .adopted
+        case .resubmitted(let how):
+            resolution = how
+        case .givenUp(let reason, let how):
+            failure = reason
+            resolution = how
+        case .observed(let observation):
+            polls += 1
+            misses = 0
+            firstMissAt = nil
+            if observation.verdict == .pending { lastPendingAt = now }
+            absorb(observation, at: now)
+        case .slowerThanUsual:
+            slowAt = now
+        case .missed:
+            polls += 1
+            misses += 1
+            firstMissAt = firstMissAt ?? now
+        case .vanished:
+            polls += 1
+            misses += 1
+            firstMissAt = firstMissAt ?? now
+            failure = .remoteTaskNotFound
+        case .reopenRequested:
+            failure = nil
+            deadline = nil
+            lastPendingAt = nil
+            misses = 0
+            firstMissAt = nil
+        case .lookupUndecided, .cancelRequested, .deadlinePassed:
+            break
+        }
+    }
+
+    private mutating func accept(_ id: RemoteTaskID, trace: String?) {
+        remoteID = id
+        traceID = trace ?? traceID
+        submittedAt = attempt?.startedAt
+        ageFrom = submittedAt
+        lastPendingAt = nil
+        waited = nil
+        progressAt = nil
+        failure = nil
+    }
+
+    private mutating func absorb(_ observation: Observation, at now: Timestamp) {
+        if let start = observation.startedAt, let from = observation.createdAt ?? submittedAt {
+            waited = max(start - from, .zero)
+        }
+        if let percent = observation.progress, percent != progress { progressAt = now }
+        traceID = observation.traceID ?? traceID
+        startedAt = observation.startedAt ?? startedAt
+        finishedAt = observation.finishedAt ?? finishedAt
+        progress = observation.progress ?? progress
+        switch observation.verdict {
+        case .pending:
+            break
+        case .succeeded(let partial):
+            isPartial = partial
+            progress = progress == nil ? nil : 100
+            failure = nil
+        case .failed(let reason):
+            failure = reason
+        }
+    }
+}
+
+extension TaskEvent {
+    fileprivate var observation: Observation? {
+        switch self {
+        case .observed(let observation), .submissionAnswered(let observation, _): observation
+        default: nil
+        }
+    }
+
+    /// What the log tells beyond the states.
+    fileprivate func detail(for task: TrackedTask) -> JSONObject {
+        var detail = JSONObject()
+        if isAboutAttempt, let attempt = task.attempt { detail["attempt"] = .number(JSONNumber(attempt.number)) }
+        if task.state == .running, let id = task.remoteID { detail["remote_id"] = .string(id.text) }
+        if case .resubmitted(let how) = self { detail["resolution"] = .string(how.rawValue) }
+        if case .givenUp(_, let how) = self { detail["resolution"] = .string(how.rawValue) }
+        if let failure = task.failure {
+            detail["code"] = .string(failure.code)
+            detail["message"] = .string(failure.message)
+            detail["http_status"] = failure.httpStatus.map { .number(JSONNumber($0)) }
+        }
+        if task.isPartial { detail["partial"] = true }
+        return detail
+    }
+
+    private var isAboutAttempt: Bool {
+        switch self {
+        case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
+            .submissionInterrupted, .foundInList:
+            true
+        case .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .slowerThanUsual, .missed,
+            .vanished, .cancelRequested, .reopenRequested, .deadlinePassed:
+            false
+        }
+    }
+}

@@ -1,0 +1,159 @@
+/// What an event does to a task in a state.
+package enum Transition: Sendable, Hashable {
+    /// It goes there, with an event in the log.
+    case advance(to: TaskState)
+    /// It stays, and what was learned is kept in its row.
+    case update
+    /// Its outcome stands; what came late is kept as an event and shown.
+    case noteLateResult
+    /// It says nothing new.
+    case ignore
+    /// A person asked for what this state does not allow.
+    case refuse(LifecycleRefusal)
+}
+
+/// Why a person's wish cannot be granted.
+package enum LifecycleRefusal: String, UserFacingError, Hashable {
+    case alreadyEnded = "already_ended"
+    case beingSubmitted = "being_submitted"
+    case needsResolution = "needs_resolution"
+    case notUncertain = "not_uncertain"
+    case notReopenable = "not_reopenable"
+
+    package var code: String { rawValue }
+
+    package var message: String {
+        switch self {
+        case .alreadyEnded:
+            "The task has ended, and an outcome never changes."
+        case .beingSubmitted:
+            "The task is being sent at this moment. Ask again in a few seconds, when its reply is known."
+        case .needsResolution:
+            "The provider may or may not have accepted this task. Resolve it: adopt its remote id, resubmit it, or give it up."
+        case .notUncertain:
+            "Only a task in state `uncertain` can be resolved; this one is not."
+        case .notReopenable:
+            "Only a cancelled or expired task that has a remote id can be reopened."
+        }
+    }
+}
+
+/// The one state machine of a task: pure, total, and drawn in the README.
+package enum TaskLifecycle {
+    /// What the event does in that state; `hasRemoteID` decides whether a task can be reopened.
+    ///
+    /// Every pair is spelled out, so that a new state or event does not compile until it is thought through.
+    package static func transition(
+        from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true
+    ) -> Transition {
+        switch state {
+        case .queued: whileQueued(event)
+        case .submitting: whileSubmitting(event)
+        case .uncertain: whileUncertain(event)
+        case .running: whileRunning(event)
+        case .succeeded, .failed: afterOutcome(event)
+        case .cancelled, .expired: afterStop(event, hasRemoteID: hasRemoteID)
+        }
+    }
+
+    private static func whileQueued(_ event: TaskEvent) -> Transition {
+        switch event {
+        case .submissionStarted: .advance(to: .submitting)
+        case .cancelRequested: .advance(to: .cancelled)
+        case .deadlinePassed: .advance(to: .expired)
+        case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
+        case .reopenRequested: .refuse(.notReopenable)
+        // A reply belongs to an attempt, and no attempt is under way.
+        case .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .observed, .slowerThanUsual,
+            .missed,
+            .vanished:
+            .ignore
+        }
+    }
+
+    private static func whileSubmitting(_ event: TaskEvent) -> Transition {
+        switch event {
+        case .submissionAccepted: .advance(to: .running)
+        // Work in progress without an id can only be found in the list: nothing else could ask for it.
+        case .submissionAnswered(let observation, let id):
+            .advance(to: ending(of: observation) ?? (id == nil ? .uncertain : .running))
+        case .submissionNotAccepted: .advance(to: .queued)
+        case .submissionRefused: .advance(to: .failed)
+        // Perhaps billed: only the provider's list, a person or a stated policy decides.
+        case .submissionInterrupted: .advance(to: .uncertain)
+        case .cancelRequested: .refuse(.beingSubmitted)
+        case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
+        case .reopenRequested: .refuse(.notReopenable)
+        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .observed, .slowerThanUsual, .missed,
+            .vanished, .deadlinePassed:
+            .ignore
+        }
+    }
+
+    private static func whileUncertain(_ event: TaskEvent) -> Transition {
+        switch event {
+        case .foundInList, .adopted: .advance(to: .running)
+        case .resubmitted: .advance(to: .queued)
+        case .givenUp: .advance(to: .failed)
+        case .absentFromList, .lookupUndecided: .update
+        case .cancelRequested: .refuse(.needsResolution)
+        case .reopenRequested: .refuse(.notReopenable)
+        // Its attempt has been declared over; a deadline does not make a possible bill go away.
+        case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
+            .submissionInterrupted, .observed, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+            .ignore
+        }
+    }
+
+    private static func whileRunning(_ event: TaskEvent) -> Transition {
+        switch event {
+        case .observed(let observation): ending(of: observation).map { .advance(to: $0) } ?? .update
+        case .missed, .slowerThanUsual: .update
+        case .vanished: .advance(to: .failed)
+        case .cancelRequested: .advance(to: .cancelled)
+        case .deadlinePassed: .advance(to: .expired)
+        case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
+        case .reopenRequested: .refuse(.notReopenable)
+        case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList:
+            .ignore
+        }
+    }
+
+    private static func afterOutcome(_ event: TaskEvent) -> Transition {
+        switch event {
+        case .observed(let observation), .submissionAnswered(let observation, _):
+            ending(of: observation) == nil ? .ignore : .noteLateResult
+        case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
+        case .reopenRequested: .refuse(.notReopenable)
+        case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .slowerThanUsual, .missed,
+            .vanished,
+            .deadlinePassed:
+            .ignore
+        }
+    }
+
+    private static func afterStop(_ event: TaskEvent, hasRemoteID: Bool) -> Transition {
+        switch event {
+        case .reopenRequested: hasRemoteID ? .advance(to: .running) : .refuse(.notReopenable)
+        case .observed(let observation), .submissionAnswered(let observation, _):
+            ending(of: observation) == nil ? .ignore : .noteLateResult
+        case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
+        case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .slowerThanUsual, .missed,
+            .vanished,
+            .deadlinePassed:
+            .ignore
+        }
+    }
+
+    private static func ending(of observation: Observation) -> TaskState? {
+        switch observation.verdict {
+        case .pending: nil
+        case .succeeded: .succeeded
+        case .failed: .failed
+        }
+    }
+}

@@ -1,0 +1,29 @@
+/// The latest try to send a task's paid request, and what is known of its fate.
+///
+/// Earlier tries are in the task's events.
+package struct Attempt: Sendable, Hashable {
+    /// 1 for the first.
+    package let number: Int
+    /// Committed before the first byte went out.
+    package let startedAt: Timestamp
+    /// When its fate was known, or known to be unknown; nil while it is being sent.
+    package var endedAt: Timestamp?
+    /// Set where the reply was the provider's own error with a 5xx status: the task is probably refused.
+    package var isProbablyRefused: Bool
+    /// Complete readings of the provider's list without it.
+    package var absentReadings: Int
+    /// When the first of these was.
+    package var firstAbsentAt: Timestamp?
+
+    package init(
+        number: Int, startedAt: Timestamp, endedAt: Timestamp? = nil, isProbablyRefused: Bool = false,
+        absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil
+    ) {
+        self.number = number
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.isProbablyRefused = isProbablyRefused
+        self.absentReadings = absentReadings
+        self.firstAbsentAt = firstAbsentAt
+    }
+}

@@ -1,0 +1,17 @@
+/// How an uncertain submission was settled.
+package enum Resolution: String, Sendable, CaseIterable {
+    /// Found again in the provider's list of tasks.
+    case foundInList = "found_in_list"
+    /// A person named the remote id.
+    case adopted
+    /// A person had it sent again.
+    case resubmitted
+    /// The policy `resubmit_if_absent` had it sent again.
+    case resubmittedByPolicy = "resubmitted_by_policy"
+    /// A person gave it up.
+    case givenUp = "given_up"
+    /// The policy `fail` gave it up.
+    case givenUpByPolicy = "given_up_by_policy"
+    /// The provider answered with an error of its own, and its list never showed the task.
+    case refusalConfirmed = "refusal_confirmed"
+}

@@ -1,0 +1,24 @@
+/// How many tasks of an endpoint are in a state.
+package struct TaskCount: Sendable, Hashable {
+    package let endpoint: EndpointName
+    package let state: TaskState
+    package let count: Int
+
+    package init(endpoint: EndpointName, state: TaskState, count: Int) {
+        self.endpoint = endpoint
+        self.state = state
+        self.count = count
+    }
+}
+
+/// Where the store is and how large.
+package struct StoreFacts: Sendable, Hashable {
+    package let path: String
+    /// The database and its write-ahead log.
+    package let sizeInBytes: Int64
+
+    package init(path: String, sizeInBytes: Int64) {
+        self.path = path
+        self.sizeInBytes = sizeInBytes
+    }
+}

@@ -1,0 +1,93 @@
+// Written out in whole numbers: Foundation's style loses a millisecond of some times, and takes a 30th of February for
+// the 2nd of March.
+
+extension Timestamp {
+    /// RFC 3339 in UTC with milliseconds, as the socket writes times: `2026-11-23T14:05:09.120Z`.
+    ///
+    /// A time outside the years 1 to 9999, which the form cannot say, is written as the nearest one that it can.
+    package var rfc3339: String {
+        let (days, rest) = milliseconds.clamped(to: Self.writable).flooredDivision(by: 86_400_000)
+        let (year, month, day) = Self.date(ofDay: days)
+        let date = "\(Self.padded(year, 4))-\(Self.padded(month, 2))-\(Self.padded(day, 2))"
+        let hour = Self.padded(rest / 3_600_000, 2)
+        let minute = Self.padded(rest / 60_000 % 60, 2)
+        let second = Self.padded(rest / 1000 % 60, 2)
+        return "\(date)T\(hour):\(minute):\(second).\(Self.padded(rest % 1000, 3))Z"
+    }
+
+    /// Reads RFC 3339, with or without a fraction, with `Z` or an offset; nil for anything else.
+    ///
+    /// A time without a zone is refused, since it says a different thing on every machine; so is a day that no calendar
+    /// has. Of a fraction the milliseconds count.
+    package init?(rfc3339 text: String) {
+        guard let match = text.wholeMatch(of: Self.shape)?.output, let year = Int64(match.year),
+            let month = Int64(match.month),
+            let day = Int64(match.day), let hour = Int64(match.hour), let minute = Int64(match.minute),
+            let second = Int64(match.second), let fraction = Int64(((match.fraction ?? "") + "000").prefix(3)),
+            let offset = Self.offset(match.zone), day <= Self.length(ofMonth: month, year: year)
+        else { return nil }
+        let seconds =
+            Self.day(year: year, month: month, day: day) * 86_400 + hour * 3_600 + minute * 60 + second - offset
+        guard Self.writable.contains(seconds * 1000) else { return nil }
+        self.init(milliseconds: seconds * 1000 + fraction)
+    }
+
+    /// The years 1 to 9999.
+    private static let writable = Int64(-62_135_596_800_000)...253_402_300_799_999
+
+    private static var shape:
+        Regex<
+            (
+                Substring, year: Substring, month: Substring, day: Substring, hour: Substring, minute: Substring,
+                second: Substring, fraction: Substring?, zone: Substring
+            )
+        >
+    {
+        /(?<year>[0-9]{4})-(?<month>0[1-9]|1[0-2])-(?<day>0[1-9]|[12][0-9]|3[01])[Tt](?<hour>[01][0-9]|2[0-3]):(?<minute>[0-5][0-9]):(?<second>[0-5][0-9])(?:\.(?<fraction>[0-9]{1,9}))?(?<zone>[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])/
+    }
+
+    /// `+01:30` in seconds.
+    private static func offset(_ zone: Substring) -> Int64? {
+        guard zone.count == 6 else { return 0 }
+        guard let hours = Int64(zone.dropFirst().prefix(2)), let minutes = Int64(zone.suffix(2)) else { return nil }
+        return (hours * 3_600 + minutes * 60) * (zone.first == "-" ? -1 : 1)
+    }
+
+    private static func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(width - digits.count, 0)) + digits
+    }
+
+    // MARK: The calendar; days are counted from 1970-01-01
+
+    private static func length(ofMonth month: Int64, year: Int64) -> Int64 {
+        let next = month == 12 ? (year + 1, Int64(1)) : (year, month + 1)
+        return day(year: next.0, month: next.1, day: 1) - day(year: year, month: month, day: 1)
+    }
+
+    /// Howard Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`: years begin in March, so that
+    /// the leap day is a year's last.
+    private static func day(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let (era, yearOfEra) = (month <= 2 ? year - 1 : year).flooredDivision(by: 400)
+        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
+    /// The same the other way round, `civil_from_days`.
+    private static func date(ofDay days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let (era, dayOfEra) = (days + 719_468).flooredDivision(by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let month = (monthFromMarch + 2) % 12 + 1
+        return (era * 400 + yearOfEra + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
+    }
+}
+
+extension Int64 {
+    /// The quotient rounded down, and what is left, which is never negative.
+    fileprivate func flooredDivision(by divisor: Int64) -> (Int64, Int64) {
+        let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
+        return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)
+    }
+}

@@ -1,0 +1,109 @@
+package import TaskModel
+
+/// The one door to what is remembered.
+///
+/// Every write is one transaction that is on disk before the call returns; every time is an argument. State changes
+/// go through ``TaskLifecycle`` inside the transaction, row and event together.
+package protocol TaskStore: Sendable {
+    /// Stores a new task with its first event, or finds the one that its idempotency key names.
+    func insert(_ submission: NewTask) async throws(TaskStoreError) -> Insertion
+
+    /// Stores several in one transaction, in their order, as if they came one after another.
+    func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [Insertion]
+
+    /// Applies an event to a task; nil where there is no such task.
+    ///
+    /// An `adopted` remote id that another task of the service owns is an error and changes nothing.
+    func apply(
+        _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
+    ) async throws(TaskStoreError) -> TaskChange?
+
+    /// Applies several events in one transaction, and takes what they teach; tasks that do not exist are left out of the
+    /// answer.
+    func apply(
+        _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson]
+    ) async throws(TaskStoreError) -> [TaskChange]
+
+    /// Puts off the next look at a task, if it is still open; its state and log stay as they are.
+    func postpone(_ ids: [TaskID], until nextDueAt: Timestamp) async throws(TaskStoreError)
+
+    /// Settles uncertain tasks of a service from one consistent view.
+    ///
+    /// The view holds those whose latest attempt began in the window, without what came back. `decide` runs inside the
+    /// transaction, so that no submission can be confirmed between its view and the write.
+    func settle(
+        service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
+        deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
+    ) async throws(TaskStoreError) -> [TaskChange]
+
+    /// The task; nil where there is none.
+    func task(_ id: TaskID) async throws(TaskStoreError) -> TrackedTask?
+    /// The task with what was asked for and what came back.
+    func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask?
+    /// The task of that service that owns the remote id.
+    func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask?
+    /// A task of the endpoint that the provider is known to have accepted, submitted by us before or after that one and
+    /// near to it: what a working list must show.
+    func acceptedNeighbour(of id: TaskID, within span: Duration) async throws(TaskStoreError) -> TrackedTask?
+    /// Brings forward to `now` what is due later than `latest`, which only a clock that was set back explains.
+    func bringForward(
+        in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp
+    ) async throws(TaskStoreError) -> Int
+    /// Ids that begin so, at most `limit`.
+    func ids(withPrefix prefix: String, limit: Int) async throws(TaskStoreError) -> [TaskID]
+    /// A page of tasks, newest first.
+    func tasks(
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
+    ) async throws(TaskStoreError) -> TaskListing
+    /// A page of a task's log, oldest first, after that sequence number.
+    func events(of id: TaskID, after sequence: Int64, limit: Int) async throws(TaskStoreError) -> [StoredEvent]
+
+    /// How many tasks there are of each endpoint in each state.
+    func counts() async throws(TaskStoreError) -> [TaskCount]
+    /// Endpoints with queued tasks.
+    func endpointsWithQueue() async throws(TaskStoreError) -> [EndpointName]
+    /// Queued tasks of an endpoint that may go now, in order of priority, then age; none whose deadline has passed.
+    func queued(
+        on endpoint: EndpointName, at now: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [TrackedTask]
+    /// When the next queued task of an endpoint that is not ready yet becomes so.
+    func nextQueued(on endpoint: EndpointName, after now: Timestamp) async throws(TaskStoreError) -> Timestamp?
+    /// How many tasks of a service are in one of these open states; stops counting at `most`.
+    func inFlight(in states: [TaskState], of service: String, upTo most: Int) async throws(TaskStoreError) -> Int
+    /// Services that have tasks in that state.
+    func services(in state: TaskState) async throws(TaskStoreError) -> [String]
+    /// Tasks of a service in that state that are due by then, most overdue first.
+    func due(
+        in state: TaskState, of service: String, by time: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [TrackedTask]
+    /// When the first task of a service in that state is due.
+    func nextDue(in state: TaskState, of service: String) async throws(TaskStoreError) -> Timestamp?
+    /// Tasks in that state, oldest first.
+    func tasks(in state: TaskState, limit: Int) async throws(TaskStoreError) -> [TrackedTask]
+    /// Queued and running tasks whose deadline has passed.
+    func overdue(at now: Timestamp, limit: Int) async throws(TaskStoreError) -> [TrackedTask]
+    /// The first deadline of a queued or running task.
+    func nextDeadline() async throws(TaskStoreError) -> Timestamp?
+
+    /// What experience tells of an endpoint: of all its tasks, and of those of each model that there is a row for.
+    func learned(of endpoint: EndpointName) async throws(TaskStoreError) -> [Learned]
+    /// Moves along with a jump of the wall clock what the schedule of running and uncertain tasks rests on: when they are
+    /// due, from when their age counts, when they were last seen unfinished. Queued ones wait for a time that somebody
+    /// wished, or for a gate.
+    func moveSchedule(by jump: Duration) async throws(TaskStoreError)
+
+    /// Everything that holds requests back.
+    func gates() async throws(TaskStoreError) -> [StoredGate]
+    /// Remembers what holds requests back, over restarts; an older revision than what is there changes nothing.
+    func save(_ gate: StoredGate) async throws(TaskStoreError)
+
+    /// Where the store is and how large, for the status page.
+    func facts() async throws(TaskStoreError) -> StoreFacts
+}
+
+extension TaskStore {
+    /// Applies several events that teach nothing.
+    package func apply(_ batch: [PlannedEvent], at now: Timestamp) async throws(TaskStoreError) -> [TaskChange] {
+        try await apply(batch, at: now, teaching: [])
+    }
+}

@@ -1,0 +1,247 @@
+/// Why a text is not acceptable JSON, and where.
+package struct JSONSyntaxError: Error, Hashable {
+    /// What is wrong, as half a sentence: "expected a value".
+    package let problem: String
+    /// How many bytes were read before it.
+    package let offset: Int
+
+    package init(problem: String, offset: Int) {
+        self.problem = problem
+        self.offset = offset
+    }
+
+    /// A sentence for people.
+    package var message: String { "Not valid JSON: \(problem) at byte \(offset)." }
+}
+
+/// What a reader of JSON puts up with.
+package struct JSONLimits: Sendable {
+    /// How deep arrays and objects may nest; guards the stack.
+    package var maxDepth: Int
+    /// Whether a name given twice and half of a surrogate pair are errors; otherwise the last one wins, and U+FFFD stands in.
+    package var isStrict: Bool
+
+    /// Takes both limits.
+    package init(maxDepth: Int, isStrict: Bool) {
+        self.maxDepth = maxDepth
+        self.isStrict = isStrict
+    }
+
+    /// For what our own clients send: anything doubtful is refused before it can be misunderstood.
+    package static let strict = JSONLimits(maxDepth: 128, isStrict: true)
+    /// For what a provider sends: servers do cut texts in the middle of an emoji, and a paid result must stay readable.
+    package static let lenient = JSONLimits(maxDepth: 512, isStrict: false)
+}
+
+extension JSONValue {
+    /// Reads one JSON document (RFC 8259) from UTF-8 bytes.
+    package init(parsing bytes: some Collection<UInt8>, limits: JSONLimits = .strict) throws(JSONSyntaxError) {
+        var parser = JSONParser(bytes: Array(bytes), limits: limits)
+        self = try parser.document()
+    }
+
+    /// Reads one JSON document from a text.
+    package init(parsing text: String, limits: JSONLimits = .strict) throws(JSONSyntaxError) {
+        try self.init(parsing: Array(text.utf8), limits: limits)
+    }
+}
+
+/// A recursive-descent reader over bytes; `index` always stands at the next unread byte.
+private struct JSONParser {
+    let bytes: [UInt8]
+    let limits: JSONLimits
+    var index = 0
+    var depth = 0
+
+    init(bytes: [UInt8], limits: JSONLimits) {
+        self.bytes = bytes
+        self.limits = limits
+    }
+
+    mutating func document() throws(JSONSyntaxError) -> JSONValue {
+        let value = try value()
+        skipSpace()
+        guard index == bytes.count else { throw error("unexpected text after the document") }
+        return value
+    }
+
+    private mutating func value() throws(JSONSyntaxError) -> JSONValue {
+        skipSpace()
+        guard let byte = peek() else { throw error("the text ends where a value should be") }
+        switch byte {
+        case UInt8(ascii: "{"): return try nested { parser throws(JSONSyntaxError) in try parser.object() }
+        case UInt8(ascii: "["): return try nested { parser throws(JSONSyntaxError) in try parser.array() }
+        case UInt8(ascii: "\""): return .string(try string())
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
+        case UInt8(ascii: "t"): return try word("true", .bool(true))
+        case UInt8(ascii: "f"): return try word("false", .bool(false))
+        case UInt8(ascii: "n"): return try word("null", .null)
+        default: throw error("expected a value")
+        }
+    }
+
+    private mutating func nested(
+        _ body: (inout JSONParser) throws(JSONSyntaxError) -> JSONValue
+    ) throws(JSONSyntaxError) -> JSONValue {
+        guard depth < limits.maxDepth else { throw error("nested deeper than \(limits.maxDepth) levels") }
+        depth += 1
+        let value = try body(&self)
+        depth -= 1
+        return value
+    }
+
+    private mutating func object() throws(JSONSyntaxError) -> JSONValue {
+        index += 1
+        var members: [JSONObject.Member] = []
+        var places: [String: Int] = [:]
+        skipSpace()
+        if take(UInt8(ascii: "}")) { return .object(JSONObject(distinct: [])) }
+        while true {
+            skipSpace()
+            guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
+            let nameStart = index
+            let name = try string()
+            skipSpace()
+            guard take(UInt8(ascii: ":")) else { throw error("expected ':' after a member name") }
+            let member = JSONObject.Member(name: name, value: try value())
+            if let place = places[name] {
+                guard !limits.isStrict else { throw error("the member \"\(name)\" is given twice", at: nameStart) }
+                members[place] = member
+            } else {
+                places[name] = members.count
+                members.append(member)
+            }
+            skipSpace()
+            if take(UInt8(ascii: "}")) { return .object(JSONObject(distinct: members)) }
+            guard take(UInt8(ascii: ",")) else { throw error("expected ',' or '}'") }
+        }
+    }
+
+    private mutating func array() throws(JSONSyntaxError) -> JSONValue {
+        index += 1
+        var elements: [JSONValue] = []
+        skipSpace()
+        if take(UInt8(ascii: "]")) { return .array([]) }
+        while true {
+            elements.append(try value())
+            skipSpace()
+            if take(UInt8(ascii: "]")) { return .array(elements) }
+            guard take(UInt8(ascii: ",")) else { throw error("expected ',' or ']'") }
+        }
+    }
+
+    private mutating func number() throws(JSONSyntaxError) -> JSONNumber {
+        let start = index
+        _ = take(UInt8(ascii: "-"))
+        if !take(UInt8(ascii: "0")) { try digits() }
+        if take(UInt8(ascii: ".")) { try digits() }
+        if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
+            if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
+            try digits()
+        }
+        return JSONNumber(validated: String(decoding: bytes[start..<index], as: UTF8.self))
+    }
+
+    private mutating func digits() throws(JSONSyntaxError) {
+        let start = index
+        while let byte = peek(), (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { index += 1 }
+        guard index > start else { throw error("expected a digit") }
+    }
+
+    private mutating func string() throws(JSONSyntaxError) -> String {
+        let start = index
+        index += 1
+        var text: [UInt8] = []
+        var runStart = index
+        while let byte = peek() {
+            switch byte {
+            case UInt8(ascii: "\""):
+                text.append(contentsOf: bytes[runStart..<index])
+                index += 1
+                guard let string = String(validating: text, as: UTF8.self) else {
+                    guard !limits.isStrict else { throw error("a string that is not UTF-8", at: start) }
+                    return String(decoding: text, as: UTF8.self)
+                }
+                return string
+            case UInt8(ascii: "\\"):
+                text.append(contentsOf: bytes[runStart..<index])
+                text.append(contentsOf: String(try escape()).utf8)
+                runStart = index
+            case 0..<0x20:
+                throw error("a control character inside a string")
+            default:
+                index += 1
+            }
+        }
+        throw error("a string without its closing quote", at: start)
+    }
+
+    private mutating func escape() throws(JSONSyntaxError) -> Unicode.Scalar {
+        let start = index
+        index += 1
+        guard let byte = peek() else { throw error("the text ends inside an escape") }
+        index += 1
+        switch byte {
+        case UInt8(ascii: "\""): return "\""
+        case UInt8(ascii: "\\"): return "\\"
+        case UInt8(ascii: "/"): return "/"
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{c}"
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "t"): return "\t"
+        case UInt8(ascii: "u"): return try unicodeEscape(from: start)
+        default: throw error("an unknown escape", at: start)
+        }
+    }
+
+    private mutating func unicodeEscape(from start: Int) throws(JSONSyntaxError) -> Unicode.Scalar {
+        let first = try hexQuad()
+        if let scalar = Unicode.Scalar(first) { return scalar }
+        // A high surrogate must be followed by a low one: \ud83d\ude00.
+        let resume = index
+        if first < 0xdc00, take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) {
+            let second = try hexQuad()
+            if (0xdc00...0xdfff).contains(second),
+                let scalar = Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00))
+            {
+                return scalar
+            }
+        }
+        guard !limits.isStrict else { throw error("half of a surrogate pair", at: start) }
+        index = resume
+        return "\u{fffd}"
+    }
+
+    private mutating func hexQuad() throws(JSONSyntaxError) -> UInt32 {
+        guard index + 4 <= bytes.count,
+            bytes[index..<index + 4].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+            let value = UInt32(String(decoding: bytes[index..<index + 4], as: UTF8.self), radix: 16)
+        else { throw error("expected four hexadecimal digits") }
+        index += 4
+        return value
+    }
+
+    private mutating func word(_ word: StaticString, _ value: JSONValue) throws(JSONSyntaxError) -> JSONValue {
+        let expected = Array("\(word)".utf8)
+        guard bytes[index...].starts(with: expected) else { throw error("expected a value") }
+        index += expected.count
+        return value
+    }
+
+    private func peek() -> UInt8? { index < bytes.count ? bytes[index] : nil }
+
+    private mutating func take(_ byte: UInt8) -> Bool {
+        guard peek() == byte else { return false }
+        index += 1
+        return true
+    }
+
+    private mutating func skipSpace() {
+        while let byte = peek(), byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { index += 1 }
+    }
+
+    private func error(_ problem: String, at offset: Int? = nil) -> JSONSyntaxError {
+        JSONSyntaxError(problem: problem, offset: offset ?? index)
+    }
+}

@@ -1,0 +1,85 @@
+/// A JSON document that is written as it was read.
+///
+/// Numbers keep their digits and objects their order, so what a program sends reaches the provider unchanged and what
+/// the provider answered is shown as it was. Foundation's coders promise neither (a 19-digit seed or `1.0` comes out
+/// different), which is why this room exists.
+package enum JSONValue: Sendable, Hashable {
+    case null
+    case bool(Bool)
+    case number(JSONNumber)
+    case string(String)
+    case array([JSONValue])
+    case object(JSONObject)
+}
+
+extension JSONValue {
+    /// The string, if this is one.
+    package var string: String? {
+        if case .string(let text) = self { text } else { nil }
+    }
+
+    /// The Boolean, if this is one.
+    package var bool: Bool? {
+        if case .bool(let flag) = self { flag } else { nil }
+    }
+
+    /// The number, if this is one.
+    package var number: JSONNumber? {
+        if case .number(let number) = self { number } else { nil }
+    }
+
+    /// The elements, if this is an array.
+    package var array: [JSONValue]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
+
+    /// The members, if this is an object.
+    package var object: JSONObject? {
+        if case .object(let object) = self { object } else { nil }
+    }
+
+    /// Whether this is `null`.
+    package var isNull: Bool { self == .null }
+
+    /// The member of that name, if this is an object that has one.
+    package subscript(name: String) -> JSONValue? { object?[name] }
+
+    /// What kind of value this is, for messages: "a string", "an object".
+    package var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a Boolean"
+        case .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+
+    /// Whether both say the same: numbers are compared by value, objects without regard to order.
+    ///
+    /// A member that is null counts as absent, since providers drop such members when they echo a request.
+    package func isEquivalent(to other: JSONValue) -> Bool {
+        switch (self, other) {
+        case (.number(let left), .number(let right)):
+            left.isEqualInValue(to: right)
+        case (.array(let left), .array(let right)):
+            left.count == right.count && zip(left, right).allSatisfy { $0.isEquivalent(to: $1) }
+        case (.object(let left), .object(let right)):
+            left.isCovered(by: right) && right.isCovered(by: left)
+        default:
+            self == other
+        }
+    }
+}
+
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
+{
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(integerLiteral value: Int) { self = .number(JSONNumber(value)) }
+    package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    package init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(JSONObject(elements)) }
+    package init(nilLiteral: ()) { self = .null }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Daemon
+import LocalAPIClient
+import LocalAPIContract
+import VerbatimJSON
+
+/// Lists providers, and checks definitions of new ones.
+struct ProvidersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "providers",
+        abstract: "List providers, or check a definition of your own.",
+        discussion: """
+            A provider is a YAML file in providers/ beside pollux.yaml; the README has a complete one.
+
+            Examples:
+              pollux providers
+              pollux providers check my-provider.yaml
+            """,
+        subcommands: [ProvidersListCommand.self, ProvidersCheckCommand.self],
+        defaultSubcommand: ProvidersListCommand.self)
+}
+
+/// Lists what the daemon can talk to.
+struct ProvidersListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List providers: where they are, and whether there is a token.")
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func run() async throws {
+        try await Session.open(options) { session in
+            let answer = try await session.client.status()
+            try session.show(.object(.init([("providers", answer.json["providers"] ?? [])]))) {
+                ProviderTable.table(answer.document.providers).lines(on: session.screen)
+            }
+        }
+    }
+}
+
+/// Checks a definition file.
+struct ProvidersCheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Check a definition file, without a daemon.",
+        discussion: """
+            With --reply it also says how a recorded reply of the provider would be read.
+
+            Examples:
+              pollux providers check my-provider.yaml
+              pollux providers check my-provider.yaml --reply done.json --endpoint images --explain
+            """)
+
+    @Argument(help: "The YAML file.", completion: .file(extensions: ["yaml", "yml"]))
+    var file: String
+
+    @Option(help: ArgumentHelp("A recorded reply body.", valueName: "file"), completion: .file())
+    var reply: String?
+
+    @Option(help: "Which endpoint the reply is of; not needed where the file defines one.")
+    var endpoint: String?
+
+    @Option(help: "The reply's HTTP status.")
+    var status: Int = 200
+
+    @Flag(help: "Say which rule decided.")
+    var explain = false
+
+    func validate() throws {
+        guard (100...599).contains(status) else { throw ValidationError("The status must be from 100 to 599.") }
+        if reply == nil && (explain || endpoint != nil) {
+            throw ValidationError("--endpoint and --explain need --reply.")
+        }
+    }
+
+    func run() throws {
+        let lines: [String]
+        do throws(DaemonError) {
+            let check = try DefinitionCheck(file: file)
+            lines =
+                try reply.map { reply throws(DaemonError) in
+                    try check.explanation(of: reply, endpoint: endpoint, status: status, withRule: explain)
+                } ?? check.summary
+        } catch {
+            throw RefusedInput(message: error.message)
+        }
+        try StandardOutput.write(lines.map(\.printable).joined(separator: "\n") + "\n")
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import LocalAPIClient
+import LocalAPIContract
+
+/// Tracks a cancelled or expired task again.
+struct ReopenCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reopen",
+        abstract: "Track a cancelled or expired task again.",
+        discussion: """
+            Works for tasks that the provider has accepted: only status queries are sent, so nothing is paid.
+
+            Example:
+              pollux reopen 019ab0c2
+            """)
+
+    @Argument(help: "The id, or any unique beginning of it.")
+    var id: String
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func run() async throws {
+        try await Session.open(options) { session in
+            let answer = try await session.client.reopen(id)
+            try session.show(answer.json) { ["\(answer.document.id.printable)  \(answer.document.stateWords)"] }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import LocalAPIClient
+import LocalAPIContract
+
+/// Settles an uncertain submission.
+struct ResolveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resolve",
+        abstract: "Settle a task of which nobody knows whether the provider accepted it.",
+        discussion: """
+            A task is uncertain when the reply to its submission was lost. Look for it in the provider's own list of \
+            tasks first: --resubmit pays a second time if it had been accepted after all.
+
+            Examples:
+              pollux list --state uncertain
+              pollux resolve 019ab0c2 --adopt 3b6b6a6e-93b0-4a5f-9a5e-0a8f5c1de0a1
+              pollux resolve 019ab0c2 --resubmit
+              pollux resolve 019ab0c2 --give-up
+            """)
+
+    @Argument(help: "The id, or any unique beginning of it.")
+    var id: String
+
+    @Option(help: ArgumentHelp("The provider has it under this id: track that.", valueName: "remote-id"))
+    var adopt: String?
+
+    @Flag(help: "The provider does not have it: send it again.")
+    var resubmit = false
+
+    @Flag(help: "Let it go; it ends as failed.")
+    var giveUp = false
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func validate() throws {
+        guard [adopt != nil, resubmit, giveUp].count(where: { $0 }) == 1 else {
+            throw ValidationError("Say one of --adopt REMOTE_ID, --resubmit and --give-up.")
+        }
+    }
+
+    func run() async throws {
+        let document: ResolveDocument =
+            if let adopt { .adopt(remoteID: adopt) } else if resubmit { .resubmit } else { .giveUp }
+        try await Session.open(options) { session in
+            let answer = try await session.client.resolve(id, document)
+            try session.show(answer.json) { ["\(answer.document.id.printable)  \(answer.document.stateWords)"] }
+        }
+    }
+}

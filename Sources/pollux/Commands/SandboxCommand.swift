@@ -1,0 +1,82 @@
+import ArgumentParser
+import Logging
+import Sandbox
+import ServiceLifecycle
+import UnixSignals
+
+/// Runs the simulated provider.
+struct SandboxCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sandbox",
+        abstract: "Run the provider, simulated, to build against without spending credits.",
+        discussion: """
+            Speaks the provider's real shapes and makes its real mistakes: lost and broken replies, 429, records that \
+            appear late. What it billed is at GET /sandbox/ledger, what prompts can ask for at GET /.
+
+            Examples:
+              pollux sandbox --port 8090 --speed 20
+              pollux sandbox --faults lost-reply=0.1,429=0.05,poll-500=0.02 --seed 7
+              XHUOAPI_BASE_URL=http://127.0.0.1:8090/v1 XHUOAPI_TOKEN=sandbox pollux serve
+
+            \(FaultPlan.help)
+            """)
+
+    @Option(help: "The port on 127.0.0.1; 0 takes any free one.")
+    var port: Int = 8090
+
+    @Option(help: "What chance begins with; the same seed gives the same durations and faults.")
+    var seed: UInt64 = 1
+
+    @Option(help: "How many times faster than life tasks go.")
+    var speed: Double = 1
+
+    @Option(
+        help: ArgumentHelp("Which faults, and how often; see above.", valueName: "plan"),
+        transform: { text in
+            do throws(FaultPlanError) {
+                return try FaultPlan(parsing: text)
+            } catch {
+                throw ValidationError("\(error)")
+            }
+        })
+    var faults: FaultPlan = .none
+
+    @Option(help: ArgumentHelp("Where to write the ledger at the end.", valueName: "path"), completion: .file())
+    var ledgerFile: String?
+
+    @Option(help: ArgumentHelp("Enforce a limit of status queries a second.", valueName: "n"))
+    var maxPollsPerSecond: Int?
+
+    @Option(help: ArgumentHelp("Enforce a limit of unfinished tasks per service.", valueName: "n"))
+    var maxInFlight: Int?
+
+    func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("The port must be from 0 to 65535.") }
+        guard speed > 0, speed.isFinite else { throw ValidationError("The speed must be above 0.") }
+    }
+
+    func run() async throws {
+        var settings = SandboxSettings()
+        settings.port = port
+        settings.seed = seed
+        settings.speed = speed
+        settings.faults = faults
+        settings.ledgerFile = ledgerFile
+        settings.limits = SandboxLimits(pollsPerSecond: maxPollsPerSecond, concurrentTasksPerService: maxInFlight)
+        let logger = Logger(label: "sandbox") { StreamLogHandler.standardError(label: $0) }
+        let server = SandboxServer(settings: settings, logger: logger) { port in
+            // The first line of output is the base URL, for scripts to read.
+            try? StandardOutput.write("http://127.0.0.1:\(port)/v1\n")
+        }
+        try await ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+        ).run()
+    }
+
+    private func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = .error
+        return quiet
+    }
+}

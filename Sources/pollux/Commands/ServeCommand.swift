@@ -1,0 +1,42 @@
+import ArgumentParser
+import Daemon
+
+/// Runs the daemon.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run the daemon.",
+        discussion: """
+            Stays in the foreground until SIGTERM or Ctrl-C, then lets requests in flight finish. With nothing set it \
+            works; XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) gives it credentials. Flags go over the environment, that \
+            over pollux.yaml.
+
+            Examples:
+              XHUOAPI_TOKEN=… pollux serve
+              pollux serve --state-dir ./state --log-level debug
+            """)
+
+    @Option(
+        help: ArgumentHelp("Where the database is. Else POLLUX_STATE_DIR.", valueName: "directory"),
+        completion: .directory)
+    var stateDir: String?
+
+    @Option(help: ArgumentHelp("Where to listen. Else POLLUX_SOCKET.", valueName: "path"), completion: .file())
+    var socket: String?
+
+    @Option(
+        help: ArgumentHelp("The settings file. Else POLLUX_CONFIG.", valueName: "pollux.yaml"),
+        completion: .file(extensions: ["yaml", "yml"]))
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp("trace, debug, info, warning or error.", valueName: "level"),
+        completion: .list(["trace", "debug", "info", "warning", "error"]))
+    var logLevel: String?
+
+    func run() async throws {
+        let flags = DaemonFlags(
+            stateDirectory: stateDir, socket: socket, settingsFile: config, logLevel: logLevel)
+        try await Daemon.run(flags: flags, environment: ProcessEnvironment.variables, version: Version.current)
+    }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import VerbatimJSON
+import LocalAPIClient
+import LocalAPIContract
+
+/// Shows one task.
+struct ShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show a task: how it stands, what was asked for, and its results.",
+        discussion: """
+            What it brought stands on lines of its own: addresses, texts, ids. --json has the same under "results", \
+            with kind, media type and place in the record; --response prints that record alone, unchanged.
+
+            Examples:
+              pollux show 019ab0c2
+              pollux show 019ab0c2 --events
+              pollux show 019ab0c2 --json | jq -r '.results[] | select(.kind == "url") | .value'
+              pollux show 019ab0c2 --response | jq -r '.response.data[].title'
+            """)
+
+    @Argument(help: "The id, or any unique beginning of it.")
+    var id: String
+
+    @Flag(help: "Its log too.")
+    var events = false
+
+    @Flag(help: "Only the provider's record, as JSON.")
+    var response = false
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func validate() throws {
+        if events, response { throw ValidationError("--events and --response are two different things to show.") }
+    }
+
+    func run() async throws {
+        try await Session.open(options) { session in
+            let answer = try await session.client.task(id)
+            let task = answer.document
+            if response {
+                let text = session.screen.isTerminal ? task.response.prettyText : task.response.text
+                return try StandardOutput.write(text + "\n")
+            }
+            guard events else {
+                return try session.show(answer.json) {
+                    TaskCard(task: task, now: session.screen.now).lines(on: session.screen)
+                }
+            }
+            let log = try await session.client.events(task.id)
+            guard !session.printsJSON else { return try session.show(log.json) { [] } }
+            try session.show(answer.json) {
+                TaskCard(task: task, now: session.screen.now).lines(on: session.screen) + [""]
+                    + EventTable.table(log.document.events, now: session.screen.now).lines(on: session.screen)
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import ArgumentParser
+import FoundationEssentials
+import LocalAPIClient
+import LocalAPIContract
+import VerbatimJSON
+
+/// Hands in a task, or a file of them.
+struct SubmitCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "submit",
+        abstract: "Submit a task and print its id.",
+        discussion: """
+            The daemon writes the task down before this command ends, then sends it to the provider once. The id \
+            alone goes to standard output, so $(pollux submit …) works.
+
+            With --batch, each line of the file is a submission of its own: \
+            {"endpoint": …, "request": {…}, "labels": {…}}. One line is printed per line read, in order; a bad line \
+            fails alone, leaves an empty line and is named on standard error.
+
+            Examples:
+              pollux submit suno/audios -d prompt='tin roof' -d instrumental:=true
+              pollux submit veo/videos --json-body @shot.json -d seed:=7 --label film=dawn
+              pollux submit midjourney/imagine -d prompt=fox --wait --timeout 10m
+              pollux submit flux/images -d prompt=fox --key order-4711 --deadline +2h
+              pollux submit --batch songs.jsonl --label batch=7
+            """)
+
+    @Argument(help: ArgumentHelp("What to call, as service/operation.", valueName: "endpoint"))
+    var endpoint: String?
+
+    @Option(
+        name: [.customShort("d"), .customLong("data")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "A field of the request: name=text, or name:=JSON. May be repeated.", valueName: "name=text"))
+    var data: [String] = []
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The whole request: JSON, @file, or - for standard input. -d goes on top.", valueName: "json|@file|-"))
+    var jsonBody: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Makes the submission repeatable: the same key and body give the same task.", valueName: "key"))
+    var key: String?
+
+    @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("May be repeated.", valueName: "name=value"))
+    var label: [LabelArgument] = []
+
+    @Option(parsing: .unconditional, help: "-1000 to 1000; higher goes first.")
+    var priority: Int?
+
+    @Option(
+        help: ArgumentHelp("Send it no earlier: RFC 3339, or +2h.", valueName: "time"), transform: TimeArgument.future)
+    var notBefore: TimeArgument?
+
+    @Option(
+        help: ArgumentHelp("Stop tracking it then: RFC 3339, or +2h.", valueName: "time"),
+        transform: TimeArgument.future)
+    var deadline: TimeArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "What to do if the provider may or may not have accepted it: hold, resubmit_if_absent or fail.",
+            valueName: "policy"),
+        completion: .list(EnvelopeRules.uncertainPolicies))
+    var onUncertain: String?
+
+    @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))
+    var batch: String?
+
+    @Flag(help: "Wait until it has ended; the exit code says how.")
+    var wait = false
+
+    @Option(
+        help: ArgumentHelp("With --wait: how long at most, as 90, 90s, 10m.", valueName: "span"),
+        transform: SpanArgument.parse)
+    var timeout: Duration?
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func validate() throws {
+        if batch != nil {
+            guard endpoint == nil, data.isEmpty, jsonBody == nil, key == nil, !wait else {
+                throw ValidationError(
+                    "With --batch the lines say what to submit: leave out ENDPOINT, -d, --json-body, --key and --wait.")
+            }
+        } else if endpoint == nil {
+            throw ValidationError("Say what to call, as in: pollux submit suno/audios -d prompt=rain")
+        }
+        if timeout != nil, !wait { throw ValidationError("--timeout says how long to --wait.") }
+        if let onUncertain, !EnvelopeRules.uncertainPolicies.contains(onUncertain) {
+            throw ValidationError("--on-uncertain is one of hold, resubmit_if_absent and fail.")
+        }
+        _ = try items()
+    }
+
+    func run() async throws {
+        if let batch {
+            return try await Batch(source: batch, defaults: document(endpoint: "", request: [:])).run(options)
+        }
+        let body = try jsonBody.map { try InputText.object($0, option: "--json-body") } ?? JSONObject()
+        let request = JSONValue.object(try RequestItem.merge(items(), into: body))
+        let document = try document(endpoint: endpoint ?? "", request: request)
+        try await Session.open(options) { session in
+            let answer = try await session.client.submitOnce(document)
+            guard wait else {
+                return try session.show(answer.json) { [answer.document.id.printable] }
+            }
+            if !session.printsJSON { try StandardOutput.write(answer.document.id.printable + "\n") }
+            let ended = try await TaskWaiter(client: session.client, timeout: timeout).wait(for: [answer])
+            if session.printsJSON { try session.show(ended[0].json) { [] } }
+            let status = WaitOutcome.status(of: ended.map(\.document))
+            if status != .done { throw status }
+        }
+    }
+
+    private func items() throws -> [RequestItem] {
+        do throws(RequestItem.ItemError) {
+            return try data.map { text throws(RequestItem.ItemError) in try RequestItem(text) }
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+
+    private func document(endpoint: String, request: JSONValue) throws -> SubmitDocument {
+        SubmitDocument(
+            endpoint: endpoint, request: request,
+            // Our own key lets us ask again after a daemon that went away, without submitting twice.
+            idempotencyKey: key ?? SubmissionKey.fresh(),
+            labels: try LabelArgument.dictionary(label), priority: priority,
+            notBefore: notBefore?.rfc3339(now: Date()), deadline: deadline?.rfc3339(now: Date()),
+            onUncertain: onUncertain)
+    }
+}
+
+/// Keys that this program gives to submissions that have none.
+enum SubmissionKey {
+    static func fresh() -> String { "cli-" + UUID().uuidString.lowercased() }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import LocalAPIClient
+import FoundationEssentials
+import LocalAPIContract
+
+/// Has a task tracked that was submitted elsewhere.
+struct TrackCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "track",
+        abstract: "Track a task that was submitted elsewhere and print its id.",
+        discussion: """
+            Nothing is sent but status queries, so nothing is paid. The remote id is the provider's.
+
+            Example:
+              pollux track suno/audios 3b6b6a6e-93b0-4a5f-9a5e-0a8f5c1de0a1
+            """)
+
+    @Argument(help: "What it was submitted to, as service/operation.")
+    var endpoint: String
+
+    @Argument(help: "The provider's id for it.")
+    var remoteID: String
+
+    @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("May be repeated.", valueName: "name=value"))
+    var label: [LabelArgument] = []
+
+    @Option(parsing: .unconditional, help: "-1000 to 1000; higher goes first.")
+    var priority: Int?
+
+    @Option(
+        help: ArgumentHelp("Stop tracking it then: RFC 3339, or +2h.", valueName: "time"),
+        transform: TimeArgument.future)
+    var deadline: TimeArgument?
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func run() async throws {
+        let document = AdoptDocument(
+            endpoint: endpoint, remoteID: remoteID, labels: try LabelArgument.dictionary(label), priority: priority,
+            deadline: deadline?.rfc3339(now: Date()))
+        try await Session.open(options) { session in
+            let answer = try await session.client.adopt(document)
+            try session.show(answer.json) { [answer.document.id.printable] }
+        }
+    }
+}

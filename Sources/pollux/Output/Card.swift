@@ -1,0 +1,18 @@
+/// Names and values under a heading, the values aligned.
+struct Card {
+    private var rows: [(name: String, text: String, tint: Tint?)] = []
+
+    /// Adds a line; one without a value is left out.
+    mutating func add(_ name: String, _ text: String?, _ tint: Tint? = nil) {
+        guard let text, !text.isEmpty else { return }
+        rows.append((name, text.printable, tint))
+    }
+
+    /// The lines, indented by two spaces; long values are not cut, since a card is for reading and copying.
+    func lines(on screen: Screen) -> [String] {
+        let width = rows.map(\.name.columns).max() ?? 0
+        return rows.map { row in
+            "  " + screen.paint(row.name.padded(to: width), .faint) + "  " + screen.paint(row.text, row.tint)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import FoundationEssentials
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What output is made for: a terminal of some width and perhaps colour, or a pipe.
+struct Screen: Sendable {
+    var isTerminal: Bool
+    /// Nil where lines may be of any length.
+    var width: Int?
+    var hasColour: Bool
+    /// When the page is drawn; ages count from here.
+    var now: Date
+
+    static func ofStandardOutput(environment: [String: String]) -> Screen {
+        Screen(descriptor: STDOUT_FILENO, environment: environment)
+    }
+
+    static func ofStandardError(environment: [String: String]) -> Screen {
+        Screen(descriptor: STDERR_FILENO, environment: environment)
+    }
+
+    /// A pipe or a file.
+    static func plain(now: Date) -> Screen {
+        Screen(isTerminal: false, width: nil, hasColour: false, now: now)
+    }
+
+    /// Colour is for terminals, and neither for those who set NO_COLOR (https://no-color.org) nor for dumb ones.
+    static func wantsColour(_ environment: [String: String]) -> Bool {
+        (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+    }
+
+    /// The text in that colour, where there is colour.
+    func paint(_ text: String, _ tint: Tint?) -> String {
+        guard hasColour, let tint, !text.isEmpty else { return text }
+        return "\u{1b}[\(tint.rawValue)m\(text)\u{1b}[0m"
+    }
+}
+
+/// The few colours we use, by their ANSI codes, so that they follow the terminal's theme.
+enum Tint: String {
+    case bold = "1"
+    case faint = "2"
+    case red = "31"
+    case green = "32"
+    case yellow = "33"
+    case blue = "34"
+    case magenta = "35"
+    case cyan = "36"
+
+    /// The colour of a task's or an endpoint's state.
+    init?(state: String) {
+        switch state {
+        case "succeeded", "open", "present": self = .green
+        case "failed", "missing": self = .red
+        case "uncertain", "backing_off", "paused": self = .yellow
+        case "running": self = .blue
+        case "submitting": self = .cyan
+        case "cancelled", "expired": self = .magenta
+        default: return nil
+        }
+    }
+}
+
+extension Screen {
+    private init(descriptor: CInt, environment: [String: String]) {
+        let isTerminal = isatty(descriptor) == 1
+        var size = winsize()
+        let knowsSize = isTerminal && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        self.init(
+            isTerminal: isTerminal,
+            width: isTerminal ? (knowsSize ? Int(size.ws_col) : 80) : nil,
+            hasColour: isTerminal && Self.wantsColour(environment),
+            now: Date())
+    }
+}
+
+/// The environment of this process.
+enum ProcessEnvironment {
+    static var variables: [String: String] { ProcessInfo.processInfo.environment }
+}

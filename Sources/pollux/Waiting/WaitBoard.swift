@@ -1,0 +1,52 @@
+import LocalAPIClient
+import LocalAPIContract
+
+/// How the tasks that are waited for stand, and how that is shown.
+struct WaitBoard {
+    private(set) var answers: [Answer<TaskDocument>]
+    private let isLive: Bool
+    private var live = LiveLines()
+    private var frame = 0
+    private var said: [Int: String] = [:]
+
+    init(answers: [Answer<TaskDocument>], isLive: Bool) {
+        self.answers = answers
+        self.isLive = isLive
+        for index in answers.indices { say(index) }
+    }
+
+    /// Takes an answer; in a pipe, says what it changes.
+    mutating func take(_ answer: Answer<TaskDocument>, at index: Int) {
+        answers[index] = answer
+        say(index)
+    }
+
+    /// Draws the next picture of the live lines.
+    mutating func draw() {
+        frame += 1
+        draw(on: currentScreen)
+    }
+
+    /// Leaves the last state standing, uncut, since it is not drawn over any more.
+    mutating func finish() {
+        guard isLive else { return }
+        var screen = currentScreen
+        screen.width = nil
+        draw(on: screen)
+    }
+
+    private mutating func draw(on screen: Screen) {
+        live.draw(WaitDisplay(tasks: answers.map(\.document)).lines(on: screen, frame: frame))
+    }
+
+    private mutating func say(_ index: Int) {
+        guard !isLive else { return }
+        let line = WaitDisplay.plainLine(for: answers[index].document)
+        guard said[index] != line else { return }
+        said[index] = line
+        StandardError.write(line + "\n")
+    }
+
+    /// Asked anew each time, since people resize their terminals.
+    private var currentScreen: Screen { .ofStandardError(environment: ProcessEnvironment.variables) }
+}

@@ -1,0 +1,22 @@
+import LocalAPIContract
+
+/// What the end of a wait means for the exit code.
+enum WaitOutcome {
+    /// Time-outs first, since asking again helps there; then failures.
+    static func status(of tasks: [TaskDocument]) -> Ending {
+        if tasks.contains(where: { !$0.hasEnded }) { return .timedOut }
+        return tasks.allSatisfy { $0.state == "succeeded" } ? .done : .unsuccessful
+    }
+
+    /// One line per task, its results below; plain enough for `grep`.
+    static func lines(for tasks: [TaskDocument], on screen: Screen) -> [String] {
+        tasks.flatMap { task in
+            ["\(task.id.printable)  \(screen.paint(words(for: task), Tint(state: task.state)))"]
+                + ResultLines(results: task.results).lines.map { "  \($0)" }
+        }
+    }
+
+    private static func words(for task: TaskDocument) -> String {
+        task.state == "succeeded" || task.reason.isEmpty ? task.stateWords : "\(task.stateWords): \(task.reason)"
+    }
+}

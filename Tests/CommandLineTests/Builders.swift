@@ -1,0 +1,29 @@
+import Foundation
+import LocalAPIContract
+
+@testable import pollux
+
+/// A moment that the tests count from.
+let noon = Date(timeIntervalSince1970: 1_795_435_200)
+
+extension Date {
+    func ago(_ seconds: TimeInterval) -> String { (self - seconds).rfc3339 }
+    func ahead(_ seconds: TimeInterval) -> String { (self + seconds).rfc3339 }
+}
+
+extension Screen {
+    static func terminal(width: Int, hasColour: Bool = false) -> Screen {
+        Screen(isTerminal: true, width: width, hasColour: hasColour, now: noon)
+    }
+}
+
+extension TaskDocument {
+    /// A valid task; a test changes the one field that matters.
+    static func task(_ number: Int = 1, state: String = "running", endpoint: String = "suno/audios") -> TaskDocument {
+        let hasEnded = TaskDocument.endedStates.contains(state)
+        return TaskDocument(
+            id: "019ab0c2-7d3e-7a41-9c55-00000000000\(number)", endpoint: endpoint, state: state,
+            createdAt: noon.ago(130), submittedAt: state == "queued" ? nil : noon.ago(72),
+            finishedAt: hasEnded ? noon.ago(10) : nil, endedAt: hasEnded ? noon.ago(9) : nil)
+    }
+}

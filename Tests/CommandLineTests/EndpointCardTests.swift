@@ -1,0 +1,48 @@
+import LocalAPIContract
+import Testing
+import VerbatimJSON
+
+@testable import pollux
+
+@Suite struct EndpointCardTests {
+    private func lines(_ change: (inout EndpointDocument) -> Void = { _ in }) -> [String] {
+        var endpoint = EndpointDocument(
+            name: "kling/videos", provider: "xhuoapi", kind: "video", batchSize: 50, listing: "vendor_code",
+            example: ["action": "text2video", "prompt": "it's a fox", "n": 2], maxInFlight: 5, submitsPerSecond: 0.5,
+            typicalSeconds: 240)
+        change(&endpoint)
+        return EndpointCard(endpoint: endpoint, now: noon).lines(on: .plain(now: noon))
+    }
+
+    @Test func `the example is a command that can be copied`() throws {
+        let command = try #require(lines().last)
+        #expect(
+            command == #"  pollux submit kling/videos -d action=text2video -d 'prompt=it'\''s a fox' -d n:=2"#)
+        #expect(lines { $0.example = .null }.last?.contains("--json-body @request.json") == true)
+    }
+
+    @Test func `limits, times and what becomes of lost replies are told in words`() {
+        let text = lines().joined(separator: "\n")
+        #expect(text.contains("5 tasks in flight, one submission every 2s"))
+        #expect(text.contains("about 4m 00s by the provider's documents"))
+        #expect(text.contains("up to 50 tasks in one"))
+        #expect(text.contains("known from vendor clients"))
+        #expect(lines { $0.listing = "none" }.joined().contains("cannot be found"))
+        #expect(
+            lines { $0.learned = .init(p50Seconds: 61, p90Seconds: 130, samples: 12) }.joined()
+                .contains("1m 01s, nine in ten at most 2m 10s (learned from the latest 12 tasks)"))
+    }
+
+    @Test func `trouble is told where there is any`() {
+        #expect(!lines().joined().contains("not understood"))
+        let text = lines {
+            $0.state = "backing_off"
+            $0.until = noon.ahead(90)
+            $0.lastError = .init(code: "busy", message: "later", at: noon.ago(120))
+            $0.unrecognised = .init(count: 3, lastShape: "{phase}", lastAt: noon.ago(60))
+        }.joined(separator: "\n")
+        #expect(text.contains("in 1m"))
+        #expect(text.contains("2m ago: busy: later"))
+        #expect(text.contains("3 records since the start, the last 1m ago: {phase}"))
+    }
+}

@@ -1,0 +1,41 @@
+import LocalAPIContract
+import Testing
+import VerbatimJSON
+
+@testable import pollux
+
+@Suite struct ResultLinesTests {
+    @Test func `an address and an id stand alone on their lines, a text keeps its own`() {
+        let results = [
+            TaskDocument.Result(kind: "url", pointer: "/data/0/url", value: "https://x/a.mp3", mediaType: "audio/mpeg"),
+            TaskDocument.Result(kind: "id", pointer: "/data/asset_id", value: 317_383_895_242_880),
+            TaskDocument.Result(kind: "text", pointer: "/data/text", value: "one\ntwo\u{1b}[31m"),
+        ]
+        #expect(
+            ResultLines(results: results).lines == ["https://x/a.mp3", "317383895242880", "one", "two [31m"])
+    }
+
+    @Test func `data is described, with the way to get at it`() {
+        let data = TaskDocument.Result(
+            kind: "data", pointer: "/data/0/b64_json", value: .null, mediaType: "image/png", sizeBytes: 51_234)
+        let line = ResultLines(results: [data]).lines.joined()
+        #expect(line.contains("image/png, 51234 bytes"))
+        #expect(line.contains("jq -r '.[\"data\"][0][\"b64_json\"]' | base64 -d"))
+    }
+
+    @Test func `a card shows results on lines of their own, and a record without any as it is`() {
+        var task = TaskDocument.task(state: "succeeded")
+        task.response = ["url": "https://x/a.mp3"]
+        task.results = [.init(kind: "url", pointer: "/url", value: "https://x/a.mp3")]
+        #expect(
+            TaskCard(task: task, now: noon).lines(on: .terminal(width: 20)).suffix(2) == ["results", "https://x/a.mp3"])
+        task.response = ["text": "hello"]
+        task.results = []
+        #expect(TaskCard(task: task, now: noon).lines(on: .plain(now: noon)).contains(#"    "text": "hello""#))
+    }
+
+    @Test func `a card of an uncertain task says what to do`() {
+        let lines = TaskCard(task: .task(state: "uncertain"), now: noon).lines(on: .plain(now: noon))
+        #expect(lines.contains { $0.contains("pollux resolve") && $0.contains("--give-up") })
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Testing
+
+@testable import pollux
+
+@Suite struct TimeArgumentTests {
+    @Test(arguments: [
+        ("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("1h30m", 5400), ("1d", 86_400), ("1w", 604_800),
+        ("1d2h", 93_600),
+    ])
+    func `a span is seconds or units`(text: String, seconds: Int) throws {
+        #expect(try SpanArgument.parse(text) == .seconds(seconds))
+    }
+
+    @Test(arguments: ["", "-5", "m", "2m3", "1.5h", "2 h", "1y", "99999999999", "9999999999999999999s", "٣s"])
+    func `what is no span is refused`(text: String) {
+        #expect(throws: ValidationError.self) { try SpanArgument.parse(text) }
+    }
+
+    @Test func `a plus sign counts from now`() throws {
+        #expect(try TimeArgument.future("+2h").rfc3339(now: noon) == noon.ahead(7200))
+        #expect(try TimeArgument.past("2h").rfc3339(now: noon) == noon.ago(7200))
+    }
+
+    @Test(arguments: ["2026-11-23T14:00:00Z", "2026-11-23T14:00:00.5Z", "2026-11-23T14:00:00+02:00"])
+    func `a written time passes as it is`(text: String) throws {
+        #expect(try TimeArgument.future(text).rfc3339(now: noon) == text)
+        #expect(try TimeArgument.past(text).rfc3339(now: noon) == text)
+    }
+
+    @Test func `a day alone is its first moment`() throws {
+        #expect(try TimeArgument.past("2026-11-23").rfc3339(now: noon) == "2026-11-23T00:00:00Z")
+    }
+
+    @Test(arguments: ["2h", "tomorrow", "+", "+x", "14:00", "2026-11-23T14:00:00", ""])
+    func `what is no time to come is refused`(text: String) {
+        #expect(throws: ValidationError.self) { try TimeArgument.future(text) }
+    }
+}

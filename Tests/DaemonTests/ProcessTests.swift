@@ -1,0 +1,89 @@
+import Foundation
+import Logging
+import TaskTesting
+import Testing
+
+@testable import Daemon
+
+@Suite struct InstanceLockTests {
+    @Test func `a second holder is refused and told who the first is`() throws {
+        let directory = try TemporaryDirectory()
+        let first = try InstanceLock(path: directory.file("pollux.lock"), of: "the state directory /s")
+        let error = #expect(throws: DaemonError.self) {
+            _ = try InstanceLock(path: directory.file("pollux.lock"), of: "the state directory /s")
+        }
+        #expect(error?.code == "already_running")
+        #expect(error?.message.contains("pid \(getpid())") == true)
+        #expect(error?.message.contains("the state directory /s") == true)
+        withExtendedLifetime(first) {}
+    }
+
+    @Test func `a lock that was given up, or whose holder died, is free`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.lock")
+        try Data("4194303\n and something longer than the next holder's number".utf8).write(
+            to: URL(fileURLWithPath: path))
+        do { withExtendedLifetime(try InstanceLock(path: path, of: "it")) {} }
+        withExtendedLifetime(try InstanceLock(path: path, of: "it")) {}
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "\(getpid())\n")
+    }
+
+    @Test func `a lock file is its owner's alone`() throws {
+        let directory = try TemporaryDirectory()
+        let lock = try InstanceLock(path: directory.file("pollux.lock"), of: "it")
+        let mode =
+            try FileManager.default.attributesOfItem(atPath: directory.file("pollux.lock"))[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func `a place where no lock can be is told as such`() {
+        let error = #expect(throws: DaemonError.self) { _ = try InstanceLock(path: "/nowhere/pollux.lock", of: "it") }
+        #expect(error?.code == "no_place")
+    }
+}
+
+@Suite struct PrivateDirectoryTests {
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private func mode(_ path: String) throws -> Int? {
+        try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    }
+
+    @Test func `a new directory is made with its parents, its owner's alone`() throws {
+        let directory = try TemporaryDirectory()
+        try PrivateDirectory.prepare(directory.file("a/b/c"), for: "socket", isOurs: { _ in true }, logger: logger)
+        #expect(try mode(directory.file("a/b/c")) == 0o700)
+    }
+
+    @Test(arguments: [0o755, 0o750, 0o705, 0o711])
+    func `a directory that others can read is closed to them`(before: Int) throws {
+        let directory = try TemporaryDirectory()
+        try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: directory.path)
+        try PrivateDirectory.prepare(directory.path, for: "socket", isOurs: { _ in true }, logger: logger)
+        #expect(try mode(directory.path) == 0o700)
+    }
+
+    @Test(arguments: [0o777, 0o770, 0o1777, 0o722])
+    func `a directory that others may write to is refused as it is`(before: Int) throws {
+        let directory = try TemporaryDirectory()
+        #expect(chmod(directory.path, mode_t(before)) == 0)
+        let error = #expect(throws: DaemonError.self) {
+            try PrivateDirectory.prepare(directory.path, for: "socket", isOurs: { _ in true }, logger: logger)
+        }
+        #expect(error?.code == "no_place")
+        #expect(error?.message.contains("socket") == true)
+        #expect(try mode(directory.path).map { $0 & 0o777 } == before & 0o777)
+    }
+
+    @Test func `a file is no directory`() throws {
+        let directory = try TemporaryDirectory()
+        try Data().write(to: URL(fileURLWithPath: directory.file("x")))
+        for path in [directory.file("x"), directory.file("x/y")] {
+            let error = #expect(throws: DaemonError.self) {
+                try PrivateDirectory.prepare(path, for: "socket", isOurs: { _ in true }, logger: logger)
+            }
+            #expect(error?.code == "no_place")
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import ProviderCatalog
+import TaskModel
+import Testing
+import UpstreamHTTP
+
+@testable import Daemon
+
+/// Which providers a start finds, and what stops it.
+@Suite struct ProvidersTests {
+    private static let definition = """
+        provider: mine
+        base_url: https://api.mine.example
+        max_requests_per_second: 2
+        endpoints:
+          make:
+            submit: {path: /make}
+            accepted: {id: /id}
+            poll: {path: "/tasks/{id}"}
+            state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
+            results: [/url]
+        """
+
+    private func withDirectory(_ files: [String: String], _ test: (String) throws -> Void) throws {
+        let directory = "/tmp/pollux-providers-\(UInt32.random(in: .min ... .max))"
+        try FileManager.default.createDirectory(atPath: directory + "/providers", withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        for (name, text) in files { try Data(text.utf8).write(to: URL(filePath: directory + "/" + name)) }
+        try test(directory)
+    }
+
+    private func load(_ directory: String, _ environment: [String: String] = [:]) throws(DaemonError) -> Providers {
+        let environment = environment.merging(["HOME": directory, "POLLUX_CONFIG": directory + "/pollux.yaml"]) { $1 }
+        var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
+        return try Providers(&settings, environment: environment)
+    }
+
+    @Test func `a definition beside the settings file is a provider like any other`() throws {
+        let files = [
+            "pollux.yaml": "log: {level: info}\n", "providers/mine.yaml": Self.definition, "providers/notes.txt": "x",
+        ]
+        try withDirectory(files) { directory in
+            let providers = try load(directory, ["MINE_TOKEN": "secret"])
+            #expect(providers.catalog.endpoints.contains { $0.name.text == "mine:make" })
+            #expect(providers.lets(in: "mine") && !providers.lets(in: "fal"))
+            #expect(
+                providers.catalog.providers.map(\.name)
+                    == ["fal", "google", "mine", "openai", "replicate", "runway", "xhuoapi"])
+        }
+    }
+
+    @Test func `a bad file stops the start with its place`() throws {
+        let bad = Self.definition.replacing("make: ", with: "make: ").replacing("{id: /id}", with: "{id: id}")
+        try withDirectory(["pollux.yaml": "", "providers/mine.yaml": bad]) { directory in
+            let error = #expect(throws: DaemonError.self) { try load(directory) }
+            #expect(
+                error?.message.hasPrefix(
+                    "\(directory)/providers/mine.yaml, line 7: endpoints.make.accepted.id: \"id\" is no JSON pointer")
+                    == true)
+        }
+    }
+
+    @Test func `a shipped provider cannot be redefined`() throws {
+        let other = Self.definition.replacing("provider: mine", with: "provider: replicate")
+        try withDirectory(["pollux.yaml": "", "providers/x.yml": other]) { directory in
+            let error = #expect(throws: DaemonError.self) { try load(directory) }
+            #expect(error?.message.contains("providers/x.yml: replicate is defined a second time") == true)
+        }
+    }
+
+    @Test func `a base URL and a token file are taken from the settings, the environment goes first`() throws {
+        let settings = "providers:\n  fal:\n    base_url: https://proxy.example/fal/\n    token_file: \"~/fal.token\"\n"
+        try withDirectory(["pollux.yaml": settings, "fal.token": "from-file\n"]) { directory in
+            let providers = try load(directory)
+            #expect(providers.catalog.provider("fal")?.baseURL == "https://proxy.example/fal")
+            #expect(providers.tokens == ["fal": "from-file"])
+            let moved = try load(
+                directory, ["POLLUX_PROVIDERS_FAL_BASE_URL": "https://other.example", "FAL_KEY": "own"])
+            #expect(moved.catalog.provider("fal")?.baseURL == "https://other.example")
+            #expect(moved.tokens == ["fal": "own"])
+            #expect(moved.access["fal"]?.authentication == .header(name: "Authorization", prefix: "Key "))
+        }
+    }
+
+    @Test func `settings of a provider that nobody knows stop the start`() throws {
+        try withDirectory(["pollux.yaml": "providers:\n  replicat:\n    base_url: https://x.example\n"]) { directory in
+            let error = #expect(throws: DaemonError.self) { try load(directory) }
+            #expect(
+                error?.message.contains("line 3: there is no provider \"replicat\". Did you mean \"replicate\"?")
+                    == true)
+        }
+        try withDirectory(["pollux.yaml": "providers:\n  fal:\n    speed: 3\n"]) { directory in
+            let error = #expect(throws: DaemonError.self) { try load(directory) }
+            #expect(error?.message.contains("there is no setting \"providers.fal.speed\"") == true)
+        }
+        try withDirectory(["pollux.yaml": ""]) { directory in
+            let error = #expect(throws: DaemonError.self) {
+                try load(directory, ["POLLUX_PROVIDERS_FALL_BASE_URL": "https://x.example"])
+            }
+            #expect(error?.message.contains("Did you mean POLLUX_PROVIDERS_FAL_BASE_URL?") == true)
+        }
+    }
+}

@@ -1,0 +1,234 @@
+import Foundation
+import Logging
+import TaskModel
+import TaskTesting
+import Testing
+
+@testable import Daemon
+
+@Suite struct SettingsLoaderTests {
+    private func load(
+        file: String? = nil, _ environment: [String: String] = [:], flags: DaemonFlags = DaemonFlags()
+    ) throws -> DaemonSettings {
+        let directory = try TemporaryDirectory()
+        var environment = environment
+        environment["HOME"] = environment["HOME"] ?? directory.path
+        if let file {
+            environment["POLLUX_CONFIG"] = directory.file("pollux.yaml")
+            try write(file, to: directory.file("pollux.yaml"))
+        }
+        return try SettingsLoader.load(flags: flags, environment: environment)
+    }
+
+    private func write(_ text: String, to path: String, mode: Int = 0o600) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+    }
+
+    private func message(
+        file: String? = nil, _ environment: [String: String] = [:], flags: DaemonFlags = DaemonFlags()
+    ) -> String {
+        do {
+            _ = try load(file: file, environment, flags: flags)
+            return "it was accepted"
+        } catch {
+            return (error as? DaemonError).map { $0.code == "bad_setting" ? $0.message : "\($0)" } ?? "\(error)"
+        }
+    }
+
+    // MARK: Where a value comes from
+
+    @Test func `with nothing set there are the defaults`() throws {
+        let settings = try load(["HOME": "/home/me"])
+        #expect(settings.stateDirectory == "/home/me/.local/state/pollux")
+        #expect(settings.socketPath == "/home/me/.local/state/pollux/pollux.sock")
+        #expect(settings.token == nil)
+        #expect(settings.baseURL == nil)
+        #expect(settings.minGap == .seconds(1))
+        #expect(settings.maxGap == .seconds(60))
+        #expect(settings.submissionTimeout == .seconds(60))
+        #expect(settings.onUncertain == .hold)
+        #expect(settings.maxInFlight == nil)
+        #expect(settings.logLevel == .info)
+        #expect(settings.warnings.isEmpty)
+    }
+
+    @Test func `flags go over the environment, that over the file, that over the defaults`() throws {
+        let file =
+            "log: {level: error}\npolling: {max_gap_seconds: 30}\nsubmission: {timeout_seconds: 5, on_uncertain: fail}\n"
+        let environment = ["POLLUX_LOG_LEVEL": "debug", "POLLUX_SUBMISSION_TIMEOUT_SECONDS": "7"]
+        let settings = try load(file: file, environment, flags: DaemonFlags(logLevel: "trace"))
+        #expect(settings.logLevel == .trace)
+        #expect(settings.submissionTimeout == .seconds(7))
+        #expect(settings.maxGap == .seconds(30))
+        #expect(settings.onUncertain == .fail)
+        #expect(try load(file: file, environment).logLevel == .debug)
+        #expect(try load(file: file).logLevel == .error)
+    }
+
+    @Test func `every setting can be set in the file and in the environment`() throws {
+        let values = [
+            "state_directory": "/s", "socket": "/s/x.sock", "xhuoapi.base_url": "https://example.org/v1/",
+            "polling.min_gap_seconds": "0.5", "polling.max_gap_seconds": "90", "polling.max_requests_per_second": "3.5",
+            "submission.timeout_seconds": "12.5", "submission.on_uncertain": "resubmit_if_absent",
+            "submission.max_in_flight": "9", "submission.max_per_second": "0.25", "log.level": "warning",
+        ]
+        #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
+        let file = values.map { name, value in
+            let parts = name.split(separator: ".")
+            return parts.count == 1 ? "\(name): \(value)" : "\(parts[0]): {\(parts[1]): \(value)}"
+        }
+        for (index, line) in file.enumerated() { _ = try load(file: file[index]); #expect(!line.isEmpty) }
+        var environment: [String: String] = [:]
+        for setting in Setting.all { environment[setting.variable] = values[setting.name] }
+        let settings = try load(environment)
+        #expect(settings.stateDirectory == "/s")
+        #expect(settings.socketPath == "/s/x.sock")
+        #expect(settings.baseURL == "https://example.org/v1")
+        #expect(settings.minGap == .milliseconds(500))
+        #expect(settings.maxGap == .seconds(90))
+        #expect(settings.pollsPerSecond == 3.5)
+        #expect(settings.submissionTimeout == .milliseconds(12_500))
+        #expect(settings.onUncertain == .resubmitIfAbsent)
+        #expect(settings.maxInFlight == 9)
+        #expect(settings.submissionsPerSecond == 0.25)
+        #expect(settings.logLevel == .warning)
+        #expect(settings.warnings.isEmpty)
+    }
+
+    @Test func `an empty variable is as good as none`() throws {
+        #expect(try load(["POLLUX_LOG_LEVEL": "", "XHUOAPI_TOKEN": "", "XDG_STATE_HOME": ""]).logLevel == .info)
+    }
+
+    @Test(arguments: ["", "\n", "# only a comment\n", "---\n", "polling:\n", "null\n"])
+    func `a file that sets nothing sets nothing`(file: String) throws {
+        #expect(try load(file: file).maxGap == .seconds(60))
+    }
+
+    // MARK: Mistakes
+
+    @Test func `an unknown key stops the start with file, line and the nearest name`() {
+        let text = message(file: "log:\n  level: info\npolling:\n  max_gap_secnds: 3\n")
+        #expect(text.contains("pollux.yaml, line 4"))
+        #expect(text.contains("polling.max_gap_secnds"))
+        #expect(text.contains("Did you mean \"polling.max_gap_seconds\"?"))
+        #expect(message(file: "sokcet: /x\n").contains("Did you mean \"socket\"?"))
+        #expect(message(file: "completely_different_thing: 1\n").contains("there is no setting"))
+        #expect(!message(file: "completely_different_thing: 1\n").contains("Did you mean"))
+    }
+
+    @Test(arguments: [
+        "polling: {max_gap_seconds: 0}", "polling: {max_gap_seconds: nan}", "polling: {max_gap_seconds: -1}",
+        "polling: {max_gap_seconds: soon}", "polling: {max_gap_seconds: 1e9}", "polling: {max_gap_seconds: [1]}",
+        "polling: {max_gap_seconds: }", "polling: {max_requests_per_second: 0}",
+        "polling: {max_requests_per_second: inf}",
+        "submission: {max_in_flight: 0}", "submission: {max_in_flight: 1.5}", "submission: {max_in_flight: 100001}",
+        "submission: {on_uncertain: maybe}", "submission: {timeout_seconds: 0}", "log: {level: loud}",
+        "xhuoapi: {base_url: example.org}", "xhuoapi: {base_url: 'ftp://example.org'}",
+        "xhuoapi: {base_url: 'https:///v1'}",
+        "xhuoapi: {base_url: 'https://example.org/?x=1'}", "socket: ''", "polling: 3", "- polling", "just words",
+        "a: b: c",
+        "log: {level: info}\nlog: {level: debug}",
+    ])
+    func `a value that makes no sense stops the start and says where`(file: String) {
+        #expect(message(file: file).contains("pollux.yaml"), "\(message(file: file))")
+    }
+
+    @Test func `a variable that makes no sense is named with what it must be`() {
+        let text = message(["POLLUX_SUBMISSION_MAX_IN_FLIGHT": "many"])
+        #expect(text.contains("POLLUX_SUBMISSION_MAX_IN_FLIGHT"))
+        #expect(text.contains("a whole number from 1 to 100000"))
+    }
+
+    @Test func `the smallest gap must not be above the largest`() {
+        let text = message(["POLLUX_POLLING_MIN_GAP_SECONDS": "90"])
+        #expect(text.contains("min_gap_seconds") && text.contains("max_gap_seconds"))
+    }
+
+    @Test func `a file that was named must be there, the usual one need not`() throws {
+        #expect(message(["POLLUX_CONFIG": "/nowhere/pollux.yaml"]).contains("/nowhere/pollux.yaml"))
+        #expect(message(flags: DaemonFlags(settingsFile: "/nowhere/x.yaml")).contains("/nowhere/x.yaml"))
+        #expect(try load(["XDG_CONFIG_HOME": "/nowhere"]).logLevel == .info)
+    }
+
+    @Test func `a variable of ours that means nothing is warned about`() throws {
+        let settings = try load(["POLLUX_LOG_LEVL": "debug", "POLLUX_TEST_KILL_AT": "x"])
+        #expect(settings.warnings.count == 1)
+        #expect(settings.warnings.first?.contains("POLLUX_LOG_LEVEL") == true)
+    }
+
+    // MARK: The token
+
+    @Test func `the token comes from the environment, else from a file`() throws {
+        let directory = try TemporaryDirectory()
+        try write("from-file\n", to: directory.file("token"))
+        #expect(
+            try load(["XHUOAPI_TOKEN": "from-environment", "XHUOAPI_TOKEN_FILE": directory.file("token")]).token
+                == "from-environment")
+        #expect(try load(["XHUOAPI_TOKEN_FILE": directory.file("token")]).token == "from-file")
+        #expect(try load(file: "xhuoapi: {token_file: \(directory.file("token"))}").token == "from-file")
+        #expect(try load(["HOME": directory.path, "XHUOAPI_TOKEN_FILE": "~/token"]).token == "from-file")
+        #expect(try load(file: "xhuoapi: {token_file: ~/token}", ["HOME": directory.path]).token == "from-file")
+    }
+
+    @Test func `a token file that others may read is warned about`() throws {
+        let directory = try TemporaryDirectory()
+        try write("secret-value", to: directory.file("token"), mode: 0o644)
+        let warnings = try load(["XHUOAPI_TOKEN_FILE": directory.file("token")]).warnings
+        #expect(warnings.contains { $0.contains("chmod 600") })
+        #expect(!warnings.contains { $0.contains("secret-value") })
+    }
+
+    @Test func `no message shows a token`() throws {
+        let directory = try TemporaryDirectory()
+        try write("secret value", to: directory.file("token"))
+        let messages = [
+            message(["XHUOAPI_TOKEN": "secret value"]), message(["XHUOAPI_TOKEN": "secret\u{7}value"]),
+            message(["XHUOAPI_TOKEN": "sécret"]), message(["XHUOAPI_TOKEN_FILE": directory.file("token")]),
+            message(file: "xhuoapi: {token: secret-value}"), message(file: "token: secret-value"),
+            message(file: "xhuoapi:\n  token: secret-value\n  base_url: [\n"),
+        ]
+        for text in messages {
+            #expect(!text.contains("secret") && !text.contains("sécret") && text != "it was accepted", "\(text)")
+        }
+    }
+
+    @Test(arguments: [
+        ("http://example.org/v1", true), ("http://127.0.0.1.example.org/v1", true),
+        ("http://localhost.example.org", true),
+        ("http://localhost:x@example.org", true),
+        ("https://example.org/v1", false), ("http://127.0.0.1:8080/v1", false), ("http://localhost/v1", false),
+        ("http://[::1]:80/v1", false),
+    ])
+    func `a token that would go out in the open is warned about`(url: String, isWarned: Bool) throws {
+        let settings = try load(["XHUOAPI_TOKEN": "secret", "XHUOAPI_BASE_URL": url])
+        #expect(settings.warnings.contains { $0.contains("without encryption") } == isWarned)
+        #expect(!settings.warnings.contains { $0.contains("secret") })
+    }
+
+    // MARK: Places
+
+    @Test func `places follow the XDG directories, and relative ones are ignored`() throws {
+        let settings = try load(["HOME": "/home/me", "XDG_STATE_HOME": "/state", "XDG_RUNTIME_DIR": "/run/user/1"])
+        #expect(settings.stateDirectory == "/state/pollux")
+        #expect(settings.socketPath == "/run/user/1/pollux/pollux.sock")
+        let ignored = try load(["HOME": "/home/me", "XDG_STATE_HOME": "state", "XDG_RUNTIME_DIR": "run"])
+        #expect(ignored.stateDirectory == "/home/me/.local/state/pollux")
+        #expect(ignored.socketPath == "/home/me/.local/state/pollux/pollux.sock")
+    }
+
+    @Test func `a tilde is the home directory and a slash at the end is nothing`() throws {
+        let settings = try load(["HOME": "/home/me", "POLLUX_STATE_DIR": "~/p/", "POLLUX_SOCKET": "~/p/s.sock"])
+        #expect(settings.stateDirectory == "/home/me/p")
+        #expect(settings.socketPath == "/home/me/p/s.sock")
+        let relative = try load(["POLLUX_STATE_DIR": "here"])
+        #expect(relative.stateDirectory == FileManager.default.currentDirectoryPath + "/here")
+    }
+
+    @Test func `a socket path that the system cannot take is refused with its length`() throws {
+        let longest = "/" + String(repeating: "x", count: 106)
+        #expect(try load(["POLLUX_SOCKET": longest]).socketPath == longest)
+        #expect(message(["POLLUX_SOCKET": longest + "x"]).contains("108 bytes"))
+        #expect(message(["POLLUX_SOCKET": "/" + String(repeating: "é", count: 54)]).contains("109 bytes"))
+    }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import Glibc
+import Testing
+import VerbatimJSON
+
+extension EndToEnd {
+    /// What a person or a script at a shell sees.
+    @Suite struct CommandLineTests {
+        private func id(_ output: String) -> String { output.trimmingCharacters(in: .whitespacesAndNewlines) }
+
+        @Test func `submit prints just the id, and everything else goes by it or its beginning`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let submitted = try await world.pollux([
+                    "submit", "flux/images", "-d", "prompt=x [seconds=10]", "-d", "n:=4", "--label", "a=b",
+                ])
+                #expect(submitted.exit == .code(0))
+                #expect(
+                    submitted.output.wholeMatch(of: /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\n/)
+                        != nil)
+                let id = id(submitted.output)
+                let waited = try await world.pollux(["wait", id])
+                #expect(waited.exit == .code(0))
+                for command in ["show", "events"] {
+                    let shown = try await world.pollux([command, String(id.dropLast(6)), "--json"])
+                    #expect(shown.exit == .code(0), "\(command) \(shown)")
+                }
+                // A second task shares the beginning.
+                _ = try await world.pollux(["submit", "flux/images", "-d", "prompt=y [seconds=10]"])
+                let ambiguous = try await world.pollux(["show", String(id.prefix(4))])
+                #expect(ambiguous.exit == .code(65))
+                #expect(ambiguous.errors.contains(id), "\(ambiguous.errors)")
+                #expect(try await world.daemon.task(id).at("request").text == #"{"prompt":"x [seconds=10]","n":4}"#)
+            }
+        }
+
+        @Test func `--json prints the document of the API`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let submitted = try await world.pollux([
+                    "submit", "flux/images", "-d", "prompt=x [seconds=10]", "--wait", "--json",
+                ])
+                #expect(submitted.exit == .code(0))
+                let document = try JSONValue(parsing: submitted.output.trimmingCharacters(in: .whitespacesAndNewlines))
+                let id = document.at("id").string ?? ""
+                #expect(document == (try await world.daemon.task(id)))
+                for (command, target) in [
+                    (["show", id], "/v1/tasks/\(id)"), (["list"], "/v1/tasks"),
+                    (["events", id], "/v1/tasks/\(id)/events"),
+                    (["endpoints"], "/v1/endpoints"),
+                ] {
+                    let printed = try await world.pollux(command + ["--json"])
+                    #expect(printed.exit == .code(0))
+                    let expected = try await world.daemon.ask("GET", target).json
+                    let actual = try JSONValue(parsing: printed.output.trimmingCharacters(in: .whitespacesAndNewlines))
+                    #expect(actual == expected, "\(command)")
+                }
+            }
+        }
+
+        @Test func `the exit code says how it ended`() async throws {
+            try await withWorld { world in
+                let nobody = try await world.pollux(["list"])
+                #expect(nobody.exit == .code(69))
+                #expect(nobody.errors.contains("pollux serve"))
+                try await world.daemon.start()
+                let failing = try await world.pollux([
+                    "submit", "flux/images", "-d", "prompt=x [fail:plain] [seconds=10]", "--wait",
+                ])
+                #expect(failing.exit == .code(1))
+                let slow = try await world.pollux(["submit", "flux/images", "-d", "prompt=x [seconds=600]"])
+                let cases: [(arguments: [String], code: Int32, naming: String)] = [
+                    (["submit"], 64, "submit"), (["submit", "flux/images", "-d", "prompt"], 64, "prompt"),
+                    (["submt"], 64, "submt"), (["wait", "x", "--timeout", "soon"], 64, "soon"),
+                    (["list", "--limt", "4"], 64, "limt"),
+                    (["submit", "flux/imags", "-d", "prompt=x"], 65, "flux/images"),
+                    (["submit", "flux/images", "--json-body", "{"], 65, "JSON"),
+                    (["submit", "flux/images", "--json-body", "@/nowhere"], 65, "/nowhere"),
+                    (["reopen", id(slow.output)], 65, "running"),
+                    (["resolve", id(slow.output), "--resubmit"], 65, "running"),
+                    (["show", "0123abcd"], 66, "0123abcd"),
+                    (["cancel", "00000000-0000-7000-8000-000000000000"], 66, "0000"),
+                    (["wait", id(slow.output), "--timeout", "1s"], 75, ""),
+                    (["--version"], 0, ""), (["--help"], 0, ""), (["cancel", id(slow.output)], 0, ""),
+                    (["wait", id(slow.output)], 1, ""),
+                ]
+                for (arguments, code, naming) in cases {
+                    let result = try await world.pollux(arguments)
+                    #expect(result.exit == .code(code), "\(arguments) \(result)")
+                    #expect(naming.isEmpty || result.errors.contains(naming), "\(arguments) \(result)")
+                    #expect(code == 0 || code == 75 || code == 1 || result.output.isEmpty, "\(arguments) \(result)")
+                }
+            }
+        }
+
+        @Test func `a file of submissions gives one line per line, and a bad one fails alone`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let lines = (0..<50).map { number in
+                    number == 20 ? "{" : #"{"endpoint":"flux/images","request":{"prompt":"\#(number) [seconds=10]"}}"#
+                }
+                let result = try await world.pollux(
+                    ["submit", "--batch", "-"], input: lines.joined(separator: "\n") + "\n")
+                #expect(result.exit == .code(65))
+                let ids = result.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+                #expect(ids.count == 51 && ids[20].isEmpty && ids.filter { !$0.isEmpty }.count == 49)
+                #expect(result.errors.contains("21"), "\(result.errors)")
+                let waited = try await world.pollux(["wait"] + ids.filter { !$0.isEmpty })
+                #expect(waited.exit == .code(0))
+                #expect(try await world.sandbox.ledger().billed == 49)
+            }
+        }
+
+        @Test func `a wait goes on over the death and the return of the daemon`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let id =
+                    try await world.daemon.submit("flux/images", ["prompt": "x [seconds=120]"]).at("id").string ?? ""
+                let wait = try ChildProcess(["wait", id], environment: world.daemon.environment)
+                defer { wait.send(SIGKILL) }
+                // It asks, and tells of the answer, before it waits.
+                try await wait.logged(id)
+                try await world.daemon.kill9()
+                try await world.daemon.start()
+                #expect(try await wait.exit(within: 30) == .code(0))
+            }
+        }
+
+        @Test func `a task submitted elsewhere is tracked once, and a paused endpoint says so`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let tracked = try await world.pollux(["track", "flux/images", "8a4b6f0e-0000-4000-8000-000000000000"])
+                #expect(tracked.exit == .code(0))
+                let again = try await world.pollux(["track", "flux/images", "8a4b6f0e-0000-4000-8000-000000000000"])
+                #expect(again.output == tracked.output)
+                let paused = try await world.pollux(["pause", "flux/images"])
+                #expect(paused.exit == .code(0))
+                let submitted = try await world.pollux(["submit", "flux/images", "-d", "prompt=x [seconds=10]"])
+                let card = try await world.pollux(["show", id(submitted.output)])
+                #expect(card.output.contains("paused"), "\(card.output)")
+                #expect(try await world.pollux(["resume", "flux/images"]).exit == .code(0))
+                #expect(try await world.pollux(["wait", id(submitted.output)]).exit == .code(0))
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Glibc
+import Testing
+import VerbatimJSON
+
+extension EndToEnd {
+    @Suite struct CrashTests {
+        /// Where a debug build can be killed, and what its log must then tell of the task, when all is well again.
+        enum Point: String, CaseIterable {
+            case afterQueued = "after-queued"
+            case afterLastByte = "after-last-byte"
+            case afterReply = "after-reply"
+            case afterAccepted = "after-accepted"
+            case duringPoll = "during-poll"
+            case afterPollReply = "after-poll-reply"
+
+            var log: [String] {
+                switch self {
+                case .afterQueued, .afterAccepted, .duringPoll, .afterPollReply:
+                    ["created", "submission_started", "submission_accepted", "observed"]
+                case .afterLastByte, .afterReply:
+                    ["created", "submission_started", "submission_interrupted", "found_in_list", "observed"]
+                }
+            }
+        }
+
+        @Test func `a task outlives a kill in the middle of its run`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let id = try await world.daemon.submit("veo/videos", ["prompt": "x [seconds=60]"]).at("id").string ?? ""
+                try await world.daemon.process.logged("submitting → running")
+                try await world.daemon.kill9()
+                try await world.daemon.start()
+                let task = try await world.daemon.ended(id)
+                #expect(task.at("state").string == "succeeded")
+                #expect(try await world.sandbox.ledger().billed == 1)
+                #expect(
+                    try await world.daemon.kinds(of: id)
+                        == ["created", "submission_started", "submission_accepted", "observed"])
+            }
+        }
+
+        @Test(arguments: Point.allCases)
+        func `a task is paid once and ends well, wherever the daemon is killed`(point: Point) async throws {
+            try await withWorld { world in
+                try await world.daemon.start(["POLLUX_TEST_KILL_AT": point.rawValue])
+                let id = try await submitUntilKilled(world)
+                try await world.daemon.start()
+                let again = try await submit(world)
+                #expect(again.status == (id == nil && point != .afterQueued ? again.status : 200))
+                let task = try await world.daemon.ended(try again.json.at("id").string ?? "")
+                if let id { #expect(task.at("id").string == id) }
+                #expect(task.at("state").string == "succeeded")
+                #expect(task.at("attempts").integer == 1)
+                let ledger = try await world.sandbox.ledger()
+                #expect(ledger.billed == 1)
+                #expect(ledger.remoteIDs == [task.at("remote_id").string])
+                #expect(try await world.daemon.kinds(of: task.at("id").string ?? "") == point.log)
+                #expect(task.at("resolution").string == (point.log.contains("found_in_list") ? "found_in_list" : nil))
+            }
+        }
+
+        @Test func `a request that never went out is sent again by the stated policy`() async throws {
+            try await withWorld(environment: ["POLLUX_TEST_ABSENT_SPAN_SECONDS": "1"]) { world in
+                try await world.daemon.start(["POLLUX_TEST_KILL_AT": "before-first-byte"])
+                _ = try await submitUntilKilled(world, ["on_uncertain": "resubmit_if_absent"])
+                #expect(try await world.sandbox.ledger().billed == 0)
+                try await world.daemon.start()
+                let again = try await submit(world, ["on_uncertain": "resubmit_if_absent"])
+                #expect(again.status == 200)
+                let task = try await world.daemon.ended(try again.json.at("id").string ?? "")
+                #expect(task.at("state").string == "succeeded")
+                #expect(task.at("attempts").integer == 2)
+                #expect(task.at("resolution").string == "resubmitted_by_policy")
+                #expect(try await world.sandbox.ledger().billed == 1)
+                let kinds = try await world.daemon.kinds(of: task.at("id").string ?? "")
+                #expect(
+                    kinds == [
+                        "created", "submission_started", "submission_interrupted", "resubmitted", "submission_started",
+                        "submission_accepted", "observed",
+                    ])
+            }
+        }
+
+        @Test func `a request that never went out waits for a person, who sends it again`() async throws {
+            try await withWorld(environment: ["POLLUX_TEST_ABSENT_SPAN_SECONDS": "0.1"]) { world in
+                try await world.daemon.start(["POLLUX_TEST_KILL_AT": "before-first-byte"])
+                _ = try await submitUntilKilled(world)
+                try await world.daemon.start()
+                let id = try (try await submit(world)).json.at("id").string ?? ""
+                // Long enough for many readings of the list, none of which decides anything.
+                let waited = try await world.daemon.ask("GET", "/v1/tasks/\(id)?wait_seconds=3").json
+                #expect(waited.at("state").string == "uncertain")
+                #expect(waited.at("waiting_for", "message").string?.isEmpty == false)
+                #expect(try await world.sandbox.ledger().billed == 0)
+                let resolved = try await world.pollux(["resolve", id, "--resubmit"])
+                #expect(resolved.exit == .code(0), "\(resolved)")
+                let task = try await world.daemon.ended(id)
+                #expect(task.at("state").string == "succeeded")
+                #expect(task.at("resolution").string == "resubmitted")
+                #expect(try await world.sandbox.ledger().billed == 1)
+            }
+        }
+
+        @Test func `a daemon that is killed at every start finishes nothing twice`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start(["POLLUX_TEST_KILL_AT": "after-last-byte"])
+                let id = try await submitUntilKilled(world)
+                for point in ["during-poll", "after-poll-reply", "during-poll"] {
+                    try world.daemon.launch(["POLLUX_TEST_KILL_AT": point])
+                    #expect(try await world.daemon.process.exit() == .signal(SIGKILL))
+                }
+                try await world.daemon.start()
+                let again = try await submit(world)
+                if let id { #expect(try again.json.at("id").string == id) }
+                let task = try await world.daemon.ended(try again.json.at("id").string ?? "")
+                #expect(task.at("state").string == "succeeded")
+                #expect(try await world.sandbox.ledger().billed == 1)
+            }
+        }
+
+        // MARK: Submitting with a key
+
+        private func submit(_ world: World, _ members: [String: JSONValue] = [:]) async throws -> Reply {
+            let document = world.daemon.submission(
+                "midjourney/imagine", ["prompt": "x [seconds=30]"],
+                with: members.merging(["idempotency_key": "k"]) { $1 })
+            return try await world.daemon.ask("POST", "/v1/tasks", json: document)
+        }
+
+        /// Submits and waits for the kill; the id, if an answer came before it.
+        private func submitUntilKilled(_ world: World, _ members: [String: JSONValue] = [:]) async throws -> String? {
+            let reply: Reply?
+            do { reply = try await submit(world, members) } catch is Connection.Closed { reply = nil }
+            #expect(try await world.daemon.process.exit() == .signal(SIGKILL))
+            return try reply?.json.at("id").string
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import Glibc
+import Testing
+import VerbatimJSON
+
+extension EndToEnd {
+    /// Kills the daemon again and again while programs use it; `scripts/run-crash-test.sh N` runs it with N kills.
+    @Suite struct RandomKillTests {
+        @Test func `random kills under load lose, double and change nothing`() async throws {
+            let variables = ProcessInfo.processInfo.environment
+            let kills = variables["POLLUX_CRASH_KILLS"].flatMap { Int($0) } ?? 50
+            let seed = variables["POLLUX_CRASH_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...99_999)
+            print("Random kills: \(kills), seed \(seed)")
+            let environment = [
+                "POLLUX_TEST_ABSENT_SPAN_SECONDS": "3", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
+            ]
+            try await withWorld(faults: StormTests.faults, seed: seed, environment: environment) { world in
+                try await world.daemon.start()
+                let isOver = Watched(false)
+                async let outcomes = useIt(world.daemon, until: isOver)
+                var random = SplitMix64(seed: seed)
+                for _ in 0..<kills { try await killAndStart(world.daemon, using: &random) }
+                isOver.change { $0 = true }
+                let count = try await Count(of: outcomes, in: world)
+                print("Random kills: \(kills), seed \(seed): \(count)")
+                #expect(count.lost == 0, "seed \(seed): \(count)")
+                #expect(count.doubled == 0, "seed \(seed): \(count)")
+                #expect(count.changed == 0, "seed \(seed): \(count)")
+                #expect(count.tasks > kills, "There was too little load: \(count)")
+            }
+        }
+
+        /// Lets it live for a moment, kills it, and starts it again.
+        ///
+        /// One start in five is killed before it is ready, and beside the kills one run in four ends by SIGTERM.
+        private func killAndStart(_ daemon: RunningDaemon, using random: inout SplitMix64) async throws {
+            // Nobody else ends it, so waiting for its exit only lets the time pass.
+            _ = try? await daemon.process.exit(within: .random(in: 0.02...1.2, using: &random))
+            try await daemon.kill9()
+            if Int.random(in: 0..<5, using: &random) == 0 {
+                try daemon.launch()
+                _ = try? await daemon.process.exit(within: .random(in: 0.005...0.15, using: &random))
+                try await daemon.kill9()
+            }
+            try await daemon.start()
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                _ = try? await daemon.process.exit(within: .random(in: 0.02...0.6, using: &random))
+                #expect(try await daemon.stop(within: 25) == .code(0))
+                try await daemon.start()
+            }
+        }
+
+        /// Sixteen programs submit one task after the other and wait for each, however often they have to ask.
+        private func useIt(_ daemon: RunningDaemon, until isOver: Watched<Bool>) async throws -> [JSONValue] {
+            try await withThrowingTaskGroup(of: [JSONValue].self) { group in
+                for client in 0..<16 {
+                    group.addTask {
+                        var outcomes: [JSONValue] = []
+                        while !isOver.current {
+                            let name = "\(client)-\(outcomes.count)"
+                            let endpoint = StormTests.endpoints[outcomes.count % StormTests.endpoints.count]
+                            let document = daemon.submission(
+                                endpoint, ["prompt": .string("\(name) [seconds=\(5 + outcomes.count % 5 * 10)]")],
+                                with: ["idempotency_key": .string(name)])
+                            let reply = try await daemon.persistently("POST", "/v1/tasks", json: document)
+                            guard (200...201).contains(reply.status), let id = try reply.json.at("id").string else {
+                                throw TooLate(description: "\(reply.status): \(reply.text)")
+                            }
+                            outcomes.append(try await end(of: id, at: daemon))
+                        }
+                        return outcomes
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+        }
+
+        /// Asks until the task has ended; a daemon that stops answers long polls early.
+        private func end(of id: String, at daemon: RunningDaemon) async throws -> JSONValue {
+            for _ in 0..<100 {
+                let task = try await daemon.persistently("GET", "/v1/tasks/\(id)?wait_seconds=30", seconds: 40).json
+                if task.at("ended_at") != .null { return task }
+            }
+            throw TooLate(description: "Task \(id) did not end over a hundred questions.\n\(daemon.log.suffix(3_000))")
+        }
+
+        /// What the kills did, by the daemon's word and by the provider's ledger.
+        struct Count: CustomStringConvertible {
+            let tasks: Int
+            /// Accepted by the daemon, but gone, not succeeded, or never billed; or billed and known to no task.
+            let lost: Int
+            /// Billed more than once.
+            let doubled: Int
+            /// Ended one way when its program asked, and another way at the end.
+            let changed: Int
+
+            var description: String { "\(tasks) tasks, \(lost) lost, \(doubled) doubled, \(changed) changed" }
+
+            /// Compares what programs were told with what daemon and provider say now.
+            init(of outcomes: [JSONValue], in world: World) async throws {
+                let ledger = try await world.sandbox.ledger()
+                let bills = Dictionary(grouping: ledger.remoteIDs) { ledger.prompts[$0] ?? "" }
+                var (lost, changed) = (0, 0)
+                var known: Set<String> = []
+                for outcome in outcomes {
+                    let now = try await world.daemon.task(outcome.at("id").string ?? "")
+                    let remoteID = now.at("remote_id").string ?? ""
+                    known.insert(remoteID)
+                    if now.at("state").string != "succeeded" || ledger.prompts[remoteID] == nil { lost += 1 }
+                    let told = ["state", "remote_id", "response", "results", "ended_at", "resolution"]
+                    if told.contains(where: { now.at($0) != outcome.at($0) }) { changed += 1 }
+                }
+                tasks = outcomes.count
+                self.lost = lost + Set(ledger.remoteIDs).subtracting(known).count
+                self.changed = changed
+                doubled = bills.values.count { $0.count > 1 }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import Glibc
+
+/// A process that a test started, with everything it writes.
+final class ChildProcess: Sendable {
+    /// How a process ended.
+    enum Exit: Sendable, Equatable {
+        case code(Int32)
+        case signal(Int32)
+    }
+
+    /// The binary beside this test bundle.
+    static let pollux = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        .appending(path: "pollux").path
+
+    let pid: pid_t
+    private let output = Watched([UInt8]())
+    private let errors = Watched([UInt8]())
+    private let openPipes = Watched(2)
+    private let end = Watched(Exit?.none)
+
+    /// Starts it with exactly this environment.
+    init(
+        _ arguments: [String], of path: String = ChildProcess.pollux, environment: [String: String], input: [UInt8] = []
+    ) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: path)
+        process.arguments = arguments
+        process.environment = environment
+        let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
+        process.standardInput = stdin
+        process.standardOutput = stdout
+        process.standardError = stderr
+        process.terminationHandler = { [end] process in
+            let status = process.terminationStatus
+            end.change { $0 = process.terminationReason == .exit ? .code(status) : .signal(status) }
+        }
+        try process.run()
+        pid = process.processIdentifier
+        pump(stdout, into: output)
+        pump(stderr, into: errors)
+        Thread.detachNewThread {
+            // A child that ends without reading must not end the tests with SIGPIPE.
+            signal(SIGPIPE, SIG_IGN)
+            try? stdin.fileHandleForWriting.write(contentsOf: input)
+            try? stdin.fileHandleForWriting.close()
+        }
+    }
+
+    private func pump(_ pipe: Pipe, into text: Watched<[UInt8]>) {
+        Thread.detachNewThread { [openPipes] in
+            while true {
+                let data = pipe.fileHandleForReading.availableData
+                guard !data.isEmpty else { break }
+                text.change { $0 += data }
+            }
+            openPipes.change { $0 -= 1 }
+        }
+    }
+
+    /// What it has written to standard output so far.
+    var outputText: String { String(decoding: output.current, as: UTF8.self) }
+    /// What it has written to standard error so far.
+    var errorText: String { String(decoding: errors.current, as: UTF8.self) }
+    var hasEnded: Bool { end.current != nil }
+
+    /// The first line of standard output.
+    func firstLine(within seconds: Double = 20) async throws -> String {
+        try await output.wait(for: "A first line", within: seconds) { bytes in
+            bytes.firstIndex(of: UInt8(ascii: "\n")).map { String(decoding: bytes[..<$0], as: UTF8.self) }
+        }
+    }
+
+    /// Returns once standard error holds the text `count` times, or the process has ended.
+    func logged(_ text: String, count: Int = 1, within seconds: Double = 20) async throws {
+        let pattern = Array(text.utf8)
+        do {
+            try await errors.wait(for: "\"\(text)\" in the log", within: seconds) { bytes in
+                bytes.occurrences(of: pattern) >= count ? true : nil
+            }
+        } catch {
+            throw TooLate(description: "\(error); the log:\n\(errorText)")
+        }
+    }
+
+    /// How it ended, with all that it wrote.
+    func exit(within seconds: Double = 20) async throws -> Exit {
+        do {
+            let exit = try await end.wait(for: "The end of process \(pid)", within: seconds) { $0 }
+            try await openPipes.wait(for: "The end of its output", within: 5) { $0 == 0 ? true : nil }
+            return exit
+        } catch {
+            throw TooLate(description: "\(error); the log:\n\(errorText)")
+        }
+    }
+
+    func send(_ signal: Int32) {
+        if !hasEnded { kill(pid, signal) }
+    }
+
+    /// Ends it at once, if it is still there.
+    func destroy() async {
+        send(SIGKILL)
+        _ = try? await end.wait(for: "The end of process \(pid)", within: 10) { $0 }
+    }
+}
+
+extension Array<UInt8> {
+    /// How often the pattern occurs, counted without overlap.
+    func occurrences(of pattern: [UInt8]) -> Int {
+        guard let first = pattern.first else { return 0 }
+        var (found, index) = (0, startIndex)
+        while let start = self[index...].firstIndex(of: first) {
+            if self[start...].starts(with: pattern) {
+                found += 1
+                index = start + pattern.count
+            } else {
+                index = start + 1
+            }
+        }
+        return found
+    }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import Glibc
+import Synchronization
+import VerbatimJSON
+
+/// The daemon as a process that a test starts, kills and starts again on the same state directory.
+final class RunningDaemon: Sendable {
+    let directory: String
+    let stateDirectory: String
+    let socketPath: String
+    /// The settings of every start.
+    let environment: [String: String]
+    /// Counts starts, so that clients can wait for the next one.
+    private let life = Watched<(process: ChildProcess?, isUp: Bool)>((nil, false))
+    private let all = Mutex([ChildProcess]())
+
+    init(directory: String, stateDirectory: String? = nil, environment: [String: String]) {
+        self.directory = directory
+        self.stateDirectory = stateDirectory ?? directory + "/state"
+        socketPath = directory + "/run/pollux.sock"
+        self.environment = [
+            "PATH": "/usr/bin:/bin", "HOME": directory, "POLLUX_STATE_DIR": self.stateDirectory,
+            "POLLUX_SOCKET": socketPath,
+        ].merging(environment) { $1 }
+    }
+
+    /// The process of the latest start.
+    var process: ChildProcess {
+        guard let process = life.current.process else { preconditionFailure("The daemon was never started.") }
+        return process
+    }
+
+    /// What all its processes have logged.
+    var log: String { all.withLock { $0 }.map(\.errorText).joined(separator: "--- next start ---\n") }
+
+    /// Starts the process without waiting for anything; settings given here go over the usual ones, nil removes one.
+    @discardableResult
+    func launch(_ changes: [String: String?] = [:]) throws -> ChildProcess {
+        var environment = environment
+        for (name, value) in changes { environment[name] = value }
+        let process = try ChildProcess(["serve"], environment: environment)
+        all.withLock { $0.append(process) }
+        life.change { $0 = (process, false) }
+        return process
+    }
+
+    /// Starts it and waits until the socket takes connections.
+    func start(_ changes: [String: String?] = [:]) async throws {
+        try launch(changes)
+        try await becomeReady()
+    }
+
+    /// Waits until the socket takes connections.
+    func becomeReady(within seconds: Double = 20) async throws {
+        let process = process
+        try await process.logged("listens on", within: seconds)
+        life.change { $0 = (process, true) }
+    }
+
+    /// Ends it the way a power failure would.
+    func kill9() async throws {
+        life.change { $0.isUp = false }
+        process.send(SIGKILL)
+        _ = try await process.exit()
+    }
+
+    /// Ends it the way a service manager does; returns how.
+    func stop(within seconds: Double = 21) async throws -> ChildProcess.Exit {
+        life.change { $0.isUp = false }
+        process.send(SIGTERM)
+        return try await process.exit(within: seconds)
+    }
+
+    /// Returns once a start has come up.
+    func whenUp(within seconds: Double = 30) async throws {
+        try await life.wait(for: "A running daemon", within: seconds) { $0.isUp ? true : nil }
+    }
+
+    func destroy() async {
+        for process in all.withLock({ $0 }) { await process.destroy() }
+    }
+}
+
+// MARK: Asking it
+
+extension RunningDaemon {
+    /// A connection to its socket.
+    func connect(seconds: Int = 20) throws -> Connection { try Connection(socketPath: socketPath, seconds: seconds) }
+
+    /// One request over a connection of its own.
+    func ask(
+        _ method: String, _ target: String, _ body: String? = nil, headers: [String: String] = [:], seconds: Int = 20
+    ) async throws -> Reply {
+        try await onThread { [self] in
+            let connection = try connect(seconds: seconds)
+            var text = "\(method) \(target) HTTP/1.1\r\nHost: pollux\r\n"
+            for (name, value) in headers { text += "\(name): \(value)\r\n" }
+            if let body { text += "Content-Length: \(body.utf8.count)\r\n" }
+            try connection.write(text + "\r\n")
+            // A refusal may come, and the connection end, before all of a large body is out.
+            do { try connection.write(body ?? "") } catch is Connection.Closed {}
+            return try connection.reply()
+        }
+    }
+
+    func ask(_ method: String, _ target: String, json: JSONValue, headers: [String: String] = [:]) async throws -> Reply
+    {
+        try await ask(method, target, json.text, headers: headers)
+    }
+
+    /// Asks until a daemon answers, over any number of its deaths; only for what is safe to repeat.
+    func persistently(
+        _ method: String, _ target: String, json: JSONValue? = nil, seconds: Int = 40
+    ) async throws -> Reply {
+        let deadline = Date(timeIntervalSinceNow: 90)
+        while true {
+            do {
+                try await whenUp()
+                return try await ask(method, target, json?.text, seconds: seconds)
+            } catch let error as TooLate {
+                throw error
+            } catch {
+                guard Date() < deadline else { throw error }
+            }
+        }
+    }
+
+    /// Submits; returns the task as answered with 201.
+    func submit(
+        _ endpoint: String, _ request: JSONValue, with members: [String: JSONValue] = [:]
+    ) async throws -> JSONValue {
+        let reply = try await ask("POST", "/v1/tasks", json: submission(endpoint, request, with: members))
+        guard reply.status == 201 else { throw TooLate(description: "\(reply.status) instead of 201: \(reply.text)") }
+        return try reply.json
+    }
+
+    func submission(_ endpoint: String, _ request: JSONValue, with members: [String: JSONValue] = [:]) -> JSONValue {
+        var object = JSONObject([("endpoint", .string(endpoint)), ("request", request)])
+        for (name, value) in members { object[name] = value }
+        return .object(object)
+    }
+
+    func task(_ id: String) async throws -> JSONValue { try await ask("GET", "/v1/tasks/\(id)").json }
+
+    /// The task once it has ended.
+    func ended(_ id: String, within seconds: Int = 30) async throws -> JSONValue {
+        let task = try await persistently("GET", "/v1/tasks/\(id)?wait_seconds=\(seconds)", seconds: seconds + 10).json
+        guard task.at("ended_at") != .null else {
+            throw TooLate(description: "Task \(id) did not end within \(seconds) s: \(task.text)\n\(log)")
+        }
+        return task
+    }
+
+    /// The kinds of a task's events, in order.
+    func kinds(of id: String) async throws -> [String] {
+        try await ask("GET", "/v1/tasks/\(id)/events").json.at("events").array?.compactMap { $0.at("kind").string }
+            ?? []
+    }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import VerbatimJSON
+
+/// The simulated provider as a process of its own, with its ledger.
+struct RunningSandbox: Sendable {
+    let process: ChildProcess
+    let port: Int
+
+    var baseURL: String { "http://127.0.0.1:\(port)/v1" }
+
+    /// Starts one on a free port.
+    init(faults: String, speed: Double, seed: UInt64) async throws {
+        process = try ChildProcess(
+            ["sandbox", "--port", "0", "--speed", "\(speed)", "--seed", "\(seed)", "--faults", faults],
+            environment: ["PATH": "/usr/bin:/bin"])
+        let url = try await process.firstLine()
+        guard let port = URL(string: url)?.port else { throw TooLate(description: "No base URL but \(url)") }
+        self.port = port
+    }
+
+    /// What it billed.
+    func ledger() async throws -> Ledger {
+        Ledger(json: try await ask("GET", "/sandbox/ledger").json)
+    }
+
+    /// How many requests of each kind came.
+    func statistics() async throws -> JSONValue { try await ask("GET", "/sandbox/stats").json }
+
+    /// Replaces what goes wrong from now on.
+    func replaceFaults(_ plan: String) async throws {
+        _ = try await ask("POST", "/sandbox/faults", body: plan)
+    }
+
+    private func ask(_ method: String, _ path: String, body: String = "") async throws -> Reply {
+        try await onThread { [port] in
+            let connection = try Connection(port: port)
+            try connection.write(
+                "\(method) \(path) HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            )
+            return try connection.reply()
+        }
+    }
+
+    /// The sandbox's bill.
+    struct Ledger: Sendable {
+        let json: JSONValue
+
+        var billed: Int { json.at("billed").integer ?? -1 }
+        var remoteIDs: [String] { (json.at("entries").array ?? []).compactMap { $0.at("task_id").string } }
+        /// The most that was paid for one and the same request.
+        var mostPerRequest: Int { json.at("max_billed_per_request").integer ?? -1 }
+        /// The prompt of each billed task, by the provider's id.
+        var prompts: [String: String] {
+            Dictionary(
+                uniqueKeysWithValues: (json.at("entries").array ?? []).map {
+                    ($0.at("task_id").string ?? "", $0.at("request", "prompt").string ?? "")
+                })
+        }
+    }
+}

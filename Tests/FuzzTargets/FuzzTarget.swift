@@ -1,0 +1,102 @@
+import LocalAPIContract
+import ProviderCatalog
+import TaskModel
+import VerbatimJSON
+
+/// A reader of bytes that strangers send, and what must hold for all bytes; broken promises end the process.
+///
+/// The tests run each on a kept corpus and on seeded mutations of it; `scripts/run-fuzzer.sh` hands them to libFuzzer.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+    /// JSON as such, read strictly and leniently.
+    case json
+    /// What programs send to the socket.
+    case socketDocument = "socket-document"
+    /// What a provider answers, by whatever endpoint.
+    case providerReply = "provider-reply"
+    /// A provider definition in YAML.
+    case definition
+    /// Cursors, ids, times, pointers and names in queries and paths.
+    case text
+
+    /// Reads the bytes and checks what must hold.
+    package func run(_ bytes: [UInt8]) {
+        switch self {
+        case .json: Self.readJSON(bytes)
+        case .socketDocument: Self.readSocketDocument(bytes)
+        case .providerReply: Self.readProviderReply(bytes)
+        case .definition: Self.readDefinition(bytes)
+        case .text: Self.readText(String(decoding: bytes, as: UTF8.self))
+        }
+    }
+
+    /// What is read strictly is read leniently too, and is written such that it reads the same.
+    private static func readJSON(_ bytes: [UInt8]) {
+        let strict = try? JSONValue(parsing: bytes)
+        let lenient = try? JSONValue(parsing: bytes, limits: .lenient)
+        if let strict {
+            precondition(lenient == strict, "Strict and lenient reading disagree.")
+            precondition((try? JSONValue(parsing: strict.text)) == strict, "Written JSON reads differently.")
+        }
+        if let lenient {
+            precondition(
+                (try? JSONValue(parsing: lenient.text, limits: .lenient)) == lenient, "Written JSON reads differently.")
+        }
+    }
+
+    /// A document that is accepted is written such that it is accepted again and means the same.
+    private static func readSocketDocument(_ bytes: [UInt8]) {
+        guard let json = try? JSONValue(parsing: bytes) else { return }
+        if let document = try? SubmitDocument(json: json) {
+            precondition((try? SubmitDocument(json: document.json)) == document, "A submission reads differently.")
+        }
+        _ = try? AdoptDocument(json: json)
+        _ = try? ResolveDocument(json: json)
+    }
+
+    /// The first byte names the endpoint, the second the HTTP status; the rest is the body.
+    private static func readProviderReply(_ bytes: [UInt8]) {
+        guard bytes.count > 2, !endpoints.isEmpty, let id = RemoteTaskID("7d3f0f5e-0000-4000-8000-000000000000") else {
+            return
+        }
+        let profile = endpoints[Int(bytes[0]) % endpoints.count]
+        let status = statuses[Int(bytes[1]) % statuses.count]
+        let reply = UpstreamReply(status: status, body: Array(bytes[2...]))
+        _ = profile.readSubmission(reply)
+        _ = profile.readLookup(reply, of: id)
+        _ = profile.readBatch(reply, of: [id])
+        _ = profile.readListing(reply, limit: 50)
+        guard let body = try? JSONValue(parsing: reply.body, limits: .lenient) else { return }
+        _ = profile.readCallback(body)
+        guard let observation = profile.readRecord(body) else { return }
+        // Nothing but an object can say that something was made.
+        if case .succeeded = observation.verdict { precondition(body.object != nil, "\(body) is no success.") }
+    }
+
+    /// A definition that is accepted is accepted again; one that is not says in which file and why.
+    private static func readDefinition(_ bytes: [UInt8]) {
+        let yaml = String(decoding: bytes, as: UTF8.self)
+        do throws(CatalogError) {
+            _ = try ProviderCatalog(definitions: [("fuzz.yaml", yaml)])
+        } catch {
+            precondition(error.message.contains("fuzz.yaml"), "\(error.message) names no file.")
+        }
+    }
+
+    private static func readText(_ text: String) {
+        if let cursor = PageCursor(text: text) {
+            precondition(PageCursor(text: cursor.text) == cursor, "A cursor reads differently.")
+        }
+        if let point = Timestamp(rfc3339: text) {
+            precondition(Timestamp(rfc3339: point.rfc3339) == point, "A time reads differently.")
+        }
+        if let id = TaskID(text) { precondition(TaskID(id.text) == id, "An id reads differently.") }
+        if let pointer = JSONPointer(text) {
+            precondition(JSONPointer(pointer.description) == pointer, "A pointer reads differently.")
+        }
+        if let name = EndpointName(text) { precondition(EndpointName(name.text) == name, "A name reads differently.") }
+        _ = NearestName.of(text, among: ["state", "endpoint", "label"])
+    }
+
+    private static let statuses = [200, 201, 202, 400, 401, 402, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504]
+    private static let endpoints = (try? ProviderCatalog.builtIn().endpoints) ?? []
+}

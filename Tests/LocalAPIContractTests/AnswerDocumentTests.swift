@@ -1,0 +1,114 @@
+import LocalAPIContract
+import Testing
+import VerbatimJSON
+
+@Suite struct AnswerDocumentTests {
+    private let task = TaskDocument(
+        id: "019ab0c2-0000-7000-8000-000000000001", endpoint: "suno/audios", state: "running", partial: true,
+        remoteID: "r", traceID: "t", labels: ["batch": "7"], priority: 2, request: ["prompt": "hi"],
+        response: ["success": true, "data": ["audio_url": "https://x/a.mp3", "b64_json": "AAAA"]],
+        results: [
+            .init(kind: "url", pointer: "/data/audio_url", value: "https://x/a.mp3", mediaType: "audio/mpeg"),
+            .init(kind: "data", pointer: "/data/b64_json", value: .null, mediaType: "image/*", sizeBytes: 3),
+        ],
+        error: TaskDocument.Failure(code: "busy", message: "Busy.", httpStatus: 429, hint: "Wait."), progress: 35.5,
+        eta: TaskDocument.Expectation(p50: "2026-11-23T14:01:00.000Z", p90: "2026-11-23T14:02:00.000Z"),
+        slowerThanUsualSince: "2026-11-23T14:00:02.500Z",
+        createdAt: "2026-11-23T14:00:00.000Z", submittedAt: "2026-11-23T14:00:01.000Z",
+        startedAt: "2026-11-23T14:00:02.000Z", finishedAt: "2026-11-23T14:00:03.000Z",
+        endedAt: "2026-11-23T14:00:04.000Z", notBefore: "2026-11-23T13:00:00.000Z",
+        deadline: "2026-11-23T15:00:00.000Z", nextPollAt: "2026-11-23T14:00:05.000Z", attempts: 1, polls: 4,
+        onUncertain: "fail", resolution: "adopted",
+        waitingFor: TaskDocument.Reason(code: "paused", message: "The endpoint is paused."))
+
+    @Test func `a task comes out as it went in`() throws {
+        #expect(try TaskDocument(json: task.json) == task)
+        let bare = TaskDocument(id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z")
+        #expect(try TaskDocument(json: bare.json) == bare)
+    }
+
+    @Test func `a task says its fields in the contract's order, null where there is nothing to say`() {
+        let bare = TaskDocument(id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z")
+        #expect(
+            bare.json.object?.names == [
+                "id", "endpoint", "state", "partial", "remote_id", "trace_id", "labels", "priority", "request",
+                "response", "results", "error", "progress", "eta", "slower_than_usual_since", "created_at",
+                "submitted_at", "started_at",
+                "finished_at",
+                "ended_at", "not_before", "deadline", "next_poll_at", "attempts", "polls", "on_uncertain",
+                "resolution", "waiting_for",
+            ])
+        #expect(bare.json["eta"] == .null)
+        #expect(bare.json["labels"] == .object(JSONObject()))
+    }
+
+    @Test func `what a newer daemon adds is ignored`() throws {
+        var json = try #require(task.json.object)
+        json["mood"] = "good"
+        json["state"] = "resting"
+        let read = try TaskDocument(json: .object(json))
+        #expect(read.state == "resting")
+        #expect(!read.hasEnded)
+    }
+
+    @Test func `a response passes unchanged`() throws {
+        let text = #"{"b":1.0,"a":[12345678901234567890,{"z":null}]}"#
+        var task = task
+        task.response = try JSONValue(parsing: text)
+        #expect(try TaskDocument(json: JSONValue(parsing: task.json.text)).response.text == text)
+    }
+
+    @Test func `an error inside a nested document names the whole path`() throws {
+        var json = try #require(task.json.object)
+        json["eta"] = ["p50": "2026-11-23T14:01:00.000Z", "p90": 3]
+        let error = #expect(throws: ContractError.self) { try TaskDocument(json: .object(json)) }
+        #expect(error?.field == "eta.p90")
+    }
+
+    @Test func `pages, events, endpoints and status come out as they went in`() throws {
+        let page = TaskPage(tasks: [task, task], nextCursor: "c")
+        #expect(try TaskPage(json: page.json) == page)
+        #expect(TaskPage(tasks: []).json.text == #"{"tasks":[],"next_cursor":null}"#)
+
+        let events = EventPage(events: [
+            EventDocument(sequence: 1, taskID: "x", at: "2026-11-23T14:00:00.000Z", kind: "created", to: "queued"),
+            EventDocument(
+                sequence: 2, taskID: "x", at: "2026-11-23T14:00:01.000Z", kind: "observed", from: "running",
+                detail: ["progress": 3]),
+        ])
+        #expect(try EventPage(json: events.json) == events)
+
+        let endpoints = EndpointPage(endpoints: [
+            EndpointDocument(name: "a/b", provider: "xhuoapi"),
+            EndpointDocument(
+                name: "a/c", provider: "xhuoapi", kind: "image", answers: "inline", batchSize: 50,
+                listing: "documented",
+                example: ["prompt": "x"], state: "backing_off", until: "2026-11-23T14:00:00.000Z",
+                reason: "429", inFlight: 1, queued: 2, uncertain: 3, maxInFlight: 4, submitsPerSecond: 0.5,
+                typicalSeconds: 60, learned: .init(p50Seconds: 40.25, p90Seconds: 80, samples: 12),
+                finished: 4, callsPerTask: 1.5, meanLatenessSeconds: 0.5, throttled: 2, polls: 7, pollsPerMinute: 1.5,
+                lastError: .init(code: "busy", message: "m", httpStatus: 429, at: "2026-11-23T14:00:00.000Z"),
+                unrecognised: .init(count: 3, lastShape: "{phase}", lastAt: "2026-11-23T14:00:00.000Z")),
+        ])
+        #expect(try EndpointPage(json: endpoints.json) == endpoints)
+
+        let status = StatusDocument(
+            version: "0.1.0", pid: 7, startedAt: "2026-11-23T14:00:00.000Z", uptimeSeconds: 1.5,
+            tasks: Dictionary(uniqueKeysWithValues: TaskDocument.states.map { ($0, 0) }),
+            database: .init(path: "/x/pollux.sqlite", sizeBytes: 4096), socket: "/x/pollux.sock",
+            stateDirectory: "/x",
+            providers: [.init(name: "xhuoapi", baseURL: "https://x", token: "missing", state: "paused", reason: "r")])
+        #expect(try StatusDocument(json: status.json) == status)
+        #expect(status.json["tasks"]?.object?.names == TaskDocument.states)
+        #expect(try HealthDocument(json: HealthDocument(status: "ok").json).status == "ok")
+    }
+
+    @Test func `a problem keeps its further members`() throws {
+        let problem = ProblemDocument(
+            status: 409, code: ProblemCode.ambiguousID, title: "Several tasks", detail: "Write more of the id.",
+            members: JSONObject([("candidates", ["a", "b"])]))
+        #expect(try ProblemDocument(json: problem.json) == problem)
+        #expect(try BatchLine(json: problem.json) == .problem(problem))
+        #expect(try BatchLine(json: task.json) == .task(task))
+    }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import LocalAPIContract
+import Testing
+import VerbatimJSON
+
+/// The document is written by hand; these keep it from telling another story than the code.
+@Suite struct OpenAPIDocumentTests {
+    private let document: JSONValue
+
+    init() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let file = root.appending(path: "Sources/LocalAPI/openapi.json")
+        document = try JSONValue(parsing: Data(contentsOf: file))
+    }
+
+    @Test func `it describes every route and no other`() {
+        #expect(document["paths"]?.object?.names.sorted() == LocalAPIRoute.allCases.map(\.rawValue).sorted())
+    }
+
+    @Test func `every operation has an id of its own`() {
+        let operations = (document["paths"]?.object?.members ?? []).flatMap { $0.value.object?.members ?? [] }
+        let ids = operations.compactMap { $0.value["operationId"]?.string }
+        #expect(ids.count == operations.count)
+        #expect(Set(ids).count == ids.count)
+    }
+
+    @Test func `its schemas have the fields that we write, in our order`() throws {
+        let task = TaskDocument(id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z")
+        #expect(fields(of: "Task") == task.json.object?.names)
+        let result = TaskDocument.Result(kind: "id", pointer: "", value: "x")
+        let results = TaskDocument(
+            id: "x", endpoint: "a/b", state: "queued", results: [result], createdAt: "2026-11-23T14:00:00.000Z"
+        ).json["results"]
+        #expect(fields(of: "Result") == results?.array?.first?.object?.names)
+        #expect(fields(of: "Endpoint") == EndpointDocument(name: "a/b", provider: "p").json.object?.names)
+        let event = EventDocument(sequence: 1, taskID: "x", at: "2026-11-23T14:00:00.000Z", kind: "created")
+        #expect(fields(of: "Event") == event.json.object?.names)
+        let status = StatusDocument(
+            version: "1", pid: 1, startedAt: "2026-11-23T14:00:00.000Z", uptimeSeconds: 0, tasks: [:],
+            database: .init(path: "", sizeBytes: 0), socket: "", stateDirectory: "", providers: [])
+        #expect(fields(of: "Status") == status.json.object?.names)
+        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 28)
+    }
+
+    @Test(arguments: ["SubmitRequest", "AdoptRequest"])
+    func `its requests have exactly the fields that we accept`(schema: String) throws {
+        let names = try #require(fields(of: schema))
+        for name in names + ["stranger"] {
+            let error = #expect(throws: ContractError.self) {
+                let json = JSONValue.object(JSONObject([(name, .bool(true))]))
+                if schema == "SubmitRequest" {
+                    _ = try SubmitDocument(json: json)
+                } else {
+                    _ = try AdoptDocument(json: json)
+                }
+            }
+            #expect((error?.code == ProblemCode.unknownField) == (name == "stranger"), "\(name)")
+        }
+    }
+
+    @Test func `its bounds are ours`() throws {
+        let submit = "/components/schemas/SubmitRequest/properties"
+        #expect(try number(submit + "/labels/maxProperties") == EnvelopeRules.maxLabels)
+        #expect(try number(submit + "/labels/propertyNames/maxLength") == EnvelopeRules.labelNameLength.upperBound)
+        #expect(try number(submit + "/labels/additionalProperties/maxLength") == EnvelopeRules.maxLabelValueLength)
+        #expect(try number(submit + "/priority/minimum") == EnvelopeRules.priority.lowerBound)
+        #expect(try number(submit + "/priority/maximum") == EnvelopeRules.priority.upperBound)
+        #expect(try number(submit + "/idempotency_key/maxLength") == EnvelopeRules.idempotencyKeyLength.upperBound)
+        let states = document.value(at: try pointer("/components/schemas/Task/properties/state/enum"))
+        #expect(states?.array?.compactMap(\.string) == TaskDocument.states)
+    }
+
+    @Test func `its examples of a task and a problem can be read`() throws {
+        let task = try #require(document.value(at: pointer("/components/schemas/Task/examples/0")))
+        #expect(try TaskDocument(json: task).json == task)
+        let problem = try #require(document.value(at: pointer("/components/schemas/Problem/examples/0")))
+        #expect(try ProblemDocument(json: problem).json == problem)
+    }
+
+    private func fields(of schema: String) -> [String]? {
+        document["components"]?["schemas"]?[schema]?["properties"]?.object?.names
+    }
+
+    private func number(_ path: String) throws -> Int? {
+        document.value(at: try pointer(path))?.number?.integer.map { Int($0) }
+    }
+
+    private func pointer(_ path: String) throws -> JSONPointer { try #require(JSONPointer(path)) }
+}

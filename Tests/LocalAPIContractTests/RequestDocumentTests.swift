@@ -1,0 +1,97 @@
+import LocalAPIContract
+import Testing
+import VerbatimJSON
+
+@Suite struct RequestDocumentTests {
+    @Test func `a submission comes out as it went in, digits and order of the request included`() throws {
+        let text =
+            #"{"endpoint":"suno/audios","request":{"seed":12345678901234567890,"cfg":1.0,"a":null},"#
+            + #""idempotency_key":"k-1","labels":{"a":"1","b":"2"},"priority":-5,"#
+            + #""not_before":"2026-11-23T14:00:00Z","deadline":"2026-11-24T14:00:00Z","on_uncertain":"fail"}"#
+        let document = try SubmitDocument(json: JSONValue(parsing: text))
+        #expect(document.json.text == text)
+        #expect(try SubmitDocument(json: document.json) == document)
+    }
+
+    @Test func `the least submission says nothing else, and null means absent`() throws {
+        let text = #"{"endpoint":"a/b","request":{},"labels":null,"priority":null,"deadline":null}"#
+        let document = try SubmitDocument(json: JSONValue(parsing: text))
+        #expect(document.json.text == #"{"endpoint":"a/b","request":{}}"#)
+    }
+
+    @Test func `an unknown field is refused with the nearest known one`() throws {
+        let json: JSONValue = ["endpoint": "a/b", "request": [:] as JSONValue, "dedline": "x"]
+        let error = #expect(throws: ContractError.self) { try SubmitDocument(json: json) }
+        #expect(error == .unknownField("dedline", nearest: "deadline"))
+        #expect(error?.message == "There is no field `dedline`; did you mean `deadline`?")
+        #expect(error?.problem.json["nearest"] == ["deadline"])
+        #expect(error?.problem.json["fields"] == ["dedline"])
+        #expect(error?.problem.status == 422)
+    }
+
+    @Test(
+        arguments: [
+            (#"[]"#, nil), (#"{"request":{}}"#, "endpoint"), (#"{"endpoint":"","request":{}}"#, "endpoint"),
+            (#"{"endpoint":7,"request":{}}"#, "endpoint"), (#"{"endpoint":"a/b"}"#, "request"),
+            (#"{"endpoint":"a/b","request":[]}"#, "request"),
+            (#"{"endpoint":"a/b","request":{},"labels":{"a":1}}"#, "labels.a"),
+            (#"{"endpoint":"a/b","request":{},"labels":{"":"x"}}"#, "labels"),
+            (#"{"endpoint":"a/b","request":{},"labels":[]}"#, "labels"),
+            (#"{"endpoint":"a/b","request":{},"priority":1.5}"#, "priority"),
+            (#"{"endpoint":"a/b","request":{},"priority":1001}"#, "priority"),
+            (#"{"endpoint":"a/b","request":{},"priority":1e300}"#, "priority"),
+            (#"{"endpoint":"a/b","request":{},"priority":"1"}"#, "priority"),
+            (#"{"endpoint":"a/b","request":{},"idempotency_key":""}"#, "idempotency_key"),
+            (#"{"endpoint":"a/b","request":{},"idempotency_key":"a b"}"#, "idempotency_key"),
+            (#"{"endpoint":"a/b","request":{},"idempotency_key":"é"}"#, "idempotency_key"),
+            (#"{"endpoint":"a/b","request":{},"not_before":5}"#, "not_before"),
+            (#"{"endpoint":"a/b","request":{},"on_uncertain":"maybe"}"#, "on_uncertain"),
+        ] as [(String, String?)])
+    func `what is wrong is refused and the field named`(text: String, field: String?) throws {
+        let error = #expect(throws: ContractError.self) { try SubmitDocument(json: JSONValue(parsing: text)) }
+        #expect(error?.field == field)
+        #expect(error?.message.hasSuffix(".") == true)
+    }
+
+    @Test func `bounds are met exactly`() throws {
+        let name = String(repeating: "n", count: 64)
+        let value = String(repeating: "😀", count: 256)
+        let key = String(repeating: "k", count: 255)
+        var document = SubmitDocument(
+            endpoint: "a/b", request: [:], idempotencyKey: key, labels: [name: value], priority: 1000)
+        #expect(try SubmitDocument(json: document.json) == document)
+
+        document.idempotencyKey = key + "k"
+        #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+        document.idempotencyKey = nil
+        document.labels = [name + "n": ""]
+        #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+        document.labels = [name: value + "x"]
+        #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+        document.labels = Dictionary(uniqueKeysWithValues: (0..<64).map { ("\($0)", "") })
+        #expect(throws: Never.self) { try SubmitDocument(json: document.json) }
+        document.labels["64"] = ""
+        #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+    }
+
+    @Test func `adopting comes out as it went in`() throws {
+        let document = AdoptDocument(
+            endpoint: "veo/videos", remoteID: "task_1", labels: ["a": "b"], priority: 3,
+            deadline: "2026-11-24T14:00:00Z")
+        #expect(try AdoptDocument(json: document.json) == document)
+        #expect(throws: ContractError.missingField("remote_id")) { try AdoptDocument(json: ["endpoint": "a/b"]) }
+        #expect(throws: ContractError.unknownField("request", nearest: nil)) {
+            try AdoptDocument(json: ["endpoint": "a/b", "remote_id": "x", "request": [:] as JSONValue])
+        }
+    }
+
+    @Test func `only adopting takes a remote id, and it needs one`() throws {
+        for document in [ResolveDocument.adopt(remoteID: "x"), .resubmit, .giveUp] {
+            #expect(try ResolveDocument(json: document.json) == document)
+        }
+        #expect(throws: ContractError.missingField("remote_id")) { try ResolveDocument(json: ["as": "adopt"]) }
+        #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "give_up", "remote_id": "x"]) }
+        #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "retry"]) }
+        #expect(throws: ContractError.missingField("as")) { try ResolveDocument(json: [:]) }
+    }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import LocalAPI
+import Logging
+import NIOCore
+import ProviderCatalog
+import SQLiteTaskStore
+import TaskEngine
+import TaskModel
+import TaskStore
+import Testing
+import VerbatimJSON
+
+/// The routes over a real engine and a fresh database, without loops: nothing is ever sent.
+struct APIHarness: Sendable {
+    let client: any TestClientProtocol
+    let engine: TaskEngine
+    let store: SQLiteTaskStore
+
+    static let start = Timestamp(milliseconds: 1_795_000_000_000)
+
+    /// Lends the routes for the span of the body.
+    static func run(_ body: @escaping @Sendable (APIHarness) async throws -> Void) async throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "pollux-api-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let store = try SQLiteTaskStore.open(path: directory.appending(path: "pollux.sqlite").path())
+        let context = try await EngineContext(
+            store: store, catalog: try ProviderCatalog.builtIn(), transport: SilentProvider(), hasToken: { _ in false },
+            time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let engine = TaskEngine(context)
+        let facts = DaemonFacts(
+            version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state",
+            baseURLs: ["xhuoapi": "https://example.com/v1"])
+        let router = LocalAPI.router(service: engine.service, facts: facts, time: StandingTime())
+        try await Application(router: router).test(.router) { client in
+            try await body(APIHarness(client: client, engine: engine, store: store))
+        }
+        try store.close()
+    }
+
+    /// One request; the answer's status and document.
+    @discardableResult
+    func ask(
+        _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil, headers: HTTPFields = [:]
+    ) async throws -> Answer {
+        let response = try await client.execute(
+            uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) })
+        let text = String(buffer: response.body)
+        return Answer(
+            status: Int(response.status.code), type: response.headers[.contentType] ?? "",
+            json: (try? JSONValue(parsing: text)) ?? .null, text: text, headers: response.headers)
+    }
+
+    /// Submits and returns the new task's id.
+    func submit(_ prompt: String, extra: String = "") async throws -> String {
+        let answer = try await ask(
+            .post, "/v1/tasks",
+            #"{"endpoint":"flux/images","request":{"prompt":"\#(prompt)"}\#(extra)}"#)
+        #expect(answer.status == 201, "\(answer.text)")
+        return try #require(answer.json["id"]?.string)
+    }
+
+    /// What came back.
+    struct Answer: Sendable {
+        let status: Int
+        let type: String
+        let json: JSONValue
+        let text: String
+        let headers: HTTPFields
+
+        /// The code, where the answer is a proper problem.
+        var problemCode: String? {
+            guard type == "application/problem+json", json["status"]?.number?.integer == Int64(status),
+                json["detail"]?.string?.isEmpty == false, json["title"]?.string?.isEmpty == false
+            else { return nil }
+            return json["code"]?.string
+        }
+    }
+}
+
+/// A clock that stands still; whoever sleeps is woken by a nudge or not at all.
+private struct StandingTime: TimeSource {
+    func now() -> Timestamp { APIHarness.start }
+    func elapsed() -> Duration { .zero }
+
+    func sleep(until point: Timestamp) async {
+        guard point > now() else { return }
+        let (stream, _) = AsyncStream<Void>.makeStream()
+        for await _ in stream {}
+    }
+}
+
+/// A provider that nobody should ask.
+private struct SilentProvider: UpstreamTransport {
+    func send(
+        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+    ) async throws(UpstreamTransportError) -> UpstreamReply {
+        Issue.record("a route sent something to the provider")
+        throw .notSent("nobody is there")
+    }
+}

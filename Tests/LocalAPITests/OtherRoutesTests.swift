@@ -1,0 +1,230 @@
+import HTTPTypes
+import LocalAPI
+import LocalAPIContract
+import SQLiteTaskStore
+import TaskModel
+import Testing
+import VerbatimJSON
+
+@Suite struct OtherRoutesTests {
+    @Test func `an adopted task is tracked once, however often it is adopted`() async throws {
+        try await APIHarness.run { api in
+            let body = #"{"endpoint":"suno/audios","remote_id":"abc-1","labels":{"a":"b"}}"#
+            let first = try await api.ask(.post, "/v1/tasks/adopt", body)
+            #expect(first.status == 201)
+            #expect(first.json["state"] == "running")
+            #expect(first.json["remote_id"] == "abc-1")
+            #expect(first.json["request"] == .null)
+            let second = try await api.ask(.post, "/v1/tasks/adopt", body)
+            #expect(second.status == 200)
+            #expect(second.json["id"] == first.json["id"])
+            let other = try await api.ask(
+                .post, "/v1/tasks/adopt", #"{"endpoint":"suno/wav","remote_id":"abc-1"}"#)
+            #expect(other.status == 409)
+            #expect(other.problemCode == "remote_id_taken")
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"endpoint":"suno/audios"}"#, "missing_field"),
+        (#"{"endpoint":"suno/audios","remote_id":""}"#, "invalid_field"),
+        (#"{"endpoint":"suno/audios","remote_id":"a b"}"#, "invalid_field"),
+        (#"{"endpoint":"suno/nope","remote_id":"a"}"#, "unknown_endpoint"),
+        (#"{"endpoint":"suno/audios","remote_id":"a","request":{}}"#, "unknown_field"),
+    ])
+    func `what cannot be adopted is refused`(body: String, code: String) async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.ask(.post, "/v1/tasks/adopt", body)
+            #expect(answer.status == 422)
+            #expect(answer.problemCode == code, "\(answer.text)")
+        }
+    }
+
+    @Test func `cancel, reopen and resolve say what a state does not allow`() async throws {
+        try await APIHarness.run { api in
+            let queued = try await api.submit("1")
+            #expect(try await api.ask(.post, "/v1/tasks/\(queued)/reopen").problemCode == "not_reopenable")
+            for way in [#"{"as":"resubmit"}"#, #"{"as":"give_up"}"#, #"{"as":"adopt","remote_id":"x"}"#] {
+                let answer = try await api.ask(.post, "/v1/tasks/\(queued)/resolve", way)
+                #expect(answer.status == 409)
+                #expect(answer.problemCode == "not_uncertain")
+                #expect(answer.json["existing_id"]?.string == queued)
+            }
+            #expect(try await api.ask(.post, "/v1/tasks/\(queued)/cancel").json["state"] == "cancelled")
+            #expect(try await api.ask(.post, "/v1/tasks/\(queued)/cancel").problemCode == "already_ended")
+            let adopted = try await api.ask(
+                .post, "/v1/tasks/adopt", #"{"endpoint":"suno/audios","remote_id":"r"}"#)
+            let id = try #require(adopted.json["id"]?.string)
+            try await api.ask(.post, "/v1/tasks/\(id)/cancel")
+            #expect(try await api.ask(.post, "/v1/tasks/\(id)/reopen").json["state"] == "running")
+            let log = try await api.ask(.get, "/v1/tasks/\(id)/events").json["events"]?.array ?? []
+            #expect(log.map { $0["kind"]?.string } == ["tracked", "cancelled", "reopened"])
+        }
+    }
+
+    @Test(arguments: [
+        "{}", #"{"as":"adopt"}"#, #"{"as":"pray"}"#, #"{"as":"resubmit","remote_id":"x"}"#, #"{"as":"give_up","x":1}"#,
+    ])
+    func `a decision that makes no sense is refused`(body: String) async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.ask(.post, "/v1/tasks/\(try await api.submit("1"))/resolve", body)
+            #expect(answer.status == 422)
+            #expect(answer.problemCode != nil)
+        }
+    }
+
+    @Test func `an uncertain task is settled by a person`() async throws {
+        try await APIHarness.run { api in
+            for (way, state, resolution) in [
+                (#"{"as":"resubmit"}"#, "queued", "resubmitted"), (#"{"as":"give_up"}"#, "failed", "given_up"),
+                (#"{"as":"adopt","remote_id":"r9"}"#, "running", "adopted"),
+            ] {
+                let id = try await api.submit(way.replacing("\"", with: ""))
+                let task = try #require(TaskID(id))
+                let now = APIHarness.start
+                _ = try await api.store.apply(.submissionStarted, to: task, at: now, nextDueAt: now)
+                _ = try await api.store.apply(
+                    .submissionInterrupted(TaskFailure(code: "reply_lost", message: "lost"), isProbablyRefused: false),
+                    to: task, at: now, nextDueAt: now)
+                #expect(try await api.ask(.get, "/v1/tasks/\(id)").json["waiting_for"]?["code"] == "lookup")
+                #expect(try await api.ask(.post, "/v1/tasks/\(id)/cancel").problemCode == "needs_resolution")
+                let answer = try await api.ask(.post, "/v1/tasks/\(id)/resolve", way)
+                #expect(answer.status == 200, "\(answer.text)")
+                #expect(answer.json["state"]?.string == state)
+                #expect(answer.json["resolution"]?.string == resolution)
+            }
+        }
+    }
+
+    @Test func `an endpoint is paused and resumed`() async throws {
+        try await APIHarness.run { api in
+            let paused = try await api.ask(.post, "/v1/endpoints/flux/images/pause")
+            #expect(paused.json["state"] == "paused")
+            let list = try await api.ask(.get, "/v1/endpoints").json["endpoints"]?.array ?? []
+            #expect(list.first { $0["name"] == "flux/images" }?["state"] == "paused")
+            #expect(list.first { $0["name"] == "suno/audios" }?["state"] == "open")
+            #expect(try await api.ask(.post, "/v1/endpoints/flux/images/resume").json["state"] == "open")
+            let unknown = try await api.ask(.post, "/v1/endpoints/flux/image/pause")
+            #expect(unknown.status == 404)
+            #expect(unknown.problemCode == "endpoint_not_found")
+            #expect(unknown.json["nearest"]?.array?.first == "flux/images")
+        }
+    }
+
+    @Test func `one endpoint is shown by its name, its slashes encoded`() async throws {
+        try await APIHarness.run { api in
+            let flux = try await api.ask(.get, "/v1/endpoints/flux/images")
+            #expect(flux.status == 200)
+            #expect(flux.json["kind"] == "image")
+            #expect(flux.json["answers"] == "asynchronously")
+            #expect(flux.json["batch_size"] == 50)
+            #expect(flux.json["listing"] == "vendor_code")
+            #expect(flux.json["example"]?["prompt"]?.string?.isEmpty == false)
+            #expect(flux.json["unrecognised"] == .null)
+            let all = try await api.ask(.get, "/v1/endpoints").json["endpoints"]?.array ?? []
+            #expect(all.contains(flux.json))
+            let path = LocalAPIRoute.endpoint.path("openai", "images/generations")
+            #expect(try await api.ask(.get, path).json["name"] == "openai/images/generations")
+            let pause = LocalAPIRoute.pause.path("openai", "images/generations")
+            #expect(try await api.ask(.post, pause).json["state"] == "paused")
+        }
+    }
+
+    @Test(arguments: [("flux/image", "flux/images"), ("openai/images%2Fgeneration", "openai/images/generations")])
+    func `an endpoint that is not there is not found, and the nearest is named`(
+        path: String, nearest: String
+    ) async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.ask(.get, "/v1/endpoints/\(path)")
+            #expect(answer.status == 404)
+            #expect(answer.problemCode == "endpoint_not_found")
+            #expect(answer.json["nearest"]?.array?.first?.string == nearest)
+        }
+    }
+
+    @Test(arguments: ["face/swap", "face/analyze", "kickart/template-videos"])
+    func `an endpoint that only answers synchronously is refused, and says why`(name: String) async throws {
+        try await APIHarness.run { api in
+            let submitted = try await api.ask(.post, "/v1/tasks", #"{"endpoint":"\#(name)","request":{}}"#)
+            let tracked = try await api.ask(
+                .post, "/v1/tasks/adopt", #"{"endpoint":"\#(name)","remote_id":"x"}"#)
+            for answer in [submitted, tracked] {
+                #expect(answer.status == 422)
+                #expect(answer.problemCode == "synchronous_endpoint", "\(answer.text)")
+                #expect(answer.json["detail"]?.string?.contains("the reply is the result") == true)
+                #expect(answer.json["fields"] == ["endpoint"])
+            }
+            let shown = try await api.ask(.get, "/v1/endpoints/\(name)")
+            #expect(shown.problemCode == "endpoint_not_found")
+            #expect(shown.json["detail"]?.string?.contains("synchronously") == true)
+            #expect(try await api.ask(.get, "/v1/tasks").json["tasks"] == [])
+        }
+    }
+
+    @Test func `status and health tell how the daemon is`() async throws {
+        try await APIHarness.run { api in
+            _ = try await api.submit("1")
+            let status = try await api.ask(.get, "/v1/status").json
+            #expect(status["version"] == "1.2.3")
+            #expect(status["tasks"]?["queued"] == 1)
+            #expect(status["providers"]?.array?.first?["token"] == "missing")
+            #expect(try await api.ask(.get, "/healthz").json["status"] == "ok")
+            #expect(try await api.ask(.get, "/readyz").json["status"] == "ready")
+        }
+    }
+
+    @Test func `every other method is refused with those that are possible`() async throws {
+        try await APIHarness.run { api in
+            for route in LocalAPIRoute.allCases {
+                let path = route.path("0199", "x")
+                let webDAV = try #require(HTTPRequest.Method("PROPFIND"))
+                for method: HTTPRequest.Method in [
+                    .get, .post, .put, .patch, .delete, .options, .trace, .connect, webDAV,
+                ]
+                where !route.methods.contains(method) {
+                    let answer = try await api.ask(method, path)
+                    #expect(answer.status == 405, "\(method) \(path)")
+                    #expect(answer.problemCode == "method_not_allowed")
+                    #expect(answer.headers[.allow]?.isEmpty == false)
+                }
+            }
+            for path in ["/", "/v1", "/v2/tasks", "/v1/tasks/a/b/c", "/openapi.yaml"] {
+                #expect(try await api.ask(.get, path).problemCode == "no_such_route", "\(path)")
+            }
+        }
+    }
+
+    @Test func `the OpenAPI document and the routes say the same`() async throws {
+        try await APIHarness.run { api in
+            let document = try await api.ask(.get, "/openapi.json").json
+            #expect(document["openapi"]?.string?.hasPrefix("3.1") == true)
+            let paths = try #require(document["paths"]?.object)
+            #expect(Set(paths.names) == Set(LocalAPIRoute.allCases.map(\.rawValue)))
+            for route in LocalAPIRoute.allCases {
+                let described = paths[route.rawValue]?.object?.names.filter { $0 != "parameters" } ?? []
+                #expect(Set(described) == Set(route.methods.map { $0.rawValue.lowercased() }), "\(route.rawValue)")
+                // That a method is listed must mean that the router answers it: not with 405, nor "no such route".
+                for method in route.methods {
+                    let answer = try await api.ask(method, route.path("0199", "x"))
+                    #expect(
+                        ![405, 500].contains(answer.status) && answer.problemCode != "no_such_route",
+                        "\(route.rawValue)")
+                }
+            }
+        }
+    }
+
+    @Test func `every answer has the fields that the OpenAPI document requires`() async throws {
+        try await APIHarness.run { api in
+            let document = try await api.ask(.get, "/openapi.json").json
+            let schemas = try #require(document["components"]?["schemas"])
+            let task = try await api.ask(.get, "/v1/tasks/\(try await api.submit("1"))").json
+            let described = Set(schemas["Task"]?["properties"]?.object?.names ?? [])
+            #expect(Set(task.object?.names ?? []) == described)
+            let endpoint = try await api.ask(.get, "/v1/endpoints").json["endpoints"]?.array?.first
+            #expect(Set(endpoint?.object?.names ?? []) == Set(schemas["Endpoint"]?["properties"]?.object?.names ?? []))
+            let status = try await api.ask(.get, "/v1/status").json
+            #expect(Set(status.object?.names ?? []) == Set(schemas["Status"]?["properties"]?.object?.names ?? []))
+        }
+    }
+}

@@ -1,0 +1,239 @@
+import HTTPTypes
+import SQLiteTaskStore
+import TaskModel
+import Testing
+import VerbatimJSON
+
+@Suite struct TaskRoutesTests {
+    @Test func `a submission is answered with the task as it is on disk`() async throws {
+        try await APIHarness.run { api in
+            let request = #"{"prompt":"x","seed":12345678901234567890,"cfg":1.0,"z":null,"a":[1e3]}"#
+            let answer = try await api.ask(
+                .post, "/v1/tasks",
+                #"{"endpoint":"flux/images","request":\#(request),"labels":{"order":"7"},"priority":5,"on_uncertain":"fail"}"#
+            )
+            #expect(answer.status == 201)
+            #expect(answer.json["request"]?.text == request)
+            #expect(answer.json["state"] == "queued")
+            #expect(answer.json["labels"] == ["order": "7"])
+            #expect(answer.json["on_uncertain"] == "fail")
+            #expect(answer.json["waiting_for"]?["code"] == "no_token")
+            let id = try #require(answer.json["id"]?.string)
+            #expect(answer.headers[.location] == "/v1/tasks/\(id)")
+            #expect(try await api.ask(.get, "/v1/tasks/\(id)").json == answer.json)
+            #expect(try await api.store.taskWithPayload(#require(TaskID(id)))?.payload.request.text == request)
+        }
+    }
+
+    @Test func `a key makes a submission repeatable, and another body under it a conflict`() async throws {
+        try await APIHarness.run { api in
+            let key = try #require(HTTPField.Name("Idempotency-Key"))
+            let body = #"{"endpoint":"flux/images","request":{"prompt":"x","n":1}}"#
+            let first = try await api.ask(.post, "/v1/tasks", body, headers: [key: "k1"])
+            #expect(first.status == 201)
+            let reordered = #"{"request":{"n":1,"prompt":"x"},"endpoint":"flux/images"}"#
+            let second = try await api.ask(.post, "/v1/tasks", reordered, headers: [key: "k1"])
+            #expect(second.status == 200)
+            #expect(second.json["id"] == first.json["id"])
+            let other = #"{"endpoint":"flux/images","request":{"prompt":"y","n":1},"idempotency_key":"k1"}"#
+            let third = try await api.ask(.post, "/v1/tasks", other)
+            #expect(third.status == 409)
+            #expect(third.problemCode == "idempotency_key_reused")
+            #expect(third.json["existing_id"] == first.json["id"])
+            #expect(third.json["fields"] == ["request.prompt"])
+            let both = try await api.ask(.post, "/v1/tasks", other, headers: [key: "k2"])
+            #expect(both.problemCode == "invalid_field")
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"endpoint":"flux/images","request":{}"#, 400, "invalid_json"),
+        ("", 400, "invalid_json"),
+        (#"{"endpoint":"flux/images","request":{},"request":{}}"#, 400, "invalid_json"),
+        (#"{"endpoint":"flux/images","request":{"p":"\ud83d"}}"#, 400, "invalid_json"),
+        ("[]", 422, "invalid_field"),
+        (#"{"request":{}}"#, 422, "missing_field"),
+        (#"{"endpoint":"flux/images"}"#, 422, "missing_field"),
+        (#"{"endpoint":"flux/images","request":[]}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/image","request":{}}"#, 422, "unknown_endpoint"),
+        (#"{"endpoint":"flux","request":{}}"#, 422, "unknown_endpoint"),
+        (#"{"endpoint":7,"request":{}}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"dedline":1}"#, 422, "unknown_field"),
+        (#"{"endpoint":"flux/images","request":{},"deadline":"tomorrow"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"deadline":"2020-01-01T00:00:00Z"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"not_before":"2026-11-23T10:00:00"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"priority":"high"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"priority":1001}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"on_uncertain":"pray"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"labels":{"a":1}}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"idempotency_key":""}"#, 422, "invalid_field"),
+    ])
+    func `what cannot be a submission is refused with its reason`(body: String, status: Int, code: String) async throws
+    {
+        try await APIHarness.run { api in
+            let answer = try await api.ask(.post, "/v1/tasks", body)
+            #expect(answer.status == status, "\(answer.text)")
+            #expect(answer.problemCode == code, "\(answer.text)")
+            #expect(try await api.ask(.get, "/v1/tasks").json["tasks"] == [])
+        }
+    }
+
+    @Test func `a body over 8 MiB is refused`() async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.ask(.post, "/v1/tasks", String(repeating: " ", count: 9 << 20))
+            #expect(answer.status == 413)
+            #expect(answer.problemCode == "body_too_large")
+        }
+    }
+
+    @Test func `deep nesting is refused wherever it stands`() async throws {
+        try await APIHarness.run { api in
+            let deep = String(repeating: "[", count: 5_000) + String(repeating: "]", count: 5_000)
+            let answer = try await api.ask(
+                .post, "/v1/tasks", #"{"endpoint":"flux/images","request":{"x":\#(deep)}}"#)
+            #expect(answer.status == 400)
+            #expect(answer.problemCode == "invalid_json")
+        }
+    }
+
+    @Test func `lines are answered one by one, and a bad one fails alone`() async throws {
+        try await APIHarness.run { api in
+            let lines = """
+                {"endpoint":"flux/images","request":{"prompt":"1"}}
+                {"endpoint":"flux/nope","request":{}}
+
+                not json
+                {"endpoint":"flux/images","request":{"prompt":"2"}}
+                """
+            let answer = try await api.ask(
+                .post, "/v1/tasks", lines, headers: [.contentType: "application/x-ndjson"])
+            #expect(answer.status == 200)
+            let answers = try answer.text.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+            #expect(
+                answers.map { $0["state"]?.string ?? $0["code"]?.string } == [
+                    "queued", "unknown_endpoint", "invalid_json", "queued",
+                ])
+            #expect(answers.last?["request"] == ["prompt": "2"])
+        }
+    }
+
+    @Test func `a list goes page by page, and new tasks do not shift it`() async throws {
+        try await APIHarness.run { api in
+            var ids: [String] = []
+            for number in 1...5 { ids.append(try await api.submit("\(number)")) }
+            let first = try await api.ask(.get, "/v1/tasks?limit=2")
+            #expect(first.json["tasks"]?.array?.map { $0["id"]?.string } == [ids[4], ids[3]])
+            _ = try await api.submit("6")
+            let cursor = try #require(first.json["next_cursor"]?.string)
+            let second = try await api.ask(.get, "/v1/tasks?limit=3&cursor=\(cursor)")
+            #expect(second.json["tasks"]?.array?.map { $0["id"]?.string } == [ids[2], ids[1], ids[0]])
+            #expect(second.json["next_cursor"] == .null)
+        }
+    }
+
+    @Test func `filters narrow a list`() async throws {
+        try await APIHarness.run { api in
+            let red = try await api.submit("1", extra: #","labels":{"colour":"red","n":"1"}"#)
+            let blue = try await api.submit("2", extra: #","labels":{"colour":"blue","n":"1"}"#)
+            try await api.ask(.post, "/v1/tasks/\(blue)/cancel")
+            for (query, expected) in [
+                ("label=colour:red", [red]), ("label=n:1", [blue, red]), ("label=n:1&label=colour:blue", [blue]),
+                ("state=cancelled", [blue]), ("state=queued,cancelled", [blue, red]), ("endpoint=suno/audios", []),
+                ("endpoint=suno/audios,flux/images", [blue, red]), ("created_before=2000-01-01T00:00:00Z", []),
+                ("created_after=2000-01-01T00:00:00%2B01:00", [blue, red]),
+            ] {
+                let answer = try await api.ask(.get, "/v1/tasks?\(query)")
+                #expect(
+                    answer.json["tasks"]?.array?.compactMap { $0["id"]?.string } == expected, "\(query): \(answer.text)"
+                )
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "state=done", "state=", "limit=0", "limit=-1", "limit=501", "limit=x", "limit=+5", "limit=1&limit=2", "cursor=",
+        "cursor=c", "cursor=c-1", "cursor=' OR 1=1", "cursor=czzzzzzzzzzzzzzzzzzzz", "label=x", "label=:x",
+        "label=a:1&label=a:2", "created_after=yesterday", "created_before=2026-13-01T00:00:00Z", "endpoint=flux", "x=1",
+    ])
+    func `a query that makes no sense is refused by name`(query: String) async throws {
+        try await APIHarness.run { api in
+            let escaped = query.replacing(" ", with: "%20").replacing("'", with: "%27")
+            let answer = try await api.ask(.get, "/v1/tasks?\(escaped)")
+            #expect(answer.status == 400, "\(answer.text)")
+            #expect(answer.problemCode == "invalid_parameter")
+            #expect(answer.json["fields"]?.array?.count == 1)
+        }
+    }
+
+    @Test func `a unique beginning of an id is enough, an ambiguous one is refused with candidates`() async throws {
+        try await APIHarness.run { api in
+            let first = try await api.submit("1")
+            let second = try await api.submit("2")
+            // Both were made in the same millisecond, so 13 characters are the same.
+            let answer = try await api.ask(.get, "/v1/tasks/\(first.prefix(13))")
+            #expect(answer.status == 409)
+            #expect(answer.problemCode == "ambiguous_id")
+            #expect(Set(answer.json["candidates"]?.array?.compactMap(\.string) ?? []) == [first, second])
+            let length = zip(first, second).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+            let unique = first.prefix(try #require(length) + 1).uppercased()
+            #expect(try await api.ask(.get, "/v1/tasks/\(unique)").json["id"]?.string == first)
+        }
+    }
+
+    @Test(arguments: ["xyz", "0199", "%2e%2e", "00000000-0000-7000-8000-000000000000", "'"])
+    func `an id that no task has is not found`(id: String) async throws {
+        try await APIHarness.run { api in
+            for (method, suffix) in [(HTTPRequest.Method.get, ""), (.get, "/events"), (.post, "/cancel")] {
+                let answer = try await api.ask(method, "/v1/tasks/\(id)\(suffix)")
+                #expect(answer.status == 404, "\(answer.text)")
+                #expect(answer.problemCode == "task_not_found")
+            }
+        }
+    }
+
+    @Test(arguments: ["-1", "301", "x", "nan", "inf", "1e9", ""])
+    func `a wait that makes no sense is refused`(seconds: String) async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.ask(.get, "/v1/tasks/\(try await api.submit("1"))?wait_seconds=\(seconds)")
+            #expect(answer.status == 400)
+            #expect(answer.problemCode == "invalid_parameter")
+        }
+    }
+
+    @Test func `results are what a succeeded task brought, and nothing before`() async throws {
+        try await APIHarness.run { api in
+            let answer = try await api.ask(.post, "/v1/tasks/adopt", #"{"endpoint":"flux/images","remote_id":"r1"}"#)
+            let id = try #require(answer.json["id"]?.string)
+            let task = try #require(TaskID(id))
+            let record: JSONValue = [
+                "id": "r1", "request": ["image_url": "https://x/in.png"],
+                "response": ["success": true, "data": [["image_url": "https://x/out.png"]]],
+            ]
+            let now = APIHarness.start
+            _ = try await api.store.apply(
+                .observed(Observation(.pending, record: record)), to: task, at: now, nextDueAt: now)
+            let running = try await api.ask(.get, "/v1/tasks/\(id)").json
+            #expect(running["response"] == record)
+            #expect(running["results"] == [])
+            _ = try await api.store.apply(
+                .observed(Observation(.succeeded(partial: false), record: record)), to: task, at: now, nextDueAt: now)
+            let expected: JSONValue = [
+                [
+                    "kind": "url", "pointer": "/response/data/0/image_url", "value": "https://x/out.png",
+                    "media_type": "image/png", "size_bytes": nil,
+                ]
+            ]
+            #expect(try await api.ask(.get, "/v1/tasks/\(id)").json["results"] == expected)
+            #expect(try await api.ask(.get, "/v1/tasks").json["tasks"]?.array?.first?["results"] == expected)
+        }
+    }
+
+    @Test func `a wait ends with the task`() async throws {
+        try await APIHarness.run { api in
+            let id = try await api.submit("1")
+            async let waiting = api.ask(.get, "/v1/tasks/\(id)?wait_seconds=300")
+            try await api.ask(.post, "/v1/tasks/\(id)/cancel")
+            #expect(try await waiting.json["state"] == "cancelled")
+        }
+    }
+}

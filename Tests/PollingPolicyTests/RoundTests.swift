@@ -1,0 +1,53 @@
+import PollingPolicy
+import TaskModel
+import TaskTesting
+import Testing
+
+@Suite struct RoundTests {
+    private let policy = PollingPolicy()
+    private let model = DurationModelTests.steady(30)
+
+    private func members(_ count: Int, age: Int, since: Int = 1) -> [RoundMember] {
+        (0..<count).map { place in
+            RoundMember(age: .seconds(age) + .milliseconds(place * 100), sinceLastPoll: .seconds(since), model: model)
+        }
+    }
+
+    @Test func `more tasks about to end bring the round forward`() {
+        let waits = [2, 10, 50].map { policy.nextRound(of: members($0, age: 62)) }
+        #expect(waits == waits.sorted().reversed() && waits[0] > waits[2])
+    }
+
+    @Test func `tasks that can hardly have ended wait together`() {
+        // Not until they are due: one of so many may fail early, even where none has yet.
+        let young = policy.nextRound(of: members(50, age: 2, since: 2))
+        #expect(young > .seconds(10))
+        #expect(young > policy.nextRound(of: members(50, age: 62)) * 10)
+    }
+
+    @Test func `nobody in flight, nothing to do`() {
+        #expect(policy.nextRound(of: []) == policy.maxGap)
+        #expect(policy.riders(of: []).isEmpty)
+    }
+
+    @Test(arguments: [1, 2, 50, 300])
+    func `a round comes within the largest gap after the latest poll, and not within the smallest`(count: Int) {
+        for (age, since) in [(0, 0), (50, 3), (62, 1), (62, 59), (4_000, 30), (4_000, 400)] {
+            let wait = policy.nextRound(of: members(count, age: age, since: since)) + .seconds(since)
+            #expect(wait >= policy.minGap, "\(age), \(since)")
+            #expect(wait <= max(policy.maxGap, .seconds(since)) + .milliseconds(10), "\(age), \(since)")
+        }
+    }
+
+    @Test func `the most promising ride along`() {
+        let young = members(40, age: 3)
+        let due = members(40, age: 60, since: 5)
+        let riders = policy.riders(of: young + due, limit: 50)
+        #expect(riders.count == 50)
+        #expect(Set(40..<80).isSubset(of: Set(riders)))
+    }
+
+    @Test func `all ride along where there is room`() {
+        #expect(policy.riders(of: members(50, age: 3)) == Array(0..<50))
+    }
+}

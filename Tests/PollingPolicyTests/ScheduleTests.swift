@@ -1,0 +1,150 @@
+import PollingPolicy
+import TaskModel
+import TaskTesting
+import Testing
+
+/// The schedule that follows a model.
+@Suite struct ScheduleTests {
+    private static let seeds: [UInt64] = [1, 7, 42]
+    private let start = ManualTimeSource.start
+
+    private func gap(
+        at age: Duration, model: DurationModel, policy: PollingPolicy = PollingPolicy(), reliability: Double = 0,
+        sharedBy riders: Int = 1, change: (inout PollHistory) -> Void = { _ in }
+    ) -> Duration {
+        var random = SeededRandom(seed: 11)
+        var history = PollHistory(submittedAt: start)
+        change(&history)
+        let now = start + age
+        return policy.nextPoll(
+            after: history, model: model, now: now, callbackReliability: reliability, sharedBy: riders, using: &random)
+            - now
+    }
+
+    @Test(arguments: seeds)
+    func `every gap stays within its bounds, whatever is known`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        for round in 0..<300 {
+            let low = Int.random(in: 10...5_000, using: &random)
+            let policy = PollingPolicy(
+                minGap: .milliseconds(low), maxGap: .milliseconds(low + Int.random(in: 0...90_000, using: &random)),
+                latencyPrice: .milliseconds(Int.random(in: 0...20_000, using: &random)))
+            let model = DurationModelTests.model(seed: seed &+ UInt64(round), samples: round % 20)
+            var history = PollHistory(
+                submittedAt: start - .milliseconds(Int.random(in: -9_999...99_999_999, using: &random)))
+            if Bool.random(using: &random) {
+                history.progress = .init(
+                    percent: Double.random(in: -10...110, using: &random),
+                    since: start - .milliseconds(Int.random(in: -9_999...9_999_999, using: &random)))
+            }
+            history.startedAt = Bool.random(using: &random) ? start - .seconds(3) : nil
+            history.isWaiting = Bool.random(using: &random)
+            let gap =
+                policy.nextPoll(
+                    after: history, model: model, now: start,
+                    callbackReliability: Double.random(in: -1...2, using: &random),
+                    sharedBy: Int.random(in: -1...60, using: &random), using: &random) - start
+            #expect(gap >= policy.minGap && gap <= policy.maxGap, "seed \(seed), round \(round): \(history)")
+        }
+    }
+
+    @Test(arguments: [1, 40, 90, 86_400])
+    func `the next poll never comes before Retry-After`(seconds: Int) {
+        let model = DurationModelTests.steady(20)
+        let wait = Duration.seconds(seconds)
+        let gap = gap(at: .seconds(50), model: model) { $0.retryNotBefore = start + .seconds(50) + wait }
+        #expect(gap >= wait)
+    }
+
+    @Test func `before the usual time it waits for it, around it it asks often, long after it less`() {
+        let model = DurationModelTests.steady(60)
+        #expect(gap(at: .zero, model: model) > .seconds(40))
+        let around = gap(at: .seconds(61), model: model)
+        #expect(around < .seconds(5))
+        #expect(gap(at: .seconds(600), model: model) > around * 3)
+        #expect(gap(at: .seconds(86_400 * 30), model: model) >= .seconds(58))
+    }
+
+    @Test func `with fast failures it looks early too`() {
+        var model = DurationModelTests.steady(40)
+        for _ in 0..<15 { model.learn(.exact(.seconds(3), succeeded: false)) }
+        #expect(gap(at: .zero, model: model) < .seconds(15))
+    }
+
+    @Test func `a constant hazard is asked after Keller's gap`() {
+        // Far in the tail the hazard hardly changes.
+        let model = DurationModelTests.steady(60)
+        let age = Duration.seconds(7_200)
+        let policy = PollingPolicy(maxGap: .seconds(600))
+        let keller = (2 * 0.5 / model.hazard(at: age)).squareRoot()
+        #expect(abs(gap(at: age, model: model, policy: policy).inSeconds / keller - 1) < 0.1)
+    }
+
+    @Test func `dear calls are made less often, shared ones more often`() {
+        let model = DurationModelTests.steady(30)
+        let usual = gap(at: .seconds(70), model: model)
+        #expect(gap(at: .seconds(70), model: model, policy: PollingPolicy(latencyPrice: .seconds(5))) > usual)
+        #expect(gap(at: .seconds(70), model: model, sharedBy: 50) < usual)
+    }
+
+    @Test func `reliable callbacks thin polling out, and never end it`() {
+        let model = DurationModelTests.steady(30)
+        let gaps = [0, 0.5, 0.9, 0.95, 1].map { gap(at: .seconds(70), model: model, reliability: $0) }
+        #expect(gaps == gaps.sorted() && gaps[0] < gaps[2])
+        #expect(gaps[4] == gaps[3] && gaps[4] <= .seconds(60))
+    }
+
+    @Test func `a task that waits in the provider's queue is as young as one just submitted`() {
+        let model = DurationModelTests.steady(30)
+        let waiting = gap(at: .seconds(58), model: model) { $0.isWaiting = true }
+        #expect(waiting == gap(at: .zero, model: model))
+        let started = gap(at: .seconds(58), model: model) { $0.startedAt = start + .seconds(50) }
+        #expect(started == gap(at: .seconds(8), model: model))
+    }
+
+    @Test func `progress that is nearly done brings the next poll forward, little of it puts it off`() {
+        var model = DurationModel(typical: .seconds(60))
+        for seconds in [20, 30, 45, 60, 60, 80, 120, 200] { model.learn(.exact(.seconds(seconds), succeeded: true)) }
+        let age = Duration.seconds(40)
+        let without = gap(at: age, model: model)
+        let done = gap(at: age, model: model) { $0.progress = .init(percent: 95, since: start + age) }
+        let begun = gap(at: age, model: model) { $0.progress = .init(percent: 5, since: start + age) }
+        #expect(done < without)
+        #expect(begun > without)
+    }
+
+    @Test func `progress that stands still loses its credit`() {
+        let model = DurationModelTests.steady(30)
+        let age = Duration.seconds(400)
+        let without = gap(at: age, model: model)
+        let stuck = gap(at: age, model: model) { $0.progress = .init(percent: 99, since: start + .seconds(20)) }
+        let fresh = gap(at: age, model: model) { $0.progress = .init(percent: 99, since: start + age) }
+        #expect(fresh < without / 2)
+        #expect(abs(stuck.inSeconds / without.inSeconds - 1) < 0.35)
+    }
+
+    @Test func `tasks submitted together drift apart`() {
+        var random = SeededRandom(seed: 1)
+        let model = DurationModelTests.steady(30)
+        let points = (0..<50).map { _ in
+            PollingPolicy().nextPoll(after: PollHistory(submittedAt: start), model: model, now: start, using: &random)
+        }
+        #expect(Set(points).count > 40)
+    }
+
+    @Test func `a clock that was set back makes nobody wait for ever`() {
+        let gap = gap(at: .seconds(-1_000_000), model: DurationModelTests.steady(30))
+        #expect(gap <= .seconds(60))
+    }
+
+    @Test func `what is long overdue has priority, and nobody is forgotten`() {
+        let policy = PollingPolicy()
+        let model = DurationModelTests.steady(30)
+        func priority(_ age: Int, since: Int) -> Double {
+            policy.priority(age: .seconds(age), sinceLastPoll: .seconds(since), model: model)
+        }
+        #expect(priority(62, since: 4) > priority(20, since: 20))
+        #expect(priority(3_000, since: 600) > priority(62, since: 2))
+        #expect(priority(-5, since: -5).isFinite)
+    }
+}

@@ -1,0 +1,43 @@
+import PollingPolicy
+import TaskModel
+import Testing
+
+@Suite struct UnrecognisedGapTests {
+    private func gap(inARow: Int, maxGap: Duration = .seconds(60), seed: UInt64 = 7) -> Duration {
+        var random = Dice(state: seed)
+        let now = Timestamp(milliseconds: 1_000_000_000)
+        let history = PollHistory(
+            submittedAt: now - .seconds(160), typical: .seconds(60), unrecognisedInARow: inARow)
+        return PollingPolicy(maxGap: maxGap).nextPoll(after: history, now: now, using: &random) - now
+    }
+
+    @Test func `the first record that nobody understands changes nothing, each further one doubles the gap`() {
+        let usual = gap(inARow: 0)
+        #expect(gap(inARow: 1) == usual)
+        for further in 1...4 {
+            // Times are whole milliseconds.
+            let difference = gap(inARow: 1 + further) - usual * (1 << further)
+            #expect(abs(difference / .milliseconds(1)) <= Double(1 << further))
+        }
+    }
+
+    @Test func `a gap never grows beyond ten minutes, unless the settings' own is longer`() {
+        for inARow in [12, 20, 1_000, Int.max] {
+            #expect(gap(inARow: inARow) == .seconds(600))
+            #expect(gap(inARow: inARow, maxGap: .seconds(3600)) == .seconds(3600))
+        }
+    }
+}
+
+/// SplitMix64, by Sebastiano Vigna.
+private struct Dice: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}

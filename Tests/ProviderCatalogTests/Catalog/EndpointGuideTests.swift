@@ -1,0 +1,55 @@
+import ProviderCatalog
+import TaskModel
+import Testing
+import VerbatimJSON
+
+@Suite struct EndpointGuideTests {
+    private let catalog: ProviderCatalog
+
+    init() throws {
+        catalog = try ProviderCatalog.builtIn()
+    }
+
+    @Test
+    func `every endpoint of the default provider has an example, and no example is of an endpoint that is not there`()
+        throws
+    {
+        for profile in catalog.endpoints where profile.provider == "xhuoapi" {
+            let example = catalog.guide.example(of: profile.name)
+            #expect(example?.isEmpty == false, "\(profile.name)")
+            // We add these ourselves.
+            #expect(example?["async"] == nil && example?["callback_url"] == nil)
+        }
+        #expect(catalog.guide.illustrated.allSatisfy { catalog.endpoint($0) != nil })
+    }
+
+    @Test func `what is refused as synchronous is no endpoint`() {
+        #expect(catalog.guide.synchronous.count == 8)
+        #expect(catalog.guide.synchronous.allSatisfy { catalog.endpoint($0) == nil })
+    }
+
+    @Test(arguments: [
+        ("midjourney/imagine", EndpointKind.image), ("midjourney/videos", .video), ("midjourney/describe", .text),
+        ("suno/audios", .audio), ("suno/lyrics", .text), ("suno/mp4", .video), ("suno/midi", .audio),
+        ("fish/tts", .audio),
+        ("kling/lip-sync", .video), ("openai/images/edits", .image), ("maestro/videos", .video),
+        ("digital-human/voices", .audio), ("qrart/generate", .image), ("webextrator/extract", .text),
+    ])
+    func `an endpoint says what it makes`(name: String, kind: EndpointKind) throws {
+        let profile = try #require(EndpointName(name).flatMap { catalog.endpoint($0) })
+        #expect(profile.kind == kind)
+    }
+
+    @Test(arguments: [
+        ("sync: {}", "sync"), ("examples: {a/b: nonsense}", "examples.a/b"), ("examples: {a/b: '{}'}", "examples.a/b"),
+        ("examples: {ab: '{\"x\": 1}'}", "examples.ab"), ("synchronous: {a: ['b c']}", "synchronous.a"),
+        ("synchronous: {a: b}", "synchronous.a"),
+    ])
+    func `a guide that makes no sense is refused with its field`(yaml: String, field: String) throws {
+        let error = try #require(throws: CatalogError.self) { try EndpointGuide(file: "g.yaml", yaml: yaml) }
+        guard case .badField(_, _, field, _) = error else {
+            Issue.record("\(error.message)")
+            return
+        }
+    }
+}

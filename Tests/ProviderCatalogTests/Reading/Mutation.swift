@@ -1,0 +1,106 @@
+import VerbatimJSON
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers for the same seed on every machine.
+struct SplitMix64: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
+/// Damages a provider's body as versions, proxies and bugs do, but never in a way that makes a success of it.
+///
+/// Fields are dropped, added, reordered, nulled, given other types and huge values. What says that a task runs or has
+/// failed may become nonsense, but by construction it does not vanish (dropping "failed" leaves a record that indeed
+/// says nothing of a failure) and does not become its opposite.
+struct Mutation {
+    private var random: SplitMix64
+
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+
+    mutating func mutate(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .object(let object): .object(mutate(object))
+        case .array(let elements): .array(mutate(elements))
+        case .null, .bool, .number, .string: value
+        }
+    }
+
+    private mutating func mutate(_ object: JSONObject) -> JSONObject {
+        var pairs: [(String, JSONValue)] = []
+        for member in object.members {
+            if let value = mutate(member) { pairs.append((member.name, value)) }
+        }
+        if chance(4) { pairs.shuffle(using: &random) }
+        if chance(4) { pairs.append(("zz\(random.next() % 1000)", nonsense())) }
+        return JSONObject(pairs)
+    }
+
+    private mutating func mutate(_ elements: [JSONValue]) -> [JSONValue] {
+        var kept: [JSONValue] = []
+        for element in elements where Self.holdsEvidence(element) || !chance(8) { kept.append(mutate(element)) }
+        return chance(4) ? kept.shuffled(using: &random) : kept
+    }
+
+    private mutating func mutate(_ member: JSONObject.Member) -> JSONValue? {
+        if Self.evidence.contains(member.name) {
+            return chance(6) ? damaged(member) : member.value
+        }
+        if Self.holdsEvidence(member.value) {
+            // Without a readable response nothing is known: retyping it must not help either.
+            return member.name == "response" && chance(12) ? text() : mutate(member.value)
+        }
+        switch random.next() % 12 {
+        case 0: return nil
+        case 1: return .null
+        case 2: return nonsense()
+        default: return mutate(member.value)
+        }
+    }
+
+    /// A value that no longer says what it did, nor anything better.
+    private mutating func damaged(_ member: JSONObject.Member) -> JSONValue {
+        switch member.name {
+        case "finished_at":
+            return [.null, false, [], [:], "soon"].randomElement(using: &random) ?? .null
+        case "success" where member.value == true:
+            return [nonsense(), .null, false].randomElement(using: &random) ?? .null
+        default:
+            return [text(), 7, .number(JSONNumber(Int64.max)), -3, [1], ["zz": 1]].randomElement(using: &random) ?? 7
+        }
+    }
+
+    private mutating func nonsense() -> JSONValue {
+        let values: [JSONValue] = [
+            text(), true, false, 0, -1, 42, .number(JSONNumber(Int64.max)), .number(JSONNumber(UInt64.max)), [], [:],
+            ["zz": ["zz": "https://example.org/zz.mp4"]], ["a", 1, .null],
+            .string(String(repeating: "z", count: 10_000)),
+        ]
+        return values.randomElement(using: &random) ?? .null
+    }
+
+    private mutating func text() -> JSONValue { .string("zz\(random.next() % 1000)") }
+
+    private mutating func chance(_ n: UInt64) -> Bool { random.next() % n == 0 }
+
+    /// What tells that a task runs, has failed, or has ended.
+    private static let evidence: Set<String> = [
+        "state", "status", "progress", "percent", "error", "success", "finished_at",
+    ]
+
+    private static func holdsEvidence(_ value: JSONValue) -> Bool {
+        switch value {
+        case .object(let object):
+            object.members.contains { evidence.contains($0.name) || holdsEvidence($0.value) }
+        case .array(let elements): elements.contains(where: holdsEvidence)
+        case .null, .bool, .number, .string: false
+        }
+    }
+}

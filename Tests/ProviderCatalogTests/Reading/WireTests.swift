@@ -1,0 +1,338 @@
+import ProviderCatalog
+import TaskModel
+import Testing
+import VerbatimJSON
+
+/// What endpoints told step by step send, and how they read what comes back.
+@Suite struct WireTests {
+    private let id: RemoteTaskID
+
+    init() throws { id = try #require(RemoteTaskID("t-1")) }
+
+    /// A definition whose one endpoint has these lines, indented by four.
+    private func endpoint(_ lines: String, top: String = "") throws -> EndpointProfile {
+        let yaml = """
+            provider: p
+            base_url: https://api.p.example
+            max_requests_per_second: 2
+            error: {code: /error/code, message: /error/message}
+            \(top)
+            endpoints:
+              make:
+            \(lines)
+            """
+        return try #require(try ProviderCatalog(definitions: [("p.yaml", yaml)]).endpoints.first)
+    }
+
+    private static let rest = """
+            results: [/url]
+            state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
+        """
+    private static let plain = """
+            submit: {path: "/v1/make"}
+            accepted: {id: /id}
+            poll: {path: "/v1/tasks/{id}", id: /id}
+        \(rest)
+        """
+
+    private func reply(_ status: Int, _ body: String) -> UpstreamReply {
+        UpstreamReply(status: status, body: Array(body.utf8))
+    }
+
+    private func state(_ rules: String, _ body: String, status: Int = 200) throws -> Observation.Verdict? {
+        let lines = """
+                submit: {path: "/v1/make"}
+                accepted: {id: /id}
+                poll: {path: "/v1/tasks/{id}"}
+                results: [/url]
+                state: \(rules)
+            """
+        guard case .observed(let observation) = try endpoint(lines).readLookup(reply(status, body), of: id) else {
+            return nil
+        }
+        return observation.verdict
+    }
+
+    private func isFailed(_ verdict: Observation.Verdict?) -> Bool {
+        if case .failed = verdict { true } else { false }
+    }
+
+    // MARK: Requests
+
+    @Test func `members of the request fill the address and the header, and leave the body`() throws {
+        let profile = try endpoint(
+            """
+                submit:
+                  path: "/v1/{+model}/make"
+                  query: {mode: "{mode}"}
+                  headers: {X-Engine: "{engine}"}
+                  set: {async: true}
+                  callback: {member: webhook}
+                accepted: {id: /id}
+                poll: {path: "/v1/tasks/{id}"}
+            \(Self.rest)
+            """)
+        let request = try JSONValue(
+            parsing: #"{"model":"a/b c","prompt":"x","seed":12345678901234567890,"engine":"s1"}"#)
+        let sent = try profile.submission(of: try #require(request.object), callbackURL: "https://me.example/c")
+        #expect(sent.method == "POST" && sent.path == "/v1/a/b%20c/make")
+        #expect(sent.headers == ["X-Engine": "s1"])
+        #expect(
+            String(decoding: sent.body ?? [], as: UTF8.self)
+                == #"{"prompt":"x","seed":12345678901234567890,"async":true,"webhook":"https://me.example/c"}"#)
+    }
+
+    @Test(arguments: [#"{}"#, #"{"model":""}"#, #"{"model":"../admin"}"#, #"{"model":"a//b"}"#, #"{"model":["a"]}"#])
+    func `a request that cannot fill the address is told before anything is sent`(body: String) throws {
+        let profile = try endpoint(Self.plain.replacing("/v1/make", with: "/v1/{+model}/make"))
+        #expect(profile.problem(with: try #require(try JSONValue(parsing: body).object))?.field == "model")
+    }
+
+    @Test func `a callback may go into the query`() throws {
+        let profile = try endpoint(Self.plain.replacing("make\"}", with: "make\", callback: {query: hook}}"))
+        let sent = try profile.submission(of: JSONObject(), callbackURL: "https://me.example/c?a=1")
+        #expect(sent.path == "/v1/make?hook=https%3A%2F%2Fme.example%2Fc%3Fa%3D1")
+    }
+
+    @Test func `polls may have a method, a body and a query of their own`() throws {
+        let profile = try endpoint(
+            Self.plain.replacing(
+                "poll: {path: \"/v1/tasks/{id}\"",
+                with: "poll: {method: POST, path: /q, query: {t: \"{id}\"}, body: {ids: [\"{id}\"], n: 1}"))
+        let sent = try profile.lookup(id)
+        #expect(sent.method == "POST" && sent.path == "/q?t=t-1")
+        #expect(String(decoding: sent.body ?? [], as: UTF8.self) == #"{"ids":["t-1"],"n":1}"#)
+    }
+
+    @Test func `an id cannot lead to another route`() throws {
+        let profile = try endpoint(Self.plain)
+        #expect(try profile.lookup(#require(RemoteTaskID("a/b?c"))).path == "/v1/tasks/a%2Fb%3Fc")
+        #expect(throws: RequestProblem.self) { try profile.lookup(#require(RemoteTaskID(".."))) }
+    }
+
+    // MARK: Addresses that replies name
+
+    private func followed(_ url: String) throws -> String? {
+        let profile = try endpoint(
+            Self.plain.replacing("{id: /id}", with: "{id: /id, poll_url: /urls/get}"),
+            top: "allowed_hosts: [other.example, \"*.p.example\"]")
+        return try profile.lookup(id, pollURL: url).url
+    }
+
+    @Test(arguments: [
+        "https://api.p.example/x?y=1", "https://api.p.example:443/x", "https://other.example/x",
+        "https://eu.p.example/x",
+        "https://API.P.EXAMPLE/x",
+    ])
+    func `an address at an allowed host is followed`(url: String) throws {
+        #expect(try followed(url) == url)
+    }
+
+    @Test(arguments: [
+        "https://evil.example/x", "http://api.p.example/x", "https://api.p.example.evil.example/x",
+        "https://p.example/x",
+        "https://api.p.example@evil.example/x", "https://api.p.example:444/x", "https://evilp.example/", "/x",
+        "https://api.p.example\\@evil.example/", "file:///etc/passwd", "https://", "https:// api.p.example/",
+    ])
+    func `an address at a foreign host or over another scheme is not`(url: String) throws {
+        let error = #expect(throws: RequestProblem.self) { try followed(url) }
+        #expect(error?.field == "poll_url")
+    }
+
+    @Test func `a provider that was moved is talked to at its new place only`() throws {
+        let yaml = WireDefinitionTests.valid.replacing("{id: /id}", with: "{id: /id, poll_url: /u}")
+        let moved = try ProviderCatalog(definitions: [("p.yaml", yaml)]).moved(to: ["p": "http://127.0.0.1:8090/p"])
+        let profile = try #require(moved.endpoints.first)
+        #expect(try profile.lookup(id, pollURL: "http://127.0.0.1:8090/p/x").url != nil)
+        #expect(throws: RequestProblem.self) { try profile.lookup(id, pollURL: "https://api.p.example/x") }
+        #expect(moved.provider("p")?.baseURL == "http://127.0.0.1:8090/p")
+    }
+
+    // MARK: Submissions
+
+    @Test func `a reply with an id is accepted, with the address it names`() throws {
+        let profile = try endpoint(
+            Self.plain.replacing("{id: /id}", with: "{id: [/task/id, /id], poll_url: /urls/get}"))
+        #expect(
+            profile.readSubmission(reply(201, #"{"id":12345678901234567890,"urls":{"get":"https://x.example"}}"#))
+                == .accepted(
+                    try #require(RemoteTaskID("12345678901234567890")), traceID: nil, pollURL: "https://x.example"))
+        guard case .unknown = profile.readSubmission(reply(200, "{}")) else {
+            Issue.record("no id proves nothing"); return
+        }
+        guard case .unknown = profile.readSubmission(reply(200, "<html>")) else {
+            Issue.record("no JSON proves nothing"); return
+        }
+    }
+
+    @Test func `a code may say whether it was taken`() throws {
+        let profile = try endpoint(
+            Self.plain.replacing("{id: /id}", with: "{id: /result, at: /code, words: [1, 21, 22]}")
+                + "\n    error: {code: /code, message: /description}",
+            top: "codes: {throttled: [23], refused: [24]}")
+        #expect(profile.readSubmission(reply(200, #"{"code":22,"result":"t-1"}"#)) == .accepted(id, traceID: nil))
+        guard case .throttled = profile.readSubmission(reply(200, #"{"code":23,"description":"full"}"#)) else {
+            Issue.record("23 is later")
+            return
+        }
+        guard
+            case .refused(let failure, stopsProvider: false) = profile.readSubmission(
+                reply(200, #"{"code":24,"description":"banned"}"#))
+        else {
+            Issue.record("24 is no")
+            return
+        }
+        #expect(failure.message == "banned")
+        guard case .unknown = profile.readSubmission(reply(200, #"{"code":9,"result":"t-1"}"#)) else {
+            Issue.record("an unknown code proves nothing")
+            return
+        }
+    }
+
+    @Test(arguments: [
+        (400, "refused"), (401, "stops"), (402, "stops"), (403, "refused"), (404, "refused"), (408, "unknown"),
+        (422, "refused"), (429, "throttled"), (500, "unknown"), (502, "unknown"), (504, "unknown"), (302, "unknown"),
+        (503, "throttled"), (418, "unknown"),
+    ])
+    func `statuses prove what they usually do, and what the definition says`(status: Int, expected: String) throws {
+        let profile = try endpoint(Self.plain, top: "statuses: {throttled: [503], outcome_unknown: [418]}")
+        let word =
+            switch profile.readSubmission(reply(status, #"{"error":{"code":"x","message":"y"}}"#)) {
+            case .accepted, .answered: "accepted"
+            case .throttled: "throttled"
+            case .refused(_, let stops): stops ? "stops" : "refused"
+            case .probablyRefused: "probably"
+            case .unknown: "unknown"
+            }
+        #expect(word == expected)
+    }
+
+    // MARK: States
+
+    @Test func `a word table is exact, and a word that nobody knows keeps the task running`() throws {
+        let rules = "[{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]"
+        #expect(try state(rules, #"{"status":"ok"}"#) == .succeeded(partial: false))
+        #expect(try isFailed(state(rules, #"{"status":"bad"}"#)))
+        for word in [#""run""#, #""OK""#, #""unheard""#, "null", "1", "{}", "[\"ok\"]"] {
+            #expect(try state(rules, "{\"status\":\(word)}") == .pending)
+        }
+    }
+
+    @Test func `Booleans, numbers, presence and statuses tell it too`() throws {
+        let flag = "[{present: /error, means: failed}, {at: /done, pending: [\"false\"], succeeded: [\"true\"]}]"
+        #expect(try state(flag, #"{"done":false}"#) == .pending)
+        #expect(try state(flag, #"{"done":true}"#) == .succeeded(partial: false))
+        #expect(try isFailed(state(flag, #"{"done":true,"error":{"code":7}}"#)))
+        let number = "[{at: /code, pending: [1], succeeded: [2], failed: [3]}]"
+        #expect(try state(number, #"{"code":2}"#) == .succeeded(partial: false))
+        let status =
+            "[{http_status: [202], means: pending}, {http_status: [200], means: succeeded}, {http_status: [410], means: failed}]"
+        #expect(try state(status, "", status: 202) == .pending)
+        #expect(try state(status, "{}", status: 200) == .succeeded(partial: false))
+        #expect(try isFailed(state(status, "{}", status: 410)))
+        let absence =
+            "[{absent: [/result, /error], means: pending}, {present: /error, means: failed}, {present: /result, means: succeeded}]"
+        #expect(try state(absence, #"{"result":[]}"#) == .pending)
+        #expect(try state(absence, #"{"result":["u"]}"#) == .succeeded(partial: false))
+    }
+
+    @Test func `a list has ended when all of it has`() throws {
+        let rules = "[{at: /songs/*/state, pending: [run], succeeded: [ok], failed: [bad]}]"
+        func songs(_ states: String...) throws -> Observation.Verdict? {
+            try state(rules, "{\"songs\":[\(states.map { "{\"state\":\"\($0)\"}" }.joined(separator: ","))]}")
+        }
+        #expect(try songs("ok", "run") == .pending)
+        #expect(try songs("ok", "what") == .pending)
+        #expect(try songs("ok", "ok") == .succeeded(partial: false))
+        #expect(try songs("ok", "bad") == .succeeded(partial: true))
+        #expect(try isFailed(songs("bad", "bad")))
+        #expect(try songs() == .pending)
+    }
+
+    @Test func `progress may be a percentage, a fraction or a text`() throws {
+        for (place, body) in [
+            ("{at: /p}", #"{"p":35}"#), ("{at: /p}", #"{"p":"35%"}"#), ("{at: /p, scale: fraction}", #"{"p":0.35}"#),
+        ] {
+            let profile = try endpoint(Self.plain + "\n    progress: \(place)")
+            guard case .observed(let observation) = profile.readLookup(reply(200, body), of: id) else {
+                Issue.record("unread"); return
+            }
+            #expect(observation.progress == 35)
+        }
+    }
+
+    @Test func `a query that fails says nothing about its task`() throws {
+        let profile = try endpoint(Self.plain)
+        #expect(profile.readLookup(reply(404, "{}"), of: id) == .notFound)
+        guard case .throttled = profile.readLookup(reply(429, ""), of: id) else { Issue.record("429"); return }
+        guard case .failed(_, stopsProvider: true) = profile.readLookup(reply(401, "{}"), of: id) else {
+            Issue.record("401"); return
+        }
+        for (status, body) in [(500, #"{"status":"bad"}"#), (200, "<html>"), (200, #"{"id":"other","status":"ok"}"#)] {
+            guard case .failed(_, stopsProvider: false) = profile.readLookup(reply(status, body), of: id) else {
+                Issue.record("\(status) \(body)")
+                return
+            }
+        }
+    }
+
+    // MARK: Batches, lists and results
+
+    @Test func `a batch is matched by id`() throws {
+        let profile = try endpoint(
+            Self.plain + "\n    batch: {size: 2, path: /many, body: {ids: \"{ids}\"}, items: /items, id: /id}")
+        let other = try #require(RemoteTaskID("t-2"))
+        let request = try #require(profile.batchLookup([id, other]))
+        #expect(String(decoding: request.body ?? [], as: UTF8.self) == #"{"ids":["t-1","t-2"]}"#)
+        let body = #"{"items":[{"id":"t-9","status":"ok"},{"id":"t-2","status":"ok"},{"id":"t-1","status":"run"}]}"#
+        guard case .observed(let found) = profile.readBatch(reply(200, body), of: [id, other]) else {
+            Issue.record("unread"); return
+        }
+        #expect(found.mapValues(\.verdict) == [id: .pending, other: .succeeded(partial: false)])
+    }
+
+    @Test func `a list of a span of time is asked for in the provider's units`() throws {
+        let list =
+            "list: {path: /list, query: {after: \"{from}\", n: \"{limit}\"}, time: milliseconds, items: /data, id: /id, created_at: /at, request: /input}"
+        let profile = try endpoint(Self.plain + "\n    \(list)")
+        #expect(profile.supportsListing && !profile.needsPersonWhenUncertain)
+        let from = Timestamp(milliseconds: 1_700_000_000_900)
+        #expect(profile.listing(from: from, to: from, offset: 0, limit: 5)?.path == "/list?after=1700000000000&n=5")
+        let body = #"{"data":[{"id":"t-1","at":1700000000000,"input":{"a":1}}]}"#
+        #expect(
+            profile.readListing(reply(200, body), limit: 5)
+                == .page(
+                    [
+                        ListedTask(
+                            remoteID: id, createdAt: Timestamp(milliseconds: 1_700_000_000_000), request: ["a": 1])
+                    ],
+                    isLast: true))
+    }
+
+    @Test func `a result that stands elsewhere is fetched, and its failure is not the task's`() throws {
+        let profile = try endpoint(Self.plain + "\n    result: {url: /response_url, failed_statuses: [422]}")
+        let done = Observation(.succeeded(partial: false), record: ["response_url": "https://api.p.example/r"])
+        #expect(try profile.resultRequest(of: id, record: done.record)?.url == "https://api.p.example/r")
+        guard case .observed(let read) = profile.readResult(reply(200, #"{"url":"u"}"#), after: done) else {
+            Issue.record("unread"); return
+        }
+        #expect(read.verdict == .succeeded(partial: false) && read.record == ["url": "u"])
+        guard case .failed = profile.readResult(reply(500, ""), after: done) else { Issue.record("500"); return }
+        guard case .failed = profile.readResult(reply(200, "<html>"), after: done) else { Issue.record("html"); return }
+        guard case .observed(let failed) = profile.readResult(reply(422, #"{"error":{"code":"c"}}"#), after: done)
+        else {
+            Issue.record("422")
+            return
+        }
+        #expect(isFailed(failed.verdict))
+        #expect(throws: RequestProblem.self) {
+            try profile.resultRequest(of: id, record: ["response_url": "https://evil.example/r"])
+        }
+    }
+
+    @Test func `a task is ended at the provider by the call that it has for that`() throws {
+        let profile = try endpoint(Self.plain + "\n    cancel: {method: PUT, path: \"/v1/{id}/cancel\"}")
+        #expect(try profile.cancellation(of: id) == UpstreamRequest(method: "PUT", path: "/v1/t-1/cancel"))
+        #expect(try endpoint(Self.plain).cancellation(of: id) == nil)
+    }
+}

@@ -1,0 +1,75 @@
+import Testing
+
+@testable import Sandbox
+
+@Suite struct FaultPlanTests {
+    @Test func `a plan names kinds, probabilities, numbers and spans`() throws {
+        let plan = try FaultPlan(parsing: "lost-reply@1,3, late-record=0.5:1500ms,429-retry-after@2:2s,poll-500=1")
+        #expect(
+            plan.rules == [
+                .init(kind: .lostReply, occurrence: .numbers([1, 3])),
+                .init(kind: .lateRecord, occurrence: .probability(0.5), span: .milliseconds(1500)),
+                .init(kind: .tooManyRequestsRetryAfter, occurrence: .numbers([2]), span: .seconds(2)),
+                .init(kind: .pollError, occurrence: .probability(1)),
+            ])
+    }
+
+    @Test func `a span may follow the last number of a list`() throws {
+        let plan = try FaultPlan(parsing: "late-record@1,3:2m")
+        #expect(plan.rules == [.init(kind: .lateRecord, occurrence: .numbers([1, 3]), span: .seconds(120))])
+    }
+
+    @Test func `a kind that begins with a digit is no number of the list before it`() throws {
+        let plan = try FaultPlan(parsing: "lost-reply@1,429@2")
+        #expect(plan.rules.map(\.kind) == [.lostReply, .tooManyRequests])
+    }
+
+    @Test(arguments: ["", "none", " none ", ","]) func `no faults have many spellings`(text: String) throws {
+        #expect(try FaultPlan(parsing: text) == .none)
+    }
+
+    @Test(arguments: [
+        ("lost-replies=1", FaultPlanError.unknownKind("lost-replies")),
+        ("none,busy=1", .unknownKind("none")),
+        ("busy", .missingOccurrence("busy")),
+        ("busy=2", .badProbability(kind: "busy", text: "2")),
+        ("busy=nan", .badProbability(kind: "busy", text: "nan")),
+        ("busy@0", .badNumber(kind: "busy", text: "0")),
+        ("busy@one", .badNumber(kind: "busy", text: "one")),
+        ("busy=0.1:3s", .unexpectedSpan(kind: "busy")),
+        ("hang=0.1:soon", .badSpan(kind: "hang", text: "soon")),
+        ("hang=0.1:9e9s", .badSpan(kind: "hang", text: "9e9s")),
+        ("busy=0.1,busy@2", .repeatedKind("busy")),
+    ])
+    func `a wrong plan is refused with words`(text: String, error: FaultPlanError) {
+        #expect(throws: error) { try FaultPlan(parsing: text) }
+        #expect(!error.description.isEmpty)
+    }
+
+    @Test func `the help names every kind`() {
+        for kind in FaultKind.allCases { #expect(FaultPlan.help.contains("  \(kind.rawValue) ")) }
+    }
+
+    @Test(arguments: [UInt64(1), 7, 42]) func `a probability is kept over many requests`(seed: UInt64) throws {
+        let plan = try FaultPlan(parsing: "lost-reply=0.1")
+        let struck = (1...10_000).count { plan.strikes(submit: $0, seed: seed).reply != nil }
+        #expect((850...1150).contains(struck), "seed \(seed)")
+    }
+
+    @Test func `a further rule does not move where the others strike`() throws {
+        let alone = try FaultPlan(parsing: "lost-reply=0.2")
+        let together = try FaultPlan(parsing: "lost-reply=0.2,late-record=0.5,poll-500=0.5")
+        for number in 1...200 {
+            #expect(
+                alone.strikes(submit: number, seed: 3).reply == together.strikes(submit: number, seed: 3).reply)
+        }
+    }
+
+    @Test func `a late record adds to a lost reply`() throws {
+        let plan = try FaultPlan(parsing: "late-record@1:3s,lost-reply@1")
+        let (reply, lateRecord) = plan.strikes(submit: 1, seed: 1)
+        #expect(reply?.kind == .lostReply)
+        #expect(lateRecord == .seconds(3))
+        #expect(plan.strikes(submit: 2, seed: 1).reply == nil)
+    }
+}

@@ -1,0 +1,16 @@
+import Testing
+
+@testable import Sandbox
+
+@Suite struct ProviderErrorTests {
+    @Test(arguments: [
+        (ProviderError.authorizationMissing, "errors__authorization_missing"), (.noToken, "errors__no_token"),
+        (.tokenExpired, "errors__token_expired"), (.usedUp, "errors__used_up"), (.noAPI, "errors__no_api"),
+        (.requestTooLarge, "errors__request_too_large"), (.moderated, "errors__forbidden_moderation"),
+        (.tooManyRequests, "errors__too_many_requests"), (.apiError, "errors__api_error"), (.busy, "errors__busy"),
+    ])
+    func `a refusal says word for word what is documented`(error: ProviderError, example: String) throws {
+        let documented = try Fixtures.json(example)
+        #expect(error.body(traceID: documented["trace_id"]?.stringValue ?? "") == documented)
+    }
+}

@@ -1,0 +1,69 @@
+import TaskModel
+import VerbatimJSON
+
+/// One task's log, led through the real state machine line by line.
+struct LogReplay {
+    private(set) var state: String?
+    private(set) var attempts = 0
+    private(set) var remoteID: String?
+    /// Decisions that allow another paid request.
+    private(set) var resubmissions = 0
+    private(set) var personalResubmissions = 0
+    private(set) var reopenings = 0
+    /// Whether it is with the provider because the queue sent it, rather than found, adopted, tracked or reopened.
+    private(set) var wasSent = false
+    /// When it became uncertain last, by the steady clock.
+    private(set) var uncertainSince: Int64?
+
+    /// Takes the next line; says what is wrong with it, if something is.
+    mutating func take(_ event: DiskView.EventLine, atSteady steady: Int64) -> String? {
+        defer {
+            state = event.to
+            remoteID = event.remoteID ?? remoteID
+            if event.kind == "submission_started" { attempts += 1 }
+            if event.kind == "reopened" { reopenings += 1 }
+            if event.to == "submitting" { wasSent = true }
+            if event.to == "running", !event.kind.hasPrefix("submission_") { wasSent = false }
+            if event.kind == "resubmitted" {
+                resubmissions += 1
+                if event.resolution == "resubmitted" { personalResubmissions += 1 }
+            }
+            if event.to == "uncertain", event.from != "uncertain" { uncertainSince = steady }
+        }
+        guard event.from == state else {
+            return "\(event.kind) starts from \(event.from ?? "nothing"), not \(state ?? "nothing")"
+        }
+        guard let from = event.from.flatMap(TaskState.init(rawValue:)) else {
+            let isBirth =
+                event.kind == "created" && event.to == "queued" || event.kind == "tracked" && event.to == "running"
+            return isBirth ? nil : "it begins with \(event.kind) to \(event.to)"
+        }
+        if event.kind == "late_result" {
+            return from.hasEnded && event.to == from.rawValue ? nil : "a late result in \(from)"
+        }
+        let leads = Self.candidates(event.kind).contains { candidate in
+            guard case .advance(let to) = TaskLifecycle.transition(from: from, on: candidate) else { return false }
+            return to.rawValue == event.to
+        }
+        return leads ? nil : "\(event.kind) does not lead from \(from) to \(event.to)"
+    }
+
+    /// The events of the engine that a line of that kind may stand for.
+    private static func candidates(_ kind: String) -> [TaskEvent] {
+        let failure = TaskFailure(code: "any", message: "any")
+        guard let id = RemoteTaskID("any") else { return [] }
+        let observations = [Observation.Verdict.pending, .succeeded(partial: false), .failed(failure)].map {
+            Observation($0, record: .null)
+        }
+        let all: [TaskEvent] =
+            [
+                .submissionStarted, .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
+                .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
+                .absentFromList, .lookupUndecided, .foundInList(id, traceID: nil), .adopted(id),
+                .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .vanished, .cancelRequested,
+                .reopenRequested, .deadlinePassed,
+            ] + observations.map { .observed($0) } + observations.map { .submissionAnswered($0, remoteID: id) }
+            + observations.map { .submissionAnswered($0, remoteID: nil) }
+        return all.filter { $0.kind == kind }
+    }
+}

@@ -1,0 +1,32 @@
+/// What must hold in every history, at every moment.
+enum Invariant: String, Sendable, CaseIterable {
+    case acceptedIsNeverLost = "what a client got an id for is never lost"
+    case errorMeansNothingStored = "a submission that was refused in words is not stored"
+    case oneTaskPerIntent = "what was asked for once, with whatever repeats, is one task"
+    case intentBeforeFirstByte = "the intent is on disk before the first byte goes out"
+    case billedOnce = "one intent is billed once, unless a person or a stated policy said otherwise"
+    case absenceIsProven = "a policy decides only after three whole readings of the list over two minutes"
+    case onlyWhatWasAsked = "a person's decision has a person"
+    case outcomeStands = "an outcome never changes by itself"
+    case outcomeIsTrue = "an outcome is what the provider or a person says"
+    case eventsInOrder = "every event is there, in order, and leads to the row's state"
+    case oneOwner = "a remote id has one owner"
+    case inFlightCap = "no more tasks are in flight than may be"
+    case submissionRate = "paid requests keep their distance"
+    case pollRate = "status queries keep to the provider's rate"
+    case everythingEnds = "in a world that has healed everything ends, or waits for a person and says why"
+    case lostIsFound = "what the provider's list shows plainly is found"
+}
+
+/// A history in which something does not hold.
+struct Violation: Error, Sendable, CustomStringConvertible {
+    let invariant: Invariant
+    let message: String
+
+    init(_ invariant: Invariant, _ message: String) {
+        self.invariant = invariant
+        self.message = message
+    }
+
+    var description: String { "\"\(invariant.rawValue)\" does not hold: \(message)" }
+}

@@ -1,0 +1,34 @@
+import Testing
+
+@Suite struct MutantTests {
+    /// More histories than any mutant has needed so far; each is tried on the same ones.
+    private static let mostHistories: UInt64 = 600
+
+    @Test(arguments: Mutant.all)
+    func `the simulation catches a Pollux that`(_ mutant: Mutant) async throws {
+        let stage = try Stage()
+        let simulation = Simulation(stage: stage, mutant: mutant)
+        let plain = Simulation(stage: stage)
+        for seed in 1...Self.mostHistories {
+            do throws(Simulation.Failure) {
+                _ = try await simulation.run(seed: seed)
+            } catch {
+                let violation = try #require(error.violation, "\(error)")
+                guard mutant.catchers.contains(violation.invariant) else {
+                    // Not the mutant's doing where the history does not hold without it either.
+                    do throws(Simulation.Failure) { _ = try await plain.run(seed: seed) } catch { continue }
+                    Issue.record("\(error)")
+                    return
+                }
+                print("A Pollux that \(mutant): seed \(seed): \(violation)")
+                return
+            }
+        }
+        Issue.record("nobody noticed a Pollux that \(mutant) in \(Self.mostHistories) histories")
+    }
+
+    @Test func `every invariant has a mutant that it catches`() {
+        let caught = Mutant.all.reduce(into: Set<Invariant>()) { $0.formUnion($1.catchers) }
+        #expect(caught == Set(Invariant.allCases))
+    }
+}

@@ -1,0 +1,107 @@
+import TaskModel
+import TaskStore
+import TaskTesting
+
+/// The real store with one of its promises broken.
+struct BrokenStore: StoreWrapper {
+    /// Which promise.
+    enum Fault: Sendable {
+        /// Says that the intent is on disk, and does not write it.
+        case forgetsIntent
+        /// Says that a task is on disk, and does not write it.
+        case losesAccepted
+        /// Knows no idempotency keys.
+        case ignoresKeys
+        /// Sees nothing in flight.
+        case seesNoneInFlight
+        /// What a dead daemon was sending goes back to the queue.
+        case resendsAfterCrash
+        /// Sends again what a person should decide about.
+        case resendsHeld
+        /// Gives up at once what a list does not show.
+        case believesFirstReading
+        /// Never looks again at a task that it has put off.
+        case forgetsPutOff
+        /// Says that nothing was stored, after storing it.
+        case reportsStoredAsFull
+        /// Finds no lost submission in any list.
+        case findsNothing
+    }
+
+    let fault: Fault
+    let base: any TaskStore
+
+    func insert(_ submission: NewTask) async throws(TaskStoreError) -> Insertion {
+        switch fault {
+        case .losesAccepted where submission.task.id.text.hasSuffix("0"): return .created
+        case .ignoresKeys:
+            return try await base.insert(NewTask(task: submission.task, payload: submission.payload))
+        case .reportsStoredAsFull where submission.task.id.text.hasSuffix("0"):
+            _ = try await base.insert(submission)
+            throw .full
+        default: return try await base.insert(submission)
+        }
+    }
+
+    func apply(
+        _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
+    ) async throws(TaskStoreError) -> TaskChange? {
+        if case .forgetsIntent = fault, case .submissionStarted = event, let task = try await base.task(id) {
+            return TaskLifecycle.apply(event, to: task, at: now, nextDueAt: nextDueAt)
+        }
+        return try await base.apply(event, to: id, at: now, nextDueAt: nextDueAt)
+    }
+
+    func apply(
+        _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson]
+    ) async throws(TaskStoreError) -> [TaskChange] {
+        try await base.apply(batch.map(broken), at: now, teaching: lessons)
+    }
+
+    private func broken(_ planned: PlannedEvent) -> PlannedEvent {
+        guard case .submissionInterrupted(let failure, _) = planned.event else { return planned }
+        let isCrash = failure.code == "daemon_stopped"
+        if case .resendsAfterCrash = fault, isCrash {
+            return PlannedEvent(.submissionNotAccepted(failure), for: planned.task, nextDueAt: planned.nextDueAt)
+        }
+        return planned
+    }
+
+    func settle(
+        service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
+        deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
+    ) async throws(TaskStoreError) -> [TaskChange] {
+        let fault = fault
+        return try await base.settle(service: service, attemptedIn: window, candidates: candidates, at: now) { view in
+            decide(view).map { planned in
+                if case .findsNothing = fault, case .foundInList = planned.event {
+                    return PlannedEvent(.lookupUndecided, for: planned.task, nextDueAt: planned.nextDueAt)
+                }
+                guard case .absentFromList = planned.event else { return planned }
+                switch fault {
+                case .resendsHeld:
+                    return PlannedEvent(
+                        .resubmitted(.resubmittedByPolicy), for: planned.task, nextDueAt: planned.nextDueAt)
+                case .believesFirstReading:
+                    let lost = TaskFailure.submissionLost(because: "it is not there")
+                    return PlannedEvent(.givenUp(lost, .givenUpByPolicy), for: planned.task, nextDueAt: nil)
+                default: return planned
+                }
+            }
+        }
+    }
+
+    func postpone(_ ids: [TaskID], until nextDueAt: Timestamp) async throws(TaskStoreError) {
+        if case .forgetsPutOff = fault {
+            return try await base.postpone(ids, until: nextDueAt + .seconds(1_000_000_000))
+        }
+        try await base.postpone(ids, until: nextDueAt)
+    }
+
+    func inFlight(
+        in states: [TaskState], of service: String, upTo most: Int
+    ) async throws(TaskStoreError) -> Int {
+        if case .seesNoneInFlight = fault { return 0 }
+        return try await base.inFlight(in: states, of: service, upTo: most)
+    }
+}

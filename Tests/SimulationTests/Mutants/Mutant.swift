@@ -1,0 +1,141 @@
+import ProviderCatalog
+import TaskEngine
+import TaskStore
+
+/// A Pollux that is broken on purpose, in one way.
+struct Mutant: Sendable, CustomStringConvertible {
+    /// What it does wrong.
+    let name: String
+    /// The invariants that may catch it.
+    let catchers: Set<Invariant>
+    /// A start leaves alone what a dead daemon was doing.
+    var skipsRecovery = false
+    /// A crash loses what is in the write-ahead log.
+    var losesLog = false
+    var limits: (@Sendable (inout EngineLimits) -> Void)?
+    var store: (@Sendable (any TaskStore, _ path: String) throws -> any TaskStore)?
+    var transport: BrokenTransport.Fault?
+    /// The only endpoint that its programs use, where that shows it sooner.
+    var endpoint: String?
+
+    init(_ name: String, caughtBy catchers: Set<Invariant>) {
+        self.name = name
+        self.catchers = catchers
+    }
+
+    /// The store as this mutant has it.
+    func wrap(_ store: any TaskStore, path: String) throws -> any TaskStore { try self.store?(store, path) ?? store }
+
+    /// The wire as this mutant has it.
+    func wrap(_ upstream: any UpstreamTransport) -> any UpstreamTransport {
+        transport.map { BrokenTransport(fault: $0, base: upstream) } ?? upstream
+    }
+
+    var description: String { name }
+}
+
+extension Mutant {
+    private static func breaking(
+        _ fault: BrokenStore.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = Mutant(name, caughtBy: catchers)
+        mutant.store = { base, _ in BrokenStore(fault: fault, base: base) }
+        return mutant
+    }
+
+    private static func breaking(
+        _ fault: BrokenTransport.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = Mutant(name, caughtBy: catchers)
+        mutant.transport = fault
+        return mutant
+    }
+
+    private static func loosening(
+        _ name: String, caughtBy catchers: Set<Invariant>, with endpoint: String? = nil,
+        _ loosen: @escaping @Sendable (inout EngineLimits) -> Void
+    ) -> Mutant {
+        var mutant = Mutant(name, caughtBy: catchers)
+        mutant.limits = loosen
+        mutant.endpoint = endpoint
+        return mutant
+    }
+
+    private static func tampering(
+        _ name: String, caughtBy catchers: Set<Invariant>, before: String? = nil, after: String? = nil,
+        around verb: String? = nil
+    ) -> Mutant {
+        var mutant = Mutant(name, caughtBy: catchers)
+        mutant.store = { base, path in
+            try TamperedStore(base, path: path, before: before, after: after, around: verb)
+        }
+        return mutant
+    }
+
+    private static var withoutRecovery: Mutant {
+        var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
+        mutant.skipsRecovery = true
+        return mutant
+    }
+
+    private static var withoutLog: Mutant {
+        var mutant = Mutant("loses its last commits in a crash", caughtBy: [.acceptedIsNeverLost, .eventsInOrder])
+        mutant.losesLog = true
+        return mutant
+    }
+
+    /// All of them; every invariant has one at least.
+    static let all: [Mutant] = [
+        breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
+        withoutLog,
+        tampering(
+            "throws failed tasks away", caughtBy: [.acceptedIsNeverLost],
+            after: "DELETE FROM task WHERE state = 'failed'"),
+        breaking(
+            .reportsStoredAsFull, "says that it did not store what it stored", caughtBy: [.errorMeansNothingStored]),
+        breaking(.ignoresKeys, "ignores idempotency keys", caughtBy: [.oneTaskPerIntent]),
+        breaking(.forgetsIntent, "forgets the intent commit", caughtBy: [.intentBeforeFirstByte]),
+        breaking(.retries, "retries a paid request", caughtBy: [.billedOnce]),
+        breaking(.callsLostUnsent, "takes a lost reply for an unsent request", caughtBy: [.billedOnce]),
+        breaking(.resendsAfterCrash, "sends again after a crash", caughtBy: [.billedOnce]),
+        breaking(
+            .resendsHeld, "sends again what a person should decide about",
+            caughtBy: [.onlyWhatWasAsked, .absenceIsProven]),
+        breaking(
+            .believesFirstReading, "gives up after one reading", caughtBy: [.absenceIsProven, .onlyWhatWasAsked]),
+        loosening("takes one reading for proof", caughtBy: [.absenceIsProven]) { limits in
+            limits.absentReadings = 1
+            limits.absentSpan = .zero
+        },
+        tampering(
+            "applies a late result over an outcome", caughtBy: [.outcomeStands],
+            before: """
+                UPDATE task_payload SET response = '{"late": true}' WHERE task_key IN (
+                  SELECT task_key FROM task WHERE state = 'succeeded')
+                """),
+        tampering(
+            "lets a failed task run again", caughtBy: [.eventsInOrder, .outcomeStands],
+            after: """
+                UPDATE task SET state = 'running', ended_at_ms = NULL, next_due_at_ms = created_at_ms
+                WHERE state = 'failed' AND remote_id IS NOT NULL
+                """),
+        breaking(.swapsRecords, "confuses the records of two tasks", caughtBy: [.outcomeIsTrue]),
+        tampering(
+            "drops an event", caughtBy: [.eventsInOrder],
+            after: "DELETE FROM event WHERE kind = 'submission_accepted'"),
+        tampering(
+            "matches a record that another task owns", caughtBy: [.oneOwner],
+            before: "UPDATE task SET remote_id = '~' || remote_id WHERE remote_id IS NOT NULL",
+            after: "UPDATE task SET remote_id = substr(remote_id, 2) WHERE remote_id LIKE '~%'", around: "settle"),
+        breaking(.seesNoneInFlight, "ignores the cap of tasks in flight", caughtBy: [.inFlightCap]),
+        loosening("ignores the rate of paid requests", caughtBy: [.submissionRate], with: "song/audios") {
+            $0.submissionsPerSecond = 1_000
+        },
+        loosening("ignores the rate of status queries", caughtBy: [.pollRate]) {
+            $0.pollsPerSecond = 1_000
+        },
+        withoutRecovery,
+        breaking(.forgetsPutOff, "never looks again at what it has put off", caughtBy: [.everythingEnds]),
+        breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
+    ]
+}

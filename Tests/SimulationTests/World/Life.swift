@@ -1,0 +1,79 @@
+import Logging
+import SQLiteTaskStore
+import Synchronization
+import TaskModel
+import TaskStore
+import TaskTesting
+
+@testable import TaskEngine
+
+/// One life of the daemon, from its start to a crash.
+struct Life: Sendable {
+    /// One piece of claimed work, whatever loop it came from.
+    struct Piece: Sendable {
+        let name: String
+        let perform: @Sendable () async -> Void
+    }
+
+    /// What a claim brought.
+    struct Claim: Sendable {
+        let pieces: [Piece]
+        let next: Result<Timestamp, TaskStoreError>
+    }
+
+    /// A loop without its kind of work.
+    struct Loop: Sendable {
+        let name: String
+        let claim: @Sendable () async -> Claim
+
+        init<Driven: WorkLoop>(_ loop: Driven, _ name: String, piece: @escaping @Sendable (Driven.Work) -> String) {
+            self.name = name
+            claim = {
+                var work: [Driven.Work] = []
+                let next: Result<Timestamp, TaskStoreError>
+                do throws(TaskStoreError) {
+                    next = .success(try await loop.claim(into: &work, at: loop.context.time.now()))
+                } catch {
+                    next = .failure(error)
+                }
+                let pieces = work.map { work in Piece(name: piece(work)) { await loop.perform(work) } }
+                return Claim(pieces: pieces, next: next)
+            }
+        }
+    }
+
+    /// Whether this daemon has been killed.
+    final class Pulse: Sendable {
+        private let stopped = Mutex(false)
+        var isDead: Bool { stopped.withLock { $0 } }
+        func stop() { stopped.withLock { $0 = true } }
+    }
+
+    let service: TaskService
+    let loops: [Loop]
+
+    /// Starts as the daemon does: reads what holds requests back, then declares lost what a dead daemon left behind.
+    init(
+        on sqlite: SQLiteTaskStore, path: String, in world: World, number: Int, pulse: Pulse, mutant: Mutant?
+    ) async throws {
+        let base = try mutant?.wrap(sqlite, path: path) ?? sqlite
+        let store = SteppedStore(base: base, world: world) { pulse.isDead }
+        let upstream = SimulatedUpstream(world: world) { pulse.isDead }
+        var limits = EngineLimits()
+        mutant?.limits?(&limits)
+        let context = try await EngineContext(
+            store: store, catalog: world.catalog,
+            transport: mutant?.wrap(upstream) ?? upstream, limits: limits, hasToken: { _ in true }, time: world.clock,
+            random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
+            logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
+        if mutant?.skipsRecovery != true { try await Recovery.run(context) }
+        let engine = TaskEngine(context)
+        service = engine.service
+        loops = [
+            Loop(engine.deadlines, "deadlines") { _ in "deadlines" },
+            Loop(engine.reconciler, "reconciler") { "look up \($0.service)" },
+            Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
+            Loop(engine.submitter, "submitter") { "submit \($0.task.id)" },
+        ]
+    }
+}

@@ -1,0 +1,65 @@
+import ProviderCatalog
+import Synchronization
+import TaskModel
+
+/// What outlives every crash: time, the provider, the dice, and what is wrong with the world right now.
+final class World: Sendable {
+    let seed: UInt64
+    let catalog: ProviderCatalog
+    let turnstile = Turnstile()
+    let clock: SimulatedClock
+    let trace: Trace
+    let dice: Dice
+    let truth: ProviderTruth
+    private let state: Mutex<State>
+
+    private struct State {
+        var weather: Weather
+        var isDiskFull = false
+        var isTouched = true
+        var refusedWrites = 0
+    }
+
+    init(seed: UInt64, catalog: ProviderCatalog, tail: Int) {
+        self.seed = seed
+        self.catalog = catalog
+        clock = SimulatedClock(turnstile: turnstile)
+        trace = Trace(clock: clock, tail: tail)
+        dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
+        truth = ProviderTruth(dice: dice, clock: clock, trace: trace)
+        state = Mutex(State(weather: Weather(dice: dice)))
+    }
+
+    /// What goes wrong how often.
+    var weather: Weather { state.withLock { $0.weather } }
+
+    /// Whether the disk has no room for writes.
+    var isDiskFull: Bool {
+        get { state.withLock { $0.isDiskFull } }
+        set { state.withLock { $0.isDiskFull = newValue } }
+    }
+
+    /// From now on nothing goes wrong any more, and the clock is right.
+    func heal() {
+        note("the world heals")
+        state.withLock { state in
+            state.weather = .fair
+            state.isDiskFull = false
+        }
+        clock.correct()
+    }
+
+    /// Something changed that is worth a look.
+    func touch() { state.withLock { $0.isTouched = true } }
+
+    /// Whether something changed since the last look.
+    func takeTouch() -> Bool {
+        state.withLock { state in
+            defer { state.isTouched = false }
+            return state.isTouched
+        }
+    }
+
+    /// Writes into the trace who did what.
+    func note(_ text: String) { trace.note("\(Turnstile.player): \(text)") }
+}

@@ -1,0 +1,304 @@
+import ProviderCatalog
+import SQLiteTaskStore
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@Suite(.timeLimit(.minutes(2))) struct ReconcilerTests {
+    private let start = ManualTimeSource.start
+
+    private func uncertain(
+        _ number: Int, _ endpoint: String = "image/make", policy: UncertainPolicy = .hold
+    ) -> TrackedTask {
+        .task(number, state: .uncertain, endpoint: endpoint, onUncertain: policy)
+    }
+
+    private func listed(_ id: String, _ request: JSONValue = ["prompt": "a cat"]) -> JSONValue {
+        Record.listed(id, request: request, at: start + .seconds(1))
+    }
+
+    /// Looks whenever it is time to, for so long.
+    private func look(_ world: EngineWorld, for duration: Duration) async throws {
+        let end = world.time.now() + duration
+        while world.time.now() <= end {
+            let comeBack = try await world.engine.reconciler.step()
+            let next = try await world.sqlite.nextDue(in: .uncertain, of: "image") ?? end + .seconds(1)
+            // A gate that is closed outlasts the due time; work that was claimed says "at once".
+            world.time.set(to: max(comeBack < end ? comeBack : next, next, world.time.now() + .milliseconds(1)))
+        }
+    }
+
+    @Test func `a lost submission is found by the request that the list echoes`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        world.provider.enqueue(
+            .items([listed("r-9", ["prompt": "a dog"]), listed("r-1", ["prompt": "a cat", "model": "v6"])]))
+        world.provider.enqueue(.items([]))
+        _ = try await world.engine.reconciler.step()
+        let task = try await world.task(id)
+        #expect(task.state == .running)
+        #expect(task.remoteID?.text == "r-1")
+        #expect(task.resolution == .foundInList)
+        let body = try #require(world.provider.queries.first?.body)
+        #expect(body["created_at_min"]?.number?.integer.map { $0 <= 1_795_000_000 - 60 } == true)
+        #expect(body["created_at_max"]?.number?.integer.map { $0 >= 1_795_000_000 + 60 } == true)
+        #expect(body["ids"] == nil)
+        #expect(world.provider.paid.isEmpty)
+    }
+
+    @Test func `an id that another task owns is not taken`() async throws {
+        let world = try await EngineWorld()
+        try await world.insert(.task(5, state: .succeeded, remoteID: "r-1"))
+        let id = try await world.insert(uncertain(1))
+        world.provider.enqueue(.items([listed("r-1")]))
+        world.provider.enqueue(.items([]))
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(try await world.task(id).attempt?.absentReadings == 1)
+    }
+
+    @Test func `two equal requests and one record leave one of them waiting`() async throws {
+        let world = try await EngineWorld()
+        let ids = [try await world.insert(uncertain(1)), try await world.insert(uncertain(2))]
+        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
+            .items([listed("r-1", ["prompt": "a cat"])])
+        }
+        try await look(world, for: .seconds(30))
+        var states: [TaskState] = []
+        for id in ids { states.append(try await world.task(id).state) }
+        #expect(states.filter { $0 == .running }.count == 1)
+        #expect(states.filter { $0 == .uncertain }.count == 1)
+    }
+
+    @Test func `a record that may be of a task being sent waits for its reply`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
+        try await world.insert(.task(2, state: .submitting))
+        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
+            .items([listed("r-1", ["prompt": "a cat"])])
+        }
+        try await look(world, for: .seconds(600))
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(try await world.task(id).attempt?.absentReadings == 0)
+    }
+
+    @Test func `all pages of the list are read`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        let records = (0..<120).map { listed("r-\($0)", $0 == 119 ? ["prompt": "a cat"] : ["prompt": "a dog"]) }
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items(Array(records.dropFirst(offset).prefix(50)))
+        }
+        _ = try await world.engine.reconciler.step()
+        // Three with records, and an empty one that shows the end.
+        #expect(world.provider.sent.count == 4)
+        #expect(try await world.task(id).remoteID?.text == "r-119")
+    }
+
+    @Test func `pages keep to the rate of the provider`() async throws {
+        var limits = EngineLimits()
+        limits.pollsPerSecond = 2
+        let world = try await EngineWorld(limits: limits)
+        world.time.advance(by: .seconds(1))
+        try await world.insert(uncertain(1))
+        let records = (0..<60).map { listed("r-\($0)", ["prompt": "a dog"]) }
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items(Array(records.dropFirst(offset).prefix(50)))
+        }
+        async let stepping = world.engine.reconciler.step()
+        await world.time.untilSleeping()
+        #expect(world.provider.sent.count == 1)
+        world.time.advance(by: .milliseconds(550))
+        _ = try await stepping
+        #expect(world.provider.sent.count == 2)
+    }
+
+    @Test func `a record that appears late is still found`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        let start = start
+        world.provider.play { [world, listed] _ async throws(UpstreamTransportError) in
+            .items(world.time.now() > start + .seconds(200) ? [listed("r-1", ["prompt": "a cat"])] : [])
+        }
+        try await look(world, for: .seconds(300))
+        #expect(try await world.task(id).state == .running)
+        // At most the largest gap later.
+        #expect(try await world.task(id).nextDueAt.map { $0 <= start + .seconds(261) } == true)
+    }
+
+    @Test(arguments: [UncertainPolicy.resubmitIfAbsent, .fail])
+    func `a list that cannot be read to its end proves no absence`(policy: UncertainPolicy) async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1, policy: policy))
+        // It ignores the offset: the same full page for ever, while the task stands on the next.
+        let page = (0..<50).map { listed("r-\($0)", ["prompt": "a dog"]) }
+        world.provider.play { _ async throws(UpstreamTransportError) in .items(page) }
+        try await look(world, for: .seconds(900))
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(try await world.task(id).attempt?.absentReadings == 0)
+        #expect(world.provider.sent.count < 200)
+    }
+
+    @Test func `a task on the part of a list that can be read is found`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        let page = (0..<50).map { listed("r-\($0)", $0 == 7 ? ["prompt": "a cat"] : ["prompt": "a dog"]) }
+        world.provider.play { _ async throws(UpstreamTransportError) in .items(page) }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).remoteID?.text == "r-7")
+    }
+
+    @Test func `a list that is too long proves no absence and is not read in a hurry`() async throws {
+        var limits = EngineLimits()
+        limits.listPages = 4
+        let world = try await EngineWorld(limits: limits)
+        let id = try await world.insert(uncertain(1, policy: .fail))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items((0..<50).map { Record.listed("r-\(offset + $0)", request: ["prompt": "a dog"], at: nil) })
+        }
+        try await look(world, for: .seconds(300))
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(world.provider.sent.count <= 4 * 25)
+    }
+
+    // MARK: Proof of absence
+
+    @Test func `hold never ends by itself`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        try await look(world, for: .seconds(86_400))
+        let task = try await world.task(id)
+        #expect(task.state == .uncertain)
+        #expect(world.provider.paid.isEmpty)
+        // Within a minute for ten minutes, then less and less often.
+        #expect(world.provider.sent.count > 15 && world.provider.sent.count < 60)
+        #expect(await world.service.outlook(of: task).waitingFor?.code == "lookup")
+    }
+
+    @Test func `resubmit_if_absent sends again after three readings over two minutes`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        let start = world.time.now()
+        while try await world.task(id).state == .uncertain {
+            _ = try await world.engine.reconciler.step()
+            world.time.set(to: max(try await world.task(id).nextDueAt ?? start, world.time.now()))
+        }
+        #expect(world.time.now() - start >= .seconds(120))
+        #expect(world.time.now() - start <= .seconds(200))
+        #expect(world.provider.sent.count >= 3)
+        #expect(try await world.task(id).state == .queued)
+        world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-2") }
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).resolution == .resubmittedByPolicy)
+        #expect(try await world.task(id).attempts == 2)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `fail ends it with submission_lost under the same proof`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1, policy: .fail))
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        try await look(world, for: .seconds(100))
+        #expect(try await world.task(id).state == .uncertain)
+        try await look(world, for: .seconds(100))
+        #expect(try await world.task(id).failure?.code == "submission_lost")
+    }
+
+    @Test func `a probable refusal fails with the provider's error once the list does not show it`() async throws {
+        let world = try await EngineWorld()
+        world.provider.enqueue(.error("api_error", status: 500))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        try await look(world, for: .seconds(200))
+        let task = try await world.task(id)
+        #expect(task.state == .failed)
+        #expect(task.failure?.code == "api_error")
+        #expect(task.resolution == .refusalConfirmed)
+    }
+
+    @Test(arguments: [
+        UpstreamReply.text("<html>", status: 502), .error("rate_limited", status: 429),
+        .error("forbidden", status: 403),
+    ])
+    func `a reading that fails does not count and slows the service`(reply: UpstreamReply) async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1, policy: .fail))
+        world.provider.play { _ async throws(UpstreamTransportError) in reply }
+        try await look(world, for: .seconds(60))
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(try await world.task(id).attempt?.absentReadings == 0)
+        let asked = world.provider.sent.count
+        _ = try await world.engine.reconciler.step()
+        #expect(world.provider.sent.count <= asked + 1)
+    }
+
+    @Test func `a reading that fails on a later page counts for nothing`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        let page = (0..<50).map { listed("r-\($0)", ["prompt": "a dog"]) }
+        world.provider.enqueue(.items(page), .text("<html>", status: 502))
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).attempt?.absentReadings == 0)
+    }
+
+    // MARK: What must not hold up the rest
+
+    @Test func `an uncertain task of an endpoint that is gone holds up no other`() async throws {
+        let world = try await EngineWorld()
+        let gone = try await world.insert(uncertain(1, "image/gone"))
+        let known = try await world.insert(uncertain(2))
+        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
+            .items([listed("r-1", ["prompt": "a cat"])])
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(known).state == .running)
+        #expect(try await world.task(gone).state == .uncertain)
+    }
+
+    @Test func `a provider without a list is not asked for one`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1, "single/make"))
+        let comeBack = try await world.engine.reconciler.step()
+        #expect(world.provider.sent.isEmpty)
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(comeBack > world.time.now())
+    }
+
+    @Test func `a service whose look-up could not be planned is looked at again`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        world.store.fail(next: 1, with: .locked) { call in
+            if case .read("due") = call { true } else { false }
+        }
+        _ = try? await world.engine.reconciler.step()
+        world.provider.enqueue(.items([listed("r-1")]))
+        world.provider.enqueue(.items([]))
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .running)
+    }
+
+    @Test func `a full disk while settling settles nothing and is tried again`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1))
+        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
+            .items([listed("r-1", ["prompt": "a cat"])])
+        }
+        world.store.fail(next: 1, with: .full) { call in
+            if case .write("settle") = call { true } else { false }
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .uncertain)
+        world.time.advance(by: .seconds(1))
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .running)
+    }
+}

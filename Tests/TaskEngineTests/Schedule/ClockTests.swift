@@ -1,0 +1,117 @@
+import PollingPolicy
+import ProviderCatalog
+import SQLiteTaskStore
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+
+/// A wall clock that is set while tasks run, and a machine that sleeps.
+@Suite(.timeLimit(.minutes(5))) struct ClockTests {
+    /// What the same tasks cost when nobody touches the clock.
+    private func calls(settingClockBy jump: Duration) async throws -> (SimulatedUpstream, EngineWorld) {
+        let world = try await EngineWorld()
+        let upstream = SimulatedUpstream(time: world.time, taking: Durations.logNormal(60, 0.25))
+        for _ in 0..<40 { try await world.submit("image/make") }
+        let driver = EngineDriver(world, upstream)
+        try await driver.run(for: .seconds(45))
+        world.time.setWallClock(by: jump)
+        try await driver.run(for: .seconds(600))
+        return (upstream, world)
+    }
+
+    @Test(arguments: [-3_600, 3_600, -86_400 * 30, 10])
+    func `a clock that is set stalls nothing and starts no storm`(seconds: Int) async throws {
+        let (still, _) = try await calls(settingClockBy: .zero)
+        let (upstream, world) = try await calls(settingClockBy: .seconds(seconds))
+        #expect(try await world.sqlite.counts().map(\.state) == [.succeeded])
+        #expect(upstream.queries.count <= still.queries.count * 5 / 4 + 2)
+        // Each end is noticed as soon as ever.
+        for number in 1...40 {
+            let id = "job-\(number)"
+            let end = try #require(upstream.end(of: id))
+            let seen = upstream.queries.first { $0.ids.contains(id) && $0.at >= end }
+            #expect(try #require(seen).at - end <= PollingPolicy().maxGap)
+        }
+    }
+
+    @Test func `a machine that slept for an hour goes on without a storm`() async throws {
+        let world = try await EngineWorld()
+        let upstream = SimulatedUpstream(time: world.time, taking: Durations.logNormal(60, 0.25))
+        for _ in 0..<40 { try await world.submit("image/make") }
+        let driver = EngineDriver(world, upstream)
+        try await driver.run(for: .seconds(30))
+        let before = upstream.calls.count
+        world.time.advance(by: .seconds(3_600))
+        try await driver.run(for: .seconds(60))
+        #expect(try await world.sqlite.counts().map(\.state) == [.succeeded])
+        #expect(upstream.calls.count - before <= 2)
+        // The hour was nobody's fault: it is not counted as lateness.
+        let report = try await world.service.endpoint("image/make")
+        #expect(report.tracking.finished == 40)
+        #expect(report.tracking.meanLateness == nil)
+    }
+
+    @Test func `a clock that was set back while the daemon was down stalls nothing`() async throws {
+        let world = try await EngineWorld()
+        let later = world.time.now() + .seconds(3_600)
+        for number in 1...3 {
+            var task = TrackedTask.task(number, state: .running, at: later - .seconds(30))
+            task.ageFrom = later - .seconds(30)
+            task.lastPendingAt = later
+            task.nextDueAt = later + .seconds(20)
+            try await world.insert(task)
+        }
+        world.provider.play { sent async throws(UpstreamTransportError) in .items(sent.ids.map(Record.succeeded)) }
+        try await Recovery.run(world.context)
+        let start = world.time.elapsed()
+        while try await world.sqlite.counts().contains(where: { $0.state == .running }),
+            world.time.elapsed() - start < .seconds(300)
+        {
+            world.time.set(to: max(try await world.engine.scheduler.step(), world.time.now() + .milliseconds(1)))
+        }
+        #expect(world.time.elapsed() - start <= PollingPolicy().maxGap)
+        #expect(world.provider.sent.count == 1)
+    }
+
+    @Test func `a clock that is set back keeps no gate closed an hour longer`() async throws {
+        let world = try await EngineWorld()
+        try await world.insert(.task(1, state: .running))
+        world.provider.play { _ async throws(UpstreamTransportError) in
+            .error("rate_limited", status: 429, retryAfter: .seconds(90))
+        }
+        _ = try await world.engine.scheduler.step()
+        #expect(world.provider.sent.count == 1)
+        world.time.setWallClock(by: .seconds(-3_600))
+        let comeBack = try await world.engine.scheduler.step()
+        #expect(comeBack - world.time.now() <= .seconds(90))
+        world.time.advance(by: .seconds(91))
+        _ = try await world.engine.scheduler.step()
+        #expect(world.provider.sent.count == 2)
+    }
+
+    @Test func `what could not be moved for want of disk is moved later`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .running))
+        let due = try #require(await world.task(id).nextDueAt)
+        world.store.fail(next: 1, with: .full)
+        world.time.setWallClock(by: .seconds(-3_600))
+        await #expect(throws: TaskStoreError.full) { try await world.engine.scheduler.step() }
+        world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("remote-1")) }
+        _ = try await world.engine.scheduler.step()
+        #expect(world.provider.sent.count == 1)
+        #expect(try await world.task(id).ageFrom == nil)
+        #expect(try await world.task(id).nextDueAt.map { $0 < due } == true)
+    }
+
+    @Test func `nobody sleeps longer because the clock was set back`() async throws {
+        let time = ManualTimeSource()
+        async let sleeping: Void = time.sleep(until: time.now() + .seconds(60))
+        await time.untilSleeping()
+        time.setWallClock(by: .seconds(-3_600))
+        time.advance(by: .seconds(60))
+        await sleeping
+        #expect(time.elapsed() == .seconds(60))
+    }
+}

@@ -1,0 +1,251 @@
+import ProviderCatalog
+import SQLiteTaskStore
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@Suite(.timeLimit(.minutes(2))) struct TaskServiceTests {
+    // MARK: Submitting
+
+    @Test func `an unknown endpoint is refused with the nearest names`() async throws {
+        let world = try await EngineWorld()
+        let error = await #expect(throws: TaskServiceError.self) { try await world.submit("image/mkae") }
+        #expect(error?.code == "unknown_endpoint")
+        #expect(error?.message.contains("image/make") == true)
+    }
+
+    @Test func `a deadline that has passed is refused`() async throws {
+        let world = try await EngineWorld()
+        let error = await #expect(throws: TaskServiceError.self) { try await world.submit(deadline: world.time.now()) }
+        #expect(error?.code == "invalid_field")
+    }
+
+    @Test func `the same key and body name the same task, whatever the order of members`() async throws {
+        let world = try await EngineWorld()
+        func submission(_ pairs: [(String, JSONValue)]) -> Submission {
+            Submission(endpoint: "image/make", request: JSONObject(pairs), idempotencyKey: "k")
+        }
+        let first = try await world.service.submit(submission([("a", 1), ("b", ["x": 1, "y": 2])]))
+        let again = try await world.service.submit(submission([("b", ["y": 2, "x": 1]), ("a", 1)]))
+        #expect(first.isNew && !again.isNew)
+        #expect(first.task.task.id == again.task.task.id)
+        let error = await #expect(throws: TaskServiceError.self) {
+            _ = try await world.service.submit(submission([("a", 2), ("b", ["x": 1, "y": 2])]))
+        }
+        #expect(error?.code == "idempotency_key_reused")
+        #expect(error?.message.contains("request.a") == true)
+        #expect(error?.message.contains("request.b") == false)
+        #expect(error?.existingTask == first.task.task.id)
+    }
+
+    @Test func `a label with a zero character is refused instead of cut off`() async throws {
+        let world = try await EngineWorld()
+        for labels in [["a\u{0}b": "1"], ["a": "1\u{0}2"]] {
+            let error = await #expect(throws: TaskServiceError.self) {
+                _ = try await world.service.submit(
+                    Submission(endpoint: "image/make", request: JSONObject(), labels: labels))
+            }
+            #expect(error?.code == "invalid_field")
+        }
+    }
+
+    @Test func `a remote id is tracked once`() async throws {
+        let world = try await EngineWorld()
+        func track(_ endpoint: String) async throws -> (task: StoredTask, isNew: Bool) {
+            try await world.service.adopt(endpoint: endpoint, remoteID: "r-1", labels: [:], priority: 0, deadline: nil)
+        }
+        let first = try await track("image/make")
+        #expect(first.isNew && first.task.task.state == .running)
+        let again = try await track("image/make")
+        #expect(!again.isNew && again.task.task.id == first.task.task.id)
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await track("image/edit") }
+        #expect(error?.code == "remote_id_taken")
+        #expect(try await track("single/make").isNew)
+    }
+
+    // MARK: A person's word
+
+    @Test func `an uncertain task can be adopted, sent again or given up`() async throws {
+        let world = try await EngineWorld()
+        let ids = try await [1, 2, 3].asyncMap { try await world.insert(.task($0, state: .uncertain)) }
+        let adopted = try await world.service.resolve(ids[0].text, .adopt(remoteID: "r-1"))
+        #expect(adopted.task.state == .running && adopted.task.resolution == .adopted)
+        let again = try await world.service.resolve(ids[1].text, .resubmit)
+        #expect(again.task.state == .queued && again.task.resolution == .resubmitted)
+        let lost = try await world.service.resolve(ids[2].text, .giveUp)
+        #expect(lost.task.state == .failed && lost.task.failure?.code == "submission_lost")
+        let error = await #expect(throws: TaskServiceError.self) {
+            _ = try await world.service.resolve(ids[0].text, .resubmit)
+        }
+        #expect(error?.code == "not_uncertain")
+    }
+
+    @Test func `an id that is another task's cannot be adopted`() async throws {
+        let world = try await EngineWorld()
+        let owner = try await world.insert(.task(1, state: .running, remoteID: "r-1"))
+        let id = try await world.insert(.task(2, state: .uncertain))
+        let error = await #expect(throws: TaskServiceError.self) {
+            _ = try await world.service.resolve(id.text, .adopt(remoteID: "r-1"))
+        }
+        #expect(error?.code == "remote_id_taken")
+        #expect(error?.existingTask == owner)
+        #expect(try await world.task(id).state == .uncertain)
+    }
+
+    @Test func `a cancelled task is reopened, and a result that came meanwhile is kept as an event`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .running))
+        // The answer to a query that was under way when the task was cancelled.
+        world.provider.play { [world] _ async throws(UpstreamTransportError) in
+            _ = try? await world.service.cancel(id.text)
+            return .json(Record.succeeded("remote-1"))
+        }
+        _ = try await world.engine.scheduler.step()
+        #expect(try await world.task(id).state == .cancelled)
+        #expect(try await world.kinds(of: id) == ["tracked", "cancelled", "late_result"])
+        #expect(try await world.sqlite.taskWithPayload(id)?.payload.response == nil)
+        _ = try await world.service.reopen(id.text)
+        world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.succeeded("remote-1")) }
+        _ = try await world.engine.scheduler.step()
+        #expect(try await world.task(id).state == .succeeded)
+    }
+
+    @Test func `a cancelled queued task is never sent`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.submit()
+        _ = try await world.service.cancel(id.text)
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.sent.isEmpty)
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.reopen(id.text) }
+        #expect(error?.code == "not_reopenable")
+    }
+
+    @Test func `a beginning of an id is enough where it is the only one`() async throws {
+        let world = try await EngineWorld()
+        let one = try await world.insert(.task(1, at: Timestamp(milliseconds: 0x1111_0000_0000)))
+        let two = try await world.insert(.task(2, at: Timestamp(milliseconds: 0x1112_0000_0000)))
+        #expect(try await world.service.task("1111").task.id == one)
+        #expect(try await world.service.task("1112").task.id == two)
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.task("111") }
+        #expect(error?.code == "ambiguous_id")
+        for text in ["9", "zzz", "", "%", String(one.text.dropLast()) + "0"] where text != one.text {
+            let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.task(text) }
+            #expect(error?.code == "task_not_found", "\(text)")
+        }
+    }
+
+    // MARK: Deadlines
+
+    @Test func `queued and running tasks end at their deadline, uncertain ones do not`() async throws {
+        let world = try await EngineWorld()
+        let deadline = world.time.now() + .seconds(30)
+        let queued = try await world.insert(.task(1, deadline: deadline))
+        let running = try await world.insert(.task(2, state: .running, deadline: deadline))
+        let uncertain = try await world.insert(.task(3, state: .uncertain, deadline: deadline))
+        #expect(try await world.engine.deadlines.step() == deadline)
+        #expect(try await world.task(queued).state == .queued)
+        world.time.set(to: deadline)
+        _ = try await world.engine.deadlines.step()
+        #expect(try await world.task(queued).state == .expired)
+        #expect(try await world.task(running).state == .expired)
+        #expect(try await world.task(uncertain).state == .uncertain)
+        _ = try await world.service.reopen(running.text)
+        world.time.advance(by: .seconds(60))
+        _ = try await world.engine.deadlines.step()
+        #expect(try await world.task(running).state == .running)
+    }
+
+    // MARK: Recovery
+
+    @Test func `after a crash what was being sent is uncertain and everything else goes on`() async throws {
+        let world = try await EngineWorld()
+        let sending = try await world.insert(.task(1, state: .submitting))
+        let queued = try await world.insert(.task(2))
+        let running = try await world.insert(.task(3, state: .running))
+        try world.sqlite.close()
+        let next = try await EngineWorld(time: world.time, from: world)
+        try await Recovery.run(next.context)
+        #expect(try await next.task(sending).state == .uncertain)
+        #expect(try await next.task(sending).failure?.code == "daemon_stopped")
+        #expect(try await next.task(sending).attempt?.isProbablyRefused == false)
+        #expect(try await next.task(queued).state == .queued)
+        #expect(try await next.task(running).state == .running)
+        #expect(next.provider.sent.isEmpty)
+        next.provider.play { sent async throws(UpstreamTransportError) in
+            sent.isPaid ? .accepted("r-2") : .items(sent.isListing ? [] : [Record.succeeded("remote-3")])
+        }
+        _ = try await next.engine.submitter.step()
+        _ = try await next.engine.reconciler.step()
+        _ = try await next.engine.scheduler.step()
+        #expect(next.provider.paid.count == 1)
+        #expect(try await next.task(running).state == .succeeded)
+    }
+
+    @Test func `recovery takes any number of lost attempts`() async throws {
+        let world = try await EngineWorld()
+        for number in 0..<503 { try await world.insert(.task(number, state: .submitting)) }
+        try await Recovery.run(world.context)
+        #expect(try await world.sqlite.counts().map(\.state) == [.uncertain])
+    }
+
+    // MARK: Long waits
+
+    @Test func `a wait ends with the task`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .running))
+        async let waiting = world.service.task(id.text, waitingFor: .seconds(300))
+        await world.time.untilSleeping()
+        world.provider.enqueue(.json(Record.succeeded("remote-1")))
+        _ = try await world.engine.scheduler.step()
+        #expect(try await waiting.task.state == .succeeded)
+    }
+
+    @Test func `a wait ends when its time is over, with the task as it is`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .running))
+        async let waiting = world.service.task(id.text, waitingFor: .seconds(300))
+        await world.time.untilSleeping()
+        #expect(world.time.sleepingUntil == [world.time.now() + .seconds(300)])
+        world.time.advance(by: .seconds(300))
+        #expect(try await waiting.task.state == .running)
+    }
+
+    @Test func `a wait ends when the daemon stops`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .running))
+        async let waiting = world.service.task(id.text, waitingFor: .seconds(300))
+        await world.time.untilSleeping()
+        world.service.beginShutdown()
+        #expect(try await waiting.task.state == .running)
+        // And no new one begins.
+        #expect(try await world.service.task(id.text, waitingFor: .seconds(300)).task.state == .running)
+    }
+
+    @Test func `a wait ends with its client`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .running))
+        let waiting = Task { try await world.service.task(id.text, waitingFor: .seconds(300)) }
+        await world.time.untilSleeping()
+        waiting.cancel()
+        #expect(try await waiting.value.task.state == .running)
+    }
+
+    @Test func `a wait for a task that has ended, or for no time, is none`() async throws {
+        let world = try await EngineWorld()
+        let ended = try await world.insert(.task(1, state: .succeeded))
+        let open = try await world.insert(.task(2, state: .running))
+        #expect(try await world.service.task(ended.text, waitingFor: .seconds(300)).task.state == .succeeded)
+        #expect(try await world.service.task(open.text, waitingFor: .zero).task.state == .running)
+    }
+}
+
+extension Array {
+    fileprivate func asyncMap<Value>(_ body: (Element) async throws -> Value) async rethrows -> [Value] {
+        var values: [Value] = []
+        for element in self { values.append(try await body(element)) }
+        return values
+    }
+}

@@ -1,0 +1,152 @@
+import Foundation
+import Logging
+import ProviderCatalog
+import SQLiteTaskStore
+import Synchronization
+import TaskEngine
+import TaskModel
+import Testing
+import VerbatimJSON
+
+/// What becomes of a task whose records no rule understands: the real engine on a fresh database.
+@Suite struct UnrecognisedTests {
+    @Test func `a task that nobody understands goes on, ever more slowly, and is told of once`() async throws {
+        let world = try await World()
+        let task = try await world.track("a")
+        var gaps: [Duration] = []
+        for _ in 1...12 {
+            let due = try await world.poll(task)
+            gaps.append(due - world.time.now())
+        }
+        #expect(gaps.suffix(4).allSatisfy { $0 == .seconds(600) }, "\(gaps)")
+        #expect(gaps.allSatisfy { $0 <= .seconds(600) }, "\(gaps)")
+        let stored = try await world.engine.service.task(task)
+        #expect(stored.task.state == .running)
+        #expect(stored.payload.response == world.provider.record)
+        let report = try await world.report()
+        #expect(report.unrecognised?.count == 12)
+        #expect(report.unrecognised?.lastShape == #"{id,state="exploded"}"#)
+        #expect(world.warnings.withLock { $0.filter { $0.contains("no rule understands") }.count } == 1)
+        #expect(await world.engine.service.outlook(of: stored.task).waitingFor?.code == "unrecognised_record")
+    }
+
+    @Test func `a plain record brings the usual pace back, and a success ends it`() async throws {
+        let world = try await World()
+        let task = try await world.track("a")
+        for _ in 1...10 { _ = try await world.poll(task) }
+        world.provider.say(["id": "a", "state": "running"])
+        #expect(try await world.poll(task) - world.time.now() <= .seconds(60))
+        #expect(
+            await world.engine.service.outlook(of: try await world.engine.service.task(task).task).waitingFor == nil)
+        world.provider.say(["id": "a", "state": "succeeded", "image_url": "https://x/1.png"])
+        await world.pollOnce(task)
+        #expect(try await world.engine.service.task(task).task.state == .succeeded)
+    }
+
+    @Test func `an endpoint whose records are all understood tells of none`() async throws {
+        let world = try await World()
+        world.provider.say(["id": "a", "state": "running"])
+        let task = try await world.track("a")
+        _ = try await world.poll(task)
+        #expect(try await world.report().unrecognised == nil)
+    }
+}
+
+/// An engine, a clock that is set, and a provider that always says the same.
+private struct World {
+    let engine: TaskEngine
+    let time = SetTime()
+    let provider = Parrot()
+    let warnings: Warnings
+
+    init() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "pollux-odd-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let warnings = Warnings()
+        self.warnings = warnings
+        let context = try await EngineContext(
+            store: try SQLiteTaskStore.open(path: folder.appending(path: "pollux.sqlite").path()),
+            catalog: try ProviderCatalog.builtIn(), transport: provider, hasToken: { _ in true }, time: time,
+            random: EngineRandom(SystemRandomNumberGenerator()),
+            logger: Logger(label: "test") { _ in Recorder(warnings: warnings) })
+        engine = TaskEngine(context)
+        // A start has no budget yet.
+        time.set(time.now() + .seconds(1))
+    }
+
+    func track(_ remoteID: String) async throws -> String {
+        let (stored, _) = try await engine.service.adopt(
+            endpoint: "flux/images", remoteID: remoteID, labels: [:], priority: 0, deadline: nil)
+        return stored.task.id.text
+    }
+
+    /// Polls when the task is due; returns when it is due next.
+    func poll(_ task: String) async throws -> Timestamp {
+        await pollOnce(task)
+        return try #require(try await engine.service.task(task).task.nextDueAt)
+    }
+
+    func pollOnce(_ task: String) async {
+        do {
+            if let due = try await engine.service.task(task).task.nextDueAt { time.set(max(due, time.now())) }
+            _ = try await engine.scheduler.step()
+        } catch {
+            Issue.record("\(error)")
+        }
+    }
+
+    func report() async throws -> EndpointReport {
+        try #require(try await engine.service.endpoints().first { $0.name.text == "flux/images" })
+    }
+}
+
+private final class Parrot: UpstreamTransport {
+    private let said = Mutex<JSONValue>(["id": "a", "state": "exploded"])
+
+    var record: JSONValue { said.withLock { $0 } }
+
+    func say(_ record: JSONValue) { said.withLock { $0 = record } }
+
+    func send(
+        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+    ) async throws(UpstreamTransportError) -> UpstreamReply {
+        UpstreamReply(status: 200, body: record.utf8)
+    }
+}
+
+private final class SetTime: TimeSource {
+    private let shown = Mutex(Timestamp(milliseconds: 1_795_000_000_000))
+
+    func now() -> Timestamp { shown.withLock { $0 } }
+
+    func elapsed() -> Duration { now() - Timestamp(milliseconds: 0) }
+
+    func set(_ point: Timestamp) { shown.withLock { $0 = point } }
+
+    func sleep(until point: Timestamp) async { set(max(point, now())) }
+}
+
+private final class Warnings: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    func withLock<Value>(_ body: (inout sending [String]) -> sending Value) -> Value { lines.withLock(body) }
+}
+
+private struct Recorder: LogHandler {
+    let warnings: Warnings
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.warning
+
+    init(warnings: Warnings) {
+        self.warnings = warnings
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        warnings.withLock { $0.append(event.message.description) }
+    }
+}

@@ -1,0 +1,83 @@
+import TaskModel
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@Suite struct TaskLifecycleTests {
+    private static let failure = TaskFailure(code: "forbidden", message: "Moderation.")
+    private static let id = RemoteTaskID("remote-9") ?? { preconditionFailure("a valid id") }()
+
+    private static func seen(_ verdict: Observation.Verdict) -> Observation {
+        Observation(verdict, record: ["id": "remote-9"])
+    }
+
+    /// What every event does in every state, in the order of ``TaskState/allCases``: `>` goes there, `=` is kept in the
+    /// row, `late` becomes an event, `-` says nothing new, `!` is refused.
+    private static let table: [(event: TaskEvent, cells: String)] = [
+        (.submissionStarted, ">submitting - - - - - - -"),
+        (.submissionAccepted(id, traceID: nil), "- >running - - - - - -"),
+        (.submissionAnswered(seen(.pending), remoteID: id), "- >running - - - - - -"),
+        (.submissionAnswered(seen(.pending), remoteID: nil), "- >uncertain - - - - - -"),
+        (.submissionAnswered(seen(.succeeded(partial: false)), remoteID: nil), "- >succeeded - - late late late late"),
+        (.submissionAnswered(seen(.failed(failure)), remoteID: id), "- >failed - - late late late late"),
+        (.submissionNotAccepted(failure), "- >queued - - - - - -"),
+        (.submissionRefused(failure), "- >failed - - - - - -"),
+        (.submissionInterrupted(failure, isProbablyRefused: true), "- >uncertain - - - - - -"),
+        (.absentFromList, "- - = - - - - -"),
+        (.lookupUndecided, "- - = - - - - -"),
+        (.foundInList(id, traceID: nil), "- - >running - - - - -"),
+        (.adopted(id), "!U !U >running !U !E !E !E !E"),
+        (.resubmitted(.resubmitted), "!U !U >queued !U !E !E !E !E"),
+        (.givenUp(failure, .givenUp), "!U !U >failed !U !E !E !E !E"),
+        (.observed(seen(.pending)), "- - - = - - - -"),
+        (.observed(seen(.succeeded(partial: true))), "- - - >succeeded late late late late"),
+        (.observed(seen(.failed(failure))), "- - - >failed late late late late"),
+        (.slowerThanUsual, "- - - = - - - -"),
+        (.missed, "- - - = - - - -"),
+        (.vanished, "- - - >failed - - - -"),
+        (.cancelRequested, ">cancelled !S !N >cancelled !E !E !E !E"),
+        (.reopenRequested, "!R !R !R !R !R !R >running >running"),
+        (.deadlinePassed, ">expired - - >expired - - - -"),
+    ]
+
+    private static func cell(_ transition: Transition) -> String {
+        switch transition {
+        case .advance(let state): ">\(state)"
+        case .update: "="
+        case .noteLateResult: "late"
+        case .ignore: "-"
+        case .refuse(.alreadyEnded): "!E"
+        case .refuse(.beingSubmitted): "!S"
+        case .refuse(.needsResolution): "!N"
+        case .refuse(.notUncertain): "!U"
+        case .refuse(.notReopenable): "!R"
+        }
+    }
+
+    @Test(arguments: table.indices)
+    func `every event does in every state what the table says`(row: Int) {
+        let (event, cells) = Self.table[row]
+        let found = TaskState.allCases.map { Self.cell(TaskLifecycle.transition(from: $0, on: event)) }
+        #expect(found == cells.split(separator: " ").map(String.init), "\(event.kind)")
+    }
+
+    @Test func `the table has every kind of event`() {
+        // A new event makes this fail until its row stands above; the number is that of the cases of TaskEvent.
+        #expect(Set(Self.table.map(\.event.kind)).count == 19)
+    }
+
+    @Test(arguments: [TaskState.cancelled, .expired])
+    func `a task that never had a remote id cannot be reopened`(state: TaskState) {
+        #expect(
+            TaskLifecycle.transition(from: state, on: .reopenRequested, hasRemoteID: false) == .refuse(.notReopenable))
+    }
+
+    @Test func `every refusal says what to do in whole sentences`() {
+        for refusal in [
+            LifecycleRefusal.alreadyEnded, .beingSubmitted, .needsResolution, .notUncertain, .notReopenable,
+        ] {
+            #expect(refusal.message.hasSuffix(".") && refusal.message.count > 30)
+            #expect(refusal.code == refusal.rawValue)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import GRDB
+import TaskStore
+import TaskTesting
+import Testing
+
+@testable import SQLiteTaskStore
+
+/// A store whose every statement is looked at: none may read a whole table or sort what an index could give in order.
+///
+/// The conformance suite runs on it, so a new verb is covered by its own tests, without being named here.
+enum PlanCheck {
+    /// What may read more than it needs, and why. Each names a part of one statement and the step that is allowed.
+    private static let allowed: [(part: String, step: String, why: String)] = [
+        ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB's, when it opens a reader"),
+        ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
+        (
+            "FROM task_count WHERE count > 0", "SCAN task_count",
+            "all there is to tell: a row per endpoint and state"
+        ),
+        (
+            "ORDER BY task_key DESC LIMIT", "SCAN task",
+            "a page of a list without a filter: newest first, ends when it is full"
+        ),
+        ("ORDER BY task_key DESC LIMIT", "USE TEMP B-TREE FOR ORDER BY", "a list filtered by several values at once"),
+        (
+            "state = 'queued' AND next_due_at_ms <=", "USE TEMP B-TREE FOR ORDER BY",
+            "asked only where fewer than 200 may go now"
+        ),
+        ("attempt_started_at_ms BETWEEN", "USE TEMP B-TREE FOR ORDER BY", "the uncertain tasks of one service"),
+    ]
+
+    /// Opens a store, runs `body` on it, then explains what it ran.
+    static func with(_ body: (SQLiteTaskStore) async throws -> Void) async throws {
+        let directory = try TemporaryDirectory()
+        let statements = Statements()
+        var configuration = DatabaseFile.configuration
+        configuration.prepareDatabase { db in
+            db.trace(options: .statement) { event in
+                if case .statement(let statement) = event { statements.add(statement.sql) }
+            }
+        }
+        let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"), configuration: configuration)
+        statements.forget()
+        try await body(store)
+        for sql in Set(statements.all).sorted() {
+            for step in try await plan(of: sql, in: store) where !isAllowed(step, of: sql) {
+                Issue.record("\(step)\n\(sql)")
+            }
+        }
+        try store.close()
+    }
+
+    /// The steps that look at more rows than the statement asks for.
+    static func plan(of sql: String, in store: SQLiteTaskStore) async throws -> [String] {
+        guard ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].contains(where: sql.hasPrefix) else { return [] }
+        return try await store.pool.read { db in
+            // Values are left open, as they are when SQLite prepares the statement.
+            let statement = try db.makeStatement(sql: "EXPLAIN QUERY PLAN " + sql)
+            statement.setUncheckedArguments(StatementArguments())
+            return try Row.fetchAll(statement).map { $0["detail"] as String }
+        }
+        .filter { step in
+            let scans = step.hasPrefix("SCAN ") && !["SCAN found", "SCAN CONSTANT ROW"].contains(step)
+            return scans && !step.hasPrefix("SCAN (subquery") || step.contains("TEMP B-TREE")
+        }
+    }
+
+    private static func isAllowed(_ step: String, of sql: String) -> Bool {
+        allowed.contains { sql.contains($0.part) && step.hasPrefix($0.step) }
+    }
+}

@@ -1,0 +1,567 @@
+import SQLiteTaskStore
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+/// What every store must do. Written against the protocol; a second store adds one line to `with(_:)`.
+@Suite struct TaskStoreConformanceTests {
+    private let now = ManualTimeSource.start
+
+    private func with(_ body: (any TaskStore) async throws -> Void) async throws {
+        try await PlanCheck.with { store in try await body(store) }
+    }
+
+    private func endpoint(_ text: String) throws -> EndpointName { try #require(EndpointName(text)) }
+    private func remote(_ text: String) throws -> RemoteTaskID { try #require(RemoteTaskID(text)) }
+
+    // MARK: Inserting
+
+    @Test func `a new task comes back as it was, payload and all`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            var task = TrackedTask.task(
+                state: .uncertain, priority: 7, labels: ["a": "1", "ä\"{}": "\n"], notBefore: now,
+                deadline: now + .seconds(9),
+                onUncertain: .fail)
+            task.traceID = "t"
+            task.progress = 12.5
+            task.startedAt = now
+            task.finishedAt = now + .seconds(1)
+            task.model = "v5"
+            task.ageFrom = now - .seconds(3)
+            task.lastPendingAt = now - .seconds(2)
+            task.waited = .milliseconds(1_500)
+            task.progressAt = now - .seconds(1)
+            task.slowAt = now
+            task.polls = 3
+            task.misses = 2
+            task.firstMissAt = now
+            task.attempts = 4
+            task.attempt = Attempt(
+                number: 4, startedAt: now, endedAt: now + .seconds(1), isProbablyRefused: true, absentReadings: 2,
+                firstAbsentAt: now)
+            task.failure = TaskFailure(code: "c", message: "m", httpStatus: 500, hint: "h")
+            let request: JSONValue = try JSONValue(
+                parsing: #"{"z":1.0,"seed":12345678901234567890,"a":[{},[],null,"\u0000é"],"n":1e400}"#,
+                limits: .lenient)
+            #expect(try await store.insert(.new(task, request: request)) == .created)
+            let stored = try #require(try await store.taskWithPayload(task.id))
+            #expect(stored.task == task)
+            #expect(stored.payload.request.text == request.text)
+            #expect(stored.payload.response == nil)
+            #expect(try await store.task(task.id) == task)
+            let events = try await store.events(of: task.id, after: 0, limit: 9)
+            #expect(events.map(\.entry.kind) == ["created"])
+            #expect(events.first?.entry.from == nil)
+            #expect(events.first?.entry.to == .uncertain)
+        }
+    }
+
+    @Test func `a key names the first task that came with it, for ever`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let first = TrackedTask.task(1)
+            #expect(try await store.insert(.new(first, key: "k", body: 1)) == .created)
+            #expect(
+                try await store.insert(.new(.task(2), key: "k", body: 1)) == .keyInUse(by: first.id, sameBody: true))
+            #expect(
+                try await store.insert(.new(.task(3), key: "k", body: 2)) == .keyInUse(by: first.id, sameBody: false))
+            #expect(try await store.insert(.new(.task(4), key: "K", body: 2)) == .created)
+            #expect(try await store.task(TrackedTask.task(2).id) == nil)
+            #expect(try await store.counts().map(\.count) == [2])
+        }
+    }
+
+    @Test func `many are stored as if they came one after another`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let first = TrackedTask.task(1)
+            let late = TrackedTask.task(5, deadline: now)
+            let outcomes = try await store.insert([
+                .new(first, key: "k", body: 1), .new(.task(2)), .new(.task(3), key: "k", body: 1),
+                .new(.task(4), key: "k", body: 2), .new(late), .new(.task(6)),
+            ])
+            #expect(
+                outcomes == [
+                    .created, .created, .keyInUse(by: first.id, sameBody: true),
+                    .keyInUse(by: first.id, sameBody: false), .tooLate, .created,
+                ])
+            #expect(try await store.counts().map(\.count) == [3])
+            let none = try await store.insert([])
+            #expect(none.isEmpty)
+        }
+    }
+
+    @Test func `a remote id is one task's within its service`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let first = TrackedTask.task(1, state: .running, remoteID: "r")
+            #expect(try await store.insert(.new(first)) == .created)
+            let again = TrackedTask.task(2, state: .running, endpoint: "image/edit", remoteID: "r")
+            #expect(try await store.insert(.new(again)) == .remoteIDInUse(by: first.id))
+            let elsewhere = TrackedTask.task(3, state: .running, endpoint: "video/make", remoteID: "r")
+            #expect(try await store.insert(.new(elsewhere)) == .created)
+            #expect(try await store.task(service: "image", remoteID: try remote("r"))?.id == first.id)
+            #expect(try await store.task(service: "video", remoteID: try remote("r"))?.id == elsewhere.id)
+            #expect(try await store.task(service: "other", remoteID: try remote("r")) == nil)
+        }
+    }
+
+    // MARK: Events
+
+    @Test func `an event changes row, record and log together`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let task = TrackedTask.task(1, state: .running)
+            _ = try await store.insert(.new(task))
+            let observation = Observation(.succeeded(partial: true), record: ["id": "x", "n": 1], progress: 50)
+            let change = try await store.apply(
+                .observed(observation), to: task.id, at: now + .seconds(5), nextDueAt: nil)
+            #expect(change?.transition == .advance(to: .succeeded))
+            let stored = try #require(try await store.taskWithPayload(task.id))
+            #expect(stored.task == change?.task)
+            #expect(stored.task.endedAt == now + .seconds(5))
+            #expect(stored.payload.response == ["id": "x", "n": 1])
+            #expect(
+                try await store.events(of: task.id, after: 0, limit: 9).map(\.entry.kind) == ["tracked", "observed"])
+        }
+    }
+
+    @Test func `what the state does not allow changes nothing`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            let refused = try await store.apply(.adopted(try remote("r")), to: task.id, at: now, nextDueAt: now)
+            #expect(refused?.transition == .refuse(.notUncertain))
+            let ignored = try await store.apply(.vanished, to: task.id, at: now, nextDueAt: now)
+            #expect(ignored?.transition == .ignore)
+            #expect(try await store.task(task.id) == task)
+            #expect(try await store.events(of: task.id, after: 0, limit: 9).count == 1)
+        }
+    }
+
+    @Test func `of two writers that start from one state only the first wins`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            let transitions = try await withThrowingTaskGroup(of: Transition?.self) { group in
+                for _ in 0..<20 {
+                    group.addTask { [now] in
+                        try await store.apply(.submissionStarted, to: task.id, at: now, nextDueAt: now)?.transition
+                    }
+                }
+                return try await group.reduce(into: [Transition]()) { if let one = $1 { $0.append(one) } }
+            }
+            #expect(transitions.filter { $0 == .advance(to: .submitting) }.count == 1)
+            #expect(transitions.filter { $0 == .ignore }.count == 19)
+            #expect(try await store.task(task.id)?.attempts == 1)
+        }
+    }
+
+    @Test func `unknown ids are nobody`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let id = TrackedTask.task(1).id
+            #expect(try await store.apply(.missed, to: id, at: now, nextDueAt: now) == nil)
+            #expect(try await store.task(id) == nil)
+            #expect(try await store.taskWithPayload(id) == nil)
+            #expect(try await store.events(of: id, after: 0, limit: 9).isEmpty)
+            try await store.postpone([id], until: now)
+        }
+    }
+
+    @Test func `a batch is applied in order, without those that do not exist`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            let changes = try await store.apply(
+                [
+                    PlannedEvent(.submissionStarted, for: task.id, nextDueAt: now),
+                    PlannedEvent(.missed, for: TrackedTask.task(2).id, nextDueAt: now),
+                    PlannedEvent(.submissionAccepted(try remote("r"), traceID: nil), for: task.id, nextDueAt: now),
+                ], at: now)
+            #expect(changes.map(\.task.state) == [.submitting, .running])
+            #expect(try await store.apply([], at: now).isEmpty)
+        }
+    }
+
+    @Test func `a batch with one impossible event changes nothing at all`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            _ = try await store.insert(.new(.task(1, state: .running, remoteID: "r")))
+            let free = TrackedTask.task(2)
+            let lost = TrackedTask.task(3, state: .uncertain)
+            for task in [free, lost] { _ = try await store.insert(.new(task)) }
+            await #expect(throws: TaskStoreError.remoteIDInUse(by: TrackedTask.task(1).id)) {
+                _ = try await store.apply(
+                    [
+                        PlannedEvent(.submissionStarted, for: free.id, nextDueAt: now),
+                        PlannedEvent(.adopted(try remote("r")), for: lost.id, nextDueAt: now),
+                    ], at: now)
+            }
+            #expect(try await store.task(free.id) == free)
+            #expect(try await store.task(lost.id) == lost)
+        }
+    }
+
+    @Test func `a remote id that a provider answers is kept even if it is another task's`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            _ = try await store.insert(.new(.task(1, state: .running, remoteID: "r")))
+            let task = TrackedTask.task(2, state: .submitting)
+            _ = try await store.insert(.new(task))
+            let change = try await store.apply(
+                .submissionAccepted(try remote("r"), traceID: nil), to: task.id, at: now, nextDueAt: now)
+            #expect(change?.task.state == .running)
+            #expect(try await store.task(task.id)?.remoteID?.text == "r")
+        }
+    }
+
+    @Test func `log lines are read in pages, oldest first`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            _ = try await store.insert(.new(.task(2)))
+            for _ in 0..<3 {
+                _ = try await store.apply(.submissionStarted, to: task.id, at: now, nextDueAt: now)
+                _ = try await store.apply(
+                    .submissionNotAccepted(TaskFailure(code: "busy", message: "Later.")), to: task.id, at: now,
+                    nextDueAt: now)
+            }
+            var kinds: [String] = []
+            var after: Int64 = 0
+            while true {
+                let page = try await store.events(of: task.id, after: after, limit: 2)
+                guard let last = page.last else { break }
+                #expect(page.allSatisfy { $0.sequence > after && $0.task == task.id })
+                kinds += page.map(\.entry.kind)
+                after = last.sequence
+            }
+            #expect(
+                kinds == ["created"]
+                    + Array(repeating: ["submission_started", "submission_not_accepted"], count: 3).joined())
+        }
+    }
+
+    // MARK: Settling
+
+    @Test func `settling shows one service's uncertain and sending tasks, and who owns what`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let lost = TrackedTask.task(1, state: .uncertain)
+            let sending = TrackedTask.task(2, state: .submitting)
+            for task in [
+                lost, sending, .task(3, state: .uncertain, endpoint: "video/make"),
+                .task(4, state: .running, remoteID: "r-own"),
+                .task(5, state: .running, endpoint: "video/make", remoteID: "r-free"),
+            ] { _ = try await store.insert(.new(task)) }
+            let (owned, free) = (try remote("r-own"), try remote("r-free"))
+            let now = now
+            let changes = try await store.settle(
+                service: "image", attemptedIn: now - .seconds(60)...now + .seconds(60), candidates: [owned, free],
+                at: now
+            ) { view in
+                #expect(view.uncertain.map(\.task) == [lost])
+                #expect(view.uncertain.first?.payload.request == ["prompt": "a cat"])
+                #expect(view.submitting.map(\.task) == [sending])
+                #expect(view.owned == [owned])
+                return [PlannedEvent(.foundInList(free, traceID: nil), for: lost.id, nextDueAt: now)]
+            }
+            #expect(changes.map(\.task.state) == [.running])
+            #expect(try await store.task(service: "image", remoteID: free)?.id == lost.id)
+        }
+    }
+
+    @Test func `a found id that is another task's is refused, with everything beside it`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let owner = TrackedTask.task(1, state: .running, remoteID: "r")
+            let lost = TrackedTask.task(2, state: .uncertain)
+            for task in [owner, lost] { _ = try await store.insert(.new(task)) }
+            let (id, now) = (try remote("r"), now)
+            await #expect(throws: TaskStoreError.remoteIDInUse(by: owner.id)) {
+                _ = try await store.settle(
+                    service: "image", attemptedIn: now - .seconds(60)...now, candidates: [id], at: now
+                ) { _ in
+                    [PlannedEvent(.foundInList(id, traceID: nil), for: lost.id, nextDueAt: now)]
+                }
+            }
+            #expect(try await store.task(lost.id) == lost)
+        }
+    }
+
+    // MARK: What is due
+
+    @Test func `the queue goes by priority, then age, and leaves out who may not go yet`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let tasks = [
+                TrackedTask.task(1), .task(2, priority: 5), .task(3), .task(4, priority: 5), .task(5, priority: -1),
+                .task(6, priority: 9, notBefore: now + .seconds(10)), .task(7, endpoint: "image/edit"),
+                .task(8, priority: 9, deadline: now),
+            ]
+            for task in tasks { _ = try await store.insert(.new(task)) }
+            let make = try endpoint("image/make")
+            let order = [2, 4, 1, 3, 5].map { TrackedTask.task($0).id }
+            #expect(try await store.queued(on: make, at: now, limit: 99).map(\.id) == order)
+            #expect(try await store.queued(on: make, at: now, limit: 2).map(\.id) == Array(order.prefix(2)))
+            #expect(try await store.queued(on: make, at: now, limit: 0).isEmpty)
+            #expect(try await store.nextQueued(on: make, after: now) == now + .seconds(10))
+            #expect(try await store.queued(on: make, at: now + .seconds(10), limit: 1).map(\.priority) == [9])
+            #expect(try await store.endpointsWithQueue().map(\.text) == ["image/edit", "image/make"])
+        }
+    }
+
+    @Test func `a long queue keeps its order, though most of it waits for a time to come`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let make = try endpoint("image/make")
+            for number in 0..<300 { _ = try await store.insert(.new(.task(number, priority: number % 3))) }
+            for number in 300..<600 {
+                _ = try await store.insert(.new(.task(number, priority: 5, notBefore: now + .seconds(60))))
+            }
+            let order = [2, 1, 0].flatMap { rest in (0..<300).filter { $0 % 3 == rest } }.map {
+                TrackedTask.task($0).id
+            }
+            #expect(try await store.queued(on: make, at: now, limit: 999).map(\.id) == order)
+            #expect(try await store.queued(on: make, at: now, limit: 5).map(\.id) == Array(order.prefix(5)))
+        }
+    }
+
+    @Test func `due tasks come most overdue first, of one service and state only`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            for (number, seconds) in [3, 1, 2, 9].enumerated() {
+                _ = try await store.insert(.new(.task(number, state: .running, at: now + .seconds(seconds))))
+            }
+            _ = try await store.insert(.new(.task(10, state: .running, endpoint: "video/make", at: now)))
+            _ = try await store.insert(.new(.task(11, state: .uncertain, at: now)))
+            _ = try await store.insert(.new(.task(12, state: .succeeded, at: now)))
+            let due = try await store.due(in: .running, of: "image", by: now + .seconds(3), limit: 9)
+            #expect(due.map(\.createdAt) == [1, 2, 3].map { now + .seconds($0) })
+            #expect(try await store.due(in: .running, of: "image", by: now + .seconds(3), limit: 1).count == 1)
+            #expect(try await store.nextDue(in: .running, of: "image") == now + .seconds(1))
+            #expect(try await store.nextDue(in: .running, of: "none") == nil)
+            #expect(try await store.services(in: .running) == ["image", "video"])
+            #expect(try await store.services(in: .uncertain) == ["image"])
+            #expect(try await store.services(in: .submitting).isEmpty)
+            #expect(try await store.inFlight(in: [.running, .uncertain], of: "image", upTo: 9) == 5)
+        }
+    }
+
+    @Test func `a task is put off while it is open, and only then`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let open = TrackedTask.task(1, state: .running)
+            let ended = TrackedTask.task(2, state: .succeeded)
+            for task in [open, ended] { _ = try await store.insert(.new(task)) }
+            try await store.postpone([open.id, ended.id], until: now + .seconds(60))
+            #expect(try await store.task(open.id)?.nextDueAt == now + .seconds(60))
+            #expect(try await store.task(ended.id) == ended)
+            #expect(try await store.events(of: open.id, after: 0, limit: 9).count == 1)
+        }
+    }
+
+    @Test func `overdue are queued and running tasks whose deadline has passed`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let deadline = now + .seconds(10)
+            for (number, state) in TaskState.allCases.enumerated() {
+                _ = try await store.insert(.new(.task(number, state: state, deadline: deadline)))
+            }
+            _ = try await store.insert(.new(.task(90, deadline: deadline + .seconds(1))))
+            _ = try await store.insert(.new(.task(91)))
+            #expect(try await store.overdue(at: deadline - .milliseconds(1), limit: 9).isEmpty)
+            #expect(Set(try await store.overdue(at: deadline, limit: 9).map(\.state)) == [.queued, .running])
+            #expect(try await store.nextDeadline() == deadline)
+        }
+    }
+
+    // MARK: Lists
+
+    @Test func `pages show every task once, newest first, while new ones arrive`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            for number in 0..<25 { _ = try await store.insert(.new(.task(number))) }
+            var seen: [TaskID] = []
+            var cursor: PageCursor?
+            var number = 100
+            repeat {
+                let page = try await store.tasks(matching: TaskFilter(), after: cursor, limit: 4)
+                seen += page.tasks.map(\.task.id)
+                _ = try await store.insert(.new(.task(number)))
+                number += 1
+                cursor = page.next.flatMap { PageCursor(text: $0.text) }
+            } while cursor != nil
+            #expect(seen == (0..<25).reversed().map { TrackedTask.task($0).id })
+        }
+    }
+
+    @Test func `the last page has no cursor`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            for number in 0..<4 { _ = try await store.insert(.new(.task(number))) }
+            #expect(try await store.tasks(matching: TaskFilter(), after: nil, limit: 4).next == nil)
+            #expect(try await store.tasks(matching: TaskFilter(), after: nil, limit: 3).next != nil)
+        }
+    }
+
+    @Test func `every filter restricts, together they restrict more`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let tasks: [TrackedTask] = [
+                .task(1, labels: ["team": "a", "job": "x"]), .task(2, labels: ["team": "b"]),
+                .task(3, state: .running, labels: ["team": "a"]),
+                .task(4, state: .failed, endpoint: "video/make", at: now + .seconds(5), labels: ["job": "x"]),
+            ]
+            for task in tasks { _ = try await store.insert(.new(task)) }
+            func numbers(_ change: (inout TaskFilter) -> Void) async throws -> [Int] {
+                var filter = TaskFilter()
+                change(&filter)
+                let found = try await store.tasks(matching: filter, after: nil, limit: 99).tasks.map(\.task.id)
+                return tasks.indices.filter { found.contains(tasks[$0].id) }.map { $0 + 1 }
+            }
+            let video = try endpoint("video/make")
+            #expect(try await numbers { $0.states = [.queued] } == [1, 2])
+            #expect(try await numbers { $0.states = [.running, .failed] } == [3, 4])
+            #expect(try await numbers { $0.endpoints = [video] } == [4])
+            #expect(try await numbers { $0.labels = ["team": "a"] } == [1, 3])
+            #expect(try await numbers { $0.labels = ["team": "a", "job": "x"] } == [1])
+            #expect(try await numbers { $0.labels = ["team": "x"] } == [])
+            #expect(try await numbers { $0.createdAfter = now } == [4])
+            #expect(try await numbers { $0.createdBefore = now + .seconds(5) } == [1, 2, 3])
+            #expect(
+                try await numbers {
+                    $0.states = [.queued]; $0.labels = ["team": "a"]
+                } == [1])
+            #expect(try await numbers { _ in } == [1, 2, 3, 4])
+        }
+    }
+
+    @Test func `a beginning of an id finds those that begin so`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            for number in 0..<5 { _ = try await store.insert(.new(.task(number))) }
+            let id = TrackedTask.task(3).id
+            #expect(try await store.ids(withPrefix: id.text, limit: 9) == [id])
+            #expect(try await store.ids(withPrefix: String(id.text.prefix(30)).uppercased(), limit: 9) == [id])
+            #expect(try await store.ids(withPrefix: String(id.text.prefix(8)), limit: 9).count == 5)
+            #expect(try await store.ids(withPrefix: String(id.text.prefix(8)), limit: 2).count == 2)
+            #expect(try await store.ids(withPrefix: "ffffffff", limit: 9).isEmpty)
+        }
+    }
+
+    @Test func `counts are those of each endpoint`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            for number in 1...5 {
+                let task = TrackedTask.task(number, state: .running)
+                _ = try await store.insert(.new(task))
+                let observation = Observation(.succeeded(partial: false), record: [:])
+                _ = try await store.apply(
+                    .observed(observation), to: task.id, at: now + .seconds(number), nextDueAt: nil)
+            }
+            _ = try await store.insert(.new(.task(6, state: .failed)))
+            let counts = Dictionary(uniqueKeysWithValues: try await store.counts().map { ($0.state, $0.count) })
+            #expect(counts == [.succeeded: 5, .failed: 1])
+        }
+    }
+
+    // MARK: What is learned
+
+    @Test func `a lesson is learned with the change that teaches it, and comes back as it was`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let task = TrackedTask.task(1, state: .running)
+            _ = try await store.insert(.new(task))
+            let key = LearnedKey(task.endpoint)
+            let own = LearnedKey(task.endpoint, model: "v5")
+            let done = PlannedEvent(
+                .observed(Observation(.succeeded(partial: false), record: [:])), for: task.id, nextDueAt: nil)
+            let lessons = [key, own].map { key in
+                Lesson(about: key) { row, changes in
+                    row.durations = "as the policy writes it"
+                    row.wait = .milliseconds(1_250)
+                    row.startsTold = 0.5
+                    row.finished += changes.count { $0.transition == .advance(to: .succeeded) }
+                    row.calls += 0.25
+                    row.lateness += .milliseconds(750)
+                    row.latenessSamples += 1
+                    row.throttled += 2
+                }
+            }
+            _ = try await store.apply([done], at: now, teaching: lessons)
+            _ = try await store.apply([done], at: now, teaching: lessons)
+            _ = try await store.apply([], at: now, teaching: [lessons[1]])
+            let rows = try await store.learned(of: task.endpoint)
+            var expected = Learned(key: key)
+            expected.durations = "as the policy writes it"
+            expected.wait = .milliseconds(1_250)
+            expected.startsTold = 0.5
+            // The second time there was nothing left to end.
+            expected.finished = 1
+            expected.calls = 0.5
+            expected.lateness = .milliseconds(1_500)
+            expected.latenessSamples = 2
+            expected.throttled = 4
+            #expect(rows.first == expected)
+            #expect(rows.map(\.key) == [key, own])
+            #expect(rows.last?.calls == 0.75)
+            #expect(try await store.learned(of: try endpoint("image/edit")).isEmpty)
+        }
+    }
+
+    @Test func `a clock that was set moves the schedule of what is under way, and nothing that people wished`()
+        async throws
+    {
+        try await with { (store: any TaskStore) async throws in
+            var running = TrackedTask.task(1, state: .running, deadline: now + .seconds(9_000))
+            running.ageFrom = now
+            running.lastPendingAt = now + .seconds(3)
+            running.progressAt = now + .seconds(2)
+            let queued = TrackedTask.task(2, notBefore: now + .seconds(70))
+            let uncertain = TrackedTask.task(3, state: .uncertain)
+            for task in [running, queued, uncertain] { _ = try await store.insert(.new(task)) }
+            try await store.moveSchedule(by: .seconds(-3_600))
+            var moved = running
+            moved.nextDueAt = running.nextDueAt.map { $0 - .seconds(3_600) }
+            moved.ageFrom = now - .seconds(3_600)
+            moved.lastPendingAt = now - .seconds(3_597)
+            moved.progressAt = now - .seconds(3_598)
+            #expect(try await store.task(running.id) == moved)
+            #expect(try await store.task(queued.id) == queued)
+            #expect(try await store.task(uncertain.id)?.nextDueAt == uncertain.nextDueAt.map { $0 - .seconds(3_600) })
+        }
+    }
+
+    // MARK: Gates
+
+    @Test func `gates come back as they were, the latest of each`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            var gate = StoredGate(kind: .submissions, name: "image/make")
+            gate.pause = StoredGate.Pause(code: "paused", message: "by hand")
+            gate.failures = 3
+            gate.closedUntil = now
+            gate.lastError = TaskFailure(code: "busy", message: "Later.", httpStatus: 500)
+            gate.lastErrorAt = now
+            gate.revision = 2
+            try await store.save(StoredGate(kind: .submissions, name: "image/make"))
+            try await store.save(gate)
+            // One that was overtaken on its way changes nothing.
+            var stale = StoredGate(kind: .submissions, name: "image/make")
+            stale.revision = 1
+            try await store.save(stale)
+            try await store.save(StoredGate(kind: .polls, name: "image/make"))
+            let gates = try await store.gates()
+            #expect(gates.count == 2)
+            #expect(gates.contains(gate))
+        }
+    }
+
+    // MARK: Anything in any order
+
+    @Test(arguments: [UInt64(1), 2, 3])
+    func `no order of events is more than the store can write`(seed: UInt64) async throws {
+        try await with { (store: any TaskStore) async throws in
+            var random = SeededRandom(seed: seed)
+            let tasks = (0..<8).map { TrackedTask.task($0) }
+            for task in tasks { _ = try await store.insert(.new(task)) }
+            for step in 0..<250 {
+                let task = tasks[Int.random(in: tasks.indices, using: &random)]
+                let event = TaskEvent.random(using: &random)
+                let before = try #require(try await store.task(task.id))
+                let due = Bool.random(using: &random) ? now : nil
+                let place = "seed \(seed), step \(step): \(event.kind) on \(before.state)"
+                let expected = TaskLifecycle.apply(event, to: before, at: now + .seconds(step), nextDueAt: due)
+                do {
+                    let change = try await store.apply(event, to: task.id, at: now + .seconds(step), nextDueAt: due)
+                    #expect(change == expected, "\(place)")
+                    #expect(try await store.task(task.id) == expected.task, "\(place)")
+                } catch {
+                    Issue.record("\(place): \(error)")
+                }
+            }
+        }
+    }
+}

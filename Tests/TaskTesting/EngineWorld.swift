@@ -1,0 +1,115 @@
+import Logging
+package import PollingPolicy
+import ProviderCatalog
+package import SQLiteTaskStore
+package import TaskEngine
+package import TaskModel
+import TaskStore
+package import VerbatimJSON
+
+/// A whole engine on a fresh database, with time, chance and the provider in the test's hands.
+package struct EngineWorld: Sendable {
+    package let time: ManualTimeSource
+    package let provider: ScriptedTransport
+    /// What the engine uses; passes everything on to ``sqlite`` unless told otherwise.
+    package let store: FaultyStore
+    package let sqlite: SQLiteTaskStore
+    package let context: EngineContext
+    package let engine: TaskEngine
+    private let directory: TemporaryDirectory
+
+    package var service: TaskService { engine.service }
+
+    /// Puts everything together; `database` is the path of one that is there already.
+    package init(
+        limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
+        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
+        definition: String = EngineWorld.definition
+    ) async throws {
+        self.time = time
+        directory = try earlier?.directory ?? TemporaryDirectory()
+        provider = ScriptedTransport()
+        sqlite = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
+        store = FaultyStore(sqlite)
+        context = try await EngineContext(
+            store: store, catalog: try ProviderCatalog(definitions: [("testing.yaml", definition)]),
+            transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken }, time: time,
+            random: EngineRandom(SeededRandom(seed: seed)),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        engine = TaskEngine(context)
+    }
+
+    /// Stores a task as it is.
+    @discardableResult
+    package func insert(_ task: TrackedTask, request: JSONValue = ["prompt": "a cat"]) async throws -> TaskID {
+        _ = try await sqlite.insert(.new(task, request: request))
+        return task.id
+    }
+
+    /// Submits a task through the one way in.
+    @discardableResult
+    package func submit(
+        _ endpoint: String = "image/make", _ request: JSONObject = JSONObject([("prompt", "a cat")]), priority: Int = 0,
+        onUncertain: UncertainPolicy? = nil, deadline: Timestamp? = nil
+    ) async throws -> TaskID {
+        try await service.submit(
+            Submission(
+                endpoint: endpoint, request: request, priority: priority, deadline: deadline, onUncertain: onUncertain)
+        ).task.task.id
+    }
+
+    /// The task as it is on disk.
+    package func task(_ id: TaskID) async throws -> TrackedTask {
+        guard let task = try await sqlite.task(id) else { throw Missing(id: id) }
+        return task
+    }
+
+    /// The kinds of a task's events, oldest first.
+    package func kinds(of id: TaskID) async throws -> [String] {
+        try await sqlite.events(of: id, after: 0, limit: 1_000).map(\.entry.kind)
+    }
+
+    /// A task that should be there is not.
+    package struct Missing: Error {
+        package let id: TaskID
+    }
+
+    /// A provider with one service of every kind that matters to the engine.
+    package static let definition = """
+        provider: testing
+        default: true
+        base_url: http://127.0.0.1:1/v1
+        max_requests_per_second: 10000
+        codes:
+          stops_account: [used_up, disabled, invalid_token, token_expired]
+          throttled: [rate_limited, busy]
+          unknown_task: [no_task]
+          outcome_unknown: [timeout]
+          server_fault: [api_error]
+        services:
+          image:
+            batch_size: 50
+            listing: documented
+            endpoints:
+              make: {typical_seconds: 40, upper_seconds: 90}
+              edit: {typical_seconds: 40, upper_seconds: 90}
+              other: {typical_seconds: 40, upper_seconds: 90}
+          capped:
+            batch_size: 50
+            listing: documented
+            max_in_flight: 2
+            endpoints:
+              a: {}
+              b: {}
+          paced:
+            batch_size: 50
+            listing: documented
+            submits_per_second: 0.5
+            endpoints:
+              make: {}
+          single:
+            listing: none
+            endpoints:
+              make: {}
+        """
+}

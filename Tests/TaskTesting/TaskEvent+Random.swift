@@ -1,0 +1,30 @@
+package import TaskModel
+import VerbatimJSON
+
+extension TaskEvent {
+    /// Any event with any contents, for tests that try orders nobody thought of.
+    package static func random(using random: inout some RandomNumberGenerator) -> TaskEvent {
+        let failure = TaskFailure(code: "some_code", message: "Some words.", httpStatus: 500, hint: "A hint.")
+        guard let id = RemoteTaskID("remote-\(Int.random(in: 0..<1_000_000, using: &random))") else {
+            preconditionFailure("the text above is a remote id")
+        }
+        let verdicts: [Observation.Verdict] = [
+            .pending, .pending, .succeeded(partial: Bool.random(using: &random)), .failed(failure),
+        ]
+        let observation = Observation(
+            verdicts[Int.random(in: 0..<4, using: &random)], record: ["id": .string(id.text)],
+            progress: Bool.random(using: &random) ? 35 : nil, traceID: Bool.random(using: &random) ? "trace" : nil,
+            startedAt: Bool.random(using: &random) ? ManualTimeSource.start : nil)
+        let events: [TaskEvent] = [
+            .submissionStarted, .submissionStarted, .submissionAccepted(id, traceID: nil),
+            .submissionAnswered(observation, remoteID: Bool.random(using: &random) ? id : nil),
+            .submissionNotAccepted(failure), .submissionRefused(failure),
+            .submissionInterrupted(failure, isProbablyRefused: Bool.random(using: &random)), .absentFromList,
+            .lookupUndecided, .foundInList(id, traceID: "trace"), .adopted(id), .resubmitted(.resubmittedByPolicy),
+            .givenUp(failure, .givenUp), .observed(observation), .slowerThanUsual, .missed, .vanished, .cancelRequested,
+            .reopenRequested,
+            .deadlinePassed,
+        ]
+        return events[Int.random(in: events.indices, using: &random)]
+    }
+}

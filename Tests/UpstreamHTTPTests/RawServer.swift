@@ -1,0 +1,111 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A server on a loopback port that does with every request what a test says, down to the byte.
+final class RawServer: Sendable {
+    /// What becomes of one request.
+    enum Action: Sendable {
+        /// These bytes; the connection stays open.
+        case reply(String)
+        /// These bytes, then the end of the connection.
+        case replyAndClose(String)
+        /// The end of the connection without a byte.
+        case close
+        /// Nothing, for ever.
+        case hang
+    }
+
+    private struct State {
+        var connections = 0
+        var requests: [String] = []
+    }
+
+    private let state = Mutex(State())
+    private let action: @Sendable (_ request: Int) -> Action
+    private let channel = Mutex<(any Channel)?>(nil)
+
+    /// Listens; the closure decides by the request's number, from 1.
+    static func start(_ action: @escaping @Sendable (_ request: Int) -> Action) async throws -> RawServer {
+        let server = RawServer(action)
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Handler(server: server))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        server.channel.withLock { $0 = channel }
+        return server
+    }
+
+    private init(_ action: @escaping @Sendable (Int) -> Action) {
+        self.action = action
+    }
+
+    var port: Int { channel.withLock { $0?.localAddress?.port } ?? 0 }
+    var url: String { "http://127.0.0.1:\(port)/v1" }
+    /// How many connections were made.
+    var connections: Int { state.withLock { $0.connections } }
+    /// The requests as they came, head and body.
+    var requests: [String] { state.withLock { $0.requests } }
+
+    func stop() async throws { try await channel.withLock { $0 }?.close() }
+
+    private final class Handler: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        private let server: RawServer
+        private var text = ""
+
+        init(server: RawServer) {
+            self.server = server
+        }
+
+        func channelActive(context: ChannelHandlerContext) {
+            server.state.withLock { $0.connections += 1 }
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            text += String(buffer: unwrapInboundIn(data))
+            guard isWhole else { return }
+            let request = text
+            text = ""
+            let number = server.state.withLock { state in
+                state.requests.append(request)
+                return state.requests.count
+            }
+            switch server.action(number) {
+            case .reply(let reply):
+                context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: reply)), promise: nil)
+            case .replyAndClose(let reply):
+                context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: reply)), promise: nil)
+                context.close(promise: nil)
+            case .close:
+                context.close(promise: nil)
+            case .hang:
+                break
+            }
+        }
+
+        private var isWhole: Bool {
+            let parts = text.split(separator: "\r\n\r\n", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2 else { return text.first?.isLetter == false }
+            let length =
+                parts[0].split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+                .flatMap { Int($0.drop { $0 != ":" }.dropFirst().drop { $0 == " " }) } ?? 0
+            return parts[1].utf8.count >= length
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    }
+}
+
+extension RawServer {
+    /// A whole HTTP reply.
+    static func http(_ status: String = "200 OK", headers: [String] = [], body: String = "{}") -> String {
+        (["HTTP/1.1 \(status)"] + headers + ["Content-Length: \(body.utf8.count)", "", body]).joined(separator: "\r\n")
+    }
+}

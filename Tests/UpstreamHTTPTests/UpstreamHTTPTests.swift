@@ -1,0 +1,226 @@
+import NIOCore
+import NIOPosix
+import ProviderCatalog
+import Synchronization
+import TaskModel
+import Testing
+import UpstreamHTTP
+
+@Suite(.timeLimit(.minutes(1))) struct UpstreamHTTPTests {
+    private static let now = Timestamp(milliseconds: 1_795_442_709_000)
+    private let submission = UpstreamRequest(
+        method: "POST", path: "/image/make", body: Array(#"{"prompt":"a cat"}"#.utf8))
+
+    /// Runs with a transport to that URL, and closes it.
+    private func with<Value: Sendable>(
+        _ url: String, token: String? = "secret-token", maxReplyBytes: Int = 1 << 20,
+        sent: @escaping @Sendable (Bool) -> Void = { _ in }, _ body: (UpstreamHTTP) async throws -> Value
+    ) async throws -> Value {
+        let transport = UpstreamHTTP(
+            providers: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)],
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, maxReplyBytes: maxReplyBytes, now: { Self.now },
+            requestSent: sent)
+        let value: Value
+        do { value = try await body(transport) } catch {
+            try await transport.shutdown()
+            throw error
+        }
+        try await transport.shutdown()
+        return value
+    }
+
+    private func send(
+        _ transport: UpstreamHTTP, isPaid: Bool = true, timeout: Duration = .seconds(20)
+    ) async -> Result<UpstreamReply, UpstreamTransportError> {
+        do throws(UpstreamTransportError) {
+            return .success(try await transport.send(submission, to: "testing", isPaid: isPaid, timeout: timeout))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func isNotSent(_ result: Result<UpstreamReply, UpstreamTransportError>) -> Bool {
+        if case .failure(.notSent) = result { true } else { false }
+    }
+
+    private func isInterrupted(_ result: Result<UpstreamReply, UpstreamTransportError>) -> Bool {
+        if case .failure(.interrupted) = result { true } else { false }
+    }
+
+    // MARK: What arrives
+
+    @Test func `a request arrives once, with body, token and headers, and its reply comes back`() async throws {
+        let server = try await RawServer.start { _ in .reply(RawServer.http(body: #"{"task_id":"r-1"}"#)) }
+        let sent = Mutex<[Bool]>([])
+        let result = try await with(server.url, sent: { isPaid in sent.withLock { $0.append(isPaid) } }) {
+            await send($0)
+        }
+        let reply = try result.get()
+        #expect(reply.status == 200)
+        #expect(reply.retryAfter == nil)
+        #expect(String(decoding: reply.body, as: UTF8.self) == #"{"task_id":"r-1"}"#)
+        let request = try #require(server.requests.first)
+        #expect(server.requests.count == 1)
+        #expect(request.hasPrefix("POST /v1/image/make HTTP/1.1\r\n"))
+        #expect(request.lowercased().contains("\r\nauthorization: bearer secret-token\r\n"))
+        #expect(request.lowercased().contains("\r\ncontent-type: application/json\r\n"))
+        #expect(request.hasSuffix("\r\n\r\n{\"prompt\":\"a cat\"}"))
+        #expect(sent.withLock { $0 } == [true])
+        try await server.stop()
+    }
+
+    @Test func `without a token there is no header for it`() async throws {
+        let server = try await RawServer.start { _ in .reply(RawServer.http()) }
+        _ = try await with(server.url, token: nil) { await send($0) }
+        #expect(server.requests.first?.lowercased().contains("authorization") == false)
+        try await server.stop()
+    }
+
+    @Test(arguments: [400, 404, 429, 500, 503])
+    func `a reply is a reply, whatever its status`(status: Int) async throws {
+        let server = try await RawServer.start { _ in .reply(RawServer.http("\(status) Some Words", body: "no")) }
+        let reply = try await with(server.url) { await send($0) }.get()
+        #expect(reply.status == status)
+        #expect(server.requests.count == 1)
+        try await server.stop()
+    }
+
+    @Test(arguments: [301, 302, 307, 308])
+    func `a redirect is not followed`(status: Int) async throws {
+        let other = try await RawServer.start { _ in .reply(RawServer.http()) }
+        let target = other.url
+        let server = try await RawServer.start { _ in
+            .reply(RawServer.http("\(status) Elsewhere", headers: ["Location: \(target)/image/make"]))
+        }
+        for isPaid in [true, false] {
+            let reply = try await with(server.url) { await send($0, isPaid: isPaid) }.get()
+            #expect(reply.status == status)
+        }
+        #expect(other.connections == 0)
+        #expect(server.requests.count == 2)
+        try await server.stop()
+        try await other.stop()
+    }
+
+    @Test(
+        arguments: [
+            ("120", Duration.seconds(120)), ("0", .zero), ("1.5", .milliseconds(1_500)),
+            ("Mon, 23 Nov 2026 14:06:09 GMT", .seconds(60)), ("Mon, 23 Nov 2020 14:06:09 GMT", .zero), ("-5", nil),
+            ("soon", nil), ("Mon, 31 Feb 2026 14:06:09 GMT", nil), ("nan", nil), ("inf", nil), ("", nil),
+        ] as [(String, Duration?)])
+    func `Retry-After is read in seconds and as a date`(text: String, expected: Duration?) async throws {
+        let server = try await RawServer.start { _ in
+            .reply(RawServer.http("429 Too Many Requests", headers: ["retry-after: \(text) "]))
+        }
+        let reply = try await with(server.url) { await send($0) }.get()
+        #expect(reply.retryAfter == expected)
+        try await server.stop()
+    }
+
+    // MARK: Nothing was sent
+
+    @Test func `a refused connection is not sent, and is told at once`() async throws {
+        let server = try await RawServer.start { _ in .hang }
+        let url = server.url
+        try await server.stop()
+        let clock = ContinuousClock()
+        let began = clock.now
+        let result = try await with(url) { await send($0) }
+        #expect(isNotSent(result), "\(result)")
+        #expect(clock.now - began < .seconds(5))
+    }
+
+    @Test func `a name without an address is not sent`() async throws {
+        let result = try await with("http://no-such-host.invalid/v1") { await send($0, timeout: .seconds(10)) }
+        #expect(isNotSent(result), "\(result)")
+    }
+
+    @Test func `a TLS failure is not sent`() async throws {
+        let server = try await RawServer.start { _ in .replyAndClose("HTTP/1.1 400 Bad Request\r\n\r\n") }
+        let result = try await with("https://127.0.0.1:\(server.port)/v1") { await send($0, timeout: .seconds(10)) }
+        #expect(isNotSent(result), "\(result)")
+        #expect(server.requests.allSatisfy { !$0.contains("prompt") })
+        try await server.stop()
+    }
+
+    @Test(arguments: ["", "no url", "ftp://127.0.0.1/v1", "http:///v1"])
+    func `a base URL that is none is not sent`(url: String) async throws {
+        let result = try await with(url) { await send($0, timeout: .seconds(5)) }
+        #expect(isNotSent(result), "\(result)")
+    }
+
+    // MARK: Nobody knows
+
+    @Test(arguments: [
+        RawServer.Action.close, .replyAndClose("HTTP/1.1 200 OK\r\nContent-Le"),
+        .replyAndClose("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"task_id\""),
+        .replyAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"ta"),
+        .replyAndClose("garbage\r\n\r\n"),
+    ])
+    func `a reply that breaks off leaves it open, and the paid request is not sent again`(action: RawServer.Action)
+        async throws
+    {
+        let server = try await RawServer.start { _ in action }
+        let result = try await with(server.url) { await send($0) }
+        #expect(isInterrupted(result), "\(result)")
+        #expect(server.requests.count == 1)
+        try await server.stop()
+    }
+
+    @Test(arguments: [RawServer.Action.hang, .reply("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")])
+    func `a server that hangs is given up at the time-out`(action: RawServer.Action) async throws {
+        let server = try await RawServer.start { _ in action }
+        let result = try await with(server.url) { await send($0, timeout: .milliseconds(300)) }
+        #expect(isInterrupted(result), "\(result)")
+        #expect(server.requests.count == 1)
+        try await server.stop()
+    }
+
+    @Test func `a reply that is too large is given up`() async throws {
+        let server = try await RawServer.start { _ in .reply(RawServer.http(body: String(repeating: "x", count: 5_000)))
+        }
+        let small = try await with(server.url, maxReplyBytes: 4_999) { await send($0) }
+        #expect(isInterrupted(small), "\(small)")
+        let enough = try await with(server.url, maxReplyBytes: 5_000) { await send($0) }
+        #expect(try enough.get().body.count == 5_000)
+        try await server.stop()
+    }
+
+    @Test func `a request that we stop ourselves is told as such`() async throws {
+        let arrived = AsyncStream.makeStream(of: Void.self)
+        let server = try await RawServer.start { _ in
+            arrived.continuation.yield()
+            return .hang
+        }
+        let result = try await with(server.url) { transport in
+            let sending = Task { await send(transport) }
+            for await _ in arrived.stream { break }
+            sending.cancel()
+            return await sending.value
+        }
+        #expect(result == .failure(.cancelled))
+        try await server.stop()
+    }
+
+    // MARK: Connections
+
+    @Test func `every paid request has a connection of its own`() async throws {
+        let server = try await RawServer.start { _ in .reply(RawServer.http()) }
+        try await with(server.url) { transport in
+            for _ in 0..<4 { _ = try await send(transport).get() }
+        }
+        #expect(server.connections == 4)
+        #expect(server.requests.count == 4)
+        try await server.stop()
+    }
+
+    @Test func `status queries share one, which is why paid requests do not`() async throws {
+        let server = try await RawServer.start { _ in .reply(RawServer.http()) }
+        try await with(server.url) { transport in
+            for _ in 0..<4 { _ = try await send(transport, isPaid: false).get() }
+        }
+        #expect(server.connections == 1)
+        #expect(server.requests.count == 4)
+        try await server.stop()
+    }
+}

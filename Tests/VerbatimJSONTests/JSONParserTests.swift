@@ -1,0 +1,50 @@
+import Testing
+import VerbatimJSON
+
+@Suite struct JSONParserTests {
+    @Test(arguments: [
+        #"{"seed":12345678901234567890,"cfg":1.0,"steps":1e3,"b":[true,false,null],"a":{}}"#,
+        #"["é😀","\\\"\n\u0001/",[],{"z":1,"a":2}]"#,
+        "0", "-0.5", #""""#,
+    ])
+    func `what was read is written as it was`(text: String) throws {
+        #expect(try JSONValue(parsing: text).text == text)
+    }
+
+    @Test(arguments: [
+        "", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "01", "1.", ".5", "+1", "1e", "nul", "tru", "\"", "\"\\x\"",
+        "\"\\u12g4\"", "\"a\nb\"", "[1 2]", "{} {}", "'a'", "NaN", "{\"a\" 1}", "\"\\ud83d\"", "{\"a\":1,\"a\":2}",
+        "-", "[", "\"\\u+123\"",
+    ])
+    func `what is not JSON is refused`(text: String) {
+        #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: text) }
+    }
+
+    @Test func `nesting beyond the cap is an error and no crash`() {
+        let text = String(repeating: "[", count: 5_000) + String(repeating: "]", count: 5_000)
+        #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: text) }
+        #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: text, limits: .lenient) }
+        let deep = String(repeating: "[", count: 128) + String(repeating: "]", count: 128)
+        #expect(throws: Never.self) { try JSONValue(parsing: deep) }
+    }
+
+    @Test func `bytes that are not UTF-8 are refused, or replaced where we must go on`() throws {
+        let bytes: [UInt8] = [0x22, 0xff, 0x22]
+        #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: bytes) }
+        #expect(try JSONValue(parsing: bytes, limits: .lenient) == "\u{fffd}")
+    }
+
+    @Test func `a provider's text that was cut inside an emoji stays readable`() throws {
+        #expect(try JSONValue(parsing: #""la \ud83d""#, limits: .lenient) == "la \u{fffd}")
+        #expect(try JSONValue(parsing: #""\ud83dx""#, limits: .lenient) == "\u{fffd}x")
+        #expect(try JSONValue(parsing: #""\ud83d\ude00""#) == "😀")
+    }
+
+    @Test func `of a name that a provider gives twice the last value counts`() throws {
+        #expect(try JSONValue(parsing: #"{"a":1,"b":2,"a":3}"#, limits: .lenient).text == #"{"a":3,"b":2}"#)
+    }
+
+    @Test func `an error says where`() {
+        #expect(throws: JSONSyntaxError(problem: "expected a value", offset: 5)) { try JSONValue(parsing: #"{"a":x}"#) }
+    }
+}

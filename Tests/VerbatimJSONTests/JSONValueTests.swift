@@ -1,0 +1,42 @@
+import Testing
+import VerbatimJSON
+
+@Suite struct JSONValueTests {
+    @Test func `an echo with other order, other number form and added nulls says the same`() throws {
+        let sent = try JSONValue(parsing: #"{"prompt":"x","n":1,"tags":["a",{"b":2.0}],"seed":null}"#)
+        let echo = try JSONValue(parsing: #"{"n":1.0,"tags":["a",{"b":2}],"prompt":"x","negative":null}"#)
+        #expect(sent.isEquivalent(to: echo))
+        #expect(echo.isEquivalent(to: sent))
+    }
+
+    @Test(arguments: [
+        #"{"prompt":"y"}"#, #"{"prompt":"x","n":2}"#, #"{"prompt":["x"]}"#, "[]", "null", #"{"prompt":"x","n":"1"}"#,
+    ])
+    func `anything else does not`(other: String) throws {
+        #expect(try !JSONValue(parsing: #"{"prompt":"x","n":1}"#).isEquivalent(to: JSONValue(parsing: other)))
+    }
+
+    @Test func `whole numbers too large for a double are told apart`() throws {
+        let left = try JSONValue(parsing: "9007199254740993")
+        #expect(try !left.isEquivalent(to: JSONValue(parsing: "9007199254740992")))
+    }
+
+    @Test func `a pointer with a star reaches every element`() throws {
+        let value = try JSONValue(parsing: #"{"data":[{"url":"a"},{"no":0},{"url":"b"}],"a/b":{"~":1}}"#)
+        let pointer = try #require(JSONPointer("/data/*/url"))
+        #expect(value.values(at: pointer) == ["a", "b"])
+        #expect(value.value(at: try #require(JSONPointer("/data/2/url"))) == "b")
+        #expect(value.value(at: try #require(JSONPointer("/a~1b/~0"))) == 1)
+        #expect(value.value(at: try #require(JSONPointer("/data/9/url"))) == nil)
+        #expect(JSONPointer("data") == nil)
+        #expect(pointer.description == "/data/*/url")
+    }
+
+    @Test func `setting a member keeps the order and nil removes it`() {
+        var object = JSONObject([("a", 1), ("b", 2), ("a", 3)])
+        #expect(JSONValue.object(object).text == #"{"a":3,"b":2}"#)
+        object["c"] = "x"
+        object["a"] = nil
+        #expect(JSONValue.object(object).prettyText == "{\n  \"b\": 2,\n  \"c\": \"x\"\n}")
+    }
+}

@@ -1,0 +1,24 @@
+/// One step of the schema, in the order in which it is applied.
+package struct EmbeddedMigration: Sendable {
+    /// The file's name without its extension; recorded in the database once applied.
+    package let name: String
+    /// Plain SQL; run in one transaction.
+    package let sql: String
+}
+
+/// Every migration of the SQLite store, embedded in the binary; a test compares the list with the folder.
+package enum EmbeddedMigrations {
+    /// Oldest first.
+    package static let all: [EmbeddedMigration] = [
+        // The generated property replaces the leading digit of the file's name.
+        EmbeddedMigration(name: "0001_create_task", bytes: PackageResources._001_create_task_sql),
+        EmbeddedMigration(name: "0002_learn_durations", bytes: PackageResources._002_learn_durations_sql),
+        EmbeddedMigration(name: "0003_count_tasks", bytes: PackageResources._003_count_tasks_sql),
+    ]
+}
+
+extension EmbeddedMigration {
+    fileprivate init(name: String, bytes: [UInt8]) {
+        self.init(name: name, sql: String(decoding: bytes, as: UTF8.self))
+    }
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Installs, from PyPI into .build, the clients of other people that check the sandbox and the socket. Does nothing where
+# they are there; fails where PyPI cannot be reached.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+install() {
+    local venv=$1 probe=$2
+    shift 2
+    [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+    "$venv/bin/python" -c "$probe" 2>/dev/null || timeout 300 "$venv/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+install .build/clients-venv 'import acedatacloud, requests' acedatacloud requests
+install .build/schemathesis-venv 'import schemathesis' 'schemathesis>=4.32,<5'

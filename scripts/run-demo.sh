@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Shows what Pollux is for, in under a minute after the build: real tasks against the simulated provider, a reply that
+# gets lost, a `kill -9` half-way, and the provider's own ledger at the end. Everything happens in a directory that is
+# thrown away; no account, no credits.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/install-dependencies.sh
+echo "Building pollux (the first time takes some minutes) …"
+swift build --product pollux --quiet
+pollux="$(swift build --show-bin-path)/pollux"
+
+place="$(mktemp -d "${TMPDIR:-/tmp}/pollux-demo.XXXXXX")"
+sandbox_pid="" daemon_pid=""
+clean_up() {
+  for pid in $daemon_pid $sandbox_pid; do kill "$pid" 2>/dev/null || true; done
+  for pid in $daemon_pid $sandbox_pid; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$place"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+if [[ -t 1 && -z "${NO_COLOR:-}" ]]; then bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
+else bold="" dim="" red="" green="" plain=""; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+# Shows a command as a person would type it, then runs it.
+run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
+pollux() { "$pollux" "$@"; }
+
+say "1. A provider to practise on: the sandbox, 15 times faster than life. It will lose its second reply."
+"$pollux" sandbox --port 0 --speed 15 --seed 7 --faults 'lost-reply@2' >"$place/sandbox.out" 2>"$place/sandbox.log" &
+sandbox_pid=$!
+for _ in {1..100}; do [[ -s "$place/sandbox.out" ]] && break; sleep 0.1; done
+base_url="$(head -n 1 "$place/sandbox.out")"
+[[ -n "$base_url" ]] || { echo "The sandbox did not start:" >&2; cat "$place/sandbox.log" >&2; exit 1; }
+echo "It listens on $base_url"
+
+export XHUOAPI_BASE_URL="$base_url" XHUOAPI_TOKEN=sandbox POLLUX_POLLING_MAX_GAP_SECONDS=3
+export POLLUX_STATE_DIR="$place/state" POLLUX_SOCKET="$place/state/pollux.sock" POLLUX_CONFIG=
+start_daemon() {
+  "$pollux" serve 2>>"$place/pollux.log" &
+  daemon_pid=$!
+  for _ in {1..100}; do
+    "$pollux" status >/dev/null 2>&1 && return
+    kill -0 "$daemon_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  echo "The daemon did not start:" >&2; cat "$place/pollux.log" >&2; exit 1
+}
+
+say "2. The daemon, and seven tasks."
+start_daemon
+echo "pollux serve, process $daemon_pid"
+ids=()
+submit() {
+  printf '%s$ pollux submit %s -d prompt="%s"%s  ' "$dim" "$1" "$2" "$plain"
+  ids+=("$("$pollux" submit "$1" -d prompt="$2")")
+  echo "${ids[-1]}"
+}
+submit midjourney/imagine "A cat sitting on a table"
+submit suno/audios        "A song for Christmas"
+submit suno/audios        "Rain on a tin roof, slow piano"
+submit flux/images        "a white siamese cat"
+submit veo/videos         "A coffee mug in morning light"
+submit luma/videos        "Astronauts shuttle from space to volcano"
+submit kling/videos       "A paper boat crosses a puddle"
+
+sleep 4
+say "3. Half-way. (What is expected is what the provider documents; the sandbox is faster.)"
+run pollux list
+printf '\n%s$ kill -9 %s%s      # the daemon is gone, nobody asks any more\n' "$red" "$daemon_pid" "$plain"
+kill -9 "$daemon_pid"; wait "$daemon_pid" 2>/dev/null || true
+sleep 1
+
+say "4. Started again, it goes on where it was."
+start_daemon
+echo "pollux serve, process $daemon_pid"
+"$pollux" wait --timeout 120 "${ids[@]}" >/dev/null
+
+say "5. The results."
+run pollux list
+echo
+echo "The reply to the song was lost after the provider had accepted it. Its log:"
+run pollux events "${ids[1]}"
+echo
+run pollux show "${ids[0]}"
+
+say "6. The provider's ledger: what was billed."
+curl --silent --show-error "${base_url%/v1}/sandbox/ledger" >"$place/ledger.json"
+python3 - "$place/ledger.json" "${#ids[@]}" "$green" "$red" "$plain" <<'PYTHON'
+import json, sys
+path, asked, green, red, plain = sys.argv[1:]
+ledger = json.load(open(path))
+for entry in ledger["entries"]:
+    print(f'  {entry["service"] + "/" + entry["operation"]:20} {entry["task_id"]}  reply {entry["reply"]:9} {entry["outcome"]}')
+fine = ledger["billed"] == int(asked) and ledger["max_billed_per_request"] == 1
+fine = fine and all(entry["outcome"] == "succeeded" for entry in ledger["entries"])
+colour, verdict = (green, "each paid once, none lost") if fine else (red, "NOT as promised")
+print(f'\n  {asked} asked for, {ledger["billed"]} billed, at most {ledger["max_billed_per_request"]} for one request: {colour}{verdict}{plain}')
+sys.exit(0 if fine else 1)
+PYTHON
