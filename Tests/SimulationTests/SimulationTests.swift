@@ -2,17 +2,15 @@ import Foundation
 import Testing
 
 @Suite struct SimulationTests {
-    /// Seeds that once did not hold: a clock that was set back made the list be read every second for hours.
-    private static let kept: [UInt64] = [100_928, 103_584]
+    /// Seeds that once did not hold: a clock that was set back made the list be read every second for hours (the first
+    /// two); a kept plan outlived its own next look, so that the poll loop came back at once, for ever (55).
+    private static let kept: [UInt64] = [100_928, 103_584, 55]
 
     @Test func `whatever breaks, every history of the fixed seeds holds`() async throws {
         try await expectToHold(Array(1...40) + Self.kept)
     }
 
-    /// Not in every run yet: about one history in a hundred, seed 55 among them, uses up its steps before its tasks have
-    /// ended, and which loop spins there is not known.
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["POLLUX_SIMULATION_FRESH"] != nil))
-    func `whatever breaks, a history that nobody has seen before holds`() async throws {
+    @Test func `whatever breaks, a history that nobody has seen before holds`() async throws {
         var random = SystemRandomNumberGenerator()
         let seed = random.next() >> 16
         print("The fresh seed of this run: POLLUX_SIMULATION_SEED=\(seed) scripts/run-simulation.sh")

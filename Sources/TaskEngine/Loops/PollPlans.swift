@@ -44,8 +44,9 @@ final class PollPlans: Sendable {
     func keep(_ plan: Plan, of service: String, at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.changes[service] ?? 0 == version else { return }
-            let until = plan.rounds.isEmpty ? plan.next ?? now + .seconds(60) : now + Self.lifetime
-            state.entries[service] = Entry(plan: plan, validUntil: until)
+            // Never past its own next look: a kept plan that says "come back now" would be asked for again at once.
+            let longest = plan.rounds.isEmpty ? now + .seconds(60) : now + Self.lifetime
+            state.entries[service] = Entry(plan: plan, validUntil: min(longest, plan.next ?? longest))
         }
     }
 

@@ -29,13 +29,7 @@ struct Life: Sendable {
         init<Driven: WorkLoop>(_ loop: Driven, _ name: String, piece: @escaping @Sendable (Driven.Work) -> String) {
             self.name = name
             claim = {
-                var work: [Driven.Work] = []
-                let next: Result<Timestamp, TaskStoreError>
-                do throws(TaskStoreError) {
-                    next = .success(try await loop.claim(into: &work, at: loop.context.time.now()))
-                } catch {
-                    next = .failure(error)
-                }
+                let (work, next) = await loop.claim()
                 let pieces = work.map { work in Piece(name: piece(work)) { await loop.perform(work) } }
                 return Claim(pieces: pieces, next: next)
             }
