@@ -19,6 +19,7 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -68,7 +69,7 @@ let package = Package(
             name: "SQLiteMigrations", path: "migrations/sqlite",
             resources: [
                 .embedInCode("0001_create_task.sql"), .embedInCode("0002_learn_durations.sql"),
-                .embedInCode("0003_count_tasks.sql"),
+                .embedInCode("0003_count_tasks.sql"), .embedInCode("0004_take_callbacks.sql"),
             ]),
         .target(
             name: "SQLiteTaskStore",
@@ -90,12 +91,19 @@ let package = Package(
             ],
             resources: [.embedInCode("openapi.json")]),
         .target(
+            name: "CallbackAPI",
+            dependencies: [
+                "TaskEngine", "TaskModel", "PollingPolicy", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes,
+                nioCore, nioSSL, logging,
+            ]),
+        .target(
             name: "LocalAPIClient",
             dependencies: ["LocalAPIContract", "VerbatimJSON", asyncHTTPClient, nioCore, nioHTTP1]),
         .target(
             name: "Daemon",
             dependencies: [
-                "LocalAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore", "TaskStore", "ProviderCatalog",
+                "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore", "TaskStore",
+                "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging, serviceLifecycle,
                 yams,
             ]),
@@ -156,6 +164,13 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: ["UpstreamHTTP", "ProviderCatalog", "TaskModel", nioCore, nioPosix, nioHTTP1]),
+        .testTarget(
+            name: "CallbackAPITests",
+            dependencies: [
+                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteTaskStore", "TaskTesting", "VerbatimJSON",
+                hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
+            ],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "LocalAPITests",
             dependencies: [

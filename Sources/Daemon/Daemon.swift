@@ -1,3 +1,4 @@
+import CallbackAPI
 import Hummingbird
 import LocalAPI
 import Logging
@@ -102,7 +103,8 @@ package enum Daemon {
         let facts = DaemonFacts(
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
             stateDirectory: settings.stateDirectory,
-            baseURLs: Dictionary(uniqueKeysWithValues: providers.catalog.providers.map { ($0.name, $0.baseURL) }))
+            baseURLs: Dictionary(uniqueKeysWithValues: providers.catalog.providers.map { ($0.name, $0.baseURL) }),
+            callbackAddress: settings.callbacks.listen?.description)
         let connections = OpenFiles.connections(wanted: LocalAPI.maxConnections)
         if connections < LocalAPI.maxConnections {
             logger.warning(
@@ -127,7 +129,10 @@ package enum Daemon {
                 Set XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) and start again.
                 """)
         }
-        try await run(engine.loops + [socket, ShutdownBell(service: engine.service)], logger: logger)
+        let listener = try CallbackListener(
+            settings.callbacks, service: engine.service, time: time, group: group, logger: logger)
+        let doors: [any Service] = [listener].compactMap { $0 } + [socket]
+        try await run(engine.loops + doors + [ShutdownBell(service: engine.service)], logger: logger)
     }
 
     private static func run(_ services: [any Service], logger: Logger) async throws(DaemonError) {
@@ -172,7 +177,8 @@ package enum Daemon {
         return try await EngineContext(
             store: store, catalog: providers.catalog, transport: transport, limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
-            defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) }, time: time,
+            defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) },
+            callbacksAt: settings.callbacks.publicURL, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

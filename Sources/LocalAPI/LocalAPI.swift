@@ -15,10 +15,12 @@ package struct DaemonFacts: Sendable {
     package let stateDirectory: String
     /// Base URLs of the providers, by name.
     package let baseURLs: [String: String]
+    /// Where callbacks are taken; nil where they are off.
+    package let callbackAddress: String?
 
     package init(
         version: String, pid: Int, startedAt: Timestamp, socketPath: String, stateDirectory: String,
-        baseURLs: [String: String]
+        baseURLs: [String: String], callbackAddress: String? = nil
     ) {
         self.version = version
         self.pid = pid
@@ -26,6 +28,7 @@ package struct DaemonFacts: Sendable {
         self.socketPath = socketPath
         self.stateDirectory = stateDirectory
         self.baseURLs = baseURLs
+        self.callbackAddress = callbackAddress
     }
 }
 

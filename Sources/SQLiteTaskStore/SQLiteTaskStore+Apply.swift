@@ -47,21 +47,24 @@ extension SQLiteTaskStore {
 
     /// Runs the lifecycle on the row as it is now and writes row, record and log line together.
     private static func apply(_ planned: PlannedEvent, at now: Timestamp, in db: Database) throws -> TaskChange? {
-        guard let row = try row(of: planned.task, in: db) else { return nil }
+        guard var row = try row(of: planned.task, in: db) else { return nil }
+        try dropForeignCallbackID(of: &row, in: db)
         let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
         switch change.transition {
         case .ignore, .refuse:
+            if case .calledBack(let delivery) = planned.event { try count(delivery, of: row.key, in: db) }
             return change
         case .noteLateResult:
             break
         case .advance, .update:
-            if let claimed = planned.event.claimedRemoteID,
+            if let claimed = planned.event.claimedRemoteID, claimed != row.task.remoteID,
                 let owner = try owner(of: claimed, service: row.task.endpoint.service, in: db)
             {
                 throw TaskStoreError.remoteIDInUse(by: owner)
             }
             try write(change.task, over: row, in: db)
         }
+        try keep(planned.event, of: row, leadingTo: change, in: db)
         if let response = change.response {
             // The record of a running task is mostly the one that is there already; then its page stays clean.
             let text = response.text
@@ -70,6 +73,14 @@ extension SQLiteTaskStore {
         }
         if let entry = change.logEntry { try append(entry, of: row.key, in: db) }
         return change
+    }
+
+    /// A callback told an id while the task was being sent; since then it may have become another task's, by a person's word.
+    private static func dropForeignCallbackID(of row: inout TaskRow, in db: Database) throws {
+        guard row.task.state == .submitting, let id = row.task.callbacks.remoteID,
+            try owner(of: id, service: row.task.endpoint.service, in: db) != nil
+        else { return }
+        row.task.callbacks.remoteID = nil
     }
 
     /// Writes the columns that changed, comparing the state that the change starts from.
@@ -115,6 +126,7 @@ extension TaskEvent {
     fileprivate var claimedRemoteID: RemoteTaskID? {
         switch self {
         case .foundInList(let id, _), .adopted(let id): id
+        case .calledBack(let delivery): delivery.remoteID
         default: nil
         }
     }

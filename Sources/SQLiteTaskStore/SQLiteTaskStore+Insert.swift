@@ -34,7 +34,10 @@ extension SQLiteTaskStore {
 
     private static let insertion: String = {
         let names =
-            ["id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model"]
+            [
+                "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
+                "has_own_callback",
+            ]
             + TaskRow.mutableColumns
         let marks = repeatElement("?", count: names.count).joined(separator: ", ")
         return "INSERT INTO task (\(names.joined(separator: ", "))) VALUES (\(marks))"
@@ -45,7 +48,7 @@ extension SQLiteTaskStore {
             task.id.text.databaseValue, task.endpoint.text.databaseValue, task.endpoint.service.databaseValue,
             task.priority.databaseValue, task.onUncertain.rawValue.databaseValue,
             task.createdAt.milliseconds.databaseValue, task.notBefore?.milliseconds.databaseValue ?? .null,
-            task.model?.databaseValue ?? .null,
+            task.model?.databaseValue ?? .null, task.hasOwnCallback.databaseValue,
         ]
         try db.cachedStatement(sql: insertion)
             .execute(arguments: StatementArguments(fixed + TaskRow.mutableValues(of: task)))

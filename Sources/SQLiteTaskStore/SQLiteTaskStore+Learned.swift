@@ -31,7 +31,8 @@ extension SQLiteTaskStore {
                 try db.cachedStatement(
                     sql: """
                         UPDATE task SET next_due_at_ms = next_due_at_ms + ?1, age_from_ms = age_from_ms + ?1,
-                          last_pending_at_ms = last_pending_at_ms + ?1, progress_at_ms = progress_at_ms + ?1
+                          last_pending_at_ms = last_pending_at_ms + ?1, progress_at_ms = progress_at_ms + ?1,
+                          called_back_at_ms = called_back_at_ms + ?1, final_callback_at_ms = final_callback_at_ms + ?1
                         WHERE state = ?2 AND next_due_at_ms IS NOT NULL
                         """
                 ).execute(arguments: [milliseconds, state.rawValue])
@@ -44,16 +45,22 @@ extension SQLiteTaskStore {
             sql: """
                 INSERT INTO learned (
                   endpoint, model, durations, wait_ms, starts_told, finished, calls, lateness_ms, lateness_samples,
-                  throttled)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  throttled, callbacks_expected, callbacks_came, callback_trust, callback_delay_ms,
+                  callback_delay_samples)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (endpoint, model) DO UPDATE SET
                   durations = excluded.durations, wait_ms = excluded.wait_ms, starts_told = excluded.starts_told,
                   finished = excluded.finished, calls = excluded.calls, lateness_ms = excluded.lateness_ms,
-                  lateness_samples = excluded.lateness_samples, throttled = excluded.throttled
+                  lateness_samples = excluded.lateness_samples, throttled = excluded.throttled,
+                  callbacks_expected = excluded.callbacks_expected, callbacks_came = excluded.callbacks_came,
+                  callback_trust = excluded.callback_trust, callback_delay_ms = excluded.callback_delay_ms,
+                  callback_delay_samples = excluded.callback_delay_samples
                 """
         ).execute(arguments: [
             row.key.endpoint.text, row.key.model ?? "", row.durations, row.wait?.wholeMilliseconds, row.startsTold,
             row.finished, row.calls, row.lateness.wholeMilliseconds, row.latenessSamples, row.throttled,
+            row.callbacks.expected, row.callbacks.came, row.callbacks.trust, row.callbacks.delay.wholeMilliseconds,
+            row.callbacks.delaySamples,
         ])
     }
 
@@ -76,5 +83,10 @@ extension Learned {
         lateness = .milliseconds(row["lateness_ms"] as Int64)
         latenessSamples = row["lateness_samples"]
         throttled = row["throttled"]
+        callbacks.expected = row["callbacks_expected"]
+        callbacks.came = row["callbacks_came"]
+        callbacks.trust = row["callback_trust"]
+        callbacks.delay = .milliseconds(row["callback_delay_ms"] as Int64)
+        callbacks.delaySamples = row["callback_delay_samples"]
     }
 }

@@ -19,6 +19,8 @@ package struct EngineContext: Sendable {
     package let time: any TimeSource
     package let random: EngineRandom
     package let logger: Logger
+    /// Where providers call back, and whether they do; nil where callbacks are off.
+    package let callbacks: CallbackWatch?
     /// Told when a point is passed at which tests kill the daemon; nothing in a release build.
     package let passed: @Sendable (CrashPoint) -> Void
 
@@ -38,7 +40,7 @@ package struct EngineContext: Sendable {
         store: any TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (String) -> Bool,
-        time: any TimeSource, random: EngineRandom, logger: Logger,
+        callbacksAt publicURL: String? = nil, time: any TimeSource, random: EngineRandom, logger: Logger,
         passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         self.store = store
@@ -54,6 +56,7 @@ package struct EngineContext: Sendable {
         self.random = random
         self.logger = logger
         self.passed = passed
+        callbacks = publicURL.map { CallbackWatch(publicURL: $0) }
         gates = Gates(try await store.gates(), store: store, backoff: backoff, random: random, logger: logger)
         clock = ClockWatch(time)
         budget = CallBudget(time)
@@ -70,6 +73,7 @@ package struct EngineContext: Sendable {
         for change in changes {
             guard let entry = change.logEntry else { continue }
             log(entry, of: change.task)
+            watchCallbacks(of: change)
             if entry.to.hasEnded { experiences.forget(change.task.endpoint) }
             if entry.to != .running { unrecognised.forget(change.task.id) }
             plans.forget(change.task.endpoint.service)

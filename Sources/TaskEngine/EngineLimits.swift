@@ -33,6 +33,9 @@ package struct EngineLimits: Sendable {
     /// documents say that a fresh task may be invisible for a while.
     package var missesBeforeLost = 5
     package var missSpan: Duration = .seconds(600)
+    /// How often in a row an id must be unknown to the provider before a delivered end counts as its outcome: a fresh
+    /// record may be late as well.
+    package var missesBeforeCallbackDecides = 3
     /// Waits of clients at once; more are answered at once instead of later. Below the socket's bound on connections, so
     /// that waiting clients never lock out the others.
     package var waiters = 400

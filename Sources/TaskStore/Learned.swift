@@ -30,11 +30,28 @@ package struct Learned: Sendable, Hashable {
     package var latenessSamples: Int = 0
     /// Answers "too many requests", to submissions and status queries.
     package var throttled: Int = 0
+    /// How its callbacks have done.
+    package var callbacks = CallbackExperience()
 
     /// Nothing learned yet.
     package init(key: LearnedKey) {
         self.key = key
     }
+}
+
+/// How far an endpoint's callbacks can be relied on.
+package struct CallbackExperience: Sendable, Hashable {
+    /// Tasks that ended at the provider and whose request had carried our callback URL.
+    package var expected = 0
+    /// Of these, whose end a delivery told, sooner or later.
+    package var came = 0
+    /// 0 to 1: the chance that a callback tells of the next end before a poll would; what polling thins by.
+    package var trust = 0.0
+    /// From the end to its delivery, by the provider's clock, summed up, and of how many tasks it is known.
+    package var delay: Duration = .zero
+    package var delaySamples = 0
+
+    package init() {}
 }
 
 /// What is to be learned, as a change of a row that is read and written in the transaction of the events that teach it.

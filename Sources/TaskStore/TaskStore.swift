@@ -1,4 +1,5 @@
 package import TaskModel
+package import VerbatimJSON
 
 /// The one door to what is remembered.
 ///
@@ -91,6 +92,12 @@ package protocol TaskStore: Sendable {
     /// due, from when their age counts, when they were last seen unfinished. Queued ones wait for a time that somebody
     /// wished, or for a gate.
     func moveSchedule(by jump: Duration) async throws(TaskStoreError)
+
+    /// Whose token has that digest, and what came with it before; nil where nobody's has. Compares all of it, whatever
+    /// the index found.
+    func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner?
+    /// The best body that was delivered for an open task and calls it ended: success before failure, then the latest.
+    func deliveredOutcome(of id: TaskID) async throws(TaskStoreError) -> JSONValue?
 
     /// Everything that holds requests back.
     func gates() async throws(TaskStoreError) -> [StoredGate]

@@ -72,13 +72,16 @@ import Testing
             "polling.min_gap_seconds": "0.5", "polling.max_gap_seconds": "90", "polling.max_requests_per_second": "3.5",
             "submission.timeout_seconds": "12.5", "submission.on_uncertain": "resubmit_if_absent",
             "submission.max_in_flight": "9", "submission.max_per_second": "0.25", "log.level": "warning",
+            "callbacks.listen": "[::1]:8443", "callbacks.public_url": "https://pollux.example/",
+            "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in
             let parts = name.split(separator: ".")
             return parts.count == 1 ? "\(name): \(value)" : "\(parts[0]): {\(parts[1]): \(value)}"
         }
-        for (index, line) in file.enumerated() { _ = try load(file: file[index]); #expect(!line.isEmpty) }
+        // Those of callbacks go together only.
+        for line in file where !line.hasPrefix("callbacks") { _ = try load(file: line) }
         var environment: [String: String] = [:]
         for setting in Setting.all { environment[setting.variable] = values[setting.name] }
         let settings = try load(environment)
@@ -93,7 +96,25 @@ import Testing
         #expect(settings.maxInFlight == 9)
         #expect(settings.submissionsPerSecond == 0.25)
         #expect(settings.logLevel == .warning)
+        #expect(settings.callbacks.listen?.host == "::1" && settings.callbacks.listen?.port == 8443)
+        #expect(settings.callbacks.publicURL == "https://pollux.example")
+        #expect(settings.callbacks.certificateFile == "/c.pem" && settings.callbacks.keyFile == "/k.pem")
         #expect(settings.warnings.isEmpty)
+    }
+
+    @Test(arguments: [
+        "callbacks: {public_url: https://x.example}", "callbacks: {listen: 127.0.0.1:1}",
+        "callbacks: {listen: 127.0.0.1:1, public_url: https://x.example, key_file: k.pem}",
+        "callbacks: {certificate_file: c.pem, key_file: k.pem}",
+    ])
+    func `half of what callbacks need stops the start`(file: String) {
+        let error = #expect(throws: DaemonError.self) { _ = try load(file: file) }
+        #expect(error?.message.contains("callbacks.") ?? false)
+    }
+
+    @Test(arguments: ["8443", "host", "host:", "host:99999", ":80", "::1:80", "a b:80", "http://x:80", "x/y:80"])
+    func `what is no host with a port is refused`(text: String) {
+        #expect(ListenAddress(text) == nil)
     }
 
     @Test func `an empty variable is as good as none`() throws {

@@ -18,7 +18,8 @@ import VerbatimJSON
         startedAt: "2026-11-23T14:00:02.000Z", finishedAt: "2026-11-23T14:00:03.000Z",
         endedAt: "2026-11-23T14:00:04.000Z", notBefore: "2026-11-23T13:00:00.000Z",
         deadline: "2026-11-23T15:00:00.000Z", nextPollAt: "2026-11-23T14:00:05.000Z", attempts: 1, polls: 4,
-        onUncertain: "fail", resolution: "adopted",
+        onUncertain: "fail", resolution: "adopted", outcomeSource: "poll",
+        callback: TaskDocument.Callback(receiver: "pollux", deliveries: 2, latestAt: "2026-11-23T14:00:03.000Z"),
         waitingFor: TaskDocument.Reason(code: "paused", message: "The endpoint is paused."))
 
     @Test func `a task comes out as it went in`() throws {
@@ -36,7 +37,7 @@ import VerbatimJSON
                 "submitted_at", "started_at",
                 "finished_at",
                 "ended_at", "not_before", "deadline", "next_poll_at", "attempts", "polls", "on_uncertain",
-                "resolution", "waiting_for",
+                "resolution", "outcome_source", "callback", "waiting_for",
             ])
         #expect(bare.json["eta"] == .null)
         #expect(bare.json["labels"] == .object(JSONObject()))

@@ -40,7 +40,17 @@ import VerbatimJSON
             version: "1", pid: 1, startedAt: "2026-11-23T14:00:00.000Z", uptimeSeconds: 0, tasks: [:],
             database: .init(path: "", sizeBytes: 0), socket: "", stateDirectory: "", providers: [])
         #expect(fields(of: "Status") == status.json.object?.names)
-        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 28)
+        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 30)
+        let callback = TaskDocument.Callback(receiver: "pollux", deliveries: 0)
+        let called = TaskDocument(
+            id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z", callback: callback)
+        #expect(fields(of: "TaskCallback") == called.json["callback"]?.object?.names)
+        let callbacks = EndpointDocument.Callbacks(expected: 0, came: 0, missing: 0, trust: 0)
+        let endpoint = EndpointDocument(name: "a/b", provider: "p", callbacks: callbacks)
+        #expect(fields(of: "EndpointCallbacks") == endpoint.json["callbacks"]?.object?.names)
+        var receiving = status
+        receiving.callbacks = .init(listen: "", publicURL: "", deliveries: 0, unknownTokens: 0)
+        #expect(fields(of: "CallbackReceiver") == receiving.json["callbacks"]?.object?.names)
     }
 
     @Test(arguments: ["SubmitRequest", "AdoptRequest"])

@@ -23,7 +23,7 @@ import VerbatimJSON
         task.attempt = Attempt(
             number: 2, startedAt: task.createdAt, endedAt: task.createdAt, isProbablyRefused: true, absentReadings: 3,
             firstAbsentAt: task.createdAt)
-        let change = apply(.submissionStarted, to: task)
+        let change = apply(.submissionStarted(), to: task)
         #expect(change.task.attempts == 3)
         #expect(change.task.attempt == Attempt(number: 3, startedAt: now))
         #expect(change.task.failure == nil)
@@ -107,7 +107,7 @@ import VerbatimJSON
         var task = apply(.resubmitted(.resubmitted), to: .task(state: .uncertain)).task
         #expect(task.state == .queued)
         #expect(task.resolution == .resubmitted)
-        task = apply(.submissionStarted, to: task).task
+        task = apply(.submissionStarted(), to: task).task
         task = apply(.submissionAccepted(try remote("r-3"), traceID: nil), to: task).task
         task = apply(.observed(Observation(.succeeded(partial: false), record: [:])), to: task).task
         #expect(task.resolution == .resubmitted)
@@ -115,7 +115,7 @@ import VerbatimJSON
 
     @Test func `a second lost reply is not settled yet`() {
         var task = apply(.resubmitted(.resubmitted), to: .task(state: .uncertain)).task
-        task = apply(.submissionStarted, to: task).task
+        task = apply(.submissionStarted(), to: task).task
         task = apply(.submissionInterrupted(failure, isProbablyRefused: false), to: task).task
         #expect(task.state == .uncertain)
         #expect(task.resolution == nil)

@@ -11,10 +11,14 @@ import VerbatimJSON
         Observation(verdict, record: ["id": "remote-9"])
     }
 
+    private static func delivered(_ verdict: Observation.Verdict, _ id: RemoteTaskID?) -> TaskEvent {
+        .calledBack(CallbackDelivery(attempt: 1, remoteID: id, observation: seen(verdict)))
+    }
+
     /// What every event does in every state, in the order of ``TaskState/allCases``: `>` goes there, `=` is kept in the
     /// row, `late` becomes an event, `-` says nothing new, `!` is refused.
     private static let table: [(event: TaskEvent, cells: String)] = [
-        (.submissionStarted, ">submitting - - - - - - -"),
+        (.submissionStarted(), ">submitting - - - - - - -"),
         (.submissionAccepted(id, traceID: nil), "- >running - - - - - -"),
         (.submissionAnswered(seen(.pending), remoteID: id), "- >running - - - - - -"),
         (.submissionAnswered(seen(.pending), remoteID: nil), "- >uncertain - - - - - -"),
@@ -32,6 +36,14 @@ import VerbatimJSON
         (.observed(seen(.pending)), "- - - = - - - -"),
         (.observed(seen(.succeeded(partial: true))), "- - - >succeeded late late late late"),
         (.observed(seen(.failed(failure))), "- - - >failed late late late late"),
+        (delivered(.pending, id), ">running = >running = - - - -"),
+        (delivered(.succeeded(partial: false), id), ">running = >running = - late late late"),
+        (delivered(.failed(failure), id), ">running = >running = late - late late"),
+        (delivered(.pending, nil), "= = = = - - - -"),
+        (delivered(.succeeded(partial: false), nil), ">succeeded = >succeeded = - late late late"),
+        (.calledBack(CallbackDelivery(attempt: 1)), "= = = = - - - -"),
+        (.endedByCallback(seen(.succeeded(partial: false))), "- - - >succeeded - - - -"),
+        (.endedByCallback(seen(.pending)), "- - - - - - - -"),
         (.slowerThanUsual, "- - - = - - - -"),
         (.missed, "- - - = - - - -"),
         (.vanished, "- - - >failed - - - -"),
@@ -63,7 +75,16 @@ import VerbatimJSON
 
     @Test func `the table has every kind of event`() {
         // A new event makes this fail until its row stands above; the number is that of the cases of TaskEvent.
-        #expect(Set(Self.table.map(\.event.kind)).count == 19)
+        #expect(Set(Self.table.map(\.event.kind)).count == 21)
+    }
+
+    @Test(arguments: [
+        TaskEvent.submissionInterrupted(failure, isProbablyRefused: true), .submissionRefused(failure),
+        .submissionNotAccepted(failure), .submissionAnswered(seen(.pending), remoteID: nil),
+    ])
+    func `what a callback has told by its id runs, whatever the reply says`(event: TaskEvent) {
+        #expect(
+            TaskLifecycle.transition(from: .submitting, on: event, isKnownByCallback: true) == .advance(to: .running))
     }
 
     @Test(arguments: [TaskState.cancelled, .expired])

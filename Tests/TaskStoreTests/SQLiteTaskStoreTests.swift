@@ -317,7 +317,7 @@ import VerbatimJSON
                 group.addTask { [now] in
                     let task = TrackedTask.task(number)
                     _ = try await store.insert(.new(task))
-                    _ = try await store.apply(.submissionStarted, to: task.id, at: now, nextDueAt: now)
+                    _ = try await store.apply(.submissionStarted(), to: task.id, at: now, nextDueAt: now)
                     let id = RemoteTaskID("r-\(number)") ?? { preconditionFailure("a valid id") }()
                     _ = try await store.apply(
                         .submissionAccepted(id, traceID: nil), to: task.id, at: now, nextDueAt: now)

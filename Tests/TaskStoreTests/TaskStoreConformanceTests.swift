@@ -144,7 +144,7 @@ import VerbatimJSON
             let transitions = try await withThrowingTaskGroup(of: Transition?.self) { group in
                 for _ in 0..<20 {
                     group.addTask { [now] in
-                        try await store.apply(.submissionStarted, to: task.id, at: now, nextDueAt: now)?.transition
+                        try await store.apply(.submissionStarted(), to: task.id, at: now, nextDueAt: now)?.transition
                     }
                 }
                 return try await group.reduce(into: [Transition]()) { if let one = $1 { $0.append(one) } }
@@ -172,7 +172,7 @@ import VerbatimJSON
             _ = try await store.insert(.new(task))
             let changes = try await store.apply(
                 [
-                    PlannedEvent(.submissionStarted, for: task.id, nextDueAt: now),
+                    PlannedEvent(.submissionStarted(), for: task.id, nextDueAt: now),
                     PlannedEvent(.missed, for: TrackedTask.task(2).id, nextDueAt: now),
                     PlannedEvent(.submissionAccepted(try remote("r"), traceID: nil), for: task.id, nextDueAt: now),
                 ], at: now)
@@ -190,7 +190,7 @@ import VerbatimJSON
             await #expect(throws: TaskStoreError.remoteIDInUse(by: TrackedTask.task(1).id)) {
                 _ = try await store.apply(
                     [
-                        PlannedEvent(.submissionStarted, for: free.id, nextDueAt: now),
+                        PlannedEvent(.submissionStarted(), for: free.id, nextDueAt: now),
                         PlannedEvent(.adopted(try remote("r")), for: lost.id, nextDueAt: now),
                     ], at: now)
             }
@@ -217,7 +217,7 @@ import VerbatimJSON
             _ = try await store.insert(.new(task))
             _ = try await store.insert(.new(.task(2)))
             for _ in 0..<3 {
-                _ = try await store.apply(.submissionStarted, to: task.id, at: now, nextDueAt: now)
+                _ = try await store.apply(.submissionStarted(), to: task.id, at: now, nextDueAt: now)
                 _ = try await store.apply(
                     .submissionNotAccepted(TaskFailure(code: "busy", message: "Later.")), to: task.id, at: now,
                     nextDueAt: now)

@@ -24,7 +24,7 @@ package struct EngineWorld: Sendable {
     package init(
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
-        definition: String = EngineWorld.definition
+        definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -33,7 +33,8 @@ package struct EngineWorld: Sendable {
         store = FaultyStore(sqlite)
         context = try await EngineContext(
             store: store, catalog: try ProviderCatalog(definitions: [("testing.yaml", definition)]),
-            transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken }, time: time,
+            transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
+            callbacksAt: publicURL, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         engine = TaskEngine(context)

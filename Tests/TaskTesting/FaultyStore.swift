@@ -1,6 +1,7 @@
 import Synchronization
 package import TaskModel
 package import TaskStore
+package import VerbatimJSON
 
 /// A store that fails when a test says so, and otherwise is the one behind it.
 package final class FaultyStore: TaskStore {
@@ -222,6 +223,16 @@ extension FaultyStore {
     package func nextDeadline() async throws(TaskStoreError) -> Timestamp? {
         try await before(.read("nextDeadline"))
         return try await base.nextDeadline()
+    }
+
+    package func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
+        try await before(.read("owner"))
+        return try await base.owner(of: digest)
+    }
+
+    package func deliveredOutcome(of id: TaskID) async throws(TaskStoreError) -> JSONValue? {
+        try await before(.read("deliveredOutcome"))
+        return try await base.deliveredOutcome(of: id)
     }
 
     package func learned(of endpoint: EndpointName) async throws(TaskStoreError) -> [Learned] {

@@ -1,5 +1,6 @@
 package import TaskModel
 package import TaskStore
+package import VerbatimJSON
 
 /// A store that stands before another one.
 ///
@@ -193,6 +194,16 @@ extension StoreWrapper {
 
     package func nextDeadline() async throws(TaskStoreError) -> Timestamp? {
         try await read("nextDeadline") { () async throws(TaskStoreError) in try await base.nextDeadline() }
+    }
+
+    package func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
+        try await read("owner") { () async throws(TaskStoreError) in try await base.owner(of: digest) }
+    }
+
+    package func deliveredOutcome(of id: TaskID) async throws(TaskStoreError) -> JSONValue? {
+        try await read("deliveredOutcome") { () async throws(TaskStoreError) in
+            try await base.deliveredOutcome(of: id)
+        }
     }
 
     package func learned(of endpoint: EndpointName) async throws(TaskStoreError) -> [Learned] {

@@ -16,7 +16,14 @@ extension TaskEvent {
             progress: Bool.random(using: &random) ? 35 : nil, traceID: Bool.random(using: &random) ? "trace" : nil,
             startedAt: Bool.random(using: &random) ? ManualTimeSource.start : nil)
         let events: [TaskEvent] = [
-            .submissionStarted, .submissionStarted, .submissionAccepted(id, traceID: nil),
+            .submissionStarted(),
+            .submissionStarted(
+                callback: CallbackDigest((0..<32).map { _ in UInt8.random(in: 0...255, using: &random) })),
+            .calledBack(
+                CallbackDelivery(
+                    attempt: 1, remoteID: Bool.random(using: &random) ? id : nil,
+                    observation: Bool.random(using: &random) ? observation : nil)),
+            .endedByCallback(observation), .submissionAccepted(id, traceID: nil),
             .submissionAnswered(observation, remoteID: Bool.random(using: &random) ? id : nil),
             .submissionNotAccepted(failure), .submissionRefused(failure),
             .submissionInterrupted(failure, isProbablyRefused: Bool.random(using: &random)), .absentFromList,

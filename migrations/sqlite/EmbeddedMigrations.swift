@@ -14,6 +14,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0001_create_task", bytes: PackageResources._001_create_task_sql),
         EmbeddedMigration(name: "0002_learn_durations", bytes: PackageResources._002_learn_durations_sql),
         EmbeddedMigration(name: "0003_count_tasks", bytes: PackageResources._003_count_tasks_sql),
+        EmbeddedMigration(name: "0004_take_callbacks", bytes: PackageResources._004_take_callbacks_sql),
     ]
 }
 

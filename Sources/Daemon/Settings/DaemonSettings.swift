@@ -24,6 +24,8 @@ package struct DaemonSettings: Sendable {
     package var maxInFlight: Int?
     /// Per service; nil leaves it to the provider's profile.
     package var submissionsPerSecond: Double?
+    /// Where callbacks are taken and asked for.
+    package var callbacks = CallbackSettings()
     package var logLevel: Logger.Level = .info
     /// What a person should know though it stops nothing.
     package var warnings: [String] = []
@@ -33,6 +35,44 @@ package struct DaemonSettings: Sendable {
         self.stateDirectory = stateDirectory
         self.socketPath = socketPath
     }
+}
+
+/// Where callbacks are taken, and where providers are told to call; off unless both are set.
+package struct CallbackSettings: Sendable {
+    /// `host:port` to listen on.
+    package var listen: ListenAddress?
+    /// How the listener is reached from outside, without the path.
+    package var publicURL: String?
+    /// PEM files; nil where something in front of us speaks TLS.
+    package var certificateFile: String?
+    package var keyFile: String?
+}
+
+/// A host and a port, as in `127.0.0.1:8443` or `[::]:8443`.
+package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
+    package let host: String
+    package let port: Int
+
+    /// Nil for anything else. Port 0 lets the system choose.
+    package init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = String(host.dropFirst().dropLast())
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.isEmpty, !host.contains(" "), !host.contains("/") else { return nil }
+        self.host = host
+        self.port = Int(port)
+    }
+
+    package var description: String { host(with: port) }
+
+    /// The host with a port that the system chose.
+    func host(with port: Int) -> String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
 /// What the settings file says of one provider.

@@ -49,6 +49,28 @@ struct Setting: Sendable {
         },
         rate("submission.max_per_second", "POLLUX_SUBMISSION_MAX_PER_SECOND", \.submissionsPerSecond),
         Setting(
+            "callbacks.listen", "POLLUX_CALLBACKS_LISTEN", rule: "a host and a port, as in 127.0.0.1:8443"
+        ) { text, settings in
+            guard let address = ListenAddress(text) else { return false }
+            settings.callbacks.listen = address
+            return true
+        },
+        Setting(
+            "callbacks.public_url", "POLLUX_CALLBACKS_PUBLIC_URL", rule: "a URL as in https://pollux.example.org"
+        ) { text, settings in
+            guard let url = baseURL(text) else { return false }
+            settings.callbacks.publicURL = url
+            return true
+        },
+        Setting("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", rule: "a path") { text, settings in
+            settings.callbacks.certificateFile = text
+            return !text.isEmpty
+        },
+        Setting("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", rule: "a path") { text, settings in
+            settings.callbacks.keyFile = text
+            return !text.isEmpty
+        },
+        Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in
             guard let level = Logger.Level(rawValue: text.lowercased()) else { return false }

@@ -77,7 +77,6 @@ struct SettingsFile {
             return
                 "a token does not belong into a settings file. Set XHUOAPI_TOKEN, or name a file with xhuoapi.token_file."
         }
-        if name == "callbacks" || name.hasPrefix("callbacks.") { return "this version takes no callbacks yet." }
         let sections = Set(known.compactMap { $0.contains(".") ? String($0.prefix { $0 != "." }) : nil })
         let nearest =
             Spelling.nearest(to: name, among: known + sections.sorted()).map { " Did you mean \"\($0)\"?" } ?? ""

@@ -49,6 +49,8 @@ package enum SettingsLoader {
             settings.socketPath = places.runtimeSocket ?? settings.stateDirectory + "/pollux.sock"
         }
         settings.socketPath = places.absolute(settings.socketPath)
+        settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
+        settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
         let file = flags.settingsFile ?? environment["POLLUX_CONFIG"] ?? places.settingsFile
         settings.providersDirectory =
             places.absolute(file).split(separator: "/", omittingEmptySubsequences: false)
@@ -85,6 +87,25 @@ package enum SettingsLoader {
         return ["127.0.0.1", "localhost", "[::1]"].contains { authority == $0 || authority.hasPrefix($0 + ":") }
     }
 
+    /// Half of what callbacks need is a mistake that would go unnoticed: polling does the work either way.
+    private static func check(_ callbacks: CallbackSettings) throws(DaemonError) {
+        switch (callbacks.listen, callbacks.publicURL) {
+        case (nil, _?):
+            throw .badSetting(
+                "callbacks.public_url is set, but callbacks.listen is not: nobody would take what providers deliver.")
+        case (_?, nil):
+            throw .badSetting(
+                "callbacks.listen is set, but callbacks.public_url is not: no provider would know where to call.")
+        default: break
+        }
+        guard (callbacks.certificateFile == nil) == (callbacks.keyFile == nil) else {
+            throw .badSetting("callbacks.certificate_file and callbacks.key_file go together; one of them is missing.")
+        }
+        guard callbacks.certificateFile == nil || callbacks.listen != nil else {
+            throw .badSetting("callbacks.certificate_file is set, but callbacks.listen is not.")
+        }
+    }
+
     private static func check(
         _ settings: inout DaemonSettings, environment: [String: String]
     ) throws(DaemonError) {
@@ -93,6 +114,7 @@ package enum SettingsLoader {
                 "polling.min_gap_seconds (\(settings.minGap.inSeconds)) must not be above polling.max_gap_seconds (\(settings.maxGap.inSeconds))."
             )
         }
+        try check(settings.callbacks)
         // sockaddr_un holds 108 bytes, the last of them zero.
         guard settings.socketPath.utf8.count <= 107 else {
             throw .badSetting(

@@ -32,6 +32,11 @@ extension EndpointDocument {
                     code: error.failure.code, message: error.failure.message, httpStatus: error.failure.httpStatus,
                     at: error.at.rfc3339)
             },
+            callbacks: report.callbacks.map { callbacks in
+                Callbacks(
+                    expected: callbacks.expected, came: callbacks.came, missing: callbacks.missing,
+                    trust: callbacks.trust, meanDelaySeconds: callbacks.meanDelay?.inSeconds)
+            },
             unrecognised: report.unrecognised.map { reading in
                 Unrecognised(count: reading.count, lastShape: reading.lastShape, lastAt: reading.lastAt.rfc3339)
             })

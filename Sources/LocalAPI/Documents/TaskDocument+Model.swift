@@ -28,10 +28,21 @@ extension TaskDocument {
             notBefore: task.notBefore?.rfc3339, deadline: task.deadline?.rfc3339,
             nextPollAt: task.state == .running ? task.nextDueAt?.rfc3339 : nil, attempts: task.attempts,
             polls: task.polls, onUncertain: task.onUncertain.rawValue, resolution: task.resolution?.rawValue,
+            outcomeSource: task.outcomeSource?.rawValue, callback: Callback(of: task),
             waitingFor: outlook.waitingFor.map { reason in
                 Reason(
                     code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
             })
+    }
+}
+
+extension TaskDocument.Callback {
+    /// Nil where nobody is called back about the task.
+    fileprivate init?(of task: TrackedTask) {
+        guard task.hasOwnCallback || task.attempt?.callback != nil || task.callbacks.count > 0 else { return nil }
+        self.init(
+            receiver: task.hasOwnCallback ? "program" : "pollux", deliveries: task.callbacks.count,
+            latestAt: task.callbacks.latestAt?.rfc3339)
     }
 }
 

@@ -47,6 +47,14 @@ struct DaemonRoutes {
             uptimeSeconds: (time.now() - facts.startedAt).inSeconds,
             tasks: Dictionary(uniqueKeysWithValues: report.counts.map { ($0.key.rawValue, $0.value) }),
             database: .init(path: report.store.path, sizeBytes: Int(report.store.sizeInBytes)),
-            socket: facts.socketPath, stateDirectory: facts.stateDirectory, providers: providers)
+            socket: facts.socketPath, stateDirectory: facts.stateDirectory, providers: providers,
+            callbacks: report.callbacks.map { reading in
+                StatusDocument.Callbacks(
+                    listen: facts.callbackAddress ?? "", publicURL: reading.publicURL,
+                    deliveries: reading.deliveries, unknownTokens: reading.unknownTokens,
+                    problem: reading.isSilent
+                        ? "\(reading.endedWithout) tasks have ended, and nobody has called. Is the public URL right?"
+                        : nil)
+            })
     }
 }

@@ -29,6 +29,7 @@ extension EndpointDocument {
             polls: try reader.integer("polls") ?? 0,
             pollsPerMinute: try reader.number("polls_per_minute") ?? 0,
             lastError: try reader.nested("last_error", LastError.init(reader:)),
+            callbacks: try reader.nested("callbacks", Callbacks.init(reader:)),
             unrecognised: try reader.nested("unrecognised", Unrecognised.init(reader:)))
     }
 
@@ -45,7 +46,8 @@ extension EndpointDocument {
             "finished": .number(JSONNumber(finished)), "calls_per_task": JSONValue(callsPerTask),
             "mean_lateness_seconds": JSONValue(meanLatenessSeconds), "throttled": .number(JSONNumber(throttled)),
             "polls": .number(JSONNumber(polls)), "polls_per_minute": JSONValue(pollsPerMinute),
-            "last_error": lastError?.json ?? .null, "unrecognised": unrecognised?.json ?? .null,
+            "last_error": lastError?.json ?? .null, "callbacks": callbacks?.json ?? .null,
+            "unrecognised": unrecognised?.json ?? .null,
         ]
     }
 }
@@ -61,6 +63,24 @@ extension EndpointDocument.Durations {
         [
             "p50_seconds": JSONValue(p50Seconds), "p90_seconds": JSONValue(p90Seconds),
             "samples": .number(JSONNumber(samples)),
+        ]
+    }
+}
+
+extension EndpointDocument.Callbacks {
+    fileprivate init(reader: DocumentReader) throws(ContractError) {
+        expected = try reader.required("expected", reader.integer)
+        came = try reader.required("came", reader.integer)
+        missing = try reader.integer("missing") ?? 0
+        trust = try reader.number("trust") ?? 0
+        meanDelaySeconds = try reader.number("mean_delay_seconds")
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "expected": .number(JSONNumber(expected)), "came": .number(JSONNumber(came)),
+            "missing": .number(JSONNumber(missing)), "trust": JSONValue(trust),
+            "mean_delay_seconds": JSONValue(meanDelaySeconds),
         ]
     }
 }

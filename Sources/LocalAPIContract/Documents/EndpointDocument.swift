@@ -44,6 +44,8 @@ package struct EndpointDocument: Sendable, Hashable {
     package var polls: Int
     package var pollsPerMinute: Double
     package var lastError: LastError?
+    /// How its callbacks do; nil where none were asked for yet.
+    package var callbacks: Callbacks?
     /// Records that no rule understood since the daemon started; nil if there were none.
     package var unrecognised: Unrecognised?
 
@@ -58,6 +60,28 @@ package struct EndpointDocument: Sendable, Hashable {
             self.p50Seconds = p50Seconds
             self.p90Seconds = p90Seconds
             self.samples = samples
+        }
+    }
+
+    /// How an endpoint's callbacks do.
+    package struct Callbacks: Sendable, Hashable {
+        /// Tasks that ended and whose end was to be delivered.
+        package var expected: Int
+        /// Of these, whose end was delivered, sooner or later.
+        package var came: Int
+        /// Of these, whose end a poll told, and no callback ever did.
+        package var missing: Int
+        /// 0 to 1; what status queries thin out by.
+        package var trust: Double
+        /// From the end to its delivery; nil where that is not known of any.
+        package var meanDelaySeconds: Double?
+
+        package init(expected: Int, came: Int, missing: Int, trust: Double, meanDelaySeconds: Double? = nil) {
+            self.expected = expected
+            self.came = came
+            self.missing = missing
+            self.trust = trust
+            self.meanDelaySeconds = meanDelaySeconds
         }
     }
 
@@ -99,7 +123,7 @@ package struct EndpointDocument: Sendable, Hashable {
         inFlight: Int = 0, queued: Int = 0, uncertain: Int = 0, maxInFlight: Int? = nil,
         submitsPerSecond: Double? = nil, typicalSeconds: Double? = nil, learned: Durations? = nil, finished: Int = 0,
         callsPerTask: Double? = nil, meanLatenessSeconds: Double? = nil, throttled: Int = 0, polls: Int = 0,
-        pollsPerMinute: Double = 0, lastError: LastError? = nil,
+        pollsPerMinute: Double = 0, lastError: LastError? = nil, callbacks: Callbacks? = nil,
         unrecognised: Unrecognised? = nil
     ) {
         self.name = name
@@ -126,6 +150,7 @@ package struct EndpointDocument: Sendable, Hashable {
         self.polls = polls
         self.pollsPerMinute = pollsPerMinute
         self.lastError = lastError
+        self.callbacks = callbacks
         self.unrecognised = unrecognised
     }
 }

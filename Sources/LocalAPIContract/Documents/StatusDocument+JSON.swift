@@ -15,7 +15,8 @@ extension StatusDocument {
             },
             socket: try reader.required("socket", reader.string),
             stateDirectory: try reader.required("state_directory", reader.string),
-            providers: try reader.documents("providers", Provider.init(json:)))
+            providers: try reader.documents("providers", Provider.init(json:)),
+            callbacks: try reader.nested("callbacks", Callbacks.init(reader:)))
     }
 
     /// Every field; states in the order of a task's life, those that a newer daemon knows behind.
@@ -29,7 +30,7 @@ extension StatusDocument {
             "uptime_seconds": JSONValue(uptimeSeconds), "tasks": .object(JSONObject(counts)),
             "database": ["path": .string(database.path), "size_bytes": .number(JSONNumber(database.sizeBytes))],
             "socket": .string(socket), "state_directory": .string(stateDirectory),
-            "providers": .array(providers.map(\.json)),
+            "providers": .array(providers.map(\.json)), "callbacks": callbacks?.json ?? .null,
         ]
     }
 }
@@ -38,6 +39,24 @@ extension StatusDocument.Database {
     fileprivate init(reader: DocumentReader) throws(ContractError) {
         path = try reader.required("path", reader.string)
         sizeBytes = try reader.required("size_bytes", reader.integer)
+    }
+}
+
+extension StatusDocument.Callbacks {
+    fileprivate init(reader: DocumentReader) throws(ContractError) {
+        listen = try reader.required("listen", reader.string)
+        publicURL = try reader.required("public_url", reader.string)
+        deliveries = try reader.integer("deliveries") ?? 0
+        unknownTokens = try reader.integer("unknown_tokens") ?? 0
+        problem = try reader.string("problem")
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "listen": .string(listen), "public_url": .string(publicURL),
+            "deliveries": .number(JSONNumber(deliveries)), "unknown_tokens": .number(JSONNumber(unknownTokens)),
+            "problem": JSONValue(problem),
+        ]
     }
 }
 

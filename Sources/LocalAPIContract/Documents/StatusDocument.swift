@@ -12,6 +12,32 @@ package struct StatusDocument: Sendable, Hashable {
     package var socket: String
     package var stateDirectory: String
     package var providers: [Provider]
+    /// Where providers call back; nil where callbacks are off.
+    package var callbacks: Callbacks?
+
+    /// The receiver of callbacks.
+    package struct Callbacks: Sendable, Hashable {
+        /// Where it listens on this machine.
+        package var listen: String
+        /// Where providers are told to call.
+        package var publicURL: String
+        /// Since the start, with a token of ours.
+        package var deliveries: Int
+        /// Requests since the start with any other.
+        package var unknownTokens: Int
+        /// Why deliveries probably cannot arrive, as a sentence; nil where nothing looks like that.
+        package var problem: String?
+
+        package init(
+            listen: String, publicURL: String, deliveries: Int, unknownTokens: Int, problem: String? = nil
+        ) {
+            self.listen = listen
+            self.publicURL = publicURL
+            self.deliveries = deliveries
+            self.unknownTokens = unknownTokens
+            self.problem = problem
+        }
+    }
 
     /// Where the tasks are kept.
     package struct Database: Sendable, Hashable {
@@ -46,7 +72,8 @@ package struct StatusDocument: Sendable, Hashable {
 
     package init(
         version: String, pid: Int, startedAt: String, uptimeSeconds: Double, tasks: [String: Int],
-        database: Database, socket: String, stateDirectory: String, providers: [Provider]
+        database: Database, socket: String, stateDirectory: String, providers: [Provider],
+        callbacks: Callbacks? = nil
     ) {
         self.version = version
         self.pid = pid
@@ -57,5 +84,6 @@ package struct StatusDocument: Sendable, Hashable {
         self.socket = socket
         self.stateDirectory = stateDirectory
         self.providers = providers
+        self.callbacks = callbacks
     }
 }

@@ -32,6 +32,8 @@ extension TaskDocument {
             polls: try reader.integer("polls") ?? 0,
             onUncertain: try reader.string("on_uncertain") ?? "hold",
             resolution: try reader.string("resolution"),
+            outcomeSource: try reader.string("outcome_source"),
+            callback: try reader.nested("callback", Callback.init(reader:)),
             waitingFor: try reader.nested("waiting_for", Reason.init(reader:)))
     }
 
@@ -49,7 +51,8 @@ extension TaskDocument {
             "ended_at": JSONValue(endedAt), "not_before": JSONValue(notBefore), "deadline": JSONValue(deadline),
             "next_poll_at": JSONValue(nextPollAt), "attempts": .number(JSONNumber(attempts)),
             "polls": .number(JSONNumber(polls)), "on_uncertain": .string(onUncertain),
-            "resolution": JSONValue(resolution), "waiting_for": waitingFor?.json ?? .null,
+            "resolution": JSONValue(resolution), "outcome_source": JSONValue(outcomeSource),
+            "callback": callback?.json ?? .null, "waiting_for": waitingFor?.json ?? .null,
         ]
     }
 }
@@ -66,6 +69,21 @@ extension TaskDocument.Failure {
         [
             "code": .string(code), "message": .string(message), "http_status": JSONValue(httpStatus),
             "hint": JSONValue(hint),
+        ]
+    }
+}
+
+extension TaskDocument.Callback {
+    fileprivate init(reader: DocumentReader) throws(ContractError) {
+        receiver = try reader.required("receiver", reader.string)
+        deliveries = try reader.integer("deliveries") ?? 0
+        latestAt = try reader.string("latest_at")
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "receiver": .string(receiver), "deliveries": .number(JSONNumber(deliveries)),
+            "latest_at": JSONValue(latestAt),
         ]
     }
 }

@@ -44,6 +44,10 @@ package struct TaskDocument: Sendable, Hashable {
     package var onUncertain: String
     /// How an uncertain submission was settled.
     package var resolution: String?
+    /// What told how it ended at the provider: `submission`, `poll` or `callback`.
+    package var outcomeSource: String?
+    /// Callbacks for it: who is called, and what came; nil where its requests carry no callback URL.
+    package var callback: Callback?
     /// Why a queued or uncertain task does not move at this moment.
     package var waitingFor: Reason?
 
@@ -60,6 +64,21 @@ package struct TaskDocument: Sendable, Hashable {
             self.message = message
             self.httpStatus = httpStatus
             self.hint = hint
+        }
+    }
+
+    /// Who is called back about a task, and what came.
+    package struct Callback: Sendable, Hashable {
+        /// `pollux`, or `program` where the request names a URL of its own: then nothing comes here, and polling does the work.
+        package var receiver: String
+        package var deliveries: Int
+        /// RFC 3339.
+        package var latestAt: String?
+
+        package init(receiver: String, deliveries: Int, latestAt: String? = nil) {
+            self.receiver = receiver
+            self.deliveries = deliveries
+            self.latestAt = latestAt
         }
     }
 
@@ -117,7 +136,7 @@ package struct TaskDocument: Sendable, Hashable {
         createdAt: String, submittedAt: String? = nil, startedAt: String? = nil, finishedAt: String? = nil,
         endedAt: String? = nil, notBefore: String? = nil, deadline: String? = nil, nextPollAt: String? = nil,
         attempts: Int = 0, polls: Int = 0, onUncertain: String = "hold", resolution: String? = nil,
-        waitingFor: Reason? = nil
+        outcomeSource: String? = nil, callback: Callback? = nil, waitingFor: Reason? = nil
     ) {
         self.id = id
         self.endpoint = endpoint
@@ -146,6 +165,8 @@ package struct TaskDocument: Sendable, Hashable {
         self.polls = polls
         self.onUncertain = onUncertain
         self.resolution = resolution
+        self.outcomeSource = outcomeSource
+        self.callback = callback
         self.waitingFor = waitingFor
     }
 }

@@ -8,9 +8,18 @@ package struct RoundMember: Sendable {
     package let sinceLastPoll: Duration
     /// How long its kind takes.
     package let model: DurationModel
+    /// What of its latency counts: the chance that no callback tells of its end before.
+    package let weight: Double
+    /// Something was heard of it that only a poll can confirm.
+    package let isExpected: Bool
 
-    /// Takes the task's age, how long ago it was asked for, and its kind's model.
-    package init(age: Duration, sinceLastPoll: Duration, model: DurationModel) {
+    /// Takes the task's age, how long ago it was asked for, its kind's model, and what is known of its callbacks.
+    package init(
+        age: Duration, sinceLastPoll: Duration, model: DurationModel, callbackReliability: Double = 0,
+        isExpected: Bool = false
+    ) {
+        weight = 1 - callbackReliability.clamped(to: 0...0.95)
+        self.isExpected = isExpected
         self.age = max(age, .zero)
         self.sinceLastPoll = sinceLastPoll.clamped(to: .zero...self.age)
         self.model = model
@@ -39,6 +48,7 @@ extension PollingPolicy {
     ///
     ///     Σ (1 - Sᵢ) ≥ sqrt(2c Σ hᵢ Sᵢ)
     ///
+    /// Of a task whose callbacks are reliable only the part of the latency counts that they leave, as with single tasks.
     /// For many tasks of constant hazard the gap is again `sqrt(2c / Σh)`. Within `minGap` and `maxGap` after the latest
     /// poll of the most promising task; zero if that is over. One task alone follows ``nextPoll(after:model:now:callbackReliability:sharedBy:using:)``.
     package func nextRound(of members: [RoundMember], limit: Int = PollingPolicy.tasksPerRound) -> Duration {
@@ -46,7 +56,8 @@ extension PollingPolicy {
         guard let longest = chosen.map(\.sinceLastPoll).max() else { return maxGap }
         if chosen.count == 1 {
             let age = chosen[0].age - chosen[0].sinceLastPoll
-            let gap = bestGap(on: chosen[0].model.curve, at: age.inSeconds, price: latencyPrice.inSeconds)
+            let price = latencyPrice.inSeconds / chosen[0].weight
+            let gap = bestGap(on: chosen[0].model.curve, at: age.inSeconds, price: price)
             return max(.seconds(rounding: gap) - longest, .zero)
         }
         let earliest = max(minGap - longest, .zero).inSeconds
@@ -56,8 +67,8 @@ extension PollingPolicy {
             var ending = 0.0
             for member in chosen {
                 let outlook = member.outlook(after: wait)
-                ended += outlook.ended
-                ending += outlook.ending
+                ended += outlook.ended * member.weight
+                ending += outlook.ending * member.weight
             }
             return ended >= (2 * latencyPrice.inSeconds * ending).squareRoot()
         }
@@ -83,7 +94,7 @@ extension PollingPolicy {
     package func riders(of members: [RoundMember], limit: Int = PollingPolicy.tasksPerRound) -> [Int] {
         guard members.count > limit else { return Array(members.indices) }
         let margin = minGap.inSeconds
-        let chances = members.map { $0.outlook(after: margin).ended }
+        let chances = members.map { $0.isExpected ? 1 : $0.outlook(after: margin).ended * $0.weight }
         let ranked = members.indices.sorted { (chances[$0], $1) > (chances[$1], $0) }
         return Array(ranked.prefix(max(limit, 0)))
     }

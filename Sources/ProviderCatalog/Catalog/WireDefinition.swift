@@ -118,13 +118,18 @@ enum WireDefinition {
         return object
     }
 
-    private static func callback(_ fields: DefinitionFields) throws(CatalogError) -> Wire.CallbackPlace? {
-        guard let callback = try fields.fields("callback", allowed: ["member", "query"]) else { return nil }
-        switch (try callback.text("member"), try callback.text("query")) {
-        case (let member?, nil): return .member(member)
-        case (nil, let query?): return .query(query)
-        default: throw callback.error("expected exactly one of member and query")
+    private static func callback(_ fields: DefinitionFields) throws(CatalogError) -> Wire.Callback? {
+        guard let callback = try fields.fields("callback", allowed: ["member", "query", "id", "state"]) else {
+            return nil
         }
+        let place: Wire.Callback.Place =
+            switch (try callback.text("member"), try callback.text("query")) {
+            case (let member?, nil): .member(member)
+            case (nil, let query?): .query(query)
+            default: throw callback.error("expected exactly one of member and query")
+            }
+        let rules = callback.has("state") ? try callback.list("state", allowed: ruleFields) ?? [] : []
+        return Wire.Callback(place: place, id: try callback.places("id") ?? [], states: try rules.map(rule))
     }
 
     private static func acceptance(_ fields: DefinitionFields) throws(CatalogError) -> Wire.Acceptance {

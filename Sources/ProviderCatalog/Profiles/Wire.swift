@@ -9,7 +9,7 @@ package struct Wire: Sendable, Hashable {
     var submit: Call
     /// Members added to the body where the program gave none: the asynchronous flag, mostly.
     var defaults = JSONObject()
-    var callback: CallbackPlace?
+    var callback: Callback?
     var acceptance: Acceptance
     /// Asks for one task; nil where only an address from the reply leads to it.
     var poll: Call?
@@ -42,10 +42,18 @@ package struct Wire: Sendable, Hashable {
         }
     }
 
-    /// Where a callback URL goes.
-    enum CallbackPlace: Sendable, Hashable {
-        case member(String)
-        case query(String)
+    /// Where a callback URL goes, and how a delivery is read where it is no record as a poll brings.
+    struct Callback: Sendable, Hashable {
+        var place: Place
+        /// Where a delivery names its task; where records do, if that is empty.
+        var id: [JSONPointer] = []
+        /// The first that applies decides; those of records, if there are none.
+        var states: [StateRule] = []
+
+        enum Place: Sendable, Hashable {
+            case member(String)
+            case query(String)
+        }
     }
 
     /// What a reply to the paid request must say to count as taken.

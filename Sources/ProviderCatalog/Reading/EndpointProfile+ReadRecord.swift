@@ -19,7 +19,11 @@ extension EndpointProfile {
     package func readCallback(_ body: JSONValue) -> (RemoteTaskID?, Observation)? {
         if let wire {
             guard case .object(let object) = body, !object.isEmpty else { return nil }
-            return (wire.id(in: body, at: wire.recordID), observe(body, by: wire, httpStatus: 200).observation)
+            var spoken = wire
+            if let callback = wire.callback, !callback.states.isEmpty { spoken.states = callback.states }
+            let places = wire.callback.map(\.id) ?? []
+            let id = wire.id(in: body, at: places.isEmpty ? wire.recordID : places)
+            return (id, observe(body, by: spoken, httpStatus: 200).observation)
         }
         return TaskRecord(body).map { record in
             (record.ownID, observe(record, as: record.isWrapped ? .record : .reply, httpStatus: 200))

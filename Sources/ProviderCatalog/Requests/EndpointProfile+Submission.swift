@@ -20,6 +20,21 @@ extension EndpointProfile {
     }
 }
 
+extension EndpointProfile {
+    /// Whether a submission can carry a callback URL.
+    package var takesCallbacks: Bool { wire.map { $0.callback != nil } ?? !answersOnlyInline }
+
+    /// The member of the request that holds the callback URL; nil where it stands elsewhere, or nowhere.
+    package var callbackMember: String? {
+        guard let wire else { return takesCallbacks ? "callback_url" : nil }
+        if case .member(let name) = wire.callback?.place { return name }
+        return nil
+    }
+
+    /// Whether the program wants to be called itself. Its URL passes unchanged, and none of ours is sent.
+    package func hasOwnCallback(in request: JSONObject) -> Bool { callbackMember.map(request.has) ?? false }
+}
+
 extension JSONObject {
     fileprivate func has(_ name: String) -> Bool { self[name].map { !$0.isNull } ?? false }
 }

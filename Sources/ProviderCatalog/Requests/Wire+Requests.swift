@@ -14,7 +14,7 @@ extension Wire {
         }
         var target = try address(of: submit, text)
         if let callback, let callbackURL {
-            switch callback {
+            switch callback.place {
             case .member(let name):
                 if body[name]?.isNull ?? true { body[name] = .string(callbackURL) }
             case .query(let name):

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GRDB
 import TaskModel
 import TaskStore
@@ -18,7 +19,8 @@ struct TaskRow {
         task.attempt_is_probably_refused, task.attempt_absent_readings, task.attempt_first_absent_at_ms, task.polls,
         task.misses, task.first_miss_at_ms, task.failure_code, task.failure_message, task.failure_http_status,
         task.failure_hint, task.resolution, task.model, task.age_from_ms, task.last_pending_at_ms, task.waited_ms,
-        task.progress_at_ms, task.slow_at_ms
+        task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
+        task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source
         """.replacing(
             "labels_of_task",
             with:
@@ -26,7 +28,7 @@ struct TaskRow {
         )
 
     /// How many they are; what a SELECT asks for besides them comes behind.
-    static let columnCount = 40
+    static let columnCount = 47
 
     init(_ row: Row) throws {
         var next = ColumnReader(row)
@@ -61,6 +63,13 @@ struct TaskRow {
         task.waited = (next.optional() as Int64?).map { .milliseconds($0) }
         task.progressAt = next.time()
         task.slowAt = next.time()
+        task.hasOwnCallback = next()
+        let callback = (next.optional() as Data?).flatMap { CallbackDigest($0) }
+        task.attempt?.callback = callback
+        task.callbacks = CallbackRecord(
+            count: next(), remoteID: (next.optional() as String?).flatMap { RemoteTaskID($0) }, latestAt: next.time(),
+            finalAt: next.time())
+        task.outcomeSource = (next.optional() as String?).flatMap(OutcomeSource.init(rawValue:))
     }
 
     private static func attempt(number: Int, _ next: inout ColumnReader) -> Attempt? {
@@ -88,6 +97,8 @@ struct TaskRow {
         "attempt_is_probably_refused", "attempt_absent_readings", "attempt_first_absent_at_ms", "polls", "misses",
         "first_miss_at_ms", "failure_code", "failure_message", "failure_http_status", "failure_hint",
         "resolution", "age_from_ms", "last_pending_at_ms", "waited_ms", "progress_at_ms", "slow_at_ms",
+        "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
+        "outcome_source",
     ]
 
     /// What an event can change, as it is to be written.
@@ -102,6 +113,8 @@ struct TaskRow {
             task.failure?.code, task.failure?.message, task.failure?.httpStatus, task.failure?.hint,
             task.resolution?.rawValue, task.ageFrom?.milliseconds, task.lastPendingAt?.milliseconds,
             task.waited?.wholeMilliseconds, task.progressAt?.milliseconds, task.slowAt?.milliseconds,
+            (task.attempt?.callback).map { Data($0.bytes) }, task.callbacks.count, task.callbacks.remoteID?.text,
+            task.callbacks.latestAt?.milliseconds, task.callbacks.finalAt?.milliseconds, task.outcomeSource?.rawValue,
         ]
         return values.map { $0?.databaseValue ?? .null }
     }

@@ -43,6 +43,14 @@ struct EndOfTask: Sendable {
         return ((now - beginning) - told).clamped(to: .zero...longest)
     }
 
+    /// How long after its end a delivery told of it; nil where the provider does not say when that was.
+    func callbackDelay(_ deliveredAt: Timestamp) -> Duration? {
+        toldDuration.map { max((deliveredAt - beginning) - $0, .zero) }
+    }
+
+    /// Whether a delivery was to tell of its end: its request carried our URL, and the reply was not the result already.
+    var expectsCallback: Bool { observation != nil && task.state == .running && task.attempt?.callback != nil }
+
     /// Whether a record told that it had begun before this one told that it had ended.
     var startWasTold: Bool { task.waited != nil }
 

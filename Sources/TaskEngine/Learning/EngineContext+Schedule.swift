@@ -15,7 +15,9 @@ extension EngineContext {
         }
         let model = experience.entry(for: task.model).model
         return random.draw { generator in
-            polling.nextPoll(after: history, model: model, now: now, sharedBy: riders, using: &generator)
+            polling.nextPoll(
+                after: history, model: model, now: now, callbackReliability: experience.callbackTrust(of: task),
+                sharedBy: riders, using: &generator)
         }
     }
 

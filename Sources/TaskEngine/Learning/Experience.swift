@@ -43,6 +43,11 @@ struct Experience: Sendable {
         return own
     }
 
+    /// The chance that a callback tells of the task's end before a poll would; 0 where it carries no URL of ours.
+    func callbackTrust(of task: TrackedTask) -> Double {
+        task.attempt?.callback == nil ? 0 : all.learned.callbacks.trust
+    }
+
     /// Whether tasks of that model have or may get a row of their own.
     func hasRoom(for model: String) -> Bool { models[model] != nil || models.count < Self.mostModels }
 }

@@ -7,6 +7,7 @@ struct LessonPlan: Sendable {
     private struct Count: Sendable {
         var calls = 0.0
         var throttled = 0
+        var lateCallbacks: [Duration?] = []
     }
 
     private var counts: [EndpointName: Count] = [:]
@@ -21,6 +22,11 @@ struct LessonPlan: Sendable {
     /// The provider said "too many" to a call about these tasks.
     mutating func countThrottled(about tasks: [TrackedTask]) {
         for endpoint in Set(tasks.map(\.endpoint)) { counts[endpoint, default: Count()].throttled += 1 }
+    }
+
+    /// A delivery told of an end that a poll had found before.
+    mutating func countLateCallback(about task: TrackedTask, delay: Duration?) {
+        counts[task.endpoint, default: Count()].lateCallbacks.append(delay)
     }
 
     /// Should this task have ended once the transaction is written, it teaches how long its kind takes.
@@ -42,9 +48,10 @@ struct LessonPlan: Sendable {
             return Lesson(about: key) { row, changes in
                 row.calls += count?.calls ?? 0
                 row.throttled += count?.throttled ?? 0
-                let ended = changes.compactMap { change -> EndOfTask? in
+                for delay in count?.lateCallbacks ?? [] { row.callbacks.came(after: delay) }
+                let ended = changes.compactMap { change -> (EndOfTask, CallbackRecord)? in
                     guard case .advance(let state) = change.transition, state.hasEnded else { return nil }
-                    return ends[change.task.id]
+                    return ends[change.task.id].map { ($0, change.task.callbacks) }
                 }
                 if let wider, !ended.isEmpty { row.learn(from: ended, wider: wider) }
             }
@@ -54,10 +61,11 @@ struct LessonPlan: Sendable {
 
 extension Learned {
     /// Takes over what these ends teach; `wider` is what the endpoint as a whole knew before.
-    fileprivate mutating func learn(from ends: [EndOfTask], wider: DurationModel) {
+    fileprivate mutating func learn(from ends: [(EndOfTask, CallbackRecord)], wider: DurationModel) {
         let stored = durations.flatMap { DurationModel(decoding: $0) }
         var model = stored ?? (key.model == nil ? wider : DurationModel(prior: wider))
-        for end in ends {
+        for (end, delivered) in ends {
+            if end.expectsCallback { callbacks.learn(from: delivered, of: end) }
             if let sample = end.sample {
                 if key.model == nil { model.learn(sample) } else { model.learn(sample, beside: wider) }
             }
@@ -75,4 +83,26 @@ extension Learned {
 
     /// What the latest task counts for among those before it.
     private static let share = 0.1
+}
+
+extension CallbackExperience {
+    /// Trust comes with deliveries and goes with the first that fails to come before the poll that finds the end: a
+    /// dozen of them in a row are believed nearly entirely, and one that is missing is enough to ask as if there were none.
+    fileprivate mutating func learn(from delivered: CallbackRecord, of end: EndOfTask) {
+        expected += 1
+        guard let finalAt = delivered.finalAt else {
+            trust *= 0.25
+            return
+        }
+        trust += (1 - trust) * 0.2
+        came(after: end.callbackDelay(finalAt))
+    }
+
+    /// One came, so long after the end.
+    fileprivate mutating func came(after delay: Duration?) {
+        came += 1
+        guard let delay else { return }
+        self.delay += delay
+        delaySamples += 1
+    }
 }

@@ -12,6 +12,8 @@ struct AbsenceProof {
     /// An error of the provider's own with a 5xx status is then believed; else the task's policy decides, and `hold`
     /// waits for a person.
     func event(for task: TrackedTask, at now: Timestamp) -> TaskEvent {
+        // The provider has called back for it, so it has it, whatever its list shows.
+        guard task.callbacks.count == 0 else { return .lookupUndecided }
         guard let attempt = task.attempt, attempt.absentReadings + 1 >= readings,
             now - (attempt.firstAbsentAt ?? now) >= span
         else { return .absentFromList }

@@ -85,11 +85,13 @@ struct PollPlanner {
             members.append(
                 RoundMember(
                     age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
-                    model: experience.entry(for: task.model).model))
+                    model: experience.entry(for: task.model).model,
+                    callbackReliability: experience.callbackTrust(of: task), isExpected: task.isCalledBack))
         }
         let limit = min(profile.batchSize ?? 1, context.limits.batchSize)
-        // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age.
-        let firstLook = tasks.filter { $0.lastPendingAt == nil }.compactMap(\.nextDueAt).min()
+        // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age. So does
+        // one of which a callback has told something.
+        let firstLook = tasks.filter { $0.lastPendingAt == nil || $0.isCalledBack }.compactMap(\.nextDueAt).min()
         let shared = now + context.polling.nextRound(of: members, limit: limit)
         let due = min(shared, firstLook ?? shared)
         guard due <= now else {
@@ -104,9 +106,12 @@ struct PollPlanner {
         var priority = 0.0
         for task in tasks {
             let experience = await context.experiences.experience(of: task.endpoint)
+            let sinceLastPoll = experience.sinceLastPoll(of: task, at: now)
             priority += context.polling.priority(
-                age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
+                age: experience.age(of: task, at: now), sinceLastPoll: sinceLastPoll,
                 model: experience.entry(for: task.model).model)
+            // It has probably ended, which is as good as a hazard of once a second.
+            if task.isCalledBack { priority += sinceLastPoll.inSeconds * sinceLastPoll.inSeconds }
         }
         return PollRound(service: service, profile: profile, tasks: tasks, priority: priority)
     }

@@ -12,15 +12,16 @@ extension PollScheduler {
         }
         guard let first = work.tasks.first else { return }
         context.passed(.duringPoll)
+        let askedAt = context.time.now()
         var lessons = LessonPlan()
         let ids = work.tasks.compactMap(\.remoteID)
         if work.tasks.count > 1, let request = work.profile.batchLookup(ids) {
             let verdict = await send(request, of: work, counting: &lessons).map {
-                work.profile.readBatch($0, of: ids)
+                work.profile.readBatch($0, of: ids).asked(at: askedAt)
             }
             await finish(work, with: verdict, teaching: lessons)
         } else if let id = first.remoteID {
-            let verdict = await lookup(id, of: first, in: work, counting: &lessons)
+            let verdict = await lookup(id, of: first, in: work, counting: &lessons).map { $0.asked(at: askedAt) }
             await finish(first, of: work, with: verdict, teaching: lessons)
         }
     }
@@ -76,7 +77,7 @@ extension PollScheduler {
             await context.queriesSucceeded(of: work.service)
         case .success(.notFound):
             underWay.markAlone(true, task.id)
-            await record([(task, missing(task, at: now))], teaching: &lessons, at: now)
+            await record([(task, await missing(task, at: now))], teaching: &lessons, at: now)
             await context.queriesSucceeded(of: work.service)
         case .success(.throttled(let failure, let retryAfter)):
             lessons.countThrottled(about: work.tasks)
@@ -127,33 +128,58 @@ extension PollScheduler {
         var events: [PlannedEvent] = []
         for (task, event) in seen {
             var asSeen = task
-            if case .observed(let observation) = event {
+            var isPending = false
+            switch event {
+            case .observed(let observation) where observation.verdict == .pending:
                 context.notice(observation, of: task, at: now)
-                if observation.verdict == .pending {
-                    asSeen = asSeen.pending(observation, at: now)
-                } else {
-                    let (end, experience) = await context.end(of: task, at: now, saying: observation)
-                    lessons.add(end, experience: experience)
-                }
+                asSeen = asSeen.pending(observation, at: now)
+                isPending = true
+            case .observed(let observation), .endedByCallback(let observation):
+                context.notice(observation, of: task, at: now)
+                let (end, experience) = await context.end(of: task, at: now, saying: observation)
+                lessons.add(end, experience: experience)
+            default: break
             }
             let next = await context.nextPoll(of: asSeen, at: now, sharedBy: seen.count)
             events.append(PlannedEvent(event, for: task.id, nextDueAt: next))
-            if asSeen.lastPendingAt == now, await context.isNewlySlow(asSeen, at: now) {
+            if isPending, await context.isNewlySlow(asSeen, at: now) {
                 events.append(PlannedEvent(.slowerThanUsual, for: task.id, nextDueAt: next))
             }
         }
         let changes = await context.record(events, teaching: lessons)
+        // What a callback told while this was being asked may be newer than the answer.
+        let calledBack = changes.map(\.task).filter { $0.state == .running && $0.isCalledBack }.map(\.id)
+        await postpone(calledBack, until: now + context.polling.minGap)
         // A task that ended makes room for the next one.
         if changes.contains(where: { $0.task.state.hasEnded }) { context.wakes.submitter.nudge() }
     }
 
-    /// One miss proves little, many over a long time do.
-    private func missing(_ task: TrackedTask, at now: Timestamp) -> TaskEvent {
+    /// One miss proves little, many over a long time do; where the provider has delivered how the task ended, a few do.
+    private func missing(_ task: TrackedTask, at now: Timestamp) async -> TaskEvent {
+        if task.callbacks.finalAt != nil, task.misses + 1 >= context.limits.missesBeforeCallbackDecides,
+            let outcome = await deliveredOutcome(of: task)
+        {
+            return .endedByCallback(outcome)
+        }
         let slow = context.catalog.endpoint(task.endpoint)?.upperDuration ?? .zero
         let isLost =
             task.misses + 1 >= context.limits.missesBeforeLost
             && now - (task.firstMissAt ?? now) >= max(context.limits.missSpan, slow * 2)
         return isLost ? .vanished : .missed
+    }
+
+    /// What a delivery called the end of the task; nil where none did, or where it cannot be read now.
+    private func deliveredOutcome(of task: TrackedTask) async -> Observation? {
+        do throws(TaskStoreError) {
+            guard let body = try await context.store.deliveredOutcome(of: task.id),
+                let (_, observation) = context.catalog.endpoint(task.endpoint)?.readCallback(body),
+                observation.verdict != .pending
+            else { return nil }
+            return observation
+        } catch {
+            context.logger.error("Could not read what was delivered for \(task.id): \(error.message)")
+            return nil
+        }
     }
 
     /// Leaves the service alone for a while, and these tasks until their next turn.
@@ -176,6 +202,28 @@ extension PollScheduler {
         } catch {
             context.logger.error("Could not put off \(ids.count) task(s): \(error.message)")
         }
+    }
+}
+
+extension LookupVerdict {
+    /// The same, with the time when it was asked for.
+    fileprivate func asked(at time: Timestamp) -> LookupVerdict {
+        guard case .observed(var observation) = self else { return self }
+        observation.askedAt = time
+        return .observed(observation)
+    }
+}
+
+extension BatchVerdict {
+    /// The same, with the time when it was asked for.
+    fileprivate func asked(at time: Timestamp) -> BatchVerdict {
+        guard case .observed(let observations) = self else { return self }
+        return .observed(
+            observations.mapValues { observation in
+                var observation = observation
+                observation.askedAt = time
+                return observation
+            })
     }
 }
 

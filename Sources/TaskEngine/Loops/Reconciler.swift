@@ -156,7 +156,12 @@ package struct Reconciler: WorkLoop {
         let profile = context.catalog.endpoint(stored.task.endpoint)
         return SubmissionMatcher.Lost(
             id: stored.task.id, endpoint: stored.task.endpoint, request: request, recordType: profile?.recordType,
-            window: window)
+            window: window, callback: callback(of: stored.task, profile: profile))
+    }
+
+    private func callback(of task: TrackedTask, profile: EndpointProfile?) -> SubmissionMatcher.Callback? {
+        guard let digest = task.attempt?.callback, let member = profile?.callbackMember else { return nil }
+        return SubmissionMatcher.Callback(member: member, digest: digest)
     }
 
     /// When the latest attempt can have reached the provider, with room for a clock that differs from ours.

@@ -21,6 +21,15 @@ struct SubmissionMatcher {
         let recordType: String?
         /// When the paid request can have reached the provider, by our clock.
         let window: ClosedRange<Timestamp>
+        /// What else was sent: a callback URL of ours, which no other request has.
+        var callback: Callback?
+    }
+
+    /// The mark of one attempt in the request that the provider echoes.
+    struct Callback {
+        /// Where the callback URL stands in it.
+        let member: String
+        let digest: CallbackDigest
     }
 
     /// What became of a search.
@@ -110,15 +119,23 @@ struct SubmissionMatcher {
 
     private static func fits(_ record: ListedTask, _ task: Lost) -> Bool {
         guard isFromThen(record, task), let echo = record.request.object else { return false }
+        if let callback = task.callback {
+            guard let url = echo[callback.member]?.string, CallbackToken.digest(inURL: url) == callback.digest else {
+                return false
+            }
+        }
         // Whether `async` is echoed is not documented, and it says nothing about what was asked for.
         var sent = task.request
         sent["async"] = nil
         return sent.isCovered(by: echo)
     }
 
-    /// Whether the record could be the task's, but does not say what was asked for.
+    /// Whether the record could be the task's, but does not say what was asked for, or not where to call back.
     private static func isSilent(_ record: ListedTask, _ task: Lost) -> Bool {
-        isFromThen(record, task) && record.request.object?.isEmpty ?? true
+        guard isFromThen(record, task) else { return false }
+        guard let echo = record.request.object, !echo.isEmpty else { return true }
+        guard let callback = task.callback, echo[callback.member].map(\.isNull) ?? true else { return false }
+        return task.request.isCovered(by: echo)
     }
 
     private static func isFromThen(_ record: ListedTask, _ task: Lost) -> Bool {

@@ -13,6 +13,8 @@ package struct Submitter: WorkLoop {
     package struct Work: Sendable {
         let task: TrackedTask
         let profile: EndpointProfile
+        /// Where the provider is to call back, if it is.
+        let callbackURL: String?
     }
 
     package let context: EngineContext
@@ -89,11 +91,14 @@ package struct Submitter: WorkLoop {
             }
             let rate = context.limits.submissionsPerSecond ?? profile.limits.submitsPerSecond
             context.submissionPacer.take(service, perSecond: rate)
+            let token = context.callbackToken(for: candidate, of: profile)
             let change = try await context.store.apply(
-                .submissionStarted, to: candidate.id, at: now, nextDueAt: now + context.timeout(of: profile))
+                .submissionStarted(callback: token?.digest), to: candidate.id, at: now,
+                nextDueAt: now + context.timeout(of: profile))
             // A person may have cancelled it since it was read.
             guard let change, change.transition == .advance(to: .submitting) else { continue }
-            work.append(Work(task: change.task, profile: profile))
+            let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
+            work.append(Work(task: change.task, profile: profile, callbackURL: callbackURL))
             context.announce([change])
             room -= 1
         }
@@ -155,17 +160,17 @@ package struct Submitter: WorkLoop {
             guard let request = stored?.payload.request.object else {
                 return .failure(TaskFailure(code: "no_request", message: "The task has no request that could be sent."))
             }
-            return Self.paid(request, of: work.profile)
+            return Self.paid(request, of: work)
         } catch {
             return .failure(TaskFailure(code: error.code, message: error.message))
         }
     }
 
     private static func paid(
-        _ request: JSONObject, of profile: EndpointProfile
+        _ request: JSONObject, of work: Work
     ) -> Result<UpstreamRequest, TaskFailure> {
         do throws(RequestProblem) {
-            return .success(try profile.submission(of: request, callbackURL: nil))
+            return .success(try work.profile.submission(of: request, callbackURL: work.callbackURL))
         } catch {
             return .failure(
                 TaskFailure(code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem)."))

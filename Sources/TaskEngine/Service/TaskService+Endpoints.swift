@@ -42,6 +42,8 @@ package struct EndpointReport: Sendable {
     /// Status queries of its service since the start, and per minute lately.
     package let polled: PollMeter.Reading
     package let lastError: LastError?
+    /// How its callbacks do; nil where none were asked for yet.
+    package let callbacks: CallbackReport?
     /// Records that no rule understood since the start; nil if there were none.
     package let unrecognised: UnrecognisedBook.Reading?
 
@@ -67,6 +69,21 @@ package struct EndpointReport: Sendable {
         package let throttled: Int
     }
 
+    /// Whether the callbacks come that were asked for.
+    package struct CallbackReport: Sendable, Hashable {
+        /// Tasks that ended and whose end was to be delivered.
+        package let expected: Int
+        /// Of these, whose end was delivered, sooner or later.
+        package let came: Int
+        /// 0 to 1: what status queries thin out by.
+        package let trust: Double
+        /// From the end to its delivery; nil where that is not known of any.
+        package let meanDelay: Duration?
+
+        /// Ended by a poll, and no callback ever came.
+        package var missing: Int { max(expected - came, 0) }
+    }
+
     /// The latest thing that went wrong.
     package struct LastError: Sendable, Hashable {
         package let failure: TaskFailure
@@ -79,6 +96,8 @@ package struct EngineReport: Sendable {
     package let counts: [TaskState: Int]
     package let store: StoreFacts
     package let providers: [ProviderReport]
+    /// Where providers call back, and whether they do; nil where callbacks are off.
+    package let callbacks: CallbackWatch.Reading?
 }
 
 /// How a provider's account is doing.
@@ -139,6 +158,7 @@ extension TaskService {
             submissionsPerSecond: context.limits.submissionsPerSecond ?? profile.limits.submitsPerSecond,
             learned: known.learnedReport, tracking: known.trackingReport,
             polled: context.meter.reading(of: name.service), lastError: errors.max { $0.at < $1.at },
+            callbacks: known.callbackReport,
             unrecognised: context.unrecognised.reading(of: name))
     }
 
@@ -183,7 +203,9 @@ extension TaskService {
                 pauseReason: context.gates.gate(.provider, name).pause.map { "\($0.code): \($0.message)" })
         }
         do throws(TaskStoreError) {
-            return EngineReport(counts: counts, store: try await context.store.facts(), providers: providers)
+            return EngineReport(
+                counts: counts, store: try await context.store.facts(), providers: providers,
+                callbacks: context.callbacks?.reading)
         } catch {
             throw .store(error)
         }
@@ -225,6 +247,14 @@ extension Experience {
         guard all.model.sampleCount > 0 else { return nil }
         return EndpointReport.LearnedReport(
             p50: all.model.quantile(0.5), p90: all.model.quantile(0.9), samples: all.model.sampleCount)
+    }
+
+    fileprivate var callbackReport: EndpointReport.CallbackReport? {
+        let known = all.learned.callbacks
+        guard known.expected > 0 else { return nil }
+        return EndpointReport.CallbackReport(
+            expected: known.expected, came: known.came, trust: known.trust,
+            meanDelay: known.delaySamples > 0 ? known.delay / known.delaySamples : nil)
     }
 
     fileprivate var trackingReport: EndpointReport.TrackingReport {

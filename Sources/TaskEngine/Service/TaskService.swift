@@ -67,12 +67,13 @@ package struct TaskService: Sendable {
                     "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
             )
         }
-        let task = TrackedTask(
+        var task = TrackedTask(
             id: newID(at: now), endpoint: endpoint, createdAt: now,
             onUncertain: submission.onUncertain ?? context.defaultOnUncertain, labels: submission.labels,
             priority: submission.priority, notBefore: submission.notBefore, deadline: submission.deadline
         )
         .naming(model: submission.request["model"]?.string)
+        task.hasOwnCallback = context.catalog.endpoint(endpoint)?.hasOwnCallback(in: submission.request) ?? false
         return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
     }
 

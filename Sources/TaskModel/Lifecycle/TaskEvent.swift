@@ -1,7 +1,8 @@
 /// Something that happened to a task. What it leads to is ``TaskLifecycle``'s to say.
 package enum TaskEvent: Sendable, Hashable {
-    /// The intent to send the paid request; committed before its first byte.
-    case submissionStarted
+    /// The intent to send the paid request; committed before its first byte. `callback` is of the token in the callback
+    /// URL that it carries.
+    case submissionStarted(callback: CallbackDigest? = nil)
     /// The reply named the provider's id.
     case submissionAccepted(RemoteTaskID, traceID: String?, pollURL: String? = nil)
     /// The reply already was the result, good or bad.
@@ -26,8 +27,12 @@ package enum TaskEvent: Sendable, Hashable {
     /// A person, the policy or the proof that it was refused ends it.
     case givenUp(TaskFailure, Resolution)
 
-    /// A poll or a callback told how it stands.
+    /// A poll told how it stands.
     case observed(Observation)
+    /// Something arrived at the callback URL of one of its attempts.
+    case calledBack(CallbackDelivery)
+    /// The provider does not know it any more, but had delivered how it ended.
+    case endedByCallback(Observation)
     /// It has been running for longer than 99 of 100 of its kind.
     case slowerThanUsual
     /// A poll found that the provider does not know the id, which proves little by itself.
@@ -60,6 +65,8 @@ extension TaskEvent {
         case .resubmitted: "resubmitted"
         case .givenUp: "given_up"
         case .observed: "observed"
+        case .calledBack: "called_back"
+        case .endedByCallback: "ended_by_callback"
         case .slowerThanUsual: "slower_than_usual"
         case .missed: "missed"
         case .vanished: "vanished"

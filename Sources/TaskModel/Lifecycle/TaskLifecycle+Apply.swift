@@ -41,12 +41,16 @@ extension TaskLifecycle {
         // Said once of a task, however often it is found to be so.
         let isRepeated = event == .slowerThanUsual && task.slowAt != nil
         let transition =
-            isRepeated ? .ignore : transition(from: task.state, on: event, hasRemoteID: task.remoteID != nil)
+            isRepeated
+            ? .ignore
+            : transition(
+                from: task.state, on: event, hasRemoteID: task.remoteID != nil,
+                isKnownByCallback: task.callbacks.remoteID != nil)
         switch transition {
         case .ignore, .refuse:
             return TaskChange(transition: transition, task: task, response: nil, logEntry: nil)
         case .noteLateResult:
-            let detail = JSONObject([("record", event.observation?.record ?? .null)])
+            let detail = JSONObject([("record", event.lateRecord)])
             let entry = TaskLogEntry(at: now, kind: "late_result", from: task.state, to: task.state, detail: detail)
             return TaskChange(transition: transition, task: task, response: nil, logEntry: entry)
         case .update:
@@ -55,22 +59,28 @@ extension TaskLifecycle {
             // An open task without a due time would never be looked at again.
             changed.nextDueAt = nextDueAt ?? task.nextDueAt ?? now
             let entry =
-                event == .slowerThanUsual
-                ? TaskLogEntry(at: now, kind: event.kind, from: task.state, to: task.state) : nil
+                event.isWorthALine
+                ? TaskLogEntry(
+                    at: now, kind: event.kind, from: task.state, to: task.state, detail: event.detail(for: changed))
+                : nil
             return TaskChange(
-                transition: transition, task: changed, response: event.observation?.record, logEntry: entry)
+                transition: transition, task: changed, response: event.record(leadingTo: task.state), logEntry: entry)
         case .advance(let state):
             var changed = task
             changed.absorb(event, at: now)
             changed.state = state
+            changed.outcomeSource = state == .succeeded || state == .failed ? event.source : nil
+            if task.state == .submitting, state == .running { changed.runAsCalledBack() }
             // Whatever settled an earlier attempt, this one is not settled.
             if state == .uncertain { changed.resolution = nil }
             changed.endedAt = state.hasEnded ? now : nil
             changed.nextDueAt = state.hasEnded ? nil : nextDueAt ?? now
+            // A delivery that came before anybody could ask wants its answer now.
+            if state == .running, changed.isCalledBack { changed.nextDueAt = now }
             let entry = TaskLogEntry(
                 at: now, kind: event.kind, from: task.state, to: state, detail: event.detail(for: changed))
             return TaskChange(
-                transition: transition, task: changed, response: event.observation?.record, logEntry: entry)
+                transition: transition, task: changed, response: event.record(leadingTo: state), logEntry: entry)
         }
     }
 }
@@ -79,9 +89,9 @@ extension TrackedTask {
     /// Takes over the facts that an event brings; the state is not its business.
     fileprivate mutating func absorb(_ event: TaskEvent, at now: Timestamp) {
         switch event {
-        case .submissionStarted:
+        case .submissionStarted(let callback):
             attempts += 1
-            attempt = Attempt(number: attempts, startedAt: now)
+            attempt = Attempt(number: attempts, startedAt: now, callback: callback)
             failure = nil
         case .submissionAccepted(let id, let trace, let url):
             attempt?.endedAt = now
@@ -119,7 +129,11 @@ extension TrackedTask {
             polls += 1
             misses = 0
             firstMissAt = nil
-            if observation.verdict == .pending { lastPendingAt = now }
+            if observation.verdict == .pending { lastPendingAt = observation.askedAt ?? now }
+            absorb(observation, at: now)
+        case .calledBack(let delivery):
+            take(delivery, at: now)
+        case .endedByCallback(let observation):
             absorb(observation, at: now)
         case .slowerThanUsual:
             slowAt = now
@@ -141,6 +155,31 @@ extension TrackedTask {
         case .lookupUndecided, .cancelRequested, .deadlinePassed:
             break
         }
+    }
+
+    /// Takes over what a delivery proves; what it claims is for one poll to find out, where there is anything to ask for.
+    private mutating func take(_ delivery: CallbackDelivery, at now: Timestamp) {
+        callbacks.count += 1
+        callbacks.latestAt = now
+        if delivery.isFinal { callbacks.finalAt = callbacks.finalAt ?? now }
+        callbacks.remoteID = callbacks.remoteID ?? delivery.remoteID
+        guard state == .uncertain || state == .queued else { return }
+        if let id = delivery.remoteID {
+            accept(id, trace: delivery.observation?.traceID)
+            resolution = .calledBack
+        } else if let observation = delivery.observation, delivery.isFinal {
+            submittedAt = attempt?.startedAt
+            ageFrom = submittedAt
+            resolution = .calledBack
+            absorb(observation, at: now)
+        }
+    }
+
+    /// Runs under the id that a callback told where the reply to the submission told none.
+    fileprivate mutating func runAsCalledBack() {
+        guard remoteID == nil, let id = callbacks.remoteID else { return }
+        accept(id, trace: nil)
+        resolution = .calledBack
     }
 
     private mutating func accept(_ id: RemoteTaskID, trace: String?) {
@@ -179,8 +218,41 @@ extension TrackedTask {
 extension TaskEvent {
     fileprivate var observation: Observation? {
         switch self {
-        case .observed(let observation), .submissionAnswered(let observation, _): observation
+        case .observed(let observation), .submissionAnswered(let observation, _), .endedByCallback(let observation):
+            observation
+        case .calledBack(let delivery): delivery.observation
         default: nil
+        }
+    }
+
+    /// The provider's record to keep; what a callback says counts only where it is the outcome.
+    fileprivate func record(leadingTo state: TaskState) -> JSONValue? {
+        if case .calledBack = self, !state.hasEnded { return nil }
+        return observation?.record
+    }
+
+    /// What came too late, for the log; of a callback, which anybody with its token can repeat, only what is small.
+    fileprivate var lateRecord: JSONValue {
+        guard let record = observation?.record else { return .null }
+        if case .calledBack = self, record.text.utf8.count > 65_536 { return .null }
+        return record
+    }
+
+    /// What told of the outcome, if this event brought one from the provider.
+    fileprivate var source: OutcomeSource? {
+        switch self {
+        case .submissionAnswered, .submissionRefused: .submission
+        case .observed: .poll
+        case .calledBack, .endedByCallback: .callback
+        default: nil
+        }
+    }
+
+    /// Whether the log tells of it though the task stays where it is.
+    fileprivate var isWorthALine: Bool {
+        switch self {
+        case .slowerThanUsual, .calledBack: true
+        default: false
         }
     }
 
@@ -189,6 +261,11 @@ extension TaskEvent {
         var detail = JSONObject()
         if isAboutAttempt, let attempt = task.attempt { detail["attempt"] = .number(JSONNumber(attempt.number)) }
         if task.state == .running, let id = task.remoteID { detail["remote_id"] = .string(id.text) }
+        if case .calledBack(let delivery) = self {
+            detail["attempt"] = .number(JSONNumber(delivery.attempt))
+            detail["says"] = .string(delivery.word)
+            if let id = delivery.remoteID { detail["remote_id"] = .string(id.text) }
+        }
         if case .resubmitted(let how) = self { detail["resolution"] = .string(how.rawValue) }
         if case .givenUp(_, let how) = self { detail["resolution"] = .string(how.rawValue) }
         if let failure = task.failure {
@@ -205,9 +282,21 @@ extension TaskEvent {
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
             .submissionInterrupted, .foundInList:
             true
-        case .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .slowerThanUsual, .missed,
-            .vanished, .cancelRequested, .reopenRequested, .deadlinePassed:
+        case .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
+            .endedByCallback, .slowerThanUsual, .missed, .vanished, .cancelRequested, .reopenRequested, .deadlinePassed:
             false
+        }
+    }
+}
+
+extension CallbackDelivery {
+    /// What its body claims, in a word for the log.
+    fileprivate var word: String {
+        switch observation?.verdict {
+        case nil: "unreadable"
+        case .pending: "pending"
+        case .succeeded: "succeeded"
+        case .failed: "failed"
         }
     }
 }

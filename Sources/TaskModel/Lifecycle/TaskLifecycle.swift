@@ -40,18 +40,20 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
 
 /// The one state machine of a task: pure, total, and drawn in the README.
 package enum TaskLifecycle {
-    /// What the event does in that state; `hasRemoteID` decides whether a task can be reopened.
+    /// What the event does in that state.
     ///
-    /// Every pair is spelled out, so that a new state or event does not compile until it is thought through.
+    /// `hasRemoteID` decides whether a task can be reopened, `isKnownByCallback` whether a callback has told its remote id
+    /// before the reply to its submission did. Every pair is spelled out, so that a new state or event does not compile
+    /// until it is thought through.
     package static func transition(
-        from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true
+        from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true, isKnownByCallback: Bool = false
     ) -> Transition {
         switch state {
         case .queued: whileQueued(event)
-        case .submitting: whileSubmitting(event)
+        case .submitting: whileSubmitting(event, isKnownByCallback: isKnownByCallback)
         case .uncertain: whileUncertain(event)
         case .running: whileRunning(event)
-        case .succeeded, .failed: afterOutcome(event)
+        case .succeeded, .failed: afterOutcome(event, in: state)
         case .cancelled, .expired: afterStop(event, hasRemoteID: hasRemoteID)
         }
     }
@@ -59,34 +61,38 @@ package enum TaskLifecycle {
     private static func whileQueued(_ event: TaskEvent) -> Transition {
         switch event {
         case .submissionStarted: .advance(to: .submitting)
+        // An earlier attempt was taken after all, so sending another would pay twice.
+        case .calledBack(let delivery): afterLostReply(delivery)
         case .cancelRequested: .advance(to: .cancelled)
         case .deadlinePassed: .advance(to: .expired)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
         // A reply belongs to an attempt, and no attempt is under way.
         case .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .observed, .slowerThanUsual,
-            .missed,
-            .vanished:
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .observed, .endedByCallback,
+            .slowerThanUsual, .missed, .vanished:
             .ignore
         }
     }
 
-    private static func whileSubmitting(_ event: TaskEvent) -> Transition {
+    private static func whileSubmitting(_ event: TaskEvent, isKnownByCallback: Bool) -> Transition {
         switch event {
         case .submissionAccepted: .advance(to: .running)
         // Work in progress without an id can only be found in the list: nothing else could ask for it.
         case .submissionAnswered(let observation, let id):
-            .advance(to: ending(of: observation) ?? (id == nil ? .uncertain : .running))
-        case .submissionNotAccepted: .advance(to: .queued)
-        case .submissionRefused: .advance(to: .failed)
-        // Perhaps billed: only the provider's list, a person or a stated policy decides.
-        case .submissionInterrupted: .advance(to: .uncertain)
+            .advance(to: ending(of: observation) ?? (id == nil && !isKnownByCallback ? .uncertain : .running))
+        // Whatever the reply says, or said nothing of: a callback may have shown that the provider has it.
+        case .submissionNotAccepted: .advance(to: isKnownByCallback ? .running : .queued)
+        case .submissionRefused: .advance(to: isKnownByCallback ? .running : .failed)
+        // Perhaps billed: only the provider's list, a callback, a person or a stated policy decides.
+        case .submissionInterrupted: .advance(to: isKnownByCallback ? .running : .uncertain)
+        // Early: the reply is still on its way, and is waited for.
+        case .calledBack: .update
         case .cancelRequested: .refuse(.beingSubmitted)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
-        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .observed, .slowerThanUsual, .missed,
-            .vanished, .deadlinePassed:
+        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .observed, .endedByCallback,
+            .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }
@@ -97,18 +103,31 @@ package enum TaskLifecycle {
         case .resubmitted: .advance(to: .queued)
         case .givenUp: .advance(to: .failed)
         case .absentFromList, .lookupUndecided: .update
+        case .calledBack(let delivery): afterLostReply(delivery)
         case .cancelRequested: .refuse(.needsResolution)
         case .reopenRequested: .refuse(.notReopenable)
         // Its attempt has been declared over; a deadline does not make a possible bill go away.
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .observed, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+            .submissionInterrupted, .observed, .endedByCallback, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
+    }
+
+    /// What a delivery does to a task whose remote id nobody knows.
+    ///
+    /// With an id the provider can be asked. Without one there is nothing to ask, so a body that calls it ended is all
+    /// that will ever be known.
+    private static func afterLostReply(_ delivery: CallbackDelivery) -> Transition {
+        if delivery.remoteID != nil { return .advance(to: .running) }
+        return delivery.observation.flatMap(ending).map { .advance(to: $0) } ?? .update
     }
 
     private static func whileRunning(_ event: TaskEvent) -> Transition {
         switch event {
         case .observed(let observation): ending(of: observation).map { .advance(to: $0) } ?? .update
+        case .endedByCallback(let observation): ending(of: observation).map { .advance(to: $0) } ?? .ignore
+        // One poll decides.
+        case .calledBack: .update
         case .missed, .slowerThanUsual: .update
         case .vanished: .advance(to: .failed)
         case .cancelRequested: .advance(to: .cancelled)
@@ -121,16 +140,18 @@ package enum TaskLifecycle {
         }
     }
 
-    private static func afterOutcome(_ event: TaskEvent) -> Transition {
+    private static func afterOutcome(_ event: TaskEvent, in state: TaskState) -> Transition {
         switch event {
         case .observed(let observation), .submissionAnswered(let observation, _):
             ending(of: observation) == nil ? .ignore : .noteLateResult
+        // The usual late one says what is known already; only one that contradicts is worth a line.
+        case .calledBack(let delivery):
+            delivery.observation.flatMap(ending).map { $0 == state ? .ignore : .noteLateResult } ?? .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .slowerThanUsual, .missed,
-            .vanished,
-            .deadlinePassed:
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .endedByCallback,
+            .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }
@@ -140,11 +161,11 @@ package enum TaskLifecycle {
         case .reopenRequested: hasRemoteID ? .advance(to: .running) : .refuse(.notReopenable)
         case .observed(let observation), .submissionAnswered(let observation, _):
             ending(of: observation) == nil ? .ignore : .noteLateResult
+        case .calledBack(let delivery): delivery.isFinal ? .noteLateResult : .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .slowerThanUsual, .missed,
-            .vanished,
-            .deadlinePassed:
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .endedByCallback,
+            .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }

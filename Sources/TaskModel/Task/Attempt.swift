@@ -14,10 +14,12 @@ package struct Attempt: Sendable, Hashable {
     package var absentReadings: Int
     /// When the first of these was.
     package var firstAbsentAt: Timestamp?
+    /// Of the token in the callback URL that the request carried; nil where it carried none of ours.
+    package var callback: CallbackDigest?
 
     package init(
         number: Int, startedAt: Timestamp, endedAt: Timestamp? = nil, isProbablyRefused: Bool = false,
-        absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil
+        absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil, callback: CallbackDigest? = nil
     ) {
         self.number = number
         self.startedAt = startedAt
@@ -25,5 +27,6 @@ package struct Attempt: Sendable, Hashable {
         self.isProbablyRefused = isProbablyRefused
         self.absentReadings = absentReadings
         self.firstAbsentAt = firstAbsentAt
+        self.callback = callback
     }
 }

@@ -23,6 +23,8 @@ package struct Observation: Sendable, Hashable {
     /// What a record looks like that is pending only because no rule understands it: names of members, and a word for
     /// its state that is unknown. Nil where it is understood.
     package var unrecognisedShape: String?
+    /// When the status query that brought it was sent: what it says held then. Nil for what nobody asked for.
+    package var askedAt: Timestamp?
 
     package init(
         _ verdict: Verdict, record: JSONValue, progress: Double? = nil, traceID: String? = nil,

@@ -2,6 +2,8 @@
 package enum Resolution: String, Sendable, CaseIterable {
     /// Found again in the provider's list of tasks.
     case foundInList = "found_in_list"
+    /// A callback for its token told of it.
+    case calledBack = "called_back"
     /// A person named the remote id.
     case adopted
     /// A person had it sent again.

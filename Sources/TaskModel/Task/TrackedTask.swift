@@ -56,6 +56,12 @@ package struct TrackedTask: Sendable, Hashable {
     /// Status queries that told something about it; failed ones say nothing and do not count.
     package var polls: Int
     package var resolution: Resolution?
+    /// Its request names a callback URL of the program's own; then none of ours is sent, and polling does the work.
+    package var hasOwnCallback = false
+    /// What arrived at the callback URLs of its attempts.
+    package var callbacks = CallbackRecord()
+    /// What told us how it ended at the provider; nil while it is open, and where the provider told nothing.
+    package var outcomeSource: OutcomeSource?
     /// Look-ups in a row that did not know the remote id, and when the first of them was.
     package var misses: Int
     package var firstMissAt: Timestamp?

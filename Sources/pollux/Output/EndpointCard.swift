@@ -29,6 +29,7 @@ struct EndpointCard {
         card.add("queries", endpoint.batchSize.map { "up to \($0) tasks in one" } ?? "one task each")
         card.add("lost replies", lostReplies)
         card.add("noticing", noticing)
+        card.add("callbacks", callbacks)
         card.add("throttled", throttled, .yellow)
         card.add("polls", "\(endpoint.polls) of its service since the start")
         card.add("last error", lastError, .yellow)
@@ -62,6 +63,14 @@ struct EndpointCard {
         guard let calls = endpoint.callsPerTask else { return nil }
         let late = endpoint.meanLatenessSeconds.map { ", \(EndpointTable.tenths($0))s late on average" } ?? ""
         return "\(EndpointTable.tenths(calls)) calls a task\(late) (\(endpoint.finished) ended)"
+    }
+
+    private var callbacks: String? {
+        guard let callbacks = endpoint.callbacks else { return nil }
+        let delay = callbacks.meanDelaySeconds.map { ", \(EndpointTable.tenths($0))s after the end on average" } ?? ""
+        let missing = callbacks.missing == 0 ? "" : ", \(callbacks.missing) ended by a poll and never came"
+        let trust = Int((callbacks.trust * 100).rounded())
+        return "\(callbacks.came) of \(callbacks.expected) came\(delay)\(missing); polls thin out by \(trust)%"
     }
 
     private var throttled: String? {

@@ -16,6 +16,7 @@ enum EndpointTable {
                 Table.Column(title: "TASKS", isRightAligned: true),
                 Table.Column(title: "CALLS/TASK", isRightAligned: true),
                 Table.Column(title: "LATE", isRightAligned: true),
+                Table.Column(title: "CALLBACKS", isRightAligned: true),
                 Table.Column(title: "429", isRightAligned: true),
                 Table.Column(title: "NOTE", givesWay: 1),
             ],
@@ -36,6 +37,7 @@ enum EndpointTable {
             Table.Cell(endpoint.learned.map { String($0.samples) } ?? ""),
             Table.Cell(endpoint.callsPerTask.map(tenths) ?? ""),
             Table.Cell(endpoint.meanLatenessSeconds.map { tenths($0) + "s" } ?? ""),
+            Table.Cell(endpoint.callbacks.map { "\($0.came)/\($0.expected)" } ?? ""),
             Table.Cell(endpoint.throttled == 0 ? "" : String(endpoint.throttled), .yellow),
             Table.Cell(note(on: endpoint, now: now)),
         ]

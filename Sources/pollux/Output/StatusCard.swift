@@ -16,6 +16,13 @@ struct StatusCard {
             let isWell = provider.token == "present" && provider.state == "open"
             card.add("provider", describe(provider), isWell ? nil : .yellow)
         }
+        if let callbacks = status.callbacks {
+            card.add(
+                "callbacks",
+                "\(callbacks.publicURL) leads to \(callbacks.listen): \(callbacks.deliveries) came, "
+                    + "\(callbacks.unknownTokens) with unknown tokens")
+            card.add("trouble", callbacks.problem, .yellow)
+        }
         let title = "pollux \(status.version)".printable
         return [screen.paint(title, .bold) + "  process \(status.pid)"] + card.lines(on: screen)
     }

@@ -51,8 +51,19 @@ struct TaskCard {
         card.add("polls", task.polls == 0 ? nil : String(task.polls))
         card.add("if uncertain", task.state == "uncertain" ? task.onUncertain : nil)
         card.add("resolution", task.resolution)
+        card.add(
+            "told by", task.outcomeSource == "callback" ? "a callback; the provider does not know it any more" : nil)
+        card.add("callbacks", callbacks)
         card.add("to do", toDo)
         return card
+    }
+
+    private var callbacks: String? {
+        guard let callback = task.callback else { return nil }
+        guard callback.receiver == "pollux" else { return "go to the URL in the request; polling does the work here" }
+        guard callback.deliveries > 0 else { return nil }
+        return "\(callback.deliveries)"
+            + (callback.latestAt.map { ", the last \(SpanText.age(of: $0, now: now))" } ?? "")
     }
 
     private var slow: String? {

@@ -19,7 +19,8 @@ struct LogReplay {
     mutating func take(_ event: DiskView.EventLine, atSteady steady: Int64) -> String? {
         defer {
             state = event.to
-            remoteID = event.remoteID ?? remoteID
+            // What a callback names counts only where the task runs by it.
+            if event.kind != "called_back" || event.from != event.to { remoteID = event.remoteID ?? remoteID }
             if event.kind == "submission_started" { attempts += 1 }
             if event.kind == "reopened" { reopenings += 1 }
             if event.to == "submitting" { wasSent = true }
@@ -42,8 +43,13 @@ struct LogReplay {
             return from.hasEnded && event.to == from.rawValue ? nil : "a late result in \(from)"
         }
         let leads = Self.candidates(event.kind).contains { candidate in
-            guard case .advance(let to) = TaskLifecycle.transition(from: from, on: candidate) else { return false }
-            return to.rawValue == event.to
+            [false, true].contains { isKnown in
+                switch TaskLifecycle.transition(from: from, on: candidate, isKnownByCallback: isKnown) {
+                case .advance(let to): to.rawValue == event.to
+                case .update: candidate.kind == "called_back" && event.to == from.rawValue
+                case .ignore, .noteLateResult, .refuse: false
+                }
+            }
         }
         return leads ? nil : "\(event.kind) does not lead from \(from) to \(event.to)"
     }
@@ -57,13 +63,16 @@ struct LogReplay {
         }
         let all: [TaskEvent] =
             [
-                .submissionStarted, .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
+                .submissionStarted(), .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
                 .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
                 .absentFromList, .lookupUndecided, .foundInList(id, traceID: nil), .adopted(id),
                 .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .vanished, .cancelRequested,
                 .reopenRequested, .deadlinePassed,
             ] + observations.map { .observed($0) } + observations.map { .submissionAnswered($0, remoteID: id) }
             + observations.map { .submissionAnswered($0, remoteID: nil) }
+            + observations.map { .calledBack(CallbackDelivery(attempt: 1, remoteID: id, observation: $0)) }
+            + observations.map { .calledBack(CallbackDelivery(attempt: 1, observation: $0)) }
+            + observations.map { .endedByCallback($0) }
         return all.filter { $0.kind == kind }
     }
 }

@@ -1,0 +1,86 @@
+package import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+package import Logging
+package import NIOCore
+import NIOSSL
+package import TaskEngine
+
+/// Why the listener cannot be set up.
+package struct CallbackSetUpError: Error, Sendable {
+    /// A sentence that says which file is wrong, and why.
+    package let message: String
+}
+
+/// The public listener: providers deliver to it, strangers knock at it, and nothing else of ours can be reached through it.
+package enum CallbackAPI {
+    /// Certificate chain and key of the listener, in PEM files.
+    package struct Identity: Sendable {
+        package let certificateFile: String
+        package let keyFile: String
+
+        package init(certificateFile: String, keyFile: String) {
+            self.certificateFile = certificateFile
+            self.keyFile = keyFile
+        }
+    }
+
+    /// The listener as a service to be run; without an identity it speaks plain HTTP, for a proxy or tunnel in front of it.
+    ///
+    /// `onRunning` is told the port once connections are taken.
+    package static func server(
+        service: TaskService, host: String, port: Int, identity: Identity?, limits: CallbackLimits = CallbackLimits(),
+        time: any TimeSource, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        onRunning: @escaping @Sendable (_ port: Int) async -> Void
+    ) throws(CallbackSetUpError) -> some ApplicationProtocol {
+        var quiet = logger
+        // Strangers must not be able to write into the log: a failed handshake is theirs to worry about.
+        quiet.logLevel = max(logger.logLevel, .critical)
+        let book = AddressBook(limits: limits, time: time)
+        let router = Router(context: CallbackContext.self)
+        router.add(middleware: CallbackRoute(service: service, book: book, limits: limits))
+        return Application(
+            router: router, server: try builder(identity, limits: limits, book: book),
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: port), serverName: nil,
+                availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
+            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
+            eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
+    }
+
+    private static func builder(
+        _ identity: Identity?, limits: CallbackLimits, book: AddressBook
+    ) throws(CallbackSetUpError) -> HTTPServerBuilder {
+        let http = HTTPServerBuilder.http1(
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [ConnectionGuard(book: book, lifetime: limits.lifetime)],
+                idleTimeout: limits.lifetime,
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: limits.maxHeaderBytes, maxHeaderListSize: limits.maxHeaderBytes,
+                    maxHeaderFieldCount: limits.maxHeaders)))
+        guard let identity else { return http }
+        let chain: [NIOSSLCertificate]
+        do {
+            chain = try NIOSSLCertificate.fromPEMFile(identity.certificateFile)
+        } catch {
+            throw CallbackSetUpError(
+                message: "callbacks.certificate_file: \(identity.certificateFile) holds no certificate in PEM: \(error)"
+            )
+        }
+        let key: NIOSSLPrivateKey
+        do {
+            key = try NIOSSLPrivateKey(file: identity.keyFile, format: .pem)
+        } catch {
+            throw CallbackSetUpError(
+                message: "callbacks.key_file: \(identity.keyFile) holds no private key in PEM: \(error)")
+        }
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        configuration.minimumTLSVersion = .tlsv12
+        do {
+            return try .tls(http, tlsConfiguration: configuration)
+        } catch {
+            throw CallbackSetUpError(message: "The certificate and the key do not go together: \(error)")
+        }
+    }
+}

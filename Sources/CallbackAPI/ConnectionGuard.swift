@@ -1,0 +1,42 @@
+import NIOCore
+
+/// Ends a connection when its time is over, and at once where its address has too many.
+final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = Any
+
+    private let book: AddressBook
+    private let lifetime: TimeAmount
+    private var deadline: Scheduled<Void>?
+    /// Where the connection was counted.
+    private var counted: SocketAddress??
+
+    init(book: AddressBook, lifetime: TimeAmount) {
+        self.book = book
+        self.lifetime = lifetime
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        guard book.open(channel.remoteAddress) else {
+            // Not from within the set-up of the channel, which goes on after this.
+            context.eventLoop.execute { channel.close(promise: nil) }
+            return
+        }
+        counted = .some(channel.remoteAddress)
+        deadline = context.eventLoop.scheduleTask(in: lifetime) { channel.close(promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+    private func end() {
+        deadline?.cancel()
+        deadline = nil
+        if let address = counted { book.close(address) }
+        counted = nil
+    }
+}

@@ -1,0 +1,44 @@
+import CallbackAPI
+import Logging
+import NIOCore
+import ServiceLifecycle
+import TaskEngine
+
+/// The public listener with its settings, and words of its own for what keeps it from listening.
+struct CallbackListener: Service {
+    private let server: any Service
+    private let address: ListenAddress
+
+    /// Nil where callbacks are off.
+    init?(
+        _ settings: CallbackSettings, service: TaskService, time: any TimeSource, group: any EventLoopGroup,
+        logger: Logger
+    ) throws(DaemonError) {
+        guard let address = settings.listen, let publicURL = settings.publicURL else { return nil }
+        var identity: CallbackAPI.Identity?
+        if let certificateFile = settings.certificateFile, let keyFile = settings.keyFile {
+            identity = CallbackAPI.Identity(certificateFile: certificateFile, keyFile: keyFile)
+        }
+        let scheme = identity == nil ? "http" : "https"
+        self.address = address
+        do throws(CallbackSetUpError) {
+            server = try CallbackAPI.server(
+                service: service, host: address.host, port: address.port, identity: identity, time: time,
+                eventLoopGroup: group, logger: logger
+            ) { port in
+                logger.info(
+                    "Callbacks to \(publicURL)/callbacks/… are taken at \(scheme)://\(address.host(with: port))")
+            }
+        } catch {
+            throw .badSetting(error.message)
+        }
+    }
+
+    func run() async throws {
+        do {
+            try await server.run()
+        } catch let error as IOError {
+            throw DaemonError.noPlace("callbacks.listen is \(address), which cannot be opened: \(error).")
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Crypto
+import TaskModel
+
+/// The unguessable part of one attempt's callback URL: 256 random bits, in letters that need no escaping in a URL.
+///
+/// It exists only in the request that carries it; on disk there is its digest.
+struct CallbackToken: Sendable {
+    /// 43 characters of RFC 4648's base64url, without padding.
+    let text: String
+
+    /// Draws a new one.
+    init(using random: inout some RandomNumberGenerator) {
+        var bits = (0..<4).map { _ in random.next() as UInt64 }
+        // Six bits a letter; the last letter has the four that are left of 256.
+        text = String(
+            (0..<43).map { _ in
+                let letter = Self.letters[Int(bits[0] & 63)]
+                for index in bits.indices {
+                    let above = index + 1 < bits.count ? bits[index + 1] : 0
+                    bits[index] = bits[index] >> 6 | above << 58
+                }
+                return letter
+            })
+    }
+
+    private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+    var digest: CallbackDigest { Self.digest(of: text) }
+
+    /// What is kept of a token, whatever a stranger calls one.
+    static func digest(of text: String) -> CallbackDigest {
+        guard let digest = CallbackDigest(Array(SHA256.hash(data: Array(text.utf8)))) else {
+            preconditionFailure("SHA-256 has 32 bytes")
+        }
+        return digest
+    }
+
+    /// The digest of the token in a callback URL that a provider echoes, were it one of ours.
+    static func digest(inURL url: String) -> CallbackDigest {
+        digest(of: String(url[(url.lastIndex(of: "/").map { url.index(after: $0) } ?? url.startIndex)...]))
+    }
+}

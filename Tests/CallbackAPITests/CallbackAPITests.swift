@@ -1,0 +1,203 @@
+import CallbackAPI
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import SQLiteTaskStore
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+/// The one public route, through a real listener.
+@Suite(.timeLimit(.minutes(2))) struct CallbackAPITests {
+    /// A task that runs, and the path that its provider was told to call.
+    private func running(_ listener: Listener) async throws -> (TaskID, path: String) {
+        let world = listener.world
+        world.provider.enqueue(.accepted("r-1"))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
+        return (id, String(url.dropFirst("https://pollux.example".count)))
+    }
+
+    private static let success = #"{"success":true,"task_id":"r-1","data":[{"image_url":"https://cdn.example/1.png"}]}"#
+
+    private static func identity() throws -> CallbackAPI.Identity {
+        let folder = try #require(Bundle.module.resourceURL).appendingPathComponent("Fixtures")
+        return CallbackAPI.Identity(
+            certificateFile: folder.appendingPathComponent("certificate.pem").path,
+            keyFile: folder.appendingPathComponent("key.pem").path)
+    }
+
+    // MARK: Deliveries
+
+    @Test(arguments: [false, true])
+    func `a delivery is on disk before it is answered, in plain HTTP and over TLS`(usesTLS: Bool) async throws {
+        try await withListener(identity: usesTLS ? try Self.identity() : nil) { listener in
+            let (id, path) = try await running(listener)
+            #expect(try await listener.post(path, Self.success) == 200)
+            let task = try await listener.world.task(id)
+            #expect(task.callbacks.count == 1)
+            #expect(task.callbacks.finalAt != nil)
+            #expect(task.state == .running)
+        }
+    }
+
+    @Test func `what cannot be stored is not acknowledged`() async throws {
+        try await withListener { listener in
+            let (id, path) = try await running(listener)
+            listener.world.store.fail(next: 1, with: .full)
+            #expect(try await listener.post(path, Self.success) == 503)
+            #expect(try await listener.world.task(id).callbacks.count == 0)
+            #expect(try await listener.post(path, Self.success) == 200)
+        }
+    }
+
+    // MARK: Strangers
+
+    @Test(arguments: [
+        "GET /callbacks/x", "POST /callbacks/", "POST /callbacks", "POST /", "PUT /callbacks/x", "GET /v1/status",
+        "POST /v1/tasks", "GET /healthz", "GET /openapi.json", "POST /callbacks/x/y", "POST /callbacks/../v1/tasks",
+        "POST /callbacks/%2e%2e", "OPTIONS /", "POST /callbacks/\(String(repeating: "a", count: 300))",
+    ])
+    func `nothing else of ours can be reached, and nothing is told`(request: String) async throws {
+        try await withListener { listener in
+            let answer = try await listener.exchange(
+                "\(request) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+            #expect(Listener.status(of: answer) == 404)
+            #expect(!answer.lowercased().contains("pollux") && !answer.lowercased().contains("server:"))
+            #expect(answer.hasSuffix("\r\n\r\n"))
+        }
+    }
+
+    @Test func `an unknown token is answered like any wrong address`() async throws {
+        try await withListener { listener in
+            let (id, path) = try await running(listener)
+            #expect(try await listener.post(String(path.dropLast()) + "-", Self.success) == 404)
+            #expect(try await listener.world.task(id).callbacks.count == 0)
+            #expect(listener.world.context.callbacks?.reading.unknownTokens == 1)
+        }
+    }
+
+    @Test(arguments: [
+        "NONSENSE\r\n\r\n", "POST /callbacks/x HTTP/1.1\r\nContent-Length: -5\r\n\r\n", "\u{16}\u{3}\u{1}",
+        "POST /callbacks/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "GET / HTTP/9.9\r\n\r\n", "POST /callbacks/x HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+    ])
+    func `nonsense ends the connection, and the next one is served`(bytes: String) async throws {
+        var limits = CallbackLimits()
+        limits.lifetime = .milliseconds(500)
+        try await withListener(limits: limits) { listener in
+            let answer = try await listener.exchange(bytes)
+            #expect([0, 400, 404].contains(Listener.status(of: answer)))
+            let (_, path) = try await running(listener)
+            #expect(try await listener.post(path, Self.success) == 200)
+        }
+    }
+
+    // MARK: Bounds
+
+    @Test func `a body beyond the cap is refused`() async throws {
+        var limits = CallbackLimits()
+        limits.maxBodyBytes = 10_000
+        try await withListener(limits: limits) { listener in
+            let (id, path) = try await running(listener)
+            #expect(try await listener.post(path, String(repeating: "x", count: 10_001)) == 413)
+            #expect(try await listener.world.task(id).callbacks.count == 0)
+            #expect(try await listener.post(path, String(repeating: "x", count: 10_000)) == 200)
+        }
+    }
+
+    @Test func `bodies together have a cap too, which is free again after each`() async throws {
+        var limits = CallbackLimits()
+        limits.maxBytesAtOnce = 10_000
+        try await withListener(limits: limits) { listener in
+            let (_, path) = try await running(listener)
+            #expect(try await listener.post(path, String(repeating: "x", count: 20_000)) == 503)
+            for _ in 0..<3 { #expect(try await listener.post(path, String(repeating: "x", count: 9_000)) == 200) }
+        }
+    }
+
+    @Test func `headers have a cap`() async throws {
+        try await withListener { listener in
+            let (_, path) = try await running(listener)
+            let many = (0..<100).map { "X-\($0): y\r\n" }.joined()
+            #expect(try await listener.post(path, "{}", headers: many) != 200)
+            let large = "X-Large: \(String(repeating: "y", count: 20_000))\r\n"
+            #expect(try await listener.post(path, "{}", headers: large) != 200)
+            #expect(try await listener.post(path, "{}") == 200)
+        }
+    }
+
+    @Test func `slow and half requests are over when their time is, and hold nobody else up`() async throws {
+        var limits = CallbackLimits()
+        limits.lifetime = .milliseconds(700)
+        try await withListener(limits: limits) { listener in
+            let (_, path) = try await running(listener)
+            var held: [Conversation] = []
+            for half in ["", "POST /cal", "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"] {
+                let conversation = try await listener.open()
+                try await conversation.channel.writeAndFlush(ByteBuffer(string: half)).get()
+                held.append(conversation)
+            }
+            #expect(try await listener.post(path, "{}") == 200)
+            // Each ends by itself; a connection that did not would keep this test until its time limit.
+            for conversation in held { #expect(!(try await conversation.text.get()).contains("200")) }
+        }
+    }
+
+    @Test func `an address that asks too often is told to wait, and others are served`() async throws {
+        var limits = CallbackLimits()
+        limits.exemptsThisMachine = false
+        limits.requestsPerSecond = 1
+        limits.burst = 3
+        try await withListener(limits: limits) { listener in
+            let (_, path) = try await running(listener)
+            for _ in 0..<3 { #expect(try await listener.post(path, "{}") == 200) }
+            #expect(try await listener.post(path, "{}") == 429)
+            listener.world.time.advance(by: .seconds(1))
+            #expect(try await listener.post(path, "{}") == 200)
+        }
+    }
+
+    @Test func `an address with too many connections gets no more of them`() async throws {
+        var limits = CallbackLimits()
+        limits.exemptsThisMachine = false
+        limits.connectionsPerAddress = 2
+        try await withListener(limits: limits) { listener in
+            let (_, path) = try await running(listener)
+            let held = [try await listener.open(), try await listener.open()]
+            #expect(try await listener.open().text.get() == "")
+            try await held[0].channel.close().get()
+            // The server learns of the end a moment later than we do: by then one of these is served.
+            var statuses: Set<Int> = []
+            for _ in 0..<50 where !statuses.contains(200) {
+                statuses.insert((try? await listener.post(path, "{}")) ?? 0)
+            }
+            #expect(statuses.contains(200))
+        }
+    }
+
+    // MARK: Set-up
+
+    @Test func `files that hold no certificate or no key are named`() async throws {
+        let world = try await EngineWorld(callbacksAt: "https://pollux.example")
+        let good = try Self.identity()
+        let wrong = [
+            CallbackAPI.Identity(certificateFile: "/nowhere.pem", keyFile: good.keyFile),
+            CallbackAPI.Identity(certificateFile: good.certificateFile, keyFile: good.certificateFile),
+        ]
+        for (identity, name) in zip(wrong, ["/nowhere.pem", "certificate.pem"]) {
+            let error = #expect(throws: CallbackSetUpError.self) {
+                _ = try CallbackAPI.server(
+                    service: world.service, host: "127.0.0.1", port: 0, identity: identity, time: world.time,
+                    eventLoopGroup: .testing, logger: .silent
+                ) { _ in }
+            }
+            #expect(error?.message.contains(name) ?? false)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import CallbackAPI
+import Hummingbird
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import ServiceLifecycle
+import Synchronization
+import TaskEngine
+import TaskTesting
+import Testing
+
+/// A real listener on a loopback port, with an engine behind it.
+struct Listener: Sendable {
+    let world: EngineWorld
+    let port: Int
+    let usesTLS: Bool
+
+    /// What came back over one connection: everything, until the other side closed it.
+    func exchange(_ text: String) async throws -> String { try await exchange(Array(text.utf8)) }
+
+    /// The same for any bytes.
+    func exchange(_ bytes: [UInt8]) async throws -> String {
+        let answer = try await open()
+        try await answer.channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
+        return try await answer.text.get()
+    }
+
+    /// A POST of that body to that path; the status of the answer.
+    func post(_ path: String, _ body: String, headers: String = "") async throws -> Int {
+        let text = try await exchange(
+            "POST \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
+        )
+        return Self.status(of: text)
+    }
+
+    static func status(of answer: String) -> Int {
+        answer.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    }
+
+    /// A connection on which nothing has been said yet.
+    func open() async throws -> Conversation {
+        let usesTLS = usesTLS
+        let conversation = Conversation.Collector()
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if usesTLS {
+                        var configuration = TLSConfiguration.makeClientConfiguration()
+                        configuration.certificateVerification = .none
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(
+                                context: NIOSSLContext(configuration: configuration), serverHostname: "localhost"))
+                    }
+                    try channel.pipeline.syncOperations.addHandler(Conversation.Reader(collector: conversation))
+                }
+            }
+            .connect(host: "127.0.0.1", port: port).get()
+        let promise = channel.eventLoop.makePromise(of: String.self)
+        channel.closeFuture.whenComplete { _ in promise.succeed(conversation.text) }
+        return Conversation(channel: channel, text: promise.futureResult)
+    }
+}
+
+/// One connection, and what it will have said by its end.
+struct Conversation: Sendable {
+    let channel: any Channel
+    let text: EventLoopFuture<String>
+
+    /// Gathers what arrives.
+    final class Collector: Sendable {
+        private let gathered = Mutex("")
+        var text: String { gathered.withLock { $0 } }
+        func add(_ buffer: ByteBuffer) { gathered.withLock { $0 += String(buffer: buffer) } }
+    }
+
+    /// Hands what arrives to the collector, and closes when the other side has.
+    final class Reader: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+
+        private let collector: Collector
+
+        init(collector: Collector) {
+            self.collector = collector
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { collector.add(unwrapInboundIn(data)) }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    }
+}
+
+/// Runs the body with a listener of its own, and stops it however the body ends.
+func withListener(
+    limits: CallbackLimits = CallbackLimits(), identity: CallbackAPI.Identity? = nil,
+    _ body: @escaping @Sendable (Listener) async throws -> Void
+) async throws {
+    let world = try await EngineWorld(callbacksAt: "https://pollux.example")
+    let (ports, port) = AsyncStream.makeStream(of: Int.self)
+    let server = try CallbackAPI.server(
+        service: world.service, host: "127.0.0.1", port: 0, identity: identity, limits: limits, time: world.time,
+        eventLoopGroup: .testing,
+        logger: .silent
+    ) { port.yield($0) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await server.run() }
+        var found = ports.makeAsyncIterator()
+        let listener = Listener(
+            world: world, port: try #require(await found.next()), usesTLS: identity != nil)
+        let outcome: Result<Void, any Error>
+        do { outcome = .success(try await body(listener)) } catch { outcome = .failure(error) }
+        group.cancelAll()
+        while await group.nextResult() != nil {}
+        try outcome.get()
+    }
+}
+
+extension EventLoopGroup where Self == MultiThreadedEventLoopGroup {
+    /// The group that everything here runs on.
+    static var testing: MultiThreadedEventLoopGroup { .singleton }
+}
+
+extension Logger {
+    /// Says nothing.
+    static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+}

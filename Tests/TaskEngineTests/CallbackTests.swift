@@ -1,0 +1,420 @@
+import ProviderCatalog
+import SQLiteTaskStore
+@testable import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@Suite(.timeLimit(.minutes(2))) struct CallbackTests {
+    private static let publicURL = "https://pollux.example"
+
+    /// An engine with callbacks on.
+    private func world(limits: EngineLimits = EngineLimits()) async throws -> EngineWorld {
+        try await EngineWorld(limits: limits, callbacksAt: Self.publicURL)
+    }
+
+    /// The token in the callback URL of a paid request.
+    private func token(of sent: SentRequest?) throws -> String {
+        let url = try #require(sent?.body["callback_url"]?.string)
+        let prefix = Self.publicURL + "/callbacks/"
+        #expect(url.hasPrefix(prefix))
+        return String(url.dropFirst(prefix.count))
+    }
+
+    /// A task that runs as `r-1`, and the token of its attempt.
+    private func running(_ world: EngineWorld) async throws -> (TaskID, token: String) {
+        world.provider.enqueue(.accepted("r-1"))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        return (id, try token(of: world.provider.paid.last))
+    }
+
+    /// A task whose reply was lost, and the token of its attempt.
+    private func lost(
+        _ world: EngineWorld, onUncertain: UncertainPolicy? = nil
+    ) async throws -> (TaskID, token: String) {
+        world.provider.enqueue(.interrupted("reset"))
+        let id = try await world.submit(onUncertain: onUncertain)
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .uncertain)
+        return (id, try token(of: world.provider.paid.last))
+    }
+
+    private func deliver(_ body: JSONValue, _ token: String, to world: EngineWorld) async throws -> Bool {
+        try await world.service.deliver(body.utf8, to: token)
+    }
+
+    private static func success(_ id: String = "r-1") -> JSONValue {
+        [
+            "success": true, "task_id": .string(id), "trace_id": "t-1",
+            "data": [["image_url": "https://cdn.example/1.png"]],
+        ]
+    }
+
+    private static let failure: JSONValue = [
+        "success": false, "task_id": "r-1", "error": ["code": "forbidden", "message": "Moderation."],
+    ]
+
+    /// What an image that is a third done looks like in a callback.
+    private static let lie: JSONValue = [
+        "success": true, "task_id": "r-1", "progress": 35, "image_url": "https://cdn.example/preview.png",
+    ]
+
+    // MARK: What is sent
+
+    @Test func `each attempt carries a token of its own, of which only the digest is kept`() async throws {
+        let world = try await world()
+        let (first, firstToken) = try await running(world)
+        world.provider.enqueue(.accepted("r-2"))
+        _ = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        let secondToken = try token(of: world.provider.paid.last)
+        #expect(firstToken != secondToken)
+        #expect(firstToken.count == 43)
+        let task = try await world.task(first)
+        #expect(task.attempt?.callback?.bytes.count == 32)
+        #expect(world.provider.paid.first?.body["async"] == true)
+    }
+
+    @Test func `a callback URL of the program's own is kept, and none of ours is sent`() async throws {
+        let world = try await world()
+        world.provider.enqueue(.accepted("r-1"))
+        let id = try await world.submit(
+            "image/make", JSONObject([("prompt", "a cat"), ("callback_url", "https://mine.example/x")]))
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.first?.body["callback_url"] == "https://mine.example/x")
+        let task = try await world.task(id)
+        #expect(task.hasOwnCallback)
+        #expect(task.attempt?.callback == nil)
+    }
+
+    @Test func `without a public URL nothing is asked for`() async throws {
+        let world = try await EngineWorld()
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.first?.body["callback_url"] == nil)
+        #expect(try await world.service.deliver([], to: "anything") == false)
+    }
+
+    // MARK: A hint, then one poll
+
+    @Test func `a delivery brings the poll that decides`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(2))
+        #expect(try await deliver(Self.success(), token, to: world))
+        #expect(try await world.task(id).state == .running)
+        world.provider.enqueue(.json(Record.succeeded("r-1")))
+        _ = try await world.engine.scheduler.step()
+        let task = try await world.task(id)
+        #expect(task.state == .succeeded)
+        #expect(task.outcomeSource == .poll)
+        #expect(
+            try await world.kinds(of: id)
+                == ["created", "submission_started", "submission_accepted", "called_back", "observed"])
+    }
+
+    @Test func `a success that is none changes nothing but the time of the next poll`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(2))
+        #expect(try await deliver(Self.lie, token, to: world))
+        world.time.advance(by: .milliseconds(1))
+        world.provider.enqueue(.json(Record.pending("r-1")))
+        _ = try await world.engine.scheduler.step()
+        let task = try await world.task(id)
+        #expect(task.state == .running)
+        #expect(task.callbacks.finalAt == nil)
+        #expect(!task.isCalledBack)
+        #expect(world.provider.queries.count == 1)
+    }
+
+    @Test func `what contradicts itself ends as the provider's record says`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(2))
+        for body in [Self.failure, Self.success(), Self.failure] {
+            #expect(try await deliver(body, token, to: world))
+        }
+        world.provider.enqueue(.json(Record.succeeded("r-1")))
+        _ = try await world.engine.scheduler.step()
+        #expect(try await world.task(id).state == .succeeded)
+        // What comes after the end and contradicts it is kept, and changes nothing.
+        #expect(try await deliver(Self.failure, token, to: world))
+        #expect(try await deliver(Self.success(), token, to: world))
+        let task = try await world.task(id)
+        #expect(task.state == .succeeded)
+        #expect(try await world.kinds(of: id).suffix(2) == ["observed", "late_result"])
+    }
+
+    @Test(arguments: ["", "not JSON", "[]", "{\"success\": tr", "\u{0}"])
+    func `a body that nobody can read still is a hint`(body: String) async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(2))
+        #expect(try await world.service.deliver(Array(body.utf8), to: token))
+        #expect(try await world.task(id).isCalledBack)
+        world.provider.enqueue(.json(Record.succeeded("r-1")))
+        _ = try await world.engine.scheduler.step()
+        #expect(try await world.task(id).state == .succeeded)
+    }
+
+    @Test func `deliveries without end are counted, and fill nothing`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        for _ in 0..<(CallbackDelivery.mostPerAttempt + 40) {
+            #expect(try await deliver(Self.lie, token, to: world))
+        }
+        let events = try await world.kinds(of: id).count { $0 == "called_back" }
+        #expect(events == CallbackDelivery.mostPerAttempt)
+        #expect(world.provider.queries.isEmpty)
+    }
+
+    @Test func `a stranger's token leaves no trace but a count`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        let before = try await world.task(id)
+        for guess in ["", "x", String(token.dropLast()), token + "A", String(token.reversed())] {
+            #expect(try await deliver(Self.success(), guess, to: world) == false)
+        }
+        #expect(try await world.task(id) == before)
+        #expect(world.context.callbacks?.reading.unknownTokens == 5)
+        #expect(world.context.callbacks?.reading.deliveries == 0)
+    }
+
+    @Test func `what arrives while a poll is under way is looked into after it`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(40))
+        let body = Self.success().utf8
+        world.provider.play { [world] _ async throws(UpstreamTransportError) in
+            world.time.advance(by: .milliseconds(300))
+            _ = try? await world.service.deliver(body, to: token)
+            world.time.advance(by: .milliseconds(300))
+            return .json(Record.pending("r-1"))
+        }
+        _ = try await world.engine.scheduler.step()
+        let task = try await world.task(id)
+        #expect(task.isCalledBack)
+        #expect(task.nextDueAt.map { $0 <= world.time.now() + .seconds(1) } ?? false)
+    }
+
+    // MARK: Lost replies
+
+    @Test func `a delivery resolves what was uncertain`() async throws {
+        let world = try await world()
+        let (id, token) = try await lost(world)
+        #expect(try await deliver(Self.success(), token, to: world))
+        let task = try await world.task(id)
+        #expect(task.state == .running)
+        #expect(task.resolution == .calledBack)
+        #expect(task.remoteID?.text == "r-1")
+        world.provider.enqueue(.json(Record.succeeded("r-1")))
+        _ = try await world.engine.scheduler.step()
+        #expect(try await world.task(id).state == .succeeded)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `one that comes before the reply is kept until the reply is lost`() async throws {
+        let world = try await world()
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            guard sent.isPaid else { return .json(Record.succeeded("r-1")) }
+            let url = sent.body["callback_url"]?.string ?? ""
+            let token = String(url.split(separator: "/").last ?? "")
+            _ = try? await world.service.deliver(Self.success().utf8, to: token)
+            throw .interrupted("reset")
+        }
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        let task = try await world.task(id)
+        #expect(task.state == .running)
+        #expect(task.resolution == .calledBack)
+        _ = try await world.engine.scheduler.step()
+        #expect(try await world.task(id).state == .succeeded)
+    }
+
+    @Test func `one that comes before a crash is found by the next start`() async throws {
+        let world = try await world()
+        world.provider.play { _ async throws(UpstreamTransportError) in throw .cancelled }
+        let id = try await world.submit()
+        var work: [Submitter.Work] = []
+        _ = try await world.engine.submitter.claim(into: &work, at: world.time.now())
+        // Delivered while the request was under way; then the daemon died.
+        let digest = try #require(try await world.task(id).attempt?.callback)
+        let owner = try #require(try await world.sqlite.owner(of: digest))
+        let delivery = CallbackDelivery(
+            attempt: owner.attempt, remoteID: RemoteTaskID("r-1"),
+            observation: Observation(.succeeded(partial: false), record: Self.success()))
+        _ = try await world.sqlite.apply(
+            [PlannedEvent(.calledBack(delivery), for: id, nextDueAt: world.time.now())], at: world.time.now())
+        let next = try await EngineWorld(time: world.time, from: world, callbacksAt: Self.publicURL)
+        try await Recovery.run(next.context)
+        let task = try await next.task(id)
+        #expect(task.state == .running)
+        #expect(task.remoteID?.text == "r-1")
+    }
+
+    @Test func `a task that the provider has called back for is never sent again`() async throws {
+        let world = try await world()
+        let (id, token) = try await lost(world, onUncertain: .resubmitIfAbsent)
+        // A delivery that names no id: it proves the task, but nobody can ask for it.
+        #expect(try await deliver(["note": "working on it"], token, to: world))
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        for _ in 0..<12 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(60))
+            _ = try await world.engine.submitter.step()
+        }
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `a result without an id is the outcome of what nobody can ask for`() async throws {
+        let world = try await world()
+        let (id, token) = try await lost(world)
+        let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
+        #expect(try await deliver(body, token, to: world))
+        let task = try await world.task(id)
+        #expect(task.state == .succeeded)
+        #expect(task.outcomeSource == .callback)
+        #expect(try await world.sqlite.taskWithPayload(id)?.payload.response == body)
+    }
+
+    @Test func `an earlier attempt that was taken after all is not paid for again`() async throws {
+        let world = try await world()
+        let (id, token) = try await lost(world)
+        _ = try await world.service.resolve(id.text, .resubmit)
+        #expect(try await world.task(id).state == .queued)
+        #expect(try await deliver(Self.success(), token, to: world))
+        #expect(try await world.task(id).state == .running)
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `an id that another task owns is not believed`() async throws {
+        let world = try await world()
+        _ = try await running(world)
+        let (id, token) = try await lost(world)
+        #expect(try await deliver(Self.lie, token, to: world))
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(try await world.task(id).callbacks.count == 1)
+    }
+
+    @Test func `a listed record is matched by the token in it`() async throws {
+        let world = try await world()
+        let (first, firstToken) = try await lost(world)
+        let (second, secondToken) = try await lost(world)
+        let now = world.time.now()
+        @Sendable func listed(_ id: String, _ token: String) -> JSONValue {
+            Record.listed(
+                id,
+                request: [
+                    "prompt": "a cat", "async": true, "callback_url": .string("\(Self.publicURL)/callbacks/\(token)"),
+                ], at: now)
+        }
+        // Equal requests, told apart by nothing else.
+        world.provider.play { _ async throws(UpstreamTransportError) in
+            .items([listed("r-2", secondToken), listed("r-1", firstToken), listed("r-0", "of-somebody-else")])
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(first).remoteID?.text == "r-1")
+        #expect(try await world.task(second).remoteID?.text == "r-2")
+    }
+
+    @Test func `a list that does not tell where to call back proves no absence`() async throws {
+        let world = try await world()
+        let (id, _) = try await lost(world, onUncertain: .resubmitIfAbsent)
+        let now = world.time.now()
+        world.provider.play { _ async throws(UpstreamTransportError) in
+            .items([Record.listed("r-1", request: ["prompt": "a cat"], at: now)])
+        }
+        for _ in 0..<12 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(60))
+            _ = try await world.engine.submitter.step()
+        }
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    // MARK: What only the callback knows
+
+    @Test func `what the provider has forgotten ends as it was delivered, and says so`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(2))
+        #expect(try await deliver(Self.failure, token, to: world))
+        #expect(try await deliver(Self.success(), token, to: world))
+        #expect(try await deliver(Self.failure, token, to: world))
+        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
+        for _ in 0..<3 {
+            #expect(try await world.task(id).state == .running)
+            _ = try await world.engine.scheduler.step()
+            world.time.advance(by: .seconds(61))
+        }
+        let task = try await world.task(id)
+        #expect(task.state == .succeeded)
+        #expect(task.outcomeSource == .callback)
+        #expect(try await world.kinds(of: id).last == "ended_by_callback")
+        #expect(try await world.sqlite.taskWithPayload(id)?.payload.response == Self.success())
+        #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
+    }
+
+    // MARK: What is learned
+
+    /// Runs a task to its end, called back or not; returns its polls while nothing had ended.
+    private func play(_ number: Int, in world: EngineWorld, callsBack: Bool) async throws {
+        let remote = "r-\(number)"
+        world.provider.enqueue(.accepted(remote))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        let token = try token(of: world.provider.paid.last)
+        world.time.advance(by: .seconds(40))
+        if callsBack { _ = try await deliver(Self.success(remote), token, to: world) }
+        world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.succeeded(remote)) }
+        while try await world.task(id).state == .running {
+            _ = try await world.engine.scheduler.step()
+            world.time.advance(by: .seconds(1))
+        }
+    }
+
+    @Test func `polls thin out where callbacks come, and are back when one does not`() async throws {
+        let world = try await world()
+        for number in 0..<12 { try await play(number, in: world, callsBack: true) }
+        let trusted = try #require(try await world.service.endpoint("image/make").callbacks)
+        #expect(trusted.expected == 12 && trusted.came == 12 && trusted.missing == 0)
+        #expect(trusted.trust > 0.9 && trusted.trust < 1)
+        try await play(12, in: world, callsBack: false)
+        let doubted = try #require(try await world.service.endpoint("image/make").callbacks)
+        #expect(doubted.missing == 1)
+        #expect(doubted.trust < 0.25)
+        // Kept over a restart.
+        let next = try await EngineWorld(time: world.time, from: world, callbacksAt: Self.publicURL)
+        #expect(try await next.service.endpoint("image/make").callbacks == doubted)
+    }
+
+    @Test func `a delivery after the poll that found the end counts as one that came`() async throws {
+        let world = try await world()
+        try await play(0, in: world, callsBack: false)
+        let token = try token(of: world.provider.paid.last)
+        world.time.advance(by: .seconds(3))
+        #expect(try await deliver(Self.success("r-0"), token, to: world))
+        #expect(try await deliver(Self.success("r-0"), token, to: world))
+        let report = try #require(try await world.service.endpoint("image/make").callbacks)
+        #expect(report.came == 1 && report.missing == 0)
+        #expect(report.trust == 0)
+    }
+
+    @Test func `ten ends without a call say that the public URL may be wrong`() async throws {
+        let world = try await world()
+        for number in 0..<9 { try await play(number, in: world, callsBack: false) }
+        #expect(world.context.callbacks?.reading.isSilent == false)
+        try await play(9, in: world, callsBack: false)
+        #expect(world.context.callbacks?.reading.isSilent == true)
+        try await play(10, in: world, callsBack: true)
+        #expect(world.context.callbacks?.reading.isSilent == false)
+    }
+}
