@@ -15,10 +15,23 @@ final class Audit {
     /// Which life of the daemon it is; distances are kept within one.
     private var life = 0
     private var pollsBefore = 0
+    /// Deliveries that were acknowledged, by task.
+    private var acknowledged: [String: Int] = [:]
+    private var misjudged: String?
 
     init(world: World, path: String) throws {
         self.world = world
         view = try DiskView(path: path)
+    }
+
+    /// What a daemon said to a delivery: that it took it, or that its token is nobody's.
+    func note(_ delivery: Courier.Delivery, wasTaken: Bool) {
+        guard wasTaken == (delivery.kind != .forgery) else {
+            misjudged = "\(delivery.kind) for \(delivery.record) was \(wasTaken ? "taken" : "refused")"
+            return
+        }
+        guard wasTaken, let task = world.truth.record(delivery.record)?.sender?.text else { return }
+        acknowledged[task, default: 0] += 1
     }
 
     /// A daemon starts on what the last one left.
@@ -39,6 +52,7 @@ final class Audit {
         try checkPayments(rows: rows)
         try checkOutcomes(people)
         try checkPace()
+        try checkDeliveries(rows: rows)
     }
 
     // MARK: The log
@@ -176,6 +190,17 @@ final class Audit {
             guard count <= allowed else {
                 throw Violation(.billedOnce, "\(sender) was billed \(count) times, and \(allowed) were allowed")
             }
+        }
+    }
+
+    // MARK: Deliveries
+
+    private func checkDeliveries(rows: [String: DiskView.TaskLine]) throws {
+        if let misjudged { throw Violation(.tokenDecides, misjudged) }
+        for (task, count) in acknowledged {
+            // Of a task that has ended only what contradicts is written down.
+            guard let row = rows[task], !row.hasEnded, row.callbacks < count else { continue }
+            throw Violation(.deliveryIsKept, "\(task) has \(row.callbacks) deliveries, and \(count) were acknowledged")
         }
     }
 

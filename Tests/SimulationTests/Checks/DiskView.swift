@@ -16,6 +16,7 @@ struct DiskView {
         let nextDueAt: Int64?
         let deadline: Int64?
         let intent: Int?
+        let callbacks: Int
         /// Everything that must stay once the task has ended.
         let outcome: String
 
@@ -51,7 +52,8 @@ struct DiskView {
                 TaskLine(
                     id: row[0], endpoint: row[1], service: row[2], state: row[3], remoteID: row[4], attempts: row[5],
                     onUncertain: row[6], failureCode: row[7], resolution: row[8], nextDueAt: row[9],
-                    deadline: row[10], intent: (row[11] as String?).flatMap { Int($0) }, outcome: row[12])
+                    deadline: row[10], intent: (row[11] as String?).flatMap { Int($0) }, callbacks: row[13],
+                    outcome: row[12])
             }
             let events = try Row.fetchAll(db.cachedStatement(sql: Self.events), arguments: [sequence]).map { row in
                 EventLine(
@@ -69,7 +71,7 @@ struct DiskView {
           next_due_at_ms, deadline_ms,
           (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'intent'),
           json_array(state, is_partial, remote_id, ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
-            attempts, task_payload.response)
+            attempts, task_payload.response, outcome_source), callbacks
         FROM task JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let events = """

@@ -15,6 +15,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case submissionRate = "paid requests keep their distance"
     case pollRate = "status queries keep to the provider's rate"
     case everythingEnds = "in a world that has healed everything ends, or waits for a person and says why"
+    case tokenDecides = "a delivery counts if its token is one that went out, and only then"
+    case deliveryIsKept = "a delivery that was acknowledged is on disk"
     case lostIsFound = "what the provider's list shows plainly is found"
 }
 

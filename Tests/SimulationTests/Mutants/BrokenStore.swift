@@ -26,6 +26,12 @@ struct BrokenStore: StoreWrapper {
         case reportsStoredAsFull
         /// Finds no lost submission in any list.
         case findsNothing
+        /// Takes what a callback says for what is so.
+        case believesCallbacks
+        /// Takes any token for somebody's.
+        case believesAnyToken
+        /// Says that a delivery is on disk, and does not write it.
+        case dropsDeliveries
     }
 
     let fault: Fault
@@ -55,7 +61,24 @@ struct BrokenStore: StoreWrapper {
     func apply(
         _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson]
     ) async throws(TaskStoreError) -> [TaskChange] {
-        try await base.apply(batch.map(broken), at: now, teaching: lessons)
+        if case .dropsDeliveries = fault, batch.contains(where: { $0.event.kind == "called_back" }) { return [] }
+        return try await base.apply(batch.flatMap { [broken($0)] + believed($0) }, at: now, teaching: lessons)
+    }
+
+    func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
+        let owner = try await base.owner(of: digest)
+        guard owner == nil, case .believesAnyToken = fault else { return owner }
+        return try await base.tasks(in: .running, limit: 1).first.map {
+            CallbackOwner(task: $0, attempt: 1, deliveries: 0, hadFinal: false)
+        }
+    }
+
+    /// What a callback says, as if a poll had said it.
+    private func believed(_ planned: PlannedEvent) -> [PlannedEvent] {
+        guard case .believesCallbacks = fault, case .calledBack(let delivery) = planned.event,
+            let observation = delivery.observation, delivery.isFinal
+        else { return [] }
+        return [PlannedEvent(.observed(observation), for: planned.task, nextDueAt: planned.nextDueAt)]
     }
 
     private func broken(_ planned: PlannedEvent) -> PlannedEvent {

@@ -136,6 +136,9 @@ extension Mutant {
         },
         withoutRecovery,
         breaking(.forgetsPutOff, "never looks again at what it has put off", caughtBy: [.everythingEnds]),
+        breaking(.believesCallbacks, "takes a callback's word for an outcome", caughtBy: [.outcomeIsTrue]),
+        breaking(.believesAnyToken, "believes any callback token", caughtBy: [.tokenDecides]),
+        breaking(.dropsDeliveries, "acknowledges a delivery and drops it", caughtBy: [.deliveryIsKept]),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

@@ -53,11 +53,13 @@ final class ProviderTruth: Sendable {
     private let dice: Dice
     private let clock: SimulatedClock
     private let trace: Trace
+    private let courier: Courier
 
-    init(dice: Dice, clock: SimulatedClock, trace: Trace) {
+    init(dice: Dice, clock: SimulatedClock, trace: Trace, courier: Courier) {
         self.dice = dice
         self.clock = clock
         self.trace = trace
+        self.courier = courier
     }
 
     /// Every task of the provider's, oldest first; what was on its way until now has arrived.
@@ -103,6 +105,7 @@ final class ProviderTruth: Sendable {
             knownFrom: isHidden ? now + .milliseconds(dice.roll(1_000...20_000)) : now)
         trace.note("provider bills \(record.id) \(request.path) for \(request.sender?.text ?? "others")")
         state.withLock { $0.records.append(record) }
+        courier.take(record)
         return record
     }
 

@@ -3,10 +3,8 @@ import TaskModel
 import TaskTesting
 import VerbatimJSON
 
-/// The wire to the provider: everything that can happen to a request and its reply.
-///
-/// Callbacks join here once the engine takes them: the provider keeps the `callback_url` of the body in the record's
-/// request, and a delivery is one more player that the director enters beside the clients.
+/// The wire to the provider: everything that can happen to a request and its reply. What comes the other way is the
+/// ``Courier``'s.
 struct SimulatedUpstream: UpstreamTransport {
     let world: World
     /// Whether the daemon that sends has died meanwhile.

@@ -85,13 +85,16 @@ extension Director {
         let due = loops.indices.filter {
             !loops[$0].isClaiming && (loops[$0].due.steady <= steady || loops[$0].due.wall <= wall)
         }
-        let choices = ready.count + due.count
+        let deliveries = world.courier.due
+        let choices = ready.count + due.count + deliveries.count
         guard choices > 0 else { return pass(untilSomebodyCan: waiting) }
         let choice = world.dice.roll(0...choices - 1)
         if choice < ready.count {
             await world.turnstile.admit(ready[choice])
-        } else {
+        } else if choice < ready.count + due.count {
             await claim(due[choice - ready.count], &group)
+        } else {
+            await deliver(deliveries[choice - ready.count - due.count], &group)
         }
     }
 
@@ -109,6 +112,7 @@ extension Director {
             .map { clock.steady(at: Timestamp(milliseconds: $0)) }
         let loop = loops.filter { !$0.isClaiming }.map(\.due.steady).min()
         if let loop, let row = rows.min() { next.append(rows.contains { $0 <= clock.steady } ? loop : max(loop, row)) }
+        if let call = world.courier.nextDue { next.append(call) }
         if healedAt != nil, next.isEmpty { next.append(quietSince + Self.patience) }
         let target = max(next.min() ?? clock.steady + 1_000, clock.steady + 1)
         clock.advance(toSteady: target)
@@ -151,7 +155,9 @@ extension Director {
         guard row.state == "uncertain", row.failureCode != nil else { return false }
         // An attempt from the time of a wrong clock is looked for around that time, and proves nothing by not being there.
         let isOutOfTime = world.clock.jumps > 0
-        return row.onUncertain == "hold" || ProviderWords.unlisted.contains(row.service) || hasRival(row) || isOutOfTime
+        // Of what was called back for without an id nobody can tell more, and no policy may send it again.
+        return row.callbacks > 0 || row.onUncertain == "hold" || ProviderWords.unlisted.contains(row.service)
+            || hasRival(row) || isOutOfTime
     }
 
     /// Whether a lost task of another endpoint could own the same record: then no list can tell whose it is.

@@ -13,6 +13,7 @@ final class Director {
         case claimed(Int, Life.Claim)
         case performed(Int)
         case answered(Action, Result<TaskID?, TaskServiceError>)
+        case delivered(Courier.Delivery, wasTaken: Bool)
     }
 
     /// How a life of the daemon ended.
@@ -94,6 +95,10 @@ final class Director {
                 let result = try end.get()
                 // What the dead one still had in the network went out while it lived.
                 try audit.check(people)
+                // The provider calls on while nobody listens.
+                if case .crashed = result, world.usesCallbacks {
+                    world.courier.lose(until: world.clock.steady + Int64(world.dice.roll(0...20_000)))
+                }
                 if case .crashed = result { try disk.crash(losingLog: mutant?.losesLog ?? false) }
                 try sqlite.close()
                 return .success(result)
@@ -178,6 +183,10 @@ final class Director {
             }
         case .performed(let index):
             loops[index].due = now
+        case .delivered(let delivery, let wasTaken):
+            audit.note(delivery, wasTaken: wasTaken)
+            world.touch()
+            for index in loops.indices { loops[index].due = now }
         case .answered(let action, let answer):
             hear(answer, to: action)
             world.touch()
@@ -232,6 +241,24 @@ final class Director {
                 answer = .failure(error)
             }
             inbox.put(.answered(action, answer))
+        }
+    }
+
+    /// The provider, or a stranger, calls.
+    func deliver(_ delivery: Courier.Delivery, _ group: inout DiscardingTaskGroup) async {
+        world.courier.remove(delivery)
+        guard let service = life?.service else { return world.trace.note("nobody takes a callback") }
+        let body = delivery.body(by: ProviderWords(truth: world.truth, now: world.clock.providerNow))
+        if delivery.isLastWord { world.truth.forget(delivery.record) }
+        let (inbox, trace) = (inbox, world.trace)
+        await world.turnstile.enter("callback \(delivery.number)", in: &group) {
+            do throws(TaskServiceError) {
+                let wasTaken = try await service.deliver(body, to: delivery.token)
+                trace.note("\(delivery.kind) of \(delivery.record) was \(wasTaken ? "taken" : "refused")")
+                inbox.put(.delivered(delivery, wasTaken: wasTaken))
+            } catch {
+                trace.note("\(delivery.kind) of \(delivery.record): \(error.code)")
+            }
         }
     }
 

@@ -11,6 +11,9 @@ final class World: Sendable {
     let trace: Trace
     let dice: Dice
     let truth: ProviderTruth
+    let courier: Courier
+    /// Whether the daemons of this history ask for callbacks.
+    let usesCallbacks: Bool
     private let state: Mutex<State>
 
     private struct State {
@@ -26,7 +29,10 @@ final class World: Sendable {
         clock = SimulatedClock(turnstile: turnstile)
         trace = Trace(clock: clock, tail: tail)
         dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
-        truth = ProviderTruth(dice: dice, clock: clock, trace: trace)
+        // Half of the histories, whatever their dice; the kept seeds are older than callbacks.
+        usesCallbacks = seed / 3 % 2 == 1
+        courier = Courier(dice: Dice(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
+        truth = ProviderTruth(dice: dice, clock: clock, trace: trace, courier: courier)
         state = Mutex(State(weather: Weather(dice: dice)))
     }
 
@@ -46,6 +52,7 @@ final class World: Sendable {
             state.weather = .fair
             state.isDiskFull = false
         }
+        courier.heal()
         clock.correct()
     }
 
