@@ -108,7 +108,11 @@ let package = Package(
                 yams,
             ]),
         // The simulated provider shares no code with our reading of the real one.
-        .target(name: "Sandbox", dependencies: [hummingbird, httpTypes, nioCore, logging, serviceLifecycle]),
+        .target(
+            name: "Sandbox",
+            dependencies: [
+                hummingbird, httpTypes, asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
+            ]),
         // The judge of the schedule: plays the policy against known durations, without waiting.
         .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "TaskModel"]),
         .executableTarget(

@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import Foundation
 import Hummingbird
 package import Logging
@@ -40,8 +41,17 @@ package struct SandboxServer: Service {
     /// Serves until graceful shutdown or cancellation, then writes the ledger file if one is wanted.
     package func run() async throws {
         guard settings.speed > 0, settings.speed.isFinite else { throw SandboxError.invalidSpeed(settings.speed) }
+        let client =
+            settings.callbackSender == nil
+            ? CallbackClient.make(verifiesCertificates: settings.verifiesCallbackCertificates) : nil
+        let sender: CallbackSender =
+            settings.callbackSender ?? { url, body in
+                guard let client else { return nil }
+                return await CallbackClient.send(body, to: url, by: client)
+            }
+        let caller = CallbackCaller(provider: provider, sender: sender, logger: logger)
         let application = Application(
-            router: router,
+            router: router(caller),
             configuration: ApplicationConfiguration(address: .hostname(settings.host, port: settings.port)),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? settings.port
@@ -49,16 +59,18 @@ package struct SandboxServer: Service {
                 await onListening(port)
             },
             logger: quietLogger)
-        try await application.run()
+        let outcome = await serve(application, caller)
+        try? await client?.shutdown()
+        try outcome.get()
         try writeLedgerFile()
     }
 
-    private var router: Router<SandboxContext> {
+    private func router(_ caller: CallbackCaller) -> Router<SandboxContext> {
         let router = Router(context: SandboxContext.self)
         router.add(middleware: ProviderErrorMiddleware(provider: provider))
         ControlRoutes(provider: provider, logger: logger).add(to: router)
-        ProviderRoutes(provider: provider, logger: logger).add(to: router)
-        OtherProviderRoutes(provider: provider, logger: logger).add(to: router)
+        ProviderRoutes(provider: provider, caller: caller, logger: logger).add(to: router)
+        OtherProviderRoutes(provider: provider, caller: caller, logger: logger).add(to: router)
         return router
     }
 
@@ -67,6 +79,19 @@ package struct SandboxServer: Service {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return quiet
+    }
+
+    /// Serves and calls back until it is stopped.
+    private func serve(_ application: some ApplicationProtocol, _ caller: CallbackCaller) async -> Result<
+        Void, any Error
+    > {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await caller.run() }
+            let outcome: Result<Void, any Error>
+            do { outcome = .success(try await application.run()) } catch { outcome = .failure(error) }
+            group.cancelAll()
+            return outcome
+        }
     }
 
     private func writeLedgerFile() throws {

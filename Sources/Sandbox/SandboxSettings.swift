@@ -16,6 +16,10 @@ package struct SandboxSettings: Sendable {
     package var limits = SandboxLimits()
     /// Where to write the ledger as JSON when the server stops; nil writes nothing.
     package var ledgerFile: String?
+    /// How callbacks are made; nil makes real calls.
+    package var callbackSender: CallbackSender?
+    /// Whether the receiver's certificate must be good.
+    package var verifiesCallbackCertificates = true
     /// The clock; a hand-moved one in tests.
     package var clock = SandboxClock.system
 

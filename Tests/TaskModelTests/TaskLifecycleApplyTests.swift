@@ -293,7 +293,7 @@ import VerbatimJSON
         let isWorthALine =
             switch change.transition {
             case .advance, .noteLateResult: true
-            case .update: task.slowAt != before.slowAt
+            case .update: task.slowAt != before.slowAt || task.callbacks.count > before.callbacks.count
             case .ignore, .refuse: false
             }
         #expect((change.logEntry != nil) == isWorthALine, "\(place)")

@@ -24,8 +24,19 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case pollLost = "poll-lost"
     case pollReset = "poll-reset"
 
+    // What is told to the callback URL of a submit that was accepted.
+    case callbackMissing = "callback-missing"
+    case callbackLate = "callback-late"
+    case callbackTwice = "callback-twice"
+    case callbackEarly = "callback-early"
+    case callbackProgress = "callback-progress"
+    case callbackLie = "callback-lie"
+    case callbackContradiction = "callback-contradiction"
+    case callbackGarbled = "callback-garbled"
+    case callbackForget = "callback-forget"
+
     /// Where a fault strikes.
-    enum Target { case submit, poll }
+    enum Target { case submit, poll, callback }
 
     var target: Target {
         switch self {
@@ -35,6 +46,9 @@ package enum FaultKind: String, CaseIterable, Sendable {
         case .pollError, .pollBadGateway, .pollTooManyRequests, .pollTooManyRequestsRetryAfter, .pollHang, .pollLost,
             .pollReset:
             .poll
+        case .callbackMissing, .callbackLate, .callbackTwice, .callbackEarly, .callbackProgress, .callbackLie,
+            .callbackContradiction, .callbackGarbled, .callbackForget:
+            .callback
         }
     }
 
@@ -42,6 +56,9 @@ package enum FaultKind: String, CaseIterable, Sendable {
     var acceptsTask: Bool {
         switch self {
         case .lostReply, .resetReply, .badGatewayAfter, .hang, .lateRecord: true
+        case .callbackMissing, .callbackLate, .callbackTwice, .callbackEarly, .callbackProgress, .callbackLie,
+            .callbackContradiction, .callbackGarbled, .callbackForget:
+            true
         case .badGatewayBefore, .hangBefore, .tooManyRequests, .tooManyRequestsRetryAfter, .errorObject, .busy,
             .pollError, .pollBadGateway, .pollTooManyRequests, .pollTooManyRequestsRetryAfter, .pollHang, .pollLost,
             .pollReset:
@@ -52,12 +69,14 @@ package enum FaultKind: String, CaseIterable, Sendable {
     /// What a rule without its own `:DURATION` uses; nil for faults that have no span.
     var defaultSpan: Duration? {
         switch self {
-        case .lateRecord: .seconds(5)
+        case .lateRecord, .callbackLate: .seconds(5)
+        case .callbackTwice: .seconds(1)
         case .tooManyRequestsRetryAfter, .pollTooManyRequestsRetryAfter: .seconds(2)
         // Long enough for any client's time-out, short enough not to leak connections.
         case .hang, .hangBefore, .pollHang: .seconds(600)
         case .lostReply, .resetReply, .badGatewayAfter, .badGatewayBefore, .tooManyRequests, .errorObject, .busy,
-            .pollError, .pollBadGateway, .pollTooManyRequests, .pollLost, .pollReset:
+            .pollError, .pollBadGateway, .pollTooManyRequests, .pollLost, .pollReset, .callbackMissing, .callbackEarly,
+            .callbackProgress, .callbackLie, .callbackContradiction, .callbackGarbled, .callbackForget:
             nil
         }
     }
@@ -83,6 +102,15 @@ package enum FaultKind: String, CaseIterable, Sendable {
         case .pollHang: "never answered"
         case .pollLost: "the connection closes without one byte of reply"
         case .pollReset: "the reply breaks off in the middle with a TCP reset"
+        case .callbackMissing: "nobody is told of the end"
+        case .callbackLate: "the end is told so much later"
+        case .callbackTwice: "the end is told again, so much later"
+        case .callbackEarly: "that it was taken is told before the submit is answered"
+        case .callbackProgress: "progress is told too, at 35 and 75 %, with success: true"
+        case .callbackLie: "success: true is told at 35 %"
+        case .callbackContradiction: "a failure is told just before the end"
+        case .callbackGarbled: "the end is told without any JSON"
+        case .callbackForget: "look-ups know the task no more once its end is told"
         }
     }
 }

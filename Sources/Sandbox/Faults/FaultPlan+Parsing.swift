@@ -42,7 +42,8 @@ extension FaultPlan {
             "  KIND=P       strikes each request with probability P (0 to 1)",
             "  KIND@1,3     strikes the first and the third request (submits and tasks queries count apart)",
             "  KIND=P:SPAN  with a span: 500ms, 3s, 2m, in real time",
-            "The first rule that strikes a request decides its reply; late-record adds to any other.",
+            "The first rule that strikes a request decides its reply; late-record adds to any other. Those of callbacks",
+            "go by the number of the submit that asked for them, and add to each other.",
             "Example: lost-reply@1,3,late-record=0.5:3s,429-retry-after=0.05:2s,poll-500=0.1", "",
         ]
         let width = FaultKind.allCases.map(\.rawValue.count).max() ?? 0

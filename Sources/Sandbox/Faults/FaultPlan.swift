@@ -43,6 +43,9 @@ package struct FaultPlan: Sendable, Equatable {
         strikes(.poll, number: number, seed: seed).first
     }
 
+    /// What strikes the calls for the submit with this number, counted from 1.
+    func strikes(callbacksOf number: Int, seed: UInt64) -> [Strike] { strikes(.callback, number: number, seed: seed) }
+
     private func strikes(_ target: FaultKind.Target, number: Int, seed: UInt64) -> [Strike] {
         rules.filter { $0.kind.target == target && $0.hits(number, seed: seed) }.map { rule in
             Strike(kind: rule.kind, span: rule.span ?? rule.kind.defaultSpan ?? .zero)

@@ -20,7 +20,7 @@ enum IndexPage {
         \(PromptControls.help)
 
         For tests, without a token:
-          GET  /sandbox/ledger   what was billed, and whether anything was billed twice
+          GET  /sandbox/ledger   what was billed, whether anything was billed twice, and what was called back
           GET  /sandbox/stats    requests by kind, in all and in the fullest second
           POST /sandbox/faults   a fault plan as plain text replaces the one in force
           POST /sandbox/reset    forgets every task and count

@@ -6,6 +6,7 @@ import Logging
 /// The provider's own routes: paid submits and tasks queries.
 struct ProviderRoutes: Sendable {
     let provider: SimulatedProvider
+    let caller: CallbackCaller
     let logger: Logger
 
     /// Adds the routes under the root and under `/v1`: the provider's hosts differ in that prefix.
@@ -38,6 +39,7 @@ struct ProviderRoutes: Sendable {
         guard let task = submission.task else {
             return try await refuse(submission, request: request, context: context)
         }
+        await caller.plan(task, to: task.callbackURL, number: submission.number)
         return try await reply(to: submission, for: task, request: request, context: context)
     }
 

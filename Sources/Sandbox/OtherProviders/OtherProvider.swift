@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import Hummingbird
 
 /// A provider with a wire shape of its own, as data and a few functions.
 ///
@@ -19,11 +20,18 @@ protocol OtherProvider: Sendable {
     func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue
     /// What a query of that path is told; `fraction` is how far the task is.
     func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue)
+    /// Where a submit wants its end to be told; nil where it names nothing, or nothing can be named.
+    func callbackURL(in body: JSONValue, query: Parameters) -> String?
+    /// What is told of the end; nil for all other calls, which have no words of their own.
+    func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]?
     /// How a refusal is worded.
     func refusal(code: String, message: String) -> JSONValue
 }
 
 extension OtherProvider {
+    func callbackURL(in body: JSONValue, query: Parameters) -> String? { nil }
+    func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]? { nil }
+
     func token(in headers: HTTPFields) -> String? { Self.word(after: "Bearer", in: headers[.authorization]) }
 
     static func word(after scheme: String, in header: String?) -> String? {

@@ -9,6 +9,7 @@ struct OtherProviderRoutes: Sendable {
     ]
 
     let provider: SimulatedProvider
+    let caller: CallbackCaller
     let logger: Logger
 
     func add(to router: Router<SandboxContext>) {
@@ -53,6 +54,14 @@ struct OtherProviderRoutes: Sendable {
                 "task_id": "\(submission.task?.identity.taskID ?? "none")",
                 "fault": "\(submission.strike?.kind.rawValue ?? "none")",
             ])
+        if let task = submission.task {
+            let url = url(of: request, other)
+            await caller.plan(
+                task, to: other.callbackURL(in: body, query: request.uri.queryParameters), number: submission.number
+            ) { call in
+                other.callbackBody(task, call, at: url) ?? task.body(of: call)
+            }
+        }
         switch submission.strike?.kind {
         case .lostReply, .hang, .hangBefore: return try await BrokenConnection.close(context.channel)
         case .badGatewayAfter, .badGatewayBefore: return .badGateway

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import Hummingbird
 
 /// fal.ai's queue: every further address stands in the reply, COMPLETED covers failures, results are fetched apart.
 struct FalQueue: OtherProvider {
@@ -57,6 +58,21 @@ struct FalQueue: OtherProvider {
         }
     }
 
+    func callbackURL(in body: JSONValue, query: Parameters) -> String? { query["fal_webhook"].map(String.init) }
+
+    func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]? {
+        guard call.kind == .end else { return nil }
+        let id = JSONValue.string(task.identity.taskID)
+        let (_, payload) = answer(
+            task, path: "/fal-ai/any/requests/\(task.identity.taskID)", at: url, now: task.finishedAt)
+        let isSuccess = task.outcome(at: task.finishedAt) == .succeeded
+        let document: JSONValue = [
+            "request_id": id, "gateway_request_id": id, "status": isSuccess ? "OK" : "ERROR", "payload": payload,
+            "error": isSuccess ? .null : .string(task.failure.message),
+        ]
+        return Array(document.utf8Text)
+    }
+
     func refusal(code: String, message: String) -> JSONValue { ["detail": .string(message)] }
 }
 
@@ -102,6 +118,13 @@ struct ReplicatePredictions: OtherProvider {
             "completed_at": status == "succeeded" || status == "failed" ? .string(task.finishedAt.iso8601) : .null,
             "urls": ["get": .string(own), "cancel": .string("\(own)/cancel")],
         ]
+    }
+
+    func callbackURL(in body: JSONValue, query: Parameters) -> String? { body["webhook"]?.stringValue }
+
+    func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]? {
+        guard call.kind == .end else { return nil }
+        return Array(answer(task, path: "", at: url, now: task.finishedAt).1.utf8Text)
     }
 
     func refusal(code: String, message: String) -> JSONValue { ["title": .string(code), "detail": .string(message)] }

@@ -3,6 +3,8 @@ import Foundation
 /// The bill: every task that the provider accepted, and whether anything was paid twice.
 struct Ledger: Sendable {
     var entries: [LedgerEntry]
+    /// The calls made for each task, by its id.
+    var callbacks: [String: [CallbackRecord]] = [:]
     var submits: Int
     var polls: Int
     /// The moment as of which outcomes are told.
@@ -69,6 +71,7 @@ struct Ledger: Sendable {
             "request": entry.task.request,
             "reply": .string(entry.reply.rawValue),
             "outcome": .string(entry.task.outcome(at: moment).rawValue),
+            "callbacks": .array((callbacks[entry.task.identity.taskID] ?? []).map(\.document)),
         ]
     }
 }

@@ -17,6 +17,8 @@ final class SimulatedProvider: Sendable {
         /// In the order of their acceptance, so also of their creation.
         var entries: [LedgerEntry] = []
         var places: [TaskQuery.Key: Int] = [:]
+        var callbacks: [String: [CallbackRecord]] = [:]
+        var forgotten: Set<String> = []
         var statistics = RequestStatistics()
         var pollGate = RateGate()
     }
@@ -107,6 +109,7 @@ final class SimulatedProvider: Sendable {
     private func find(_ keys: [TaskQuery.Key], service: String, at now: Date) -> [SimulatedTask] {
         state.withLock { state in
             keys.compactMap { state.places[$0] }.map { state.entries[$0].task }
+                .filter { !state.forgotten.contains($0.identity.taskID) }
         }.filter { $0.operation.service == service && $0.visibleAt <= now }
     }
 
@@ -123,6 +126,21 @@ final class SimulatedProvider: Sendable {
         var random = SeededRandom(seed: settings.seed, stream: "trace", number: number)
         return random.uuid()
     }
+
+    // MARK: Callbacks
+
+    /// What goes wrong with the calls for that submit.
+    func callbackStrikes(submit number: Int) -> [FaultPlan.Strike] {
+        state.withLock { $0.plan.strikes(callbacksOf: number, seed: settings.seed) }
+    }
+
+    /// A call was made.
+    func note(_ record: CallbackRecord, of taskID: String) {
+        state.withLock { $0.callbacks[taskID, default: []].append(record) }
+    }
+
+    /// Look-ups and lists know the task no more.
+    func forget(_ taskID: String) { state.withLock { _ = $0.forgotten.insert(taskID) } }
 
     // MARK: For tests and people
 
@@ -144,7 +162,9 @@ final class SimulatedProvider: Sendable {
     var ledger: Ledger {
         let now = now
         return state.withLock { state in
-            Ledger(entries: state.entries, submits: state.submits, polls: state.polls, moment: now)
+            Ledger(
+                entries: state.entries, callbacks: state.callbacks, submits: state.submits, polls: state.polls,
+                moment: now)
         }
     }
 }
@@ -169,6 +189,7 @@ extension SimulatedProvider.State {
             entries.lazy.reversed().map(\.task)
                 .filter { task in
                     task.operation.service == service && task.owner == owner && task.visibleAt <= now
+                        && !forgotten.contains(task.identity.taskID)
                         && window.contains(task)
                 }
                 .dropFirst(page.offset).prefix(page.limit))

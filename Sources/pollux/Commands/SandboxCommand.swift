@@ -11,7 +11,7 @@ struct SandboxCommand: AsyncParsableCommand {
         abstract: "Run the provider, simulated, to build against without spending credits.",
         discussion: """
             Speaks the provider's real shapes and makes its real mistakes: lost and broken replies, 429, records that \
-            appear late. What it billed is at GET /sandbox/ledger, what prompts can ask for at GET /.
+            appear late. It calls back where a submit names a callback_url. What it billed is at GET /sandbox/ledger, what prompts can ask for at GET /.
 
             Examples:
               pollux sandbox --port 8090 --speed 20
@@ -44,6 +44,9 @@ struct SandboxCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where to write the ledger at the end.", valueName: "path"), completion: .file())
     var ledgerFile: String?
 
+    @Flag(help: "Call back over TLS whatever the receiver's certificate.")
+    var callbackInsecure = false
+
     @Option(help: ArgumentHelp("Enforce a limit of status queries a second.", valueName: "n"))
     var maxPollsPerSecond: Int?
 
@@ -62,6 +65,7 @@ struct SandboxCommand: AsyncParsableCommand {
         settings.speed = speed
         settings.faults = faults
         settings.ledgerFile = ledgerFile
+        settings.verifiesCallbackCertificates = !callbackInsecure
         settings.limits = SandboxLimits(pollsPerSecond: maxPollsPerSecond, concurrentTasksPerService: maxInFlight)
         let logger = Logger(label: "sandbox") { StreamLogHandler.standardError(label: $0) }
         let server = SandboxServer(settings: settings, logger: logger) { port in

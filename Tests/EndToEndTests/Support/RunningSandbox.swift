@@ -9,9 +9,9 @@ struct RunningSandbox: Sendable {
     var baseURL: String { "http://127.0.0.1:\(port)/v1" }
 
     /// Starts one on a free port.
-    init(faults: String, speed: Double, seed: UInt64) async throws {
+    init(faults: String, speed: Double, seed: UInt64, flags: [String] = []) async throws {
         process = try ChildProcess(
-            ["sandbox", "--port", "0", "--speed", "\(speed)", "--seed", "\(seed)", "--faults", faults],
+            ["sandbox", "--port", "0", "--speed", "\(speed)", "--seed", "\(seed)", "--faults", faults] + flags,
             environment: ["PATH": "/usr/bin:/bin"])
         let url = try await process.firstLine()
         guard let port = URL(string: url)?.port else { throw TooLate(description: "No base URL but \(url)") }
@@ -21,6 +21,12 @@ struct RunningSandbox: Sendable {
     /// What it billed.
     func ledger() async throws -> Ledger {
         Ledger(json: try await ask("GET", "/sandbox/ledger").json)
+    }
+
+    /// What its calls were answered with, over all tasks; nil for one that nobody took.
+    func callbacks() async throws -> [Int?] {
+        let entries = try await ledger().json.at("entries").array ?? []
+        return entries.flatMap { $0.at("callbacks").array ?? [] }.map { $0.at("status").integer }
     }
 
     /// How many requests of each kind came.

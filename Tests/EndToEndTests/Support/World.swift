@@ -29,12 +29,13 @@ struct World: Sendable {
 
 /// Runs a test in a world of its own and clears it away, however the test ends; the daemon is not started yet.
 func withWorld(
-    faults: String = "none", speed: Double = 60, seed: UInt64 = 1, environment: [String: String] = [:],
+    faults: String = "none", speed: Double = 60, seed: UInt64 = 1, sandboxFlags: [String] = [],
+    environment: [String: String] = [:],
     stateDirectory: String? = nil, test: (World) async throws -> Void
 ) async throws {
     let directory = try temporaryDirectory()
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    let sandbox = try await RunningSandbox(faults: faults, speed: speed, seed: seed)
+    let sandbox = try await RunningSandbox(faults: faults, speed: speed, seed: seed, flags: sandboxFlags)
     let quick = [
         "XHUOAPI_BASE_URL": sandbox.baseURL, "XHUOAPI_TOKEN": World.token, "POLLUX_POLLING_MIN_GAP_SECONDS": "0.1",
         "POLLUX_POLLING_MAX_GAP_SECONDS": "0.5", "POLLUX_POLLING_MAX_REQUESTS_PER_SECOND": "1000",
