@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readers=(json socket-document provider-reply definition text)
+readers=(json socket-document provider-reply callback-body definition text)
 seconds=${2:-60}
 if (($#)); then
     [[ " ${readers[*]} " == *" $1 "* ]] || { echo "usage: scripts/run-fuzzer.sh [${readers[*]}] [seconds]" >&2; exit 64; }

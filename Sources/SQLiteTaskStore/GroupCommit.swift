@@ -3,8 +3,9 @@ import Synchronization
 
 /// The one writer: writes that arrive while a commit is running share the next one.
 ///
-/// Each write has a savepoint of its own, so one that fails takes back only what it did itself; each is told what became
-/// of it only after the commit that they share, which is on disk by then. If that commit fails, nothing of the group was
+/// One that fails takes back only what it did itself: then the group is done again, each in a savepoint of its own, so the
+/// work of a write may be run twice. Each is told what became of it only after the commit that they share, which is on
+/// disk by then. If that commit fails, nothing of the group was
 /// stored and all of it is told so. A write that finds nobody there begins at once: nothing waits for company. Writes
 /// are served in the order in which they came.
 final class GroupCommit: Sendable {
@@ -82,6 +83,30 @@ final class GroupCommit: Sendable {
     }
 
     private func commit(_ group: [Write], in db: Database) {
+        let outcomes = group.count > 1 ? together(group, in: db) : nil
+        for outcome in outcomes ?? apart(group, in: db) { outcome() }
+    }
+
+    /// All of the group as one, without savepoints, which cost as much as a small write; nil where one of them failed by
+    /// itself, so that nothing is stored yet and each has to be tried apart.
+    private func together(_ group: [Write], in db: Database) -> [@Sendable () -> Void]? {
+        var outcomes: [@Sendable () -> Void] = []
+        var isInBody = false
+        do {
+            try db.inTransaction(.immediate) {
+                isInBody = true
+                for write in group { outcomes.append(try write.attempt(db)) }
+                isInBody = false
+                return .commit
+            }
+            return outcomes
+        } catch {
+            return isInBody ? nil : group.map { write in { write.fail(error) } }
+        }
+    }
+
+    /// Each of the group in a savepoint of its own, so that one that fails takes back only what it did itself.
+    private func apart(_ group: [Write], in db: Database) -> [@Sendable () -> Void] {
         var outcomes: [@Sendable () -> Void] = []
         var tried: ArraySlice<Write> = []
         do {
@@ -104,7 +129,7 @@ final class GroupCommit: Sendable {
             let rest = group[tried.endIndex...]
             queue.withLock { queue in queue.waiting.insert(contentsOf: rest, at: 0) }
         }
-        for outcome in outcomes { outcome() }
+        return outcomes
     }
 
     /// The transaction itself does for a write that is alone in it.

@@ -97,16 +97,14 @@ extension SQLiteTaskStore {
     }
 
     static func row(of id: TaskID, in db: Database) throws -> TaskRow? {
-        // A cursor reads from the statement itself, where a fetched row would be a copy of it.
-        try Row.fetchCursor(
-            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE id = ?"), arguments: [id.text]
-        ).map(TaskRow.init).next()
+        try TaskRow.fetchOne(
+            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE id = ?"), arguments: [id.text])
     }
 
     private static func attempted(
         in window: ClosedRange<Timestamp>, state: TaskState, of service: String, from db: Database
     ) throws -> [StoredTask] {
-        let rows = try Row.fetchAll(
+        try StoredTaskRow.fetchAll(
             db.cachedStatement(
                 sql: """
                     SELECT \(TaskRow.columns), request, NULL AS response
@@ -114,8 +112,8 @@ extension SQLiteTaskStore {
                     WHERE service = ? AND state = ? AND next_due_at_ms IS NOT NULL
                     AND attempt_started_at_ms BETWEEN ? AND ? ORDER BY task_key
                     """),
-            arguments: [service, state.rawValue, window.lowerBound.milliseconds, window.upperBound.milliseconds])
-        return try rows.map(Self.storedTask)
+            arguments: [service, state.rawValue, window.lowerBound.milliseconds, window.upperBound.milliseconds]
+        ).map(\.stored)
     }
 }
 

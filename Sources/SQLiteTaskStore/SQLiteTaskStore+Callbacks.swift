@@ -7,19 +7,15 @@ package import VerbatimJSON
 extension SQLiteTaskStore {
     package func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
         try await read { db in
-            let found = try Row.fetchOne(
+            let found = try OwnerRow.fetchOne(
                 db.cachedStatement(
                     sql: """
                         SELECT \(TaskRow.columns), token.attempt, token.deliveries, token.had_final, token.digest
                         FROM callback_token AS token JOIN task USING (task_key) WHERE token.digest = ?
                         """), arguments: [Data(digest.bytes)])
-            guard let found else { return nil }
-            let next = TaskRow.columnCount
             // The index has compared bytes until they differed; what is said about a token rests on all of them.
-            guard (found[next + 3] as Data?).flatMap({ CallbackDigest($0) }) == digest else { return nil }
-            return CallbackOwner(
-                task: try TaskRow(found).task, attempt: found[next], deliveries: found[next + 1],
-                hadFinal: found[next + 2])
+            guard let found, found.digest == digest else { return nil }
+            return found.owner
         }
     }
 
@@ -72,5 +68,17 @@ extension SQLiteTaskStore {
                 WHERE excluded.is_success >= callback_body.is_success
                 """
         ).execute(arguments: [key, isSuccess, observation.record.text])
+    }
+}
+
+/// A task, and what is known of one token of it.
+private struct OwnerRow: PositionalRow {
+    let owner: CallbackOwner
+    let digest: CallbackDigest?
+
+    init(_ columns: inout ColumnReader) throws {
+        owner = CallbackOwner(
+            task: try TaskRow(&columns).task, attempt: columns(), deliveries: columns(), hadFinal: columns())
+        digest = CallbackDigest(columns() as [UInt8])
     }
 }

@@ -1,6 +1,7 @@
 import GRDB
 package import TaskModel
 package import TaskStore
+import VerbatimJSON
 
 extension SQLiteTaskStore {
     package func counts() async throws(TaskStoreError) -> [TaskCount] {
@@ -109,12 +110,20 @@ extension SQLiteTaskStore {
     }
 
     package func due(
-        in state: TaskState, of service: String, by time: Timestamp, limit: Int
+        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
-        try await read { db in
-            try Self.tasks(
-                "service = ? AND state = ? AND next_due_at_ms <= ? ORDER BY next_due_at_ms LIMIT ?",
-                [service, state.rawValue, time.milliseconds, limit], in: db)
+        try await readOnce { db in
+            // Skipped by their ids before their rows are read; as one argument, so that the statement is the same for any
+            // number of them.
+            let skipped = excluding.isEmpty ? "" : "AND id NOT IN (SELECT value FROM json_each(?))"
+            var arguments: StatementArguments = [service, state.rawValue, time.milliseconds]
+            if !excluding.isEmpty {
+                arguments += [JSONValue.array(excluding.map { .string($0.text) }).text]
+            }
+            arguments += [limit]
+            return try Self.tasks(
+                "service = ? AND state = ? AND next_due_at_ms <= ? \(skipped) ORDER BY next_due_at_ms LIMIT ?",
+                arguments, in: db)
         }
     }
 
@@ -196,8 +205,8 @@ extension SQLiteTaskStore {
     private static func tasks(
         _ condition: String, _ arguments: StatementArguments, in db: Database
     ) throws -> [TrackedTask] {
-        let rows = try Row.fetchCursor(
-            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), arguments: arguments)
-        return try Array(rows.map { try TaskRow($0).task })
+        try TaskRow.fetchAll(
+            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), arguments: arguments
+        ).map(\.task)
     }
 }

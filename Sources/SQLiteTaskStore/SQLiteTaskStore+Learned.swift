@@ -5,13 +5,11 @@ package import TaskStore
 extension SQLiteTaskStore {
     package func learned(of endpoint: EndpointName) async throws(TaskStoreError) -> [Learned] {
         try await read { db in
-            try Row.fetchAll(
-                db.cachedStatement(sql: "SELECT * FROM learned WHERE endpoint = ? ORDER BY model"),
+            try LearnedRow.fetchAll(
+                db.cachedStatement(
+                    sql: "SELECT \(LearnedRow.columns) FROM learned WHERE endpoint = ? ORDER BY model"),
                 arguments: [endpoint.text]
-            ).map { row in
-                let model: String = row["model"]
-                return Learned(row, key: LearnedKey(endpoint, model: model.isEmpty ? nil : model))
-            }
+            ).map(\.learned)
         }
     }
 
@@ -65,28 +63,42 @@ extension SQLiteTaskStore {
     }
 
     private static func row(of key: LearnedKey, in db: Database) throws -> Learned {
-        try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT * FROM learned WHERE endpoint = ? AND model = ?"),
+        try LearnedRow.fetchOne(
+            db.cachedStatement(
+                sql: "SELECT \(LearnedRow.columns) FROM learned WHERE endpoint = ? AND model = ?"),
             arguments: [key.endpoint.text, key.model ?? ""]
-        ).map { Learned($0, key: key) } ?? Learned(key: key)
+        )?.learned ?? Learned(key: key)
     }
 }
 
-extension Learned {
-    fileprivate init(_ row: Row, key: LearnedKey) {
-        self.init(key: key)
-        durations = row["durations"]
-        wait = (row["wait_ms"] as Int64?).map { .milliseconds($0) }
-        startsTold = row["starts_told"]
-        finished = row["finished"]
-        calls = row["calls"]
-        lateness = .milliseconds(row["lateness_ms"] as Int64)
-        latenessSamples = row["lateness_samples"]
-        throttled = row["throttled"]
-        callbacks.expected = row["callbacks_expected"]
-        callbacks.came = row["callbacks_came"]
-        callbacks.trust = row["callback_trust"]
-        callbacks.delay = .milliseconds(row["callback_delay_ms"] as Int64)
-        callbacks.delaySamples = row["callback_delay_samples"]
+/// One row of `learned`.
+private struct LearnedRow: PositionalRow {
+    static let columns = """
+        endpoint, model, durations, wait_ms, starts_told, finished, calls, lateness_ms, lateness_samples, throttled,
+        callbacks_expected, callbacks_came, callback_trust, callback_delay_ms, callback_delay_samples
+        """
+
+    let learned: Learned
+
+    init(_ next: inout ColumnReader) throws {
+        let (endpoint, model): (String, String) = (next(), next())
+        guard let name = EndpointName(endpoint) else {
+            throw TaskStoreError.damaged("what was learned of \(endpoint) cannot be read")
+        }
+        var row = Learned(key: LearnedKey(name, model: model.isEmpty ? nil : model))
+        row.durations = next.optional()
+        row.wait = (next.optional() as Int64?).map { .milliseconds($0) }
+        row.startsTold = next()
+        row.finished = next()
+        row.calls = next()
+        row.lateness = .milliseconds(next() as Int64)
+        row.latenessSamples = next()
+        row.throttled = next()
+        row.callbacks.expected = next()
+        row.callbacks.came = next()
+        row.callbacks.trust = next()
+        row.callbacks.delay = .milliseconds(next() as Int64)
+        row.callbacks.delaySamples = next()
+        learned = row
     }
 }

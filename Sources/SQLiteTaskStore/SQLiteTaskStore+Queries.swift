@@ -10,13 +10,13 @@ extension SQLiteTaskStore {
 
     package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask? {
         try await readOnce { db in
-            try Row.fetchCursor(
+            try StoredTaskRow.fetchOne(
                 db.cachedStatement(
                     sql: """
                         SELECT \(TaskRow.columns), request, response
                         FROM task JOIN task_payload USING (task_key) WHERE id = ?
                         """), arguments: [id.text]
-            ).map(Self.storedTask).next()
+            )?.stored
         }
     }
 
@@ -41,10 +41,10 @@ extension SQLiteTaskStore {
     ) async throws(TaskStoreError) -> TaskListing {
         try await readAside { db in
             let query = ListQuery(filter, after: cursor, limit: limit + 1)
-            let rows = try Row.fetchAll(db.cachedStatement(sql: query.sql), arguments: query.arguments)
+            let rows = try StoredTaskRow.fetchAll(db.cachedStatement(sql: query.sql), arguments: query.arguments)
             let shown = rows.prefix(limit)
-            let next = rows.count > limit ? shown.last.map { PageCursor(key: $0[0]) } : nil
-            return TaskListing(tasks: try shown.map(Self.storedTask), next: next)
+            let next = rows.count > limit ? shown.last.map { PageCursor(key: $0.key) } : nil
+            return TaskListing(tasks: shown.map(\.stored), next: next)
         }
     }
 
@@ -79,14 +79,6 @@ extension SQLiteTaskStore {
                 db, sql: "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
             return StoreFacts(path: path, sizeInBytes: (pages ?? 0) + DatabaseFile.size(of: path + "-wal"))
         }
-    }
-
-    static func storedTask(_ row: Row) throws -> StoredTask {
-        // Request and response stand behind the columns of the task.
-        let payload = TaskPayload(
-            request: try JSONColumn.read(row[TaskRow.columnCount]),
-            response: try (row[TaskRow.columnCount + 1] as String?).map(JSONColumn.read))
-        return StoredTask(task: try TaskRow(row).task, payload: payload)
     }
 }
 

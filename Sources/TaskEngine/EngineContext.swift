@@ -30,6 +30,7 @@ package struct EngineContext: Sendable {
     let submissionPacer: SubmissionPacer
     let experiences: ExperienceBook
     let plans = PollPlans()
+    let calls = CallTally()
     let feed = EventFeed()
     let meter: PollMeter
     let unrecognised = UnrecognisedBook()

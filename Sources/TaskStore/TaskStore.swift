@@ -73,9 +73,9 @@ package protocol TaskStore: Sendable {
     func inFlight(in states: [TaskState], of service: String, upTo most: Int) async throws(TaskStoreError) -> Int
     /// Services that have tasks in that state.
     func services(in state: TaskState) async throws(TaskStoreError) -> [String]
-    /// Tasks of a service in that state that are due by then, most overdue first.
+    /// Tasks of a service in that state that are due by then, most overdue first, but for those excluded.
     func due(
-        in state: TaskState, of service: String, by time: Timestamp, limit: Int
+        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask]
     /// When the first task of a service in that state is due.
     func nextDue(in state: TaskState, of service: String) async throws(TaskStoreError) -> Timestamp?
@@ -109,6 +109,13 @@ package protocol TaskStore: Sendable {
 }
 
 extension TaskStore {
+    /// Tasks of a service in that state that are due by then, most overdue first.
+    package func due(
+        in state: TaskState, of service: String, by time: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [TrackedTask] {
+        try await due(in: state, of: service, by: time, excluding: [], limit: limit)
+    }
+
     /// Applies several events that teach nothing.
     package func apply(_ batch: [PlannedEvent], at now: Timestamp) async throws(TaskStoreError) -> [TaskChange] {
         try await apply(batch, at: now, teaching: [])

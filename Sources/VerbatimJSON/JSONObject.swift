@@ -24,6 +24,12 @@ package struct JSONObject: Sendable, Hashable {
         }
     }
 
+    /// Takes the pairs of a literal, in which no name may stand twice: that is a bug of whoever wrote it.
+    init(literal pairs: [(String, JSONValue)]) {
+        members = pairs.map { Member(name: $0.0, value: $0.1) }
+        assert(Set(members.map(\.name)).count == members.count, "a name stands twice in a literal")
+    }
+
     /// Takes members whose names the caller knows to be distinct.
     init(distinct members: [Member]) {
         self.members = members

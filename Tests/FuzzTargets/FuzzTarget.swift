@@ -13,6 +13,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case socketDocument = "socket-document"
     /// What a provider answers, by whatever endpoint.
     case providerReply = "provider-reply"
+    /// What somebody sends to a callback URL, of whatever endpoint.
+    case callbackBody = "callback-body"
     /// A provider definition in YAML.
     case definition
     /// Cursors, ids, times, pointers and names in queries and paths.
@@ -24,6 +26,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .json: Self.readJSON(bytes)
         case .socketDocument: Self.readSocketDocument(bytes)
         case .providerReply: Self.readProviderReply(bytes)
+        case .callbackBody: Self.readCallback(bytes)
         case .definition: Self.readDefinition(bytes)
         case .text: Self.readText(String(decoding: bytes, as: UTF8.self))
         }
@@ -70,6 +73,21 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         guard let observation = profile.readRecord(body) else { return }
         // Nothing but an object can say that something was made.
         if case .succeeded = observation.verdict { precondition(body.object != nil, "\(body) is no success.") }
+    }
+
+    /// The first byte names the endpoint; the rest is the body.
+    private static func readCallback(_ bytes: [UInt8]) {
+        guard let first = bytes.first, !endpoints.isEmpty,
+            let body = try? JSONValue(parsing: bytes[1...], limits: .lenient),
+            let (id, observation) = endpoints[Int(first) % endpoints.count].readCallback(body)
+        else { return }
+        // Nothing but an object speaks of a task, and what is kept of it is what came.
+        precondition(body.object != nil, "\(body) speaks of no task.")
+        precondition(observation.record == body, "The body is kept differently.")
+        precondition(
+            CallbackDelivery(attempt: 1, remoteID: id, observation: observation).isFinal
+                == (observation.verdict != .pending), "A delivery is final and is not.")
+        if let progress = observation.progress { precondition((0...100).contains(progress), "\(progress) per cent.") }
     }
 
     /// A definition that is accepted is accepted again; one that is not says in which file and why.

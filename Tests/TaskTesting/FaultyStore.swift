@@ -198,11 +198,11 @@ extension FaultyStore {
         return try await base.services(in: state)
     }
 
-    package func due(in state: TaskState, of service: String, by time: Timestamp, limit: Int)
+    package func due(in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int)
         async throws(TaskStoreError) -> [TrackedTask]
     {
         try await before(.read("due"))
-        return try await base.due(in: state, of: service, by: time, limit: limit)
+        return try await base.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
     }
 
     package func nextDue(in state: TaskState, of service: String) async throws(TaskStoreError) -> Timestamp? {

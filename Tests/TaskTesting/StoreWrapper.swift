@@ -171,10 +171,10 @@ extension StoreWrapper {
     }
 
     package func due(
-        in state: TaskState, of service: String, by time: Timestamp, limit: Int
+        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
         try await read("due") { () async throws(TaskStoreError) in
-            try await base.due(in: state, of: service, by: time, limit: limit)
+            try await base.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
         }
     }
 

@@ -4,13 +4,11 @@ import TaskModel
 import TaskStore
 
 /// One row of `task`, and the task that it holds.
-struct TaskRow {
+struct TaskRow: PositionalRow {
     let key: Int64
     var task: TrackedTask
 
     /// Every column, for a SELECT; ``init(_:)`` reads them in this order.
-    ///
-    /// By position, since GRDB looks a name up by comparing it with every column's, in lower case, for every value.
     static let columns = """
         task.task_key, task.id, task.endpoint, task.state, task.on_uncertain, task.created_at_ms, labels_of_task,
         task.priority, task.not_before_ms, task.deadline_ms, task.remote_id, task.is_partial, task.poll_url,
@@ -27,11 +25,7 @@ struct TaskRow {
                 "(SELECT json_group_object(name, value) FROM task_label WHERE task_label.task_key = task.task_key) AS labels"
         )
 
-    /// How many they are; what a SELECT asks for besides them comes behind.
-    static let columnCount = 47
-
-    init(_ row: Row) throws {
-        var next = ColumnReader(row)
+    init(_ next: inout ColumnReader) throws {
         key = next()
         let text: (id: String, endpoint: String, state: String, onUncertain: String) = (next(), next(), next(), next())
         guard let id = TaskID(text.id), let endpoint = EndpointName(text.endpoint),
@@ -64,7 +58,7 @@ struct TaskRow {
         task.progressAt = next.time()
         task.slowAt = next.time()
         task.hasOwnCallback = next()
-        let callback = (next.optional() as Data?).flatMap { CallbackDigest($0) }
+        let callback = (next.optional() as [UInt8]?).flatMap { CallbackDigest($0) }
         task.attempt?.callback = callback
         task.callbacks = CallbackRecord(
             count: next(), remoteID: (next.optional() as String?).flatMap { RemoteTaskID($0) }, latestAt: next.time(),
@@ -120,29 +114,24 @@ struct TaskRow {
     }
 }
 
-/// Reads the columns of a row one after another.
-private struct ColumnReader {
-    private let row: Row
-    private var index = 0
-
-    init(_ row: Row) { self.row = row }
-
-    mutating func callAsFunction<Value: DatabaseValueConvertible & StatementColumnConvertible>() -> Value {
-        defer { index += 1 }
-        return row[index]
-    }
-
-    mutating func optional<Value: DatabaseValueConvertible & StatementColumnConvertible>() -> Value? {
-        defer { index += 1 }
-        return row[index]
-    }
-
-    mutating func time() -> Timestamp? { (optional() as Int64?).map(Timestamp.init(milliseconds:)) }
-}
-
 extension Row {
     /// A column of milliseconds.
     func time(_ column: String) -> Timestamp? {
         (self[column] as Int64?).map(Timestamp.init(milliseconds:))
+    }
+}
+
+/// A task with what was asked for and what came back, behind its columns.
+struct StoredTaskRow: PositionalRow {
+    let key: Int64
+    let stored: StoredTask
+
+    init(_ columns: inout ColumnReader) throws {
+        let row = try TaskRow(&columns)
+        key = row.key
+        stored = StoredTask(
+            task: row.task,
+            payload: TaskPayload(
+                request: try JSONColumn.read(columns()), response: try columns.optional().map(JSONColumn.read)))
     }
 }

@@ -14,10 +14,13 @@ struct LessonPlan: Sendable {
     private var ends: [LearnedKey: [TaskID: EndOfTask]] = [:]
     private var wider: [EndpointName: DurationModel] = [:]
 
-    /// One call asked about these tasks; each endpoint pays its part.
-    mutating func countCall(about tasks: [TrackedTask]) {
-        for task in tasks { counts[task.endpoint, default: Count()].calls += 1 / Double(tasks.count) }
+    /// So many calls were spent on these endpoints.
+    mutating func add(_ calls: [EndpointName: Double]) {
+        for (endpoint, count) in calls { counts[endpoint, default: Count()].calls += count }
     }
+
+    /// Whether it is about a task that may have ended.
+    var hasEnds: Bool { !ends.isEmpty }
 
     /// The provider said "too many" to a call about these tasks.
     mutating func countThrottled(about tasks: [TrackedTask]) {

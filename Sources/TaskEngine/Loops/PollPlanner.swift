@@ -31,11 +31,9 @@ struct PollPlanner {
     private func freeTasks(at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
         let horizon = now + context.polling.minGap
         while true {
-            let busy = underWay.tasks(of: service)
-            let page = try await context.store.due(
-                in: .running, of: service, by: now + .seconds(86_400 * 365),
-                limit: context.limits.batchSize + busy.count)
-            let free = page.filter { !busy.contains($0.id) }
+            let free = try await context.store.due(
+                in: .running, of: service, by: now + .seconds(86_400 * 365), excluding: underWay.tasks(of: service),
+                limit: context.limits.batchSize)
             let stuck = free.filter { !context.canAsk(about: $0) && $0.nextDueAt.map { $0 <= horizon } ?? true }
             guard let one = stuck.first else { return free.filter { context.canAsk(about: $0) } }
             // Past the horizon, so that the others of the service come up next.

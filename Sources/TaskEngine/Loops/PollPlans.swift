@@ -14,7 +14,7 @@ final class PollPlans: Sendable {
     }
 
     private struct Entry {
-        let plan: Plan
+        var plan: Plan
         let validUntil: Timestamp
     }
 
@@ -48,6 +48,25 @@ final class PollPlans: Sendable {
             let longest = plan.rounds.isEmpty ? now + .seconds(60) : now + Self.lifetime
             state.entries[service] = Entry(plan: plan, validUntil: min(longest, plan.next ?? longest))
         }
+    }
+
+    /// One of the rounds is under way; the others still hold, unless it was one of many tasks, whose neighbours may now
+    /// share another.
+    func begin(_ round: PollRound) {
+        guard let task = round.tasks.first, round.tasks.count == 1 else { return forget(round.service) }
+        state.withLock { state in
+            guard var entry = state.entries[round.service] else { return }
+            entry.plan.rounds.removeAll { $0.tasks.first?.id == task.id }
+            // Nobody knows what comes behind the last of them.
+            state.entries[round.service] = entry.plan.rounds.isEmpty ? nil : entry
+        }
+    }
+
+    /// The query of one of the rounds is over: its tasks wait again, perhaps for less long than the plan says. Where there
+    /// are rounds left to begin with, they hold all the same, for the second that they are kept.
+    func end(_ round: PollRound) {
+        let hasRounds = state.withLock { !($0.entries[round.service]?.plan.rounds.isEmpty ?? true) }
+        if round.tasks.count > 1 || !hasRounds { forget(round.service) }
     }
 
     /// Something about the service's tasks has changed.

@@ -8,7 +8,7 @@ extension PollScheduler {
     package func perform(_ work: PollRound) async {
         defer {
             underWay.end(work)
-            context.plans.forget(work.service)
+            context.plans.end(work)
         }
         guard let first = work.tasks.first else { return }
         context.passed(.duringPoll)
@@ -51,7 +51,7 @@ extension PollScheduler {
         _ request: UpstreamRequest, of work: PollRound, counting lessons: inout LessonPlan
     ) async -> Result<UpstreamReply, UpstreamTransportError> {
         context.meter.count(work.service)
-        lessons.countCall(about: work.tasks)
+        context.calls.count(about: work.tasks)
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
                 request, to: work.profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
@@ -146,6 +146,7 @@ extension PollScheduler {
                 events.append(PlannedEvent(.slowerThanUsual, for: task.id, nextDueAt: next))
             }
         }
+        lessons.add(context.calls.take(about: seen.map(\.task), all: lessons.hasEnds))
         let changes = await context.record(events, teaching: lessons)
         // What a callback told while this was being asked may be newer than the answer.
         let calledBack = changes.map(\.task).filter { $0.state == .running && $0.isCalledBack }.map(\.id)

@@ -51,7 +51,7 @@ package struct PollScheduler: WorkLoop {
                 continue
             }
             underWay.begin(round)
-            context.plans.forget(round.service)
+            context.plans.begin(round)
             work.append(round)
             claimed.insert(round.service)
         }

@@ -9,16 +9,29 @@ package struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvert
     /// Reads `service/operation`, `service/operation/variant` and so on, or `provider:operation`; nil if a part is empty
     /// or has other characters than letters, digits, `-`, `_`, `.` and, for the provider in front, `:`.
     package init?(_ text: String) {
-        let parts = text.split(separator: text.contains("/") ? "/" : ":", omittingEmptySubsequences: false)
-        guard parts.count >= 2, text.utf8.count <= 128,
-            parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(Self.isAllowed) })
-        else { return nil }
+        // Read with every row of the store, so byte by byte.
+        let bytes = text.utf8
+        let separator = bytes.contains(UInt8(ascii: "/")) ? UInt8(ascii: "/") : UInt8(ascii: ":")
+        guard 3...128 ~= bytes.count else { return nil }
+        var parts = 1
+        var previous = separator
+        for byte in bytes {
+            guard byte == separator || Self.isAllowed(byte) else { return nil }
+            if byte == separator {
+                guard previous != separator else { return nil }
+                parts += 1
+            }
+            previous = byte
+        }
+        guard parts >= 2, previous != separator else { return nil }
         self.text = text
     }
 
     /// What stands before the slash, or all of it where there is none; its tasks share one status route and one space
     /// of remote ids.
-    package var service: String { String(text.prefix { $0 != "/" }) }
+    package var service: String {
+        text.utf8.firstIndex(of: UInt8(ascii: "/")).map { String(text[..<$0]) } ?? text
+    }
 
     /// What stands behind the slash, else behind the provider.
     package var operation: String {
@@ -30,7 +43,12 @@ package struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvert
     package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
-        let character = Character(Unicode.Scalar(byte))
-        return character.isASCII && (character.isLetter || character.isNumber || "-_.:".contains(character))
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
+            UInt8(ascii: ":"):
+            true
+        default: false
+        }
     }
 }

@@ -8,11 +8,25 @@ extension Timestamp {
     package var rfc3339: String {
         let (days, rest) = milliseconds.clamped(to: Self.writable).flooredDivision(by: 86_400_000)
         let (year, month, day) = Self.date(ofDay: days)
-        let date = "\(Self.padded(year, 4))-\(Self.padded(month, 2))-\(Self.padded(day, 2))"
-        let hour = Self.padded(rest / 3_600_000, 2)
-        let minute = Self.padded(rest / 60_000 % 60, 2)
-        let second = Self.padded(rest / 1000 % 60, 2)
-        return "\(date)T\(hour):\(minute):\(second).\(Self.padded(rest % 1000, 3))Z"
+        let fields: [(number: Int64, width: Int, behind: UInt8)] = [
+            (year, 4, UInt8(ascii: "-")), (month, 2, UInt8(ascii: "-")), (day, 2, UInt8(ascii: "T")),
+            (rest / 3_600_000, 2, UInt8(ascii: ":")), (rest / 60_000 % 60, 2, UInt8(ascii: ":")),
+            (rest / 1000 % 60, 2, UInt8(ascii: ".")), (rest % 1000, 3, UInt8(ascii: "Z")),
+        ]
+        // Every answer of the socket holds several times, so they are put together without any text in between.
+        return String(unsafeUninitializedCapacity: 24) { buffer in
+            var place = 0
+            for field in fields {
+                var number = field.number
+                for digit in stride(from: place + field.width - 1, through: place, by: -1) {
+                    buffer[digit] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10)
+                    number /= 10
+                }
+                buffer[place + field.width] = field.behind
+                place += field.width + 1
+            }
+            return place
+        }
     }
 
     /// Reads RFC 3339, with or without a fraction, with `Z` or an offset; nil for anything else.
@@ -51,11 +65,6 @@ extension Timestamp {
         guard zone.count == 6 else { return 0 }
         guard let hours = Int64(zone.dropFirst().prefix(2)), let minutes = Int64(zone.suffix(2)) else { return nil }
         return (hours * 3_600 + minutes * 60) * (zone.first == "-" ? -1 : 1)
-    }
-
-    private static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(width - digits.count, 0)) + digits
     }
 
     // MARK: The calendar; days are counted from 1970-01-01
