@@ -90,9 +90,11 @@ extension SQLiteTaskStore {
         let changed = after.indices.filter { before[$0] != after[$0] }
         guard !changed.isEmpty else { return }
         let assignments = changed.map { TaskRow.mutableColumns[$0] + " = ?" }.joined(separator: ", ")
-        let arguments = changed.map { after[$0] } + [row.key.databaseValue, row.task.state.rawValue.databaseValue]
-        try db.cachedStatement(sql: "UPDATE task SET \(assignments) WHERE task_key = ? AND state = ?")
-            .execute(arguments: StatementArguments(arguments))
+        let arguments = changed.map { after[$0] } + [row.key.databaseValue]
+        try db.cachedStatement(
+            sql: "UPDATE task SET \(assignments) WHERE task_key = ? AND state = \(row.task.state.literal)"
+        )
+        .execute(arguments: StatementArguments(arguments))
         precondition(db.changesCount == 1, "a row changed inside our own transaction")
     }
 
@@ -109,10 +111,10 @@ extension SQLiteTaskStore {
                 sql: """
                     SELECT \(TaskRow.columns), request, NULL AS response
                     FROM task JOIN task_payload USING (task_key)
-                    WHERE service = ? AND state = ? AND next_due_at_ms IS NOT NULL
+                    WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
                     AND attempt_started_at_ms BETWEEN ? AND ? ORDER BY task_key
                     """),
-            arguments: [service, state.rawValue, window.lowerBound.milliseconds, window.upperBound.milliseconds]
+            arguments: [service, window.lowerBound.milliseconds, window.upperBound.milliseconds]
         ).map(\.stored)
     }
 }

@@ -99,14 +99,14 @@ extension SQLiteTaskStore {
             db.cachedStatement(
                 sql: """
                     WITH RECURSIVE found (name) AS (
-                      SELECT MIN(service) FROM task WHERE state = :state AND next_due_at_ms IS NOT NULL
+                      SELECT MIN(service) FROM task WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
                       UNION ALL
                       SELECT (SELECT MIN(service) FROM task
-                              WHERE state = :state AND next_due_at_ms IS NOT NULL AND service > name)
+                              WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND service > name)
                       FROM found WHERE name IS NOT NULL
                     )
                     SELECT name FROM found WHERE name IS NOT NULL
-                    """), arguments: ["state": state.rawValue])
+                    """))
     }
 
     package func due(
@@ -116,13 +116,13 @@ extension SQLiteTaskStore {
             // Skipped by their ids before their rows are read; as one argument, so that the statement is the same for any
             // number of them.
             let skipped = excluding.isEmpty ? "" : "AND id NOT IN (SELECT value FROM json_each(?))"
-            var arguments: StatementArguments = [service, state.rawValue, time.milliseconds]
+            var arguments: StatementArguments = [service, time.milliseconds]
             if !excluding.isEmpty {
                 arguments += [JSONValue.array(excluding.map { .string($0.text) }).text]
             }
             arguments += [limit]
             return try Self.tasks(
-                "service = ? AND state = ? AND next_due_at_ms <= ? \(skipped) ORDER BY next_due_at_ms LIMIT ?",
+                "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? \(skipped) ORDER BY next_due_at_ms LIMIT ?",
                 arguments, in: db)
         }
     }
@@ -133,15 +133,15 @@ extension SQLiteTaskStore {
                 db.cachedStatement(
                     sql: """
                         SELECT MIN(next_due_at_ms) FROM task
-                        WHERE service = ? AND state = ? AND next_due_at_ms IS NOT NULL
-                        """), arguments: [service, state.rawValue]
+                        WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
+                        """), arguments: [service]
             ).map(Timestamp.init(milliseconds:))
         }
     }
 
     package func tasks(in state: TaskState, limit: Int) async throws(TaskStoreError) -> [TrackedTask] {
         try await read { db in
-            try Self.tasks("state = ? ORDER BY task_key LIMIT ?", [state.rawValue, limit], in: db)
+            try Self.tasks("state = \(state.literal) ORDER BY task_key LIMIT ?", [limit], in: db)
         }
     }
 
@@ -153,8 +153,9 @@ extension SQLiteTaskStore {
             var count = 0
             for service in try Self.services(in: state, from: db) {
                 try db.cachedStatement(
-                    sql: "UPDATE task SET next_due_at_ms = ? WHERE state = ? AND service = ? AND next_due_at_ms > ?"
-                ).execute(arguments: [now.milliseconds, state.rawValue, service, latest.milliseconds])
+                    sql:
+                        "UPDATE task SET next_due_at_ms = ? WHERE state = \(state.literal) AND service = ? AND next_due_at_ms > ?"
+                ).execute(arguments: [now.milliseconds, service, latest.milliseconds])
                 count += db.changesCount
             }
             return count

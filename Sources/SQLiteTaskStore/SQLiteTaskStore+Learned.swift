@@ -31,9 +31,9 @@ extension SQLiteTaskStore {
                         UPDATE task SET next_due_at_ms = next_due_at_ms + ?1, age_from_ms = age_from_ms + ?1,
                           last_pending_at_ms = last_pending_at_ms + ?1, progress_at_ms = progress_at_ms + ?1,
                           called_back_at_ms = called_back_at_ms + ?1, final_callback_at_ms = final_callback_at_ms + ?1
-                        WHERE state = ?2 AND next_due_at_ms IS NOT NULL
+                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
                         """
-                ).execute(arguments: [milliseconds, state.rawValue])
+                ).execute(arguments: [milliseconds])
             }
         }
     }

@@ -135,3 +135,12 @@ struct StoredTaskRow: PositionalRow {
                 request: try JSONColumn.read(columns()), response: try columns.optional().map(JSONColumn.read)))
     }
 }
+
+extension TaskState {
+    /// The state as a text of SQL, for comparisons.
+    ///
+    /// Not as an argument: SQLite compiles a statement anew each time an argument is set that could decide whether a
+    /// partial index may be used, and many are partial by state (https://sqlite.org/c3ref/prepare.html, the note on
+    /// sqlite3_prepare_v2). That took as long as running it.
+    var literal: String { "'\(rawValue)'" }
+}

@@ -84,7 +84,7 @@ package struct TaskService: Sendable {
         case .created:
             context.passed(.afterQueued)
             context.logger.info("\(new.task.id) \(new.task.endpoint) queued (created)")
-            context.wakes.submitter.nudge()
+            if mayBeSent(new.task) { context.wakes.submitter.nudge() }
             if new.task.deadline != nil { context.wakes.deadlines.nudge() }
             return (new.stored, true)
         case .tooLate:
@@ -99,6 +99,13 @@ package struct TaskService: Sendable {
         case .remoteIDInUse(let owner):
             throw .store(.remoteIDInUse(by: owner))
         }
+    }
+
+    /// Whether the queue is worth a look: not where it takes a person to let the endpoint's tasks go, who then says so.
+    private func mayBeSent(_ task: TrackedTask) -> Bool {
+        guard let profile = context.catalog.endpoint(task.endpoint) else { return false }
+        if case .untilChanged = context.hold(on: profile, at: task.createdAt) { return false }
+        return true
     }
 
     /// Tracks a task that was submitted elsewhere; `isNew` is false where it is tracked already.
