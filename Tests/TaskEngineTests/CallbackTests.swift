@@ -298,9 +298,25 @@ import VerbatimJSON
         let world = try await world()
         _ = try await running(world)
         let (id, token) = try await lost(world)
-        #expect(try await deliver(Self.lie, token, to: world))
-        #expect(try await world.task(id).state == .uncertain)
-        #expect(try await world.task(id).callbacks.count == 1)
+        #expect(try await deliver(Self.success(), token, to: world))
+        let task = try await world.task(id)
+        #expect(task.state == .uncertain)
+        #expect(task.callbacks.count == 1)
+        #expect(task.callbacks.finalAt == nil)
+    }
+
+    @Test func `what is said of another task of the provider's is no end of this one`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(2))
+        #expect(try await deliver(Self.success("r-77"), token, to: world))
+        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
+        for _ in 0..<5 {
+            _ = try await world.engine.scheduler.step()
+            world.time.advance(by: .seconds(61))
+        }
+        #expect(try await world.task(id).state == .running)
+        #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
     }
 
     @Test func `a listed record is matched by the token in it`() async throws {

@@ -35,6 +35,10 @@ extension TaskService {
             let document = try? JSONValue(parsing: body, limits: .lenient),
             let (id, observation) = profile.readCallback(document)
         else { return CallbackDelivery(attempt: owner.attempt) }
+        // Of another task of the provider's: what it says is not about this one, as it is known today.
+        if let own = owner.task.remoteID, let id, id != own {
+            return CallbackDelivery(attempt: owner.attempt, remoteID: id)
+        }
         // An id that nobody can ask for is no use: then what the body says is all there is.
         let canAsk = profile.canAskByID || owner.task.pollURL != nil
         return CallbackDelivery(attempt: owner.attempt, remoteID: canAsk ? id : nil, observation: observation)
@@ -49,11 +53,10 @@ extension TaskService {
             guard case .remoteIDInUse(let other) = error else { throw error }
             context.logger.warning(
                 """
-                \(owner.task.id) was called back as \(delivery.remoteID?.text ?? ""), which is \(other)'s. The id is not \
+                \(owner.task.id) was called back as \(delivery.remoteID?.text ?? ""), which is \(other)'s. Nothing of it is \
                 believed.
                 """)
-            let rest = CallbackDelivery(attempt: delivery.attempt, observation: delivery.observation)
-            changes = try await apply(rest, for: owner, at: now)
+            changes = try await apply(CallbackDelivery(attempt: delivery.attempt), for: owner, at: now)
         }
         context.announce(changes)
         if let task = changes.first?.task, delivery.attempt < task.attempts, task.state == .submitting {
