@@ -199,7 +199,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], resources: [.copy("Corpus")]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON"]),
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON"], exclude: ["Clients"]),
     ]
 )
 

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import PollingPolicy
 import Synchronization
@@ -6,6 +7,13 @@ import TaskModel
 
 /// How much each address asks of the listener, so that none takes everybody's share.
 final class AddressBook: Sendable {
+    /// Where a connection was counted, to be handed back when it is over.
+    enum Ticket: Sendable, Hashable {
+        case uncounted
+        /// Not under its address alone where there are too many of them: the count belongs where it was made.
+        case counted(String)
+    }
+
     private struct Entry {
         var connections = 0
         var bucket: TokenBucket
@@ -25,27 +33,36 @@ final class AddressBook: Sendable {
         self.time = time
     }
 
-    /// Counts a connection; false where the address has too many.
-    func open(_ address: SocketAddress?) -> Bool {
-        change(address) { entry in
-            guard entry.connections < limits.connectionsPerAddress else { return false }
+    /// Counts a connection; nil where its address has too many.
+    func open(_ address: SocketAddress?) -> Ticket? {
+        guard let network = network(of: address) else { return .uncounted }
+        let now = now
+        return state.withLock { state in
+            let key = key(for: network, in: &state, at: now)
+            var entry = entry(key, in: state, at: now)
+            guard entry.connections < limits.connectionsPerAddress else { return nil }
             entry.connections += 1
-            return true
+            state.entries[key] = entry
+            return .counted(key)
         }
     }
 
-    /// A connection that was counted is over.
-    func close(_ address: SocketAddress?) {
-        _ = change(address) { entry in
-            entry.connections -= 1
-            return true
-        }
+    /// A connection is over.
+    func close(_ ticket: Ticket) {
+        guard case .counted(let key) = ticket else { return }
+        state.withLock { $0.entries[key]?.connections -= 1 }
     }
 
     /// Takes the place of one request; false where the address has asked too often.
     func admit(_ address: SocketAddress?) -> Bool {
+        guard let network = network(of: address) else { return true }
         let now = now
-        return change(address) { $0.bucket.take(at: now) }
+        return state.withLock { state in
+            let key = key(for: network, in: &state, at: now)
+            var entry = entry(key, in: state, at: now)
+            defer { state.entries[key] = entry }
+            return entry.bucket.take(at: now)
+        }
     }
 
     /// Sets memory aside for a part of a body; false where there is none left.
@@ -62,33 +79,41 @@ final class AddressBook: Sendable {
 
     private var now: Timestamp { Timestamp(milliseconds: time.elapsed().wholeMilliseconds) }
 
-    private func change(_ address: SocketAddress?, _ body: (inout Entry) -> Bool) -> Bool {
-        if limits.exemptsThisMachine, address?.isThisMachine ?? true { return true }
-        let now = now
-        return state.withLock { state in
-            var key = address?.ipAddress ?? ""
-            if state.entries[key] == nil, state.entries.count >= limits.addresses {
-                // Who has no connection and could ask as often as ever need not be remembered.
-                state.entries = state.entries.filter { _, entry in
-                    var bucket = entry.bucket
-                    return entry.connections > 0 || bucket.available(at: now) < Int(bucket.capacity)
-                }
-                if state.entries.count >= limits.addresses { key = "" }
-            }
-            var entry =
-                state.entries[key]
-                ?? Entry(
-                    bucket: TokenBucket(rate: limits.requestsPerSecond, capacity: limits.burst, at: now))
-            defer { state.entries[key] = entry }
-            return body(&entry)
+    /// Who the address counts as; nil where it is not counted.
+    private func network(of address: SocketAddress?) -> String? {
+        guard let address, let network = address.network else { return limits.exemptsThisMachine ? nil : "" }
+        return limits.exemptsThisMachine && address.isThisMachine ? nil : network
+    }
+
+    /// Where the network is counted: under its own name, or with all others where there are too many names.
+    private func key(for network: String, in state: inout State, at now: Timestamp) -> String {
+        guard state.entries[network] == nil, state.entries.count >= limits.addresses else { return network }
+        // Who has no connection and could ask as often as ever need not be remembered.
+        state.entries = state.entries.filter { _, entry in
+            var bucket = entry.bucket
+            return entry.connections > 0 || bucket.available(at: now) < Int(bucket.capacity)
         }
+        return state.entries.count >= limits.addresses ? "" : network
+    }
+
+    private func entry(_ key: String, in state: State, at now: Timestamp) -> Entry {
+        state.entries[key]
+            ?? Entry(bucket: TokenBucket(rate: limits.requestsPerSecond, capacity: limits.burst, at: now))
     }
 }
 
 extension SocketAddress {
-    /// Whether it is a loopback address, or no address of a network at all.
+    /// Whether it is a loopback address.
     fileprivate var isThisMachine: Bool {
-        guard let text = ipAddress else { return true }
-        return text == "::1" || text.hasPrefix("127.") || text.hasPrefix("::ffff:127.")
+        ipAddress.map { $0 == "::1" || $0.hasPrefix("127.") || $0.hasPrefix("::ffff:127.") } ?? true
+    }
+
+    /// The address, of IPv6 the first half: a subscriber has a /64 of it at the least (RFC 6177), and could else come from
+    /// another address each time. Nil for no address of a network.
+    fileprivate var network: String? {
+        guard case .v6 = self, let text = ipAddress, !text.hasPrefix("::ffff:") else { return ipAddress }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        guard inet_pton(AF_INET6, text, &bytes) == 1 else { return text }
+        return bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: ":") + "/64"
     }
 }

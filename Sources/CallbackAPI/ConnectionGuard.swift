@@ -7,8 +7,7 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
     private let book: AddressBook
     private let lifetime: TimeAmount
     private var deadline: Scheduled<Void>?
-    /// Where the connection was counted.
-    private var counted: SocketAddress??
+    private var ticket: AddressBook.Ticket?
 
     init(book: AddressBook, lifetime: TimeAmount) {
         self.book = book
@@ -17,12 +16,12 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        guard book.open(channel.remoteAddress) else {
+        guard let ticket = book.open(channel.remoteAddress) else {
             // Not from within the set-up of the channel, which goes on after this.
             context.eventLoop.execute { channel.close(promise: nil) }
             return
         }
-        counted = .some(channel.remoteAddress)
+        self.ticket = ticket
         deadline = context.eventLoop.scheduleTask(in: lifetime) { channel.close(promise: nil) }
     }
 
@@ -36,7 +35,7 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
     private func end() {
         deadline?.cancel()
         deadline = nil
-        if let address = counted { book.close(address) }
-        counted = nil
+        if let ticket { book.close(ticket) }
+        ticket = nil
     }
 }

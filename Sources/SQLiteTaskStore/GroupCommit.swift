@@ -4,10 +4,10 @@ import Synchronization
 /// The one writer: writes that arrive while a commit is running share the next one.
 ///
 /// One that fails takes back only what it did itself: then the group is done again, each in a savepoint of its own, so the
-/// work of a write may be run twice. Each is told what became of it only after the commit that they share, which is on
-/// disk by then. If that commit fails, nothing of the group was
-/// stored and all of it is told so. A write that finds nobody there begins at once: nothing waits for company. Writes
-/// are served in the order in which they came.
+/// work of a write may be run twice, and must depend on nothing but the database. Each is told what became of it only after
+/// the commit that they share, which is on disk by then. If that commit fails, nothing of the group was stored and all of
+/// it is told so. A write that finds nobody there begins at once: nothing waits for company. Writes are served in the
+/// order in which they came.
 final class GroupCommit: Sendable {
     /// One transaction's worth of work, and how to tell whoever waits for it.
     private struct Write: Sendable {

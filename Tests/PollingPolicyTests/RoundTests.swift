@@ -25,6 +25,25 @@ import Testing
         #expect(young > policy.nextRound(of: members(50, age: 62)) * 10)
     }
 
+    @Test func `where callbacks prove reliable rounds thin out, and never stop`() {
+        func wait(_ reliability: Double) -> Duration {
+            policy.nextRound(
+                of: (0..<20).map { place in
+                    RoundMember(
+                        age: .seconds(62) + .milliseconds(place * 100), sinceLastPoll: .seconds(1), model: model,
+                        callbackReliability: reliability)
+                })
+        }
+        #expect(wait(0.9) > wait(0.5) && wait(0.5) > wait(0))
+        #expect(wait(1) < policy.maxGap && wait(1) == wait(0.95))
+    }
+
+    @Test func `who was called back rides along, however many are likelier by their age`() {
+        let others = members(120, age: 62)
+        let called = RoundMember(age: .seconds(2), sinceLastPoll: .seconds(1), model: model, isExpected: true)
+        #expect(policy.riders(of: others + [called]).contains(120))
+    }
+
     @Test func `nobody in flight, nothing to do`() {
         #expect(policy.nextRound(of: []) == policy.maxGap)
         #expect(policy.riders(of: []).isEmpty)

@@ -62,14 +62,8 @@ struct Setting: Sendable {
             settings.callbacks.publicURL = url
             return true
         },
-        Setting("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", rule: "a path") { text, settings in
-            settings.callbacks.certificateFile = text
-            return !text.isEmpty
-        },
-        Setting("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", rule: "a path") { text, settings in
-            settings.callbacks.keyFile = text
-            return !text.isEmpty
-        },
+        path("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", \.callbacks.certificateFile),
+        path("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", \.callbacks.keyFile),
         Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in
@@ -98,6 +92,15 @@ struct Setting: Sendable {
             guard let number = Double(text), range.contains(number) else { return false }
             settings[keyPath: target] = .seconds(rounding: number)
             return true
+        }
+    }
+
+    private static func path(
+        _ name: String, _ variable: String, _ target: any WritableKeyPath<DaemonSettings, String?> & Sendable
+    ) -> Setting {
+        Setting(name, variable, rule: "a path") { text, settings in
+            settings[keyPath: target] = text
+            return !text.isEmpty
         }
     }
 

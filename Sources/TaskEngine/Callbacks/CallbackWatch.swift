@@ -1,6 +1,6 @@
 import Logging
-import Synchronization
 import ProviderCatalog
+import Synchronization
 import TaskModel
 
 /// Whether callbacks come at all: counts deliveries, and says so where a wrong public URL keeps them from coming.
