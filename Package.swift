@@ -190,7 +190,11 @@ let package = Package(
             name: "DaemonTests",
             dependencies: ["Daemon", "ProviderCatalog", "TaskModel", "TaskTesting", "UpstreamHTTP", logging]),
         .testTarget(
-            name: "SandboxTests", dependencies: ["Sandbox", nioCore, nioPosix, logging, serviceLifecycle],
+            name: "SandboxTests",
+            dependencies: [
+                "Sandbox", "ProviderCatalog", "TaskModel", "VerbatimJSON", httpTypes, nioCore, nioPosix, logging,
+                serviceLifecycle,
+            ],
             exclude: ["Clients"]),
         // What libFuzzer and the seeded mutations run.
         .target(

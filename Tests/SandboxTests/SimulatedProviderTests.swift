@@ -10,19 +10,19 @@ import Testing
         let provider = SimulatedProvider.provider()
         let id = try #require(try provider.submit("veo/videos", prompt: "a cat"))
         let query = try TaskQuery(body: .object([.init(name: name, value: .string(id))]))
-        let record = provider.answer(query, service: "veo", token: "token", number: 1)
+        let record = try provider.told(query, service: "veo", token: "token", number: 1)
         #expect(record["id"] == .string(id))
         let trace = try #require(record["trace_id"]?.stringValue)
         let byTrace = try TaskQuery(body: ["action": "retrieve", "trace_id": .string(trace)])
-        #expect(provider.answer(byTrace, service: "veo", token: "token", number: 2)["id"] == .string(id))
+        #expect(try provider.told(byTrace, service: "veo", token: "token", number: 2)["id"] == .string(id))
     }
 
     @Test func `an unknown id, or one of another service, is an empty object`() throws {
         let provider = SimulatedProvider.provider()
         let id = try #require(try provider.submit("veo/videos", prompt: "a cat"))
         let query = try TaskQuery(body: ["id": .string(id)])
-        #expect(provider.answer(query, service: "suno", token: "token", number: 1) == [:])
-        #expect(provider.answer(try TaskQuery(body: ["id": "x"]), service: "veo", token: "token", number: 1) == [:])
+        #expect(try provider.told(query, service: "suno", token: "token", number: 1) == [:])
+        #expect(try provider.told(TaskQuery(body: ["id": "x"]), service: "veo", token: "token", number: 1) == [:])
     }
 
     @Test func `a batch is cut at twelve unless a limit is named, and leaves out what it does not know`() throws {
@@ -106,10 +106,10 @@ import Testing
         let id = try #require(try provider.submit("veo/videos", prompt: "a cat"))
         #expect(provider.ledger.entries.count == 1)
         let single = try TaskQuery(body: ["id": .string(id)])
-        #expect(provider.answer(single, service: "veo", token: "token", number: 1) == [:])
+        #expect(try provider.told(single, service: "veo", token: "token", number: 1) == [:])
         #expect(try provider.records(["action": "retrieve_batch"], service: "veo").isEmpty)
         clock.advance(by: 3)
-        #expect(provider.answer(single, service: "veo", token: "token", number: 1)["id"] == .string(id))
+        #expect(try provider.told(single, service: "veo", token: "token", number: 1)["id"] == .string(id))
         #expect(try provider.records(["action": "retrieve_batch"], service: "veo").count == 1)
     }
 
@@ -202,7 +202,7 @@ import Testing
         provider.reset()
         #expect(provider.ledger.entries.isEmpty)
         let query = try TaskQuery(body: ["id": .string(id)])
-        #expect(provider.answer(query, service: "veo", token: "token", number: 1) == [:])
+        #expect(try provider.told(query, service: "veo", token: "token", number: 1) == [:])
         #expect(try provider.submit("veo/videos", prompt: "a cat") == nil)
     }
 }

@@ -78,7 +78,7 @@ import Testing
 
     // MARK: Through time
 
-    @Test(arguments: ServiceTable.operations.map(\.endpoint))
+    @Test(arguments: ServiceTable.operations.filter(\.hasPlainRecords).map(\.endpoint))
     func `a task is pending until its time and finished from then on`(endpoint: String) throws {
         let task = try SimulatedTask.task(endpoint)
         for second in stride(from: 0.0, to: 100, by: 1) {
@@ -114,7 +114,7 @@ import Testing
 
     // MARK: Failures
 
-    @Test(arguments: ServiceTable.operations.map(\.endpoint))
+    @Test(arguments: ServiceTable.operations.filter(\.hasPlainRecords).map(\.endpoint))
     func `a plain failure has an error with a code, and an end`(endpoint: String) throws {
         let record = try SimulatedTask.task(endpoint, prompt: "[seconds=100][fail:plain]").record(at: .start + 101)
         #expect(record["response"]?["success"] == false)

@@ -44,7 +44,8 @@ extension TaskRecord {
                 return isResult(member.name, names) && !elements.allSatisfy(isEmpty)
                     || elements.contains { $0.object.map { holdsResult($0, names) } ?? false }
             case .object(let inner):
-                return holdsResult(inner, names)
+                // A definition may name a whole object: what a captcha's solution is made of differs.
+                return names?.contains(member.name) == true || holdsResult(inner, names)
             case .null, .bool:
                 return false
             }

@@ -78,7 +78,7 @@ extension SimulatedTask {
         let ids: JSONValue = ["task_id": .string(identity.taskID), "trace_id": .string(identity.traceID)]
         let document: JSONValue
         switch call.kind {
-        case .end: document = inlineReply.document
+        case .end: document = toldEnd
         case .early: document = (["success": true] as JSONValue).appending(ids)
         case .progress:
             document = (["success": true] as JSONValue).appending(ids).appending([

@@ -41,6 +41,10 @@ extension ProviderError {
         status: .internalServerError, code: "busy",
         message: "api was throttled from upstream and is currently busy, please try again later.")
 
+    static func unknownTask(_ code: String) -> ProviderError {
+        ProviderError(status: .notFound, code: code, message: "task not found")
+    }
+
     static func badRequest(_ message: String) -> ProviderError {
         ProviderError(status: .badRequest, code: "bad_request", message: message)
     }

@@ -40,12 +40,14 @@ struct ProviderRoutes: Sendable {
             return try await refuse(submission, request: request, context: context)
         }
         await caller.plan(task, to: task.callbackURL, number: submission.number)
-        return try await reply(to: submission, for: task, request: request, context: context)
+        return try await reply(
+            to: submission, for: task, of: operation, request: request, context: context)
     }
 
     /// Answers a submit that was accepted and billed, as well as its fault allows.
     private func reply(
-        to submission: Submission, for task: SimulatedTask, request: Request, context: SandboxContext
+        to submission: Submission, for task: SimulatedTask, of operation: SimulatedOperation, request: Request,
+        context: SandboxContext
     ) async throws -> Response {
         switch submission.strike?.kind {
         case .lostReply: return try await BrokenConnection.close(context.channel)
@@ -58,7 +60,7 @@ struct ProviderRoutes: Sendable {
             let rest = task.finishedAt.timeIntervalSince(provider.now)
             try await request.hold(for: .seconds(max(0, rest)), on: provider.settings.clock)
         }
-        let (status, document) = isHeld ? task.inlineReply : (.ok, task.acceptReply)
+        let (status, document) = isHeld ? task.inlineReply : (operation.acceptReply.status, task.acceptReply)
         // A held request has used up its connection's input, so the connection ends with the reply.
         let response = Response.json(document, status: status, headers: isHeld ? [.connection: "close"] : [:])
         if submission.strike?.kind == .resetReply {
@@ -85,7 +87,7 @@ struct ProviderRoutes: Sendable {
 
     private func query(service: String, request: Request, context: SandboxContext) async throws -> Response {
         var request = request
-        let query = try TaskQuery(body: try await request.jsonObject())
+        let query = try TaskQuery(body: try await request.jsonObject(), form: ServiceTable.form(of: service))
         let (number, strike) = try provider.receivePoll(query.kind, token: context.token)
         if let strike {
             logger.info("Poll struck", metadata: ["poll": "\(number)", "fault": "\(strike.kind.rawValue)"])
@@ -99,11 +101,11 @@ struct ProviderRoutes: Sendable {
         case .pollLost: return try await BrokenConnection.close(context.channel)
         default: break
         }
-        let document = provider.answer(query, service: service, token: context.token, number: number)
+        let (status, document) = try provider.answer(query, service: service, token: context.token, number: number)
         if strike?.kind == .pollReset {
             return BrokenConnection.halfReply(.json(document), body: document.utf8Text, channel: context.channel)
         }
-        return .json(document)
+        return .json(document, status: status)
     }
 
     // MARK: Shared

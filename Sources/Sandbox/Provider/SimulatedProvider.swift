@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import Synchronization
 
 /// The provider itself: what it accepted, what it billed, and what it shows of it.
@@ -82,22 +83,31 @@ final class SimulatedProvider: Sendable {
     }
 
     /// What a tasks query is told; `number` only decides in which order a batch comes.
-    func answer(_ query: TaskQuery, service: String, token: String, number: Int) -> JSONValue {
+    ///
+    /// Throws the service's own words for a task that it does not know, where it has any.
+    func answer(
+        _ query: TaskQuery, service: String, token: String, number: Int
+    ) throws(ProviderError) -> (status: HTTPResponse.Status, document: JSONValue) {
         let now = now
+        let form = ServiceTable.form(of: service)
         switch query {
         case .single(let key):
-            // An unknown id is no error here: 200 with an empty object.
-            return find([key], service: service, at: now).first?.record(at: now) ?? [:]
+            guard let task = find([key], service: service, at: now).first else {
+                if let unknown = form.unknown { throw unknown }
+                // An unknown id is no error on most services: 200 with an empty object.
+                return (.ok, [:])
+            }
+            return task.lookup(at: now)
         case .batch(let keys, let page):
             var random = SeededRandom(seed: settings.seed, stream: "batch order", number: number)
             let found = find(keys, service: service, at: now).dropFirst(page.offset).prefix(page.limit)
-            return Self.batchReply(found.shuffled(using: &random), at: now)
+            return (.ok, Self.batchReply(found.shuffled(using: &random), form: form, at: now))
         case .list(let window, let page):
             let owner = TaskOwner(token: token, seed: settings.seed)
-            let tasks = state.withLock { state in
+            let (tasks, total) = state.withLock { state in
                 state.newestFirst(service: service, owner: owner, window: window, page: page, at: now)
             }
-            return Self.batchReply(tasks, at: now)
+            return (.ok, Self.batchReply(tasks, total: total, form: form, at: now))
         }
     }
 
@@ -113,8 +123,15 @@ final class SimulatedProvider: Sendable {
         }.filter { $0.operation.service == service && $0.visibleAt <= now }
     }
 
-    private static func batchReply(_ tasks: [SimulatedTask], at now: Date) -> JSONValue {
-        ["items": .array(tasks.map { $0.record(at: now) }), "count": .integer(tasks.count)]
+    private static func batchReply(
+        _ tasks: [SimulatedTask], total: Int? = nil, form: ServiceForm, at now: Date
+    ) -> JSONValue {
+        let items = JSONValue.array(tasks.map { $0.record(at: now) })
+        return switch form.batch {
+        case .byID, .none: ["items": items, "count": .integer(tasks.count)]
+        case .byIDWithTotal: ["items": items, "total": .integer(tasks.count)]
+        case .history: ["count": .integer(total ?? tasks.count), "items": items]
+        }
     }
 
     /// A trace id for an answer that belongs to no task.
@@ -184,15 +201,12 @@ extension SimulatedProvider.State {
 
     fileprivate func newestFirst(
         service: String, owner: TaskOwner, window: TaskQuery.Window, page: TaskQuery.Page, at now: Date
-    ) -> [SimulatedTask] {
-        Array(
-            entries.lazy.reversed().map(\.task)
-                .filter { task in
-                    task.operation.service == service && task.owner == owner && task.visibleAt <= now
-                        && !forgotten.contains(task.identity.taskID)
-                        && window.contains(task)
-                }
-                .dropFirst(page.offset).prefix(page.limit))
+    ) -> (tasks: [SimulatedTask], total: Int) {
+        let all = entries.reversed().map(\.task).filter { task in
+            task.operation.service == service && task.owner == owner && task.visibleAt <= now
+                && !forgotten.contains(task.identity.taskID) && window.contains(task)
+        }
+        return (Array(all.dropFirst(page.offset).prefix(page.limit)), all.count)
     }
 }
 

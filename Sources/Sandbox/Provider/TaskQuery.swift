@@ -38,18 +38,18 @@ enum TaskQuery: Sendable, Equatable {
     }
 
     /// Reads a request body; throws the provider's `bad_request` for what it cannot mean.
-    init(body: JSONValue) throws(ProviderError) {
+    init(body: JSONValue, form: ServiceForm = .standard) throws(ProviderError) {
         switch body["action"] {
         case nil, .null, .string("retrieve"):
-            guard let key = Self.key(in: body) else {
-                throw .badRequest("id or trace_id is required to retrieve a task")
+            guard let key = Self.key(in: body, names: form.lookupKeys) else {
+                throw .badRequest("\(form.lookupKeys[0]) or trace_id is required to retrieve a task")
             }
             self = .single(key)
-        case .string("retrieve_batch"):
+        case .string("retrieve_batch") where form.batch != .none:
             let page = Page(
                 offset: try Self.count("offset", in: body) ?? 0,
                 limit: try Self.count("limit", in: body) ?? Page.defaultLimit)
-            if let keys = try Self.keys(in: body) {
+            if form.batch != .history, let keys = try Self.keys(in: body) {
                 self = .batch(keys, page)
             } else {
                 self = .list(try Self.window(in: body), page)
@@ -59,8 +59,8 @@ enum TaskQuery: Sendable, Equatable {
         }
     }
 
-    private static func key(in body: JSONValue) -> Key? {
-        if let id = body["id"]?.stringValue ?? body["task_id"]?.stringValue { return .task(id) }
+    private static func key(in body: JSONValue, names: [String]) -> Key? {
+        if let id = names.lazy.compactMap({ body[$0]?.stringValue }).first { return .task(id) }
         return body["trace_id"]?.stringValue.map(Key.trace)
     }
 

@@ -1,9 +1,13 @@
-/// Every operation that the sandbox serves; a new service is a new line here.
+/// Every operation that the sandbox serves; a new service is a new line here, or beside it.
+///
+/// Here are those with previews, several outputs or words of their own; the others are documents with places to fill in.
 ///
 /// Medians follow the `elapsed` of the provider's own example records (midjourney 29 s, suno 38 s, veo 92 s and
 /// 145 s, kling 317 s, luma 154 s); where it shows none (sora, flux, edits, videos), its pages' "1 to 2 minutes".
 enum ServiceTable {
-    static let operations: [SimulatedOperation] = [
+    static let operations = staged + images + videos + sounds + others
+
+    private static let staged: [SimulatedOperation] = [
         SimulatedOperation(
             service: "midjourney", name: "imagine", recordType: "imagine", requiredFields: [["prompt", "image_id"]],
             duration: TypicalDuration(medianSeconds: 29, paces: midjourneyModes), acceptReply: .successAndTaskID,
@@ -41,9 +45,11 @@ enum ServiceTable {
 
     static let services: Set<String> = Set(operations.map(\.service))
 
-    static func operation(service: String, name: String) -> SimulatedOperation? {
-        operations.first { $0.service == service && $0.name == name }
-    }
+    /// The form of a service's records, which is the same for all its operations.
+    static func form(of service: String) -> ServiceForm { forms[service] ?? .standard }
+
+    private static let forms = Dictionary(
+        operations.map { ($0.service, $0.form) }, uniquingKeysWith: { first, _ in first })
 
     private static let fastModel = TypicalDuration.Pace(field: "model", word: "fast", factor: 0.64)
 

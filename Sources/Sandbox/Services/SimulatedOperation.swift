@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 
 /// One paid operation of the simulated provider, such as `suno/audios`, as data.
 struct SimulatedOperation: Sendable {
@@ -9,19 +10,34 @@ struct SimulatedOperation: Sendable {
     /// What a request must carry: of each inner list at least one field, not empty.
     var requiredFields: [[String]]
     var duration: TypicalDuration
-    var acceptReply: AcceptReply
+    var acceptReply: AcceptReply = .taskID
+    var delivery: Delivery = .asAsked
+    var form: ServiceForm = .standard
     var shape: any ResponseShape
+
+    /// When a submit is answered.
+    enum Delivery: Sendable {
+        /// At once where it asks for that, else in the end.
+        case asAsked
+        /// Always in the end, with the result.
+        case inline
+        /// Always at once.
+        case atOnce
+    }
 
     /// The name that people and ledgers use.
     var endpoint: String { "\(service)/\(name)" }
 }
 
-/// What an accepted asynchronous submit is told at once.
-enum AcceptReply: Sendable {
-    /// `{"task_id": …}`, as the service pages show.
-    case taskID
-    /// `{"success": true, "task_id": …}`, as the page on asynchronous tasks shows.
-    case successAndTaskID
+/// What an accepted asynchronous submit is told at once, as a document with places to fill in.
+struct AcceptReply: Sendable {
+    var status: HTTPResponse.Status = .ok
+    var document: JSONValue
+
+    /// As the service pages show.
+    static let taskID = AcceptReply(document: ["task_id": "{task}"])
+    /// As the page on asynchronous tasks shows.
+    static let successAndTaskID = AcceptReply(document: ["success": true, "task_id": "{task}"])
 }
 
 /// How long a generation takes before any speeding up: log-normal around a median.
@@ -48,8 +64,12 @@ struct TypicalDuration: Sendable {
 protocol ResponseShape: Sendable {
     /// What `response` holds at this fraction (0 to 1) of the generation; nil where the service shows nothing yet.
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue?
-    /// What `response` holds in the end; the same object answers a submit that waited.
+    /// What `response` holds in the end.
     func succeeded(_ task: SimulatedTask) -> JSONValue
+    /// What a submit that waited is told; the same for most.
+    func inline(_ task: SimulatedTask) -> JSONValue
+    /// What a callback tells of a success; for most what the submit would have been told.
+    func told(_ task: SimulatedTask) -> JSONValue
     /// What `response` holds when the generation failed.
     func failed(_ task: SimulatedTask) -> JSONValue
     /// Further members of a finished record, beside `response`.
@@ -61,6 +81,8 @@ protocol ResponseShape: Sendable {
 }
 
 extension ResponseShape {
+    func inline(_ task: SimulatedTask) -> JSONValue { succeeded(task) }
+    func told(_ task: SimulatedTask) -> JSONValue { inline(task) }
     func recordExtras(_ task: SimulatedTask) -> JSONValue { [:] }
     var failureStyles: [FailureStyle] { [.plain, .unstamped] }
     var canFailPartly: Bool { false }

@@ -1,4 +1,4 @@
-/// What the words in brackets inside a prompt ask of the simulated generation.
+/// What the words in brackets inside a request's texts ask of the simulated generation.
 struct PromptControls: Sendable, Equatable {
     /// `[fail]` or `[fail:STYLE]`: the generation fails.
     var fails = false
@@ -14,8 +14,22 @@ struct PromptControls: Sendable, Equatable {
     var seconds: Double?
 
     init(request: JSONValue) {
-        guard let prompt = request["prompt"]?.stringValue else { return }
-        for match in prompt.matches(of: /\[([^\[\]]*)\]/) { read(match.1) }
+        // Wherever a service keeps its texts: prompt, text, content[].text, a page's address.
+        switch request {
+        case .null, .bool, .number: break
+        case .string(let text): for match in text.matches(of: /\[([^\[\]]*)\]/) { read(match.1) }
+        case .array(let elements): for element in elements { merge(PromptControls(request: element)) }
+        case .object(let members): for member in members { merge(PromptControls(request: member.value)) }
+        }
+    }
+
+    private mutating func merge(_ other: PromptControls) {
+        fails = fails || other.fails
+        failureStyle = other.failureStyle ?? failureStyle
+        failsPartly = failsPartly || other.failsPartly
+        isSlow = isSlow || other.isSlow
+        isModerated = isModerated || other.isModerated
+        seconds = other.seconds ?? seconds
     }
 
     private mutating func read(_ control: Substring) {
@@ -36,7 +50,7 @@ struct PromptControls: Sendable, Equatable {
     }
 
     static let help = """
-        Words in a prompt that steer its task:
+        Words in any text of a request that steer its task:
           [seconds=N]   takes N seconds, before --speed
           [slow]        takes five times as long
           [fail]        ends failed; [fail:STYLE] words it as STYLE: plain, unstamped (finished_at is null),

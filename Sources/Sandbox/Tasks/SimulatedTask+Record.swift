@@ -2,10 +2,30 @@ import Foundation
 import HTTPTypes
 
 extension SimulatedTask {
-    /// The record that a look-up shows at a moment.
+    /// What a look-up of this task alone is told at a moment.
+    func lookup(at now: Date) -> (status: HTTPResponse.Status, document: JSONValue) {
+        switch operation.form.record {
+        case .wrapped, .worded: (.ok, record(at: now))
+        case .flatWhenAlone: (.ok, outcome(at: now) == .pending ? nothingYet : response(at: now) ?? nothingYet)
+        case .flat: flat(at: now)
+        case .task: (.ok, ["task": record(at: now)])
+        }
+    }
+
+    /// The record that a list shows at a moment.
     ///
     /// Member names and order follow the provider's example records. Times are Unix seconds with milliseconds.
     func record(at now: Date) -> JSONValue {
+        switch operation.form.record {
+        case .wrapped, .flatWhenAlone, .flat: wrapped(at: now)
+        case .task: bare(at: now)
+        case .worded(let words): worded(words, at: now)
+        }
+    }
+
+    private var nothingYet: JSONValue { ["success": true, "task_id": .string(identity.taskID)] }
+
+    private func wrapped(at now: Date) -> JSONValue {
         let outcome = outcome(at: now)
         var members: [JSONValue.Member] = []
         func add(_ name: String, _ value: JSONValue) { members.append(.init(name: name, value: value)) }
@@ -15,8 +35,10 @@ extension SimulatedTask {
         add("api_id", .string(apiID))
         add("application_id", .string(owner.applicationID))
         add("created_at", .unixSeconds(createdAt))
-        if now >= startedAt { add("started_at", .unixSeconds(startedAt)) }
-        addEnd(of: outcome, add: add)
+        if operation.form.times != .createdOnly {
+            if now >= startedAt { add("started_at", time(startedAt)) }
+            addEnd(of: outcome, add: add)
+        }
         add("credential_id", .string(owner.credentialID))
         add("request", request)
         add("trace_id", .string(identity.traceID))
@@ -27,38 +49,117 @@ extension SimulatedTask {
         return .object(members)
     }
 
+    /// As captcha answers: no wrapper, and a failure that comes with an error's status.
+    private func flat(at now: Date) -> (HTTPResponse.Status, JSONValue) {
+        let times: JSONValue = [
+            "started_at": .unixSeconds(startedAt), "finished_at": .unixSeconds(finishedAt),
+            "elapsed": .decimal(finishedAt.timeIntervalSince(startedAt)),
+        ]
+        let id = JSONValue.string(identity.taskID)
+        switch outcome(at: now) {
+        case .pending: return (.ok, ["success": true, "task_id": id, "status": "processing"])
+        case .succeeded:
+            let head: JSONValue = ["success": true, "task_id": id, "status": "ready"]
+            return (.ok, head.appending(operation.shape.succeeded(self)).appending(times))
+        case .failed:
+            let head: JSONValue = [
+                "detail": "The captcha task timed out.", "code": "timeout", "success": false, "task_id": id,
+                "status": "failed",
+            ]
+            return (.gatewayTimeout, head.appending(times))
+        }
+    }
+
+    /// As MiniMax answers: names of its own, whole seconds, and no `finished_at`.
+    private func bare(at now: Date) -> JSONValue {
+        let outcome = outcome(at: now)
+        let change = outcome == .pending ? max(createdAt, min(now, startedAt)) : finishedAt
+        let word: JSONValue =
+            switch outcome {
+            case .pending: now < startedAt ? "queued" : "running"
+            case .succeeded: "succeeded"
+            case .failed: "failed"
+            }
+        let head: JSONValue = [
+            "id": .string(identity.taskID), "model": request["model"] ?? "MiniMax-H3", "status": word,
+            "created_at": .integer(Int(createdAt.timeIntervalSince1970)),
+            "updated_at": .integer(Int(change.timeIntervalSince1970.rounded(.up))),
+        ]
+        return switch outcome {
+        case .pending: head
+        case .succeeded: head.appending(operation.shape.succeeded(self))
+        case .failed: head.appending(failure.errorMember(style: .plain))
+        }
+    }
+
+    /// As Maestro and digital-human answer: the state in a word at the top.
+    private func worded(_ words: ServiceForm.Words, at now: Date) -> JSONValue {
+        let outcome = outcome(at: now)
+        var members: [JSONValue.Member] = []
+        func add(_ name: String, _ value: JSONValue) { members.append(.init(name: name, value: value)) }
+
+        let fraction = fraction(at: now)
+        let stage = words.running[min(Int(fraction * Double(words.running.count)), words.running.count - 1)]
+        add("id", .string(identity.taskID))
+        add("created_at", .unixSeconds(createdAt))
+        add("started_at", now >= startedAt ? .unixSeconds(startedAt) : .null)
+        addEnd(of: outcome, add: add)
+        switch outcome {
+        case .pending: add("status", .string(stage))
+        case .succeeded: add("status", .string(words.succeeded))
+        case .failed: add("status", .string(words.failed))
+        }
+        if words.showsProgress {
+            // The stage is the last one even when all is done.
+            add("progress", ["percent": .integer(Int(fraction * 100)), "stage": .string(stage)])
+        }
+        add("request", request)
+        add("response", response(at: now) ?? .null)
+        return .object(members)
+    }
+
     /// Whether its submit is answered at once; otherwise the connection is held until the end.
     var isAsynchronous: Bool {
         let callback = request["callback_url"]?.stringValue ?? ""
-        return request["async"] == true || !callback.isEmpty
+        return switch operation.delivery {
+        case .asAsked: request["async"] == true || !callback.isEmpty
+        case .inline: false
+        case .atOnce: true
+        }
     }
 
     /// What a submit that waited for the end is told.
     var inlineReply: (status: HTTPResponse.Status, document: JSONValue) {
-        guard controls.fails else { return (.ok, operation.shape.succeeded(self)) }
+        guard controls.fails else { return (.ok, operation.shape.inline(self)) }
+        return (failure.code == "timeout" ? .gatewayTimeout : .internalServerError, plainFailure)
+    }
+
+    /// What a callback tells of the end.
+    var toldEnd: JSONValue {
+        if case .task = operation.form.record { return ["task": record(at: finishedAt)] }
+        return controls.fails ? plainFailure : operation.shape.told(self)
+    }
+
+    /// What an asynchronous submit is told at once.
+    var acceptReply: JSONValue { operation.acceptReply.document.filled(for: self) }
+
+    private var plainFailure: JSONValue {
         let document: JSONValue = [
             "success": false,
             "task_id": .string(identity.taskID),
             "trace_id": .string(identity.traceID),
         ]
-        return (
-            failure.code == "timeout" ? .gatewayTimeout : .internalServerError,
-            document.appending(failure.errorMember(style: .plain))
-        )
+        return document.appending(failure.errorMember(style: .plain))
     }
 
-    /// What an asynchronous submit is told at once.
-    var acceptReply: JSONValue {
-        switch operation.acceptReply {
-        case .taskID: ["task_id": .string(identity.taskID)]
-        case .successAndTaskID: ["success": true, "task_id": .string(identity.taskID)]
-        }
+    private func time(_ moment: Date) -> JSONValue {
+        operation.form.times == .iso8601 ? .string(moment.iso8601) : .unixSeconds(moment)
     }
 
     private func addEnd(of outcome: Outcome, add: (String, JSONValue) -> Void) {
         let isStamped = outcome == .succeeded || (outcome == .failed && failureStyle != .unstamped)
         if isStamped {
-            add("finished_at", .unixSeconds(finishedAt))
+            add("finished_at", time(finishedAt))
             add("elapsed", .decimal(finishedAt.timeIntervalSince(startedAt)))
         } else if outcome == .failed || writesNullTimes {
             add("finished_at", nil)

@@ -25,7 +25,7 @@ import VerbatimJSON
     }
 
     @Test func `what is refused as synchronous is no endpoint`() {
-        #expect(catalog.guide.synchronous.count == 8)
+        #expect(catalog.guide.synchronous.count == 13)
         #expect(catalog.guide.synchronous.allSatisfy { catalog.endpoint($0) == nil })
     }
 

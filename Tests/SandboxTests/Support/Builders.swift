@@ -23,6 +23,12 @@ extension SimulatedOperation {
         }
         return operation
     }
+
+    /// Whether its records have the form of most, with all times.
+    var hasPlainRecords: Bool {
+        guard case .wrapped = form.record else { return false }
+        return form.times == .stamped && delivery == .asAsked
+    }
 }
 
 extension Date {
@@ -50,6 +56,11 @@ extension SimulatedProvider {
 
     /// The records that one query finds.
     func records(_ body: JSONValue, service: String, token: String = "token", number: Int = 1) throws -> [JSONValue] {
-        answer(try TaskQuery(body: body), service: service, token: token, number: number)["items"]?.arrayValue ?? []
+        try told(TaskQuery(body: body), service: service, token: token, number: number)["items"]?.arrayValue ?? []
+    }
+
+    /// What one query is told.
+    func told(_ query: TaskQuery, service: String, token: String, number: Int) throws -> JSONValue {
+        try answer(query, service: service, token: token, number: number).document
     }
 }

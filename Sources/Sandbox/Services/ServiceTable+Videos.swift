@@ -1,0 +1,194 @@
+import HTTPTypes
+
+/// Videos that are answered with one document. Medians as in the examples' `elapsed`, else the pages' "1 to 2 minutes".
+extension ServiceTable {
+    static let videos: [SimulatedOperation] = [
+        listed(
+            "hailuo", form: ServiceForm(times: .createdOnly),
+            item: [
+                "id": "{media}", "model": "minimax-t2v", "prompt": "{prompt}", "first_image_url": nil,
+                "video_url": "https://file.aigpai.com/czjl/{media}.mp4",
+            ]),
+        listed(
+            "pika", form: ServiceForm(times: .createdOnly),
+            item: [
+                "id": "{media}", "prompt": nil, "video_url": "https://cdn.pika.art/v1/{media}/video.mp4",
+                "image_url": "https://cdn.pika.art/v1/{media}/poster.jpg", "duration": 5,
+            ]),
+        listed(
+            "gemini",
+            item: ["id": "omni-flash:job_{media}", "video_url": "https://cdn.acedata.cloud/gemini/{task}.mp4"]),
+        listed(
+            "grok",
+            item: ["id": "grok-imagine-video:{media}", "video_url": "https://cdn.acedata.cloud/grok/{task}.mp4"]),
+        // It calls a failure an error.
+        listed(
+            "happyhorse", form: ServiceForm(times: .iso8601),
+            item: [
+                "id": "{media}", "video_url": "https://cdn.acedata.cloud/happyhorse/{task}.mp4", "duration": 5,
+                "resolution": "720P", "ratio": "16:9",
+            ],
+            failed: "error"),
+        SimulatedOperation(
+            service: "pixverse", name: "videos", recordType: "videos", requiredFields: [["prompt", "image_url"]],
+            duration: TypicalDuration(medianSeconds: 90), form: ServiceForm(times: .createdOnly),
+            shape: TemplateShape(
+                underWay: ["success": true, "task_id": "{task}", "data": [["state": "processing"]]],
+                result: [
+                    "success": true, "task_id": "{task}", "trace_id": "{trace}",
+                    // An id that is a number, and no word for the state.
+                    "data": [
+                        [
+                            "id": 317_384_746_578_432, "prompt": "{prompt}", "model": "v3.5", "first_frame": "",
+                            "video_url": "https://media.pixverse.ai/{media}.mp4", "last_frame": "",
+                        ]
+                    ],
+                ])),
+        SimulatedOperation(
+            service: "pixverse", name: "character", recordType: "character", requiredFields: [["images"]],
+            duration: TypicalDuration(medianSeconds: 10), form: ServiceForm(times: .createdOnly),
+            shape: TemplateShape(
+                result: ["success": true, "task_id": "{task}", "data": ["asset_id": 317_383_895_242_880]])),
+        SimulatedOperation(
+            service: "wan", name: "videos", recordType: "videos", requiredFields: [["prompt"]],
+            duration: TypicalDuration(medianSeconds: 787),
+            shape: TemplateShape(
+                result: [
+                    "success": true, "video_url": "https://platform2.cdn.acedata.cloud/wan/{task}.mp4",
+                    "state": "completed", "task_id": "{task}",
+                ])),
+        SimulatedOperation(
+            service: "seedance", name: "videos", recordType: "videos", requiredFields: [["content"], ["model"]],
+            duration: TypicalDuration(medianSeconds: 82),
+            shape: TemplateShape(
+                result: [
+                    "success": true, "task_id": "{task}", "trace_id": "{trace}",
+                    // The id inside is its own supplier's.
+                    "data": [
+                        "task_id": "cgt-{number}", "status": "succeeded",
+                        "video_url": "https://platform.cdn.acedata.cloud/seedance/{task}.mp4", "last_frame_url": nil,
+                        "model": "doubao-seedance-1-0-pro-250528",
+                    ],
+                ])),
+        SimulatedOperation(
+            service: "dreamina", name: "videos", recordType: "videos",
+            requiredFields: [["image_url"], ["audio_url"]], duration: TypicalDuration(medianSeconds: 47),
+            shape: TemplateShape(
+                result: [
+                    "success": true, "task_id": "{task}", "trace_id": "{trace}",
+                    // The picture and the voice are what was sent.
+                    "data": [
+                        "task_id": "{number}", "status": "done", "video_url": "https://cdn.acedata.cloud/{task}.mp4",
+                        "image_url": "https://example.com/face.png", "audio_url": "https://example.com/voice.mp3",
+                    ],
+                ])),
+        SimulatedOperation(
+            service: "minimax", name: "videos", recordType: "videos", requiredFields: [["content"], ["model"]],
+            duration: TypicalDuration(medianSeconds: 100),
+            form: ServiceForm(record: .task, batch: .byIDWithTotal),
+            shape: TemplateShape(
+                result: [
+                    "content": ["url": "https://cdn.acedata.cloud/minimax/{task}.mp4"], "resolution": "768P",
+                    "duration": 4, "task_type": "generation", "modality": "video",
+                ])),
+        digitalHuman(
+            "videos", needs: [["video_url"], ["audio_url", "text"]],
+            result: [
+                "video_url": "https://cdn.acedata.cloud/{task}.mp4", "duration": .number("17.2"), "width": 1280,
+                "height": 720, "engine": "latentsync",
+            ]),
+        digitalHuman("voices", needs: [["audio_url"]], result: ["voice_id": "voice_{number}"]),
+        SimulatedOperation(
+            service: "maestro", name: "videos", recordType: "videos", requiredFields: [["prompt"]],
+            duration: TypicalDuration(medianSeconds: 1976),
+            acceptReply: AcceptReply(
+                status: .created, document: ["success": true, "task_id": "{task}", "trace_id": "{trace}"]),
+            delivery: .atOnce,
+            form: ServiceForm(
+                record: .worded(
+                    ServiceForm.Words(
+                        running: ["queued", "planning", "producing"], succeeded: "succeeded", failed: "failed",
+                        showsProgress: true)),
+                batch: .history, unknown: .unknownTask("not_found")),
+            shape: MaestroShape()),
+        kickart("videos", needs: [["duration"]]),
+        kickart("viral-videos", needs: [["ref_video"], ["language"]]),
+    ]
+
+    /// Videos in a list of items, each with a word for its state.
+    private static func listed(
+        _ service: String, form: ServiceForm = .standard, item: JSONValue, failed: String = "failed"
+    ) -> SimulatedOperation {
+        let head: JSONValue = ["success": true, "task_id": "{task}", "trace_id": "{trace}"]
+        let id: JSONValue = ["id": "{media}"]
+        return SimulatedOperation(
+            service: service, name: "videos", recordType: "videos", requiredFields: [["prompt", "image_url"]],
+            duration: TypicalDuration(medianSeconds: 90), form: form,
+            shape: TemplateShape(
+                underWay: head.appending(["data": [id.appending(["state": "processing"])]]),
+                result: head.appending(["data": [item.appending(["state": "succeeded"])]]),
+                failedPart: head.appending(["data": [id.appending(["state": .string(failed)])]]),
+                failureStyles: [.plain, .unstamped, .item]))
+    }
+
+    /// Talking heads: a word at the top, and one id that is called otherwise.
+    private static func digitalHuman(
+        _ name: String, needs fields: [[String]], result: JSONValue
+    ) -> SimulatedOperation {
+        let head: JSONValue = ["success": true, "task_id": "{task}"]
+        return SimulatedOperation(
+            service: "digital-human", name: name, recordType: name, requiredFields: fields,
+            duration: TypicalDuration(medianSeconds: 60),
+            form: ServiceForm(
+                record: .worded(
+                    ServiceForm.Words(running: ["pending", "processing"], succeeded: "succeed", failed: "failed")),
+                lookupKeys: ["task_id"], batch: .none, unknown: .unknownTask("no_task")),
+            shape: TemplateShape(
+                underWay: head.appending(["state": "processing", "progress": 40]),
+                result: head.appending(result).appending(["state": "succeed", "progress": 100]),
+                failureStyles: [.plain, .uncoded]))
+    }
+
+    /// Advertisements: no task can be looked up, so the reply is the result.
+    private static func kickart(_ name: String, needs fields: [[String]]) -> SimulatedOperation {
+        SimulatedOperation(
+            service: "kickart", name: name, recordType: name, requiredFields: fields,
+            duration: TypicalDuration(medianSeconds: 60), delivery: .inline,
+            shape: TemplateShape(
+                result: [
+                    // Ids of 19 digits, as texts.
+                    "success": true, "task_id": "{number}", "trace_id": "{trace}",
+                    "data": [
+                        "task_id": "{number}", "video_url": "https://cdn.acedata.cloud/kickart/{media}.mp4",
+                        "usage": .number("0.21"), "template_id": "226527799033910", "mode": "fast",
+                    ],
+                ]))
+    }
+}
+
+/// Maestro's productions: nothing until the end, one video for each language, and a failure in a bare text.
+private struct MaestroShape: ResponseShape {
+    var failureStyles: [FailureStyle] { [.plain, .string] }
+
+    func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? { .null }
+
+    func succeeded(_ task: SimulatedTask) -> JSONValue {
+        let languages = task.request["langs"]?.arrayValue ?? ["zh-cn"]
+        let variants = languages.map { language in
+            (["lang": language] as JSONValue).appending([
+                "kind": "video", "aspect": "9:16",
+                "output_url": .string("https://cdn.acedata.cloud/maestro/{task}/\(language.stringValue ?? "").mp4"),
+                "captions_url": "https://cdn.acedata.cloud/maestro/{task}/captions.vtt",
+                "cover_url": "https://cdn.acedata.cloud/maestro/{task}/cover.jpg",
+            ])
+        }
+        let document: JSONValue = [
+            "success": true,
+            "data": [
+                "variants": .array(variants),
+                "project": ["tarball_url": "https://cdn.acedata.cloud/maestro/{task}/project.tgz"],
+            ],
+        ]
+        return document.filled(for: task)
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import Testing
+import VerbatimJSON
+
+extension EndToEnd {
+    /// Every endpoint that the daemon lists, against a provider that speaks as its documents do.
+    @Suite struct CatalogueTests {
+        @Test func `every endpoint of the catalogue ends right, in success and in failure, and is paid once`()
+            async throws
+        {
+            try await withWorld(environment: ["POLLUX_POLLING_MAX_REQUESTS_PER_SECOND": "400"]) { world in
+                try await world.daemon.start()
+                let endpoints = try await endpoints(of: world)
+                #expect(endpoints.count > 60)
+                var tasks: [(endpoint: String, fails: Bool, id: String)] = []
+                for (name, example, isInline) in endpoints {
+                    for fails in [false, true] {
+                        // A member that no service knows passes through, and the sandbox reads its words.
+                        var request = example
+                        // Where the reply is the result, "our fault" would not prove that nothing was made.
+                        let failure = isInline ? "[moderated]" : "[fail]"
+                        request["note"] = .string("[seconds=90]" + (fails ? failure : ""))
+                        let task = try await world.daemon.submit(name, .object(request))
+                        tasks.append((name, fails, task.at("id").string ?? ""))
+                    }
+                }
+                for (endpoint, fails, id) in tasks {
+                    let task = try await world.daemon.ended(id)
+                    #expect(task.at("state").string == (fails ? "failed" : "succeeded"), "\(endpoint): \(task.text)")
+                    #expect(task.at("attempts").integer == 1, "\(endpoint)")
+                    guard !fails else { continue }
+                    #expect(task.at("results").array?.isEmpty == false, "\(endpoint): \(task.text)")
+                }
+                let ledger = try await world.sandbox.ledger()
+                #expect(ledger.billed == tasks.count - endpoints.count { $0.isInline })
+            }
+        }
+
+        /// The endpoints of the default provider with the example request that `pollux endpoints NAME` shows.
+        private func endpoints(of world: World) async throws -> [(name: String, example: JSONObject, isInline: Bool)] {
+            let list = try await world.daemon.ask("GET", "/v1/endpoints").json.at("endpoints").array ?? []
+            var endpoints: [(String, JSONObject, Bool)] = []
+            for endpoint in list {
+                let name = endpoint.at("name").string ?? ""
+                guard !name.contains(":") else { continue }
+                let example = try #require(endpoint.at("example").object, "\(name): \(endpoint.text)")
+                endpoints.append((name, example, endpoint.at("answers").string == "inline"))
+            }
+            return endpoints
+        }
+    }
+}
