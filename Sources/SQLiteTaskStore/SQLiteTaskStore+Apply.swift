@@ -125,7 +125,7 @@ extension TaskEvent {
     /// What a provider answers to our own request is not asked about: it is a fact that must be kept.
     fileprivate var claimedRemoteID: RemoteTaskID? {
         switch self {
-        case .foundInList(let id, _), .adopted(let id): id
+        case .foundInList(let id, _), .foundByOwnID(let id, _), .adopted(let id): id
         case .calledBack(let delivery): delivery.remoteID
         default: nil
         }

@@ -36,6 +36,20 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a lost reply is found again by the id that the provider was given`() async throws {
+            try await withWorld(faults: "lost-reply=1") { world in
+                try await world.daemon.start()
+                let task = try await world.daemon.submit("maestro/videos", ["prompt": "a kettle [seconds=60]"])
+                let id = task.at("id").string ?? ""
+                let ended = try await world.daemon.ended(id)
+                #expect(ended.at("state").string == "succeeded")
+                #expect(ended.at("remote_id").string == id)
+                #expect(ended.at("resolution").string == "found_by_own_id")
+                #expect(try await world.daemon.kinds(of: id).contains("found_by_own_id"))
+                #expect(try await world.sandbox.ledger().billed == 1)
+            }
+        }
+
         /// The endpoints of the default provider with the example request that `pollux endpoints NAME` shows.
         private func endpoints(of world: World) async throws -> [(name: String, example: JSONObject, isInline: Bool)] {
             let list = try await world.daemon.ask("GET", "/v1/endpoints").json.at("endpoints").array ?? []

@@ -136,6 +136,17 @@ import Testing
         #expect(reply["items"]?.arrayValue?.count == 2)
     }
 
+    @Test func `maestro takes an id of the client's and refuses it a second time`() throws {
+        let provider = SimulatedProvider.provider()
+        let body: JSONValue = ["prompt": "a kettle", "task_id": "mine"]
+        #expect(
+            try provider.submit(.named("maestro/videos"), body: body, token: "token").task?.identity.taskID == "mine")
+        #expect(throws: ProviderError.self) {
+            try provider.submit(.named("maestro/videos"), body: body, token: "token")
+        }
+        #expect(provider.ledger.entries.count == 1)
+    }
+
     private func finished(_ endpoint: String) throws -> JSONValue {
         try SimulatedTask.task(endpoint).record(at: .start + 101)
     }

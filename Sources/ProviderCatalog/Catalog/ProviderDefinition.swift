@@ -97,7 +97,7 @@ struct ProviderDefinition {
         ]
     private static let endpointFields =
         readingFields + [
-            "submit", "record_type", "always_asynchronous", "submission_timeout_seconds", "typical_seconds",
+            "submit", "own_id", "record_type", "always_asynchronous", "submission_timeout_seconds", "typical_seconds",
             "upper_seconds", "artefacts",
         ]
 
@@ -141,6 +141,7 @@ struct ProviderDefinition {
         _ fields: DefinitionFields, into profile: inout EndpointProfile
     ) throws(CatalogError) {
         if let submit = try fields.path("submit") { profile.submitPath = submit }
+        profile.ownIDMember = try fields.text("own_id")
         profile.recordType = try fields.text("record_type")
         profile.isAlwaysAsynchronous = try fields.flag("always_asynchronous") ?? false
         profile.submissionTimeout = try fields.seconds("submission_timeout_seconds")

@@ -56,7 +56,7 @@ enum WireDefinition {
         profile: inout EndpointProfile
     ) throws(CatalogError) -> Wire {
         let submit = try fields.required("submit") { name throws(CatalogError) in
-            try fields.fields(name, allowed: callFields + ["set", "callback"])
+            try fields.fields(name, allowed: callFields + ["set", "callback", "own_id"])
         }
         let accepted = try fields.required("accepted") { name throws(CatalogError) in
             try fields.fields(name, allowed: ["id", "poll_url", "at", "words"])
@@ -69,7 +69,11 @@ enum WireDefinition {
             states: try states.map(rule))
         wire.defaults = try set(submit)
         wire.callback = try callback(submit)
+        profile.ownIDMember = try submit.text("own_id")
         try readPoll(fields, into: &wire)
+        if profile.ownIDMember != nil, wire.poll?.path == nil {
+            throw submit.error("own_id", "is of use only where poll has a path that asks for it")
+        }
         try readBatch(fields, into: &wire, profile: &profile)
         try readList(fields, into: &wire, profile: &profile)
         wire.result = try result(fields)

@@ -29,6 +29,9 @@ package struct EndpointProfile: Sendable, Hashable {
     package var listing: Listing
     /// The provider's word for the operation in its records (`imagine`, `videos`), where it is known.
     package var recordType: String?
+    /// The member of a request that takes an id of the caller's own, under which the task is then looked up and which is
+    /// refused a second time; nil where there is none. A lost reply is found again by it.
+    package var ownIDMember: String?
     /// Whether the endpoint answers at once with an id without being asked to.
     package var isAlwaysAsynchronous: Bool
     /// How long to wait for the reply to a submission; nil for the usual time. Under `services` only endpoints that
@@ -75,7 +78,7 @@ package struct EndpointProfile: Sendable, Hashable {
     package var supportsListing: Bool { listing != .none }
 
     /// Whether a lost submission can only be found again by a person, since the provider shows no list of tasks.
-    package var needsPersonWhenUncertain: Bool { !supportsListing }
+    package var needsPersonWhenUncertain: Bool { !supportsListing && ownIDMember == nil }
 
     /// Whether the result has to be fetched once the task is done.
     package var fetchesResult: Bool { wire?.result.map { !$0.isFile } ?? false }

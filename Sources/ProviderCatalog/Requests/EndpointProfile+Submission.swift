@@ -1,3 +1,4 @@
+package import TaskModel
 package import VerbatimJSON
 
 extension EndpointProfile {
@@ -5,10 +6,13 @@ extension EndpointProfile {
     ///
     /// The members of `request` pass unchanged and in their order. `async: true` is added because the reply then comes
     /// in a second instead of minutes, which leaves little time to lose it; not where the program decided otherwise,
-    /// nor where the endpoint knows only one way to answer. A member that is null decides nothing.
+    /// nor where the endpoint knows only one way to answer. A member that is null decides nothing. `ownID` goes where
+    /// the endpoint takes one, unless the program gave its own.
     package func submission(
-        of request: JSONObject, callbackURL: String?
+        of request: JSONObject, callbackURL: String?, ownID: String? = nil
     ) throws(RequestProblem) -> UpstreamRequest {
+        var request = request
+        if let ownIDMember, let ownID, !request.has(ownIDMember) { request[ownIDMember] = .string(ownID) }
         if let wire { return try wire.submission(of: request, callbackURL: callbackURL) }
         var body = request
         if !answersOnlyInline {
@@ -29,6 +33,17 @@ extension EndpointProfile {
         guard let wire else { return takesCallbacks ? "callback_url" : nil }
         if case .member(let name) = wire.callback?.place { return name }
         return nil
+    }
+
+    /// The id under which the provider was given a task: the program's own, else ours; nil where it takes none.
+    package func ownID(in request: JSONObject, otherwise ours: String) -> RemoteTaskID? {
+        guard let ownIDMember else { return nil }
+        return switch request[ownIDMember] {
+        case .string(let own): RemoteTaskID(own)
+        case .number(let own): RemoteTaskID(own.digits)
+        case nil, .null: RemoteTaskID(ours)
+        case .bool, .array, .object: nil
+        }
     }
 
     /// Whether the program wants to be called itself. Its URL passes unchanged, and none of ours is sent.

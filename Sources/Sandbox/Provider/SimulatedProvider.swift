@@ -50,6 +50,11 @@ final class SimulatedProvider: Sendable {
             {
                 throw .tooManyTasks
             }
+            if let member = operation.ownIDMember, let own = body[member]?.stringValue,
+                state.places[.task(own)] != nil
+            {
+                throw .badRequest("\(member) \(own) exists already.")
+            }
             state.submits += 1
             let (strike, lateBy) = state.plan.strikes(submit: state.submits, seed: settings.seed)
             guard strike?.kind.acceptsTask ?? true else {

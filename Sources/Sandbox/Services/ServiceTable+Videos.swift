@@ -103,7 +103,7 @@ extension ServiceTable {
             duration: TypicalDuration(medianSeconds: 1976),
             acceptReply: AcceptReply(
                 status: .created, document: ["success": true, "task_id": "{task}", "trace_id": "{trace}"]),
-            delivery: .atOnce,
+            delivery: .atOnce, ownIDMember: "task_id",
             form: ServiceForm(
                 record: .worded(
                     ServiceForm.Words(

@@ -12,6 +12,8 @@ struct SimulatedOperation: Sendable {
     var duration: TypicalDuration
     var acceptReply: AcceptReply = .taskID
     var delivery: Delivery = .asAsked
+    /// The member in which it takes an id of the client's, which it refuses a second time.
+    var ownIDMember: String?
     var form: ServiceForm = .standard
     var shape: any ResponseShape
 

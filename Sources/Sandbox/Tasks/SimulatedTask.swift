@@ -47,7 +47,9 @@ struct SimulatedTask: Sendable {
 
         self.sequence = sequence
         self.operation = operation
-        self.identity = TaskIdentity(using: &random)
+        var identity = TaskIdentity(using: &random)
+        if let member = operation.ownIDMember, let own = request[member]?.stringValue { identity.taskID = own }
+        self.identity = identity
         self.owner = owner
         self.request = request
         self.controls = controls

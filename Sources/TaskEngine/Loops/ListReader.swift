@@ -9,6 +9,8 @@ struct ListReading {
     let tasks: [ListedTask]
     /// Whether its end was seen: only then may something be missing from it.
     let isComplete: Bool
+    /// Whether there was a list to read at all; without one, ids of our own were asked for.
+    var isList = true
 }
 
 /// Reads the provider's own list of tasks, page by page.

@@ -5,7 +5,7 @@ package import TaskModel
 package import TaskStore
 import VerbatimJSON
 
-/// Looks for lost submissions in the provider's own list of tasks.
+/// Looks for lost submissions at the provider: by the id that it was given, and in its own list of tasks.
 package struct Reconciler: WorkLoop {
     /// Uncertain tasks of one service whose attempts lie close together.
     package struct Work: Sendable {
@@ -69,20 +69,22 @@ package struct Reconciler: WorkLoop {
 
     private func isSearchable(_ task: TrackedTask) -> Bool {
         guard task.attempt != nil, let profile = context.catalog.endpoint(task.endpoint) else { return false }
-        return context.hasToken(profile.provider) && profile.supportsListing
+        return context.hasToken(profile.provider) && (profile.supportsListing || profile.ownIDMember != nil)
     }
 
     package func perform(_ work: Work) async {
         defer { underWay.end(work.service) }
         let began = context.time.now()
-        guard let reading = await read(work) else { return await putOff(work) }
-        let provesAbsence = reading.isComplete && shows(work.control, in: reading)
+        let known = await OwnIDLookup(context: context, service: work.service).find(work.tasks)
+        guard let reading = await read(work, besides: known) else { return await putOff(work) }
+        let provesAbsence = reading.isComplete && known.isComplete && shows(work.control, in: reading)
         let looking = Set(work.tasks.map(\.id))
         let nextLookups = Dictionary(uniqueKeysWithValues: work.tasks.map { ($0.id, nextLookup(of: $0)) })
         let proof = AbsenceProof(readings: context.limits.absentReadings, span: context.limits.absentSpan)
         do throws(TaskStoreError) {
             let changes = try await context.store.settle(
-                service: work.service, attemptedIn: work.window, candidates: Set(reading.tasks.map(\.remoteID)),
+                service: work.service, attemptedIn: work.window,
+                candidates: Set(reading.tasks.map(\.remoteID)).union(known.found.values.map(\.id)),
                 at: began
             ) { view in
                 let findings = SubmissionMatcher.search(
@@ -92,6 +94,9 @@ package struct Reconciler: WorkLoop {
                 return view.uncertain.compactMap { stored in
                     let task = stored.task
                     let nextDueAt = nextLookups[task.id] ?? began
+                    if let own = known.found[task.id], !view.owned.contains(own.id) {
+                        return PlannedEvent(.foundByOwnID(own.id, traceID: own.traceID), for: task.id, nextDueAt: began)
+                    }
                     switch findings[task.id] {
                     case .found(let id, let trace):
                         return PlannedEvent(.foundInList(id, traceID: trace), for: task.id, nextDueAt: began)
@@ -117,14 +122,21 @@ package struct Reconciler: WorkLoop {
     ///
     /// Where there is no such task to look for, a complete reading is taken at its word.
     private func shows(_ control: TrackedTask?, in reading: ListReading) -> Bool {
-        guard let id = control?.remoteID else { return true }
+        guard let id = control?.remoteID, reading.isList else { return true }
         if reading.tasks.contains(where: { $0.remoteID == id }) { return true }
         context.logger.warning(
             "The provider's list does not show \(id), which it has accepted; so it proves nothing about other tasks.")
         return false
     }
 
-    private func read(_ work: Work) async -> ListReading? {
+    /// Reads the list, where there is one and it is needed; nil where nothing was learned.
+    private func read(_ work: Work, besides known: OwnIDLookup.Outcome) async -> ListReading? {
+        guard work.profile.supportsListing else {
+            // No list can contradict them: whoever was asked for and is not known is absent.
+            guard known.isComplete || !known.found.isEmpty else { return nil }
+            return ListReading(tasks: [], isComplete: known.isComplete, isList: false)
+        }
+        if known.found.count == work.tasks.count { return ListReading(tasks: [], isComplete: false, isList: false) }
         var from = work.window.lowerBound
         var to = work.window.upperBound
         if let known = work.control?.submittedAt {
@@ -156,7 +168,11 @@ package struct Reconciler: WorkLoop {
         let profile = context.catalog.endpoint(stored.task.endpoint)
         return SubmissionMatcher.Lost(
             id: stored.task.id, endpoint: stored.task.endpoint, request: request, recordType: profile?.recordType,
-            window: window, callback: callback(of: stored.task, profile: profile))
+            window: window, callback: callback(of: stored.task, profile: profile),
+            ownID: profile.flatMap { profile in
+                guard let member = profile.ownIDMember else { return nil }
+                return profile.ownID(in: request, otherwise: stored.task.id.text).map { (member, $0) }
+            })
     }
 
     private func callback(of task: TrackedTask, profile: EndpointProfile?) -> SubmissionMatcher.Callback? {

@@ -23,6 +23,8 @@ struct SubmissionMatcher {
         let window: ClosedRange<Timestamp>
         /// What else was sent: a callback URL of ours, which no other request has.
         var callback: Callback?
+        /// The id that it was sent with, and the member that held it.
+        var ownID: (member: String, id: RemoteTaskID)?
     }
 
     /// The mark of one attempt in the request that the provider echoes.
@@ -124,6 +126,8 @@ struct SubmissionMatcher {
                 return false
             }
         }
+        // Another's id is another's task; a record need not echo it.
+        if let ownID = task.ownID, let echoed = echo[ownID.member]?.string, echoed != ownID.id.text { return false }
         // Whether `async` is echoed is not documented, and it says nothing about what was asked for.
         var sent = task.request
         sent["async"] = nil

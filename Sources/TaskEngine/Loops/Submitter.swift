@@ -170,7 +170,9 @@ package struct Submitter: WorkLoop {
         _ request: JSONObject, of work: Work
     ) -> Result<UpstreamRequest, TaskFailure> {
         do throws(RequestProblem) {
-            return .success(try work.profile.submission(of: request, callbackURL: work.callbackURL))
+            return .success(
+                try work.profile.submission(
+                    of: request, callbackURL: work.callbackURL, ownID: work.task.id.text))
         } catch {
             return .failure(
                 TaskFailure(code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem)."))
@@ -199,6 +201,9 @@ package struct Submitter: WorkLoop {
             return (.submissionAnswered(observation, remoteID: id), nil)
         case .throttled(let failure, _):
             return (.submissionNotAccepted(failure), now)
+        case .refused(let failure, stopsProvider: false) where work.profile.ownIDMember != nil && isRepeated(work.task):
+            // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
+            return (.submissionInterrupted(failure, isProbablyRefused: true), now)
         case .refused(let failure, _):
             return (.submissionRefused(failure), nil)
         case .probablyRefused(let failure):
@@ -207,6 +212,8 @@ package struct Submitter: WorkLoop {
             return (.submissionInterrupted(failure, isProbablyRefused: false), now)
         }
     }
+
+    private func isRepeated(_ task: TrackedTask) -> Bool { task.attempts > 1 }
 
     /// What the verdict says about the endpoint and the provider, beyond this task.
     private func adjustGates(after verdict: SubmitVerdict, of work: Work) async {

@@ -66,7 +66,7 @@ extension TaskEvent {
     private var isAboutAttempt: Bool {
         switch self {
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .foundInList:
+            .submissionInterrupted, .foundInList, .foundByOwnID:
             true
         case .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
             .endedByCallback, .slowerThanUsual, .missed, .vanished, .cancelRequested, .reopenRequested, .deadlinePassed:

@@ -20,6 +20,8 @@ package enum TaskEvent: Sendable, Hashable {
     case lookupUndecided
     /// The provider's list shows it.
     case foundInList(RemoteTaskID, traceID: String?)
+    /// The provider knows it by the id that we gave it.
+    case foundByOwnID(RemoteTaskID, traceID: String?)
     /// A person says which one it is.
     case adopted(RemoteTaskID)
     /// A person or the policy wants it sent again.
@@ -61,6 +63,7 @@ extension TaskEvent {
         case .absentFromList: "absent_from_list"
         case .lookupUndecided: "lookup_undecided"
         case .foundInList: "found_in_list"
+        case .foundByOwnID: "found_by_own_id"
         case .adopted: "adopted"
         case .resubmitted: "resubmitted"
         case .givenUp: "given_up"

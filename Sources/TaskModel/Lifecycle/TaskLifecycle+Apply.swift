@@ -117,6 +117,9 @@ extension TrackedTask {
         case .foundInList(let id, let trace):
             accept(id, trace: trace)
             resolution = .foundInList
+        case .foundByOwnID(let id, let trace):
+            accept(id, trace: trace)
+            resolution = .foundByOwnID
         case .adopted(let id):
             accept(id, trace: nil)
             resolution = .adopted

@@ -69,7 +69,8 @@ package enum TaskLifecycle {
         case .reopenRequested: .refuse(.notReopenable)
         // A reply belongs to an attempt, and no attempt is under way.
         case .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .observed, .endedByCallback,
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .observed,
+            .endedByCallback,
             .slowerThanUsual, .missed, .vanished:
             .ignore
         }
@@ -91,7 +92,8 @@ package enum TaskLifecycle {
         case .cancelRequested: .refuse(.beingSubmitted)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
-        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .observed, .endedByCallback,
+        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .observed,
+            .endedByCallback,
             .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
@@ -99,7 +101,7 @@ package enum TaskLifecycle {
 
     private static func whileUncertain(_ event: TaskEvent) -> Transition {
         switch event {
-        case .foundInList, .adopted: .advance(to: .running)
+        case .foundInList, .foundByOwnID, .adopted: .advance(to: .running)
         case .resubmitted: .advance(to: .queued)
         case .givenUp: .advance(to: .failed)
         case .absentFromList, .lookupUndecided: .update
@@ -135,7 +137,7 @@ package enum TaskLifecycle {
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList:
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID:
             .ignore
         }
     }
@@ -150,7 +152,7 @@ package enum TaskLifecycle {
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .endedByCallback,
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback,
             .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
@@ -164,7 +166,7 @@ package enum TaskLifecycle {
         case .calledBack(let delivery): delivery.isFinal ? .noteLateResult : .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .endedByCallback,
+            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback,
             .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }

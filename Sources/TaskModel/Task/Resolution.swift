@@ -2,6 +2,8 @@
 package enum Resolution: String, Sendable, CaseIterable {
     /// Found again in the provider's list of tasks.
     case foundInList = "found_in_list"
+    /// Looked up by the id that we had given it.
+    case foundByOwnID = "found_by_own_id"
     /// A callback for its token told of it.
     case calledBack = "called_back"
     /// A person named the remote id.

@@ -1,6 +1,7 @@
 import ProviderCatalog
 import TaskModel
 import Testing
+import VerbatimJSON
 
 /// How endpoints told step by step are decoded, and what lies in them are told as.
 @Suite struct WireDefinitionTests {
@@ -33,6 +34,33 @@ import Testing
         let changed = Self.valid.replacing(old, with: new)
         #expect(changed != Self.valid, "the test changes nothing")
         return message(changed)
+    }
+
+    @Test func `an id of ours goes where the definition says, unless the program gave one`() throws {
+        let yaml = Self.valid.replacing(
+            #"submit: {path: "/v1/{model}"}"#, with: "submit: {path: /v1/make, own_id: mine}")
+        let profile = try #require(try ProviderCatalog(definitions: [("p.yaml", yaml)]).endpoints.first)
+        #expect(profile.ownIDMember == "mine")
+        #expect(!profile.needsPersonWhenUncertain)
+        func body(_ request: JSONValue) throws -> JSONValue {
+            try JSONValue(
+                parsing: profile.submission(of: request.object ?? JSONObject(), callbackURL: nil, ownID: "t-1").body
+                    ?? [])
+        }
+        #expect(try body(["prompt": "x"]) == ["prompt": "x", "mine": "t-1"])
+        #expect(try body(["mine": "own"]) == ["mine": "own"])
+        #expect(try body(["mine": nil]) == ["mine": "t-1"])
+        #expect(profile.ownID(in: JSONObject([("mine", 17)]), otherwise: "t-1")?.text == "17")
+        #expect(profile.ownID(in: JSONObject(), otherwise: "t-1")?.text == "t-1")
+        #expect(profile.ownID(in: JSONObject([("mine", ["a"])]), otherwise: "t-1") == nil)
+    }
+
+    @Test func `an id of ours is of no use where nobody can ask for it`() {
+        let yaml = Self.valid
+            .replacing(#"submit: {path: "/v1/{model}"}"#, with: "submit: {path: /v1/make, own_id: mine}")
+            .replacing("accepted: {id: /id}", with: "accepted: {id: /id, poll_url: /url}")
+            .replacing(#"    poll: {path: "/v1/tasks/{id}"}"# + "\n", with: "")
+        #expect(message(yaml)?.contains("own_id") == true, "\(message(yaml) ?? "none")")
     }
 
     @Test func `an endpoint has its provider's name in front`() throws {

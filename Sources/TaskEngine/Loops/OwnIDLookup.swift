@@ -1,0 +1,88 @@
+import Logging
+import ProviderCatalog
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// Asks the provider for lost submissions by the ids that it was given with them.
+struct OwnIDLookup {
+    /// What is known after asking.
+    struct Outcome {
+        /// The provider has these.
+        var found: [TaskID: (id: RemoteTaskID, traceID: String?)] = [:]
+        /// Whether it answered for each of them; only then may one that it does not know be absent.
+        var isComplete = true
+    }
+
+    let context: EngineContext
+    let service: String
+
+    /// Asks for each of the tasks whose endpoint takes such an id.
+    func find(_ tasks: [TrackedTask]) async -> Outcome {
+        var outcome = Outcome()
+        var asked = 0
+        for task in tasks {
+            guard let profile = context.catalog.endpoint(task.endpoint), profile.ownIDMember != nil else { continue }
+            // The first one's turn was taken with the claim.
+            if asked > 0, await !context.turn(for: .queries(service), of: profile) {
+                outcome.isComplete = false
+                return outcome
+            }
+            asked += 1
+            switch await look(for: task, profile) {
+            case .found(let id, let trace): outcome.found[task.id] = (id, trace)
+            case .unknown: break
+            case .unanswered:
+                // Whatever is wrong is so for the others too.
+                outcome.isComplete = false
+                return outcome
+            }
+        }
+        return outcome
+    }
+
+    private enum Answer {
+        case found(RemoteTaskID, traceID: String?)
+        case unknown
+        case unanswered
+    }
+
+    private func look(for task: TrackedTask, _ profile: EndpointProfile) async -> Answer {
+        let request: JSONObject?
+        do throws(TaskStoreError) {
+            request = try await context.store.taskWithPayload(task.id)?.payload.request.object
+        } catch {
+            context.logger.error("Could not read what was asked for in \(task.id): \(error.message)")
+            return .unanswered
+        }
+        guard let id = request.flatMap({ profile.ownID(in: $0, otherwise: task.id.text) }),
+            let query = try? profile.lookup(id)
+        else { return .unanswered }
+        context.meter.count(service)
+        do throws(UpstreamTransportError) {
+            let reply = try await context.transport.send(
+                query, to: profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
+            return await read(profile.readLookup(reply, of: id), of: id, profile)
+        } catch {
+            return await read(.failed(TaskFailure(error), stopsProvider: false), of: id, profile)
+        }
+    }
+
+    private func read(_ verdict: LookupVerdict, of id: RemoteTaskID, _ profile: EndpointProfile) async -> Answer {
+        switch verdict {
+        case .observed(let observation):
+            await context.queriesSucceeded(of: service)
+            return .found(id, traceID: observation.traceID)
+        case .notFound:
+            await context.queriesSucceeded(of: service)
+            return .unknown
+        case .throttled(let failure, let retryAfter):
+            await context.queriesFailed(of: profile, because: failure, isThrottled: true, retryAfter: retryAfter)
+            return .unanswered
+        case .failed(let failure, let stopsProvider):
+            if stopsProvider { await context.stopProvider(profile.provider, because: failure) }
+            await context.queriesFailed(of: profile, because: failure)
+            return .unanswered
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import ProviderCatalog
+import SQLiteTaskStore
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+/// Endpoints that take an id of ours: a lost reply is found by it, and a second submission is refused.
+@Suite(.timeLimit(.minutes(2))) struct OwnIDTests {
+    /// With a list, and without one.
+    private static let listed = """
+        provider: testing
+        default: true
+        base_url: http://127.0.0.1:1/v1
+        max_requests_per_second: 10000
+        services:
+          image:
+            listing: documented
+            endpoints: {make: {own_id: task_id, record_type: make, artefacts: [/response/image_url]}}
+        """
+    private static let unlisted = listed.replacing("listing: documented", with: "listing: none")
+
+    private func uncertain(_ number: Int, policy: UncertainPolicy = .hold) -> TrackedTask {
+        .task(number, state: .uncertain, onUncertain: policy)
+    }
+
+    private func look(_ world: EngineWorld, for duration: Duration) async throws {
+        let end = world.time.now() + duration
+        while world.time.now() <= end {
+            let comeBack = try await world.engine.reconciler.step()
+            let next = try await world.sqlite.nextDue(in: .uncertain, of: "image") ?? end + .seconds(1)
+            world.time.set(to: max(comeBack < end ? comeBack : next, next, world.time.now() + .milliseconds(1)))
+        }
+    }
+
+    @Test func `a submission carries the task's id, unless the program gave one`() async throws {
+        let world = try await EngineWorld(definition: Self.listed)
+        let ours = try await world.submit()
+        let theirs = try await world.submit("image/make", JSONObject([("prompt", "a cat"), ("task_id", "mine")]))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            .accepted(sent.body["task_id"]?.string ?? "none")
+        }
+        for _ in 0..<3 { _ = try await world.engine.submitter.step() }
+        #expect(try await world.task(ours).remoteID?.text == ours.text)
+        #expect(try await world.task(theirs).remoteID?.text == "mine")
+    }
+
+    @Test(arguments: [listed, unlisted])
+    func `a lost submission is found by its id, and no list is read`(definition: String) async throws {
+        let world = try await EngineWorld(definition: definition)
+        let id = try await world.insert(uncertain(1))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            .json(["id": sent.body["id"] ?? .null, "status": "running", "trace_id": "t-1", "request": [:]])
+        }
+        _ = try await world.engine.reconciler.step()
+        let task = try await world.task(id)
+        #expect(task.state == .running)
+        #expect(task.remoteID?.text == id.text)
+        #expect(task.traceID == "t-1")
+        #expect(task.resolution == .foundByOwnID)
+        #expect(world.provider.sent.count == 1)
+    }
+
+    @Test func `without a list its absence under that id is the proof`() async throws {
+        let world = try await EngineWorld(definition: Self.unlisted)
+        let held = try await world.insert(uncertain(1))
+        let sent = try await world.insert(uncertain(2, policy: .resubmitIfAbsent))
+        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(sent).state == .uncertain)
+        try await look(world, for: .seconds(300))
+        #expect(try await world.task(held).state == .uncertain)
+        #expect(try await world.task(sent).state == .queued)
+    }
+
+    @Test func `an answer that proves nothing is no absence`() async throws {
+        let world = try await EngineWorld(definition: Self.unlisted)
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
+        world.provider.play { _ async throws(UpstreamTransportError) in .text("<html>", status: 502) }
+        try await look(world, for: .seconds(600))
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(try await world.task(id).attempt?.absentReadings == 0)
+    }
+
+    @Test func `a second attempt that is refused is looked for before it counts as refused`() async throws {
+        let world = try await EngineWorld(definition: Self.listed)
+        let id = try await world.submit(onUncertain: .resubmitIfAbsent)
+        world.provider.enqueue(.interrupted("reset"))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .uncertain)
+        _ = try await world.service.resolve(id.text, .resubmit)
+        world.provider.enqueue(.json(["error": ["code": "bad_request", "message": "task_id exists"]], status: 400))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .uncertain)
+        world.provider.enqueue(.json(["id": .string(id.text), "status": "running", "request": [:]]))
+        world.time.advance(by: .seconds(5))
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .running)
+        #expect(world.provider.paid.count == 2)
+    }
+
+    @Test func `a record in the list that echoes another id is another task`() async throws {
+        let world = try await EngineWorld(definition: Self.listed)
+        let id = try await world.insert(uncertain(1))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            guard sent.body["action"]?.string == "retrieve_batch" else { return .json([:]) }
+            let request: JSONValue = ["prompt": "a cat", "task_id": "somebody-else's"]
+            return .items([Record.listed("r-1", request: request, at: ManualTimeSource.start + .seconds(1))])
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .uncertain)
+        #expect(try await world.task(id).attempt?.absentReadings == 1)
+    }
+}
