@@ -162,8 +162,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "TaskModel", "VerbatimJSON",
-                "TaskTesting", grdb, logging,
+                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
+                "VerbatimJSON", "TaskTesting", grdb, logging,
             ]),
         .testTarget(
             name: "UpstreamHTTPTests",

@@ -151,10 +151,15 @@ extension SQLiteTaskStore {
         try await write { db in
             // Service by service: the index has the due times in order within each, so that only what is changed is read.
             var count = 0
+            // What a person wants no earlier stays where the person put it.
+            let due = state == .queued ? "MAX(?1, COALESCE(not_before_ms, ?1))" : "?1"
+            let condition = state == .queued ? "AND (not_before_ms IS NULL OR not_before_ms < next_due_at_ms)" : ""
             for service in try Self.services(in: state, from: db) {
                 try db.cachedStatement(
-                    sql:
-                        "UPDATE task SET next_due_at_ms = ? WHERE state = \(state.literal) AND service = ? AND next_due_at_ms > ?"
+                    sql: """
+                        UPDATE task SET next_due_at_ms = \(due)
+                        WHERE state = \(state.literal) AND service = ?2 AND next_due_at_ms > ?3 \(condition)
+                        """
                 ).execute(arguments: [now.milliseconds, service, latest.milliseconds])
                 count += db.changesCount
             }

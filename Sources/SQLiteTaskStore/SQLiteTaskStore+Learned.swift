@@ -35,6 +35,14 @@ extension SQLiteTaskStore {
                         """
                 ).execute(arguments: [milliseconds])
             }
+            // In the queue only what a person wants no earlier has to do with the wall clock.
+            try db.cachedStatement(
+                sql: """
+                    UPDATE task SET next_due_at_ms = MAX(next_due_at_ms + ?1, COALESCE(not_before_ms, next_due_at_ms + ?1))
+                    WHERE state = 'queued' AND next_due_at_ms IS NOT NULL
+                      AND (not_before_ms IS NULL OR not_before_ms < next_due_at_ms)
+                    """
+            ).execute(arguments: [milliseconds])
         }
     }
 

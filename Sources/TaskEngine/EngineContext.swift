@@ -58,7 +58,8 @@ package struct EngineContext: Sendable {
         self.logger = logger
         self.passed = passed
         callbacks = publicURL.map { CallbackWatch(publicURL: $0) }
-        gates = Gates(try await store.gates(), store: store, backoff: backoff, random: random, logger: logger)
+        gates = Gates(
+            try await store.gates(), at: time.now(), store: store, backoff: backoff, random: random, logger: logger)
         clock = ClockWatch(time)
         budget = CallBudget(time)
         submissionPacer = SubmissionPacer(time)

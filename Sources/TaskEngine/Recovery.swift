@@ -22,6 +22,8 @@ package enum Recovery {
         }
         // The clock was ahead when these were planned; they would sleep until it is there again.
         let now = context.time.now()
+        // Nothing in the queue waits longer of itself than a few seconds; what a person wants later is left alone.
+        _ = try await context.store.bringForward(in: .queued, dueAfter: now + .seconds(60), to: now)
         _ = try await context.store.bringForward(in: .running, dueAfter: now + context.polling.maxGap * 2, to: now)
         _ = try await context.store.bringForward(in: .uncertain, dueAfter: now + context.lookups.slowest * 2, to: now)
         var open: [TaskState: Int] = [:]

@@ -162,7 +162,8 @@ import VerbatimJSON
 }
 
 @Suite struct AbsenceProofTests {
-    private let proof = AbsenceProof(readings: 3, span: .seconds(120))
+    private let proof = AbsenceProof(
+        readings: 3, span: .seconds(120), seen: { ManualTimeSource.start + .seconds(1_000) - $0 })
     private let now = ManualTimeSource.start + .seconds(1_000)
 
     private func task(

@@ -501,8 +501,9 @@ import VerbatimJSON
             running.lastPendingAt = now + .seconds(3)
             running.progressAt = now + .seconds(2)
             let queued = TrackedTask.task(2, notBefore: now + .seconds(70))
+            let ready = TrackedTask.task(4)
             let uncertain = TrackedTask.task(3, state: .uncertain)
-            for task in [running, queued, uncertain] { _ = try await store.insert(.new(task)) }
+            for task in [running, queued, uncertain, ready] { _ = try await store.insert(.new(task)) }
             try await store.moveSchedule(by: .seconds(-3_600))
             var moved = running
             moved.nextDueAt = running.nextDueAt.map { $0 - .seconds(3_600) }
@@ -511,6 +512,7 @@ import VerbatimJSON
             moved.progressAt = now - .seconds(3_598)
             #expect(try await store.task(running.id) == moved)
             #expect(try await store.task(queued.id) == queued)
+            #expect(try await store.task(ready.id)?.nextDueAt == ready.nextDueAt.map { $0 - .seconds(3_600) })
             #expect(try await store.task(uncertain.id)?.nextDueAt == uncertain.nextDueAt.map { $0 - .seconds(3_600) })
         }
     }

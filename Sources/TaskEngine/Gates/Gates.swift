@@ -26,8 +26,12 @@ package final class Gates: Sendable {
     private let random: EngineRandom
     private let logger: Logger
 
-    init(_ stored: [StoredGate], store: any TaskStore, backoff: Backoff, random: EngineRandom, logger: Logger) {
-        gates = Mutex(Dictionary(uniqueKeysWithValues: stored.map { (Key(kind: $0.kind, name: $0.name), $0) }))
+    init(
+        _ stored: [StoredGate], at now: Timestamp, store: any TaskStore, backoff: Backoff, random: EngineRandom,
+        logger: Logger
+    ) {
+        gates = Mutex(
+            Dictionary(uniqueKeysWithValues: stored.map { (Key(kind: $0.kind, name: $0.name), $0.corrected(at: now)) }))
         self.store = store
         self.backoff = backoff
         self.random = random
@@ -99,7 +103,10 @@ package final class Gates: Sendable {
     func move(by jump: Duration) async {
         let closed = gates.withLock { gates in gates.values.filter { $0.closedUntil != nil } }
         for gate in closed {
-            await changeOrLog(gate.kind, gate.name) { $0.closedUntil = $0.closedUntil.map { $0 + jump } }
+            await changeOrLog(gate.kind, gate.name) { gate in
+                gate.closedUntil = gate.closedUntil.map { $0 + jump }
+                gate.lastErrorAt = gate.lastErrorAt.map { $0 + jump }
+            }
         }
     }
 
@@ -145,5 +152,17 @@ package final class Gates: Sendable {
             return gate
         }
         try await store.save(changed)
+    }
+}
+
+extension StoredGate {
+    /// The gate as it is after a start: where its last error has yet to happen, the clock was ahead and was set back since,
+    /// and it stays closed for as long as it would have from then.
+    fileprivate func corrected(at now: Timestamp) -> StoredGate {
+        guard let lastErrorAt, lastErrorAt > now else { return self }
+        var gate = self
+        gate.closedUntil = closedUntil.map { $0 - (lastErrorAt - now) }
+        gate.lastErrorAt = now
+        return gate
     }
 }

@@ -6,6 +6,8 @@ struct AbsenceProof {
     let readings: Int
     /// … over at least so long.
     let span: Duration
+    /// How long ago a moment was for certain, whatever was done to the clock since.
+    let seen: @Sendable (Timestamp) -> Duration
 
     /// What another complete reading at `now` without the task leads to.
     ///
@@ -15,7 +17,7 @@ struct AbsenceProof {
         // The provider has called back for it, so it has it, whatever its list shows.
         guard task.callbacks.count == 0 else { return .lookupUndecided }
         guard let attempt = task.attempt, attempt.absentReadings + 1 >= readings,
-            now - (attempt.firstAbsentAt ?? now) >= span
+            seen(attempt.firstAbsentAt ?? now) >= span
         else { return .absentFromList }
         if attempt.isProbablyRefused, let refusal = task.failure { return .givenUp(refusal, .refusalConfirmed) }
         switch task.onUncertain {

@@ -165,7 +165,7 @@ extension PollScheduler {
         let slow = context.catalog.endpoint(task.endpoint)?.upperDuration ?? .zero
         let isLost =
             task.misses + 1 >= context.limits.missesBeforeLost
-            && now - (task.firstMissAt ?? now) >= max(context.limits.missSpan, slow * 2)
+            && context.clock.spanSeen(since: task.firstMissAt ?? now) >= max(context.limits.missSpan, slow * 2)
         return isLost ? .vanished : .missed
     }
 

@@ -80,7 +80,9 @@ package struct Reconciler: WorkLoop {
         let provesAbsence = reading.isComplete && known.isComplete && shows(work.control, in: reading)
         let looking = Set(work.tasks.map(\.id))
         let nextLookups = Dictionary(uniqueKeysWithValues: work.tasks.map { ($0.id, nextLookup(of: $0)) })
-        let proof = AbsenceProof(readings: context.limits.absentReadings, span: context.limits.absentSpan)
+        let proof = AbsenceProof(
+            readings: context.limits.absentReadings, span: context.limits.absentSpan,
+            seen: { [clock = context.clock] moment in clock.spanSeen(since: moment) })
         do throws(TaskStoreError) {
             let changes = try await context.store.settle(
                 service: work.service, attemptedIn: work.window,

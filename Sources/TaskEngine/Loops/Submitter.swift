@@ -89,20 +89,25 @@ package struct Submitter: WorkLoop {
             if let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
                 return min(comeBack ?? slot, slot)
             }
-            let rate = context.limits.submissionsPerSecond ?? profile.limits.submitsPerSecond
-            context.submissionPacer.take(service, perSecond: rate)
             let token = context.callbackToken(for: candidate, of: profile)
             let change = try await context.store.apply(
                 .submissionStarted(callback: token?.digest), to: candidate.id, at: now,
                 nextDueAt: now + context.timeout(of: profile))
             // A person may have cancelled it since it was read.
             guard let change, change.transition == .advance(to: .submitting) else { continue }
+            // What is claimed together goes out together: the distance counts from here, however long the disk took.
+            pace(profile)
             let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
             work.append(Work(task: change.task, profile: profile, callbackURL: callbackURL))
             context.announce([change])
             room -= 1
         }
         return comeBack
+    }
+
+    private func pace(_ profile: EndpointProfile) {
+        context.submissionPacer.take(
+            profile.name.service, perSecond: context.limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
     }
 
     private func isSending(_ service: String) async throws(TaskStoreError) -> Bool {

@@ -37,8 +37,21 @@ final class ClockWatch: Sendable {
         state = Mutex(State(wall: now, elapsed: time.elapsed(), watchingSince: now))
     }
 
-    /// Since when nothing could happen unseen: the start, or the end of the machine's latest sleep.
+    /// Since when nothing could happen unseen: the start, the end of the machine's latest sleep, or when the clock was set.
     var watchingSince: Timestamp { state.withLock { $0.watchingSince } }
+
+    /// How long ago that moment, told by the wall clock, was for certain.
+    ///
+    /// Never longer than somebody has been watching: a clock that was set while the daemon was down, or a moment ago, makes
+    /// any moment as old as one likes, and what rests on it (that a task is gone, that one may be sent again) is paid for.
+    func spanSeen(since moment: Timestamp) -> Duration {
+        state.withLock { state in
+            // As the wall clock would be if nobody had touched it since the last look.
+            let now = state.wall + (time.elapsed() - state.elapsed)
+            let since = moment <= now ? max(moment, state.watchingSince) : state.watchingSince
+            return max(now - since, .zero)
+        }
+    }
 
     /// Compares the clocks.
     func look() -> Finding {
@@ -68,7 +81,7 @@ final class ClockWatch: Sendable {
             guard let pending = state.pending else { return }
             state.wall = pending.wall
             state.elapsed = pending.elapsed
-            state.watchingSince = state.watchingSince + pending.jump
+            state.watchingSince = pending.wall
             state.pending = nil
         }
     }

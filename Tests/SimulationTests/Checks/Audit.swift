@@ -265,16 +265,19 @@ final class Audit {
 
     // MARK: Pace
 
-    /// Of any twenty queries in a row the last comes as much later as the rate says, but for those under way together.
+    /// Of any so many queries in a row the last comes as much later as the rate says, but for those under way together.
+    ///
+    /// The more there are the less those few matter, and few histories have a rush that is long.
     private func checkPace() throws {
-        let (many, together) = (20, 8)
+        let together = 8
         let polls = world.truth.polls
         guard polls.count > checkedPolls else { return }
         checkedPolls = polls.count
-        guard polls.count >= pollsBefore + many, world.clock.jumps == 0 else { return }
-        let span = polls[polls.count - 1].steady - polls[polls.count - many].steady
-        let least = Int64(many - together) * 1_000 / ProviderWords.pollsPerSecond
-        guard span >= least else { throw Violation(.pollRate, "\(many) queries within \(span) ms") }
+        for many in [20, 40, 80] where polls.count >= pollsBefore + many && world.clock.jumps == 0 {
+            let span = polls[polls.count - 1].steady - polls[polls.count - many].steady
+            let least = Int64(many - together) * 1_000 / ProviderWords.pollsPerSecond
+            guard span >= least else { throw Violation(.pollRate, "\(many) queries within \(span) ms") }
+        }
     }
 }
 

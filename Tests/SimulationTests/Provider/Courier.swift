@@ -38,6 +38,7 @@ final class Courier: Sendable {
         var deliveries: [Delivery] = []
         var count = 0
         var isFair = false
+        var contradicted: Set<String> = []
     }
 
     private let state = Mutex(State())
@@ -87,7 +88,10 @@ final class Courier: Sendable {
             add(.lie, start + Int64(dice.roll(0...20_000)))
             add(.truth, soon)
         case 6:
-            if record.ending == .succeeded { add(.contradiction, soon) }
+            if record.ending == .succeeded {
+                add(.contradiction, soon)
+                state.withLock { _ = $0.contradicted.insert(record.id) }
+            }
             add(.truth, soon + Int64(dice.roll(0...2_000)))
         case 7: add(.garbage, start + Int64(dice.roll(0...60_000)))
         case 8: add(.truth, soon, isLastWord: true)
@@ -97,6 +101,9 @@ final class Courier: Sendable {
             add(.forgery, start + Int64(dice.roll(0...60_000)), token: String(token.reversed()))
         }
     }
+
+    /// Whether the provider tells two ends of that task; it must then be there to be asked which is true.
+    func contradicts(_ record: String) -> Bool { state.withLock { $0.contradicted.contains(record) } }
 
     /// What is to be delivered by now, in the order of its time.
     var due: [Delivery] {

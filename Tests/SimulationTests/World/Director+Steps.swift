@@ -19,7 +19,9 @@ extension Director {
             world.isDiskFull.toggle()
             world.trace.note(world.isDiskFull ? "the disk is full" : "the disk has room again")
         }
-        if dice.happens(weather.forgetting), let record = dice.pick(world.truth.records) {
+        if dice.happens(weather.forgetting), let record = dice.pick(world.truth.records),
+            !world.courier.contradicts(record.id)
+        {
             world.trace.note("the provider forgets \(record.id)")
             world.truth.forget(record.id)
         }
@@ -130,9 +132,11 @@ extension Director {
         guard life != nil else { return nil }
         if steps > 8_000 || world.clock.steady - (healedAt ?? 0) > 2 * 86_400_000 {
             let open = audit.tasks.filter { !$0.hasEnded }.map {
-                "\($0.id) \($0.endpoint) \($0.state) \($0.onUncertain)"
+                "\($0.id) \($0.endpoint) \($0.state) \($0.onUncertain), due at \($0.nextDueAt.map { String(world.clock.steady(at: Timestamp(milliseconds: $0))) } ?? "never")"
             }
-            throw Violation(.everythingEnds, "still open: \(open.joined(separator: ", "))")
+            throw Violation(
+                .everythingEnds,
+                "at \(world.clock.steady) ms after \(steps) steps: still open: \(open.joined(separator: ", "))")
         }
         // Not while a pause from before is still being stored, which could be the later one.
         let isQuiet = !world.turnstile.waiting.contains { $0.player.hasPrefix("person") }

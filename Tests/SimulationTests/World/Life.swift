@@ -57,7 +57,8 @@ struct Life: Sendable {
         mutant?.limits?(&limits)
         let context = try await EngineContext(
             store: store, catalog: world.catalog,
-            transport: mutant?.wrap(upstream) ?? upstream, limits: limits, hasToken: { _ in true },
+            transport: mutant?.wrap(upstream) ?? upstream, limits: limits, polling: world.polling,
+            hasToken: { _ in true },
             callbacksAt: world.usesCallbacks ? Courier.publicURL : nil, time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })

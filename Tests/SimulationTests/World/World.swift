@@ -1,3 +1,4 @@
+import PollingPolicy
 import ProviderCatalog
 import Synchronization
 import TaskModel
@@ -12,6 +13,8 @@ final class World: Sendable {
     let dice: Dice
     let truth: ProviderTruth
     let courier: Courier
+    /// When tasks are asked for: in one history of three so often that only the provider's rate holds it back.
+    let polling: PollingPolicy
     /// Whether the daemons of this history ask for callbacks.
     let usesCallbacks: Bool
     private let state: Mutex<State>
@@ -31,6 +34,10 @@ final class World: Sendable {
         dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
         // Half of the histories, whatever their dice; the kept seeds are older than callbacks.
         usesCallbacks = seed / 3 % 2 == 1
+        polling =
+            seed % 3 == 0
+            ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
+            : PollingPolicy()
         courier = Courier(dice: Dice(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
         truth = ProviderTruth(dice: dice, clock: clock, trace: trace, courier: courier)
         state = Mutex(State(weather: Weather(dice: dice)))

@@ -6,6 +6,7 @@ import TaskModel
 import TaskStore
 import TaskTesting
 import Testing
+import VerbatimJSON
 
 /// A wall clock that is set while tasks run, and a machine that sleeps.
 @Suite(.timeLimit(.minutes(5))) struct ClockTests {
@@ -73,6 +74,86 @@ import Testing
         }
         #expect(world.time.elapsed() - start <= PollingPolicy().maxGap)
         #expect(world.provider.sent.count == 1)
+    }
+
+    @Test
+    func `a clock that was set back while the daemon was down holds up no queue, but for what a person wants later`()
+        async throws
+    {
+        let world = try await EngineWorld()
+        let now = world.time.now()
+        let later = now + .seconds(3_600)
+        let queued = try await world.insert(.task(1, state: .queued, at: later))
+        var wanted = TrackedTask.task(2, state: .queued, at: later)
+        wanted.notBefore = now + .seconds(7_200)
+        wanted.nextDueAt = wanted.notBefore
+        try await world.insert(wanted)
+        try await Recovery.run(world.context)
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(queued).state == .running)
+        #expect(try await world.task(wanted.id).nextDueAt == wanted.notBefore)
+    }
+
+    @Test func `a clock that is set back while the daemon runs holds up no queue`() async throws {
+        let world = try await EngineWorld()
+        world.time.setWallClock(by: .seconds(3_600))
+        _ = try await world.engine.scheduler.step()
+        let id = try await world.submit()
+        world.time.setWallClock(by: .seconds(-3_600))
+        _ = try await world.engine.scheduler.step()
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+    }
+
+    @Test func `a gate that was closed by a clock that was ahead opens in its time after a start`() async throws {
+        let world = try await EngineWorld()
+        world.time.setWallClock(by: .seconds(3_600))
+        _ = try await world.engine.scheduler.step()
+        try await world.insert(.task(1, state: .running, at: world.time.now()))
+        world.provider.play { _ async throws(UpstreamTransportError) in
+            .error("rate_limited", status: 429, retryAfter: .seconds(90))
+        }
+        _ = try await world.engine.scheduler.step()
+        #expect(world.provider.sent.count == 1)
+
+        world.time.setWallClock(by: .seconds(-3_600))
+        let next = try await EngineWorld(time: world.time, from: world)
+        next.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("remote-1")) }
+        try await Recovery.run(next.context)
+        #expect(try await next.engine.scheduler.step() - world.time.now() <= .seconds(90))
+        #expect(next.provider.sent.isEmpty)
+        world.time.advance(by: .seconds(91))
+        _ = try await next.engine.scheduler.step()
+        #expect(next.provider.sent.count == 1)
+    }
+
+    @Test func `a clock that is set forward makes no task lost and nothing absent`() async throws {
+        let world = try await EngineWorld()
+        let running = try await world.insert(.task(1, state: .running))
+        let lost = try await world.insert(
+            .task(2, state: .uncertain, endpoint: "capped/a", onUncertain: .resubmitIfAbsent))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.body["action"]?.string == "retrieve" ? .json([:]) : .items([])
+        }
+        func look(_ seconds: Int) async throws {
+            for _ in 0..<seconds {
+                _ = try await world.engine.scheduler.step()
+                _ = try await world.engine.reconciler.step()
+                world.time.advance(by: .seconds(1))
+            }
+        }
+        try await look(60)
+        for _ in 0..<6 {
+            world.time.setWallClock(by: .seconds(86_400))
+            try await look(60)
+        }
+        #expect(try await world.task(running).state == .running)
+        #expect(try await world.task(running).misses > 3)
+        #expect(try await world.task(lost).state == .uncertain)
+        #expect(try await world.task(lost).attempt.map { $0.absentReadings >= 3 } == true)
+        #expect(world.provider.paid.isEmpty)
     }
 
     @Test func `a clock that is set back keeps no gate closed an hour longer`() async throws {
