@@ -19,7 +19,7 @@ struct SchedulerBenchmarks {
 
     func run() async throws {
         let sizes = place.isQuick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000]
-        var first: (poll: Double, submit: Double)?
+        var first: Costs?
         for size in sizes {
             let costs = try await costs(size, kinds: 4)
             report.plot("per poll", at: size, costs.poll, in: .cost)
@@ -29,19 +29,32 @@ struct SchedulerBenchmarks {
             let bar = size == 1_000_000 ? 1.5 : nil
             let words = "\(size.formatted()) running tasks"
             report.add(
-                "scheduler: one poll among \(words)", costs.poll, " µs", limit: base.poll, of: "1,000 tasks", bar: bar,
+                "scheduler: one query among \(words)", costs.poll, " µs", limit: base.poll, of: "1,000 tasks", bar: bar,
                 below: true)
+            report.add(
+                "scheduler: deciding about one task among \(words)", costs.deciding, " µs", limit: base.deciding,
+                of: "1,000 tasks", below: true)
             report.add(
                 "store: one submit among \(words)", costs.submit, " µs", limit: base.submit, of: "1,000 tasks",
                 bar: bar,
                 below: true)
         }
         let many = try await costs(100_000, kinds: 20)
-        report.add("scheduler: one poll among 100,000 tasks of 20 endpoints", many.poll, " µs")
+        report.add("scheduler: one query among 100,000 tasks of 20 endpoints", many.poll, " µs")
+        report.add("scheduler: deciding about one of them, bar 50 µs", many.deciding, " µs")
     }
 
-    /// Microseconds of wall clock per poll and per stored submission.
-    private func costs(_ size: Int, kinds: Int) async throws -> (poll: Double, submit: Double) {
+    /// Microseconds of wall clock.
+    private struct Costs {
+        /// For one query, with everything that comes of it on disk.
+        let poll: Double
+        /// For the decision whom to ask when, for each task that is asked about.
+        let deciding: Double
+        /// For one stored submission.
+        let submit: Double
+    }
+
+    private func costs(_ size: Int, kinds: Int) async throws -> Costs {
         let directory = try place.directory("scheduler-\(size)-\(kinds)")
         let start = Timestamp(Date())
         try SeededDatabase.make(directory + "/pollux.sqlite", tasks: size, kinds: kinds, now: start)
@@ -54,19 +67,27 @@ struct SchedulerBenchmarks {
             logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
         let scheduler = PollScheduler(context)
         var polls = 0
+        var deciding: UInt64 = 0
         var spent: UInt64 = 0
         let wanted = place.isQuick ? 300 : 2_000
         while polls < wanted {
             let before = provider.sent
             let began = Clock.nanoseconds
-            let next = try await scheduler.step()
+            var work: [PollRound] = []
+            let next = try await scheduler.claim(into: &work, at: time.now())
+            deciding += Clock.nanoseconds - began
+            await withDiscardingTaskGroup { group in
+                for round in work { group.addTask { await scheduler.perform(round) } }
+            }
             spent += Clock.nanoseconds - began
             polls += provider.sent - before
             time.advance(to: next)
         }
         let submit = try await submits(on: store, count: place.isQuick ? 2_000 : 20_000, now: time.now())
         try store.close()
-        return (Double(spent) / 1_000 / Double(polls), submit)
+        return Costs(
+            poll: Double(spent) / 1_000 / Double(polls), deciding: Double(deciding) / 1_000 / Double(provider.asked),
+            submit: submit)
     }
 
     private func submits(on store: SQLiteTaskStore, count: Int, now: Timestamp) async throws -> Double {
@@ -112,17 +133,23 @@ final class SteppedTime: TimeSource {
 
 /// Says of every task, at once, that it is still running.
 final class InstantProvider: UpstreamTransport {
-    private let count = Mutex(0)
+    private let counts = Mutex((sent: 0, asked: 0))
 
-    var sent: Int { count.withLock { $0 } }
+    var sent: Int { counts.withLock { $0.sent } }
+    /// How many tasks were asked about.
+    var asked: Int { counts.withLock { $0.asked } }
 
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        count.withLock { $0 += 1 }
         let asked = (try? JSONValue(parsing: String(decoding: request.body ?? [], as: UTF8.self), limits: .lenient))?
             .object
-        if let ids = asked?["ids"]?.array {
+        let ids = asked?["ids"]?.array
+        counts.withLock { counts in
+            counts.sent += 1
+            counts.asked += ids?.count ?? 1
+        }
+        if let ids {
             let items = ids.compactMap(\.string).map(Self.record).joined(separator: ",")
             return UpstreamReply(status: 200, body: Array("{\"items\":[\(items)],\"count\":\(ids.count)}".utf8))
         }

@@ -29,14 +29,26 @@ extension String {
     /// The text with all but RFC 3986's unreserved characters escaped, for one segment of a path or one value of a query.
     package var percentEncoded: String {
         // A segment of dots alone would be folded away on its way.
-        let keepsDots = contains { $0 != "." }
+        let keepsDots = utf8.contains { $0 != UInt8(ascii: ".") }
+        func isKept(_ byte: UInt8) -> Bool { byte == UInt8(ascii: ".") ? keepsDots : byte.isUnreserved }
+        // Ids, the usual case, are such by themselves.
+        guard !utf8.allSatisfy(isKept) else { return self }
         return utf8.map { byte in
-            let character = Character(Unicode.Scalar(byte))
-            let isUnreserved =
-                character.isASCII && (character.isLetter || character.isNumber || "-_~".contains(character))
-            guard !isUnreserved, !(character == "." && keepsDots) else { return String(character) }
+            guard !isKept(byte) else { return String(Unicode.Scalar(byte)) }
             return "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
         }.joined()
+    }
+}
+
+extension UInt8 {
+    /// Whether RFC 3986 lets the character stand as it is; dots apart.
+    fileprivate var isUnreserved: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 }
 

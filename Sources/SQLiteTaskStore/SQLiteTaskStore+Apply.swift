@@ -28,7 +28,7 @@ extension SQLiteTaskStore {
         try await write { db in
             let statement = try db.cachedStatement(
                 sql: "UPDATE task SET next_due_at_ms = ? WHERE id = ? AND next_due_at_ms IS NOT NULL")
-            for id in ids { try statement.execute(arguments: [nextDueAt.milliseconds, id.text]) }
+            for id in ids { try statement.execute(binding: ColumnValue(nextDueAt), .text(id.text)) }
         }
     }
 
@@ -69,7 +69,7 @@ extension SQLiteTaskStore {
             // The record of a running task is mostly the one that is there already; then its page stays clean.
             let text = response.text
             try db.cachedStatement(sql: "UPDATE task_payload SET response = ? WHERE task_key = ? AND response IS NOT ?")
-                .execute(arguments: [text, row.key, text])
+                .execute(binding: .text(text), .integer(row.key), .text(text))
         }
         if let entry = change.logEntry { try append(entry, of: row.key, in: db) }
         return change
@@ -90,11 +90,11 @@ extension SQLiteTaskStore {
         let changed = after.indices.filter { before[$0] != after[$0] }
         guard !changed.isEmpty else { return }
         let assignments = changed.map { TaskRow.mutableColumns[$0] + " = ?" }.joined(separator: ", ")
-        let arguments = changed.map { after[$0] } + [row.key.databaseValue]
+        let values = changed.map { after[$0] } + [.integer(row.key)]
         try db.cachedStatement(
             sql: "UPDATE task SET \(assignments) WHERE task_key = ? AND state = \(row.task.state.literal)"
         )
-        .execute(arguments: StatementArguments(arguments))
+        .execute(binding: values)
         precondition(db.changesCount == 1, "a row changed inside our own transaction")
     }
 

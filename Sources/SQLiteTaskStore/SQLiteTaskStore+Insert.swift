@@ -44,17 +44,15 @@ extension SQLiteTaskStore {
     }()
 
     private static func insert(_ task: TrackedTask, payload: TaskPayload, in db: Database) throws {
-        let fixed: [DatabaseValue] = [
-            task.id.text.databaseValue, task.endpoint.text.databaseValue, task.endpoint.service.databaseValue,
-            task.priority.databaseValue, task.onUncertain.rawValue.databaseValue,
-            task.createdAt.milliseconds.databaseValue, task.notBefore?.milliseconds.databaseValue ?? .null,
-            task.model?.databaseValue ?? .null, task.hasOwnCallback.databaseValue,
+        let fixed: [ColumnValue] = [
+            .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service), ColumnValue(task.priority),
+            .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
+            ColumnValue(task.model), ColumnValue(task.hasOwnCallback),
         ]
-        try db.cachedStatement(sql: insertion)
-            .execute(arguments: StatementArguments(fixed + TaskRow.mutableValues(of: task)))
+        try db.cachedStatement(sql: insertion).execute(binding: fixed + TaskRow.mutableValues(of: task))
         let key = db.lastInsertedRowID
         try db.cachedStatement(sql: "INSERT INTO task_payload (task_key, request, response) VALUES (?, ?, ?)")
-            .execute(arguments: [key, payload.request.text, payload.response?.text])
+            .execute(binding: .integer(key), .text(payload.request.text), ColumnValue(payload.response?.text))
         for (name, value) in task.labels {
             try db.cachedStatement(sql: "INSERT INTO task_label (task_key, name, value) VALUES (?, ?, ?)")
                 .execute(arguments: [key, name, value])
@@ -92,10 +90,9 @@ extension SQLiteTaskStore {
     static func append(_ entry: TaskLogEntry, of key: Int64, in db: Database) throws {
         try db.cachedStatement(
             sql: "INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?, ?)"
-        ).execute(arguments: [
-            key, entry.at.milliseconds, entry.kind, entry.from?.rawValue, entry.to.rawValue,
-            JSONValue.object(entry.detail).text,
-        ])
+        ).execute(
+            binding: .integer(key), ColumnValue(entry.at), .text(entry.kind), ColumnValue(entry.from?.rawValue),
+            .text(entry.to.rawValue), .text(JSONValue.object(entry.detail).text))
     }
 
     private static func blob(_ bytes: [UInt8]) -> DatabaseValue { Data(bytes).databaseValue }

@@ -96,21 +96,23 @@ struct TaskRow: PositionalRow {
     ]
 
     /// What an event can change, as it is to be written.
-    static func mutableValues(of task: TrackedTask) -> [DatabaseValue] {
-        let values: [(any DatabaseValueConvertible)?] = [
-            task.state.rawValue, task.isPartial, task.remoteID?.text, task.pollURL, task.traceID, task.progress,
-            task.submittedAt?.milliseconds, task.startedAt?.milliseconds, task.finishedAt?.milliseconds,
-            task.endedAt?.milliseconds, task.deadline?.milliseconds, task.nextDueAt?.milliseconds, task.attempts,
-            task.attempt?.startedAt.milliseconds, task.attempt?.endedAt?.milliseconds,
-            task.attempt?.isProbablyRefused ?? false, task.attempt?.absentReadings ?? 0,
-            task.attempt?.firstAbsentAt?.milliseconds, task.polls, task.misses, task.firstMissAt?.milliseconds,
-            task.failure?.code, task.failure?.message, task.failure?.httpStatus, task.failure?.hint,
-            task.resolution?.rawValue, task.ageFrom?.milliseconds, task.lastPendingAt?.milliseconds,
-            task.waited?.wholeMilliseconds, task.progressAt?.milliseconds, task.slowAt?.milliseconds,
-            (task.attempt?.callback).map { Data($0.bytes) }, task.callbacks.count, task.callbacks.remoteID?.text,
-            task.callbacks.latestAt?.milliseconds, task.callbacks.finalAt?.milliseconds, task.outcomeSource?.rawValue,
+    static func mutableValues(of task: TrackedTask) -> [ColumnValue] {
+        [
+            .text(task.state.rawValue), ColumnValue(task.isPartial), ColumnValue(task.remoteID?.text),
+            ColumnValue(task.pollURL), ColumnValue(task.traceID), ColumnValue(task.progress),
+            ColumnValue(task.submittedAt), ColumnValue(task.startedAt), ColumnValue(task.finishedAt),
+            ColumnValue(task.endedAt), ColumnValue(task.deadline), ColumnValue(task.nextDueAt),
+            ColumnValue(task.attempts), ColumnValue(task.attempt?.startedAt), ColumnValue(task.attempt?.endedAt),
+            ColumnValue(task.attempt?.isProbablyRefused ?? false), ColumnValue(task.attempt?.absentReadings ?? 0),
+            ColumnValue(task.attempt?.firstAbsentAt), ColumnValue(task.polls), ColumnValue(task.misses),
+            ColumnValue(task.firstMissAt), ColumnValue(task.failure?.code), ColumnValue(task.failure?.message),
+            ColumnValue(task.failure?.httpStatus), ColumnValue(task.failure?.hint),
+            ColumnValue(task.resolution?.rawValue), ColumnValue(task.ageFrom), ColumnValue(task.lastPendingAt),
+            ColumnValue(task.waited?.wholeMilliseconds), ColumnValue(task.progressAt), ColumnValue(task.slowAt),
+            ColumnValue(task.attempt?.callback?.bytes), ColumnValue(task.callbacks.count),
+            ColumnValue(task.callbacks.remoteID?.text), ColumnValue(task.callbacks.latestAt),
+            ColumnValue(task.callbacks.finalAt), ColumnValue(task.outcomeSource?.rawValue),
         ]
-        return values.map { $0?.databaseValue ?? .null }
     }
 }
 

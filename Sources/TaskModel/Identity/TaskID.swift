@@ -8,11 +8,23 @@ package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Makes a new id from the time and 74 random bits.
     package init(at now: Timestamp, using random: inout some RandomNumberGenerator) {
         let time = UInt64(clamping: now.milliseconds) & 0xffff_ffff_ffff
-        let high = time << 16 | 0x7000 | UInt64.random(in: 0...0xfff, using: &random)
-        let low = 0x8000_0000_0000_0000 | UInt64.random(in: 0...0x3fff_ffff_ffff_ffff, using: &random)
-        let digits = Self.hexadecimal(high) + Self.hexadecimal(low)
-        text = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32]
-            .map { String(decoding: digits[$0], as: UTF8.self) }.joined(separator: "-")
+        // Whole words of the generator, of which bits are masked off: a range would have to be drawn for.
+        let high = time << 16 | 0x7000 | random.next() & 0xfff
+        let low = 0x8000_0000_0000_0000 | random.next() & 0x3fff_ffff_ffff_ffff
+        text = String(unsafeUninitializedCapacity: 36) { characters in
+            var place = 0
+            for nibble in 0..<32 {
+                if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
+                    characters[place] = UInt8(ascii: "-")
+                    place += 1
+                }
+                let word = nibble < 16 ? high : low
+                let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (nibble & 15)) & 0xf)
+                characters[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                place += 1
+            }
+            return place
+        }
     }
 
     /// Reads an id as a person or program wrote it, in either case; nil if it is none.
@@ -42,13 +54,6 @@ package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
     package var description: String { text }
 
     package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
-
-    private static func hexadecimal(_ value: UInt64) -> [UInt8] {
-        (0..<16).map { place in
-            let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place) & 0xf)
-            return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-        }
-    }
 
     private static func isHexadecimal(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
