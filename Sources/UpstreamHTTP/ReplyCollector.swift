@@ -15,7 +15,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
     private struct State {
         var hasSentHead = false
         var status = 0
-        var retryAfter: String?
+        var headers: [String: String] = [:]
         var body: [UInt8] = []
     }
 
@@ -46,7 +46,9 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
     func didReceiveHead(task: HTTPClient.Task<UpstreamReply>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
         state.withLock { state in
             state.status = Int(head.status.code)
-            state.retryAfter = head.headers.first(name: "Retry-After")
+            for (name, value) in head.headers where state.headers[name.lowercased()] == nil {
+                state.headers[name.lowercased()] = value
+            }
         }
         return task.eventLoop.makeSucceededVoidFuture()
     }
@@ -63,8 +65,9 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
     func didFinishRequest(task: HTTPClient.Task<UpstreamReply>) throws -> UpstreamReply {
         state.withLock { state in
             UpstreamReply(
-                status: state.status, retryAfter: state.retryAfter.flatMap { RetryAfter.read($0, now: now()) },
-                body: state.body)
+                status: state.status,
+                retryAfter: state.headers["retry-after"].flatMap { RetryAfter.read($0, now: now()) },
+                headers: state.headers, body: state.body)
         }
     }
 }

@@ -58,6 +58,7 @@ import UpstreamHTTP
         let reply = try result.get()
         #expect(reply.status == 200)
         #expect(reply.retryAfter == nil)
+        #expect(reply.headers["content-length"] != nil)
         #expect(String(decoding: reply.body, as: UTF8.self) == #"{"task_id":"r-1"}"#)
         let request = try #require(server.requests.first)
         #expect(server.requests.count == 1)

@@ -98,7 +98,7 @@ struct ProviderDefinition {
     private static let endpointFields =
         readingFields + [
             "submit", "own_id", "record_type", "always_asynchronous", "submission_timeout_seconds", "typical_seconds",
-            "upper_seconds", "artefacts",
+            "upper_seconds", "min_gap_seconds", "artefacts",
         ]
 
     private static func endpoints(
@@ -147,6 +147,7 @@ struct ProviderDefinition {
         profile.submissionTimeout = try fields.seconds("submission_timeout_seconds")
         profile.typicalDuration = try fields.seconds("typical_seconds")
         profile.upperDuration = try fields.seconds("upper_seconds")
+        profile.minGap = try fields.seconds("min_gap_seconds")
         profile.artefacts = try fields.pointers("artefacts") ?? []
         if let typical = profile.typicalDuration, let upper = profile.upperDuration, upper < typical {
             throw fields.error("upper_seconds", "expected no less than typical_seconds")

@@ -6,7 +6,7 @@ enum WireDefinition {
     private static let fields = [
         "summary", "submit", "accepted", "poll", "batch", "list", "state", "progress", "times", "trace_id", "results",
         "result", "cancel", "error", "max_in_flight", "submits_per_second", "submission_timeout_seconds",
-        "typical_seconds", "upper_seconds", "artefact_lifetime_seconds",
+        "typical_seconds", "upper_seconds", "min_gap_seconds", "artefact_lifetime_seconds",
     ]
 
     static func endpoints(
@@ -39,6 +39,7 @@ enum WireDefinition {
         profile.submissionTimeout = try fields.seconds("submission_timeout_seconds")
         profile.typicalDuration = try fields.seconds("typical_seconds")
         profile.upperDuration = try fields.seconds("upper_seconds")
+        profile.minGap = try fields.seconds("min_gap_seconds")
         profile.artefacts = try fields.places("results") ?? []
         profile.artefactLifetime = try fields.span("artefact_lifetime_seconds")
         if let typical = profile.typicalDuration, let upper = profile.upperDuration, upper < typical {
@@ -149,9 +150,14 @@ enum WireDefinition {
     }
 
     private static func readPoll(_ fields: DefinitionFields, into wire: inout Wire) throws(CatalogError) {
-        if let poll = try fields.fields("poll", allowed: callFields + ["id"]) {
+        if let poll = try fields.fields("poll", allowed: callFields + ["id", "wait"]) {
             wire.poll = try call(poll, method: "GET", places: ["id"], needsPath: wire.acceptance.pollURL.isEmpty)
             wire.recordID = try poll.places("id") ?? []
+            if let wait = try poll.fields("wait", allowed: ["header", "unit"]) {
+                wire.waitHeader = Wire.WaitHeader(
+                    name: try wait.required("header", wait.text).lowercased(),
+                    unit: try wait.choice("unit") ?? .seconds)
+            }
         } else if wire.acceptance.pollURL.isEmpty {
             throw fields.error("poll", "this field is missing, and accepted.poll_url is too: nothing says where to ask")
         }

@@ -28,12 +28,15 @@ package struct UpstreamReply: Sendable, Hashable {
     package let status: Int
     /// How long the provider asks us to stay away, from `Retry-After`, given in seconds or as a date.
     package let retryAfter: Duration?
+    /// The header fields by their names in small letters; of repeated ones the first.
+    package let headers: [String: String]
     /// The body as it came.
     package let body: [UInt8]
 
-    package init(status: Int, retryAfter: Duration? = nil, body: [UInt8]) {
+    package init(status: Int, retryAfter: Duration? = nil, headers: [String: String] = [:], body: [UInt8]) {
         self.status = status
         self.retryAfter = retryAfter
+        self.headers = headers
         self.body = body
     }
 }

@@ -41,6 +41,8 @@ package struct EndpointProfile: Sendable, Hashable {
     package var typicalDuration: Duration?
     /// What about nine of ten tasks stay below, by the same documents.
     package var upperDuration: Duration?
+    /// How far apart two polls of one task must be at the least, where the provider says so.
+    package var minGap: Duration?
     /// Shared by all endpoints of the service.
     package var limits: ServiceLimits
     /// What this provider and endpoint mean by their words, codes and members.

@@ -13,6 +13,8 @@ package struct Wire: Sendable, Hashable {
     var acceptance: Acceptance
     /// Asks for one task; nil where only an address from the reply leads to it.
     var poll: Call?
+    /// The header field of a reply that says how long to wait before the next poll.
+    var waitHeader: WaitHeader?
     /// Where a record repeats the id that was asked for.
     var recordID: [JSONPointer] = []
     var batch: Batch?
@@ -40,6 +42,15 @@ package struct Wire: Sendable, Hashable {
             let name: String
             let template: Template
         }
+    }
+
+    /// A header field that holds a number.
+    struct WaitHeader: Sendable, Hashable {
+        enum Unit: String, Sendable, CaseIterable { case seconds, milliseconds }
+
+        /// In small letters.
+        let name: String
+        let unit: Unit
     }
 
     /// Where a callback URL goes, and how a delivery is read where it is no record as a poll brings.

@@ -5,11 +5,19 @@ import TaskStore
 
 extension EngineContext {
     /// When to ask for a running task next, if `riders` tasks of its service usually share a call.
-    func nextPoll(of task: TrackedTask, at now: Timestamp, sharedBy riders: Int = 1) async -> Timestamp {
+    ///
+    /// Never sooner than the provider allows: `leaveAlone` is what its latest reply asked for.
+    func nextPoll(
+        of task: TrackedTask, at now: Timestamp, sharedBy riders: Int = 1, leaveAlone: Duration? = nil
+    ) async -> Timestamp {
         let experience = await experiences.experience(of: task.endpoint)
         let age = experience.age(of: task, at: now)
         var history = PollHistory(
-            submittedAt: now - age, unrecognisedInARow: unrecognised.inARow(task.id))
+            submittedAt: now - age,
+            retryNotBefore: [leaveAlone, catalog.endpoint(task.endpoint)?.minGap].compactMap(\.self).max().map {
+                now + $0
+            },
+            unrecognisedInARow: unrecognised.inARow(task.id))
         if let percent = task.progress, let since = task.progressAt {
             history.progress = PollHistory.Progress(percent: percent, since: min(since, now))
         }

@@ -17,7 +17,7 @@ extension PollScheduler {
         let ids = work.tasks.compactMap(\.remoteID)
         if work.tasks.count > 1, let request = work.profile.batchLookup(ids) {
             let verdict = await send(request, of: work, counting: &lessons).map {
-                work.profile.readBatch($0, of: ids).asked(at: askedAt)
+                work.profile.readBatch($0, of: ids).asked(at: askedAt, leaveAlone: work.profile.leaveAlone(after: $0))
             }
             await finish(work, with: verdict, teaching: lessons)
         } else if let id = first.remoteID {
@@ -35,7 +35,9 @@ extension PollScheduler {
         let profile = work.profile
         do throws(RequestProblem) {
             let request = try profile.lookup(id, pollURL: task.pollURL)
-            let verdict = await send(request, of: work, counting: &lessons).map { profile.readLookup($0, of: id) }
+            let verdict = await send(request, of: work, counting: &lessons).map {
+                profile.readLookup($0, of: id).leavingAlone(profile.leaveAlone(after: $0))
+            }
             guard case .success(.observed(let done)) = verdict, case .succeeded = done.verdict,
                 let request = try profile.resultRequest(of: id, record: done.record)
             else { return verdict }
@@ -129,10 +131,12 @@ extension PollScheduler {
         for (task, event) in seen {
             var asSeen = task
             var isPending = false
+            var leaveAlone: Duration?
             switch event {
             case .observed(let observation) where observation.verdict == .pending:
                 context.notice(observation, of: task, at: now)
                 asSeen = asSeen.pending(observation, at: now)
+                leaveAlone = observation.leaveAloneFor
                 isPending = true
             case .observed(let observation), .endedByCallback(let observation):
                 context.notice(observation, of: task, at: now)
@@ -140,7 +144,8 @@ extension PollScheduler {
                 lessons.add(end, experience: experience)
             default: break
             }
-            let next = await context.nextPoll(of: asSeen, at: now, sharedBy: seen.count)
+            let next = await context.nextPoll(
+                of: asSeen, at: now, sharedBy: seen.count, leaveAlone: leaveAlone)
             events.append(PlannedEvent(event, for: task.id, nextDueAt: next))
             if isPending, await context.isNewlySlow(asSeen, at: now) {
                 events.append(PlannedEvent(.slowerThanUsual, for: task.id, nextDueAt: next))
@@ -213,16 +218,24 @@ extension LookupVerdict {
         observation.askedAt = time
         return .observed(observation)
     }
+
+    /// The same, with what the reply says about the next query.
+    fileprivate func leavingAlone(_ span: Duration?) -> LookupVerdict {
+        guard let span, case .observed(var observation) = self else { return self }
+        observation.leaveAloneFor = span
+        return .observed(observation)
+    }
 }
 
 extension BatchVerdict {
-    /// The same, with the time when it was asked for.
-    fileprivate func asked(at time: Timestamp) -> BatchVerdict {
+    /// The same, with the time when it was asked for, and what the reply says about the next query.
+    fileprivate func asked(at time: Timestamp, leaveAlone: Duration?) -> BatchVerdict {
         guard case .observed(let observations) = self else { return self }
         return .observed(
             observations.mapValues { observation in
                 var observation = observation
                 observation.askedAt = time
+                observation.leaveAloneFor = leaveAlone
                 return observation
             })
     }

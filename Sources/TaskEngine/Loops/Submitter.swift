@@ -117,16 +117,17 @@ package struct Submitter: WorkLoop {
     package func perform(_ work: Work) async {
         context.passed(.beforeFirstByte)
         let verdict: SubmitVerdict
+        let leaveAlone: Duration?
         switch await request(of: work) {
         case .success(let request):
-            verdict = await send(request, of: work)
+            (verdict, leaveAlone) = await send(request, of: work)
             context.passed(.afterReply)
         case .failure(let trouble):
             // Not sent for reasons of our own, which say nothing about the endpoint.
             await record(.submissionNotAccepted(trouble), of: work, nextDueAt: context.time.now() + .seconds(5))
             return
         }
-        let (event, nextDueAt) = await reading(of: verdict, for: work)
+        let (event, nextDueAt) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
         // A refusal closes the gate before the task can be claimed again; an id is written down before all else.
         if case .submissionAccepted = event {
             await record(event, of: work, nextDueAt: nextDueAt, teaching: await lessons(from: verdict, of: work))
@@ -184,24 +185,26 @@ package struct Submitter: WorkLoop {
         }
     }
 
-    private func send(_ request: UpstreamRequest, of work: Work) async -> SubmitVerdict {
+    /// What the reply proves, and how long it asks to be left alone.
+    private func send(_ request: UpstreamRequest, of work: Work) async -> (SubmitVerdict, Duration?) {
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
                 request, to: work.profile.provider, isPaid: true, timeout: context.timeout(of: work.profile))
-            return work.profile.readSubmission(reply)
+            return (work.profile.readSubmission(reply), work.profile.leaveAlone(after: reply))
         } catch {
-            return SubmitVerdict(error)
+            return (SubmitVerdict(error), nil)
         }
     }
 
     /// What the verdict does to the task, and when to look at it next.
-    private func reading(of verdict: SubmitVerdict, for work: Work) async -> (TaskEvent, Timestamp?) {
+    private func reading(
+        of verdict: SubmitVerdict, for work: Work, leaveAlone: Duration?
+    ) async -> (TaskEvent, Timestamp?) {
         let now = context.time.now()
         switch verdict {
         case .accepted(let id, let trace, let url):
-            return (
-                .submissionAccepted(id, traceID: trace, pollURL: url), await context.nextPoll(of: work.task, at: now)
-            )
+            let next = await context.nextPoll(of: work.task, at: now, leaveAlone: leaveAlone)
+            return (.submissionAccepted(id, traceID: trace, pollURL: url), next)
         case .answered(let observation, let id):
             return (.submissionAnswered(observation, remoteID: id), nil)
         case .throttled(let failure, _):

@@ -25,6 +25,8 @@ package struct Observation: Sendable, Hashable {
     package var unrecognisedShape: String?
     /// When the status query that brought it was sent: what it says held then. Nil for what nobody asked for.
     package var askedAt: Timestamp?
+    /// How long the provider asks to be left alone about this task, where it says so.
+    package var leaveAloneFor: Duration?
 
     package init(
         _ verdict: Verdict, record: JSONValue, progress: Double? = nil, traceID: String? = nil,
