@@ -76,7 +76,10 @@ let package = Package(
             dependencies: ["TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", grdb, sqlite, logging]),
         .target(
             name: "UpstreamHTTP",
-            dependencies: ["ProviderCatalog", "TaskModel", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, nioPosix]),
+            dependencies: [
+                "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL,
+                nioPosix,
+            ]),
         .target(
             name: "TaskEngine",
             dependencies: [

@@ -30,6 +30,14 @@ struct Providers: Sendable {
             let isFirst = provider.tokenVariable == "XHUOAPI_TOKEN"
             tokens[provider.name] = isFirst && settings.token != nil ? settings.token : try source.read(&settings)
         }
+        for provider in shipped.providers {
+            guard case .signedToken = provider.authentication, let keys = tokens[provider.name],
+                keys.split(separator: ":", maxSplits: 1).count < 2
+            else { continue }
+            throw .badSetting(
+                "\(provider.tokenVariable) must hold an access key, a colon and a secret key: \(provider.name) takes tokens "
+                    + "that are signed with them.")
+        }
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {

@@ -104,8 +104,14 @@ package struct UpstreamHTTP: UpstreamTransport {
         headers.replaceOrAdd(name: "Accept", value: "application/json")
         headers.replaceOrAdd(name: "User-Agent", value: "pollux")
         if request.body != nil { headers.replaceOrAdd(name: "Content-Type", value: "application/json") }
-        if let token = access?.token, case .header(let name, let prefix) = access?.authentication {
-            headers.replaceOrAdd(name: name, value: prefix + token)
+        guard let token = access?.token else { return headers }
+        switch access?.authentication {
+        case .header(let name, let prefix): headers.replaceOrAdd(name: name, value: prefix + token)
+        case .signedToken(let lifetime):
+            if let signed = SignedToken.make(from: token, lifetime: lifetime, now: now()) {
+                headers.replaceOrAdd(name: "Authorization", value: "Bearer " + signed)
+            }
+        case .query, .some(.none), nil: break
         }
         return headers
     }

@@ -79,12 +79,20 @@ struct ProviderDefinition {
     }
 
     private static func authentication(_ fields: DefinitionFields) throws(CatalogError) -> Authentication? {
-        guard let auth = try fields.fields("auth", allowed: ["header", "prefix", "query", "none"]) else { return nil }
-        guard auth.names.filter({ $0.name != "prefix" }).count == 1 else {
-            throw auth.error("expected exactly one of header, query and none")
+        guard
+            let auth = try fields.fields(
+                "auth", allowed: ["header", "prefix", "query", "jwt", "lifetime_seconds", "none"])
+        else { return nil }
+        guard auth.names.filter({ !["prefix", "lifetime_seconds"].contains($0.name) }).count == 1 else {
+            throw auth.error("expected exactly one of header, query, jwt and none")
         }
         if let header = try auth.text("header") { return .header(name: header, prefix: try auth.text("prefix") ?? "") }
         guard !auth.has("prefix") else { throw auth.error("prefix", "only goes with header") }
+        if let algorithm = try auth.text("jwt") {
+            guard algorithm == "HS256" else { throw auth.error("jwt", "only HS256 is known") }
+            return .signedToken(lifetime: try auth.seconds("lifetime_seconds") ?? .seconds(1_800))
+        }
+        guard !auth.has("lifetime_seconds") else { throw auth.error("lifetime_seconds", "only goes with jwt") }
         if let query = try auth.text("query") { return .query(name: query) }
         guard try auth.flag("none") == true else { throw auth.error("none", "expected true") }
         return Authentication.none

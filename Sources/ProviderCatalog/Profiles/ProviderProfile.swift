@@ -44,6 +44,9 @@ package enum Authentication: Sendable, Hashable {
     case header(name: String, prefix: String)
     /// In the query of every address.
     case query(name: String)
+    /// As a JSON Web Token of our own (RFC 7519), signed with HMAC-SHA-256 for each request: the token is the access key,
+    /// which it names as `iss`, a colon and the secret key.
+    case signedToken(lifetime: Duration)
     /// Not at all.
     case none
 

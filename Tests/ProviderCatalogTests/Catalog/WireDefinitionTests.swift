@@ -55,6 +55,15 @@ import VerbatimJSON
         #expect(profile.ownID(in: JSONObject([("mine", ["a"])]), otherwise: "t-1") == nil)
     }
 
+    @Test func `a token can be one that is signed for each request`() throws {
+        let yaml = Self.valid.replacing("token: P_KEY", with: "token: P_KEY\nauth: {jwt: HS256, lifetime_seconds: 60}")
+        let catalog = try ProviderCatalog(definitions: [("p.yaml", yaml)])
+        #expect(catalog.provider("p")?.authentication == .signedToken(lifetime: .seconds(60)))
+        #expect(message("token: P_KEY", "token: P_KEY\nauth: {jwt: none}")?.contains("HS256") == true)
+        #expect(message("token: P_KEY", "token: P_KEY\nauth: {query: k, lifetime_seconds: 9}")?.contains("jwt") == true)
+        #expect(message("token: P_KEY", "token: P_KEY\nauth: {jwt: HS256, query: k}")?.contains("exactly one") == true)
+    }
+
     @Test func `an id of ours is of no use where nobody can ask for it`() {
         let yaml = Self.valid
             .replacing(#"submit: {path: "/v1/{model}"}"#, with: "submit: {path: /v1/make, own_id: mine}")
