@@ -9,6 +9,18 @@ scripts/install-dependencies.sh
 swift build --build-tests --explicit-target-dependency-import-check error
 if (($#)); then exec swift test --skip-build "$@"; fi
 
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+# Says at the very end what failed: between a thousand lines nobody finds it, and a log may be cut to its end.
+run() {
+  swift test --skip-build "$@" 2>&1 | tee "$output" && return
+  echo
+  echo "What failed:"
+  grep -aE '^✘|error:' "$output" | cut -c1-1000 || tail -n 20 "$output"
+  return 1
+}
+
 # The end-to-end tests start, kill and restart real processes; beside the others they would only wait for the cores.
-swift test --skip-build --skip EndToEndTests
-swift test --skip-build --filter EndToEndTests --no-parallel
+run --skip EndToEndTests
+run --filter EndToEndTests --no-parallel
