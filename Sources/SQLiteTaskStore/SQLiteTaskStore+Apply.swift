@@ -52,10 +52,12 @@ extension SQLiteTaskStore {
         let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
         switch change.transition {
         case .ignore, .refuse:
-            if case .calledBack(let delivery) = planned.event { try count(delivery, of: row.key, in: db) }
+            guard case .calledBack(let delivery) = planned.event else { return change }
+            try count(delivery, of: row.key, in: db)
+            try write(change.task, over: row, in: db)
             return change
         case .noteLateResult:
-            break
+            try write(change.task, over: row, in: db)
         case .advance, .update:
             if let claimed = planned.event.claimedRemoteID, claimed != row.task.remoteID,
                 let owner = try owner(of: claimed, service: row.task.endpoint.service, in: db)

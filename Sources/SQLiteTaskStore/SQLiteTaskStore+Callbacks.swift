@@ -39,11 +39,11 @@ extension SQLiteTaskStore {
                 .execute(arguments: [Data(callback.bytes), row.key, change.task.attempts])
         case .calledBack(let delivery):
             try count(delivery, of: row.key, in: db)
-            if !change.task.state.hasEnded { try keepBody(of: delivery, of: row.key, in: db) }
+            if !change.task.state.isOver { try keepBody(of: delivery, of: row.key, in: db) }
         default:
             break
         }
-        if change.task.state.hasEnded, row.task.callbacks.finalAt != nil {
+        if change.task.state.isOver, row.task.callbacks.finalAt != nil {
             try db.cachedStatement(sql: "DELETE FROM callback_body WHERE task_key = ?").execute(arguments: [row.key])
         }
     }
@@ -69,6 +69,11 @@ extension SQLiteTaskStore {
                 """
         ).execute(arguments: [key, isSuccess, observation.record.text])
     }
+}
+
+extension TaskState {
+    /// Whether nothing that is delivered can matter any more; a task that was stopped may be reopened.
+    fileprivate var isOver: Bool { hasEnded && !isReopenable }
 }
 
 /// A task, and what is known of one token of it.

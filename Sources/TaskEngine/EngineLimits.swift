@@ -36,6 +36,8 @@ package struct EngineLimits: Sendable {
     /// How often in a row an id must be unknown to the provider before a delivered end counts as its outcome: a fresh
     /// record may be late as well.
     package var missesBeforeCallbackDecides = 3
+    /// And over how long.
+    package var missSpanBeforeCallbackDecides: Duration = .seconds(30)
     /// Waits of clients at once; more are answered at once instead of later. Below the socket's bound on connections, so
     /// that waiting clients never lock out the others.
     package var waiters = 400

@@ -21,11 +21,8 @@ package enum Recovery {
             context.announce(try await context.store.apply(events, at: now))
         }
         // The clock was ahead when these were planned; they would sleep until it is there again.
-        let now = context.time.now()
-        // Nothing in the queue waits longer of itself than a few seconds; what a person wants later is left alone.
-        _ = try await context.store.bringForward(in: .queued, dueAfter: now + .seconds(60), to: now)
-        _ = try await context.store.bringForward(in: .running, dueAfter: now + context.polling.maxGap * 2, to: now)
-        _ = try await context.store.bringForward(in: .uncertain, dueAfter: now + context.lookups.slowest * 2, to: now)
+        try await context.wakeOversleepers(
+            runningAfter: max(context.polling.maxGap, context.catalog.longestMinGap) * 2, at: context.time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]
         for count in try await context.store.counts() where !count.state.hasEnded {

@@ -379,6 +379,41 @@ import VerbatimJSON
         #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
     }
 
+    @Test func `a record that is late for seconds is no record that is gone`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        world.time.advance(by: .seconds(2))
+        #expect(try await deliver(Self.success(), token, to: world))
+        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
+        for _ in 0..<8 {
+            _ = try await world.engine.scheduler.step()
+            world.time.advance(by: .seconds(3))
+            #expect(try await world.task(id).state == .running)
+        }
+    }
+
+    @Test func `what is delivered after a cancel counts once the task is reopened`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        _ = try await world.service.cancel(id.text)
+        world.time.advance(by: .seconds(60))
+        #expect(try await deliver(Self.lie, token, to: world))
+        #expect(try await deliver(Self.success(), token, to: world))
+        let cancelled = try await world.task(id)
+        #expect(cancelled.state == .cancelled && cancelled.callbacks.count == 2 && cancelled.nextDueAt == nil)
+        #expect(try await world.kinds(of: id).last == "late_result")
+
+        _ = try await world.service.reopen(id.text)
+        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
+        for _ in 0..<3 {
+            _ = try await world.engine.scheduler.step()
+            world.time.advance(by: .seconds(61))
+        }
+        let task = try await world.task(id)
+        #expect(task.state == .succeeded && task.outcomeSource == .callback)
+        #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
+    }
+
     // MARK: What is learned
 
     /// Runs a task to its end, called back or not; returns its polls while nothing had ended.

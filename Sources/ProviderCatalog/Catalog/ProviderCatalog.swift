@@ -10,6 +10,8 @@ package struct ProviderCatalog: Sendable {
     private let providersByName: [String: ProviderProfile]
     /// Sorted by name.
     package var providers: [ProviderProfile] { providersByName.values.sorted { $0.name < $1.name } }
+    /// The longest time for which any definition wants its tasks left alone between two polls.
+    package var longestMinGap: Duration { endpoints.compactMap(\.minGap).max() ?? .zero }
 
     /// What this program ships with, and what a person adds to it.
     package static func builtIn(

@@ -110,6 +110,14 @@ package final class Gates: Sendable {
         }
     }
 
+    /// What was closed by a clock that was ahead, while that was being noticed, is closed for no longer than it would be.
+    func correct(at now: Timestamp) async {
+        let ahead = gates.withLock { gates in gates.values.filter { $0.corrected(at: now) != $0 } }
+        for gate in ahead {
+            await changeOrLog(gate.kind, gate.name) { $0 = $0.corrected(at: now) }
+        }
+    }
+
     /// Nothing passes until ``resume(_:_:)``. Holds at once; an error says that it will not survive a restart.
     func pause(
         _ kind: StoredGate.Kind, _ name: String, _ pause: StoredGate.Pause, at now: Timestamp
@@ -156,7 +164,7 @@ package final class Gates: Sendable {
 }
 
 extension StoredGate {
-    /// The gate as it is after a start: where its last error has yet to happen, the clock was ahead and was set back since,
+    /// The gate as it should be: where its last error has yet to happen, the clock was ahead and was set back since,
     /// and it stays closed for as long as it would have from then.
     fileprivate func corrected(at now: Timestamp) -> StoredGate {
         guard let lastErrorAt, lastErrorAt > now else { return self }

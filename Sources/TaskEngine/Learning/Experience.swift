@@ -66,9 +66,11 @@ extension Experience {
     }
 
     /// How old it is, in these terms. A clock that was set back while nobody looked makes nothing younger than it was
-    /// when it was last seen.
+    /// when it was last seen; and whatever it waits for or whatever clock it was sent by, it is as old as the latest look
+    /// at it, or it would never be time for the next one.
     func age(of task: TrackedTask, at now: Timestamp) -> Duration {
-        max(max(now, task.lastPendingAt ?? now) - beginning(of: task, at: now), .zero)
+        let seen = task.lastPendingAt ?? now
+        return max(max(now, seen) - beginning(of: task, at: now), now - seen, .zero)
     }
 
     /// How long ago the provider was last heard to be at work on it; its age if never, or if a clock that was set back

@@ -1,7 +1,8 @@
 package import TaskModel
 package import TaskStore
 
-/// Ends queued and running tasks whose deadline has passed.
+/// Ends queued and running tasks whose deadline has passed; and, since it comes round once a minute whatever happens,
+/// looks for what a wrong clock put off.
 package struct DeadlineKeeper: WorkLoop {
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.deadlines }
@@ -12,6 +13,7 @@ package struct DeadlineKeeper: WorkLoop {
     }
 
     package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        try await context.sweep(at: now)
         let overdue = try await context.store.overdue(at: now, limit: 500)
         if !overdue.isEmpty {
             let changes = try await context.store.apply(

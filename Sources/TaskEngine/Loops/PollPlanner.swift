@@ -88,8 +88,9 @@ struct PollPlanner {
         }
         let limit = min(profile.batchSize ?? 1, context.limits.batchSize)
         // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age. So does
-        // one of which a callback has told something.
-        let firstLook = tasks.filter { $0.lastPendingAt == nil || $0.isCalledBack }.compactMap(\.nextDueAt).min()
+        // one of which a callback has told something, and one that was asked about by a clock that was ahead.
+        let firstLook = tasks.filter { $0.lastPendingAt.map { $0 > now } ?? true || $0.isCalledBack }
+            .compactMap(\.nextDueAt).min()
         let shared = now + context.polling.nextRound(of: members, limit: limit)
         let due = min(shared, firstLook ?? shared)
         guard due <= now else {

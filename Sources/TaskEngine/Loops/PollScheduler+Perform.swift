@@ -162,7 +162,9 @@ extension PollScheduler {
 
     /// One miss proves little, many over a long time do; where the provider has delivered how the task ended, a few do.
     private func missing(_ task: TrackedTask, at now: Timestamp) async -> TaskEvent {
+        let missing = context.clock.spanSeen(since: task.firstMissAt ?? now)
         if task.callbacks.finalAt != nil, task.misses + 1 >= context.limits.missesBeforeCallbackDecides,
+            missing >= context.limits.missSpanBeforeCallbackDecides,
             let outcome = await deliveredOutcome(of: task)
         {
             return .endedByCallback(outcome)
@@ -170,7 +172,7 @@ extension PollScheduler {
         let slow = context.catalog.endpoint(task.endpoint)?.upperDuration ?? .zero
         let isLost =
             task.misses + 1 >= context.limits.missesBeforeLost
-            && context.clock.spanSeen(since: task.firstMissAt ?? now) >= max(context.limits.missSpan, slow * 2)
+            && missing >= max(context.limits.missSpan, slow * 2)
         return isLost ? .vanished : .missed
     }
 

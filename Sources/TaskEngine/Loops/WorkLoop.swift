@@ -49,7 +49,9 @@ extension WorkLoop {
                         trouble = 0
                         // Nothing that a rule says may make this loop spin.
                         let soonest = context.time.now() + .milliseconds(work.isEmpty ? 5 : 0)
-                        await wake.wait(until: max(next, soonest), on: context.time)
+                        // `next` may rest on a clock that was set back since.
+                        let latest = context.time.now() + .seconds(60)
+                        await wake.wait(until: min(max(next, soonest), latest), on: context.time)
                     case .failure(let error):
                         let comeBack = try recover(from: error, times: &trouble)
                         await context.time.sleep(until: comeBack)

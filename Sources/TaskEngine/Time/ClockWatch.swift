@@ -1,4 +1,6 @@
 import Logging
+import PollingPolicy
+import ProviderCatalog
 import Synchronization
 import TaskModel
 import TaskStore
@@ -21,6 +23,7 @@ final class ClockWatch: Sendable {
         var elapsed: Duration
         var pending: (wall: Timestamp, elapsed: Duration, jump: Duration)?
         var watchingSince: Timestamp
+        var sweptAt: Duration
     }
 
     private let state: Mutex<State>
@@ -34,7 +37,7 @@ final class ClockWatch: Sendable {
     init(_ time: any TimeSource) {
         self.time = time
         let now = time.now()
-        state = Mutex(State(wall: now, elapsed: time.elapsed(), watchingSince: now))
+        state = Mutex(State(wall: now, elapsed: time.elapsed(), watchingSince: now, sweptAt: time.elapsed()))
     }
 
     /// Since when nothing could happen unseen: the start, the end of the machine's latest sleep, or when the clock was set.
@@ -86,6 +89,16 @@ final class ClockWatch: Sendable {
         }
     }
 
+    /// Whether a minute has passed since this was last true; by the clock that nobody sets.
+    func maySweep() -> Bool {
+        state.withLock { state in
+            let elapsed = time.elapsed()
+            guard elapsed - state.sweptAt >= .seconds(60) else { return false }
+            state.sweptAt = elapsed
+            return true
+        }
+    }
+
     /// It could not be moved; the next look finds the jump again.
     func failed() { state.withLock { $0.pending = nil } }
 }
@@ -112,5 +125,27 @@ extension EngineContext {
             clock.corrected()
             return true
         }
+    }
+
+    /// Finds what was planned by a clock that went ahead, and would sleep until it is there again.
+    ///
+    /// The schedule is moved when the clock is set, but what was being written at that moment comes after, with the old
+    /// time. So once a minute is looked for what is due later than anything is ever planned; by an index, and mostly in vain.
+    func sweep(at now: Timestamp) async throws(TaskStoreError) {
+        guard clock.maySweep() else { return }
+        await gates.correct(at: now)
+        let longest = max(polling.maxGap, PollingPolicy.maxUnrecognisedGap, catalog.longestMinGap)
+        try await wakeOversleepers(runningAfter: longest * 2, at: now)
+    }
+
+    /// Makes due now what waits longer than it ever would of itself; what a person wants later is left alone.
+    func wakeOversleepers(runningAfter longest: Duration, at now: Timestamp) async throws(TaskStoreError) {
+        // Nothing in the queue waits longer of itself than a few seconds.
+        var count = try await store.bringForward(in: .queued, dueAfter: now + .seconds(60), to: now)
+        count += try await store.bringForward(in: .running, dueAfter: now + longest, to: now)
+        count += try await store.bringForward(in: .uncertain, dueAfter: now + lookups.slowest * 2, to: now)
+        guard count > 0 else { return }
+        logger.warning("\(count) task(s) were planned by a clock that went ahead, and are looked at now.")
+        plans.forgetAll()
     }
 }

@@ -44,6 +44,13 @@ package struct CallbackRecord: Sendable, Hashable {
         self.latestAt = latestAt
         self.finalAt = finalAt
     }
+
+    mutating func count(_ delivery: CallbackDelivery, at now: Timestamp) {
+        count += 1
+        latestAt = now
+        if delivery.isFinal { finalAt = finalAt ?? now }
+        remoteID = remoteID ?? delivery.remoteID
+    }
 }
 
 extension TrackedTask {

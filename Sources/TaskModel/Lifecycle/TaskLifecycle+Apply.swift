@@ -48,11 +48,13 @@ extension TaskLifecycle {
                 isKnownByCallback: task.callbacks.remoteID != nil)
         switch transition {
         case .ignore, .refuse:
-            return TaskChange(transition: transition, task: task, response: nil, logEntry: nil)
+            return TaskChange(
+                transition: transition, task: task.noting(event, at: now), response: nil, logEntry: nil)
         case .noteLateResult:
             let detail = JSONObject([("record", event.lateRecord)])
             let entry = TaskLogEntry(at: now, kind: "late_result", from: task.state, to: task.state, detail: detail)
-            return TaskChange(transition: transition, task: task, response: nil, logEntry: entry)
+            return TaskChange(
+                transition: transition, task: task.noting(event, at: now), response: nil, logEntry: entry)
         case .update:
             var changed = task
             changed.absorb(event, at: now)
@@ -160,12 +162,18 @@ extension TrackedTask {
         }
     }
 
+    /// The task with a delivery counted that came after a person or a deadline stopped it: it may be reopened, and if the
+    /// provider has forgotten it by then, what was delivered is all there is.
+    fileprivate func noting(_ event: TaskEvent, at now: Timestamp) -> TrackedTask {
+        guard case .calledBack(let delivery) = event, state.isReopenable else { return self }
+        var changed = self
+        changed.callbacks.count(delivery, at: now)
+        return changed
+    }
+
     /// Takes over what a delivery proves; what it claims is for one poll to find out, where there is anything to ask for.
     private mutating func take(_ delivery: CallbackDelivery, at now: Timestamp) {
-        callbacks.count += 1
-        callbacks.latestAt = now
-        if delivery.isFinal { callbacks.finalAt = callbacks.finalAt ?? now }
-        callbacks.remoteID = callbacks.remoteID ?? delivery.remoteID
+        callbacks.count(delivery, at: now)
         guard state == .uncertain || state == .queued else { return }
         if let id = delivery.remoteID {
             accept(id, trace: delivery.observation?.traceID)

@@ -25,6 +25,9 @@ package enum TaskState: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether it was stopped by a person or a deadline, not by the provider, so that it may go on where it has a remote id.
+    package var isReopenable: Bool { self == .cancelled || self == .expired }
+
     /// The states in which something is still to be done.
     package static let open: [TaskState] = allCases.filter { !$0.hasEnded }
 }

@@ -171,7 +171,10 @@ final class Director {
         case .claimed(let index, let claim):
             loops[index].isClaiming = false
             switch claim.next {
-            case .success(let next): loops[index].due = (next, world.clock.steady(at: next))
+            case .success(let next):
+                // As the loop itself: what rests on a clock that was set back since is no reason to sleep for hours.
+                let wall = min(next, now.wall + .seconds(60))
+                loops[index].due = (wall, world.clock.steady(at: wall))
             case .failure: loops[index].due = (now.wall + .seconds(1), now.steady + 1_000)
             }
             let inbox = inbox

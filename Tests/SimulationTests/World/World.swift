@@ -13,7 +13,9 @@ final class World: Sendable {
     let dice: Dice
     let truth: ProviderTruth
     let courier: Courier
-    /// When tasks are asked for: in one history of three so often that only the provider's rate holds it back.
+    /// Whether tasks are asked for so often that only the provider's rate holds it back: in one history of three.
+    let isHurried: Bool
+    /// When tasks are asked for.
     let polling: PollingPolicy
     /// Whether the daemons of this history ask for callbacks.
     let usesCallbacks: Bool
@@ -34,8 +36,9 @@ final class World: Sendable {
         dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
         // Half of the histories, whatever their dice; the kept seeds are older than callbacks.
         usesCallbacks = seed / 3 % 2 == 1
+        isHurried = seed % 3 == 0
         polling =
-            seed % 3 == 0
+            isHurried
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
             : PollingPolicy()
         courier = Courier(dice: Dice(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)

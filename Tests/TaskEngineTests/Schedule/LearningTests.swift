@@ -39,6 +39,27 @@ import VerbatimJSON
         #expect(try #require(after.tracking.meanLateness) < .seconds(4))
     }
 
+    @Test func `who stands in the provider's queue for long is looked at all the same`() async throws {
+        let world = try await EngineWorld()
+        let endpoint = try #require(EndpointName("image/make"))
+        // Usually a task waits there for five seconds, and the provider tells when it begins.
+        _ = try await world.sqlite.apply(
+            [], at: world.time.now(),
+            teaching: [
+                Lesson(about: LearnedKey(endpoint)) { row, _ in
+                    row.wait = .seconds(5)
+                    row.startsTold = 1
+                }
+            ])
+        let upstream = SimulatedUpstream(time: world.time, taking: { _ in 1e6 })
+        for _ in 0..<3 { try await world.submit() }
+        let driver = EngineDriver(world, upstream)
+        try await driver.run(for: .seconds(60))
+        let before = upstream.queries.count
+        try await driver.run(for: .seconds(600))
+        #expect(upstream.queries.count - before >= 9)
+    }
+
     @Test func `it pays: later tasks cost fewer calls and are noticed sooner than the first`() async throws {
         let world = try await EngineWorld()
         let upstream = SimulatedUpstream(time: world.time, taking: { _ in 200 })
