@@ -67,7 +67,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
             UpstreamReply(
                 status: state.status,
                 retryAfter: state.headers["retry-after"].flatMap { RetryAfter.read($0, now: now()) },
-                headers: state.headers, body: state.body)
+                date: state.headers["date"].flatMap { HTTPDate.read($0) }, headers: state.headers, body: state.body)
         }
     }
 }

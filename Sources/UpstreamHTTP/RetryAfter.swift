@@ -7,11 +7,15 @@ enum RetryAfter {
         // White space around a field's value is not part of it, but the parser leaves what stands behind.
         let trimmed = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         if let seconds = Double(trimmed), seconds >= 0, seconds.isFinite { return .seconds(rounding: seconds) }
-        return date(trimmed).map { max($0 - now, .zero) }
+        return HTTPDate.read(trimmed).map { max($0 - now, .zero) }
     }
+}
 
-    /// An HTTP date in the one form that servers may send today: `Sun, 06 Nov 1994 08:49:37 GMT`.
-    private static func date(_ text: String) -> Timestamp? {
+/// A date in a header field (RFC 9110, section 5.6.7).
+enum HTTPDate {
+    /// The point in time, told in the one form that servers may send today: `Sun, 06 Nov 1994 08:49:37 GMT`; nil for
+    /// anything else.
+    static func read(_ text: String) -> Timestamp? {
         let parts = text.split(separator: " ")
         guard parts.count == 6, parts[5] == "GMT", parts[1].count == 2,
             let month = months.firstIndex(of: String(parts[2])).map({ String($0 + 101).dropFirst() })

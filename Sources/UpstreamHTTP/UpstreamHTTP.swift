@@ -74,7 +74,9 @@ package struct UpstreamHTTP: UpstreamTransport {
                 url: url(of: request, at: provider), method: HTTPMethod(rawValue: request.method),
                 headers: headers(of: request, to: provider), body: request.body.map { .bytes($0) })
         } catch {
-            throw .notSent("\(url(of: request, at: provider)) is no address to send to")
+            // Without what authorises it, which may stand in the address too.
+            let address = request.url ?? (providers[provider]?.baseURL ?? "") + request.path
+            throw .notSent("\(address) is no address to send to")
         }
         do {
             let client = isPaid ? paid : free

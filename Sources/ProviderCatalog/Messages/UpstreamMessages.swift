@@ -1,3 +1,5 @@
+package import TaskModel
+
 /// A request to a provider, ready to be sent but for its host and credentials.
 package struct UpstreamRequest: Sendable, Hashable {
     /// `POST`, `GET` …
@@ -28,14 +30,20 @@ package struct UpstreamReply: Sendable, Hashable {
     package let status: Int
     /// How long the provider asks us to stay away, from `Retry-After`, given in seconds or as a date.
     package let retryAfter: Duration?
+    /// The provider's clock when it answered, from `Date`, to the second.
+    package let date: Timestamp?
     /// The header fields by their names in small letters; of repeated ones the first.
     package let headers: [String: String]
     /// The body as it came.
     package let body: [UInt8]
 
-    package init(status: Int, retryAfter: Duration? = nil, headers: [String: String] = [:], body: [UInt8]) {
+    package init(
+        status: Int, retryAfter: Duration? = nil, date: Timestamp? = nil, headers: [String: String] = [:],
+        body: [UInt8]
+    ) {
         self.status = status
         self.retryAfter = retryAfter
+        self.date = date
         self.headers = headers
         self.body = body
     }

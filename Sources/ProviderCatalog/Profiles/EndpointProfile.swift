@@ -90,6 +90,12 @@ package struct EndpointProfile: Sendable, Hashable {
         provider == other.provider && wire?.batch == other.wire?.batch && tasksPath == other.tasksPath
     }
 
+    /// Whether lost tasks of both are looked for in the same place: in one list, and under ids of our own or not.
+    package func sharesLookup(with other: EndpointProfile) -> Bool {
+        provider == other.provider && wire?.list == other.wire?.list && tasksPath == other.tasksPath
+            && listing == other.listing && ownIDMember == other.ownIDMember && wire?.poll == other.wire?.poll
+    }
+
     /// Whether the reply to a submission is the result itself, never just an id.
     package var answersOnlyInline: Bool { submissionTimeout != nil && wire == nil }
 }

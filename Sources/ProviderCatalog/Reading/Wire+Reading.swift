@@ -48,6 +48,13 @@ extension StateRule {
         return known.allSatisfy { $0 == .succeeded } ? .succeeded : .partial
     }
 
+    /// Whether words stand there of which the rule knows some and not all, and none of those it knows is for waiting.
+    func hasStranger(in record: JSONValue) -> Bool {
+        guard let at else { return false }
+        let found = record.values(at: at).filter { !$0.isNull }.map { Wire.text($0).flatMap { words[$0] } }
+        return found.contains(nil) && !found.contains(.pending)
+    }
+
     /// Whether there is anything; `null` and what is empty are nothing.
     private static func isPresent(_ pointer: JSONPointer, in record: JSONValue) -> Bool {
         record.values(at: pointer).contains { value in
@@ -73,6 +80,9 @@ extension EndpointProfile {
             decision = (rule, meaning)
             break
         }
+        // Running only because no rule says otherwise, or because a part of it says something that no rule knows.
+        let isUnrecognised =
+            decision.map { rule, meaning in meaning == .pending && rule.hasStranger(in: record) } ?? true
         let verdict: Observation.Verdict =
             switch decision?.1 {
             case .pending, nil: .pending
@@ -89,7 +99,8 @@ extension EndpointProfile {
             traceID: wire.text(in: record, at: wire.traceID),
             createdAt: wire.time(in: record, at: wire.times.createdAt),
             startedAt: wire.time(in: record, at: wire.times.startedAt),
-            finishedAt: wire.time(in: record, at: wire.times.finishedAt))
+            finishedAt: wire.time(in: record, at: wire.times.finishedAt),
+            unrecognisedShape: isUnrecognised ? RecordShape(words: reading.words).text(of: record) : nil)
         return (observation, decision?.0)
     }
 

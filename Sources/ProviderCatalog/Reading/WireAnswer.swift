@@ -20,6 +20,8 @@ struct WireAnswer {
     let body: JSONValue?
     let meaning: Meaning
     let failure: TaskFailure
+    /// Whether it has a code or a message where the provider's errors have them.
+    let saysWhy: Bool
 
     init(_ reply: UpstreamReply, at endpoint: EndpointProfile, by wire: Wire) {
         status = reply.status
@@ -28,6 +30,7 @@ struct WireAnswer {
         self.body = body
         let code = body.flatMap { wire.text(in: $0, at: wire.errorCode) }
         let message = body.flatMap { wire.text(in: $0, at: wire.errorMessage) }
+        saysWhy = code != nil || message != nil
         let codes = endpoint.reading.codes
         meaning = Self.meaning(of: reply.status, code: code?.lowercased(), by: codes)
         let usual = reply.status == 401 || reply.status == 403 ? "unauthorized" : "provider_refused"
@@ -66,10 +69,27 @@ struct WireAnswer {
     }
 }
 
+extension Wire.Acceptance {
+    /// Whether the reply says that the request was taken, where the definition wants to be told.
+    fileprivate func isMet(by body: JSONValue) -> Bool {
+        guard let condition else { return true }
+        return body.value(at: condition.at).flatMap(Wire.text).map(condition.words.contains) ?? false
+    }
+}
+
 extension EndpointProfile {
     /// Reads the reply to a paid request by the endpoint's rules; what they do not prove stays unknown.
     func readSubmission(_ reply: UpstreamReply, by wire: Wire) -> SubmitVerdict {
         let answer = WireAnswer(reply, at: self, by: wire)
+        // An id is proof, whatever stands beside it: a task that has failed within the second has a code too, and one that
+        // would be sent again for it would be paid for twice.
+        if 200...299 ~= reply.status, let body = answer.body, wire.acceptance.isMet(by: body),
+            let id = wire.id(in: body, at: wire.acceptance.id)
+        {
+            return .accepted(
+                id, traceID: wire.text(in: body, at: wire.traceID),
+                pollURL: wire.text(in: body, at: wire.acceptance.pollURL))
+        }
         switch answer.meaning {
         case .fine: break
         case .throttled: return .throttled(answer.failure, retryAfter: reply.retryAfter)
@@ -82,20 +102,11 @@ extension EndpointProfile {
             return .unknown(300...399 ~= reply.status ? redirect(reply.status) : answer.failure)
         }
         guard let body = answer.body else { return .unknown(unreadable(answer)) }
-        if let condition = wire.acceptance.condition {
-            let said = body.value(at: condition.at).flatMap(Wire.text)
-            guard let said, condition.words.contains(said) else { return .unknown(answer.failure) }
-        }
-        guard let id = wire.id(in: body, at: wire.acceptance.id) else {
-            return .unknown(
-                TaskFailure(
-                    code: "reply_unexpected",
-                    message: "The provider answered HTTP status \(reply.status) without an id.",
-                    httpStatus: reply.status))
-        }
-        return .accepted(
-            id, traceID: wire.text(in: body, at: wire.traceID),
-            pollURL: wire.text(in: body, at: wire.acceptance.pollURL))
+        guard wire.acceptance.isMet(by: body) else { return .unknown(answer.failure) }
+        return .unknown(
+            TaskFailure(
+                code: "reply_unexpected",
+                message: "The provider answered HTTP status \(reply.status) without an id.", httpStatus: reply.status))
     }
 
     /// Reads the reply to a status query by the endpoint's rules.
@@ -126,9 +137,10 @@ extension EndpointProfile {
         guard let wire else { return .observed(done) }
         let answer = WireAnswer(reply, at: self, by: wire)
         var observation = done
-        if wire.result?.failedStatuses.contains(reply.status) ?? false {
+        // In the provider's own words: a page of a gateway's with the same status says nothing about the task.
+        if wire.result?.failedStatuses.contains(reply.status) ?? false, let body = answer.body, answer.saysWhy {
             observation.verdict = .failed(answer.failure)
-            if let body = answer.body { observation.record = body }
+            observation.record = body
             return .observed(observation)
         }
         switch answer.meaning {
@@ -207,6 +219,9 @@ extension EndpointProfile {
         switch answer.meaning {
         case .fine: nil
         case .throttled: .throttled(answer.failure, retryAfter: reply.retryAfter)
+        // A bare 404 may be any wrong address, or a gateway that has lost its way.
+        case .unknownTask where answer.body?.object == nil && reading.codes.statuses[reply.status] == nil:
+            .failed(answer.failure, stopsProvider: false)
         case .unknownTask: .notFound
         case .refused(let stopsProvider): .failed(answer.failure, stopsProvider: stopsProvider)
         case .fault: .failed(answer.failure, stopsProvider: false)

@@ -30,7 +30,12 @@ extension Wire {
     /// Asks for one task where the provider said, else by its id.
     func lookup(_ id: RemoteTaskID, pollURL: String?, hosts: AllowedHosts) throws(RequestProblem) -> UpstreamRequest {
         if let pollURL, !acceptance.pollURL.isEmpty {
-            return try follow(pollURL, hosts: hosts, field: "poll_url")
+            do throws(RequestProblem) {
+                return try follow(pollURL, hosts: hosts, field: "poll_url")
+            } catch {
+                // A provider behind a proxy names its own addresses; where there is a path as well, that will do.
+                guard poll?.path != nil else { throw error }
+            }
         }
         guard let poll, poll.path != nil else {
             throw RequestProblem("poll_url", "this endpoint's tasks are asked for by an address that its reply names")

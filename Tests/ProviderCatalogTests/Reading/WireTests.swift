@@ -135,7 +135,17 @@ import VerbatimJSON
         "https://api.p.example\\@evil.example/", "file:///etc/passwd", "https://", "https:// api.p.example/",
     ])
     func `an address at a foreign host or over another scheme is not`(url: String) throws {
-        let error = #expect(throws: RequestProblem.self) { try followed(url) }
+        // Asked at the path of the definition instead, where it has one …
+        #expect(try followed(url) == nil)
+        // … and not at all where it has none.
+        let profile = try endpoint(
+            """
+                submit: {path: "/v1/make"}
+                accepted: {id: /id, poll_url: /u}
+                poll: {id: /id}
+            \(Self.rest)
+            """)
+        let error = #expect(throws: RequestProblem.self) { try profile.lookup(id, pollURL: url) }
         #expect(error?.field == "poll_url")
     }
 
@@ -144,7 +154,8 @@ import VerbatimJSON
         let moved = try ProviderCatalog(definitions: [("p.yaml", yaml)]).moved(to: ["p": "http://127.0.0.1:8090/p"])
         let profile = try #require(moved.endpoints.first)
         #expect(try profile.lookup(id, pollURL: "http://127.0.0.1:8090/p/x").url != nil)
-        #expect(throws: RequestProblem.self) { try profile.lookup(id, pollURL: "https://api.p.example/x") }
+        let elsewhere = try profile.lookup(id, pollURL: "https://api.p.example/x")
+        #expect(elsewhere.url == nil && elsewhere.path == "/v1/tasks/t-1")
         #expect(moved.provider("p")?.baseURL == "http://127.0.0.1:8090/p")
     }
 
@@ -163,6 +174,43 @@ import VerbatimJSON
         guard case .unknown = profile.readSubmission(reply(200, "<html>")) else {
             Issue.record("no JSON proves nothing"); return
         }
+    }
+
+    @Test(arguments: ["slow_down", "broke", "bad_input"])
+    func `an id is proof, whatever code stands beside it`(code: String) throws {
+        let codes = "codes: {throttled: [slow_down], stops_account: [broke], refused: [bad_input]}"
+        let profile = try endpoint(Self.plain, top: codes)
+        let body = #"{"id":"t-1","status":"bad","error":{"code":"\#(code)"}}"#
+        #expect(profile.readSubmission(reply(200, body)) == .accepted(id, traceID: nil))
+        if case .accepted = profile.readSubmission(reply(400, body)) { Issue.record("a refusal") }
+    }
+
+    @Test func `only the provider says that it does not know a task`() throws {
+        let profile = try endpoint(Self.plain)
+        #expect(profile.readLookup(reply(404, #"{"error":{"message":"no such task"}}"#), of: id) == .notFound)
+        for body in ["<html>no route</html>", "", "\"gone\""] {
+            guard case .failed = profile.readLookup(reply(404, body), of: id) else { Issue.record("\(body)"); return }
+        }
+    }
+
+    @Test func `what no rule knows is told apart from what plainly goes on`() throws {
+        let profile = try endpoint(
+            """
+                submit: {path: "/v1/make"}
+                accepted: {id: /id}
+                poll: {path: "/v1/tasks/{id}"}
+                results: [/url]
+                state: [{at: /parts/*/status, pending: [run], succeeded: [ok], failed: [bad]}]
+            """)
+        func shape(_ body: String) -> String? {
+            guard case .observed(let seen) = profile.readLookup(reply(200, body), of: id) else { return "unread" }
+            #expect(seen.verdict == .pending)
+            return seen.unrecognisedShape
+        }
+        #expect(shape(#"{"parts":[{"status":"run"},{"status":"odd"}]}"#) == nil)
+        #expect(shape(#"{"parts":[{"status":"ok"},{"status":"odd"}]}"#)?.contains("odd") == true)
+        #expect(shape(#"{"parts":[{"status":"odd"}]}"#)?.contains("odd") == true)
+        #expect(shape(#"{"other":1}"#) == "{other}")
     }
 
     @Test func `a code may say whether it was taken`() throws {
@@ -325,6 +373,12 @@ import VerbatimJSON
             return
         }
         #expect(isFailed(failed.verdict))
+        // A gateway's page and an empty object under the same status are not the provider's word.
+        for body in ["<html>", "{}", ""] {
+            guard case .failed = profile.readResult(reply(422, body), after: done) else {
+                Issue.record("\(body)"); return
+            }
+        }
         #expect(throws: RequestProblem.self) {
             try profile.resultRequest(of: id, record: ["response_url": "https://evil.example/r"])
         }
