@@ -23,8 +23,12 @@ extension SQLiteTaskStore {
         try await read { db in
             let text = try String.fetchOne(
                 db.cachedStatement(
-                    sql: "SELECT body FROM task JOIN callback_body USING (task_key) WHERE id = ?"),
-                arguments: [id.text])
+                    sql: """
+                        SELECT body FROM task JOIN callback_body USING (task_key)
+                        WHERE id = ? AND (is_success OR EXISTS (
+                          SELECT 1 FROM callback_token AS token
+                          WHERE token.task_key = task.task_key AND token.attempt = task.attempts AND token.had_final))
+                        """), arguments: [id.text])
             return try text.map { try JSONValue(parsing: Array($0.utf8), limits: .lenient) }
         }
     }

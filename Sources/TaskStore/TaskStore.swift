@@ -96,7 +96,8 @@ package protocol TaskStore: Sendable {
     /// Whose token has that digest, and what came with it before; nil where nobody's has. Compares all of it, whatever
     /// the index found.
     func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner?
-    /// The best body that was delivered for an open task and calls it ended: success before failure, then the latest.
+    /// The best body that was delivered for the task and calls it ended: success before failure, then the latest. A failure
+    /// counts only once the latest attempt was called ended; of an earlier one it says nothing about this one.
     func deliveredOutcome(of id: TaskID) async throws(TaskStoreError) -> JSONValue?
 
     /// Everything that holds requests back.

@@ -283,6 +283,39 @@ import VerbatimJSON
         #expect(try await world.sqlite.taskWithPayload(id)?.payload.response == body)
     }
 
+    @Test func `a result without an id that came before the reply is the outcome once that is lost`() async throws {
+        let world = try await world()
+        let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            let url = sent.body["callback_url"]?.string ?? ""
+            _ = try? await world.service.deliver(body.utf8, to: String(url.split(separator: "/").last ?? ""))
+            throw .interrupted("reset")
+        }
+        let id = try await world.submit(onUncertain: .resubmitIfAbsent)
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .uncertain)
+        _ = try await world.engine.reconciler.step()
+        let task = try await world.task(id)
+        #expect(task.state == .succeeded && task.outcomeSource == .callback && task.resolution == .calledBack)
+        #expect(try await world.sqlite.taskWithPayload(id)?.payload.response == body)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `a failure of an earlier attempt is no end of a later one`() async throws {
+        let world = try await world()
+        let (id, first) = try await lost(world)
+        _ = try await world.service.resolve(id.text, .resubmit)
+        let failure: JSONValue = ["success": false, "error": ["code": "forbidden", "message": "Moderation."]]
+        world.provider.play { [world] _ async throws(UpstreamTransportError) in
+            _ = try? await world.service.deliver(failure.utf8, to: first)
+            throw .interrupted("reset")
+        }
+        _ = try await world.engine.submitter.step()
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .uncertain)
+    }
+
     @Test func `an earlier attempt that was taken after all is not paid for again`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world)
@@ -338,6 +371,18 @@ import VerbatimJSON
         _ = try await world.engine.reconciler.step()
         #expect(try await world.task(first).remoteID?.text == "r-1")
         #expect(try await world.task(second).remoteID?.text == "r-2")
+    }
+
+    @Test func `a token in the list is proof, whatever time the provider's clock shows`() async throws {
+        let world = try await world()
+        let (id, token) = try await lost(world)
+        let url = Self.publicURL + "/callbacks/" + token
+        let far = world.time.now() + .seconds(7_200)
+        world.provider.play { _ async throws(UpstreamTransportError) in
+            .items([Record.listed("r-5", request: ["prompt": "a kitten", "callback_url": .string(url)], at: far)])
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).remoteID?.text == "r-5")
     }
 
     @Test func `a list that does not tell where to call back proves no absence`() async throws {

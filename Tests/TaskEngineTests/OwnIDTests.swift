@@ -75,6 +75,29 @@ import VerbatimJSON
         #expect(try await world.task(sent).state == .queued)
     }
 
+    @Test func `of two equal requests each has the record with its own id`() async throws {
+        let world = try await EngineWorld(definition: Self.listed)
+        // The first was never taken; the reply to the second was lost. Ids come back without hyphens.
+        let ids = [
+            try await world.insert(uncertain(1, policy: .resubmitIfAbsent)),
+            try await world.insert(uncertain(2, policy: .resubmitIfAbsent)),
+        ]
+        let plain = ids[1].text.replacing("-", with: "")
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isListing {
+                return .items([
+                    Record.listed(plain, request: ["prompt": "a cat"], at: ManualTimeSource.start, type: "make")
+                ])
+            }
+            return sent.body["id"]?.string == ids[1].text
+                ? .json(["id": .string(plain), "status": "running", "request": ["prompt": "a cat"]]) : .json([:])
+        }
+        try await look(world, for: .seconds(300))
+        #expect(try await world.task(ids[0]).remoteID == nil)
+        #expect(try await world.task(ids[1]).remoteID?.text.replacing("-", with: "") == plain)
+        #expect(try await world.task(ids[1]).state == .running)
+    }
+
     @Test func `an answer that proves nothing is no absence`() async throws {
         let world = try await EngineWorld(definition: Self.unlisted)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))

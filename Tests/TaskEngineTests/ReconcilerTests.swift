@@ -241,6 +241,88 @@ import VerbatimJSON
         #expect(world.provider.sent.count <= asked + 1)
     }
 
+    // MARK: What an empty place in a list proves
+
+    private func staysUncertain(
+        _ world: EngineWorld, _ task: TrackedTask, controlAt created: Timestamp? = nil, date: Duration? = nil
+    ) async throws -> Bool {
+        let id = try await world.insert(task)
+        world.provider.play { [world] _ async throws(UpstreamTransportError) in
+            let records = created.map { [Record.listed("control", request: ["prompt": "a dog"], at: $0)] } ?? []
+            return UpstreamReply(
+                status: 200, date: date.map { world.time.now() + $0 },
+                body: (["items": .array(records)] as JSONValue).utf8)
+        }
+        try await look(world, for: .seconds(900))
+        return try await world.task(id).state == .uncertain
+    }
+
+    @Test func `a list whose clock differs from ours proves no absence`() async throws {
+        // Its own reply says so …
+        #expect(
+            try await staysUncertain(
+                try await EngineWorld(), uncertain(1, policy: .resubmitIfAbsent), date: .seconds(-180)))
+        #expect(
+            try await !staysUncertain(
+                try await EngineWorld(), uncertain(1, policy: .resubmitIfAbsent), date: .seconds(-20)))
+        // … or a task that was accepted, and stands there at another time.
+        for (skew, isProof) in [(180, false), (-180, false), (5, true)] {
+            let world = try await EngineWorld()
+            try await world.insert(.task(2, state: .succeeded, remoteID: "control"))
+            let stays = try await staysUncertain(
+                world, uncertain(1, policy: .resubmitIfAbsent), controlAt: start + .seconds(skew))
+            #expect(stays != isProof, "\(skew)")
+        }
+    }
+
+    @Test func `a list that no document promises must show something`() async throws {
+        let definition = EngineWorld.definition.replacing("listing: documented", with: "listing: vendor_code")
+        #expect(
+            try await staysUncertain(
+                try await EngineWorld(definition: definition), uncertain(1, policy: .resubmitIfAbsent)))
+        #expect(
+            try await !staysUncertain(
+                try await EngineWorld(definition: definition), uncertain(1, policy: .resubmitIfAbsent),
+                controlAt: start))
+    }
+
+    @Test func `nobody is absent from a list that is not its own`() async throws {
+        func endpoint(_ name: String) -> String {
+            """
+              image/\(name):
+                submit: {path: "/\(name)"}
+                accepted: {id: /id}
+                poll: {path: "/\(name)/{id}"}
+                list: {path: "/\(name)", query: {after: "{from}"}, time: seconds, items: /data, id: /id, created_at: /at, request: /input}
+                results: [/url]
+                state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
+            """
+        }
+        let world = try await EngineWorld(
+            definition: """
+                provider: own
+                default: true
+                base_url: http://127.0.0.1:1/v1
+                max_requests_per_second: 100
+                endpoints:
+                \(endpoint("make"))
+                \(endpoint("edit"))
+                """)
+        let make = try await world.insert(uncertain(1, "image/make", policy: .fail))
+        let edit = try await world.insert(uncertain(2, "image/edit", policy: .fail))
+        // Of the two lists only that of `edit` can be read, and it shows the task.
+        let at = JSONValue.number(JSONNumber(Int64(start.unixSeconds) + 1))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.request.path.hasPrefix("/edit")
+                ? .json(["data": [["id": "r-2", "at": at, "input": ["prompt": "a cat"]]]])
+                : .error("api_error", status: 500)
+        }
+        try await look(world, for: .seconds(900))
+        #expect(try await world.task(edit).remoteID?.text == "r-2")
+        #expect(try await world.task(make).state == .uncertain)
+        #expect(try await world.task(make).attempt?.absentReadings == 0)
+    }
+
     @Test func `a reading that fails on a later page counts for nothing`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))

@@ -42,7 +42,7 @@ import VerbatimJSON
         (delivered(.pending, nil), "= = = = - - - -"),
         (delivered(.succeeded(partial: false), nil), ">succeeded = >succeeded = - late late late"),
         (.calledBack(CallbackDelivery(attempt: 1)), "= = = = - - - -"),
-        (.endedByCallback(seen(.succeeded(partial: false))), "- - - >succeeded - - - -"),
+        (.endedByCallback(seen(.succeeded(partial: false))), "- - >succeeded >succeeded - - - -"),
         (.endedByCallback(seen(.pending)), "- - - - - - - -"),
         (.slowerThanUsual, "- - - = - - - -"),
         (.missed, "- - - = - - - -"),

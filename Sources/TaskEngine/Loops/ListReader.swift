@@ -11,6 +11,8 @@ struct ListReading {
     let isComplete: Bool
     /// Whether there was a list to read at all; without one, ids of our own were asked for.
     var isList = true
+    /// How far the provider's clock is ahead of ours, where its replies tell.
+    var clockSkew: Duration?
 }
 
 /// Reads the provider's own list of tasks, page by page.
@@ -26,17 +28,22 @@ struct ListReader {
     /// document names.
     func read(from: Timestamp, to: Timestamp) async -> ListReading? {
         var found: [RemoteTaskID: ListedTask] = [:]
+        var skew: Duration?
         var offset = 0
         for number in 0..<context.limits.listPages {
             // The first page's turn was taken with the claim.
             if number > 0, await !context.turn(for: .queries(service), of: profile) { return partial(found) }
             let request = profile.listing(from: from, to: to, offset: offset, limit: context.limits.listPageSize)
             guard let request else { return nil }
-            switch await page(request) {
+            switch await page(request, &skew) {
             case .page(let tasks, _):
                 let known = found.count
                 for task in tasks { found[task.remoteID] = task }
-                if tasks.count < context.limits.smallestListPage { return reading(found, reachedEnd: true) }
+                if tasks.count < context.limits.smallestListPage {
+                    var whole = reading(found, reachedEnd: true)
+                    whole.clockSkew = skew
+                    return whole
+                }
                 if found.count == known { return reading(found, reachedEnd: false) }
                 offset += tasks.count
             case .throttled(let failure, let retryAfter):
@@ -62,11 +69,12 @@ struct ListReader {
         ListReading(tasks: found.values.sorted { $0.remoteID.text < $1.remoteID.text }, isComplete: reachedEnd)
     }
 
-    private func page(_ request: UpstreamRequest) async -> ListingVerdict {
+    private func page(_ request: UpstreamRequest, _ skew: inout Duration?) async -> ListingVerdict {
         context.meter.count(service)
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
                 request, to: profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
+            skew = reply.date.map { $0 - context.time.now() } ?? skew
             let verdict = profile.readListing(reply, limit: context.limits.listPageSize)
             if case .page = verdict { await context.queriesSucceeded(of: service) }
             return verdict

@@ -60,7 +60,8 @@ struct PollPlanner {
         for task in tasks {
             guard let profile = context.catalog.endpoint(task.endpoint) else { continue }
             let isAlone =
-                (profile.batchSize ?? 1) < 2 || task.misses > 0 || underWay.isAlone(task.id)
+                underWay.batchLimit(of: service, upTo: profile.batchSize ?? 1) < 2 || task.misses > 0
+                || underWay.isAlone(task.id)
                 || context.unrecognised.inARow(task.id) > 1
             if !isAlone,
                 let place = groups.firstIndex(where: { $0.isBatch && $0.profile.sharesBatch(with: profile) })
@@ -86,7 +87,8 @@ struct PollPlanner {
                     model: experience.entry(for: task.model).model,
                     callbackReliability: experience.callbackTrust(of: task), isExpected: task.isCalledBack))
         }
-        let limit = min(profile.batchSize ?? 1, context.limits.batchSize)
+        let most = min(profile.batchSize ?? 1, context.limits.batchSize)
+        let limit = underWay.batchLimit(of: service, upTo: most)
         // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age. So does
         // one of which a callback has told something, and one that was asked about by a clock that was ahead.
         let firstLook = tasks.filter { $0.lastPendingAt.map { $0 > now } ?? true || $0.isCalledBack }

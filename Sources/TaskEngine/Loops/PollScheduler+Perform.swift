@@ -44,7 +44,7 @@ extension PollScheduler {
             guard await context.turn(for: .queries(work.service), of: profile) else { return .failure(.cancelled) }
             return await send(request, of: work, counting: &lessons).map { profile.readResult($0, after: done) }
         } catch {
-            let failure = TaskFailure(code: "cannot_ask", message: "\(error.field): \(error.problem)")
+            let failure = TaskFailure(code: Self.cannotAsk, message: "\(error.field): \(error.problem)")
             return .success(.failed(failure, stopsProvider: false))
         }
     }
@@ -76,21 +76,54 @@ extension PollScheduler {
         case .success(.observed(let observation)):
             underWay.markAlone(false, task.id)
             await record([(task, .observed(observation))], teaching: &lessons, at: now)
-            await context.queriesSucceeded(of: work.service)
+            await answered(work)
         case .success(.notFound):
             underWay.markAlone(true, task.id)
             await record([(task, await missing(task, at: now))], teaching: &lessons, at: now)
-            await context.queriesSucceeded(of: work.service)
+            await answered(work)
         case .success(.throttled(let failure, let retryAfter)):
             lessons.countThrottled(about: work.tasks)
             await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
         case .success(.failed(let failure, let stopsProvider)):
             if stopsProvider { await context.stopProvider(work.profile.provider, because: failure) }
-            await slow(work, because: failure, teaching: lessons)
+            await failed(task, of: work, because: failure, isAboutAll: stopsProvider, teaching: lessons)
         case .failure(let error):
-            await slow(work, because: TaskFailure(error), teaching: lessons)
+            await failed(
+                task, of: work, because: TaskFailure(error), isAboutAll: error.isAboutAll, teaching: lessons)
         }
     }
+
+    private func answered(_ work: PollRound) async {
+        underWay.noteAnswer(
+            of: work.service, about: work.tasks.map(\.id), upTo: work.profile.batchSize ?? context.limits.batchSize)
+        await context.queriesSucceeded(of: work.service)
+    }
+
+    /// A query about one task failed. Where others of the service are answered meanwhile, it is this task's trouble: only
+    /// it is left alone, longer and longer, and nobody else waits for it.
+    private func failed(
+        _ task: TrackedTask, of work: PollRound, because failure: TaskFailure, isAboutAll: Bool,
+        teaching lessons: LessonPlan
+    ) async {
+        let own =
+            isAboutAll
+            ? 0 : underWay.noteFailure(of: task.id, service: work.service, isOwn: failure.code == Self.cannotAsk)
+        guard own > 0 else { return await slow(work, because: failure, teaching: lessons) }
+        underWay.markAlone(true, task.id)
+        let gap = min(
+            context.polling.minGap * (1 << min(2 * own, 20)),
+            max(context.polling.maxGap, PollingPolicy.maxUnrecognisedGap))
+        context.logger.warning(
+            """
+            \(task.id) could not be asked about, and others of \(work.service) can: \(failure.code): \(failure.message) \
+            It is asked for again in \(Int(gap.inSeconds.rounded())) s; nothing is lost.
+            """)
+        await postpone([task.id], until: context.time.now() + gap)
+        await context.teach(lessons)
+    }
+
+    /// Nothing was sent, since the address may not be asked.
+    private static let cannotAsk = "cannot_ask"
 
     private func finish(
         _ work: PollRound, with verdict: Result<BatchVerdict, UpstreamTransportError>, teaching lessons: LessonPlan
@@ -112,14 +145,16 @@ extension PollScheduler {
             }
             await record(seen, teaching: &lessons, at: now)
             await postpone(absent, until: now + context.polling.minGap)
-            await context.queriesSucceeded(of: work.service)
+            await answered(work)
         case .success(.throttled(let failure, let retryAfter)):
             lessons.countThrottled(about: work.tasks)
             await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
         case .success(.failed(let failure, let stopsProvider)):
             if stopsProvider { await context.stopProvider(work.profile.provider, because: failure) }
+            if !stopsProvider { underWay.halveBatch(of: work.service, naming: work.tasks.count) }
             await slow(work, because: failure, teaching: lessons)
         case .failure(let error):
+            if !error.isAboutAll { underWay.halveBatch(of: work.service, naming: work.tasks.count) }
             await slow(work, because: TaskFailure(error), teaching: lessons)
         }
     }
@@ -165,7 +200,7 @@ extension PollScheduler {
         let missing = context.clock.spanSeen(since: task.firstMissAt ?? now)
         if task.callbacks.finalAt != nil, task.misses + 1 >= context.limits.missesBeforeCallbackDecides,
             missing >= context.limits.missSpanBeforeCallbackDecides,
-            let outcome = await deliveredOutcome(of: task)
+            let outcome = await context.deliveredOutcome(of: task)
         {
             return .endedByCallback(outcome)
         }
@@ -174,20 +209,6 @@ extension PollScheduler {
             task.misses + 1 >= context.limits.missesBeforeLost
             && missing >= max(context.limits.missSpan, slow * 2)
         return isLost ? .vanished : .missed
-    }
-
-    /// What a delivery called the end of the task; nil where none did, or where it cannot be read now.
-    private func deliveredOutcome(of task: TrackedTask) async -> Observation? {
-        do throws(TaskStoreError) {
-            guard let body = try await context.store.deliveredOutcome(of: task.id),
-                let (_, observation) = context.catalog.endpoint(task.endpoint)?.readCallback(body),
-                observation.verdict != .pending
-            else { return nil }
-            return observation
-        } catch {
-            context.logger.error("Could not read what was delivered for \(task.id): \(error.message)")
-            return nil
-        }
     }
 
     /// Leaves the service alone for a while, and these tasks until their next turn.
@@ -200,7 +221,15 @@ extension PollScheduler {
         context.logger.warning(
             "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is made again later: \(failure.code): \(failure.message)"
         )
-        await postpone(work.tasks.map(\.id), until: context.time.now() + context.polling.minGap)
+        // Where only one query shows whether the service is well again, the next one is somebody else's: this one may be
+        // what it cannot answer.
+        var until = context.time.now() + context.polling.minGap
+        if context.gates.isHalfOpen(.polls, work.service) {
+            until =
+                max(until, context.gates.gate(.polls, work.service).closedUntil ?? until)
+                + context.polling.minGap * 5
+        }
+        await postpone(work.tasks.map(\.id), until: until)
         await context.teach(lessons)
     }
 
@@ -247,6 +276,34 @@ extension TrackedTask {
     /// The task as a record that says "not yet" leaves it, for the plan of its next poll.
     fileprivate func pending(_ observation: Observation, at now: Timestamp) -> TrackedTask {
         TaskLifecycle.apply(.observed(observation), to: self, at: now, nextDueAt: nextDueAt).task
+    }
+}
+
+extension UpstreamTransportError {
+    /// Whether it says nothing about what was asked: the provider was not reached, or we stopped.
+    fileprivate var isAboutAll: Bool {
+        switch self {
+        case .notSent, .cancelled: true
+        case .interrupted: false
+        }
+    }
+}
+
+extension EngineContext {
+    /// What a delivery called the end of the task; nil where none did, or where it cannot be read now.
+    func deliveredOutcome(of task: TrackedTask) async -> Observation? {
+        do throws(TaskStoreError) {
+            guard let body = try await store.deliveredOutcome(of: task.id),
+                let (id, observation) = catalog.endpoint(task.endpoint)?.readCallback(body),
+                observation.verdict != .pending
+            else { return nil }
+            // Of an attempt that was thought lost, under whose id this task does not run.
+            if let id, let own = task.remoteID, id != own { return nil }
+            return observation
+        } catch {
+            logger.error("Could not read what was delivered for \(task.id): \(error.message)")
+            return nil
+        }
     }
 }
 

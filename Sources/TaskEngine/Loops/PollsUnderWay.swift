@@ -8,6 +8,19 @@ final class PollsUnderWay: Sendable {
         var tasks: [String: Set<TaskID>] = [:]
         /// Left out by a batch reply, so to be asked for alone.
         var alone: Set<TaskID> = []
+        /// How many tasks a batch of a service may name where larger ones have failed.
+        var batchCaps: [String: Int] = [:]
+        /// Queries of a service that were answered.
+        var answers: [String: Int] = [:]
+        var troubles: [TaskID: Trouble] = [:]
+    }
+
+    /// How the queries about one task have failed.
+    private struct Trouble {
+        /// Failures between which others of the service were answered.
+        var own = 0
+        /// How many answers its service had given by the latest.
+        var answersThen: Int
     }
 
     private let state = Mutex(State())
@@ -22,6 +35,42 @@ final class PollsUnderWay: Sendable {
         state.withLock { state in
             // Bounded: a forgotten mark costs one more batch query that leaves the id out.
             if isAlone, state.alone.count < 100_000 { state.alone.insert(task) } else { state.alone.remove(task) }
+        }
+    }
+
+    /// How many tasks one query of the service may name, of `most` that it could.
+    func batchLimit(of service: String, upTo most: Int) -> Int {
+        state.withLock { min($0.batchCaps[service] ?? most, most) }
+    }
+
+    /// A batch failed, perhaps because it is too large or since one of its ids spoils it: the next is half as large. Down
+    /// to one, which shows whose fault it is.
+    func halveBatch(of service: String, naming count: Int) {
+        state.withLock { $0.batchCaps[service] = max(min(count, $0.batchCaps[service] ?? count) / 2, 1) }
+    }
+
+    /// A query of the service about so many tasks was answered: the next batch may be twice as large again.
+    func noteAnswer(of service: String, about tasks: [TaskID], upTo most: Int) {
+        state.withLock { state in
+            state.answers[service, default: 0] += 1
+            for task in tasks { state.troubles[task] = nil }
+            guard let cap = state.batchCaps[service], tasks.count >= cap else { return }
+            state.batchCaps[service] = cap * 2 < most ? cap * 2 : nil
+        }
+    }
+
+    /// A query about this one task failed: how often that has happened while others of the service were answered in
+    /// between, so that it is this task's trouble and not the service's. `isOwn` where that is certain.
+    func noteFailure(of task: TaskID, service: String, isOwn: Bool) -> Int {
+        state.withLock { state in
+            let answers = state.answers[service] ?? 0
+            // Bounded: forgotten ones count as the service's trouble once more.
+            if state.troubles.count >= 10_000 { state.troubles = [:] }
+            var trouble = state.troubles[task] ?? Trouble(answersThen: answers)
+            if isOwn || answers != trouble.answersThen { trouble.own += 1 }
+            trouble.answersThen = answers
+            state.troubles[task] = trouble
+            return answers == 0 && !isOwn ? 0 : trouble.own
         }
     }
 

@@ -44,7 +44,8 @@ package struct Reconciler: WorkLoop {
 
     private func claim(of service: String, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
         if case .closed(let until, _) = context.gates.passage(.polls, service, at: now) { return (nil, until) }
-        let due = try await context.store.due(in: .uncertain, of: service, by: now, limit: 500)
+        let due = try await settleDelivered(
+            among: try await context.store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
         let searchable = due.filter(isSearchable)
         if searchable.count < due.count {
             let stuck = due.filter { !isSearchable($0) }
@@ -54,10 +55,13 @@ package struct Reconciler: WorkLoop {
             let profile = context.catalog.endpoint(first.endpoint)
         else { return (nil, try await context.store.nextDue(in: .uncertain, of: service)) }
         if let slot = context.slot(for: .queries(service), of: profile) { return (nil, slot) }
-        // One reading covers an hour around the most urgent one; the others get theirs next.
+        // One reading covers an hour around the most urgent one, and what is listed in the same place; the others get
+        // theirs next.
         let together = searchable.filter { other in
-            guard let start = other.attempt?.startedAt else { return false }
-            return abs((start - attempt.startedAt).inSeconds) <= 3_600
+            guard let start = other.attempt?.startedAt, let its = context.catalog.endpoint(other.endpoint) else {
+                return false
+            }
+            return its.sharesLookup(with: profile) && abs((start - attempt.startedAt).inSeconds) <= 3_600
         }
         let windows = together.compactMap { window(of: $0) }
         guard let from = windows.map(\.lowerBound).min(), let to = windows.map(\.upperBound).max() else {
@@ -65,6 +69,23 @@ package struct Reconciler: WorkLoop {
         }
         let control = try await context.store.acceptedNeighbour(of: first.id, within: context.limits.controlSpan)
         return (Work(service: service, profile: profile, tasks: together, window: from...to, control: control), now)
+    }
+
+    /// Ends the tasks whose end was delivered, without an id, while the reply to their submission was waited for: nothing
+    /// else will ever tell. Returns the others.
+    private func settleDelivered(
+        among tasks: [TrackedTask], at now: Timestamp
+    ) async throws(TaskStoreError) -> [TrackedTask] {
+        var events: [PlannedEvent] = []
+        for task in tasks where task.callbacks.finalAt != nil && task.callbacks.remoteID == nil {
+            guard let outcome = await context.deliveredOutcome(of: task) else { continue }
+            events.append(PlannedEvent(.endedByCallback(outcome), for: task.id, nextDueAt: nil))
+        }
+        guard !events.isEmpty else { return tasks }
+        let changes = try await context.store.apply(events, at: now)
+        context.announce(changes)
+        let settled = Set(changes.filter { $0.task.state.hasEnded }.map(\.task.id))
+        return tasks.filter { !settled.contains($0.id) }
     }
 
     private func isSearchable(_ task: TrackedTask) -> Bool {
@@ -77,7 +98,7 @@ package struct Reconciler: WorkLoop {
         let began = context.time.now()
         let known = await OwnIDLookup(context: context, service: work.service).find(work.tasks)
         guard let reading = await read(work, besides: known) else { return await putOff(work) }
-        let provesAbsence = reading.isComplete && known.isComplete && shows(work.control, in: reading)
+        let provesAbsence = reading.isComplete && known.isComplete && isTrustworthy(reading, for: work)
         let looking = Set(work.tasks.map(\.id))
         let nextLookups = Dictionary(uniqueKeysWithValues: work.tasks.map { ($0.id, nextLookup(of: $0)) })
         let proof = AbsenceProof(
@@ -89,10 +110,13 @@ package struct Reconciler: WorkLoop {
                 candidates: Set(reading.tasks.map(\.remoteID)).union(known.found.values.map(\.id)),
                 at: began
             ) { view in
+                // Whoever was found by its own id needs no record, and its record is nobody else's.
+                let taken = view.owned.union(known.found.values.map(\.id))
                 let findings = SubmissionMatcher.search(
-                    for: view.uncertain.compactMap { lost($0) },
-                    among: reading.tasks.filter { !view.owned.contains($0.remoteID) },
-                    sending: view.submitting.compactMap { lost($0) })
+                    for: view.uncertain.filter { known.found[$0.task.id] == nil && isListed($0.task, for: work) }
+                        .compactMap { lost($0) },
+                    among: reading.tasks.filter { !taken.contains($0.remoteID) },
+                    sending: view.submitting.filter { isListed($0.task, for: work) }.compactMap { lost($0) })
                 return view.uncertain.compactMap { stored in
                     let task = stored.task
                     let nextDueAt = nextLookups[task.id] ?? began
@@ -120,14 +144,40 @@ package struct Reconciler: WorkLoop {
         }
     }
 
-    /// A list that does not show what is known to be there proves nothing by not showing something else.
+    /// Whether the task would be found where was looked.
+    private func isListed(_ task: TrackedTask, for work: Work) -> Bool {
+        context.catalog.endpoint(task.endpoint)?.sharesLookup(with: work.profile) ?? false
+    }
+
+    /// Whether a task that a complete reading does not show is not there.
     ///
-    /// Where there is no such task to look for, a complete reading is taken at its word.
-    private func shows(_ control: TrackedTask?, in reading: ListReading) -> Bool {
-        guard let id = control?.remoteID, reading.isList else { return true }
-        if reading.tasks.contains(where: { $0.remoteID == id }) { return true }
+    /// A list that does not show what is known to be there, or shows it at another time than it was sent, proves nothing
+    /// by not showing something else. Where there is no such task to look for, a list that the provider documents is taken
+    /// at its word; one that is only known from code must show something at all.
+    private func isTrustworthy(_ reading: ListReading, for work: Work) -> Bool {
+        guard reading.isList else { return true }
+        if let skew = reading.clockSkew, abs(skew.inSeconds) > context.limits.clockSkew.inSeconds {
+            context.logger.warning(
+                "The provider's clock and ours are \(Int(skew.inSeconds)) s apart; so its list proves nothing by what it does not show."
+            )
+            return false
+        }
+        guard let control = work.control, let id = control.remoteID else {
+            return work.profile.listing == .documented || !reading.tasks.isEmpty
+        }
+        guard let shown = reading.tasks.first(where: { $0.remoteID == id }) else {
+            context.logger.warning(
+                "The provider's list does not show \(id), which it has accepted; so it proves nothing about other tasks."
+            )
+            return false
+        }
+        // One that was tracked or adopted says nothing of when it was sent.
+        guard control.resolution == nil, let createdAt = shown.createdAt, let window = window(of: control),
+            !window.contains(createdAt)
+        else { return true }
         context.logger.warning(
-            "The provider's list does not show \(id), which it has accepted; so it proves nothing about other tasks.")
+            "The provider's list has \(id) at \(createdAt.rfc3339), when it was not sent; so it proves nothing about other tasks."
+        )
         return false
     }
 

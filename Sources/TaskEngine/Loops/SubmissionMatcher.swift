@@ -5,7 +5,8 @@ import VerbatimJSON
 
 /// Finds lost submissions in the provider's own list, by the request that each record echoes.
 ///
-/// Pure. Every field that was sent must come back equal; fields that the provider added do not count against a record.
+/// Pure. A callback token that comes back is proof. Where none went out, every field that was sent must come back equal;
+/// fields that the provider added do not count against a record.
 /// Equal requests are matched as a multiset: each record serves one task at most, and as many tasks are served as can
 /// be, since a task that goes without counts as never taken. A record that may belong to a task that is being sent at
 /// this moment serves nobody until that task's reply is known; one that fits lost tasks of two endpoints, or that echoes
@@ -120,14 +121,17 @@ struct SubmissionMatcher {
     }
 
     private static func fits(_ record: ListedTask, _ task: Lost) -> Bool {
-        guard isFromThen(record, task), let echo = record.request.object else { return false }
+        guard let echo = record.request.object else { return false }
         if let callback = task.callback {
             guard let url = echo[callback.member]?.string, CallbackToken.digest(inURL: url) == callback.digest else {
                 return false
             }
+            // Nobody else was ever given that URL, whatever time the provider's clock shows.
+            return isOfType(record, task)
         }
-        // Another's id is another's task; a record need not echo it.
-        if let ownID = task.ownID, let echoed = echo[ownID.member]?.string, echoed != ownID.id.text { return false }
+        // What was sent under an id has that id, in its echo or as its own.
+        if let ownID = task.ownID, !names(record, ownID) { return false }
+        guard isFromThen(record, task) else { return false }
         // Whether `async` is echoed is not documented, and it says nothing about what was asked for.
         var sent = task.request
         sent["async"] = nil
@@ -138,12 +142,26 @@ struct SubmissionMatcher {
     private static func isSilent(_ record: ListedTask, _ task: Lost) -> Bool {
         guard isFromThen(record, task) else { return false }
         guard let echo = record.request.object, !echo.isEmpty else { return true }
+        if let ownID = task.ownID, !names(record, ownID) {
+            return echo[ownID.member]?.string == nil && task.request.isCovered(by: echo)
+        }
         guard let callback = task.callback, echo[callback.member].map(\.isNull) ?? true else { return false }
         return task.request.isCovered(by: echo)
     }
 
+    /// Whether the record echoes the id or goes by it; however it writes UUIDs.
+    private static func names(_ record: ListedTask, _ ownID: (member: String, id: RemoteTaskID)) -> Bool {
+        func plain(_ text: String) -> String { text.lowercased().filter { $0 != "-" } }
+        let told = record.request.object?[ownID.member]?.string ?? record.remoteID.text
+        return plain(told) == plain(ownID.id.text)
+    }
+
     private static func isFromThen(_ record: ListedTask, _ task: Lost) -> Bool {
         if let createdAt = record.createdAt, !task.window.contains(createdAt) { return false }
+        return isOfType(record, task)
+    }
+
+    private static func isOfType(_ record: ListedTask, _ task: Lost) -> Bool {
         if let expected = task.recordType, let type = record.type, type != expected { return false }
         return true
     }

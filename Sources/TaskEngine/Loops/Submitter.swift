@@ -123,8 +123,12 @@ package struct Submitter: WorkLoop {
             (verdict, leaveAlone) = await send(request, of: work)
             context.passed(.afterReply)
         case .failure(let trouble):
-            // Not sent for reasons of our own, which say nothing about the endpoint.
-            await record(.submissionNotAccepted(trouble), of: work, nextDueAt: context.time.now() + .seconds(5))
+            // Not sent for reasons of our own, which say nothing about the endpoint. What cannot be built today, since the
+            // definition has changed, cannot be built tomorrow.
+            await record(
+                trouble.isForGood ? .submissionRefused(trouble.failure) : .submissionNotAccepted(trouble.failure),
+                of: work, nextDueAt: trouble.isForGood ? nil : context.time.now() + .seconds(5))
+            context.wakes.submitter.nudge()
             return
         }
         let (event, nextDueAt) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
@@ -134,11 +138,21 @@ package struct Submitter: WorkLoop {
             await adjustGates(after: verdict, of: work)
         } else {
             await adjustGates(after: verdict, of: work)
-            await record(event, of: work, nextDueAt: nextDueAt, teaching: await lessons(from: verdict, of: work))
+            await record(
+                event, of: work, nextDueAt: turn(after: verdict, of: work) ?? nextDueAt,
+                teaching: await lessons(from: verdict, of: work))
         }
         context.passed(.afterAccepted)
         context.wakes.polls.nudge()
         context.wakes.lookups.nudge()
+    }
+
+    /// When a task that was not accepted comes next where one at a time shows whether the endpoint is well again: after
+    /// the others, since it may be the one that the endpoint never takes.
+    private func turn(after verdict: SubmitVerdict, of work: Work) -> Timestamp? {
+        let name = work.profile.name.text
+        guard case .throttled = verdict, context.gates.isHalfOpen(.submissions, name) else { return nil }
+        return (context.gates.gate(.submissions, name).closedUntil ?? context.time.now()) + .seconds(5)
     }
 
     private func record(
@@ -159,29 +173,41 @@ package struct Submitter: WorkLoop {
         return lessons
     }
 
+    /// Why nothing can be sent, and whether it never can.
+    private struct Trouble: Error {
+        let failure: TaskFailure
+        var isForGood = true
+    }
+
     /// What is to be sent, or why it cannot be read.
-    private func request(of work: Work) async -> Result<UpstreamRequest, TaskFailure> {
+    private func request(of work: Work) async -> Result<UpstreamRequest, Trouble> {
         do throws(TaskStoreError) {
             let stored = try await context.store.taskWithPayload(work.task.id)
             guard let request = stored?.payload.request.object else {
-                return .failure(TaskFailure(code: "no_request", message: "The task has no request that could be sent."))
+                return .failure(
+                    Trouble(
+                        failure: TaskFailure(
+                            code: "no_request", message: "The task has no request that could be sent.")))
             }
             return Self.paid(request, of: work)
         } catch {
-            return .failure(TaskFailure(code: error.code, message: error.message))
+            return .failure(
+                Trouble(failure: TaskFailure(code: error.code, message: error.message), isForGood: false))
         }
     }
 
     private static func paid(
         _ request: JSONObject, of work: Work
-    ) -> Result<UpstreamRequest, TaskFailure> {
+    ) -> Result<UpstreamRequest, Trouble> {
         do throws(RequestProblem) {
             return .success(
                 try work.profile.submission(
                     of: request, callbackURL: work.callbackURL, ownID: work.task.id.text))
         } catch {
             return .failure(
-                TaskFailure(code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem)."))
+                Trouble(
+                    failure: TaskFailure(
+                        code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem).")))
         }
     }
 

@@ -139,6 +139,11 @@ extension TrackedTask {
         case .calledBack(let delivery):
             take(delivery, at: now)
         case .endedByCallback(let observation):
+            if state == .uncertain {
+                submittedAt = attempt?.startedAt
+                ageFrom = submittedAt
+                resolution = .calledBack
+            }
             absorb(observation, at: now)
         case .slowerThanUsual:
             slowAt = now

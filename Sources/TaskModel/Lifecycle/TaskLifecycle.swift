@@ -106,11 +106,13 @@ package enum TaskLifecycle {
         case .givenUp: .advance(to: .failed)
         case .absentFromList, .lookupUndecided: .update
         case .calledBack(let delivery): afterLostReply(delivery)
+        // What was delivered while the reply was still waited for, and names no id.
+        case .endedByCallback(let observation): ending(of: observation).map { .advance(to: $0) } ?? .ignore
         case .cancelRequested: .refuse(.needsResolution)
         case .reopenRequested: .refuse(.notReopenable)
         // Its attempt has been declared over; a deadline does not make a possible bill go away.
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .observed, .endedByCallback, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+            .submissionInterrupted, .observed, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }

@@ -1,0 +1,135 @@
+import PollingPolicy
+import ProviderCatalog
+import SQLiteTaskStore
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+/// Queries that fail again and again, while others of the same service would be answered.
+@Suite(.timeLimit(.minutes(2))) struct StubbornQueryTests {
+    /// Steps through the loop of polls for so long.
+    private func poll(_ world: EngineWorld, for span: Duration) async throws {
+        let end = world.time.now() + span
+        while world.time.now() < end {
+            let comeBack = try await world.engine.scheduler.step()
+            world.time.set(to: max(min(comeBack, end), world.time.now() + .milliseconds(200)))
+        }
+    }
+
+    private func insert(_ count: Int, _ endpoint: String, into world: EngineWorld) async throws -> [TaskID] {
+        var ids: [TaskID] = []
+        for number in 1...count {
+            ids.append(try await world.insert(.task(number, state: .running, endpoint: endpoint)))
+        }
+        return ids
+    }
+
+    @Test func `a reply that is too large comes in smaller ones`() async throws {
+        let world = try await EngineWorld()
+        _ = try await insert(40, "image/make", into: world)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            guard !sent.ids.isEmpty else { return .json(Record.succeeded(sent.body["id"]?.string ?? "")) }
+            guard sent.ids.count <= 6 else { throw .interrupted("The reply was larger than 32 MiB.") }
+            return .items(sent.ids.map { Record.succeeded($0) })
+        }
+        try await poll(world, for: .seconds(600))
+        #expect(try await world.sqlite.counts().allSatisfy { $0.state == .succeeded })
+    }
+
+    @Test func `an id that spoils every batch is asked for alone, less and less often`() async throws {
+        let world = try await EngineWorld()
+        let ids = try await insert(40, "image/make", into: world)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.ids.contains("remote-7") || sent.body["id"]?.string == "remote-7" {
+                return .error("api_error", status: 500)
+            }
+            guard !sent.ids.isEmpty else { return .json(Record.succeeded(sent.body["id"]?.string ?? "")) }
+            return .items(sent.ids.map { Record.succeeded($0) })
+        }
+        try await poll(world, for: .seconds(900))
+        for (number, id) in ids.enumerated() {
+            #expect(try await world.task(id).state == (number == 6 ? .running : .succeeded))
+        }
+        let before = world.provider.sent.count
+        try await poll(world, for: .seconds(3_600))
+        #expect((2...120).contains(world.provider.sent.count - before))
+    }
+
+    @Test(arguments: [UpstreamReply.error("api_error", status: 500), .json(Record.succeeded("another"))])
+    func `a task whose queries always fail takes no turn from the others`(reply: UpstreamReply) async throws {
+        let world = try await EngineWorld()
+        let ids = try await insert(3, "single/make", into: world)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.body["id"] == "remote-2" ? reply : .json(Record.pending(sent.body["id"]?.string ?? ""))
+        }
+        try await poll(world, for: .seconds(3_600))
+        let asked = Dictionary(grouping: world.provider.sent, by: { $0.body["id"]?.string ?? "" }).mapValues(\.count)
+        // Once a minute at the least.
+        for id in ["remote-1", "remote-3"] { #expect(asked[id, default: 0] >= 50) }
+        #expect((5...40).contains(asked["remote-2", default: 0]))
+        #expect(try await world.task(ids[1]).state == .running)
+    }
+
+    @Test func `a service that is down for all is asked little, and everybody comes back`() async throws {
+        let world = try await EngineWorld()
+        _ = try await insert(5, "single/make", into: world)
+        let start = world.time.now()
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            world.time.now() < start + .seconds(1_800)
+                ? .error("api_error", status: 500) : .json(Record.succeeded(sent.body["id"]?.string ?? ""))
+        }
+        try await poll(world, for: .seconds(1_800))
+        #expect(world.provider.sent.count < 120)
+        try await poll(world, for: .seconds(180))
+        #expect(try await world.sqlite.counts().allSatisfy { $0.state == .succeeded })
+    }
+
+    @Test func `a submission that an endpoint never takes lets the others pass`() async throws {
+        let world = try await EngineWorld()
+        let start = world.time.now()
+        let never = try await world.submit("single/make", JSONObject([("prompt", "never")]))
+        for _ in 0..<4 { try await world.submit("single/make") }
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            // Down for all at first, and then for one only.
+            sent.body["prompt"] == "never" || world.time.now() < start + .seconds(300)
+                ? .error("busy", status: 429) : .accepted("r-\(world.provider.sent.count)")
+        }
+        let end = start + .seconds(900)
+        while world.time.now() < end {
+            let comeBack = try await world.engine.submitter.step()
+            world.time.set(to: max(min(comeBack, end), world.time.now() + .milliseconds(200)))
+        }
+        #expect(try await world.task(never).state == .queued)
+        #expect(try await world.sqlite.counts().first { $0.state == .running }?.count == 4)
+    }
+
+    @Test func `a request that can no longer be built fails, and nothing was sent`() async throws {
+        let definition = """
+            provider: own
+            default: true
+            base_url: http://127.0.0.1:1/v1
+            max_requests_per_second: 100
+            endpoints:
+              image/make:
+                submit: {path: "/make"}
+                accepted: {id: /id}
+                poll: {path: "/tasks/{id}"}
+                results: [/url]
+                state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
+            """
+        let world = try await EngineWorld(definition: definition)
+        let id = try await world.submit()
+        try world.sqlite.close()
+        let next = try await EngineWorld(
+            time: world.time, from: world, definition: definition.replacing("\"/make\"", with: "\"/{model}/make\""))
+        world.time.advance(by: .seconds(1))
+        _ = try await next.engine.submitter.step()
+        let task = try await next.task(id)
+        #expect(task.state == .failed)
+        #expect(task.failure?.code == "bad_request")
+        #expect(next.provider.sent.isEmpty)
+    }
+}
