@@ -41,12 +41,20 @@ extension SQLiteTaskStore {
     ) async throws(TaskStoreError) -> TaskListing {
         try await readAside { db in
             let query = ListQuery(filter, after: cursor, limit: limit + 1)
-            let rows = try StoredTaskRow.fetchAll(db.cachedStatement(sql: query.sql), arguments: query.arguments)
+            var bytes = 0
+            let rows = try StoredTaskRow.fetch(db.cachedStatement(sql: query.sql), arguments: query.arguments) { row in
+                bytes += row.bytes
+                return bytes > Self.mostBytesPerPage
+            }
             let shown = rows.prefix(limit)
-            let next = rows.count > limit ? shown.last.map { PageCursor(key: $0.key) } : nil
-            return TaskListing(tasks: shown.map(\.stored), next: next)
+            let isWhole = rows.count <= limit && bytes <= Self.mostBytesPerPage
+            return TaskListing(
+                tasks: shown.map(\.stored), next: isWhole ? nil : shown.last.map { PageCursor(key: $0.key) })
         }
     }
+
+    /// A page ends before its limit once it has so much: results may stand in the records, as pictures of megabytes.
+    private static let mostBytesPerPage = 16 << 20
 
     package func events(
         of id: TaskID, after sequence: Int64, limit: Int

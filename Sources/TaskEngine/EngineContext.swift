@@ -90,6 +90,7 @@ package struct EngineContext: Sendable {
     /// it was and asks the provider.
     func record(_ events: [PlannedEvent], teaching plan: LessonPlan = LessonPlan()) async -> [TaskChange] {
         var wait = Duration.seconds(1)
+        let events = events.map(withoutToken)
         while true {
             do throws(TaskStoreError) {
                 let changes = try await store.apply(events, at: time.now(), teaching: plan.lessons)

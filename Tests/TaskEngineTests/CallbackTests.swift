@@ -459,6 +459,25 @@ import VerbatimJSON
         #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
     }
 
+    @Test func `of a token that a record echoes only a mark is kept`() async throws {
+        let world = try await world()
+        let (id, token) = try await running(world)
+        let url = Self.publicURL + "/callbacks/" + token
+        world.provider.play { _ async throws(UpstreamTransportError) in
+            guard case .object(var record) = Record.succeeded("r-1") else { return .json([:]) }
+            record["request"] = ["prompt": "a cat", "callback_url": .string(url), "n": 150]
+            return .json(.object(record))
+        }
+        world.time.advance(by: .seconds(60))
+        _ = try await world.engine.scheduler.step()
+        let kept = try #require(try await world.sqlite.taskWithPayload(id)?.payload.response)
+        #expect(!kept.text.contains(token))
+        #expect(
+            kept["request"] == [
+                "prompt": "a cat", "callback_url": .string(Self.publicURL + "/callbacks/(token)"), "n": 150,
+            ])
+    }
+
     // MARK: What is learned
 
     /// Runs a task to its end, called back or not; returns its polls while nothing had ended.

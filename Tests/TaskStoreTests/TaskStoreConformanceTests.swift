@@ -391,6 +391,21 @@ import VerbatimJSON
         }
     }
 
+    @Test func `a page of large records ends early, and the next goes on`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let picture = JSONValue.object(JSONObject([("data", .string(String(repeating: "A", count: 5 << 20)))]))
+            for number in 0..<8 { _ = try await store.insert(.new(.task(number), response: picture)) }
+            var sizes: [Int] = []
+            var cursor: PageCursor?
+            repeat {
+                let page = try await store.tasks(matching: TaskFilter(), after: cursor, limit: 500)
+                sizes.append(page.tasks.count)
+                cursor = page.next
+            } while cursor != nil
+            #expect(sizes == [4, 4, 0] || sizes == [4, 4])
+        }
+    }
+
     @Test func `every filter restricts, together they restrict more`() async throws {
         try await with { (store: any TaskStore) async throws in
             let tasks: [TrackedTask] = [

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import LocalAPIContract
 import NIOCore
+import Synchronization
 import TaskEngine
 import TaskModel
 import VerbatimJSON
@@ -9,11 +10,18 @@ import VerbatimJSON
 /// Many submissions in one request: one JSON document per line in, one answer per line out, in order.
 ///
 /// A line that is bad fails alone. Lines that came together are stored in one commit; their answers go out when they are
-/// on disk, while further lines come in, so a connection that breaks loses nothing that was answered. Reading never waits for writing: most clients read nothing
-/// before they have sent everything, and with both sides' buffers full each would wait for the other.
+/// on disk, while further lines come in, so a connection that breaks loses nothing that was answered. Reading does not
+/// wait for writing: most clients read nothing before they have sent everything, and with both sides' buffers full each
+/// would wait for the other. It does once ``maxUnreadBytes`` wait to be read, and then not for ever.
 struct BulkSubmission {
-    /// The most that is taken in one request; answers that nobody reads yet may take about as much again.
+    /// The most that is taken in one request.
     static let maxBodyBytes = 64 << 20
+    /// The most of answers that nobody has read: about as much as new tasks can bring. Those that were there already come
+    /// with their results.
+    static let maxUnreadBytes = 96 << 20
+    /// How long a client may read nothing with so much before it; its connection is then closed. Everything that was
+    /// taken is on disk, and with idempotency keys it may send all of it again.
+    static let patience = Duration.seconds(30)
     /// The most that share one commit, so that others who write meanwhile wait for some 20 ms.
     static let maxLinesPerCommit = 256
 
@@ -27,20 +35,23 @@ struct BulkSubmission {
         return Response(
             status: .ok, headers: [.contentType: MediaType.jsonLines],
             body: ResponseBody { writer in
-                let (answers, sink) = AsyncStream<ByteBuffer>.makeStream()
+                let (answers, sink) = Answers.make()
                 let reading = Task {
                     defer { sink.finish() }
                     try await submit(lines, answeringTo: sink)
                 }
                 defer { reading.cancel() }
-                for await answer in answers { try await writer.write(answer) }
+                for await answer in answers {
+                    try await writer.write(answer)
+                    sink.wasRead(answer.readableBytes)
+                }
                 // A body that broke off ends the answer in the same way: the client must not take it for whole.
                 try await reading.value
                 try await writer.finish(nil)
             })
     }
 
-    private func submit(_ body: RequestBody, answeringTo sink: AsyncStream<ByteBuffer>.Continuation) async throws {
+    private func submit(_ body: RequestBody, answeringTo sink: Answers) async throws {
         var rest = ByteBuffer()
         var total = 0
         for try await chunk in body {
@@ -51,30 +62,39 @@ struct BulkSubmission {
                 if let line = rest.readSlice(length: end - rest.readerIndex) { lines.append(line) }
                 rest.moveReaderIndex(forwardBy: 1)
                 if lines.count == Self.maxLinesPerCommit {
-                    await submit(lines, answeringTo: sink)
+                    try await submit(lines, answeringTo: sink)
                     lines.removeAll(keepingCapacity: true)
                 }
             }
-            await submit(lines, answeringTo: sink)
+            try await submit(lines, answeringTo: sink)
             guard rest.readableBytes <= LocalAPI.maxBodyBytes, total <= Self.maxBodyBytes else {
-                sink.yield(text(of: .problem(Problem.tooLarge(for: Self.maxBodyBytes).document)))
+                try await sink.put(text(of: .problem(Problem.tooLarge(for: Self.maxBodyBytes).document)))
                 return
             }
             rest.discardReadBytes()
         }
-        await submit([rest], answeringTo: sink)
+        try await submit([rest], answeringTo: sink)
     }
 
-    private func submit(_ lines: [ByteBuffer], answeringTo sink: AsyncStream<ByteBuffer>.Continuation) async {
+    private func submit(_ lines: [ByteBuffer], answeringTo sink: Answers) async throws {
         // Blank lines are no submissions, so they get no answer.
         let submissions = lines.filter { $0.readableBytesView.contains { !" \t\r".utf8.contains($0) } }.map(read)
-        var stored = await service.submit(submissions.compactMap { try? $0.get() })[...]
-        for submission in submissions {
-            switch submission.map({ _ in stored.removeFirst() }) {
-            case .success(.success(let task)): sink.yield(text(of: .task(await service.document(of: task))))
-            case .success(.failure(let error)): sink.yield(text(of: .problem(Problem(error).document)))
-            case .failure(let problem): sink.yield(text(of: .problem(problem.document)))
+        var unanswered = submissions[...]
+        /// Says what is wrong with the lines up to the next that was stored.
+        func tellBadLines() async throws {
+            while case .failure(let problem) = unanswered.first {
+                unanswered.removeFirst()
+                try await sink.put(text(of: .problem(problem.document)))
             }
+        }
+        try await tellBadLines()
+        try await service.submit(submissions.compactMap { try? $0.get() }) { stored in
+            unanswered.removeFirst()
+            switch stored {
+            case .success(let task): try await sink.put(text(of: .task(await service.document(of: task))))
+            case .failure(let error): try await sink.put(text(of: .problem(Problem(error).document)))
+            }
+            try await tellBadLines()
         }
     }
 
@@ -99,6 +119,43 @@ struct BulkSubmission {
         ByteBuffer(bytes: line.json.utf8 + [UInt8(ascii: "\n")])
     }
 }
+
+/// Answers on their way to the client, and how much of them waits for it.
+private final class Answers: Sendable {
+    private let unread = Mutex(0)
+    private let sink: AsyncStream<ByteBuffer>.Continuation
+
+    private init(_ sink: AsyncStream<ByteBuffer>.Continuation) { self.sink = sink }
+
+    static func make() -> (AsyncStream<ByteBuffer>, Answers) {
+        let (stream, sink) = AsyncStream<ByteBuffer>.makeStream()
+        return (stream, Answers(sink))
+    }
+
+    /// Queues an answer; waits where too much is queued, and throws where nobody reads.
+    func put(_ answer: ByteBuffer) async throws {
+        var before = 0
+        var waited = Duration.zero
+        while case let waiting = unread.withLock({ $0 }), waiting > BulkSubmission.maxUnreadBytes {
+            waited = waiting < before ? .zero : waited
+            guard waited < BulkSubmission.patience else { throw NobodyReads() }
+            before = waiting
+            try await Task.sleep(for: Self.look)
+            waited += Self.look
+        }
+        unread.withLock { $0 += answer.readableBytes }
+        sink.yield(answer)
+    }
+
+    func wasRead(_ bytes: Int) { unread.withLock { $0 -= bytes } }
+
+    func finish() { sink.finish() }
+
+    private static let look = Duration.milliseconds(20)
+}
+
+/// The client sends on and on and reads none of the answers.
+private struct NobodyReads: Error {}
 
 /// Why a line is no submission.
 private struct LineProblem: Error {

@@ -22,6 +22,20 @@ extension PositionalRow {
         return rows
     }
 
+    /// The rows of the statement from the first on, as long as `isEnough` does not say that these will do.
+    static func fetch(
+        _ statement: Statement, arguments: StatementArguments, until isEnough: (Self) -> Bool
+    ) throws -> [Self] {
+        let cursor = try Fetched<Self>.fetchCursor(statement, arguments: arguments)
+        var rows: [Self] = []
+        while let fetched = try cursor.next() {
+            let row = try fetched.row.get()
+            rows.append(row)
+            if isEnough(row) { break }
+        }
+        return rows
+    }
+
     /// The first row of the statement; nil where there is none.
     static func fetchOne(_ statement: Statement, arguments: StatementArguments) throws -> Self? {
         try Fetched<Self>.fetchCursor(statement, arguments: arguments).next()?.row.get()
@@ -32,6 +46,8 @@ extension PositionalRow {
 struct ColumnReader {
     private let statement: SQLiteStatement
     private var index: CInt = 0
+    /// How much text and other bytes were read.
+    private(set) var bytesRead = 0
 
     fileprivate init(_ statement: SQLiteStatement) { self.statement = statement }
 
@@ -53,13 +69,16 @@ struct ColumnReader {
         defer { index += 1 }
         guard let start = sqlite3_column_text(statement, index) else { return "" }
         let bytes = UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, index)))
+        bytesRead += bytes.count
         return String(decoding: bytes, as: UTF8.self)
     }
 
     mutating func callAsFunction() -> [UInt8] {
         defer { index += 1 }
         guard let start = sqlite3_column_blob(statement, index) else { return [] }
-        return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, index))))
+        let bytes = UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, index)))
+        bytesRead += bytes.count
+        return Array(bytes)
     }
 
     mutating func optional() -> Int64? { isNull ? skip() : self() }

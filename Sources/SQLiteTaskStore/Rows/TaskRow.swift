@@ -127,6 +127,8 @@ extension Row {
 struct StoredTaskRow: PositionalRow {
     let key: Int64
     let stored: StoredTask
+    /// How large it is on disk.
+    let bytes: Int
 
     init(_ columns: inout ColumnReader) throws {
         let row = try TaskRow(&columns)
@@ -135,6 +137,7 @@ struct StoredTaskRow: PositionalRow {
             task: row.task,
             payload: TaskPayload(
                 request: try JSONColumn.read(columns()), response: try columns.optional().map(JSONColumn.read)))
+        bytes = columns.bytesRead
     }
 }
 

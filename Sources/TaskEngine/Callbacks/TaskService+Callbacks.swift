@@ -41,7 +41,9 @@ extension TaskService {
         }
         // An id that nobody can ask for is no use: then what the body says is all there is.
         let canAsk = profile.canAskByID || owner.task.pollURL != nil
-        return CallbackDelivery(attempt: owner.attempt, remoteID: canAsk ? id : nil, observation: observation)
+        return CallbackDelivery(
+            attempt: owner.attempt, remoteID: canAsk ? id : nil,
+            observation: context.callbacks?.censored(observation) ?? observation)
     }
 
     private func take(_ delivery: CallbackDelivery, for owner: CallbackOwner) async throws(TaskStoreError) {

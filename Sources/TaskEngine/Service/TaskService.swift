@@ -22,8 +22,12 @@ package struct TaskService: Sendable {
         return try await answer(to: submission, with: task, after: try await insert(task))
     }
 
-    /// Stores many in one commit, in their order; each gets its own answer, in its place.
-    package func submit(_ submissions: [Submission]) async -> [Result<StoredTask, TaskServiceError>] {
+    /// Stores many in one commit, in their order; then tells of each, in its place.
+    ///
+    /// One after the other, since a task that was there already may bring a result of megabytes.
+    package func submit(
+        _ submissions: [Submission], telling tell: (Result<StoredTask, TaskServiceError>) async throws -> Void
+    ) async throws {
         let tasks = submissions.map { submission in
             Result { () throws(TaskServiceError) in try newTask(for: submission) }
         }
@@ -31,24 +35,24 @@ package struct TaskService: Sendable {
         do throws(TaskStoreError) {
             insertions = try await context.store.insert(tasks.compactMap { try? $0.get() })[...]
         } catch {
-            return tasks.map { task in
+            for task in tasks {
                 switch task {
-                case .success: .failure(.store(error))
-                case .failure(let own): .failure(own)
+                case .success: try await tell(.failure(.store(error)))
+                case .failure(let own): try await tell(.failure(own))
                 }
             }
+            return
         }
-        var answers: [Result<StoredTask, TaskServiceError>] = []
         for (submission, task) in zip(submissions, tasks) {
+            let stored: Result<StoredTask, TaskServiceError>
             do throws(TaskServiceError) {
                 let task = try task.get()
-                answers.append(
-                    .success(try await answer(to: submission, with: task, after: insertions.removeFirst()).task))
+                stored = .success(try await answer(to: submission, with: task, after: insertions.removeFirst()).task)
             } catch {
-                answers.append(.failure(error))
+                stored = .failure(error)
             }
+            try await tell(stored)
         }
-        return answers
     }
 
     /// What a submission becomes if nothing is in its way.
