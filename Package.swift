@@ -160,7 +160,7 @@ let package = Package(
             dependencies: [
                 "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
                 "VerbatimJSON",
-                "TaskTesting", logging,
+                "TaskTesting", crypto, logging,
             ]),
         .testTarget(
             name: "SimulationTests",

@@ -34,7 +34,9 @@ struct CallbackRoute: RouterMiddleware {
         do {
             let (body, reserved) = try await collect(request.body)
             defer { book.release(reserved) }
-            return answer(try await service.deliver(body, to: token) ? .ok : .notFound)
+            let headers = Dictionary(
+                request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { first, _ in first })
+            return answer(try await service.deliver(body, headers: headers, to: token) ? .ok : .notFound)
         } catch let trouble as BodyTrouble {
             return answer(trouble == .tooLarge ? .contentTooLarge : .serviceUnavailable, retryAfter: 30)
         } catch is TaskServiceError {

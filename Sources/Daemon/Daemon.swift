@@ -178,7 +178,7 @@ package enum Daemon {
             store: store, catalog: providers.catalog, transport: transport, limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) },
-            callbacksAt: settings.callbacks.publicURL, time: time,
+            callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

@@ -9,6 +9,8 @@ struct Providers: Sendable {
     let catalog: ProviderCatalog
     /// By the provider's name; never logged, stored or shown.
     let tokens: [String: String]
+    /// What providers sign callbacks with, by their names; treated like tokens.
+    let callbackSecrets: [String: String]
 
     /// Loads the definitions beside the settings file, and for each provider its base URL and token.
     init(_ settings: inout DaemonSettings, environment: [String: String]) throws(DaemonError) {
@@ -38,6 +40,21 @@ struct Providers: Sendable {
                 "\(provider.tokenVariable) must hold an access key, a colon and a secret key: \(provider.name) takes tokens "
                     + "that are signed with them.")
         }
+        var secrets: [String: String] = [:]
+        for provider in shipped.providers {
+            guard let signature = provider.callbackSignature else { continue }
+            let source = TokenSource(
+                variable: signature.secretVariable, environment: environment,
+                file: environment[signature.secretVariable + "_FILE"])
+            guard let secret = try source.read(&settings) else { continue }
+            guard signature.key(of: secret) != nil else {
+                throw .badSetting(
+                    "\(signature.secretVariable) is not written as \(signature.secretForm), as \(provider.name) writes it."
+                )
+            }
+            secrets[provider.name] = secret
+        }
+        callbackSecrets = secrets
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {

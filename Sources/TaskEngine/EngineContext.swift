@@ -21,6 +21,8 @@ package struct EngineContext: Sendable {
     package let logger: Logger
     /// Where providers call back, and whether they do; nil where callbacks are off.
     package let callbacks: CallbackWatch?
+    /// What providers sign callbacks with, by their names; where there is none, signatures are not checked.
+    let callbackSecrets: [String: String]
     /// Told when a point is passed at which tests kill the daemon; nothing in a release build.
     package let passed: @Sendable (CrashPoint) -> Void
 
@@ -41,7 +43,8 @@ package struct EngineContext: Sendable {
         store: any TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (String) -> Bool,
-        callbacksAt publicURL: String? = nil, time: any TimeSource, random: EngineRandom, logger: Logger,
+        callbacksAt publicURL: String? = nil, callbackSecrets: [String: String] = [:], time: any TimeSource,
+        random: EngineRandom, logger: Logger,
         passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         self.store = store
@@ -57,6 +60,7 @@ package struct EngineContext: Sendable {
         self.random = random
         self.logger = logger
         self.passed = passed
+        self.callbackSecrets = callbackSecrets
         callbacks = publicURL.map { CallbackWatch(publicURL: $0) }
         gates = Gates(
             try await store.gates(), at: time.now(), store: store, backoff: backoff, random: random, logger: logger)

@@ -46,6 +46,20 @@ import VerbatimJSON
         }
     }
 
+    @Test func `the fields of its header are there to be checked`() async throws {
+        try await withListener(
+            definition: EngineWorld.definition
+                + "\ncallback_signature: {algorithm: echo, secret: TESTING_SECRET, header: X-Auth}",
+            secrets: ["testing": "s3cret"]
+        ) { listener in
+            let (id, path) = try await running(listener)
+            #expect(try await listener.post(path, Self.success, headers: "X-Auth: guess\r\n") == 200)
+            #expect(try await listener.world.task(id).callbacks.finalAt == nil)
+            #expect(try await listener.post(path, Self.success, headers: "x-AUTH: s3cret\r\n") == 200)
+            #expect(try await listener.world.task(id).callbacks.finalAt != nil)
+        }
+    }
+
     @Test func `what cannot be stored is not acknowledged`() async throws {
         try await withListener { listener in
             let (id, path) = try await running(listener)

@@ -93,9 +93,11 @@ struct Conversation: Sendable {
 /// Runs the body with a listener of its own, and stops it however the body ends.
 func withListener(
     limits: CallbackLimits = CallbackLimits(), identity: CallbackAPI.Identity? = nil,
+    definition: String = EngineWorld.definition, secrets: [String: String] = [:],
     _ body: @escaping @Sendable (Listener) async throws -> Void
 ) async throws {
-    let world = try await EngineWorld(callbacksAt: "https://pollux.example")
+    let world = try await EngineWorld(
+        definition: definition, callbacksAt: "https://pollux.example", callbackSecrets: secrets)
     let (ports, port) = AsyncStream.makeStream(of: Int.self)
     let server = try CallbackAPI.server(
         service: world.service, host: "127.0.0.1", port: 0, identity: identity, limits: limits, time: world.time,

@@ -24,7 +24,8 @@ package struct EngineWorld: Sendable {
     package init(
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
-        definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil
+        definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
+        callbackSecrets: [String: String] = [:]
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -34,7 +35,7 @@ package struct EngineWorld: Sendable {
         context = try await EngineContext(
             store: store, catalog: try ProviderCatalog(definitions: [("testing.yaml", definition)]),
             transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
-            callbacksAt: publicURL, time: time,
+            callbacksAt: publicURL, callbackSecrets: callbackSecrets, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         engine = TaskEngine(context)

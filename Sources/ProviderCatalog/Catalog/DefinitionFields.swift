@@ -121,6 +121,12 @@ struct DefinitionFields {
         return try template(text, name, places: places)
     }
 
+    /// A text with places, which is no part of an address.
+    func pattern(_ name: String, places: Set<String>?) throws(CatalogError) -> Template? {
+        guard let text = try text(name) else { return nil }
+        return try template(text, name, places: places)
+    }
+
     /// Texts with places to fill in, by their names.
     func templates(_ name: String, places: Set<String>?) throws(CatalogError) -> [Wire.Call.Named]? {
         guard let fields = try fields(name, allowed: nil) else { return nil }

@@ -36,7 +36,7 @@ struct ProviderDefinition {
 
     private static let topFields = [
         "provider", "default", "base_url", "allowed_hosts", "auth", "token", "headers", "max_requests_per_second",
-        "error",
+        "error", "callback_signature",
         "codes", "statuses", "words", "hints", "services", "endpoints",
     ]
 
@@ -70,7 +70,47 @@ struct ProviderDefinition {
             }
             provider.tokenVariable = variable
         }
+        provider.callbackSignature = try fields.fields("callback_signature", allowed: signatureFields).map {
+            fields throws(CatalogError) in try signature(fields)
+        }
         return provider
+    }
+
+    private static let signatureFields = [
+        "algorithm", "secret", "secret_form", "header", "form", "over", "timestamp", "tolerance_seconds",
+    ]
+
+    private static func signature(_ fields: DefinitionFields) throws(CatalogError) -> CallbackSignature {
+        let algorithm: CallbackSignature.Algorithm = try fields.required("algorithm") { name throws(CatalogError) in
+            try fields.choice(name)
+        }
+        let variable = try fields.required("secret", fields.text)
+        guard variable.utf8.allSatisfy(isVariableByte), variable.first?.isNumber == false else {
+            throw fields.error("secret", "expected the name of an environment variable, never the secret itself")
+        }
+        let isEcho = algorithm == .echo
+        for name in ["form", "over", "timestamp", "tolerance_seconds"] where isEcho && fields.has(name) {
+            throw fields.error(name, "nothing is signed where the header field only repeats the secret")
+        }
+        let form = try fields.pattern("form", places: ["hex", "base64", "timestamp"])
+        let over = try fields.pattern("over", places: nil)
+        if !isEcho {
+            guard let form, form.names.count(where: { $0 != "timestamp" }) == 1 else {
+                throw fields.error("form", "expected exactly one of {hex} and {base64}, as in \"v1,{base64}\"")
+            }
+            guard let over, over.names.contains(where: { $0.hasPrefix("body") }) else {
+                throw fields.error("over", "expected {body} or {body_sha256} in it, as in \"{timestamp}.{body}\"")
+            }
+            let isTimed = form.names.contains("timestamp") || fields.has("timestamp")
+            guard isTimed || !fields.has("tolerance_seconds") && !over.names.contains("timestamp") else {
+                throw fields.error("timestamp", "this field is missing; it names the header field with the time")
+            }
+        }
+        return CallbackSignature(
+            algorithm: algorithm, secretVariable: variable, secretForm: try fields.choice("secret_form") ?? .text,
+            header: try fields.required("header", fields.text).lowercased(), form: form, over: over,
+            timestampHeader: try fields.text("timestamp")?.lowercased(),
+            tolerance: try fields.seconds("tolerance_seconds"))
     }
 
     private static func isVariableByte(_ byte: UInt8) -> Bool {

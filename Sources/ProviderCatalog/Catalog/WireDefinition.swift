@@ -78,8 +78,13 @@ enum WireDefinition {
         try readBatch(fields, into: &wire, profile: &profile)
         try readList(fields, into: &wire, profile: &profile)
         wire.result = try result(fields)
-        if let cancel = try fields.fields("cancel", allowed: callFields) {
+        if let cancel = try fields.fields("cancel", allowed: callFields + ["while"]) {
             wire.cancel = Wire.Cancellation(call: try call(cancel, method: "DELETE", places: ["id"]))
+            if let states = try cancel.fields("while", allowed: ["at", "words"]) {
+                wire.cancel?.states = Wire.Cancellation.States(
+                    at: try states.required("at", states.places),
+                    words: Set(try states.required("words", states.texts)))
+            }
         }
         if let progress = try fields.fields("progress", allowed: ["at", "scale"]) {
             wire.progress = Wire.ProgressPlace(

@@ -12,6 +12,8 @@ package struct ProviderProfile: Sendable, Hashable {
     package var authentication = Authentication.bearer
     /// The environment variable that holds the token; with `_FILE` behind it, one that names a file.
     package var tokenVariable: String
+    /// How it signs what it sends to callback URLs; nil where it does not.
+    package var callbackSignature: CallbackSignature?
     /// Go with every request.
     package var headers: [String: String] = [:]
     /// Further hosts to which addresses in its replies may lead.
@@ -31,6 +33,7 @@ package struct ProviderProfile: Sendable, Hashable {
         moved.authentication = authentication
         moved.tokenVariable = tokenVariable
         moved.headers = headers
+        moved.callbackSignature = callbackSignature
         return moved
     }
 

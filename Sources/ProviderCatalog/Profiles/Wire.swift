@@ -124,6 +124,13 @@ package struct Wire: Sendable, Hashable {
 
     struct Cancellation: Sendable, Hashable {
         var call: Call?
+        /// The states in which the provider takes it; any, where none are told.
+        var states: States?
+
+        struct States: Sendable, Hashable {
+            var at: [JSONPointer]
+            var words: Set<String>
+        }
     }
 }
 

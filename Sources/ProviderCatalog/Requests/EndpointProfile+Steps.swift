@@ -9,9 +9,12 @@ extension EndpointProfile {
         try wire?.resultRequest(of: id, record: record, hosts: hosts)
     }
 
-    /// Ends a task at the provider, so far as it can; nil where it cannot.
-    package func cancellation(of id: RemoteTaskID) throws(RequestProblem) -> UpstreamRequest? {
-        try wire?.cancellation(of: id)
+    /// Ends a task at the provider, so far as it can; nil where it cannot, or not in the state that the task's latest
+    /// record tells.
+    package func cancellation(
+        of id: RemoteTaskID, record: JSONValue? = nil
+    ) throws(RequestProblem) -> UpstreamRequest? {
+        try wire?.cancellation(of: id, record: record)
     }
 
     /// Why a request could never be sent; nil where it could.

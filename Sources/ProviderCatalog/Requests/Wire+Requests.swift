@@ -58,8 +58,14 @@ extension Wire {
     }
 
     /// Ends the task at the provider; nil where it has no such thing.
-    func cancellation(of id: RemoteTaskID) throws(RequestProblem) -> UpstreamRequest? {
+    func cancellation(of id: RemoteTaskID, record: JSONValue?) throws(RequestProblem) -> UpstreamRequest? {
         guard let call = cancel?.call else { return nil }
+        // A record that does not tell the state is no reason not to try.
+        if let states = cancel?.states, let word = record.flatMap({ text(in: $0, at: states.at) }),
+            !states.words.contains(word)
+        {
+            return nil
+        }
         return try request(call, id: id)
     }
 

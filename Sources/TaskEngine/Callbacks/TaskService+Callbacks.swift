@@ -9,8 +9,11 @@ extension TaskService {
     /// Takes what somebody sent to a callback URL; returns once it is on disk, false where the token is nobody's.
     ///
     /// The body is a hint and decides nothing where the provider can be asked: the task is asked for at once, within the
-    /// limits that all queries have.
-    package func deliver(_ body: [UInt8], to token: String) async throws(TaskServiceError) -> Bool {
+    /// limits that all queries have. Where its provider signs callbacks and the secret is known, nothing of a body is
+    /// believed that is not signed; the token alone is reason enough to ask. `headers` by their names in small letters.
+    package func deliver(
+        _ body: [UInt8], headers: [String: String] = [:], to token: String
+    ) async throws(TaskServiceError) -> Bool {
         guard let callbacks = context.callbacks else { return false }
         // The same for every token: all of the body is there by now, and a look-up by digest tells nothing of near misses.
         let digest = CallbackToken.digest(of: token)
@@ -21,12 +24,30 @@ extension TaskService {
             }
             callbacks.delivered()
             guard owner.deliveries < CallbackDelivery.mostPerAttempt else { return true }
-            try await take(reading(of: body, for: owner), for: owner)
+            let delivery =
+                isSigned(body, headers: headers, for: owner.task)
+                ? reading(of: body, for: owner) : CallbackDelivery(attempt: owner.attempt)
+            try await take(delivery, for: owner)
             return true
         } catch {
             context.logger.error("A callback could not be stored, and polling goes on: \(error.message)")
             throw .store(error)
         }
+    }
+
+    /// Whether the provider signed it, so far as that can be told.
+    private func isSigned(_ body: [UInt8], headers: [String: String], for task: TrackedTask) -> Bool {
+        guard let provider = context.catalog.endpoint(task.endpoint)?.provider,
+            let signature = context.catalog.provider(provider)?.callbackSignature,
+            let secret = context.callbackSecrets[provider]
+        else { return true }
+        if signature.isGood(of: body, headers: headers, secret: secret, now: context.time.now()) { return true }
+        context.logger.warning(
+            """
+            \(task.id) was called back without a good signature of \(provider). Nothing of it is believed; the provider is \
+            asked instead. If that repeats, \(signature.secretVariable) may be out of date.
+            """)
+        return false
     }
 
     /// What the body says, by the rules of the task's endpoint; a body that cannot be read still is a delivery.

@@ -156,17 +156,18 @@ package struct TaskService: Sendable {
     /// Stops tracking it, and asks the provider to end it where it has a way to; the bill may still come.
     package func cancel(_ id: String) async throws(TaskServiceError) -> StoredTask {
         let stored = try await apply(.cancelRequested, to: id)
-        await cancelAtProvider(stored.task)
+        await cancelAtProvider(stored)
         return stored
     }
 
     /// Asks once, after the outcome is on disk: whether it helps changes nothing of what we know.
-    private func cancelAtProvider(_ task: TrackedTask) async {
+    private func cancelAtProvider(_ stored: StoredTask) async {
+        let task = stored.task
         guard let id = task.remoteID, let profile = context.catalog.endpoint(task.endpoint),
             context.hasToken(profile.provider)
         else { return }
         do throws(RequestProblem) {
-            guard let request = try profile.cancellation(of: id) else { return }
+            guard let request = try profile.cancellation(of: id, record: stored.payload.response) else { return }
             do throws(UpstreamTransportError) {
                 let reply = try await context.transport.send(
                     request, to: profile.provider, isPaid: false, timeout: .seconds(10))

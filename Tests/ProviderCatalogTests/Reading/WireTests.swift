@@ -389,4 +389,14 @@ import VerbatimJSON
         #expect(try profile.cancellation(of: id) == UpstreamRequest(method: "PUT", path: "/v1/t-1/cancel"))
         #expect(try endpoint(Self.plain).cancellation(of: id) == nil)
     }
+
+    @Test func `a task is ended at the provider only in the states in which it takes that`() throws {
+        let profile = try endpoint(
+            Self.plain + "\n    cancel: {path: \"/v1/{id}\", while: {at: /status, words: [queued]}}")
+        #expect(try profile.cancellation(of: id, record: ["status": "queued"]) != nil)
+        #expect(try profile.cancellation(of: id, record: ["status": "run"]) == nil)
+        // Nothing known of its state is no reason not to try.
+        #expect(try profile.cancellation(of: id, record: [:]) != nil)
+        #expect(try profile.cancellation(of: id) != nil)
+    }
 }

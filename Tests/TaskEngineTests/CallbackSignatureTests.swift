@@ -1,0 +1,176 @@
+import Crypto
+import FoundationEssentials
+import ProviderCatalog
+import SQLiteTaskStore
+@testable import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+/// Signatures of deliveries, in every form that a definition can tell.
+@Suite(.timeLimit(.minutes(1))) struct CallbackSignatureTests {
+    private static let body = Array(#"{"test": 2432232314}"#.utf8)
+    private static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+    private func definition(_ lines: String, callback: String = "") -> String {
+        """
+        provider: own
+        default: true
+        base_url: http://127.0.0.1:1/v1
+        max_requests_per_second: 10000
+        callback_signature:
+        \(lines)
+        endpoints:
+          image/make:
+            submit: {path: "/make", callback: {member: callback_url, id: /task_id}}
+            accepted: {id: /task_id}
+            poll: {path: "/tasks/{id}", id: /id}
+            results: [/url]
+            state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
+        """
+    }
+
+    private func signature(_ lines: String) throws -> CallbackSignature {
+        let catalog = try ProviderCatalog(definitions: [("own.yaml", definition(lines))])
+        return try #require(catalog.provider("own")?.callbackSignature)
+    }
+
+    private static let standard = """
+          algorithm: hmac_sha256
+          secret: OWN_SECRET
+          secret_form: whsec
+          header: Webhook-Signature
+          form: "v1,{base64}"
+          over: "{webhook-id}.{webhook-timestamp}.{body}"
+          timestamp: webhook-timestamp
+          tolerance_seconds: 300
+        """
+    /// The example of the Standard Webhooks specification.
+    private static let headers = [
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330",
+        "webhook-signature": "v2,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    ]
+    private static let then = Timestamp(milliseconds: 1_614_265_330_000)
+
+    @Test func `the example of Standard Webhooks is good, and nothing that differs is`() throws {
+        let signature = try signature(Self.standard)
+        func isGood(
+            _ body: [UInt8] = Self.body, _ headers: [String: String] = Self.headers, secret: String = Self.secret,
+            after seconds: Int = 0
+        ) -> Bool {
+            signature.isGood(of: body, headers: headers, secret: secret, now: Self.then + .seconds(seconds))
+        }
+        #expect(isGood())
+        #expect(isGood(after: 299) && isGood(after: -299))
+        #expect(!isGood(after: 301) && !isGood(after: -301))
+        #expect(!isGood(Self.body + [32]))
+        #expect(!isGood(secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx"))
+        #expect(!isGood(secret: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+        for name in Self.headers.keys {
+            var headers = Self.headers
+            headers[name] = nil
+            #expect(!isGood(Self.body, headers), "\(name)")
+            headers[name] = "1614265331"
+            #expect(!isGood(Self.body, headers), "\(name)")
+        }
+    }
+
+    @Test func `time and digits may stand in one field`() throws {
+        let signature = try signature(
+            """
+              algorithm: hmac_sha256
+              secret: OWN_SECRET
+              header: ElevenLabs-Signature
+              form: "t={timestamp},v0={hex}"
+              over: "{timestamp}.{body}"
+              tolerance_seconds: 1800
+            """)
+        // Made with Python's hmac.
+        let digits = "0b3080349de1beba9929841ead6c3ea6775b8a424992d70df8620081a41bb3db"
+        func isGood(_ value: String) -> Bool {
+            signature.isGood(
+                of: Array(#"{"a":1}"#.utf8), headers: ["elevenlabs-signature": value], secret: "whsec-x", now: Self.then
+            )
+        }
+        #expect(isGood("t=1614265330,v0=\(digits)"))
+        for value in ["t=1614265331,v0=\(digits)", "v0=\(digits)", "t=1614265330,v0=", digits, "", "t=,v0=\(digits)"] {
+            #expect(!isGood(value), "\(value)")
+        }
+    }
+
+    @Test func `a key of the provider's signs over a digest of the body`() throws {
+        let signature = try signature(
+            """
+              algorithm: ed25519
+              secret: OWN_KEY
+              secret_form: base64
+              header: x-fal-webhook-signature
+              form: "{hex}"
+              over: "{x-fal-webhook-request-id}\\n{x-fal-webhook-user-id}\\n{x-fal-webhook-timestamp}\\n{body_sha256}"
+              timestamp: x-fal-webhook-timestamp
+              tolerance_seconds: 300
+            """)
+        let key = Curve25519.Signing.PrivateKey()
+        let hex = { (bytes: [UInt8]) in
+            bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
+        let message = "r\nu\n1614265330\n" + hex(Array(SHA256.hash(data: Self.body)))
+        var headers = [
+            "x-fal-webhook-request-id": "r", "x-fal-webhook-user-id": "u", "x-fal-webhook-timestamp": "1614265330",
+            "x-fal-webhook-signature": hex(Array(try key.signature(for: Array(message.utf8)))),
+        ]
+        let secret = key.publicKey.rawRepresentation.base64EncodedString()
+        #expect(signature.isGood(of: Self.body, headers: headers, secret: secret, now: Self.then))
+        let other = Curve25519.Signing.PrivateKey().publicKey.rawRepresentation.base64EncodedString()
+        #expect(!signature.isGood(of: Self.body, headers: headers, secret: other, now: Self.then))
+        headers["x-fal-webhook-user-id"] = "v"
+        #expect(!signature.isGood(of: Self.body, headers: headers, secret: secret, now: Self.then))
+    }
+
+    @Test func `a field may just repeat the secret`() throws {
+        let signature = try signature("  {algorithm: echo, secret: OWN_SECRET, header: X-Webhook-Auth}")
+        #expect(signature.isGood(of: [], headers: ["x-webhook-auth": "s3cret"], secret: "s3cret", now: Self.then))
+        for headers in [[:], ["x-webhook-auth": ""], ["x-webhook-auth": "s3cre"], ["x-webhook-auth": "s3cret1"]] {
+            #expect(!signature.isGood(of: [], headers: headers, secret: "s3cret", now: Self.then))
+        }
+    }
+
+    @Test(arguments: [
+        ("  {algorithm: hmac_sha1, secret: A, header: h}", "algorithm"),
+        ("  {algorithm: echo, secret: \"not a name\", header: h}", "secret"),
+        ("  {algorithm: echo, secret: A}", "header"),
+        ("  {algorithm: echo, secret: A, header: h, form: \"{hex}\"}", "form"),
+        ("  {algorithm: hmac_sha256, secret: A, header: h, over: \"{body}\"}", "form"),
+        ("  {algorithm: hmac_sha256, secret: A, header: h, form: \"{hex}{base64}\", over: \"{body}\"}", "form"),
+        ("  {algorithm: hmac_sha256, secret: A, header: h, form: \"{hex}\", over: \"{id}\"}", "over"),
+        (
+            "  {algorithm: hmac_sha256, secret: A, header: h, form: \"{hex}\", over: \"{body}\", tolerance_seconds: 9}",
+            "timestamp"
+        ),
+        ("  {algorithm: echo, secret: A, header: h, colour: red}", "colour"),
+    ])
+    func `a definition that cannot be meant is refused by its field`(lines: String, field: String) {
+        let error = #expect(throws: CatalogError.self) { try signature(lines) }
+        #expect(error?.message.contains(field) == true, "\(error?.message ?? "")")
+    }
+
+    @Test func `of a body that is not signed nothing is believed, and the provider is asked`() async throws {
+        let world = try await EngineWorld(
+            definition: definition("  {algorithm: echo, secret: OWN_SECRET, header: X-Auth}"),
+            callbacksAt: "https://pollux.example", callbackSecrets: ["own": "s3cret"])
+        world.provider.play { _ async throws(UpstreamTransportError) in throw .interrupted("reset") }
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
+        let token = String(url.split(separator: "/").last ?? "")
+        let body = (["task_id": "r-1", "status": "ok", "url": "https://cdn.example/1.png"] as JSONValue).utf8
+        #expect(try await world.service.deliver(body, headers: ["x-auth": "guess"], to: token))
+        var task = try await world.task(id)
+        #expect(task.state == .uncertain && task.remoteID == nil && task.callbacks.count == 1)
+        #expect(try await world.service.deliver(body, headers: ["x-auth": "s3cret"], to: token))
+        task = try await world.task(id)
+        #expect(task.state == .running && task.remoteID?.text == "r-1")
+    }
+}
