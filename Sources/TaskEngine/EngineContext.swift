@@ -32,6 +32,7 @@ package struct EngineContext: Sendable {
     let submissionPacer: SubmissionPacer
     let experiences: ExperienceBook
     let plans = PollPlans()
+    let pollsUnderWay = PollsUnderWay()
     let calls = CallTally()
     let feed = EventFeed()
     let meter: PollMeter
@@ -81,7 +82,10 @@ package struct EngineContext: Sendable {
             log(entry, of: change.task)
             watchCallbacks(of: change)
             if entry.to.hasEnded { experiences.forget(change.task.endpoint) }
-            if entry.to != .running { unrecognised.forget(change.task.id) }
+            if entry.to != .running {
+                unrecognised.forget(change.task.id)
+                pollsUnderWay.forget(change.task.id)
+            }
             plans.forget(change.task.endpoint.service)
             feed.publish(change.task.id)
         }
@@ -94,7 +98,7 @@ package struct EngineContext: Sendable {
     /// it was and asks the provider.
     func record(_ events: [PlannedEvent], teaching plan: LessonPlan = LessonPlan()) async -> [TaskChange] {
         var wait = Duration.seconds(1)
-        let events = events.map(withoutToken)
+        let events = events.map(\.withoutToken)
         while true {
             do throws(TaskStoreError) {
                 let changes = try await store.apply(events, at: time.now(), teaching: plan.lessons)

@@ -301,6 +301,22 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
+    @Test(arguments: [UpstreamReply.error("busy", status: 429), .error("forbidden", status: 403)])
+    func `what was called back is not sent again, whatever its reply says`(reply: UpstreamReply) async throws {
+        let world = try await world()
+        let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            let url = sent.body["callback_url"]?.string ?? ""
+            _ = try? await world.service.deliver(body.utf8, to: String(url.split(separator: "/").last ?? ""))
+            return reply
+        }
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).state == .succeeded)
+        #expect(world.provider.paid.count == 1)
+    }
+
     @Test func `a failure of an earlier attempt is no end of a later one`() async throws {
         let world = try await world()
         let (id, first) = try await lost(world)
@@ -476,6 +492,35 @@ import VerbatimJSON
             kept["request"] == [
                 "prompt": "a cat", "callback_url": .string(Self.publicURL + "/callbacks/(token)"), "n": 150,
             ])
+    }
+
+    @Test func `a token is taken out wherever it stands, and nothing else is touched`() throws {
+        let token = String(repeating: "aB3-_", count: 8) + "xyz"
+        for (text, expected) in [
+            ("https://a.example/callbacks/\(token)", "https://a.example/callbacks/(token)"),
+            ("{\"u\":\"https:\\/\\/a\\/callbacks\\/\(token)\"}", "{\"u\":\"https:\\/\\/a\\/callbacks\\/(token)\"}"),
+            ("x /callbacks/\(token), y /callbacks/\(token)?z", "x /callbacks/(token), y /callbacks/(token)?z"),
+            ("https://a.example/callbacks/\(token)A", nil), ("https://a.example/callbacks/short", nil),
+            ("/callbacks", nil), ("/callbacks/", nil), (token, nil), ("", nil),
+            (String(repeating: "/callbacks", count: 9), nil),
+        ] as [(String, String?)] {
+            #expect(CallbackCensor.censored(text) == expected)
+        }
+        let value: JSONValue = ["a": [1, .null, .string("/callbacks/" + token)], "b": "c"]
+        #expect(CallbackCensor.censored(value) == ["a": [1, .null, "/callbacks/(token)"], "b": "c"])
+        #expect(CallbackCensor.censored(["b": ["c", 1, true]] as JSONValue) == nil)
+    }
+
+    @Test func `a refusal that quotes the callback URL keeps no token`() async throws {
+        let world = try await world()
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            let url = sent.body["callback_url"]?.string ?? ""
+            return .json(
+                ["error": ["code": "bad_callback", "message": .string("\(url) cannot be reached")]], status: 400)
+        }
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).failure?.message == Self.publicURL + "/callbacks/(token) cannot be reached")
     }
 
     // MARK: What is learned

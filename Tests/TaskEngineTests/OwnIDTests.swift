@@ -98,6 +98,40 @@ import VerbatimJSON
         #expect(try await world.task(ids[1]).state == .running)
     }
 
+    @Test func `an id that another task has settles nothing, and is asked for no more than others`() async throws {
+        let world = try await EngineWorld(definition: Self.listed)
+        let request: JSONValue = ["prompt": "a cat", "task_id": "mine"]
+        try await world.insert(.task(5, state: .running, remoteID: "mine"))
+        let ids = [
+            try await world.insert(uncertain(1, policy: .resubmitIfAbsent), request: request),
+            try await world.insert(uncertain(2, policy: .resubmitIfAbsent), request: request),
+        ]
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.isListing
+                ? .items([])
+                : .json(["id": "mine", "status": "running", "request": ["prompt": "a cat", "task_id": "mine"]])
+        }
+        try await look(world, for: .seconds(600))
+        for id in ids { #expect(try await world.task(id).state == .uncertain) }
+        #expect(world.provider.sent.count < 100)
+    }
+
+    @Test func `of two tasks that were sent under one id one is found`() async throws {
+        let world = try await EngineWorld(definition: Self.unlisted)
+        let request: JSONValue = ["prompt": "a cat", "task_id": "mine"]
+        let ids = [
+            try await world.insert(uncertain(1), request: request),
+            try await world.insert(uncertain(2), request: request),
+        ]
+        world.provider.play { _ async throws(UpstreamTransportError) in
+            .json(["id": "mine", "status": "running", "request": ["prompt": "a cat", "task_id": "mine"]])
+        }
+        _ = try await world.engine.reconciler.step()
+        var states: [TaskState] = []
+        for id in ids { states.append(try await world.task(id).state) }
+        #expect(Set(states) == [.running, .uncertain])
+    }
+
     @Test func `an answer that proves nothing is no absence`() async throws {
         let world = try await EngineWorld(definition: Self.unlisted)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))

@@ -73,6 +73,22 @@ import VerbatimJSON
         #expect(try await world.task(ids[1]).state == .running)
     }
 
+    @Test func `a task that failed beside others and is alone then slows its service like any`() async throws {
+        let world = try await EngineWorld()
+        _ = try await insert(2, "single/make", into: world)
+        let start = world.time.now()
+        // The other one ends after a minute; this one never has an answer.
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            guard sent.body["id"] == "remote-2" else { return .error("api_error", status: 500) }
+            let isOver = world.time.now() > start + .seconds(60)
+            return .json(isOver ? Record.succeeded("remote-2") : Record.pending("remote-2"))
+        }
+        try await poll(world, for: .seconds(300))
+        let before = world.provider.sent.count
+        try await poll(world, for: .seconds(3_600))
+        #expect((30...100).contains(world.provider.sent.count - before))
+    }
+
     @Test func `a service that is down for all is asked little, and everybody comes back`() async throws {
         let world = try await EngineWorld()
         _ = try await insert(5, "single/make", into: world)
@@ -104,6 +120,26 @@ import VerbatimJSON
         }
         #expect(try await world.task(never).state == .queued)
         #expect(try await world.sqlite.counts().first { $0.state == .running }?.count == 4)
+    }
+
+    @Test func `a long Retry-After keeps the turns, and nobody takes it for a wrong clock`() async throws {
+        let world = try await EngineWorld()
+        let start = world.time.now()
+        let never = try await world.submit("single/make", JSONObject([("prompt", "never")]))
+        for _ in 0..<2 { try await world.submit("single/make") }
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            sent.body["prompt"] == "never" || world.time.now() < start + .seconds(1_300)
+                ? .error("busy", status: 429, retryAfter: .seconds(150))
+                : .accepted("r-\(world.provider.sent.count)")
+        }
+        let end = start + .seconds(4_000)
+        while world.time.now() < end {
+            let comeBack = min(
+                try await world.engine.submitter.step(), try await world.engine.deadlines.step(), end)
+            world.time.set(to: max(comeBack, world.time.now() + .milliseconds(200)))
+        }
+        #expect(try await world.task(never).state == .queued)
+        #expect(try await world.sqlite.counts().first { $0.state == .running }?.count == 2)
     }
 
     @Test func `a request that can no longer be built fails, and nothing was sent`() async throws {

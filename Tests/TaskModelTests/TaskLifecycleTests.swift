@@ -85,6 +85,8 @@ import VerbatimJSON
     func `what a callback has told by its id runs, whatever the reply says`(event: TaskEvent) {
         #expect(
             TaskLifecycle.transition(from: .submitting, on: event, isKnownByCallback: true) == .advance(to: .running))
+        let unnamed = TaskLifecycle.transition(from: .submitting, on: event, isCalledBack: true)
+        #expect(unnamed == .advance(to: .uncertain))
     }
 
     @Test(arguments: [TaskState.cancelled, .expired])

@@ -11,6 +11,9 @@ package struct APIContext: RequestContext {
         channel = source.channel
     }
 
+    /// Ends the connection, whatever waits for it: a write whose reader has gone to sleep ends with it.
+    func disconnect() { channel.close(mode: .all, promise: nil) }
+
     /// Runs a long wait, and cancels it when the client has gone: nobody is there to be told, and others want the place.
     func whileConnected<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value

@@ -18,16 +18,16 @@ struct BulkSubmission {
     static let maxBodyBytes = 64 << 20
     /// The most of answers that nobody has read: about as much as new tasks can bring. Those that were there already come
     /// with their results.
-    static let maxUnreadBytes = 96 << 20
+    var maxUnreadBytes = 96 << 20
     /// How long a client may read nothing with so much before it; its connection is then closed. Everything that was
     /// taken is on disk, and with idempotency keys it may send all of it again.
-    static let patience = Duration.seconds(30)
+    var patience = Duration.seconds(30)
     /// The most that share one commit, so that others who write meanwhile wait for some 20 ms.
     static let maxLinesPerCommit = 256
 
     let service: TaskService
 
-    func answer(to request: Request) throws(Problem) -> Response {
+    func answer(to request: Request, on context: APIContext) throws(Problem) -> Response {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > Self.maxBodyBytes {
             throw Problem.tooLarge(for: Self.maxBodyBytes)
         }
@@ -35,10 +35,16 @@ struct BulkSubmission {
         return Response(
             status: .ok, headers: [.contentType: MediaType.jsonLines],
             body: ResponseBody { writer in
-                let (answers, sink) = Answers.make()
+                let (answers, sink) = Answers.make(atMost: maxUnreadBytes, patience: patience)
                 let reading = Task {
                     defer { sink.finish() }
-                    try await submit(lines, answeringTo: sink)
+                    do {
+                        try await submit(lines, answeringTo: sink)
+                    } catch let error as NobodyReads {
+                        // The writer waits for the client; only the end of the connection ends that.
+                        context.disconnect()
+                        throw error
+                    }
                 }
                 defer { reading.cancel() }
                 for await answer in answers {
@@ -121,24 +127,30 @@ struct BulkSubmission {
 }
 
 /// Answers on their way to the client, and how much of them waits for it.
-private final class Answers: Sendable {
+final class Answers: Sendable {
     private let unread = Mutex(0)
+    private let most: Int
+    private let patience: Duration
     private let sink: AsyncStream<ByteBuffer>.Continuation
 
-    private init(_ sink: AsyncStream<ByteBuffer>.Continuation) { self.sink = sink }
+    private init(_ sink: AsyncStream<ByteBuffer>.Continuation, atMost most: Int, patience: Duration) {
+        self.sink = sink
+        self.most = most
+        self.patience = patience
+    }
 
-    static func make() -> (AsyncStream<ByteBuffer>, Answers) {
+    static func make(atMost most: Int, patience: Duration) -> (AsyncStream<ByteBuffer>, Answers) {
         let (stream, sink) = AsyncStream<ByteBuffer>.makeStream()
-        return (stream, Answers(sink))
+        return (stream, Answers(sink, atMost: most, patience: patience))
     }
 
     /// Queues an answer; waits where too much is queued, and throws where nobody reads.
     func put(_ answer: ByteBuffer) async throws {
         var before = 0
         var waited = Duration.zero
-        while case let waiting = unread.withLock({ $0 }), waiting > BulkSubmission.maxUnreadBytes {
+        while case let waiting = unread.withLock({ $0 }), waiting > most {
             waited = waiting < before ? .zero : waited
-            guard waited < BulkSubmission.patience else { throw NobodyReads() }
+            guard waited < patience else { throw NobodyReads() }
             before = waiting
             try await Task.sleep(for: Self.look)
             waited += Self.look
@@ -155,7 +167,7 @@ private final class Answers: Sendable {
 }
 
 /// The client sends on and on and reads none of the answers.
-private struct NobodyReads: Error {}
+struct NobodyReads: Error {}
 
 /// Why a line is no submission.
 private struct LineProblem: Error {

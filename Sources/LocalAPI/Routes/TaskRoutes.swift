@@ -11,7 +11,9 @@ struct TaskRoutes {
     let time: any TimeSource
 
     func add(to router: Router<APIContext>) {
-        router.post(LocalAPIRoute.tasks.routerPath) { request, _ in try await submit(request) }
+        router.post(LocalAPIRoute.tasks.routerPath) { request, context in
+            try await submit(request, context: context)
+        }
         router.get(LocalAPIRoute.tasks.routerPath) { request, _ in try await list(request) }
         router.post(LocalAPIRoute.adopt.routerPath) { request, _ in try await adopt(request) }
         router.get(LocalAPIRoute.task.routerPath) { request, context in
@@ -22,10 +24,10 @@ struct TaskRoutes {
         }
     }
 
-    private func submit(_ request: Request) async throws -> Response {
+    private func submit(_ request: Request, context: APIContext) async throws -> Response {
         _ = try QueryReader(request, knowing: [])
         if (request.headers[.contentType] ?? "").lowercased().hasPrefix(MediaType.jsonLines) {
-            return try BulkSubmission(service: service).answer(to: request)
+            return try BulkSubmission(service: service).answer(to: request, on: context)
         }
         let key = HTTPField.Name(HeaderName.idempotencyKey).flatMap { request.headers[$0] }
         let document = try SubmitDocument(json: try await request.json())

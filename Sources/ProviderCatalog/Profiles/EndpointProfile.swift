@@ -90,10 +90,15 @@ package struct EndpointProfile: Sendable, Hashable {
         provider == other.provider && wire?.batch == other.wire?.batch && tasksPath == other.tasksPath
     }
 
-    /// Whether lost tasks of both are looked for in the same place: in one list, and under ids of our own or not.
+    /// Whether lost tasks of both are looked for in the same places: in one list, and under ids of our own or not.
     package func sharesLookup(with other: EndpointProfile) -> Bool {
+        sharesList(with: other) && ownIDMember == other.ownIDMember && wire?.poll == other.wire?.poll
+    }
+
+    /// Whether one list of the provider's shows tasks of both, so that a record may be either's.
+    package func sharesList(with other: EndpointProfile) -> Bool {
         provider == other.provider && wire?.list == other.wire?.list && tasksPath == other.tasksPath
-            && listing == other.listing && ownIDMember == other.ownIDMember && wire?.poll == other.wire?.poll
+            && listing == other.listing
     }
 
     /// Whether the reply to a submission is the result itself, never just an id.

@@ -20,7 +20,8 @@ struct WireAnswer {
     let body: JSONValue?
     let meaning: Meaning
     let failure: TaskFailure
-    /// Whether it has a code or a message where the provider's errors have them.
+    /// Whether it has a code or a message where the provider's errors have them; with a status of 500 and above a code of
+    /// its own, since frameworks and gateways have messages too.
     let saysWhy: Bool
 
     init(_ reply: UpstreamReply, at endpoint: EndpointProfile, by wire: Wire) {
@@ -30,7 +31,7 @@ struct WireAnswer {
         self.body = body
         let code = body.flatMap { wire.text(in: $0, at: wire.errorCode) }
         let message = body.flatMap { wire.text(in: $0, at: wire.errorMessage) }
-        saysWhy = code != nil || message != nil
+        saysWhy = code?.contains(where: \.isLetter) ?? false || (message ?? code) != nil && reply.status < 500
         let codes = endpoint.reading.codes
         meaning = Self.meaning(of: reply.status, code: code?.lowercased(), by: codes)
         let usual = reply.status == 401 || reply.status == 403 ? "unauthorized" : "provider_refused"
@@ -221,7 +222,14 @@ extension EndpointProfile {
         case .throttled: .throttled(answer.failure, retryAfter: reply.retryAfter)
         // A bare 404 may be any wrong address, or a gateway that has lost its way.
         case .unknownTask where answer.body?.object == nil && reading.codes.statuses[reply.status] == nil:
-            .failed(answer.failure, stopsProvider: false)
+            .failed(
+                TaskFailure(
+                    code: "not_found",
+                    message: """
+                        The provider answered HTTP status \(reply.status) with no object of its own. If that is how it says that \
+                        it does not know a task, its definition needs `statuses: {unknown_task: [\(reply.status)]}`.
+                        """,
+                    httpStatus: reply.status), stopsProvider: false)
         case .unknownTask: .notFound
         case .refused(let stopsProvider): .failed(answer.failure, stopsProvider: stopsProvider)
         case .fault: .failed(answer.failure, stopsProvider: false)

@@ -1,45 +1,21 @@
+import ProviderCatalog
 import TaskModel
 import TaskStore
 import VerbatimJSON
 
-extension EngineContext {
-    /// The event as it may be stored: providers echo the request in their records, callback URL and all, and of a token
-    /// nothing but its digest is ever written down. Everything else of a record stays as it came.
-    func withoutToken(_ event: PlannedEvent) -> PlannedEvent {
-        guard let callbacks else { return event }
-        return PlannedEvent(event.event.withoutToken(of: callbacks), for: event.task, nextDueAt: event.nextDueAt)
-    }
-}
-
-extension TaskEvent {
-    /// The event with every token of ours taken out of the record that it brings.
-    fileprivate func withoutToken(of callbacks: CallbackWatch) -> TaskEvent {
-        switch self {
-        case .observed(let observation): .observed(callbacks.censored(observation))
-        case .submissionAnswered(let observation, let id):
-            .submissionAnswered(callbacks.censored(observation), remoteID: id)
-        case .endedByCallback(let observation): .endedByCallback(callbacks.censored(observation))
-        default: self
-        }
-    }
-}
-
-extension CallbackWatch {
-    /// What was observed, with every token of ours taken out of the record.
-    func censored(_ observation: Observation) -> Observation {
-        guard let record = censored(observation.record) else { return observation }
-        var censored = observation
-        censored.record = record
-        return censored
-    }
-
+/// Takes callback tokens out of what is written down: providers echo the request in their records, callback URL and all,
+/// and of a token nothing but its digest is ever kept.
+///
+/// By the form of our URLs, whatever their host: the public URL may have changed since one was given out, and callbacks
+/// may be off by now. Everything else of a record stays as it came.
+enum CallbackCensor {
     /// The value with a mark in place of each token; nil where there is none, which costs no copy.
-    private func censored(_ value: JSONValue) -> JSONValue? {
+    static func censored(_ value: JSONValue) -> JSONValue? {
         switch value {
         case .null, .bool, .number:
             return nil
         case .string(let text):
-            return text.hasPrefix(prefix) ? .string(prefix + Self.mark) : nil
+            return censored(text).map { .string($0) }
         case .array(let elements):
             let changed = elements.map(censored)
             guard changed.contains(where: { $0 != nil }) else { return nil }
@@ -51,6 +27,97 @@ extension CallbackWatch {
         }
     }
 
-    private var prefix: String { "\(publicURL)/callbacks/" }
-    private static let mark = "(token)"
+    /// The text with a mark in place of each token; nil where there is none.
+    static func censored(_ text: String) -> String? {
+        let bytes = Array(text.utf8)
+        guard bytes.count > tokenLength else { return nil }
+        var kept: [UInt8] = []
+        var begin = 0
+        var place = 0
+        while let found = next(in: bytes, from: place) {
+            place = found.upperBound
+            kept += bytes[begin..<found.lowerBound] + mark
+            begin = found.upperBound
+        }
+        guard begin > 0 else { return nil }
+        return String(decoding: kept + bytes[begin...], as: UTF8.self)
+    }
+
+    /// Where the next token stands: 43 letters of base64url, no more, behind the path that all of ours have. In a text that
+    /// is JSON itself the slash may be escaped.
+    private static func next(in bytes: [UInt8], from start: Int) -> Range<Int>? {
+        var place = start
+        while place + path.count + 1 + tokenLength <= bytes.count {
+            guard bytes[place] == path[0], bytes[place..<(place + path.count)].elementsEqual(path) else {
+                place += 1
+                continue
+            }
+            place += path.count
+            if bytes[place] == UInt8(ascii: "\\") { place += 1 }
+            guard bytes[place] == UInt8(ascii: "/") else { continue }
+            let token = bytes[(place + 1)...].prefix(while: isLetter)
+            if token.count == tokenLength { return token.startIndex..<token.endIndex }
+        }
+        return nil
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
+    private static let path = Array("/callbacks".utf8)
+    private static let mark = Array("(token)".utf8)
+    private static let tokenLength = 43
+}
+
+extension PlannedEvent {
+    /// The event as it may be stored.
+    var withoutToken: PlannedEvent { PlannedEvent(event.withoutToken, for: task, nextDueAt: nextDueAt) }
+}
+
+extension TaskEvent {
+    fileprivate var withoutToken: TaskEvent {
+        switch self {
+        case .observed(let observation): .observed(observation.withoutToken)
+        case .submissionAnswered(let observation, let id): .submissionAnswered(observation.withoutToken, remoteID: id)
+        case .endedByCallback(let observation): .endedByCallback(observation.withoutToken)
+        default: self
+        }
+    }
+}
+
+extension Observation {
+    /// The same with tokens taken out of the record, and of what it says of a failure.
+    var withoutToken: Observation {
+        var observation = self
+        if let record = CallbackCensor.censored(record) { observation.record = record }
+        if case .failed(let failure) = verdict { observation.verdict = .failed(failure.withoutToken) }
+        return observation
+    }
+}
+
+extension TaskFailure {
+    /// The same with tokens taken out of the message.
+    var withoutToken: TaskFailure {
+        guard let censored = CallbackCensor.censored(message) else { return self }
+        return TaskFailure(code: code, message: censored, httpStatus: httpStatus, hint: hint)
+    }
+}
+
+extension SubmitVerdict {
+    /// The same with tokens taken out of what it says of a failure.
+    var withoutToken: SubmitVerdict {
+        switch self {
+        case .accepted, .answered: self
+        case .throttled(let failure, let retryAfter): .throttled(failure.withoutToken, retryAfter: retryAfter)
+        case .refused(let failure, let stops): .refused(failure.withoutToken, stopsProvider: stops)
+        case .probablyRefused(let failure): .probablyRefused(failure.withoutToken)
+        case .unknown(let failure): .unknown(failure.withoutToken)
+        }
+    }
 }

@@ -9,8 +9,9 @@ extension TaskService {
     /// Takes what somebody sent to a callback URL; returns once it is on disk, false where the token is nobody's.
     ///
     /// The body is a hint and decides nothing where the provider can be asked: the task is asked for at once, within the
-    /// limits that all queries have. Where its provider signs callbacks and the secret is known, nothing of a body is
-    /// believed that is not signed; the token alone is reason enough to ask. `headers` by their names in small letters.
+    /// limits that all queries have. Where its provider signs callbacks and the secret is known, nothing that a body says
+    /// is believed without a signature but where to ask; the token alone is reason enough to ask. `headers` by their names
+    /// in small letters.
     package func deliver(
         _ body: [UInt8], headers: [String: String] = [:], to token: String
     ) async throws(TaskServiceError) -> Bool {
@@ -24,9 +25,11 @@ extension TaskService {
             }
             callbacks.delivered()
             guard owner.deliveries < CallbackDelivery.mostPerAttempt else { return true }
+            let read = reading(of: body, for: owner)
+            // The id it names is where to ask; what it says of the task is not believed.
             let delivery =
-                isSigned(body, headers: headers, for: owner.task)
-                ? reading(of: body, for: owner) : CallbackDelivery(attempt: owner.attempt)
+                isSigned(body, headers: headers, saying: read, for: owner.task)
+                ? read : CallbackDelivery(attempt: owner.attempt, remoteID: read.remoteID)
             try await take(delivery, for: owner)
             return true
         } catch {
@@ -36,7 +39,9 @@ extension TaskService {
     }
 
     /// Whether the provider signed it, so far as that can be told.
-    private func isSigned(_ body: [UInt8], headers: [String: String], for task: TrackedTask) -> Bool {
+    private func isSigned(
+        _ body: [UInt8], headers: [String: String], saying delivery: CallbackDelivery, for task: TrackedTask
+    ) -> Bool {
         guard let provider = context.catalog.endpoint(task.endpoint)?.provider,
             let signature = context.catalog.provider(provider)?.callbackSignature,
             let secret = context.callbackSecrets[provider]
@@ -44,8 +49,9 @@ extension TaskService {
         if signature.isGood(of: body, headers: headers, secret: secret, now: context.time.now()) { return true }
         context.logger.warning(
             """
-            \(task.id) was called back without a good signature of \(provider). Nothing of it is believed; the provider is \
-            asked instead. If that repeats, \(signature.secretVariable) may be out of date.
+            \(task.id) was called back\(delivery.remoteID.map { " as \($0)" } ?? "") without a good signature of \(provider). \
+            What it says of the task is not believed; the provider is asked, where it can be. If that repeats, \
+            \(signature.secretVariable) may be out of date, or this machine's clock be wrong.
             """)
         return false
     }
@@ -64,7 +70,7 @@ extension TaskService {
         let canAsk = profile.canAskByID || owner.task.pollURL != nil
         return CallbackDelivery(
             attempt: owner.attempt, remoteID: canAsk ? id : nil,
-            observation: context.callbacks?.censored(observation) ?? observation)
+            observation: observation.withoutToken)
     }
 
     private func take(_ delivery: CallbackDelivery, for owner: CallbackOwner) async throws(TaskStoreError) {

@@ -110,6 +110,11 @@ package final class Gates: Sendable {
         }
     }
 
+    /// When the last of those that are closed opens; nil where none is.
+    func lastOpening(after now: Timestamp) -> Timestamp? {
+        gates.withLock { gates in gates.values.compactMap(\.closedUntil).filter { $0 > now }.max() }
+    }
+
     /// What was closed by a clock that was ahead, while that was being noticed, is closed for no longer than it would be.
     func correct(at now: Timestamp) async {
         let ahead = gates.withLock { gates in gates.values.filter { $0.corrected(at: now) != $0 } }

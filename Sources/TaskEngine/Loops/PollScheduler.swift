@@ -12,7 +12,7 @@ package import TaskStore
 package struct PollScheduler: WorkLoop {
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.polls }
-    let underWay = PollsUnderWay()
+    var underWay: PollsUnderWay { context.pollsUnderWay }
 
     /// The loop over running tasks.
     package init(_ context: EngineContext) {

@@ -60,17 +60,27 @@ final class PollsUnderWay: Sendable {
     }
 
     /// A query about this one task failed: how often that has happened while others of the service were answered in
-    /// between, so that it is this task's trouble and not the service's. `isOwn` where that is certain.
+    /// between, so that it is this task's trouble; 0 where none was since the last time, so that it may be the service's.
+    /// `isOwn` where it is certain.
     func noteFailure(of task: TaskID, service: String, isOwn: Bool) -> Int {
         state.withLock { state in
             let answers = state.answers[service] ?? 0
             // Bounded: forgotten ones count as the service's trouble once more.
             if state.troubles.count >= 10_000 { state.troubles = [:] }
             var trouble = state.troubles[task] ?? Trouble(answersThen: answers)
-            if isOwn || answers != trouble.answersThen { trouble.own += 1 }
+            let isItsOwn = isOwn || answers != trouble.answersThen
+            if isItsOwn { trouble.own += 1 }
             trouble.answersThen = answers
             state.troubles[task] = trouble
-            return answers == 0 && !isOwn ? 0 : trouble.own
+            return isItsOwn ? trouble.own : 0
+        }
+    }
+
+    /// The task is no longer asked about.
+    func forget(_ task: TaskID) {
+        state.withLock { state in
+            state.alone.remove(task)
+            state.troubles[task] = nil
         }
     }
 

@@ -104,6 +104,7 @@ package struct Reconciler: WorkLoop {
         let proof = AbsenceProof(
             readings: context.limits.absentReadings, span: context.limits.absentSpan,
             seen: { [clock = context.clock] moment in clock.spanSeen(since: moment) })
+        let logger = context.logger
         do throws(TaskStoreError) {
             let changes = try await context.store.settle(
                 service: work.service, attemptedIn: work.window,
@@ -117,20 +118,29 @@ package struct Reconciler: WorkLoop {
                         .compactMap { lost($0) },
                     among: reading.tasks.filter { !taken.contains($0.remoteID) },
                     sending: view.submitting.filter { isListed($0.task, for: work) }.compactMap { lost($0) })
+                // Two tasks may have been sent under one id by a program; only one of them can be what is there.
+                var claimed = view.owned
                 return view.uncertain.compactMap { stored in
                     let task = stored.task
                     let nextDueAt = nextLookups[task.id] ?? began
-                    if let own = known.found[task.id], !view.owned.contains(own.id) {
+                    if let own = known.found[task.id] {
+                        guard claimed.insert(own.id).inserted else {
+                            logger.warning(
+                                """
+                                \(task.id) was sent under the id \(own.id), which the provider has for another task. Resolve \
+                                it by hand: `pollux resolve \(task.id) --give-up` or `--resubmit`.
+                                """)
+                            return PlannedEvent(.lookupUndecided, for: task.id, nextDueAt: nextDueAt)
+                        }
                         return PlannedEvent(.foundByOwnID(own.id, traceID: own.traceID), for: task.id, nextDueAt: began)
                     }
+                    guard looking.contains(task.id) else { return nil }
                     switch findings[task.id] {
                     case .found(let id, let trace):
                         return PlannedEvent(.foundInList(id, traceID: trace), for: task.id, nextDueAt: began)
-                    case .absent where !looking.contains(task.id), .undecided where !looking.contains(task.id), nil:
-                        return nil
                     case .absent where provesAbsence && (task.attempt?.endedAt ?? began) <= began:
                         return PlannedEvent(proof.event(for: task, at: began), for: task.id, nextDueAt: nextDueAt)
-                    case .absent, .undecided:
+                    case .absent, .undecided, nil:
                         return PlannedEvent(.lookupUndecided, for: task.id, nextDueAt: nextDueAt)
                     }
                 }
@@ -144,9 +154,9 @@ package struct Reconciler: WorkLoop {
         }
     }
 
-    /// Whether the task would be found where was looked.
+    /// Whether a record of the list that was read may be this task's.
     private func isListed(_ task: TrackedTask, for work: Work) -> Bool {
-        context.catalog.endpoint(task.endpoint)?.sharesLookup(with: work.profile) ?? false
+        context.catalog.endpoint(task.endpoint)?.sharesList(with: work.profile) ?? false
     }
 
     /// Whether a task that a complete reading does not show is not there.
@@ -163,7 +173,13 @@ package struct Reconciler: WorkLoop {
             return false
         }
         guard let control = work.control, let id = control.remoteID else {
-            return work.profile.listing == .documented || !reading.tasks.isEmpty
+            if work.profile.listing == .documented || !reading.tasks.isEmpty { return true }
+            context.logger.warning(
+                """
+                The list of \(work.service) tasks shows none at all, and no document of the provider promises it; so it proves \
+                nothing about lost ones until it shows one that was accepted.
+                """)
+            return false
         }
         guard let shown = reading.tasks.first(where: { $0.remoteID == id }) else {
             context.logger.warning(

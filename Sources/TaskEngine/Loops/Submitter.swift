@@ -216,7 +216,7 @@ package struct Submitter: WorkLoop {
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
                 request, to: work.profile.provider, isPaid: true, timeout: context.timeout(of: work.profile))
-            return (work.profile.readSubmission(reply), work.profile.leaveAlone(after: reply))
+            return (work.profile.readSubmission(reply).withoutToken, work.profile.leaveAlone(after: reply))
         } catch {
             return (SubmitVerdict(error), nil)
         }

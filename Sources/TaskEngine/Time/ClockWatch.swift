@@ -134,15 +134,17 @@ extension EngineContext {
     func sweep(at now: Timestamp) async throws(TaskStoreError) {
         guard clock.maySweep() else { return }
         await gates.correct(at: now)
-        let longest = max(polling.maxGap, PollingPolicy.maxUnrecognisedGap, catalog.longestMinGap)
-        try await wakeOversleepers(runningAfter: longest * 2, at: now)
+        try await wakeOversleepers(at: now)
     }
 
     /// Makes due now what waits longer than it ever would of itself; what a person wants later is left alone.
-    func wakeOversleepers(runningAfter longest: Duration, at now: Timestamp) async throws(TaskStoreError) {
-        // Nothing in the queue waits longer of itself than a few seconds.
-        var count = try await store.bringForward(in: .queued, dueAfter: now + .seconds(60), to: now)
-        count += try await store.bringForward(in: .running, dueAfter: now + longest, to: now)
+    func wakeOversleepers(at now: Timestamp) async throws(TaskStoreError) {
+        // Of itself a task waits a few seconds in the queue, and for its next poll as long as any gap may be; both only
+        // from when its gate opens.
+        let opening = gates.lastOpening(after: now) ?? now
+        let longest = max(polling.maxGap, PollingPolicy.maxUnrecognisedGap, catalog.longestMinGap)
+        var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
+        count += try await store.bringForward(in: .running, dueAfter: opening + longest * 2, to: now)
         count += try await store.bringForward(in: .uncertain, dueAfter: now + lookups.slowest * 2, to: now)
         guard count > 0 else { return }
         logger.warning("\(count) task(s) were planned by a clock that went ahead, and are looked at now.")

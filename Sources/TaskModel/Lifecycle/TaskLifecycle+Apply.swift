@@ -45,7 +45,7 @@ extension TaskLifecycle {
             ? .ignore
             : transition(
                 from: task.state, on: event, hasRemoteID: task.remoteID != nil,
-                isKnownByCallback: task.callbacks.remoteID != nil)
+                isKnownByCallback: task.callbacks.remoteID != nil, isCalledBack: task.callbacks.count > 0)
         switch transition {
         case .ignore, .refuse:
             return TaskChange(

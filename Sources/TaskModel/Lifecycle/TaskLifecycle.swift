@@ -43,14 +43,17 @@ package enum TaskLifecycle {
     /// What the event does in that state.
     ///
     /// `hasRemoteID` decides whether a task can be reopened, `isKnownByCallback` whether a callback has told its remote id
-    /// before the reply to its submission did. Every pair is spelled out, so that a new state or event does not compile
+    /// before the reply to its submission did, `isCalledBack` whether anything was delivered at all. Every pair is spelled out, so that a new state or event does not compile
     /// until it is thought through.
     package static func transition(
-        from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true, isKnownByCallback: Bool = false
+        from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true, isKnownByCallback: Bool = false,
+        isCalledBack: Bool = false
     ) -> Transition {
         switch state {
         case .queued: whileQueued(event)
-        case .submitting: whileSubmitting(event, isKnownByCallback: isKnownByCallback)
+        case .submitting:
+            whileSubmitting(
+                event, isKnownByCallback: isKnownByCallback, isCalledBack: isCalledBack || isKnownByCallback)
         case .uncertain: whileUncertain(event)
         case .running: whileRunning(event)
         case .succeeded, .failed: afterOutcome(event, in: state)
@@ -76,17 +79,21 @@ package enum TaskLifecycle {
         }
     }
 
-    private static func whileSubmitting(_ event: TaskEvent, isKnownByCallback: Bool) -> Transition {
-        switch event {
+    private static func whileSubmitting(
+        _ event: TaskEvent, isKnownByCallback: Bool, isCalledBack: Bool
+    ) -> Transition {
+        // Whatever its reply says: who was called back has the provider's word that the request was taken.
+        let whereTaken: Transition? =
+            isKnownByCallback ? .advance(to: .running) : isCalledBack ? .advance(to: .uncertain) : nil
+        return switch event {
         case .submissionAccepted: .advance(to: .running)
         // Work in progress without an id can only be found in the list: nothing else could ask for it.
         case .submissionAnswered(let observation, let id):
             .advance(to: ending(of: observation) ?? (id == nil && !isKnownByCallback ? .uncertain : .running))
-        // Whatever the reply says, or said nothing of: a callback may have shown that the provider has it.
-        case .submissionNotAccepted: .advance(to: isKnownByCallback ? .running : .queued)
-        case .submissionRefused: .advance(to: isKnownByCallback ? .running : .failed)
+        case .submissionNotAccepted: whereTaken ?? .advance(to: .queued)
+        case .submissionRefused: whereTaken ?? .advance(to: .failed)
         // Perhaps billed: only the provider's list, a callback, a person or a stated policy decides.
-        case .submissionInterrupted: .advance(to: isKnownByCallback ? .running : .uncertain)
+        case .submissionInterrupted: whereTaken ?? .advance(to: .uncertain)
         // Early: the reply is still on its way, and is waited for.
         case .calledBack: .update
         case .cancelRequested: .refuse(.beingSubmitted)

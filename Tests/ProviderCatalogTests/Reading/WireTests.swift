@@ -374,6 +374,14 @@ import VerbatimJSON
         }
         #expect(isFailed(failed.verdict))
         // A gateway's page and an empty object under the same status are not the provider's word.
+        let server = try endpoint(Self.plain + "\n    result: {url: /response_url, failed_statuses: [500]}")
+        guard
+            case .failed = server.readResult(reply(500, #"{"error":{"message":"Internal Server Error"}}"#), after: done)
+        else { Issue.record("a framework's words"); return }
+        guard case .observed = server.readResult(reply(500, #"{"error":{"code":"oom"}}"#), after: done) else {
+            Issue.record("the provider's word")
+            return
+        }
         for body in ["<html>", "{}", ""] {
             guard case .failed = profile.readResult(reply(422, body), after: done) else {
                 Issue.record("\(body)"); return

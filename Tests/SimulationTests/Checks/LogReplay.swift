@@ -43,8 +43,10 @@ struct LogReplay {
             return from.hasEnded && event.to == from.rawValue ? nil : "a late result in \(from)"
         }
         let leads = Self.candidates(event.kind).contains { candidate in
-            [false, true].contains { isKnown in
-                switch TaskLifecycle.transition(from: from, on: candidate, isKnownByCallback: isKnown) {
+            [(false, false), (false, true), (true, true)].contains { isKnown, isCalledBack in
+                switch TaskLifecycle.transition(
+                    from: from, on: candidate, isKnownByCallback: isKnown, isCalledBack: isCalledBack)
+                {
                 case .advance(let to): to.rawValue == event.to
                 case .update: candidate.kind == "called_back" && event.to == from.rawValue
                 case .ignore, .noteLateResult, .refuse: false
