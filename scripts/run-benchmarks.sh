@@ -20,7 +20,7 @@ else
     scripts/build-release.sh
     pollux="$(scripts/build-release.sh --show-path)"
     scripts/build-release.sh --product benchmarks
-    benchmarks="$(dirname "$pollux")/benchmarks"
+    benchmarks="$(dirname "$pollux")/../benchmarks"
 fi
 
 chosen="${*:-}"
