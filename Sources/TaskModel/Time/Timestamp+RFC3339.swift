@@ -64,7 +64,8 @@ extension Timestamp {
 
     /// What stands between the numbers.
     private static let marks: [(place: Int, allowed: [UInt8])] = [
-        (4, Array("-".utf8)), (7, Array("-".utf8)), (10, Array("Tt".utf8)), (13, Array(":".utf8)), (16, Array(":".utf8)),
+        (4, Array("-".utf8)), (7, Array("-".utf8)), (10, Array("Tt".utf8)), (13, Array(":".utf8)),
+        (16, Array(":".utf8)),
     ]
 
     private static func digit(_ byte: UInt8) -> Int64? {
