@@ -1,4 +1,5 @@
 import CallbackAPI
+import Glibc
 import Hummingbird
 import LocalAPI
 import Logging
@@ -150,7 +151,10 @@ package enum Daemon {
         } catch is CancellationError {
             logger.warning("Some requests did not finish in 20 s. Their tasks go on at the next start.")
         } catch let error as IOError {
-            throw .noPlace("The socket cannot be opened: \(error).")
+            throw .noPlace("The socket cannot be opened: \(String(cString: strerror(error.errnoCode))).")
+        } catch is UnixDomainSocketPathWrongType {
+            throw .noPlace(
+                "What stands at the socket's place is no socket. Move it away, or name another place with --socket.")
         } catch {
             throw .broken("The daemon stopped: \(error)")
         }

@@ -177,7 +177,9 @@ extension SQLiteTaskStore {
             let near = try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
                 try Self.tasks("endpoint = ? AND \(side) LIMIT 100", [endpoint, row.key], in: db)
             }
+            // Of an id that only a person has named nobody knows whether it is there, until the provider has shown it.
             return near.filter { $0.remoteID != nil && $0.attempt != nil && $0.submittedAt != nil }
+                .filter { $0.resolution != .adopted || $0.lastPendingAt != nil || $0.state == .succeeded }
                 .filter { abs((($0.submittedAt ?? start) - start).inSeconds) <= span.inSeconds }
                 .min {
                     abs((($0.submittedAt ?? start) - start).inSeconds)

@@ -9,11 +9,14 @@ import ServiceLifecycle
 package enum SandboxError: Error, Equatable, CustomStringConvertible {
     /// Generations cannot run at this speed.
     case invalidSpeed(Double)
+    /// Nobody can listen there.
+    case portUnavailable(Int, reason: String)
 
     /// What is wrong and what to write instead.
     package var description: String {
         switch self {
         case .invalidSpeed(let speed): "The speed is \(speed); it must be a number above 0, such as 1 or 60."
+        case .portUnavailable(let port, let reason): "Port \(port) cannot be opened: \(reason)."
         }
     }
 }
@@ -61,7 +64,11 @@ package struct SandboxServer: Service {
             logger: quietLogger)
         let outcome = await serve(application, caller)
         try? await client?.shutdown()
-        try outcome.get()
+        do {
+            try outcome.get()
+        } catch let error as IOError {
+            throw SandboxError.portUnavailable(settings.port, reason: String(cString: strerror(error.errnoCode)))
+        }
         try writeLedgerFile()
     }
 

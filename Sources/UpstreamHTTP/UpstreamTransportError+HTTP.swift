@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -36,7 +37,8 @@ extension UpstreamTransportError {
         switch error {
         case let error as HTTPClientError: error.shortDescription
         case let error as NIOConnectionError:
-            error.connectionErrors.first.map { "\($0.error)" } ?? "no address of \(error.host) could be reached"
+            error.connectionErrors.first.map { words(for: $0.error) } ?? "no address of \(error.host) could be reached"
+        case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
         case is ReplyCollector.ReplyTooLarge: "the reply is larger than is taken"
         default: "\(error)"
         }

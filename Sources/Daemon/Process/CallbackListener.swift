@@ -1,4 +1,5 @@
 import CallbackAPI
+import Glibc
 import Logging
 import NIOCore
 import ServiceLifecycle
@@ -38,7 +39,9 @@ struct CallbackListener: Service {
         do {
             try await server.run()
         } catch let error as IOError {
-            throw DaemonError.noPlace("callbacks.listen is \(address), which cannot be opened: \(error).")
+            throw DaemonError.noPlace(
+                "callbacks.listen is \(address), which cannot be opened: \(String(cString: strerror(error.errnoCode)))."
+            )
         }
     }
 }

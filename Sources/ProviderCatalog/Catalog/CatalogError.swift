@@ -14,9 +14,9 @@ package enum CatalogError: UserFacingError, Hashable {
     package var message: String {
         switch self {
         case .notYAML(let file, let line, let problem):
-            "\(Self.place(file, line)): not valid YAML: \(problem). Correct the file and start again."
+            "\(Self.place(file, line)): not valid YAML: \(problem). Correct the file and try again."
         case .badField(let file, let line, let field, let problem):
-            "\(Self.place(file, line)): \(field): \(problem). Correct the file and start again."
+            "\(Self.place(file, line)): \(field): \(problem). Correct the file and try again."
         case .defined(let name, let file, let line):
             "\(Self.place(file, line)): \(name) is defined a second time. Remove one of the two definitions."
         }

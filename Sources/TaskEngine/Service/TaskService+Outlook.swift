@@ -30,7 +30,8 @@ extension TaskService {
 
     /// The median and the ninth decile of those of its kind that are still running at its age.
     private func eta(of task: TrackedTask) async -> (p50: Timestamp, p90: Timestamp)? {
-        guard task.state == .running else { return nil }
+        // Of one that the provider does not know there is nothing to foretell.
+        guard task.state == .running, task.misses < 2 else { return nil }
         let profile = context.catalog.endpoint(task.endpoint)
         let experience = await context.experiences.experience(of: task.endpoint)
         let model = experience.entry(for: task.model).model
@@ -78,6 +79,12 @@ extension TaskService {
                 let why = error.map { ": \($0.message)" } ?? "."
                 return TaskFailure(
                     code: "backing_off", message: "Status queries are held back until \(until.rfc3339)\(why)")
+            }
+            if task.misses > 1 {
+                return TaskFailure(
+                    code: "unknown_to_provider",
+                    message: "The provider did not know it, \(task.misses) look-ups in a row. It is asked for again.",
+                    hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
             }
             guard context.unrecognised.inARow(task.id) > 0 else { return nil }
             return TaskFailure(

@@ -8,8 +8,8 @@ struct CancelCommand: AsyncParsableCommand {
         commandName: "cancel",
         abstract: "Stop tracking a task.",
         discussion: """
-            A queued task is never sent. The provider has no cancel: a task that it already has goes on there, and \
-            its bill may still come. `pollux reopen` tracks it again.
+            A queued task is never sent. A provider that has a cancel is asked once to end the task; most have none: \
+            there it goes on, and its bill may still come. `pollux reopen` tracks it again.
 
             Example:
               pollux cancel 019ab0c2
@@ -26,9 +26,12 @@ struct CancelCommand: AsyncParsableCommand {
             let answer = try await session.client.cancel(id)
             let task = answer.document
             let bill =
-                task.remoteID == nil && task.attempts == 0
-                ? "It was never sent."
-                : "The provider may still finish and bill it; `pollux reopen \(task.id.printable)` tracks it again."
+                switch (task.remoteID, task.attempts) {
+                case (nil, 0): "It was never sent."
+                case (nil, _): "What was sent before may still be finished and billed."
+                case (_?, _):
+                    "The provider may still finish and bill it; `pollux reopen \(task.id.printable)` tracks it again."
+                }
             try session.show(answer.json) { ["\(task.id.printable)  \(task.stateWords). \(bill)"] }
         }
     }

@@ -72,10 +72,14 @@ struct SandboxCommand: AsyncParsableCommand {
             // The first line of output is the base URL, for scripts to read.
             try? StandardOutput.write("http://127.0.0.1:\(port)/v1\n")
         }
-        try await ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
-        ).run()
+        do {
+            try await ServiceGroup(
+                configuration: ServiceGroupConfiguration(
+                    services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+            ).run()
+        } catch SandboxError.portUnavailable(let port, let reason) {
+            throw RefusedInput(message: "Port \(port) cannot be opened: \(reason). Name another with --port.")
+        }
     }
 
     private func quiet(_ logger: Logger) -> Logger {

@@ -11,10 +11,10 @@ struct SubmitCommand: AsyncParsableCommand {
         abstract: "Submit a task and print its id.",
         discussion: """
             The daemon writes the task down before this command ends, then sends it to the provider once. The id \
-            alone goes to standard output, so $(pollux submit …) works.
+            alone goes to standard output, so $(pollux submit …) works; with --wait its results follow.
 
             With --batch, each line of the file is a submission of its own: \
-            {"endpoint": …, "request": {…}, "labels": {…}}. One line is printed per line read, in order; a bad line \
+            {"endpoint": …, "request": {…}, "labels": {…}}. One line is printed per line that is not blank, in order; a bad line \
             fails alone, leaves an empty line and is named on standard error.
 
             Examples:
@@ -111,7 +111,7 @@ struct SubmitCommand: AsyncParsableCommand {
             }
             if !session.printsJSON { try StandardOutput.write(answer.document.id.printable + "\n") }
             let ended = try await TaskWaiter(client: session.client, timeout: timeout).wait(for: [answer])
-            if session.printsJSON { try session.show(ended[0].json) { [] } }
+            try session.show(ended[0].json) { ResultLines(results: ended[0].document.results).lines }
             let status = WaitOutcome.status(of: ended.map(\.document))
             if status != .done { throw status }
         }

@@ -1,5 +1,9 @@
-/// Runs histories, two at a time, each by its own seed.
+/// Runs histories, some at a time, each by its own seed.
 struct Simulation: Sendable {
+    /// A history is done by one thread after another and mostly waits for the next: with two at a time two cores were half
+    /// idle.
+    private static let atOnce = 8
+
     /// A history in which something did not hold, with all that is needed to see it again.
     struct Failure: Error, Sendable, CustomStringConvertible {
         let seed: UInt64
@@ -38,7 +42,7 @@ struct Simulation: Sendable {
         let outcomes = await withTaskGroup(of: Result<Report, Failure>.self) { group in
             var outcomes: [Result<Report, Failure>] = []
             for (index, seed) in seeds.enumerated() {
-                if index >= 2, let outcome = await group.next() { outcomes.append(outcome) }
+                if index >= Self.atOnce, let outcome = await group.next() { outcomes.append(outcome) }
                 group.addTask {
                     do throws(Failure) { return .success(try await run(seed: seed)) } catch { return .failure(error) }
                 }
