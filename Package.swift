@@ -65,6 +65,8 @@ let package = Package(
         .target(name: "LocalAPIContract", dependencies: ["VerbatimJSON"]),
 
         // Effectful rooms.
+        // A setting of SQLite that Swift cannot make.
+        .target(name: "SQLiteMemory", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(
             name: "SQLiteMigrations", path: "migrations/sqlite",
             resources: [
@@ -73,7 +75,9 @@ let package = Package(
             ]),
         .target(
             name: "SQLiteTaskStore",
-            dependencies: ["TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", grdb, sqlite, logging]),
+            dependencies: [
+                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", grdb, sqlite, logging,
+            ]),
         .target(
             name: "UpstreamHTTP",
             dependencies: [
@@ -216,4 +220,4 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-for target in package.targets { target.swiftSettings = strict }
+for target in package.targets where target.name != "SQLiteMemory" { target.swiftSettings = strict }

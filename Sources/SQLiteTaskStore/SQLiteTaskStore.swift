@@ -1,5 +1,6 @@
 import FoundationEssentials
 import GRDB
+import SQLiteMemory
 import SQLiteMigrations
 import TaskModel
 package import TaskStore
@@ -32,6 +33,7 @@ package struct SQLiteTaskStore: TaskStore {
 
     /// The same with connections that tests can look into.
     static func open(path: String, configuration: Configuration) throws(TaskStoreError) -> SQLiteTaskStore {
+        _ = Self.countsNoMemory
         do throws(any Error) {
             try DatabaseFile.prepare(path)
             try DatabaseFile.check(path)
@@ -45,6 +47,9 @@ package struct SQLiteTaskStore: TaskStore {
             throw TaskStoreError(translating: error)
         }
     }
+
+    /// Once for the process, before its first connection.
+    private static let countsNoMemory = pollux_sqlite_count_no_memory() == 0
 
     /// Closes the file; waits for reads and writes under way.
     ///
