@@ -104,13 +104,20 @@ enum DatabaseFile {
         try queue.close()
     }
 
-    /// Applies what is missing of the schema.
-    static func migrate(_ pool: DatabasePool) throws { try migrator.migrate(pool) }
+    /// Applies what is missing of the schema, and sees to it that what is counted is there.
+    static func migrate(_ pool: DatabasePool) throws {
+        try migrator.migrate(pool)
+        try pool.write { db in if try isQuicklyRead(db) { try TaskCounter.correct(in: db) } }
+    }
+
+    /// Whether reading the whole file takes no time to speak of.
+    private static func isQuicklyRead(_ db: Database) throws -> Bool {
+        try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0 <= 8_192
+    }
 
     /// Finds broken pages before they are trusted; only where it is quick, since it reads the whole file.
     private static func checkPages(_ db: Database) throws {
-        let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
-        guard pages <= 8_192 else { return }
+        guard try isQuicklyRead(db) else { return }
         let report = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "ok"
         guard report == "ok" else { throw TaskStoreError.damaged(report) }
     }

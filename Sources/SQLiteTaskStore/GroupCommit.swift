@@ -28,11 +28,15 @@ final class GroupCommit: Sendable {
 
     private let pool: DatabasePool
     private let log: WriteAheadLog
+    /// What the writes of a transaction tell it is stored with them.
+    let counter = TaskCounter()
+    private let thread: SQLiteTaskStore.WritingThread
     private let queue = Mutex(Queue())
 
-    init(pool: DatabasePool, log: WriteAheadLog) {
+    init(pool: DatabasePool, log: WriteAheadLog, thread: SQLiteTaskStore.WritingThread) {
         self.pool = pool
         self.log = log
+        self.thread = thread
     }
 
     /// Runs one write to its end, whatever happens to the caller meanwhile, and returns once it is on disk.
@@ -63,14 +67,19 @@ final class GroupCommit: Sendable {
 
     /// One group on the writer's own queue; then the next one behind whatever else waits there.
     private func serve() {
-        pool.asyncWriteWithoutTransaction { [self] db in
-            commit(nextGroup(), in: db)
-            log.checkpointIfDue(in: db)
-            let isOver = queue.withLock { queue in
-                queue.isServed = !queue.waiting.isEmpty
-                return !queue.isServed
-            }
-            if !isOver { serve() }
+        switch thread {
+        case .writers: pool.asyncWriteWithoutTransaction { [self] db in if serveGroup(in: db) { serve() } }
+        case .callers: while pool.writeWithoutTransaction({ serveGroup(in: $0) }) {}
+        }
+    }
+
+    /// Commits one group; true where more has come meanwhile.
+    private func serveGroup(in db: Database) -> Bool {
+        commit(nextGroup(), in: db)
+        log.checkpointIfDue(in: db)
+        return queue.withLock { queue in
+            queue.isServed = !queue.waiting.isEmpty
+            return queue.isServed
         }
     }
 
@@ -94,9 +103,11 @@ final class GroupCommit: Sendable {
         var isInBody = false
         do {
             try db.inTransaction(.immediate) {
+                counter.changes = TaskCounter.Changes()
                 isInBody = true
                 for write in group { outcomes.append(try write.attempt(db)) }
                 isInBody = false
+                try counter.write(in: db)
                 return .commit
             }
             return outcomes
@@ -111,14 +122,18 @@ final class GroupCommit: Sendable {
         var tried: ArraySlice<Write> = []
         do {
             try db.inTransaction(.immediate) {
+                counter.changes = TaskCounter.Changes()
                 for (index, write) in group.enumerated() {
                     tried = group[...index]
+                    let before = counter.changes
                     do {
                         outcomes.append(try attempt(write, alone: group.count == 1, in: db))
                     } catch  where db.isInsideTransaction && group.count > 1 {
+                        counter.changes = before
                         outcomes.append { write.fail(error) }
                     }
                 }
+                try counter.write(in: db)
                 return .commit
             }
         } catch {

@@ -7,8 +7,9 @@ extension SQLiteTaskStore {
     package func apply(
         _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
     ) async throws(TaskStoreError) -> TaskChange? {
-        try await write { db in
-            try Self.apply(PlannedEvent(event, for: id, nextDueAt: nextDueAt), at: now, in: db)
+        let counter = writer.counter
+        return try await write { db in
+            try Self.apply(PlannedEvent(event, for: id, nextDueAt: nextDueAt), at: now, counting: counter, in: db)
         }
     }
 
@@ -16,8 +17,9 @@ extension SQLiteTaskStore {
         _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson]
     ) async throws(TaskStoreError) -> [TaskChange] {
         guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
+        let counter = writer.counter
         return try await write { db in
-            let changes = try batch.compactMap { try Self.apply($0, at: now, in: db) }
+            let changes = try batch.compactMap { try Self.apply($0, at: now, counting: counter, in: db) }
             try Self.learn(lessons, from: changes, in: db)
             return changes
         }
@@ -36,17 +38,20 @@ extension SQLiteTaskStore {
         service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
         deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
     ) async throws(TaskStoreError) -> [TaskChange] {
-        try await write { db in
+        let counter = writer.counter
+        return try await write { db in
             let view = UncertainView(
                 uncertain: try Self.attempted(in: window, state: .uncertain, of: service, from: db),
                 submitting: try Self.attempted(in: window, state: .submitting, of: service, from: db),
                 owned: try candidates.filter { try Self.owner(of: $0, service: service, in: db) != nil })
-            return try decide(view).compactMap { try Self.apply($0, at: now, in: db) }
+            return try decide(view).compactMap { try Self.apply($0, at: now, counting: counter, in: db) }
         }
     }
 
     /// Runs the lifecycle on the row as it is now and writes row, record and log line together.
-    private static func apply(_ planned: PlannedEvent, at now: Timestamp, in db: Database) throws -> TaskChange? {
+    private static func apply(
+        _ planned: PlannedEvent, at now: Timestamp, counting counter: TaskCounter, in db: Database
+    ) throws -> TaskChange? {
         guard var row = try row(of: planned.task, in: db) else { return nil }
         try dropForeignCallbackID(of: &row, in: db)
         let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
@@ -66,6 +71,7 @@ extension SQLiteTaskStore {
             }
             try write(change.task, over: row, in: db)
         }
+        counter.move(row.task.endpoint, from: row.task.state, to: change.task.state)
         try keep(planned.event, of: row, leadingTo: change, in: db)
         if let response = change.response {
             // The record of a running task is mostly the one that is there already; then its page stays clean.

@@ -6,7 +6,7 @@ package import VerbatimJSON
 
 extension SQLiteTaskStore {
     package func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
-        try await read { db in
+        try await readOnce { db in
             let found = try OwnerRow.fetchOne(
                 db.cachedStatement(
                     sql: """
@@ -20,7 +20,7 @@ extension SQLiteTaskStore {
     }
 
     package func deliveredOutcome(of id: TaskID) async throws(TaskStoreError) -> JSONValue? {
-        try await read { db in
+        try await readOnce { db in
             let text = try String.fetchOne(
                 db.cachedStatement(
                     sql: """

@@ -5,7 +5,7 @@ import VerbatimJSON
 
 extension SQLiteTaskStore {
     package func counts() async throws(TaskStoreError) -> [TaskCount] {
-        try await read { db in
+        try await readOnce { db in
             let rows = try Row.fetchAll(
                 db.cachedStatement(sql: "SELECT state, endpoint, count FROM task_count WHERE count > 0"))
             return rows.compactMap { row in
@@ -18,7 +18,7 @@ extension SQLiteTaskStore {
     }
 
     package func endpointsWithQueue() async throws(TaskStoreError) -> [EndpointName] {
-        try await read { db in
+        try await readOnce { db in
             // Hops from one endpoint to the next in the index, instead of reading every queued task.
             try String.fetchAll(
                 db.cachedStatement(
@@ -38,7 +38,7 @@ extension SQLiteTaskStore {
     package func queued(
         on endpoint: EndpointName, at now: Timestamp, limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
-        try await read { db in
+        try await readOnce { db in
             // A few that may go now are sorted; of many the index on the order of going is read until there are enough.
             // SQLite cannot know which: either way is slow for the other case, where most wait for a time to come or
             // where most may go.
@@ -62,7 +62,7 @@ extension SQLiteTaskStore {
     package func nextQueued(
         on endpoint: EndpointName, after now: Timestamp
     ) async throws(TaskStoreError) -> Timestamp? {
-        try await read { db in
+        try await readOnce { db in
             try Int64.fetchOne(
                 db.cachedStatement(
                     sql: """
@@ -76,7 +76,7 @@ extension SQLiteTaskStore {
     package func inFlight(
         in states: [TaskState], of service: String, upTo most: Int
     ) async throws(TaskStoreError) -> Int {
-        try await read { db in
+        try await readOnce { db in
             let list = states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
             return try Int.fetchOne(
                 db.cachedStatement(
@@ -90,7 +90,7 @@ extension SQLiteTaskStore {
     }
 
     package func services(in state: TaskState) async throws(TaskStoreError) -> [String] {
-        try await read { db in try Self.services(in: state, from: db) }
+        try await readOnce { db in try Self.services(in: state, from: db) }
     }
 
     private static func services(in state: TaskState, from db: Database) throws -> [String] {
@@ -128,7 +128,7 @@ extension SQLiteTaskStore {
     }
 
     package func nextDue(in state: TaskState, of service: String) async throws(TaskStoreError) -> Timestamp? {
-        try await read { db in
+        try await readOnce { db in
             try Int64.fetchOne(
                 db.cachedStatement(
                     sql: """
@@ -140,7 +140,7 @@ extension SQLiteTaskStore {
     }
 
     package func tasks(in state: TaskState, limit: Int) async throws(TaskStoreError) -> [TrackedTask] {
-        try await read { db in
+        try await readOnce { db in
             try Self.tasks("state = \(state.literal) ORDER BY task_key LIMIT ?", [limit], in: db)
         }
     }
@@ -189,7 +189,7 @@ extension SQLiteTaskStore {
     }
 
     package func overdue(at now: Timestamp, limit: Int) async throws(TaskStoreError) -> [TrackedTask] {
-        try await read { db in
+        try await readOnce { db in
             try Self.tasks(
                 """
                 deadline_ms <= ? AND next_due_at_ms IS NOT NULL AND +state IN ('queued', 'running')
@@ -199,7 +199,7 @@ extension SQLiteTaskStore {
     }
 
     package func nextDeadline() async throws(TaskStoreError) -> Timestamp? {
-        try await read { db in
+        try await readOnce { db in
             try Int64.fetchOne(
                 db.cachedStatement(
                     sql: """

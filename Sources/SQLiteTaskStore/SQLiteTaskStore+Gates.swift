@@ -4,7 +4,7 @@ package import TaskStore
 
 extension SQLiteTaskStore {
     package func gates() async throws(TaskStoreError) -> [StoredGate] {
-        try await read { db in
+        try await readOnce { db in
             try Row.fetchAll(db, sql: "SELECT * FROM gate").map { row in
                 guard let kind = StoredGate.Kind(rawValue: row["kind"]) else {
                     throw TaskStoreError.damaged("a gate cannot be read")

@@ -6,15 +6,19 @@ import VerbatimJSON
 
 extension SQLiteTaskStore {
     package func insert(_ submission: NewTask) async throws(TaskStoreError) -> Insertion {
-        try await write { db in try Self.insert(submission, in: db) }
+        let counter = writer.counter
+        return try await write { db in try Self.insert(submission, counting: counter, in: db) }
     }
 
     package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [Insertion] {
         guard !submissions.isEmpty else { return [] }
-        return try await write { db in try submissions.map { try Self.insert($0, in: db) } }
+        let counter = writer.counter
+        return try await write { db in try submissions.map { try Self.insert($0, counting: counter, in: db) } }
     }
 
-    private static func insert(_ submission: NewTask, in db: Database) throws -> Insertion {
+    private static func insert(
+        _ submission: NewTask, counting counter: TaskCounter, in db: Database
+    ) throws -> Insertion {
         if let key = submission.idempotencyKey, let use = try use(of: key, in: db) { return use }
         let task = submission.task
         if let deadline = task.deadline, deadline <= task.createdAt { return .tooLate }
@@ -24,6 +28,7 @@ extension SQLiteTaskStore {
             return .remoteIDInUse(by: owner)
         }
         try insert(task, payload: submission.payload, in: db)
+        counter.move(task.endpoint, from: nil, to: task.state)
         if let key = submission.idempotencyKey {
             try db.cachedStatement(
                 sql: "INSERT INTO idempotency_key (key, task_id, fingerprint, created_at_ms) VALUES (?, ?, ?, ?)"

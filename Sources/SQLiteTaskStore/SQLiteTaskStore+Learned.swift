@@ -4,7 +4,7 @@ package import TaskStore
 
 extension SQLiteTaskStore {
     package func learned(of endpoint: EndpointName) async throws(TaskStoreError) -> [Learned] {
-        try await read { db in
+        try await readOnce { db in
             try LearnedRow.fetchAll(
                 db.cachedStatement(
                     sql: "SELECT \(LearnedRow.columns) FROM learned WHERE endpoint = ? ORDER BY model"),

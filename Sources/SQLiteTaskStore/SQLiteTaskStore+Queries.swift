@@ -27,7 +27,7 @@ extension SQLiteTaskStore {
     }
 
     package func ids(withPrefix prefix: String, limit: Int) async throws(TaskStoreError) -> [TaskID] {
-        try await read { db in
+        try await readOnce { db in
             // '~' sorts behind every character of an id.
             try String.fetchAll(
                 db.cachedStatement(sql: "SELECT id FROM task WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"),
@@ -82,7 +82,7 @@ extension SQLiteTaskStore {
 
     package func facts() async throws(TaskStoreError) -> StoreFacts {
         let path = pool.path
-        return try await read { db in
+        return try await readOnce { db in
             let pages = try Int64.fetchOne(
                 db, sql: "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
             return StoreFacts(path: path, sizeInBytes: (pages ?? 0) + DatabaseFile.size(of: path + "-wal"))

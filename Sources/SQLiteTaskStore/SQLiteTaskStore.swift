@@ -13,13 +13,21 @@ package struct SQLiteTaskStore: TaskStore {
     private let log: WriteAheadLog
     let writer: GroupCommit
 
-    private init(pool: DatabasePool, longReads: DatabasePool) throws {
+    /// Whose thread a write runs on.
+    package enum WritingThread: Sendable {
+        /// The one writer's own, so that nobody is kept from other work while the disk does its own.
+        case writers
+        /// The caller's, which is kept waiting: for programs in which nobody else has anything to do meanwhile.
+        case callers
+    }
+
+    private init(pool: DatabasePool, longReads: DatabasePool, writing thread: WritingThread) throws {
         self.pool = pool
         self.longReads = longReads
         let log = WriteAheadLog()
         try pool.writeWithoutTransaction { db in try log.attach(to: db) }
         self.log = log
-        writer = GroupCommit(pool: pool, log: log)
+        writer = GroupCommit(pool: pool, log: log, thread: thread)
     }
 
     /// Opens the database, makes it if there is none, and brings its schema up to date.
@@ -27,12 +35,16 @@ package struct SQLiteTaskStore: TaskStore {
     /// A new database is made beside its place and moved there whole, so that an empty or half-made file in that place
     /// is always damage. Nothing that exists is ever recreated: what is damaged, foreign or from a newer version is an
     /// error that says so.
-    package static func open(path: String) throws(TaskStoreError) -> SQLiteTaskStore {
-        try open(path: path, configuration: DatabaseFile.configuration)
+    package static func open(
+        path: String, writing thread: WritingThread = .writers
+    ) throws(TaskStoreError) -> SQLiteTaskStore {
+        try open(path: path, configuration: DatabaseFile.configuration, writing: thread)
     }
 
     /// The same with connections that tests can look into.
-    static func open(path: String, configuration: Configuration) throws(TaskStoreError) -> SQLiteTaskStore {
+    static func open(
+        path: String, configuration: Configuration, writing thread: WritingThread = .writers
+    ) throws(TaskStoreError) -> SQLiteTaskStore {
         _ = Self.countsNoMemory
         do throws(any Error) {
             try DatabaseFile.prepare(path)
@@ -42,7 +54,8 @@ package struct SQLiteTaskStore: TaskStore {
             var aside = configuration
             aside.readonly = true
             aside.maximumReaderCount = 2
-            return try SQLiteTaskStore(pool: pool, longReads: try DatabasePool(path: path, configuration: aside))
+            let longReads = try DatabasePool(path: path, configuration: aside)
+            return try SQLiteTaskStore(pool: pool, longReads: longReads, writing: thread)
         } catch {
             throw TaskStoreError(translating: error)
         }
@@ -98,7 +111,8 @@ package struct SQLiteTaskStore: TaskStore {
         }
     }
 
-    /// The same for one statement, which is consistent by itself and needs no transaction around it.
+    /// The same for one statement, or for several of which one decides: it is consistent by itself and needs no transaction
+    /// around it, whose own statements take longer than most that they would surround.
     func readOnce<Value: Sendable>(
         _ body: (Database) throws -> Value
     ) async throws(TaskStoreError) -> Value {

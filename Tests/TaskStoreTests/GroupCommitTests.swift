@@ -116,6 +116,43 @@ import Testing
         }
     }
 
+    @Test func `of a group in which writes fail, those that are stored are counted, together and with few statements`()
+        async throws
+    {
+        try await with { (store, _, traced) async throws in
+            let told = Told()
+            let endpoint = try #require(EndpointName("image/make"))
+            enqueue(0..<9, on: store, telling: told) { number, db in
+                store.writer.counter.move(endpoint, from: nil, to: .queued)
+                if number % 3 == 1 { throw Refusal() }
+            }
+            _ = await told.first(9)
+            let expected = [TaskCount(endpoint: endpoint, state: .queued, count: 6)]
+            #expect(try await store.counts() == expected)
+            #expect(traced.all.count { $0.contains("INTO task_count") } == 1)
+
+            // What comes next begins from nothing.
+            enqueue(0..<2, on: store, telling: told) { try Self.note($0, in: $1) }
+            _ = await told.first(2)
+            #expect(try await store.counts() == expected)
+        }
+    }
+
+    @Test func `a write on its caller's thread is served like any other, and whatever came meanwhile with it`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"), writing: .callers)
+        let told = Told()
+        store.writer.enqueue({ db in
+            try Self.note(0, in: db)
+            store.writer.enqueue({ db in try Self.note(1, in: db) }) { told.tell(1, $0) }
+        }) { told.tell(0, $0) }
+        #expect(await told.first(2).map(\.number) == [0, 1])
+        #expect(try await noted(in: store) == [0, 1])
+        try store.close()
+    }
+
     @Test func `a commit that fails fails all who share it, and the next one is sound`() async throws {
         try await with { (store, _, _) async throws in
             let told = Told()

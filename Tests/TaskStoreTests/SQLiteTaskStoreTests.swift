@@ -362,6 +362,26 @@ import VerbatimJSON
         try store.close()
     }
 
+    @Test func `counts that somebody has spoilt are no reason to refuse a task, and are right again after a restart`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.sqlite")
+        let store = try SQLiteTaskStore.open(path: path)
+        for number in 0..<3 { _ = try await store.insert(.new(.task(number, endpoint: "image/make"))) }
+        try await store.pool.write { db in try db.execute(sql: "UPDATE task_count SET count = 0") }
+        _ = try await store.apply(.cancelRequested, to: TrackedTask.task(0).id, at: now, nextDueAt: nil)
+        try await store.pool.write { db in
+            try db.execute(sql: "INSERT INTO task_count (state, endpoint, count) VALUES ('running', 'no/such', 7)")
+        }
+        try store.close()
+
+        let next = try SQLiteTaskStore.open(path: path)
+        let counts = try await next.counts().map { "\($0.state) \($0.endpoint) \($0.count)" }.sorted()
+        #expect(counts == ["cancelled image/make 1", "queued image/make 2"])
+        try next.close()
+    }
+
     @Test func `the embedded migrations are the files of the folder`() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("migrations/sqlite")

@@ -15,6 +15,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0002_learn_durations", bytes: PackageResources._002_learn_durations_sql),
         EmbeddedMigration(name: "0003_count_tasks", bytes: PackageResources._003_count_tasks_sql),
         EmbeddedMigration(name: "0004_take_callbacks", bytes: PackageResources._004_take_callbacks_sql),
+        EmbeddedMigration(name: "0005_count_by_commit", bytes: PackageResources._005_count_by_commit_sql),
     ]
 }
 

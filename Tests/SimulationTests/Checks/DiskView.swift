@@ -1,9 +1,11 @@
 import GRDB
 
+@testable import SQLiteTaskStore
+
 /// What is on disk, read past the store that is being tested.
 struct DiskView {
     /// A task's row.
-    struct TaskLine {
+    struct TaskLine: PositionalRow {
         let id: String
         let endpoint: String
         let service: String
@@ -23,10 +25,19 @@ struct DiskView {
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
         /// Whether it counts against the cap of its service.
         var isInFlight: Bool { state == "submitting" || state == "running" }
+
+        init(_ next: inout ColumnReader) throws {
+            (id, endpoint, service, state) = (next(), next(), next(), next())
+            (remoteID, attempts, onUncertain) = (next.optional(), next(), next())
+            (failureCode, resolution) = (next.optional(), next.optional())
+            (nextDueAt, deadline) = (next.optional(), next.optional())
+            intent = (next.optional() as String?).flatMap { Int($0) }
+            (outcome, callbacks) = (next(), next())
+        }
     }
 
     /// A line of the log.
-    struct EventLine {
+    struct EventLine: PositionalRow {
         let sequence: Int64
         let task: String
         let at: Int64
@@ -35,6 +46,12 @@ struct DiskView {
         let to: String
         let remoteID: String?
         let resolution: String?
+
+        init(_ next: inout ColumnReader) throws {
+            (sequence, task, at, kind) = (next(), next(), next(), next())
+            (from, to) = (next.optional(), next())
+            (remoteID, resolution) = (next.optional(), next.optional())
+        }
     }
 
     private let queue: DatabaseQueue
@@ -45,22 +62,13 @@ struct DiskView {
         queue = try DatabaseQueue(path: path, configuration: configuration)
     }
 
-    /// All rows, and the log after that number; of one moment.
+    /// All rows, and the log after that number; of one moment, since nobody else does anything meanwhile.
     func read(after sequence: Int64) throws -> (tasks: [TaskLine], events: [EventLine]) {
-        try queue.read { db in
-            let tasks = try Row.fetchAll(db.cachedStatement(sql: Self.tasks)).map { row in
-                TaskLine(
-                    id: row[0], endpoint: row[1], service: row[2], state: row[3], remoteID: row[4], attempts: row[5],
-                    onUncertain: row[6], failureCode: row[7], resolution: row[8], nextDueAt: row[9],
-                    deadline: row[10], intent: (row[11] as String?).flatMap { Int($0) }, callbacks: row[13],
-                    outcome: row[12])
-            }
-            let events = try Row.fetchAll(db.cachedStatement(sql: Self.events), arguments: [sequence]).map { row in
-                EventLine(
-                    sequence: row[0], task: row[1], at: row[2], kind: row[3], from: row[4], to: row[5],
-                    remoteID: row[6], resolution: row[7])
-            }
-            return (tasks, events)
+        try queue.unsafeRead { db in
+            (
+                try TaskLine.fetchAll(db.cachedStatement(sql: Self.tasks), arguments: []),
+                try EventLine.fetchAll(db.cachedStatement(sql: Self.events), arguments: [sequence])
+            )
         }
     }
 

@@ -88,7 +88,7 @@ final class Director {
                 lives += 1
                 world.trace.note("life \(lives)")
                 try audit.begin(life: lives, path: disk.path)
-                let sqlite = try SQLiteTaskStore.open(path: disk.path)
+                let sqlite = try SQLiteTaskStore.open(path: disk.path, writing: .callers)
                 let end: Result<End, any Error>
                 do { end = .success(try await direct(&group, on: sqlite)) } catch { end = .failure(error) }
                 await bury(&group)

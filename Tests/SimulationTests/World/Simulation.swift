@@ -1,8 +1,9 @@
+import Foundation
+
 /// Runs histories, some at a time, each by its own seed.
 struct Simulation: Sendable {
-    /// A history is done by one thread after another and mostly waits for the next: with two at a time two cores were half
-    /// idle.
-    private static let atOnce = 8
+    /// Each has a thread of its own that never waits for long.
+    private static let atOnce = ProcessInfo.processInfo.activeProcessorCount
 
     /// A history in which something did not hold, with all that is needed to see it again.
     struct Failure: Error, Sendable, CustomStringConvertible {
@@ -27,13 +28,17 @@ struct Simulation: Sendable {
 
     /// Runs the history of that seed to its end.
     func run(seed: UInt64) async throws(Failure) -> Report {
-        var world: World?
-        do {
-            let director = try Director(seed: seed, stage: stage, mutant: mutant)
-            world = director.world
-            return try await director.run()
-        } catch {
-            throw Failure(seed: seed, error: error, lastLines: world?.trace.lastLines ?? [])
+        let thread = HistoryThread()
+        defer { thread.stop() }
+        return try await withTaskExecutorPreference(thread) { () async throws(Failure) in
+            var world: World?
+            do {
+                let director = try Director(seed: seed, stage: stage, mutant: mutant)
+                world = director.world
+                return try await director.run()
+            } catch {
+                throw Failure(seed: seed, error: error, lastLines: world?.trace.lastLines ?? [])
+            }
         }
     }
 
