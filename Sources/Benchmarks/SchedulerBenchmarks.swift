@@ -39,6 +39,13 @@ struct SchedulerBenchmarks {
                 bar: bar,
                 below: true)
         }
+        if !place.isQuick {
+            // What of the growth comes from rows that each stand on a page of their own.
+            let together = try await costs(1_000_000, kinds: 4, scattered: false)
+            report.add(
+                "scheduler: one query among 1,000,000 running tasks that were submitted together", together.poll, " µs",
+                limit: first?.poll, of: "1,000 tasks", below: true)
+        }
         let many = try await costs(100_000, kinds: 20)
         report.add("scheduler: one query among 100,000 tasks of 20 endpoints", many.poll, " µs")
         report.add("scheduler: deciding about one of them, bar 50 µs", many.deciding, " µs")
@@ -54,10 +61,11 @@ struct SchedulerBenchmarks {
         let submit: Double
     }
 
-    private func costs(_ size: Int, kinds: Int) async throws -> Costs {
-        let directory = try place.directory("scheduler-\(size)-\(kinds)")
+    private func costs(_ size: Int, kinds: Int, scattered: Bool = true) async throws -> Costs {
+        let directory = try place.directory("scheduler-\(size)-\(kinds)\(scattered ? "" : "-together")")
         let start = Timestamp(Date())
-        try SeededDatabase.make(directory + "/pollux.sqlite", tasks: size, kinds: kinds, now: start)
+        try SeededDatabase.make(
+            directory + "/pollux.sqlite", tasks: size, kinds: kinds, now: start, scattered: scattered)
         let store = try SQLiteTaskStore.open(path: directory + "/pollux.sqlite")
         let time = SteppedTime(start)
         let provider = InstantProvider()

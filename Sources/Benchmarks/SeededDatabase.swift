@@ -12,8 +12,10 @@ enum SeededDatabase {
         "midjourney/edits", "kling/motion", "kling/lip-sync",
     ].map { $0.replacingOccurrences(of: "%2F", with: "/") }
 
-    /// Due one after another within the minute after `now`, on `kinds` endpoints in turn.
-    static func make(_ path: String, tasks: Int, kinds: Int, now: Timestamp) throws {
+    /// Due one after another within the minute after `now`, on `kinds` endpoints in turn; neighbours in the file are due
+    /// together only if they are not `scattered`.
+    static func make(_ path: String, tasks: Int, kinds: Int, now: Timestamp, scattered: Bool = true) throws {
+        let due = scattered ? "(i * 7919) % 60000" : "i * 60000 / :tasks"
         try SQLiteTaskStore.open(path: path).close()
         let queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { db in
@@ -33,7 +35,7 @@ enum SeededDatabase {
                           next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms, polls)
                         SELECT printf('01a20915-%04x-7000-8000-%012x', i >> 16, i), endpoint, service, 'running', 'hold',
                           printf('%08x-0000-4000-8000-%012x', i, i), :now - 60000, :now - 59000,
-                          :now + (i * 7919) % 60000, 1, :now - 59500, :now - 59000, 3
+                          :now + \(due), 1, :now - 59500, :now - 59000, 3
                         FROM n JOIN kind ON number = i % :kinds
                         """,
                     arguments: [
