@@ -73,6 +73,7 @@ let package = Package(
                 .embedInCode("0001_create_task.sql"), .embedInCode("0002_learn_durations.sql"),
                 .embedInCode("0003_count_tasks.sql"), .embedInCode("0004_take_callbacks.sql"),
                 .embedInCode("0005_count_by_commit.sql"), .embedInCode("0006_check_without_lists.sql"),
+                .embedInCode("0007_doubt_times.sql"),
             ]),
         .target(
             name: "SQLiteTaskStore",

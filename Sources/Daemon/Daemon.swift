@@ -1,5 +1,4 @@
 import CallbackAPI
-import Glibc
 import Hummingbird
 import LocalAPI
 import Logging

@@ -35,6 +35,14 @@ extension SQLiteTaskStore {
                         """
                 ).execute(arguments: [milliseconds])
             }
+            for state in [TaskState.submitting, .uncertain] {
+                try db.cachedStatement(
+                    sql: """
+                        UPDATE task SET attempt_clock_was_set = 1
+                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
+                        """
+                ).execute()
+            }
             // In the queue only what a person wants no earlier has to do with the wall clock.
             try db.cachedStatement(
                 sql: """

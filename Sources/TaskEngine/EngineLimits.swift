@@ -19,8 +19,6 @@ package struct EngineLimits: Sendable {
     /// Tasks on one page of the provider's list, and how many pages are read before it counts as unreadable.
     package var listPageSize = 50
     package var listPages = 40
-    /// The smallest page of a list that any document of a provider names: 12, the default of the shared tasks route.
-    package var smallestListPage = 12
     /// How far the provider's clock may be from ours when its list is searched around an attempt.
     package var clockSkew: Duration = .seconds(60)
     /// How near in time an accepted task must be to serve as the control of a list.

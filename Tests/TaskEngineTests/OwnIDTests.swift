@@ -132,6 +132,27 @@ import VerbatimJSON
         #expect(Set(states) == [.running, .uncertain])
     }
 
+    @Test func `a task that cannot be asked for by its id holds up no other`() async throws {
+        let world = try await EngineWorld(definition: Self.unlisted)
+        let odd = try await world.insert(
+            uncertain(1, policy: .resubmitIfAbsent), request: ["prompt": "a cat", "task_id": "two words"])
+        let stuck = try await world.insert(uncertain(2, policy: .resubmitIfAbsent))
+        let known = try await world.insert(uncertain(3))
+        let gone = try await world.insert(uncertain(4, policy: .resubmitIfAbsent))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            switch sent.body["id"]?.string {
+            case stuck.text: .error("api_error", status: 500)
+            case known.text: .json(["id": .string(known.text), "status": "running", "request": [:]])
+            default: .json([:])
+            }
+        }
+        try await look(world, for: .seconds(900))
+        #expect(try await world.task(known).remoteID?.text == known.text)
+        #expect(try await world.task(gone).state == .queued)
+        #expect(try await world.task(odd).state == .uncertain)
+        #expect(try await world.task(stuck).state == .uncertain)
+    }
+
     @Test func `an answer that proves nothing is no absence`() async throws {
         let world = try await EngineWorld(definition: Self.unlisted)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))

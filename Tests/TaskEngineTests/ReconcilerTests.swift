@@ -268,11 +268,94 @@ import VerbatimJSON
         // … or a task that was accepted, and stands there at another time.
         for (skew, isProof) in [(180, false), (-180, false), (5, true)] {
             let world = try await EngineWorld()
-            try await world.insert(.task(2, state: .succeeded, remoteID: "control"))
+            try await world.insert(.task(2, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog"])
             let stays = try await staysUncertain(
                 world, uncertain(1, policy: .resubmitIfAbsent), controlAt: start + .seconds(skew))
             #expect(stays != isProof, "\(skew)")
         }
+    }
+
+    @Test func `a list that shows an accepted task with another request proves no absence`() async throws {
+        for (sent, isProof) in [("a dog", true), ("a dog ", false)] {
+            let world = try await EngineWorld()
+            try await world.insert(
+                .task(2, state: .succeeded, remoteID: "control"), request: ["prompt": .string(sent), "async": true])
+            let stays = try await staysUncertain(
+                world, uncertain(1, policy: .resubmitIfAbsent), controlAt: start)
+            #expect(stays != isProof, "\(sent)")
+        }
+    }
+
+    @Test func `while the clock was set nothing is absent, and it is said that a person decides`() async throws {
+        let world = try await EngineWorld()
+        var task = uncertain(1, policy: .resubmitIfAbsent)
+        task.attempt?.clockWasSet = true
+        #expect(try await staysUncertain(world, task))
+        #expect(try await world.task(task.id).attempt?.absentReadings == 0)
+        let reason = await world.service.outlook(of: try await world.task(task.id)).waitingFor
+        #expect(reason?.code == "person")
+    }
+
+    @Test func `what was sent by a machine that slept on the way is looked for until its attempt ended`() async throws {
+        let world = try await EngineWorld()
+        var task = uncertain(1)
+        task.attempt?.endedAt = start + .seconds(3_600)
+        let id = try await world.insert(task)
+        world.time.set(to: start + .seconds(3_601))
+        world.provider.play { [start] _ async throws(UpstreamTransportError) in
+            .items([Record.listed("r-1", request: ["prompt": "a cat"], at: start + .seconds(3_590))])
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).remoteID?.text == "r-1")
+    }
+
+    /// An endpoint of somebody's own, whose list has pages.
+    private static let paged = """
+        provider: own
+        default: true
+        base_url: http://127.0.0.1:1/v1
+        max_requests_per_second: 10000
+        endpoints:
+          image/make:
+            submit: {path: "/{+model}/make"}
+            accepted: {id: /id}
+            poll: {path: "/make/{id}"}
+            list: {path: "/make", query: {after: "{from}", skip: "{offset}"}, trust: documented, time: seconds, items: /data, id: /id, created_at: /at, request: /input}
+            results: [/url]
+            state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
+        """
+
+    private func paged(_ items: [JSONValue], skip: Int) -> UpstreamReply {
+        .json(["data": .array(Array(items.dropFirst(skip).prefix(10)))])
+    }
+
+    private func item(_ id: String, _ prompt: String) -> JSONValue {
+        let at = JSONValue.number(JSONNumber(Int64(start.unixSeconds) + 1))
+        return ["id": .string(id), "at": at, "input": ["prompt": .string(prompt)]]
+    }
+
+    private static func skip(in sent: SentRequest) -> Int {
+        sent.request.path.split(separator: "skip=").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+    }
+
+    @Test func `a list of small pages is read to its empty one, by what was sent in the body`() async throws {
+        let world = try await EngineWorld(definition: Self.paged)
+        // The model went out in the address, so no record echoes it.
+        let id = try await world.insert(uncertain(1, policy: .fail), request: ["model": "v1", "prompt": "a cat"])
+        let items = (0..<10).map { item("r-\($0)", "a dog") } + [item("r-10", "a cat")]
+        world.provider.play { sent async throws(UpstreamTransportError) in paged(items, skip: Self.skip(in: sent)) }
+        try await look(world, for: .seconds(300))
+        #expect(try await world.task(id).remoteID?.text == "r-10")
+    }
+
+    @Test(arguments: [false, true])
+    func `nothing is missing for certain where an item cannot be read`(isReadable: Bool) async throws {
+        let world = try await EngineWorld(definition: Self.paged)
+        let id = try await world.insert(uncertain(1, policy: .fail), request: ["model": "v1", "prompt": "a cat"])
+        let items: [JSONValue] = [item("r-1", "a dog"), isReadable ? item("r-2", "a dog") : ["name": "r-2"]]
+        world.provider.play { sent async throws(UpstreamTransportError) in paged(items, skip: Self.skip(in: sent)) }
+        try await look(world, for: .seconds(900))
+        #expect(try await world.task(id).state == (isReadable ? .failed : .uncertain))
     }
 
     @Test func `a list that no document promises must show something`() async throws {

@@ -64,8 +64,21 @@ import VerbatimJSON
         #expect(search([lost(1, sent)], [record("r-1")]) == [found("r-1")])
     }
 
-    @Test func `records of another time or kind are others`() {
-        #expect(search([lost(1)], [record("r-1", at: 121), record("r-2", at: -61)]) == [.absent])
+    @Test func `a record that does not say where to call back may be the task's, whether async is echoed or not`() {
+        var task = lost(1, JSONObject([("prompt", "a cat"), ("async", true)]))
+        task.callback = SubmissionMatcher.Callback(
+            member: "callback_url", digest: CallbackToken.digest(of: "a token"))
+        #expect(search([task], [record("r-1", ["prompt": "a cat", "model": "v1"])]) == [.undecided])
+        #expect(search([task], [record("r-1", ["prompt": "a dog"])]) == [.absent])
+    }
+
+    @Test func `a record that fits in all but its time decides nothing`() {
+        #expect(search([lost(1)], [record("r-1", at: 121)]) == [.undecided])
+        #expect(search([lost(1)], [record("r-1", at: -61)]) == [.undecided])
+        #expect(search([lost(1)], [record("r-1", ["prompt": "a dog"], at: 121)]) == [.absent])
+    }
+
+    @Test func `records of another kind are others`() {
         #expect(search([lost(1, type: "imagine")], [record("r-1", type: "videos")]) == [.absent])
         #expect(search([lost(1, type: "imagine")], [record("r-1", type: "imagine")]) == [found("r-1")])
         #expect(search([lost(1, type: "imagine")], [record("r-1")]) == [found("r-1")])

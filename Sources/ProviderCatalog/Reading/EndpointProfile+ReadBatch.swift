@@ -32,10 +32,12 @@ extension EndpointProfile {
     /// that of all tasks, elsewhere that of the page.
     package func readListing(_ reply: UpstreamReply, limit: Int) -> ListingVerdict {
         if let list = wire?.list { return readListing(reply, limit: limit, by: list) }
-        return switch readItems(reply) {
-        case .items(let items): .page(items.compactMap(listedTask), isLast: items.count < max(limit, 1))
-        case .throttled(let failure): .throttled(failure, retryAfter: reply.retryAfter)
-        case .failed(let failure, let stopsProvider): .failed(failure, stopsProvider: stopsProvider)
+        switch readItems(reply) {
+        case .items(let items):
+            let tasks = items.compactMap(listedTask)
+            return .page(tasks, isLast: items.count < max(limit, 1), unreadable: items.count - tasks.count)
+        case .throttled(let failure): return .throttled(failure, retryAfter: reply.retryAfter)
+        case .failed(let failure, let stopsProvider): return .failed(failure, stopsProvider: stopsProvider)
         }
     }
 

@@ -189,7 +189,8 @@ extension EndpointProfile {
                     createdAt: wire.time(in: item, at: list.createdAt),
                     request: list.request.lazy.compactMap { item.value(at: $0) }.first ?? .null)
             }
-            return .page(tasks, isLast: items.count < max(limit, 1))
+            return .page(
+                tasks, isLast: items.count < max(limit, 1), unreadable: items.count - tasks.count)
         case .failure(let problem):
             switch problem.verdict {
             case .throttled(let failure, let retryAfter): return .throttled(failure, retryAfter: retryAfter)

@@ -1,5 +1,5 @@
 package import TaskModel
-import VerbatimJSON
+package import VerbatimJSON
 
 extension EndpointProfile {
     /// Asks for one task.
@@ -24,6 +24,18 @@ extension EndpointProfile {
             ("limit", .number(JSONNumber(ids.count))),
         ])
     }
+
+    /// What of a program's request stands in the body that the provider gets, and can echo; the rest stands in the address or
+    /// in header fields.
+    package func body(of request: JSONObject) -> JSONObject {
+        var body = request
+        for name in wire?.submit.names ?? [] { body[name] = nil }
+        return body
+    }
+
+    /// How many items a page of the provider's list must fall short of to be the last; nil where no document names the
+    /// size of its smallest pages, so that only an empty page is. 12 is the default of the shared tasks route.
+    package var smallestListPage: Int? { wire == nil ? 12 : nil }
 
     /// Asks for one page of the provider's own list of tasks created within a window; nil where it has none.
     ///

@@ -18,7 +18,8 @@ struct TaskRow: PositionalRow {
         task.misses, task.first_miss_at_ms, task.failure_code, task.failure_message, task.failure_http_status,
         task.failure_hint, task.resolution, task.model, task.age_from_ms, task.last_pending_at_ms, task.waited_ms,
         task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
-        task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source
+        task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
+        task.attempt_clock_was_set
         """.replacing(
             "labels_of_task",
             with:
@@ -64,6 +65,8 @@ struct TaskRow: PositionalRow {
             count: next(), remoteID: (next.optional() as String?).flatMap { RemoteTaskID($0) }, latestAt: next.time(),
             finalAt: next.time())
         task.outcomeSource = (next.optional() as String?).flatMap(OutcomeSource.init(rawValue:))
+        let clockWasSet: Bool = next()
+        task.attempt?.clockWasSet = clockWasSet
     }
 
     private static func attempt(number: Int, _ next: inout ColumnReader) -> Attempt? {
@@ -92,7 +95,7 @@ struct TaskRow: PositionalRow {
         "first_miss_at_ms", "failure_code", "failure_message", "failure_http_status", "failure_hint",
         "resolution", "age_from_ms", "last_pending_at_ms", "waited_ms", "progress_at_ms", "slow_at_ms",
         "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
-        "outcome_source",
+        "outcome_source", "attempt_clock_was_set",
     ]
 
     /// What an event can change, as it is to be written.
@@ -112,6 +115,7 @@ struct TaskRow: PositionalRow {
             ColumnValue(task.attempt?.callback?.bytes), ColumnValue(task.callbacks.count),
             ColumnValue(task.callbacks.remoteID?.text), ColumnValue(task.callbacks.latestAt),
             ColumnValue(task.callbacks.finalAt), ColumnValue(task.outcomeSource?.rawValue),
+            ColumnValue(task.attempt?.clockWasSet ?? false),
         ]
     }
 }

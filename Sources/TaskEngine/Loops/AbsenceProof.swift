@@ -16,6 +16,8 @@ struct AbsenceProof {
     func event(for task: TrackedTask, at now: Timestamp) -> TaskEvent {
         // The provider has called back for it, so it has it, whatever its list shows.
         guard task.callbacks.count == 0 else { return .lookupUndecided }
+        // Nobody knows where in the list it would stand.
+        guard !(task.attempt?.clockWasSet ?? false) else { return .lookupUndecided }
         guard let attempt = task.attempt, attempt.absentReadings + 1 >= readings,
             seen(attempt.firstAbsentAt ?? now) >= span
         else { return .absentFromList }

@@ -24,28 +24,39 @@ struct ListReader {
     /// The tasks that the provider lists between the two times, as far as it answered; nil where it did not at all.
     ///
     /// That a page is shorter than was asked for does not make it the last: the provider may cap its pages, and may ignore
-    /// the offset and show the first one for ever. It is the last if it is shorter than the smallest page that any
-    /// document names.
+    /// the offset and show the first one for ever. It is the last if it is shorter than the smallest page that a document
+    /// of the provider's names; where none does, if it is empty. A list that is defined without pages has one, which is whole if it is
+    /// shorter than was asked for. An item that cannot be read may be any task, so that nothing is missing for certain.
     func read(from: Timestamp, to: Timestamp) async -> ListReading? {
         var found: [RemoteTaskID: ListedTask] = [:]
         var skew: Duration?
         var offset = 0
+        var isReadable = true
         for number in 0..<context.limits.listPages {
             // The first page's turn was taken with the claim.
             if number > 0, await !context.turn(for: .queries(service), of: profile) { return partial(found) }
             let request = profile.listing(from: from, to: to, offset: offset, limit: context.limits.listPageSize)
             guard let request else { return nil }
             switch await page(request, &skew) {
-            case .page(let tasks, _):
+            case .page(let tasks, let isLast, let unreadable):
                 let known = found.count
+                let items = tasks.count + unreadable
                 for task in tasks { found[task.remoteID] = task }
-                if tasks.count < context.limits.smallestListPage {
-                    var whole = reading(found, reachedEnd: true)
+                if unreadable > 0 {
+                    isReadable = false
+                    context.logger.warning(
+                        "\(unreadable) item(s) of the provider's list of \(service) tasks have no id that could be read."
+                    )
+                }
+                offset += items
+                let hasPages =
+                    request != profile.listing(from: from, to: to, offset: offset, limit: context.limits.listPageSize)
+                if items < profile.smallestListPage ?? 1 || !hasPages {
+                    var whole = reading(found, reachedEnd: isReadable && (isLast || hasPages))
                     whole.clockSkew = skew
                     return whole
                 }
                 if found.count == known { return reading(found, reachedEnd: false) }
-                offset += tasks.count
             case .throttled(let failure, let retryAfter):
                 await slow(because: failure, isThrottled: true, retryAfter: retryAfter)
                 return partial(found)

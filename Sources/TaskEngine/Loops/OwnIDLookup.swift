@@ -10,8 +10,8 @@ struct OwnIDLookup {
     struct Outcome {
         /// The provider has these.
         var found: [TaskID: (id: RemoteTaskID, traceID: String?)] = [:]
-        /// Whether it answered for each of them; only then may one that it does not know be absent.
-        var isComplete = true
+        /// It did not answer for these, or they cannot be asked for; so they may be there.
+        var unanswered: Set<TaskID> = []
     }
 
     let context: EngineContext
@@ -21,21 +21,22 @@ struct OwnIDLookup {
     func find(_ tasks: [TrackedTask]) async -> Outcome {
         var outcome = Outcome()
         var asked = 0
+        var isOver = false
         for task in tasks {
             guard let profile = context.catalog.endpoint(task.endpoint), profile.ownIDMember != nil else { continue }
             // The first one's turn was taken with the claim.
-            if asked > 0, await !context.turn(for: .queries(service), of: profile) {
-                outcome.isComplete = false
-                return outcome
+            if !isOver, asked > 0 { isOver = await !context.turn(for: .queries(service), of: profile) }
+            guard !isOver else {
+                outcome.unanswered.insert(task.id)
+                continue
             }
             asked += 1
             switch await look(for: task, profile) {
             case .found(let id, let trace): outcome.found[task.id] = (id, trace)
             case .unknown: break
-            case .unanswered:
-                // Whatever is wrong is so for the others too.
-                outcome.isComplete = false
-                return outcome
+            case .unanswered(let isItsOwn):
+                outcome.unanswered.insert(task.id)
+                isOver = !isItsOwn
             }
         }
         return outcome
@@ -44,7 +45,8 @@ struct OwnIDLookup {
     private enum Answer {
         case found(RemoteTaskID, traceID: String?)
         case unknown
-        case unanswered
+        /// Whether that is this task's own trouble, and not the others' too.
+        case unanswered(isItsOwn: Bool)
     }
 
     private func look(for task: TrackedTask, _ profile: EndpointProfile) async -> Answer {
@@ -53,11 +55,11 @@ struct OwnIDLookup {
             request = try await context.store.taskWithPayload(task.id)?.payload.request.object
         } catch {
             context.logger.error("Could not read what was asked for in \(task.id): \(error.message)")
-            return .unanswered
+            return .unanswered(isItsOwn: true)
         }
         guard let id = request.flatMap({ profile.ownID(in: $0, otherwise: task.id.text) }),
             let query = try? profile.lookup(id)
-        else { return .unanswered }
+        else { return .unanswered(isItsOwn: true) }
         context.meter.count(service)
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
@@ -78,11 +80,12 @@ struct OwnIDLookup {
             return .unknown
         case .throttled(let failure, let retryAfter):
             await context.queriesFailed(of: profile, because: failure, isThrottled: true, retryAfter: retryAfter)
-            return .unanswered
+            return .unanswered(isItsOwn: false)
         case .failed(let failure, let stopsProvider):
             if stopsProvider { await context.stopProvider(profile.provider, because: failure) }
             await context.queriesFailed(of: profile, because: failure)
-            return .unanswered
+            // What the provider answers with an error of its own may be about this id alone.
+            return .unanswered(isItsOwn: failure.httpStatus != nil && !stopsProvider)
         }
     }
 }

@@ -15,7 +15,7 @@ package struct Reconciler: WorkLoop {
         /// When their requests can have reached the provider.
         let window: ClosedRange<Timestamp>
         /// A task that the provider is known to have, near to these: a list that works shows it.
-        let control: TrackedTask?
+        let control: StoredTask?
     }
 
     package let context: EngineContext
@@ -67,7 +67,9 @@ package struct Reconciler: WorkLoop {
         guard let from = windows.map(\.lowerBound).min(), let to = windows.map(\.upperBound).max() else {
             return (nil, nil)
         }
-        let control = try await context.store.acceptedNeighbour(of: first.id, within: context.limits.controlSpan)
+        let neighbour = try await context.store.acceptedNeighbour(of: first.id, within: context.limits.controlSpan)
+        var control: StoredTask?
+        if let neighbour { control = try await context.store.taskWithPayload(neighbour.id) }
         return (Work(service: service, profile: profile, tasks: together, window: from...to, control: control), now)
     }
 
@@ -98,7 +100,7 @@ package struct Reconciler: WorkLoop {
         let began = context.time.now()
         let known = await OwnIDLookup(context: context, service: work.service).find(work.tasks)
         guard let reading = await read(work, besides: known) else { return await putOff(work) }
-        let provesAbsence = reading.isComplete && known.isComplete && isTrustworthy(reading, for: work)
+        let provesAbsence = reading.isComplete && isTrustworthy(reading, for: work)
         let looking = Set(work.tasks.map(\.id))
         let nextLookups = Dictionary(uniqueKeysWithValues: work.tasks.map { ($0.id, nextLookup(of: $0)) })
         let proof = AbsenceProof(
@@ -107,7 +109,7 @@ package struct Reconciler: WorkLoop {
         let logger = context.logger
         do throws(TaskStoreError) {
             let changes = try await context.store.settle(
-                service: work.service, attemptedIn: work.window,
+                service: work.service, attemptedIn: reach(of: work),
                 candidates: Set(reading.tasks.map(\.remoteID)).union(known.found.values.map(\.id)),
                 at: began
             ) { view in
@@ -138,7 +140,9 @@ package struct Reconciler: WorkLoop {
                     switch findings[task.id] {
                     case .found(let id, let trace):
                         return PlannedEvent(.foundInList(id, traceID: trace), for: task.id, nextDueAt: began)
-                    case .absent where provesAbsence && (task.attempt?.endedAt ?? began) <= began:
+                    case .absent
+                    where provesAbsence && !known.unanswered.contains(task.id)
+                        && (task.attempt?.endedAt ?? began) <= began:
                         return PlannedEvent(proof.event(for: task, at: began), for: task.id, nextDueAt: nextDueAt)
                     case .absent, .undecided, nil:
                         return PlannedEvent(.lookupUndecided, for: task.id, nextDueAt: nextDueAt)
@@ -172,7 +176,7 @@ package struct Reconciler: WorkLoop {
             )
             return false
         }
-        guard let control = work.control, let id = control.remoteID else {
+        guard let stored = work.control, let id = stored.task.remoteID else {
             if work.profile.listing == .documented || !reading.tasks.isEmpty { return true }
             context.logger.warning(
                 """
@@ -187,7 +191,18 @@ package struct Reconciler: WorkLoop {
             )
             return false
         }
-        // One that was tracked or adopted says nothing of when it was sent.
+        let control = stored.task
+        // Of one that was tracked or adopted nobody knows for certain what was sent, and when.
+        if control.resolution == nil, let sent = lost(stored), let echo = shown.request.object, !echo.isEmpty,
+            !sent.isEchoed(by: echo)
+        {
+            context.logger.warning(
+                """
+                The provider's list shows \(id) with another request than was sent, so that a lost task would not be known \
+                by its own; so it proves nothing about other tasks.
+                """)
+            return false
+        }
         guard control.resolution == nil, let createdAt = shown.createdAt, let window = window(of: control),
             !window.contains(createdAt)
         else { return true }
@@ -201,13 +216,13 @@ package struct Reconciler: WorkLoop {
     private func read(_ work: Work, besides known: OwnIDLookup.Outcome) async -> ListReading? {
         guard work.profile.supportsListing else {
             // No list can contradict them: whoever was asked for and is not known is absent.
-            guard known.isComplete || !known.found.isEmpty else { return nil }
-            return ListReading(tasks: [], isComplete: known.isComplete, isList: false)
+            guard known.unanswered.count < work.tasks.count else { return nil }
+            return ListReading(tasks: [], isComplete: true, isList: false)
         }
         if known.found.count == work.tasks.count { return ListReading(tasks: [], isComplete: false, isList: false) }
         var from = work.window.lowerBound
         var to = work.window.upperBound
-        if let known = work.control?.submittedAt {
+        if let known = work.control?.task.submittedAt {
             from = min(from, known - context.limits.clockSkew)
             to = max(to, known + context.limits.clockSkew)
         }
@@ -235,7 +250,8 @@ package struct Reconciler: WorkLoop {
         guard let request = stored.payload.request.object, let window = window(of: stored.task) else { return nil }
         let profile = context.catalog.endpoint(stored.task.endpoint)
         return SubmissionMatcher.Lost(
-            id: stored.task.id, endpoint: stored.task.endpoint, request: request, recordType: profile?.recordType,
+            id: stored.task.id, endpoint: stored.task.endpoint, request: profile?.body(of: request) ?? request,
+            recordType: profile?.recordType,
             window: window, callback: callback(of: stored.task, profile: profile),
             ownID: profile.flatMap { profile in
                 guard let member = profile.ownIDMember else { return nil }
@@ -248,13 +264,25 @@ package struct Reconciler: WorkLoop {
         return SubmissionMatcher.Callback(member: member, digest: digest)
     }
 
+    /// When attempts can have begun whose records may lie in the window of this work: theirs may be its, so that all of them
+    /// take part, though only those of the work are decided about.
+    private func reach(of work: Work) -> ClosedRange<Timestamp> {
+        let longest =
+            context.catalog.endpoints.filter { $0.name.service == work.service }
+            .map { context.timeout(of: $0) }.max() ?? context.timeout(of: work.profile)
+        let skew = context.limits.clockSkew
+        return work.window.lowerBound - skew - longest...work.window.upperBound + skew
+    }
+
     /// When the latest attempt can have reached the provider, with room for a clock that differs from ours.
     ///
-    /// A daemon that died in between sent nothing after its time-out, however late it was started again.
+    /// A daemon that died in between sent nothing after its time-out, however late it was started again. One that lived
+    /// may have slept with its machine, and sent afterwards.
     private func window(of task: TrackedTask) -> ClosedRange<Timestamp>? {
         guard let attempt = task.attempt, let profile = context.catalog.endpoint(task.endpoint) else { return nil }
         let latest = attempt.startedAt + context.timeout(of: profile)
-        let end = max(min(attempt.endedAt ?? latest, latest), attempt.startedAt)
+        let ended = attempt.endedAt ?? latest
+        let end = max(task.failure?.code == "daemon_stopped" ? min(ended, latest) : ended, attempt.startedAt)
         return attempt.startedAt - context.limits.clockSkew...end + context.limits.clockSkew
     }
 }

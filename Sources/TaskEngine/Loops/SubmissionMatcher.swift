@@ -10,22 +10,32 @@ import VerbatimJSON
 /// Equal requests are matched as a multiset: each record serves one task at most, and as many tasks are served as can
 /// be, since a task that goes without counts as never taken. A record that may belong to a task that is being sent at
 /// this moment serves nobody until that task's reply is known; one that fits lost tasks of two endpoints, or that echoes
-/// no request, serves nobody at all. While such a record could be a task's own, that task is not called absent.
+/// no request, serves nobody at all. While such a record could be a task's own, that task is not called absent; nor is it
+/// while a record fits in all but its time, since clocks are set and machines sleep.
 struct SubmissionMatcher {
     /// What is known of one task that looks for its record.
     struct Lost {
         let id: TaskID
         let endpoint: EndpointName
-        /// The body as the program gave it.
+        /// The body as it was sent, so far as it is the program's.
         let request: JSONObject
         /// The provider's word for the endpoint's records, if it has one.
         let recordType: String?
         /// When the paid request can have reached the provider, by our clock.
-        let window: ClosedRange<Timestamp>
+        var window: ClosedRange<Timestamp>
         /// What else was sent: a callback URL of ours, which no other request has.
         var callback: Callback?
         /// The id that it was sent with, and the member that held it.
         var ownID: (member: String, id: RemoteTaskID)?
+
+        /// Whether all that was sent comes back in the echo.
+        ///
+        /// Whether `async` is echoed is not documented, and it says nothing about what was asked for.
+        func isEchoed(by echo: JSONObject) -> Bool {
+            var sent = request
+            sent["async"] = nil
+            return sent.isCovered(by: echo)
+        }
     }
 
     /// The mark of one attempt in the request that the provider echoes.
@@ -38,8 +48,8 @@ struct SubmissionMatcher {
     /// What became of a search.
     enum Finding: Equatable {
         case found(RemoteTaskID, traceID: String?)
-        /// A record fits, but may belong to a task that is being sent or to one of another endpoint, or does not say what
-        /// was asked for.
+        /// A record fits, but may belong to a task that is being sent or to one of another endpoint, does not say what was
+        /// asked for, or is from another time.
         case undecided
         case absent
     }
@@ -67,7 +77,8 @@ struct SubmissionMatcher {
                 findings[task.id] = .found(record.remoteID, traceID: record.traceID)
             } else {
                 let isUndecided =
-                    fitting[number].contains(where: disputed.contains) || records.contains { isSilent($0, task) }
+                    fitting[number].contains(where: disputed.contains)
+                    || records.contains { isSilent($0, task) || isOutOfTime($0, task) }
                 findings[task.id] = isUndecided ? .undecided : .absent
             }
         }
@@ -131,11 +142,17 @@ struct SubmissionMatcher {
         }
         // What was sent under an id has that id, in its echo or as its own.
         if let ownID = task.ownID, !names(record, ownID) { return false }
-        guard isFromThen(record, task) else { return false }
-        // Whether `async` is echoed is not documented, and it says nothing about what was asked for.
-        var sent = task.request
-        sent["async"] = nil
-        return sent.isCovered(by: echo)
+        return isFromThen(record, task) && task.isEchoed(by: echo)
+    }
+
+    /// Whether the record is the task's but for its time, which a clock that was set or a machine that slept may explain.
+    private static func isOutOfTime(_ record: ListedTask, _ task: Lost) -> Bool {
+        guard task.callback == nil, let createdAt = record.createdAt, !task.window.contains(createdAt) else {
+            return false
+        }
+        var undated = task
+        undated.window = createdAt...createdAt
+        return fits(record, undated)
     }
 
     /// Whether the record could be the task's, but does not say what was asked for, or not where to call back.
@@ -143,10 +160,10 @@ struct SubmissionMatcher {
         guard isFromThen(record, task) else { return false }
         guard let echo = record.request.object, !echo.isEmpty else { return true }
         if let ownID = task.ownID, !names(record, ownID) {
-            return echo[ownID.member]?.string == nil && task.request.isCovered(by: echo)
+            return echo[ownID.member]?.string == nil && task.isEchoed(by: echo)
         }
         guard let callback = task.callback, echo[callback.member].map(\.isNull) ?? true else { return false }
-        return task.request.isCovered(by: echo)
+        return task.isEchoed(by: echo)
     }
 
     /// Whether the record echoes the id or goes by it; however it writes UUIDs.

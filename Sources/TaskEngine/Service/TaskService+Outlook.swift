@@ -65,6 +65,12 @@ extension TaskService {
                 code: "person",
                 message: "The provider shows no list of its tasks, so only a person can say what became of it.",
                 hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
+        case .uncertain where task.attempt?.clockWasSet ?? false:
+            return TaskFailure(
+                code: "person",
+                message:
+                    "The clock was set since it was sent, so a list without it proves nothing. It is looked for all the same.",
+                hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
         case .uncertain:
             let next = task.nextDueAt.map { " The next look is at \($0.rfc3339)." } ?? ""
             return TaskFailure(

@@ -14,12 +14,16 @@ package struct Attempt: Sendable, Hashable {
     package var absentReadings: Int
     /// When the first of these was.
     package var firstAbsentAt: Timestamp?
+    /// Whether the clock was set since it began: then nobody knows when that was by any other clock, and a list that does not
+    /// show it proves nothing.
+    package var clockWasSet: Bool
     /// Of the token in the callback URL that the request carried; nil where it carried none of ours.
     package var callback: CallbackDigest?
 
     package init(
         number: Int, startedAt: Timestamp, endedAt: Timestamp? = nil, isProbablyRefused: Bool = false,
-        absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil, callback: CallbackDigest? = nil
+        absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil, clockWasSet: Bool = false,
+        callback: CallbackDigest? = nil
     ) {
         self.number = number
         self.startedAt = startedAt
@@ -27,6 +31,7 @@ package struct Attempt: Sendable, Hashable {
         self.isProbablyRefused = isProbablyRefused
         self.absentReadings = absentReadings
         self.firstAbsentAt = firstAbsentAt
+        self.clockWasSet = clockWasSet
         self.callback = callback
     }
 }

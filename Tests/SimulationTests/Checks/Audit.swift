@@ -121,6 +121,7 @@ final class Audit {
             guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
                 throw Violation(.absenceIsProven, "\(row.id): \(readings) readings over \(span) ms")
             }
+            try checkAbsence(of: row, replay)
         case "resubmitted":
             guard replay.personalResubmissions <= people.resubmissions[row.id, default: 0] else {
                 throw Violation(.onlyWhatWasAsked, "nobody resubmitted \(row.id)")
@@ -133,6 +134,23 @@ final class Audit {
         if event.kind == "reopened", !people.reopened.contains(row.id) {
             throw Violation(.onlyWhatWasAsked, "nobody reopened \(row.id)")
         }
+    }
+
+    /// What the last reading of the list could show was not taken for missing.
+    private func checkAbsence(of row: DiskView.TaskLine, _ replay: LogReplay) throws {
+        guard world.clock.jumps == 0, let started = replay.startedAt,
+            let read = world.truth.readings.last(where: { $0.service == row.service })?.steady
+        else { return }
+        func point(_ steady: Int64) -> Timestamp {
+            world.clock.providerNow - .milliseconds(world.clock.steady - steady)
+        }
+        let owned = Set(tasks.compactMap(\.remoteID))
+        let its = world.truth.records.first { record in
+            record.sender?.text == row.id && !owned.contains(record.id) && record.isListed(at: point(read))
+                // What an attempt before has left is a matter of whoever had it sent again.
+                && record.createdAt >= point(started)
+        }
+        if let its { throw Violation(.absenceIsProven, "\(row.id) is \(its.id), which the list showed") }
     }
 
     /// Whether that task has been sent again by somebody's decision.

@@ -12,6 +12,8 @@ struct LogReplay {
     private(set) var reopenings = 0
     /// Whether it is with the provider because the queue sent it, rather than found, adopted, tracked or reopened.
     private(set) var wasSent = false
+    /// When it was sent last, by the steady clock.
+    private(set) var startedAt: Int64?
     /// When it became uncertain last, by the steady clock.
     private(set) var uncertainSince: Int64?
 
@@ -21,7 +23,10 @@ struct LogReplay {
             state = event.to
             // What a callback names counts only where the task runs by it.
             if event.kind != "called_back" || event.from != event.to { remoteID = event.remoteID ?? remoteID }
-            if event.kind == "submission_started" { attempts += 1 }
+            if event.kind == "submission_started" {
+                attempts += 1
+                startedAt = steady
+            }
             if event.kind == "reopened" { reopenings += 1 }
             if event.to == "submitting" { wasSent = true }
             if event.to == "running", !event.kind.hasPrefix("submission_") { wasSent = false }
