@@ -1,6 +1,7 @@
 import Testing
 
-@Suite struct MutantTests {
+/// One after another: each history has a thread of its own, and all at once they would keep other suites from theirs.
+@Suite(.serialized) struct MutantTests {
     /// More histories than any mutant has needed so far; each is tried on the same ones.
     private static let mostHistories: UInt64 = 600
 

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@Suite struct SimulationTests {
+/// One after another, as the mutants are.
+@Suite(.serialized) struct SimulationTests {
     /// Seeds that once did not hold: a clock that was set back made the list be read every second for hours (the first
     /// two); a kept plan outlived its own next look, so that the poll loop came back at once, for ever (55).
     private static let kept: [UInt64] = [100_928, 103_584, 55]
