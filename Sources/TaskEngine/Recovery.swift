@@ -10,7 +10,7 @@ package enum Recovery {
     /// provider's list, a person or a stated policy decides. Everything else goes on from its row as it is.
     package static func run(_ context: EngineContext) async throws(TaskStoreError) {
         let reason = TaskFailure(
-            code: "daemon_stopped", message: "The daemon stopped while the request was being sent.")
+            code: TaskFailure.daemonStopped, message: "The daemon stopped while the request was being sent.")
         while true {
             let left = try await context.store.tasks(in: .submitting, limit: 500)
             guard !left.isEmpty else { break }
@@ -40,4 +40,9 @@ package enum Recovery {
             context.logger.info("Going on with \(list.joined(separator: ", ")).")
         }
     }
+}
+
+extension TaskFailure {
+    /// The code where a daemon stopped before it knew what became of a request.
+    static let daemonStopped = "daemon_stopped"
 }

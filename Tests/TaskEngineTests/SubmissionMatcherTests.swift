@@ -70,6 +70,10 @@ import VerbatimJSON
             member: "callback_url", digest: CallbackToken.digest(of: "a token"))
         #expect(search([task], [record("r-1", ["prompt": "a cat", "model": "v1"])]) == [.undecided])
         #expect(search([task], [record("r-1", ["prompt": "a dog"])]) == [.absent])
+        // Nor is one of another time that does not say it anybody's for certain; one that does is somebody else's.
+        #expect(search([task], [record("r-1", at: 121)]) == [.undecided])
+        let other: JSONValue = ["prompt": "a cat", "callback_url": "https://x.example/callbacks/another"]
+        #expect(search([task], [record("r-1", other, at: 121)]) == [.absent])
     }
 
     @Test func `a record that fits in all but its time decides nothing`() {

@@ -313,7 +313,8 @@ extension TaskFailure {
         switch error {
         case .notSent(let reason): self.init(code: "not_sent", message: "The provider could not be reached: \(reason)")
         case .interrupted(let reason): self.init(code: "reply_lost", message: "The reply was lost: \(reason)")
-        case .cancelled: self.init(code: "daemon_stopped", message: "The daemon stopped before the reply came.")
+        case .cancelled:
+            self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came.")
         }
     }
 }

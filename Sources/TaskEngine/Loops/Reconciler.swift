@@ -282,7 +282,7 @@ package struct Reconciler: WorkLoop {
         guard let attempt = task.attempt, let profile = context.catalog.endpoint(task.endpoint) else { return nil }
         let latest = attempt.startedAt + context.timeout(of: profile)
         let ended = attempt.endedAt ?? latest
-        let end = max(task.failure?.code == "daemon_stopped" ? min(ended, latest) : ended, attempt.startedAt)
+        let end = max(task.failure?.code == TaskFailure.daemonStopped ? min(ended, latest) : ended, attempt.startedAt)
         return attempt.startedAt - context.limits.clockSkew...end + context.limits.clockSkew
     }
 }

@@ -147,11 +147,14 @@ struct SubmissionMatcher {
 
     /// Whether the record is the task's but for its time, which a clock that was set or a machine that slept may explain.
     private static func isOutOfTime(_ record: ListedTask, _ task: Lost) -> Bool {
-        guard task.callback == nil, let createdAt = record.createdAt, !task.window.contains(createdAt) else {
-            return false
-        }
+        guard let createdAt = record.createdAt, !task.window.contains(createdAt) else { return false }
         var undated = task
         undated.window = createdAt...createdAt
+        if let callback = task.callback {
+            // One that says where to call back is known by that, whatever its time.
+            guard record.request.object?[callback.member].map(\.isNull) ?? true else { return false }
+            undated.callback = nil
+        }
         return fits(record, undated)
     }
 

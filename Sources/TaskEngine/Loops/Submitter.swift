@@ -289,7 +289,8 @@ extension SubmitVerdict {
         case .interrupted(let reason):
             self = .unknown(TaskFailure(code: "reply_lost", message: "The reply was lost: \(reason)"))
         case .cancelled:
-            self = .unknown(TaskFailure(code: "daemon_stopped", message: "The daemon stopped before the reply came."))
+            self = .unknown(
+                TaskFailure(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came."))
         }
     }
 }

@@ -26,6 +26,8 @@ struct BrokenStore: StoreWrapper {
         case reportsStoredAsFull
         /// Finds no lost submission in any list.
         case findsNothing
+        /// Takes what a list shows for missing, where a policy has such a task sent again.
+        case overlooksListed
         /// Takes what a callback says for what is so.
         case believesCallbacks
         /// Takes any token for somebody's.
@@ -97,6 +99,16 @@ struct BrokenStore: StoreWrapper {
         let fault = fault
         return try await base.settle(service: service, attemptedIn: window, candidates: candidates, at: now) { view in
             decide(view).map { planned in
+                if case .overlooksListed = fault, case .foundInList = planned.event,
+                    let task = view.uncertain.first(where: { $0.task.id == planned.task })?.task,
+                    task.onUncertain == .resubmitIfAbsent, let attempt = task.attempt
+                {
+                    let isProven =
+                        attempt.absentReadings >= 2 && now - (attempt.firstAbsentAt ?? now) >= .seconds(120)
+                    return PlannedEvent(
+                        isProven ? .resubmitted(.resubmittedByPolicy) : .absentFromList, for: planned.task,
+                        nextDueAt: planned.nextDueAt)
+                }
                 if case .findsNothing = fault, case .foundInList = planned.event {
                     return PlannedEvent(.lookupUndecided, for: planned.task, nextDueAt: planned.nextDueAt)
                 }

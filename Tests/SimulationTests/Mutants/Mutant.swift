@@ -139,6 +139,8 @@ extension Mutant {
         breaking(.believesCallbacks, "takes a callback's word for an outcome", caughtBy: [.outcomeIsTrue]),
         breaking(.believesAnyToken, "believes any callback token", caughtBy: [.tokenDecides]),
         breaking(.dropsDeliveries, "acknowledges a delivery and drops it", caughtBy: [.deliveryIsKept]),
+        breaking(
+            .overlooksListed, "sends again what the list shows", caughtBy: [.absenceIsProven]),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The one thread that does all of a history's work.
 ///
@@ -10,10 +11,9 @@ final class HistoryThread: TaskExecutor {
         var isOver = false
     }
 
-    /// A condition and not a mutex, since the thread has to wait for what a reader's thread of the store brings.
-    private let condition = NSCondition()
-    // Only touched while the condition is locked.
-    private nonisolated(unsafe) var state = State()
+    private let state = Mutex(State())
+    /// The thread sleeps on it while there is nothing to do.
+    private let news = DispatchSemaphore(value: 0)
 
     init() {
         let thread = Thread { [self] in run() }
@@ -24,35 +24,30 @@ final class HistoryThread: TaskExecutor {
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        condition.withLock {
+        let isFirst = state.withLock { state in
             state.jobs.append(job)
-            if state.jobs.count == 1 { condition.signal() }
+            return state.jobs.count == 1
         }
+        if isFirst { news.signal() }
     }
 
     /// The thread ends once nothing is left to do.
     func stop() {
-        condition.withLock {
-            state.isOver = true
-            condition.signal()
-        }
+        state.withLock { $0.isOver = true }
+        news.signal()
     }
 
     private func run() {
         let executor = asUnownedTaskExecutor()
         while true {
-            let jobs = nextJobs()
-            guard !jobs.isEmpty else { return }
+            let (jobs, isOver) = state.withLock { state in
+                defer { state.jobs.removeAll(keepingCapacity: true) }
+                return (state.jobs, state.isOver)
+            }
             for job in jobs { job.runSynchronously(on: executor) }
-        }
-    }
-
-    /// What has come since; none once it is over.
-    private func nextJobs() -> [UnownedJob] {
-        condition.withLock {
-            while state.jobs.isEmpty, !state.isOver { condition.wait() }
-            defer { state.jobs.removeAll(keepingCapacity: true) }
-            return state.jobs
+            guard jobs.isEmpty else { continue }
+            if isOver { return }
+            news.wait()
         }
     }
 }
