@@ -23,7 +23,7 @@ enum DatabaseFile {
         configuration.label = "pollux"
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(busyTimeout)
-        configuration.maximumReaderCount = 4
+        configuration.maximumReaderCount = 2
         configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -4000") }
         return configuration
     }
@@ -89,9 +89,9 @@ enum DatabaseFile {
 
     /// Refuses a file from elsewhere, from a later version, or with broken pages.
     ///
-    /// On a connection that cannot write: opening a pool makes and drops a table, and a file that is refused is to stay
-    /// as it is.
-    static func check(_ path: String) throws {
+    /// On a connection that cannot write, which is returned: opening a pool makes and drops a table, and a file that is
+    /// refused is to stay as it is.
+    static func check(_ path: String, configuration: Configuration) throws -> DatabaseQueue {
         var configuration = configuration
         configuration.readonly = true
         let queue = try DatabaseQueue(path: path, configuration: configuration)
@@ -101,7 +101,7 @@ enum DatabaseFile {
             if try migrator.hasBeenSuperseded(db) { throw TaskStoreError.newer }
             try checkPages(db)
         }
-        try queue.close()
+        return queue
     }
 
     /// Applies what is missing of the schema, and sees to it that what is counted is there.

@@ -94,19 +94,15 @@ extension SQLiteTaskStore {
     }
 
     private static func services(in state: TaskState, from db: Database) throws -> [String] {
-        // Hops as above; that there is a due time is said so that the partial index can be used.
-        try String.fetchAll(
-            db.cachedStatement(
-                sql: """
-                    WITH RECURSIVE found (name) AS (
-                      SELECT MIN(service) FROM task WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
-                      UNION ALL
-                      SELECT (SELECT MIN(service) FROM task
-                              WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND service > name)
-                      FROM found WHERE name IS NOT NULL
-                    )
-                    SELECT name FROM found WHERE name IS NOT NULL
-                    """))
+        // Hops from one to the next in the index; that there is a due time is said so that the partial one can be used.
+        let next = try db.cachedStatement(
+            sql: """
+                SELECT MIN(service) FROM task
+                WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND service > ?
+                """)
+        var services: [String] = []
+        while let service = try String.fetchOne(next, arguments: [services.last ?? ""]) { services.append(service) }
+        return services
     }
 
     package func due(

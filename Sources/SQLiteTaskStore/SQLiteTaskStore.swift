@@ -7,9 +7,9 @@ package import TaskStore
 
 /// The store on one SQLite file: WAL, `synchronous=FULL`, one writer, readers beside it.
 package struct SQLiteTaskStore: TaskStore {
+    /// The writer; its readers are for what may take long, so that it never keeps the short reads waiting.
     let pool: DatabasePool
-    /// Readers of their own for what may take long, so that it never keeps the short reads waiting.
-    private let longReads: DatabasePool
+    private let shortReads: ShortReads
     private let log: WriteAheadLog
     let writer: GroupCommit
 
@@ -21,9 +21,9 @@ package struct SQLiteTaskStore: TaskStore {
         case callers
     }
 
-    private init(pool: DatabasePool, longReads: DatabasePool, writing thread: WritingThread) throws {
+    private init(pool: DatabasePool, shortReads: ShortReads, writing thread: WritingThread) throws {
         self.pool = pool
-        self.longReads = longReads
+        self.shortReads = shortReads
         let log = WriteAheadLog()
         try pool.writeWithoutTransaction { db in try log.attach(to: db) }
         self.log = log
@@ -48,14 +48,11 @@ package struct SQLiteTaskStore: TaskStore {
         _ = Self.countsNoMemory
         do throws(any Error) {
             try DatabaseFile.prepare(path)
-            try DatabaseFile.check(path)
+            let reader = try DatabaseFile.check(path, configuration: configuration)
             let pool = try DatabaseFile.open(path, configuration: configuration)
             try DatabaseFile.migrate(pool)
-            var aside = configuration
-            aside.readonly = true
-            aside.maximumReaderCount = 2
-            let longReads = try DatabasePool(path: path, configuration: aside)
-            return try SQLiteTaskStore(pool: pool, longReads: longReads, writing: thread)
+            let shortReads = ShortReads(path: path, configuration: configuration, first: reader)
+            return try SQLiteTaskStore(pool: pool, shortReads: shortReads, writing: thread)
         } catch {
             throw TaskStoreError(translating: error)
         }
@@ -70,7 +67,7 @@ package struct SQLiteTaskStore: TaskStore {
     /// SQLite does that when a writer closes last, but GRDB closes its readers after it.
     package func close() throws(TaskStoreError) {
         do throws(any Error) {
-            try longReads.close()
+            try shortReads.close()
             let emptying = Result { try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) } }
             try pool.close()
             try emptying.get()
@@ -95,17 +92,11 @@ package struct SQLiteTaskStore: TaskStore {
 
     /// Reads a few rows from one consistent snapshot, beside any write; also for a task that is being cancelled.
     ///
-    /// On the caller's own thread: it takes some 20 µs and waits for nothing, since there are more readers than threads
-    /// that run such tasks on a small machine, while the way to a reader's thread and back takes several times as long.
-    func read<Value: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Value
-    ) async throws(TaskStoreError) -> Value {
-        try readHere(body)
-    }
-
-    private func readHere<Value>(_ body: (Database) throws -> Value) throws(TaskStoreError) -> Value {
+    /// On the caller's own thread: it takes some 20 µs and waits for nothing, while the way to a reader's thread and back
+    /// takes several times as long.
+    func read<Value: Sendable>(_ body: (Database) throws -> Value) async throws(TaskStoreError) -> Value {
         do {
-            return try pool.read(body)
+            return try shortReads.together(body)
         } catch {
             throw TaskStoreError(translating: error)
         }
@@ -117,7 +108,7 @@ package struct SQLiteTaskStore: TaskStore {
         _ body: (Database) throws -> Value
     ) async throws(TaskStoreError) -> Value {
         do {
-            return try pool.unsafeRead(body)
+            return try shortReads.once(body)
         } catch {
             throw TaskStoreError(translating: error)
         }
@@ -127,7 +118,7 @@ package struct SQLiteTaskStore: TaskStore {
     func readAside<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(TaskStoreError) -> Value {
-        let pool = longReads
+        let pool = pool
         let reading = Task { try await pool.read(body) }
         switch await reading.result {
         case .success(let value): return value
