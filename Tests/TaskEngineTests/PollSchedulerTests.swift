@@ -282,6 +282,18 @@ import VerbatimJSON
         #expect(report?.learned == nil)
     }
 
+    @Test func `a task tracked beside others is asked about at once`() async throws {
+        let world = try await EngineWorld()
+        world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("remote-1")) }
+        for number in 1...2 {
+            _ = try await world.service.adopt(
+                endpoint: "single/make", remoteID: "remote-\(number)", labels: [:], priority: 0, deadline: nil)
+            // The second time there is a plan for the service already, which knows only the first.
+            for _ in 1...2 { _ = try await world.engine.scheduler.step() }
+            #expect(world.provider.sent.count { $0.body["id"] == .string("remote-\(number)") } == 1)
+        }
+    }
+
     @Test func `run wakes for a task and ends when cancelled`() async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.succeeded("remote-1")) }

@@ -22,12 +22,41 @@ final class PollPlans: Sendable {
         var entries: [String: Entry] = [:]
         /// Grows with every change, so that a plan made from what was read before it is not kept.
         var changes: [String: Int] = [:]
+        var changesOfAll = 0
+        var services: Services?
+    }
+
+    /// Services that may have running tasks.
+    private struct Services {
+        var names: Set<String>
+        let readAt: Timestamp
     }
 
     private let state = Mutex(State())
 
-    /// How long rounds that cannot go for want of budget are kept: their tasks may have been cancelled meanwhile.
+    /// How long rounds that cannot go for want of budget are kept, whose tasks may have been cancelled meanwhile.
     private static let lifetime = Duration.seconds(1)
+
+    /// The services that may have running tasks; nil where they have to be read.
+    func services(at now: Timestamp) -> [String]? {
+        state.withLock { state in
+            guard let services = state.services, services.readAt <= now, now < services.readAt + Self.lifetime else {
+                return nil
+            }
+            return services.names.sorted()
+        }
+    }
+
+    /// To be asked before the services are read, and handed to ``keep(services:at:version:)``.
+    var version: Int { state.withLock { $0.changesOfAll } }
+
+    /// Keeps them for as long as rounds; one with a change is one of them from then on.
+    func keep(services: [String], at now: Timestamp, version: Int) {
+        state.withLock { state in
+            guard state.changesOfAll == version else { return }
+            state.services = Services(names: Set(services), readAt: now)
+        }
+    }
 
     /// The plan of a service that still holds; nil where its tasks have to be looked at.
     func plan(of service: String, at now: Timestamp) -> Plan? {
@@ -74,6 +103,8 @@ final class PollPlans: Sendable {
         state.withLock { state in
             state.entries[service] = nil
             state.changes[service, default: 0] += 1
+            state.changesOfAll += 1
+            state.services?.names.insert(service)
         }
     }
 
@@ -81,6 +112,8 @@ final class PollPlans: Sendable {
     func forgetAll() {
         state.withLock { state in
             state.entries = [:]
+            state.services = nil
+            state.changesOfAll += 1
             for service in state.changes.keys { state.changes[service, default: 0] += 1 }
         }
     }

@@ -234,6 +234,7 @@ extension PollScheduler {
     }
 
     private func postpone(_ ids: [TaskID], until point: Timestamp) async {
+        guard !ids.isEmpty else { return }
         do throws(TaskStoreError) {
             try await context.store.postpone(ids, until: point)
         } catch {

@@ -21,7 +21,7 @@ package struct PollScheduler: WorkLoop {
 
     package func claim(into work: inout [PollRound], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
-        var services = try await context.store.services(in: .running)
+        var services = try await services(at: now)
         // Each turn of this loop claims at least one round, and a service has few of them under way.
         while !services.isEmpty {
             var ready: [PollRound] = []
@@ -33,6 +33,15 @@ package struct PollScheduler: WorkLoop {
             services = claim(from: ready, into: &work, comeBack: &comeBack)
         }
         return comeBack
+    }
+
+    /// Services that may have running tasks: the loop looks after each query, and they change seldom.
+    private func services(at now: Timestamp) async throws(TaskStoreError) -> [String] {
+        if let known = context.plans.services(at: now) { return known }
+        let version = context.plans.version
+        let services = try await context.store.services(in: .running)
+        context.plans.keep(services: services, at: now, version: version)
+        return services
     }
 
     /// Claims as many rounds as the budgets allow, the most promising first; returns the services that may have more.

@@ -137,6 +137,7 @@ package struct TaskService: Sendable {
         switch try await insert(NewTask(task: task, payload: payload)) {
         case .created:
             context.logger.info("\(task.id) \(task.endpoint) running (tracked) as \(remoteID)")
+            context.plans.forget(task.endpoint.service)
             context.wakes.polls.nudge()
             if task.deadline != nil { context.wakes.deadlines.nudge() }
             return (StoredTask(task: task, payload: payload), true)

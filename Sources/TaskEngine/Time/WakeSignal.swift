@@ -26,6 +26,16 @@ package final class WakeSignal: Sendable {
         waiter?.resume()
     }
 
+    /// Whether there was a hint for which nobody has waited yet.
+    var isNudged: Bool {
+        state.withLock { if case .nudged = $0 { true } else { false } }
+    }
+
+    /// Takes that hint, as a wait would.
+    func takeNudge() {
+        state.withLock { if case .nudged = $0 { $0 = .idle } }
+    }
+
     /// Returns at that point, on a nudge, or when the task is cancelled.
     package func wait(until point: Timestamp, on time: any TimeSource) async {
         await withTaskGroup(of: Void.self) { group in

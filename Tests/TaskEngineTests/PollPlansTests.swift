@@ -1,0 +1,43 @@
+import TaskModel
+import TaskTesting
+import Testing
+
+@testable import TaskEngine
+
+@Suite struct PollPlansTests {
+    private let now = ManualTimeSource.start
+    private let plans = PollPlans()
+
+    @Test func `a plan holds until its own next look and not beyond`() {
+        plans.keep(PollPlans.Plan(next: now + .seconds(5)), of: "image", at: now, version: plans.version(of: "image"))
+        #expect(plans.plan(of: "image", at: now + .milliseconds(4_999)) != nil)
+        #expect(plans.plan(of: "image", at: now + .seconds(5)) == nil)
+    }
+
+    @Test func `a plan that a change overtook is not kept`() {
+        let version = plans.version(of: "image")
+        plans.forget("image")
+        plans.keep(PollPlans.Plan(next: now + .seconds(5)), of: "image", at: now, version: version)
+        #expect(plans.plan(of: "image", at: now) == nil)
+    }
+
+    @Test func `services are read once a second, and one with a change is among them at once`() {
+        #expect(plans.services(at: now) == nil)
+        plans.keep(services: ["image"], at: now, version: plans.version)
+        plans.forget("audio")
+        #expect(plans.services(at: now + .milliseconds(999)) == ["audio", "image"])
+        #expect(plans.services(at: now + .seconds(1)) == nil)
+        // By a clock that was set back they were read in the future.
+        #expect(plans.services(at: now - .milliseconds(1)) == nil)
+    }
+
+    @Test func `services that were read before a change are not kept`() {
+        let version = plans.version
+        plans.forget("audio")
+        plans.keep(services: ["image"], at: now, version: version)
+        #expect(plans.services(at: now) == nil)
+        plans.keep(services: ["image"], at: now, version: plans.version)
+        plans.forgetAll()
+        #expect(plans.services(at: now) == nil)
+    }
+}
