@@ -6,6 +6,8 @@ final class Audit {
     private let world: World
     private var view: DiskView
     private(set) var tasks: [DiskView.TaskLine] = []
+    /// Of the disk when it was last read; nil where it has to be read.
+    private var version: Int?
     private var replays: [String: LogReplay] = [:]
     private var outcomes: [String: (line: String, reopenings: Int)] = [:]
     private var lastSequence: Int64 = 0
@@ -38,14 +40,19 @@ final class Audit {
     func begin(life: Int, path: String) throws {
         try view.close()
         view = try DiskView(path: path)
+        version = nil
         self.life = life
         pollsBefore = world.truth.polls.count
     }
 
     /// Everything that must hold at every moment.
     func check(_ people: People) throws {
-        let (tasks, events) = try view.read(after: lastSequence)
-        self.tasks = tasks
+        let version = try view.version()
+        var events: [DiskView.EventLine] = []
+        if version != self.version {
+            (tasks, events) = try view.read(after: lastSequence)
+            self.version = version
+        }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, people: people)
         try checkPeople(people, rows: rows)

@@ -62,6 +62,14 @@ struct DiskView {
         queue = try DatabaseQueue(path: path, configuration: configuration)
     }
 
+    /// Another one than before whenever somebody has changed something on disk
+    /// (https://sqlite.org/pragma.html#pragma_data_version).
+    func version() throws -> Int {
+        try queue.unsafeRead { db in
+            try Int.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
+        }
+    }
+
     /// All rows, and the log after that number; of one moment, since nobody else does anything meanwhile.
     func read(after sequence: Int64) throws -> (tasks: [TaskLine], events: [EventLine]) {
         try queue.unsafeRead { db in

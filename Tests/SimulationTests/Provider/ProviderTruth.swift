@@ -45,6 +45,7 @@ final class ProviderTruth: Sendable {
         var sent: [PaidRequest] = []
         var onTheWay: [(arrival: Timestamp, request: PaidRequest)] = []
         var refused: Set<TaskID> = []
+        var hasStopped = false
         var polls: [(service: String, steady: Int64)] = []
         var readings: [(service: String, steady: Int64)] = []
     }
@@ -71,6 +72,8 @@ final class ProviderTruth: Sendable {
     var sent: [PaidRequest] { state.withLock { $0.sent } }
     /// The tasks of ours that it refused for good.
     var refused: Set<TaskID> { state.withLock { $0.refused } }
+    /// Whether it has ever said that the whole account may send nothing more.
+    var hasStopped: Bool { state.withLock { $0.hasStopped } }
     /// When status queries came in, by the steady clock.
     var polls: [(service: String, steady: Int64)] { state.withLock { $0.polls } }
     /// When its list was read to the end, by the steady clock.
@@ -83,6 +86,7 @@ final class ProviderTruth: Sendable {
 
     func noteSent(_ request: PaidRequest) { state.withLock { $0.sent.append(request) } }
     func noteRefused(_ sender: TaskID?) { _ = sender.map { id in state.withLock { $0.refused.insert(id) } } }
+    func noteStop() { state.withLock { $0.hasStopped = true } }
     func notePoll(of service: String) { state.withLock { $0.polls.append((service, clock.steady)) } }
     func noteReading(of service: String) { state.withLock { $0.readings.append((service, clock.steady)) } }
 
@@ -100,7 +104,8 @@ final class ProviderTruth: Sendable {
         let record = Record(
             id: "remote-\(number)", service: parts.first ?? "", operation: parts.dropFirst().joined(separator: "/"),
             request: request.body, sender: request.sender, createdAt: now,
-            finishesAt: now + .milliseconds(dice.roll(500...150_000)), ending: dice.happens(150) ? .failed : .succeeded,
+            finishesAt: now + .milliseconds(dice.roll(500...(dice.happens(250) ? 150_000 : 15_000))),
+            ending: dice.happens(150) ? .failed : .succeeded,
             listedFrom: isHidden ? now + .milliseconds(dice.roll(1_000...100_000)) : now,
             knownFrom: isHidden ? now + .milliseconds(dice.roll(1_000...20_000)) : now)
         trace.note("provider bills \(record.id) \(request.path) for \(request.sender?.text ?? "others")")

@@ -61,6 +61,7 @@ struct SimulatedUpstream: UpstreamTransport {
             return error("bad_request", 400, retryAfter: nil)
         case 6 where world.dice.happens(300):
             world.truth.noteRefused(request.sender)
+            world.truth.noteStop()
             return error("used_up", 403, retryAfter: nil)
         case 7: return error("api_error", 500, retryAfter: nil)
         default: break

@@ -36,6 +36,9 @@ extension Director {
         world.heal()
         healedAt = world.clock.steady
         quietSince = world.clock.steady
+        // Any endpoint will do for the account.
+        let stopped = world.truth.hasStopped ? ProviderWords.endpoints.prefix(1) : []
+        toResume = people.paused.union(stopped).sorted()
     }
 
     /// What a program or a person could want now.
@@ -84,8 +87,10 @@ extension Director {
             guard let notBefore = ticket.notBefore else { return true }
             return notBefore <= steady || ticket.wall.map { $0 <= wall } ?? false
         }
-        let due = loops.indices.filter {
-            !loops[$0].isClaiming && (loops[$0].due.steady <= steady || loops[$0].due.wall <= wall)
+        let due = loops.indices.filter { index in
+            let loop = loops[index]
+            guard !loop.isClaiming else { return false }
+            return loop.due.steady <= steady || loop.due.wall <= wall || life?.loops[index].isNudged ?? false
         }
         let deliveries = world.courier.due
         let choices = ready.count + due.count + deliveries.count
@@ -139,8 +144,10 @@ extension Director {
                 .everythingEnds,
                 "at \(world.clock.steady) ms after \(steps) steps: still open: \(open.joined(separator: ", "))")
         }
-        // Not while a pause from before is still being stored, which could be the later one.
-        let isQuiet = !world.turnstile.waiting.contains { $0.player.hasPrefix("person") }
+        // Not while a pause from before is still being stored, or its cause is on its way, which could be the later one.
+        let isQuiet = !world.turnstile.waiting.contains {
+            $0.player.hasPrefix("person") || $0.player.hasPrefix("submit")
+        }
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
         let open = audit.tasks.filter { !$0.hasEnded }

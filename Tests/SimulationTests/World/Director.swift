@@ -11,7 +11,6 @@ final class Director {
         case started(Life)
         case startFailed(String)
         case claimed(Int, Life.Claim)
-        case performed(Int)
         case answered(Action, Result<TaskID?, TaskServiceError>)
         case delivered(Courier.Delivery, wasTaken: Bool)
     }
@@ -22,7 +21,7 @@ final class Director {
     /// What is known of a loop between its claims.
     struct LoopState {
         var isClaiming = false
-        /// It comes back at this point of the wall clock, or when so much time has passed.
+        /// It comes back at this point of the wall clock, when so much time has passed, or when it is nudged.
         var due: (wall: Timestamp, steady: Int64)
     }
 
@@ -41,7 +40,7 @@ final class Director {
     /// Since when nobody has decided anything.
     var quietSince: Int64 = 0
     /// What a person lifts once the world has healed.
-    var toResume: [String] = ProviderWords.endpoints
+    var toResume: [String] = []
     private var pulse = Life.Pulse()
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
@@ -172,28 +171,22 @@ final class Director {
             loops[index].isClaiming = false
             switch claim.next {
             case .success(let next):
-                // As the loop itself: what rests on a clock that was set back since is no reason to sleep for hours.
-                let wall = min(next, now.wall + .seconds(60))
+                // As the loop itself: no spinning, and what rests on a clock that was set back since is no reason to sleep for
+                // hours.
+                let soonest = now.wall + .milliseconds(claim.pieces.isEmpty ? 5 : 0)
+                let wall = min(max(next, soonest), now.wall + .seconds(60))
                 loops[index].due = (wall, world.clock.steady(at: wall))
             case .failure: loops[index].due = (now.wall + .seconds(1), now.steady + 1_000)
             }
-            let inbox = inbox
             for piece in claim.pieces {
-                await world.turnstile.enter(piece.name, in: &group) {
-                    await piece.perform()
-                    inbox.put(.performed(index))
-                }
+                await world.turnstile.enter(piece.name, in: &group) { await piece.perform() }
             }
-        case .performed(let index):
-            loops[index].due = now
         case .delivered(let delivery, let wasTaken):
             audit.note(delivery, wasTaken: wasTaken)
             world.touch()
-            for index in loops.indices { loops[index].due = now }
         case .answered(let action, let answer):
             hear(answer, to: action)
             world.touch()
-            for index in loops.indices { loops[index].due = now }
         }
         return false
     }
@@ -233,7 +226,8 @@ final class Director {
         case .cancel(let id): people.cancelled.insert(id)
         case .reopen(let id): people.reopened.insert(id)
         case .resolve(let id, .resubmit): people.resubmissions[id, default: 0] += 1
-        case .resolve, .misuseKey, .track, .pause, .resume: break
+        case .pause(let endpoint): people.paused.insert(endpoint)
+        case .resolve, .misuseKey, .track, .resume: break
         }
         let inbox = inbox
         await world.turnstile.enter(action.words, in: &group) {

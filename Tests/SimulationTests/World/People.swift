@@ -9,6 +9,8 @@ struct People: Sendable {
     var promised: Set<String> = []
     var cancelled: Set<String> = []
     var reopened: Set<String> = []
+    /// Endpoints that somebody has paused, whether or not it was heard.
+    var paused: Set<String> = []
     var resubmissions: [String: Int] = [:]
 
     /// What that intent's task should have asked the provider for.

@@ -13,8 +13,8 @@ final class World: Sendable {
     let dice: Dice
     let truth: ProviderTruth
     let courier: Courier
-    /// Whether tasks are asked for so often that only the provider's rate holds it back: in one history of nine, since it
-    /// takes four times as many steps and shows one thing more.
+    /// Whether tasks are asked for so often that only the provider's rate holds it back: in one history of
+    /// eighteen, since it takes four times as many steps and shows one thing more.
     let isHurried: Bool
     /// When tasks are asked for.
     let polling: PollingPolicy
@@ -37,7 +37,7 @@ final class World: Sendable {
         dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
         // Half of the histories, whatever their dice; the kept seeds are older than callbacks.
         usesCallbacks = seed / 3 % 2 == 1
-        isHurried = seed % 9 == 3
+        isHurried = seed % 18 == 12
         polling =
             isHurried
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
