@@ -145,7 +145,8 @@ final class GroupCommit: Sendable {
         return outcomes
     }
 
-    /// As GRDB's own, but its two statements are compiled once and not each time, which takes as long as a small write.
+    /// As GRDB's own, but its two statements are compiled once and not each time, which takes as long as a small write; and
+    /// where SQLite gives a transaction up by itself, only the error that says so ends it, which no write may swallow.
     private func inTransaction(in db: Database, _ body: () throws -> Void) throws {
         try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()
         do {

@@ -9,7 +9,7 @@ package import TaskStore
 package struct SQLiteTaskStore: TaskStore {
     /// The writer; its readers are for what may take long, so that it never keeps the short reads waiting.
     let pool: DatabasePool
-    private let shortReads: ShortReads
+    let shortReads: ShortReads
     private let log: WriteAheadLog
     let writer: GroupCommit
 
@@ -61,7 +61,7 @@ package struct SQLiteTaskStore: TaskStore {
     /// Once for the process, before its first connection.
     private static let countsNoMemory = pollux_sqlite_count_no_memory() == 0
 
-    /// Closes the file; waits for reads and writes under way.
+    /// Closes the file; waits for writes and long reads under way. A short read ends by itself, with its connection.
     ///
     /// What is still in the write-ahead log is moved into the file first, so that the file alone is a whole backup.
     /// SQLite does that when a writer closes last, but GRDB closes its readers after it.

@@ -197,6 +197,8 @@ import VerbatimJSON
         var limits = CallbackLimits()
         limits.exemptsThisMachine = false
         limits.connectionsPerAddress = 2
+        // None ends for its age.
+        limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
             let (_, path) = try await running(listener)
             let ended = AsyncStream.makeStream(of: Int.self)

@@ -21,6 +21,13 @@ import Testing
         #expect(plans.plan(of: "image", at: now) == nil)
     }
 
+    @Test func `a plan from before the clock was set is not kept`() {
+        let version = plans.version(of: "image")
+        plans.forgetAll()
+        plans.keep(PollPlans.Plan(next: now + .seconds(5)), of: "image", at: now, version: version)
+        #expect(plans.plan(of: "image", at: now) == nil)
+    }
+
     @Test func `services are read once a second, and one with a change is among them at once`() {
         #expect(plans.services(at: now) == nil)
         plans.keep(services: ["image"], at: now, version: plans.version)

@@ -243,9 +243,14 @@ import Testing
             // The read happens inside the write, so it would hang here if it waited for it.
             let seen = try await store.write { db in
                 try Self.note(2, in: db)
-                return try store.pool.read { reader in try String.fetchAll(reader, sql: "SELECT name FROM gate") }
+                func names(_ reader: Database) throws -> [String] {
+                    try String.fetchAll(reader, sql: "SELECT name FROM gate")
+                }
+                return [
+                    try store.shortReads.once(names), try store.shortReads.together(names), try store.pool.read(names),
+                ]
             }
-            #expect(seen == ["1"])
+            #expect(seen == [["1"], ["1"], ["1"]])
             #expect(try await noted(in: store) == [1, 2])
         }
     }

@@ -23,7 +23,11 @@ final class PollPlans: Sendable {
         /// Grows with every change, so that a plan made from what was read before it is not kept.
         var changes: [String: Int] = [:]
         var changesOfAll = 0
+        /// How often everything has changed at once.
+        var upheavals = 0
         var services: Services?
+
+        func version(of service: String) -> Int { (changes[service] ?? 0) + upheavals }
     }
 
     /// Services that may have running tasks.
@@ -67,12 +71,12 @@ final class PollPlans: Sendable {
     }
 
     /// To be asked before the tasks are read, and handed to ``keep(_:of:at:version:)``.
-    func version(of service: String) -> Int { state.withLock { $0.changes[service] ?? 0 } }
+    func version(of service: String) -> Int { state.withLock { $0.version(of: service) } }
 
     /// Keeps a plan until its time comes or something changes.
     func keep(_ plan: Plan, of service: String, at now: Timestamp, version: Int) {
         state.withLock { state in
-            guard state.changes[service] ?? 0 == version else { return }
+            guard state.version(of: service) == version else { return }
             // Never past its own next look: a kept plan that says "come back now" would be asked for again at once.
             let longest = plan.rounds.isEmpty ? now + .seconds(60) : now + Self.lifetime
             state.entries[service] = Entry(plan: plan, validUntil: min(longest, plan.next ?? longest))
@@ -114,7 +118,7 @@ final class PollPlans: Sendable {
             state.entries = [:]
             state.services = nil
             state.changesOfAll += 1
-            for service in state.changes.keys { state.changes[service, default: 0] += 1 }
+            state.upheavals += 1
         }
     }
 }

@@ -90,7 +90,8 @@ extension Director {
         let due = loops.indices.filter { index in
             let loop = loops[index]
             guard !loop.isClaiming else { return false }
-            return loop.due.steady <= steady || loop.due.wall <= wall || life?.loops[index].isNudged ?? false
+            let isNudged = !loop.isDeaf && life?.loops[index].isNudged ?? false
+            return isNudged || loop.due.steady <= steady || loop.due.wall <= wall
         }
         let deliveries = world.courier.due
         let choices = ready.count + due.count + deliveries.count

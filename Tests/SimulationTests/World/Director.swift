@@ -21,6 +21,8 @@ final class Director {
     /// What is known of a loop between its claims.
     struct LoopState {
         var isClaiming = false
+        /// It sleeps after a failure, and hears nothing.
+        var isDeaf = false
         /// It comes back at this point of the wall clock, when so much time has passed, or when it is nudged.
         var due: (wall: Timestamp, steady: Int64)
     }
@@ -169,6 +171,7 @@ final class Director {
             return true
         case .claimed(let index, let claim):
             loops[index].isClaiming = false
+            loops[index].isDeaf = if case .failure = claim.next { true } else { false }
             switch claim.next {
             case .success(let next):
                 // As the loop itself: no spinning, and what rests on a clock that was set back since is no reason to sleep for

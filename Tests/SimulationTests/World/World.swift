@@ -35,9 +35,9 @@ final class World: Sendable {
         clock = SimulatedClock(turnstile: turnstile)
         trace = Trace(clock: clock, tail: tail)
         dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
-        // Half of the histories, whatever their dice; the kept seeds are older than callbacks.
+        // Half of the histories, whatever their dice, and half of those in a hurry.
         usesCallbacks = seed / 3 % 2 == 1
-        isHurried = seed % 18 == 12
+        isHurried = [3, 12].contains(seed % 36)
         polling =
             isHurried
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))

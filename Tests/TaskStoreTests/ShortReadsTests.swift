@@ -1,0 +1,57 @@
+import GRDB
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+
+@testable import SQLiteTaskStore
+
+@Suite struct ShortReadsTests {
+    private let directory: TemporaryDirectory
+    private let store: SQLiteTaskStore
+    private var reads: ShortReads { store.shortReads }
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
+    }
+
+    /// Reads inside reads, so many deep; how many connections were idle at the deepest.
+    private func nested(_ depth: Int) throws -> Int {
+        guard depth > 0 else { return reads.idleCount }
+        return try reads.once { db in
+            _ = try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM task")
+            return try nested(depth - 1)
+        }
+    }
+
+    @Test func `reads at one moment have a connection each, and a few are kept`() throws {
+        #expect(reads.idleCount == 1)
+        #expect(try nested(1) == 0)
+        #expect(reads.idleCount == 1)
+        #expect(try nested(3) == 0)
+        #expect(reads.idleCount == 3)
+        #expect(try nested(ShortReads.mostIdle + 5) == 0)
+        #expect(reads.idleCount == ShortReads.mostIdle)
+        try store.close()
+    }
+
+    @Test func `a read that fails gives its connection back`() throws {
+        #expect(throws: DatabaseError.self) { try reads.once { db in try db.execute(sql: "DELETE FROM task") } }
+        #expect(throws: DatabaseError.self) { try reads.together { db in try db.execute(sql: "SELECT nonsense") } }
+        #expect(reads.idleCount == 1)
+        #expect(try nested(1) == 0)
+        try store.close()
+    }
+
+    @Test func `after closing nothing is read, and a read under way ends well`() async throws {
+        let count = try reads.once { db in
+            try store.close()
+            return try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM task")
+        }
+        #expect(count == 0)
+        #expect(reads.idleCount == 0)
+        #expect(throws: DatabaseError.self) { try nested(1) }
+        await #expect(throws: TaskStoreError.self) { _ = try await store.counts() }
+    }
+}
