@@ -42,8 +42,9 @@ struct Pollux: AsyncParsableCommand {
 @main enum Main {
     static func main() async {
         do {
-            let arguments = Array(CommandLine.arguments.dropFirst())
-            var command = try Pollux.parseAsRoot(LeadingOptions.moved(arguments))
+            let arguments = LeadingOptions.moved(Array(CommandLine.arguments.dropFirst()))
+            try CommandName.check(arguments)
+            var command = try Pollux.parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -1,0 +1,14 @@
+import ArgumentParser
+import LocalAPIContract
+
+/// The first word, which names the command.
+enum CommandName {
+    /// Refuses a word that names none, and says which is near; the parser would only call it an unexpected argument.
+    static func check(_ arguments: [String]) throws(ValidationError) {
+        guard let word = arguments.first, !word.hasPrefix("-") else { return }
+        let known = Pollux.configuration.subcommands.map { $0._commandName } + ["help"]
+        guard !known.contains(word) else { return }
+        let hint = NearestName.of(word, among: known).map { " Did you mean `pollux \($0)`?" } ?? ""
+        throw ValidationError("There is no command \"\(word)\".\(hint)")
+    }
+}
