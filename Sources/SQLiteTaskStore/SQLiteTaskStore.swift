@@ -9,6 +9,7 @@ package import TaskStore
 package struct SQLiteTaskStore: TaskStore {
     /// The writer; its readers are for what may take long, so that it never keeps the short reads waiting.
     let pool: DatabasePool
+    /// Where ``read(_:)`` and ``readOnce(_:)`` read.
     let shortReads: ShortReads
     private let log: WriteAheadLog
     let writer: GroupCommit

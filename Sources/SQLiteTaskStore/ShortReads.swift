@@ -4,8 +4,8 @@ import Synchronization
 /// Connections for reads that take some 20 µs, each on its caller's own thread.
 ///
 /// A read takes one that is idle, or opens another: there are as many as there are reads at this moment, which is no more
-/// than the threads that run tasks, and a few are kept. Nobody waits for anybody, and taking a connection costs next to nothing, while
-/// the way through a pool costs as much as half of these reads.
+/// than the threads that run tasks, and a few are kept. Nobody waits for anybody. GRDB's pool had 4.5 % of all time in the
+/// simulation, and taking a connection here next to none (measured with perf).
 final class ShortReads: Sendable {
     private struct State {
         var idle: [DatabaseQueue] = []

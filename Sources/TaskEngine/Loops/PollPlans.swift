@@ -22,12 +22,12 @@ final class PollPlans: Sendable {
         var entries: [String: Entry] = [:]
         /// Grows with every change, so that a plan made from what was read before it is not kept.
         var changes: [String: Int] = [:]
-        var changesOfAll = 0
         /// How often everything has changed at once.
         var upheavals = 0
         var services: Services?
 
         func version(of service: String) -> Int { (changes[service] ?? 0) + upheavals }
+        var version: Int { changes.values.reduce(upheavals, +) }
     }
 
     /// Services that may have running tasks.
@@ -52,12 +52,12 @@ final class PollPlans: Sendable {
     }
 
     /// To be asked before the services are read, and handed to ``keep(services:at:version:)``.
-    var version: Int { state.withLock { $0.changesOfAll } }
+    var version: Int { state.withLock { $0.version } }
 
     /// Keeps them for as long as rounds; one with a change is one of them from then on.
     func keep(services: [String], at now: Timestamp, version: Int) {
         state.withLock { state in
-            guard state.changesOfAll == version else { return }
+            guard state.version == version else { return }
             state.services = Services(names: Set(services), readAt: now)
         }
     }
@@ -107,7 +107,6 @@ final class PollPlans: Sendable {
         state.withLock { state in
             state.entries[service] = nil
             state.changes[service, default: 0] += 1
-            state.changesOfAll += 1
             state.services?.names.insert(service)
         }
     }
@@ -117,7 +116,6 @@ final class PollPlans: Sendable {
         state.withLock { state in
             state.entries = [:]
             state.services = nil
-            state.changesOfAll += 1
             state.upheavals += 1
         }
     }
