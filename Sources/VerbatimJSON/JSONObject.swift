@@ -4,6 +4,11 @@ package struct JSONObject: Sendable, Hashable {
     package struct Member: Sendable, Hashable {
         package let name: String
         package var value: JSONValue
+
+        package init(_ name: String, _ value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// In written order; no name occurs twice.
@@ -19,28 +24,32 @@ package struct JSONObject: Sendable, Hashable {
                 members[place].value = value
             } else {
                 places[name] = members.count
-                members.append(Member(name: name, value: value))
+                members.append(Member(name, value))
             }
         }
     }
 
     /// Takes the pairs of a literal, in which no name may stand twice: that is a bug of whoever wrote it.
     init(literal pairs: [(String, JSONValue)]) {
-        members = pairs.map { Member(name: $0.0, value: $0.1) }
-        assert(Set(members.map(\.name)).count == members.count, "a name stands twice in a literal")
+        self.init(distinct: pairs.map { Member($0.0, $0.1) })
     }
 
     /// Takes members whose names the caller knows to be distinct.
-    init(distinct members: [Member]) {
+    package init(distinct members: [Member]) {
+        assert(Set(members.map(\.name)).count == members.count, "a name stands twice")
         self.members = members
     }
 
     /// The value of that name; setting nil removes the member, setting a new name appends it.
     package subscript(name: String) -> JSONValue? {
-        get { members.first { $0.name == name }?.value }
+        get {
+            // By place: an element handed to a closure is copied with its value, and records are asked for many names.
+            for place in members.indices where members[place].name == name { return members[place].value }
+            return nil
+        }
         set {
             guard let index = members.firstIndex(where: { $0.name == name }) else {
-                if let newValue { members.append(Member(name: name, value: newValue)) }
+                if let newValue { members.append(Member(name, newValue)) }
                 return
             }
             if let newValue { members[index].value = newValue } else { members.remove(at: index) }

@@ -92,8 +92,7 @@ private struct JSONParser {
 
     private mutating func object() throws(JSONSyntaxError) -> JSONValue {
         index += 1
-        var members: [JSONObject.Member] = []
-        var places: [String: Int] = [:]
+        var members = DistinctMembers()
         skipSpace()
         if take(UInt8(ascii: "}")) { return .object(JSONObject(distinct: [])) }
         while true {
@@ -103,16 +102,12 @@ private struct JSONParser {
             let name = try string()
             skipSpace()
             guard take(UInt8(ascii: ":")) else { throw error("expected ':' after a member name") }
-            let member = JSONObject.Member(name: name, value: try value())
-            if let place = places[name] {
-                guard !limits.isStrict else { throw error("the member \"\(name)\" is given twice", at: nameStart) }
-                members[place] = member
-            } else {
-                places[name] = members.count
-                members.append(member)
+            let isNew = members.set(JSONObject.Member(name, try value()))
+            guard isNew || !limits.isStrict else {
+                throw error("the member \"\(name)\" is given twice", at: nameStart)
             }
             skipSpace()
-            if take(UInt8(ascii: "}")) { return .object(JSONObject(distinct: members)) }
+            if take(UInt8(ascii: "}")) { return .object(JSONObject(distinct: members.inOrder)) }
             guard take(UInt8(ascii: ",")) else { throw error("expected ',' or '}'") }
         }
     }
@@ -151,29 +146,42 @@ private struct JSONParser {
     private mutating func string() throws(JSONSyntaxError) -> String {
         let start = index
         index += 1
-        var text: [UInt8] = []
-        var runStart = index
+        skipPlain()
+        // Nearly every string is one run without an escape, and is read where it stands.
+        if peek() == UInt8(ascii: "\"") {
+            defer { index += 1 }
+            return try text(bytes[(start + 1)..<index], at: start)
+        }
+        var unescaped = Array(bytes[(start + 1)..<index])
         while let byte = peek() {
             switch byte {
             case UInt8(ascii: "\""):
-                text.append(contentsOf: bytes[runStart..<index])
                 index += 1
-                guard let string = String(validating: text, as: UTF8.self) else {
-                    guard !limits.isStrict else { throw error("a string that is not UTF-8", at: start) }
-                    return String(decoding: text, as: UTF8.self)
-                }
-                return string
+                return try text(unescaped[...], at: start)
             case UInt8(ascii: "\\"):
-                text.append(contentsOf: bytes[runStart..<index])
-                text.append(contentsOf: String(try escape()).utf8)
-                runStart = index
+                unescaped.append(contentsOf: String(try escape()).utf8)
             case 0..<0x20:
                 throw error("a control character inside a string")
             default:
-                index += 1
+                let runStart = index
+                skipPlain()
+                unescaped.append(contentsOf: bytes[runStart..<index])
             }
         }
         throw error("a string without its closing quote", at: start)
+    }
+
+    /// Skips what may stand in a string as it is.
+    private mutating func skipPlain() {
+        index = bytes.withUnsafeBufferPointer { $0.nextEscape(from: index) }
+    }
+
+    private func text(_ characters: ArraySlice<UInt8>, at start: Int) throws(JSONSyntaxError) -> String {
+        // Nearly every text is ASCII, and checking that here takes a tenth of what the general check does.
+        if characters.allSatisfy({ $0 < 0x80 }) { return String(decoding: characters, as: UTF8.self) }
+        if let text = String(validating: characters, as: UTF8.self) { return text }
+        guard !limits.isStrict else { throw error("a string that is not UTF-8", at: start) }
+        return String(decoding: characters, as: UTF8.self)
     }
 
     private mutating func escape() throws(JSONSyntaxError) -> Unicode.Scalar {
@@ -223,9 +231,9 @@ private struct JSONParser {
     }
 
     private mutating func word(_ word: StaticString, _ value: JSONValue) throws(JSONSyntaxError) -> JSONValue {
-        let expected = Array("\(word)".utf8)
-        guard bytes[index...].starts(with: expected) else { throw error("expected a value") }
-        index += expected.count
+        let isThere = word.withUTF8Buffer { bytes[index...].starts(with: $0) }
+        guard isThere else { throw error("expected a value") }
+        index += word.utf8CodeUnitCount
         return value
     }
 
@@ -243,5 +251,33 @@ private struct JSONParser {
 
     private func error(_ problem: String, at offset: Int? = nil) -> JSONSyntaxError {
         JSONSyntaxError(problem: problem, offset: offset ?? index)
+    }
+}
+
+/// The members of an object while it is read.
+private struct DistinctMembers {
+    /// So many names are compared one by one; hashing each takes longer. A table serves more than that.
+    private static let few = 16
+
+    private(set) var inOrder: [JSONObject.Member] = []
+    private var places: [String: Int] = [:]
+
+    /// Appends the member, or puts it in the place of the one that has its name; whether the name is new.
+    mutating func set(_ member: JSONObject.Member) -> Bool {
+        if let place = place(of: member.name) {
+            inOrder[place] = member
+            return false
+        }
+        inOrder.append(member)
+        if inOrder.count > Self.few { remember() }
+        return true
+    }
+
+    private func place(of name: String) -> Int? {
+        inOrder.count > Self.few ? places[name] : inOrder.firstIndex { $0.name == name }
+    }
+
+    private mutating func remember() {
+        for place in places.count..<inOrder.count { places[inOrder[place].name] = place }
     }
 }

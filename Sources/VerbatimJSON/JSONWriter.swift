@@ -3,14 +3,14 @@ extension JSONValue {
     package var text: String {
         var writer = JSONWriter(indent: nil)
         writer.write(self, level: 0)
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return writer.text
     }
 
     /// The document over several lines, indented by two spaces, for people.
     package var prettyText: String {
         var writer = JSONWriter(indent: 2)
         writer.write(self, level: 0)
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return writer.text
     }
 
     /// The bytes of ``text``.
@@ -21,74 +21,79 @@ extension JSONValue {
     }
 }
 
-private struct JSONWriter {
-    let indent: Int?
-    var bytes: [UInt8] = []
+/// Writes into memory of its own: an array asks at each of some hundred short appends of a document whether it is the only
+/// owner, which took more than half of the writing (counted with callgrind).
+private struct JSONWriter: ~Copyable {
+    private let indent: Int?
+    private var memory: UnsafeMutableBufferPointer<UInt8>
+    private var count = 0
 
     init(indent: Int?) {
         self.indent = indent
-        // A task's document with a small record; growing in steps from nothing took a fifth of the writing.
-        bytes.reserveCapacity(1_024)
+        // A task's document with a small record.
+        memory = .allocate(capacity: 1_024)
     }
+
+    deinit { memory.deallocate() }
+
+    var text: String { String(decoding: UnsafeBufferPointer(rebasing: memory[..<count]), as: UTF8.self) }
+    var bytes: [UInt8] { Array(memory[..<count]) }
 
     mutating func write(_ value: JSONValue, level: Int) {
         switch value {
         case .null: append("null")
-        case .bool(let flag): append(flag ? "true" : "false")
+        case .bool(true): append("true")
+        case .bool(false): append("false")
         case .number(let number): append(number.digits)
         case .string(let text): write(text)
         case .array(let elements):
-            list(UInt8(ascii: "["), UInt8(ascii: "]"), count: elements.count, level: level) { writer, position in
-                writer.write(elements[position], level: level + 1)
+            append(UInt8(ascii: "["))
+            for position in elements.indices {
+                separate(position, level: level)
+                write(elements[position], level: level + 1)
             }
+            if !elements.isEmpty { breakLine(level: level) }
+            append(UInt8(ascii: "]"))
         case .object(let object):
-            list(UInt8(ascii: "{"), UInt8(ascii: "}"), count: object.members.count, level: level) { writer, position in
-                let member = object.members[position]
-                writer.write(member.name)
-                writer.bytes.append(UInt8(ascii: ":"))
-                if writer.indent != nil { writer.bytes.append(UInt8(ascii: " ")) }
-                writer.write(member.value, level: level + 1)
+            append(UInt8(ascii: "{"))
+            for position in object.members.indices {
+                separate(position, level: level)
+                write(object.members[position].name)
+                append(UInt8(ascii: ":"))
+                if indent != nil { append(UInt8(ascii: " ")) }
+                write(object.members[position].value, level: level + 1)
             }
+            if !object.members.isEmpty { breakLine(level: level) }
+            append(UInt8(ascii: "}"))
         }
     }
 
-    private mutating func list(
-        _ open: UInt8, _ close: UInt8, count: Int, level: Int, element: (inout JSONWriter, Int) -> Void
-    ) {
-        bytes.append(open)
-        for position in 0..<count {
-            if position > 0 { bytes.append(UInt8(ascii: ",")) }
-            breakLine(level: level + 1)
-            element(&self, position)
-        }
-        if count > 0 { breakLine(level: level) }
-        bytes.append(close)
+    private mutating func separate(_ position: Int, level: Int) {
+        if position > 0 { append(UInt8(ascii: ",")) }
+        breakLine(level: level + 1)
     }
 
     private mutating func breakLine(level: Int) {
         guard let indent else { return }
-        bytes.append(UInt8(ascii: "\n"))
-        bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: indent * level))
+        append(UInt8(ascii: "\n"))
+        for _ in 0..<(indent * level) { append(UInt8(ascii: " ")) }
     }
 
     private mutating func write(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
+        append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { characters in
-            // Runs of characters that need no escape are copied whole; most texts are one such run.
+            // Runs of characters that need no escape are copied whole; nearly every text is one such run.
             var run = 0
-            for index in characters.indices where Self.needsEscape(characters[index]) {
-                bytes.append(contentsOf: characters[run..<index])
-                escape(characters[index])
-                run = index + 1
+            while true {
+                let end = characters.nextEscape(from: run)
+                append(UnsafeBufferPointer(rebasing: characters[run..<end]))
+                guard end < characters.count else { break }
+                escape(characters[end])
+                run = end + 1
             }
-            bytes.append(contentsOf: characters[run...])
         }
-        bytes.append(UInt8(ascii: "\""))
-    }
-
-    private static func needsEscape(_ byte: UInt8) -> Bool {
-        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+        append(UInt8(ascii: "\""))
     }
 
     private mutating func escape(_ byte: UInt8) {
@@ -102,5 +107,53 @@ private struct JSONWriter {
         }
     }
 
-    private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+    private mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { append($0) }
+    }
+
+    private mutating func append(_ characters: UnsafeBufferPointer<UInt8>) {
+        reserve(characters.count)
+        _ = UnsafeMutableBufferPointer(rebasing: memory[count...]).initialize(from: characters)
+        count += characters.count
+    }
+
+    private mutating func append(_ byte: UInt8) {
+        reserve(1)
+        memory.initializeElement(at: count, to: byte)
+        count += 1
+    }
+
+    /// Makes room for so many bytes more.
+    private mutating func reserve(_ more: Int) {
+        guard memory.count - count < more else { return }
+        let larger = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(2 * memory.count, count + more))
+        _ = larger.moveInitialize(fromContentsOf: memory[..<count])
+        memory.deallocate()
+        memory = larger
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The first place at or behind `start` whose byte cannot stand in a string as it is: a quote, a backslash, or a control
+    /// character. The end, where there is none.
+    func nextEscape(from start: Int) -> Int {
+        var index = start
+        // Eight at a time (the tests for a zero byte and for a smaller byte of "Bit Twiddling Hacks", Stanford): characters
+        // one by one took half the time of writing a document.
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let tops = ones << 7
+        let bytes = UnsafeRawBufferPointer(self)
+        while index + 8 <= count {
+            let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let quotes = word ^ (ones &* 0x22)
+            let backslashes = word ^ (ones &* 0x5c)
+            let found =
+                (word &- ones &* 0x20) & ~word | (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
+            guard found & tops == 0 else { break }
+            index += 8
+        }
+        while index < count, self[index] >= 0x20, self[index] != 0x22, self[index] != 0x5c { index += 1 }
+        return index
+    }
 }

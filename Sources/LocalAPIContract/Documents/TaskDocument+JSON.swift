@@ -39,21 +39,40 @@ extension TaskDocument {
 
     /// Every field, in the contract's order.
     package var json: JSONValue {
-        [
-            "id": .string(id), "endpoint": .string(endpoint), "state": .string(state), "partial": .bool(partial),
-            "remote_id": JSONValue(remoteID), "trace_id": JSONValue(traceID), "labels": JSONValue(labels),
-            "priority": .number(JSONNumber(priority)), "request": request, "response": response,
-            "results": .array(results.map(\.json)),
-            "error": error?.json ?? .null, "progress": JSONValue(progress), "eta": eta?.json ?? .null,
-            "slower_than_usual_since": JSONValue(slowerThanUsualSince),
-            "created_at": .string(createdAt), "submitted_at": JSONValue(submittedAt),
-            "started_at": JSONValue(startedAt), "finished_at": JSONValue(finishedAt),
-            "ended_at": JSONValue(endedAt), "not_before": JSONValue(notBefore), "deadline": JSONValue(deadline),
-            "next_poll_at": JSONValue(nextPollAt), "attempts": .number(JSONNumber(attempts)),
-            "polls": .number(JSONNumber(polls)), "on_uncertain": .string(onUncertain),
-            "resolution": JSONValue(resolution), "outcome_source": JSONValue(outcomeSource),
-            "callback": callback?.json ?? .null, "waiting_for": waitingFor?.json ?? .null,
-        ]
+        // Members and not a literal, whose pairs would all be copied: it is written for each answer of the socket.
+        .object(
+            JSONObject(distinct: [
+                .init("id", .string(id)),
+                .init("endpoint", .string(endpoint)),
+                .init("state", .string(state)),
+                .init("partial", .bool(partial)),
+                .init("remote_id", JSONValue(remoteID)),
+                .init("trace_id", JSONValue(traceID)),
+                .init("labels", JSONValue(labels)),
+                .init("priority", .number(JSONNumber(priority))),
+                .init("request", request),
+                .init("response", response),
+                .init("results", .array(results.map(\.json))),
+                .init("error", error?.json ?? .null),
+                .init("progress", JSONValue(progress)),
+                .init("eta", eta?.json ?? .null),
+                .init("slower_than_usual_since", JSONValue(slowerThanUsualSince)),
+                .init("created_at", .string(createdAt)),
+                .init("submitted_at", JSONValue(submittedAt)),
+                .init("started_at", JSONValue(startedAt)),
+                .init("finished_at", JSONValue(finishedAt)),
+                .init("ended_at", JSONValue(endedAt)),
+                .init("not_before", JSONValue(notBefore)),
+                .init("deadline", JSONValue(deadline)),
+                .init("next_poll_at", JSONValue(nextPollAt)),
+                .init("attempts", .number(JSONNumber(attempts))),
+                .init("polls", .number(JSONNumber(polls))),
+                .init("on_uncertain", .string(onUncertain)),
+                .init("resolution", JSONValue(resolution)),
+                .init("outcome_source", JSONValue(outcomeSource)),
+                .init("callback", callback?.json ?? .null),
+                .init("waiting_for", waitingFor?.json ?? .null),
+            ]))
     }
 }
 
