@@ -30,6 +30,8 @@ final class GroupCommit: Sendable {
     private let log: WriteAheadLog
     /// What the writes of a transaction tell it is stored with them.
     let counter = TaskCounter()
+    /// For the work of a write, which has the connection.
+    let prepared = PreparedStatements()
     private let thread: SQLiteTaskStore.WritingThread
     private let queue = Mutex(Queue())
 

@@ -7,9 +7,9 @@ extension SQLiteTaskStore {
     package func apply(
         _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
     ) async throws(TaskStoreError) -> TaskChange? {
-        let counter = writer.counter
+        let writer = writer
         return try await write { db in
-            try Self.apply(PlannedEvent(event, for: id, nextDueAt: nextDueAt), at: now, counting: counter, in: db)
+            try Self.apply(PlannedEvent(event, for: id, nextDueAt: nextDueAt), at: now, by: writer, in: db)
         }
     }
 
@@ -17,9 +17,9 @@ extension SQLiteTaskStore {
         _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson]
     ) async throws(TaskStoreError) -> [TaskChange] {
         guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
-        let counter = writer.counter
+        let writer = writer
         return try await write { db in
-            let changes = try batch.compactMap { try Self.apply($0, at: now, counting: counter, in: db) }
+            let changes = try batch.compactMap { try Self.apply($0, at: now, by: writer, in: db) }
             try Self.learn(lessons, from: changes, in: db)
             return changes
         }
@@ -38,40 +38,40 @@ extension SQLiteTaskStore {
         service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
         deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
     ) async throws(TaskStoreError) -> [TaskChange] {
-        let counter = writer.counter
+        let writer = writer
         return try await write { db in
             let view = UncertainView(
                 uncertain: try Self.attempted(in: window, state: .uncertain, of: service, from: db),
                 submitting: try Self.attempted(in: window, state: .submitting, of: service, from: db),
                 owned: try candidates.filter { try Self.owner(of: $0, service: service, in: db) != nil })
-            return try decide(view).compactMap { try Self.apply($0, at: now, counting: counter, in: db) }
+            return try decide(view).compactMap { try Self.apply($0, at: now, by: writer, in: db) }
         }
     }
 
     /// Runs the lifecycle on the row as it is now and writes row, record and log line together.
     private static func apply(
-        _ planned: PlannedEvent, at now: Timestamp, counting counter: TaskCounter, in db: Database
+        _ planned: PlannedEvent, at now: Timestamp, by writer: GroupCommit, in db: Database
     ) throws -> TaskChange? {
-        guard var row = try row(of: planned.task, in: db) else { return nil }
+        guard var row = try row(of: planned.task, in: db, writer.prepared) else { return nil }
         try dropForeignCallbackID(of: &row, in: db)
         let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
         switch change.transition {
         case .ignore, .refuse:
             guard case .calledBack(let delivery) = planned.event else { return change }
             try count(delivery, of: row.key, in: db)
-            try write(change.task, over: row, in: db)
+            try write(change.task, over: row, by: writer, in: db)
             return change
         case .noteLateResult:
-            try write(change.task, over: row, in: db)
+            try write(change.task, over: row, by: writer, in: db)
         case .advance, .update:
             if let claimed = planned.event.claimedRemoteID, claimed != row.task.remoteID,
                 let owner = try owner(of: claimed, service: row.task.endpoint.service, in: db)
             {
                 throw TaskStoreError.remoteIDInUse(by: owner)
             }
-            try write(change.task, over: row, in: db)
+            try write(change.task, over: row, by: writer, in: db)
         }
-        counter.move(row.task.endpoint, from: row.task.state, to: change.task.state)
+        writer.counter.move(row.task.endpoint, from: row.task.state, to: change.task.state)
         try keep(planned.event, of: row, leadingTo: change, in: db)
         if let response = change.response {
             // The record of a running task is mostly the one that is there already; then its page stays clean.
@@ -92,23 +92,26 @@ extension SQLiteTaskStore {
     }
 
     /// Writes the columns that changed, comparing the state that the change starts from.
-    private static func write(_ task: TrackedTask, over row: TaskRow, in db: Database) throws {
+    private static func write(
+        _ task: TrackedTask, over row: TaskRow, by writer: GroupCommit, in db: Database
+    ) throws {
         let before = TaskRow.mutableValues(of: row.task)
         let after = TaskRow.mutableValues(of: task)
         let changed = after.indices.filter { before[$0] != after[$0] }
         guard !changed.isEmpty else { return }
-        let assignments = changed.map { TaskRow.mutableColumns[$0] + " = ?" }.joined(separator: ", ")
-        let values = changed.map { after[$0] } + [.integer(row.key)]
-        try db.cachedStatement(
-            sql: "UPDATE task SET \(assignments) WHERE task_key = ? AND state = \(row.task.state.literal)"
-        )
-        .execute(binding: values)
+        let statement = try writer.prepared(
+            .updateTask(columns: changed.reduce(0) { $0 | 1 << UInt64($1) }, from: row.task.state), in: db,
+            """
+            UPDATE task SET \(changed.map { TaskRow.mutableColumns[$0] + " = ?" }.joined(separator: ", "))
+            WHERE task_key = ? AND state = \(row.task.state.literal)
+            """)
+        try statement.execute(binding: changed.map { after[$0] } + [.integer(row.key)])
         precondition(db.changesCount == 1, "a row changed inside our own transaction")
     }
 
-    static func row(of id: TaskID, in db: Database) throws -> TaskRow? {
+    static func row(of id: TaskID, in db: Database, _ prepared: PreparedStatements) throws -> TaskRow? {
         try TaskRow.fetchOne(
-            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE id = ?"), arguments: [id.text])
+            prepared(.taskByID, in: db, "SELECT \(TaskRow.columns) FROM task WHERE id = ?"), binding: .text(id.text))
     }
 
     private static func attempted(
@@ -122,7 +125,7 @@ extension SQLiteTaskStore {
                     WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
                     AND attempt_started_at_ms BETWEEN ? AND ? ORDER BY task_key
                     """),
-            arguments: [service, window.lowerBound.milliseconds, window.upperBound.milliseconds]
+            binding: [.text(service), ColumnValue(window.lowerBound), ColumnValue(window.upperBound)]
         ).map(\.stored)
     }
 }

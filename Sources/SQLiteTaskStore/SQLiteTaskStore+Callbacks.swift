@@ -12,7 +12,7 @@ extension SQLiteTaskStore {
                     sql: """
                         SELECT \(TaskRow.columns), token.attempt, token.deliveries, token.had_final, token.digest
                         FROM callback_token AS token JOIN task USING (task_key) WHERE token.digest = ?
-                        """), arguments: [Data(digest.bytes)])
+                        """), binding: .blob(digest.bytes))
             // The index has compared bytes until they differed; what is said about a token rests on all of them.
             guard let found, found.digest == digest else { return nil }
             return found.owner

@@ -53,7 +53,7 @@ extension SQLiteTaskStore {
                 """
                 endpoint = ? AND state = 'queued' AND \(due) <= ? AND (deadline_ms IS NULL OR deadline_ms > ?)
                 ORDER BY priority DESC, task_key LIMIT ?
-                """, [endpoint.text, now.milliseconds, now.milliseconds, limit], in: db)
+                """, [.text(endpoint.text), ColumnValue(now), ColumnValue(now), ColumnValue(limit)], in: db)
         }
     }
 
@@ -112,14 +112,12 @@ extension SQLiteTaskStore {
             // Skipped by their ids before their rows are read; as one argument, so that the statement is the same for any
             // number of them.
             let skipped = excluding.isEmpty ? "" : "AND id NOT IN (SELECT value FROM json_each(?))"
-            var arguments: StatementArguments = [service, time.milliseconds]
-            if !excluding.isEmpty {
-                arguments += [JSONValue.array(excluding.map { .string($0.text) }).text]
-            }
-            arguments += [limit]
+            var values: [ColumnValue] = [.text(service), ColumnValue(time)]
+            if !excluding.isEmpty { values.append(.text(JSONValue.array(excluding.map { .string($0.text) }).text)) }
+            values.append(ColumnValue(limit))
             return try Self.tasks(
                 "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? \(skipped) ORDER BY next_due_at_ms LIMIT ?",
-                arguments, in: db)
+                values, in: db)
         }
     }
 
@@ -137,7 +135,7 @@ extension SQLiteTaskStore {
 
     package func tasks(in state: TaskState, limit: Int) async throws(TaskStoreError) -> [TrackedTask] {
         try await readOnce { db in
-            try Self.tasks("state = \(state.literal) ORDER BY task_key LIMIT ?", [limit], in: db)
+            try Self.tasks("state = \(state.literal) ORDER BY task_key LIMIT ?", [ColumnValue(limit)], in: db)
         }
     }
 
@@ -166,12 +164,14 @@ extension SQLiteTaskStore {
     package func acceptedNeighbour(
         of id: TaskID, within span: Duration
     ) async throws(TaskStoreError) -> TrackedTask? {
-        try await read { db in
-            guard let row = try Self.row(of: id, in: db), let start = row.task.attempt?.startedAt else { return nil }
+        try await read { db, prepared in
+            guard let row = try Self.row(of: id, in: db, prepared), let start = row.task.attempt?.startedAt else {
+                return nil
+            }
             let endpoint = row.task.endpoint.text
             // At most a hundred on either side: nearness in the order of arrival is nearness in time, nearly.
             let near = try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
-                try Self.tasks("endpoint = ? AND \(side) LIMIT 100", [endpoint, row.key], in: db)
+                try Self.tasks("endpoint = ? AND \(side) LIMIT 100", [.text(endpoint), .integer(row.key)], in: db)
             }
             // Of an id that only a person has named nobody knows whether it is there, until the provider has shown it.
             return near.filter { $0.remoteID != nil && $0.attempt != nil && $0.submittedAt != nil }
@@ -190,7 +190,7 @@ extension SQLiteTaskStore {
                 """
                 deadline_ms <= ? AND next_due_at_ms IS NOT NULL AND +state IN ('queued', 'running')
                 ORDER BY deadline_ms LIMIT ?
-                """, [now.milliseconds, limit], in: db)
+                """, [ColumnValue(now), ColumnValue(limit)], in: db)
         }
     }
 
@@ -207,10 +207,10 @@ extension SQLiteTaskStore {
     }
 
     private static func tasks(
-        _ condition: String, _ arguments: StatementArguments, in db: Database
+        _ condition: String, _ values: [ColumnValue], in db: Database
     ) throws -> [TrackedTask] {
         try TaskRow.fetchAll(
-            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), arguments: arguments
+            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), binding: values
         ).map(\.task)
     }
 }

@@ -6,18 +6,18 @@ import VerbatimJSON
 
 extension SQLiteTaskStore {
     package func insert(_ submission: NewTask) async throws(TaskStoreError) -> Insertion {
-        let counter = writer.counter
-        return try await write { db in try Self.insert(submission, counting: counter, in: db) }
+        let writer = writer
+        return try await write { db in try Self.insert(submission, by: writer, in: db) }
     }
 
     package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [Insertion] {
         guard !submissions.isEmpty else { return [] }
-        let counter = writer.counter
-        return try await write { db in try submissions.map { try Self.insert($0, counting: counter, in: db) } }
+        let writer = writer
+        return try await write { db in try submissions.map { try Self.insert($0, by: writer, in: db) } }
     }
 
     private static func insert(
-        _ submission: NewTask, counting counter: TaskCounter, in db: Database
+        _ submission: NewTask, by writer: GroupCommit, in db: Database
     ) throws -> Insertion {
         if let key = submission.idempotencyKey, let use = try use(of: key, in: db) { return use }
         let task = submission.task
@@ -27,8 +27,8 @@ extension SQLiteTaskStore {
         {
             return .remoteIDInUse(by: owner)
         }
-        try insert(task, payload: submission.payload, in: db)
-        counter.move(task.endpoint, from: nil, to: task.state)
+        try insert(task, payload: submission.payload, by: writer, in: db)
+        writer.counter.move(task.endpoint, from: nil, to: task.state)
         if let key = submission.idempotencyKey {
             try db.cachedStatement(
                 sql: "INSERT INTO idempotency_key (key, task_id, fingerprint, created_at_ms) VALUES (?, ?, ?, ?)"
@@ -48,13 +48,15 @@ extension SQLiteTaskStore {
         return "INSERT INTO task (\(names.joined(separator: ", "))) VALUES (\(marks))"
     }()
 
-    private static func insert(_ task: TrackedTask, payload: TaskPayload, in db: Database) throws {
+    private static func insert(
+        _ task: TrackedTask, payload: TaskPayload, by writer: GroupCommit, in db: Database
+    ) throws {
         let fixed: [ColumnValue] = [
             .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service), ColumnValue(task.priority),
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
             ColumnValue(task.model), ColumnValue(task.hasOwnCallback),
         ]
-        try db.cachedStatement(sql: insertion).execute(binding: fixed + TaskRow.mutableValues(of: task))
+        try writer.prepared(.insertTask, in: db, insertion).execute(binding: fixed + TaskRow.mutableValues(of: task))
         let key = db.lastInsertedRowID
         try db.cachedStatement(sql: "INSERT INTO task_payload (task_key, request, response) VALUES (?, ?, ?)")
             .execute(binding: .integer(key), .text(payload.request.text), ColumnValue(payload.response?.text))

@@ -8,7 +8,7 @@ extension SQLiteTaskStore {
             try LearnedRow.fetchAll(
                 db.cachedStatement(
                     sql: "SELECT \(LearnedRow.columns) FROM learned WHERE endpoint = ? ORDER BY model"),
-                arguments: [endpoint.text]
+                binding: [.text(endpoint.text)]
             ).map(\.learned)
         }
     }
@@ -82,7 +82,7 @@ extension SQLiteTaskStore {
         try LearnedRow.fetchOne(
             db.cachedStatement(
                 sql: "SELECT \(LearnedRow.columns) FROM learned WHERE endpoint = ? AND model = ?"),
-            arguments: [key.endpoint.text, key.model ?? ""]
+            binding: .text(key.endpoint.text), .text(key.model ?? "")
         )?.learned ?? Learned(key: key)
     }
 }

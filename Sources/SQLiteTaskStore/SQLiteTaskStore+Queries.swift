@@ -5,24 +5,26 @@ import VerbatimJSON
 
 extension SQLiteTaskStore {
     package func task(_ id: TaskID) async throws(TaskStoreError) -> TrackedTask? {
-        try await readOnce { db in try Self.row(of: id, in: db)?.task }
+        try await readOnce { db, prepared in try Self.row(of: id, in: db, prepared)?.task }
     }
 
     package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask? {
-        try await readOnce { db in
+        try await readOnce { db, prepared in
             try StoredTaskRow.fetchOne(
-                db.cachedStatement(
-                    sql: """
-                        SELECT \(TaskRow.columns), request, response
-                        FROM task JOIN task_payload USING (task_key) WHERE id = ?
-                        """), arguments: [id.text]
+                prepared(
+                    .taskWithPayload, in: db,
+                    """
+                    SELECT \(TaskRow.columns), request, response
+                    FROM task JOIN task_payload USING (task_key) WHERE id = ?
+                    """), binding: .text(id.text)
             )?.stored
         }
     }
 
     package func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask? {
-        try await read { db in
-            try Self.owner(of: remoteID, service: service, in: db).flatMap { try Self.row(of: $0, in: db)?.task }
+        try await read { db, prepared in
+            try Self.owner(of: remoteID, service: service, in: db)
+                .flatMap { try Self.row(of: $0, in: db, prepared)?.task }
         }
     }
 
@@ -42,7 +44,7 @@ extension SQLiteTaskStore {
         try await readAside { db in
             let query = ListQuery(filter, after: cursor, limit: limit + 1)
             var bytes = 0
-            let rows = try StoredTaskRow.fetch(db.cachedStatement(sql: query.sql), arguments: query.arguments) { row in
+            let rows = try StoredTaskRow.fetch(db.cachedStatement(sql: query.sql), binding: query.values) { row in
                 bytes += row.bytes
                 return bytes > Self.mostBytesPerPage
             }
@@ -93,27 +95,29 @@ extension SQLiteTaskStore {
 /// The statement of a list: first the keys, from indexes, then the rows with their payloads. Written out piece by piece, since every restriction is optional.
 private struct ListQuery {
     let sql: String
-    let arguments: StatementArguments
+    let values: [ColumnValue]
 
     init(_ filter: TaskFilter, after cursor: PageCursor?, limit: Int) {
         var conditions: [String] = []
-        var arguments: [any DatabaseValueConvertible] = []
-        func restrict(_ condition: String, _ values: [any DatabaseValueConvertible]) {
+        var bound: [ColumnValue] = []
+        func restrict(_ condition: String, _ values: [ColumnValue]) {
             conditions.append(condition)
-            arguments += values
+            bound += values
         }
-        if let cursor { restrict("task_key < ?", [cursor.key]) }
+        if let cursor { restrict("task_key < ?", [.integer(cursor.key)]) }
         if !filter.states.isEmpty {
-            restrict("state IN (\(Self.marks(filter.states.count)))", filter.states.map(\.rawValue))
+            restrict("state IN (\(Self.marks(filter.states.count)))", filter.states.map { .text($0.rawValue) })
         }
         if !filter.endpoints.isEmpty {
-            restrict("endpoint IN (\(Self.marks(filter.endpoints.count)))", filter.endpoints.map(\.text))
+            restrict("endpoint IN (\(Self.marks(filter.endpoints.count)))", filter.endpoints.map { .text($0.text) })
         }
         for (name, value) in filter.labels.sorted(by: { $0.key < $1.key }) {
-            restrict("task_key IN (SELECT task_key FROM task_label WHERE name = ? AND value = ?)", [name, value])
+            restrict(
+                "task_key IN (SELECT task_key FROM task_label WHERE name = ? AND value = ?)",
+                [.text(name), .text(value)])
         }
-        if let after = filter.createdAfter { restrict("created_at_ms > ?", [after.milliseconds]) }
-        if let before = filter.createdBefore { restrict("created_at_ms < ?", [before.milliseconds]) }
+        if let after = filter.createdAfter { restrict("created_at_ms > ?", [ColumnValue(after)]) }
+        if let before = filter.createdBefore { restrict("created_at_ms < ?", [ColumnValue(before)]) }
         sql = """
             SELECT \(TaskRow.columns), request, response FROM task JOIN task_payload USING (task_key)
             WHERE task.task_key IN (
@@ -123,7 +127,7 @@ private struct ListQuery {
             )
             ORDER BY task.task_key DESC
             """
-        self.arguments = StatementArguments(arguments + [limit])
+        values = bound + [ColumnValue(limit)]
     }
 
     private static func marks(_ count: Int) -> String {

@@ -69,7 +69,12 @@ package struct SQLiteTaskStore: TaskStore {
     package func close() throws(TaskStoreError) {
         do throws(any Error) {
             try shortReads.close()
-            let emptying = Result { try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) } }
+            let emptying = Result {
+                try pool.writeWithoutTransaction { db in
+                    writer.prepared.discard()
+                    _ = try db.checkpoint(.truncate)
+                }
+            }
             try pool.close()
             try emptying.get()
         } catch {
@@ -95,7 +100,9 @@ package struct SQLiteTaskStore: TaskStore {
     ///
     /// On the caller's own thread: it takes some 20 µs and waits for nothing, while the way to a reader's thread and back
     /// takes several times as long.
-    func read<Value: Sendable>(_ body: (Database) throws -> Value) async throws(TaskStoreError) -> Value {
+    func read<Value: Sendable>(
+        _ body: (Database, PreparedStatements) throws -> Value
+    ) async throws(TaskStoreError) -> Value {
         do {
             return try shortReads.together(body)
         } catch {
@@ -107,6 +114,17 @@ package struct SQLiteTaskStore: TaskStore {
     /// around it, whose own statements take longer than most that they would surround.
     func readOnce<Value: Sendable>(
         _ body: (Database) throws -> Value
+    ) async throws(TaskStoreError) -> Value {
+        do {
+            return try shortReads.once(body)
+        } catch {
+            throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// The same with a hot statement.
+    func readOnce<Value: Sendable>(
+        _ body: (Database, PreparedStatements) throws -> Value
     ) async throws(TaskStoreError) -> Value {
         do {
             return try shortReads.once(body)

@@ -247,7 +247,8 @@ import Testing
                     try String.fetchAll(reader, sql: "SELECT name FROM gate")
                 }
                 return [
-                    try store.shortReads.once(names), try store.shortReads.together(names), try store.pool.read(names),
+                    try store.shortReads.once(names), try store.shortReads.together { db, _ in try names(db) },
+                    try store.pool.read(names),
                 ]
             }
             #expect(seen == [["1"], ["1"], ["1"]])

@@ -38,7 +38,7 @@ import Testing
 
     @Test func `a read that fails gives its connection back`() throws {
         #expect(throws: DatabaseError.self) { try reads.once { db in try db.execute(sql: "DELETE FROM task") } }
-        #expect(throws: DatabaseError.self) { try reads.together { db in try db.execute(sql: "SELECT nonsense") } }
+        #expect(throws: DatabaseError.self) { try reads.together { db, _ in try db.execute(sql: "SELECT nonsense") } }
         #expect(reads.idleCount == 1)
         #expect(try nested(1) == 0)
         try store.close()

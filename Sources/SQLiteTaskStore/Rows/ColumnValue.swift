@@ -30,13 +30,19 @@ extension Statement {
 
     /// Runs the statement once with these values, in the order of its question marks.
     func execute(binding values: [ColumnValue]) throws {
-        // Says to GRDB that the values are seen to, and clears those of the last time.
+        // Says to GRDB that the values are seen to.
         setUncheckedArguments(StatementArguments())
-        for (place, value) in zip(CInt(1)..., values) {
-            let code = value.bind(to: sqliteStatement, at: place)
+        try bind(values)
+        try execute()
+    }
+
+    /// Sets the values of the question marks, in their order; whatever was set the last time is forgotten.
+    func bind(_ values: [ColumnValue]) throws {
+        sqlite3_clear_bindings(sqliteStatement)
+        for place in values.indices {
+            let code = values[place].bind(to: sqliteStatement, at: CInt(place + 1))
             guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
         }
-        try execute()
     }
 }
 

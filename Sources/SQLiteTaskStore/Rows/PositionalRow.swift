@@ -1,4 +1,3 @@
-import FoundationEssentials
 import GRDB
 import GRDBSQLite
 import TaskModel
@@ -6,8 +5,7 @@ import TaskModel
 /// A row that reads its own columns, by position, straight from the statement.
 ///
 /// GRDB's `Row` makes a dictionary of all column names whenever a statement begins, which took longer than all the rest
-/// of reading a task (measured with perf). This goes by GRDB's way for values of one column, which hands out the
-/// statement: the first column must not be null.
+/// of reading a task (measured with perf), and its cursors take as long as SQLite takes to find a row (callgrind).
 protocol PositionalRow {
     /// Reads the columns in the order of the SELECT.
     init(_ columns: inout ColumnReader) throws
@@ -15,30 +13,51 @@ protocol PositionalRow {
 
 extension PositionalRow {
     /// All rows of the statement.
-    static func fetchAll(_ statement: Statement, arguments: StatementArguments) throws -> [Self] {
-        let cursor = try Fetched<Self>.fetchCursor(statement, arguments: arguments)
-        var rows: [Self] = []
-        while let fetched = try cursor.next() { rows.append(try fetched.row.get()) }
-        return rows
+    static func fetchAll(_ statement: Statement, binding values: [ColumnValue]) throws -> [Self] {
+        try fetch(statement, binding: values) { _ in false }
     }
 
-    /// The rows of the statement from the first on, as long as `isEnough` does not say that these will do.
+    /// The rows of the statement from the first on, up to the one of which `isEnough` says that it will do.
     static func fetch(
-        _ statement: Statement, arguments: StatementArguments, until isEnough: (Self) -> Bool
+        _ statement: Statement, binding values: [ColumnValue], until isEnough: (Self) -> Bool
     ) throws -> [Self] {
-        let cursor = try Fetched<Self>.fetchCursor(statement, arguments: arguments)
         var rows: [Self] = []
-        while let fetched = try cursor.next() {
-            let row = try fetched.row.get()
+        try statement.query(binding: values) { columns in
+            let row = try Self(&columns)
             rows.append(row)
-            if isEnough(row) { break }
+            return isEnough(row)
         }
         return rows
     }
 
     /// The first row of the statement; nil where there is none.
-    static func fetchOne(_ statement: Statement, arguments: StatementArguments) throws -> Self? {
-        try Fetched<Self>.fetchCursor(statement, arguments: arguments).next()?.row.get()
+    static func fetchOne(_ statement: Statement, binding values: ColumnValue...) throws -> Self? {
+        var row: Self?
+        try statement.query(binding: values) { columns in
+            row = try Self(&columns)
+            return true
+        }
+        return row
+    }
+}
+
+extension Statement {
+    /// Runs a SELECT row by row, until `body` says that it has had enough.
+    fileprivate func query(binding values: [ColumnValue], _ body: (inout ColumnReader) throws -> Bool) throws {
+        defer { sqlite3_reset(sqliteStatement) }
+        try bind(values)
+        while true {
+            switch sqlite3_step(sqliteStatement) {
+            case SQLITE_ROW:
+                var columns = ColumnReader(sqliteStatement)
+                guard try !body(&columns) else { return }
+            case SQLITE_DONE:
+                return
+            case let code:
+                let message = sqlite3_errmsg(sqlite3_db_handle(sqliteStatement)).map { String(cString: $0) }
+                throw DatabaseError(resultCode: ResultCode(rawValue: code), message: message, sql: sql)
+            }
+        }
     }
 }
 
@@ -95,18 +114,4 @@ struct ColumnReader {
         index += 1
         return nil
     }
-}
-
-/// What GRDB takes for a value of one column.
-private struct Fetched<Content: PositionalRow>: DatabaseValueConvertible, StatementColumnConvertible {
-    let row: Result<Content, any Error>
-
-    init?(sqliteStatement: SQLiteStatement, index: CInt) {
-        var columns = ColumnReader(sqliteStatement)
-        row = Result { try Content(&columns) }
-    }
-
-    // Never written, and never read from anything but a statement.
-    var databaseValue: DatabaseValue { .null }
-    static func fromDatabaseValue(_ value: DatabaseValue) -> Self? { nil }
 }

@@ -74,8 +74,8 @@ struct DiskView {
     func read(after sequence: Int64) throws -> (tasks: [TaskLine], events: [EventLine]) {
         try queue.unsafeRead { db in
             (
-                try TaskLine.fetchAll(db.cachedStatement(sql: Self.tasks), arguments: []),
-                try EventLine.fetchAll(db.cachedStatement(sql: Self.events), arguments: [sequence])
+                try TaskLine.fetchAll(db.cachedStatement(sql: Self.tasks), binding: []),
+                try EventLine.fetchAll(db.cachedStatement(sql: Self.events), binding: [.integer(sequence)])
             )
         }
     }
