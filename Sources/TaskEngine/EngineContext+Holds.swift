@@ -15,36 +15,36 @@ extension EngineContext {
     /// What keeps submissions of an endpoint back for reasons that concern all its tasks; nil if nothing does.
     func hold(on profile: EndpointProfile, at now: Timestamp) -> Hold? {
         guard hasToken(profile.provider) else {
-            let variable = catalog.provider(profile.provider)?.tokenVariable ?? "its token"
+            return .untilChanged(
+                missingTokens[profile.provider] ?? .missingToken(of: profile.provider, variable: "its token"))
+        }
+        return hold(by: .provider, profile.provider, on: profile, at: now)
+            ?? hold(by: .submissions, profile.name.text, on: profile, at: now)
+    }
+
+    private func hold(
+        by kind: StoredGate.Kind, _ name: String, on profile: EndpointProfile, at now: Timestamp
+    ) -> Hold? {
+        let passage = gates.passage(kind, name, at: now)
+        // Nearly always; asked with every submission.
+        if passage == .open { return nil }
+        let what = kind == .provider ? "provider \(name)" : "endpoint \(name)"
+        switch passage {
+        case .open:
+            return nil
+        case .paused(let pause):
             return .untilChanged(
                 TaskFailure(
-                    code: "no_token", message: "There is no token for \(profile.provider).",
-                    hint: "Set \(variable) or \(variable)_FILE and start the daemon again."))
+                    code: pause.code, message: "The \(what) is paused: \(pause.message)",
+                    hint: "`pollux resume \(profile.name)` lets it go on."))
+        case .closed(let until, let error):
+            return .until(
+                until,
+                TaskFailure(
+                    code: "backing_off",
+                    message: "The \(what) is left alone until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")"
+                ))
         }
-        let gates: [(Gates.Passage, String)] = [
-            (self.gates.passage(.provider, profile.provider, at: now), "provider \(profile.provider)"),
-            (self.gates.passage(.submissions, profile.name.text, at: now), "endpoint \(profile.name)"),
-        ]
-        for (passage, what) in gates {
-            switch passage {
-            case .open:
-                continue
-            case .paused(let pause):
-                return .untilChanged(
-                    TaskFailure(
-                        code: pause.code, message: "The \(what) is paused: \(pause.message)",
-                        hint: "`pollux resume \(profile.name)` lets it go on."))
-            case .closed(let until, let error):
-                return .until(
-                    until,
-                    TaskFailure(
-                        code: "backing_off",
-                        message:
-                            "The \(what) is left alone until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")")
-                )
-            }
-        }
-        return nil
     }
 
     /// How long a paid request of the endpoint may take.
@@ -79,5 +79,14 @@ extension EngineContext {
                 Queued tasks are safe. Mend it, then `pollux resume` any of its endpoints.
                 """)
         }
+    }
+}
+
+extension TaskFailure {
+    /// What a task of a provider without credentials waits for.
+    static func missingToken(of provider: String, variable: String) -> TaskFailure {
+        TaskFailure(
+            code: "no_token", message: "There is no token for \(provider).",
+            hint: "Set \(variable) or \(variable)_FILE and start the daemon again.")
     }
 }

@@ -23,6 +23,8 @@ package struct EngineContext: Sendable {
     package let callbacks: CallbackWatch?
     /// What providers sign callbacks with, by their names; where there is none, signatures are not checked.
     let callbackSecrets: [String: String]
+    /// What a task of a provider without credentials waits for, by the provider's name.
+    let missingTokens: [String: TaskFailure]
     /// Told when a point is passed at which tests kill the daemon; nothing in a release build.
     package let passed: @Sendable (CrashPoint) -> Void
 
@@ -62,6 +64,9 @@ package struct EngineContext: Sendable {
         self.logger = logger
         self.passed = passed
         self.callbackSecrets = callbackSecrets
+        missingTokens = Dictionary(
+            catalog.providers.map { ($0.name, .missingToken(of: $0.name, variable: $0.tokenVariable)) }
+        ) { first, _ in first }
         callbacks = publicURL.map { CallbackWatch(publicURL: $0) }
         gates = Gates(
             try await store.gates(), at: time.now(), store: store, backoff: backoff, random: random, logger: logger)

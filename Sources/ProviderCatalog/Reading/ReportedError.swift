@@ -21,8 +21,9 @@ struct ReportedError: Hashable {
     /// Reads the error that an object reports about itself; nil where it reports none.
     init?(in object: JSONObject) {
         let claimed = object["status"]?.number.flatMap(HTTPStatus.init).flatMap { $0.isError ? $0.code : nil }
-        let beside = Self.words(object["message"]) ?? Self.words(object["detail"])
         let code = Self.text(object["code"])
+        // Read only where it matters: nearly every record reports no error, and each is asked several times.
+        var beside: String? { Self.words(object["message"]) ?? Self.words(object["detail"]) }
         switch object["error"] {
         case .object(let error) where !error.isEmpty:
             self.init(
@@ -34,8 +35,8 @@ struct ReportedError: Hashable {
         case .some(let error) where !Self.isNoError(error):
             self.init(form: .text, code: code, message: Self.words(error) ?? beside, httpStatus: claimed)
         case nil, .some:
-            if code != nil && beside != nil {
-                self.init(form: .object, code: code, message: beside, httpStatus: claimed)
+            if code != nil, let words = beside {
+                self.init(form: .object, code: code, message: words, httpStatus: claimed)
             } else if claimed != nil {
                 self.init(form: .status, code: nil, message: beside, httpStatus: claimed)
             } else {

@@ -21,7 +21,8 @@ struct PollPlanner {
             } else if let due = first.nextDueAt, due > now {
                 plan.next = min(plan.next ?? due, due)
             } else {
-                plan.rounds.append(await round(of: [first], profile: group.profile, at: now))
+                let members = await members(for: [first], at: now)
+                plan.rounds.append(round(of: [first], as: members, profile: group.profile))
             }
         }
         return plan
@@ -78,15 +79,7 @@ struct PollPlanner {
     private func planRound(
         of tasks: [TrackedTask], profile: EndpointProfile, into plan: inout PollPlans.Plan, at now: Timestamp
     ) async {
-        var members: [RoundMember] = []
-        for task in tasks {
-            let experience = await context.experiences.experience(of: task.endpoint)
-            members.append(
-                RoundMember(
-                    age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
-                    model: experience.entry(for: task.model).model,
-                    callbackReliability: experience.callbackTrust(of: task), isExpected: task.isCalledBack))
-        }
+        let members = await members(for: tasks, at: now)
         let most = min(profile.batchSize ?? 1, context.limits.batchSize)
         let limit = underWay.batchLimit(of: service, upTo: most)
         // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age. So does
@@ -99,20 +92,38 @@ struct PollPlanner {
             plan.next = min(plan.next ?? due, due)
             return
         }
-        let riders = context.polling.riders(of: members, limit: limit).map { tasks[$0] }
-        plan.rounds.append(await round(of: riders, profile: profile, at: now))
+        let riders = context.polling.riders(of: members, limit: limit)
+        plan.rounds.append(round(of: riders.map { tasks[$0] }, as: riders.map { members[$0] }, profile: profile))
     }
 
-    private func round(of tasks: [TrackedTask], profile: EndpointProfile, at now: Timestamp) async -> PollRound {
-        var priority = 0.0
+    /// What the schedule goes by for each of the tasks.
+    private func members(for tasks: [TrackedTask], at now: Timestamp) async -> [RoundMember] {
+        var experiences: [EndpointName: Experience] = [:]
+        var members: [RoundMember] = []
         for task in tasks {
-            let experience = await context.experiences.experience(of: task.endpoint)
-            let sinceLastPoll = experience.sinceLastPoll(of: task, at: now)
+            let experience: Experience
+            if let known = experiences[task.endpoint] {
+                experience = known
+            } else {
+                experience = await context.experiences.experience(of: task.endpoint)
+                experiences[task.endpoint] = experience
+            }
+            members.append(
+                RoundMember(
+                    age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
+                    model: experience.entry(for: task.model).model,
+                    callbackReliability: experience.callbackTrust(of: task), isExpected: task.isCalledBack))
+        }
+        return members
+    }
+
+    private func round(of tasks: [TrackedTask], as members: [RoundMember], profile: EndpointProfile) -> PollRound {
+        var priority = 0.0
+        for member in members {
             priority += context.polling.priority(
-                age: experience.age(of: task, at: now), sinceLastPoll: sinceLastPoll,
-                model: experience.entry(for: task.model).model)
+                age: member.age, sinceLastPoll: member.sinceLastPoll, model: member.model)
             // It has probably ended, which is as good as a hazard of once a second.
-            if task.isCalledBack { priority += sinceLastPoll.inSeconds * sinceLastPoll.inSeconds }
+            if member.isExpected { priority += member.sinceLastPoll.inSeconds * member.sinceLastPoll.inSeconds }
         }
         return PollRound(service: service, profile: profile, tasks: tasks, priority: priority)
     }

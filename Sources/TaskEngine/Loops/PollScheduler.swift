@@ -25,7 +25,9 @@ package struct PollScheduler: WorkLoop {
         // Each turn of this loop claims at least one round, and a service has few of them under way.
         while !services.isEmpty {
             var ready: [PollRound] = []
-            for service in services {
+            // In any order where nothing else decides, so that no service is always served last.
+            let inTurn = services.count > 1 ? context.random.draw { services.shuffled(using: &$0) } : services
+            for service in inTurn {
                 let plan = try await plan(of: service, at: now)
                 ready += plan.rounds
                 comeBack = min(comeBack, plan.next ?? comeBack)
@@ -44,15 +46,14 @@ package struct PollScheduler: WorkLoop {
         return services
     }
 
-    /// Claims as many rounds as the budgets allow, the most promising first; returns the services that may have more.
+    /// Claims as many rounds as the budgets allow, the most promising first, of equals the first; returns the services that may have more.
     private func claim(
         from ready: [PollRound], into work: inout [PollRound], comeBack: inout Timestamp
     ) -> [String] {
         var claimed: Set<String> = []
         var blocked: Set<String> = []
-        // In any order where nothing else decides, so that no service is always served last.
-        let inOrder = context.random.draw { ready.shuffled(using: &$0) }.sorted { $0.priority > $1.priority }
-        for round in inOrder where !blocked.contains(round.service) {
+        let inOrder = ready.indices.sorted { (ready[$0].priority, $1) > (ready[$1].priority, $0) }
+        for round in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(round.service) {
             guard underWay.rounds(of: round.service) < roundsAllowed(of: round.service) else { continue }
             if let slot = context.slot(for: .queries(round.service), of: round.profile) {
                 comeBack = min(comeBack, slot)

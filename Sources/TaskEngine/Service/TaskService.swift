@@ -57,14 +57,14 @@ package struct TaskService: Sendable {
 
     /// What a submission becomes if nothing is in its way.
     private func newTask(for submission: Submission) throws(TaskServiceError) -> NewTask {
-        let endpoint = try profile(of: submission.endpoint).name
+        let profile = try profile(of: submission.endpoint)
         try check(submission.labels)
-        if let problem = context.catalog.endpoint(endpoint)?.problem(with: submission.request) {
+        if let problem = profile.problem(with: submission.request) {
             throw .invalidField("request.\(problem.field)", problem: problem.problem)
         }
         let now = context.time.now()
         let key = submission.idempotencyKey.map { NewTask.IdempotencyKey(key: $0, fingerprint: submission.fingerprint) }
-        if submission.request["async"] == false, context.catalog.endpoint(endpoint)?.answersOnlyInline == false {
+        if submission.request["async"] == false, !profile.answersOnlyInline {
             throw .invalidField(
                 "request.async",
                 problem:
@@ -72,12 +72,12 @@ package struct TaskService: Sendable {
             )
         }
         var task = TrackedTask(
-            id: newID(at: now), endpoint: endpoint, createdAt: now,
+            id: newID(at: now), endpoint: profile.name, createdAt: now,
             onUncertain: submission.onUncertain ?? context.defaultOnUncertain, labels: submission.labels,
             priority: submission.priority, notBefore: submission.notBefore, deadline: submission.deadline
         )
         .naming(model: submission.request["model"]?.string)
-        task.hasOwnCallback = context.catalog.endpoint(endpoint)?.hasOwnCallback(in: submission.request) ?? false
+        task.hasOwnCallback = profile.hasOwnCallback(in: submission.request)
         return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
     }
 
@@ -107,7 +107,9 @@ package struct TaskService: Sendable {
 
     /// Whether the queue is worth a look: not where it takes a person to let the endpoint's tasks go, who then says so.
     private func mayBeSent(_ task: TrackedTask) -> Bool {
-        guard let profile = context.catalog.endpoint(task.endpoint) else { return false }
+        guard let profile = context.catalog.endpoint(task.endpoint), context.hasToken(profile.provider) else {
+            return false
+        }
         if case .untilChanged = context.hold(on: profile, at: task.createdAt) { return false }
         return true
     }

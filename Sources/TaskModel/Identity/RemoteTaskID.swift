@@ -8,7 +8,9 @@ package struct RemoteTaskID: Sendable, Hashable, CustomStringConvertible {
     /// Takes what the provider gave; nil if empty, longer than 512 bytes or with control characters or spaces, which
     /// no provider uses and which would only be a mistake.
     package init?(_ text: String) {
-        guard 1...512 ~= text.utf8.count, text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else { return nil }
+        var text = text
+        let isPlausible = text.withUTF8 { 1...512 ~= $0.count && $0.allSatisfy { $0 > 0x20 && $0 != 0x7f } }
+        guard isPlausible else { return nil }
         self.text = text
     }
 

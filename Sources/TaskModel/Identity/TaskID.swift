@@ -30,16 +30,9 @@ package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Reads an id as a person or program wrote it, in either case; nil if it is none.
     package init?(_ text: String) {
         guard text.utf8.count == 36 else { return nil }
-        var hasUppercase = false
-        for (index, byte) in text.utf8.enumerated() {
-            if index == 8 || index == 13 || index == 18 || index == 23 {
-                guard byte == UInt8(ascii: "-") else { return nil }
-            } else {
-                let isUppercase = (UInt8(ascii: "A")...UInt8(ascii: "F")).contains(byte)
-                guard isUppercase || Self.isHexadecimal(byte) else { return nil }
-                hasUppercase = hasUppercase || isUppercase
-            }
-        }
+        var text = text
+        // Where every character stands in memory: each row that is read comes by here.
+        guard let hasUppercase = text.withUTF8({ Self.hasUppercase($0) }) else { return nil }
         self.text = hasUppercase ? text.lowercased() : text
     }
 
@@ -54,6 +47,22 @@ package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
     package var description: String { text }
 
     package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+
+    /// Nil where the 36 characters are no id.
+    private static func hasUppercase(_ characters: UnsafeBufferPointer<UInt8>) -> Bool? {
+        var hasUppercase = false
+        for index in characters.indices {
+            let byte = characters[index]
+            if index == 8 || index == 13 || index == 18 || index == 23 {
+                guard byte == UInt8(ascii: "-") else { return nil }
+            } else {
+                let isUppercase = (UInt8(ascii: "A")...UInt8(ascii: "F")).contains(byte)
+                guard isUppercase || isHexadecimal(byte) else { return nil }
+                hasUppercase = hasUppercase || isUppercase
+            }
+        }
+        return hasUppercase
+    }
 
     private static func isHexadecimal(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)

@@ -60,12 +60,17 @@ extension Duration {
 
     /// The span in seconds, with its fraction.
     package var inSeconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+        // Taken apart once: that is a division of 128 bits.
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) * 1e-18
     }
 }
 
 extension Comparable {
     /// The nearest value within the range.
+    ///
+    /// Inlinable, or each use in another room would look the types up as it runs.
+    @inlinable
     package func clamped(to range: ClosedRange<Self>) -> Self {
         min(max(self, range.lowerBound), range.upperBound)
     }
