@@ -52,7 +52,10 @@ package enum LocalAPI {
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: router(service: service, facts: facts, time: time),
-            server: .http1(configuration: .init(idleTimeout: .seconds(75))),
+            server: HTTPServerBuilder { responder in
+                HTTP1OnEventLoop(
+                    base: HTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
+            },
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),

@@ -18,10 +18,16 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
 
     /// The path with its placeholders filled in order, each percent-encoded so that it stays one segment.
     package func path(_ arguments: String...) -> String {
-        var arguments = arguments[...]
-        return rawValue.split(separator: "/", omittingEmptySubsequences: false)
-            .map { $0.first == "{" ? (arguments.popFirst() ?? "").percentEncoded : String($0) }
-            .joined(separator: "/")
+        var path = ""
+        var rest = rawValue.utf8[...]
+        for argument in arguments {
+            guard let open = rest.firstIndex(of: UInt8(ascii: "{")), let close = rest.firstIndex(of: UInt8(ascii: "}"))
+            else { break }
+            path += rawValue[rest.startIndex..<open]
+            path += argument.percentEncoded
+            rest = rest[rest.index(after: close)...]
+        }
+        return path + rawValue[rest.startIndex...]
     }
 }
 

@@ -10,6 +10,8 @@ struct TaskRoutes {
     let service: TaskService
     let time: any TimeSource
 
+    private static let idempotencyKey = HTTPField.Name(HeaderName.idempotencyKey)
+
     func add(to router: Router<APIContext>) {
         router.post(LocalAPIRoute.tasks.routerPath) { request, context in
             try await submit(request, context: context)
@@ -26,11 +28,12 @@ struct TaskRoutes {
 
     private func submit(_ request: Request, context: APIContext) async throws -> Response {
         _ = try QueryReader(request, knowing: [])
-        if (request.headers[.contentType] ?? "").lowercased().hasPrefix(MediaType.jsonLines) {
+        let type = request.mediaType
+        if type.hasPrefix(MediaType.jsonLines) {
             return try BulkSubmission(service: service).answer(to: request, on: context)
         }
-        let key = HTTPField.Name(HeaderName.idempotencyKey).flatMap { request.headers[$0] }
-        let document = try SubmitDocument(json: try await request.json())
+        let document = try SubmitDocument(json: try await request.json(of: type))
+        let key = Self.idempotencyKey.flatMap { request.headers[$0] }
         let (task, isNew) = try await service.submit(try Submission(document, headerKey: key))
         return try await answer(task, isNew: isNew)
     }
@@ -74,9 +77,11 @@ struct TaskRoutes {
         }
         let page = try await service.tasks(
             matching: try filter(query), after: cursor, limit: try query.integer("limit", in: 1...500) ?? 50)
-        var documents: [TaskDocument] = []
-        for stored in page.tasks { documents.append(await service.document(of: stored)) }
-        return Response(json: TaskPage(tasks: documents, nextCursor: page.next?.text).json)
+        return await offEventLoop {
+            var documents: [TaskDocument] = []
+            for stored in page.tasks { documents.append(await service.document(of: stored)) }
+            return Response(json: TaskPage(tasks: documents, nextCursor: page.next?.text).json)
+        }
     }
 
     private func filter(_ query: QueryReader) throws -> TaskFilter {
@@ -121,6 +126,6 @@ struct TaskRoutes {
             // The largest whole number that every JSON reader keeps exactly, as the document says.
             after: Int64(try query.integer("after", in: 0...9_007_199_254_740_991) ?? 0),
             limit: try query.integer("limit", in: 1...1_000) ?? 500)
-        return Response(json: EventPage(events: events.map { EventDocument($0) }).json)
+        return await offEventLoop { Response(json: EventPage(events: events.map { EventDocument($0) }).json) }
     }
 }

@@ -1,0 +1,43 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTesting
+import NIOCore
+import Testing
+
+@testable import LocalAPI
+
+@Suite struct EventLoopTests {
+    private struct Context: RequestContext {
+        var coreContext: CoreRequestContextStorage
+        let eventLoop: any EventLoop
+
+        init(source: ApplicationRequestContextSource) {
+            coreContext = CoreRequestContextStorage(source: source)
+            eventLoop = source.channel.eventLoop
+        }
+    }
+
+    @Test func `a route runs on the event loop of its connection, also after a wait, and off it what takes long`()
+        async throws
+    {
+        let router = Router(context: Context.self)
+        router.get("places") { _, context in
+            var places = [context.eventLoop.inEventLoop]
+            try await Task.sleep(for: .milliseconds(1))
+            places.append(context.eventLoop.inEventLoop)
+            places.append(await offEventLoop { context.eventLoop.inEventLoop })
+            places.append(context.eventLoop.inEventLoop)
+            return "\(places)"
+        }
+        let app = Application(
+            router: router, server: HTTPServerBuilder { HTTP1OnEventLoop(base: HTTP1Channel(responder: $0)) },
+            configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)))
+        try await app.test(.live) { client in
+            for _ in 0..<3 {
+                let answer = try await client.execute(uri: "/places", method: .get)
+                #expect(String(buffer: answer.body) == "[true, true, false, true]")
+            }
+        }
+    }
+}
