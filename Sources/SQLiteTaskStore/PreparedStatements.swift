@@ -18,15 +18,19 @@ enum HotStatement: Hashable {
 /// Unchecked, because a statement may only be used while its connection is: whoever has that has these.
 final class PreparedStatements: @unchecked Sendable {
     private var compiled: [HotStatement: Statement] = [:]
+    private var isDiscarded = false
 
     /// The statement; `sql` is its text, for the first time.
     func callAsFunction(_ hot: HotStatement, in db: Database, _ sql: @autoclosure () -> String) throws -> Statement {
         if let statement = compiled[hot] { return statement }
-        let statement = try db.makeStatement(sql: sql())
-        compiled[hot] = statement
+        let statement = try db.cachedStatement(sql: sql())
+        if !isDiscarded { compiled[hot] = statement }
         return statement
     }
 
-    /// Before the connection is closed, which has to wait for its statements otherwise.
-    func discard() { compiled = [:] }
+    /// Keeps none from now on: a connection cannot be closed while anybody has a statement of it.
+    func discard() {
+        compiled = [:]
+        isDiscarded = true
+    }
 }

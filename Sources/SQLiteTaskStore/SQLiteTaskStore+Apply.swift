@@ -126,7 +126,7 @@ extension SQLiteTaskStore {
                     AND attempt_started_at_ms BETWEEN ? AND ? ORDER BY task_key
                     """),
             binding: [.text(service), ColumnValue(window.lowerBound), ColumnValue(window.upperBound)]
-        ).map(\.stored)
+        ).map { try $0.stored }
     }
 }
 

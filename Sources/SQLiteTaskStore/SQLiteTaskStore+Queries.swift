@@ -9,17 +9,26 @@ extension SQLiteTaskStore {
     }
 
     package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask? {
-        try await readOnce { db, prepared in
+        let row = try await readOnce { db, prepared in
             try StoredTaskRow.fetchOne(
                 prepared(
                     .taskWithPayload, in: db,
                     """
                     SELECT \(TaskRow.columns), request, response
                     FROM task JOIN task_payload USING (task_key) WHERE id = ?
-                    """), binding: .text(id.text)
-            )?.stored
+                    """), binding: .text(id.text))
+        }
+        guard let row else { return nil }
+        do {
+            // A long record is not read on the caller's thread, which may be one on which others wait.
+            return row.bytes < Self.readAtOnce ? try row.stored : try await Task { try row.stored }.value
+        } catch {
+            throw TaskStoreError(translating: error)
         }
     }
+
+    /// Documents of so many bytes are read in less than a millisecond.
+    private static let readAtOnce = 1 << 16
 
     package func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask? {
         try await read { db, prepared in
@@ -51,7 +60,8 @@ extension SQLiteTaskStore {
             let shown = rows.prefix(limit)
             let isWhole = rows.count <= limit && bytes <= Self.mostBytesPerPage
             return TaskListing(
-                tasks: shown.map(\.stored), next: isWhole ? nil : shown.last.map { PageCursor(key: $0.key) })
+                tasks: try shown.map { try $0.stored }, next: isWhole ? nil : shown.last.map { PageCursor(key: $0.key) }
+            )
         }
     }
 

@@ -62,7 +62,7 @@ package struct SQLiteTaskStore: TaskStore {
     /// Once for the process, before its first connection.
     private static let countsNoMemory = pollux_sqlite_count_no_memory() == 0
 
-    /// Closes the file; waits for writes and long reads under way. A short read ends by itself, with its connection.
+    /// Closes the file; waits for the write and the long reads under way. A short read ends by itself, with its connection.
     ///
     /// What is still in the write-ahead log is moved into the file first, so that the file alone is a whole backup.
     /// SQLite does that when a writer closes last, but GRDB closes its readers after it.

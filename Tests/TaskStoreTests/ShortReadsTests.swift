@@ -45,11 +45,14 @@ import Testing
     }
 
     @Test func `after closing nothing is read, and a read under way ends well`() async throws {
-        let count = try reads.once { db in
+        let id = TrackedTask.task(1).id
+        _ = try await store.insert(.new(.task(1)))
+        let found = try reads.once { db, prepared in
+            _ = try SQLiteTaskStore.row(of: id, in: db, prepared)
             try store.close()
-            return try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM task")
+            return try SQLiteTaskStore.row(of: id, in: db, prepared)?.task.id
         }
-        #expect(count == 0)
+        #expect(found == id)
         #expect(reads.idleCount == 0)
         #expect(throws: DatabaseError.self) { try nested(1) }
         await #expect(throws: TaskStoreError.self) { _ = try await store.counts() }

@@ -30,6 +30,10 @@ extension Statement {
 
     /// Runs the statement once with these values, in the order of its question marks.
     func execute(binding values: [ColumnValue]) throws {
+        // Where the last run of the statement failed, this returns its error once more
+        // (https://sqlite.org/c3ref/reset.html), and GRDB takes an error from it for a bug. GRDB's own cache drops such
+        // statements; the hot ones are used again.
+        sqlite3_reset(sqliteStatement)
         // Says to GRDB that the values are seen to.
         setUncheckedArguments(StatementArguments())
         try bind(values)
@@ -38,6 +42,7 @@ extension Statement {
 
     /// Sets the values of the question marks, in their order; whatever was set the last time is forgotten.
     func bind(_ values: [ColumnValue]) throws {
+        assert(values.count == Int(sqlite3_bind_parameter_count(sqliteStatement)), "as many values as question marks")
         sqlite3_clear_bindings(sqliteStatement)
         for place in values.indices {
             let code = values[place].bind(to: sqliteStatement, at: CInt(place + 1))

@@ -127,21 +127,30 @@ extension Row {
     }
 }
 
-/// A task with what was asked for and what came back, behind its columns.
+/// A task with what was asked for and what came back, behind its columns; the documents are still texts.
 struct StoredTaskRow: PositionalRow {
     let key: Int64
-    let stored: StoredTask
     /// How large it is on disk.
     let bytes: Int
+    private let task: TrackedTask
+    private let request: String
+    private let response: String?
 
     init(_ columns: inout ColumnReader) throws {
         let row = try TaskRow(&columns)
-        key = row.key
-        stored = StoredTask(
-            task: row.task,
-            payload: TaskPayload(
-                request: try JSONColumn.read(columns()), response: try columns.optional().map(JSONColumn.read)))
+        (key, task) = (row.key, row.task)
+        (request, response) = (columns(), columns.optional())
         bytes = columns.bytesRead
+    }
+
+    /// The task with its documents.
+    var stored: StoredTask {
+        get throws {
+            StoredTask(
+                task: task,
+                payload: TaskPayload(
+                    request: try JSONColumn.read(request), response: try response.map(JSONColumn.read)))
+        }
     }
 }
 
