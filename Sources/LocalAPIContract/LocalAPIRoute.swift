@@ -19,12 +19,11 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     /// The path with its placeholders filled in order, each percent-encoded so that it stays one segment.
     package func path(_ arguments: String...) -> String {
         var path = ""
+        var arguments = arguments[...]
         var rest = rawValue.utf8[...]
-        for argument in arguments {
-            guard let open = rest.firstIndex(of: UInt8(ascii: "{")), let close = rest.firstIndex(of: UInt8(ascii: "}"))
-            else { break }
+        while let open = rest.firstIndex(of: UInt8(ascii: "{")), let close = rest.firstIndex(of: UInt8(ascii: "}")) {
             path += rawValue[rest.startIndex..<open]
-            path += argument.percentEncoded
+            path += (arguments.popFirst() ?? "").percentEncoded
             rest = rest[rest.index(after: close)...]
         }
         return path + rawValue[rest.startIndex...]

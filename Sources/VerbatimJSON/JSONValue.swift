@@ -56,6 +56,27 @@ extension JSONValue {
         }
     }
 
+    /// Whether its texts and numbers have more bytes than that; looks no further than it must.
+    package func isLonger(than bytes: Int) -> Bool {
+        var left = bytes
+        return !fits(in: &left)
+    }
+
+    private func fits(in left: inout Int) -> Bool {
+        switch self {
+        case .null, .bool: left -= 4
+        case .number(let number): left -= number.digits.utf8.count
+        case .string(let text): left -= text.utf8.count
+        case .array(let elements): for element in elements where !element.fits(in: &left) { return false }
+        case .object(let object):
+            for member in object.members {
+                left -= member.name.utf8.count
+                guard member.value.fits(in: &left) else { return false }
+            }
+        }
+        return left >= 0
+    }
+
     /// Whether both say the same: numbers are compared by value, objects without regard to order.
     ///
     /// A member that is null counts as absent, since providers drop such members when they echo a request.

@@ -1,3 +1,5 @@
+import HTTPTypes
+import Hummingbird
 import LocalAPIContract
 import TaskEngine
 import TaskModel
@@ -50,6 +52,23 @@ extension TaskService {
     /// The task as the socket shows it, with what can be said about it now.
     func document(of stored: StoredTask) async -> TaskDocument {
         TaskDocument(stored, outlook: await outlook(of: stored.task), results: results(of: stored))
+    }
+
+    /// The answer that shows the task; written off the event loop where its record is long.
+    func response(_ status: HTTPResponse.Status = .ok, showing stored: StoredTask, location: String? = nil) async
+        -> Response
+    {
+        guard stored.payload.isLong else {
+            return Response(status, json: await document(of: stored).json, location: location)
+        }
+        return await offEventLoop { Response(status, json: await document(of: stored).json, location: location) }
+    }
+}
+
+extension TaskPayload {
+    /// Whether writing it may take milliseconds.
+    fileprivate var isLong: Bool {
+        request.isLonger(than: LocalAPI.handledAtOnce) || response?.isLonger(than: LocalAPI.handledAtOnce) ?? false
     }
 }
 

@@ -5,7 +5,7 @@ import NIOCore
 /// HTTP/1.1 whose routes run on the event loop of their connection.
 ///
 /// Otherwise each request goes from the loop to Swift's own threads and back, and the two wake-ups cost more than most
-/// answers here do. What takes long leaves the loop, on which other connections wait: ``offEventLoop(_:)``.
+/// answers here do. What may take milliseconds leaves the loop, on which other connections wait: ``offEventLoop(_:)``.
 struct HTTP1OnEventLoop: ServerChildChannel {
     let base: HTTP1Channel
 

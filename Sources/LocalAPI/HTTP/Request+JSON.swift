@@ -25,12 +25,9 @@ extension Request {
             throw Problem.tooLarge
         }
         let body = try await wholeBody()
-        guard body.readableBytes > Self.readAtOnce else { return try JSONValue(line: body.readableBytesView) }
+        guard body.readableBytes > LocalAPI.handledAtOnce else { return try JSONValue(line: body.readableBytesView) }
         return try await offEventLoop { try JSONValue(line: body.readableBytesView) }
     }
-
-    /// A body of so many bytes is read in less than a millisecond.
-    private static let readAtOnce = 1 << 16
 
     private func wholeBody() async throws -> ByteBuffer {
         do {

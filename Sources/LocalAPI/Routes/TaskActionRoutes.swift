@@ -29,6 +29,6 @@ struct TaskActionRoutes {
     }
 
     private func answer(_ stored: StoredTask) async throws -> Response {
-        Response(json: await service.document(of: stored).json)
+        await service.response(showing: stored)
     }
 }

@@ -48,19 +48,18 @@ struct TaskRoutes {
     }
 
     private func answer(_ stored: StoredTask, isNew: Bool) async throws -> Response {
-        Response(
-            isNew ? .created : .ok, json: await service.document(of: stored).json,
-            location: LocalAPIRoute.task.path(stored.task.id.text))
+        await service.response(
+            isNew ? .created : .ok, showing: stored, location: LocalAPIRoute.task.path(stored.task.id.text))
     }
 
     private func show(_ request: Request, id: String, context: APIContext) async throws -> Response {
         let query = try QueryReader(request, knowing: ["wait_seconds"])
         let patience = try query.seconds("wait_seconds", upTo: 300) ?? .zero
         guard patience > .zero else {
-            return Response(json: await service.document(of: try await service.task(id)).json)
+            return await service.response(showing: try await service.task(id))
         }
         return try await context.whileConnected {
-            Response(json: await service.document(of: try await service.task(id, waitingFor: patience)).json)
+            await service.response(showing: try await service.task(id, waitingFor: patience))
         }
     }
 
@@ -122,7 +121,7 @@ struct TaskRoutes {
     private func events(_ request: Request, id: String) async throws -> Response {
         let query = try QueryReader(request, knowing: ["after", "limit"])
         let events = try await service.events(
-            of: try await service.task(id).task.id.text,
+            of: id,
             // The largest whole number that every JSON reader keeps exactly, as the document says.
             after: Int64(try query.integer("after", in: 0...9_007_199_254_740_991) ?? 0),
             limit: try query.integer("limit", in: 1...1_000) ?? 500)

@@ -63,10 +63,13 @@ extension TaskService {
     ) async throws(TaskServiceError) -> [StoredEvent] {
         let id = try await resolveID(text)
         do throws(TaskStoreError) {
-            return try await context.store.events(of: id, after: sequence, limit: limit)
+            if try await context.store.task(id) != nil {
+                return try await context.store.events(of: id, after: sequence, limit: limit)
+            }
         } catch {
             throw .store(error)
         }
+        throw .taskNotFound(text)
     }
 
     /// A whole id as it is, or what the beginning of one stands for.
