@@ -14,6 +14,7 @@ enum Invariant: String, Sendable, CaseIterable {
     case inFlightCap = "no more tasks are in flight than may be"
     case submissionRate = "paid requests keep their distance"
     case pollRate = "status queries keep to the provider's rate"
+    case askedInTime = "in a world that has healed a running task is asked for when it is due"
     case everythingEnds = "in a world that has healed everything ends, or waits for a person and says why"
     case tokenDecides = "a delivery counts if its token is one that went out, and only then"
     case deliveryIsKept = "a delivery that was acknowledged is on disk"

@@ -10,6 +10,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     let catchers: Set<Invariant>
     /// A start leaves alone what a dead daemon was doing.
     var skipsRecovery = false
+    /// Its loops look when they had planned to, whatever they are told.
+    var hearsNoHints = false
     /// A crash loses what is in the write-ahead log.
     var losesLog = false
     var limits: (@Sendable (inout EngineLimits) -> Void)?
@@ -78,6 +80,12 @@ extension Mutant {
         return mutant
     }
 
+    private static var withoutHints: Mutant {
+        var mutant = Mutant("does not hear that there is something to do", caughtBy: [.askedInTime])
+        mutant.hearsNoHints = true
+        return mutant
+    }
+
     private static var withoutLog: Mutant {
         var mutant = Mutant("loses its last commits in a crash", caughtBy: [.acceptedIsNeverLost, .eventsInOrder])
         mutant.losesLog = true
@@ -135,6 +143,7 @@ extension Mutant {
             $0.pollsPerSecond = 1_000
         },
         withoutRecovery,
+        withoutHints,
         breaking(.forgetsPutOff, "never looks again at what it has put off", caughtBy: [.everythingEnds]),
         breaking(.believesCallbacks, "takes a callback's word for an outcome", caughtBy: [.outcomeIsTrue]),
         breaking(.believesAnyToken, "believes any callback token", caughtBy: [.tokenDecides]),

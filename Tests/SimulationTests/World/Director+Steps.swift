@@ -80,7 +80,7 @@ extension Director {
     // MARK: Going on
 
     /// Lets somebody go on, or time pass until somebody can.
-    func go(_ group: inout DiscardingTaskGroup) async {
+    func go(_ group: inout DiscardingTaskGroup) async throws {
         let (steady, wall) = (world.clock.steady, world.clock.now())
         let waiting = world.turnstile.waiting
         let ready = waiting.filter { ticket in
@@ -90,12 +90,12 @@ extension Director {
         let due = loops.indices.filter { index in
             let loop = loops[index]
             guard !loop.isClaiming else { return false }
-            let isNudged = !loop.isDeaf && life?.loops[index].isNudged ?? false
+            let isNudged = !loop.isDeaf && mutant?.hearsNoHints != true && life?.loops[index].isNudged ?? false
             return isNudged || loop.due.steady <= steady || loop.due.wall <= wall
         }
         let deliveries = world.courier.due
         let choices = ready.count + due.count + deliveries.count
-        guard choices > 0 else { return pass(untilSomebodyCan: waiting) }
+        guard choices > 0 else { return try pass(untilSomebodyCan: waiting) }
         let choice = world.dice.roll(0...choices - 1)
         if choice < ready.count {
             await world.turnstile.admit(ready[choice])
@@ -113,7 +113,7 @@ extension Director {
     /// Skips the time in which nothing happens.
     ///
     /// Loops come back at least once a minute; where no row is due before, nothing would come of it.
-    private func pass(untilSomebodyCan waiting: [Turnstile.Ticket]) {
+    private func pass(untilSomebodyCan waiting: [Turnstile.Ticket]) throws {
         let clock = world.clock
         var next = waiting.compactMap(\.notBefore)
         let rows = audit.tasks.filter { !$0.hasEnded }.flatMap { [$0.nextDueAt, $0.deadline] }.compactMap { $0 }
@@ -123,9 +123,27 @@ extension Director {
         if let call = world.courier.nextDue { next.append(call) }
         if healedAt != nil, next.isEmpty { next.append(quietSince + Self.patience) }
         let target = max(next.min() ?? clock.steady + 1_000, clock.steady + 1)
+        try checkPunctuality(at: target)
         clock.advance(toSteady: target)
         // Rows may be due long after the loops would have come back.
         for index in loops.indices where loops[index].due.steady < target { loops[index].due.steady = target }
+    }
+
+    /// How late a query may be where nothing is in its way: less than the minute after which a loop looks by itself, so that
+    /// a hint that got lost shows; more than the provider's rate can delay the few tasks of a history.
+    private static let lateness: Int64 = 20_000
+    /// After so long what the storm has closed is open again.
+    private static let aftermath: Int64 = 70_000
+
+    /// No running task is left waiting while time passes.
+    private func checkPunctuality(at time: Int64) throws {
+        guard let healedAt, world.clock.steady - healedAt > Self.aftermath else { return }
+        for row in audit.tasks where row.state == "running" {
+            guard let due = row.nextDueAt.map({ world.clock.steady(at: Timestamp(milliseconds: $0)) }),
+                time - due > Self.lateness
+            else { continue }
+            throw Violation(.askedInTime, "\(row.id) was due at \(due) ms, and nobody looks before \(time) ms")
+        }
     }
 
     // MARK: After the storm

@@ -153,7 +153,7 @@ final class Director {
             } else if await storm(&group) {
                 return .crashed
             }
-            await go(&group)
+            try await go(&group)
         }
     }
 
