@@ -138,8 +138,13 @@ package enum Daemon {
     private static func run(_ services: [any Service], logger: Logger) async throws(DaemonError) {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .error)
+        // Named, or the group would write out each service by reflection, with the engine and all it knows of every provider:
+        // four fifths of a start (measured with perf).
+        let named = services.map { service in
+            ServiceGroupConfiguration.ServiceConfiguration(service: service, serviceName: "\(type(of: service))")
+        }
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+            services: named, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
         configuration.maximumGracefulShutdownDuration = .seconds(20)
         do {
             try await ServiceGroup(configuration: configuration).run()
