@@ -54,14 +54,16 @@ package enum LocalAPI {
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: router(service: service, facts: facts, time: time),
-            server: HTTPServerBuilder { responder in
-                HTTP1OnEventLoop(
-                    base: HTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
-            },
+            server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),
             onServerRunning: { _ in await onRunning() }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
+    }
+
+    /// How connections are served.
+    static let http = HTTPServerBuilder { responder in
+        HTTP1OnEventLoop(base: HTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
     }
 
     /// All routes; tests drive it without a socket.

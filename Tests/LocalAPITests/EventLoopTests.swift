@@ -1,6 +1,5 @@
 import HTTPTypes
 import Hummingbird
-import HummingbirdCore
 import HummingbirdTesting
 import NIOCore
 import Testing
@@ -31,7 +30,7 @@ import Testing
             return "\(places)"
         }
         let app = Application(
-            router: router, server: HTTPServerBuilder { HTTP1OnEventLoop(base: HTTP1Channel(responder: $0)) },
+            router: router, server: LocalAPI.http,
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)))
         try await app.test(.live) { client in
             for _ in 0..<3 {
