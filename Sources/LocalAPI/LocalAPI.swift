@@ -36,8 +36,6 @@ package struct DaemonFacts: Sendable {
 package enum LocalAPI {
     /// The largest body that is taken.
     package static let maxBodyBytes = 8 << 20
-    /// Documents of so many bytes are read and written in less than a millisecond, so that it may be done on an event loop.
-    static let handledAtOnce = 1 << 16
     /// Connections at once, where the system grants that many; more wait in the kernel's queue.
     package static let maxConnections = 512
 

@@ -21,14 +21,11 @@ extension SQLiteTaskStore {
         guard let row else { return nil }
         do {
             // A long record is not read on the caller's thread, which may be one on which others wait.
-            return row.bytes < Self.readAtOnce ? try row.stored : try await Task { try row.stored }.value
+            return row.bytes <= JSONValue.handledAtOnce ? try row.stored : try await Task { try row.stored }.value
         } catch {
             throw TaskStoreError(translating: error)
         }
     }
-
-    /// Documents of so many bytes are read in less than a millisecond.
-    private static let readAtOnce = 1 << 16
 
     package func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask? {
         try await read { db, prepared in

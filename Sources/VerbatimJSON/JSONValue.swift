@@ -56,15 +56,20 @@ extension JSONValue {
         }
     }
 
-    /// Whether its texts and numbers have more bytes than that; looks no further than it must.
-    package func isLonger(than bytes: Int) -> Bool {
-        var left = bytes
+    /// Longer documents are not read or written where others wait meanwhile, as on an event loop.
+    package static let handledAtOnce = 1 << 16
+
+    /// Whether writing it takes more than ``handledAtOnce`` bytes, roughly; looks no further than it must.
+    package var isLong: Bool {
+        var left = Self.handledAtOnce
         return !fits(in: &left)
     }
 
     private func fits(in left: inout Int) -> Bool {
+        // Quotes, brackets and a comma, so that a list of very many empty things is long as well.
+        left -= 3
         switch self {
-        case .null, .bool: left -= 4
+        case .null, .bool: break
         case .number(let number): left -= number.digits.utf8.count
         case .string(let text): left -= text.utf8.count
         case .array(let elements): for element in elements where !element.fits(in: &left) { return false }

@@ -39,4 +39,15 @@ import VerbatimJSON
         object["a"] = nil
         #expect(JSONValue.object(object).prettyText == "{\n  \"b\": 2,\n  \"c\": \"x\"\n}")
     }
+
+    @Test func `what takes long to write is known by its texts, its numbers or their mere number`() {
+        let most = JSONValue.handledAtOnce
+        #expect(!JSONValue.string(String(repeating: "a", count: most / 2)).isLong)
+        #expect(JSONValue.string(String(repeating: "a", count: most + 1)).isLong)
+        #expect(JSONValue.object(JSONObject([(String(repeating: "n", count: most + 1), .null)])).isLong)
+        #expect(!JSONValue.array(Array(repeating: [], count: most / 8)).isLong)
+        #expect(JSONValue.array(Array(repeating: [], count: most / 2)).isLong)
+        #expect(JSONValue.array(Array(repeating: 123_456_789, count: most / 8)).isLong)
+        #expect(!JSONValue.null.isLong)
+    }
 }

@@ -68,7 +68,7 @@ extension TaskService {
 extension TaskPayload {
     /// Whether writing it may take milliseconds.
     fileprivate var isLong: Bool {
-        request.isLonger(than: LocalAPI.handledAtOnce) || response?.isLonger(than: LocalAPI.handledAtOnce) ?? false
+        request.isLong || response?.isLong ?? false
     }
 }
 

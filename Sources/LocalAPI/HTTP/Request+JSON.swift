@@ -25,7 +25,7 @@ extension Request {
             throw Problem.tooLarge
         }
         let body = try await wholeBody()
-        guard body.readableBytes > LocalAPI.handledAtOnce else { return try JSONValue(line: body.readableBytesView) }
+        guard body.readableBytes > JSONValue.handledAtOnce else { return try JSONValue(line: body.readableBytesView) }
         return try await offEventLoop { try JSONValue(line: body.readableBytesView) }
     }
 
