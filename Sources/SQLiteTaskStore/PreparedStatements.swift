@@ -15,7 +15,9 @@ enum HotStatement: Hashable {
 /// GRDB finds a compiled statement by its text. That of a task's columns has 1,300 characters: to join and hash them takes
 /// a third of what it takes to run the statement (counted with callgrind).
 ///
-/// Unchecked, because a statement may only be used while its connection is: whoever has that has these.
+/// Unchecked, because a statement belongs to its connection's thread and can be in no lock. Whoever uses these has the
+/// connection: ``ShortReads`` lends both together to one reader at a time, and ``GroupCommit`` uses its own on the writer's
+/// queue only.
 final class PreparedStatements: @unchecked Sendable {
     private var compiled: [HotStatement: Statement] = [:]
     private var isDiscarded = false

@@ -115,11 +115,7 @@ package struct SQLiteTaskStore: TaskStore {
     func readOnce<Value: Sendable>(
         _ body: (Database) throws -> Value
     ) async throws(TaskStoreError) -> Value {
-        do {
-            return try shortReads.once(body)
-        } catch {
-            throw TaskStoreError(translating: error)
-        }
+        try await readOnce { db, _ in try body(db) }
     }
 
     /// The same with a hot statement.

@@ -43,7 +43,7 @@ final class ShortReads: Sendable {
 
     /// Without a transaction of its own: each statement sees the moment of its own beginning.
     func once<Value>(_ body: (Database) throws -> Value) throws -> Value {
-        try with { connection in try connection.queue.unsafeRead(body) }
+        try once { db, _ in try body(db) }
     }
 
     /// The same with the connection's hot statements.
