@@ -20,4 +20,17 @@ import Testing
         #expect(error?.message == message)
         #expect(error.map { ExitReport(of: $0).status } == .usage)
     }
+
+    @Test(arguments: [
+        (
+            "prompt=a fox",
+            "\"prompt=a fox\" is one word too many. A field of the request follows -d, as in: -d 'prompt=a fox'"
+        ),
+        ("seed:=7", "\"seed:=7\" is one word too many. A field of the request follows -d, as in: -d 'seed:=7'"),
+        ("fox", "\"fox\" is one word too many."),
+    ])
+    func `a field of the request without its option is told what is missing`(word: String, message: String) {
+        let error = #expect(throws: (any Error).self) { try SubmitCommand.parse(["flux/images", word, "-d", "a=b"]) }
+        #expect(error.map { SubmitCommand.message(for: $0) } == message)
+    }
 }

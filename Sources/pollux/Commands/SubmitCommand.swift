@@ -28,6 +28,10 @@ struct SubmitCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("What to call, as service/operation.", valueName: "endpoint"))
     var endpoint: String?
 
+    /// Only to say what is missing before them: the parser would call them unexpected.
+    @Argument(help: .hidden)
+    var strays: [String] = []
+
     @Option(
         name: [.customShort("d"), .customLong("data")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
@@ -82,6 +86,10 @@ struct SubmitCommand: AsyncParsableCommand {
     var options: GlobalOptions
 
     func validate() throws {
+        if let stray = strays.first {
+            let hint = stray.contains("=") ? " A field of the request follows -d, as in: -d '\(stray)'" : ""
+            throw ValidationError("\"\(stray)\" is one word too many.\(hint)")
+        }
         if batch != nil {
             guard endpoint == nil, data.isEmpty, jsonBody == nil, key == nil, !wait else {
                 throw ValidationError(
