@@ -164,7 +164,7 @@ final class InstantProvider: UpstreamTransport {
         return UpstreamReply(status: 200, body: Array(Self.record(asked?["id"]?.string ?? "").utf8))
     }
 
-    private static func record(_ id: String) -> String {
+    static func record(_ id: String) -> String {
         #"{"id":"\#(id)","created_at":1740969535.333,"request":{"prompt":"A cat"},"response":{"task_id":"\#(id)","status":"processing"}}"#
     }
 }

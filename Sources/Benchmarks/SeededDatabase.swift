@@ -12,6 +12,15 @@ enum SeededDatabase {
         "midjourney/edits", "kling/motion", "kling/lip-sync",
     ].map { $0.replacingOccurrences(of: "%2F", with: "/") }
 
+    /// Makes something of the record that the provider has given of a task so far, and gives of it again.
+    private static func function(
+        _ name: String, _ make: @escaping @Sendable (String) -> any DatabaseValueConvertible
+    ) -> DatabaseFunction {
+        DatabaseFunction(name, argumentCount: 1, pure: true) { values in
+            String.fromDatabaseValue(values[0]).map { make(InstantProvider.record($0)) }
+        }
+    }
+
     /// Due one after another within the minute after `now`, on `kinds` endpoints in turn; neighbours in the file are due
     /// together only if they are not `scattered`.
     static func make(_ path: String, tasks: Int, kinds: Int, now: Timestamp, scattered: Bool = true) throws {
@@ -20,6 +29,8 @@ enum SeededDatabase {
         let queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
+            db.add(function: Self.function("record") { $0 })
+            db.add(function: Self.function("digest") { ResponseColumn(text: $0).digest })
             try db.execute(sql: "CREATE TEMP TABLE kind (number INTEGER PRIMARY KEY, endpoint TEXT, service TEXT)")
             for (number, endpoint) in endpoints.prefix(kinds).enumerated() {
                 try db.execute(
@@ -32,10 +43,11 @@ enum SeededDatabase {
                         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :tasks)
                         INSERT INTO task (
                           id, endpoint, service, state, on_uncertain, remote_id, created_at_ms, submitted_at_ms,
-                          next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms, polls)
+                          next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms, polls, response_digest)
                         SELECT printf('01a20915-%04x-7000-8000-%012x', i >> 16, i), endpoint, service, 'running', 'hold',
                           printf('%08x-0000-4000-8000-%012x', i, i), :now - 60000, :now - 59000,
-                          :now + \(due), 1, :now - 59500, :now - 59000, 3
+                          :now + \(due), 1, :now - 59500, :now - 59000, 3,
+                          digest(printf('%08x-0000-4000-8000-%012x', i, i))
                         FROM n JOIN kind ON number = i % :kinds
                         """,
                     arguments: [
@@ -43,8 +55,10 @@ enum SeededDatabase {
                     ])
                 try db.execute(
                     sql: """
-                        INSERT INTO task_payload (task_key, request)
-                        SELECT task_key, '{"prompt":"A cat sitting on a table, in the style of an old photograph"}' FROM task;
+                        INSERT INTO task_payload (task_key, request, response)
+                        SELECT task_key, '{"prompt":"A cat sitting on a table, in the style of an old photograph"}',
+                          record(remote_id)
+                        FROM task;
                         INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail)
                         SELECT task_key, created_at_ms, 'created', NULL, 'queued', '{}' FROM task;
                         INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail)

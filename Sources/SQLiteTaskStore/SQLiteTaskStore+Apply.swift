@@ -8,8 +8,10 @@ extension SQLiteTaskStore {
         _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
     ) async throws(TaskStoreError) -> TaskChange? {
         let writer = writer
+        let record = event.record.map(ResponseColumn.init)
         return try await write { db in
-            try Self.apply(PlannedEvent(event, for: id, nextDueAt: nextDueAt), at: now, by: writer, in: db)
+            try Self.apply(
+                PlannedEvent(event, for: id, nextDueAt: nextDueAt), bringing: record, at: now, by: writer, in: db)
         }
     }
 
@@ -18,8 +20,12 @@ extension SQLiteTaskStore {
     ) async throws(TaskStoreError) -> [TaskChange] {
         guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
         let writer = writer
+        // Written out here, beside the writer's thread, which everybody waits for.
+        let batch = batch.map { (planned: $0, record: $0.event.record.map(ResponseColumn.init)) }
         return try await write { db in
-            let changes = try batch.compactMap { try Self.apply($0, at: now, by: writer, in: db) }
+            let changes = try batch.compactMap {
+                try Self.apply($0.planned, bringing: $0.record, at: now, by: writer, in: db)
+            }
             try Self.learn(lessons, from: changes, in: db)
             return changes
         }
@@ -44,17 +50,24 @@ extension SQLiteTaskStore {
                 uncertain: try Self.attempted(in: window, state: .uncertain, of: service, from: db),
                 submitting: try Self.attempted(in: window, state: .submitting, of: service, from: db),
                 owned: try candidates.filter { try Self.owner(of: $0, service: service, in: db) != nil })
-            return try decide(view).compactMap { try Self.apply($0, at: now, by: writer, in: db) }
+            return try decide(view).compactMap {
+                try Self.apply($0, bringing: $0.event.record.map(ResponseColumn.init), at: now, by: writer, in: db)
+            }
         }
     }
 
     /// Runs the lifecycle on the row as it is now and writes row, record and log line together.
+    ///
+    /// `record` is what the event brings; it is kept if the lifecycle says so.
     private static func apply(
-        _ planned: PlannedEvent, at now: Timestamp, by writer: GroupCommit, in db: Database
+        _ planned: PlannedEvent, bringing record: ResponseColumn?, at now: Timestamp, by writer: GroupCommit,
+        in db: Database
     ) throws -> TaskChange? {
         guard var row = try row(of: planned.task, in: db, writer.prepared) else { return nil }
         try dropForeignCallbackID(of: &row, in: db)
         let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
+        // The record of a running task is mostly the one that is there already; then its page is not even read.
+        let newRecord = change.response != nil && record?.digest != row.responseDigest ? record : nil
         switch change.transition {
         case .ignore, .refuse:
             guard case .calledBack(let delivery) = planned.event else { return change }
@@ -69,15 +82,13 @@ extension SQLiteTaskStore {
             {
                 throw TaskStoreError.remoteIDInUse(by: owner)
             }
-            try write(change.task, over: row, by: writer, in: db)
+            try write(change.task, responseDigest: newRecord?.digest, over: row, by: writer, in: db)
         }
         writer.counter.move(row.task.endpoint, from: row.task.state, to: change.task.state)
         try keep(planned.event, of: row, leadingTo: change, in: db)
-        if let response = change.response {
-            // The record of a running task is mostly the one that is there already; then its page stays clean.
-            let text = response.text
-            try db.cachedStatement(sql: "UPDATE task_payload SET response = ? WHERE task_key = ? AND response IS NOT ?")
-                .execute(binding: .text(text), .integer(row.key), .text(text))
+        if let newRecord {
+            try db.cachedStatement(sql: "UPDATE task_payload SET response = ? WHERE task_key = ?")
+                .execute(binding: .text(newRecord.text), .integer(row.key))
         }
         if let entry = change.logEntry { try append(entry, of: row.key, in: db) }
         return change
@@ -91,12 +102,13 @@ extension SQLiteTaskStore {
         row.task.callbacks.remoteID = nil
     }
 
-    /// Writes the columns that changed, comparing the state that the change starts from.
+    /// Writes the columns that changed, comparing the state that the change starts from; `responseDigest` is that of a new
+    /// record.
     private static func write(
-        _ task: TrackedTask, over row: TaskRow, by writer: GroupCommit, in db: Database
+        _ task: TrackedTask, responseDigest: Int64? = nil, over row: TaskRow, by writer: GroupCommit, in db: Database
     ) throws {
-        let before = TaskRow.mutableValues(of: row.task)
-        let after = TaskRow.mutableValues(of: task)
+        let before = TaskRow.mutableValues(of: row.task, responseDigest: row.responseDigest)
+        let after = TaskRow.mutableValues(of: task, responseDigest: responseDigest ?? row.responseDigest)
         let changed = after.indices.filter { before[$0] != after[$0] }
         guard !changed.isEmpty else { return }
         let statement = try writer.prepared(

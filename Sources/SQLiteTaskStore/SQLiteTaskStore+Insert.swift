@@ -56,10 +56,12 @@ extension SQLiteTaskStore {
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
             ColumnValue(task.model), ColumnValue(task.hasOwnCallback),
         ]
-        try writer.prepared(.insertTask, in: db, insertion).execute(binding: fixed + TaskRow.mutableValues(of: task))
+        let response = payload.response.map(ResponseColumn.init)
+        try writer.prepared(.insertTask, in: db, insertion)
+            .execute(binding: fixed + TaskRow.mutableValues(of: task, responseDigest: response?.digest))
         let key = db.lastInsertedRowID
         try db.cachedStatement(sql: "INSERT INTO task_payload (task_key, request, response) VALUES (?, ?, ?)")
-            .execute(binding: .integer(key), .text(payload.request.text), ColumnValue(payload.response?.text))
+            .execute(binding: .integer(key), .text(payload.request.text), ColumnValue(response?.text))
         for (name, value) in task.labels {
             try db.cachedStatement(sql: "INSERT INTO task_label (task_key, name, value) VALUES (?, ?, ?)")
                 .execute(arguments: [key, name, value])

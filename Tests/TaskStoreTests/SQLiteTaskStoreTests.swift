@@ -384,6 +384,30 @@ import VerbatimJSON
         try next.close()
     }
 
+    @Test func `a record that is kept already is not even looked at`() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
+        let traced = Statements()
+        try await store.pool.writeWithoutTransaction { db in
+            db.trace(options: .statement) { event in
+                if case .statement(let statement) = event { traced.add(statement.sql) }
+            }
+        }
+        let task = TrackedTask.task(1, state: .running)
+        _ = try await store.insert(.new(task, response: ["progress": 1]))
+        func touches(_ observation: Observation) async throws -> Int {
+            traced.forget()
+            _ = try await store.apply(.observed(observation), to: task.id, at: now, nextDueAt: now)
+            return traced.all.count { $0.contains("task_payload") }
+        }
+        #expect(try await touches(Observation(.pending, record: ["progress": 1])) == 0)
+        #expect(try await touches(Observation(.pending, record: ["progress": 2])) == 1)
+        #expect(try await touches(Observation(.pending, record: ["progress": 2])) == 0)
+        #expect(try await touches(Observation(.succeeded(partial: false), record: ["progress": 100])) == 1)
+        #expect(try await store.taskWithPayload(task.id)?.payload.response == ["progress": 100])
+        try store.close()
+    }
+
     @Test func `inserting and updating a task makes no tables on the way, and is still checked`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
@@ -450,7 +474,8 @@ import VerbatimJSON
                       submitted_at_ms, next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms)
                     VALUES (?1, 'image/make', 'image', 'running', 'hold', 'remote-1', ?2, ?2, ?2, 1, ?2, ?2);
                     """, arguments: [task.id.text, now.milliseconds])
-            try db.execute(sql: "INSERT INTO task_payload (task_key, request) VALUES (1, '{}')")
+            try db.execute(
+                sql: "INSERT INTO task_payload (task_key, request, response) VALUES (1, '{}', '{\"progress\":1}')")
         }
         try queue.close()
         let store = try SQLiteTaskStore.open(path: path)
@@ -459,6 +484,12 @@ import VerbatimJSON
         expected.ageFrom = task.submittedAt
         #expect(try await store.task(task.id) == expected)
         #expect(try await store.learned(of: task.endpoint).isEmpty)
+        // Of the record that is there nobody knows the digest: it is written once more.
+        for progress: JSONValue in [1, 2] {
+            let pending = Observation(.pending, record: ["progress": progress])
+            _ = try await store.apply(.observed(pending), to: task.id, at: now, nextDueAt: now)
+            #expect(try await store.taskWithPayload(task.id)?.payload.response == ["progress": progress])
+        }
         let done = Observation(.succeeded(partial: false), record: [:])
         _ = try await store.apply(.observed(done), to: task.id, at: now + .seconds(1), nextDueAt: nil)
         #expect(try await store.task(task.id)?.state == .succeeded)

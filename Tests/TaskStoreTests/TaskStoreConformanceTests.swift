@@ -124,6 +124,20 @@ import VerbatimJSON
         }
     }
 
+    @Test func `the record that is kept is the latest, though it be one from before`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            let task = TrackedTask.task(1, state: .running)
+            _ = try await store.insert(.new(task))
+            for number: JSONValue in [1, 1, 2, 2, 1] {
+                let record: JSONValue = ["id": "x", "n": number]
+                _ = try await store.apply(
+                    .observed(Observation(.pending, record: record)), to: task.id, at: now, nextDueAt: now)
+                #expect(try await store.taskWithPayload(task.id)?.payload.response == record)
+            }
+            #expect(try await store.task(task.id)?.polls == 5)
+        }
+    }
+
     @Test func `what the state does not allow changes nothing`() async throws {
         try await with { (store: any TaskStore) async throws in
             let task = TrackedTask.task(1)

@@ -18,6 +18,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0005_count_by_commit", bytes: PackageResources._005_count_by_commit_sql),
         EmbeddedMigration(name: "0006_check_without_lists", bytes: PackageResources._006_check_without_lists_sql),
         EmbeddedMigration(name: "0007_doubt_times", bytes: PackageResources._007_doubt_times_sql),
+        EmbeddedMigration(name: "0008_know_records", bytes: PackageResources._008_know_records_sql),
     ]
 }
 

@@ -7,6 +7,8 @@ import TaskStore
 struct TaskRow: PositionalRow {
     let key: Int64
     var task: TrackedTask
+    /// Of the record that is kept; nil where none is, or where an earlier version of the program stored it.
+    let responseDigest: Int64?
 
     /// Every column, for a SELECT; ``init(_:)`` reads them in this order.
     static let columns = """
@@ -19,7 +21,7 @@ struct TaskRow: PositionalRow {
         task.failure_hint, task.resolution, task.model, task.age_from_ms, task.last_pending_at_ms, task.waited_ms,
         task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
-        task.attempt_clock_was_set
+        task.attempt_clock_was_set, task.response_digest
         """.replacing(
             "labels_of_task",
             with:
@@ -67,6 +69,7 @@ struct TaskRow: PositionalRow {
         task.outcomeSource = (next.optional() as String?).flatMap(OutcomeSource.init(rawValue:))
         let clockWasSet: Bool = next()
         task.attempt?.clockWasSet = clockWasSet
+        responseDigest = next.optional()
     }
 
     private static func attempt(number: Int, _ next: inout ColumnReader) -> Attempt? {
@@ -86,7 +89,7 @@ struct TaskRow: PositionalRow {
         return code.map { TaskFailure(code: $0, message: message ?? "", httpStatus: httpStatus, hint: hint) }
     }
 
-    /// What an event can change: the columns, in the order of ``mutableValues(of:)``.
+    /// What an event can change: the columns, in the order of ``mutableValues(of:responseDigest:)``.
     static let mutableColumns = [
         "state", "is_partial", "remote_id", "poll_url", "trace_id",
         "progress", "submitted_at_ms", "started_at_ms", "finished_at_ms", "ended_at_ms",
@@ -95,11 +98,11 @@ struct TaskRow: PositionalRow {
         "first_miss_at_ms", "failure_code", "failure_message", "failure_http_status", "failure_hint",
         "resolution", "age_from_ms", "last_pending_at_ms", "waited_ms", "progress_at_ms", "slow_at_ms",
         "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
-        "outcome_source", "attempt_clock_was_set",
+        "outcome_source", "attempt_clock_was_set", "response_digest",
     ]
 
     /// What an event can change, as it is to be written.
-    static func mutableValues(of task: TrackedTask) -> [ColumnValue] {
+    static func mutableValues(of task: TrackedTask, responseDigest: Int64?) -> [ColumnValue] {
         [
             .text(task.state.rawValue), ColumnValue(task.isPartial), ColumnValue(task.remoteID?.text),
             ColumnValue(task.pollURL), ColumnValue(task.traceID), ColumnValue(task.progress),
@@ -115,7 +118,7 @@ struct TaskRow: PositionalRow {
             ColumnValue(task.attempt?.callback?.bytes), ColumnValue(task.callbacks.count),
             ColumnValue(task.callbacks.remoteID?.text), ColumnValue(task.callbacks.latestAt),
             ColumnValue(task.callbacks.finalAt), ColumnValue(task.outcomeSource?.rawValue),
-            ColumnValue(task.attempt?.clockWasSet ?? false),
+            ColumnValue(task.attempt?.clockWasSet ?? false), ColumnValue(responseDigest),
         ]
     }
 }
