@@ -5,6 +5,7 @@ import SQLiteTaskStore
 import Synchronization
 import TaskEngine
 import TaskModel
+import TaskTesting
 import Testing
 import VerbatimJSON
 
@@ -58,14 +59,14 @@ private struct World {
     let time = SetTime()
     let provider = Parrot()
     let warnings: Warnings
+    private let directory: TemporaryDirectory
 
     init() async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "pollux-odd-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        directory = try TemporaryDirectory()
         let warnings = Warnings()
         self.warnings = warnings
         let context = try await EngineContext(
-            store: try SQLiteTaskStore.open(path: folder.appending(path: "pollux.sqlite").path()),
+            store: try SQLiteTaskStore.open(path: directory.file("pollux.sqlite")),
             catalog: try ProviderCatalog.builtIn(), transport: provider, hasToken: { _ in true }, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in Recorder(warnings: warnings) })

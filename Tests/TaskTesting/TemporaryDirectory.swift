@@ -1,6 +1,15 @@
 import FoundationEssentials
+import Synchronization
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
-/// A directory of a test's own, removed when the test is over.
+/// A directory of a test's own, removed when the test is over; or, where the test's parts hold each other for good, when
+/// the tests are.
 package final class TemporaryDirectory: Sendable {
     package let path: String
 
@@ -10,13 +19,24 @@ package final class TemporaryDirectory: Sendable {
         path = FileManager.default.temporaryDirectory.path + "/pollux-test-" + String(random.next(), radix: 36)
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        Self.remaining.withLock { [path] remaining in
+            if remaining == nil { atexit { TemporaryDirectory.removeRemaining() } }
+            remaining = (remaining ?? []).union([path])
+        }
     }
 
     /// The path of a file in it.
     package func file(_ name: String) -> String { path + "/" + name }
 
-    deinit {
-        // A test's leftovers are nobody's problem.
-        try? FileManager.default.removeItem(atPath: path)
+    deinit { Self.remove([path]) }
+
+    private static let remaining = Mutex<Set<String>?>(nil)
+
+    private static func removeRemaining() { remove(remaining.withLock { $0 ?? [] }) }
+
+    /// A test's leftovers are nobody's problem.
+    private static func remove(_ paths: Set<String>) {
+        for path in paths { try? FileManager.default.removeItem(atPath: path) }
+        remaining.withLock { $0?.subtract(paths) }
     }
 }
