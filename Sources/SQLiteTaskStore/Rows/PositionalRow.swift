@@ -106,6 +106,15 @@ struct ColumnReader {
     mutating func optional() -> String? { isNull ? skip() : self() }
     mutating func optional() -> [UInt8]? { isNull ? skip() : self() }
 
+    /// Nil where it is none.
+    mutating func taskID() -> TaskID? {
+        defer { index += 1 }
+        let start = sqlite3_column_text(statement, index)
+        let count = Int(sqlite3_column_bytes(statement, index))
+        bytesRead += count
+        return TaskID(characters: UnsafeBufferPointer(start: start, count: count))
+    }
+
     mutating func time() -> Timestamp? { (optional() as Int64?).map(Timestamp.init(milliseconds:)) }
 
     private var isNull: Bool { sqlite3_column_type(statement, index) == SQLITE_NULL }

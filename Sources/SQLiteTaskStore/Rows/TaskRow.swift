@@ -30,10 +30,11 @@ struct TaskRow: PositionalRow {
 
     init(_ next: inout ColumnReader) throws {
         key = next()
-        let text: (id: String, endpoint: String, state: String, onUncertain: String) = (next(), next(), next(), next())
-        guard let id = TaskID(text.id), let endpoint = EndpointName(text.endpoint),
+        let id = next.taskID()
+        let text: (endpoint: String, state: String, onUncertain: String) = (next(), next(), next())
+        guard let id, let endpoint = EndpointName(text.endpoint),
             let state = TaskState(rawValue: text.state), let onUncertain = UncertainPolicy(rawValue: text.onUncertain)
-        else { throw TaskStoreError.damaged("the row of task \(text.id) cannot be read") }
+        else { throw TaskStoreError.damaged("the row of task \(id?.text ?? "with key \(key)") cannot be read") }
         task = TrackedTask(
             id: id, endpoint: endpoint, state: state, createdAt: Timestamp(milliseconds: next()),
             onUncertain: onUncertain, labels: try LabelsColumn.read(next()), priority: next(), notBefore: next.time(),

@@ -2,69 +2,79 @@
 ///
 /// Written in lower case with hyphens.
 package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    /// The 36 characters.
-    package let text: String
+    // As two words: ids are compared and hashed far more often than they are written.
+    private let high: UInt64
+    private let low: UInt64
 
     /// Makes a new id from the time and 74 random bits.
     package init(at now: Timestamp, using random: inout some RandomNumberGenerator) {
         let time = UInt64(clamping: now.milliseconds) & 0xffff_ffff_ffff
         // Whole words of the generator, of which bits are masked off: a range would have to be drawn for.
-        let high = time << 16 | 0x7000 | random.next() & 0xfff
-        let low = 0x8000_0000_0000_0000 | random.next() & 0x3fff_ffff_ffff_ffff
-        text = String(unsafeUninitializedCapacity: 36) { characters in
-            var place = 0
-            for nibble in 0..<32 {
-                if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
-                    characters[place] = UInt8(ascii: "-")
-                    place += 1
-                }
-                let word = nibble < 16 ? high : low
-                let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (nibble & 15)) & 0xf)
-                characters[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-                place += 1
-            }
-            return place
-        }
+        high = time << 16 | 0x7000 | random.next() & 0xfff
+        low = 0x8000_0000_0000_0000 | random.next() & 0x3fff_ffff_ffff_ffff
     }
 
     /// Reads an id as a person or program wrote it, in either case; nil if it is none.
     package init?(_ text: String) {
-        guard text.utf8.count == 36 else { return nil }
         var text = text
-        // Where every character stands in memory: each row that is read comes by here.
-        guard let hasUppercase = text.withUTF8({ Self.hasUppercase($0) }) else { return nil }
-        self.text = hasUppercase ? text.lowercased() : text
+        guard let id = text.withUTF8({ TaskID(characters: $0) }) else { return nil }
+        self = id
+    }
+
+    /// The same from the characters as they stand in memory.
+    package init?(characters: UnsafeBufferPointer<UInt8>) {
+        guard characters.count == 36 else { return nil }
+        var words = (high: UInt64(0), low: UInt64(0))
+        for index in characters.indices {
+            let byte = characters[index]
+            if Self.isHyphen(at: index) {
+                guard byte == UInt8(ascii: "-") else { return nil }
+            } else {
+                guard let digit = Self.hexadecimal(byte) else { return nil }
+                words = (words.high << 4 | words.low >> 60, words.low << 4 | digit)
+            }
+        }
+        (high, low) = words
+    }
+
+    /// The 36 characters.
+    package var text: String {
+        String(unsafeUninitializedCapacity: 36) { characters in
+            var nibble: UInt64 = 0
+            for index in 0..<36 {
+                if Self.isHyphen(at: index) {
+                    characters[index] = UInt8(ascii: "-")
+                } else {
+                    let word = nibble < 16 ? high : low
+                    let digit = UInt8(truncatingIfNeeded: word >> (60 - 4 * (nibble & 15)) & 0xf)
+                    characters[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                    nibble += 1
+                }
+            }
+            return 36
+        }
     }
 
     /// Whether a text could be the beginning of an id, hyphens included.
     package static func isPrefix(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 36
-            && text.lowercased().utf8.enumerated().allSatisfy { index, byte in
-                [8, 13, 18, 23].contains(index) ? byte == UInt8(ascii: "-") : isHexadecimal(byte)
+            && text.utf8.enumerated().allSatisfy { index, byte in
+                isHyphen(at: index) ? byte == UInt8(ascii: "-") : hexadecimal(byte) != nil
             }
     }
 
     package var description: String { text }
 
-    package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+    package static func < (left: Self, right: Self) -> Bool { (left.high, left.low) < (right.high, right.low) }
 
-    /// Nil where the 36 characters are no id.
-    private static func hasUppercase(_ characters: UnsafeBufferPointer<UInt8>) -> Bool? {
-        var hasUppercase = false
-        for index in characters.indices {
-            let byte = characters[index]
-            if index == 8 || index == 13 || index == 18 || index == 23 {
-                guard byte == UInt8(ascii: "-") else { return nil }
-            } else {
-                let isUppercase = (UInt8(ascii: "A")...UInt8(ascii: "F")).contains(byte)
-                guard isUppercase || isHexadecimal(byte) else { return nil }
-                hasUppercase = hasUppercase || isUppercase
-            }
+    private static func isHyphen(at index: Int) -> Bool { index == 8 || index == 13 || index == 18 || index == 23 }
+
+    private static func hexadecimal(_ byte: UInt8) -> UInt64? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a")) + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(byte - UInt8(ascii: "A")) + 10
+        default: nil
         }
-        return hasUppercase
-    }
-
-    private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
     }
 }
