@@ -4,6 +4,7 @@ import TaskModel
 /// A statement that runs with nearly every request.
 enum HotStatement: Hashable {
     case taskByID
+    case taskByKey
     case taskWithPayload
     case insertTask
     /// Changes these of ``TaskRow/mutableColumns``, a bit for each, of a task in that state.

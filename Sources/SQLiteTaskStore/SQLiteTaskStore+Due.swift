@@ -1,7 +1,6 @@
 import GRDB
 package import TaskModel
 package import TaskStore
-import VerbatimJSON
 
 extension SQLiteTaskStore {
     package func counts() async throws(TaskStoreError) -> [TaskCount] {
@@ -108,16 +107,33 @@ extension SQLiteTaskStore {
     package func due(
         in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
-        try await readOnce { db in
-            // Skipped by their ids before their rows are read; as one argument, so that the statement is the same for any
-            // number of them.
-            let skipped = excluding.isEmpty ? "" : "AND id NOT IN (SELECT value FROM json_each(?))"
-            var values: [ColumnValue] = [.text(service), ColumnValue(time)]
-            if !excluding.isEmpty { values.append(.text(JSONValue.array(excluding.map { .string($0.text) }).text)) }
-            values.append(ColumnValue(limit))
-            return try Self.tasks(
-                "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? \(skipped) ORDER BY next_due_at_ms LIMIT ?",
-                values, in: db)
+        guard !excluding.isEmpty else {
+            return try await readOnce { db in
+                try Self.tasks(
+                    "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms LIMIT ?",
+                    [.text(service), ColumnValue(time), ColumnValue(limit)], in: db)
+            }
+        }
+        // Those that are left out stand in front, being under way; only the others' rows are read whole.
+        return try await read { db, prepared in
+            var free: [Int64] = []
+            _ = try DueRow.fetch(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task_key, id FROM task
+                        WHERE service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms
+                        LIMIT ?
+                        """),
+                binding: [.text(service), ColumnValue(time), ColumnValue(limit + excluding.count)]
+            ) { row in
+                if !excluding.contains(row.id) { free.append(row.key) }
+                return free.count >= limit
+            }
+            return try free.prefix(limit).compactMap { key in
+                try TaskRow.fetchOne(
+                    prepared(.taskByKey, in: db, "SELECT \(TaskRow.columns) FROM task WHERE task_key = ?"),
+                    binding: .integer(key))?.task
+            }
         }
     }
 
@@ -212,5 +228,17 @@ extension SQLiteTaskStore {
         try TaskRow.fetchAll(
             db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), binding: values
         ).map(\.task)
+    }
+}
+
+/// A task that is due, without what it is.
+private struct DueRow: PositionalRow {
+    let key: Int64
+    let id: TaskID
+
+    init(_ next: inout ColumnReader) throws {
+        key = next()
+        guard let id = next.taskID() else { throw TaskStoreError.damaged("the row with key \(key) has no id") }
+        self.id = id
     }
 }
