@@ -30,7 +30,7 @@ enum SeededDatabase {
         try queue.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
             db.add(function: Self.function("record") { $0 })
-            db.add(function: Self.function("digest") { ResponseColumn(text: $0).digest })
+            db.add(function: Self.function("digest") { ResponseColumn(utf8: Array($0.utf8)).digest })
             try db.execute(sql: "CREATE TEMP TABLE kind (number INTEGER PRIMARY KEY, endpoint TEXT, service TEXT)")
             for (number, endpoint) in endpoints.prefix(kinds).enumerated() {
                 try db.execute(

@@ -8,7 +8,7 @@ extension SQLiteTaskStore {
         _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
     ) async throws(TaskStoreError) -> TaskChange? {
         let writer = writer
-        let record = event.record.map(ResponseColumn.init)
+        let record = event.recordToKeep.map(ResponseColumn.init)
         return try await write { db in
             try Self.apply(
                 PlannedEvent(event, for: id, nextDueAt: nextDueAt), bringing: record, at: now, by: writer, in: db)
@@ -21,7 +21,7 @@ extension SQLiteTaskStore {
         guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
         let writer = writer
         // Written out here, beside the writer's thread, which everybody waits for.
-        let batch = batch.map { (planned: $0, record: $0.event.record.map(ResponseColumn.init)) }
+        let batch = batch.map { (planned: $0, record: $0.event.recordToKeep.map(ResponseColumn.init)) }
         return try await write { db in
             let changes = try batch.compactMap {
                 try Self.apply($0.planned, bringing: $0.record, at: now, by: writer, in: db)
@@ -51,14 +51,14 @@ extension SQLiteTaskStore {
                 submitting: try Self.attempted(in: window, state: .submitting, of: service, from: db),
                 owned: try candidates.filter { try Self.owner(of: $0, service: service, in: db) != nil })
             return try decide(view).compactMap {
-                try Self.apply($0, bringing: $0.event.record.map(ResponseColumn.init), at: now, by: writer, in: db)
+                try Self.apply($0, bringing: nil, at: now, by: writer, in: db)
             }
         }
     }
 
     /// Runs the lifecycle on the row as it is now and writes row, record and log line together.
     ///
-    /// `record` is what the event brings; it is kept if the lifecycle says so.
+    /// `record` is what the event brings, if that was made ready; the lifecycle says whether it is kept.
     private static func apply(
         _ planned: PlannedEvent, bringing record: ResponseColumn?, at now: Timestamp, by writer: GroupCommit,
         in db: Database
@@ -66,8 +66,9 @@ extension SQLiteTaskStore {
         guard var row = try row(of: planned.task, in: db, writer.prepared) else { return nil }
         try dropForeignCallbackID(of: &row, in: db)
         let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
+        var newRecord = change.response.map { record ?? ResponseColumn($0) }
         // The record of a running task is mostly the one that is there already; then its page is not even read.
-        let newRecord = change.response != nil && record?.digest != row.responseDigest ? record : nil
+        if change.transition == .update, newRecord?.digest == row.responseDigest { newRecord = nil }
         switch change.transition {
         case .ignore, .refuse:
             guard case .calledBack(let delivery) = planned.event else { return change }

@@ -114,7 +114,7 @@ extension SQLiteTaskStore {
                     [.text(service), ColumnValue(time), ColumnValue(limit)], in: db)
             }
         }
-        // Those that are left out stand in front, being under way; only the others' rows are read whole.
+        // Of the first so many no more than that are left out; only the others' rows are read whole.
         return try await read { db, prepared in
             var free: [Int64] = []
             _ = try DueRow.fetch(
@@ -238,7 +238,9 @@ private struct DueRow: PositionalRow {
 
     init(_ next: inout ColumnReader) throws {
         key = next()
-        guard let id = next.taskID() else { throw TaskStoreError.damaged("the row with key \(key) has no id") }
+        guard let id = next.taskID() else {
+            throw TaskStoreError.damaged("the row of the task with key \(key) cannot be read")
+        }
         self.id = id
     }
 }

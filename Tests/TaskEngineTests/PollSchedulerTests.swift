@@ -48,6 +48,32 @@ import VerbatimJSON
         #expect(try await world.sqlite.counts().allSatisfy { $0.state == .succeeded })
     }
 
+    @Test func `of many queries some go out before the others are looked for, and each task is asked about once`()
+        async throws
+    {
+        var limits = EngineLimits()
+        limits.batchSize = 2
+        let services = ["a", "b", "c"].map { "  \($0): {batch_size: 2, listing: none, endpoints: {make: {}}}" }
+        let world = try await EngineWorld(
+            limits: limits,
+            definition: """
+                provider: testing
+                default: true
+                base_url: http://127.0.0.1:1/v1
+                max_requests_per_second: 10000
+                services:
+                \(services.joined(separator: "\n"))
+                """)
+        for number in 0..<24 { try await world.insert(running(number, "\(["a", "b", "c"][number % 3])/make")) }
+        world.provider.play { sent async throws(UpstreamTransportError) in .items(sent.ids.map(Record.succeeded)) }
+        #expect(try await world.engine.scheduler.step() == world.time.now())
+        #expect((8..<12).contains(world.provider.sent.count))
+        #expect(try await world.engine.scheduler.step() > world.time.now())
+        let asked = world.provider.sent.flatMap(\.ids)
+        #expect(asked.count == 24 && Set(asked).count == 24)
+        #expect(try await world.sqlite.counts().allSatisfy { $0.state == .succeeded })
+    }
+
     @Test func `a query names 50 ids at most, and the backlog goes through few at a time`() async throws {
         let world = try await EngineWorld()
         for number in 1...260 { try await world.insert(running(number)) }

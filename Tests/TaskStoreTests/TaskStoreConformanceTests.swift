@@ -332,6 +332,31 @@ import VerbatimJSON
         }
     }
 
+    @Test func `due tasks come without those that are left out, wherever they stand`() async throws {
+        try await with { (store: any TaskStore) async throws in
+            // Two at each time, so that there are ties.
+            let tasks = (0..<12).map { TrackedTask.task($0, state: .running, at: now + .seconds($0 / 2)) }
+            for task in tasks { _ = try await store.insert(.new(task)) }
+            _ = try await store.insert(.new(.task(20, state: .running, endpoint: "video/make", at: now)))
+            func due(_ excluding: Set<TaskID>, limit: Int = 99) async throws(TaskStoreError) -> [TrackedTask] {
+                try await store.due(
+                    in: .running, of: "image", by: now + .seconds(4), excluding: excluding, limit: limit)
+            }
+            let all = try await due([])
+            #expect(all.count == 10)
+            let absent = TrackedTask.task(99).id
+            for leftOut in [all[0..<3], all[4..<7], all[8..<10], all[0..<10], [all[0], all[5], all[9]]] {
+                let excluding = Set(leftOut.map(\.id)).union([absent, tasks[11].id])
+                let others = all.filter { !excluding.contains($0.id) }
+                #expect(try await due(excluding) == others)
+                for limit in [0, 1, 4] {
+                    #expect(try await due(excluding, limit: limit) == Array(others.prefix(limit)))
+                }
+            }
+            #expect(try await due([absent]) == all)
+        }
+    }
+
     @Test func `due tasks come most overdue first, of one service and state only`() async throws {
         try await with { (store: any TaskStore) async throws in
             for (number, seconds) in [3, 1, 2, 9].enumerated() {

@@ -34,7 +34,7 @@ package final class TemporaryDirectory: Sendable {
 
     private static func removeRemaining() { remove(remaining.withLock { $0 ?? [] }) }
 
-    /// A test's leftovers are nobody's problem.
+    /// Removes them; what cannot be removed is nobody's problem.
     private static func remove(_ paths: Set<String>) {
         for path in paths { try? FileManager.default.removeItem(atPath: path) }
         remaining.withLock { $0?.subtract(paths) }

@@ -109,10 +109,10 @@ struct ColumnReader {
     /// Nil where it is none.
     mutating func taskID() -> TaskID? {
         defer { index += 1 }
-        let start = sqlite3_column_text(statement, index)
-        let count = Int(sqlite3_column_bytes(statement, index))
-        bytesRead += count
-        return TaskID(characters: UnsafeBufferPointer(start: start, count: count))
+        guard let start = sqlite3_column_text(statement, index) else { return nil }
+        let characters = UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, index)))
+        bytesRead += characters.count
+        return TaskID(characters: characters)
     }
 
     mutating func time() -> Timestamp? { (optional() as Int64?).map(Timestamp.init(milliseconds:)) }

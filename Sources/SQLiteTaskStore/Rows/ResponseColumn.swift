@@ -7,12 +7,11 @@ package struct ResponseColumn: Sendable {
     /// The first 64 bits of the text's SHA-256.
     package let digest: Int64
 
-    init(_ record: JSONValue) { self.init(text: record.text) }
+    init(_ record: JSONValue) { self.init(utf8: record.utf8) }
 
-    /// The record whose text is this.
-    package init(text: String) {
-        self.text = text
-        let bytes = Array(text.utf8)
-        digest = SHA256.hash(data: bytes).prefix(8).reduce(0) { $0 << 8 | Int64($1) }
+    /// The record whose text has these bytes.
+    package init(utf8: [UInt8]) {
+        text = String(decoding: utf8, as: UTF8.self)
+        digest = SHA256.hash(data: utf8).prefix(8).reduce(0) { $0 << 8 | Int64($1) }
     }
 }

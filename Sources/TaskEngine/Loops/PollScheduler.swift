@@ -25,7 +25,7 @@ package struct PollScheduler: WorkLoop {
         // Each turn of this loop claims at least one round, and a service has few of them under way.
         while !services.isEmpty {
             // What is claimed goes out before more is looked for.
-            guard work.count < Self.mostAtOnce else { return now }
+            guard work.count < Self.enoughAtOnce else { return now }
             var ready: [PollRound] = []
             // In any order where nothing else decides, so that no service is always served last.
             let inTurn = services.count > 1 ? context.random.draw { services.shuffled(using: &$0) } : services
@@ -39,8 +39,8 @@ package struct PollScheduler: WorkLoop {
         return comeBack
     }
 
-    /// Rounds that one look claims at most, nearly: to find those of fifty tasks takes a millisecond each.
-    private static let mostAtOnce = 8
+    /// With so many rounds claimed a look ends, and the next one goes on: to find fifty tasks takes a millisecond.
+    private static let enoughAtOnce = 8
 
     /// Services that may have running tasks: the loop looks after each query, and they change seldom.
     private func services(at now: Timestamp) async throws(TaskStoreError) -> [String] {

@@ -13,7 +13,7 @@ package protocol WorkLoop: Service {
     var context: EngineContext { get }
     /// Ends its wait early.
     var wake: WakeSignal { get }
-    /// Takes what is due now, so that nobody else does, and says when to come back.
+    /// Takes what is due now, so that nobody else does, and says when to come back: at once, if it took only a part.
     ///
     /// What was put into `work` is done even if the claim then throws: a row that says "being sent" must be sent.
     func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp
@@ -22,7 +22,7 @@ package protocol WorkLoop: Service {
 }
 
 extension WorkLoop {
-    /// Does what is due now and returns when to come back.
+    /// Does what is due now, or a part of it, and returns when to come back.
     package func step() async throws(TaskStoreError) -> Timestamp {
         let (work, outcome) = await claim()
         await withDiscardingTaskGroup { group in

@@ -11,13 +11,13 @@ extension TaskEvent {
         }
     }
 
-    /// The provider's record, if the event brought one; whether it is kept is for ``TaskLifecycle`` to say.
-    package var record: JSONValue? { observation?.record }
+    /// The provider's record, where it is all but certain to be kept; not a callback's, which seldom is.
+    package var recordToKeep: JSONValue? { if case .calledBack = self { nil } else { observation?.record } }
 
     /// The provider's record to keep; what a callback says counts only where it is the outcome.
     func record(leadingTo state: TaskState) -> JSONValue? {
         if case .calledBack = self, !state.hasEnded { return nil }
-        return record
+        return observation?.record
     }
 
     /// What came too late, for the log; of a callback, which anybody with its token can repeat, only what is small.
