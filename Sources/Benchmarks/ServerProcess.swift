@@ -13,7 +13,18 @@ final class ServerProcess {
         process.standardOutput = output ?? FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         startedAt = Clock.nanoseconds
-        try process.run()
+        try Self.withSignals { try process.run() }
+    }
+
+    /// Runs the body with no signal blocked. The threads that run tasks block them all, and a program that is started from
+    /// one goes on like that: then nothing but SIGKILL stops it.
+    private static func withSignals(_ body: () throws -> Void) throws {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
     }
 
     /// Waits until something succeeds; says how long after the start.
