@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import SQLiteTaskStore
 import TaskModel
 
@@ -70,5 +71,7 @@ enum SeededDatabase {
             }
         }
         try queue.close()
+        // On disk before anything is measured: otherwise a start waits for what was written here.
+        sync()
     }
 }
