@@ -1,3 +1,4 @@
+import Dispatch
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
@@ -24,7 +25,7 @@ import Testing
         router.get("places") { _, context in
             var places = [context.eventLoop.inEventLoop]
             // Somebody else, off the loop, lets it go on.
-            await Task.detached {}.value
+            await withCheckedContinuation { waiting in DispatchQueue.global().async { waiting.resume() } }
             places.append(context.eventLoop.inEventLoop)
             places.append(await offEventLoop { context.eventLoop.inEventLoop })
             places.append(context.eventLoop.inEventLoop)

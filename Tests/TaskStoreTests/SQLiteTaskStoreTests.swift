@@ -387,12 +387,7 @@ import VerbatimJSON
     @Test func `a record that is kept already is not even looked at`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
-        let traced = Statements()
-        try await store.pool.writeWithoutTransaction { db in
-            db.trace(options: .statement) { event in
-                if case .statement(let statement) = event { traced.add(statement.sql) }
-            }
-        }
+        let traced = try await Statements(of: store)
         let task = TrackedTask.task(1, state: .running)
         _ = try await store.insert(.new(task, response: ["progress": 1]))
         func touches(_ observation: Observation) async throws -> Int {
@@ -411,12 +406,7 @@ import VerbatimJSON
     @Test func `inserting and updating a task makes no tables on the way, and is still checked`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
-        let traced = Statements()
-        try await store.pool.writeWithoutTransaction { db in
-            db.trace(options: .statement) { event in
-                if case .statement(let statement) = event { traced.add(statement.sql) }
-            }
-        }
+        let traced = try await Statements(of: store)
         _ = try await store.insert(.new(.task(1)))
         let id = TrackedTask.task(1).id
         _ = try await store.apply(.submissionStarted(), to: id, at: now, nextDueAt: now)
