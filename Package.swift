@@ -74,7 +74,7 @@ let package = Package(
                 .embedInCode("0003_count_tasks.sql"), .embedInCode("0004_take_callbacks.sql"),
                 .embedInCode("0005_count_by_commit.sql"), .embedInCode("0006_check_without_lists.sql"),
                 .embedInCode("0007_doubt_times.sql"),
-                .embedInCode("0008_know_records.sql"),
+                .embedInCode("0008_know_records.sql"), .embedInCode("0011_keep_given_up_attempts.sql"),
             ]),
         .target(
             name: "SQLiteTaskStore",

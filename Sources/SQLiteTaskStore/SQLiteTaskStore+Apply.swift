@@ -46,10 +46,15 @@ extension SQLiteTaskStore {
     ) async throws(TaskStoreError) -> [TaskChange] {
         let writer = writer
         return try await write { db in
+            let owners = try candidates.compactMap { id in
+                try Self.ownership(of: id, service: service, in: db).map { (id, $0) }
+            }
             let view = UncertainView(
                 uncertain: try Self.attempted(in: window, state: .uncertain, of: service, from: db),
                 submitting: try Self.attempted(in: window, state: .submitting, of: service, from: db),
-                owned: try candidates.filter { try Self.owner(of: $0, service: service, in: db) != nil })
+                givenUp: try Self.givenUp(in: window, of: service, from: db),
+                owned: Set(owners.filter { !$0.1.isNamedByPerson }.map(\.0)),
+                named: Set(owners.filter(\.1.isNamedByPerson).map(\.0)))
             return try decide(view).compactMap {
                 try Self.apply($0, bringing: nil, at: now, by: writer, in: db)
             }
@@ -65,7 +70,9 @@ extension SQLiteTaskStore {
     ) throws -> TaskChange? {
         guard var row = try row(of: planned.task, in: db, writer.prepared) else { return nil }
         try dropForeignCallbackID(of: &row, in: db)
-        let change = TaskLifecycle.apply(planned.event, to: row.task, at: now, nextDueAt: planned.nextDueAt)
+        let change = TaskLifecycle.apply(
+            try withoutForeignID(planned, of: row.task, in: db), to: row.task, attempt: planned.attempt, at: now,
+            nextDueAt: planned.nextDueAt)
         var newRecord = change.response.map { record ?? ResponseColumn($0) }
         // The record of a running task is mostly the one that is there already; then its page is not even read.
         if change.transition == .update, newRecord?.digest == row.responseDigest { newRecord = nil }
@@ -75,11 +82,18 @@ extension SQLiteTaskStore {
             try count(delivery, of: row.key, in: db)
             try write(change.task, over: row, by: writer, in: db)
             return change
-        case .noteLateResult:
+        case .note, .noteLateResult, .noteLateRecord:
+            if let id = change.task.remoteID, id != row.task.remoteID,
+                let owner = try owner(of: id, service: row.task.endpoint.service, in: db)
+            {
+                throw TaskStoreError.remoteIDInUse(by: owner)
+            }
             try write(change.task, over: row, by: writer, in: db)
         case .advance, .update:
-            if let claimed = planned.event.claimedRemoteID, claimed != row.task.remoteID,
-                let owner = try owner(of: claimed, service: row.task.endpoint.service, in: db)
+            let isReopened = planned.event == .reopenRequested
+            if let claimed = isReopened ? row.task.remoteID : planned.event.claimedRemoteID,
+                isReopened || claimed != row.task.remoteID,
+                let owner = try owner(of: claimed, service: row.task.endpoint.service, in: db), owner != row.task.id
             {
                 throw TaskStoreError.remoteIDInUse(by: owner)
             }
@@ -91,8 +105,22 @@ extension SQLiteTaskStore {
             try db.cachedStatement(sql: "UPDATE task_payload SET response = ? WHERE task_key = ?")
                 .execute(binding: .text(newRecord.text), .integer(row.key))
         }
-        if let entry = change.logEntry { try append(entry, of: row.key, in: db) }
+        try write(change.attempts, of: row, in: db)
+        for entry in change.logEntries { try append(entry, of: row.key, in: db) }
         return change
+    }
+
+    /// A late reply to an attempt that was matched with an equal task's record meanwhile: that the provider accepted the
+    /// attempt is a fact, and the id has its owner.
+    private static func withoutForeignID(
+        _ planned: PlannedEvent, of task: TrackedTask, in db: Database
+    ) throws -> TaskEvent {
+        let number = planned.attempt ?? task.attempts
+        guard task.state != .submitting || number < task.attempts, !planned.event.isDelivery,
+            let delivery = planned.event.acceptance(of: number), let id = delivery.remoteID, id != task.remoteID,
+            try owner(of: id, service: task.endpoint.service, in: db) ?? task.id != task.id
+        else { return planned.event }
+        return .calledBack(CallbackDelivery(attempt: number, observation: delivery.observation))
     }
 
     /// A callback told an id while the task was being sent; since then it may have become another task's, by a person's word.

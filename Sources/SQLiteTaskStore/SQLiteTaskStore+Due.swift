@@ -177,26 +177,29 @@ extension SQLiteTaskStore {
         }
     }
 
-    package func acceptedNeighbour(
-        of id: TaskID, within span: Duration
-    ) async throws(TaskStoreError) -> TrackedTask? {
+    package func acceptedNeighbours(
+        of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
+    ) async throws(TaskStoreError) -> [StoredTask] {
         try await read { db, prepared in
             guard let row = try Self.row(of: id, in: db, prepared), let start = row.task.attempt?.startedAt else {
-                return nil
+                return []
             }
-            let endpoint = row.task.endpoint.text
+            func distance(_ task: TrackedTask) -> Double { abs(((task.submittedAt ?? start) - start).inSeconds) }
             // At most a hundred on either side: nearness in the order of arrival is nearness in time, nearly.
             let near = try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
-                try Self.tasks("endpoint = ? AND \(side) LIMIT 100", [.text(endpoint), .integer(row.key)], in: db)
+                try Self.tasks(
+                    "endpoint = ? AND \(side) LIMIT 100", [.text(row.task.endpoint.text), .integer(row.key)], in: db)
             }
-            // Of an id that only a person has named nobody knows whether it is there, until the provider has shown it.
-            return near.filter { $0.remoteID != nil && $0.attempt != nil && $0.submittedAt != nil }
-                .filter { $0.resolution != .adopted || $0.lastPendingAt != nil || $0.state == .succeeded }
-                .filter { abs((($0.submittedAt ?? start) - start).inSeconds) <= span.inSeconds }
-                .min {
-                    abs((($0.submittedAt ?? start) - start).inSeconds)
-                        < abs((($1.submittedAt ?? start) - start).inSeconds)
-                }
+            let nearest = near.filter { $0.wasSeenAccepted && distance($0) <= span.inSeconds }
+                .sorted { (distance($0), $0.id) < (distance($1), $1.id) }
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT \(TaskRow.columns), request, CASE WHEN LENGTH(response) <= ?2 THEN response END AS response
+                    FROM task JOIN task_payload USING (task_key) WHERE id = ?1 AND LENGTH(request) <= ?2
+                    """)
+            return try nearest.prefix(limit).compactMap { task in
+                try StoredTaskRow.fetchOne(statement, binding: .text(task.id.text), ColumnValue(maxBytes))?.stored
+            }
         }
     }
 

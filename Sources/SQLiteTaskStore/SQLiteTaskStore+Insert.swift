@@ -82,17 +82,33 @@ extension SQLiteTaskStore {
         return .keyInUse(by: id, sameBody: row["fingerprint"] == Data(key.fingerprint))
     }
 
-    /// The task of the service that owns a remote id; one whose id the provider had forgotten gives it up, so that it can
-    /// be tracked again should it turn up.
+    /// The task of the service that owns a remote id. One whose id the provider had forgotten gives it up, so that it can be
+    /// tracked again should it turn up; so does a tracked one that was cancelled, so that a lost task can adopt it.
     static func owner(of remoteID: RemoteTaskID, service: String, in db: Database) throws -> TaskID? {
-        try String.fetchOne(
+        try ownership(of: remoteID, service: service, in: db)?.task
+    }
+
+    /// Who owns a remote id, and whether only a person says so.
+    static func ownership(
+        of remoteID: RemoteTaskID, service: String, in db: Database
+    ) throws -> (task: TaskID, isNamedByPerson: Bool)? {
+        let row = try Row.fetchOne(
             db.cachedStatement(
                 sql: """
-                    SELECT id FROM task WHERE service = ? AND remote_id = ?
-                    AND NOT (state = 'failed' AND failure_code = 'remote_task_not_found')
-                    ORDER BY task_key DESC LIMIT 1
-                    """), arguments: [service, remoteID.text]
-        ).flatMap { TaskID($0) }
+                    SELECT * FROM (
+                      SELECT id, attempts = 0 OR resolution IS 'adopted' AS is_named_by_person FROM task
+                      WHERE service = ?1 AND remote_id = ?2
+                      AND NOT (state = 'failed' AND failure_code = 'remote_task_not_found')
+                      AND NOT (state = 'cancelled' AND attempts = 0)
+                      ORDER BY task_key DESC LIMIT 1)
+                    UNION ALL
+                    SELECT task.id, 0 FROM given_up_attempt AS attempt JOIN task USING (task_key)
+                    WHERE attempt.service = ?1 AND attempt.remote_id = ?2
+                    LIMIT 1
+                    """), arguments: [service, remoteID.text])
+        guard let row else { return nil }
+        guard let id = TaskID(row[0]) else { throw TaskStoreError.damaged("a remote id belongs to no task") }
+        return (id, row[1])
     }
 
     /// Appends a line to the log, in the transaction of the change that it tells of.

@@ -3,6 +3,7 @@ package import PollingPolicy
 package import ProviderCatalog
 package import TaskModel
 package import TaskStore
+import VerbatimJSON
 
 /// What the engine's parts share: the store, the rules, the clock, and the hints between them.
 package struct EngineContext: Sendable {
@@ -32,6 +33,7 @@ package struct EngineContext: Sendable {
     let clock: ClockWatch
     let budget: CallBudget
     let submissionPacer: SubmissionPacer
+    let resubmissions = ResubmissionsUnderWay()
     let experiences: ExperienceBook
     let plans = PollPlans()
     let pollsUnderWay = PollsUnderWay()
@@ -84,7 +86,7 @@ package struct EngineContext: Sendable {
     func announce(_ changes: [TaskChange]) {
         for change in changes {
             guard let entry = change.logEntry else { continue }
-            log(entry, of: change.task)
+            for entry in change.logEntries { log(entry, of: change.task) }
             watchCallbacks(of: change)
             if entry.to.hasEnded { experiences.forget(change.task.endpoint) }
             if entry.to != .running {
@@ -129,6 +131,7 @@ package struct EngineContext: Sendable {
     }
 
     private func log(_ entry: TaskLogEntry, of task: TrackedTask) {
+        if entry.kind == "late_record" { return logLateRecord(entry, of: task) }
         let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
         var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
         if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
@@ -136,6 +139,27 @@ package struct EngineContext: Sendable {
             line += ": \(failure.code): \(failure.message.prefix(200))"
         }
         logger.log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
+    }
+}
+
+extension EngineContext {
+    /// The provider has accepted another attempt than the one that counts.
+    private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
+        let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
+        if entry.detail["billed_twice"] == true {
+            logger.warning(
+                """
+                \(task.id) \(task.endpoint) was billed twice: the provider has also accepted its attempt \(attempt), as \(id). \
+                `pollux events \(task.id)` tells who had it sent again. \
+                `pollux track \(task.endpoint) \(id)` fetches that result as well.
+                """)
+        } else {
+            logger.warning(
+                """
+                \(task.id) \(task.endpoint) is \(entry.to), and the provider has accepted its attempt \(attempt) after all, as \
+                \(id). `pollux reopen \(task.id)` goes on with it.
+                """)
+        }
     }
 }
 

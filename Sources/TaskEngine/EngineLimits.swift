@@ -19,6 +19,13 @@ package struct EngineLimits: Sendable {
     /// Tasks on one page of the provider's list, and how many pages are read before it counts as unreadable.
     package var listPageSize = 50
     package var listPages = 40
+    /// How often a reading of the list begins anew because items moved between two pages.
+    package var listPasses = 3
+    /// Accepted tasks whose records are looked at to learn how a list echoes requests, and how long their documents may be.
+    package var acceptedNeighbours = 24
+    package var neighbourBytes = 1 << 18
+    /// How long look-ups go on before `on_uncertain: fail` ends a task without a proof.
+    package var failAfter: Duration = .seconds(600)
     /// How far the provider's clock may be from ours when its list is searched around an attempt.
     package var clockSkew: Duration = .seconds(60)
     /// How near in time an accepted task must be to serve as the control of a list.

@@ -41,8 +41,3 @@ package enum Recovery {
         }
     }
 }
-
-extension TaskFailure {
-    /// The code where a daemon stopped before it knew what became of a request.
-    static let daemonStopped = "daemon_stopped"
-}

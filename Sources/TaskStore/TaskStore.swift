@@ -28,10 +28,10 @@ package protocol TaskStore: Sendable {
     /// Puts off the next look at a task, if it is still open; its state and log stay as they are.
     func postpone(_ ids: [TaskID], until nextDueAt: Timestamp) async throws(TaskStoreError)
 
-    /// Settles uncertain tasks of a service from one consistent view.
+    /// Settles lost attempts of a service from one consistent view.
     ///
-    /// The view holds those whose latest attempt began in the window, without what came back. `decide` runs inside the
-    /// transaction, so that no submission can be confirmed between its view and the write.
+    /// The view holds those that began in the window, without what came back. `decide` runs inside the transaction, so that
+    /// no submission can be confirmed between its view and the write.
     func settle(
         service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
         deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
@@ -43,9 +43,23 @@ package protocol TaskStore: Sendable {
     func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask?
     /// The task of that service that owns the remote id.
     func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask?
-    /// A task of the endpoint that the provider is known to have accepted, submitted by us before or after that one and
-    /// near to it: what a working list must show.
-    func acceptedNeighbour(of id: TaskID, within span: Duration) async throws(TaskStoreError) -> TrackedTask?
+    /// Tasks of that one's endpoint that the provider has accepted, as a reply or a callback told, near to it in time: the
+    /// nearest first. Documents longer than `maxBytes` are left out.
+    func acceptedNeighbours(
+        of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
+    ) async throws(TaskStoreError) -> [StoredTask]
+    /// Services that have attempts which were given up and are to be looked for again.
+    func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [String]
+    /// Attempts of a service that were given up and are to be looked for again by then, most overdue first.
+    func givenUpAttempts(
+        of service: String, dueBy time: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [GivenUpAttempt]
+    /// Every attempt of a task that was given up and whose record has not turned up.
+    func givenUpAttempts(of task: TaskID) async throws(TaskStoreError) -> [GivenUpAttempt]
+    /// When the first of them is to be looked for again.
+    func nextGivenUpReading(of service: String) async throws(TaskStoreError) -> Timestamp?
+    /// Remembers how often these were looked for, and when to look again.
+    func noteReadings(of attempts: [GivenUpAttempt]) async throws(TaskStoreError)
     /// Brings forward to `now` what is due later than `latest`, which only a clock that was set back explains.
     func bringForward(
         in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp

@@ -42,7 +42,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .newer:
             "The database was written by a newer version of Pollux. Nothing was changed. Start that version, or choose another state directory."
         case .remoteIDInUse(let owner):
-            "This remote id already belongs to task \(owner)."
+            "This remote id already belongs to task \(owner). If that task was only tracked, `pollux cancel \(owner)` frees the id."
         case .failed(let what):
             "The database could not do as told: \(what)."
         }

@@ -67,7 +67,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         _ = profile.readSubmission(reply)
         _ = profile.readLookup(reply, of: id)
         _ = profile.readBatch(reply, of: [id])
-        _ = profile.readListing(reply, limit: 50)
+        _ = profile.readListing(reply)
         guard let body = try? JSONValue(parsing: reply.body, limits: .lenient) else { return }
         _ = profile.readCallback(body)
         guard let observation = profile.readRecord(body) else { return }

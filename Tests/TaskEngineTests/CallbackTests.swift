@@ -322,7 +322,8 @@ import VerbatimJSON
         let (id, first) = try await lost(world)
         _ = try await world.service.resolve(id.text, .resubmit)
         let failure: JSONValue = ["success": false, "error": ["code": "forbidden", "message": "Moderation."]]
-        world.provider.play { [world] _ async throws(UpstreamTransportError) in
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
+            guard sent.isPaid else { return .items([]) }
             _ = try? await world.service.deliver(failure.utf8, to: first)
             throw .interrupted("reset")
         }

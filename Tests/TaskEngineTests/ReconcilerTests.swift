@@ -20,6 +20,23 @@ import VerbatimJSON
         Record.listed(id, request: request, at: start + .seconds(1))
     }
 
+    /// The provider has these in its list, page by page.
+    private func list(_ world: EngineWorld, pageCap: Int = 50, _ records: @escaping @Sendable () -> [JSONValue]) {
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items(Array(records().dropFirst(offset).prefix(pageCap)))
+        }
+    }
+
+    /// A task that was accepted near the lost ones, and its record: what a list must show to prove anything.
+    private func insertControl(
+        _ world: EngineWorld, _ request: JSONValue = ["prompt": "a dog"], endpoint: String = "image/make"
+    ) async throws -> JSONValue {
+        let task = TrackedTask.task(90, state: .succeeded, endpoint: endpoint, remoteID: "control")
+        try await world.insert(task, request: request)
+        return listed("control", request)
+    }
+
     /// Looks whenever it is time to, for so long.
     private func look(_ world: EngineWorld, for duration: Duration) async throws {
         let end = world.time.now() + duration
@@ -34,9 +51,7 @@ import VerbatimJSON
     @Test func `a lost submission is found by the request that the list echoes`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
-        world.provider.enqueue(
-            .items([listed("r-9", ["prompt": "a dog"]), listed("r-1", ["prompt": "a cat", "model": "v6"])]))
-        world.provider.enqueue(.items([]))
+        list(world) { [listed] in [listed("r-9", ["prompt": "a dog"]), listed("r-1", ["prompt": "a cat"])] }
         _ = try await world.engine.reconciler.step()
         let task = try await world.task(id)
         #expect(task.state == .running)
@@ -53,8 +68,7 @@ import VerbatimJSON
         let world = try await EngineWorld()
         try await world.insert(.task(5, state: .succeeded, remoteID: "r-1"))
         let id = try await world.insert(uncertain(1))
-        world.provider.enqueue(.items([listed("r-1")]))
-        world.provider.enqueue(.items([]))
+        list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }
         _ = try await world.engine.reconciler.step()
         #expect(try await world.task(id).state == .uncertain)
         #expect(try await world.task(id).attempt?.absentReadings == 1)
@@ -63,9 +77,7 @@ import VerbatimJSON
     @Test func `two equal requests and one record leave one of them waiting`() async throws {
         let world = try await EngineWorld()
         let ids = [try await world.insert(uncertain(1)), try await world.insert(uncertain(2))]
-        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
-            .items([listed("r-1", ["prompt": "a cat"])])
-        }
+        list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }
         try await look(world, for: .seconds(30))
         var states: [TaskState] = []
         for id in ids { states.append(try await world.task(id).state) }
@@ -77,9 +89,7 @@ import VerbatimJSON
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
         try await world.insert(.task(2, state: .submitting))
-        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
-            .items([listed("r-1", ["prompt": "a cat"])])
-        }
+        list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }
         try await look(world, for: .seconds(600))
         #expect(try await world.task(id).state == .uncertain)
         #expect(try await world.task(id).attempt?.absentReadings == 0)
@@ -94,8 +104,8 @@ import VerbatimJSON
             return .items(Array(records.dropFirst(offset).prefix(50)))
         }
         _ = try await world.engine.reconciler.step()
-        // Three with records, and an empty one that shows the end.
-        #expect(world.provider.sent.count == 4)
+        // Each page but the first begins with the last item before it: 50, 49, 21 new ones, that item alone, and an empty page.
+        #expect(world.provider.sent.count == 5)
         #expect(try await world.task(id).remoteID?.text == "r-119")
     }
 
@@ -113,17 +123,22 @@ import VerbatimJSON
         async let stepping = world.engine.reconciler.step()
         await world.time.untilSleeping()
         #expect(world.provider.sent.count == 1)
+        for count in 2...3 {
+            world.time.advance(by: .milliseconds(550))
+            await world.time.untilSleeping()
+            #expect(world.provider.sent.count == count)
+        }
         world.time.advance(by: .milliseconds(550))
         _ = try await stepping
-        #expect(world.provider.sent.count == 2)
+        #expect(world.provider.sent.count == 4)
     }
 
     @Test func `a record that appears late is still found`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         let start = start
-        world.provider.play { [world, listed] _ async throws(UpstreamTransportError) in
-            .items(world.time.now() > start + .seconds(200) ? [listed("r-1", ["prompt": "a cat"])] : [])
+        list(world) { [world, listed] in
+            world.time.now() > start + .seconds(200) ? [listed("r-1", ["prompt": "a cat"])] : []
         }
         try await look(world, for: .seconds(300))
         #expect(try await world.task(id).state == .running)
@@ -131,12 +146,13 @@ import VerbatimJSON
         #expect(try await world.task(id).nextDueAt.map { $0 <= start + .seconds(261) } == true)
     }
 
-    @Test(arguments: [UncertainPolicy.resubmitIfAbsent, .fail])
-    func `a list that cannot be read to its end proves no absence`(policy: UncertainPolicy) async throws {
+    @Test(arguments: [50, 1])
+    func `a list that ignores the offset proves no absence`(length: Int) async throws {
         let world = try await EngineWorld()
-        let id = try await world.insert(uncertain(1, policy: policy))
-        // It ignores the offset: the same full page for ever, while the task stands on the next.
-        let page = (0..<50).map { listed("r-\($0)", ["prompt": "a dog"]) }
+        let control = try await insertControl(world)
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
+        // The same page for ever, while the task stands on the next.
+        let page = [control] + (1..<length).map { listed("r-\($0)", ["prompt": "a dog"]) }
         world.provider.play { _ async throws(UpstreamTransportError) in .items(page) }
         try await look(world, for: .seconds(900))
         #expect(try await world.task(id).state == .uncertain)
@@ -157,7 +173,7 @@ import VerbatimJSON
         var limits = EngineLimits()
         limits.listPages = 4
         let world = try await EngineWorld(limits: limits)
-        let id = try await world.insert(uncertain(1, policy: .fail))
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
         world.provider.play { sent async throws(UpstreamTransportError) in
             let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
             return .items((0..<50).map { Record.listed("r-\(offset + $0)", request: ["prompt": "a dog"], at: nil) })
@@ -184,8 +200,9 @@ import VerbatimJSON
 
     @Test func `resubmit_if_absent sends again after three readings over two minutes`() async throws {
         let world = try await EngineWorld()
+        let control = try await insertControl(world)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
-        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        list(world) { [control] }
         let start = world.time.now()
         while try await world.task(id).state == .uncertain {
             _ = try await world.engine.reconciler.step()
@@ -193,31 +210,46 @@ import VerbatimJSON
         }
         #expect(world.time.now() - start >= .seconds(120))
         #expect(world.time.now() - start <= .seconds(200))
-        #expect(world.provider.sent.count >= 3)
         #expect(try await world.task(id).state == .queued)
-        world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-2") }
+        let read = world.provider.sent.count
+        #expect(read >= 3)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            guard !sent.isPaid else { return .accepted("r-2") }
+            return .items(Array([control].dropFirst(Int(sent.body["offset"]?.number?.integer ?? 0))))
+        }
         _ = try await world.engine.submitter.step()
+        #expect(world.provider.sent.count > read + 1, "it was looked for once more")
         #expect(try await world.task(id).resolution == .resubmittedByPolicy)
         #expect(try await world.task(id).attempts == 2)
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `fail ends it with submission_lost under the same proof`() async throws {
+    @Test func `fail ends it after ten minutes of look-ups, without a proof`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1, policy: .fail))
-        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
-        try await look(world, for: .seconds(100))
+        list(world) { [] }
+        try await look(world, for: .seconds(590))
         #expect(try await world.task(id).state == .uncertain)
-        try await look(world, for: .seconds(100))
+        try await look(world, for: .seconds(120))
         #expect(try await world.task(id).failure?.code == "submission_lost")
+        #expect(try await world.task(id).resolution == .givenUpByPolicy)
+    }
+
+    @Test func `fail ends it at once where there is nothing to look in`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(uncertain(1, "single/make", policy: .fail))
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).failure?.code == "submission_lost")
+        #expect(world.provider.sent.isEmpty)
     }
 
     @Test func `a probable refusal fails with the provider's error once the list does not show it`() async throws {
         let world = try await EngineWorld()
         world.provider.enqueue(.error("api_error", status: 500))
+        let control = try await insertControl(world)
         let id = try await world.submit()
         _ = try await world.engine.submitter.step()
-        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        list(world) { [control] }
         try await look(world, for: .seconds(200))
         let task = try await world.task(id)
         #expect(task.state == .failed)
@@ -247,11 +279,12 @@ import VerbatimJSON
         _ world: EngineWorld, _ task: TrackedTask, controlAt created: Timestamp? = nil, date: Duration? = nil
     ) async throws -> Bool {
         let id = try await world.insert(task)
-        world.provider.play { [world] _ async throws(UpstreamTransportError) in
+        world.provider.play { [world] sent async throws(UpstreamTransportError) in
             let records = created.map { [Record.listed("control", request: ["prompt": "a dog"], at: $0)] } ?? []
+            let page = records.dropFirst(Int(sent.body["offset"]?.number?.integer ?? 0))
             return UpstreamReply(
                 status: 200, date: date.map { world.time.now() + $0 },
-                body: (["items": .array(records)] as JSONValue).utf8)
+                body: (["items": .array(Array(page))] as JSONValue).utf8)
         }
         try await look(world, for: .seconds(900))
         return try await world.task(id).state == .uncertain
@@ -259,12 +292,13 @@ import VerbatimJSON
 
     @Test func `a list whose clock differs from ours proves no absence`() async throws {
         // Its own reply says so …
-        #expect(
-            try await staysUncertain(
-                try await EngineWorld(), uncertain(1, policy: .resubmitIfAbsent), date: .seconds(-180)))
-        #expect(
-            try await !staysUncertain(
-                try await EngineWorld(), uncertain(1, policy: .resubmitIfAbsent), date: .seconds(-20)))
+        for (skew, isProof) in [(-180, false), (-20, true)] {
+            let world = try await EngineWorld()
+            try await world.insert(.task(2, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog"])
+            let stays = try await staysUncertain(
+                world, uncertain(1, policy: .resubmitIfAbsent), controlAt: start, date: .seconds(skew))
+            #expect(stays != isProof, "\(skew)")
+        }
         // … or a task that was accepted, and stands there at another time.
         for (skew, isProof) in [(180, false), (-180, false), (5, true)] {
             let world = try await EngineWorld()
@@ -351,22 +385,99 @@ import VerbatimJSON
     @Test(arguments: [false, true])
     func `nothing is missing for certain where an item cannot be read`(isReadable: Bool) async throws {
         let world = try await EngineWorld(definition: Self.paged)
-        let id = try await world.insert(uncertain(1, policy: .fail), request: ["model": "v1", "prompt": "a cat"])
+        try await world.insert(
+            .task(90, state: .succeeded, remoteID: "r-1"), request: ["model": "v1", "prompt": "a dog"])
+        let id = try await world.insert(
+            uncertain(1, policy: .resubmitIfAbsent), request: ["model": "v1", "prompt": "a cat"])
+        try await world.insert(.task(91, state: .succeeded, remoteID: "r-2"))
         let items: [JSONValue] = [item("r-1", "a dog"), isReadable ? item("r-2", "a dog") : ["name": "r-2"]]
         world.provider.play { sent async throws(UpstreamTransportError) in paged(items, skip: Self.skip(in: sent)) }
         try await look(world, for: .seconds(900))
-        #expect(try await world.task(id).state == (isReadable ? .failed : .uncertain))
+        #expect(try await world.task(id).state == (isReadable ? .queued : .uncertain))
     }
 
-    @Test func `a list that no document promises must show something`() async throws {
-        let definition = EngineWorld.definition.replacing("listing: documented", with: "listing: vendor_code")
+    @Test(arguments: ["documented", "vendor_code"])
+    func `a list that shows no accepted task of the endpoint proves no absence`(listing: String) async throws {
+        let definition = EngineWorld.definition.replacing("listing: documented", with: "listing: \(listing)")
         #expect(
             try await staysUncertain(
                 try await EngineWorld(definition: definition), uncertain(1, policy: .resubmitIfAbsent)))
-        #expect(
-            try await !staysUncertain(
-                try await EngineWorld(definition: definition), uncertain(1, policy: .resubmitIfAbsent),
-                controlAt: start))
+        for (endpoint, isProof) in [("image/make", true), ("image/edit", false)] {
+            let world = try await EngineWorld(definition: definition)
+            _ = try await insertControl(world, endpoint: endpoint)
+            let stays = try await staysUncertain(
+                world, uncertain(1, policy: .resubmitIfAbsent), controlAt: start)
+            #expect(stays != isProof, "\(endpoint)")
+        }
+    }
+
+    @Test func `a control must have sent every member that the lost task sent`() async throws {
+        for (members, isProof) in [(["prompt": "a dog", "n": 2], true), (["prompt": "a dog"], false)]
+            as [(JSONValue, Bool)]
+        {
+            let world = try await EngineWorld()
+            let control = try await insertControl(world, members)
+            let id = try await world.insert(
+                uncertain(1, policy: .resubmitIfAbsent), request: ["prompt": "a cat", "n": 1])
+            list(world) { [control] }
+            try await look(world, for: .seconds(900))
+            #expect(try await world.task(id).state == (isProof ? .queued : .uncertain), "\(members.text)")
+        }
+    }
+
+    @Test(arguments: ["trimmed", "tracked", "adopted"])
+    func `a record that may be the task's prevents the proof and is shown`(how: String) async throws {
+        let world = try await EngineWorld()
+        let control = try await insertControl(world)
+        let prompt: JSONValue = how == "trimmed" ? "a cat \n" : "a cat"
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent), request: ["prompt": prompt])
+        if how == "tracked" {
+            _ = try await world.service.adopt(
+                endpoint: "image/make", remoteID: "r-1", labels: [:], priority: 0, deadline: nil)
+        } else if how == "adopted" {
+            let other = try await world.insert(uncertain(2), request: ["prompt": "another one"])
+            _ = try await world.service.resolve(other.text, .adopt(remoteID: "r-1"))
+        }
+        list(world) { [listed] in [control, listed("r-1", ["prompt": "a cat"])] }
+        try await look(world, for: .seconds(900))
+        let task = try await world.task(id)
+        #expect(task.state == .uncertain)
+        #expect(task.attempt?.absentReadings == 0)
+        #expect(task.attempt?.possibleIDs.map(\.text) == ["r-1"])
+        let reason = await world.service.outlook(of: task).waitingFor
+        #expect(reason?.code == "person")
+        #expect(reason?.message.contains("r-1") == true)
+        let events = try await world.sqlite.events(of: id, after: 0, limit: 100).filter {
+            $0.entry.kind == "lookup_undecided"
+        }
+        #expect(events.map { $0.entry.detail["possible"] } == [["r-1"]], "said once")
+    }
+
+    @Test func `pages of ten are read to the end`() async throws {
+        let world = try await EngineWorld()
+        let control = try await insertControl(world)
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
+        list(world, pageCap: 10) { [listed] in
+            [control] + (0..<9).map { listed("r-\($0)", ["prompt": "a dog"]) } + [listed("r-10", ["prompt": "a cat"])]
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).remoteID?.text == "r-10")
+    }
+
+    @Test func `a list that moves between two pages is read again`() async throws {
+        let world = try await EngineWorld()
+        let control = try await insertControl(world)
+        let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
+        // An item before the second page is deleted after the first one was read, so that one item is skipped.
+        world.provider.play { [world, listed] sent async throws(UpstreamTransportError) in
+            var records = [control] + (0..<12).map { listed("r-\($0)", ["prompt": "a dog"]) }
+            records.insert(listed("lost", ["prompt": "a cat"]), at: 10)
+            if world.provider.sent.count > 1 { records.remove(at: 1) }
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items(Array(records.dropFirst(offset).prefix(10)))
+        }
+        _ = try await world.engine.reconciler.step()
+        #expect(try await world.task(id).remoteID?.text == "lost")
     }
 
     @Test func `nobody is absent from a list that is not its own`() async throws {
@@ -391,8 +502,8 @@ import VerbatimJSON
                 \(endpoint("make"))
                 \(endpoint("edit"))
                 """)
-        let make = try await world.insert(uncertain(1, "image/make", policy: .fail))
-        let edit = try await world.insert(uncertain(2, "image/edit", policy: .fail))
+        let make = try await world.insert(uncertain(1, "image/make", policy: .resubmitIfAbsent))
+        let edit = try await world.insert(uncertain(2, "image/edit", policy: .resubmitIfAbsent))
         // Of the two lists only that of `edit` can be read, and it shows the task.
         let at = JSONValue.number(JSONNumber(Int64(start.unixSeconds) + 1))
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -421,9 +532,7 @@ import VerbatimJSON
         let world = try await EngineWorld()
         let gone = try await world.insert(uncertain(1, "image/gone"))
         let known = try await world.insert(uncertain(2))
-        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
-            .items([listed("r-1", ["prompt": "a cat"])])
-        }
+        list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }
         _ = try await world.engine.reconciler.step()
         #expect(try await world.task(known).state == .running)
         #expect(try await world.task(gone).state == .uncertain)
@@ -445,8 +554,7 @@ import VerbatimJSON
             if case .read("due") = call { true } else { false }
         }
         _ = try? await world.engine.reconciler.step()
-        world.provider.enqueue(.items([listed("r-1")]))
-        world.provider.enqueue(.items([]))
+        list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }
         _ = try await world.engine.reconciler.step()
         #expect(try await world.task(id).state == .running)
     }
@@ -454,9 +562,7 @@ import VerbatimJSON
     @Test func `a full disk while settling settles nothing and is tried again`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
-        world.provider.play { [listed] _ async throws(UpstreamTransportError) in
-            .items([listed("r-1", ["prompt": "a cat"])])
-        }
+        list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }
         world.store.fail(next: 1, with: .full) { call in
             if case .write("settle") = call { true } else { false }
         }

@@ -24,12 +24,14 @@ import VerbatimJSON
         (.submissionAnswered(seen(.pending), remoteID: nil), "- >uncertain - - - - - -"),
         (.submissionAnswered(seen(.succeeded(partial: false)), remoteID: nil), "- >succeeded - - late late late late"),
         (.submissionAnswered(seen(.failed(failure)), remoteID: id), "- >failed - - late late late late"),
-        (.submissionNotAccepted(failure), "- >queued - - - - - -"),
-        (.submissionRefused(failure), "- >failed - - - - - -"),
+        (.submissionNotAccepted(failure), "note >queued >queued note note note note note"),
+        (.submissionRefused(failure), "note >failed >failed note note note note note"),
         (.submissionInterrupted(failure, isProbablyRefused: true), "- >uncertain - - - - - -"),
         (.absentFromList, "- - = - - - - -"),
-        (.lookupUndecided, "- - = - - - - -"),
-        (.foundInList(id, traceID: nil), "- - >running - - - - -"),
+        (.lookupUndecided(), ">uncertain - = - - - - -"),
+        (.foundInList(id, traceID: nil), ">running - >running - - - - -"),
+        (.foundByOwnID(id, traceID: nil), ">running - >running - - - - -"),
+        (.turnedUp(id, traceID: nil), "- - - - - - - -"),
         (.adopted(id), "!U !U >running !U !E !E !E !E"),
         (.resubmitted(.resubmitted), "!U !U >queued !U !E !E !E !E"),
         (.givenUp(failure, .givenUp), "!U !U >failed !U !E !E !E !E"),
@@ -57,6 +59,8 @@ import VerbatimJSON
         case .advance(let state): ">\(state)"
         case .update: "="
         case .noteLateResult: "late"
+        case .noteLateRecord: "record"
+        case .note: "note"
         case .ignore: "-"
         case .refuse(.alreadyEnded): "!E"
         case .refuse(.beingSubmitted): "!S"
@@ -75,7 +79,7 @@ import VerbatimJSON
 
     @Test func `the table has every kind of event`() {
         // A new event makes this fail until its row stands above; the number is that of the cases of TaskEvent.
-        #expect(Set(Self.table.map(\.event.kind)).count == 21)
+        #expect(Set(Self.table.map(\.event.kind)).count == 23)
     }
 
     @Test(arguments: [

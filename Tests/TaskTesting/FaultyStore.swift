@@ -118,9 +118,38 @@ extension FaultyStore {
             service: service, attemptedIn: window, candidates: candidates, at: now, deciding: decide)
     }
 
-    package func acceptedNeighbour(of id: TaskID, within span: Duration) async throws(TaskStoreError) -> TrackedTask? {
-        try await before(.read("acceptedNeighbour"))
-        return try await base.acceptedNeighbour(of: id, within: span)
+    package func acceptedNeighbours(
+        of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
+    ) async throws(TaskStoreError) -> [StoredTask] {
+        try await before(.read("acceptedNeighbours"))
+        return try await base.acceptedNeighbours(of: id, within: span, limit: limit, maxBytes: maxBytes)
+    }
+
+    package func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [String] {
+        try await before(.read("servicesWithGivenUpAttempts"))
+        return try await base.servicesWithGivenUpAttempts()
+    }
+
+    package func givenUpAttempts(
+        of service: String, dueBy time: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [GivenUpAttempt] {
+        try await before(.read("givenUpAttempts"))
+        return try await base.givenUpAttempts(of: service, dueBy: time, limit: limit)
+    }
+
+    package func givenUpAttempts(of task: TaskID) async throws(TaskStoreError) -> [GivenUpAttempt] {
+        try await before(.read("givenUpAttempts"))
+        return try await base.givenUpAttempts(of: task)
+    }
+
+    package func nextGivenUpReading(of service: String) async throws(TaskStoreError) -> Timestamp? {
+        try await before(.read("nextGivenUpReading"))
+        return try await base.nextGivenUpReading(of: service)
+    }
+
+    package func noteReadings(of attempts: [GivenUpAttempt]) async throws(TaskStoreError) {
+        try await before(.write("noteReadings"))
+        try await base.noteReadings(of: attempts)
     }
 
     package func bringForward(

@@ -104,9 +104,43 @@ extension StoreWrapper {
         }
     }
 
-    package func acceptedNeighbour(of id: TaskID, within span: Duration) async throws(TaskStoreError) -> TrackedTask? {
-        try await read("acceptedNeighbour") { () async throws(TaskStoreError) in
-            try await base.acceptedNeighbour(of: id, within: span)
+    package func acceptedNeighbours(
+        of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
+    ) async throws(TaskStoreError) -> [StoredTask] {
+        try await read("acceptedNeighbours") { () async throws(TaskStoreError) in
+            try await base.acceptedNeighbours(of: id, within: span, limit: limit, maxBytes: maxBytes)
+        }
+    }
+
+    package func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [String] {
+        try await read("servicesWithGivenUpAttempts") { () async throws(TaskStoreError) in
+            try await base.servicesWithGivenUpAttempts()
+        }
+    }
+
+    package func givenUpAttempts(
+        of service: String, dueBy time: Timestamp, limit: Int
+    ) async throws(TaskStoreError) -> [GivenUpAttempt] {
+        try await read("givenUpAttempts") { () async throws(TaskStoreError) in
+            try await base.givenUpAttempts(of: service, dueBy: time, limit: limit)
+        }
+    }
+
+    package func givenUpAttempts(of task: TaskID) async throws(TaskStoreError) -> [GivenUpAttempt] {
+        try await read("givenUpAttempts") { () async throws(TaskStoreError) in
+            try await base.givenUpAttempts(of: task)
+        }
+    }
+
+    package func nextGivenUpReading(of service: String) async throws(TaskStoreError) -> Timestamp? {
+        try await read("nextGivenUpReading") { () async throws(TaskStoreError) in
+            try await base.nextGivenUpReading(of: service)
+        }
+    }
+
+    package func noteReadings(of attempts: [GivenUpAttempt]) async throws(TaskStoreError) {
+        try await write("noteReadings") { () async throws(TaskStoreError) in
+            try await base.noteReadings(of: attempts)
         }
     }
 

@@ -44,7 +44,12 @@ struct TaskRoutes {
         let (task, isNew) = try await service.adopt(
             endpoint: document.endpoint, remoteID: document.remoteID, labels: document.labels,
             priority: document.priority ?? 0, deadline: try Timestamp(document.deadline, of: "deadline"))
-        return try await answer(task, isNew: isNew)
+        let uncertain = try await service.uncertainTasks(fitting: task.task)
+        guard !uncertain.isEmpty else { return try await answer(task, isNew: isNew) }
+        var json = await service.document(of: task).json.object ?? JSONObject()
+        json["uncertain_tasks"] = .array(uncertain.map { .string($0.text) })
+        return Response(
+            isNew ? .created : .ok, json: .object(json), location: LocalAPIRoute.task.path(task.task.id.text))
     }
 
     private func answer(_ stored: StoredTask, isNew: Bool) async throws -> Response {

@@ -181,7 +181,7 @@ enum WireDefinition {
     private static func readList(
         _ fields: DefinitionFields, into wire: inout Wire, profile: inout EndpointProfile
     ) throws(CatalogError) {
-        let own = ["time", "items", "id", "created_at", "request", "trust"]
+        let own = ["time", "items", "id", "created_at", "request", "trust", "whole"]
         guard let list = try fields.fields("list", allowed: callFields + own) else { return }
         profile.listing = try list.choice("trust") ?? .vendorCode
         guard profile.listing != .none else { throw list.error("trust", "leave list out where there is none") }
@@ -189,7 +189,7 @@ enum WireDefinition {
             call: try call(list, method: "GET", places: ["from", "to", "offset", "limit"]),
             time: try list.choice("time") ?? .seconds, items: try list.place("items") ?? .whole,
             id: try list.required("id", list.places), createdAt: try list.required("created_at", list.places),
-            request: try list.required("request", list.places))
+            request: try list.required("request", list.places), isWhole: try list.flag("whole") ?? false)
     }
 
     private static func result(_ fields: DefinitionFields) throws(CatalogError) -> Wire.ResultFetch? {

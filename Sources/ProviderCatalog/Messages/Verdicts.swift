@@ -37,9 +37,8 @@ package enum BatchVerdict: Sendable, Hashable {
 
 /// What one page of the provider's own list of tasks says.
 package enum ListingVerdict: Sendable, Hashable {
-    /// The tasks on the page, and how many of its items have no id that could be read; `isLast` when it has fewer items
-    /// than were asked for.
-    case page([ListedTask], isLast: Bool, unreadable: Int = 0)
+    /// The tasks on the page in the provider's order, and how many of its items have no id that could be read.
+    case page([ListedTask], unreadable: Int = 0)
     case throttled(TaskFailure, retryAfter: Duration?)
     case failed(TaskFailure, stopsProvider: Bool)
 }

@@ -97,6 +97,8 @@ package struct Wire: Sendable, Hashable {
         var id: [JSONPointer]
         var createdAt: [JSONPointer]
         var request: [JSONPointer]
+        /// Whether one page shows every task of the window, so that no further page is asked for.
+        var isWhole = false
     }
 
     struct ProgressPlace: Sendable, Hashable {

@@ -1,5 +1,5 @@
 package import TaskModel
-import VerbatimJSON
+package import VerbatimJSON
 
 extension EndpointProfile {
     /// Reads what the reply to a look-up of several tasks says of each of them.
@@ -26,22 +26,23 @@ extension EndpointProfile {
         }
     }
 
-    /// Reads one page of the provider's own list of tasks, which was asked for with this limit.
+    /// Reads one page of the provider's own list of tasks.
     ///
-    /// A page with fewer items than asked for is the last. The counts beside it are not used: on Maestro `count` is
-    /// that of all tasks, elsewhere that of the page.
-    package func readListing(_ reply: UpstreamReply, limit: Int) -> ListingVerdict {
-        if let list = wire?.list { return readListing(reply, limit: limit, by: list) }
+    /// The counts beside it are not used: on Maestro `count` is that of all tasks, elsewhere that of the page.
+    package func readListing(_ reply: UpstreamReply) -> ListingVerdict {
+        if let list = wire?.list { return readListing(reply, by: list) }
         switch readItems(reply) {
         case .items(let items):
             let tasks = items.compactMap(listedTask)
-            return .page(tasks, isLast: items.count < max(limit, 1), unreadable: items.count - tasks.count)
+            return .page(tasks, unreadable: items.count - tasks.count)
         case .throttled(let failure): return .throttled(failure, retryAfter: reply.retryAfter)
         case .failed(let failure, let stopsProvider): return .failed(failure, stopsProvider: stopsProvider)
         }
     }
 
-    private func listedTask(_ item: JSONValue) -> ListedTask? {
+    /// A record as an item of the provider's list, with the request that it echoes; nil where it has no id.
+    package func listedTask(_ item: JSONValue) -> ListedTask? {
+        if let wire { return wire.list.flatMap { listedTask(item, by: wire, $0) } }
         guard let record = TaskRecord(item), let id = record.ids.first else { return nil }
         return ListedTask(
             remoteID: id, traceID: record.traceID, createdAt: record.time("created_at"),

@@ -178,19 +178,21 @@ extension EndpointProfile {
         }
     }
 
-    func readListing(_ reply: UpstreamReply, limit: Int, by list: Wire.List) -> ListingVerdict {
-        guard let wire else { return .page([], isLast: true) }
+    func listedTask(_ item: JSONValue, by wire: Wire, _ list: Wire.List) -> ListedTask? {
+        wire.id(in: item, at: list.id).map { id in
+            ListedTask(
+                remoteID: id, traceID: wire.text(in: item, at: wire.traceID),
+                createdAt: wire.time(in: item, at: list.createdAt),
+                request: list.request.lazy.compactMap { item.value(at: $0) }.first ?? .null)
+        }
+    }
+
+    func readListing(_ reply: UpstreamReply, by list: Wire.List) -> ListingVerdict {
+        guard let wire else { return .page([]) }
         switch items(reply, at: list.items, by: wire) {
         case .success(let items):
-            let tasks = items.compactMap { item -> ListedTask? in
-                guard let id = wire.id(in: item, at: list.id) else { return nil }
-                return ListedTask(
-                    remoteID: id, traceID: wire.text(in: item, at: wire.traceID),
-                    createdAt: wire.time(in: item, at: list.createdAt),
-                    request: list.request.lazy.compactMap { item.value(at: $0) }.first ?? .null)
-            }
-            return .page(
-                tasks, isLast: items.count < max(limit, 1), unreadable: items.count - tasks.count)
+            let tasks = items.compactMap { listedTask($0, by: wire, list) }
+            return .page(tasks, unreadable: items.count - tasks.count)
         case .failure(let problem):
             switch problem.verdict {
             case .throttled(let failure, let retryAfter): return .throttled(failure, retryAfter: retryAfter)

@@ -33,9 +33,8 @@ extension EndpointProfile {
         return body
     }
 
-    /// How many items a page of the provider's list must fall short of to be the last; nil where no document names the
-    /// size of its smallest pages, so that only an empty page is. 12 is the default of the shared tasks route.
-    package var smallestListPage: Int? { wire == nil ? 12 : nil }
+    /// Whether the provider's list is one page that its definition promises to be whole.
+    package var listIsWhole: Bool { wire?.list?.isWhole ?? false }
 
     /// Asks for one page of the provider's own list of tasks created within a window; nil where it has none.
     ///

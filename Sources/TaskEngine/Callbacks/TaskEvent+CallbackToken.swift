@@ -77,7 +77,9 @@ enum CallbackCensor {
 
 extension PlannedEvent {
     /// The event as it may be stored.
-    var withoutToken: PlannedEvent { PlannedEvent(event.withoutToken, for: task, nextDueAt: nextDueAt) }
+    var withoutToken: PlannedEvent {
+        PlannedEvent(event.withoutToken, for: task, attempt: attempt, nextDueAt: nextDueAt)
+    }
 }
 
 extension TaskEvent {

@@ -9,12 +9,14 @@ import VerbatimJSON
 /// Before the first byte of a paid request its intent is on disk. What the reply proves decides what follows, and a
 /// reply that proves nothing leads to `uncertain`, never to another try.
 package struct Submitter: WorkLoop {
-    /// A task whose intent is on disk.
+    /// A task whose intent is on disk, or one that is looked for once more before it is sent again.
     package struct Work: Sendable {
         let task: TrackedTask
         let profile: EndpointProfile
         /// Where the provider is to call back, if it is.
-        let callbackURL: String?
+        var callbackURL: String?
+        /// Whether an earlier attempt may have been accepted, so that its intent is not on disk yet.
+        var isResubmission = false
     }
 
     package let context: EngineContext
@@ -63,6 +65,8 @@ package struct Submitter: WorkLoop {
             free = min(
                 room, limit - (try await context.store.inFlight(in: [.submitting, .running], of: service, upTo: limit)))
         }
+        let resubmissions = context.resubmissions.tasks(of: service)
+        free -= resubmissions.count
         var waiting: [(task: TrackedTask, profile: EndpointProfile)] = []
         var comeBack: Timestamp?
         // No more than can go, and one that shows that somebody waits.
@@ -70,8 +74,9 @@ package struct Submitter: WorkLoop {
         let most = min(free, tokens.map { $0 + 1 } ?? free)
         for profile in profiles {
             if most > 0 {
-                let ready = try await context.store.queued(on: profile.name, at: now, limit: most)
-                waiting += ready.map { ($0, profile) }
+                let ready = try await context.store.queued(
+                    on: profile.name, at: now, limit: most + resubmissions.count)
+                waiting += ready.filter { !resubmissions.contains($0.id) }.map { ($0, profile) }
             }
             if let next = try await context.store.nextQueued(on: profile.name, after: now) {
                 comeBack = min(comeBack ?? next, next)
@@ -85,6 +90,12 @@ package struct Submitter: WorkLoop {
         for (candidate, profile) in inOrder.prefix(max(free, 0)).map(\.element) {
             // One alone where an endpoint has failed so often that it has to show first that it is well again.
             if context.gates.isHalfOpen(.submissions, profile.name.text), try await isSending(service) { continue }
+            if candidate.mayHaveBeenAccepted, !profile.needsPersonWhenUncertain {
+                guard context.resubmissions.begin(candidate.id, of: service) else { continue }
+                work.append(Work(task: candidate, profile: profile, isResubmission: true))
+                room -= 1
+                continue
+            }
             let lane = CallBudget.Lane.submissions(profile.name.text)
             if let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
                 return min(comeBack ?? slot, slot)
@@ -105,7 +116,7 @@ package struct Submitter: WorkLoop {
         return comeBack
     }
 
-    private func pace(_ profile: EndpointProfile) {
+    func pace(_ profile: EndpointProfile) {
         context.submissionPacer.take(
             profile.name.service, perSecond: context.limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
     }
@@ -115,6 +126,14 @@ package struct Submitter: WorkLoop {
     }
 
     package func perform(_ work: Work) async {
+        guard work.isResubmission else { return await submit(work) }
+        let started = await start(resubmission: work)
+        context.resubmissions.end(work.task.id)
+        if let started { await submit(started) }
+        context.wakes.submitter.nudge()
+    }
+
+    private func submit(_ work: Work) async {
         context.passed(.beforeFirstByte)
         let verdict: SubmitVerdict
         let leaveAlone: Duration?
@@ -131,6 +150,11 @@ package struct Submitter: WorkLoop {
             context.wakes.submitter.nudge()
             return
         }
+        await take(verdict, of: work, leaveAlone: leaveAlone)
+    }
+
+    /// Records what the reply to an attempt proves, however late it comes.
+    func take(_ verdict: SubmitVerdict, of work: Work, leaveAlone: Duration? = nil) async {
         let (event, nextDueAt) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
         // A refusal closes the gate before the task can be claimed again; an id is written down before all else.
         if case .submissionAccepted = event {
@@ -159,7 +183,8 @@ package struct Submitter: WorkLoop {
         _ event: TaskEvent, of work: Work, nextDueAt: Timestamp?, teaching lessons: LessonPlan = LessonPlan()
     ) async {
         _ = await context.record(
-            [PlannedEvent(event, for: work.task.id, nextDueAt: nextDueAt)], teaching: lessons)
+            [PlannedEvent(event, for: work.task.id, attempt: work.task.attempts, nextDueAt: nextDueAt)],
+            teaching: lessons)
     }
 
     /// What the reply says about how long tasks take, and about how many calls the provider bears.

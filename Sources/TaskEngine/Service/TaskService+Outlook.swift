@@ -71,6 +71,15 @@ extension TaskService {
                 message:
                     "The clock was set since it was sent, so a list without it proves nothing. It is looked for all the same.",
                 hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
+        case .uncertain where !(task.attempt?.possibleIDs.isEmpty ?? true):
+            let ids = (task.attempt?.possibleIDs ?? []).map(\.text).joined(separator: ", ")
+            return TaskFailure(
+                code: "person",
+                message: "The provider's list shows tasks that may be this one: \(ids).",
+                hint: """
+                    Compare them with its request. `pollux resolve \(task.id) --adopt REMOTE_ID` takes one; `--resubmit` sends the \
+                    request again, and is paid again.
+                    """)
         case .uncertain:
             let next = task.nextDueAt.map { " The next look is at \($0.rfc3339)." } ?? ""
             return TaskFailure(

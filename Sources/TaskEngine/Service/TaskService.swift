@@ -1,4 +1,5 @@
 import Logging
+import PollingPolicy
 import ProviderCatalog
 package import TaskModel
 import TaskStore
@@ -151,6 +152,21 @@ package struct TaskService: Sendable {
             throw .invalidField("deadline", problem: "\(deadline?.rfc3339 ?? "") has already passed")
         case .keyInUse(let existing, _):
             return (try await self.task(existing.text), false)
+        }
+    }
+
+    /// Uncertain tasks of the endpoint that a tracked id may belong to: those whose look-ups showed it, else all of them.
+    package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {
+        guard task.isNamedByPerson, let id = task.remoteID else { return [] }
+        do throws(TaskStoreError) {
+            let uncertain = try await context.store.due(
+                in: .uncertain, of: task.endpoint.service, by: context.time.now() + context.lookups.slowest * 2,
+                limit: 100
+            ).filter { $0.endpoint == task.endpoint }
+            let fitting = uncertain.filter { $0.attempt?.possibleIDs.contains(id) ?? false }
+            return (fitting.isEmpty ? uncertain : fitting).map(\.id)
+        } catch {
+            throw .store(error)
         }
     }
 

@@ -31,16 +31,20 @@ package struct CallbackRecord: Sendable, Hashable {
     /// The provider's id, as the first that named one told it: proof that the provider has the task, whatever becomes of
     /// the reply to its submission.
     package var remoteID: RemoteTaskID?
+    /// The attempt that ``remoteID`` is of.
+    package var attempt: Int?
     /// When the latest came; moved along like ``TrackedTask/ageFrom``.
     package var latestAt: Timestamp?
     /// When the first that called the task ended came; moved along likewise.
     package var finalAt: Timestamp?
 
     package init(
-        count: Int = 0, remoteID: RemoteTaskID? = nil, latestAt: Timestamp? = nil, finalAt: Timestamp? = nil
+        count: Int = 0, remoteID: RemoteTaskID? = nil, attempt: Int? = nil, latestAt: Timestamp? = nil,
+        finalAt: Timestamp? = nil
     ) {
         self.count = count
         self.remoteID = remoteID
+        self.attempt = attempt
         self.latestAt = latestAt
         self.finalAt = finalAt
     }
@@ -49,7 +53,10 @@ package struct CallbackRecord: Sendable, Hashable {
         count += 1
         latestAt = now
         if delivery.isFinal { finalAt = finalAt ?? now }
-        remoteID = remoteID ?? delivery.remoteID
+        if remoteID == nil, let id = delivery.remoteID {
+            remoteID = id
+            attempt = delivery.attempt
+        }
     }
 }
 

@@ -55,6 +55,9 @@ extension TaskEvent {
             detail["says"] = .string(delivery.word)
             if let id = delivery.remoteID { detail["remote_id"] = .string(id.text) }
         }
+        if case .lookupUndecided = self, let possible = task.attempt?.possibleIDs, !possible.isEmpty {
+            detail["possible"] = .array(possible.map { .string($0.text) })
+        }
         if case .resubmitted(let how) = self { detail["resolution"] = .string(how.rawValue) }
         if case .givenUp(_, let how) = self { detail["resolution"] = .string(how.rawValue) }
         if let failure = task.failure {
@@ -66,12 +69,22 @@ extension TaskEvent {
         return detail
     }
 
+    /// What a reply that was not accepted says, for the log.
+    var failureDetail: JSONObject {
+        switch self {
+        case .submissionNotAccepted(let failure), .submissionRefused(let failure),
+            .submissionInterrupted(let failure, _):
+            JSONObject([("code", .string(failure.code)), ("message", .string(failure.message))])
+        default: JSONObject()
+        }
+    }
+
     private var isAboutAttempt: Bool {
         switch self {
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
             .submissionInterrupted, .foundInList, .foundByOwnID:
             true
-        case .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
+        case .turnedUp, .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
             .endedByCallback, .slowerThanUsual, .missed, .vanished, .cancelRequested, .reopenRequested, .deadlinePassed:
             false
         }

@@ -16,12 +16,14 @@ package enum TaskEvent: Sendable, Hashable {
 
     /// The provider's list of tasks was read completely and does not show it.
     case absentFromList
-    /// The list shows a task that may be this one or one that is being sent at this moment.
-    case lookupUndecided
+    /// Nothing is proven: the reading was not complete, or it shows these records, which may be the task's.
+    case lookupUndecided(possible: [RemoteTaskID] = [])
     /// The provider's list shows it.
     case foundInList(RemoteTaskID, traceID: String?)
     /// The provider knows it by the id that we gave it.
     case foundByOwnID(RemoteTaskID, traceID: String?)
+    /// The provider's list shows a record of an attempt that was given up.
+    case turnedUp(RemoteTaskID, traceID: String?)
     /// A person says which one it is.
     case adopted(RemoteTaskID)
     /// A person or the policy wants it sent again.
@@ -51,6 +53,19 @@ package enum TaskEvent: Sendable, Hashable {
 }
 
 extension TaskEvent {
+    /// What a reply or a record proves of an attempt that the provider has accepted; nil for every other event.
+    package func acceptance(of attempt: Int) -> CallbackDelivery? {
+        switch self {
+        case .submissionAccepted(let id, _, _), .turnedUp(let id, _): CallbackDelivery(attempt: attempt, remoteID: id)
+        case .submissionAnswered(let observation, let id):
+            CallbackDelivery(attempt: attempt, remoteID: id, observation: observation)
+        default: nil
+        }
+    }
+
+    /// Whether it is a callback.
+    package var isDelivery: Bool { if case .calledBack = self { true } else { false } }
+
     /// The word for it in the log; part of the contract.
     package var kind: String {
         switch self {
@@ -64,6 +79,7 @@ extension TaskEvent {
         case .lookupUndecided: "lookup_undecided"
         case .foundInList: "found_in_list"
         case .foundByOwnID: "found_by_own_id"
+        case .turnedUp: "late_record"
         case .adopted: "adopted"
         case .resubmitted: "resubmitted"
         case .givenUp: "given_up"

@@ -6,6 +6,11 @@ package enum Transition: Sendable, Hashable {
     case update
     /// Its outcome stands; what came late is kept as an event and shown.
     case noteLateResult
+    /// The provider has accepted another attempt than the one that counts: kept as an event, and as the id of a task that
+    /// ended without one.
+    case noteLateRecord
+    /// It changes nothing, and the log tells of it.
+    case note
     /// It says nothing new.
     case ignore
     /// A person asked for what this state does not allow.
@@ -33,7 +38,7 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
         case .notUncertain:
             "Only a task in state `uncertain` can be resolved; this one is not."
         case .notReopenable:
-            "Only a cancelled or expired task that has a remote id can be reopened."
+            "Only a cancelled or expired task that has a remote id can be reopened, or a lost one whose record turned up later."
         }
     }
 }
@@ -43,20 +48,22 @@ package enum TaskLifecycle {
     /// What the event does in that state.
     ///
     /// `hasRemoteID` decides whether a task can be reopened, `isKnownByCallback` whether a callback has told its remote id
-    /// before the reply to its submission did, `isCalledBack` whether anything was delivered at all. Every pair is spelled out, so that a new state or event does not compile
-    /// until it is thought through.
+    /// before the reply to its submission did, `isCalledBack` whether anything was delivered at all, `isEarlierAttempt`
+    /// whether a reply is to another attempt than the latest, `wasLost` whether a failed task has its id from a record that
+    /// turned up later. Every pair is spelled out, so that a new state or event does not compile until it is thought through.
     package static func transition(
         from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true, isKnownByCallback: Bool = false,
-        isCalledBack: Bool = false
+        isCalledBack: Bool = false, isEarlierAttempt: Bool = false, wasLost: Bool = false
     ) -> Transition {
         switch state {
         case .queued: whileQueued(event)
+        case .submitting where isEarlierAttempt: whileSubmittingAgain(event)
         case .submitting:
             whileSubmitting(
                 event, isKnownByCallback: isKnownByCallback, isCalledBack: isCalledBack || isKnownByCallback)
-        case .uncertain: whileUncertain(event)
+        case .uncertain: whileUncertain(event, isLatestReply: !isEarlierAttempt && !isCalledBack)
         case .running: whileRunning(event)
-        case .succeeded, .failed: afterOutcome(event, in: state)
+        case .succeeded, .failed: afterOutcome(event, in: state, isReopenable: state == .failed && wasLost)
         case .cancelled, .expired: afterStop(event, hasRemoteID: hasRemoteID)
         }
     }
@@ -68,14 +75,25 @@ package enum TaskLifecycle {
         case .calledBack(let delivery): afterLostReply(delivery)
         case .cancelRequested: .advance(to: .cancelled)
         case .deadlinePassed: .advance(to: .expired)
+        case .foundInList, .foundByOwnID: .advance(to: .running)
+        // The reading before it is sent again shows what may be its record.
+        case .lookupUndecided: .advance(to: .uncertain)
+        // Late replies: ``lateAcceptance(of:attempt:)`` has turned those that accept into deliveries.
+        case .submissionNotAccepted, .submissionRefused: .note
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
-        // A reply belongs to an attempt, and no attempt is under way.
-        case .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .observed,
-            .endedByCallback,
-            .slowerThanUsual, .missed, .vanished:
+        case .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted, .absentFromList, .observed,
+            .endedByCallback, .slowerThanUsual, .missed, .vanished:
             .ignore
+        }
+    }
+
+    /// What becomes of a reply to an earlier attempt while a later one is being sent.
+    private static func whileSubmittingAgain(_ event: TaskEvent) -> Transition {
+        switch event {
+        case .submissionNotAccepted, .submissionRefused: .note
+        case .submissionInterrupted: .ignore
+        case let other: whileSubmitting(other, isKnownByCallback: false, isCalledBack: false)
         }
     }
 
@@ -99,15 +117,17 @@ package enum TaskLifecycle {
         case .cancelRequested: .refuse(.beingSubmitted)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
-        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .observed,
-            .endedByCallback,
-            .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .turnedUp, .observed,
+            .endedByCallback, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }
 
-    private static func whileUncertain(_ event: TaskEvent) -> Transition {
+    private static func whileUncertain(_ event: TaskEvent, isLatestReply: Bool) -> Transition {
         switch event {
+        // The reply to the latest attempt arrived late, and proves what it would have proven in time.
+        case .submissionNotAccepted: isLatestReply ? .advance(to: .queued) : .note
+        case .submissionRefused: isLatestReply ? .advance(to: .failed) : .note
         case .foundInList, .foundByOwnID, .adopted: .advance(to: .running)
         case .resubmitted: .advance(to: .queued)
         case .givenUp: .advance(to: .failed)
@@ -117,9 +137,9 @@ package enum TaskLifecycle {
         case .endedByCallback(let observation): ending(of: observation).map { .advance(to: $0) } ?? .ignore
         case .cancelRequested: .refuse(.needsResolution)
         case .reopenRequested: .refuse(.notReopenable)
-        // Its attempt has been declared over; a deadline does not make a possible bill go away.
-        case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .observed, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+        // A deadline does not make a possible bill go away.
+        case .submissionStarted, .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted,
+            .observed, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }
@@ -145,13 +165,14 @@ package enum TaskLifecycle {
         case .deadlinePassed: .advance(to: .expired)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
-        case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID:
+        case .submissionNotAccepted, .submissionRefused: .note
+        case .submissionStarted, .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted,
+            .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID:
             .ignore
         }
     }
 
-    private static func afterOutcome(_ event: TaskEvent, in state: TaskState) -> Transition {
+    private static func afterOutcome(_ event: TaskEvent, in state: TaskState, isReopenable: Bool) -> Transition {
         switch event {
         case .observed(let observation), .submissionAnswered(let observation, _):
             ending(of: observation) == nil ? .ignore : .noteLateResult
@@ -159,10 +180,11 @@ package enum TaskLifecycle {
         case .calledBack(let delivery):
             delivery.observation.flatMap(ending).map { $0 == state ? .ignore : .noteLateResult } ?? .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
-        case .reopenRequested: .refuse(.notReopenable)
-        case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback,
-            .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+        case .reopenRequested: isReopenable ? .advance(to: .running) : .refuse(.notReopenable)
+        case .submissionNotAccepted, .submissionRefused: .note
+        case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
+            .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .missed, .vanished,
+            .deadlinePassed:
             .ignore
         }
     }
@@ -174,9 +196,10 @@ package enum TaskLifecycle {
             ending(of: observation) == nil ? .ignore : .noteLateResult
         case .calledBack(let delivery): delivery.isFinal ? .noteLateResult : .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
-        case .submissionStarted, .submissionAccepted, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback,
-            .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+        case .submissionNotAccepted, .submissionRefused: .note
+        case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
+            .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .missed, .vanished,
+            .deadlinePassed:
             .ignore
         }
     }

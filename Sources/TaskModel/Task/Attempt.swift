@@ -19,11 +19,13 @@ package struct Attempt: Sendable, Hashable {
     package var clockWasSet: Bool
     /// Of the token in the callback URL that the request carried; nil where it carried none of ours.
     package var callback: CallbackDigest?
+    /// Records of the provider's list that may be this attempt's, as the latest reading that showed any had them.
+    package var possibleIDs: [RemoteTaskID]
 
     package init(
         number: Int, startedAt: Timestamp, endedAt: Timestamp? = nil, isProbablyRefused: Bool = false,
         absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil, clockWasSet: Bool = false,
-        callback: CallbackDigest? = nil
+        callback: CallbackDigest? = nil, possibleIDs: [RemoteTaskID] = []
     ) {
         self.number = number
         self.startedAt = startedAt
@@ -33,5 +35,9 @@ package struct Attempt: Sendable, Hashable {
         self.firstAbsentAt = firstAbsentAt
         self.clockWasSet = clockWasSet
         self.callback = callback
+        self.possibleIDs = possibleIDs
     }
+
+    /// So many of the records that may be an attempt's are kept and shown.
+    package static let mostPossibleIDs = 10
 }

@@ -4,6 +4,8 @@ package enum Resolution: String, Sendable, CaseIterable {
     case foundInList = "found_in_list"
     /// Looked up by the id that we had given it.
     case foundByOwnID = "found_by_own_id"
+    /// The reply to the attempt arrived after the attempt was declared lost.
+    case lateReply = "late_reply"
     /// A callback for its token told of it.
     case calledBack = "called_back"
     /// A person named the remote id.

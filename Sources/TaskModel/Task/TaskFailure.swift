@@ -22,6 +22,9 @@ package struct TaskFailure: Error, Sendable, Hashable {
         message: "The provider no longer knows this task.",
         hint: "Its record may have been deleted there. If you find it again, use `pollux track` with its remote id.")
 
+    /// The code where a daemon stopped before it knew what became of a request.
+    package static let daemonStopped = "daemon_stopped"
+
     /// The submission's outcome was unknown and it was given up.
     package static func submissionLost(because reason: String) -> TaskFailure {
         TaskFailure(

@@ -90,6 +90,23 @@ package struct TrackedTask: Sendable, Hashable {
     }
 }
 
+extension TrackedTask {
+    /// Whether the provider accepted it before our eyes: its id was told by the reply or a callback, not by a person or a list.
+    package var wasSeenAccepted: Bool {
+        guard remoteID != nil, attempt != nil, submittedAt != nil, failure != .remoteTaskNotFound else { return false }
+        return switch resolution {
+        case nil, .calledBack, .resubmitted, .resubmittedByPolicy: true
+        case .lateReply, .foundInList, .foundByOwnID, .adopted, .givenUp, .givenUpByPolicy, .refusalConfirmed: false
+        }
+    }
+
+    /// Whether its id was named by a person, who tracked or adopted it: whose submission that was is not known.
+    package var isNamedByPerson: Bool { remoteID != nil && (attempts == 0 || resolution == .adopted) }
+
+    /// Whether it failed without an id, and a record that turned up later gave it one.
+    package var wasLost: Bool { state == .failed && remoteID != nil && submittedAt == nil }
+}
+
 /// What was asked for and what came back, both unchanged.
 package struct TaskPayload: Sendable, Hashable {
     /// What the program asked for; null for a task that was submitted elsewhere.

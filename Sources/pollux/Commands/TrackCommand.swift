@@ -2,6 +2,7 @@ import ArgumentParser
 import LocalAPIClient
 import FoundationEssentials
 import LocalAPIContract
+import VerbatimJSON
 
 /// Has a task tracked that was submitted elsewhere.
 struct TrackCommand: AsyncParsableCommand {
@@ -42,6 +43,20 @@ struct TrackCommand: AsyncParsableCommand {
         try await Session.open(options) { session in
             let answer = try await session.client.adopt(document)
             try session.show(answer.json) { [answer.document.id.printable] }
+            let uncertain = answer.json["uncertain_tasks"]?.array?.compactMap(\.string) ?? []
+            for lost in uncertain.prefix(5) {
+                StandardError.write(Self.note(on: lost, tracked: answer.document) + "\n")
+            }
         }
+    }
+
+    /// How to settle an uncertain task that the tracked one may be.
+    private static func note(on lost: String, tracked: TaskDocument) -> String {
+        let (lost, id, remoteID) = (lost.printable, tracked.id.printable, (tracked.remoteID ?? "").printable)
+        return """
+            Task \(lost) of \(tracked.endpoint.printable) is uncertain, and \(remoteID) may be its request. If it is:
+              pollux resolve \(lost) --give-up                            the tracked task \(id) brings the result
+              pollux cancel \(id); pollux resolve \(lost) --adopt \(remoteID)   the uncertain task brings it
+            """
     }
 }

@@ -53,7 +53,7 @@ import VerbatimJSON
     ])
     func `a batch that fails says nothing about any task`(status: Int, body: String, code: String) {
         guard case .failed(let failure, stopsProvider: false) = profile.readBatch(reply(status, body), of: [a, b]),
-            case .failed(let listing, stopsProvider: false) = profile.readListing(reply(status, body), limit: 5)
+            case .failed(let listing, stopsProvider: false) = profile.readListing(reply(status, body))
         else {
             Issue.record("not failed")
             return
@@ -64,7 +64,7 @@ import VerbatimJSON
     @Test func `throttling and account stops are told`() {
         let busy = reply(500, #"{"error":{"code":"busy"}}"#)
         guard case .throttled(_, let wait) = profile.readBatch(reply(429, ""), of: [a]),
-            case .throttled(_, let listingWait) = profile.readListing(busy, limit: 5),
+            case .throttled(_, let listingWait) = profile.readListing(busy),
             case .failed(_, stopsProvider: true) = profile.readBatch(
                 reply(401, #"{"error":{"code":"token_expired"}}"#), of: [a])
         else {
@@ -83,9 +83,8 @@ import VerbatimJSON
                 request: ["prompt": "p"]),
             ListedTask(remoteID: b, request: .null),
         ]
-        #expect(profile.readListing(reply(200, body), limit: 3) == .page(expected, isLast: false, unreadable: 1))
-        #expect(profile.readListing(reply(200, body), limit: 4) == .page(expected, isLast: true, unreadable: 1))
-        #expect(profile.readListing(reply(200, #"{"items":[]}"#), limit: 0) == .page([], isLast: true))
-        #expect(profile.readListing(reply(200, "{}"), limit: 5) == .page([], isLast: true))
+        #expect(profile.readListing(reply(200, body)) == .page(expected, unreadable: 1))
+        #expect(profile.readListing(reply(200, #"{"items":[]}"#)) == .page([]))
+        #expect(profile.readListing(reply(200, "{}")) == .page([]))
     }
 }

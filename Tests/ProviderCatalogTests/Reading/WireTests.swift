@@ -348,13 +348,14 @@ import VerbatimJSON
         #expect(profile.listing(from: from, to: from, offset: 0, limit: 5)?.path == "/list?after=1700000000000&n=5")
         let body = #"{"data":[{"id":"t-1","at":1700000000000,"input":{"a":1}}]}"#
         #expect(
-            profile.readListing(reply(200, body), limit: 5)
+            profile.readListing(reply(200, body))
                 == .page(
                     [
                         ListedTask(
                             remoteID: id, createdAt: Timestamp(milliseconds: 1_700_000_000_000), request: ["a": 1])
-                    ],
-                    isLast: true))
+                    ]))
+        #expect(!profile.listIsWhole)
+        #expect(try endpoint(Self.plain + "\n    \(list.dropLast()), whole: true}").listIsWhole)
     }
 
     @Test func `a result that stands elsewhere is fetched, and its failure is not the task's`() throws {

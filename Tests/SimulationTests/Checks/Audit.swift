@@ -1,3 +1,4 @@
+import ProviderCatalog
 import TaskModel
 import VerbatimJSON
 
@@ -6,6 +7,9 @@ final class Audit {
     private let world: World
     private var view: DiskView
     private(set) var tasks: [DiskView.TaskLine] = []
+    private(set) var givenUp: [DiskView.GivenUpLine] = []
+    /// Late replies that a daemon has recorded, by what they accepted.
+    private var lateAcceptances: [(task: String, id: String)] = []
     /// Of the disk when it was last read; nil where it has to be read.
     private var version: Int?
     private var replays: [String: LogReplay] = [:]
@@ -50,7 +54,7 @@ final class Audit {
         let version = try view.version()
         var events: [DiskView.EventLine] = []
         if version != self.version {
-            (tasks, events) = try view.read(after: lastSequence)
+            (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
@@ -60,6 +64,7 @@ final class Audit {
         try checkOutcomes(people)
         try checkPace()
         try checkDeliveries(rows: rows)
+        try checkLateReplies(rows: rows)
     }
 
     // MARK: The log
@@ -96,6 +101,7 @@ final class Audit {
 
     /// What a new attempt must respect.
     private func checkStart(_ event: DiskView.EventLine, of row: DiskView.TaskLine) throws {
+        try checkResubmission(of: row)
         // What people track, adopt or reopen is in flight too, but asks nobody for room.
         let inFlight = tasks.count { $0.service == row.service && $0.isInFlight && replays[$0.id]?.wasSent ?? false }
         if let cap = ProviderWords.inFlightCaps[row.service], inFlight > cap {
@@ -117,9 +123,16 @@ final class Audit {
         _ event: DiskView.EventLine, of row: DiskView.TaskLine, _ replay: LogReplay, people: People
     ) throws {
         switch event.resolution {
-        case "resubmitted_by_policy", "given_up_by_policy", "refusal_confirmed":
-            let policies = ["resubmitted_by_policy": "resubmit_if_absent", "given_up_by_policy": "fail"]
-            if let policy = policies[event.resolution ?? ""], policy != row.onUncertain {
+        case "given_up_by_policy":
+            let span = world.clock.steady - (replay.uncertainSince ?? 0)
+            guard row.onUncertain == "fail" else {
+                throw Violation(.onlyWhatWasAsked, "\(row.id): given up under \(row.onUncertain)")
+            }
+            guard span >= 600_000 || ProviderWords.unlisted.contains(row.service) || world.clock.jumps > 0 else {
+                throw Violation(.absenceIsProven, "\(row.id): given up after \(span) ms")
+            }
+        case "resubmitted_by_policy", "refusal_confirmed":
+            if event.resolution == "resubmitted_by_policy", row.onUncertain != "resubmit_if_absent" {
                 throw Violation(.onlyWhatWasAsked, "\(row.id): \(event.resolution ?? "") under \(row.onUncertain)")
             }
             let since = replay.uncertainSince ?? 0
@@ -128,7 +141,7 @@ final class Audit {
             guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
                 throw Violation(.absenceIsProven, "\(row.id): \(readings) readings over \(span) ms")
             }
-            try checkAbsence(of: row, replay)
+            try checkAbsence(of: row, since: replay.startedAt)
         case "resubmitted":
             guard replay.personalResubmissions <= people.resubmissions[row.id, default: 0] else {
                 throw Violation(.onlyWhatWasAsked, "nobody resubmitted \(row.id)")
@@ -144,20 +157,98 @@ final class Audit {
     }
 
     /// What the last reading of the list could show was not taken for missing.
-    private func checkAbsence(of row: DiskView.TaskLine, _ replay: LogReplay) throws {
-        guard world.clock.jumps == 0, let started = replay.startedAt,
+    private func checkAbsence(of row: DiskView.TaskLine, since start: Int64?) throws {
+        guard world.clock.jumps == 0, let started = start,
             let read = world.truth.readings.last(where: { $0.service == row.service })?.steady
         else { return }
         func point(_ steady: Int64) -> Timestamp {
             world.clock.providerNow - .milliseconds(world.clock.steady - steady)
         }
-        let owned = Set(tasks.compactMap(\.remoteID))
+        let owned = ownedBySubmission
         let its = world.truth.records.first { record in
-            record.sender?.text == row.id && !owned.contains(record.id) && record.isListed(at: point(read))
+            record.sender?.text == row.id && !owned.contains(record.id)
+                && (record.isListed(at: point(read)) && record.createdAt <= point(read)
+                    || world.habit == .hidesEdits && record.operation == "edit")
                 // What an attempt before has left is a matter of whoever had it sent again.
                 && record.createdAt >= point(started)
         }
         if let its { throw Violation(.absenceIsProven, "\(row.id) is \(its.id), which the list showed") }
+    }
+
+    /// A task that a policy has sent again was looked for once more, and its record was not there.
+    private func checkResubmission(of row: DiskView.TaskLine) throws {
+        guard let replay = replays[row.id], let decided = replay.latestResubmission, !decided.isPersons,
+            replay.earlierStartedAt.map({ $0 <= decided.at }) ?? false
+        else { return }
+        let isRead = world.truth.readings.contains { $0.service == row.service && $0.steady >= decided.at }
+        guard isRead || world.clock.jumps > 0 else {
+            throw Violation(.absenceIsProven, "\(row.id) is sent again, and was not looked for since that was decided")
+        }
+        try checkAbsence(of: row, since: replay.earlierStartedAt)
+    }
+
+    /// Ids that belong to tasks whose submission was seen to its end, not named by a person.
+    var ownedBySubmission: Set<String> {
+        Set(tasks.filter { $0.attempts > 0 && $0.resolution != "adopted" }.compactMap(\.remoteID))
+            .union(givenUp.compactMap(\.remoteID))
+    }
+
+    /// Whether the provider shows an accepted task of that endpoint with as many members as any of ours has.
+    func hasControl(for row: DiskView.TaskLine) -> Bool {
+        let now = world.clock.providerNow
+        return tasks.contains { other in
+            guard other.endpoint == row.endpoint, other.attempts > 0, other.failureCode != "remote_task_not_found",
+                [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains(other.resolution),
+                let record = other.remoteID.flatMap(world.truth.record)
+            else { return false }
+            return record.isListed(at: now) && record.request["n"] != nil
+                && (!world.usesCallbacks || record.request["callback_url"] != nil)
+        }
+    }
+
+    // MARK: What comes late
+
+    /// A reply was recorded that its attempt did not wait for any more.
+    func note(_ late: LateReply) {
+        guard let body = try? JSONValue(parsing: late.reply.body, limits: .lenient), late.attempt != nil,
+            late.reply.status == 200, let id = body["task_id"]?.string
+        else { return }
+        lateAcceptances.append((late.task.text, id))
+    }
+
+    private func checkLateReplies(rows: [String: DiskView.TaskLine]) throws {
+        for (task, id) in lateAcceptances {
+            guard let row = rows[task], row.state != "submitting", row.remoteID != id,
+                !(replays[task]?.lateIDs.contains(id) ?? false), !tasks.contains(where: { $0.remoteID == id })
+            else { continue }
+            throw Violation(
+                .replyIsKept, "\(task) is \(row.state) as \(row.remoteID ?? "nothing"), and was accepted as \(id)")
+        }
+    }
+
+    /// Whether an attempt was given up and its place not read again yet.
+    var awaitsFirstReading: Bool {
+        givenUp.contains {
+            $0.readings == 0 && $0.nextReadingAt != nil && !ProviderWords.unlisted.contains($0.service)
+        }
+    }
+
+    /// Every record of ours that the list has shown plainly since before the last reading has been told of.
+    func checkLateRecords() throws {
+        guard world.clock.jumps == 0, world.habit == .verbatim || world.habit == .pagesInTens else { return }
+        let known = Set(tasks.compactMap(\.remoteID)).union(givenUp.compactMap(\.remoteID))
+        let now = world.clock.providerNow
+        for given in givenUp where given.readings > 0 && given.remoteID == nil {
+            guard let row = tasks.first(where: { $0.id == given.task }), hasControl(for: row) else { continue }
+            let its = world.truth.records.filter {
+                $0.sender?.text == given.task && !known.contains($0.id) && !$0.isForgotten(at: now)
+                    && $0.listedFrom + .seconds(400) <= now
+            }
+            let rivals = givenUp.contains { $0.service == given.service && $0.task != given.task && $0.remoteID == nil }
+            if let record = its.first, !rivals {
+                throw Violation(.lateIsTold, "\(given.task): \(record.id) has turned up, and nobody is told")
+            }
+        }
     }
 
     /// Whether that task has been sent again by somebody's decision.
@@ -183,7 +274,9 @@ final class Audit {
                 throw Violation(.errorMeansNothingStored, "intent \(intent.number) was refused, and is \(ids)")
             }
         }
-        let owned = tasks.filter { $0.failureCode != "remote_task_not_found" }.compactMap { row in
+        let owned = tasks.filter {
+            $0.failureCode != "remote_task_not_found" && !($0.state == "cancelled" && $0.attempts == 0)
+        }.compactMap { row in
             row.remoteID.map { "\(row.service) \($0)" }
         }
         if owned.count > Set(owned).count {
@@ -262,6 +355,9 @@ final class Audit {
             guard record.ending.rawState == row.state, record.isFinished(at: now) else { return "\(record.id) differs" }
             // Records do not tell their operation; that of a task which was given up is anybody's who sent the same.
             let isAbandoned = record.sender.map { self.isAbandoned($0.text) } ?? false
+            if record.sender == nil, record.request["mode"] != nil, row.attempts > 0, row.resolution != "adopted" {
+                return "\(record.id) is a stranger's, who asked for more"
+            }
             guard "\(record.service)/\(record.operation)" == row.endpoint || isAbandoned else {
                 return "\(record.id) is another kind"
             }

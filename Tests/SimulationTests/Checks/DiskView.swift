@@ -54,6 +54,21 @@ struct DiskView {
         }
     }
 
+    /// An attempt that was given up.
+    struct GivenUpLine: PositionalRow {
+        let task: String
+        let service: String
+        let number: Int
+        let readings: Int
+        let remoteID: String?
+        let nextReadingAt: Int64?
+
+        init(_ next: inout ColumnReader) throws {
+            (task, service, number, readings) = (next(), next(), next(), next())
+            (remoteID, nextReadingAt) = (next.optional(), next.optional())
+        }
+    }
+
     private let queue: DatabaseQueue
 
     init(path: String) throws {
@@ -71,11 +86,14 @@ struct DiskView {
     }
 
     /// All rows, and the log after that number; of one moment, since nobody else does anything meanwhile.
-    func read(after sequence: Int64) throws -> (tasks: [TaskLine], events: [EventLine]) {
+    func read(
+        after sequence: Int64
+    ) throws -> (tasks: [TaskLine], events: [EventLine], givenUp: [GivenUpLine]) {
         try queue.unsafeRead { db in
             (
                 try TaskLine.fetchAll(db.cachedStatement(sql: Self.tasks), binding: []),
-                try EventLine.fetchAll(db.cachedStatement(sql: Self.events), binding: [.integer(sequence)])
+                try EventLine.fetchAll(db.cachedStatement(sql: Self.events), binding: [.integer(sequence)]),
+                try GivenUpLine.fetchAll(db.cachedStatement(sql: Self.givenUp), binding: [])
             )
         }
     }
@@ -86,9 +104,13 @@ struct DiskView {
         SELECT task.id, endpoint, service, state, remote_id, attempts, on_uncertain, failure_code, resolution,
           next_due_at_ms, deadline_ms,
           (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'intent'),
-          json_array(state, is_partial, remote_id, ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
+          json_array(state, is_partial, iif(state = 'failed' AND submitted_at_ms IS NULL, NULL, remote_id), ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
             attempts, task_payload.response, outcome_source), callbacks
         FROM task JOIN task_payload USING (task_key) ORDER BY task_key
+        """
+    private static let givenUp = """
+        SELECT task.id, attempt.service, number, readings, attempt.remote_id, next_reading_at_ms
+        FROM given_up_attempt AS attempt JOIN task USING (task_key) ORDER BY task_key, number
         """
     private static let events = """
         SELECT sequence, task.id, at_ms, kind, from_state, to_state, detail ->> '$.remote_id', detail ->> '$.resolution'

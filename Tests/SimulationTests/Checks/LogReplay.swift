@@ -14,6 +14,12 @@ struct LogReplay {
     private(set) var wasSent = false
     /// When it was sent last, by the steady clock.
     private(set) var startedAt: Int64?
+    /// When the attempt before the latest was sent, by the steady clock.
+    private(set) var earlierStartedAt: Int64?
+    /// Whether a person decided last that it is sent again, and when, by the steady clock.
+    private(set) var latestResubmission: (isPersons: Bool, at: Int64)?
+    /// Ids of records that turned up beside the one that it goes on with.
+    private(set) var lateIDs: Set<String> = []
     /// When it became uncertain last, by the steady clock.
     private(set) var uncertainSince: Int64?
 
@@ -22,9 +28,13 @@ struct LogReplay {
         defer {
             state = event.to
             // What a callback names counts only where the task runs by it.
-            if event.kind != "called_back" || event.from != event.to { remoteID = event.remoteID ?? remoteID }
+            if event.kind == "late_record", let id = event.remoteID { lateIDs.insert(id) }
+            if !["called_back", "late_record"].contains(event.kind) || event.from != event.to {
+                remoteID = event.remoteID ?? remoteID
+            }
             if event.kind == "submission_started" {
                 attempts += 1
+                earlierStartedAt = startedAt
                 startedAt = steady
             }
             if event.kind == "reopened" { reopenings += 1 }
@@ -33,6 +43,7 @@ struct LogReplay {
             if event.kind == "resubmitted" {
                 resubmissions += 1
                 if event.resolution == "resubmitted" { personalResubmissions += 1 }
+                latestResubmission = (event.resolution == "resubmitted", steady)
             }
             if event.to == "uncertain", event.from != "uncertain" { uncertainSince = steady }
         }
@@ -47,14 +58,21 @@ struct LogReplay {
         if event.kind == "late_result" {
             return from.hasEnded && event.to == from.rawValue ? nil : "a late result in \(from)"
         }
+        // A reply or record that changes nothing.
+        if ["submission_not_accepted", "submission_refused", "late_record"].contains(event.kind),
+            event.to == from.rawValue
+        {
+            return nil
+        }
         let leads = Self.candidates(event.kind).contains { candidate in
             [(false, false), (false, true), (true, true)].contains { isKnown, isCalledBack in
                 switch TaskLifecycle.transition(
-                    from: from, on: candidate, isKnownByCallback: isKnown, isCalledBack: isCalledBack)
+                    from: from, on: candidate, isKnownByCallback: isKnown, isCalledBack: isCalledBack, wasLost: true)
                 {
                 case .advance(let to): to.rawValue == event.to
-                case .update: candidate.kind == "called_back" && event.to == from.rawValue
-                case .ignore, .noteLateResult, .refuse: false
+                case .update:
+                    ["called_back", "lookup_undecided"].contains(candidate.kind) && event.to == from.rawValue
+                case .ignore, .note, .noteLateResult, .noteLateRecord, .refuse: false
                 }
             }
         }
@@ -72,7 +90,7 @@ struct LogReplay {
             [
                 .submissionStarted(), .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
                 .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
-                .absentFromList, .lookupUndecided, .foundInList(id, traceID: nil), .adopted(id),
+                .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .adopted(id),
                 .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .vanished, .cancelRequested,
                 .reopenRequested, .deadlinePassed,
             ] + observations.map { .observed($0) } + observations.map { .submissionAnswered($0, remoteID: id) }
@@ -80,6 +98,8 @@ struct LogReplay {
             + observations.map { .calledBack(CallbackDelivery(attempt: 1, remoteID: id, observation: $0)) }
             + observations.map { .calledBack(CallbackDelivery(attempt: 1, observation: $0)) }
             + observations.map { .endedByCallback($0) }
-        return all.filter { $0.kind == kind }
+        // A late acceptance leads where a callback would.
+        let isAcceptance = ["submission_accepted", "submission_answered", "late_record"].contains(kind)
+        return all.filter { $0.kind == kind || isAcceptance && $0.kind == "called_back" }
     }
 }

@@ -19,6 +19,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case tokenDecides = "a delivery counts if its token is one that went out, and only then"
     case deliveryIsKept = "a delivery that was acknowledged is on disk"
     case lostIsFound = "what the provider's list shows plainly is found"
+    case replyIsKept = "a reply that arrives late is recorded, and what it accepted is not forgotten"
+    case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 
 /// A history in which something does not hold.

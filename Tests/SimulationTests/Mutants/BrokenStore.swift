@@ -1,6 +1,7 @@
 import TaskModel
 import TaskStore
 import TaskTesting
+import VerbatimJSON
 
 /// The real store with one of its promises broken.
 struct BrokenStore: StoreWrapper {
@@ -28,6 +29,20 @@ struct BrokenStore: StoreWrapper {
         case findsNothing
         /// Takes what a list shows for missing, where a policy has such a task sent again.
         case overlooksListed
+        /// Takes a record that may be the task's for another's.
+        case excludesPossible
+        /// Takes what a person tracks for a task of its own.
+        case trustsTracked
+        /// Lets any task of the service vouch for the list.
+        case mixesControls
+        /// Takes every member that strangers send for a default.
+        case explainsEverything
+        /// Sends again without looking once more.
+        case skipsLastLook
+        /// Forgets a reply whose attempt is not waited for any more.
+        case dropsLateReplies
+        /// Says nothing of a record that turns up.
+        case ignoresLateRecords
         /// Takes what a callback says for what is so.
         case believesCallbacks
         /// Takes any token for somebody's.
@@ -63,6 +78,11 @@ struct BrokenStore: StoreWrapper {
     func apply(
         _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson]
     ) async throws(TaskStoreError) -> [TaskChange] {
+        if case .dropsLateReplies = fault, let planned = batch.first, let attempt = planned.attempt,
+            let task = try await base.task(planned.task), task.state != .submitting || attempt < task.attempts
+        {
+            return []
+        }
         if case .dropsDeliveries = fault, batch.contains(where: { $0.event.kind == "called_back" }) { return [] }
         return try await base.apply(batch.flatMap { [broken($0)] + believed($0) }, at: now, teaching: lessons)
     }
@@ -98,7 +118,34 @@ struct BrokenStore: StoreWrapper {
     ) async throws(TaskStoreError) -> [TaskChange] {
         let fault = fault
         return try await base.settle(service: service, attemptedIn: window, candidates: candidates, at: now) { view in
-            decide(view).map { planned in
+            var view = view
+            if case .trustsTracked = fault {
+                view = UncertainView(
+                    uncertain: view.uncertain, submitting: view.submitting, givenUp: view.givenUp,
+                    owned: view.owned.union(view.named), named: [])
+            }
+            return decide(view).compactMap { planned in
+                if case .ignoresLateRecords = fault, case .turnedUp = planned.event { return nil }
+                if case .skipsLastLook = fault,
+                    view.givenUp.contains(where: {
+                        $0.stored.task.id == planned.task && $0.stored.task.state == .queued
+                    })
+                {
+                    return PlannedEvent(.submissionStarted(), for: planned.task, nextDueAt: now + .seconds(60))
+                }
+                if case .excludesPossible = fault, case .lookupUndecided(let possible) = planned.event,
+                    !possible.isEmpty,
+                    let task = view.uncertain.first(where: { $0.task.id == planned.task })?.task,
+                    task.onUncertain == .resubmitIfAbsent, task.callbacks.count == 0
+                {
+                    let isProven =
+                        task.attempt.map {
+                            $0.absentReadings >= 2 && now - ($0.firstAbsentAt ?? now) >= .seconds(120)
+                        } ?? false
+                    return PlannedEvent(
+                        isProven ? .resubmitted(.resubmittedByPolicy) : .absentFromList, for: planned.task,
+                        nextDueAt: planned.nextDueAt)
+                }
                 if case .overlooksListed = fault, case .foundInList = planned.event,
                     let task = view.uncertain.first(where: { $0.task.id == planned.task })?.task,
                     task.onUncertain == .resubmitIfAbsent, let attempt = task.attempt
@@ -110,7 +157,7 @@ struct BrokenStore: StoreWrapper {
                         nextDueAt: planned.nextDueAt)
                 }
                 if case .findsNothing = fault, case .foundInList = planned.event {
-                    return PlannedEvent(.lookupUndecided, for: planned.task, nextDueAt: planned.nextDueAt)
+                    return PlannedEvent(.lookupUndecided(), for: planned.task, nextDueAt: planned.nextDueAt)
                 }
                 guard case .absentFromList = planned.event else { return planned }
                 switch fault {
@@ -123,6 +170,30 @@ struct BrokenStore: StoreWrapper {
                 default: return planned
                 }
             }
+        }
+    }
+
+    func acceptedNeighbours(
+        of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
+    ) async throws(TaskStoreError) -> [StoredTask] {
+        let near = try await base.acceptedNeighbours(of: id, within: span, limit: limit, maxBytes: maxBytes)
+        switch fault {
+        case .mixesControls where near.isEmpty:
+            let running = try await base.tasks(in: .running, limit: 10)
+            var others: [StoredTask] = []
+            for task in running where task.wasSeenAccepted {
+                if let stored = try await base.taskWithPayload(task.id) { others.append(stored) }
+            }
+            return others
+        case .explainsEverything:
+            return near.map { stored in
+                var payload = stored.payload
+                var request = payload.request.object ?? JSONObject()
+                request["mode"] = "turbo"
+                payload.response = ["id": "any", "request": .object(request)]
+                return StoredTask(task: stored.task, payload: payload)
+            }
+        default: return near
         }
     }
 

@@ -150,6 +150,15 @@ extension Mutant {
         breaking(.dropsDeliveries, "acknowledges a delivery and drops it", caughtBy: [.deliveryIsKept]),
         breaking(
             .overlooksListed, "sends again what the list shows", caughtBy: [.absenceIsProven]),
+        breaking(
+            .excludesPossible, "takes a rewritten echo for another program's", caughtBy: [.absenceIsProven]),
+        breaking(.trustsTracked, "takes a tracked record for another task's", caughtBy: [.absenceIsProven]),
+        breaking(
+            .mixesControls, "lets another endpoint's record vouch for a list", caughtBy: [.absenceIsProven]),
+        breaking(.explainsEverything, "takes a stranger's larger request", caughtBy: [.outcomeIsTrue]),
+        breaking(.skipsLastLook, "sends again without looking once more", caughtBy: [.absenceIsProven]),
+        breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
+        breaking(.ignoresLateRecords, "says nothing of records that turn up", caughtBy: [.lateIsTold]),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

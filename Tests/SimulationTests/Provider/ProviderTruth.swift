@@ -42,6 +42,7 @@ final class ProviderTruth: Sendable {
 
     private struct State {
         var records: [Record] = []
+        var late: [LateReply] = []
         var sent: [PaidRequest] = []
         var onTheWay: [(arrival: Timestamp, request: PaidRequest)] = []
         var refused: Set<TaskID> = []
@@ -81,6 +82,11 @@ final class ProviderTruth: Sendable {
     /// When the next request on its way arrives.
     var nextArrival: Timestamp? { state.withLock { $0.onTheWay.map(\.arrival).min() } }
 
+    /// A reply that its daemon did not live to record.
+    func noteLate(_ reply: LateReply) { state.withLock { $0.late.append(reply) } }
+    /// The next such reply, which is taken.
+    func takeLate() -> LateReply? { state.withLock { $0.late.isEmpty ? nil : $0.late.removeFirst() } }
+
     /// The record of that id.
     func record(_ id: String) -> Record? { records.first { $0.id == id } }
 
@@ -109,7 +115,9 @@ final class ProviderTruth: Sendable {
             request: request.body, sender: request.sender, createdAt: now,
             finishesAt: now + .milliseconds(dice.roll(500...(isLong ? 150_000 : 15_000))),
             ending: dice.happens(150) ? .failed : .succeeded,
-            listedFrom: isHidden ? now + .milliseconds(dice.roll(1_000...100_000)) : now,
+            // Some only after a proof of absence takes, and some after the task was sent again.
+            listedFrom: isHidden
+                ? now + .milliseconds(dice.roll(1_000...(dice.happens(300) ? 400_000 : 100_000))) : now,
             knownFrom: isHidden ? now + .milliseconds(dice.roll(1_000...20_000)) : now)
         trace.note("provider bills \(record.id) \(request.path) for \(request.sender?.text ?? "others")")
         state.withLock { $0.records.append(record) }
@@ -134,4 +142,12 @@ final class ProviderTruth: Sendable {
         }
         for (_, request) in arrived { accept(request) }
     }
+}
+
+/// A reply to a paid request that came when its attempt was not waited for any more.
+struct LateReply: Sendable {
+    let task: TaskID
+    /// Nil where the attempt is not known.
+    let attempt: Int?
+    let reply: UpstreamReply
 }

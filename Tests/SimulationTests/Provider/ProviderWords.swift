@@ -7,6 +7,7 @@ import VerbatimJSON
 struct ProviderWords {
     let truth: ProviderTruth
     let now: Timestamp
+    var habit = EchoHabit.verbatim
 
     /// The endpoints that the simulated provider has: a cap, a rate, two endpoints that share records, one whose tasks
     /// cannot be listed, and one that answers inline.
@@ -88,9 +89,9 @@ struct ProviderWords {
         let to = query["created_at_max"]?.number?.double ?? .infinity
         let shown = truth.records.filter {
             $0.service == service && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
-                && $0.createdAt.unixSeconds <= to
+                && $0.createdAt.unixSeconds <= to && !(habit == .hidesEdits && $0.operation == "edit")
         }
-        let limit = min(Int(query["limit"]?.number?.double ?? 12), pageCap)
+        let limit = min(Int(query["limit"]?.number?.double ?? 12), habit == .pagesInTens ? 10 : pageCap)
         let offset = ignoresOffset ? 0 : Int(query["offset"]?.number?.double ?? 0)
         let page = Array(shown.dropFirst(offset).prefix(limit))
         return (page.map(record), offset + page.count >= shown.count)
@@ -98,7 +99,7 @@ struct ProviderWords {
 
     /// The request with a default filled in.
     private func echo(of record: ProviderTruth.Record) -> JSONObject {
-        var echo = record.request
+        var echo = habit.echo(record.request)
         echo["model"] = "v1"
         return echo
     }

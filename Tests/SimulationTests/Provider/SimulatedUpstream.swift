@@ -28,14 +28,24 @@ struct SimulatedUpstream: UpstreamTransport {
         let reply =
             isPaid
             ? try await pay(sent, timeout: timeout) : try await answer(request.path, query: body, timeout: timeout)
-        if isDead() { throw .cancelled }
+        if isDead() {
+            // A daemon that is taken for dead, and lives, brings it later.
+            if isPaid, let sender = sent.sender, world.dice.happens(500) {
+                world.truth.noteLate(LateReply(task: sender, attempt: Self.attempt, reply: reply))
+            }
+            throw .cancelled
+        }
         return reply
     }
 
     /// The task that a player sends for; the director names it in the player's name.
     private static var sender: TaskID? { TaskID(String(Turnstile.player.suffix(36))) }
+    /// And which of its attempts, before the id; nil for one that the engine has started meanwhile.
+    private static var attempt: Int? { Int(Turnstile.player.split(separator: " ").dropLast().last ?? "") }
 
-    private var words: ProviderWords { ProviderWords(truth: world.truth, now: world.clock.providerNow) }
+    private var words: ProviderWords {
+        ProviderWords(truth: world.truth, now: world.clock.providerNow, habit: world.habit)
+    }
 
     // MARK: Paid requests
 
@@ -136,8 +146,8 @@ struct SimulatedUpstream: UpstreamTransport {
         }
         let (page, isAll) = words.list(
             service: service, query: query, pageCap: fate == 8 ? 12 : 50, ignoresOffset: fate == 9)
-        // Only a short page tells the reader that it is the last.
-        if isAll, page.count < 12 { world.truth.noteReading(of: service) }
+        // Only an empty page tells the reader that it has seen the last.
+        if isAll, page.isEmpty { world.truth.noteReading(of: service) }
         return .items(fate == 10 ? page.reversed() : page)
     }
 

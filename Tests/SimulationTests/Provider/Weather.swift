@@ -14,6 +14,8 @@ struct Weather: Sendable {
     var forgetting = 0
     /// Crashes, per step.
     var crashes = 0
+    /// Other programs ask for what contains a request of ours, per step.
+    var strangers = 0
 
     /// Nothing goes wrong.
     static let fair = Weather()
@@ -29,5 +31,6 @@ struct Weather: Sendable {
         jumps = dice.pick([0, 0, 0, 8]) ?? 0
         forgetting = dice.pick([0, 0, 0, 4]) ?? 0
         crashes = dice.pick([0, 8, 25, 60]) ?? 0
+        strangers = dice.pick([0, 0, 10, 40]) ?? 0
     }
 }

@@ -26,6 +26,13 @@ extension Director {
             world.truth.forget(record.id)
         }
         if dice.happens(120), let action = wish() { await act(action, &group) }
+        if dice.happens(60), life != nil, let late = world.truth.takeLate() { await act(.bringReply(late), &group) }
+        if dice.happens(weather.strangers), let intent = dice.pick(people.intents) {
+            // It asks for more than ours, so that it is never ours.
+            var body = intent.submission.request
+            body["mode"] = "turbo"
+            world.truth.accept(.init(sender: nil, path: "/\(intent.submission.endpoint)", body: body))
+        }
         if dice.happens(20), !loops.isEmpty { await claim(dice.roll(0...loops.count - 1), &group) }
         if dice.happens(30) { pass(dice.roll(1...5_000)) }
         return false
@@ -116,7 +123,8 @@ extension Director {
     private func pass(untilSomebodyCan waiting: [Turnstile.Ticket]) throws {
         let clock = world.clock
         var next = waiting.compactMap(\.notBefore)
-        let rows = audit.tasks.filter { !$0.hasEnded }.flatMap { [$0.nextDueAt, $0.deadline] }.compactMap { $0 }
+        let times = audit.tasks.filter { !$0.hasEnded }.flatMap { [$0.nextDueAt, $0.deadline] }
+        let rows = (times + audit.givenUp.map(\.nextReadingAt)).compactMap { $0 }
             .map { clock.steady(at: Timestamp(milliseconds: $0)) }
         let loop = loops.filter { !$0.isClaiming }.map(\.due.steady).min()
         if let loop, let row = rows.min() { next.append(rows.contains { $0 <= clock.steady } ? loop : max(loop, row)) }
@@ -173,7 +181,14 @@ extension Director {
         guard world.turnstile.waiting.isEmpty, !loops.contains(where: \.isClaiming),
             !people.intents.contains(where: { $0.asking > 0 })
         else { return nil }
-        if open.isEmpty { return .some(nil) }
+        if open.isEmpty {
+            // What was given up is looked for again five minutes later.
+            guard audit.awaitsFirstReading else {
+                try audit.checkLateRecords()
+                return .some(nil)
+            }
+            return nil
+        }
         guard world.clock.steady - quietSince >= Self.patience, open.allSatisfy(mayWaitForPerson) else { return nil }
         for row in open { try checkFindable(row) }
         // What is decided about one may tell something about the others, which are looked for again first.
@@ -188,15 +203,21 @@ extension Director {
         let isOutOfTime = world.clock.jumps > 0
         // Of what was called back for without an id nobody can tell more, and no policy may send it again.
         return row.callbacks > 0 || row.onUncertain == "hold" || ProviderWords.unlisted.contains(row.service)
-            || hasRival(row) || isOutOfTime || mayLackControl(row)
+            || hasRival(row) || isOutOfTime || mayLackControl(row) || hasPossibleRecord(row)
+    }
+
+    /// Whether the list may show a record that could be this task's: one that no task owns whose submission was seen.
+    private func hasPossibleRecord(_ row: DiskView.TaskLine) -> Bool {
+        let owned = audit.ownedBySubmission
+        return world.truth.records.contains { $0.service == row.service && !owned.contains($0.id) }
     }
 
     /// Whether the provider has forgotten a task of that endpoint: a list proves nothing where it does not show what is
     /// known to be there.
     private func mayLackControl(_ row: DiskView.TaskLine) -> Bool {
-        world.truth.records.contains {
-            $0.forgottenFrom != nil && "\($0.service)/\($0.operation)" == row.endpoint
-        }
+        guard world.habit.isFaithful else { return true }
+        if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }
+        return !audit.hasControl(for: row)
     }
 
     /// Whether a lost task of another endpoint could own the same record: then no list can tell whose it is.
@@ -209,7 +230,8 @@ extension Director {
     /// A record that only this task can have, and that the list shows, must have been found; of a task that was sent
     /// again only the latest attempt is looked for.
     private func checkFindable(_ row: DiskView.TaskLine) throws {
-        guard world.clock.jumps == 0, !ProviderWords.unlisted.contains(row.service), !audit.wasResubmitted(row.id)
+        guard world.clock.jumps == 0, !mayLackControl(row), row.callbacks == 0,
+            !ProviderWords.unlisted.contains(row.service), !audit.wasResubmitted(row.id)
         else { return }
         let owned = Set(audit.tasks.filter { $0.service == row.service }.compactMap(\.remoteID))
         let now = world.clock.providerNow

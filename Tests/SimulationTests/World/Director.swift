@@ -60,7 +60,7 @@ final class Director {
         for number in 0..<(dice.happens(100) ? dice.roll(5...30) : dice.roll(0...2)) {
             let path = dice.pick(["/image/make", "/song/audios"]) ?? ""
             world.truth.accept(
-                .init(sender: nil, path: path, body: JSONObject([("prompt", .string("others \(number)"))])))
+                .init(sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))])))
         }
     }
 
@@ -201,6 +201,7 @@ final class Director {
             case .failure(let error): error.code
             }
         world.trace.note("\(action.words): \(words)")
+        if case .bringReply(let late) = action, case .success = answer { audit.note(late) }
         if case .success(let id?) = answer { people.promised.insert(id.text) }
         guard case .submit(let number, _) = action else { return }
         settle(number) { intent in
@@ -220,7 +221,7 @@ final class Director {
 
     /// Somebody does something.
     func act(_ action: Action, _ group: inout DiscardingTaskGroup) async {
-        guard let service = life?.service else { return }
+        guard let life else { return }
         switch action {
         case .submit(let number, _):
             if let index = people.intents.firstIndex(where: { $0.number == number }) {
@@ -230,13 +231,13 @@ final class Director {
         case .reopen(let id): people.reopened.insert(id)
         case .resolve(let id, .resubmit): people.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): people.paused.insert(endpoint)
-        case .resolve, .misuseKey, .track, .resume: break
+        case .resolve, .misuseKey, .track, .resume, .bringReply: break
         }
         let inbox = inbox
         await world.turnstile.enter(action.words, in: &group) {
             let answer: Result<TaskID?, TaskServiceError>
             do throws(TaskServiceError) {
-                answer = .success(try await action.perform(on: service))
+                answer = .success(try await action.perform(on: life))
             } catch {
                 answer = .failure(error)
             }
@@ -248,7 +249,8 @@ final class Director {
     func deliver(_ delivery: Courier.Delivery, _ group: inout DiscardingTaskGroup) async {
         world.courier.remove(delivery)
         guard let service = life?.service else { return world.trace.note("nobody takes a callback") }
-        let body = delivery.body(by: ProviderWords(truth: world.truth, now: world.clock.providerNow))
+        let body = delivery.body(
+            by: ProviderWords(truth: world.truth, now: world.clock.providerNow, habit: world.habit))
         if delivery.isLastWord { world.truth.forget(delivery.record) }
         let (inbox, trace) = (inbox, world.trace)
         await world.turnstile.enter("callback \(delivery.number)", in: &group) {

@@ -27,7 +27,9 @@ struct Intent: Sendable {
     init(number: Int, dice: Dice, now: Timestamp, endpoints: [String]) {
         self.number = number
         let prompts: [JSONObject] = [
-            JSONObject([("prompt", "cat")]), JSONObject([("prompt", "cat"), ("n", 2)]), JSONObject([("prompt", "dog")]),
+            JSONObject([("prompt", "a cat on a red sofa ")]),
+            JSONObject([("prompt", "a cat on a red sofa "), ("n", 2)]),
+            JSONObject([("prompt", "two dogs in the summer rain")]),
         ]
         submission = Submission(
             endpoint: dice.pick(endpoints) ?? "",

@@ -1,4 +1,5 @@
 import Logging
+import ProviderCatalog
 import SQLiteTaskStore
 import Synchronization
 import TaskModel
@@ -56,6 +57,7 @@ struct Life: Sendable {
 
     let service: TaskService
     let loops: [Loop]
+    private let submitter: Submitter
 
     /// Starts as the daemon does: reads what holds requests back, then declares lost what a dead daemon left behind.
     init(
@@ -76,11 +78,22 @@ struct Life: Sendable {
         if mutant?.skipsRecovery != true { try await Recovery.run(context) }
         let engine = TaskEngine(context)
         service = engine.service
+        submitter = engine.submitter
         loops = [
             Loop(engine.deadlines, "deadlines") { _ in "deadlines" },
             Loop(engine.reconciler, "reconciler") { "look up \($0.service)" },
             Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
-            Loop(engine.submitter, "submitter") { "submit \($0.task.id)" },
+            Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
         ]
+    }
+
+    /// Records a reply that another daemon has brought, which was taken for dead.
+    func take(_ late: LateReply) async {
+        let context = submitter.context
+        guard var task = try? await context.store.task(late.task), let attempt = late.attempt, attempt <= task.attempts,
+            let profile = context.catalog.endpoint(task.endpoint)
+        else { return }
+        task.attempts = attempt
+        await submitter.take(profile.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
     }
 }

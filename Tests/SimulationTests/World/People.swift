@@ -31,6 +31,8 @@ enum Action: Sendable {
     case track(String, remoteID: String)
     case pause(String)
     case resume(String)
+    /// A daemon that was taken for dead brings a reply.
+    case bringReply(LateReply)
 
     /// For the trace.
     var words: String {
@@ -43,11 +45,13 @@ enum Action: Sendable {
         case .track(let endpoint, let id): "person tracks \(endpoint) \(id)"
         case .pause(let endpoint): "person pauses \(endpoint)"
         case .resume(let endpoint): "person resumes \(endpoint)"
+        case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
 
     /// Does it; returns the id that somebody was given.
-    func perform(on service: TaskService) async throws(TaskServiceError) -> TaskID? {
+    func perform(on life: Life) async throws(TaskServiceError) -> TaskID? {
+        let service = life.service
         switch self {
         case .submit(_, let submission): return try await service.submit(submission).task.task.id
         case .misuseKey(let submission):
@@ -67,6 +71,7 @@ enum Action: Sendable {
             ).task.task.id
         case .pause(let endpoint): try await service.pause(endpoint)
         case .resume(let endpoint): try await service.resume(endpoint)
+        case .bringReply(let late): await life.take(late)
         }
         return nil
     }

@@ -18,6 +18,8 @@ final class World: Sendable {
     let isHurried: Bool
     /// When tasks are asked for.
     let polling: PollingPolicy
+    /// How the provider echoes requests and pages its list: faithfully in two histories of three, whatever their dice.
+    let habit: EchoHabit
     /// Whether the daemons of this history ask for callbacks.
     let usesCallbacks: Bool
     private let state: Mutex<State>
@@ -38,6 +40,8 @@ final class World: Sendable {
         // Half of the histories, whatever their dice, and half of those in a hurry.
         usesCallbacks = seed / 3 % 2 == 1
         isHurried = [3, 12].contains(seed % 36)
+        let habits = EchoHabit.allCases
+        habit = seed % 3 == 2 ? habits[Int(seed / 3) % habits.count] : .verbatim
         polling =
             isHurried
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))

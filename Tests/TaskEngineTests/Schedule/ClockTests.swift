@@ -136,8 +136,11 @@ import VerbatimJSON
         let running = try await world.insert(.task(1, state: .running))
         let lost = try await world.insert(
             .task(2, state: .uncertain, endpoint: "capped/a", onUncertain: .resubmitIfAbsent))
+        try await world.insert(.task(3, state: .succeeded, endpoint: "capped/a", remoteID: "control"))
+        let control = Record.listed("control", request: ["prompt": "a cat"], at: ManualTimeSource.start)
         world.provider.play { sent async throws(UpstreamTransportError) in
-            sent.body["action"]?.string == "retrieve" ? .json([:]) : .items([])
+            if sent.body["action"]?.string == "retrieve" { return .json([:]) }
+            return .items(Array([control].dropFirst(Int(sent.body["offset"]?.number?.integer ?? 0))))
         }
         func look(_ seconds: Int) async throws {
             for _ in 0..<seconds {

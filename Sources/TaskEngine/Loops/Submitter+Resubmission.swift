@@ -1,0 +1,116 @@
+import Logging
+import ProviderCatalog
+import Synchronization
+import TaskModel
+import TaskStore
+
+extension Submitter {
+    /// Looks once more for the earlier attempts of a task that is to be sent again, and starts the new attempt if the
+    /// provider does not show them; nil where it is not to be sent.
+    ///
+    /// A proof of absence ages: the task may have waited in the queue for hours. What a policy decided needs the proof anew.
+    /// What a person decided is stopped only by a record that is certainly the task's.
+    func start(resubmission work: Work) async -> Work? {
+        let (task, profile) = (work.task, work.profile)
+        let isPersons = task.resolution == .resubmitted
+        do throws(TaskStoreError) {
+            let attempts = try await context.store.givenUpAttempts(of: task.id)
+            guard await context.turn(for: .queries(profile.name.service), of: profile) else { return nil }
+            let search = LostAttemptSearch(
+                context: context, service: profile.name.service, profile: profile,
+                targets: attempts.map {
+                    LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
+                })
+            let answer = attempts.isEmpty ? nil : await search.run()
+            guard await waitForTurn(profile) else { return nil }
+            let now = context.time.now()
+            let token = context.callbackToken(for: task, of: profile)
+            let start = PlannedEvent(
+                .submissionStarted(callback: token?.digest), for: task.id, nextDueAt: now + context.timeout(of: profile)
+            )
+            let changes: [TaskChange]
+            if let answer {
+                changes = try await context.store.settle(
+                    service: profile.name.service, attemptedIn: answer.reach, candidates: answer.candidates, at: now
+                ) { view in
+                    let findings = answer.findings(in: view)
+                    let own = view.givenUp.filter { $0.stored.task.id == task.id }.map {
+                        ($0.givenUp, findings[$0.givenUp.key])
+                    }
+                    return [Self.event(after: own, isPersons: isPersons, starting: start)]
+                }
+            } else {
+                // Of an attempt from before such attempts were kept only the person who wants it sent again can tell.
+                let mayGo = isPersons || attempts.isEmpty && task.attempts == 0
+                let event = mayGo ? start : PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: now)
+                changes = try await context.store.apply([event], at: now)
+            }
+            context.announce(changes)
+            guard let change = changes.first(where: { $0.task.id == task.id }),
+                change.transition == .advance(to: .submitting)
+            else {
+                context.wakes.lookups.nudge()
+                context.wakes.polls.nudge()
+                return nil
+            }
+            pace(profile)
+            return Work(
+                task: change.task, profile: profile,
+                callbackURL: token.flatMap { token in context.callbacks?.url(for: token) })
+        } catch {
+            context.logger.error("Could not look for earlier attempts of \(task.id): \(error.message)")
+            return nil
+        }
+    }
+
+    /// What becomes of a task whose earlier attempts were looked for.
+    private static func event(
+        after own: [(GivenUpAttempt, LostAttemptSearch.Finding?)], isPersons: Bool, starting start: PlannedEvent
+    ) -> PlannedEvent {
+        for case (let attempt, .found(let id, let trace)) in own {
+            return PlannedEvent(
+                .turnedUp(id, traceID: trace), for: start.task, attempt: attempt.attempt.number, nextDueAt: nil)
+        }
+        let isProven = own.allSatisfy { $0.1 == .absent }
+        let possible = own.flatMap { finding in
+            if case .possible(let ids, let isSame) = finding.1, isSame || !isPersons { ids } else { [RemoteTaskID]() }
+        }
+        guard possible.isEmpty, isProven || isPersons else {
+            return PlannedEvent(.lookupUndecided(possible: possible), for: start.task, nextDueAt: nil)
+        }
+        return start
+    }
+
+    /// Waits until the endpoint may be sent another task; false where the daemon stops or the endpoint is held back first.
+    private func waitForTurn(_ profile: EndpointProfile) async -> Bool {
+        let (service, lane) = (profile.name.service, CallBudget.Lane.submissions(profile.name.text))
+        while let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
+            guard !Task.isCancelled else { return false }
+            await context.time.sleep(until: slot)
+        }
+        return !context.feed.isClosing && context.hold(on: profile, at: context.time.now()) == nil
+    }
+}
+
+extension TrackedTask {
+    /// Whether an earlier attempt of a queued task may have been accepted: somebody, or the policy, had it sent again.
+    var mayHaveBeenAccepted: Bool {
+        attempts > 0 && (resolution == .resubmitted || resolution == .resubmittedByPolicy)
+    }
+}
+
+/// Queued tasks that are looked for once more before they are sent again.
+final class ResubmissionsUnderWay: Sendable {
+    private let services = Mutex<[TaskID: String]>([:])
+
+    /// False where the task is looked for already.
+    func begin(_ task: TaskID, of service: String) -> Bool {
+        services.withLock { $0.updateValue(service, forKey: task) == nil }
+    }
+
+    func end(_ task: TaskID) { services.withLock { _ = $0.removeValue(forKey: task) } }
+
+    func tasks(of service: String) -> Set<TaskID> {
+        services.withLock { Set($0.filter { $0.value == service }.keys) }
+    }
+}

@@ -1,0 +1,264 @@
+import Logging
+import PollingPolicy
+import ProviderCatalog
+package import TaskModel
+package import TaskStore
+import VerbatimJSON
+
+/// Looks for lost attempts at the provider: by the id that it was given, and in its own list of tasks.
+///
+/// Uncertain tasks come first. Attempts that were given up are looked for again for a day, since the provider may show them,
+/// and bill them, late.
+package struct Reconciler: WorkLoop {
+    /// Attempts of one service that share a list and lie close together.
+    package struct Work: Sendable {
+        let service: String
+        let profile: EndpointProfile
+        /// Uncertain tasks whose look-up is due.
+        let uncertain: [TrackedTask]
+        /// Attempts that were given up and whose reading is due.
+        let givenUp: [GivenUpAttempt]
+        /// The tasks of ``givenUp``, by id.
+        let tasks: [TaskID: TrackedTask]
+    }
+
+    package let context: EngineContext
+    package var wake: WakeSignal { context.wakes.lookups }
+    private let underWay = ServicesUnderWay()
+
+    /// The loop over lost attempts.
+    package init(_ context: EngineContext) {
+        self.context = context
+    }
+
+    package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        var comeBack = now + .seconds(60)
+        let services = Set(try await context.store.services(in: .uncertain))
+            .union(try await context.store.servicesWithGivenUpAttempts())
+        for service in services.sorted() where underWay.begin(service) {
+            do throws(TaskStoreError) {
+                let (reading, next) = try await claim(of: service, at: now)
+                if let reading { work.append(reading) } else { underWay.end(service) }
+                comeBack = min(comeBack, next ?? comeBack)
+            } catch {
+                underWay.end(service)
+                throw error
+            }
+        }
+        return comeBack
+    }
+
+    private func claim(of service: String, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
+        let due = try await settleWithoutSearch(
+            among: try await context.store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
+        if case .closed(let until, _) = context.gates.passage(.polls, service, at: now) { return (nil, until) }
+        let searchable = due.filter { isSearchable($0.endpoint) && $0.attempt != nil }
+        if searchable.count < due.count {
+            let found = Set(searchable.map(\.id))
+            let stuck = due.map(\.id).filter { !found.contains($0) }
+            try await context.store.postpone(stuck, until: now + context.polling.maxGap)
+        }
+        guard let work = try await work(of: service, searchable, at: now) else {
+            let next = [
+                try await context.store.nextDue(in: .uncertain, of: service),
+                try await context.store.nextGivenUpReading(of: service).map { max($0, now + .seconds(1)) },
+            ]
+            return (nil, next.compactMap(\.self).min())
+        }
+        if let slot = context.slot(for: .queries(service), of: work.profile) { return (nil, slot) }
+        return (work, now)
+    }
+
+    /// One reading covers an hour around the most urgent task, and what is listed in the same place; the others get theirs
+    /// next. Where no uncertain task is due, one reading is for every attempt that was given up.
+    private func work(
+        of service: String, _ searchable: [TrackedTask], at now: Timestamp
+    ) async throws(TaskStoreError) -> Work? {
+        if let first = searchable.first, let profile = context.catalog.endpoint(first.endpoint) {
+            let start = first.attempt?.startedAt ?? now
+            let together = searchable.filter { other in
+                sharesLookup(other.endpoint, profile)
+                    && abs(((other.attempt?.startedAt ?? now) - start).inSeconds) <= 3_600
+            }
+            return Work(service: service, profile: profile, uncertain: together, givenUp: [], tasks: [:])
+        }
+        let due = try await context.store.givenUpAttempts(of: service, dueBy: now, limit: 500)
+        var tasks: [TaskID: TrackedTask] = [:]
+        for attempt in due { tasks[attempt.task] = try await context.store.task(attempt.task) }
+        let searchableDue = due.filter { attempt in tasks[attempt.task].map { isSearchable($0.endpoint) } ?? false }
+        if searchableDue.count < due.count {
+            let known = Set(searchableDue.map(\.key))
+            try await noteUnread(due.filter { !known.contains($0.key) }, at: now)
+        }
+        guard let first = searchableDue.first, let endpoint = tasks[first.task]?.endpoint,
+            let profile = context.catalog.endpoint(endpoint)
+        else { return nil }
+        let together = searchableDue.filter { attempt in
+            tasks[attempt.task].map { sharesLookup($0.endpoint, profile) } ?? false
+        }
+        return Work(service: service, profile: profile, uncertain: [], givenUp: together, tasks: tasks)
+    }
+
+    private func sharesLookup(_ endpoint: EndpointName, _ profile: EndpointProfile) -> Bool {
+        context.catalog.endpoint(endpoint)?.sharesLookup(with: profile) ?? false
+    }
+
+    private func isSearchable(_ endpoint: EndpointName) -> Bool {
+        guard let profile = context.catalog.endpoint(endpoint) else { return false }
+        return context.hasToken(profile.provider) && !profile.needsPersonWhenUncertain
+    }
+
+    /// Ends the tasks of which no search can tell: those whose end was delivered without an id while the reply to their
+    /// submission was waited for, and those with the policy `fail` where there is nothing to look in. Returns the others.
+    private func settleWithoutSearch(
+        among tasks: [TrackedTask], at now: Timestamp
+    ) async throws(TaskStoreError) -> [TrackedTask] {
+        var events: [PlannedEvent] = []
+        for task in tasks {
+            if task.callbacks.finalAt != nil, task.callbacks.remoteID == nil,
+                let outcome = await context.deliveredOutcome(of: task)
+            {
+                events.append(PlannedEvent(.endedByCallback(outcome), for: task.id, nextDueAt: nil))
+            } else if task.onUncertain == .fail,
+                context.catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false
+            {
+                events.append(PlannedEvent(AbsencePolicy.failed(task), for: task.id, nextDueAt: nil))
+            }
+        }
+        guard !events.isEmpty else { return tasks }
+        let changes = try await context.store.apply(events, at: now)
+        context.announce(changes)
+        let settled = Set(changes.filter { $0.task.state.hasEnded }.map(\.task.id))
+        return tasks.filter { !settled.contains($0.id) }
+    }
+
+    package func perform(_ work: Work) async {
+        defer { underWay.end(work.service) }
+        let search = LostAttemptSearch(
+            context: context, service: work.service, profile: work.profile, targets: work.targets)
+        guard let answer = await search.run() else { return await putOff(work) }
+        let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
+        let policy = context.absencePolicy
+        let (logger, searched) = (context.logger, Set(work.uncertain.map(\.id)))
+        do throws(TaskStoreError) {
+            let changes = try await context.store.settle(
+                service: work.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
+            ) { view in
+                let findings = answer.findings(in: view)
+                let uncertain = view.uncertain.compactMap { stored -> PlannedEvent? in
+                    let task = stored.task
+                    let key = task.attempt.map { GivenUpAttempt.Key(task: task.id, number: $0.number) }
+                    guard let finding = key.flatMap({ findings[$0] }) else { return nil }
+                    let next = nextLookups[task.id] ?? answer.began
+                    switch finding {
+                    case .found(let id, let trace):
+                        let event: TaskEvent =
+                            answer.known.found[task.id] == nil
+                            ? .foundInList(id, traceID: trace) : .foundByOwnID(id, traceID: trace)
+                        return PlannedEvent(event, for: task.id, nextDueAt: answer.began)
+                    case .conflict(let id):
+                        logger.warning(
+                            """
+                            \(task.id) was sent under the id \(id), which the provider has for another task. Resolve it by \
+                            hand: `pollux resolve \(task.id) --give-up` or `--resubmit`.
+                            """)
+                        return PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: next)
+                    case .possible, .absent, .unproven:
+                        guard searched.contains(task.id) else { return nil }
+                        return PlannedEvent(
+                            policy.event(for: task, after: finding, at: answer.began), for: task.id, nextDueAt: next)
+                    }
+                }
+                return uncertain + view.givenUp.compactMap { Self.event(for: $0, findings[$0.givenUp.key]) }
+            }
+            context.announce(changes)
+            try await note(work.givenUp, answer)
+            context.wakes.polls.nudge()
+            context.wakes.submitter.nudge()
+        } catch {
+            context.logger.error("Could not settle uncertain tasks of \(work.service): \(error.message)")
+            await putOff(work)
+        }
+    }
+
+    /// What a search says of an attempt that was given up; nil where it changes nothing.
+    private static func event(
+        for given: GivenUpTask, _ finding: LostAttemptSearch.Finding?
+    ) -> PlannedEvent? {
+        let task = given.stored.task
+        switch finding {
+        case .found(let id, let trace):
+            return PlannedEvent(
+                .turnedUp(id, traceID: trace), for: task.id, attempt: given.givenUp.attempt.number,
+                nextDueAt: nil)
+        // It is not sent again before somebody, or a search, can tell; a person who wants it sent again has decided.
+        case .possible(let ids, let isSame) where task.state == .queued && (isSame || task.resolution != .resubmitted):
+            return PlannedEvent(.lookupUndecided(possible: ids), for: task.id, nextDueAt: nil)
+        case .possible, .conflict, .absent, .unproven, nil: return nil
+        }
+    }
+
+    private func note(_ attempts: [GivenUpAttempt], _ answer: LostAttemptSearch.Answer) async throws(TaskStoreError) {
+        guard answer.isComplete else { return try await noteUnread(attempts, at: answer.began) }
+        try await context.store.noteReadings(
+            of: attempts.map { attempt in
+                var attempt = attempt
+                attempt.wasRead(at: answer.began)
+                return attempt
+            })
+    }
+
+    private func noteUnread(_ attempts: [GivenUpAttempt], at now: Timestamp) async throws(TaskStoreError) {
+        try await context.store.noteReadings(
+            of: attempts.map { attempt in
+                var attempt = attempt
+                attempt.couldNotBeRead(at: now)
+                return attempt
+            })
+    }
+
+    private func putOff(_ work: Work) async {
+        let now = context.time.now()
+        do throws(TaskStoreError) {
+            if let gap = work.uncertain.map({ nextLookup(of: $0) }).min() {
+                try await context.store.postpone(work.uncertain.map(\.id), until: gap)
+            }
+            try await noteUnread(work.givenUp, at: now)
+        } catch {
+            context.logger.error("Could not put off uncertain tasks of \(work.service): \(error.message)")
+        }
+    }
+
+    private func nextLookup(of task: TrackedTask) -> Timestamp {
+        let now = context.time.now()
+        return context.random.draw { generator in
+            context.lookups.nextLookup(lostAt: task.attempt?.endedAt ?? now, now: now, using: &generator)
+        }
+    }
+}
+
+extension Reconciler.Work {
+    fileprivate var targets: [LostAttemptSearch.Target] {
+        uncertain.compactMap { task in
+            task.attempt.map {
+                LostAttemptSearch.Target(
+                    task: task, attempt: $0, endedWithDaemon: task.failure?.code == TaskFailure.daemonStopped)
+            }
+        }
+            + givenUp.compactMap { given in
+                tasks[given.task].map {
+                    LostAttemptSearch.Target(
+                        task: $0, attempt: given.attempt, endedWithDaemon: given.endedWithDaemon)
+                }
+            }
+    }
+}
+
+extension EngineContext {
+    /// Decides about uncertain tasks that were not found.
+    var absencePolicy: AbsencePolicy {
+        AbsencePolicy(
+            readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,
+            verifiedElapsed: { [clock] moment in clock.spanSeen(since: moment) })
+    }
+}
