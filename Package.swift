@@ -75,6 +75,7 @@ let package = Package(
                 .embedInCode("0005_count_by_commit.sql"), .embedInCode("0006_check_without_lists.sql"),
                 .embedInCode("0007_doubt_times.sql"),
                 .embedInCode("0008_know_records.sql"),
+                .embedInCode("0009_sum_clock_jumps.sql"),
             ]),
         .target(
             name: "SQLiteTaskStore",

@@ -289,7 +289,7 @@ import VerbatimJSON
     @Test func `while the clock was set nothing is absent, and it is said that a person decides`() async throws {
         let world = try await EngineWorld()
         var task = uncertain(1, policy: .resubmitIfAbsent)
-        task.attempt?.clockWasSet = true
+        task.attempt?.clockJumped(by: .seconds(3_600))
         #expect(try await staysUncertain(world, task))
         #expect(try await world.task(task.id).attempt?.absentReadings == 0)
         let reason = await world.service.outlook(of: try await world.task(task.id)).waitingFor

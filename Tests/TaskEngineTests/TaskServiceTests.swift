@@ -141,10 +141,11 @@ import VerbatimJSON
 
     @Test func `queued and running tasks end at their deadline, uncertain ones do not`() async throws {
         let world = try await EngineWorld()
-        let deadline = world.time.now() + .seconds(30)
+        let deadline = world.time.now() + .seconds(90)
         let queued = try await world.insert(.task(1, deadline: deadline))
         let running = try await world.insert(.task(2, state: .running, deadline: deadline))
         let uncertain = try await world.insert(.task(3, state: .uncertain, deadline: deadline))
+        world.time.advance(by: .seconds(60))
         #expect(try await world.engine.deadlines.step() == deadline)
         #expect(try await world.task(queued).state == .queued)
         world.time.set(to: deadline)
