@@ -87,10 +87,9 @@ final class SimulatedClock: TimeSource {
             return segments.contains { segment in
                 let steady = reading.milliseconds - start - segment.offset
                 guard (segment.from...segment.until).contains(steady) else { return false }
-                let earlier = segments.filter {
-                    $0.from <= steady && $0.until > steady - 60_000 || $0.from == segment.from
-                }
-                let lowest = earlier.map(\.offset).min() ?? segment.offset
+                // The one that it was in counts however short it was.
+                let earlier = segments.filter { $0.from <= steady && $0.until > steady - 60_000 }.map(\.offset)
+                let lowest = min(segment.offset, earlier.min() ?? segment.offset)
                 return start + steady + lowest + 2_000 >= point.milliseconds
             }
         }
