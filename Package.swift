@@ -25,6 +25,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -41,6 +42,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
@@ -108,8 +110,8 @@ let package = Package(
         .target(
             name: "CallbackAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "PollingPolicy", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes,
-                nioCore, nioSSL, logging,
+                "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", hummingbird, hummingbirdCore,
+                hummingbirdTLS, httpTypes, nioCore, nioHTTPTypes, nioSSL, logging,
             ]),
         .target(
             name: "LocalAPIClient",
@@ -187,8 +189,9 @@ let package = Package(
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
-                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteTaskStore", "TaskTesting", "VerbatimJSON",
-                hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
+                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteTaskStore", "ProviderCatalog",
+                "TaskTesting",
+                "VerbatimJSON", hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
