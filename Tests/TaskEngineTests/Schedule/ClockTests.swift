@@ -250,6 +250,8 @@ import VerbatimJSON
         _ = try await next.engine.submitter.step()
         #expect(try await states(next, ids + [due]) == [.queued, .running, .queued])
         #expect(next.provider.paid.isEmpty)
+        let reason = await next.service.outlook(of: try await next.task(due)).waitingFor
+        #expect(reason?.code == "deadline")
         // Set right, it sends what waits and is not overdue after all.
         next.time.setWallClock(by: .seconds(-86_400))
         _ = try await next.engine.deadlines.step()
