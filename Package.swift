@@ -25,6 +25,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -41,6 +42,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
@@ -74,7 +76,8 @@ let package = Package(
                 .embedInCode("0003_count_tasks.sql"), .embedInCode("0004_take_callbacks.sql"),
                 .embedInCode("0005_count_by_commit.sql"), .embedInCode("0006_check_without_lists.sql"),
                 .embedInCode("0007_doubt_times.sql"),
-                .embedInCode("0008_know_records.sql"), .embedInCode("0011_keep_given_up_attempts.sql"),
+                .embedInCode("0008_know_records.sql"), .embedInCode("0009_sum_clock_jumps.sql"),
+                .embedInCode("0010_keep_given_up_attempts.sql"),
             ]),
         .target(
             name: "SQLiteTaskStore",
@@ -82,10 +85,13 @@ let package = Package(
                 "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", crypto, grdb, sqlite,
                 logging,
             ]),
+        .systemLibrary(name: "CZlib"),
+        .target(name: "ContentCoding", dependencies: ["CZlib"]),
         .target(
             name: "UpstreamHTTP",
             dependencies: [
-                "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL,
+                "ContentCoding", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore,
+                nioHTTP1, nioSSL,
                 nioPosix,
             ]),
         .target(
@@ -104,8 +110,8 @@ let package = Package(
         .target(
             name: "CallbackAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "PollingPolicy", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes,
-                nioCore, nioSSL, logging,
+                "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", hummingbird, hummingbirdCore,
+                hummingbirdTLS, httpTypes, nioCore, nioHTTPTypes, nioSSL, logging,
             ]),
         .target(
             name: "LocalAPIClient",
@@ -152,6 +158,7 @@ let package = Package(
             ],
             path: "Tests/TaskTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
+        .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
         .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "VerbatimJSON", "TaskTesting"]),
         .testTarget(
             name: "PollingPolicyTests", dependencies: ["PollingPolicy", "PollingSimulator", "TaskModel", "TaskTesting"]),
@@ -182,8 +189,9 @@ let package = Package(
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
-                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteTaskStore", "TaskTesting", "VerbatimJSON",
-                hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
+                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteTaskStore", "ProviderCatalog",
+                "TaskTesting",
+                "VerbatimJSON", hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
@@ -224,4 +232,4 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-for target in package.targets where target.name != "SQLiteMemory" { target.swiftSettings = strict }
+for target in package.targets where !["SQLiteMemory", "CZlib"].contains(target.name) { target.swiftSettings = strict }

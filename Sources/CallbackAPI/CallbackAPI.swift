@@ -53,7 +53,9 @@ package enum CallbackAPI {
     ) throws(CallbackSetUpError) -> HTTPServerBuilder {
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ConnectionGuard(book: book, lifetime: limits.lifetime)],
+                additionalChannelHandlers: [
+                    ConnectionGuard(book: book, lifetime: limits.lifetime), DeliveryGate(book: book),
+                ],
                 idleTimeout: limits.lifetime,
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.maxHeaderBytes, maxHeaderListSize: limits.maxHeaderBytes,

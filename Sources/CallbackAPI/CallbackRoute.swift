@@ -1,23 +1,24 @@
+import ContentCoding
 import HTTPTypes
 package import Hummingbird
 import NIOCore
 import TaskEngine
 
-/// What the route knows of its request: who sent it.
+/// What the route knows of its request: who sent it, and over what.
 package struct CallbackContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
-    let address: SocketAddress?
+    let channel: any Channel
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
-        address = source.channel.remoteAddress
+        channel = source.channel
     }
 }
 
 /// The one thing that strangers can do: deliver something to a token.
 ///
 /// Every answer is a bare status. It tells a stranger nothing, and a provider all that it needs: 200 once the delivery is
-/// on disk, 5xx and 429 to come again, 404 for all that is nobody's.
+/// on disk, 400, 429 and 5xx to come again, 404 for all that is nobody's.
 struct CallbackRoute: RouterMiddleware {
     typealias Context = CallbackContext
 
@@ -29,52 +30,95 @@ struct CallbackRoute: RouterMiddleware {
         _ request: Request, context: CallbackContext,
         next: @concurrent (Request, CallbackContext) async throws -> Response
     ) async throws -> Response {
-        guard book.admit(context.address) else { return answer(.tooManyRequests, retryAfter: 5) }
-        guard request.method == .post, let token = token(in: request.uri.path) else { return answer(.notFound) }
-        do {
-            let (body, reserved) = try await collect(request.body)
-            defer { book.release(reserved) }
-            let headers = Dictionary(
-                request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { first, _ in first })
-            return answer(try await service.deliver(body, headers: headers, to: token) ? .ok : .notFound)
-        } catch let trouble as BodyTrouble {
-            return answer(trouble == .tooLarge ? .contentTooLarge : .serviceUnavailable, retryAfter: 30)
-        } catch is TaskServiceError {
+        guard book.admit(context.channel.remoteAddress) else { return answer(.tooManyRequests, retryAfter: 5) }
+        guard let token = token(in: request.uri.path) else { return answer(.notFound) }
+        do throws(TaskServiceError) {
+            // Before a byte of the body is asked for: whoever knows no token takes no memory from those who do.
+            guard try await service.isKnown(callbackToken: token) else { return answer(.notFound) }
+            switch request.method {
+            case .post, .put: return try await take(request, over: context.channel, for: token)
+            // Some providers look whether there is anything at an address before they call it; that delivers nothing.
+            case .get, .head: return answer(.ok)
+            case .options: return answer(.noContent, allowing: true)
+            default: return answer(.methodNotAllowed, allowing: true)
+            }
+        } catch {
             // Not on disk, so not acknowledged: whoever repeats deliveries will repeat this one, and polling goes on.
             return answer(.serviceUnavailable, retryAfter: 30)
         }
     }
 
+    /// The token in a path below `/callbacks`, or below the path of the public URL: some proxies strip that, some do not.
     private func token(in path: String) -> String? {
-        let prefix = "/callbacks/"
-        guard path.hasPrefix(prefix) else { return nil }
-        let token = path.dropFirst(prefix.count)
-        return token.isEmpty || token.utf8.count > 256 || token.contains("/") ? nil : String(token)
+        for prefix in [service.callbackPath, "/callbacks/"] where path.hasPrefix(prefix) {
+            let token = path.dropFirst(prefix.count)
+            guard !token.isEmpty, token.utf8.count <= 256, !token.contains("/") else { continue }
+            return String(token)
+        }
+        return nil
     }
 
-    private enum BodyTrouble: Error { case tooLarge, noRoom }
-
-    /// All of the body, and how much memory was set aside for it.
-    private func collect(_ body: RequestBody) async throws -> ([UInt8], reserved: Int) {
-        var bytes: [UInt8] = []
-        do {
-            for try await part in body {
-                guard bytes.count + part.readableBytes <= limits.maxBodyBytes else { throw BodyTrouble.tooLarge }
-                guard book.reserve(part.readableBytes) else { throw BodyTrouble.noRoom }
-                bytes += part.readableBytesView
-            }
+    private func take(
+        _ request: Request, over channel: any Channel, for token: String
+    ) async throws(TaskServiceError) -> Response {
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limits.maxBodyBytes {
+            return answer(.contentTooLarge)
+        }
+        let raw: [UInt8]
+        do throws(DeliveryGate.BodyError) {
+            raw = try await body(over: channel)
         } catch {
-            book.release(bytes.count)
-            throw error
+            switch error {
+            case .tooLarge: return answer(.contentTooLarge)
+            case .noRoom: return answer(.serviceUnavailable, retryAfter: 30)
+            case .broken: return answer(.badRequest)
+            }
         }
-        return (bytes, bytes.count)
+        defer { book.release(raw.count) }
+        // A field that is given twice is a list (RFC 9110, section 5.3).
+        let headers = Dictionary(
+            request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { "\($0), \($1)" })
+        let body = decode(raw, encodings: headers["content-encoding"])
+        let expanded = body.encoded == nil ? 0 : body.content.count
+        guard book.reserve(expanded) else { return answer(.serviceUnavailable, retryAfter: 30) }
+        defer { book.release(expanded) }
+        switch try await service.deliver(body, headers: headers, to: token) {
+        case .taken: return answer(.ok)
+        case .unreadable: return answer(.badRequest)
+        case .unknownToken: return answer(.notFound)
+        }
     }
 
-    private func answer(_ status: HTTPResponse.Status, retryAfter: Int? = nil) -> Response {
-        var headers: HTTPFields = [.connection: "close"]
-        if status.kind != .successful, let retryAfter, status != .contentTooLarge {
-            headers[.retryAfter] = String(retryAfter)
+    /// All of the body, whose size is reserved.
+    private func body(over channel: any Channel) async throws(DeliveryGate.BodyError) -> [UInt8] {
+        let promise = channel.eventLoop.makePromise(of: ByteBuffer.self)
+        let asked = channel.eventLoop.makePromise(of: Void.self)
+        // Where the connection has ended nobody hears the request.
+        asked.futureResult.cascadeFailure(to: promise)
+        channel.triggerUserOutboundEvent(
+            DeliveryGate.BodyRequest(limit: limits.maxBodyBytes, promise: promise), promise: asked)
+        do {
+            return Array(try await promise.futureResult.get().readableBytesView)
+        } catch {
+            throw error as? DeliveryGate.BodyError ?? .broken
         }
+    }
+
+    private func decode(_ raw: [UInt8], encodings: String?) -> CallbackBody {
+        do throws(ContentCoding.Failure) {
+            let content = try ContentCoding.decode(raw, encodings: encodings, maxBytes: limits.maxBodyBytes)
+            return content == raw ? CallbackBody(raw) : CallbackBody(content, encodedAs: raw)
+        } catch {
+            return CallbackBody(unreadable: raw, because: error.problem)
+        }
+    }
+
+    private func answer(
+        _ status: HTTPResponse.Status, retryAfter: Int? = nil, allowing: Bool = false
+    ) -> Response {
+        var headers: HTTPFields = [.connection: "close"]
+        headers[.retryAfter] = retryAfter.map { String($0) }
+        if allowing { headers[.allow] = "POST, PUT, GET, HEAD, OPTIONS" }
         return Response(status: status, headers: headers)
     }
 }

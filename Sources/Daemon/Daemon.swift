@@ -182,6 +182,7 @@ package enum Daemon {
         limits.submissionsPerSecond = settings.submissionsPerSecond
         limits.pollsPerSecond = settings.pollsPerSecond
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
+        limits.steadySpan = hooks.steadySpan ?? limits.steadySpan
         return try await EngineContext(
             store: store, catalog: providers.catalog, transport: transport, limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),

@@ -73,6 +73,19 @@ extension SQLiteTaskStore {
         }
     }
 
+    /// Moves along with a jump of the wall clock when attempts are read again, and adds it to what they have seen.
+    static func moveGivenUpAttempts(by jump: Duration, in db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                UPDATE given_up_attempt SET
+                  clock_drift_ms = clock_drift_ms + ?1, clock_lowest_ms = MIN(clock_lowest_ms, clock_drift_ms + ?1),
+                  clock_highest_ms = MAX(clock_highest_ms, clock_drift_ms + ?1),
+                  given_up_at_ms = given_up_at_ms + ?1, next_reading_at_ms = next_reading_at_ms + ?1
+                WHERE remote_id IS NULL
+                """
+        ).execute(arguments: [jump.wholeMilliseconds])
+    }
+
     /// Attempts that began in the window and whose records have not turned up, with their tasks.
     static func givenUp(
         in window: ClosedRange<Timestamp>, of service: String, from db: Database
@@ -108,14 +121,15 @@ extension SQLiteTaskStore {
         try db.cachedStatement(
             sql: """
                 INSERT OR REPLACE INTO given_up_attempt (
-                  task_key, number, service, started_at_ms, ended_at_ms, ended_with_daemon, clock_drift_ms, callback,
-                  given_up_at_ms, readings, next_reading_at_ms)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  task_key, number, service, started_at_ms, ended_at_ms, ended_with_daemon, clock_drift_ms,
+                  clock_lowest_ms, clock_highest_ms, callback, given_up_at_ms, readings, next_reading_at_ms)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(
             binding: .integer(row.key), ColumnValue(attempt.number), .text(row.task.endpoint.service),
             ColumnValue(attempt.startedAt), ColumnValue(attempt.endedAt ?? givenUp.givenUpAt),
-            ColumnValue(givenUp.endedWithDaemon), ColumnValue(attempt.clockWasSet ? 1 : 0),
+            ColumnValue(givenUp.endedWithDaemon), ColumnValue(attempt.clock.sum.wholeMilliseconds),
+            ColumnValue(attempt.clock.lowest.wholeMilliseconds), ColumnValue(attempt.clock.highest.wholeMilliseconds),
             ColumnValue(attempt.callback?.bytes), ColumnValue(givenUp.givenUpAt), ColumnValue(givenUp.readings),
             ColumnValue(givenUp.nextReadingAt))
     }
@@ -125,7 +139,7 @@ extension SQLiteTaskStore {
 private struct GivenUpRow: PositionalRow {
     static let columns = """
         attempt.number, attempt.started_at_ms, attempt.ended_at_ms, attempt.ended_with_daemon, attempt.clock_drift_ms,
-        attempt.callback, attempt.given_up_at_ms, attempt.readings, attempt.next_reading_at_ms
+        attempt.clock_lowest_ms, attempt.clock_highest_ms, attempt.callback, attempt.given_up_at_ms, attempt.readings, attempt.next_reading_at_ms
         """
 
     let attempt: GivenUpAttempt
@@ -135,8 +149,9 @@ private struct GivenUpRow: PositionalRow {
         var attempt = Attempt(
             number: next(), startedAt: Timestamp(milliseconds: next()), endedAt: Timestamp(milliseconds: next()))
         let endedWithDaemon: Bool = next()
-        let drift: Int64 = next()
-        attempt.clockWasSet = drift != 0
+        let (drift, lowest, highest): (Int64, Int64, Int64) = (next(), next(), next())
+        attempt.clock = ClockDrift(
+            sum: .milliseconds(drift), lowest: .milliseconds(lowest), highest: .milliseconds(highest))
         attempt.callback = (next.optional() as [UInt8]?).flatMap { CallbackDigest($0) }
         self.attempt = GivenUpAttempt(
             task: task, attempt: attempt, endedWithDaemon: endedWithDaemon,

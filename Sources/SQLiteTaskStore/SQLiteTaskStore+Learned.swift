@@ -30,19 +30,16 @@ extension SQLiteTaskStore {
                     sql: """
                         UPDATE task SET next_due_at_ms = next_due_at_ms + ?1, age_from_ms = age_from_ms + ?1,
                           last_pending_at_ms = last_pending_at_ms + ?1, progress_at_ms = progress_at_ms + ?1,
-                          called_back_at_ms = called_back_at_ms + ?1, final_callback_at_ms = final_callback_at_ms + ?1
+                          called_back_at_ms = called_back_at_ms + ?1, final_callback_at_ms = final_callback_at_ms + ?1,
+                          first_miss_at_ms = first_miss_at_ms + ?1
                         WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
                         """
                 ).execute(arguments: [milliseconds])
             }
             for state in [TaskState.submitting, .uncertain] {
-                try db.cachedStatement(
-                    sql: """
-                        UPDATE task SET attempt_clock_was_set = 1
-                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
-                        """
-                ).execute()
+                try Self.moveAttempts(in: state, by: jump, in: db)
             }
+            try Self.moveGivenUpAttempts(by: jump, in: db)
             // In the queue only what a person wants no earlier has to do with the wall clock.
             try db.cachedStatement(
                 sql: """
@@ -51,6 +48,29 @@ extension SQLiteTaskStore {
                       AND (not_before_ms IS NULL OR not_before_ms < next_due_at_ms)
                     """
             ).execute(arguments: [milliseconds])
+        }
+    }
+
+    private static func moveAttempts(in state: TaskState, by jump: Duration, in db: Database) throws {
+        let rows = try TaskRow.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT \(TaskRow.columns) FROM task WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL
+                    """), binding: [])
+        for row in rows {
+            guard var attempt = row.task.attempt else { continue }
+            attempt.clockJumped(by: jump)
+            try db.cachedStatement(
+                sql: """
+                    UPDATE task SET attempt_clock_drift_ms = ?, attempt_clock_lowest_ms = ?,
+                      attempt_clock_highest_ms = ?, attempt_absent_readings = ?, attempt_first_absent_at_ms = ?
+                    WHERE task_key = ?
+                    """
+            ).execute(arguments: [
+                attempt.clock.sum.wholeMilliseconds, attempt.clock.lowest.wholeMilliseconds,
+                attempt.clock.highest.wholeMilliseconds, attempt.absentReadings,
+                attempt.firstAbsentAt?.milliseconds, row.key,
+            ])
         }
     }
 

@@ -169,4 +169,6 @@ struct Wakes: Sendable {
     let polls = WakeSignal()
     let lookups = WakeSignal()
     let deadlines = WakeSignal()
+
+    var all: [WakeSignal] { [submitter, polls, lookups, deadlines] }
 }

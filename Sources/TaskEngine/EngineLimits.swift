@@ -1,3 +1,5 @@
+import TaskModel
+
 /// What bounds the engine: everything it does in parallel, how long it waits, and what it takes as proof.
 package struct EngineLimits: Sendable {
     /// How long a paid request may take; settings `submission.timeout_seconds`.
@@ -27,7 +29,10 @@ package struct EngineLimits: Sendable {
     /// How long look-ups go on before `on_uncertain: fail` ends a task without a proof.
     package var failAfter: Duration = .seconds(600)
     /// How far the provider's clock may be from ours when its list is searched around an attempt.
-    package var clockSkew: Duration = .seconds(60)
+    package var clockSkew: Duration = ClockDrift.tolerance
+    /// How long the wall clock must have gone on without a jump before a task is ended by it: what is a moment's mistake of
+    /// a time server, or of a machine that has just started, is set right within a minute.
+    package var steadySpan: Duration = .seconds(60)
     /// How near in time an accepted task must be to serve as the control of a list.
     package var controlSpan: Duration = .seconds(6 * 3_600)
     /// What counts as proof that the provider never took a submission: so many complete readings of its list without

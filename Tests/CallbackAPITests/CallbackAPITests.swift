@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOPosix
+import ProviderCatalog
 import SQLiteTaskStore
 import TaskEngine
 import TaskModel
@@ -17,6 +18,16 @@ import VerbatimJSON
     private func running(_ listener: Listener) async throws -> (TaskID, path: String) {
         let world = listener.world
         world.provider.enqueue(.accepted("r-1"))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
+        return (id, String(url.dropFirst("https://pollux.example".count)))
+    }
+
+    /// A task whose reply was lost, and the path that its provider was told to call.
+    private func lost(_ listener: Listener) async throws -> (TaskID, path: String) {
+        let world = listener.world
+        world.provider.enqueue(.interrupted("reset"))
         let id = try await world.submit()
         _ = try await world.engine.submitter.step()
         let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
@@ -70,6 +81,102 @@ import VerbatimJSON
         }
     }
 
+    @Test func `a compressed body is read, and counts with what it expands to`() async throws {
+        try await withListener { listener in
+            let (id, path) = try await running(listener)
+            #expect(
+                try await listener.post(path, Self.compressedSuccess, headers: "Content-Encoding: gzip\r\n") == 200)
+            #expect(try await listener.world.task(id).callbacks.finalAt != nil)
+        }
+        var limits = CallbackLimits()
+        limits.maxBodyBytes = 5_000
+        try await withListener(limits: limits) { listener in
+            let (id, path) = try await lost(listener)
+            #expect(
+                try await listener.post(path, Self.compressedSuccess, headers: "Content-Encoding: gzip\r\n") == 400)
+            #expect(try await listener.world.task(id).state == .uncertain)
+        }
+    }
+
+    /// ``success`` and 10,000 blanks, made with `gzip -9 | base64`.
+    private static let compressedSuccess = Array(
+        Data(
+            base64Encoded: "H4sIAAAAAAACA+3JQQqDMBBA0auUWVuD21ylFBmSwUpVQjKBgnj39hzlv+07pfWUrDWJXrsN4tre85ol"
+                + "Sr1PMkhWV4mPU9ZdF5t73X71ci8thpDyMdpH97JZmMZyLHI9rxsAAAAAAAAAAAAAAAAAAH/gC+9US8BjJwAA")
+            ?? Data())
+
+    @Test(arguments: ["nonsense", "", "[", "success=true"])
+    func `what cannot be read while nobody knows the task's id is kept as a sign of life, and asked for again`(
+        body: String
+    ) async throws {
+        try await withListener { listener in
+            let (id, path) = try await lost(listener)
+            #expect(try await listener.post(path, body) == 400)
+            #expect(try await listener.world.task(id).callbacks.count == 1)
+            #expect(try await listener.world.task(id).state == .uncertain)
+            #expect(try await listener.post(path, Self.success) == 200)
+            #expect(try await listener.world.task(id).state == .running)
+            // Now the provider can be asked.
+            #expect(try await listener.post(path, body) == 200)
+        }
+    }
+
+    @Test(arguments: ["POST", "PUT"])
+    func `a form is taken, and whatever method brings it`(method: String) async throws {
+        for body in [
+            "success=true&task_id=r-1&data=%5B%7B%22image_url%22%3A%22https%3A%2F%2Fcdn.example%2F1.png%22%7D%5D",
+            "payload=%7B%22success%22%3Atrue%2C%22task_id%22%3A%22r-1%22%2C%22data%22%3A%5B%7B%22image_url%22%3A%22u%22%7D%5D%7D",
+            Self.success,
+        ] {
+            try await withListener { listener in
+                let (id, path) = try await lost(listener)
+                let answer = try await listener.post(
+                    path, body, headers: "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n",
+                    method: method)
+                #expect(answer == 200, "\(body)")
+                let task = try await listener.world.task(id)
+                #expect(task.state == .running && task.remoteID?.text == "r-1", "\(body)")
+                #expect(task.callbacks.finalAt != nil, "\(body)")
+            }
+        }
+    }
+
+    @Test(arguments: [("GET", 200), ("HEAD", 200), ("OPTIONS", 204), ("DELETE", 405), ("PATCH", 405)])
+    func `who looks whether there is anything at the address delivers nothing`(method: String, status: Int) async throws
+    {
+        try await withListener { listener in
+            let (id, path) = try await lost(listener)
+            let answer = try await listener.exchange("\(method) \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(Listener.status(of: answer) == status)
+            #expect(answer.contains("POST, PUT") == (status == 204 || status == 405))
+            #expect(try await listener.world.task(id).callbacks.count == 0)
+            #expect(listener.world.context.callbacks?.reading.deliveries == 0)
+        }
+    }
+
+    @Test func `the path of the public URL is served, and so is what a proxy leaves of it`() async throws {
+        try await withListener(publicURL: "https://pollux.example/behind/a/path") { listener in
+            let (id, path) = try await running(listener)
+            #expect(path.hasPrefix("/behind/a/path/callbacks/"))
+            #expect(try await listener.post(path, Self.success) == 200)
+            #expect(try await listener.post(String(path.dropFirst("/behind/a/path".count)), Self.success) == 200)
+            #expect(try await listener.post(path.replacing("/a/", with: "/b/"), Self.success) == 404)
+            #expect(try await listener.world.task(id).callbacks.count == 2)
+        }
+    }
+
+    @Test func `fields that are given twice are one list`() async throws {
+        try await withListener(
+            definition: EngineWorld.definition
+                + "\ncallback_signature: {algorithm: echo, secret: TESTING_SECRET, header: X-Auth}",
+            secrets: ["testing": "s3cret"]
+        ) { listener in
+            let (id, path) = try await running(listener)
+            #expect(try await listener.post(path, Self.success, headers: "X-Auth: old\r\nX-Auth: s3cret\r\n") == 200)
+            #expect(try await listener.world.task(id).callbacks.finalAt != nil)
+        }
+    }
+
     // MARK: Strangers
 
     @Test(arguments: [
@@ -97,19 +204,84 @@ import VerbatimJSON
     }
 
     @Test(arguments: [
-        "NONSENSE\r\n\r\n", "POST /callbacks/x HTTP/1.1\r\nContent-Length: -5\r\n\r\n", "\u{16}\u{3}\u{1}",
+        "NONSENSE\r\n\r\n", "POST /callbacks/x HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
         "POST /callbacks/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "GET / HTTP/9.9\r\n\r\n", "POST /callbacks/x HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     ])
     func `nonsense ends the connection, and the next one is served`(bytes: String) async throws {
         var limits = CallbackLimits()
-        // Long enough for a busy machine, since the next one is to be served within it.
-        limits.lifetime = .seconds(5)
+        // It does not end for its age.
+        limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
             let answer = try await listener.exchange(bytes)
             #expect([0, 400, 404].contains(Listener.status(of: answer)))
             let (_, path) = try await running(listener)
             #expect(try await listener.post(path, Self.success) == 200)
+        }
+    }
+
+    @Test func `a client that waits to be told to send its body is told so, if its token is known`() async throws {
+        try await withListener { listener in
+            let (id, path) = try await running(listener)
+            func conversation(_ path: String) async throws -> Conversation {
+                let conversation = try await listener.open()
+                let length = Self.success.utf8.count
+                try await conversation.channel.writeAndFlush(
+                    ByteBuffer(
+                        string:
+                            "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: \(length)\r\nExpect: 100-continue\r\n\r\n"
+                    )
+                ).get()
+                return conversation
+            }
+            let known = try await conversation(path)
+            await known.said("100 Continue")
+            try await known.channel.writeAndFlush(ByteBuffer(string: Self.success)).get()
+            let text = try await known.text.get()
+            #expect(text.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"))
+            #expect(try await listener.world.task(id).callbacks.finalAt != nil)
+            let unknown = try await conversation(path + "x").text.get()
+            #expect(Listener.status(of: unknown) == 404)
+        }
+    }
+
+    /// None of these ends for its age, so each has ended with its answer or keeps the test until its time limit.
+    @Test func `a connection ends with its answer, whether or not the client has said all`() async throws {
+        var limits = CallbackLimits()
+        limits.lifetime = .seconds(3_600)
+        try await withListener(limits: limits) { listener in
+            let (_, path) = try await running(listener)
+            for (request, status) in [
+                ("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 200),
+                ("POST \(path)x HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n{", 404),
+                ("POST \(path)x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", 404),
+                ("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n{", 413),
+                ("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+            ] {
+                #expect(Listener.status(of: try await listener.exchange(request)) == status)
+            }
+        }
+    }
+
+    @Test func `half bodies for unknown tokens take nothing from real deliveries`() async throws {
+        var limits = CallbackLimits()
+        limits.maxBytesAtOnce = 100_000
+        limits.lifetime = .seconds(3_600)
+        try await withListener(limits: limits) { listener in
+            let (_, path) = try await running(listener)
+            var held: [Conversation] = []
+            for number in 0..<20 {
+                let half = try await listener.open()
+                held.append(half)
+                let head = "POST /callbacks/unknown-\(number) HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
+                // What is beyond the first few kB may never be taken from the network.
+                half.channel.writeAndFlush(
+                    ByteBuffer(string: head + String(repeating: "x", count: 90_000)), promise: nil)
+            }
+            for half in held { #expect(Listener.status(of: try await half.text.get()) == 404) }
+            for _ in 0..<5 {
+                #expect(try await listener.post(path, String(repeating: "x", count: 90_000)) == 200)
+            }
         }
     }
 
@@ -149,7 +321,7 @@ import VerbatimJSON
 
     /// What a client may say before it falls silent: nothing, half a line, half a body.
     private static func halves(of path: String) -> [String] {
-        ["", "POST /cal", "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"]
+        ["", "\u{16}\u{3}\u{1}", "POST /cal", "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"]
     }
 
     @Test func `slow and half requests hold nobody else up`() async throws {

@@ -31,11 +31,18 @@ struct Listener: Sendable {
     }
 
     /// A POST of that body to that path; the status of the answer.
-    func post(_ path: String, _ body: String, headers: String = "") async throws -> Int {
-        let text = try await exchange(
-            "POST \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
-        )
-        return Self.status(of: text)
+    func post(
+        _ path: String, _ body: String, headers: String = "", method: String = "POST"
+    ) async throws -> Int {
+        try await post(path, Array(body.utf8), headers: headers, method: method)
+    }
+
+    /// The same for any bytes.
+    func post(
+        _ path: String, _ body: [UInt8], headers: String = "", method: String = "POST"
+    ) async throws -> Int {
+        let head = "\(method) \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\(headers)\r\n"
+        return Self.status(of: try await exchange(Array(head.utf8) + body))
     }
 
     /// Whether one of many POSTs is answered 200: for what depends on the server noticing something first.
@@ -68,7 +75,7 @@ struct Listener: Sendable {
             .connect(host: "127.0.0.1", port: port).get()
         let promise = channel.eventLoop.makePromise(of: String.self)
         channel.closeFuture.whenComplete { _ in promise.succeed(conversation.text) }
-        return Conversation(channel: channel, text: promise.futureResult)
+        return Conversation(channel: channel, text: promise.futureResult, collector: conversation)
     }
 }
 
@@ -76,12 +83,26 @@ struct Listener: Sendable {
 struct Conversation: Sendable {
     let channel: any Channel
     let text: EventLoopFuture<String>
+    let collector: Collector
+
+    /// Returns once the other side has said that.
+    func said(_ words: String) async { await collector.has(words) }
 
     /// Gathers what arrives.
     final class Collector: Sendable {
         private let gathered = Mutex("")
+        private let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
         var text: String { gathered.withLock { $0 } }
-        func add(_ buffer: ByteBuffer) { gathered.withLock { $0 += String(buffer: buffer) } }
+
+        func add(_ buffer: ByteBuffer) {
+            gathered.withLock { $0 += String(buffer: buffer) }
+            arrival.yield()
+        }
+
+        /// Returns once that has arrived.
+        func has(_ words: String) async {
+            for await _ in arrivals where text.contains(words) { return }
+        }
     }
 
     /// Hands what arrives to the collector, and closes when the other side has.
@@ -104,10 +125,11 @@ struct Conversation: Sendable {
 func withListener(
     limits: CallbackLimits = CallbackLimits(), identity: CallbackAPI.Identity? = nil,
     definition: String = EngineWorld.definition, secrets: [String: String] = [:],
+    publicURL: String = "https://pollux.example",
     _ body: @escaping @Sendable (Listener) async throws -> Void
 ) async throws {
     let world = try await EngineWorld(
-        definition: definition, callbacksAt: "https://pollux.example", callbackSecrets: secrets)
+        definition: definition, callbacksAt: publicURL, callbackSecrets: secrets)
     let (ports, port) = AsyncStream.makeStream(of: Int.self)
     let server = try CallbackAPI.server(
         service: world.service, host: "127.0.0.1", port: 0, identity: identity, limits: limits, time: world.time,

@@ -59,8 +59,10 @@ import VerbatimJSON
         let few = WaitDisplay(tasks: [task, .task(2)]).lines(on: .terminal(width: width), frame: 3)
         let many = WaitDisplay(tasks: (0..<9).map { TaskDocument.task($0) }).lines(
             on: .terminal(width: width), frame: 3)
-        for line in few + many where width >= 18 {
-            #expect(line.columns <= width)
+        #expect(few.count >= 2 && !many.isEmpty)
+        for line in few + many {
+            // Narrower than that there is nothing left to cut.
+            #expect(line.columns <= max(width, 18))
             #expect(!line.contains("\u{1b}"))
         }
     }

@@ -68,7 +68,8 @@ extension EndToEnd {
                     "submit", "flux/images", "-d", "prompt=x [fail:plain] [seconds=10]", "--wait",
                 ])
                 #expect(failing.exit == .code(1))
-                let slow = try await world.pollux(["submit", "flux/images", "-d", "prompt=x [seconds=600]"])
+                // Runs as long as this takes, on whatever machine.
+                let slow = try await world.pollux(["submit", "flux/images", "-d", "prompt=x [seconds=6000000]"])
                 let cases: [(arguments: [String], code: Int32, naming: String)] = [
                     (["submit"], 64, "submit"), (["submit", "flux/images", "-d", "prompt"], 64, "prompt"),
                     (["submt"], 64, "submt"), (["wait", "x", "--timeout", "soon"], 64, "soon"),
@@ -122,7 +123,7 @@ extension EndToEnd {
                 try await wait.logged(id)
                 try await world.daemon.kill9()
                 try await world.daemon.start()
-                #expect(try await wait.exit(within: 30) == .code(0))
+                #expect(try await wait.exit() == .code(0))
             }
         }
 

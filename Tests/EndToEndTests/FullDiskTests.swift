@@ -53,7 +53,7 @@ extension EndToEnd {
             try await withSmallDisk { world, disk in
                 try await world.daemon.start()
                 let early =
-                    try await world.daemon.submit("flux/images", ["prompt": "early [seconds=120]"]).at("id").string
+                    try await world.daemon.submit("flux/images", ["prompt": "early [seconds=600]"]).at("id").string
                     ?? ""
                 try await world.daemon.process.logged("submitting → running")
                 try disk.fill()

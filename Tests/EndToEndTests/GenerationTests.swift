@@ -106,7 +106,7 @@ extension EndToEnd {
         }
 
         @Test func `a task that was cancelled or expired is tracked on when it is reopened`() async throws {
-            try await withWorld { world in
+            try await withWorld(environment: ["POLLUX_TEST_STEADY_SPAN_SECONDS": "0"]) { world in
                 try await world.daemon.start()
                 let cancelled =
                     try await world.daemon.submit("veo/videos", ["prompt": "1 [seconds=120]"]).at("id").string ?? ""
@@ -114,19 +114,36 @@ extension EndToEnd {
                 #expect(
                     try await world.daemon.ask("POST", "/v1/tasks/\(cancelled)/cancel").json.at("state").string
                         == "cancelled")
-                let deadline = Date(timeIntervalSinceNow: 1).formatted(.iso8601)
-                let expired =
-                    try await world.daemon.submit(
-                        "veo/videos", ["prompt": "2 [seconds=240]"], with: ["deadline": .string(deadline)]
-                    ).at("id").string ?? ""
-                #expect(try await world.daemon.ended(expired).at("state").string == "expired")
-                for id in [cancelled, expired] {
+                for id in [cancelled, try await expiredWhileRunning(world)] {
                     let reopened = try await world.daemon.ask("POST", "/v1/tasks/\(id)/reopen").json
                     #expect(reopened.at("state").string == "running", "\(reopened.text)")
                     #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
                 }
-                #expect(try await world.sandbox.ledger().billed == 2)
+                #expect(try await world.sandbox.ledger().mostPerRequest == 1)
             }
+        }
+
+        /// A task whose deadline passed after the provider had taken it: the first with a deadline that lay far enough ahead
+        /// for that on this machine.
+        private func expiredWhileRunning(_ world: World) async throws -> String {
+            for seconds in [2, 8, 32, 100] {
+                let deadline = Date(timeIntervalSinceNow: Double(seconds)).formatted(
+                    .iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
+                // Sixty of its seconds pass in one of ours.
+                let document = world.daemon.submission(
+                    "veo/videos", ["prompt": .string("\(seconds) [seconds=\(seconds * 120)]")],
+                    with: ["deadline": .string(deadline)])
+                let reply = try await world.daemon.ask("POST", "/v1/tasks", json: document)
+                guard reply.status == 201 else {
+                    #expect(reply.text.contains("has already passed"))
+                    continue
+                }
+                let id = try reply.json.at("id").string ?? ""
+                let ended = try await world.daemon.ended(id)
+                #expect(ended.at("state").string == "expired", "\(ended.text)")
+                if ended.at("remote_id").string != nil { return id }
+            }
+            throw TooLate(description: "No task was taken within 100 s")
         }
 
         @Test func `limits, throttling and errors of the provider delay tasks, and lose and double none`() async throws
@@ -143,7 +160,7 @@ extension EndToEnd {
                     ids.append(task.at("id").string ?? "")
                 }
                 for id in ids {
-                    #expect(try await world.daemon.ended(id, within: 60).at("state").string == "succeeded")
+                    #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
                 }
                 #expect(try await world.sandbox.ledger().billed == 20)
                 #expect(try await world.sandbox.ledger().mostPerRequest == 1)

@@ -30,10 +30,14 @@ extension EndToEnd {
                 let id =
                     try await world.daemon.submit("flux/images", ["prompt": "x [seconds=10]"]).at("id").string ?? ""
                 _ = try await world.daemon.ended(id)
-                let paths = [world.daemon.stateDirectory, world.directory + "/run"]
-                for directory in paths {
+                let places = [
+                    (world.daemon.stateDirectory, "pollux.sqlite"), (world.directory + "/run", "pollux.sock"),
+                ]
+                for (directory, file) in places {
                     #expect(mode(of: directory) == 0o700, "\(directory)")
-                    for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+                    let names = try FileManager.default.contentsOfDirectory(atPath: directory)
+                    #expect(names.contains(file))
+                    for name in names {
                         #expect(mode(of: directory + "/" + name) == 0o600, "\(directory)/\(name)")
                     }
                 }
@@ -64,14 +68,13 @@ extension EndToEnd {
                 let polled =
                     try await world.daemon.submit("veo/videos", ["prompt": "x [seconds=500]"]).at("id").string ?? ""
                 try await world.daemon.process.logged("submitting → running")
-                let poll = try world.daemon.connect(seconds: 60)
+                let poll = try world.daemon.connect()
                 try poll.write("GET /v1/tasks/\(polled)?wait_seconds=300 HTTP/1.1\r\nHost: pollux\r\n\r\n")
                 let slow =
                     try await world.daemon.submit("flux/images", ["prompt": "x [seconds=3]"]).at("id").string ?? ""
                 try await world.daemon.process.logged("queued → submitting", count: 2)
-                let began = Date()
+                // Long before the poll's five minutes are over.
                 #expect(try await world.daemon.stop() == .code(0))
-                #expect(Date().timeIntervalSince(began) < 21)
                 let answer = try await onThread { try poll.reply() }
                 #expect(answer.status == 200)
                 #expect(try answer.json.at("state").string == "running")
@@ -84,15 +87,17 @@ extension EndToEnd {
             }
         }
 
-        @Test func `SIGTERM does not wait longer than 20 seconds for a provider that never answers`() async throws {
+        @Test func `SIGTERM waits 20 seconds and no longer for a provider that never answers`() async throws {
             try await withWorld(faults: "hang@1") { world in
                 try await world.daemon.start()
                 let id =
                     try await world.daemon.submit("flux/images", ["prompt": "x [seconds=60]"]).at("id").string ?? ""
                 try await world.daemon.process.logged("queued → submitting")
                 let began = Date()
-                #expect(try await world.daemon.stop(within: 25) == .code(0))
-                #expect(Date().timeIntervalSince(began) < 21.5)
+                #expect(try await world.daemon.stop() == .code(0))
+                // A daemon that waited for the request's own time-out would take a minute; one that is held up by other
+                // programs takes somewhat longer than it means to.
+                #expect((19...50).contains(Date().timeIntervalSince(began)))
                 try await world.daemon.start()
                 let task = try await world.daemon.ended(id)
                 #expect(task.at("state").string == "succeeded")
@@ -151,7 +156,7 @@ extension EndToEnd {
                 ] {
                     let start = try await world.pollux(["serve"], environment: [name: value])
                     #expect(start.exit == .code(64), "\(name) \(start.errors)")
-                    #expect(start.errors.count > 20, "\(name) \(start.errors)")
+                    #expect(start.errors.contains(name == "POLLUX_CONFIG" ? value : name), "\(name) \(start.errors)")
                 }
             }
         }

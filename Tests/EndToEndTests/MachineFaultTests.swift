@@ -32,8 +32,9 @@ extension EndToEnd {
         @Test func `while another program locks the database nothing is lost, and submissions say so`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
+                // Long enough for the other program to start: what has ended before the lock could be written down.
                 let early =
-                    try await world.daemon.submit("flux/images", ["prompt": "early [seconds=120]"]).at("id").string
+                    try await world.daemon.submit("flux/images", ["prompt": "early [seconds=900]"]).at("id").string
                     ?? ""
                 try await world.daemon.process.logged("submitting → running")
                 let script = """
@@ -74,7 +75,7 @@ extension EndToEnd {
                 var crowd: [Connection] = []
                 for _ in 0..<120 {
                     let one = try world.daemon.connect()
-                    try one.write("GET /v1/tasks/\(id)?wait_seconds=60 HTTP/1.1\r\nHost: pollux\r\n\r\n")
+                    try one.write("GET /v1/tasks/\(id)?wait_seconds=\(patience) HTTP/1.1\r\nHost: pollux\r\n\r\n")
                     crowd.append(one)
                 }
                 let answered = try await onThread { [crowd] in try crowd[0].reply().json }
@@ -82,7 +83,7 @@ extension EndToEnd {
                 for one in crowd { one.cut() }
                 crowd = []
                 let later = try await submit(to: world)
-                let ended = try await world.daemon.ask("GET", "/v1/tasks/\(later)?wait_seconds=30", seconds: 40)
+                let ended = try await world.daemon.ask("GET", "/v1/tasks/\(later)?wait_seconds=\(patience)")
                 #expect(try ended.json.at("state").string == "succeeded")
                 process.send(SIGTERM)
                 #expect(try await process.exit() == .code(0))

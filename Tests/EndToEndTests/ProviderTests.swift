@@ -5,7 +5,7 @@ import VerbatimJSON
 extension EndToEnd {
     @Suite struct ProviderTests {
         /// One request for each endpoint of the other providers, with a prompt put where it belongs.
-        private static let endpoints = [
+        static let endpoints = [
             "fal:queue", "fal:queue/flux-dev", "replicate:predictions", "replicate:models/predictions", "openai:videos",
             "google:veo", "runway:image_to_video", "runway:text_to_image",
         ]
@@ -65,7 +65,7 @@ extension EndToEnd {
             try await withProviders { world in
                 let task = try await world.daemon.submit("fal:queue", request("fal:queue", "a fox [seconds=120]"))
                 let id = task.at("id").string ?? ""
-                try await world.daemon.process.logged("→ running", within: 20)
+                try await world.daemon.process.logged("→ running")
                 let environment: [String: String?] = [
                     "FAL_KEY": World.token,
                     "POLLUX_PROVIDERS_FAL_BASE_URL": "http://127.0.0.1:\(world.sandbox.port)/fal",
@@ -81,10 +81,10 @@ extension EndToEnd {
             try await withProviders { world in
                 let request = request("replicate:predictions", "a fox [seconds=6000]")
                 let id = try await world.daemon.submit("replicate:predictions", request).at("id").string ?? ""
-                try await world.daemon.process.logged("→ running", within: 20)
+                try await world.daemon.process.logged("→ running")
                 #expect(
                     try await world.daemon.ask("POST", "/v1/tasks/\(id)/cancel").json.at("state").string == "cancelled")
-                try await world.daemon.process.logged("replicate was asked to end it: HTTP status 200", within: 20)
+                try await world.daemon.process.logged("replicate was asked to end it: HTTP status 200")
             }
         }
 
@@ -110,12 +110,12 @@ extension EndToEnd {
                 try await world.daemon.start(token)
                 let request: JSONValue = ["input": ["prompt": "a fox [seconds=120]"]]
                 let id = try await world.daemon.submit("mine:make", request).at("id").string ?? ""
-                try await world.daemon.process.logged("→ running", within: 20)
+                try await world.daemon.process.logged("→ running")
                 try await world.daemon.kill9()
 
                 try FileManager.default.removeItem(at: file)
                 try await world.daemon.start(token)
-                try await world.daemon.process.logged("1 task(s) of mine:make wait", within: 20)
+                try await world.daemon.process.logged("1 task(s) of mine:make wait")
                 #expect(try await world.daemon.task(id).at("state").string == "running")
                 try await world.daemon.kill9()
 
@@ -130,7 +130,7 @@ extension EndToEnd {
             try await withProviders(faults: "lost-reply=1") { world in
                 let task = try await world.daemon.submit("replicate:predictions", request("replicate:predictions", "x"))
                 let id = task.at("id").string ?? ""
-                try await world.daemon.process.logged("→ uncertain", within: 20)
+                try await world.daemon.process.logged("→ uncertain")
                 let resolved = try await world.daemon.ask(
                     "POST", "/v1/tasks/\(id)/resolve",
                     #"{"as": "adopt", "remote_id": "\#(try await world.sandbox.ledger().remoteIDs.first ?? "")"}"#)

@@ -79,6 +79,11 @@ import VerbatimJSON
         #expect(try number(submit + "/idempotency_key/maxLength") == EnvelopeRules.idempotencyKeyLength.upperBound)
         let states = document.value(at: try pointer("/components/schemas/Task/properties/state/enum"))
         #expect(states?.array?.compactMap(\.string) == TaskDocument.states)
+        #expect(
+            TaskDocument.states
+                == ["queued", "submitting", "uncertain", "running", "succeeded", "failed", "cancelled", "expired"])
+        let policies = document.value(at: try pointer("/components/schemas/Task/properties/on_uncertain/enum"))
+        #expect(policies == ["hold", "resubmit_if_absent", "fail"])
     }
 
     @Test func `its examples of a task and a problem can be read`() throws {

@@ -219,12 +219,12 @@ import VerbatimJSON
             let document = try await api.ask(.get, "/openapi.json").json
             let schemas = try #require(document["components"]?["schemas"])
             let task = try await api.ask(.get, "/v1/tasks/\(try await api.submit("1"))").json
-            let described = Set(schemas["Task"]?["properties"]?.object?.names ?? [])
-            #expect(Set(task.object?.names ?? []) == described)
-            let endpoint = try await api.ask(.get, "/v1/endpoints").json["endpoints"]?.array?.first
-            #expect(Set(endpoint?.object?.names ?? []) == Set(schemas["Endpoint"]?["properties"]?.object?.names ?? []))
+            let endpoint = try #require(try await api.ask(.get, "/v1/endpoints").json["endpoints"]?.array?.first)
             let status = try await api.ask(.get, "/v1/status").json
-            #expect(Set(status.object?.names ?? []) == Set(schemas["Status"]?["properties"]?.object?.names ?? []))
+            for (schema, answer) in [("Task", task), ("Endpoint", endpoint), ("Status", status)] {
+                let described = try #require(schemas[schema]?["properties"]?.object?.names, "\(schema)")
+                #expect(Set(try #require(answer.object?.names)) == Set(described), "\(schema)")
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct AbsencePolicyTests {
     private static let now = ManualTimeSource.start + .seconds(1_000)
     private let policy = AbsencePolicy(
-        readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: { now - $0 })
+        readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: { now - $0 }, isSteady: true)
     private let now = Self.now
 
     private func task(
@@ -44,13 +44,21 @@ import Testing
         }
     }
 
-    @Test func `a task that was called back, or sent before the clock was set, is never absent`() {
+    @Test func `a task that was called back is never absent`() {
         var called = task(readings: 9, since: 900)
         called.callbacks.count = 1
         #expect(policy.event(for: called, after: .absent, at: now) == .lookupUndecided())
-        var unsteady = task(readings: 9, since: 900)
-        unsteady.attempt?.clockWasSet = true
-        #expect(policy.event(for: unsteady, after: .absent, at: now) == .lookupUndecided())
+    }
+
+    @Test(arguments: UncertainPolicy.allCases)
+    func `a clock that was set a moment ago ends nothing and sends nothing again`(onUncertain: UncertainPolicy) {
+        let unsteady = AbsencePolicy(
+            readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
+            isSteady: false)
+        for refused in [false, true] {
+            let proven = task(readings: 9, since: 900, policy: onUncertain, probablyRefused: refused, lostFor: 900)
+            #expect(unsteady.event(for: proven, after: .absent, at: now) == .absentFromList)
+        }
     }
 
     @Test(arguments: [LostAttemptSearch.Finding.absent, .unproven, .possible([], isSame: true)])

@@ -100,6 +100,82 @@ import VerbatimJSON
         }
     }
 
+    @Test func `signatures may stand side by side in any way of writing a list`() throws {
+        let stamped = try signature(
+            """
+              algorithm: hmac_sha256
+              secret: OWN_SECRET
+              header: ElevenLabs-Signature
+              form: "t={timestamp},v0={hex}"
+              over: "{timestamp}.{body}"
+              tolerance_seconds: 1800
+            """)
+        let digits = "0b3080349de1beba9929841ead6c3ea6775b8a424992d70df8620081a41bb3db"
+        let other = String(repeating: "0", count: 64)
+        for value in [
+            "t=1614265330, v0=\(digits)", "t=1614265330 ,v0=\(digits) ", "t=1614265330;v0=\(digits)",
+            "t=1614265330,v0=\(other),v0=\(digits)", "t=1614265330, v0=\(digits), v0=\(other)",
+            "v0=\(digits),t=1614265330", "t=1614265330,v1=\(other),v0=\(digits)", "t=\"1614265330\",v0=\"\(digits)\"",
+            "t=1614265329,v0=\(other), t=1614265330,v0=\(digits)",
+        ] {
+            #expect(
+                stamped.isGood(
+                    of: Array(#"{"a":1}"#.utf8), headers: ["elevenlabs-signature": value], secret: "whsec-x",
+                    now: Self.then), "\(value)")
+        }
+        for value in [
+            "t=1614265330,v0=\(other), t=1614265331,v0=\(digits)", "v0=\(digits)", "t=1614265330,v1=\(digits)",
+            "t=1614265330,v0=\(digits)0", "t=1614265330", ",", "=", "t=,v0=\(digits)",
+        ] {
+            #expect(
+                !stamped.isGood(
+                    of: Array(#"{"a":1}"#.utf8), headers: ["elevenlabs-signature": value], secret: "whsec-x",
+                    now: Self.then), "\(value)")
+        }
+        let standard = try signature(Self.standard)
+        let good = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        for value in [
+            good, " \(good) ", "v1, g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "v1,AAAA, \(good)",
+            "v1,AAAA,\(good)", "\(good);v2,AAAA",
+        ] {
+            var headers = Self.headers
+            headers["webhook-signature"] = value
+            #expect(standard.isGood(of: Self.body, headers: headers, secret: Self.secret, now: Self.then), "\(value)")
+        }
+        let echo = try signature("  {algorithm: echo, secret: OWN_SECRET, header: X-Webhook-Auth}")
+        for (value, isGood) in [
+            (" s3cret", true), ("old, s3cret", true), ("s3cret,s3cret", true), ("s3 cret", false), ("", false),
+        ] {
+            #expect(
+                echo.isGood(of: [], headers: ["x-webhook-auth": value], secret: "s3cret", now: Self.then) == isGood,
+                "\(value)")
+        }
+    }
+
+    @Test func `what is compressed may be signed as it is or as it was`() async throws {
+        for (signed, isGood) in [("plain", true), ("packed", true), ("neither", false)] {
+            let world = try await EngineWorld(
+                definition: definition(
+                    """
+                      {algorithm: hmac_sha256, secret: OWN_SECRET, header: X-Sign, form: "{hex}", over: "{body}"}
+                    """), callbacksAt: "https://pollux.example", callbackSecrets: ["own": "key"])
+            world.provider.play { _ async throws(UpstreamTransportError) in throw .interrupted("reset") }
+            let id = try await world.submit()
+            _ = try await world.engine.submitter.step()
+            let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
+            let content = (["task_id": "r-1", "status": "ok", "url": "https://cdn.example/1.png"] as JSONValue).utf8
+            let packed = Array("as it was packed".utf8)
+            let about = ["plain": content, "packed": packed][signed] ?? []
+            let code = HMAC<SHA256>.authenticationCode(for: about, using: SymmetricKey(data: Array("key".utf8)))
+            let answer = try await world.service.deliver(
+                CallbackBody(content, encodedAs: packed),
+                headers: ["x-sign": code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()],
+                to: String(url.split(separator: "/").last ?? ""))
+            #expect(answer == .taken)
+            #expect((try await world.task(id).callbacks.finalAt != nil) == isGood, "\(signed)")
+        }
+    }
+
     @Test func `a key of the provider's signs over a digest of the body`() throws {
         let signature = try signature(
             """
@@ -165,11 +241,12 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
         let token = String(url.split(separator: "/").last ?? "")
-        let body = (["task_id": "r-1", "status": "ok", "url": "https://cdn.example/1.png"] as JSONValue).utf8
-        #expect(try await world.service.deliver(body, headers: ["x-auth": "guess"], to: token))
+        let body = CallbackBody(
+            (["task_id": "r-1", "status": "ok", "url": "https://cdn.example/1.png"] as JSONValue).utf8)
+        #expect(try await world.service.deliver(body, headers: ["x-auth": "guess"], to: token) == .taken)
         let task = try await world.task(id)
         #expect(task.state == .running && task.remoteID?.text == "r-1" && task.callbacks.finalAt == nil)
-        #expect(try await world.service.deliver(body, headers: ["x-auth": "s3cret"], to: token))
+        #expect(try await world.service.deliver(body, headers: ["x-auth": "s3cret"], to: token) == .taken)
         #expect(try await world.task(id).callbacks.finalAt != nil)
     }
 }

@@ -43,7 +43,7 @@ import VerbatimJSON
     }
 
     private func deliver(_ body: JSONValue, _ token: String, to world: EngineWorld) async throws -> Bool {
-        try await world.service.deliver(body.utf8, to: token)
+        try await world.service.deliver(CallbackBody(body.utf8), to: token) == .taken
     }
 
     private static func success(_ id: String = "r-1") -> JSONValue {
@@ -96,7 +96,7 @@ import VerbatimJSON
         _ = try await world.submit()
         _ = try await world.engine.submitter.step()
         #expect(world.provider.paid.first?.body["callback_url"] == nil)
-        #expect(try await world.service.deliver([], to: "anything") == false)
+        #expect(try await world.service.deliver(CallbackBody([]), to: "anything") == .unknownToken)
     }
 
     // MARK: A hint, then one poll
@@ -155,11 +155,50 @@ import VerbatimJSON
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
-        #expect(try await world.service.deliver(Array(body.utf8), to: token))
+        #expect(try await world.service.deliver(CallbackBody(Array(body.utf8)), to: token) == .taken)
         #expect(try await world.task(id).isCalledBack)
         world.provider.enqueue(.json(Record.succeeded("r-1")))
         _ = try await world.engine.scheduler.step()
         #expect(try await world.task(id).state == .succeeded)
+    }
+
+    @Test(arguments: [TaskState.uncertain, .submitting, .queued, .running])
+    func `a body that cannot be read is asked for again only where nothing else can tell`(state: TaskState) async throws
+    {
+        let world = try await world()
+        if state == .running {
+            world.provider.enqueue(.accepted("r-1"))
+        } else {
+            world.provider.enqueue(.interrupted("reset"))
+        }
+        let id = try await world.submit()
+        if state == .submitting {
+            var work: [Submitter.Work] = []
+            _ = try await world.engine.submitter.claim(into: &work, at: world.time.now())
+            let url = try #require(work.first?.callbackURL)
+            let token = String(url.split(separator: "/").last ?? "")
+            #expect(try await world.service.deliver(CallbackBody([0]), to: token) == .unreadable)
+            return
+        }
+        _ = try await world.engine.submitter.step()
+        let token = try token(of: world.provider.paid.last)
+        if state == .queued { _ = try await world.service.resolve(id.text, .resubmit) }
+        #expect(try await world.task(id).state == state)
+        let answer = try await world.service.deliver(CallbackBody([0]), to: token)
+        #expect(answer == (state == .running ? .taken : .unreadable))
+        // Read or not, it shows that the provider has the task.
+        #expect(try await world.task(id).callbacks.count == 1)
+        let packed = CallbackBody(unreadable: [1, 2, 3], because: "is compressed with br, which Pollux cannot read")
+        #expect(try await world.service.deliver(packed, to: token) == answer)
+    }
+
+    @Test func `a token is known from the moment that its request goes out, and others are not`() async throws {
+        let world = try await world()
+        let (_, token) = try await running(world)
+        #expect(try await world.service.isKnown(callbackToken: token))
+        #expect(try await !world.service.isKnown(callbackToken: token + "x"))
+        #expect(world.context.callbacks?.reading.unknownTokens == 1)
+        #expect(world.context.callbacks?.reading.deliveries == 0)
     }
 
     @Test func `deliveries without end are counted, and fill nothing`() async throws {
@@ -192,7 +231,7 @@ import VerbatimJSON
         let body = Self.success().utf8
         world.provider.play { [world] _ async throws(UpstreamTransportError) in
             world.time.advance(by: .milliseconds(300))
-            _ = try? await world.service.deliver(body, to: token)
+            _ = try? await world.service.deliver(CallbackBody(body), to: token)
             world.time.advance(by: .milliseconds(300))
             return .json(Record.pending("r-1"))
         }
@@ -224,7 +263,7 @@ import VerbatimJSON
             guard sent.isPaid else { return .json(Record.succeeded("r-1")) }
             let url = sent.body["callback_url"]?.string ?? ""
             let token = String(url.split(separator: "/").last ?? "")
-            _ = try? await world.service.deliver(Self.success().utf8, to: token)
+            _ = try? await world.service.deliver(CallbackBody(Self.success().utf8), to: token)
             throw .interrupted("reset")
         }
         let id = try await world.submit()
@@ -288,7 +327,8 @@ import VerbatimJSON
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             let url = sent.body["callback_url"]?.string ?? ""
-            _ = try? await world.service.deliver(body.utf8, to: String(url.split(separator: "/").last ?? ""))
+            _ = try? await world.service.deliver(
+                CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
             throw .interrupted("reset")
         }
         let id = try await world.submit(onUncertain: .resubmitIfAbsent)
@@ -307,7 +347,8 @@ import VerbatimJSON
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             let url = sent.body["callback_url"]?.string ?? ""
-            _ = try? await world.service.deliver(body.utf8, to: String(url.split(separator: "/").last ?? ""))
+            _ = try? await world.service.deliver(
+                CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
             return reply
         }
         let id = try await world.submit()
@@ -324,7 +365,7 @@ import VerbatimJSON
         let failure: JSONValue = ["success": false, "error": ["code": "forbidden", "message": "Moderation."]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             guard sent.isPaid else { return .items([]) }
-            _ = try? await world.service.deliver(failure.utf8, to: first)
+            _ = try? await world.service.deliver(CallbackBody(failure.utf8), to: first)
             throw .interrupted("reset")
         }
         _ = try await world.engine.submitter.step()

@@ -320,14 +320,18 @@ import VerbatimJSON
         }
     }
 
-    @Test func `while the clock was set nothing is absent, and it is said that a person decides`() async throws {
-        let world = try await EngineWorld()
-        var task = uncertain(1, policy: .resubmitIfAbsent)
-        task.attempt?.clockWasSet = true
-        #expect(try await staysUncertain(world, task))
-        #expect(try await world.task(task.id).attempt?.absentReadings == 0)
-        let reason = await world.service.outlook(of: try await world.task(task.id)).waitingFor
-        #expect(reason?.code == "person")
+    @Test func `a clock that was set widens the window, and what stands in it prevents the proof`() async throws {
+        for (seconds, isProof) in [(300, false), (900, true)] {
+            let world = try await EngineWorld()
+            var task = uncertain(1, policy: .resubmitIfAbsent)
+            task.attempt?.clockJumped(by: .seconds(600))
+            let control = try await insertControl(world)
+            let id = try await world.insert(task)
+            let later = Record.listed("r-1", request: ["prompt": "a cat \n"], at: start + .seconds(seconds))
+            list(world) { [control, later] }
+            try await look(world, for: .seconds(900))
+            #expect(try await world.task(id).state == (isProof ? .queued : .uncertain), "\(seconds)")
+        }
     }
 
     @Test func `what was sent by a machine that slept on the way is looked for until its attempt ended`() async throws {

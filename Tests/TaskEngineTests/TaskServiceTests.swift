@@ -137,14 +137,34 @@ import VerbatimJSON
         }
     }
 
+    // MARK: Codes
+
+    @Test func `errors have the contract's codes`() throws {
+        let name = try #require(EndpointName("image/make"))
+        let id = TrackedTask.task(1).id
+        let told: [(TaskServiceError, String)] = [
+            (.unknownEndpoint("x", nearest: []), "unknown_endpoint"),
+            (.synchronousEndpoint(name), "synchronous_endpoint"),
+            (.taskNotFound("x"), "task_not_found"), (.ambiguousID("x", candidates: []), "ambiguous_id"),
+            (.invalidField("x", problem: "y"), "invalid_field"),
+            (.keyConflict(key: "k", existing: id, differences: []), "idempotency_key_reused"),
+            (.refused(.needsResolution, .task(1)), "needs_resolution"), (.store(.full), "storage_full"),
+            (.store(.readOnly), "storage_read_only"), (.store(.locked), "storage_locked"),
+            (.store(.damaged("x")), "storage_damaged"), (.store(.newer), "storage_newer"),
+            (.store(.remoteIDInUse(by: id)), "remote_id_taken"), (.store(.failed("x")), "storage_failed"),
+        ]
+        for (error, code) in told { #expect(error.code == code) }
+    }
+
     // MARK: Deadlines
 
     @Test func `queued and running tasks end at their deadline, uncertain ones do not`() async throws {
         let world = try await EngineWorld()
-        let deadline = world.time.now() + .seconds(30)
+        let deadline = world.time.now() + .seconds(90)
         let queued = try await world.insert(.task(1, deadline: deadline))
         let running = try await world.insert(.task(2, state: .running, deadline: deadline))
         let uncertain = try await world.insert(.task(3, state: .uncertain, deadline: deadline))
+        world.time.advance(by: .seconds(60))
         #expect(try await world.engine.deadlines.step() == deadline)
         #expect(try await world.task(queued).state == .queued)
         world.time.set(to: deadline)

@@ -447,15 +447,52 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a database that the first version made still opens, with all that is in it`() async throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("pollux.sqlite")
-        let first = try #require(EmbeddedMigrations.all.first)
+    /// A database as the version left it that had so many migrations.
+    private func database(at path: String, afterMigrations count: Int) async throws -> DatabaseQueue {
         let queue = try DatabaseQueue(path: path)
         try await queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA application_id = 0x504c4c58") }
         var migrator = DatabaseMigrator()
-        migrator.registerMigration(first.name) { db in try db.execute(sql: first.sql) }
+        for migration in EmbeddedMigrations.all.prefix(count) {
+            migrator.registerMigration(migration.name) { db in try db.execute(sql: migration.sql) }
+        }
         try migrator.migrate(queue)
+        return queue
+    }
+
+    @Test
+    func `an attempt of which only is known that the clock was set may have been at any time, and is measured anew`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.sqlite")
+        let queue = try await database(at: path, afterMigrations: 8)
+        let tasks = [1, 2].map { TrackedTask.task($0, state: .uncertain) }
+        for (key, task) in tasks.enumerated() {
+            try await queue.write { db in
+                try db.execute(
+                    sql: """
+                        INSERT INTO task (id, endpoint, service, state, on_uncertain, created_at_ms, next_due_at_ms,
+                          attempts, attempt_started_at_ms, attempt_ended_at_ms, attempt_absent_readings,
+                          attempt_first_absent_at_ms, attempt_clock_was_set)
+                        VALUES (?1, 'image/make', 'image', 'uncertain', 'hold', ?2, ?2, 1, ?2, ?2, 3, ?2, ?3)
+                        """, arguments: [task.id.text, now.milliseconds, key])
+            }
+        }
+        try queue.close()
+        let store = try SQLiteTaskStore.open(path: path)
+        let (still, moved) = (try await store.task(tasks[0].id)?.attempt, try await store.task(tasks[1].id)?.attempt)
+        #expect(still?.clock == ClockDrift() && still?.absentReadings == 3 && still?.firstAbsentAt == now)
+        #expect(moved.map { $0.clockDrift > ClockDrift.tolerance } == true && moved?.absentReadings == 0 && moved?.firstAbsentAt == nil)
+        let years = Duration.seconds(9 * 365 * 86_400)
+        #expect(moved?.period(until: now).contains(now - years) == true)
+        #expect(moved?.period(until: now).contains(now + years) == true)
+        try store.close()
+    }
+
+    @Test func `a database that the first version made still opens, with all that is in it`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.sqlite")
+        let queue = try await database(at: path, afterMigrations: 1)
         let task = TrackedTask.task(1, state: .running)
         try await queue.write { db in
             try db.execute(

@@ -556,6 +556,8 @@ import VerbatimJSON
             running.progressAt = now + .seconds(2)
             let queued = TrackedTask.task(2, notBefore: now + .seconds(70))
             let ready = TrackedTask.task(4)
+            running.misses = 1
+            running.firstMissAt = now + .seconds(1)
             let uncertain = TrackedTask.task(3, state: .uncertain)
             for task in [running, queued, uncertain, ready] { _ = try await store.insert(.new(task)) }
             try await store.moveSchedule(by: .seconds(-3_600))
@@ -564,13 +566,44 @@ import VerbatimJSON
             moved.ageFrom = now - .seconds(3_600)
             moved.lastPendingAt = now - .seconds(3_597)
             moved.progressAt = now - .seconds(3_598)
+            moved.firstMissAt = now - .seconds(3_599)
             #expect(try await store.task(running.id) == moved)
             #expect(try await store.task(queued.id) == queued)
             #expect(try await store.task(ready.id)?.nextDueAt == ready.nextDueAt.map { $0 - .seconds(3_600) })
             let doubted = try await store.task(uncertain.id)
             #expect(doubted?.nextDueAt == uncertain.nextDueAt.map { $0 - .seconds(3_600) })
-            // When it was sent is not known any more, by any other clock.
-            #expect(uncertain.attempt?.clockWasSet == false && doubted?.attempt?.clockWasSet == true)
+            // When it was sent is told by the clock of that time, and how far from it the clock of today is, beside it.
+            #expect(doubted?.attempt?.startedAt == uncertain.attempt?.startedAt)
+            #expect(doubted?.attempt?.clock == ClockDrift(sum: .seconds(-3_600)))
+        }
+    }
+
+    @Test(arguments: [TaskState.submitting, .uncertain])
+    func `jumps of the clock are added up, and begin a measurement anew only beyond the tolerance`(
+        state: TaskState
+    ) async throws {
+        try await with { (store: any TaskStore) async throws in
+            var task = TrackedTask.task(1, state: state)
+            task.attempt?.absentReadings = 2
+            task.attempt?.firstAbsentAt = now
+            _ = try await store.insert(.new(task))
+            let ended = TrackedTask.task(2, state: .succeeded)
+            _ = try await store.insert(.new(ended))
+            func jump(_ seconds: Int...) async throws -> Attempt? {
+                for jump in seconds { try await store.moveSchedule(by: .seconds(jump)) }
+                return try await store.task(task.id)?.attempt
+            }
+            // There and back, and a little further each time: what is measured goes on, by the clock of today.
+            let small = try await jump(7, -7, 20, 30)
+            #expect(small?.clock == ClockDrift(sum: .seconds(50), highest: .seconds(50)))
+            #expect(small?.absentReadings == 2 && small?.firstAbsentAt == now + .seconds(50))
+            let large = try await jump(11)
+            #expect(large?.clock == ClockDrift(sum: .seconds(61)))
+            #expect(large?.absentReadings == 0 && large?.firstAbsentAt == nil)
+            // A clock that comes back was wrong all the same.
+            let back = try await jump(-61)
+            #expect(back?.clock == ClockDrift(highest: .seconds(61)))
+            #expect(try await store.task(ended.id) == ended)
         }
     }
 

@@ -128,7 +128,8 @@ import UpstreamHTTP
         let began = clock.now
         let result = try await with(url) { await send($0) }
         #expect(isNotSent(result), "\(result)")
-        #expect(clock.now - began < .seconds(5))
+        // Not at the time-out.
+        #expect(clock.now - began < .seconds(15))
     }
 
     @Test func `a name without an address is not sent`() async throws {
@@ -171,7 +172,8 @@ import UpstreamHTTP
     @Test(arguments: [RawServer.Action.hang, .reply("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")])
     func `a server that hangs is given up at the time-out`(action: RawServer.Action) async throws {
         let server = try await RawServer.start { _ in action }
-        let result = try await with(server.url) { await send($0, timeout: .milliseconds(300)) }
+        // Long enough for a busy machine to get the request out.
+        let result = try await with(server.url) { await send($0, timeout: .seconds(3)) }
         #expect(isInterrupted(result), "\(result)")
         #expect(server.requests.count == 1)
         try await server.stop()

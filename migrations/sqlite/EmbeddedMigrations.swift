@@ -19,8 +19,9 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0006_check_without_lists", bytes: PackageResources._006_check_without_lists_sql),
         EmbeddedMigration(name: "0007_doubt_times", bytes: PackageResources._007_doubt_times_sql),
         EmbeddedMigration(name: "0008_know_records", bytes: PackageResources._008_know_records_sql),
+        EmbeddedMigration(name: "0009_sum_clock_jumps", bytes: PackageResources._009_sum_clock_jumps_sql),
         EmbeddedMigration(
-            name: "0011_keep_given_up_attempts", bytes: PackageResources._011_keep_given_up_attempts_sql),
+            name: "0010_keep_given_up_attempts", bytes: PackageResources._010_keep_given_up_attempts_sql),
     ]
 }
 

@@ -42,15 +42,21 @@ package struct CallbackSignature: Sendable, Hashable {
     /// How old a signature may be, and how far ahead; nil where the provider gives it no time.
     package let tolerance: Duration?
 
-    /// What the header fields claim of the body. Several signatures may stand side by side, as while keys change.
+    /// More signatures than this in one field are no list of keys that are being changed.
+    private static let mostClaims = 16
+
+    /// What the header fields claim of the body. Several signatures may stand side by side, as while keys change, in any of
+    /// the ways in which lists are written.
     ///
     /// `digest` is SHA-256 in hexadecimal digits.
     package func claims(
         in headers: [String: String], of body: [UInt8], digest: ([UInt8]) -> String
     ) -> [Claim] {
         guard let form, let over, let value = headers[header] else { return [] }
-        return value.split(separator: " ").compactMap { candidate in
-            guard let found = form.values(in: candidate),
+        let found =
+            form.pairs.map { SignatureList.values(of: $0, in: value) } ?? SignatureList.values(of: form, in: value)
+        return found.prefix(Self.mostClaims).compactMap { found in
+            guard
                 let signature = found["hex"].flatMap([UInt8].init(hex:))
                     ?? found["base64"].flatMap([UInt8].init(base64:))
             else { return nil }
@@ -73,6 +79,12 @@ package struct CallbackSignature: Sendable, Hashable {
         }
     }
 
+    /// What may be the secret itself where it is repeated: the whole field, or one of the values of a list.
+    package func echoes(in headers: [String: String]) -> [String] {
+        guard let value = headers[header] else { return [] }
+        return [value] + SignatureList.parts(of: value, separatedBy: ",").prefix(Self.mostClaims)
+    }
+
     /// The bytes of a secret that is written in this form; nil where it is not.
     package func key(of secret: String) -> [UInt8]? {
         switch secretForm {
@@ -90,30 +102,6 @@ package struct CallbackSignature: Sendable, Hashable {
         guard let number = Double(text), number > 0, number < 1e15 else { return nil }
         // Seconds reach 1e11 in the year 5138; milliseconds were there in 1973.
         return Timestamp(unixSeconds: number > 1e11 ? number / 1_000 : number)
-    }
-}
-
-extension Template {
-    /// What stands in the text's places; nil where the text is not of this form.
-    fileprivate func values(in text: Substring) -> [String: String]? {
-        var rest = text
-        var values: [String: String] = [:]
-        for (index, piece) in pieces.enumerated() {
-            switch piece {
-            case .text(let plain):
-                guard rest.hasPrefix(plain) else { return nil }
-                rest = rest.dropFirst(plain.count)
-            case .place(let name, _):
-                var end = rest.endIndex
-                if index + 1 < pieces.count, case .text(let next) = pieces[index + 1] {
-                    guard let found = rest.firstRange(of: next) else { return nil }
-                    end = found.lowerBound
-                }
-                values[name] = String(rest[..<end])
-                rest = rest[end...]
-            }
-        }
-        return rest.isEmpty ? values : nil
     }
 }
 

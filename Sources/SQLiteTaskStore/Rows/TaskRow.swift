@@ -21,7 +21,8 @@ struct TaskRow: PositionalRow {
         task.failure_hint, task.resolution, task.model, task.age_from_ms, task.last_pending_at_ms, task.waited_ms,
         task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
-        task.attempt_clock_was_set, task.response_digest, task.attempt_possible_ids, task.callback_attempt
+        task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
+        task.attempt_possible_ids, task.callback_attempt
         """.replacing(
             "labels_of_task",
             with:
@@ -68,8 +69,9 @@ struct TaskRow: PositionalRow {
             count: next(), remoteID: (next.optional() as String?).flatMap { RemoteTaskID($0) }, latestAt: next.time(),
             finalAt: next.time())
         task.outcomeSource = (next.optional() as String?).flatMap(OutcomeSource.init(rawValue:))
-        let clockWasSet: Bool = next()
-        task.attempt?.clockWasSet = clockWasSet
+        let (drift, lowest, highest): (Int64, Int64, Int64) = (next(), next(), next())
+        task.attempt?.clock = ClockDrift(
+            sum: .milliseconds(drift), lowest: .milliseconds(lowest), highest: .milliseconds(highest))
         responseDigest = next.optional()
         let possibleIDs: String? = next.optional()
         if let possibleIDs { task.attempt?.possibleIDs = try PossibleIDsColumn.read(possibleIDs) }
@@ -102,7 +104,8 @@ struct TaskRow: PositionalRow {
         "first_miss_at_ms", "failure_code", "failure_message", "failure_http_status", "failure_hint",
         "resolution", "age_from_ms", "last_pending_at_ms", "waited_ms", "progress_at_ms", "slow_at_ms",
         "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
-        "outcome_source", "attempt_clock_was_set", "response_digest", "attempt_possible_ids", "callback_attempt",
+        "outcome_source", "attempt_clock_drift_ms", "attempt_clock_lowest_ms", "attempt_clock_highest_ms",
+        "response_digest", "attempt_possible_ids", "callback_attempt",
     ]
 
     /// What an event can change, as it is to be written.
@@ -122,7 +125,9 @@ struct TaskRow: PositionalRow {
             ColumnValue(task.attempt?.callback?.bytes), ColumnValue(task.callbacks.count),
             ColumnValue(task.callbacks.remoteID?.text), ColumnValue(task.callbacks.latestAt),
             ColumnValue(task.callbacks.finalAt), ColumnValue(task.outcomeSource?.rawValue),
-            ColumnValue(task.attempt?.clockWasSet ?? false), ColumnValue(responseDigest),
+            ColumnValue(task.attempt?.clock.sum.wholeMilliseconds ?? 0),
+            ColumnValue(task.attempt?.clock.lowest.wholeMilliseconds ?? 0),
+            ColumnValue(task.attempt?.clock.highest.wholeMilliseconds ?? 0), ColumnValue(responseDigest),
             ColumnValue(task.attempt.flatMap { PossibleIDsColumn.text(of: $0.possibleIDs) }),
             ColumnValue(task.callbacks.attempt),
         ]

@@ -41,6 +41,12 @@ package final class CallbackWatch: Sendable {
     /// Where an attempt with that token is to be called back.
     func url(for token: CallbackToken) -> String { "\(publicURL)/callbacks/\(token.text)" }
 
+    /// What the path of such a URL begins with.
+    var path: String {
+        let place = publicURL.firstRange(of: "://").map { publicURL[$0.upperBound...] } ?? publicURL[...]
+        return "\(place.drop { $0 != "/" })/callbacks/"
+    }
+
     /// What has been counted by now.
     package var reading: Reading {
         counts.withLock { counts in

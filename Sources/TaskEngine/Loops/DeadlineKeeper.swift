@@ -3,6 +3,9 @@ package import TaskStore
 
 /// Ends queued and running tasks whose deadline has passed; and, since it comes round once a minute whatever happens,
 /// looks for what a wrong clock put off.
+///
+/// A clock that was set a moment ago, or that nobody has watched yet, ends nothing: an outcome never changes, and the clock may.
+/// What seems overdue meanwhile is not sent either.
 package struct DeadlineKeeper: WorkLoop {
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.deadlines }
@@ -14,6 +17,8 @@ package struct DeadlineKeeper: WorkLoop {
 
     package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         try await context.sweep(at: now)
+        let doubt = context.limits.steadySpan - context.clock.steadyFor(at: now)
+        guard doubt <= .zero else { return now + min(doubt, .seconds(60)) }
         let overdue = try await context.store.overdue(at: now, limit: 500)
         if !overdue.isEmpty {
             let changes = try await context.store.apply(

@@ -10,20 +10,23 @@ struct AbsencePolicy: Sendable {
     let failAfter: Duration
     /// How long ago a moment was for certain, whatever was done to the clock since.
     let verifiedElapsed: @Sendable (Timestamp) -> Duration
+    /// Whether the clock has been steady for long enough to end or resend a task by it.
+    let isSteady: Bool
 
     /// What the finding at `now` leads to; `found` is the caller's business.
     ///
     /// Once absence is proven, an error of the provider's own with a 5xx status is believed; else `resubmit_if_absent` sends
     /// the task again. `fail` needs no proof, only time. `hold` waits for a person.
     func event(for task: TrackedTask, after finding: LostAttemptSearch.Finding, at now: Timestamp) -> TaskEvent {
-        let isAbsent = finding == .absent && mayBeAbsent(task)
-        if isAbsent, isProof(task, at: now) {
+        // The provider has called back for it, so it has it, whatever its list shows.
+        let isAbsent = finding == .absent && task.callbacks.count == 0
+        if isSteady, isAbsent, isProof(task, at: now) {
             if task.attempt?.isProbablyRefused ?? false, let refusal = task.failure {
                 return .givenUp(refusal, .refusalConfirmed)
             }
             if task.onUncertain == .resubmitIfAbsent { return .resubmitted(.resubmittedByPolicy) }
         }
-        if task.onUncertain == .fail, let lostAt = task.attempt?.endedAt, verifiedElapsed(lostAt) >= failAfter {
+        if isSteady, task.onUncertain == .fail, let lostAt = task.attempt?.endedAt, verifiedElapsed(lostAt) >= failAfter {
             return Self.failed(task)
         }
         if isAbsent { return .absentFromList }
@@ -34,13 +37,6 @@ struct AbsencePolicy: Sendable {
     /// The end of a task under the policy `fail`.
     static func failed(_ task: TrackedTask) -> TaskEvent {
         .givenUp(.submissionLost(because: task.failure?.message ?? "no reply came"), .givenUpByPolicy)
-    }
-
-    private func mayBeAbsent(_ task: TrackedTask) -> Bool {
-        // The provider has called back for it, so it has it, whatever its list shows.
-        guard task.callbacks.count == 0 else { return false }
-        // With a clock that was set it is not known where in the list it would stand.
-        return !(task.attempt?.clockWasSet ?? false)
     }
 
     private func isProof(_ task: TrackedTask, at now: Timestamp) -> Bool {

@@ -90,6 +90,7 @@ extension EngineContext {
         let latest = attempt.startedAt + timeout(of: profile)
         let ended = attempt.endedAt ?? latest
         let end = max(endedWithDaemon ? min(ended, latest) : ended, attempt.startedAt)
-        return attempt.startedAt - limits.clockSkew...end + limits.clockSkew
+        let period = attempt.period(until: end)
+        return period.lowerBound - limits.clockSkew...period.upperBound + limits.clockSkew
     }
 }

@@ -125,13 +125,14 @@ struct LostAttemptSearch: Sendable {
         return await ListReader(context: context, service: service, profile: profile).read(from: from, to: to)
     }
 
-    /// When attempts can have begun whose records may lie in the window.
+    /// When attempts can have begun whose records may lie in the window, by the clock of their time.
     private func reach(of window: ClosedRange<Timestamp>) -> ClosedRange<Timestamp> {
         let longest =
             context.catalog.endpoints.filter { $0.name.service == service }
             .map { context.timeout(of: $0) }.max() ?? context.timeout(of: profile)
-        let skew = context.limits.clockSkew
-        return window.lowerBound - skew - longest...window.upperBound + skew
+        let drift = targets.map { $0.attempt.clock.highest - $0.attempt.clock.lowest }.max() ?? .zero
+        let room = context.limits.clockSkew + drift
+        return window.lowerBound - room - longest...window.upperBound + room
     }
 }
 

@@ -138,7 +138,7 @@ package struct Reconciler: WorkLoop {
             context: context, service: work.service, profile: work.profile, targets: work.targets)
         guard let answer = await search.run() else { return await putOff(work) }
         let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
-        let policy = context.absencePolicy
+        let policy = context.absencePolicy(at: context.time.now())
         let (logger, searched) = (context.logger, Set(work.uncertain.map(\.id)))
         do throws(TaskStoreError) {
             let changes = try await context.store.settle(
@@ -256,9 +256,10 @@ extension Reconciler.Work {
 
 extension EngineContext {
     /// Decides about uncertain tasks that were not found.
-    var absencePolicy: AbsencePolicy {
+    func absencePolicy(at now: Timestamp) -> AbsencePolicy {
         AbsencePolicy(
             readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,
-            verifiedElapsed: { [clock] moment in clock.spanSeen(since: moment) })
+            verifiedElapsed: { [clock] moment in clock.spanSeen(since: moment) },
+            isSteady: clock.isSteady(for: limits.steadySpan, at: now))
     }
 }

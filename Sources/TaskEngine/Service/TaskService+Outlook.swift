@@ -53,6 +53,14 @@ extension TaskService {
             if let notBefore = task.notBefore, notBefore > now {
                 return TaskFailure(code: "not_before", message: "It is not to be sent before \(notBefore.rfc3339).")
             }
+            if let deadline = task.deadline, deadline <= now {
+                return TaskFailure(
+                    code: "deadline",
+                    message: """
+                        Its deadline \(deadline.rfc3339) seems to be over. That counts once the clock has gone on for a minute \
+                        without a jump; until then the task is neither ended nor sent.
+                        """)
+            }
             guard let profile else { return .endpointGone(task.endpoint) }
             switch context.hold(on: profile, at: now) {
             case .until(_, let reason), .untilChanged(let reason): return reason
@@ -64,12 +72,6 @@ extension TaskService {
             return TaskFailure(
                 code: "person",
                 message: "The provider shows no list of its tasks, so only a person can say what became of it.",
-                hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
-        case .uncertain where task.attempt?.clockWasSet ?? false:
-            return TaskFailure(
-                code: "person",
-                message:
-                    "The clock was set since it was sent, so a list without it proves nothing. It is looked for all the same.",
                 hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
         case .uncertain where !(task.attempt?.possibleIDs.isEmpty ?? true):
             let ids = (task.attempt?.possibleIDs ?? []).map(\.text).joined(separator: ", ")

@@ -19,28 +19,44 @@ final class ClockWatch: Sendable {
     }
 
     private struct State {
+        /// What both clocks showed when the wall clock was last taken for right.
         var wall: Timestamp
         var elapsed: Duration
+        /// When somebody last looked.
+        var lookedAt: Duration
         var pending: (wall: Timestamp, elapsed: Duration, jump: Duration)?
         var watchingSince: Timestamp
+        /// The sum of the jumps since then.
+        var jumps: Duration = .zero
+        /// When the latest jump was, or the start.
+        var steadySince: Duration
         var sweptAt: Duration
+
+        /// The wall clock as it would be if nobody had touched it.
+        func expected(at elapsed: Duration) -> Timestamp { wall + (elapsed - self.elapsed) }
     }
 
     private let state: Mutex<State>
     private let time: any TimeSource
 
-    /// What two readings may differ by without a step of the clock: more than slewing does in a minute.
+    /// What the clocks may differ by without a step of the wall clock. Differences add up until they are more.
+    ///
+    /// Where a time server only slews, Linux slews both clocks alike (clock_gettime(2)).
     private static let tolerance = Duration.seconds(2)
     /// The loops look at least once a minute; a longer time without a look was sleep.
     private static let longestGap = Duration.seconds(120)
 
     init(_ time: any TimeSource) {
         self.time = time
-        let now = time.now()
-        state = Mutex(State(wall: now, elapsed: time.elapsed(), watchingSince: now, sweptAt: time.elapsed()))
+        let (now, elapsed) = (time.now(), time.elapsed())
+        state = Mutex(
+            State(
+                wall: now, elapsed: elapsed, lookedAt: elapsed, watchingSince: now, steadySince: elapsed,
+                sweptAt: elapsed))
     }
 
-    /// Since when nothing could happen unseen: the start, the end of the machine's latest sleep, or when the clock was set.
+    /// Since when nothing could happen unseen: the start, the end of the machine's latest sleep, or when the clock was set
+    /// by more than the tolerance.
     var watchingSince: Timestamp { state.withLock { $0.watchingSince } }
 
     /// How long ago that moment, told by the wall clock, was for certain.
@@ -49,12 +65,29 @@ final class ClockWatch: Sendable {
     /// any moment as old as one likes, and what rests on it (that a task is gone, that one may be sent again) is paid for.
     func spanSeen(since moment: Timestamp) -> Duration {
         state.withLock { state in
-            // As the wall clock would be if nobody had touched it since the last look.
-            let now = state.wall + (time.elapsed() - state.elapsed)
+            let now = state.expected(at: time.elapsed())
             let since = moment <= now ? max(moment, state.watchingSince) : state.watchingSince
             return max(now - since, .zero)
         }
     }
+
+    /// For how long the wall clock, which showed `now` a moment ago, has gone on without a jump; counted from the start at
+    /// the most, since nobody knows what was done to it before.
+    ///
+    /// Zero where it has jumped and no loop has noticed yet.
+    func steadyFor(at now: Timestamp) -> Duration {
+        state.withLock { state in
+            let elapsed = time.elapsed()
+            let expected = state.expected(at: elapsed)
+            guard state.pending == nil, now - expected <= Self.tolerance,
+                abs((time.now() - expected).inSeconds) <= Self.tolerance.inSeconds
+            else { return .zero }
+            return elapsed - state.steadySince
+        }
+    }
+
+    /// Whether the wall clock has gone on without a jump for so long; see ``steadyFor(at:)``.
+    func isSteady(for span: Duration, at now: Timestamp) -> Bool { steadyFor(at: now) >= span }
 
     /// Compares the clocks.
     func look() -> Finding {
@@ -65,12 +98,13 @@ final class ClockWatch: Sendable {
             let elapsed = time.elapsed()
             // Held up between the readings: the next look tells.
             guard elapsed - before < .milliseconds(500) else { return .steady }
-            let passed = elapsed - state.elapsed
-            let jump = (wall - state.wall) - passed
+            let jump = wall - state.expected(at: elapsed)
             guard jump > Self.tolerance || jump < .zero - Self.tolerance else {
-                if passed > Self.longestGap { state.watchingSince = wall }
-                state.wall = wall
-                state.elapsed = elapsed
+                if elapsed - state.lookedAt > Self.longestGap {
+                    state.watchingSince = wall
+                    state.jumps = .zero
+                }
+                state.lookedAt = elapsed
                 return .steady
             }
             state.pending = (wall, elapsed, jump)
@@ -82,10 +116,18 @@ final class ClockWatch: Sendable {
     func corrected() {
         state.withLock { state in
             guard let pending = state.pending else { return }
+            // A machine that slept may have been set as well.
+            let slept = pending.elapsed - state.lookedAt > Self.longestGap
             state.wall = pending.wall
             state.elapsed = pending.elapsed
-            state.watchingSince = pending.wall
+            state.lookedAt = pending.elapsed
+            state.steadySince = pending.elapsed
             state.pending = nil
+            state.watchingSince = state.watchingSince + pending.jump
+            state.jumps += pending.jump
+            guard slept || abs(state.jumps.inSeconds) > ClockDrift.tolerance.inSeconds else { return }
+            state.watchingSince = pending.wall
+            state.jumps = .zero
         }
     }
 
@@ -123,6 +165,8 @@ extension EngineContext {
             await gates.move(by: jump)
             plans.forgetAll()
             clock.corrected()
+            // What seemed overdue may not be so any more, and the other way round.
+            for wake in wakes.all { wake.nudge() }
             return true
         }
     }

@@ -14,9 +14,8 @@ package struct Attempt: Sendable, Hashable {
     package var absentReadings: Int
     /// When the first of these was.
     package var firstAbsentAt: Timestamp?
-    /// Whether the clock was set since it began: then nobody knows when that was by any other clock, and a list that does not
-    /// show it proves nothing.
-    package var clockWasSet: Bool
+    /// How far the wall clock was set since it began.
+    package var clock: ClockDrift
     /// Of the token in the callback URL that the request carried; nil where it carried none of ours.
     package var callback: CallbackDigest?
     /// Records of the provider's list that may be this attempt's, as the latest reading that showed any had them.
@@ -24,7 +23,7 @@ package struct Attempt: Sendable, Hashable {
 
     package init(
         number: Int, startedAt: Timestamp, endedAt: Timestamp? = nil, isProbablyRefused: Bool = false,
-        absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil, clockWasSet: Bool = false,
+        absentReadings: Int = 0, firstAbsentAt: Timestamp? = nil, clock: ClockDrift = ClockDrift(),
         callback: CallbackDigest? = nil, possibleIDs: [RemoteTaskID] = []
     ) {
         self.number = number
@@ -33,11 +32,32 @@ package struct Attempt: Sendable, Hashable {
         self.isProbablyRefused = isProbablyRefused
         self.absentReadings = absentReadings
         self.firstAbsentAt = firstAbsentAt
-        self.clockWasSet = clockWasSet
+        self.clock = clock
         self.callback = callback
         self.possibleIDs = possibleIDs
     }
 
     /// So many of the records that may be an attempt's are kept and shown.
     package static let mostPossibleIDs = 10
+
+    /// The sum of the jumps of the wall clock since it began.
+    package var clockDrift: Duration { clock.sum }
+
+    /// When it can have reached the provider by any clock that was in force since, if by ours it was over at `end`.
+    ///
+    /// The start is a time of the first of these clocks, the end may be a time of any of them.
+    package func period(until end: Timestamp) -> ClosedRange<Timestamp> {
+        startedAt + clock.lowest...max(end, startedAt) + (clock.highest - clock.lowest)
+    }
+
+    /// The wall clock was set while its fate was open.
+    ///
+    /// The measurement of its absence goes on. It starts again where the jumps add up to more than the tolerance, since the
+    /// readings before searched the list for other times than it may stand at.
+    package mutating func clockJumped(by jump: Duration) {
+        firstAbsentAt = firstAbsentAt.map { $0 + jump }
+        guard clock.add(jump) else { return }
+        absentReadings = 0
+        firstAbsentAt = nil
+    }
 }

@@ -65,14 +65,14 @@ final class ChildProcess: Sendable {
     var hasEnded: Bool { end.current != nil }
 
     /// The first line of standard output.
-    func firstLine(within seconds: Double = 20) async throws -> String {
+    func firstLine(within seconds: Double = Double(patience)) async throws -> String {
         try await output.wait(for: "A first line", within: seconds) { bytes in
             bytes.firstIndex(of: UInt8(ascii: "\n")).map { String(decoding: bytes[..<$0], as: UTF8.self) }
         }
     }
 
     /// Returns once standard error holds the text `count` times, or the process has ended.
-    func logged(_ text: String, count: Int = 1, within seconds: Double = 20) async throws {
+    func logged(_ text: String, count: Int = 1, within seconds: Double = Double(patience)) async throws {
         let pattern = Array(text.utf8)
         do {
             try await errors.wait(for: "\"\(text)\" in the log", within: seconds) { bytes in
@@ -84,10 +84,10 @@ final class ChildProcess: Sendable {
     }
 
     /// How it ended, with all that it wrote.
-    func exit(within seconds: Double = 20) async throws -> Exit {
+    func exit(within seconds: Double = Double(patience)) async throws -> Exit {
         do {
             let exit = try await end.wait(for: "The end of process \(pid)", within: seconds) { $0 }
-            try await openPipes.wait(for: "The end of its output", within: 5) { $0 == 0 ? true : nil }
+            try await openPipes.wait(for: "The end of its output", within: Double(patience)) { $0 == 0 ? true : nil }
             return exit
         } catch {
             throw TooLate(description: "\(error); the log:\n\(errorText)")
@@ -101,7 +101,7 @@ final class ChildProcess: Sendable {
     /// Ends it at once, if it is still there.
     func destroy() async {
         send(SIGKILL)
-        _ = try? await end.wait(for: "The end of process \(pid)", within: 10) { $0 }
+        _ = try? await end.wait(for: "The end of process \(pid)", within: Double(patience)) { $0 }
     }
 }
 

@@ -12,7 +12,7 @@ final class Connection: Sendable {
     private let buffer = Mutex([UInt8]())
 
     /// Connects to a Unix socket.
-    init(socketPath: String, seconds: Int = 20) throws {
+    init(socketPath: String, seconds: Int = patience) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -21,7 +21,7 @@ final class Connection: Sendable {
     }
 
     /// Connects to a loopback port.
-    init(port: Int, seconds: Int = 20) throws {
+    init(port: Int, seconds: Int = patience) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -51,7 +51,7 @@ final class RunningDaemon: Sendable {
     }
 
     /// Waits until the socket takes connections.
-    func becomeReady(within seconds: Double = 20) async throws {
+    func becomeReady(within seconds: Double = Double(patience)) async throws {
         let process = process
         try await process.logged("listens on", within: seconds)
         life.change { $0 = (process, true) }
@@ -65,14 +65,14 @@ final class RunningDaemon: Sendable {
     }
 
     /// Ends it the way a service manager does; returns how.
-    func stop(within seconds: Double = 21) async throws -> ChildProcess.Exit {
+    func stop(within seconds: Double = Double(patience)) async throws -> ChildProcess.Exit {
         life.change { $0.isUp = false }
         process.send(SIGTERM)
         return try await process.exit(within: seconds)
     }
 
     /// Returns once a start has come up.
-    func whenUp(within seconds: Double = 30) async throws {
+    func whenUp(within seconds: Double = Double(patience)) async throws {
         try await life.wait(for: "A running daemon", within: seconds) { $0.isUp ? true : nil }
     }
 
@@ -85,11 +85,14 @@ final class RunningDaemon: Sendable {
 
 extension RunningDaemon {
     /// A connection to its socket.
-    func connect(seconds: Int = 20) throws -> Connection { try Connection(socketPath: socketPath, seconds: seconds) }
+    func connect(seconds: Int = patience) throws -> Connection {
+        try Connection(socketPath: socketPath, seconds: seconds)
+    }
 
     /// One request over a connection of its own.
     func ask(
-        _ method: String, _ target: String, _ body: String? = nil, headers: [String: String] = [:], seconds: Int = 20
+        _ method: String, _ target: String, _ body: String? = nil, headers: [String: String] = [:],
+        seconds: Int = patience
     ) async throws -> Reply {
         try await onThread { [self] in
             let connection = try connect(seconds: seconds)
@@ -110,9 +113,9 @@ extension RunningDaemon {
 
     /// Asks until a daemon answers, over any number of its deaths; only for what is safe to repeat.
     func persistently(
-        _ method: String, _ target: String, json: JSONValue? = nil, seconds: Int = 40
+        _ method: String, _ target: String, json: JSONValue? = nil, seconds: Int = patience
     ) async throws -> Reply {
-        let deadline = Date(timeIntervalSinceNow: 90)
+        let deadline = Date(timeIntervalSinceNow: Double(patience))
         while true {
             do {
                 try await whenUp()
@@ -143,7 +146,7 @@ extension RunningDaemon {
     func task(_ id: String) async throws -> JSONValue { try await ask("GET", "/v1/tasks/\(id)").json }
 
     /// The task once it has ended.
-    func ended(_ id: String, within seconds: Int = 30) async throws -> JSONValue {
+    func ended(_ id: String, within seconds: Int = patience) async throws -> JSONValue {
         let task = try await persistently("GET", "/v1/tasks/\(id)?wait_seconds=\(seconds)", seconds: seconds + 10).json
         guard task.at("ended_at") != .null else {
             throw TooLate(description: "Task \(id) did not end within \(seconds) s: \(task.text)\n\(log)")

@@ -13,7 +13,8 @@ struct World: Sendable {
 
     /// Runs the command line against this daemon; returns once it has ended.
     func pollux(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:], within seconds: Double = 40
+        _ arguments: [String], input: String = "", environment: [String: String] = [:],
+        within seconds: Double = Double(patience)
     ) async throws -> (exit: ChildProcess.Exit, output: String, errors: String) {
         let process = try ChildProcess(
             arguments, environment: daemon.environment.merging(environment) { $1 }, input: Array(input.utf8))

@@ -1,3 +1,4 @@
+import Foundation
 import ProviderCatalog
 import TaskModel
 import Testing
@@ -5,9 +6,11 @@ import VerbatimJSON
 
 /// Every documented example is read as its index line says, by the endpoint's definition and by the general rules.
 @Suite struct FixtureTests {
-    @Test func `the index lists every kind`() {
+    @Test func `the index lists every kind and every file`() throws {
         #expect(Set(Fixture.all.map(\.kind)) == ["retrieve", "retrieve_batch", "callback", "submit_reply", "error"])
-        #expect(Fixture.all.count >= 164)
+        let folder = try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil))
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".json") }
+        #expect(files.sorted() == Fixture.all.map(\.file).sorted())
     }
 
     @Test(arguments: Fixture.all("retrieve"))

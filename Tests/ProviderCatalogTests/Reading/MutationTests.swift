@@ -32,6 +32,7 @@ import VerbatimJSON
     func `no damage makes any reader fail or change what it shows`(fixture: Fixture) throws {
         let profile = try fixture.profile
         let id = try #require(ownID(fixture.json) ?? RemoteTaskID("asked"))
+        var isEverRead = false
         for seed in Self.seeds.prefix(40) {
             var mutation = Mutation(seed: seed)
             let json = mutation.mutate(fixture.json)
@@ -40,6 +41,7 @@ import VerbatimJSON
             if seed % 3 == 0 { body.removeLast(min(body.count, Int(seed))) }
             let reply = UpstreamReply(status: [200, fixture.httpStatus, 500, 404][Int(seed % 4)], body: body)
             if case .observed(let observation) = profile.readLookup(reply, of: id) {
+                isEverRead = true
                 #expect(observation.record == json, "seed \(seed)")
                 #expect(observation.progress.map { 0...100 ~= $0 } ?? true)
             }
@@ -51,6 +53,8 @@ import VerbatimJSON
             }
             if case .accepted = profile.readSubmission(reply) { #expect(reply.status == 200 || reply.status == 201) }
         }
+        // Readers that understood nothing would hold as well.
+        if fixture.kind == "retrieve", fixture.expected != "n/a" { #expect(isEverRead) }
     }
 
     private func submitted(_ json: JSONValue, _ status: Int, _ profile: EndpointProfile) -> Observation.Verdict? {

@@ -148,6 +148,12 @@ final class Audit {
             }
         default: break
         }
+        if event.kind == "expired", let deadline = row.deadline.map(Timestamp.init(milliseconds:)) {
+            let decidedAt = Timestamp(milliseconds: event.at)
+            guard world.clock.wasOver(deadline, whenShowing: decidedAt) else {
+                throw Violation(.deadlineIsOver, "\(row.id) expired at \(decidedAt), by a clock that was just set")
+            }
+        }
         if event.kind == "cancelled", !people.cancelled.contains(row.id) {
             throw Violation(.onlyWhatWasAsked, "nobody cancelled \(row.id)")
         }

@@ -18,6 +18,7 @@ enum Invariant: String, Sendable, CaseIterable {
     case everythingEnds = "in a world that has healed everything ends, or waits for a person and says why"
     case tokenDecides = "a delivery counts if its token is one that went out, and only then"
     case deliveryIsKept = "a delivery that was acknowledged is on disk"
+    case deadlineIsOver = "a deadline ends a task only by a clock that has gone on for a minute without a jump"
     case lostIsFound = "what the provider's list shows plainly is found"
     case replyIsKept = "a reply that arrives late is recorded, and what it accepted is not forgotten"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"

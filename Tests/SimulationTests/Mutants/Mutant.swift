@@ -115,6 +115,7 @@ extension Mutant {
             limits.absentReadings = 1
             limits.absentSpan = .zero
         },
+        loosening("ends a task by a clock that was just set", caughtBy: [.deadlineIsOver]) { $0.steadySpan = .zero },
         tampering(
             "applies a late result over an outcome", caughtBy: [.outcomeStands],
             before: """

@@ -11,9 +11,12 @@ extension Director {
             return true
         }
         if dice.happens(weather.jumps) {
-            let span = dice.roll(10...20_000) * (dice.happens(500) ? 1 : -1)
-            world.trace.note("the clock is set by \(span) s")
-            world.clock.jump(by: .seconds(span))
+            // A time server's steps are small; a large one may be a mistake that is soon set right.
+            let size = dice.happens(500) ? dice.roll(10...20_000) : dice.roll(1...7)
+            let span = size * (dice.happens(500) ? 1 : -1)
+            let pause = dice.happens(500) ? dice.roll(1_000...50_000) : nil
+            world.trace.note("the clock is set by \(span) s\(pause.map { ", and back after \($0) ms" } ?? "")")
+            world.clock.jump(by: .seconds(span), andBackAfter: pause)
         }
         if world.isDiskFull ? dice.happens(150) : dice.happens(weather.fullDisk) {
             world.isDiskFull.toggle()

@@ -255,7 +255,11 @@ final class Director {
         let (inbox, trace) = (inbox, world.trace)
         await world.turnstile.enter("callback \(delivery.number)", in: &group) {
             do throws(TaskServiceError) {
-                let wasTaken = try await service.deliver(body, to: delivery.token)
+                // As the route does it: the token is looked up before the body is read.
+                let isKnown = try await service.isKnown(callbackToken: delivery.token)
+                let answer = isKnown ? try await service.deliver(CallbackBody(body), to: delivery.token) : .unknownToken
+                // What is asked for once more was kept all the same.
+                let wasTaken = answer != .unknownToken
                 trace.note("\(delivery.kind) of \(delivery.record) was \(wasTaken ? "taken" : "refused")")
                 inbox.put(.delivered(delivery, wasTaken: wasTaken))
             } catch {

@@ -8,7 +8,9 @@ CREATE TABLE given_up_attempt (
   started_at_ms      INTEGER NOT NULL,
   ended_at_ms        INTEGER NOT NULL,
   ended_with_daemon  INTEGER NOT NULL CHECK (ended_with_daemon IN (0, 1)),
-  clock_drift_ms     INTEGER NOT NULL,                    -- the sum of the wall clock's jumps since it began
+  clock_drift_ms     INTEGER NOT NULL,                    -- the sum of the wall clock's jumps since it began,
+  clock_lowest_ms    INTEGER NOT NULL,                    -- the lowest
+  clock_highest_ms   INTEGER NOT NULL,                    -- and the highest that the sum has been
   callback           BLOB,                                -- SHA-256 of the attempt's token, if it carried one
   given_up_at_ms     INTEGER NOT NULL,
   readings           INTEGER NOT NULL DEFAULT 0,          -- of the provider's list, since then

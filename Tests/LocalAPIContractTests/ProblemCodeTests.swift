@@ -1,0 +1,30 @@
+import Foundation
+import LocalAPIContract
+import Testing
+
+@Suite struct ProblemCodeTests {
+    private static let words = [
+        (ProblemCode.invalidJSON, "invalid_json"), (ProblemCode.invalidParameter, "invalid_parameter"),
+        (ProblemCode.noSuchRoute, "no_such_route"), (ProblemCode.taskNotFound, "task_not_found"),
+        (ProblemCode.endpointNotFound, "endpoint_not_found"), (ProblemCode.methodNotAllowed, "method_not_allowed"),
+        (ProblemCode.ambiguousID, "ambiguous_id"), (ProblemCode.idempotencyKeyReused, "idempotency_key_reused"),
+        (ProblemCode.remoteIDTaken, "remote_id_taken"), (ProblemCode.bodyTooLarge, "body_too_large"),
+        (ProblemCode.unsupportedMediaType, "unsupported_media_type"), (ProblemCode.invalidField, "invalid_field"),
+        (ProblemCode.missingField, "missing_field"), (ProblemCode.unknownField, "unknown_field"),
+        (ProblemCode.unknownEndpoint, "unknown_endpoint"), (ProblemCode.synchronousEndpoint, "synchronous_endpoint"),
+        (ProblemCode.internalError, "internal_error"), (ProblemCode.notReady, "not_ready"),
+    ]
+
+    @Test func `problems have the contract's codes`() {
+        for (code, word) in Self.words { #expect(code == word) }
+    }
+
+    @Test func `every code of the source stands above`() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let source = try String(
+            contentsOf: root.appending(path: "Sources/LocalAPIContract/Documents/ProblemCode.swift"), encoding: .utf8)
+        let codes = source.matches(of: /package static let \w+ = "(\w+)"/).map { String($0.output.1) }
+        #expect(codes.sorted() == Self.words.map(\.1).sorted())
+    }
+}

@@ -1,0 +1,61 @@
+package import TaskModel
+
+/// Every kind of ``TaskEvent``, with the word that the contract has for it.
+///
+/// A new event does not compile until it stands here, and then fails each test that goes through all kinds and does not
+/// know it.
+package enum TaskEventKind: String, CaseIterable, Sendable {
+    case submissionStarted = "submission_started"
+    case submissionAccepted = "submission_accepted"
+    case submissionAnswered = "submission_answered"
+    case submissionNotAccepted = "submission_not_accepted"
+    case submissionRefused = "submission_refused"
+    case submissionInterrupted = "submission_interrupted"
+    case absentFromList = "absent_from_list"
+    case lookupUndecided = "lookup_undecided"
+    case foundInList = "found_in_list"
+    case foundByOwnID = "found_by_own_id"
+    case turnedUp = "late_record"
+    case adopted
+    case resubmitted
+    case givenUp = "given_up"
+    case observed
+    case calledBack = "called_back"
+    case endedByCallback = "ended_by_callback"
+    case slowerThanUsual = "slower_than_usual"
+    case missed
+    case vanished
+    case cancelRequested = "cancelled"
+    case reopenRequested = "reopened"
+    case deadlinePassed = "expired"
+
+    /// What kind of event it is.
+    package init(_ event: TaskEvent) {
+        self =
+            switch event {
+            case .submissionStarted: .submissionStarted
+            case .submissionAccepted: .submissionAccepted
+            case .submissionAnswered: .submissionAnswered
+            case .submissionNotAccepted: .submissionNotAccepted
+            case .submissionRefused: .submissionRefused
+            case .submissionInterrupted: .submissionInterrupted
+            case .absentFromList: .absentFromList
+            case .lookupUndecided: .lookupUndecided
+            case .foundInList: .foundInList
+            case .foundByOwnID: .foundByOwnID
+            case .turnedUp: .turnedUp
+            case .adopted: .adopted
+            case .resubmitted: .resubmitted
+            case .givenUp: .givenUp
+            case .observed: .observed
+            case .calledBack: .calledBack
+            case .endedByCallback: .endedByCallback
+            case .slowerThanUsual: .slowerThanUsual
+            case .missed: .missed
+            case .vanished: .vanished
+            case .cancelRequested: .cancelRequested
+            case .reopenRequested: .reopenRequested
+            case .deadlinePassed: .deadlinePassed
+            }
+    }
+}
