@@ -56,7 +56,8 @@ package struct EngineWorld: Sendable {
     ) async throws -> TaskID {
         try await service.submit(
             Submission(
-                endpoint: endpoint, request: request, priority: priority, deadline: deadline, onUncertain: onUncertain)
+                endpoint: endpoint, request: request, priority: priority, deadline: deadline.map { .at($0) },
+                onUncertain: onUncertain)
         ).task.task.id
     }
 

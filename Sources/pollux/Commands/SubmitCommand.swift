@@ -139,7 +139,7 @@ struct SubmitCommand: AsyncParsableCommand {
             // Our own key lets us ask again after a daemon that went away, without submitting twice.
             idempotencyKey: key ?? SubmissionKey.fresh(),
             labels: try LabelArgument.dictionary(label), priority: priority,
-            notBefore: notBefore?.rfc3339(now: Date()), deadline: deadline?.rfc3339(now: Date()),
+            notBefore: notBefore?.text(now: Date()), deadline: deadline?.text(now: Date()),
             onUncertain: onUncertain)
     }
 }
