@@ -32,8 +32,26 @@ package enum Daemon {
         umask(0o077)
         // A file size limit is then an error that we can tell, instead of a signal that kills.
         signal(SIGXFSZ, SIG_IGN)
+        // A reader of the log that goes away is an error of one write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
         let settings = try SettingsLoader.load(flags: flags, environment: environment)
-        let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel) }
+        let log = LogQueue()
+        let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel, to: log) }
+        let outcome: Result<Void, DaemonError>
+        do throws(DaemonError) {
+            try await start(settings, environment: environment, version: version, logger: logger)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        // A log that is not read must not keep the process from ending.
+        _ = await log.flush(within: .seconds(2))
+        try outcome.get()
+    }
+
+    private static func start(
+        _ settings: DaemonSettings, environment: [String: String], version: String, logger: Logger
+    ) async throws(DaemonError) {
         try PrivateDirectory.prepare(settings.stateDirectory, for: "state directory", isOurs: isOurs, logger: logger)
         // Before anything else is touched: the server would remove a living daemon's socket.
         let lock = try InstanceLock(
