@@ -104,8 +104,8 @@ let package = Package(
         .target(
             name: "CallbackAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "PollingPolicy", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes,
-                nioCore, nioSSL, logging,
+                "TaskEngine", "TaskModel", "PollingPolicy", "VerbatimJSON", hummingbird, hummingbirdCore,
+                hummingbirdTLS, httpTypes, nioCore, nioSSL, logging,
             ]),
         .target(
             name: "LocalAPIClient",

@@ -34,6 +34,7 @@ package enum Daemon {
         signal(SIGXFSZ, SIG_IGN)
         // A reader of the log that goes away is an error of one write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        let environment = environment.withoutBlanks
         let settings = try SettingsLoader.load(flags: flags, environment: environment)
         let log = LogQueue()
         let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel, to: log) }
@@ -52,10 +53,16 @@ package enum Daemon {
     private static func start(
         _ settings: DaemonSettings, environment: [String: String], version: String, logger: Logger
     ) async throws(DaemonError) {
-        try PrivateDirectory.prepare(settings.stateDirectory, for: "state directory", isOurs: isOurs, logger: logger)
+        let hint =
+            settings.isStateBelowUnsetHome
+            ? "HOME is not set, so the home directory of the user database was taken. Set HOME, or name a state directory with --state-dir or POLLUX_STATE_DIR."
+            : ""
+        try PrivateDirectory.prepare(
+            settings.stateDirectory, for: "state directory", hint: hint, isOurs: isOurs, logger: logger)
         // Before anything else is touched: the server would remove a living daemon's socket.
         let lock = try InstanceLock(
-            path: settings.stateDirectory + "/pollux.lock", of: "the state directory \(settings.stateDirectory)")
+            path: settings.stateDirectory + "/pollux.lock", of: "the state directory \(settings.stateDirectory)",
+            socket: settings.socketPath)
         // Whoever serves the socket keeps its lock; taken here for a moment, so that a place that is taken stops the start.
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
@@ -178,7 +185,11 @@ package enum Daemon {
             throw .noPlace(
                 "What stands at the socket's place is no socket. Move it away, or name another place with --socket.")
         } catch {
-            throw .broken("The daemon stopped: \(error)")
+            // None is known that could get here.
+            logger.debug("\(String(reflecting: error))")
+            throw .broken(
+                "The daemon stopped because something failed that should not: \(type(of: error)). Please report it; --log-level debug says more."
+            )
         }
     }
 

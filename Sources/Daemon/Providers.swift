@@ -14,7 +14,7 @@ struct Providers: Sendable {
 
     /// Loads the definitions beside the settings file, and for each provider its base URL and token.
     init(_ settings: inout DaemonSettings, environment: [String: String]) throws(DaemonError) {
-        let environment = environment.filter { !$0.value.isEmpty }
+        let environment = environment.withoutBlanks
         let shipped: ProviderCatalog
         do throws(CatalogError) {
             shipped = try ProviderCatalog.builtIn(adding: try Self.ownDefinitions(in: settings.providersDirectory))
@@ -58,8 +58,7 @@ struct Providers: Sendable {
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {
-            let isLocal = ["127.0.0.1", "localhost", "[::1]"].contains { url.dropFirst(7).hasPrefix($0) }
-            guard url.lowercased().hasPrefix("http://"), !isLocal else { continue }
+            guard let address = HTTPAddress(url), address.scheme == "http", !address.isLocal else { continue }
             settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
         }
     }
@@ -84,15 +83,16 @@ struct Providers: Sendable {
     }
 
     /// The files of a person's own, in order of their names; none where the directory does not exist.
-    private static func ownDefinitions(in directory: String) throws(CatalogError) -> [(name: String, yaml: String)] {
+    private static func ownDefinitions(in directory: String?) throws(CatalogError) -> [(name: String, yaml: String)] {
+        guard let directory else { return [] }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         return try names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map {
             name throws(CatalogError) in
             let path = directory + "/" + name
-            guard let data = FileManager.default.contents(atPath: path) else {
+            guard let yaml = TextFile.text(of: path) else {
                 throw .badField(file: path, line: nil, field: "the file", problem: "it cannot be read")
             }
-            return (path, String(decoding: data, as: UTF8.self))
+            return (path, yaml)
         }
     }
 
@@ -102,10 +102,12 @@ struct Providers: Sendable {
         if provider.name == "xhuoapi", let url = settings.baseURL { return url }
         let variable = variable(of: provider)
         guard let text = environment[variable] else { return settings.providers[provider.name]?.baseURL }
-        guard let url = Setting.baseURL(text) else {
-            throw .badSetting("The environment variable \(variable) says \"\(text)\", but it must be a URL.")
+        guard let address = HTTPAddress(text) else {
+            throw Setting.refusal(
+                of: text, for: "the base URL of \(provider.name)", from: "The environment variable \(variable)",
+                rule: "a URL")
         }
-        return url
+        return address.text
     }
 
     private static func variable(of provider: ProviderProfile) -> String {

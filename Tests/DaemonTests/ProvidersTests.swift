@@ -49,6 +49,29 @@ import UpstreamHTTP
         }
     }
 
+    @Test func `a definition may have a byte order mark, and variables may be blank`() throws {
+        try withDirectory(["pollux.yaml": "", "providers/mine.yaml": "\u{feff}" + Self.definition]) { directory in
+            let providers = try load(
+                directory, ["MINE_TOKEN": "  ", "MINE_TOKEN_FILE": "", "POLLUX_PROVIDERS_FAL_BASE_URL": " "])
+            #expect(providers.catalog.endpoints.contains { $0.name.text == "mine:make" })
+            #expect(!providers.lets(in: "mine"))
+        }
+    }
+
+    @Test func `only an address whose whole host is this machine's may have a token without encryption`() throws {
+        try withDirectory(["pollux.yaml": ""]) { directory in
+            for (host, isWarned) in [("127.0.0.1.evil.example", true), ("127.0.0.1:8080", false)] {
+                let environment = [
+                    "HOME": directory, "FAL_KEY": "fal-secret-00000001",
+                    "POLLUX_PROVIDERS_FAL_BASE_URL": "http://\(host)",
+                ]
+                var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
+                _ = try Providers(&settings, environment: environment)
+                #expect(settings.warnings.contains { $0.contains("without encryption") } == isWarned, "\(host)")
+            }
+        }
+    }
+
     @Test func `a bad file stops the start with its place`() throws {
         let bad = Self.definition.replacing("make: ", with: "make: ").replacing("{id: /id}", with: "{id: id}")
         try withDirectory(["pollux.yaml": "", "providers/mine.yaml": bad]) { directory in
