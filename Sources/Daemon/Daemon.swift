@@ -212,10 +212,12 @@ package enum Daemon {
         limits.pollsPerSecond = settings.pollsPerSecond
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
         return try await EngineContext(
-            store: store, catalog: providers.catalog, transport: transport, limits: limits,
+            store: store, catalog: providers.catalog,
+            transport: RedactingTransport(transport, redactor: providers.redactor), limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) },
-            callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets, time: time,
+            callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,
+            redactor: providers.redactor, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

@@ -12,6 +12,9 @@ struct Providers: Sendable {
     /// What providers sign callbacks with, by their names; treated like tokens.
     let callbackSecrets: [String: String]
 
+    /// Takes all of these, and tokens made with them, out of what providers say.
+    let redactor: SecretRedactor
+
     /// Loads the definitions beside the settings file, and for each provider its base URL and token.
     init(_ settings: inout DaemonSettings, environment: [String: String]) throws(DaemonError) {
         let environment = environment.withoutBlanks
@@ -55,12 +58,43 @@ struct Providers: Sendable {
             secrets[provider.name] = secret
         }
         callbackSecrets = secrets
+        redactor = Self.redactor(shipped, tokens: tokens, callbackSecrets: secrets, warning: &settings.warnings)
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {
             guard let address = HTTPAddress(url), address.scheme == "http", !address.isLocal else { continue }
             settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
         }
+    }
+
+    /// Warns of secrets that are too short to be told from other words.
+    private static func redactor(
+        _ catalog: ProviderCatalog, tokens: [String: String], callbackSecrets: [String: String],
+        warning warnings: inout [String]
+    ) -> SecretRedactor {
+        var secrets: [String] = []
+        var beginnings: [String] = []
+        for provider in catalog.providers {
+            var own: [(variable: String, secret: String)] = []
+            if let token = tokens[provider.name] {
+                own.append((provider.tokenVariable, token))
+                if case .signedToken = provider.authentication {
+                    // Each key of the pair is a secret of its own, and the token that goes out is neither.
+                    secrets += token.split(separator: ":", maxSplits: 1).map(String.init)
+                    beginnings += SignedToken.beginning(of: token).map { [$0] } ?? []
+                }
+            }
+            if let signature = provider.callbackSignature, let secret = callbackSecrets[provider.name] {
+                own.append((signature.secretVariable, secret))
+            }
+            for (variable, secret) in own where secret.utf8.count < SecretRedactor.shortest {
+                warnings.append(
+                    "\(variable) has fewer than \(SecretRedactor.shortest) characters. Where \(provider.name) repeats it, it cannot be told from other words, and would be stored and shown."
+                )
+            }
+            secrets += own.map(\.secret)
+        }
+        return SecretRedactor(secrets, tokensBeginningWith: beginnings)
     }
 
     /// Whether there is what the provider asks for.

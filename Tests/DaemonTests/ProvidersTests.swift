@@ -2,9 +2,9 @@ import Foundation
 import ProviderCatalog
 import TaskModel
 import Testing
-import UpstreamHTTP
 
 @testable import Daemon
+@testable import UpstreamHTTP
 
 /// Which providers a start finds, and what stops it.
 @Suite struct ProvidersTests {
@@ -55,6 +55,33 @@ import UpstreamHTTP
                 directory, ["MINE_TOKEN": "  ", "MINE_TOKEN_FILE": "", "POLLUX_PROVIDERS_FAL_BASE_URL": " "])
             #expect(providers.catalog.endpoints.contains { $0.name.text == "mine:make" })
             #expect(!providers.lets(in: "mine"))
+        }
+    }
+
+    @Test func `every secret is taken out of what a provider says, and a short one draws a warning`() throws {
+        let signed = Self.definition.replacing(
+            "max_requests", with: "auth: {jwt: HS256}\nmax_requests")
+        try withDirectory(["pollux.yaml": "", "providers/mine.yaml": signed]) { directory in
+            let environment = [
+                "XHUOAPI_TOKEN": "xhuoapi-secret-0001", "FAL_KEY": "fal-secret-00000001",
+                "MINE_TOKEN": "access-key-000001:signing-key-00001", "OPENAI_API_KEY": "short",
+                "REPLICATE_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZg==",
+            ].merging(["HOME": directory, "POLLUX_CONFIG": directory + "/pollux.yaml"]) { $1 }
+            var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
+            let redactor = try Providers(&settings, environment: environment).redactor
+            let minted = try #require(
+                SignedToken.make(
+                    from: environment["MINE_TOKEN"] ?? "", lifetime: .seconds(60), now: Timestamp(milliseconds: 99_000))
+            )
+            for secret in [
+                "xhuoapi-secret-0001", "fal-secret-00000001", "access-key-000001", "signing-key-00001", minted,
+                "whsec_MDEyMzQ1Njc4OWFiY2RlZg==",
+            ] {
+                #expect(redactor.redacted("say \(secret) again") == "say (redacted) again", "\(secret)")
+            }
+            #expect(redactor.redacted("a short word") == "a short word")
+            let warnings = settings.warnings.filter { $0.contains("fewer than 16 characters") }
+            #expect(warnings.count == 1 && warnings.first?.hasPrefix("OPENAI_API_KEY ") == true, "\(warnings)")
         }
     }
 

@@ -59,7 +59,7 @@ extension TaskService {
     /// What the body says, by the rules of the task's endpoint; a body that cannot be read still is a delivery.
     private func reading(of body: [UInt8], for owner: CallbackOwner) -> CallbackDelivery {
         guard let profile = context.catalog.endpoint(owner.task.endpoint),
-            let document = try? JSONValue(parsing: body, limits: .lenient),
+            let document = try? JSONValue(parsing: context.redactor.redacted(body: body), limits: .lenient),
             let (id, observation) = profile.readCallback(document)
         else { return CallbackDelivery(attempt: owner.attempt) }
         // Of another task of the provider's: what it says is not about this one, as it is known today.
