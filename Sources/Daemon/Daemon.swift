@@ -213,7 +213,8 @@ package enum Daemon {
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
         return try await EngineContext(
             store: store, catalog: providers.catalog,
-            transport: RedactingTransport(transport, redactor: providers.redactor), limits: limits,
+            transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
+            limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) },
             callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,

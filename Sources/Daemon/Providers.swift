@@ -102,6 +102,13 @@ struct Providers: Sendable {
         tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
     }
 
+    /// The tokens that providers are shown as they are, by the providers' names.
+    var shownTokens: [String: String] {
+        tokens.filter { name, _ in
+            if case .signedToken = catalog.provider(name)?.authentication { false } else { true }
+        }
+    }
+
     /// What the transport needs to know.
     var access: [String: UpstreamHTTP.Access] {
         Dictionary(
