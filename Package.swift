@@ -110,7 +110,7 @@ let package = Package(
         .target(
             name: "CallbackAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", hummingbird, hummingbirdCore,
+                "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", "VerbatimJSON", hummingbird, hummingbirdCore,
                 hummingbirdTLS, httpTypes, nioCore, nioHTTPTypes, nioSSL, logging,
             ]),
         .target(

@@ -3,7 +3,6 @@ import HummingbirdCore
 import HummingbirdTLS
 package import Logging
 package import NIOCore
-import NIOSSL
 package import TaskEngine
 
 /// Why the listener cannot be set up.
@@ -61,28 +60,14 @@ package enum CallbackAPI {
                     maxHeaderFieldSize: limits.maxHeaderBytes, maxHeaderListSize: limits.maxHeaderBytes,
                     maxHeaderFieldCount: limits.maxHeaders)))
         guard let identity else { return http }
-        let chain: [NIOSSLCertificate]
-        do {
-            chain = try NIOSSLCertificate.fromPEMFile(identity.certificateFile)
-        } catch {
-            throw CallbackSetUpError(
-                message: "callbacks.certificate_file: \(identity.certificateFile) holds no certificate in PEM: \(error)"
-            )
-        }
-        let key: NIOSSLPrivateKey
-        do {
-            key = try NIOSSLPrivateKey(file: identity.keyFile, format: .pem)
-        } catch {
-            throw CallbackSetUpError(
-                message: "callbacks.key_file: \(identity.keyFile) holds no private key in PEM: \(error)")
-        }
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-        configuration.minimumTLSVersion = .tlsv12
+        let configuration = try identity.load()
         do {
             return try .tls(http, tlsConfiguration: configuration)
         } catch {
-            throw CallbackSetUpError(message: "The certificate and the key do not go together: \(error)")
+            throw CallbackSetUpError(
+                message:
+                    "callbacks.certificate_file (\(identity.certificateFile)) and callbacks.key_file (\(identity.keyFile)) do not go together."
+            )
         }
     }
 }

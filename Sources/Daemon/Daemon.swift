@@ -32,12 +32,37 @@ package enum Daemon {
         umask(0o077)
         // A file size limit is then an error that we can tell, instead of a signal that kills.
         signal(SIGXFSZ, SIG_IGN)
+        // A reader of the log that goes away is an error of one write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        let environment = environment.withoutBlanks
         let settings = try SettingsLoader.load(flags: flags, environment: environment)
-        let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel) }
-        try PrivateDirectory.prepare(settings.stateDirectory, for: "state directory", isOurs: isOurs, logger: logger)
+        let log = LogQueue()
+        let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel, to: log) }
+        let outcome: Result<Void, DaemonError>
+        do throws(DaemonError) {
+            try await start(settings, environment: environment, version: version, logger: logger)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        // A log that is not read must not keep the process from ending.
+        _ = await log.flush(within: .seconds(2))
+        try outcome.get()
+    }
+
+    private static func start(
+        _ settings: DaemonSettings, environment: [String: String], version: String, logger: Logger
+    ) async throws(DaemonError) {
+        let hint =
+            settings.isStateBelowUnsetHome
+            ? "HOME is not set, so the home directory of the user database was taken. Set HOME, or name a state directory with --state-dir or POLLUX_STATE_DIR."
+            : ""
+        try PrivateDirectory.prepare(
+            settings.stateDirectory, for: "state directory", hint: hint, isOurs: isOurs, logger: logger)
         // Before anything else is touched: the server would remove a living daemon's socket.
         let lock = try InstanceLock(
-            path: settings.stateDirectory + "/pollux.lock", of: "the state directory \(settings.stateDirectory)")
+            path: settings.stateDirectory + "/pollux.lock", of: "the state directory \(settings.stateDirectory)",
+            socket: settings.socketPath)
         // Whoever serves the socket keeps its lock; taken here for a moment, so that a place that is taken stops the start.
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
@@ -160,7 +185,11 @@ package enum Daemon {
             throw .noPlace(
                 "What stands at the socket's place is no socket. Move it away, or name another place with --socket.")
         } catch {
-            throw .broken("The daemon stopped: \(error)")
+            // None is known that could get here.
+            logger.debug("\(String(reflecting: error))")
+            throw .broken(
+                "The daemon stopped because something failed that should not: \(type(of: error)). Please report it; --log-level debug says more."
+            )
         }
     }
 
@@ -184,10 +213,13 @@ package enum Daemon {
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
         limits.steadySpan = hooks.steadySpan ?? limits.steadySpan
         return try await EngineContext(
-            store: store, catalog: providers.catalog, transport: transport, limits: limits,
+            store: store, catalog: providers.catalog,
+            transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
+            limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) },
-            callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets, time: time,
+            callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,
+            redactor: providers.redactor, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

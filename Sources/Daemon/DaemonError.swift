@@ -13,6 +13,13 @@ package enum DaemonError: UserFacingError {
     /// Something of ours failed.
     case broken(String)
 
+    /// There is no home directory to have a usual place in.
+    static func noHome(for what: String, instead: String) -> DaemonError {
+        .noPlace(
+            "HOME is not set, and the user database knows no home directory of this user, so there is no usual place for the \(what). Set HOME, or name a place with \(instead)."
+        )
+    }
+
     package var code: String {
         switch self {
         case .badSetting: "bad_setting"

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import ProviderCatalog
 import TaskModel
 import VerbatimJSON
@@ -11,13 +10,13 @@ package struct DefinitionCheck {
 
     /// Reads the file as a start would, beside everything that is shipped.
     package init(file: String) throws(DaemonError) {
-        guard let data = FileManager.default.contents(atPath: file) else {
+        guard let yaml = TextFile.text(of: file) else {
             throw .badSetting("\(file) cannot be read. Does it exist, and may you read it?")
         }
         self.file = file
         do throws(CatalogError) {
             let shipped = Set(try ProviderCatalog.builtIn().endpoints.map(\.name))
-            catalog = try ProviderCatalog.builtIn(adding: [(file, String(decoding: data, as: UTF8.self))])
+            catalog = try ProviderCatalog.builtIn(adding: [(file, yaml)])
             own = catalog.endpoints.filter { !shipped.contains($0.name) }
         } catch {
             throw .badSetting(error.message)
@@ -43,7 +42,7 @@ package struct DefinitionCheck {
     package func explanation(
         of replyFile: String, endpoint name: String?, status: Int, withRule: Bool
     ) throws(DaemonError) -> [String] {
-        guard let data = FileManager.default.contents(atPath: replyFile) else {
+        guard let body = TextFile.bytes(of: replyFile) else {
             throw .badSetting("\(replyFile) cannot be read. Does it exist, and may you read it?")
         }
         let candidates = own.filter { name == nil || $0.name.text == name || $0.name.text.hasSuffix(":\(name ?? "")") }
@@ -51,7 +50,7 @@ package struct DefinitionCheck {
             throw .badSetting(
                 "--endpoint must name one of \(own.map(\.name.text).joined(separator: ", ")), which \(file) defines.")
         }
-        let read = endpoint.explain(UpstreamReply(status: status, body: Array(data)))
+        let read = endpoint.explain(UpstreamReply(status: status, body: body))
         var lines = ["as a status:      \(read.record)"]
         if withRule { lines.append("  by:             \(read.rule)") }
         lines.append("as a submission:  \(read.submission)")

@@ -12,9 +12,12 @@ struct Providers: Sendable {
     /// What providers sign callbacks with, by their names; treated like tokens.
     let callbackSecrets: [String: String]
 
+    /// Takes all of these, and tokens made with them, out of what providers say.
+    let redactor: SecretRedactor
+
     /// Loads the definitions beside the settings file, and for each provider its base URL and token.
     init(_ settings: inout DaemonSettings, environment: [String: String]) throws(DaemonError) {
-        let environment = environment.filter { !$0.value.isEmpty }
+        let environment = environment.withoutBlanks
         let shipped: ProviderCatalog
         do throws(CatalogError) {
             shipped = try ProviderCatalog.builtIn(adding: try Self.ownDefinitions(in: settings.providersDirectory))
@@ -55,18 +58,55 @@ struct Providers: Sendable {
             secrets[provider.name] = secret
         }
         callbackSecrets = secrets
+        redactor = Self.redactor(shipped, tokens: tokens, callbackSecrets: secrets, warning: &settings.warnings)
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {
-            let isLocal = ["127.0.0.1", "localhost", "[::1]"].contains { url.dropFirst(7).hasPrefix($0) }
-            guard url.lowercased().hasPrefix("http://"), !isLocal else { continue }
+            guard let address = HTTPAddress(url), address.scheme == "http", !address.isLocal else { continue }
             settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
         }
+    }
+
+    /// Warns of secrets that are too short to be told from other words.
+    private static func redactor(
+        _ catalog: ProviderCatalog, tokens: [String: String], callbackSecrets: [String: String],
+        warning warnings: inout [String]
+    ) -> SecretRedactor {
+        var secrets: [String] = []
+        var beginnings: [String] = []
+        for provider in catalog.providers {
+            var own: [(variable: String, secret: String)] = []
+            if let token = tokens[provider.name] {
+                own.append((provider.tokenVariable, token))
+                if case .signedToken = provider.authentication {
+                    // Each key of the pair is a secret of its own, and the token that goes out is neither.
+                    secrets += token.split(separator: ":", maxSplits: 1).map(String.init)
+                    beginnings += SignedToken.beginning(of: token).map { [$0] } ?? []
+                }
+            }
+            if let signature = provider.callbackSignature, let secret = callbackSecrets[provider.name] {
+                own.append((signature.secretVariable, secret))
+            }
+            for (variable, secret) in own where secret.utf8.count < SecretRedactor.shortest {
+                warnings.append(
+                    "\(variable) has fewer than \(SecretRedactor.shortest) characters. Where \(provider.name) repeats it, it cannot be told from other words, and would be stored and shown."
+                )
+            }
+            secrets += own.map(\.secret)
+        }
+        return SecretRedactor(secrets, tokensBeginningWith: beginnings)
     }
 
     /// Whether there is what the provider asks for.
     func lets(in provider: String) -> Bool {
         tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
+    }
+
+    /// The tokens that providers are shown as they are, by the providers' names.
+    var shownTokens: [String: String] {
+        tokens.filter { name, _ in
+            if case .signedToken = catalog.provider(name)?.authentication { false } else { true }
+        }
     }
 
     /// What the transport needs to know.
@@ -84,15 +124,16 @@ struct Providers: Sendable {
     }
 
     /// The files of a person's own, in order of their names; none where the directory does not exist.
-    private static func ownDefinitions(in directory: String) throws(CatalogError) -> [(name: String, yaml: String)] {
+    private static func ownDefinitions(in directory: String?) throws(CatalogError) -> [(name: String, yaml: String)] {
+        guard let directory else { return [] }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         return try names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map {
             name throws(CatalogError) in
             let path = directory + "/" + name
-            guard let data = FileManager.default.contents(atPath: path) else {
+            guard let yaml = TextFile.text(of: path) else {
                 throw .badField(file: path, line: nil, field: "the file", problem: "it cannot be read")
             }
-            return (path, String(decoding: data, as: UTF8.self))
+            return (path, yaml)
         }
     }
 
@@ -102,10 +143,12 @@ struct Providers: Sendable {
         if provider.name == "xhuoapi", let url = settings.baseURL { return url }
         let variable = variable(of: provider)
         guard let text = environment[variable] else { return settings.providers[provider.name]?.baseURL }
-        guard let url = Setting.baseURL(text) else {
-            throw .badSetting("The environment variable \(variable) says \"\(text)\", but it must be a URL.")
+        guard let address = HTTPAddress(text) else {
+            throw Setting.refusal(
+                of: text, for: "the base URL of \(provider.name)", from: "The environment variable \(variable)",
+                rule: "a URL")
         }
-        return url
+        return address.text
     }
 
     private static func variable(of provider: ProviderProfile) -> String {

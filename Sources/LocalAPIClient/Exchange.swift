@@ -23,6 +23,52 @@ struct Exchange {
     func send(
         _ method: HTTPMethod, _ target: String, body: JSONValue?
     ) async throws(LocalAPIClientError) -> (status: Int, json: JSONValue) {
+        var request = try request(method, target)
+        if let body {
+            request.headers.add(name: "content-type", value: MediaType.json)
+            request.body = .bytes(ByteBuffer(bytes: body.utf8))
+        }
+        let (status, bytes) = try await receive(request)
+        return (status, try document(bytes, status: status))
+    }
+
+    /// Posts lines and hands on each line of the reply as it comes; a status that is no success comes back with its
+    /// document instead.
+    func send(
+        lines: [UInt8], to target: String, onLine: (JSONValue) throws -> Void
+    ) async throws -> (status: Int, json: JSONValue)? {
+        var request = try request(.POST, target)
+        request.headers.add(name: "content-type", value: MediaType.jsonLines)
+        request.body = .bytes(ByteBuffer(bytes: lines))
+        let response: HTTPClientResponse
+        do { response = try await http.execute(request, timeout: limit) } catch { throw meaning(of: error) }
+        let status = Int(response.status.code)
+        guard status == 200 else {
+            let body: ByteBuffer
+            do { body = try await response.body.collect(upTo: Self.maxBodyBytes) } catch { throw meaning(of: error) }
+            return (status, try document(Array(body.readableBytesView), status: status))
+        }
+        var rest = ByteBuffer()
+        var parts = response.body.makeAsyncIterator()
+        while true {
+            let part: ByteBuffer?
+            do { part = try await parts.next() } catch { throw meaning(of: error) }
+            guard var part else { break }
+            rest.writeBuffer(&part)
+            while let end = rest.readableBytesView.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = rest.readBytes(length: end - rest.readerIndex) ?? []
+                rest.moveReaderIndex(forwardBy: 1)
+                try onLine(try document(line, status: status))
+            }
+            guard rest.readableBytes <= Self.maxBodyBytes else {
+                throw LocalAPIClientError.unreadable("A line is too long.")
+            }
+            rest.discardReadBytes()
+        }
+        return nil
+    }
+
+    private func request(_ method: HTTPMethod, _ target: String) throws(LocalAPIClientError) -> HTTPClientRequest {
         guard let url = URL(httpURLWithSocketPath: socketPath, uri: target) else {
             throw .noDaemon(socketPath: socketPath, reason: "the path cannot be made into a URL")
         }
@@ -30,24 +76,24 @@ struct Exchange {
         request.method = method
         request.headers.add(name: "host", value: "pollux")
         request.headers.add(name: "accept", value: "\(MediaType.json), \(MediaType.problem)")
-        if let body {
-            request.headers.add(name: "content-type", value: MediaType.json)
-            request.body = .bytes(ByteBuffer(bytes: body.utf8))
-        }
-        let (status, bytes) = try await receive(request)
+        return request
+    }
+
+    private func document(_ bytes: [UInt8], status: Int) throws(LocalAPIClientError) -> JSONValue {
         var limits = JSONLimits.lenient
         limits.maxDepth += 8  // The envelope around a provider's own nesting.
         do throws(JSONSyntaxError) {
-            return (status, try JSONValue(parsing: bytes, limits: limits))
+            return try JSONValue(parsing: bytes, limits: limits)
         } catch {
             throw .unreadable("status \(status), \(bytes.count) bytes. \(error.message)")
         }
     }
 
+    private var limit: TimeAmount { .milliseconds(Int64(timeout.components.seconds) * 1000) }
+
     private func receive(_ request: HTTPClientRequest) async throws(LocalAPIClientError) -> (Int, [UInt8]) {
         do {
-            let milliseconds = Int64(timeout.components.seconds) * 1000
-            let response = try await http.execute(request, timeout: .milliseconds(milliseconds))
+            let response = try await http.execute(request, timeout: limit)
             let body = try await response.body.collect(upTo: Self.maxBodyBytes)
             return (Int(response.status.code), Array(body.readableBytesView))
         } catch {
@@ -73,8 +119,10 @@ struct Exchange {
             .interrupted("it was closed")
         case .readTimeout?, .deadlineExceeded?:
             .interrupted("no answer came within \(timeout.components.seconds) s")
-        default:
-            .interrupted("\(error)")
+        case let error?:
+            .interrupted(error.shortDescription)
+        case nil:
+            .interrupted((error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(type(of: error))")
         }
     }
 

@@ -1,4 +1,5 @@
 package import LocalAPIContract
+package import VerbatimJSON
 
 extension LocalAPIClient {
     /// Asks again until the task has ended or the clock passes the deadline, and tells of every answer.
@@ -34,6 +35,35 @@ extension LocalAPIClient {
             return try await patiently { () async throws(LocalAPIClientError) in try await submit(document) }
         } catch {
             throw error
+        }
+    }
+
+    /// Hands in tasks that have idempotency keys, in one request; what was not answered when the daemon went away is sent
+    /// again once it is back.
+    ///
+    /// A daemon that was never there is an error at once, unless `wasThere` says that it answered before.
+    package func submitAll(
+        _ documents: [SubmitDocument], wasThere: Bool = false, onAnswer: (BatchLine, JSONValue) throws -> Void
+    ) async throws {
+        precondition(documents.allSatisfy { $0.idempotencyKey != nil }, "Only keyed submissions may be repeated.")
+        var rest = documents[...]
+        var mayBeAway = wasThere
+        var end = ContinuousClock.now + patience
+        while !rest.isEmpty {
+            do {
+                try await submit(rest) { answer, json in
+                    if case .problem(let problem) = answer, problem.code == ProblemCode.notReady {
+                        throw LocalAPIClientError.problem(problem)
+                    }
+                    rest.removeFirst()
+                    end = ContinuousClock.now + patience
+                    try onAnswer(answer, json)
+                }
+            } catch let error as LocalAPIClientError {
+                if case .interrupted = error { mayBeAway = true }
+                guard mayBeAway, error.isDaemonAway, ContinuousClock.now < end else { throw error }
+                do { try await Task.sleep(for: .milliseconds(200)) } catch { throw LocalAPIClientError.cancelled }
+            }
         }
     }
 

@@ -38,6 +38,32 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.tasks.path(), document.json, TaskDocument.init(json:))
     }
 
+    /// Hands in many tasks in one request and hands on the answers in their order, each as it comes: a task, or why there is
+    /// none.
+    ///
+    /// An error means that the answers which were not handed on are unknown; with idempotency keys the rest may be sent
+    /// again.
+    package func submit(
+        _ documents: some Sequence<SubmitDocument>, onAnswer: (BatchLine, JSONValue) throws -> Void
+    ) async throws {
+        let exchange = Exchange(http: http, socketPath: socketPath, timeout: .seconds(300))
+        let lines = documents.map { $0.json.utf8 + [UInt8(ascii: "\n")] }
+        var unanswered = lines.count
+        let refusal = try await exchange.send(lines: Array(lines.joined()), to: LocalAPIRoute.tasks.path()) { json in
+            let answer: BatchLine
+            do throws(ContractError) {
+                answer = try BatchLine(json: json)
+            } catch {
+                throw LocalAPIClientError.unreadable(error.message)
+            }
+            guard unanswered > 0 else { throw LocalAPIClientError.unreadable("More answers came than were asked for.") }
+            unanswered -= 1
+            try onAnswer(answer, json)
+        }
+        if let (status, json) = refusal { throw LocalAPIClientError.refusal(status: status, json: json) }
+        guard unanswered == 0 else { throw LocalAPIClientError.interrupted("\(unanswered) answers are missing") }
+    }
+
     /// Has a task tracked that was submitted elsewhere.
     package func adopt(_ document: AdoptDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.adopt.path(), document.json, TaskDocument.init(json:))

@@ -24,6 +24,8 @@ package struct EngineContext: Sendable {
     package let callbacks: CallbackWatch?
     /// What providers sign callbacks with, by their names; where there is none, signatures are not checked.
     let callbackSecrets: [String: String]
+    /// Takes secrets out of callbacks; replies come without them.
+    let redactor: SecretRedactor
     /// What a task of a provider without credentials waits for, by the provider's name.
     let missingTokens: [String: TaskFailure]
     /// Told when a point is passed at which tests kill the daemon; nothing in a release build.
@@ -48,8 +50,8 @@ package struct EngineContext: Sendable {
         store: any TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (String) -> Bool,
-        callbacksAt publicURL: String? = nil, callbackSecrets: [String: String] = [:], time: any TimeSource,
-        random: EngineRandom, logger: Logger,
+        callbacksAt publicURL: String? = nil, callbackSecrets: [String: String] = [:],
+        redactor: SecretRedactor = SecretRedactor(), time: any TimeSource, random: EngineRandom, logger: Logger,
         passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         self.store = store
@@ -66,6 +68,7 @@ package struct EngineContext: Sendable {
         self.logger = logger
         self.passed = passed
         self.callbackSecrets = callbackSecrets
+        self.redactor = redactor
         missingTokens = Dictionary(
             catalog.providers.map { ($0.name, .missingToken(of: $0.name, variable: $0.tokenVariable)) }
         ) { first, _ in first }

@@ -4,22 +4,35 @@ import VerbatimJSON
 
 /// A JSON Web Token (RFC 7519) signed with HMAC-SHA-256 (`HS256`, RFC 7518, section 3.2), as providers take that hand out
 /// a pair of keys instead of a token.
-enum SignedToken {
+package enum SignedToken {
+    private static let header: JSONValue = ["alg": "HS256", "typ": "JWT"]
+
+    /// How every token from these keys begins, whenever it was made; nil where the secret is no pair of keys.
+    package static func beginning(of keys: String) -> String? {
+        guard let key = parts(of: keys)?.access else { return nil }
+        let claims = (["iss": .string(key)] as JSONValue).utf8.dropLast() + Array(#","exp":"#.utf8)
+        // Three bytes make four letters; what stands in the last one depends on the next byte.
+        return header.utf8.base64URL + "." + Array(claims.prefix(claims.count / 3 * 3)).base64URL
+    }
+
+    private static func parts(of keys: String) -> (access: String, secret: String)? {
+        let parts = keys.split(separator: ":", maxSplits: 1)
+        return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+    }
+
     /// The token for a request that goes out now; nil where the secret is no pair of keys.
     ///
     /// It counts from five seconds ago, since clocks differ.
     static func make(from keys: String, lifetime: Duration, now: Timestamp) -> String? {
-        let parts = keys.split(separator: ":", maxSplits: 1)
-        guard parts.count == 2 else { return nil }
+        guard let (access, secret) = parts(of: keys) else { return nil }
         let seconds = Int64(now.unixSeconds.rounded(.down))
-        let header: JSONValue = ["alg": "HS256", "typ": "JWT"]
         let claims: JSONValue = [
-            "iss": .string(String(parts[0])), "exp": .number(JSONNumber(seconds + lifetime.wholeMilliseconds / 1_000)),
+            "iss": .string(access), "exp": .number(JSONNumber(seconds + lifetime.wholeMilliseconds / 1_000)),
             "nbf": .number(JSONNumber(seconds - 5)),
         ]
-        let signed = header.utf8.base64URL + "." + claims.utf8.base64URL
+        let signed = Self.header.utf8.base64URL + "." + claims.utf8.base64URL
         let code = HMAC<SHA256>.authenticationCode(
-            for: Array(signed.utf8), using: SymmetricKey(data: Array(parts[1].utf8)))
+            for: Array(signed.utf8), using: SymmetricKey(data: Array(secret.utf8)))
         return signed + "." + Array(code).base64URL
     }
 }

@@ -121,7 +121,7 @@ package struct UpstreamHTTP: UpstreamTransport {
 
 extension String {
     /// All but RFC 3986's unreserved characters escaped.
-    fileprivate var escapedForQuery: String {
+    var escapedForQuery: String {
         utf8.map { byte in
             let character = Character(Unicode.Scalar(byte))
             let stays = character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character))

@@ -32,12 +32,22 @@ extension UpstreamTransportError {
         return [.deadlineExceeded, .readTimeout, .writeTimeout].contains(error)
     }
 
+    /// BoringSSL's word for the reason; the rest of its text names the files of its sources as they were built.
+    private static func tlsWords(for error: NIOSSLError) -> String {
+        let text = "\(error)"
+        let reason = text.firstMatch(of: /OPENSSL_internal:([A-Z0-9_]+)/).map {
+            $0.1.lowercased().replacing("_", with: " ")
+        }
+        return "TLS failed: \(reason ?? String(text.prefix { $0 != "(" }))"
+    }
+
     private static func words(for error: any Error) -> String {
         switch error {
         case let error as HTTPClientError: error.shortDescription
         case let error as NIOConnectionError:
             error.connectionErrors.first.map { words(for: $0.error) } ?? "no address of \(error.host) could be reached"
         case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
+        case let error as NIOSSLError: tlsWords(for: error)
         case is ReplyCollector.ReplyTooLarge: "the reply is larger than is taken"
         default: "\(error)"
         }

@@ -31,6 +31,29 @@ package struct JSONNumber: Sendable, Hashable {
         Double(digits).flatMap { $0.isFinite ? $0 : nil }
     }
 
+    /// The number written in one way, exactly: `1.0`, `1e0` and `1` give `1`, and no two numbers give the same.
+    package var canonicalDigits: String {
+        let parts = digits.split(separator: "e", maxSplits: 1, omittingEmptySubsequences: false)
+        let written = parts.count == 1 ? digits.split(separator: "E", maxSplits: 1) : parts
+        guard let mantissa = written.first, let power = written.count == 2 ? Int(written[1]) : 0 else { return digits }
+        let halves = mantissa.drop { $0 == "-" }.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let fraction = halves.count == 2 ? halves[1] : ""
+        var figures = (String(halves[0]) + fraction).drop { $0 == "0" }
+        guard !figures.isEmpty else { return "0" }
+        guard figures.allSatisfy(\.isNumber), abs(power) < Int.max / 2 else { return digits }
+        var exponent = power - fraction.count
+        while figures.last == "0" {
+            figures.removeLast()
+            exponent += 1
+        }
+        // As whole numbers are written, unless that is long.
+        if (0...18).contains(exponent) {
+            figures += String(repeating: "0", count: exponent)
+            exponent = 0
+        }
+        return (mantissa.first == "-" ? "-" : "") + figures + (exponent == 0 ? "" : "e\(exponent)")
+    }
+
     /// Whether both stand for the same number, however written.
     package func isEqualInValue(to other: JSONNumber) -> Bool {
         if digits == other.digits { return true }

@@ -82,6 +82,24 @@ extension JSONValue {
         return left >= 0
     }
 
+    /// The same document in one spelling: members in order of their names, each number in its canonical digits.
+    ///
+    /// Two documents have the same canonical form exactly if they are equal by value; a member that is null is not the
+    /// same as none.
+    package var canonical: JSONValue {
+        switch self {
+        case .null, .bool, .string: self
+        case .number(let number): .number(JSONNumber(validated: number.canonicalDigits))
+        case .array(let elements): .array(elements.map(\.canonical))
+        case .object(let object):
+            .object(
+                JSONObject(
+                    distinct: object.members.sorted { $0.name < $1.name }.map {
+                        JSONObject.Member($0.name, $0.value.canonical)
+                    }))
+        }
+    }
+
     /// Whether both say the same: numbers are compared by value, objects without regard to order.
     ///
     /// A member that is null counts as absent, since providers drop such members when they echo a request.

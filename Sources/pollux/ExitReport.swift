@@ -62,7 +62,8 @@ struct ExitReport {
     /// Says the words and ends the program.
     func leave() -> Never {
         if let parserError { Pollux.exit(withError: parserError) }
-        if let message { StandardError.write("pollux: \(message)\n") }
+        // Nobody may be reading the daemon's log; that must not keep it from ending.
+        if let message { StandardError.write("pollux: \(message)\n", within: .seconds(5)) }
         Pollux.exit(withError: ExitCode(status.rawValue))
     }
 

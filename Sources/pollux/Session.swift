@@ -10,7 +10,7 @@ struct Session: Sendable {
     /// Opens the socket that the options name for the span of the body.
     static func open(_ options: GlobalOptions, _ body: (Session) async throws -> Void) async throws {
         let environment = ProcessEnvironment.variables
-        let location = SocketLocation(option: options.socket, environment: environment)
+        let location = try SocketLocation(option: options.socket, environment: environment)
         try await LocalAPIClient.with(socketPath: location.path, patience: options.patience) { client in
             try await body(
                 Session(
@@ -21,7 +21,7 @@ struct Session: Sendable {
     /// Prints the API's own document where that was asked for, else what the closure makes of it for people.
     func show(_ document: JSONValue, people: () -> [String]) throws {
         if json {
-            try StandardOutput.write((screen.isTerminal ? document.prettyText : document.text) + "\n")
+            try StandardOutput.write((screen.isTerminal ? document.printablePrettyText : document.printableText) + "\n")
         } else {
             let lines = people()
             if !lines.isEmpty { try StandardOutput.write(lines.joined(separator: "\n") + "\n") }

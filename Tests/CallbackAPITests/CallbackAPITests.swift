@@ -390,6 +390,21 @@ import VerbatimJSON
 
     // MARK: Set-up
 
+    @Test func `a byte order mark in front of a certificate or a key is skipped`() async throws {
+        let good = try Self.identity()
+        let directory = try TemporaryDirectory()
+        for (path, name) in [(good.certificateFile, "certificate.pem"), (good.keyFile, "key.pem")] {
+            let text = try Data(contentsOf: URL(filePath: path))
+            try (Data([0xef, 0xbb, 0xbf]) + text).write(to: URL(filePath: directory.file(name)))
+        }
+        let marked = CallbackAPI.Identity(
+            certificateFile: directory.file("certificate.pem"), keyFile: directory.file("key.pem"))
+        try await withListener(identity: marked) { listener in
+            let status = try await listener.post("/callbacks/unknown", "{}")
+            #expect(status == 404)
+        }
+    }
+
     @Test func `files that hold no certificate or no key are named`() async throws {
         let world = try await EngineWorld(callbacksAt: "https://pollux.example")
         let good = try Self.identity()
@@ -397,7 +412,7 @@ import VerbatimJSON
             CallbackAPI.Identity(certificateFile: "/nowhere.pem", keyFile: good.keyFile),
             CallbackAPI.Identity(certificateFile: good.certificateFile, keyFile: good.certificateFile),
         ]
-        for (identity, name) in zip(wrong, ["/nowhere.pem", "certificate.pem"]) {
+        for (identity, name) in zip(wrong, ["/nowhere.pem cannot be read", "certificate.pem holds no private key"]) {
             let error = #expect(throws: CallbackSetUpError.self) {
                 _ = try CallbackAPI.server(
                     service: world.service, host: "127.0.0.1", port: 0, identity: identity, time: world.time,

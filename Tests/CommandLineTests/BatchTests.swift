@@ -1,21 +1,17 @@
 import Foundation
+import Glibc
+import LocalAPIContract
 import Testing
+import VerbatimJSON
 
 @testable import pollux
 
 @Suite struct BatchTests {
-    @Test func `replies come out in the order of their lines`() {
-        var replies = OrderedReplies<String>()
-        #expect(replies.take("c", turn: 2) == [])
-        #expect(replies.take("a", turn: 0) == ["a"])
-        #expect(replies.take("b", turn: 1) == ["b", "c"])
-        #expect(replies.take("d", turn: 3) == ["d"])
-    }
-
     @Test(
         arguments: [
             ("", []), ("a", ["a"]), ("a\n", ["a"]), ("a\n\nb", ["a", "", "b"]), ("\n", [""]),
-            ("a\r\nb\n", ["a\r", "b"]),
+            ("a\r\nb\n", ["a\r", "b"]), ("\u{feff}a\nb\n", ["a", "b"]), ("\u{feff}", []), ("\u{feff}\n", [""]),
+            ("a\n\u{feff}b", ["a", "\u{feff}b"]),
         ] as [(String, [String])])
     func `lines are read with or without a last line break`(text: String, lines: [String]) throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "pollux-\(UUID().uuidString)")
@@ -39,6 +35,50 @@ import Testing
         #expect(reader.next()?.bytes.count == 200_000)
         #expect(reader.next()?.bytes == Array("end".utf8))
         #expect(reader.next()?.bytes == nil)
+    }
+
+    @Test func `what is there is taken at once, and nothing is waited for beyond the first line`() throws {
+        var ends: [CInt] = [0, 0]
+        #expect(pipe(&ends) == 0)
+        let writer = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
+        var reader = try LineReader(path: "/dev/fd/\(ends[0])")
+        close(ends[0])
+        func next(_ most: Int = 10, bytes: Int = 1_000) -> [String] {
+            reader.nextLines(atMost: most, bytes: bytes).map { String(decoding: $0.bytes, as: UTF8.self) }
+        }
+        try writer.write(contentsOf: Data("one\ntwo\nthr".utf8))
+        #expect(next() == ["one", "two"])
+        try writer.write(contentsOf: Data("ee\nfour\nfive\n".utf8))
+        #expect(next(2) == ["three", "four"])
+        try writer.write(contentsOf: Data("a long line\nsix\n".utf8))
+        #expect(next(bytes: 5) == ["five", "a long line"])
+        try writer.write(contentsOf: Data("seven".utf8))
+        try writer.close()
+        #expect(next() == ["six", "seven"])
+        #expect(next() == [])
+        try reader.checkEnd()
+    }
+
+    @Test func `lines that are refused before the daemon is asked keep their places`() throws {
+        let good = #"{"endpoint":"flux/images","request":{}}"#
+        let lines = ["{", good, #"{"endpoint":"x"}"#, good].enumerated().map {
+            LineReader.Line(number: $0.offset + 1, bytes: Array($0.element.utf8))
+        }
+        var part = BatchPart(
+            lines, document: { try SubmitDocument(json: JSONValue(parsing: $0.bytes)) }, asJSON: false)
+        #expect(part.documents.count == 2)
+        #expect(!part.hasRefusals)
+        try part.printRefused()
+        #expect(part.hasRefusals && part.failure == nil)
+        let full = ProblemDocument(status: 507, code: "storage_full", title: "t", detail: "The disk is full.")
+        try part.print(.problem(full), full.json)
+        #expect(part.failure == full)
+    }
+
+    @Test func `a directory is no file of lines`() throws {
+        var reader = try LineReader(path: "/tmp")
+        #expect(reader.next()?.bytes == nil)
+        #expect(throws: RefusedInput.self) { try reader.checkEnd() }
     }
 
     @Test func `a file that is not there is refused input`() {

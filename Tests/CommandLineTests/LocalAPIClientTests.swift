@@ -1,8 +1,10 @@
 import Foundation
 import LocalAPIClient
+import LocalAPIContract
 import Testing
+import VerbatimJSON
 
-@Suite struct LocalAPIClientTests {
+@Suite(.timeLimit(.minutes(1))) struct LocalAPIClientTests {
     @Test func `a query says only what narrows it`() {
         #expect(TaskQuery().text == "")
         let query = TaskQuery(
@@ -31,6 +33,84 @@ import Testing
             Issue.record("\(String(describing: error))")
             return
         }
+    }
+
+    // MARK: Many submissions
+
+    private func documents(_ count: Int) -> [SubmitDocument] {
+        (0..<count).map { SubmitDocument(endpoint: "flux/images", request: [:], idempotencyKey: "k\($0)") }
+    }
+
+    /// The reply to lines with these keys: a task for each, named like its key, or a problem.
+    private static func reply(_ keys: [String], problem: String? = nil, announcing length: Int? = nil) -> String {
+        let body = keys.map { key in
+            key == problem
+                ? #"{"status":422,"code":"invalid_field","title":"t","detail":"d"}"#
+                : #"{"id":"\#(key)","endpoint":"flux/images","state":"queued","created_at":"2026-11-23T14:00:00.000Z"}"#
+        }.map { $0 + "\n" }.joined()
+        return
+            "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: \(length ?? body.utf8.count)\r\n\r\n\(body)"
+    }
+
+    private static func keys(in request: FakeDaemon.Request) -> [String] {
+        request.lines.compactMap { (try? JSONValue(parsing: $0))?["idempotency_key"]?.string }
+    }
+
+    private func words(_ answer: BatchLine) -> String {
+        switch answer {
+        case .task(let task): task.id
+        case .problem(let problem): problem.code
+        }
+    }
+
+    @Test func `many submissions go in one request, and each is answered in its turn`() async throws {
+        let daemon = try FakeDaemon(requests: 1) { _, request in Self.reply(Self.keys(in: request), problem: "k1") }
+        var answers: [String] = []
+        try await LocalAPIClient.with(socketPath: daemon.path) { client in
+            try await client.submitAll(documents(3)) { answer, _ in answers.append(words(answer)) }
+        }
+        #expect(answers == ["k0", "invalid_field", "k2"])
+        #expect(daemon.requests.count == 1)
+        #expect(daemon.requests[0].head.hasPrefix("POST /v1/tasks "))
+        #expect(daemon.requests[0].head.lowercased().contains("content-type: application/x-ndjson"))
+    }
+
+    @Test func `what a daemon that went away did not answer is sent again, and nothing else`() async throws {
+        let daemon = try FakeDaemon(requests: 3) { number, request in
+            let keys = Self.keys(in: request)
+            return switch number {
+            case 1: Self.reply(Array(keys.prefix(2)), announcing: 10_000)
+            // All of the body, but not all of the answers.
+            case 2: Self.reply(Array(keys.prefix(1)))
+            default: Self.reply(keys)
+            }
+        }
+        var answers: [String] = []
+        try await LocalAPIClient.with(socketPath: daemon.path) { client in
+            try await client.submitAll(documents(5)) { answer, _ in answers.append(words(answer)) }
+        }
+        #expect(answers == ["k0", "k1", "k2", "k3", "k4"])
+        #expect(daemon.requests.map { Self.keys(in: $0).first } == ["k0", "k2", "k3"])
+    }
+
+    @Test func `a daemon that was never there, or refuses the whole request, is told at once`() async throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "none-\(UUID().uuidString)").path
+        let absent = await #expect(throws: LocalAPIClientError.self) {
+            try await LocalAPIClient.with(socketPath: path) { try await $0.submitAll(documents(1)) { _, _ in } }
+        }
+        #expect(absent == .noDaemon(socketPath: path, reason: "there is no such socket"))
+        let daemon = try FakeDaemon(requests: 1) { _, _ in
+            let body = #"{"status":413,"code":"body_too_large","title":"t","detail":"d"}"#
+            return "HTTP/1.1 413 X\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        }
+        let refused = await #expect(throws: LocalAPIClientError.self) {
+            try await LocalAPIClient.with(socketPath: daemon.path) { try await $0.submitAll(documents(1)) { _, _ in } }
+        }
+        guard case .problem(let problem)? = refused else {
+            Issue.record("\(String(describing: refused))")
+            return
+        }
+        #expect(problem.code == "body_too_large")
     }
 
     @Test func `a wait gives up on a daemon that stays away longer than its patience`() async throws {

@@ -23,6 +23,38 @@ import VerbatimJSON
         #expect(line.contains("jq -r '.[\"data\"][0][\"b64_json\"]' | base64 -d"))
     }
 
+    @Test(
+        arguments: [
+            (["data", "0", "b64"], ["data": [["b64": "x"]]], #".["data"][0]["b64"]"#),
+            (["data", "0"], ["data": ["0": "x"]], #".["data"]["0"]"#),
+            (["it's", "a/b~c"], ["it's": ["a/b~c": "x"]], #".["it's"]["a/b~c"]"#),
+            (["\\(input)", "\"]; rm"], ["\\(input)": ["\"]; rm": "x"]], #".["\\(input)"]["\"]; rm"]"#),
+            (["$(id)", "`id`"], ["$(id)": ["`id`": "x"]], #".["$(id)"]["`id`"]"#),
+            (
+                ["ü\u{1b}\u{9b}\u{202e}😀"], ["ü\u{1b}\u{9b}\u{202e}😀": "x"],
+                #".["\u00fc\u001b\u009b\u202e\ud83d\ude00"]"#
+            ),
+        ] as [([String], JSONValue, String)])
+    func `the way to data is one word of a shell and names its place to jq, whatever a provider calls it`(
+        tokens: [String], record: JSONValue, path: String
+    ) {
+        let pointer = JSONPointer(tokens: tokens)
+        let result = TaskDocument.Result(
+            kind: "data", pointer: pointer.description, value: .null, mediaType: "image/png")
+        let line = ResultLines(results: [result], record: record).lines.joined()
+        let quoted = "'" + path.replacing("'", with: #"'\''"#) + "'"
+        #expect(line.hasSuffix("| jq -r \(quoted) | base64 -d)"), "\(line)")
+    }
+
+    @Test func `documents are printed without what a terminal obeys`() throws {
+        let value: JSONValue = ["a\u{9b}": "\u{7f}\u{80}x\u{85}\u{9f}\u{a0}é😀\u{1b}"]
+        for text in [value.printableText, value.printablePrettyText] {
+            #expect(!text.unicodeScalars.contains { (0x7f...0x9f).contains($0.value) })
+            #expect(try JSONValue(parsing: text) == value)
+        }
+        #expect(value.printableText == #"{"a\u009b":"\u007f\u0080x\u0085\u009f\#u{a0}é😀\u001b"}"#)
+    }
+
     @Test func `a card shows results on lines of their own, and a record without any as it is`() {
         var task = TaskDocument.task(state: "succeeded")
         task.response = ["url": "https://x/a.mp3"]

@@ -1,24 +1,70 @@
+import Foundation
+import Glibc
 import Testing
 
 @testable import pollux
 
 @Suite struct SocketLocationTests {
-    @Test func `each source gives way to the one before`() {
+    @Test func `each source gives way to the one before`() throws {
+        let home = FileManager.default.temporaryDirectory.appending(path: "pollux-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(
+            atPath: home + "/.config/pollux", withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: home) }
+        let file = home + "/.config/pollux/pollux.yaml"
+        try Data("socket: ~/file.sock\nstate_directory: /file-state\n".utf8).write(to: URL(filePath: file))
         var environment = [
-            "POLLUX_SOCKET": "/s", "XDG_RUNTIME_DIR": "/run/user/7", "POLLUX_STATE_DIR": "/state",
-            "XDG_STATE_HOME": "/xdg", "HOME": "/home/ada",
+            "POLLUX_SOCKET": "/s", "XDG_RUNTIME_DIR": home, "POLLUX_STATE_DIR": "/state", "XDG_STATE_HOME": "/xdg",
+            "HOME": home,
         ]
-        func path(_ option: String? = nil) -> String { SocketLocation(option: option, environment: environment).path }
+        func path(_ option: String? = nil) throws -> String {
+            try SocketLocation(option: option, environment: environment).path
+        }
 
-        #expect(path("/o") == "/o")
-        #expect(path() == "/s")
+        #expect(try path("/o") == "/o")
+        #expect(try path() == "/s")
         environment["POLLUX_SOCKET"] = ""
-        #expect(path() == "/run/user/7/pollux/pollux.sock")
+        #expect(try path() == home + "/file.sock")
+        try Data("state_directory: /file-state\n".utf8).write(to: URL(filePath: file))
+        #expect(try path() == home + "/pollux/pollux.sock")
         environment["XDG_RUNTIME_DIR"] = nil
-        #expect(path() == "/state/pollux.sock")
+        #expect(try path() == "/state/pollux.sock")
         environment["POLLUX_STATE_DIR"] = nil
-        #expect(path() == "/xdg/pollux/pollux.sock")
-        environment["XDG_STATE_HOME"] = nil
-        #expect(path() == "/home/ada/.local/state/pollux/pollux.sock")
+        #expect(try path() == "/file-state/pollux.sock")
+        try FileManager.default.removeItem(atPath: file)
+        #expect(try path() == "/xdg/pollux/pollux.sock")
+        environment["XDG_STATE_HOME"] = "relative"
+        #expect(try path() == home + "/.local/state/pollux/pollux.sock")
     }
+
+    @Test func `a socket answers if somebody listens there`() throws {
+        let path = "/tmp/pollux-\(UInt32.random(in: .min ... .max)).sock"
+        #expect(!SocketLocation.answers(path))
+        #expect(!SocketLocation.answers("/" + String(repeating: "x", count: 200)))
+        let listener = try UnixListener(path: path)
+        #expect(SocketLocation.answers(path))
+        listener.close()
+        #expect(!SocketLocation.answers(path))
+        #expect(FileManager.default.fileExists(atPath: path))
+        try FileManager.default.removeItem(atPath: path)
+    }
+}
+
+/// A socket that takes connections into its queue.
+private struct UnixListener {
+    private let descriptor: Int32
+
+    init(path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard bound == 0, listen(descriptor, 4) == 0 else { throw POSIXError(.EADDRINUSE) }
+    }
+
+    func close() { Glibc.close(descriptor) }
 }

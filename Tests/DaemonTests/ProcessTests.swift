@@ -8,12 +8,13 @@ import Testing
 @Suite struct InstanceLockTests {
     @Test func `a second holder is refused and told who the first is`() throws {
         let directory = try TemporaryDirectory()
-        let first = try InstanceLock(path: directory.file("pollux.lock"), of: "the state directory /s")
+        let first = try InstanceLock(
+            path: directory.file("pollux.lock"), of: "the state directory /s", socket: "/run/user/1000/p.sock")
         let error = #expect(throws: DaemonError.self) {
             _ = try InstanceLock(path: directory.file("pollux.lock"), of: "the state directory /s")
         }
         #expect(error?.code == "already_running")
-        #expect(error?.message.contains("pid \(getpid())") == true)
+        #expect(error?.message.contains("(pid \(getpid()))") == true)
         #expect(error?.message.contains("the state directory /s") == true)
         withExtendedLifetime(first) {}
     }
@@ -23,7 +24,8 @@ import Testing
         let path = directory.file("pollux.lock")
         try Data("4194303\n and something longer than the next holder's number".utf8).write(
             to: URL(fileURLWithPath: path))
-        do { withExtendedLifetime(try InstanceLock(path: path, of: "it")) {} }
+        do { withExtendedLifetime(try InstanceLock(path: path, of: "it", socket: "/run/1000/p.sock")) {} }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "\(getpid())\n/run/1000/p.sock\n")
         withExtendedLifetime(try InstanceLock(path: path, of: "it")) {}
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "\(getpid())\n")
     }
@@ -74,6 +76,17 @@ import Testing
         #expect(error?.code == "no_place")
         #expect(error?.message.contains("socket") == true)
         #expect(try mode(directory.path).map { $0 & 0o777 } == before & 0o777)
+    }
+
+    @Test func `a directory that cannot be made says why in the system's words, and what to set`() throws {
+        let error = #expect(throws: DaemonError.self) {
+            try PrivateDirectory.prepare(
+                "/proc/pollux/state", for: "state directory", hint: "Set HOME.", isOurs: { _ in true }, logger: logger)
+        }
+        #expect(
+            error?.message
+                == "The directory /proc/pollux/state for the state directory cannot be made: /proc/pollux: No such file or directory. Set HOME."
+        )
     }
 
     @Test func `a file is no directory`() throws {

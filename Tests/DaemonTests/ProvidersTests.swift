@@ -2,9 +2,9 @@ import Foundation
 import ProviderCatalog
 import TaskModel
 import Testing
-import UpstreamHTTP
 
 @testable import Daemon
+@testable import UpstreamHTTP
 
 /// Which providers a start finds, and what stops it.
 @Suite struct ProvidersTests {
@@ -46,6 +46,56 @@ import UpstreamHTTP
             #expect(
                 providers.catalog.providers.map(\.name)
                     == ["fal", "google", "mine", "openai", "replicate", "runway", "xhuoapi"])
+        }
+    }
+
+    @Test func `a definition may have a byte order mark, and variables may be blank`() throws {
+        try withDirectory(["pollux.yaml": "", "providers/mine.yaml": "\u{feff}" + Self.definition]) { directory in
+            let providers = try load(
+                directory, ["MINE_TOKEN": "  ", "MINE_TOKEN_FILE": "", "POLLUX_PROVIDERS_FAL_BASE_URL": " "])
+            #expect(providers.catalog.endpoints.contains { $0.name.text == "mine:make" })
+            #expect(!providers.lets(in: "mine"))
+        }
+    }
+
+    @Test func `every secret is taken out of what a provider says, and a short one draws a warning`() throws {
+        let signed = Self.definition.replacing(
+            "max_requests", with: "auth: {jwt: HS256}\nmax_requests")
+        try withDirectory(["pollux.yaml": "", "providers/mine.yaml": signed]) { directory in
+            let environment = [
+                "XHUOAPI_TOKEN": "xhuoapi-secret-0001", "FAL_KEY": "fal-secret-00000001",
+                "MINE_TOKEN": "access-key-000001:signing-key-00001", "OPENAI_API_KEY": "short",
+                "REPLICATE_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZg==",
+            ].merging(["HOME": directory, "POLLUX_CONFIG": directory + "/pollux.yaml"]) { $1 }
+            var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
+            let redactor = try Providers(&settings, environment: environment).redactor
+            let minted = try #require(
+                SignedToken.make(
+                    from: environment["MINE_TOKEN"] ?? "", lifetime: .seconds(60), now: Timestamp(milliseconds: 99_000))
+            )
+            for secret in [
+                "xhuoapi-secret-0001", "fal-secret-00000001", "access-key-000001", "signing-key-00001", minted,
+                "whsec_MDEyMzQ1Njc4OWFiY2RlZg==",
+            ] {
+                #expect(redactor.redacted("say \(secret) again") == "say (redacted) again", "\(secret)")
+            }
+            #expect(redactor.redacted("a short word") == "a short word")
+            let warnings = settings.warnings.filter { $0.contains("fewer than 16 characters") }
+            #expect(warnings.count == 1 && warnings.first?.hasPrefix("OPENAI_API_KEY ") == true, "\(warnings)")
+        }
+    }
+
+    @Test func `only an address whose whole host is this machine's may have a token without encryption`() throws {
+        try withDirectory(["pollux.yaml": ""]) { directory in
+            for (host, isWarned) in [("127.0.0.1.evil.example", true), ("127.0.0.1:8080", false)] {
+                let environment = [
+                    "HOME": directory, "FAL_KEY": "fal-secret-00000001",
+                    "POLLUX_PROVIDERS_FAL_BASE_URL": "http://\(host)",
+                ]
+                var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
+                _ = try Providers(&settings, environment: environment)
+                #expect(settings.warnings.contains { $0.contains("without encryption") } == isWarned, "\(host)")
+            }
         }
     }
 

@@ -112,6 +112,71 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a batch goes on over the death and the return of the daemon, and stores each line once`()
+            async throws
+        {
+            try await withWorld { world in
+                // Without a token nothing is sent, so only the storing takes time.
+                let changes: [String: String?] = ["XHUOAPI_TOKEN": nil]
+                try await world.daemon.start(changes)
+                let count = 2_000
+                let lines = (0..<count).map { #"{"endpoint":"flux/images","request":{"n":\#($0)}}"# + "\n" }.joined()
+                let batch = try ChildProcess(
+                    ["submit", "--batch", "-", "--deadline", "+2h"], environment: world.daemon.environment,
+                    input: Array(lines.utf8))
+                defer { batch.send(SIGKILL) }
+                _ = try await batch.firstLine()
+                try await world.daemon.kill9()
+                try await world.daemon.start(changes)
+                #expect(try await batch.exit(within: 60) == .code(0), "\(batch.errorText)")
+                let ids = batch.outputText.split(separator: "\n")
+                #expect(ids.count == count && Set(ids).count == count)
+                let status = try await world.daemon.ask("GET", "/v1/status").json
+                #expect(status.at("tasks", "queued").integer == count)
+                let last = try await world.daemon.task(String(ids[count - 1]))
+                #expect(last.at("request", "n").integer == count - 1)
+                #expect(last.at("deadline").string != nil)
+            }
+        }
+
+        @Test func `each line of a batch is answered when it comes, not when all are there`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let script = #"""
+                    import subprocess, sys
+                    batch = subprocess.Popen([sys.argv[1], "submit", "--batch", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+                    for n in range(3):
+                        batch.stdin.write('{"endpoint":"flux/images","request":{"prompt":"%d [seconds=10]"}}\n' % n)
+                        print(len(batch.stdout.readline().strip()), flush=True)
+                    batch.stdin.close()
+                    print(batch.wait(), flush=True)
+                    """#
+                let writer = try ChildProcess(
+                    ["python3", "-c", script, ChildProcess.pollux], of: "/usr/bin/env",
+                    environment: world.daemon.environment.merging(["PATH": "/usr/local/bin:/usr/bin:/bin"]) { $1 })
+                defer { writer.send(SIGKILL) }
+                #expect(try await writer.exit(within: 30) == .code(0))
+                #expect(writer.outputText == "36\n36\n36\n0\n")
+            }
+        }
+
+        @Test func `a daemon that another session started is found by the lock of its state directory`() async throws {
+            try await withWorld { world in
+                try await world.daemon.start()
+                let run = world.directory + "/session"
+                try FileManager.default.createDirectory(
+                    atPath: run, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+                let found = try await world.pollux(
+                    ["status", "--json"], environment: ["POLLUX_SOCKET": "", "XDG_RUNTIME_DIR": run])
+                #expect(found.exit == .code(0), "\(found)")
+                #expect(found.output.contains(world.daemon.socketPath))
+                #expect(try await world.daemon.stop() == .code(0))
+                let gone = try await world.pollux(
+                    ["status"], environment: ["POLLUX_SOCKET": "", "XDG_RUNTIME_DIR": run])
+                #expect(gone.exit == .code(69) && gone.errors.contains(run + "/pollux/pollux.sock"), "\(gone)")
+            }
+        }
+
         @Test func `a wait goes on over the death and the return of the daemon`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()

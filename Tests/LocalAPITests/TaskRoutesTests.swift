@@ -46,6 +46,28 @@ import VerbatimJSON
         }
     }
 
+    @Test func `a time may be given as a span, which repeats like any other body`() async throws {
+        try await APIHarness.run { api in
+            let body = #"{"endpoint":"flux/images","request":{"n":1},"not_before":"+90","deadline":"+1h30m"}"#
+            let key = try #require(HTTPField.Name("Idempotency-Key"))
+            let first = try await api.ask(.post, "/v1/tasks", body, headers: [key: "k"])
+            #expect(first.status == 201)
+            #expect(first.json["not_before"]?.string == (APIHarness.start + .seconds(90)).rfc3339)
+            #expect(first.json["deadline"]?.string == (APIHarness.start + .seconds(5_400)).rfc3339)
+            let again = try await api.ask(
+                .post, "/v1/tasks", body.replacing(":1}", with: ":1.0}").replacing("+1h30m", with: "+2h"),
+                headers: [key: "k"])
+            #expect(again.status == 200 && again.json["id"] == first.json["id"])
+            let other = try await api.ask(
+                .post, "/v1/tasks", body.replacing(":1}", with: ":2}"), headers: [key: "k"])
+            #expect(other.problemCode == "idempotency_key_reused")
+            #expect(other.json["detail"]?.string?.contains("request.n is 1 there and 2 here") == true)
+            let tracked = try await api.ask(
+                .post, "/v1/tasks/adopt", #"{"endpoint":"flux/images","remote_id":"r-1","deadline":"+2h"}"#)
+            #expect(tracked.json["deadline"]?.string == (APIHarness.start + .seconds(7_200)).rfc3339)
+        }
+    }
+
     @Test(arguments: [
         (#"{"endpoint":"flux/images","request":{}"#, 400, "invalid_json"),
         ("", 400, "invalid_json"),
@@ -60,6 +82,9 @@ import VerbatimJSON
         (#"{"endpoint":7,"request":{}}"#, 422, "invalid_field"),
         (#"{"endpoint":"flux/images","request":{},"dedline":1}"#, 422, "unknown_field"),
         (#"{"endpoint":"flux/images","request":{},"deadline":"tomorrow"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"deadline":"2h"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"deadline":"+-2h"}"#, 422, "invalid_field"),
+        (#"{"endpoint":"flux/images","request":{},"deadline":"+0s"}"#, 422, "invalid_field"),
         (#"{"endpoint":"flux/images","request":{},"deadline":"2020-01-01T00:00:00Z"}"#, 422, "invalid_field"),
         (#"{"endpoint":"flux/images","request":{},"not_before":"2026-11-23T10:00:00"}"#, 422, "invalid_field"),
         (#"{"endpoint":"flux/images","request":{},"priority":"high"}"#, 422, "invalid_field"),

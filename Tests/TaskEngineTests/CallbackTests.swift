@@ -11,8 +11,10 @@ import VerbatimJSON
     private static let publicURL = "https://pollux.example"
 
     /// An engine with callbacks on.
-    private func world(limits: EngineLimits = EngineLimits()) async throws -> EngineWorld {
-        try await EngineWorld(limits: limits, callbacksAt: Self.publicURL)
+    private func world(
+        limits: EngineLimits = EngineLimits(), redactor: SecretRedactor = SecretRedactor()
+    ) async throws -> EngineWorld {
+        try await EngineWorld(limits: limits, callbacksAt: Self.publicURL, redactor: redactor)
     }
 
     /// The token in the callback URL of a paid request.
@@ -534,6 +536,21 @@ import VerbatimJSON
             kept["request"] == [
                 "prompt": "a cat", "callback_url": .string(Self.publicURL + "/callbacks/(token)"), "n": 150,
             ])
+    }
+
+    @Test func `a secret that a callback repeats is not kept`() async throws {
+        let world = try await world(redactor: SecretRedactor(["secret-0123456789"]))
+        let (id, token) = try await running(world)
+        let body = #"{"success":false,"task_id":"r-1","error":{"code":"bad","message":"bad token secret-0123456789"}}"#
+        #expect(try await world.service.deliver(Array(body.utf8), to: token))
+        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
+        for _ in 0..<3 {
+            _ = try await world.engine.scheduler.step()
+            world.time.advance(by: .seconds(61))
+        }
+        #expect(try await world.task(id).failure?.message == "bad token (redacted)")
+        let kept = try #require(try await world.sqlite.taskWithPayload(id)?.payload.response)
+        #expect(kept.text.contains("(redacted)") && !kept.text.contains("secret-0123456789"))
     }
 
     @Test func `a token is taken out wherever it stands, and nothing else is touched`() throws {

@@ -100,6 +100,7 @@ import VerbatimJSON
         (["prompt": "line one of it\nline two of it"], ["prompt": "line one of it\\nline two of it"], .possible),
         (["prompt": "100% sure of this one"], ["prompt": "100%25%20sure%20of%20this%20one"], .possible),
         (["prompt": "a rock &rock; of unknown kind"], ["prompt": "something else altogether"], .possible),
+        (["prompt": "my key is sk-0123456789abcdef"], ["prompt": "their key is (redacted)"], .possible),
         // The control echoed Latin letters verbatim; what becomes of others is not known.
         (["prompt": "ein rotes Haus auf dem Berg 山上的红房子"], ["prompt": "a red house on a mountain"], .possible),
         // Another member than the control's.

@@ -41,6 +41,79 @@ import VerbatimJSON
         #expect(error?.existingTask == first.task.task.id)
     }
 
+    @Test(arguments: [
+        (#"{"n":1,"seed":1e2,"x":-0.50}"#, #"{"n":1.0,"seed":100,"x":-5e-1}"#),
+        (#"{"a":[{"b":1,"c":2}]}"#, #"{"a":[{"c":2.0,"b":1}]}"#),
+    ])
+    func `the same key and a body that is equal by value name the same task`(one: String, other: String) async throws {
+        let world = try await EngineWorld()
+        let first = try await world.service.submit(keyed(one))
+        let again = try await world.service.submit(keyed(other))
+        #expect(first.isNew && !again.isNew && first.task.task.id == again.task.task.id)
+    }
+
+    @Test(arguments: [
+        (#"{"seed":12345678901234567890}"#, #"{"seed":12345678901234567891}"#, "request.seed"),
+        (#"{"seed":9007199254740993}"#, #"{"seed":9007199254740992.0}"#, "request.seed"),
+        (#"{"n":1}"#, #"{"n":"1"}"#, "request.n"), (#"{"n":null}"#, "{}", "request.n"),
+        (#"{"x":0.1}"#, #"{"x":0.10000000000000001}"#, "request.x"), (#"{"a":[1,2]}"#, #"{"a":[2,1]}"#, "request.a"),
+    ])
+    func `the same key and a body that differs is a conflict that shows both`(
+        one: String, other: String, field: String
+    ) async throws {
+        let world = try await EngineWorld()
+        let first = try await world.service.submit(keyed(one))
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(keyed(other)) }
+        guard case .keyConflict(_, let existing, let differences) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(existing == first.task.task.id)
+        #expect(differences.map(\.field) == [field])
+        #expect(error?.message.contains("\(field) is ") == true && error?.message.contains(" here") == true)
+    }
+
+    @Test func `a time given as a span does not make a repeated submission another one`() async throws {
+        let world = try await EngineWorld()
+        var submission = keyed("{}")
+        (submission.notBefore, submission.deadline) = (.after(.seconds(60)), .after(.seconds(7_200)))
+        let start = world.time.now()
+        let first = try await world.service.submit(submission)
+        #expect(first.task.task.notBefore == start + .seconds(60))
+        #expect(first.task.task.deadline == start + .seconds(7_200))
+        world.time.advance(by: .seconds(5))
+        let again = try await world.service.submit(submission)
+        #expect(!again.isNew && again.task.task.deadline == start + .seconds(7_200))
+        // A moment is a wish of its own.
+        submission.deadline = .at(start + .seconds(7_201))
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(submission) }
+        #expect(error?.message.contains("deadline is ") == true)
+        #expect(error?.message.contains("not_before") == false)
+    }
+
+    @Test func `a key of an older version, whose fingerprint says less, still names its task`() async throws {
+        let world = try await EngineWorld()
+        // Older versions held the digits as they were written, and a span as the moment that it meant.
+        var task = TrackedTask.task(1, deadline: world.time.now() + .seconds(7_200))
+        task.onUncertain = .hold
+        let old = NewTask(
+            task: task, payload: TaskPayload(request: ["n": .number(try #require(JSONNumber(1.0)))]),
+            idempotencyKey: .init(key: "k", fingerprint: [UInt8](repeating: 7, count: 32)))
+        #expect(try await world.sqlite.insert(old) == .created)
+        var submission = keyed(#"{"n":1.0}"#)
+        submission.deadline = .after(.seconds(7_200))
+        let again = try await world.service.submit(submission)
+        #expect(!again.isNew && again.task.task.id == task.id)
+        submission.priority = 3
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(submission) }
+        #expect(error?.message.contains("priority is 0 there and 3 here") == true)
+    }
+
+    private func keyed(_ request: String) -> Submission {
+        let object = (try? JSONValue(parsing: request))?.object ?? JSONObject()
+        return Submission(endpoint: "image/make", request: object, idempotencyKey: "k")
+    }
+
     @Test func `a label with a zero character is refused instead of cut off`() async throws {
         let world = try await EngineWorld()
         for labels in [["a\u{0}b": "1"], ["a": "1\u{0}2"]] {

@@ -1,6 +1,6 @@
 import Logging
 package import PollingPolicy
-import ProviderCatalog
+package import ProviderCatalog
 package import SQLiteTaskStore
 package import TaskEngine
 package import TaskModel
@@ -25,7 +25,7 @@ package struct EngineWorld: Sendable {
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
-        callbackSecrets: [String: String] = [:]
+        callbackSecrets: [String: String] = [:], redactor: SecretRedactor = SecretRedactor()
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -35,7 +35,7 @@ package struct EngineWorld: Sendable {
         context = try await EngineContext(
             store: store, catalog: try ProviderCatalog(definitions: [("testing.yaml", definition)]),
             transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
-            callbacksAt: publicURL, callbackSecrets: callbackSecrets, time: time,
+            callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         engine = TaskEngine(context)
@@ -56,7 +56,8 @@ package struct EngineWorld: Sendable {
     ) async throws -> TaskID {
         try await service.submit(
             Submission(
-                endpoint: endpoint, request: request, priority: priority, deadline: deadline, onUncertain: onUncertain)
+                endpoint: endpoint, request: request, priority: priority, deadline: deadline.map { .at($0) },
+                onUncertain: onUncertain)
         ).task.task.id
     }
 

@@ -15,8 +15,20 @@ import Testing
         #expect(SignedToken.make(from: "AK:SK:with:colons", lifetime: .seconds(1_800), now: now) == Self.expected)
     }
 
+    @Test(arguments: ["AK:SK", "a-longer-key:SK", "key-with-\"quotes\":SK", "k1:SK", "k12:SK"])
+    func `every token from the same keys begins alike, and no other does`(keys: String) throws {
+        let beginning = try #require(SignedToken.beginning(of: keys))
+        for seconds in [0, 999_999_999, 1_795_000_000] as [Int64] {
+            let now = Timestamp(milliseconds: seconds * 1_000)
+            #expect(SignedToken.make(from: keys, lifetime: .seconds(60), now: now)?.hasPrefix(beginning) == true)
+            #expect(SignedToken.make(from: "x" + keys, lifetime: .seconds(60), now: now)?.hasPrefix(beginning) == false)
+        }
+        #expect(beginning.count > 40)
+    }
+
     @Test(arguments: ["", "AK", ":", "AK:"])
     func `what is no pair of keys signs nothing`(keys: String) {
         #expect(SignedToken.make(from: keys, lifetime: .seconds(1), now: Timestamp(milliseconds: 0)) == nil)
+        #expect(SignedToken.beginning(of: keys) == nil)
     }
 }

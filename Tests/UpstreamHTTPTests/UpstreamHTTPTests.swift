@@ -47,6 +47,16 @@ import UpstreamHTTP
         if case .failure(.interrupted) = result { true } else { false }
     }
 
+    @Test func `a handshake that fails is told by its reason, without the library's sources`() async throws {
+        let server = try await RawServer.start { _ in .replyAndClose("HTTP/1.1 400 X\r\n\r\n") }
+        let result = try await with("https://127.0.0.1:\(server.port)") { await send($0) }
+        guard case .failure(.notSent(let words)) = result else {
+            Issue.record("\(result)")
+            return
+        }
+        #expect(words == "TLS failed: wrong version number")
+    }
+
     // MARK: What arrives
 
     @Test func `a request arrives once, with body, token and headers, and its reply comes back`() async throws {

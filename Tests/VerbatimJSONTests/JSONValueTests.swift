@@ -50,4 +50,41 @@ import VerbatimJSON
         #expect(JSONValue.array(Array(repeating: 123_456_789, count: most / 8)).isLong)
         #expect(!JSONValue.null.isLong)
     }
+
+    @Test(arguments: [
+        ("1", ["1.0", "1e0", "10e-1", "0.1E1", "1.000"]), ("0", ["-0", "0.00", "0e5", "-0.0e-3"]),
+        ("100", ["1e2", "1.00e+2", "100.0"]), ("-0.05", ["-5e-2", "-0.050", "-0.5E-1"]),
+        ("12345678901234567890", ["1234567890123456789e1", "12345678901234567890.0"]),
+        ("1e400", ["10e399", "1E+400"]),
+    ])
+    func `a number has one canonical spelling`(digits: String, others: [String]) throws {
+        let canonical = try #require(JSONValue(parsing: digits).number).canonicalDigits
+        for other in others {
+            #expect(try #require(JSONValue(parsing: other).number).canonicalDigits == canonical, "\(other)")
+        }
+        // It is a number again, and its own canonical spelling.
+        #expect(try #require(JSONValue(parsing: canonical).number).canonicalDigits == canonical)
+    }
+
+    @Test(arguments: [
+        ("12345678901234567890", "12345678901234567891"), ("9007199254740993", "9007199254740992.0"),
+        ("1e400", "1e401"),
+        ("0.1", "0.10000000000000001"), ("1", "-1"), ("10", "1"),
+        ("1e99999999999999999999", "2e99999999999999999999"),
+    ])
+    func `two numbers never share one`(one: String, other: String) throws {
+        #expect(try JSONValue(parsing: one).canonical != JSONValue(parsing: other).canonical)
+    }
+
+    @Test func `documents that are equal by value have one canonical form`() throws {
+        let one = try JSONValue(parsing: #"{"b":[1.0,{"y":null,"x":2e1}],"a":"1.0"}"#)
+        #expect(one.canonical.text == #"{"a":"1.0","b":[1,{"x":20,"y":null}]}"#)
+        #expect(try JSONValue(parsing: #"{"b":[1,{"x":20}],"a":"1.0"}"#).canonical != one.canonical)
+    }
+
+    @Test func `a byte order mark is skipped at the beginning alone`() {
+        #expect(Array([0xef, 0xbb, 0xbf, 0x61, 0xef, 0xbb, 0xbf].withoutByteOrderMark) == [0x61, 0xef, 0xbb, 0xbf])
+        #expect(Array([0xef, 0xbb].withoutByteOrderMark) == [0xef, 0xbb])
+        #expect([UInt8]().withoutByteOrderMark.isEmpty)
+    }
 }

@@ -13,8 +13,8 @@ import FoundationEssentials
 final class InstanceLock: Sendable {
     private let descriptor: Int32
 
-    /// Takes the lock, or says who has it.
-    init(path: String, of what: String) throws(DaemonError) {
+    /// Takes the lock, or says who has it. `socket` is noted for clients that look for the daemon of a state directory.
+    init(path: String, of what: String, socket: String? = nil) throws(DaemonError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw .noPlace("The lock \(path) cannot be made: \(String(cString: strerror(errno))).")
@@ -27,17 +27,17 @@ final class InstanceLock: Sendable {
             )
         }
         self.descriptor = descriptor
-        // For people and for the message above; the lock itself does not need it.
-        let text = Array("\(getpid())\n".utf8)
+        // For people, for clients, and for the message above; the lock itself does not need it.
+        let text = Array(LockNote(pid: getpid(), socket: socket).text.utf8)
         if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
     }
 
     deinit { close(descriptor) }
 
     private static func holder(of descriptor: Int32) -> Int32? {
-        var bytes = [UInt8](repeating: 0, count: 32)
+        var bytes = [UInt8](repeating: 0, count: 4_096)
         let count = pread(descriptor, &bytes, bytes.count, 0)
         guard count > 0 else { return nil }
-        return Int32(String(decoding: bytes[..<count], as: UTF8.self).filter(\.isNumber))
+        return LockNote(String(decoding: bytes[..<count], as: UTF8.self))?.pid
     }
 }

@@ -1,21 +1,17 @@
 import FoundationEssentials
 package import Logging
 import TaskModel
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
-/// Writes one plain line per message to standard error: time, level, text.
+/// PlainLogHandler writes one plain line per message: time, level, text.
 package struct PlainLogHandler: LogHandler {
     package var logLevel: Logger.Level
     package var metadata: Logger.Metadata = [:]
 
-    package init(level: Logger.Level) {
+    private let queue: LogQueue
+
+    package init(level: Logger.Level, to queue: LogQueue) {
         logLevel = level
+        self.queue = queue
     }
 
     package subscript(metadataKey key: String) -> Logger.MetadataValue? {
@@ -33,8 +29,6 @@ package struct PlainLogHandler: LogHandler {
                 scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? " " : Character(scalar)
             })
         let time = Timestamp(Date()).rfc3339
-        let bytes = Array("\(time) \(event.level.rawValue.uppercased()) \(text)\n".utf8)
-        // One write per line, so that lines of several threads do not mix.
-        _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        queue.put(Array("\(time) \(event.level.rawValue.uppercased()) \(text)\n".utf8))
     }
 }

@@ -16,9 +16,9 @@ enum PrivateDirectory {
     /// One that others may read is closed to them if it is ours alone, which `isOurs` says; a home directory with a
     /// socket in it is left as it is.
     static func prepare(
-        _ path: String, for what: String, isOurs: ([String]) -> Bool, logger: Logger
+        _ path: String, for what: String, hint: String = "", isOurs: ([String]) -> Bool, logger: Logger
     ) throws(DaemonError) {
-        if !FileManager.default.fileExists(atPath: path) { try make(path, for: what) }
+        if !FileManager.default.fileExists(atPath: path) { try make(path, for: what, hint: hint) }
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: resolved(path)),
             attributes[.type] as? FileAttributeType == .typeDirectory,
             let mode = attributes[.posixPermissions] as? Int, let owner = attributes[.ownerAccountID] as? Int
@@ -32,20 +32,24 @@ enum PrivateDirectory {
         }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         guard mode & 0o077 != 0, isOurs(names) else { return }
-        do {
-            try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: resolved(path))
-        } catch {
-            throw .noPlace("\(path) could not be closed to others: \(reason(error)).")
+        guard chmod(path, 0o700) == 0 else {
+            throw .noPlace("\(path) could not be closed to others: \(reason()).")
         }
         logger.notice("Others could read \(path); it is closed to them now.")
     }
 
-    private static func make(_ path: String, for what: String) throws(DaemonError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .noPlace("The directory \(path) for the \(what) cannot be made: \(reason(error)).")
+    /// With all its parents, as `mkdir -p` does it; the system's own words say why it cannot be made.
+    private static func make(_ path: String, for what: String, hint: String) throws(DaemonError) {
+        var made = ""
+        for name in path.split(separator: "/") {
+            made += "/" + name
+            guard mkdir(made, 0o700) != 0, errno != EEXIST, errno != EISDIR else { continue }
+            // One that is there need not be writable, and some systems say that first.
+            let reason = reason()
+            guard !FileManager.default.fileExists(atPath: made) else { continue }
+            throw .noPlace(
+                "The directory \(path) for the \(what) cannot be made: \(made): \(reason).\(hint.isEmpty ? "" : " " + hint)"
+            )
         }
     }
 
@@ -53,7 +57,6 @@ enum PrivateDirectory {
         URL(filePath: path).resolvingSymlinksInPath().path()
     }
 
-    private static func reason(_ error: any Error) -> String {
-        (error as? CocoaError).map { "\($0.code)" } ?? "\(error)"
-    }
+    /// The system's words for what just failed.
+    private static func reason() -> String { String(cString: strerror(errno)) }
 }

@@ -12,8 +12,10 @@ package struct DaemonSettings: Sendable {
     package var baseURL: String?
     /// What the settings file says of providers by their names.
     package var providers: [String: ProviderSettings] = [:]
-    /// Where a person's own definitions are.
-    package var providersDirectory = ""
+    /// Where a person's own definitions are; nil where no home directory is known.
+    package var providersDirectory: String?
+    /// Whether the state directory is below a home directory that HOME does not name.
+    package var isStateBelowUnsetHome = false
     package var minGap: Duration = .seconds(1)
     package var maxGap: Duration = .seconds(60)
     /// Nil leaves it to the provider's profile.

@@ -25,8 +25,8 @@ struct Setting: Sendable {
         },
         Setting("xhuoapi.base_url", "XHUOAPI_BASE_URL", rule: "a URL as in https://api.xhuoapi.ai/v1") {
             text, settings in
-            guard let url = baseURL(text) else { return false }
-            settings.baseURL = url
+            guard let address = HTTPAddress(text) else { return false }
+            settings.baseURL = address.text
             return true
         },
         seconds("polling.min_gap_seconds", "POLLUX_POLLING_MIN_GAP_SECONDS", 0.01...3_600, \.minGap),
@@ -58,8 +58,8 @@ struct Setting: Sendable {
         Setting(
             "callbacks.public_url", "POLLUX_CALLBACKS_PUBLIC_URL", rule: "a URL as in https://pollux.example.org"
         ) { text, settings in
-            guard let url = baseURL(text) else { return false }
-            settings.callbacks.publicURL = url
+            guard let address = HTTPAddress(text) else { return false }
+            settings.callbacks.publicURL = address.text
             return true
         },
         path("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", \.callbacks.certificateFile),
@@ -114,13 +114,13 @@ struct Setting: Sendable {
         }
     }
 
-    /// A base URL without its trailing slash; nil for what is none.
-    static func baseURL(_ text: String) -> String? {
-        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, ["http", "https"].contains(parts[0].lowercased()),
-            let host = parts[1].split(separator: "/", omittingEmptySubsequences: false).first, !host.isEmpty,
-            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), !text.contains("?"), !text.contains("#")
-        else { return nil }
-        return String(text.reversed().drop { $0 == "/" }.reversed())
+    /// Why a value is refused, for whoever wrote it at that place; a URL with a password in it is not repeated.
+    static func refusal(of value: String, for name: String, from place: String, rule: String) -> DaemonError {
+        guard HTTPAddress.mayHoldPassword(value), rule.hasPrefix("a URL") else {
+            return .badSetting("\(place) says \(name) is \"\(value)\", but it must be \(rule).")
+        }
+        return .badSetting(
+            "\(place) sets \(name) to an address with an @, as in https://user:password@host. Addresses are shown and logged, so they hold no user and no password: leave them out. What a provider asks for goes into its token variable."
+        )
     }
 }

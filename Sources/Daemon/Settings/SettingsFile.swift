@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Yams
 
 /// What `pollux.yaml` says, each entry with the place where it stands.
@@ -18,19 +17,42 @@ struct SettingsFile {
 
     /// Reads the file; a key that nobody knows is refused with the nearest known one.
     init(path: String) throws(DaemonError) {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw .badSetting("The settings file \(path) cannot be read. Does it exist, and may you read it?")
-        }
-        let node: Node?
-        do {
-            node = try Yams.compose(yaml: String(decoding: data, as: UTF8.self))
-        } catch {
-            throw .badSetting("The settings file \(path) is not YAML: \(error)")
-        }
+        let node = try Self.node(of: path)
         var entries: [Entry] = []
         // An empty file, or one of comments only, sets nothing.
         if let node, node.null == nil { try Self.gather(node, prefix: "", path: path, into: &entries) }
         self.entries = entries
+    }
+
+    /// Where the file says that the daemon is: `state_directory` and `socket`. A client needs no more of it, and is not
+    /// stopped by what else is wrong.
+    static func places(in path: String) throws(DaemonError) -> [Entry] {
+        let mapping = try node(of: path)?.mapping
+        return ["state_directory", "socket"].compactMap { name in
+            mapping?[name]?.scalar.map { Entry(name: name, value: $0.string, place: path) }
+        }
+    }
+
+    private static func node(of path: String) throws(DaemonError) -> Node? {
+        guard let yaml = TextFile.text(of: path) else {
+            throw .badSetting("The settings file \(path) cannot be read. Does it exist, and may you read it?")
+        }
+        do {
+            return try Yams.compose(yaml: yaml)
+        } catch {
+            throw .badSetting("The settings file \(path) is not YAML\(words(for: error))")
+        }
+    }
+
+    private static func words(for error: any Error) -> String {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            ": line \(mark.line): \(problem)."
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            ": line \(context.mark.line): \(duplicates.sorted().joined(separator: ", ")) is given twice in one place."
+        default: "."
+        }
     }
 
     private static func gather(

@@ -8,22 +8,22 @@ package enum SettingsLoader {
     package static func load(
         flags: DaemonFlags, environment: [String: String]
     ) throws(DaemonError) -> DaemonSettings {
-        let environment = environment.filter { !$0.value.isEmpty }
+        let environment = environment.withoutBlanks
         let places = StandardPlaces(environment: environment)
-        var settings = DaemonSettings(stateDirectory: places.stateDirectory, socketPath: "")
+        var settings = DaemonSettings(stateDirectory: places.stateDirectory ?? "", socketPath: "")
         var tokenFile: String?
-        if let file = try settingsFile(flags: flags, environment: environment, places: places) {
-            for entry in file.entries {
+        let file = fileToRead(flags: flags, environment: environment, places: places)
+        if let file {
+            for entry in try SettingsFile(path: file).entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
                 } else if let (provider, key) = SettingsFile.providerKey(entry.name) {
                     var own = settings.providers[provider] ?? ProviderSettings(place: entry.place)
                     if key == "base_url" {
-                        guard let url = Setting.baseURL(entry.value) else {
-                            throw .badSetting(
-                                "\(entry.place) says \(entry.name) is \"\(entry.value)\", but it must be a URL.")
+                        guard let address = HTTPAddress(entry.value) else {
+                            throw Setting.refusal(of: entry.value, for: entry.name, from: entry.place, rule: "a URL")
                         }
-                        own.baseURL = url
+                        own.baseURL = address.text
                     } else {
                         own.tokenFile = places.absolute(entry.value)
                     }
@@ -44,47 +44,48 @@ package enum SettingsLoader {
             guard let value, let setting = Setting.all.first(where: { $0.name == name }) else { continue }
             try set(setting, to: value, from: flag, in: &settings)
         }
+        guard !settings.stateDirectory.isEmpty else {
+            throw .noHome(for: "state directory", instead: "--state-dir or POLLUX_STATE_DIR")
+        }
+        settings.isStateBelowUnsetHome = places.lacksHome && settings.stateDirectory == places.stateDirectory
         settings.stateDirectory = places.absolute(settings.stateDirectory)
         if settings.socketPath.isEmpty {
-            settings.socketPath = places.runtimeSocket ?? settings.stateDirectory + "/pollux.sock"
+            if let problem = places.runtimeProblem { settings.warnings.append(problem) }
+            settings.socketPath = usualSocket(places, state: settings.stateDirectory) ?? ""
         }
         settings.socketPath = places.absolute(settings.socketPath)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
-        let file = flags.settingsFile ?? environment["POLLUX_CONFIG"] ?? places.settingsFile
-        settings.providersDirectory =
-            places.absolute(file).split(separator: "/", omittingEmptySubsequences: false)
-            .dropLast().joined(separator: "/") + "/providers"
+        // Beside the settings file, even where there is none.
+        settings.providersDirectory = (file ?? places.settingsFile).map { file in
+            file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+                + "/providers"
+        }
         let namedFile = environment["XHUOAPI_TOKEN_FILE"] ?? tokenFile
         settings.token = try TokenSource(environment: environment, file: namedFile.map(places.absolute)).read(&settings)
         try check(&settings, environment: environment)
         return settings
     }
 
-    private static func settingsFile(
+    /// The settings file, from the root: one that was named must be there, the one in the usual place need not.
+    static func fileToRead(
         flags: DaemonFlags, environment: [String: String], places: StandardPlaces
-    ) throws(DaemonError) -> SettingsFile? {
-        // A file that was named must be there; the one in the usual place need not.
-        if let named = flags.settingsFile ?? environment["POLLUX_CONFIG"] {
-            return try SettingsFile(path: places.absolute(named))
-        }
-        guard FileManager.default.fileExists(atPath: places.settingsFile) else { return nil }
-        return try SettingsFile(path: places.settingsFile)
+    ) -> String? {
+        if let named = flags.settingsFile ?? environment["POLLUX_CONFIG"] { return places.absolute(named) }
+        return places.settingsFile.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+    }
+
+    /// Where the socket is if nothing names its place.
+    static func usualSocket(_ places: StandardPlaces, state: String?) -> String? {
+        places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
     }
 
     private static func set(
         _ setting: Setting, to value: String, from place: String, in settings: inout DaemonSettings
     ) throws(DaemonError) {
         guard setting.apply(value, &settings) else {
-            throw .badSetting("\(place) says \(setting.name) is \"\(value)\", but it must be \(setting.rule).")
+            throw Setting.refusal(of: value, for: setting.name, from: place, rule: setting.rule)
         }
-    }
-
-    /// Whether a URL without encryption stays on this machine: its whole host says so, not just how it begins.
-    private static func isLocal(_ url: String) -> Bool {
-        let authority = url.dropFirst("http://".count).prefix { $0 != "/" }.lowercased()
-        guard !authority.contains("@") else { return false }
-        return ["127.0.0.1", "localhost", "[::1]"].contains { authority == $0 || authority.hasPrefix($0 + ":") }
     }
 
     /// Half of what callbacks need is a mistake that would go unnoticed: polling does the work either way.
@@ -121,7 +122,9 @@ package enum SettingsLoader {
                 "The socket's path has \(settings.socketPath.utf8.count) bytes, but the system allows 107: \(settings.socketPath). Choose a shorter one with --socket or POLLUX_SOCKET."
             )
         }
-        if let url = settings.baseURL, settings.token != nil, url.lowercased().hasPrefix("http://"), !isLocal(url) {
+        if let url = settings.baseURL, settings.token != nil, let address = HTTPAddress(url), address.scheme == "http",
+            !address.isLocal
+        {
             settings.warnings.append("The token goes to \(url) without encryption. Use https.")
         }
         let known = Setting.all.map(\.variable) + ["POLLUX_CONFIG"]

@@ -1,28 +1,81 @@
 import FoundationEssentials
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
-/// Where things are by the XDG base directory specification, version 0.8.
+/// StandardPlaces says where things are by the XDG base directory specification, version 0.8.
+///
+/// The daemon and its clients take their places from here, so that they agree.
 struct StandardPlaces {
-    let stateDirectory: String
-    let settingsFile: String
-    /// In the runtime directory, where there is one.
+    /// Nil where no home directory is known.
+    let stateDirectory: String?
+    /// Nil where no home directory is known.
+    let settingsFile: String?
+    /// In the runtime directory, where there is one that is ours.
     let runtimeSocket: String?
-    private let home: String
+    /// Why a runtime directory that was named is not used; a whole sentence.
+    let runtimeProblem: String?
+    /// Whether HOME is missing, so that the user database told the home directory, or nothing did.
+    let lacksHome: Bool
+    private let home: String?
 
-    init(environment: [String: String]) {
-        home = environment["HOME"] ?? "/"
-        // The specification wants relative paths ignored.
+    /// `userHome` is the home directory that the user database tells.
+    init(environment: [String: String], userHome: String? = Self.homeInUserDatabase()) {
+        // The specification wants relative paths ignored; HOME is no different.
         func directory(_ name: String) -> String? { environment[name].flatMap { $0.hasPrefix("/") ? $0 : nil } }
-        stateDirectory = (directory("XDG_STATE_HOME") ?? home + "/.local/state") + "/pollux"
-        settingsFile = (directory("XDG_CONFIG_HOME") ?? home + "/.config") + "/pollux/pollux.yaml"
-        runtimeSocket = directory("XDG_RUNTIME_DIR").map { $0 + "/pollux/pollux.sock" }
+        let home = directory("HOME") ?? userHome.flatMap { $0.hasPrefix("/") ? $0 : nil }
+        self.home = home
+        lacksHome = directory("HOME") == nil
+        stateDirectory = (directory("XDG_STATE_HOME") ?? home.map { $0 + "/.local/state" }).map { $0 + "/pollux" }
+        settingsFile = (directory("XDG_CONFIG_HOME") ?? home.map { $0 + "/.config" }).map { $0 + "/pollux/pollux.yaml" }
+        let runtime = directory("XDG_RUNTIME_DIR")
+        let problem = runtime.flatMap(Self.problem(withRuntime:))
+        runtimeSocket = problem == nil ? runtime.map { $0 + "/pollux/pollux.sock" } : nil
+        runtimeProblem = problem
     }
 
     /// The path from the root, with `~` for the home directory, no slash at its end.
     func absolute(_ path: String) -> String {
         var path = path
-        if path == "~" || path.hasPrefix("~/") { path = home + path.dropFirst() }
+        if let home, path == "~" || path.hasPrefix("~/") { path = home + path.dropFirst() }
         if !path.hasPrefix("/") { path = FileManager.default.currentDirectoryPath + "/" + path }
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         return path
+    }
+
+    /// The variable outlives its session (su, tmux, a container), and the specification wants the directory owned by its
+    /// user.
+    private static func problem(withRuntime path: String) -> String? {
+        var facts = stat()
+        let reason: String? =
+            if stat(path, &facts) != 0 {
+                errno == ENOENT ? "does not exist" : "cannot be used (\(String(cString: strerror(errno))))"
+            } else if facts.st_mode & S_IFMT != S_IFDIR {
+                "is no directory"
+            } else if facts.st_uid != geteuid() {
+                "belongs to another user"
+            } else {
+                nil
+            }
+        return reason.map {
+            "XDG_RUNTIME_DIR is \(path), which \($0), so the socket is in the state directory. --socket or POLLUX_SOCKET name another place."
+        }
+    }
+
+    private static func homeInUserDatabase() -> String? {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        // The largest entry that glibc's own tools expect.
+        var texts = [CChar](repeating: 0, count: 1 << 14)
+        return texts.withUnsafeMutableBufferPointer { texts in
+            guard let start = texts.baseAddress, getpwuid_r(geteuid(), &entry, start, texts.count, &found) == 0,
+                found != nil, let directory = entry.pw_dir
+            else { return nil }
+            return String(cString: directory)
+        }
     }
 }

@@ -11,14 +11,14 @@ struct TokenSource {
     func read(_ settings: inout DaemonSettings) throws(DaemonError) -> String? {
         if let token = environment[variable] { return try checked(token, from: variable) }
         guard let path = file else { return nil }
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let text = TextFile.text(of: path) else {
             throw .badSetting("The token file \(path) cannot be read. Does it exist, and may you read it?")
         }
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         if let mode = attributes?[.posixPermissions] as? Int, mode & 0o077 != 0 {
             settings.warnings.append("Others may read the token file \(path). `chmod 600` it.")
         }
-        return try checked(String(decoding: data, as: UTF8.self), from: "The token file \(path)")
+        return try checked(text, from: "The token file \(path)")
     }
 
     private func checked(_ text: String, from place: String) throws(DaemonError) -> String? {

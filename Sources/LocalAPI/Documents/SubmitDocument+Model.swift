@@ -15,19 +15,24 @@ extension Submission {
         self.init(
             endpoint: document.endpoint, request: document.request.object ?? JSONObject(),
             idempotencyKey: document.idempotencyKey ?? headerKey, labels: document.labels,
-            priority: document.priority ?? 0, notBefore: try Timestamp(document.notBefore, of: "not_before"),
-            deadline: try Timestamp(document.deadline, of: "deadline"),
+            priority: document.priority ?? 0, notBefore: try StatedTime(document.notBefore, of: "not_before"),
+            deadline: try StatedTime(document.deadline, of: "deadline"),
             onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
     }
 }
 
-extension Timestamp {
+extension StatedTime {
     /// A time that a client gave in a field.
     init?(_ text: String?, of field: String) throws(ContractError) {
         guard let text else { return nil }
-        guard let time = Timestamp(rfc3339: text) else {
-            throw .invalidValue(field: field, rule: "must be a time in RFC 3339, as in 2026-11-23T14:05:09Z")
+        if let span = TimeSpan.fromNow(text) {
+            self = .after(span)
+            return
         }
-        self = time
+        guard let time = Timestamp(rfc3339: text) else {
+            throw .invalidValue(
+                field: field, rule: "must be a time in RFC 3339, as in 2026-11-23T14:05:09Z, or a span, as in +2h")
+        }
+        self = .at(time)
     }
 }

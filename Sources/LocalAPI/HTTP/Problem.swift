@@ -36,7 +36,7 @@ struct Problem: Error {
         case .invalidField(let field, _):
             members.append(("fields", [.string(field)]))
         case .keyConflict(_, _, let differences):
-            members.append(("fields", .array(differences.map { .string($0) })))
+            members.append(("fields", .array(differences.map { .string($0.field) })))
         case .taskNotFound, .refused, .store:
             break
         }

@@ -9,7 +9,7 @@ package struct AdoptDocument: Sendable, Hashable {
     package var labels: [String: String]
     /// −1000 to 1000; higher goes first; none means 0.
     package var priority: Int?
-    /// RFC 3339; whoever reads the document validates it.
+    /// RFC 3339, or a span such as `+2h`; the reader of the document validates it.
     package var deadline: String?
 
     package init(

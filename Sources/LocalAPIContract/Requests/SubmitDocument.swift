@@ -11,9 +11,9 @@ package struct SubmitDocument: Sendable, Hashable {
     package var labels: [String: String]
     /// −1000 to 1000; higher goes first; none means 0.
     package var priority: Int?
-    /// RFC 3339; whoever reads the document validates it.
+    /// RFC 3339, or a span such as `+2h`; the reader of the document validates it.
     package var notBefore: String?
-    /// RFC 3339; whoever reads the document validates it.
+    /// RFC 3339, or a span such as `+2h`; the reader of the document validates it.
     package var deadline: String?
     /// One of ``EnvelopeRules/uncertainPolicies``; none means the daemon's setting.
     package var onUncertain: String?

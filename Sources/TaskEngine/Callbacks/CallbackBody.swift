@@ -34,8 +34,9 @@ package struct CallbackBody: Sendable {
     /// The document that it is, or why it is none, in words that go on after "it".
     ///
     /// JSON, whatever it calls itself, as a form is what many tools call a body if nobody says otherwise; else a form.
-    func document(contentType: String?) -> Result<JSONValue, Unreadable> {
+    func document(contentType: String?, without secrets: SecretRedactor) -> Result<JSONValue, Unreadable> {
         if let problem { return .failure(Unreadable(problem: problem)) }
+        let content = secrets.redacted(body: content)
         if content.isEmpty { return .failure(Unreadable(problem: "is empty")) }
         do throws(JSONSyntaxError) {
             return .success(try JSONValue(parsing: content, limits: .lenient))

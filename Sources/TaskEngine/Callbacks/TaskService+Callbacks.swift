@@ -33,7 +33,7 @@ extension TaskService {
         }
         callbacks.delivered()
         guard owner.deliveries < CallbackDelivery.mostPerAttempt else { return .taken }
-        let document = body.document(contentType: headers["content-type"])
+        let document = body.document(contentType: headers["content-type"], without: context.redactor)
         let read = delivery(of: document, for: owner)
         // The id it names is where to ask; what it says of the task is not believed.
         let delivery =

@@ -1,4 +1,5 @@
 import Foundation
+import ProviderCatalog
 
 /// A text that a program sent, reduced to what survives the ways in which providers rewrite prompts.
 ///
@@ -12,7 +13,8 @@ struct PromptText: Sendable, Hashable {
 
     /// Each way to read the text, in letters and digits alone.
     private let readings: Set<String>
-    /// Whether the text holds an entity that is not known here, so that its letters are not certain.
+    /// Whether the text holds an entity that is not known here, or a secret was taken out of it, so that its letters are not
+    /// certain.
     private let isAmbiguous: Bool
     /// The scripts of its letters.
     let scripts: Set<Script>
@@ -20,7 +22,7 @@ struct PromptText: Sendable, Hashable {
     init(_ text: String) {
         let unescaped = TextEscapes.decodingBackslashes(text)
         let entities = [text, unescaped].map(TextEscapes.decodingEntities)
-        isAmbiguous = entities.contains { $0 == nil }
+        isAmbiguous = entities.contains { $0 == nil } || text.contains(SecretRedactor.mark)
         let candidates = [text, unescaped] + entities.compactMap(\.self)
         readings = Set((candidates + candidates.compactMap(\.removingPercentEncoding)).map(Self.reduce))
         scripts = Script.scripts(of: text)

@@ -1,7 +1,4 @@
-import Crypto
-import FoundationEssentials
 package import TaskModel
-import TaskStore
 package import VerbatimJSON
 
 /// What a program asks for, with every field already of the right type.
@@ -11,13 +8,14 @@ package struct Submission: Sendable {
     package var idempotencyKey: String?
     package var labels: [String: String]
     package var priority: Int
-    package var notBefore: Timestamp?
-    package var deadline: Timestamp?
+    package var notBefore: StatedTime?
+    package var deadline: StatedTime?
     package var onUncertain: UncertainPolicy?
 
     package init(
         endpoint: String, request: JSONObject, idempotencyKey: String? = nil, labels: [String: String] = [:],
-        priority: Int = 0, notBefore: Timestamp? = nil, deadline: Timestamp? = nil, onUncertain: UncertainPolicy? = nil
+        priority: Int = 0, notBefore: StatedTime? = nil, deadline: StatedTime? = nil,
+        onUncertain: UncertainPolicy? = nil
     ) {
         self.endpoint = endpoint
         self.request = request
@@ -30,42 +28,20 @@ package struct Submission: Sendable {
     }
 }
 
-extension Submission {
-    /// SHA-256 of everything but the key, whatever the order of its members: what makes two submissions the same.
-    var fingerprint: [UInt8] {
-        var parts = JSONObject([("endpoint", .string(endpoint)), ("request", .object(request))])
-        parts["labels"] = .object(JSONObject(labels.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }))
-        parts["priority"] = .number(JSONNumber(priority))
-        parts["not_before"] = notBefore.map { .number(JSONNumber($0.milliseconds)) }
-        parts["deadline"] = deadline.map { .number(JSONNumber($0.milliseconds)) }
-        parts["on_uncertain"] = onUncertain.map { .string($0.rawValue) }
-        return Array(SHA256.hash(data: JSONValue.object(parts).sortedByName.utf8))
-    }
+/// StatedTime is a time as a program gave it.
+package enum StatedTime: Sendable, Hashable {
+    case at(Timestamp)
+    /// A span from the moment at which the task is stored.
+    case after(Duration)
 
-    /// The names of what differs from a task that was submitted before, for a message.
-    func differences(from stored: StoredTask) -> [String] {
-        var names: [String] = []
-        if stored.task.endpoint.text != endpoint { names.append("endpoint") }
-        let before = stored.payload.request.object ?? JSONObject()
-        let members = Set(before.names).union(request.names).sorted()
-        names += members.filter { before[$0] != request[$0] }.map { "request.\($0)" }
-        if stored.task.labels != labels { names.append("labels") }
-        if stored.task.priority != priority { names.append("priority") }
-        if stored.task.notBefore != notBefore { names.append("not_before") }
-        if stored.task.deadline != deadline { names.append("deadline") }
-        if let onUncertain, stored.task.onUncertain != onUncertain { names.append("on_uncertain") }
-        return names.isEmpty ? ["another field"] : names
-    }
-}
-
-extension JSONValue {
-    /// The same document with the members of every object in order of their names.
-    fileprivate var sortedByName: JSONValue {
+    /// The point in time that it means for a task that is stored now.
+    package func resolved(at now: Timestamp) -> Timestamp {
         switch self {
-        case .null, .bool, .number, .string: self
-        case .array(let elements): .array(elements.map(\.sortedByName))
-        case .object(let object):
-            .object(JSONObject(object.members.sorted { $0.name < $1.name }.map { ($0.name, $0.value.sortedByName) }))
+        case .at(let time): time
+        case .after(let span): now + span
         }
     }
+
+    /// Nil for a span, which means another moment each time.
+    var moment: Timestamp? { if case .at(let time) = self { time } else { nil } }
 }

@@ -75,7 +75,8 @@ package struct TaskService: Sendable {
         var task = TrackedTask(
             id: newID(at: now), endpoint: profile.name, createdAt: now,
             onUncertain: submission.onUncertain ?? context.defaultOnUncertain, labels: submission.labels,
-            priority: submission.priority, notBefore: submission.notBefore, deadline: submission.deadline
+            priority: submission.priority, notBefore: submission.notBefore?.resolved(at: now),
+            deadline: submission.deadline?.resolved(at: now)
         )
         .naming(model: submission.request["model"]?.string)
         task.hasOwnCallback = profile.hasOwnCallback(in: submission.request)
@@ -93,14 +94,15 @@ package struct TaskService: Sendable {
             if new.task.deadline != nil { context.wakes.deadlines.nudge() }
             return (new.stored, true)
         case .tooLate:
-            throw .invalidField("deadline", problem: "\(submission.deadline?.rfc3339 ?? "") has already passed")
+            throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
         case .keyInUse(let existing, sameBody: true):
             return (try await self.task(existing.text), false)
         case .keyInUse(let existing, sameBody: false):
             let stored = try await self.task(existing.text)
+            let differences = submission.differences(from: stored)
+            guard !differences.isEmpty else { return (stored, false) }
             throw .keyConflict(
-                key: submission.idempotencyKey ?? "", existing: existing,
-                differences: submission.differences(from: stored))
+                key: submission.idempotencyKey ?? "", existing: existing, differences: differences)
         case .remoteIDInUse(let owner):
             throw .store(.remoteIDInUse(by: owner))
         }

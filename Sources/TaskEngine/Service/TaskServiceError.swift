@@ -14,7 +14,7 @@ package enum TaskServiceError: UserFacingError {
     /// A field has a value that makes no sense.
     case invalidField(String, problem: String)
     /// The key names a task that was submitted with another body.
-    case keyConflict(key: String, existing: TaskID, differences: [String])
+    case keyConflict(key: String, existing: TaskID, differences: [SubmissionDifference])
     /// The state does not allow it.
     case refused(LifecycleRefusal, TrackedTask)
     /// The store could not do as told.
@@ -86,11 +86,21 @@ package enum TaskServiceError: UserFacingError {
         case .invalidField(let field, let problem):
             "\(field): \(problem)"
         case .keyConflict(let key, let existing, let differences):
-            "The idempotency key \"\(key)\" already names task \(existing), which was submitted differently (\(differences.joined(separator: ", "))). Use a new key for a new task."
+            """
+            The idempotency key "\(key)" already names task \(existing), which was submitted differently: \
+            \(Self.words(differences)). Nothing was stored. Use a new key for a new task, or repeat the first one \
+            unchanged to get task \(existing).
+            """
         case .refused(let refusal, let task):
             "\(refusal.message) Task \(task.id) is \(task.state)."
         case .store(let error):
             error.message
         }
+    }
+
+    private static func words(_ differences: [SubmissionDifference]) -> String {
+        let most = 5
+        let rest = differences.count > most ? "; and \(differences.count - most) more" : ""
+        return differences.prefix(most).map(\.words).joined(separator: "; ") + rest
     }
 }

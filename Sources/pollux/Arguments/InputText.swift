@@ -25,6 +25,8 @@ enum InputText {
 
     private static func read(_ path: String) throws -> [UInt8] {
         var reader = try LineReader(path: path)
-        return reader.rest()
+        let bytes = reader.rest()
+        try reader.checkEnd()
+        return bytes
     }
 }

@@ -1,20 +1,36 @@
-/// Where the daemon's socket is: the option, else the environment, else the place that the XDG directories give.
+import Daemon
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// SocketLocation is where the daemon's socket is, by the rules by which the daemon chooses it.
 struct SocketLocation {
     let path: String
 
-    init(option: String?, environment: [String: String]) {
-        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    init(option: String?, environment: [String: String]) throws {
+        path = try SocketFinder.path(option: option, environment: environment, answers: Self.answers)
+    }
 
-        if let path = option ?? value("POLLUX_SOCKET") {
-            self.path = path
-        } else if let runtime = value("XDG_RUNTIME_DIR") {
-            path = runtime + "/pollux/pollux.sock"
-        } else if let state = value("POLLUX_STATE_DIR") {
-            path = state + "/pollux.sock"
-        } else if let state = value("XDG_STATE_HOME") {
-            path = state + "/pollux/pollux.sock"
-        } else {
-            path = (value("HOME") ?? "") + "/.local/state/pollux/pollux.sock"
+    /// Whether a socket there takes connections.
+    static func answers(_ path: String) -> Bool {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        #if canImport(Glibc)
+            let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        #else
+            let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
+        #endif
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
         }
     }
 }

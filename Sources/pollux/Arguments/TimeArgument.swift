@@ -1,34 +1,33 @@
 import ArgumentParser
 import FoundationEssentials
+import LocalAPIContract
 
-/// A point in time as people write it: RFC 3339, or a span from now.
+/// TimeArgument is a point in time on the command line: RFC 3339, or a span from now.
 enum TimeArgument: Equatable {
-    /// RFC 3339, for the daemon to read.
-    case absolute(String)
-    /// `+2h`.
-    case fromNow(Duration)
+    /// RFC 3339, or `+2h` for a time to come: the daemon reads both. It counts a span from when it stores the task, and a
+    /// command that is repeated with its key stays the same.
+    case forDaemon(String)
     /// `2h` where the past is meant.
     case ago(Duration)
 
     /// For what is to come: RFC 3339 or `+2h`.
     static func future(_ text: String) throws -> TimeArgument {
-        if text.first == "+", let span = SpanArgument.read(text.dropFirst()) { return .fromNow(span) }
+        if TimeSpan.fromNow(text) != nil { return .forDaemon(text) }
         if let written = written(text) { return written }
         throw ValidationError("'\(text)' is no time to come. Write 2026-11-23T14:00:00Z, or +2h for in two hours.")
     }
 
     /// For what has been: RFC 3339 or `2h`.
     static func past(_ text: String) throws -> TimeArgument {
-        if let span = SpanArgument.read(text) { return .ago(span) }
+        if let span = TimeSpan.read(text) { return .ago(span) }
         if let written = written(text) { return written }
         throw ValidationError("'\(text)' is no past time. Write 2026-11-23T14:00:00Z, or 2h for two hours ago.")
     }
 
-    /// RFC 3339 in UTC.
-    func rfc3339(now: Date) -> String {
+    /// As the daemon reads it.
+    func text(now: Date) -> String {
         switch self {
-        case .absolute(let text): text
-        case .fromNow(let span): (now + TimeInterval(span.components.seconds)).rfc3339
+        case .forDaemon(let text): text
         case .ago(let span): (now - TimeInterval(span.components.seconds)).rfc3339
         }
     }
@@ -36,7 +35,7 @@ enum TimeArgument: Equatable {
     private static func written(_ text: String) -> TimeArgument? {
         // A day alone means its first moment in UTC.
         if text.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) != nil { return written(text + "T00:00:00Z") }
-        return Date(rfc3339: text) == nil ? nil : .absolute(text)
+        return Date(rfc3339: text) == nil ? nil : .forDaemon(text)
     }
 }
 

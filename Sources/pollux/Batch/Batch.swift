@@ -3,59 +3,39 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// Submits the lines of a file, a few at a time, and replies to each in order.
+/// Submits the lines of a file, many in one request, and replies to each in order.
 struct Batch: Sendable {
     /// A path, or `-` for standard input.
     let source: String
     /// What holds for lines that do not say otherwise: labels, priority, times.
     let defaults: SubmitDocument
 
-    /// The daemon commits each task to disk on its own; a few at once let those commits share their waiting.
-    private static let mostAtOnce = 8
+    /// Lines in one request, which the daemon stores in one commit; so many bytes end a request earlier.
+    private static let mostLines = 256
+    private static let mostBytes = 1 << 20
 
     /// Prints one line per line read; exit code 65 if any was refused.
     func run(_ options: GlobalOptions) async throws {
-        var lines = try LineReader(path: source)
+        var reader = try LineReader(path: source)
         try await Session.open(options) { session in
-            var replies = OrderedReplies<BatchReply>()
             var hasRefusals = false
-            try await withThrowingTaskGroup(of: (Int, BatchReply).self) { group in
-                var read = 0
-                var underWay = 0
-                while true {
-                    if underWay < Self.mostAtOnce, let line = lines.next() {
-                        guard !line.isBlank else { continue }
-                        let turn = read
-                        group.addTask { (turn, try await reply(to: line, session.client)) }
-                        read += 1
-                        underWay += 1
-                    } else if let (turn, reply) = try await group.next() {
-                        underWay -= 1
-                        for reply in replies.take(reply, turn: turn) {
-                            hasRefusals = hasRefusals || reply.isRefusal
-                            try reply.print(asJSON: session.printsJSON)
-                        }
-                    } else {
-                        break
-                    }
+            var wasThere = false
+            while case let read = reader.nextLines(atMost: Self.mostLines, bytes: Self.mostBytes), !read.isEmpty {
+                let lines = read.filter { !$0.isBlank }
+                guard !lines.isEmpty else { continue }
+                var part = BatchPart(lines, document: document(from:), asJSON: session.printsJSON)
+                try part.printRefused()
+                // Every line has a key, so what was not answered may be sent again.
+                try await session.client.submitAll(part.documents, wasThere: wasThere) { answer, json in
+                    try part.print(answer, json)
+                    try part.printRefused()
                 }
+                hasRefusals = hasRefusals || part.hasRefusals
+                wasThere = true
+                if let failure = part.failure { throw LocalAPIClientError.problem(failure) }
             }
+            try reader.checkEnd()
             if hasRefusals { throw Ending.refused }
-        }
-    }
-
-    private func reply(to line: LineReader.Line, _ client: LocalAPIClient) async throws -> BatchReply {
-        do {
-            let answer = try await client.submitOnce(try document(from: line))
-            return .accepted(answer.json, id: answer.document.id)
-        } catch LocalAPIClientError.problem(let problem) where problem.status < 500 {
-            return .refused(line: line.number, problem)
-        } catch let error as ContractError {
-            return .refused(line: line.number, error.problem)
-        } catch let error as JSONSyntaxError {
-            let problem = ProblemDocument(
-                status: 400, code: ProblemCode.invalidJSON, title: "The line is not JSON", detail: error.message)
-            return .refused(line: line.number, problem)
         }
     }
 
@@ -71,23 +51,68 @@ struct Batch: Sendable {
     }
 }
 
-/// What became of one line.
-enum BatchReply: Sendable {
-    case accepted(JSONValue, id: String)
-    case refused(line: Int, ProblemDocument)
+/// BatchPart is the lines of one request on their way, and prints what becomes of each in its turn.
+struct BatchPart {
+    /// What the daemon is asked, in order.
+    let documents: [SubmitDocument]
+    private(set) var hasRefusals = false
+    /// The first line that the daemon could not take for reasons of its own.
+    private(set) var failure: ProblemDocument?
+    private var waiting: ArraySlice<(number: Int, problem: ProblemDocument?)>
+    private let asJSON: Bool
 
-    var isRefusal: Bool {
-        if case .refused = self { true } else { false }
+    init(_ lines: [LineReader.Line], document: (LineReader.Line) throws -> SubmitDocument, asJSON: Bool) {
+        var documents: [SubmitDocument] = []
+        var waiting: [(number: Int, problem: ProblemDocument?)] = []
+        for line in lines {
+            do {
+                documents.append(try document(line))
+                waiting.append((line.number, nil))
+            } catch {
+                waiting.append((line.number, Self.problem(error)))
+            }
+        }
+        self.documents = documents
+        self.waiting = waiting[...]
+        self.asJSON = asJSON
     }
 
-    /// The id, or an empty line so that the lines still pair up; the API's documents as JSON.
-    func print(asJSON: Bool) throws {
-        switch self {
-        case .accepted(let json, let id):
-            try StandardOutput.write((asJSON ? json.text : id.printable) + "\n")
-        case .refused(let line, let problem):
-            try StandardOutput.write((asJSON ? problem.json.text : "") + "\n")
-            StandardError.write("pollux: line \(line): \(problem.detail.printable)\n")
+    private static func problem(_ error: any Error) -> ProblemDocument {
+        switch error {
+        case let error as ContractError: error.problem
+        case let error as JSONSyntaxError:
+            ProblemDocument(
+                status: 400, code: ProblemCode.invalidJSON, title: "The line is not JSON", detail: error.message)
+        default:
+            ProblemDocument(
+                status: 400, code: ProblemCode.invalidJSON, title: "The line cannot be read", detail: "\(error)")
         }
+    }
+
+    /// Prints the lines up to the next one that the daemon is asked.
+    mutating func printRefused() throws {
+        while let (number, problem) = waiting.first, let problem {
+            waiting.removeFirst()
+            try print(problem, line: number)
+        }
+    }
+
+    /// Prints what the daemon answered to the next line.
+    mutating func print(_ answer: BatchLine, _ json: JSONValue) throws {
+        guard let (number, _) = waiting.popFirst() else { return }
+        switch answer {
+        case .task(let task):
+            try StandardOutput.write((asJSON ? json.printableText : task.id.printable) + "\n")
+        case .problem(let problem):
+            if problem.status >= 500 { failure = failure ?? problem }
+            try print(problem, line: number)
+        }
+    }
+
+    /// An empty line so that the lines still pair up; the API's document as JSON.
+    private mutating func print(_ problem: ProblemDocument, line number: Int) throws {
+        hasRefusals = true
+        try StandardOutput.write((asJSON ? problem.json.printableText : "") + "\n")
+        StandardError.write("pollux: line \(number): \(problem.detail.printable)\n")
     }
 }

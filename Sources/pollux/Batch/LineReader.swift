@@ -1,3 +1,5 @@
+import VerbatimJSON
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -20,17 +22,38 @@ struct LineReader {
     private var searched = 0
     private var number = 0
     private var hasEnded = false
+    private var hasBegun = false
+    private let path: String
+    /// The system's number for what ended the reading too early.
+    private var failure: CInt?
 
     /// Opens the file; `-` is standard input.
     init(path: String) throws {
+        self.path = path
         descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw RefusedInput(message: "\(path.printable): \(String(cString: strerror(errno))).")
         }
     }
 
+    /// The next lines, at least one; none at the end. Blocks until one is there, then takes what is there too.
+    ///
+    /// So a program that writes a line and waits for its answer gets it, and a file goes in large parts.
+    mutating func nextLines(atMost most: Int, bytes: Int) -> [Line] {
+        guard let first = next() else { return [] }
+        var lines = [first]
+        var size = first.bytes.count
+        while lines.count < most, size < bytes, let line = next(mayWait: false) {
+            lines.append(line)
+            size += line.bytes.count
+        }
+        return lines
+    }
+
     /// The next line without its line break; nil at the end. Blocks until it is there.
-    mutating func next() -> Line? {
+    mutating func next() -> Line? { next(mayWait: true) }
+
+    private mutating func next(mayWait: Bool) -> Line? {
         while true {
             if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
                 let line = Array(buffer[start..<end])
@@ -46,8 +69,21 @@ struct LineReader {
                 number += 1
                 return Line(number: number, bytes: line)
             }
+            guard mayWait || isReady else { return nil }
             fill()
         }
+    }
+
+    /// Whether a read would not block.
+    private var isReady: Bool {
+        var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&ready, 1, 0) > 0
+    }
+
+    /// Throws where the end was none: a directory, a broken disk.
+    func checkEnd() throws {
+        guard let failure else { return }
+        throw RefusedInput(message: "\(path.printable): \(String(cString: strerror(failure))).")
     }
 
     /// All that is left.
@@ -63,9 +99,19 @@ struct LineReader {
         let count = read(descriptor, &chunk, chunk.count)
         if count > 0 {
             buffer.append(contentsOf: chunk[..<count])
+            skipMark()
         } else if count == 0 || errno != EINTR {
+            if count < 0 { failure = errno }
             hasEnded = true
             if descriptor != STDIN_FILENO { close(descriptor) }
         }
+    }
+
+    /// Drops the byte order mark that some editors put in front of a file.
+    private mutating func skipMark() {
+        let mark = ByteOrderMark.utf8
+        guard !hasBegun, buffer.count >= mark.count || !mark.starts(with: buffer) else { return }
+        hasBegun = true
+        buffer = Array(buffer.withoutByteOrderMark)
     }
 }

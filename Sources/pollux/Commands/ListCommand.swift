@@ -65,7 +65,7 @@ struct ListCommand: AsyncParsableCommand {
         let now = Date()
         var query = TaskQuery(
             states: Self.parts(state), endpoints: Self.parts(endpoint), labels: try LabelArgument.dictionary(label),
-            createdAfter: createdAfter?.rfc3339(now: now), createdBefore: createdBefore?.rfc3339(now: now),
+            createdAfter: createdAfter?.text(now: now), createdBefore: createdBefore?.text(now: now),
             limit: limit, cursor: cursor)
         try await Session.open(options) { session in
             var page = try await session.client.tasks(query)

@@ -40,7 +40,7 @@ struct ShowCommand: AsyncParsableCommand {
             let answer = try await session.client.task(id)
             let task = answer.document
             if response {
-                let text = session.screen.isTerminal ? task.response.prettyText : task.response.text
+                let text = session.screen.isTerminal ? task.response.printablePrettyText : task.response.printableText
                 return try StandardOutput.write(text + "\n")
             }
             guard events else {

@@ -119,7 +119,9 @@ struct SubmitCommand: AsyncParsableCommand {
             }
             if !session.printsJSON { try StandardOutput.write(answer.document.id.printable + "\n") }
             let ended = try await TaskWaiter(client: session.client, timeout: timeout).wait(for: [answer])
-            try session.show(ended[0].json) { ResultLines(results: ended[0].document.results).lines }
+            try session.show(ended[0].json) {
+                ResultLines(results: ended[0].document.results, record: ended[0].document.response).lines
+            }
             let status = WaitOutcome.status(of: ended.map(\.document))
             if status != .done { throw status }
         }
@@ -139,7 +141,7 @@ struct SubmitCommand: AsyncParsableCommand {
             // Our own key lets us ask again after a daemon that went away, without submitting twice.
             idempotencyKey: key ?? SubmissionKey.fresh(),
             labels: try LabelArgument.dictionary(label), priority: priority,
-            notBefore: notBefore?.rfc3339(now: Date()), deadline: deadline?.rfc3339(now: Date()),
+            notBefore: notBefore?.text(now: Date()), deadline: deadline?.text(now: Date()),
             onUncertain: onUncertain)
     }
 }

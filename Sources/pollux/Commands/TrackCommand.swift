@@ -39,7 +39,7 @@ struct TrackCommand: AsyncParsableCommand {
     func run() async throws {
         let document = AdoptDocument(
             endpoint: endpoint, remoteID: remoteID, labels: try LabelArgument.dictionary(label), priority: priority,
-            deadline: deadline?.rfc3339(now: Date()))
+            deadline: deadline?.text(now: Date()))
         try await Session.open(options) { session in
             let answer = try await session.client.adopt(document)
             try session.show(answer.json) { [answer.document.id.printable] }

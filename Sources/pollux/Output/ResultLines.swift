@@ -4,6 +4,8 @@ import VerbatimJSON
 /// What a task brought, for reading and copying.
 struct ResultLines {
     let results: [TaskDocument.Result]
+    /// The record that the results are in, which tells a place in a list from a member that is called like one.
+    var record = JSONValue.null
 
     /// Addresses and ids stand alone on their line, so that a double click takes the whole; texts keep their lines.
     var lines: [String] { results.flatMap(lines(for:)) }
@@ -14,9 +16,35 @@ struct ResultLines {
             return text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable }
         }
         let size = result.sizeBytes.map { ", \($0) bytes" } ?? ""
-        // Written so that jq takes it whatever the names are.
-        let place = result.pointer.split(separator: "/").map { Int($0) == nil ? "[\"\($0)\"]" : "[\($0)]" }.joined()
-        let way = "pollux show ID --response | jq -r '.\(place)' | base64 -d"
+        let way = "pollux show ID --response | jq -r \(path(to: result.pointer).quotedForShell) | base64 -d"
         return ["(\(result.mediaType ?? "data")\(size), in base64: \(way))".printable]
+    }
+
+    /// The place as jq takes it, whatever the provider calls its members.
+    private func path(to pointer: String) -> String {
+        var value: JSONValue? = record
+        var path = "."
+        for token in JSONPointer(pointer)?.tokens ?? [] {
+            let isPlace = Int(token) != nil && value?.object == nil
+            path += isPlace ? "[\(token)]" : "[\(token.quotedForJQ)]"
+            value = value?.values(at: JSONPointer(tokens: [token])).first
+        }
+        return path
+    }
+}
+
+extension String {
+    /// The text as a string of jq: JSON of nothing but printable ASCII. A backslash is escaped, so that `\(…)`, which jq would
+    /// run, stays text.
+    fileprivate var quotedForJQ: String {
+        let escaped = utf16.map { unit -> String in
+            guard (0x20...0x7e).contains(unit) else {
+                let digits = String(unit, radix: 16)
+                return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            }
+            let character = String(Character(Unicode.Scalar(UInt8(unit))))
+            return "\"\\".contains(character) ? "\\" + character : character
+        }
+        return "\"\(escaped.joined())\""
     }
 }

@@ -19,17 +19,26 @@ enum StandardOutput {
 
 /// Where words about the work go; if nobody listens, nothing is lost.
 enum StandardError {
-    static func write(_ text: String) {
-        _ = writeAll(text, to: STDERR_FILENO)
+    /// `limit` bounds how long somebody may take to read it.
+    static func write(_ text: String, within limit: Duration? = nil) {
+        _ = writeAll(text, to: STDERR_FILENO, until: limit.map { ContinuousClock.now + $0 })
     }
 }
 
 /// Writes past short writes and signals; false if the other end is closed. A write to a closed pipe must not kill us.
-private func writeAll(_ text: String, to descriptor: CInt) -> Bool {
+private func writeAll(_ text: String, to descriptor: CInt, until end: ContinuousClock.Instant? = nil) -> Bool {
     signal(SIGPIPE, SIG_IGN)
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if let end {
+            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            let left = max(.zero, ContinuousClock.now.duration(to: end))
+            let milliseconds = left.components.seconds * 1_000 + left.components.attoseconds / 1_000_000_000_000_000
+            guard poll(&ready, 1, CInt(clamping: milliseconds)) > 0 else { return false }
+        }
+        // POSIX promises that a ready pipe takes so much (PIPE_BUF is 512 at least) without blocking.
+        let most = end == nil ? rest.count : 512
+        let count = rest.prefix(most).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         if count >= 0 {
             rest = rest.dropFirst(count)
         } else if errno == EAGAIN {

@@ -16,7 +16,8 @@ struct TaskCard {
             lines += ["", screen.paint("request", .faint)] + indented(task.request.prettyText)
         }
         if !task.results.isEmpty {
-            lines += ["", screen.paint("results", .faint)] + ResultLines(results: task.results).lines
+            lines +=
+                ["", screen.paint("results", .faint)] + ResultLines(results: task.results, record: task.response).lines
         } else if !task.response.isNull {
             lines += ["", screen.paint("response", .faint)] + indented(task.response.prettyText)
         }

@@ -12,7 +12,7 @@ enum WaitOutcome {
     static func lines(for tasks: [TaskDocument], on screen: Screen) -> [String] {
         tasks.flatMap { task in
             ["\(task.id.printable)  \(screen.paint(words(for: task), Tint(state: task.state)))"]
-                + ResultLines(results: task.results).lines.map { "  \($0)" }
+                + ResultLines(results: task.results, record: task.response).lines.map { "  \($0)" }
         }
     }
 

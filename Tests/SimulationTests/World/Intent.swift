@@ -36,8 +36,8 @@ struct Intent: Sendable {
             request: dice.pick(prompts) ?? JSONObject(),
             idempotencyKey: dice.happens(600) ? "key-\(number)" : nil, labels: ["intent": "\(number)"],
             priority: dice.roll(-1...1),
-            notBefore: dice.happens(100) ? now + .seconds(dice.roll(1...90)) : nil,
-            deadline: dice.happens(120) ? now + .seconds(dice.roll(20...400)) : nil,
+            notBefore: dice.happens(100) ? .at(now + .seconds(dice.roll(1...90))) : nil,
+            deadline: dice.happens(120) ? .at(now + .seconds(dice.roll(20...400))) : nil,
             onUncertain: dice.pick([nil, .hold, .resubmitIfAbsent, .fail]) ?? nil)
     }
 }

@@ -1,0 +1,115 @@
+import FoundationEssentials
+import NIOPosix
+import Synchronization
+import TaskModel
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// LogQueue writes log lines on a thread of its own, in order.
+///
+/// A terminal that is stopped, or a pipe that is not read, blocks a write for as long as it likes. That may block only
+/// the log: a line that finds the queue full is dropped and counted, and the count is written once the log is read again.
+package final class LogQueue: Sendable {
+    private struct State {
+        var lines: [[UInt8]] = []
+        /// Of these lines and of those that are being written.
+        var bytes = 0
+        var dropped = 0
+        /// Whether the thread writes, or is about to.
+        var isWriting = false
+    }
+
+    private let state = Mutex(State())
+    private let descriptor: CInt
+    private let maxBytes: Int
+    private let thread = NIOThreadPool(numberOfThreads: 1)
+
+    /// 1 MiB holds some 10,000 lines.
+    package init(descriptor: CInt = STDERR_FILENO, maxBytes: Int = 1 << 20) {
+        self.descriptor = descriptor
+        self.maxBytes = maxBytes
+        thread.start()
+    }
+
+    deinit {
+        thread.shutdownGracefully { _ in }
+    }
+
+    /// Queues a line with its line break, or drops it where the queue is full; never waits.
+    package func put(_ line: [UInt8]) {
+        let isFirst = state.withLock { state in
+            guard state.bytes + line.count <= maxBytes else {
+                state.dropped += 1
+                return false
+            }
+            state.lines.append(line)
+            state.bytes += line.count
+            defer { state.isWriting = true }
+            return !state.isWriting
+        }
+        if isFirst { thread.submit { [self] _ in drain() } }
+    }
+
+    /// Returns once everything is written, true, or the time is over, false; then the rest is lost.
+    package func flush(within limit: Duration) async -> Bool {
+        let end = ContinuousClock.now + limit
+        while state.withLock({ $0.isWriting }) {
+            guard ContinuousClock.now < end else { return false }
+            do { try await Task.sleep(for: .milliseconds(5)) } catch { return false }
+        }
+        return true
+    }
+
+    private func drain() {
+        while true {
+            let (lines, dropped) = state.withLock { state in
+                defer { (state.lines, state.dropped) = ([], 0) }
+                state.isWriting = !state.lines.isEmpty || state.dropped > 0
+                return (state.lines, state.dropped)
+            }
+            guard !lines.isEmpty || dropped > 0 else { return }
+            if dropped > 0 { write(Self.report(of: dropped)) }
+            for line in lines {
+                write(line)
+                state.withLock { $0.bytes -= line.count }
+            }
+        }
+    }
+
+    /// The time is that of the report: the lines are lost, so nobody knows theirs.
+    private static func report(of dropped: Int) -> [UInt8] {
+        let what = dropped == 1 ? "1 log line was" : "\(dropped) log lines were"
+        return Array(
+            "\(Timestamp(Date()).rfc3339) WARNING \(what) dropped because the log was not read. Tasks went on.\n".utf8)
+    }
+
+    /// Waits until all of it is taken; a log that cannot be written to any more loses it.
+    private func write(_ line: [UInt8]) {
+        var rest = line[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { bytes in
+                #if canImport(Glibc)
+                    Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+                #elseif canImport(Musl)
+                    Musl.write(descriptor, bytes.baseAddress, bytes.count)
+                #else
+                    Darwin.write(descriptor, bytes.baseAddress, bytes.count)
+                #endif
+            }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                // Another process has made the pipe that we share non-blocking.
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&ready, 1, -1)
+            } else if errno != EINTR {
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import FoundationEssentials
+
+/// SocketFinder tells a client where the daemon's socket is, by the rules by which the daemon chooses it.
+package enum SocketFinder {
+    /// The path: what was named, else what the daemon's settings say, else the usual place.
+    ///
+    /// A daemon that was started in another session, or with a flag, may have chosen another place than this environment
+    /// gives. The lock in its state directory names that place, which is taken where the expected one does not answer.
+    package static func path(
+        option: String?, environment: [String: String], answers: (String) -> Bool
+    ) throws(DaemonError) -> String {
+        let environment = environment.withoutBlanks
+        let places = StandardPlaces(environment: environment)
+        if let path = option ?? environment["POLLUX_SOCKET"] { return places.absolute(path) }
+        var entries: [SettingsFile.Entry] = []
+        if let file = SettingsLoader.fileToRead(flags: DaemonFlags(), environment: environment, places: places) {
+            entries = try SettingsFile.places(in: file)
+        }
+        func entry(_ name: String) -> String? { entries.last { $0.name == name }?.value }
+        let state = (environment["POLLUX_STATE_DIR"] ?? entry("state_directory") ?? places.stateDirectory)
+            .map(places.absolute)
+        guard let expected = entry("socket").map(places.absolute) ?? SettingsLoader.usualSocket(places, state: state)
+        else { throw .noHome(for: "socket", instead: "--socket or POLLUX_SOCKET") }
+        guard let state, let told = LockNote(file: state + "/pollux.lock")?.socket, told != expected,
+            !answers(expected), answers(told)
+        else { return expected }
+        return told
+    }
+}

@@ -1,0 +1,21 @@
+package import VerbatimJSON
+
+/// SubmissionDifference is one field in which a submission differs from the task that its key names.
+package struct SubmissionDifference: Sendable, Hashable {
+    /// `request.prompt`, `labels.film`, `deadline`.
+    package let field: String
+    /// Nil where it is missing.
+    package let stored: JSONValue?
+    /// Nil where it is missing.
+    package let given: JSONValue?
+
+    /// For a message: both values, long ones cut.
+    var words: String { "\(field) is \(Self.words(stored)) there and \(Self.words(given)) here" }
+
+    private static func words(_ value: JSONValue?) -> String {
+        guard let text = value?.text else { return "missing" }
+        return text.count > longest ? text.prefix(longest) + "…" : text
+    }
+
+    private static let longest = 60
+}

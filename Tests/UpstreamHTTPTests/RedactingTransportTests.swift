@@ -1,0 +1,66 @@
+import ProviderCatalog
+import Synchronization
+import Testing
+import UpstreamHTTP
+
+@Suite struct RedactingTransportTests {
+    private static let secret = "secret-0123456789"
+
+    private struct Answering: UpstreamTransport {
+        let result: Result<UpstreamReply, UpstreamTransportError>
+        var sent: @Sendable (UpstreamRequest) -> Void = { _ in }
+
+        func send(
+            _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        ) async throws(UpstreamTransportError) -> UpstreamReply {
+            sent(request)
+            return try result.get()
+        }
+    }
+
+    private func send(
+        _ result: Result<UpstreamReply, UpstreamTransportError>
+    ) async throws(UpstreamTransportError) -> UpstreamReply {
+        try await RedactingTransport(Answering(result: result), redactor: SecretRedactor([Self.secret])).send(
+            UpstreamRequest(method: "GET", path: "/"), to: "p", isPaid: true, timeout: .seconds(1))
+    }
+
+    @Test func `a reply comes without the secrets that it repeats, and with everything else`() async throws {
+        let reply = UpstreamReply(
+            status: 401, retryAfter: .seconds(3), headers: ["location": "https://x/?k=\(Self.secret)", "a": "b"],
+            body: Array(#"{"error":"bad token \#(Self.secret)","n":1.0}"#.utf8))
+        let clean = UpstreamReply(
+            status: 401, retryAfter: .seconds(3), headers: ["location": "https://x/?k=(redacted)", "a": "b"],
+            body: Array(#"{"error":"bad token (redacted)","n":1.0}"#.utf8))
+        #expect(try await send(.success(reply)) == clean)
+    }
+
+    @Test(arguments: [
+        ("p", "https://x/a?key=secret%2F0123456789&b=c"), ("another", "https://x/a?key=(redacted)&b=c"),
+    ])
+    func `an address that was kept without the token gets it back, for its own provider alone`(
+        provider: String, url: String
+    ) async throws {
+        let addresses = Mutex<[String?]>([])
+        let base = Answering(result: .success(UpstreamReply(status: 200, body: []))) { request in
+            addresses.withLock { $0.append(request.url) }
+        }
+        let secret = "secret/0123456789"
+        let transport = RedactingTransport(base, redactor: SecretRedactor([secret]), tokens: ["p": secret])
+        let kept = SecretRedactor([secret]).redacted("https://x/a?key=secret%2f0123456789&b=c")
+        #expect(kept == "https://x/a?key=(redacted)&b=c")
+        _ = try await transport.send(
+            UpstreamRequest(method: "GET", path: "", url: kept), to: provider, isPaid: false, timeout: .seconds(1))
+        #expect(addresses.withLock { $0 } == [url])
+    }
+
+    @Test(arguments: [
+        (UpstreamTransportError.notSent("no \(secret)"), UpstreamTransportError.notSent("no (redacted)")),
+        (.interrupted("\(secret) broke"), .interrupted("(redacted) broke")), (.cancelled, .cancelled),
+    ])
+    func `what went wrong on the way keeps its kind`(
+        error: UpstreamTransportError, clean: UpstreamTransportError
+    ) async {
+        await #expect(throws: clean) { _ = try await send(.failure(error)) }
+    }
+}
