@@ -82,10 +82,13 @@ let package = Package(
                 "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", crypto, grdb, sqlite,
                 logging,
             ]),
+        .systemLibrary(name: "CZlib"),
+        .target(name: "ContentCoding", dependencies: ["CZlib"]),
         .target(
             name: "UpstreamHTTP",
             dependencies: [
-                "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL,
+                "ContentCoding", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore,
+                nioHTTP1, nioSSL,
                 nioPosix,
             ]),
         .target(
@@ -152,6 +155,7 @@ let package = Package(
             ],
             path: "Tests/TaskTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
+        .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
         .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "VerbatimJSON", "TaskTesting"]),
         .testTarget(
             name: "PollingPolicyTests", dependencies: ["PollingPolicy", "PollingSimulator", "TaskModel", "TaskTesting"]),
@@ -224,4 +228,4 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-for target in package.targets where target.name != "SQLiteMemory" { target.swiftSettings = strict }
+for target in package.targets where !["SQLiteMemory", "CZlib"].contains(target.name) { target.swiftSettings = strict }
