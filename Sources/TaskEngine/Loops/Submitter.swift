@@ -283,14 +283,10 @@ extension SubmitVerdict {
     /// What a missing reply proves.
     init(_ error: UpstreamTransportError) {
         switch error {
-        case .notSent(let reason):
-            self = .throttled(
-                TaskFailure(code: "not_sent", message: "The provider could not be reached: \(reason)"), retryAfter: nil)
-        case .interrupted(let reason):
-            self = .unknown(TaskFailure(code: "reply_lost", message: "The reply was lost: \(reason)"))
-        case .cancelled:
-            self = .unknown(
-                TaskFailure(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came."))
+        case .notSent:
+            self = .throttled(TaskFailure(error), retryAfter: nil)
+        case .interrupted, .tooLarge, .cancelled:
+            self = .unknown(TaskFailure(error))
         }
     }
 }
