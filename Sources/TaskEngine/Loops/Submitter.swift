@@ -233,7 +233,7 @@ package struct Submitter: WorkLoop {
             return (.submissionAccepted(id, traceID: trace, pollURL: url), next)
         case .answered(let observation, let id):
             return (.submissionAnswered(observation, remoteID: id), nil)
-        case .throttled(let failure, _):
+        case .throttled(let failure, _), .stopped(let failure, _):
             return (.submissionNotAccepted(failure), now)
         case .refused(let failure, stopsProvider: false) where work.profile.ownIDMember != nil && isRepeated(work.task):
             // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
@@ -263,7 +263,9 @@ package struct Submitter: WorkLoop {
             await context.gates.succeeded(.submissions, name, at: now)
         case .throttled(let failure, let retryAfter):
             await context.gates.failed(.submissions, name, because: failure, retryAfter: retryAfter, at: now)
-        case .refused(let failure, stopsProvider: true):
+        case .stopped(let failure, .endpoint):
+            await context.stopEndpoint(work.profile.name, because: failure)
+        case .stopped(let failure, .account), .refused(let failure, stopsProvider: true):
             await context.stopProvider(work.profile.provider, because: failure)
         case .refused(_, stopsProvider: false):
             await context.gates.succeeded(.submissions, name, at: now)

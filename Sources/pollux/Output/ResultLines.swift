@@ -5,6 +5,9 @@ import VerbatimJSON
 struct ResultLines {
     let results: [TaskDocument.Result]
 
+    /// Said of a task that has succeeded and names nothing.
+    static let none = "none: the provider calls it done and names nothing to fetch"
+
     /// Addresses and ids stand alone on their line, so that a double click takes the whole; texts keep their lines.
     var lines: [String] { results.flatMap(lines(for:)) }
 

@@ -18,6 +18,7 @@ struct TaskCard {
         if !task.results.isEmpty {
             lines += ["", screen.paint("results", .faint)] + ResultLines(results: task.results).lines
         } else if !task.response.isNull {
+            if task.state == "succeeded" { lines += ["", screen.paint("results", .faint), ResultLines.none] }
             lines += ["", screen.paint("response", .faint)] + indented(task.response.prettyText)
         }
         return lines
