@@ -85,6 +85,7 @@ package enum Daemon {
         var settings = settings
         let providers = try Providers(&settings, environment: environment)
         for warning in settings.warnings { logger.warning("\(warning)") }
+        let proxies = try proxies(environment, logger: logger)
         let time = SystemTimeSource()
         let hooks = TestHooks(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
@@ -94,7 +95,12 @@ package enum Daemon {
         } catch {
             throw .store(code: error.code, message: error.message)
         }
-        let transport = transport(providers, time: time, hooks: hooks, group: group)
+        let transport = UpstreamHTTP(
+            providers: providers.access, eventLoopGroup: group, proxies: proxies, maxReplyBytes: settings.maxReplyBytes,
+            connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout), now: { time.now() }
+        ) { isPaid in
+            if isPaid { hooks.passed(.afterLastByte) }
+        }
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
@@ -193,11 +199,19 @@ package enum Daemon {
         }
     }
 
-    private static func transport(
-        _ providers: Providers, time: SystemTimeSource, hooks: TestHooks, group: any EventLoopGroup
-    ) -> UpstreamHTTP {
-        UpstreamHTTP(providers: providers.access, eventLoopGroup: group, now: { time.now() }) { isPaid in
-            if isPaid { hooks.passed(.afterLastByte) }
+    /// The proxies that the environment names, told once, since a request that goes astray looks like the provider's fault.
+    private static func proxies(
+        _ environment: [String: String], logger: Logger
+    ) throws(DaemonError) -> ProxySettings {
+        do throws(ProxySettings.Mistake) {
+            let proxies = try ProxySettings(environment: environment)
+            for (scheme, proxy) in [("http", proxies.http), ("https", proxies.https)] {
+                guard let proxy else { continue }
+                logger.info("Requests to \(scheme):// providers go through the proxy \(proxy.description).")
+            }
+            return proxies
+        } catch {
+            throw .badSetting(error.message)
         }
     }
 

@@ -55,7 +55,12 @@ package struct DefinitionCheck {
         if withRule { lines.append("  by:             \(read.rule)") }
         lines.append("as a submission:  \(read.submission)")
         if let progress = read.progress { lines.append("progress:         \(progress) %") }
-        for result in read.results { lines.append("result \(result.pointer): \(result.value.text)") }
+        for result in read.results {
+            lines.append("result \(result.pointer): \(result.value.isNull ? "(in base64)" : result.value.text)")
+        }
+        if read.hasSucceeded, read.results.isEmpty, !endpoint.fetchesResult {
+            lines.append("no result:        nothing stands at the places that `results` names")
+        }
         return lines
     }
 }

@@ -123,6 +123,13 @@ struct Providers: Sendable {
             })
     }
 
+    /// How long a connection may take to come about: less than any paid request may take, so that a provider which cannot
+    /// be reached is told as such and not as a reply that was lost. Ten seconds are usual for HTTP clients.
+    func connectTimeout(besides submissionTimeout: Duration) -> Duration {
+        let shortest = catalog.endpoints.compactMap(\.submissionTimeout).min() ?? submissionTimeout
+        return min(.seconds(10), min(shortest, submissionTimeout) / 2)
+    }
+
     /// The files of a person's own, in order of their names; none where the directory does not exist.
     private static func ownDefinitions(in directory: String?) throws(CatalogError) -> [(name: String, yaml: String)] {
         guard let directory else { return [] }

@@ -80,6 +80,25 @@ extension EngineContext {
                 """)
         }
     }
+
+    /// Lets nothing more be paid for at an endpoint whose address leads elsewhere, and says so loudly.
+    func stopEndpoint(_ endpoint: EndpointName, because failure: TaskFailure) async {
+        let isNew = gates.gate(.submissions, endpoint.text).pause == nil
+        do throws(TaskStoreError) {
+            try await gates.pause(
+                .submissions, endpoint.text, StoredGate.Pause(code: failure.code, message: failure.message),
+                at: time.now())
+        } catch {
+            logger.error("The pause of \(endpoint) holds, but could not be stored: \(error.message)")
+        }
+        if isNew {
+            logger.critical(
+                """
+                Submissions to \(endpoint) are paused: \(failure.code): \(failure.message) \(failure.hint ?? "") \
+                Queued tasks are safe. Mend it, then `pollux resume \(endpoint)`.
+                """)
+        }
+    }
 }
 
 extension TaskFailure {

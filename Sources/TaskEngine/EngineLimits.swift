@@ -48,6 +48,9 @@ package struct EngineLimits: Sendable {
     package var missesBeforeCallbackDecides = 3
     /// And over how long.
     package var missSpanBeforeCallbackDecides: Duration = .seconds(30)
+    /// How long a task is left alone whose record has more bytes than are read. It is seldom smaller the next time, and each
+    /// query downloads up to the limit.
+    package var tooLargeGap: Duration = .seconds(3_600)
     /// Waits of clients at once; more are answered at once instead of later. Below the socket's bound on connections, so
     /// that waiting clients never lock out the others.
     package var waiters = 400

@@ -18,6 +18,7 @@ package final class UnrecognisedBook: Sendable {
         var readings: [EndpointName: Reading] = [:]
         /// What was logged already.
         var shapes: [EndpointName: Set<String>] = [:]
+        var words: [EndpointName: Set<String>] = [:]
         var inARow: [TaskID: Int] = [:]
     }
 
@@ -33,6 +34,14 @@ package final class UnrecognisedBook: Sendable {
             if book.inARow[task] != nil || book.inARow.count < Self.mostTasks { book.inARow[task, default: 0] += 1 }
             guard book.shapes[endpoint, default: []].count < Self.mostShapes else { return false }
             return book.shapes[endpoint, default: []].insert(shape).inserted
+        }
+    }
+
+    /// Writes down a word that was read though its case differs; true for one that was not seen before.
+    func note(word: String, of endpoint: EndpointName) -> Bool {
+        book.withLock { book in
+            guard book.words[endpoint, default: []].count < Self.mostShapes else { return false }
+            return book.words[endpoint, default: []].insert(word).inserted
         }
     }
 
@@ -56,6 +65,13 @@ package final class UnrecognisedBook: Sendable {
 extension EngineContext {
     /// Notes whether a poll taught anything, and says once per shape if it did not.
     func notice(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
+        if let word = observation.respelledWord?.prefix(40), unrecognised.note(word: String(word), of: task.endpoint) {
+            logger.warning(
+                """
+                \(task.endpoint) said "\(word)", which its definition lists in another case only. It was read as that word; \
+                add "\(word)" to `state` in the definition.
+                """)
+        }
         guard let shape = observation.unrecognisedShape else { return unrecognised.forget(task.id) }
         guard unrecognised.note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
         logger.warning(

@@ -62,12 +62,18 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
         return isTooLarge ? task.eventLoop.makeFailedFuture(ReplyTooLarge()) : task.eventLoop.makeSucceededVoidFuture()
     }
 
-    func didFinishRequest(task: HTTPClient.Task<UpstreamReply>) throws -> UpstreamReply {
+    func didFinishRequest(task: HTTPClient.Task<UpstreamReply>) throws -> UpstreamReply { reply }
+
+    /// What has come so far; nil before the head has.
+    var received: UpstreamReply? { state.withLock { $0.status > 0 } ? reply : nil }
+
+    private var reply: UpstreamReply {
         state.withLock { state in
             UpstreamReply(
                 status: state.status,
                 retryAfter: state.headers["retry-after"].flatMap { RetryAfter.read($0, now: now()) },
-                date: state.headers["date"].flatMap { HTTPDate.read($0) }, headers: state.headers, body: state.body)
+                date: state.headers["date"].flatMap { HTTPDate.read($0, now: now()) }, headers: state.headers,
+                body: state.body)
         }
     }
 }

@@ -1,13 +1,12 @@
 import AsyncHTTPClient
+import ContentCoding
 package import NIOCore
 import NIOHTTP1
 package import ProviderCatalog
 package import TaskModel
+import VerbatimJSON
 
 /// Carries one request to a provider over HTTP and brings one answer. Never sends a request twice, follows no redirect.
-///
-/// Paid requests have a client of their own whose connections serve one request each: on a kept connection the server
-/// may close in the very moment in which we write, and nobody could say whether the request arrived.
 package struct UpstreamHTTP: UpstreamTransport {
     /// Where a provider is, and what lets us in.
     package struct Access: Sendable {
@@ -30,66 +29,115 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
+    /// The default of `upstream.max_reply_bytes`: a minute of video in base64 fits.
+    package static let usualMaxReplyBytes = 32 << 20
+
     private let providers: [String: Access]
-    private let paid: HTTPClient
-    private let free: HTTPClient
+    private let clients: UpstreamClients
+    private let eventLoopGroup: any EventLoopGroup
     private let maxReplyBytes: Int
     private let now: @Sendable () -> Timestamp
     private let requestSent: @Sendable (_ isPaid: Bool) -> Void
 
-    /// Opens the clients. `requestSent` is told when the last byte of a request is out.
+    /// Opens the clients. `connectTimeout` must be below the time that any paid request may take. `requestSent` is told
+    /// when the last byte of a request is out.
     package init(
-        providers: [String: Access], eventLoopGroup: any EventLoopGroup, maxReplyBytes: Int = 32 << 20,
+        providers: [String: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
+        maxReplyBytes: Int = usualMaxReplyBytes, connectTimeout: Duration = .seconds(10),
         now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
     ) {
         self.providers = providers
+        self.eventLoopGroup = eventLoopGroup
         self.maxReplyBytes = maxReplyBytes
         self.now = now
         self.requestSent = requestSent
-        var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10)), decompression: .disabled)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
-        configuration.httpVersion = .http1Only
-        // A refused connection is told at once; when to try again is for the engine to say.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        free = HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)
-        configuration.maximumUsesPerConnection = 1
-        paid = HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)
+        clients = UpstreamClients(proxies: proxies, connectTimeout: connectTimeout, eventLoopGroup: eventLoopGroup)
     }
 
     /// Closes all connections.
-    package func shutdown() async throws {
-        try await paid.shutdown()
-        try await free.shutdown()
-    }
+    package func shutdown() async throws { try await clients.shutdown() }
 
     package func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let collector = ReplyCollector(maxBytes: maxReplyBytes, now: now) { [requestSent] in requestSent(isPaid) }
+        let address = url(of: request, at: provider)
+        let way = clients.way(to: address)
         let sending: HTTPClient.Request
         do {
-            sending = try HTTPClient.Request(
-                url: url(of: request, at: provider), method: HTTPMethod(rawValue: request.method),
-                headers: headers(of: request, to: provider), body: request.body.map { .bytes($0) })
+            sending = try self.sending(request, address, way, to: provider)
         } catch {
             // Without what authorises it, which may stand in the address too.
             let address = request.url ?? (providers[provider]?.baseURL ?? "") + request.path
             throw .notSent("\(address) is no address to send to")
         }
+        let outcome: Result<UpstreamReply, any Error>
         do {
-            let client = isPaid ? paid : free
-            let task = client.execute(
-                request: sending, delegate: collector, deadline: .now() + .milliseconds(timeout.wholeMilliseconds))
-            return try await withTaskCancellationHandler {
-                try await task.get()
-            } onCancel: {
-                task.cancel()
-            }
+            // On one event loop everything that happens to a request has an order: a time-out that finds it waiting for a
+            // connection keeps it from being written. Queries may use whatever connection is free instead.
+            let task = clients.client(way, isPaid: isPaid).execute(
+                request: sending, delegate: collector,
+                eventLoop: isPaid ? .delegateAndChannel(on: eventLoopGroup.next()) : .indifferent,
+                deadline: .now() + .milliseconds(timeout.wholeMilliseconds))
+            outcome = .success(
+                try await withTaskCancellationHandler {
+                    try await task.get()
+                } onCancel: {
+                    task.cancel()
+                })
         } catch {
-            throw UpstreamTransportError(translating: error, hasSentHead: collector.hasSentHead)
+            outcome = .failure(error)
         }
+        switch outcome {
+        case .success(let reply):
+            if case .forwarding(let proxy) = way, reply.status == 407 {
+                throw .notSent("the proxy \(proxy.description) wants other credentials")
+            }
+            return try decoded(reply)
+        case .failure(let error):
+            // A JSON document shows its own end, so one that is whole needs no proper end of its connection.
+            if !(error is ReplyCollector.ReplyTooLarge), let reply = try collector.received.map(decoded),
+                reply.isWholeDocument
+            {
+                return reply
+            }
+            throw UpstreamTransportError(
+                translating: error, hasSentHead: collector.hasSentHead, isInOrder: isPaid, way: way,
+                maxBytes: maxReplyBytes)
+        }
+    }
+
+    /// The reply without its content codings; as it came where they cannot be undone, since its status may tell enough.
+    private func decoded(_ reply: UpstreamReply) throws(UpstreamTransportError) -> UpstreamReply {
+        do throws(ContentCoding.Failure) {
+            let body = try ContentCoding.decode(
+                reply.body, encodings: reply.headers["content-encoding"], maxBytes: maxReplyBytes)
+            var headers = reply.headers
+            headers["content-encoding"] = nil
+            return UpstreamReply(
+                status: reply.status, retryAfter: reply.retryAfter, date: reply.date, headers: headers, body: body)
+        } catch .tooLarge {
+            throw .tooLarge(maxBytes: maxReplyBytes)
+        } catch {
+            return reply
+        }
+    }
+
+    private func sending(
+        _ request: UpstreamRequest, _ address: String, _ way: UpstreamClients.Way, to provider: String
+    ) throws -> HTTPClient.Request {
+        var address = address
+        var headers = headers(of: request, to: provider)
+        if case .forwarding(let proxy) = way, let target = URLAuthority(address) {
+            // The client connects to the proxy, and the request names the target.
+            headers.replaceOrAdd(name: "Host", value: target.hostField)
+            let rest = address.dropFirst("http://".count).drop { !"/?#".contains($0) }
+            address = "http://\(proxy.host.contains(":") ? "[\(proxy.host)]" : proxy.host):\(proxy.port)\(rest)"
+        }
+        return try HTTPClient.Request(
+            url: address, method: HTTPMethod(rawValue: request.method), headers: headers,
+            body: request.body.map { .bytes($0) })
     }
 
     private func url(of request: UpstreamRequest, at provider: String) -> String {
@@ -104,6 +152,7 @@ package struct UpstreamHTTP: UpstreamTransport {
         var headers = HTTPHeaders((access?.headers ?? [:]).map { ($0.key, $0.value) })
         for (name, value) in request.headers { headers.replaceOrAdd(name: name, value: value) }
         headers.replaceOrAdd(name: "Accept", value: "application/json")
+        headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
         headers.replaceOrAdd(name: "User-Agent", value: "pollux")
         if request.body != nil { headers.replaceOrAdd(name: "Content-Type", value: "application/json") }
         guard let token = access?.token else { return headers }
@@ -116,6 +165,17 @@ package struct UpstreamHTTP: UpstreamTransport {
         case .query, .some(.none), nil: break
         }
         return headers
+    }
+}
+
+extension UpstreamReply {
+    /// Whether the body is a JSON object or list from its first character to its last.
+    fileprivate var isWholeDocument: Bool {
+        // A body that cannot be read is no document.
+        switch try? JSONValue(parsing: body, limits: .lenient) {
+        case .object, .array: true
+        case nil, .null, .bool, .number, .string: false
+        }
     }
 }
 

@@ -15,13 +15,18 @@ extension UpstreamTransportError {
     /// Decides whether a failed exchange proves that nothing was sent.
     ///
     /// It does only if no part of the request was written: AsyncHTTPClient tells of the head in the same turn of the
-    /// event loop in which it is written. A time-out and a cancellation come from outside and may cross with that turn,
-    /// so they leave it open, as everything else does once the head is out.
-    init(translating error: any Error, hasSentHead: Bool) {
-        if error is CancellationError || (error as? HTTPClientError) == .cancelled {
+    /// event loop in which it is written. Where `isInOrder`, time-outs and cancellations happen on that event loop too, so
+    /// that one which finds the head unwritten keeps it so. Elsewhere they may cross with that turn and prove nothing.
+    init(
+        translating error: any Error, hasSentHead: Bool, isInOrder: Bool, way: UpstreamClients.Way, maxBytes: Int
+    ) {
+        let isCancelled = error is CancellationError || (error as? HTTPClientError) == .cancelled
+        if !hasSentHead, isInOrder || !isCancelled && !Self.isFromOutside(error) {
+            self = .notSent(isCancelled ? "it was stopped before it was sent" : Self.words(for: error, on: way))
+        } else if isCancelled {
             self = .cancelled
-        } else if !hasSentHead, !Self.isFromOutside(error) {
-            self = .notSent(Self.words(for: error))
+        } else if error is ReplyCollector.ReplyTooLarge {
+            self = .tooLarge(maxBytes: maxBytes)
         } else {
             self = .interrupted(Self.words(for: error))
         }
@@ -41,15 +46,34 @@ extension UpstreamTransportError {
         return "TLS failed: \(reason ?? String(text.prefix { $0 != "(" }))"
     }
 
+    /// Why there was no connection; names the proxy, where there is one.
+    private static func words(for error: any Error, on way: UpstreamClients.Way) -> String {
+        switch way {
+        case .straight: words(for: error)
+        case .tunnel(let proxy), .forwarding(let proxy):
+            "the proxy \(proxy.description) made no connection: \(words(for: error))"
+        }
+    }
+
     private static func words(for error: any Error) -> String {
         switch error {
-        case let error as HTTPClientError: error.shortDescription
+        case let error as HTTPClientError: words(for: error)
         case let error as NIOConnectionError:
             error.connectionErrors.first.map { words(for: $0.error) } ?? "no address of \(error.host) could be reached"
         case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
         case let error as NIOSSLError: tlsWords(for: error)
-        case is ReplyCollector.ReplyTooLarge: "the reply is larger than is taken"
         default: "\(error)"
+        }
+    }
+
+    private static func words(for error: HTTPClientError) -> String {
+        switch error {
+        case .deadlineExceeded, .connectTimeout, .getConnectionFromPoolTimeout, .httpProxyHandshakeTimeout,
+            .socksHandshakeTimeout:
+            "no answer within the time allowed"
+        case .invalidProxyResponse: "it refused"
+        case .proxyAuthenticationRequired: "it wants other credentials"
+        default: error.shortDescription
         }
     }
 }

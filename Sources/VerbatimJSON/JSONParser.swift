@@ -18,7 +18,8 @@ package struct JSONSyntaxError: Error, Hashable {
 package struct JSONLimits: Sendable {
     /// How deep arrays and objects may nest; guards the stack.
     package var maxDepth: Int
-    /// Whether a name given twice and half of a surrogate pair are errors; otherwise the last one wins, and U+FFFD stands in.
+    /// Whether a name given twice, half of a surrogate pair and a number such as `NaN` are errors; otherwise the last one
+    /// wins, U+FFFD stands in, and the number is read as a string of the same text.
     package var isStrict: Bool
 
     /// Takes both limits.
@@ -59,6 +60,8 @@ private struct JSONParser {
     }
 
     mutating func document() throws(JSONSyntaxError) -> JSONValue {
+        // A byte order mark is no part of the document (RFC 8259, section 8.1).
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { index = 3 }
         let value = try value()
         skipSpace()
         guard index == bytes.count else { throw error("unexpected text after the document") }
@@ -68,6 +71,7 @@ private struct JSONParser {
     private mutating func value() throws(JSONSyntaxError) -> JSONValue {
         skipSpace()
         guard let byte = peek() else { throw error("the text ends where a value should be") }
+        if !limits.isStrict, let word = nonFinite(from: byte) { return .string(word) }
         switch byte {
         case UInt8(ascii: "{"): return try nested { parser throws(JSONSyntaxError) in try parser.object() }
         case UInt8(ascii: "["): return try nested { parser throws(JSONSyntaxError) in try parser.array() }
@@ -136,6 +140,20 @@ private struct JSONParser {
         }
         return JSONNumber(validated: String(decoding: bytes[start..<index], as: UTF8.self))
     }
+
+    /// What C, Python and JavaScript write for numbers that JSON cannot say; nil, and nothing read, for anything else.
+    private mutating func nonFinite(from byte: UInt8) -> String? {
+        guard "-NnIi".utf8.contains(byte) else { return nil }
+        let rest = bytes[index...]
+        guard let word = Self.nonFiniteNumbers.first(where: { rest.starts(with: $0.utf8) }) else { return nil }
+        index += word.utf8.count
+        return word
+    }
+
+    /// Longer words before their own beginnings.
+    private static let nonFiniteNumbers = [
+        "NaN", "nan", "-NaN", "-nan", "Infinity", "-Infinity", "infinity", "-infinity", "inf", "-inf", "Inf", "-Inf",
+    ]
 
     private mutating func digits() throws(JSONSyntaxError) {
         let start = index

@@ -37,6 +37,10 @@ import Testing
         #expect(done.contains("as a status:      succeeded"))
         #expect(done.contains { $0.contains("by:") && $0.contains(": /status says \"SUCCESS\"") }, "\(done)")
         #expect(done.contains("result /imageUrl: \"https://x.example/a.png\""))
+        // Neither a preview nor another member is a result.
+        #expect(!running.contains { $0.hasPrefix("result") })
+        let empty = try explain(#"{"id":"7","status":"success","other":"https://x.example/b.png"}"#)
+        #expect(empty.contains { $0.hasPrefix("no result:") } && empty.contains { $0.contains("in another case") })
         let failed = try explain(#"{"id":"7","status":"FAILURE","failReason":"timeout"}"#)
         #expect(failed.contains("as a status:      failed: provider_failed: timeout"))
     }

@@ -36,6 +36,15 @@ import Testing
         }
     }
 
+    @Test func `a reply may be as large as the setting says`() throws {
+        #expect(try load(["HOME": "/h"]).maxReplyBytes == 32 << 20)
+        #expect(try load(file: "upstream: {max_reply_bytes: 65536}\n").maxReplyBytes == 65_536)
+        #expect(try load(["POLLUX_UPSTREAM_MAX_REPLY_BYTES": "1073741824"]).maxReplyBytes == 1 << 30)
+        for bad in ["65535", "1073741825", "1e6", "64k", "-1"] {
+            #expect(message(["POLLUX_UPSTREAM_MAX_REPLY_BYTES": bad]).contains("a whole number of bytes from 65536"))
+        }
+    }
+
     // MARK: Where a value comes from
 
     @Test func `with nothing set there are the defaults`() throws {
@@ -72,7 +81,8 @@ import Testing
             "polling.min_gap_seconds": "0.5", "polling.max_gap_seconds": "90", "polling.max_requests_per_second": "3.5",
             "submission.timeout_seconds": "12.5", "submission.on_uncertain": "resubmit_if_absent",
             "submission.max_in_flight": "9", "submission.max_per_second": "0.25", "log.level": "warning",
-            "callbacks.listen": "[::1]:8443", "callbacks.public_url": "https://pollux.example/",
+            "upstream.max_reply_bytes": "65537", "callbacks.listen": "[::1]:8443",
+            "callbacks.public_url": "https://pollux.example/",
             "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))

@@ -32,11 +32,38 @@ import VerbatimJSON
         _ = try await insert(40, "image/make", into: world)
         world.provider.play { sent async throws(UpstreamTransportError) in
             guard !sent.ids.isEmpty else { return .json(Record.succeeded(sent.body["id"]?.string ?? "")) }
-            guard sent.ids.count <= 6 else { throw .interrupted("The reply was larger than 32 MiB.") }
+            guard sent.ids.count <= 6 else { throw .tooLarge(maxBytes: 32 << 20) }
             return .items(sent.ids.map { Record.succeeded($0) })
         }
         try await poll(world, for: .seconds(600))
         #expect(Set(try await world.sqlite.counts().map(\.state)) == [.succeeded])
+    }
+
+    @Test func `a record that is too large is told, and asked for no more than each hour`() async throws {
+        let world = try await EngineWorld()
+        let id = try await insert(1, "single/make", into: world)[0]
+        world.provider.play { _ async throws(UpstreamTransportError) in throw .tooLarge(maxBytes: 1_000) }
+        try await poll(world, for: .seconds(7_100))
+        #expect((1...2).contains(world.provider.sent.count))
+        let stored = try await world.task(id)
+        #expect(stored.state == .running)
+        #expect(await world.service.outlook(of: stored).waitingFor?.code == "reply_too_large")
+        // Others of the service are asked at their usual pace.
+        world.provider.forget()
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            let asked = sent.body["id"]?.string ?? ""
+            if asked == stored.remoteID?.text { throw .tooLarge(maxBytes: 1_000) }
+            return .json(Record.succeeded(asked))
+        }
+        let other = try await world.insert(.task(2, state: .running, endpoint: "single/make"))
+        try await poll(world, for: .seconds(300))
+        #expect(try await world.task(other).state == .succeeded)
+        // A larger limit lets it be read.
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            .json(Record.succeeded(sent.body["id"]?.string ?? ""))
+        }
+        try await poll(world, for: .seconds(3_700))
+        #expect(try await world.task(id).state == .succeeded)
     }
 
     @Test func `an id that spoils every batch is asked for alone, less and less often`() async throws {

@@ -31,6 +31,19 @@ import VerbatimJSON
         #expect(await world.engine.service.outlook(of: stored.task).waitingFor?.code == "unrecognised_record")
     }
 
+    @Test func `a word in another case ends the task, and is told of once`() async throws {
+        let world = try await World(definition: World.ownDefinition)
+        for name in ["a", "b"] {
+            world.provider.say(["id": .string(name), "state": "SUCCEEDED"])
+            let task = try await world.track(name, endpoint: "mine:make")
+            // The provider takes two queries a second.
+            world.time.set(world.time.now() + .seconds(2))
+            await world.pollOnce(task)
+            #expect(try await world.engine.service.task(task).task.state == .succeeded)
+        }
+        #expect(world.warnings.withLock { $0.filter { $0.contains("said \"SUCCEEDED\"") }.count } == 1)
+    }
+
     @Test func `a plain record brings the usual pace back, and a success ends it`() async throws {
         let world = try await World()
         let task = try await world.track("a")
@@ -61,13 +74,27 @@ private struct World {
     let warnings: Warnings
     private let directory: TemporaryDirectory
 
-    init() async throws {
+    static let ownDefinition = """
+        provider: mine
+        base_url: https://api.mine.example
+        max_requests_per_second: 2
+        endpoints:
+          make:
+            submit: {path: /make}
+            accepted: {id: /id}
+            poll: {path: "/tasks/{id}"}
+            state: [{at: /state, pending: [run], succeeded: [succeeded], failed: [bad]}]
+            results: [/url]
+        """
+
+    init(definition: String? = nil) async throws {
         directory = try TemporaryDirectory()
         let warnings = Warnings()
         self.warnings = warnings
         let context = try await EngineContext(
             store: try SQLiteTaskStore.open(path: directory.file("pollux.sqlite")),
-            catalog: try ProviderCatalog.builtIn(), transport: provider, hasToken: { _ in true }, time: time,
+            catalog: try ProviderCatalog.builtIn(adding: definition.map { [("mine.yaml", $0)] } ?? []),
+            transport: provider, hasToken: { _ in true }, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in Recorder(warnings: warnings) })
         engine = TaskEngine(context)
@@ -75,9 +102,9 @@ private struct World {
         time.set(time.now() + .seconds(1))
     }
 
-    func track(_ remoteID: String) async throws -> String {
+    func track(_ remoteID: String, endpoint: String = "flux/images") async throws -> String {
         let (stored, _) = try await engine.service.adopt(
-            endpoint: "flux/images", remoteID: remoteID, labels: [:], priority: 0, deadline: nil)
+            endpoint: endpoint, remoteID: remoteID, labels: [:], priority: 0, deadline: nil)
         return stored.task.id.text
     }
 

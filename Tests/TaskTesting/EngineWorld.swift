@@ -84,7 +84,7 @@ package struct EngineWorld: Sendable {
         base_url: http://127.0.0.1:1/v1
         max_requests_per_second: 10000
         codes:
-          stops_account: [used_up, disabled, invalid_token, token_expired]
+          refused_stops_account: [used_up, disabled, invalid_token, token_expired]
           throttled: [rate_limited, busy]
           unknown_task: [no_task]
           outcome_unknown: [timeout]

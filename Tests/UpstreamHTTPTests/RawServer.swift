@@ -8,6 +8,8 @@ final class RawServer: Sendable {
     enum Action: Sendable {
         /// These bytes; the connection stays open.
         case reply(String)
+        /// The same with a body that is no text.
+        case replyBytes(String, body: [UInt8])
         /// These bytes, then the end of the connection.
         case replyAndClose(String)
         /// The end of the connection without a byte.
@@ -80,6 +82,8 @@ final class RawServer: Sendable {
             switch server.action(number) {
             case .reply(let reply):
                 context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: reply)), promise: nil)
+            case .replyBytes(let head, let body):
+                context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: Array(head.utf8) + body)), promise: nil)
             case .replyAndClose(let reply):
                 context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: reply)), promise: nil)
                 context.close(promise: nil)

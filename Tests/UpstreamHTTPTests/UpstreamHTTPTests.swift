@@ -13,13 +13,14 @@ import UpstreamHTTP
 
     /// Runs with a transport to that URL, and closes it.
     private func with<Value: Sendable>(
-        _ url: String, token: String? = "secret-token", maxReplyBytes: Int = 1 << 20,
-        sent: @escaping @Sendable (Bool) -> Void = { _ in }, _ body: (UpstreamHTTP) async throws -> Value
+        _ url: String, token: String? = "secret-token", proxies: ProxySettings = .none, maxReplyBytes: Int = 1 << 20,
+        connectTimeout: Duration = .seconds(10), sent: @escaping @Sendable (Bool) -> Void = { _ in },
+        _ body: (UpstreamHTTP) async throws -> Value
     ) async throws -> Value {
         let transport = UpstreamHTTP(
             providers: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)],
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, maxReplyBytes: maxReplyBytes, now: { Self.now },
-            requestSent: sent)
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, proxies: proxies, maxReplyBytes: maxReplyBytes,
+            connectTimeout: connectTimeout, now: { Self.now }, requestSent: sent)
         let value: Value
         do { value = try await body(transport) } catch {
             try await transport.shutdown()
@@ -74,6 +75,7 @@ import UpstreamHTTP
         #expect(server.requests.count == 1)
         #expect(request.hasPrefix("POST /v1/image/make HTTP/1.1\r\n"))
         #expect(request.lowercased().contains("\r\nauthorization: bearer secret-token\r\n"))
+        #expect(request.lowercased().contains("\r\naccept-encoding: identity\r\n"))
         #expect(request.lowercased().contains("\r\ncontent-type: application/json\r\n"))
         #expect(request.hasSuffix("\r\n\r\n{\"prompt\":\"a cat\"}"))
         #expect(sent.withLock { $0 } == [true])
@@ -116,7 +118,11 @@ import UpstreamHTTP
     @Test(
         arguments: [
             ("120", Duration.seconds(120)), ("0", .zero), ("1.5", .milliseconds(1_500)),
-            ("Mon, 23 Nov 2026 14:06:09 GMT", .seconds(60)), ("Mon, 23 Nov 2020 14:06:09 GMT", .zero), ("-5", nil),
+            ("Mon, 23 Nov 2026 14:06:09 GMT", .seconds(60)), ("Monday, 23-Nov-26 14:06:09 GMT", .seconds(60)),
+            ("Mon Nov 23 14:06:09 2026", .seconds(60)), ("Sunday, 06-Nov-94 08:49:37 GMT", .zero),
+            ("Sun Nov  6 08:49:37 1994", .zero), ("Tue Dec  1 14:05:09 2026", .seconds(8 * 86_400)),
+            ("Wed, 99 Foo 2026 25:61:61 GMT", nil), ("Monday, 23-Nov-2 14:06:09 GMT", nil),
+            ("6.5", .milliseconds(6_500)), ("Mon, 23 Nov 2020 14:06:09 GMT", .zero), ("-5", nil),
             ("soon", nil), ("Mon, 31 Feb 2026 14:06:09 GMT", nil), ("nan", nil), ("inf", nil), ("", nil),
         ] as [(String, Duration?)])
     func `Retry-After is read in seconds and as a date`(text: String, expected: Duration?) async throws {
@@ -161,13 +167,106 @@ import UpstreamHTTP
         #expect(isNotSent(result), "\(result)")
     }
 
+    /// A port at which connections never come about, since nobody accepts them and the queue for it is full.
+    private func withBlackHole(_ body: (Int) async throws -> Void) async throws {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let server = try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1).serverChannelOption(.autoRead, value: false)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = server.localAddress?.port ?? 0
+        var waiting: [any Channel] = []
+        for _ in 0..<8 {
+            // Those that find the queue full are given up.
+            let client = ClientBootstrap(group: group).connectTimeout(.milliseconds(100))
+            if let channel = try? await client.connect(host: "127.0.0.1", port: port).get() { waiting.append(channel) }
+        }
+        try await body(port)
+        for channel in waiting { try? await channel.close() }
+        try await server.close()
+    }
+
+    @Test func `where no connection comes about, nothing was sent, whichever time-out is shorter`() async throws {
+        try await withBlackHole { port in
+            for (connect, timeout) in [
+                (Duration.seconds(10), Duration.milliseconds(300)), (.milliseconds(100), .seconds(20)),
+            ] {
+                let result = try await with("http://127.0.0.1:\(port)/v1", connectTimeout: connect) {
+                    await send($0, timeout: timeout)
+                }
+                #expect(isNotSent(result), "\(result)")
+            }
+        }
+        // TCP connects, and TLS never does.
+        let server = try await RawServer.start { _ in .hang }
+        let result = try await with("https://127.0.0.1:\(server.port)/v1") {
+            await send($0, timeout: .milliseconds(300))
+        }
+        #expect(isNotSent(result), "\(result)")
+        try await server.stop()
+    }
+
+    @Test func `a paid request that we stop before it has a connection was not sent`() async throws {
+        try await withBlackHole { port in
+            let result = try await with("http://127.0.0.1:\(port)/v1") { transport in
+                let sending = Task { await send(transport) }
+                sending.cancel()
+                return await sending.value
+            }
+            #expect(isNotSent(result), "\(result)")
+        }
+    }
+
+    // MARK: Replies in another dress
+
+    private static let compressed: [UInt8] = [
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 42, 73, 44, 206, 142, 207, 76, 81, 178, 82, 42, 210, 53, 84, 170, 5,
+        0, 166, 145, 184, 12, 17, 0, 0, 0,
+    ]
+
+    @Test(arguments: [["Content-Encoding: gzip"], []])
+    func `a compressed reply is read though none was asked for`(headers: [String]) async throws {
+        let head = (["HTTP/1.1 200 OK"] + headers + ["Content-Length: \(Self.compressed.count)", "", ""])
+            .joined(separator: "\r\n")
+        let server = try await RawServer.start { _ in .replyBytes(head, body: Self.compressed) }
+        let reply = try await with(server.url) { await send($0) }.get()
+        #expect(String(decoding: reply.body, as: UTF8.self) == #"{"task_id":"r-1"}"#)
+        #expect(reply.headers["content-encoding"] == nil)
+        // The limit counts what is read, not what is carried.
+        let small = try await with(server.url, maxReplyBytes: 16) { await send($0) }
+        #expect(small == .failure(.tooLarge(maxBytes: 16)))
+        try await server.stop()
+    }
+
+    @Test func `a coding that is not known leaves the status, and says which it was`() async throws {
+        let server = try await RawServer.start { _ in
+            .reply(RawServer.http("403 Forbidden", headers: ["Content-Encoding: br"], body: "x"))
+        }
+        let reply = try await with(server.url) { await send($0) }.get()
+        #expect(reply.status == 403 && reply.headers["content-encoding"] == "br")
+        try await server.stop()
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"task_id\":\"r-1\"}",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{\"task_id\":\"r-1\"}\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n{\"task_id\":\"r-1\"}",
+    ])
+    func `a whole document is a whole reply, however its connection ends`(text: String) async throws {
+        let server = try await RawServer.start { number in number == 1 ? .replyAndClose(text) : .reply(text) }
+        for timeout in [Duration.seconds(20), .milliseconds(300)] {
+            let result = try await with(server.url) { await send($0, timeout: timeout) }
+            #expect((try? result.get().body) == Array(#"{"task_id":"r-1"}"#.utf8), "\(result)")
+        }
+        try await server.stop()
+    }
+
     // MARK: Nobody knows
 
     @Test(arguments: [
         RawServer.Action.close, .replyAndClose("HTTP/1.1 200 OK\r\nContent-Le"),
         .replyAndClose("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"task_id\""),
         .replyAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"ta"),
-        .replyAndClose("garbage\r\n\r\n"),
+        .replyAndClose("garbage\r\n\r\n"), .replyAndClose("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n17"),
     ])
     func `a reply that breaks off leaves it open, and the paid request is not sent again`(action: RawServer.Action)
         async throws
@@ -193,7 +292,7 @@ import UpstreamHTTP
         let server = try await RawServer.start { _ in .reply(RawServer.http(body: String(repeating: "x", count: 5_000)))
         }
         let small = try await with(server.url, maxReplyBytes: 4_999) { await send($0) }
-        #expect(isInterrupted(small), "\(small)")
+        #expect(small == .failure(.tooLarge(maxBytes: 4_999)))
         let enough = try await with(server.url, maxReplyBytes: 5_000) { await send($0) }
         #expect(try enough.get().body.count == 5_000)
         try await server.stop()

@@ -44,6 +44,31 @@ import VerbatimJSON
         #expect(try JSONValue(parsing: #"{"a":1,"b":2,"a":3}"#, limits: .lenient).text == #"{"a":3,"b":2}"#)
     }
 
+    @Test func `a byte order mark is no part of the document`() throws {
+        let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+        for limits in [JSONLimits.strict, .lenient] {
+            #expect(try JSONValue(parsing: mark + Array(#" {"a":1}"#.utf8), limits: limits) == ["a": 1])
+            for text in [
+                mark, mark + mark + Array("{}".utf8), Array("{}".utf8) + mark, [0xef, 0xbb] + Array("{}".utf8),
+            ] {
+                #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: text, limits: limits) }
+            }
+        }
+    }
+
+    @Test(arguments: ["NaN", "Infinity", "-Infinity", "nan", "-nan", "inf", "-inf"])
+    func `a number that JSON cannot say is a provider's text, and a mistake of a client`(word: String) throws {
+        let text = "{\"a\":\(word),\"b\":[\(word)],\"n\":null,\"i\":-1}"
+        let value = try JSONValue(parsing: text, limits: .lenient)
+        #expect(value == ["a": .string(word), "b": [.string(word)], "n": nil, "i": -1])
+        // What is written is JSON again.
+        #expect(try JSONValue(parsing: value.text) == value)
+        #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: text) }
+        for broken in ["\(word)x", "\(word)1", "\(word) \(word)"] {
+            #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: broken, limits: .lenient) }
+        }
+    }
+
     @Test func `an error says where`() {
         #expect(throws: JSONSyntaxError(problem: "expected a value", offset: 5)) { try JSONValue(parsing: #"{"a":x}"#) }
     }

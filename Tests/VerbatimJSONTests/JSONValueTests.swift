@@ -21,6 +21,20 @@ import VerbatimJSON
         #expect(try !left.isEquivalent(to: JSONValue(parsing: "9007199254740992")))
     }
 
+    @Test func `a pointer goes on inside a string that holds a document`() throws {
+        let value: JSONValue = [
+            "json": #" {"urls":["a","{\"deep\":1}"]}"#, "text": "{no document", "word": "urls", "list": ["[7]"],
+        ]
+        func located(_ pointer: String) throws -> [JSONValue.Located] {
+            value.located(at: try #require(JSONPointer(pointer)))
+        }
+        #expect(try located("/json/urls/*").map(\.path) == [["json", "urls", "0"], ["json", "urls", "1"]])
+        #expect(try located("/json/urls/1/deep").map(\.value) == [1])
+        #expect(try located("/list/0/0").map(\.value) == [7])
+        #expect(try located("/text/no").isEmpty && located("/word/urls").isEmpty && located("/json/other").isEmpty)
+        #expect(try located("/json").map(\.value) == [try #require(value["json"])])
+    }
+
     @Test func `a pointer with a star reaches every element`() throws {
         let value = try JSONValue(parsing: #"{"data":[{"url":"a"},{"no":0},{"url":"b"}],"a/b":{"~":1}}"#)
         let pointer = try #require(JSONPointer("/data/*/url"))

@@ -1,5 +1,6 @@
 package import Logging
 package import TaskModel
+import UpstreamHTTP
 
 /// Everything that can be set, already read and checked.
 package struct DaemonSettings: Sendable {
@@ -26,6 +27,8 @@ package struct DaemonSettings: Sendable {
     package var maxInFlight: Int?
     /// Per service; nil leaves it to the provider's profile.
     package var submissionsPerSecond: Double?
+    /// How many bytes a reply of a provider may have.
+    package var maxReplyBytes = UpstreamHTTP.usualMaxReplyBytes
     /// Where callbacks are taken and asked for.
     package var callbacks = CallbackSettings()
     package var logLevel: Logger.Level = .info

@@ -49,6 +49,14 @@ struct Setting: Sendable {
         },
         rate("submission.max_per_second", "POLLUX_SUBMISSION_MAX_PER_SECOND", \.submissionsPerSecond),
         Setting(
+            "upstream.max_reply_bytes", "POLLUX_UPSTREAM_MAX_REPLY_BYTES",
+            rule: "a whole number of bytes from 65536 (64 KiB) to 1073741824 (1 GiB)"
+        ) { text, settings in
+            guard let number = Int(text), (1 << 16...1 << 30).contains(number) else { return false }
+            settings.maxReplyBytes = number
+            return true
+        },
+        Setting(
             "callbacks.listen", "POLLUX_CALLBACKS_LISTEN", rule: "a host and a port, as in 127.0.0.1:8443"
         ) { text, settings in
             guard let address = ListenAddress(text) else { return false }

@@ -191,46 +191,6 @@ struct DefinitionFields {
         }
     }
 
-    /// Any JSON, written as YAML.
-    func json(_ name: String) throws(CatalogError) -> JSONValue? {
-        guard let field = field(name) else { return nil }
-        var budget = 1_000
-        guard let value = Self.json(field.value, budget: &budget) else {
-            throw error(name, "expected texts, numbers, lists and fields, a thousand at most")
-        }
-        return value
-    }
-
-    private static func json(_ node: Node, budget: inout Int) -> JSONValue? {
-        budget -= 1
-        guard budget >= 0 else { return nil }
-        switch node {
-        case .scalar(let scalar):
-            let isQuoted = [.singleQuoted, .doubleQuoted, .literal, .folded].contains(scalar.style)
-            if isQuoted { return .string(scalar.string) }
-            if node.null != nil { return .null }
-            if let flag = node.bool { return .bool(flag) }
-            if let whole = node.int { return .number(JSONNumber(whole)) }
-            if let number = node.float { return JSONNumber(number).map(JSONValue.number) }
-            return .string(scalar.string)
-        case .sequence(let elements):
-            var values: [JSONValue] = []
-            for element in elements {
-                guard let value = json(element, budget: &budget) else { return nil }
-                values.append(value)
-            }
-            return .array(values)
-        case .mapping(let mapping):
-            var object = JSONObject()
-            for (key, value) in mapping {
-                guard let name = key.string, let value = json(value, budget: &budget) else { return nil }
-                object[name] = value
-            }
-            return .object(object)
-        case .alias: return nil
-        }
-    }
-
     /// The mappings of a list.
     func list(_ name: String, allowed: [String]) throws(CatalogError) -> [DefinitionFields]? {
         guard let field = field(name) else { return nil }
@@ -290,7 +250,7 @@ struct DefinitionFields {
         return value
     }
 
-    private func field(_ name: String) -> (key: String, line: Int?, value: Node)? { fields.first { $0.key == name } }
+    func field(_ name: String) -> (key: String, line: Int?, value: Node)? { fields.first { $0.key == name } }
 
     private static func positive(_ node: Node) -> Double? {
         node.float.flatMap { $0.isFinite && $0 > 0 ? $0 : nil }

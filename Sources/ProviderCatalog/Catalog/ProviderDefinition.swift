@@ -11,6 +11,7 @@ struct ProviderDefinition {
         provider = try Self.provider(fields)
         var rules = ReadingRules()
         rules.codes = try Self.codes(fields)
+        rules.wait = try fields.fields("error", allowed: WireDefinition.errorFields)?.waitPlace("wait")
         if let words = try fields.fields("words", allowed: ["succeeded", "failed"]) {
             rules.words = try Self.words(words, rules.words)
         }
@@ -230,22 +231,19 @@ struct ProviderDefinition {
 
     private static func codes(_ fields: DefinitionFields) throws(CatalogError) -> AnswerCodes {
         var codes = AnswerCodes()
-        if let told = try fields.fields(
-            "codes",
-            allowed: ["stops_account", "throttled", "unknown_task", "outcome_unknown", "server_fault", "refused"])
-        {
-            var seen: Set<String> = []
-            for (name, target) in codeLists {
-                let list = Set((try told.texts(name) ?? []).map { $0.lowercased() })
-                if let twice = list.intersection(seen).min() {
-                    throw told.error(name, "\"\(twice)\" is listed under another meaning too")
+        if let told = try fields.fields("codes", allowed: AnswerMeaning.allCases.map(\.rawValue)) {
+            for meaning in AnswerMeaning.allCases {
+                let (listed, texts) = try told.codesAndTexts(meaning.rawValue)
+                for code in listed where codes.codes.updateValue(meaning, forKey: code) ?? meaning != meaning {
+                    throw told.error(meaning.rawValue, "\"\(code)\" is listed under another meaning too")
                 }
-                seen.formUnion(list)
-                codes[keyPath: target] = list
+                for text in texts where codes.texts.updateValue(meaning, forKey: text) ?? meaning != meaning {
+                    throw told.error(meaning.rawValue, "\"\(text)\" is listed under another meaning too")
+                }
             }
         }
-        if let told = try fields.fields("statuses", allowed: StatusMeaning.allCases.map(\.rawValue)) {
-            for meaning in StatusMeaning.allCases {
+        if let told = try fields.fields("statuses", allowed: AnswerMeaning.allCases.map(\.rawValue)) {
+            for meaning in AnswerMeaning.allCases {
                 for status in try told.statuses(meaning.rawValue) ?? [] {
                     guard codes.statuses.updateValue(meaning, forKey: status) == nil else {
                         throw told.error(meaning.rawValue, "\(status) is listed under another meaning too")
@@ -258,11 +256,6 @@ struct ProviderDefinition {
         }
         return codes
     }
-
-    private static let codeLists: [(String, any WritableKeyPath<AnswerCodes, Set<String>> & Sendable)] = [
-        ("stops_account", \.stopsAccount), ("throttled", \.throttled), ("unknown_task", \.unknownTask),
-        ("outcome_unknown", \.outcomeUnknown), ("server_fault", \.serverFault), ("refused", \.refused),
-    ]
 }
 
 extension ProviderProfile {

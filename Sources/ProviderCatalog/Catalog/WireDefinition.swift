@@ -60,17 +60,20 @@ enum WireDefinition {
             try fields.fields(name, allowed: callFields + ["set", "callback", "own_id"])
         }
         let accepted = try fields.required("accepted") { name throws(CatalogError) in
-            try fields.fields(name, allowed: ["id", "poll_url", "at", "words"])
+            try fields.fields(name, allowed: ["id", "id_header", "poll_url", "poll_url_header", "at", "words"])
         }
         let states = try fields.required("state") { name throws(CatalogError) in
             try fields.list(name, allowed: ruleFields)
         }
         var wire = Wire(
             submit: try call(submit, method: "POST", places: nil), acceptance: try acceptance(accepted),
-            states: try states.map(rule))
+            states: try states.map(rule).knowingEachOther)
         wire.defaults = try set(submit)
         wire.callback = try callback(submit)
         profile.ownIDMember = try submit.text("own_id")
+        if let error = try fields.fields("error", allowed: errorFields), error.has("wait") {
+            profile.reading.wait = try error.waitPlace("wait")
+        }
         try readPoll(fields, into: &wire)
         if profile.ownIDMember != nil, wire.poll?.path == nil {
             throw submit.error("own_id", "is of use only where poll has a path that asks for it")
@@ -103,9 +106,10 @@ enum WireDefinition {
         return wire
     }
 
+    static let errorFields = ["code", "message", "wait"]
     private static let callFields = ["method", "path", "query", "headers", "body"]
     private static let ruleFields = [
-        "at", "pending", "succeeded", "partial", "failed", "present", "absent", "http_status", "means",
+        "at", "pending", "succeeded", "partial", "failed", "no_result", "present", "absent", "http_status", "means",
     ]
 
     private static func call(
@@ -129,7 +133,8 @@ enum WireDefinition {
     }
 
     private static func callback(_ fields: DefinitionFields) throws(CatalogError) -> Wire.Callback? {
-        guard let callback = try fields.fields("callback", allowed: ["member", "query", "id", "state"]) else {
+        guard let callback = try fields.fields("callback", allowed: ["member", "query", "id", "state", "results"])
+        else {
             return nil
         }
         let place: Wire.Callback.Place =
@@ -139,12 +144,17 @@ enum WireDefinition {
             default: throw callback.error("expected exactly one of member and query")
             }
         let rules = callback.has("state") ? try callback.list("state", allowed: ruleFields) ?? [] : []
-        return Wire.Callback(place: place, id: try callback.places("id") ?? [], states: try rules.map(rule))
+        return Wire.Callback(
+            place: place, id: try callback.places("id") ?? [], states: try rules.map(rule).knowingEachOther,
+            results: try callback.places("results") ?? [])
     }
 
     private static func acceptance(_ fields: DefinitionFields) throws(CatalogError) -> Wire.Acceptance {
         var acceptance = Wire.Acceptance(
-            id: try fields.required("id", fields.places), pollURL: try fields.places("poll_url") ?? [])
+            id: try fields.places("id") ?? [], pollURL: try fields.places("poll_url") ?? [],
+            idHeader: try fields.text("id_header")?.lowercased(),
+            pollURLHeader: try fields.text("poll_url_header")?.lowercased())
+        if acceptance.idHeader == nil { _ = try fields.required("id", fields.places) }
         switch (try fields.place("at"), try fields.texts("words")) {
         case (let at?, let words?): acceptance.condition = Wire.Acceptance.Condition(at: at, words: Set(words))
         case (nil, nil): break
@@ -156,14 +166,10 @@ enum WireDefinition {
 
     private static func readPoll(_ fields: DefinitionFields, into wire: inout Wire) throws(CatalogError) {
         if let poll = try fields.fields("poll", allowed: callFields + ["id", "wait"]) {
-            wire.poll = try call(poll, method: "GET", places: ["id"], needsPath: wire.acceptance.pollURL.isEmpty)
+            wire.poll = try call(poll, method: "GET", places: ["id"], needsPath: !wire.acceptance.namesPollURL)
             wire.recordID = try poll.places("id") ?? []
-            if let wait = try poll.fields("wait", allowed: ["header", "unit"]) {
-                wire.waitHeader = Wire.WaitHeader(
-                    name: try wait.required("header", wait.text).lowercased(),
-                    unit: try wait.choice("unit") ?? .seconds)
-            }
-        } else if wire.acceptance.pollURL.isEmpty {
+            wire.wait = try poll.waitPlace("wait")
+        } else if !wire.acceptance.namesPollURL {
             throw fields.error("poll", "this field is missing, and accepted.poll_url is too: nothing says where to ask")
         }
     }
@@ -211,7 +217,7 @@ enum WireDefinition {
     private static func error(
         _ fields: DefinitionFields
     ) throws(CatalogError) -> (code: [JSONPointer], message: [JSONPointer]) {
-        guard let error = try fields.fields("error", allowed: ["code", "message"]) else { return ([], []) }
+        guard let error = try fields.fields("error", allowed: errorFields) else { return ([], []) }
         return (try error.places("code") ?? [], try error.places("message") ?? [])
     }
 
@@ -233,7 +239,8 @@ enum WireDefinition {
         }
         switch (rule.at, rule.words.isEmpty, rule.means) {
         case (nil, true, _?), (_?, false, nil): return rule
-        case (_?, true, _): throw fields.error("at", "needs words beside it: pending, succeeded, partial or failed")
+        case (_?, true, _):
+            throw fields.error("at", "needs words beside it: pending, succeeded, partial, failed or no_result")
         case (nil, false, _): throw fields.error("words need at beside them that says where they stand")
         case (nil, true, nil): throw fields.error("means", "this field is missing")
         case (_?, false, _?):
@@ -248,7 +255,7 @@ enum WireDefinition {
         let failsByResult = !(wire.result?.failedStatuses.isEmpty ?? true)
         for (meaning, isSaid) in [
             ("pending", said.contains(.pending)), ("succeeded", said.contains(.succeeded)),
-            ("failed", said.contains(.failed) || failsByResult),
+            ("failed", said.contains(.failed) || said.contains(.noResult) || failsByResult),
         ] where !isSaid {
             throw fields.error("state", "no rule ever says \(meaning)")
         }

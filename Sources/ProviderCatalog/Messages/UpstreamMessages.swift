@@ -8,7 +8,7 @@ package struct UpstreamRequest: Sendable, Hashable {
     package let path: String
     /// A whole address instead, which the provider named and its definition allows.
     package let url: String?
-    /// Besides authorization, content type and accept, which the transport adds.
+    /// Besides authorization, content type, accept and accept encoding, which the transport adds.
     package let headers: [String: String]
     /// JSON in UTF-8; nil for none.
     package let body: [UInt8]?
@@ -28,13 +28,13 @@ package struct UpstreamRequest: Sendable, Hashable {
 package struct UpstreamReply: Sendable, Hashable {
     /// The HTTP status.
     package let status: Int
-    /// How long the provider asks us to stay away, from `Retry-After`, given in seconds or as a date.
+    /// How long the provider asks us to stay away, from `Retry-After`: seconds, with fractions, or a date.
     package let retryAfter: Duration?
     /// The provider's clock when it answered, from `Date`, to the second.
     package let date: Timestamp?
     /// The header fields by their names in small letters; of repeated ones the first.
     package let headers: [String: String]
-    /// The body as it came.
+    /// The body without its content coding. Where that could not be undone, as it came, and the headers still name it.
     package let body: [UInt8]
 
     package init(
@@ -53,8 +53,10 @@ package struct UpstreamReply: Sendable, Hashable {
 package enum UpstreamTransportError: Error, Sendable, Hashable {
     /// Not one byte of the request went out: no address, refused, TLS failed. Sending again is safe.
     case notSent(String)
-    /// The request may have arrived: time-out, reset, broken or oversized reply. Sending it again could pay twice.
+    /// The request may have arrived: time-out, reset or broken reply. Sending it again could pay twice.
     case interrupted(String)
+    /// The reply has more bytes than `upstream.max_reply_bytes` allows. The request arrived; asking again brings the same.
+    case tooLarge(maxBytes: Int)
     /// We stopped it ourselves while shutting down; as much in doubt as ``interrupted(_:)``.
     case cancelled
 }

@@ -8,12 +8,22 @@ package enum SubmitVerdict: Sendable, Hashable {
     case answered(Observation, remoteID: RemoteTaskID?)
     /// Not accepted; the endpoint is to be left alone for a while.
     case throttled(TaskFailure, retryAfter: Duration?)
+    /// Not accepted, and no other request would be: submissions stop until a person lets them go on, and the task waits.
+    case stopped(TaskFailure, StopScope)
     /// Not accepted, and never will be. `stopsProvider` where the whole account is affected: no credit, bad token.
     case refused(TaskFailure, stopsProvider: Bool)
     /// The provider's own error object with a 5xx status: probably refused, but not proven.
     case probablyRefused(TaskFailure)
     /// Proves nothing.
     case unknown(TaskFailure)
+}
+
+/// What a refusal of all requests is about.
+package enum StopScope: Sendable, Hashable {
+    /// No credit, a locked account, a token that is not taken.
+    case account
+    /// The address leads elsewhere.
+    case endpoint
 }
 
 /// What the reply to a status query for one task proves.

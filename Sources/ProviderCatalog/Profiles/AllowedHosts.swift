@@ -7,6 +7,8 @@ package struct AllowedHosts: Sendable, Hashable {
     let scheme: String
     /// Hosts with their port where it is not the usual one; `*.example.com` stands for every host below it.
     let hosts: [String]
+    /// Where the provider's paths begin.
+    let baseURL: String
 
     /// Why an address is not followed; a whole sentence.
     package struct Refusal: Error, Hashable {
@@ -16,8 +18,15 @@ package struct AllowedHosts: Sendable, Hashable {
     /// Allows the base URL's own host and these.
     init(baseURL: String, others: [String] = []) {
         let own = Self.parts(of: baseURL)
+        self.baseURL = baseURL
         scheme = own?.scheme ?? "https"
         hosts = [own?.host ?? ""] + others.map { $0.lowercased() }
+    }
+
+    /// The address, with the base URL's scheme and host where it names none (RFC 3986, section 4.2).
+    func absolute(_ reference: String) -> String {
+        guard reference.hasPrefix("/"), !reference.hasPrefix("//"), let host = hosts.first else { return reference }
+        return "\(scheme)://\(host)\(reference)"
     }
 
     /// Lets the address pass or says why not.

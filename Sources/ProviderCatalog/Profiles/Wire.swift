@@ -13,8 +13,8 @@ package struct Wire: Sendable, Hashable {
     var acceptance: Acceptance
     /// Asks for one task; nil where only an address from the reply leads to it.
     var poll: Call?
-    /// The header field of a reply that says how long to wait before the next poll.
-    var waitHeader: WaitHeader?
+    /// Where the reply to a poll says how long to wait before the next one.
+    var wait: WaitPlace?
     /// Where a record repeats the id that was asked for.
     var recordID: [JSONPointer] = []
     var batch: Batch?
@@ -44,15 +44,6 @@ package struct Wire: Sendable, Hashable {
         }
     }
 
-    /// A header field that holds a number.
-    struct WaitHeader: Sendable, Hashable {
-        enum Unit: String, Sendable, CaseIterable { case seconds, milliseconds }
-
-        /// In small letters.
-        let name: String
-        let unit: Unit
-    }
-
     /// Where a callback URL goes, and how a delivery is read where it is no record as a poll brings.
     struct Callback: Sendable, Hashable {
         var place: Place
@@ -60,6 +51,8 @@ package struct Wire: Sendable, Hashable {
         var id: [JSONPointer] = []
         /// The first that applies decides; those of records, if there are none.
         var states: [StateRule] = []
+        /// Where a delivery holds the results; where records do, if nothing stands there.
+        var results: [JSONPointer] = []
 
         enum Place: Sendable, Hashable {
             case member(String)
@@ -71,6 +64,12 @@ package struct Wire: Sendable, Hashable {
     struct Acceptance: Sendable, Hashable {
         var id: [JSONPointer]
         var pollURL: [JSONPointer] = []
+        /// The header field that holds the id, or an address that ends in it; in small letters.
+        var idHeader: String?
+        /// The header field that holds the address to ask at; in small letters.
+        var pollURLHeader: String?
+        /// Whether the reply says where to ask.
+        var namesPollURL: Bool { !pollURL.isEmpty || pollURLHeader != nil }
         /// Where a word or number says whether it was taken, and which do; nil where every 2xx with an id does.
         var condition: Condition?
 
@@ -138,11 +137,17 @@ package struct Wire: Sendable, Hashable {
 
 /// One rule that tells the state of a task from its record.
 struct StateRule: Sendable, Hashable {
-    enum Meaning: String, Sendable, Hashable, CaseIterable { case pending, succeeded, partial, failed }
+    enum Meaning: String, Sendable, Hashable, CaseIterable {
+        case pending, succeeded, partial, failed
+        /// It has ended, with neither a result nor a reason.
+        case noResult = "no_result"
+    }
 
     /// Where words, numbers or Booleans tell it; all that the pointer reaches count together.
     var at: JSONPointer?
     var words: [String: Meaning] = [:]
+    /// What other rules list for the same place, in exactly that spelling.
+    var foreignWords: Set<String> = []
     /// What it means where there are no words and every condition holds.
     var means: Meaning?
     var present: [JSONPointer] = []
@@ -156,4 +161,25 @@ struct StateRule: Sendable, Hashable {
 
     /// Whether it applies to every record.
     var isDefault: Bool { at == nil && present.isEmpty && absent.isEmpty && httpStatuses.isEmpty }
+
+    /// What a word means; one that no rule lists means what it does in another case, where that is one thing only.
+    func meaning(ofWord word: String) -> Meaning? {
+        if let exact = words[word] { return exact }
+        guard !foreignWords.contains(word) else { return nil }
+        let folded = Set(words.filter { $0.key.lowercased() == word.lowercased() }.values)
+        return folded.count == 1 ? folded.first : nil
+    }
+}
+
+extension [StateRule] {
+    /// The same rules, each knowing what the others list.
+    var knowingEachOther: [StateRule] {
+        enumerated().map { index, rule in
+            var rule = rule
+            for (other, listed) in enumerated() where other != index && listed.at == rule.at {
+                rule.foreignWords.formUnion(listed.words.keys)
+            }
+            return rule
+        }
+    }
 }

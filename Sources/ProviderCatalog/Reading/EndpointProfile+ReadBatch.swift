@@ -21,7 +21,7 @@ extension EndpointProfile {
                 observations[id] = observe(record, as: .record, httpStatus: reply.status)
             }
             return .observed(observations)
-        case .throttled(let failure): return .throttled(failure, retryAfter: reply.retryAfter)
+        case .throttled(let failure, let wait): return .throttled(failure, retryAfter: wait)
         case .failed(let failure, let stopsProvider): return .failed(failure, stopsProvider: stopsProvider)
         }
     }
@@ -35,7 +35,7 @@ extension EndpointProfile {
         case .items(let items):
             let tasks = items.compactMap(listedTask)
             return .page(tasks, unreadable: items.count - tasks.count)
-        case .throttled(let failure): return .throttled(failure, retryAfter: reply.retryAfter)
+        case .throttled(let failure, let wait): return .throttled(failure, retryAfter: wait)
         case .failed(let failure, let stopsProvider): return .failed(failure, stopsProvider: stopsProvider)
         }
     }
@@ -52,18 +52,20 @@ extension EndpointProfile {
 
     /// Whether an item only says that the provider does not know the id.
     private func saysUnknown(_ record: TaskRecord) -> Bool {
-        ReportedError(in: record.top)?.code.map { reading.codes.unknownTask.contains($0.lowercased()) } ?? false
+        ReportedError(in: record.top).map { error in
+            reading.codes.meaning(code: error.code, message: error.message) == .unknownTask
+        } ?? false
     }
 
     private enum Items {
         case items([JSONValue])
-        case throttled(TaskFailure)
+        case throttled(TaskFailure, retryAfter: Duration?)
         case failed(TaskFailure, stopsProvider: Bool)
     }
 
     private func readItems(_ reply: UpstreamReply) -> Items {
-        let answer = ProviderAnswer(reply, codes: reading.codes)
-        if answer.isThrottled { return .throttled(failure(answer)) }
+        let answer = ProviderAnswer(reply, at: self)
+        if answer.isThrottled { return .throttled(failure(answer), retryAfter: answer.retryAfter) }
         if let (problem, stopsProvider) = queryProblem(answer) {
             return .failed(problem, stopsProvider: stopsProvider)
         }

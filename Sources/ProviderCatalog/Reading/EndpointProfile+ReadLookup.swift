@@ -8,11 +8,11 @@ extension EndpointProfile {
     /// task is asked for again.
     package func readLookup(_ reply: UpstreamReply, of id: RemoteTaskID) -> LookupVerdict {
         if let wire { return readLookup(reply, of: id, by: wire) }
-        let answer = ProviderAnswer(reply, codes: reading.codes)
+        let answer = ProviderAnswer(reply, at: self)
         if let observation = finalRecord(answer, of: id) { return .observed(observation) }
         // In a record that is plainly this task's, such a code is why the task failed.
         if answer.isThrottled && !(answer.isSuccess && names(id, answer.record)) {
-            return .throttled(failure(answer), retryAfter: reply.retryAfter)
+            return .throttled(failure(answer), retryAfter: answer.retryAfter)
         }
         if saysUnknown(answer) { return .notFound }
         if let (problem, stopsProvider) = queryProblem(answer) {
@@ -75,7 +75,7 @@ extension EndpointProfile {
     func queryProblem(_ answer: ProviderAnswer) -> (TaskFailure, stopsProvider: Bool)? {
         switch answer.status {
         case 200...299: nil
-        case 300...399: (redirect(answer.status), false)
+        case 300...399: (redirect(answer.status, to: answer.location), false)
         case 408, 504: (timeout(answer), false)
         default: (failure(answer), answer.stopsAccount)
         }

@@ -7,13 +7,16 @@ extension EndpointProfile {
     /// Where nothing is proven the verdict is `unknown`, and the request must not be sent again: perhaps it was billed.
     package func readSubmission(_ reply: UpstreamReply) -> SubmitVerdict {
         if let wire { return readSubmission(reply, by: wire) }
-        let answer = ProviderAnswer(reply, codes: reading.codes)
-        if answer.isThrottled && !(answer.isSuccess && answer.record?.ownID != nil) {
-            return .throttled(failure(answer), retryAfter: reply.retryAfter)
+        let answer = ProviderAnswer(reply, at: self)
+        // An id is proof, whatever stands beside it.
+        if !(answer.isSuccess && answer.record?.ownID != nil) {
+            if answer.meaning == .stopsAccount { return .stopped(failure(answer), .account) }
+            if answer.isThrottled { return .throttled(failure(answer), retryAfter: answer.retryAfter) }
         }
         switch reply.status {
         case 200...299: return readAccepted(answer)
-        case 300...399: return .unknown(redirect(reply.status))
+        case let status where saysMoved(status): return .stopped(redirect(status, to: answer.location), .endpoint)
+        case 300...399: return .unknown(redirect(reply.status, to: answer.location))
         case 408: return .unknown(timeout(answer))
         case 400...499: return .refused(failure(answer), stopsProvider: answer.stopsAccount)
         case 504: return .unknown(timeout(answer))

@@ -113,7 +113,7 @@ struct RecordShape {
     }
 
     /// On one line and not long: it comes from outside, and goes into a log.
-    private static func plain(_ text: String) -> String {
+    static func plain(_ text: String) -> String {
         String(text.prefix(40).map { $0.isLetter || $0.isNumber || "-_.: ".contains($0) ? $0 : "?" })
     }
 

@@ -7,7 +7,11 @@ extension EndpointProfile {
     /// The places that the definition names come first, then whatever is named like a result. Texts and ids count only
     /// where there is nothing to fetch: a song has a style too, and a video an id, but nobody came for those. What was
     /// asked for is never a result, under whatever name it is echoed; nor is what belongs to a part that failed.
-    package func results(in record: JSONValue) -> [TaskResult] {
+    ///
+    /// Where the endpoint is told step by step, exactly what stands at the places that it names; that the task has
+    /// succeeded is the caller's to know, for the record of the result does not say it. `id` is the provider's.
+    package func results(in record: JSONValue, of id: RemoteTaskID? = nil) -> [TaskResult] {
+        if let wire { return declaredResults(in: record, of: id, by: wire) }
         guard let record = TaskRecord(record),
             case .succeeded = judge(record, as: record.isWrapped ? .record : .reply, httpStatus: 200)
         else { return [] }
@@ -25,6 +29,33 @@ extension EndpointProfile {
             if answersOnlyInline { return unique(leaves.filter { !TaskRecord.bookkeeping.contains($0.name) }) }
         }
         return []
+    }
+
+    private func declaredResults(in record: JSONValue, of id: RemoteTaskID?, by wire: Wire) -> [TaskResult] {
+        func found(at places: [JSONPointer]) -> [TaskResult] {
+            unique(places.flatMap { record.located(at: $0) }.flatMap { ResultLeaf.all(in: $0.value, at: $0.path) })
+        }
+        for places in [artefacts, wire.callback?.results ?? []] {
+            let results = found(at: places)
+            if !results.isEmpty { return results }
+        }
+        return wire.result.flatMap { $0.isFile ? file(of: id, in: record, by: $0, wire) : nil }.map { [$0] } ?? []
+    }
+
+    /// A file that the provider keeps, by its address; whoever fetches it needs the provider's token.
+    private func file(
+        of id: RemoteTaskID?, in record: JSONValue, by result: Wire.ResultFetch, _ wire: Wire
+    ) -> TaskResult? {
+        if let place = result.url.lazy.flatMap({ record.located(at: $0) }).first(where: { $0.value.string != nil }) {
+            return ResultLeaf.all(in: place.value, at: place.path).first?.result
+        }
+        guard let call = result.call, let id = id ?? wire.id(in: record, at: wire.recordID),
+            // An id that fits into no address was told when it was asked for.
+            let request = try? wire.request(call, id: id)
+        else { return nil }
+        return TaskResult(
+            kind: .url, pointer: wire.recordID.first ?? .whole, value: .string(hosts.baseURL + request.path),
+            mediaType: kind == .text ? nil : "\(kind.rawValue)/*")
     }
 
     private func artefacts(among leaves: [ResultLeaf]) -> [TaskResult] {

@@ -10,39 +10,50 @@ struct ProviderAnswer {
     let record: TaskRecord?
     /// The error that the body as a whole reports, apart from a failure inside `response`.
     let error: ReportedError?
-    private let codes: AnswerCodes
+    /// What the definition says of its code, its message or its status.
+    let meaning: AnswerMeaning?
+    /// How long the provider asks to be left alone, where it does.
+    let retryAfter: Duration?
+    /// The coding of a body that could not be decoded.
+    let coding: String?
+    /// Where a redirect leads.
+    let location: String?
 
-    init(_ reply: UpstreamReply, codes: AnswerCodes) {
+    init(_ reply: UpstreamReply, at endpoint: EndpointProfile) {
         status = reply.status
+        coding = reply.headers["content-encoding"]
+        location = reply.headers["location"]
         // A body that cannot be read is a case of its own below, not an error to pass on.
         body = try? JSONValue(parsing: reply.body, limits: .lenient)
         record = body.flatMap(TaskRecord.init)
         error = body?.object.flatMap(ReportedError.init(in:))
-        self.codes = codes
+        let codes = endpoint.reading.codes
+        meaning = codes.meaning(code: error?.code, message: error?.message) ?? codes.statuses[status]
+        retryAfter = endpoint.retryAfter(reply, body)
     }
 
     var isSuccess: Bool { 200...299 ~= status }
 
     /// Not now, but later; `busy` comes as a 500, and a 2xx may carry the code too.
     var isThrottled: Bool {
-        status == 429 || error?.httpStatus == 429 || has(codes.throttled)
+        meaning == .throttled || meaning != .stopsAccount && (status == 429 || error?.httpStatus == 429)
     }
 
     /// Whether no request of this account will do better.
     ///
     /// A 401 without any code can only mean the token; 402 is MiniMax's word for an empty balance.
     var stopsAccount: Bool {
-        status == 402 || has(codes.stopsAccount) || status == 401 && error?.code == nil
+        status == 402 || meaning == .stopsAccount || meaning == .refusedStopsAccount
+            || status == 401 && error?.code == nil
     }
 
-    var isUnknownTask: Bool { has(codes.unknownTask) }
-    var isOutcomeUnknown: Bool { has(codes.outcomeUnknown) || error?.httpStatus == 504 }
-    var isServerFault: Bool { has(codes.serverFault) || (error?.httpStatus ?? 0) >= 500 }
-
-    private func has(_ codes: Set<String>) -> Bool {
-        error?.code.map { codes.contains($0.lowercased()) } ?? false
-    }
+    var isUnknownTask: Bool { meaning == .unknownTask }
+    var isOutcomeUnknown: Bool { meaning == .outcomeUnknown || error?.httpStatus == 504 }
+    var isServerFault: Bool { meaning == .serverFault || (error?.httpStatus ?? 0) >= 500 }
 }
+
+/// The statuses that say that the address has moved, for every request alike: it was not taken.
+func saysMoved(_ status: Int) -> Bool { [301, 307, 308].contains(status) }
 
 extension EndpointProfile {
     /// The failure that an answer reports about itself.
@@ -59,17 +70,35 @@ extension EndpointProfile {
         return failure
     }
 
-    func redirect(_ status: Int) -> TaskFailure {
-        TaskFailure(
-            code: "unexpected_redirect", message: "The provider answered with a redirect (HTTP status \(status)).",
+    /// A redirect, which is never followed: the token would go along.
+    func redirect(_ status: Int, to location: String?) -> TaskFailure {
+        // What stands behind a question mark or before a host may be a secret.
+        let place = location.map { location in
+            let path = location.prefix { $0 != "?" && $0 != "#" }
+            let user = path.firstRange(of: "://").flatMap { mark in
+                path[mark.upperBound...].prefix { $0 != "/" }.lastIndex(of: "@").map { (mark.upperBound, $0) }
+            }
+            let shown = user.map { path[..<$0.0] + path[path.index(after: $0.1)...] } ?? path
+            return " to \(shown.prefix(200))"
+        }
+        return TaskFailure(
+            code: saysMoved(status) ? "moved" : "unexpected_redirect",
+            message:
+                "The provider answered with a redirect\(place ?? " that names no address") (HTTP status \(status)). "
+                + (saysMoved(status) ? "It took nothing." : "It is not followed."),
             httpStatus: status, hint: "Check the base URL of \(provider): it should name the API itself.")
+    }
+
+    /// Why a body is no document.
+    static func unreadable(_ coding: String?) -> String {
+        coding.map { "compressed with \($0.prefix(40)), which cannot be read" } ?? "not JSON"
     }
 
     /// An answer that is not what the provider documents.
     func unexpected(_ answer: ProviderAnswer) -> TaskFailure {
         let problem =
             if answer.body == nil {
-                "with a body that is not JSON"
+                "with a body that is \(Self.unreadable(answer.coding))"
             } else if answer.error != nil {
                 "with an error"
             } else {

@@ -10,6 +10,8 @@ package struct ReadingRules: Sendable, Hashable {
 
     package var words = StateWords()
     package var codes = AnswerCodes()
+    /// Where a refusal says how long to wait, besides `Retry-After`.
+    var wait: WaitPlace?
     package var progressScale = ProgressScale.percent
     /// Names of members that hold a result when they are not empty; nil for the general names.
     ///
@@ -36,33 +38,49 @@ package struct StateWords: Sendable, Hashable {
     package init() {}
 }
 
-/// The error codes that mean more than "this request was refused".
+/// The error codes, messages and HTTP statuses that mean more than "this request was refused".
 package struct AnswerCodes: Sendable, Hashable {
-    /// No request of this account will do better.
-    package var stopsAccount: Set<String> = []
-    /// Not accepted; later it may be.
-    package var throttled: Set<String> = []
-    /// The id that was asked for is not known.
-    package var unknownTask: Set<String> = []
-    /// The provider gave up waiting; the task may exist all the same.
-    package var outcomeUnknown: Set<String> = []
-    /// A fault behind the gateway, which some services report with a 2xx status.
-    package var serverFault: Set<String> = []
-    /// Not accepted, and never will be, even under a status that says otherwise.
-    package var refused: Set<String> = []
-    /// What HTTP statuses mean where they mean more than the usual.
-    package var statuses: [Int: StatusMeaning] = [:]
+    /// What codes mean, by the codes in lower case.
+    package var codes: [String: AnswerMeaning] = [:]
+    /// What messages mean that contain a text, by the texts in lower case.
+    package var texts: [String: AnswerMeaning] = [:]
+    /// What HTTP statuses mean.
+    package var statuses: [Int: AnswerMeaning] = [:]
     /// What a person can do about a code; `{endpoint}` stands for the endpoint's name.
     package var hints: [String: String] = [:]
 
     package init() {}
+
+    /// What a definition says of a code and a message; nil where it says nothing.
+    ///
+    /// A text goes before a code, since it tells more: one code often stands for several reasons. Of several texts the
+    /// longest counts.
+    func meaning(code: String?, message: String?) -> AnswerMeaning? {
+        if let message, !texts.isEmpty {
+            let message = message.lowercased()
+            let found = texts.filter { message.contains($0.key) }
+            if let text = found.max(by: { ($0.key.utf8.count, $0.key) < ($1.key.utf8.count, $1.key) }) {
+                return text.value
+            }
+        }
+        return code.flatMap { codes[$0.lowercased()] }
+    }
 }
 
-/// What an HTTP status says at a provider.
-package enum StatusMeaning: String, Sendable, Hashable, CaseIterable {
+/// What a code, a message or an HTTP status says at a provider.
+package enum AnswerMeaning: String, Sendable, Hashable, CaseIterable {
+    /// No request of this account is taken until somebody mends it; this one may be sent again then.
     case stopsAccount = "stops_account"
+    /// The same, and this task has ended.
+    case refusedStopsAccount = "refused_stops_account"
+    /// Not accepted; later it may be.
     case throttled
+    /// The id that was asked for is not known.
     case unknownTask = "unknown_task"
+    /// The provider gave up waiting; the task may exist all the same.
     case outcomeUnknown = "outcome_unknown"
+    /// A fault behind the gateway, which some services report with a 2xx status.
+    case serverFault = "server_fault"
+    /// Not accepted, and never will be, even under a status that says otherwise.
     case refused
 }

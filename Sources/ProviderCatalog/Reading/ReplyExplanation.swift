@@ -1,5 +1,5 @@
-import TaskModel
-package import VerbatimJSON
+package import TaskModel
+import VerbatimJSON
 
 /// How a recorded reply would be read, and why.
 package struct ReplyExplanation: Sendable, Hashable {
@@ -9,21 +9,11 @@ package struct ReplyExplanation: Sendable, Hashable {
     package let record: String
     /// The rule that decided about the record.
     package let rule: String
-    /// What stands where the definition says that results are.
-    package let results: [(pointer: JSONPointer, value: JSONValue)]
+    /// What the daemon would show as the task's results.
+    package let results: [TaskResult]
+    /// Whether the task would count as succeeded.
+    package let hasSucceeded: Bool
     package let progress: Double?
-
-    package static func == (left: Self, right: Self) -> Bool {
-        left.submission == right.submission && left.record == right.record && left.rule == right.rule
-            && left.results.map(\.pointer) == right.results.map(\.pointer)
-            && left.results.map(\.value) == right.results.map(\.value) && left.progress == right.progress
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(submission)
-        hasher.combine(record)
-        hasher.combine(rule)
-    }
 }
 
 extension EndpointProfile {
@@ -35,12 +25,14 @@ extension EndpointProfile {
         let lookup = id.map { readLookup(reply, of: $0) }
         var progress: Double?
         if case .observed(let observation) = lookup { progress = observation.progress }
-        let results = artefacts.flatMap { pointer in
-            (body?.values(at: pointer) ?? []).map { (pointer: pointer, value: $0) }
-        }
+        // Of a result that stands elsewhere the reply may be that one as well as the record before it.
+        var hasSucceeded = false
+        if case .observed(let observation) = lookup, case .succeeded = observation.verdict { hasSucceeded = true }
+        let results = hasSucceeded || fetchesResult ? body.map { self.results(in: $0, of: id) } ?? [] : []
         return ReplyExplanation(
             submission: words(for: readSubmission(reply)), record: lookup.map(words) ?? "nothing",
-            rule: rule(of: reply, body, lookup), results: results, progress: progress)
+            rule: rule(of: reply, body, lookup), results: results, hasSucceeded: hasSucceeded,
+            progress: progress)
     }
 
     private func rule(of reply: UpstreamReply, _ body: JSONValue?, _ lookup: LookupVerdict?) -> String {
@@ -57,6 +49,8 @@ extension EndpointProfile {
         case .accepted(let id, _, let url): "accepted as \(id)" + (url.map { ", to be asked for at \($0)" } ?? "")
         case .answered(let observation, _): "answered at once: \(words(observation.verdict))"
         case .throttled(let failure, _): "not accepted, later perhaps: \(words(failure))"
+        case .stopped(let failure, .account): "not accepted, and the whole provider is paused: \(words(failure))"
+        case .stopped(let failure, .endpoint): "not accepted, and the endpoint is paused: \(words(failure))"
         case .refused(let failure, let stops):
             "refused\(stops ? ", and the whole provider is paused" : ""): \(words(failure))"
         case .probablyRefused(let failure): "probably refused, not proven: \(words(failure))"
@@ -90,6 +84,9 @@ extension StateRule {
     fileprivate func text(_ record: JSONValue) -> String {
         var parts: [String] = []
         if let at { parts.append("\(at) says \(record.values(at: at).map(\.text).joined(separator: ", "))") }
+        if let word = unlistedWords(in: record).first(where: { meaning(ofWord: $0) != nil }) {
+            parts.append("which is listed in another case than \"\(word)\"")
+        }
         if !present.isEmpty { parts.append("\(present.map(\.description).joined(separator: ", ")) is there") }
         if !absent.isEmpty { parts.append("\(absent.map(\.description).joined(separator: ", ")) is not there") }
         if !httpStatuses.isEmpty { parts.append("by the HTTP status") }

@@ -21,6 +21,14 @@ struct ResultLeaf {
         return leaves
     }
 
+    /// All of a value that stands where results do, under the name of the last member on the way to it.
+    static func all(in value: JSONValue, at path: [String]) -> [ResultLeaf] {
+        var leaves: [ResultLeaf] = []
+        let name = path.last { Int($0) == nil } ?? ""
+        collect(value, name: name, path: path, depth: path.count, failed: { _ in false }, into: &leaves)
+        return leaves
+    }
+
     private static func collect(
         _ value: JSONValue, name: String, path: [String], depth: Int, failed: (JSONObject) -> Bool,
         into leaves: inout [ResultLeaf]

@@ -39,31 +39,40 @@ extension StateRule {
         else { return nil }
         guard let at else { return means }
         let values = record.values(at: at).filter { !$0.isNull }
-        let found = values.map { value in Wire.text(value).flatMap { words[$0] } }
+        let found = values.map { value in Wire.text(value).flatMap(meaning(ofWord:)) }
         let known = found.compactMap(\.self)
         guard !known.isEmpty else { return nil }
         // All of them, not any: a part that still runs, or that says what nobody knows, keeps the whole running.
         if known.count < values.count || known.contains(.pending) { return .pending }
-        guard known.contains(where: { $0 == .succeeded || $0 == .partial }) else { return .failed }
+        guard known.contains(where: { $0 == .succeeded || $0 == .partial }) else {
+            return known.allSatisfy { $0 == .noResult } ? .noResult : .failed
+        }
         return known.allSatisfy { $0 == .succeeded } ? .succeeded : .partial
     }
 
     /// Whether words stand there of which the rule knows some and not all, and none of those it knows is for waiting.
     func hasStranger(in record: JSONValue) -> Bool {
         guard let at else { return false }
-        let found = record.values(at: at).filter { !$0.isNull }.map { Wire.text($0).flatMap { words[$0] } }
+        let found = record.values(at: at).filter { !$0.isNull }.map { Wire.text($0).flatMap(meaning(ofWord:)) }
         return found.contains(nil) && !found.contains(.pending)
     }
 
-    /// Whether there is anything; `null` and what is empty are nothing.
+    /// The words at the rule's place that it does not list in this spelling.
+    func unlistedWords(in record: JSONValue) -> [String] {
+        guard let at else { return [] }
+        return record.values(at: at).compactMap(Wire.text).filter { words[$0] == nil }
+    }
+
+    /// Whether there is anything; `null`, `false` and what is empty are nothing.
     private static func isPresent(_ pointer: JSONPointer, in record: JSONValue) -> Bool {
         record.values(at: pointer).contains { value in
             switch value {
             case .null: false
+            case .bool(let flag): flag
             case .string(let text): !text.isEmpty
             case .array(let elements): !elements.isEmpty
             case .object(let object): !object.isEmpty
-            case .bool, .number: true
+            case .number: true
             }
         }
     }
@@ -89,19 +98,43 @@ extension EndpointProfile {
             case .succeeded: .succeeded(partial: false)
             case .partial: .succeeded(partial: true)
             case .failed: .failed(failure(in: record, httpStatus: httpStatus, by: wire))
+            case .noResult: .failed(noResult(in: record, httpStatus: httpStatus, by: wire))
             }
         let progress = wire.progress.flatMap { place in
             place.at.lazy.flatMap { record.values(at: $0) }
                 .compactMap { TaskRecord.progress($0, scale: place.scale)?.percent }.min()
         }
-        let observation = Observation(
+        var observation = Observation(
             verdict, record: record, progress: progress?.clamped(to: 0...100),
             traceID: wire.text(in: record, at: wire.traceID),
             createdAt: wire.time(in: record, at: wire.times.createdAt),
             startedAt: wire.time(in: record, at: wire.times.startedAt),
             finishedAt: wire.time(in: record, at: wire.times.finishedAt),
-            unrecognisedShape: isUnrecognised ? RecordShape(words: reading.words).text(of: record) : nil)
+            unrecognisedShape: isUnrecognised ? shape(of: record, by: wire) : nil)
+        if !isUnrecognised { observation.respelledWord = decision?.0.unlistedWords(in: record).first }
         return (observation, decision?.0)
+    }
+
+    /// What is not understood: the words that no rule knows, and the names of the record's members.
+    private func shape(of record: JSONValue, by wire: Wire) -> String {
+        let places = Set(wire.states.compactMap(\.at))
+        let unknown = places.flatMap { place in
+            record.values(at: place).compactMap(Wire.text).filter { word in
+                !wire.states.contains { $0.at == place && $0.meaning(ofWord: word) != nil }
+            }.map { "\(place)=\"\(RecordShape.plain($0))\"" }
+        }
+        let members = RecordShape(words: reading.words).text(of: record)
+        return unknown.isEmpty ? members : Set(unknown).sorted().prefix(4).joined(separator: ", ") + " in " + members
+    }
+
+    /// It has ended with nothing to show, and the provider does not say why.
+    private func noResult(in record: JSONValue, httpStatus: Int, by wire: Wire) -> TaskFailure {
+        TaskFailure(
+            code: "no_result",
+            message: wire.text(in: record, at: wire.errorMessage)
+                ?? "The provider says that the task has ended, and gives neither a result nor a reason.",
+            httpStatus: httpStatus,
+            hint: "Change the request or try again later, as a new task; this one brings nothing more.")
     }
 
     /// Why a task failed, in the provider's words where it has any.

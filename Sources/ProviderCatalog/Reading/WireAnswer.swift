@@ -8,6 +8,10 @@ struct WireAnswer {
         /// 2xx and nothing against it.
         case fine
         case throttled
+        /// No request of the account is taken.
+        case stopped
+        /// The address leads elsewhere, and nothing was taken.
+        case moved
         case refused(stopsProvider: Bool)
         case unknownTask
         /// The provider's own fault, by a code of its own.
@@ -23,9 +27,14 @@ struct WireAnswer {
     /// Whether it has a code or a message where the provider's errors have them; with a status of 500 and above a code of
     /// its own, since frameworks and gateways have messages too.
     let saysWhy: Bool
+    /// How long the provider asks to be left alone, where it does.
+    let retryAfter: Duration?
+    /// The coding of a body that could not be decoded.
+    let coding: String?
 
     init(_ reply: UpstreamReply, at endpoint: EndpointProfile, by wire: Wire) {
         status = reply.status
+        coding = reply.headers["content-encoding"]
         // A body that cannot be read is a case of its own, not an error to pass on.
         let body = try? JSONValue(parsing: reply.body, limits: .lenient)
         self.body = body
@@ -33,40 +42,41 @@ struct WireAnswer {
         let message = body.flatMap { wire.text(in: $0, at: wire.errorMessage) }
         saysWhy = code?.contains(where: \.isLetter) ?? false || (message ?? code) != nil && reply.status < 500
         let codes = endpoint.reading.codes
-        meaning = Self.meaning(of: reply.status, code: code?.lowercased(), by: codes)
+        retryAfter = endpoint.retryAfter(reply, body)
+        meaning = Meaning(codes.meaning(code: code, message: message) ?? codes.statuses[reply.status], reply.status)
+        if code == nil, message == nil, 300...399 ~= reply.status {
+            failure = endpoint.redirect(reply.status, to: reply.headers["location"])
+            return
+        }
         let usual = reply.status == 401 || reply.status == 403 ? "unauthorized" : "provider_refused"
         failure = TaskFailure(
             code: code ?? (200...499 ~= reply.status ? usual : "provider_error"),
             message: message ?? "The provider answered with HTTP status \(reply.status) and does not say why.",
             httpStatus: reply.status, hint: code.flatMap { codes.hint(for: $0, at: endpoint.name) })
     }
+}
 
-    private static func meaning(of status: Int, code: String?, by codes: AnswerCodes) -> Meaning {
-        if let code {
-            if codes.throttled.contains(code) { return .throttled }
-            if codes.stopsAccount.contains(code) { return .refused(stopsProvider: true) }
-            if codes.outcomeUnknown.contains(code) { return .outcomeUnknown }
-            if codes.unknownTask.contains(code) { return .unknownTask }
-            if codes.refused.contains(code) { return .refused(stopsProvider: false) }
-            if codes.serverFault.contains(code) { return .fault }
-        }
-        switch codes.statuses[status] {
-        case .throttled: return .throttled
-        case .stopsAccount: return .refused(stopsProvider: true)
-        case .outcomeUnknown: return .outcomeUnknown
-        case .unknownTask: return .unknownTask
-        case .refused: return .refused(stopsProvider: false)
-        case nil: break
-        }
-        return switch status {
-        case 200...299: .fine
-        case 429: .throttled
-        case 401, 402: .refused(stopsProvider: true)
-        case 408: .outcomeUnknown
-        case 404: .unknownTask
-        case 400...499: .refused(stopsProvider: false)
-        default: .outcomeUnknown
-        }
+extension WireAnswer.Meaning {
+    /// What the definition says, else what the status usually means.
+    fileprivate init(_ declared: AnswerMeaning?, _ status: Int) {
+        self =
+            switch (declared, status) {
+            case (.throttled, _): .throttled
+            case (.stopsAccount, _): .stopped
+            case (.refusedStopsAccount, _): .refused(stopsProvider: true)
+            case (.outcomeUnknown, _): .outcomeUnknown
+            case (.unknownTask, _): .unknownTask
+            case (.refused, _): .refused(stopsProvider: false)
+            case (.serverFault, _): .fault
+            case (nil, 200...299): .fine
+            case (nil, 301), (nil, 307), (nil, 308): .moved
+            case (nil, 429): .throttled
+            case (nil, 401), (nil, 402): .refused(stopsProvider: true)
+            case (nil, 408): .outcomeUnknown
+            case (nil, 404): .unknownTask
+            case (nil, 400...499): .refused(stopsProvider: false)
+            case (nil, _): .outcomeUnknown
+            }
     }
 }
 
@@ -74,7 +84,27 @@ extension Wire.Acceptance {
     /// Whether the reply says that the request was taken, where the definition wants to be told.
     fileprivate func isMet(by body: JSONValue) -> Bool {
         guard let condition else { return true }
-        return body.value(at: condition.at).flatMap(Wire.text).map(condition.words.contains) ?? false
+        guard let word = body.value(at: condition.at).flatMap(Wire.text) else { return false }
+        return condition.words.contains { $0.lowercased() == word.lowercased() }
+    }
+
+    /// The id that the reply gives the task, in its body or in a header field.
+    fileprivate func id(in reply: UpstreamReply, _ body: JSONValue, _ wire: Wire) -> RemoteTaskID? {
+        wire.id(in: body, at: id)
+            ?? idHeader.flatMap { reply.headers[$0] }.flatMap { RemoteTaskID(Self.lastPart(of: $0)) }
+    }
+
+    /// Where the reply says to ask.
+    fileprivate func pollURL(in reply: UpstreamReply, _ body: JSONValue, _ wire: Wire) -> String? {
+        wire.text(in: body, at: pollURL) ?? pollURLHeader.flatMap { reply.headers[$0] }
+    }
+
+    /// Of an address what stands behind its last slash, without the query; anything else as it is.
+    private static func lastPart(of text: String) -> String {
+        var path = text.prefix { $0 != "?" && $0 != "#" }
+        guard path.contains("/") else { return text }
+        if let mark = path.firstRange(of: "://") { path = path[mark.upperBound...].drop { $0 != "/" } }
+        return path.split(separator: "/").last.map(String.init) ?? ""
     }
 }
 
@@ -84,25 +114,27 @@ extension EndpointProfile {
         let answer = WireAnswer(reply, at: self, by: wire)
         // An id is proof, whatever stands beside it: a task that has failed within the second has a code too, and one that
         // would be sent again for it would be paid for twice.
-        if 200...299 ~= reply.status, let body = answer.body, wire.acceptance.isMet(by: body),
-            let id = wire.id(in: body, at: wire.acceptance.id)
+        let body = answer.body ?? .null
+        if 200...299 ~= reply.status, wire.acceptance.isMet(by: body),
+            let id = wire.acceptance.id(in: reply, body, wire)
         {
             return .accepted(
                 id, traceID: wire.text(in: body, at: wire.traceID),
-                pollURL: wire.text(in: body, at: wire.acceptance.pollURL))
+                pollURL: wire.acceptance.pollURL(in: reply, body, wire).map(hosts.absolute))
         }
         switch answer.meaning {
         case .fine: break
-        case .throttled: return .throttled(answer.failure, retryAfter: reply.retryAfter)
+        case .throttled: return .throttled(answer.failure, retryAfter: answer.retryAfter)
+        case .stopped: return .stopped(answer.failure, .account)
+        case .moved: return .stopped(answer.failure, .endpoint)
         case .refused(let stopsProvider): return .refused(answer.failure, stopsProvider: stopsProvider)
         case .unknownTask:
             // Said to a submission, it means a wrong address or model; under a 2xx it means nothing.
             return 400...499 ~= reply.status ? .refused(answer.failure, stopsProvider: false) : .unknown(answer.failure)
         case .fault: return .probablyRefused(answer.failure)
-        case .outcomeUnknown:
-            return .unknown(300...399 ~= reply.status ? redirect(reply.status) : answer.failure)
+        case .outcomeUnknown: return .unknown(answer.failure)
         }
-        guard let body = answer.body else { return .unknown(unreadable(answer)) }
+        guard answer.body != nil else { return .unknown(unreadable(answer)) }
         guard wire.acceptance.isMet(by: body) else { return .unknown(answer.failure) }
         return .unknown(
             TaskFailure(
@@ -131,6 +163,18 @@ extension EndpointProfile {
         return .observed(observation)
     }
 
+    /// Why a reply to a cancellation is no consent, and whether the account is to blame; nil where it is one.
+    package func cancellationProblem(_ reply: UpstreamReply) -> (failure: TaskFailure, stopsProvider: Bool)? {
+        guard let wire else { return nil }
+        let answer = WireAnswer(reply, at: self, by: wire)
+        return switch answer.meaning {
+        case .fine: nil
+        case .stopped: (answer.failure, true)
+        case .refused(let stopsProvider): (answer.failure, stopsProvider)
+        case .throttled, .moved, .unknownTask, .fault, .outcomeUnknown: (answer.failure, false)
+        }
+    }
+
     /// Reads the reply that should hold the result of a task which is done.
     ///
     /// Whatever is not the result leaves the task running, and the result is asked for again.
@@ -146,9 +190,10 @@ extension EndpointProfile {
         }
         switch answer.meaning {
         case .fine: break
-        case .throttled: return .throttled(answer.failure, retryAfter: reply.retryAfter)
+        case .throttled: return .throttled(answer.failure, retryAfter: answer.retryAfter)
+        case .stopped: return .failed(answer.failure, stopsProvider: true)
         case .refused(let stopsProvider): return .failed(answer.failure, stopsProvider: stopsProvider)
-        case .unknownTask, .fault, .outcomeUnknown: return .failed(answer.failure, stopsProvider: false)
+        case .moved, .unknownTask, .fault, .outcomeUnknown: return .failed(answer.failure, stopsProvider: false)
         }
         guard let body = answer.body else { return .failed(unreadable(answer), stopsProvider: false) }
         observation.record = body
@@ -222,7 +267,8 @@ extension EndpointProfile {
     private func problem(_ answer: WireAnswer, _ reply: UpstreamReply) -> LookupVerdict? {
         switch answer.meaning {
         case .fine: nil
-        case .throttled: .throttled(answer.failure, retryAfter: reply.retryAfter)
+        case .throttled: .throttled(answer.failure, retryAfter: answer.retryAfter)
+        case .stopped: .failed(answer.failure, stopsProvider: true)
         // A bare 404 may be any wrong address, or a gateway that has lost its way.
         case .unknownTask where answer.body?.object == nil && reading.codes.statuses[reply.status] == nil:
             .failed(
@@ -235,9 +281,7 @@ extension EndpointProfile {
                     httpStatus: reply.status), stopsProvider: false)
         case .unknownTask: .notFound
         case .refused(let stopsProvider): .failed(answer.failure, stopsProvider: stopsProvider)
-        case .fault: .failed(answer.failure, stopsProvider: false)
-        case .outcomeUnknown:
-            .failed(300...399 ~= reply.status ? redirect(reply.status) : answer.failure, stopsProvider: false)
+        case .moved, .fault, .outcomeUnknown: .failed(answer.failure, stopsProvider: false)
         }
     }
 
@@ -245,7 +289,7 @@ extension EndpointProfile {
         TaskFailure(
             code: answer.body == nil ? "reply_unreadable" : "reply_unexpected",
             message: answer.body == nil
-                ? "The provider answered HTTP status \(answer.status) with a body that is not JSON."
+                ? "The provider answered HTTP status \(answer.status) with a body that is \(Self.unreadable(answer.coding))."
                 : "The provider answered HTTP status \(answer.status) with a body of another shape.",
             httpStatus: answer.status)
     }

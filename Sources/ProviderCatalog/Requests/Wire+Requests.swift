@@ -29,7 +29,7 @@ extension Wire {
 
     /// Asks for one task where the provider said, else by its id.
     func lookup(_ id: RemoteTaskID, pollURL: String?, hosts: AllowedHosts) throws(RequestProblem) -> UpstreamRequest {
-        if let pollURL, !acceptance.pollURL.isEmpty {
+        if let pollURL, acceptance.namesPollURL {
             do throws(RequestProblem) {
                 return try follow(pollURL, hosts: hosts, field: "poll_url")
             } catch {
@@ -88,7 +88,7 @@ extension Wire {
 
     // MARK: Filling in
 
-    private func request(_ call: Call, id: RemoteTaskID) throws(RequestProblem) -> UpstreamRequest {
+    func request(_ call: Call, id: RemoteTaskID) throws(RequestProblem) -> UpstreamRequest {
         try request(call, values: ["id": id.text], bodyValues: ["id": .string(id.text)])
     }
 

@@ -117,6 +117,7 @@ extension SubmitVerdict {
         switch self {
         case .accepted, .answered: self
         case .throttled(let failure, let retryAfter): .throttled(failure.withoutToken, retryAfter: retryAfter)
+        case .stopped(let failure, let scope): .stopped(failure.withoutToken, scope)
         case .refused(let failure, let stops): .refused(failure.withoutToken, stopsProvider: stops)
         case .probablyRefused(let failure): .probablyRefused(failure.withoutToken)
         case .unknown(let failure): .unknown(failure.withoutToken)

@@ -88,6 +88,9 @@ extension PollScheduler {
             if stopsProvider { await context.stopProvider(work.profile.provider, because: failure) }
             await failed(task, of: work, because: failure, isAboutAll: stopsProvider, teaching: lessons)
         case .failure(let error):
+            if case .tooLarge = error {
+                return await tooLarge(task, of: work, because: TaskFailure(error), teaching: lessons)
+            }
             await failed(
                 task, of: work, because: TaskFailure(error), isAboutAll: error.isAboutAll, teaching: lessons)
         }
@@ -97,6 +100,23 @@ extension PollScheduler {
         underWay.noteAnswer(
             of: work.service, about: work.tasks.map(\.id), upTo: work.profile.batchSize ?? context.limits.batchSize)
         await context.queriesSucceeded(of: work.service)
+    }
+
+    /// The record has more bytes than are read: told once, and asked for seldom. The service itself has answered.
+    private func tooLarge(
+        _ task: TrackedTask, of work: PollRound, because failure: TaskFailure, teaching lessons: LessonPlan
+    ) async {
+        underWay.markAlone(true, task.id)
+        if underWay.noteTooLarge(task.id) {
+            context.logger.warning(
+                """
+                \(task.id) \(task.endpoint): \(failure.message) It is asked for again each hour; nothing is lost. \
+                \(failure.hint ?? "")
+                """)
+        }
+        await postpone([task.id], until: context.time.now() + context.limits.tooLargeGap)
+        await context.queriesSucceeded(of: work.service)
+        await context.teach(lessons)
     }
 
     /// A query about one task failed. Where others of the service are answered meanwhile, it is this task's trouble: only
@@ -285,7 +305,7 @@ extension UpstreamTransportError {
     fileprivate var isAboutAll: Bool {
         switch self {
         case .notSent, .cancelled: true
-        case .interrupted: false
+        case .interrupted, .tooLarge: false
         }
     }
 }
@@ -309,11 +329,16 @@ extension EngineContext {
 }
 
 extension TaskFailure {
-    /// Why a status query brought nothing.
+    /// Why a request brought no reply.
     init(_ error: UpstreamTransportError) {
         switch error {
         case .notSent(let reason): self.init(code: "not_sent", message: "The provider could not be reached: \(reason)")
         case .interrupted(let reason): self.init(code: "reply_lost", message: "The reply was lost: \(reason)")
+        case .tooLarge(let maxBytes):
+            self.init(
+                code: "reply_too_large",
+                message: "The provider's reply is larger than \(maxBytes) bytes, so it was not read.",
+                hint: "Raise `upstream.max_reply_bytes` and restart the daemon to have it read.")
         case .cancelled:
             self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came.")
         }

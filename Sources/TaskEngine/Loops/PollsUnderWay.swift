@@ -13,6 +13,8 @@ final class PollsUnderWay: Sendable {
         /// Queries of a service that were answered.
         var answers: [String: Int] = [:]
         var troubles: [TaskID: Trouble] = [:]
+        /// Whose records have more bytes than are read.
+        var tooLarge: Set<TaskID> = []
     }
 
     /// How the queries about one task have failed.
@@ -53,7 +55,10 @@ final class PollsUnderWay: Sendable {
     func noteAnswer(of service: String, about tasks: [TaskID], upTo most: Int) {
         state.withLock { state in
             state.answers[service, default: 0] += 1
-            for task in tasks { state.troubles[task] = nil }
+            for task in tasks {
+                state.troubles[task] = nil
+                state.tooLarge.remove(task)
+            }
             guard let cap = state.batchCaps[service], tasks.count >= cap else { return }
             state.batchCaps[service] = cap * 2 < most ? cap * 2 : nil
         }
@@ -81,8 +86,20 @@ final class PollsUnderWay: Sendable {
         state.withLock { state in
             state.alone.remove(task)
             state.troubles[task] = nil
+            state.tooLarge.remove(task)
         }
     }
+
+    /// The task's record has more bytes than are read; true the first time.
+    func noteTooLarge(_ task: TaskID) -> Bool {
+        state.withLock { state in
+            // Bounded: beyond that it is told once more for each of them.
+            if state.tooLarge.count >= 10_000 { state.tooLarge = [] }
+            return state.tooLarge.insert(task).inserted
+        }
+    }
+
+    func isTooLarge(_ task: TaskID) -> Bool { state.withLock { $0.tooLarge.contains(task) } }
 
     func begin(_ work: PollRound) {
         state.withLock { state in

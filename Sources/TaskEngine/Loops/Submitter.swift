@@ -258,7 +258,7 @@ package struct Submitter: WorkLoop {
             return (.submissionAccepted(id, traceID: trace, pollURL: url), next)
         case .answered(let observation, let id):
             return (.submissionAnswered(observation, remoteID: id), nil)
-        case .throttled(let failure, _):
+        case .throttled(let failure, _), .stopped(let failure, _):
             return (.submissionNotAccepted(failure), now)
         case .refused(let failure, stopsProvider: false) where work.profile.ownIDMember != nil && isRepeated(work.task):
             // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
@@ -288,7 +288,9 @@ package struct Submitter: WorkLoop {
             await context.gates.succeeded(.submissions, name, at: now)
         case .throttled(let failure, let retryAfter):
             await context.gates.failed(.submissions, name, because: failure, retryAfter: retryAfter, at: now)
-        case .refused(let failure, stopsProvider: true):
+        case .stopped(let failure, .endpoint):
+            await context.stopEndpoint(work.profile.name, because: failure)
+        case .stopped(let failure, .account), .refused(let failure, stopsProvider: true):
             await context.stopProvider(work.profile.provider, because: failure)
         case .refused(_, stopsProvider: false):
             await context.gates.succeeded(.submissions, name, at: now)
@@ -308,14 +310,10 @@ extension SubmitVerdict {
     /// What a missing reply proves.
     init(_ error: UpstreamTransportError) {
         switch error {
-        case .notSent(let reason):
-            self = .throttled(
-                TaskFailure(code: "not_sent", message: "The provider could not be reached: \(reason)"), retryAfter: nil)
-        case .interrupted(let reason):
-            self = .unknown(TaskFailure(code: "reply_lost", message: "The reply was lost: \(reason)"))
-        case .cancelled:
-            self = .unknown(
-                TaskFailure(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came."))
+        case .notSent:
+            self = .throttled(TaskFailure(error), retryAfter: nil)
+        case .interrupted, .tooLarge, .cancelled:
+            self = .unknown(TaskFailure(error))
         }
     }
 }

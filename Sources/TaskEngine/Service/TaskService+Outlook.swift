@@ -103,6 +103,12 @@ extension TaskService {
                     message: "The provider did not know it, \(task.misses) look-ups in a row. It is asked for again.",
                     hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
             }
+            if context.pollsUnderWay.isTooLarge(task.id) {
+                return TaskFailure(
+                    code: "reply_too_large",
+                    message: "Its record at the provider is larger than is read. It is asked for again each hour.",
+                    hint: "Raise `upstream.max_reply_bytes` and restart the daemon to have it read.")
+            }
             guard context.unrecognised.inARow(task.id) > 0 else { return nil }
             return TaskFailure(
                 code: "unrecognised_record",

@@ -38,7 +38,7 @@ extension TaskService {
         // Of an endpoint that is gone the general shape is the best guess.
         let profile =
             context.catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(stored.task.endpoint, provider: "")
-        return profile.results(in: record)
+        return profile.results(in: record, of: stored.task.remoteID)
     }
 
     /// The daemon stops: no further paid request begins, and all waits end.

@@ -192,7 +192,15 @@ package struct TaskService: Sendable {
             do throws(UpstreamTransportError) {
                 let reply = try await context.transport.send(
                     request, to: profile.provider, isPaid: false, timeout: .seconds(10))
-                context.logger.info("\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
+                guard let (failure, stopsProvider) = profile.cancellationProblem(reply) else {
+                    context.logger.info(
+                        "\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
+                    return
+                }
+                if stopsProvider { await context.stopProvider(profile.provider, because: failure) }
+                context.logger.warning(
+                    "\(task.id) \(profile.provider) did not end it, so it may be billed: \(failure.code): \(failure.message)"
+                )
             } catch {
                 context.logger.warning(
                     "\(task.id) \(profile.provider) could not be asked to end it: \(TaskFailure(error).message)")

@@ -23,6 +23,8 @@ package struct Observation: Sendable, Hashable {
     /// What a record looks like that is pending only because no rule understands it: names of members, and a word for
     /// its state that is unknown. Nil where it is understood.
     package var unrecognisedShape: String?
+    /// The word for its state, where the endpoint's definition lists it in another case only.
+    package var respelledWord: String?
     /// When the status query that brought it was sent: what it says held then. Nil for what nobody asked for.
     package var askedAt: Timestamp?
     /// How long the provider asks to be left alone about this task, where it says so.

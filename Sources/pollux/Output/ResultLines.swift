@@ -7,6 +7,9 @@ struct ResultLines {
     /// The record that the results are in, which tells a place in a list from a member that is called like one.
     var record = JSONValue.null
 
+    /// Said of a task that has succeeded and names nothing.
+    static let none = "none: the provider calls it done and names nothing to fetch"
+
     /// Addresses and ids stand alone on their line, so that a double click takes the whole; texts keep their lines.
     var lines: [String] { results.flatMap(lines(for:)) }
 

@@ -19,6 +19,7 @@ struct TaskCard {
             lines +=
                 ["", screen.paint("results", .faint)] + ResultLines(results: task.results, record: task.response).lines
         } else if !task.response.isNull {
+            if task.state == "succeeded" { lines += ["", screen.paint("results", .faint), ResultLines.none] }
             lines += ["", screen.paint("response", .faint)] + indented(task.response.prettyText)
         }
         return lines

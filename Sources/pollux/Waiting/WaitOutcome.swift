@@ -12,8 +12,13 @@ enum WaitOutcome {
     static func lines(for tasks: [TaskDocument], on screen: Screen) -> [String] {
         tasks.flatMap { task in
             ["\(task.id.printable)  \(screen.paint(words(for: task), Tint(state: task.state)))"]
-                + ResultLines(results: task.results, record: task.response).lines.map { "  \($0)" }
+                + results(of: task).map { "  \($0)" }
         }
+    }
+
+    private static func results(of task: TaskDocument) -> [String] {
+        task.state == "succeeded" && task.results.isEmpty
+            ? [ResultLines.none] : ResultLines(results: task.results, record: task.response).lines
     }
 
     private static func words(for task: TaskDocument) -> String {

@@ -137,6 +137,18 @@ import VerbatimJSON
             "token: P_KEY", "codes: {throttled: [a], refused: [a]}",
             "codes.refused: \"a\" is listed under another meaning"
         ),
+        (
+            "token: P_KEY", "codes: {throttled: {text: [a]}, refused: {text: [A]}}",
+            "codes.refused: \"a\" is listed under another meaning"
+        ),
+        ("token: P_KEY", "codes: {throttled: {}}", "codes.throttled: expected code, text, or both"),
+        (
+            "token: P_KEY", "codes: {throttled: {words: [a]}}",
+            "codes.throttled.words: unknown field; known are code, text"
+        ),
+        ("token: P_KEY", "error: {wait: {unit: seconds}}", "error.wait: expected header, at, or both"),
+        ("token: P_KEY", "error: {wait: {at: [x]}}", "error.wait.at: \"x\" is no JSON pointer"),
+        ("accepted: {id: /id}", "accepted: {poll_url_header: Location}", "accepted.id: this field is missing"),
         ("  make:", "  \"a b\":", "line 6: endpoints.a b: is no endpoint name"),
         ("provider: p", "provider: Päckchen", "line 1: provider: expected up to 32 small letters"),
         // What YAML itself allows and makes no sense.

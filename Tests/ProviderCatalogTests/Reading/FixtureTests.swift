@@ -71,7 +71,7 @@ import VerbatimJSON
             case .answered(let observation, let id):
                 #expect(observation.verdict.word == fixture.expected, "\(profile.name)")
                 #expect(id == ownID(fixture.json))
-            case .throttled, .refused, .probablyRefused, .unknown:
+            case .throttled, .stopped, .refused, .probablyRefused, .unknown:
                 Issue.record("\(profile.name) takes it for an error")
             }
         }
@@ -86,6 +86,7 @@ import VerbatimJSON
                 switch verdict {
                 case .accepted, .answered: "accepted"
                 case .throttled: "throttled"
+                case .stopped: "stopped"
                 case .refused: "refused"
                 case .probablyRefused: "probably refused"
                 case .unknown: "unknown"

@@ -60,7 +60,7 @@ import VerbatimJSON
     private func submitted(_ json: JSONValue, _ status: Int, _ profile: EndpointProfile) -> Observation.Verdict? {
         switch profile.readSubmission(UpstreamReply(status: status, body: json.utf8)) {
         case .answered(let observation, _): observation.verdict
-        case .accepted, .throttled, .refused, .probablyRefused, .unknown: nil
+        case .accepted, .throttled, .stopped, .refused, .probablyRefused, .unknown: nil
         }
     }
 }

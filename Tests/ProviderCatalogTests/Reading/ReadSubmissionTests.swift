@@ -190,7 +190,7 @@ import VerbatimJSON
     @Test(arguments: [
         "", "<html>ok</html>", "null", "[]", "42", #""done""#, "{}", #"{"ok":true}"#, #"{"message":"queued"}"#,
         #"{"task_id":""}"#, #"{"task_id":null,"status":"running"}"#, #"{"status":"failed"}"#, #"{"task_id":"a"#,
-        #"{"task_id":["a"]}"#, "\u{feff}{\"task_id\":\"a\"}",
+        #"{"task_id":["a"]}"#, "{\"task_id\":\"a\"}\u{feff}",
     ])
     func `a 2xx that names no task and holds no result proves nothing`(body: String) {
         #expect(unknownCode(200, body) != nil)
@@ -210,14 +210,37 @@ import VerbatimJSON
         #expect(unknownCode(599, "{}") != nil)
     }
 
-    @Test(arguments: [301, 302, 307, 308])
-    func `a redirect points at the base URL`(status: Int) {
+    @Test(arguments: [300, 302, 303, 304])
+    func `a redirect that proves nothing points at the base URL`(status: Int) {
         guard case .unknown(let failure) = read(status, #"{"task_id":"a"}"#) else {
             Issue.record("a redirect was followed in spirit")
             return
         }
         #expect(failure.code == "unexpected_redirect")
         #expect(failure.hint?.contains("base URL") == true)
+    }
+
+    @Test(arguments: [301, 307, 308])
+    func `an address that has moved took nothing, and its endpoint stops`(status: Int) {
+        let reply = UpstreamReply(status: status, headers: ["location": "https://new.example/suno"], body: [])
+        guard case .stopped(let failure, .endpoint) = profile.readSubmission(reply) else {
+            Issue.record("\(profile.readSubmission(reply))")
+            return
+        }
+        #expect(failure.code == "moved" && failure.message.contains("https://new.example/suno"))
+    }
+
+    @Test func `a reply behind a byte order mark, or beside a number that JSON cannot say, is read`() {
+        for body in ["\u{feff}{\"task_id\":\"a\"}", #"{"task_id":"a","cost":NaN,"left":-Infinity}"#] {
+            guard case .accepted(let id, _, _) = read(200, body) else { Issue.record("\(body)"); return }
+            #expect(id.text == "a")
+        }
+    }
+
+    @Test func `a body whose coding is not known is told by that coding`() {
+        let reply = UpstreamReply(status: 200, headers: ["content-encoding": "br"], body: [1, 2, 3])
+        guard case .unknown(let failure) = profile.readSubmission(reply) else { Issue.record("read"); return }
+        #expect(failure.code == "reply_unreadable" && failure.message.contains("compressed with br"))
     }
 
     @Test(arguments: [

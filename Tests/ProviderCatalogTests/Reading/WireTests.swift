@@ -239,15 +239,23 @@ import VerbatimJSON
 
     @Test(arguments: [
         (400, "refused"), (401, "stops"), (402, "stops"), (403, "refused"), (404, "refused"), (408, "unknown"),
-        (422, "refused"), (429, "throttled"), (500, "unknown"), (502, "unknown"), (504, "unknown"), (302, "unknown"),
-        (503, "throttled"), (418, "unknown"),
+        (422, "refused"), (429, "throttled"), (500, "unknown"), (502, "unknown"), (504, "unknown"), (300, "unknown"),
+        (302, "unknown"), (303, "unknown"), (304, "unknown"), (301, "moved"), (307, "moved"), (308, "moved"),
+        (503, "throttled"), (418, "unknown"), (407, "account"), (409, "probably"), (410, "stops"),
     ])
     func `statuses prove what they usually do, and what the definition says`(status: Int, expected: String) throws {
-        let profile = try endpoint(Self.plain, top: "statuses: {throttled: [503], outcome_unknown: [418]}")
+        let profile = try endpoint(
+            Self.plain,
+            top: """
+                statuses:
+                  {throttled: [503], outcome_unknown: [418], stops_account: [407], server_fault: [409], refused_stops_account: [410]}
+                """)
         let word =
             switch profile.readSubmission(reply(status, #"{"error":{"code":"x","message":"y"}}"#)) {
             case .accepted, .answered: "accepted"
             case .throttled: "throttled"
+            case .stopped(_, .account): "account"
+            case .stopped(_, .endpoint): "moved"
             case .refused(_, let stops): stops ? "stops" : "refused"
             case .probablyRefused: "probably"
             case .unknown: "unknown"
@@ -255,13 +263,203 @@ import VerbatimJSON
         #expect(word == expected)
     }
 
+    // MARK: What the definition says of codes, texts and waits
+
+    @Test func `a text in a message stops the account and keeps the task, whatever its code says`() throws {
+        let profile = try endpoint(
+            Self.plain, top: "codes: {throttled: [busy], stops_account: {code: [locked], text: [No Credit]}}")
+        for (status, body) in [
+            (403, #"{"error":{"message":"There is no credit left."}}"#),
+            (429, #"{"error":{"code":"busy","message":"NO CREDIT"}}"#),
+            (400, #"{"error":{"code":"Locked"}}"#), (200, #"{"error":{"message":"no credit"}}"#),
+        ] {
+            guard case .stopped(_, .account) = profile.readSubmission(reply(status, body)) else {
+                Issue.record("\(status) \(body)"); return
+            }
+            guard case .failed(_, stopsProvider: true) = profile.readLookup(reply(status, body), of: id),
+                profile.cancellationProblem(reply(status, body))?.stopsProvider == true
+            else { Issue.record("a query: \(body)"); return }
+        }
+        guard case .throttled = profile.readSubmission(reply(403, #"{"error":{"code":"busy","message":"wait"}}"#)),
+            case .refused(_, stopsProvider: false) = profile.readSubmission(
+                reply(403, #"{"error":{"message":"no credits"}}"#.replacing("credits", with: "such model")))
+        else { Issue.record("other messages keep their meaning"); return }
+    }
+
+    @Test func `the longest text decides where several fit`() throws {
+        let profile = try endpoint(
+            Self.plain, top: "codes: {refused: {text: quota}, stops_account: {text: daily quota}}")
+        guard case .stopped = profile.readSubmission(reply(429, #"{"error":{"message":"daily quota is used"}}"#)),
+            case .refused(_, stopsProvider: false) = profile.readSubmission(
+                reply(429, #"{"error":{"message":"size quota"}}"#))
+        else { Issue.record("by length"); return }
+    }
+
+    @Test func `a moved address is shown without what may be secret in it`() throws {
+        let profile = try endpoint(Self.plain)
+        let moved = UpstreamReply(
+            status: 308, headers: ["location": "https://me:pw@new.example/v2/make?key=secret#x"], body: [])
+        guard case .stopped(let failure, .endpoint) = profile.readSubmission(moved) else {
+            Issue.record("not moved"); return
+        }
+        #expect(failure.code == "moved" && failure.message.contains("https://new.example/v2/make "))
+        #expect(!failure.message.contains("pw") && !failure.message.contains("secret"))
+        guard case .failed(let query, stopsProvider: false) = profile.readLookup(moved, of: id) else {
+            Issue.record("a query is not answered"); return
+        }
+        #expect(query.message.contains("new.example"))
+        #expect(profile.cancellationProblem(moved)?.failure.code == "moved")
+    }
+
+    @Test(
+        arguments: [
+            (#"[{"x":1},{"retryDelay":"8.4s"}]"#, 8.4), (#"[{"retryDelay":7}]"#, 7), (#"[{"retryDelay":"1m30s"}]"#, 90),
+            (#"[{"retryDelay":"250ms"}]"#, 0.25), (#"[{"retryDelay":"12"}]"#, 12), (#"[{"retryDelay":"soon"}]"#, nil),
+            (#"[{"retryDelay":-1}]"#, nil), (#"[{"retryDelay":""}]"#, nil), ("[]", nil), ("7", nil),
+            (#"[{"retryDelay":"1e9s"}]"#, nil), (#"[{"retryDelay":1e9}]"#, 86_400),
+        ] as [(String, Double?)])
+    func `a wait may stand in the body of a refusal`(details: String, seconds: Double?) throws {
+        let lines = Self.plain + "\n    error: {code: /error/code, wait: {at: /error/details/*/retryDelay}}"
+        let body = #"{"error":{"code":"x","details":\#(details)}}"#
+        let expected = seconds.map { Duration.seconds(rounding: $0) }
+        guard case .throttled(_, let submitted) = try endpoint(lines).readSubmission(reply(429, body)),
+            case .throttled(_, let asked) = try endpoint(lines).readLookup(reply(429, body), of: id)
+        else { Issue.record("not throttled"); return }
+        #expect(submitted == expected && asked == expected)
+        // Of two waits the longer holds.
+        let both = UpstreamReply(status: 429, retryAfter: .seconds(10), body: Array(body.utf8))
+        guard case .throttled(_, let longer) = try endpoint(lines).readSubmission(both) else { return }
+        #expect(longer == max(.seconds(10), expected ?? .zero))
+    }
+
+    // MARK: Ids in header fields
+
+    @Test func `an id and an address may stand in header fields`() throws {
+        let profile = try endpoint(
+            Self.plain.replacing(
+                "{id: /id}", with: "{id_header: Operation-Location, poll_url_header: Operation-Location}"))
+        func accepted(_ location: String) -> SubmitVerdict {
+            profile.readSubmission(UpstreamReply(status: 202, headers: ["operation-location": location], body: []))
+        }
+        let url = "https://api.p.example/v1/operations/t-1?api-version=2"
+        #expect(accepted(url) == .accepted(id, traceID: nil, pollURL: url))
+        #expect(try profile.lookup(id, pollURL: url).url == url)
+        // Relative to the base URL, and no address at all.
+        #expect(
+            accepted("/v1/operations/t-1/")
+                == .accepted(id, traceID: nil, pollURL: "https://api.p.example/v1/operations/t-1/"))
+        #expect(accepted("t-1") == .accepted(id, traceID: nil, pollURL: "t-1"))
+        guard case .unknown = accepted("https://"), case .unknown = profile.readSubmission(reply(202, "")) else {
+            Issue.record("no id"); return
+        }
+        guard
+            case .refused = profile.readSubmission(
+                UpstreamReply(status: 400, headers: ["operation-location": url], body: []))
+        else { Issue.record("an id under a refusal"); return }
+    }
+
+    @Test func `a relative address in a body is asked at the base URL's host`() throws {
+        let profile = try endpoint(Self.plain.replacing("{id: /id}", with: "{id: /id, poll_url: /u}"))
+        #expect(
+            profile.readSubmission(reply(200, #"{"id":"t-1","u":"/q/1"}"#))
+                == .accepted(id, traceID: nil, pollURL: "https://api.p.example/q/1"))
+    }
+
+    // MARK: Results
+
+    @Test func `the declared places are the results, whatever the names and whatever else is there`() throws {
+        let profile = try endpoint(Self.plain.replacing("[/url]", with: "[/sample, /out/*/u, /json/urls/*]"))
+        let record: JSONValue = [
+            "state": "failed", "status": "odd", "url": "https://x/no.png", "sample": "https://x/1.jpg",
+            "out": [["u": "gs://b/2.mp4", "status": "failed"], ["u": "https://x/1.jpg"]],
+            "json": #"{"urls":["https://x/3.png"]}"#, "request": ["u": "gs://b/2.mp4"],
+        ]
+        let results = profile.results(in: record)
+        #expect(results.map(\.value) == ["https://x/1.jpg", "gs://b/2.mp4", "https://x/3.png"])
+        #expect(results.map(\.pointer.description) == ["/sample", "/out/0/u", "/json/urls/0"])
+        #expect(results.allSatisfy { $0.kind == .url })
+        #expect(profile.results(in: ["url": "https://x/no.png"]) == [])
+    }
+
+    @Test func `a file that the provider keeps is a result by its address`() throws {
+        let profile = try endpoint(
+            Self.plain.replacing("results: [/url]", with: "result: {path: \"/v1/{id}/content\", is_file: true}"))
+        let result = try #require(profile.results(in: ["id": "t-1"]).first)
+        #expect(result.kind == .url && result.value == "https://api.p.example/v1/t-1/content")
+        #expect(profile.results(in: ["status": "ok"]) == [])
+        #expect(profile.results(in: ["status": "ok"], of: id) == [result])
+        #expect(try endpoint(Self.plain).results(in: ["id": "t-1"], of: id) == [])
+        let named = try endpoint(
+            Self.plain.replacing("results: [/url]", with: "result: {url: /file, is_file: true}"))
+        #expect(named.results(in: ["file": "https://x/f"], of: id).map(\.value) == ["https://x/f"])
+    }
+
+    @Test func `what a delivery holds is found where the definition says`() throws {
+        let profile = try endpoint(
+            Self.plain.replacing(
+                "/v1/make\"", with: "/v1/make\", callback: {member: hook, results: [/payload/url]}"))
+        #expect(profile.results(in: ["payload": ["url": "https://x/1"]]).map(\.value) == ["https://x/1"])
+        #expect(
+            profile.results(in: ["url": "https://x/2", "payload": ["url": "https://x/1"]]).map(\.value)
+                == ["https://x/2"])
+    }
+
     // MARK: States
 
-    @Test func `a word table is exact, and a word that nobody knows keeps the task running`() throws {
+    @Test func `a word in another case is told, and one that another rule lists is left to it`() throws {
+        func seen(_ rules: String, _ word: String) throws -> Observation {
+            let lines = Self.plain.replacing(
+                "state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]", with: "state: \(rules)")
+            let read = try endpoint(lines).readLookup(reply(200, #"{"status":"\#(word)"}"#), of: id)
+            guard case .observed(let observation) = read else { throw Unread() }
+            return observation
+        }
+        let plain = "[{at: /status, pending: [run], succeeded: [ok], failed: [bad]}, {means: pending}]"
+        #expect(try seen(plain, "Ok").respelledWord == "Ok" && seen(plain, "Ok").isRecognised)
+        #expect(try seen(plain, "ok").respelledWord == nil)
+        #expect(try seen(plain, "RUN").verdict == .pending && seen(plain, "RUN").isRecognised)
+        let split =
+            "[{at: /status, pending: [run], failed: [DONE]}, {at: /status, succeeded: [done], partial: [Ok, OK], failed: [ok]}]"
+        #expect(try seen(split, "done").verdict == .succeeded(partial: false))
+        // Two meanings that differ by case only are never mixed up.
+        let mixed = try seen(split, "oK")
+        #expect(mixed.verdict == .pending && mixed.unrecognisedShape?.hasPrefix("/status=\"oK\" in ") == true)
+    }
+
+    private struct Unread: Error {}
+
+    @Test func `false is not there`() throws {
+        let rules = "[{present: /error, means: failed}, {at: /status, pending: [run], succeeded: [ok]}]"
+        for nothing in ["null", "false", #""""#, "[]", "{}"] {
+            #expect(try state(rules, "{\"error\":\(nothing),\"status\":\"ok\"}") == .succeeded(partial: false))
+        }
+        for something in ["true", "0", #"" ""#, "[0]", #"{"a":null}"#] {
+            #expect(try isFailed(state(rules, "{\"error\":\(something),\"status\":\"ok\"}")), "\(something)")
+        }
+    }
+
+    @Test func `an end without a result has a code of ours, and the provider's words if it has any`() throws {
+        let rules = "[{present: /url, means: succeeded}, {at: /done, pending: [\"false\"], no_result: [\"true\"]}]"
+        guard case .failed(let failure) = try state(rules, #"{"done":true}"#),
+            case .failed(let told) = try state(rules, #"{"done":true,"error":{"message":"m"}}"#)
+        else { Issue.record("not ended"); return }
+        #expect(failure.code == "no_result" && told.code == "no_result" && told.message == "m")
+        #expect(try state(rules, #"{"done":true,"url":"u"}"#) == .succeeded(partial: false))
+        #expect(try state(rules, #"{"done":false}"#) == .pending)
+        #expect(
+            try isFailed(
+                state(
+                    "[{at: /s, pending: [a], succeeded: [b], failed: [c]}, {http_status: [200], means: no_result}]",
+                    "{}")))
+    }
+
+    @Test func `a word in another case is the same word, and one that nobody knows keeps the task running`() throws {
         let rules = "[{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]"
         #expect(try state(rules, #"{"status":"ok"}"#) == .succeeded(partial: false))
         #expect(try isFailed(state(rules, #"{"status":"bad"}"#)))
-        for word in [#""run""#, #""OK""#, #""unheard""#, "null", "1", "{}", "[\"ok\"]"] {
+        #expect(try state(rules, #"{"status":"OK"}"#) == .succeeded(partial: false))
+        #expect(try isFailed(state(rules, #"{"status":"Bad"}"#)))
+        for word in [#""run""#, #""unheard""#, "null", "1", "{}", "[\"ok\"]"] {
             #expect(try state(rules, "{\"status\":\(word)}") == .pending)
         }
     }

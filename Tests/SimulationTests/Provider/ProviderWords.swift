@@ -17,7 +17,7 @@ struct ProviderWords {
         base_url: http://127.0.0.1:1/v1
         max_requests_per_second: 2
         codes:
-          stops_account: [used_up]
+          refused_stops_account: [used_up]
           throttled: [rate_limited, busy]
           unknown_task: [no_task]
           outcome_unknown: [timeout]

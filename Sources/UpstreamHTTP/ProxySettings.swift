@@ -1,0 +1,191 @@
+/// The proxies that requests to providers go through, as the usual environment variables name them.
+package struct ProxySettings: Sendable, Hashable {
+    /// One proxy.
+    package struct Proxy: Sendable, Hashable {
+        enum Kind: Hashable { case http, socks }
+
+        let kind: Kind
+        let host: String
+        let port: Int
+        /// Name and password, joined by a colon; never shown.
+        let credentials: String?
+        /// The environment variable that names the proxy.
+        package let variable: String
+
+        /// Host, port and variable, without the credentials: `10.0.0.1:3128 (HTTPS_PROXY)`.
+        package var description: String {
+            "\(host.contains(":") ? "[\(host)]" : host):\(port) (\(variable))"
+        }
+    }
+
+    /// A variable that names no proxy.
+    package struct Mistake: Error, Hashable {
+        /// A whole sentence, without the value: it may hold a password.
+        package let message: String
+    }
+
+    /// For addresses that begin with `http://`.
+    package let http: Proxy?
+    /// For addresses that begin with `https://`.
+    package let https: Proxy?
+    private let exceptions: [String]
+
+    /// No proxy at all.
+    package static let none = ProxySettings(http: nil, https: nil, exceptions: [])
+
+    private init(http: Proxy?, https: Proxy?, exceptions: [String]) {
+        self.http = http
+        self.https = https
+        self.exceptions = exceptions
+    }
+
+    /// Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; the spelling in small letters goes first, as with curl. A blank
+    /// variable counts as unset.
+    package init(environment: [String: String]) throws(Mistake) {
+        func value(_ name: String) -> (variable: String, text: String)? {
+            for variable in [name.lowercased(), name] {
+                let text = (environment[variable] ?? "").filter { !$0.isWhitespace || name == "NO_PROXY" }
+                if text.contains(where: { !$0.isWhitespace }) { return (variable, text) }
+            }
+            return nil
+        }
+        http = try value("HTTP_PROXY").map { value throws(Mistake) in try Self.proxy(value.text, value.variable) }
+        https = try value("HTTPS_PROXY").map { value throws(Mistake) in try Self.proxy(value.text, value.variable) }
+        exceptions = (value("NO_PROXY")?.text ?? "").split { $0 == "," || $0.isWhitespace }.map { $0.lowercased() }
+    }
+
+    /// The proxy for an address; nil where the request goes straight to its host.
+    ///
+    /// An address of this machine never goes through a proxy, which has a loopback of its own.
+    func proxy(for url: String) -> Proxy? {
+        guard let target = URLAuthority(url) else { return nil }
+        guard let proxy = target.scheme == "https" ? https : http else { return nil }
+        guard !target.isLoopback, !exceptions.contains(where: target.matches) else { return nil }
+        return proxy
+    }
+
+    private static func proxy(_ text: String, _ variable: String) throws(Mistake) -> Proxy {
+        let mistake = Mistake(
+            message: """
+                \(variable) names no proxy that can be used. It must be http://HOST:PORT or socks5://HOST:PORT, with \
+                NAME:PASSWORD@ before the host where the proxy wants it; or unset it.
+                """)
+        guard let authority = URLAuthority(text.contains("://") ? text : "http://" + text) else { throw mistake }
+        let kind: Proxy.Kind
+        switch authority.scheme {
+        case "http": kind = .http
+        case "socks5", "socks5h": kind = .socks
+        default: throw mistake
+        }
+        // The client cannot show credentials to a SOCKS proxy.
+        guard kind == .http || authority.credentials == nil else { throw mistake }
+        return Proxy(
+            kind: kind, host: authority.host, port: authority.port ?? (kind == .http ? 80 : 1080),
+            credentials: authority.credentials, variable: variable)
+    }
+}
+
+/// Scheme, host and port of a URL.
+struct URLAuthority: Hashable {
+    /// In small letters.
+    let scheme: String
+    /// In small letters, without the brackets of IPv6.
+    let host: String
+    /// Nil where the URL names none.
+    let port: Int?
+    /// What stands before the host, decoded.
+    let credentials: String?
+
+    init?(_ url: String) {
+        guard let mark = url.firstRange(of: "://") else { return nil }
+        scheme = url[..<mark.lowerBound].lowercased()
+        var authority = url[mark.upperBound...].prefix { !"/?#".contains($0) }
+        if let at = authority.lastIndex(of: "@") {
+            guard let decoded = String(authority[..<at]).percentDecoded else { return nil }
+            credentials = decoded
+            authority = authority[authority.index(after: at)...]
+        } else {
+            credentials = nil
+        }
+        var name = authority
+        var digits: Substring?
+        if authority.first == "[" {
+            guard let end = authority.firstIndex(of: "]") else { return nil }
+            name = authority[authority.index(after: authority.startIndex)..<end]
+            let rest = authority[authority.index(after: end)...]
+            guard rest.isEmpty || rest.first == ":" else { return nil }
+            digits = rest.isEmpty ? nil : rest.dropFirst()
+        } else if let colon = authority.lastIndex(of: ":") {
+            name = authority[..<colon]
+            digits = authority[authority.index(after: colon)...]
+        }
+        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
+        host = name.lowercased()
+        if let digits, !digits.isEmpty {
+            guard let number = UInt16(digits), number > 0 else { return nil }
+            port = Int(number)
+        } else {
+            port = nil
+        }
+    }
+
+    /// As a `Host` header field has it.
+    var hostField: String {
+        (host.contains(":") ? "[\(host)]" : host) + (port.map { ":\($0)" } ?? "")
+    }
+
+    var isLoopback: Bool { host == "localhost" || host == "::1" || IPv4(host)?.isLoopback ?? false }
+
+    /// Whether an entry of `NO_PROXY` names the host: `*`, a host with everything below it, an address or a range of
+    /// addresses (`10.0.0.0/8`), each with a port if it is meant for that one only.
+    func matches(_ entry: String) -> Bool {
+        if entry == "*" { return true }
+        if let slash = entry.firstIndex(of: "/") {
+            guard let own = IPv4(host), let range = IPv4(String(entry[..<slash])),
+                let bits = Int(entry[entry.index(after: slash)...]), 0...32 ~= bits
+            else { return false }
+            return bits == 0 || (own.number ^ range.number) >> UInt32(32 - bits) == 0
+        }
+        guard let entry = URLAuthority("any://" + (entry.hasPrefix("*.") ? String(entry.dropFirst()) : entry)) else {
+            // An IPv6 address is often written without brackets here.
+            return host == entry
+        }
+        let usual = scheme == "https" ? 443 : 80
+        guard entry.port == nil || entry.port == port ?? usual else { return host.contains(":") && host == entry.host }
+        let name = entry.host.hasPrefix(".") ? String(entry.host.dropFirst()) : entry.host
+        return host == name || host.hasSuffix("." + name)
+    }
+
+    /// Four numbers with dots between them.
+    private struct IPv4 {
+        let number: UInt32
+
+        init?(_ text: String) {
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
+            guard parts.count == 4, text.count(where: { $0 == "." }) == 3 else { return nil }
+            number = parts.reduce(0) { $0 << 8 | UInt32($1) }
+        }
+
+        var isLoopback: Bool { number >> 24 == 127 }
+    }
+}
+
+extension String {
+    /// With `%40` and the like replaced by what they stand for; nil where that is no UTF-8.
+    fileprivate var percentDecoded: String? {
+        var bytes: [UInt8] = []
+        var rest = utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2, let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            bytes.append(code)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,80 @@
+import NIOPosix
+import ProviderCatalog
+import TaskModel
+import Testing
+import UpstreamHTTP
+
+/// Requests that go through a proxy: a server that a test plays.
+@Suite(.timeLimit(.minutes(1))) struct ProxyTests {
+    private func send(
+        to url: String, through proxy: RawServer, port: Int? = nil, credentials: String = ""
+    ) async throws -> Result<UpstreamReply, UpstreamTransportError> {
+        let address = "http://\(credentials)127.0.0.1:\(port ?? proxy.port)"
+        let transport = UpstreamHTTP(
+            providers: ["testing": UpstreamHTTP.Access(baseURL: url, token: "secret-token")],
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            proxies: try ProxySettings(environment: ["HTTP_PROXY": address, "HTTPS_PROXY": address]),
+            now: { Timestamp(milliseconds: 1_795_442_709_000) })
+        let request = UpstreamRequest(method: "POST", path: "/make?a=1", body: Array("{}".utf8))
+        let result: Result<UpstreamReply, UpstreamTransportError>
+        do throws(UpstreamTransportError) {
+            result = .success(
+                try await transport.send(request, to: "testing", isPaid: true, timeout: .seconds(20)))
+        } catch {
+            result = .failure(error)
+        }
+        try await transport.shutdown()
+        return result
+    }
+
+    @Test func `a plain request names its whole address to the proxy`() async throws {
+        let proxy = try await RawServer.start { _ in .reply(RawServer.http(body: #"{"id":"r-1"}"#)) }
+        let result = try await send(to: "http://api.invalid:81/v1", through: proxy, credentials: "me:pw@")
+        #expect(try result.get().status == 200)
+        let request = try #require(proxy.requests.first)
+        #expect(request.hasPrefix("POST http://api.invalid:81/v1/make?a=1 HTTP/1.1\r\n"))
+        #expect(request.lowercased().contains("\r\nhost: api.invalid:81\r\n"))
+        #expect(request.lowercased().contains("\r\nauthorization: bearer secret-token\r\n"))
+        #expect(request.contains("\r\nProxy-Authorization: Basic bWU6cHc=\r\n"))
+        #expect(proxy.requests.count == 1)
+        try await proxy.stop()
+    }
+
+    @Test func `a proxy that wants other credentials took nothing`() async throws {
+        let proxy = try await RawServer.start { _ in .reply(RawServer.http("407 Proxy Authentication Required")) }
+        for url in ["http://api.invalid/v1", "https://api.invalid/v1"] {
+            let result = try await send(to: url, through: proxy, credentials: "me:hunter2@")
+            guard case .failure(.notSent(let reason)) = result else { Issue.record("\(result)"); return }
+            #expect(reason.contains("the proxy 127.0.0.1:\(proxy.port)") && reason.contains("other credentials"))
+            #expect(!reason.contains("hunter2"))
+        }
+        try await proxy.stop()
+    }
+
+    @Test func `a tunnel that is refused carries nothing of the request`() async throws {
+        let proxy = try await RawServer.start { _ in .reply(RawServer.http("403 Forbidden", body: "")) }
+        let result = try await send(to: "https://api.invalid/v1", through: proxy)
+        guard case .failure(.notSent(let reason)) = result else { Issue.record("\(result)"); return }
+        #expect(reason.contains("made no connection"))
+        #expect(proxy.requests.allSatisfy { $0.hasPrefix("CONNECT api.invalid:443 ") && !$0.contains("secret-token") })
+        try await proxy.stop()
+    }
+
+    @Test func `a proxy that is not there is told by its name`() async throws {
+        let proxy = try await RawServer.start { _ in .hang }
+        let port = proxy.port
+        try await proxy.stop()
+        let result = try await send(to: "http://api.invalid/v1", through: proxy, port: port)
+        guard case .failure(.notSent(let reason)) = result else { Issue.record("\(result)"); return }
+        #expect(reason.contains("the proxy 127.0.0.1:\(port) (HTTP_PROXY)"))
+    }
+
+    @Test func `this machine is reached without the proxy`() async throws {
+        let proxy = try await RawServer.start { _ in .hang }
+        let server = try await RawServer.start { _ in .reply(RawServer.http()) }
+        #expect(try await send(to: server.url, through: proxy).get().status == 200)
+        #expect(proxy.connections == 0)
+        try await server.stop()
+        try await proxy.stop()
+    }
+}
