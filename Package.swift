@@ -65,8 +65,15 @@ let package = Package(
         .target(name: "LocalAPIContract", dependencies: ["VerbatimJSON"]),
 
         // Effectful rooms.
+        // What bounds the memory of bodies and replies, and the files that take the rest.
+        .target(name: "BoundedMemory"),
+        // What the socket and the callback listener share of HTTP.
+        .target(
+            name: "HTTPServing", dependencies: [hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging]),
         // A setting of SQLite that Swift cannot make.
         .target(name: "SQLiteMemory", linkerSettings: [.linkedLibrary("sqlite3")]),
+        // How the C library keeps freed memory, which Swift cannot say either.
+        .target(name: "AllocatorSettings"),
         .target(
             name: "SQLiteMigrations", path: "migrations/sqlite",
             resources: [
@@ -85,8 +92,8 @@ let package = Package(
         .target(
             name: "UpstreamHTTP",
             dependencies: [
-                "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL,
-                nioPosix,
+                "BoundedMemory", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore,
+                nioHTTP1, nioSSL, nioPosix,
             ]),
         .target(
             name: "TaskEngine",
@@ -97,8 +104,8 @@ let package = Package(
         .target(
             name: "LocalAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "LocalAPIContract", "VerbatimJSON", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, logging,
+                "BoundedMemory", "HTTPServing", "TaskEngine", "TaskModel", "LocalAPIContract", "VerbatimJSON",
+                hummingbird, hummingbirdCore, httpTypes, nioCore, logging,
             ],
             resources: [.embedInCode("openapi.json")]),
         .target(
@@ -113,7 +120,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore", "TaskStore",
+                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore",
+                "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging, serviceLifecycle,
                 yams,
@@ -151,7 +159,14 @@ let package = Package(
                 "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
+        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
+        .testTarget(name: "BoundedMemoryTests", dependencies: ["BoundedMemory"]),
+        .testTarget(
+            name: "HTTPServingTests",
+            dependencies: [
+                "HTTPServing", "HTTPTesting", hummingbird, hummingbirdCore, hummingbirdTesting, httpTypes,
+            ]),
         .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "VerbatimJSON", "TaskTesting"]),
         .testTarget(
             name: "PollingPolicyTests", dependencies: ["PollingPolicy", "PollingSimulator", "TaskModel", "TaskTesting"]),
@@ -166,7 +181,8 @@ let package = Package(
         .testTarget(
             name: "TaskEngineTests",
             dependencies: [
-                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
+                "BoundedMemory", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
+                "TaskModel",
                 "VerbatimJSON",
                 "TaskTesting", crypto, logging,
             ]),
@@ -178,7 +194,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "UpstreamHTTPTests",
-            dependencies: ["UpstreamHTTP", "ProviderCatalog", "TaskModel", nioCore, nioPosix, nioHTTP1]),
+            dependencies: [
+                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", nioCore, nioPosix, nioHTTP1,
+            ]),
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
@@ -189,14 +207,18 @@ let package = Package(
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
-                "LocalAPI", "LocalAPIContract", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog",
+                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteTaskStore",
+                "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
-                nioCore, logging,
+                nioCore, logging, serviceLifecycle,
             ]),
         .testTarget(name: "LocalAPIContractTests", dependencies: ["LocalAPIContract", "VerbatimJSON"]),
         .testTarget(
             name: "CommandLineTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON", argumentParser]),
+            dependencies: [
+                "pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON", argumentParser, hummingbird, logging,
+                nioCore, serviceLifecycle,
+            ]),
         .testTarget(
             name: "DaemonTests",
             dependencies: ["Daemon", "ProviderCatalog", "TaskModel", "TaskTesting", "UpstreamHTTP", logging]),
@@ -224,4 +246,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-for target in package.targets where target.name != "SQLiteMemory" { target.swiftSettings = strict }
+let inC = ["AllocatorSettings", "SQLiteMemory"]
+for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }
