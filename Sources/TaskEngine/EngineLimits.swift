@@ -36,9 +36,11 @@ package struct EngineLimits: Sendable {
     package var missesBeforeCallbackDecides = 3
     /// And over how long.
     package var missSpanBeforeCallbackDecides: Duration = .seconds(30)
-    /// Waits of clients at once; more are answered at once instead of later. Below the socket's bound on connections, so
-    /// that waiting clients never lock out the others.
+    /// Clients that are woken by their tasks at once. Below the socket's bound on connections, so that waiting clients never
+    /// lock out the others.
     package var waiters = 400
+    /// How long a client beyond those waits at most until it is answered with its task as it is then.
+    package var waitWithoutPlace: Duration = .seconds(5)
 
     package init() {}
 }
