@@ -1,3 +1,4 @@
+import AllocatorSettings
 import CallbackAPI
 import Hummingbird
 import LocalAPI
@@ -28,6 +29,8 @@ package enum Daemon {
     package static func run(
         flags: DaemonFlags, environment: [String: String], version: String
     ) async throws(DaemonError) {
+        // As many arenas as threads that run at once.
+        pollux_return_large_blocks(CInt(max(2, NIOCore.System.coreCount)))
         // Files are ours alone from their first moment on, whatever the shell's umask.
         umask(0o077)
         // A file size limit is then an error that we can tell, instead of a signal that kills.
