@@ -72,7 +72,7 @@ package enum Daemon {
         } catch {
             throw .store(code: error.code, message: error.message)
         }
-        let transport = transport(providers, time: time, hooks: hooks, group: group)
+        let transport = transport(settings, providers, time: time, hooks: hooks, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
@@ -168,9 +168,13 @@ package enum Daemon {
     }
 
     private static func transport(
-        _ providers: Providers, time: SystemTimeSource, hooks: TestHooks, group: any EventLoopGroup
+        _ settings: DaemonSettings, _ providers: Providers, time: SystemTimeSource, hooks: TestHooks,
+        group: any EventLoopGroup
     ) -> UpstreamHTTP {
-        UpstreamHTTP(providers: providers.access, eventLoopGroup: group, now: { time.now() }) { isPaid in
+        UpstreamHTTP(
+            providers: providers.access, eventLoopGroup: group,
+            memory: ReplyMemory(directory: settings.stateDirectory), now: { time.now() }
+        ) { isPaid in
             if isPaid { hooks.passed(.afterLastByte) }
         }
     }

@@ -34,17 +34,19 @@ package struct UpstreamHTTP: UpstreamTransport {
     private let paid: HTTPClient
     private let free: HTTPClient
     private let maxReplyBytes: Int
+    private let memory: ReplyMemory
     private let now: @Sendable () -> Timestamp
     private let requestSent: @Sendable (_ isPaid: Bool) -> Void
 
     /// Opens the clients. `requestSent` is told when the last byte of a request is out.
     package init(
         providers: [String: Access], eventLoopGroup: any EventLoopGroup, maxReplyBytes: Int = 32 << 20,
-        now: @escaping @Sendable () -> Timestamp,
+        memory: ReplyMemory = ReplyMemory(), now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
     ) {
         self.providers = providers
         self.maxReplyBytes = maxReplyBytes
+        self.memory = memory
         self.now = now
         self.requestSent = requestSent
         var configuration = HTTPClient.Configuration(
@@ -67,7 +69,9 @@ package struct UpstreamHTTP: UpstreamTransport {
     package func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let collector = ReplyCollector(maxBytes: maxReplyBytes, now: now) { [requestSent] in requestSent(isPaid) }
+        let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
+            [requestSent] in requestSent(isPaid)
+        }
         let sending: HTTPClient.Request
         do {
             sending = try HTTPClient.Request(
@@ -82,15 +86,18 @@ package struct UpstreamHTTP: UpstreamTransport {
             let client = isPaid ? paid : free
             let task = client.execute(
                 request: sending, delegate: collector, deadline: .now() + .milliseconds(timeout.wholeMilliseconds))
-            return try await withTaskCancellationHandler {
+            let reply = try await withTaskCancellationHandler {
                 try await task.get()
             } onCancel: {
                 task.cancel()
             }
+            return try await collector.complete(reply)
         } catch {
             throw UpstreamTransportError(translating: error, hasSentHead: collector.hasSentHead)
         }
     }
+
+    package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
     private func url(of request: UpstreamRequest, at provider: String) -> String {
         let access = providers[provider]

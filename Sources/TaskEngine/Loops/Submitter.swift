@@ -15,6 +15,8 @@ package struct Submitter: WorkLoop {
         let profile: EndpointProfile
         /// Where the provider is to call back, if it is.
         let callbackURL: String?
+        /// Memory for the reply, held until that is recorded.
+        var replyRoom = ReplyRoom()
     }
 
     package let context: EngineContext
@@ -85,6 +87,10 @@ package struct Submitter: WorkLoop {
         for (candidate, profile) in inOrder.prefix(max(free, 0)).map(\.element) {
             // One alone where an endpoint has failed so often that it has to show first that it is well again.
             if context.gates.isHalfOpen(.submissions, profile.name.text), try await isSending(service) { continue }
+            // A lack of memory of ours says nothing about the endpoint: the task stays as it is.
+            guard let replyRoom = context.transport.roomForPaidReply() else {
+                return min(comeBack ?? now + .seconds(1), now + .seconds(1))
+            }
             let lane = CallBudget.Lane.submissions(profile.name.text)
             if let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
                 return min(comeBack ?? slot, slot)
@@ -98,7 +104,8 @@ package struct Submitter: WorkLoop {
             // What is claimed together goes out together: the distance counts from here, however long the disk took.
             pace(profile)
             let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
-            work.append(Work(task: change.task, profile: profile, callbackURL: callbackURL))
+            work.append(
+                Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom))
             context.announce([change])
             room -= 1
         }
