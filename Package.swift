@@ -23,6 +23,7 @@ let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: 
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -210,7 +211,7 @@ let package = Package(
                 "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteTaskStore",
                 "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
-                nioCore, logging, serviceLifecycle,
+                nioCore, nioEmbedded, logging, serviceLifecycle,
             ]),
         .testTarget(name: "LocalAPIContractTests", dependencies: ["LocalAPIContract", "VerbatimJSON"]),
         .testTarget(

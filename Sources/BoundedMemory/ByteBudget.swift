@@ -17,10 +17,11 @@ package final class ByteBudget: Sendable {
 
         deinit { release() }
 
-        /// Sets more aside; false, with nothing changed, where there is no room for it.
-        package func grow(by more: Int) -> Bool {
+        /// Sets more aside; false, with nothing changed, where there is no room for it, or where less than `spare` would be
+        /// left to others.
+        package func grow(by more: Int, leaving spare: Int = 0) -> Bool {
             bytes.withLock { bytes in
-                guard budget.take(more, leaving: 0) else { return false }
+                guard budget.take(more, leaving: spare) else { return false }
                 bytes += more
                 return true
             }

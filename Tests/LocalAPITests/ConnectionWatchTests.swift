@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import NIOEmbedded
 import ServiceLifecycle
 import Testing
 
@@ -25,7 +26,7 @@ import Testing
     ) async throws {
         let router = Router(context: Context.self)
         router.get("wait") { _, context in
-            let watch = try #require(try ConnectionWatch.of(context.channel))
+            let watch = try #require(ConnectionWatch.of(context.channel))
             try await watch.whileConnected { await wait() }
             return "\(ObjectIdentifier(watch)) has \(watch.waiting)!"
         }
@@ -79,6 +80,19 @@ import Testing
                 break
             }
         }
+    }
+
+    @Test func `a connection that has ended already ends a wait at once`() async throws {
+        let channel = NIOAsyncTestingChannel()
+        try await channel.close()
+        let watch = try #require(try await channel.testingEventLoop.executeInContext { ConnectionWatch.of(channel) })
+        let (never, _) = AsyncStream<Void>.makeStream()
+        let wasCancelled = try await watch.whileConnected {
+            for await _ in never {}
+            return Task.isCancelled
+        }
+        #expect(wasCancelled)
+        #expect(watch.waiting == 0)
     }
 
     @Test func `a client that has only finished writing is still waited for`() async throws {

@@ -179,9 +179,9 @@ import VerbatimJSON
     }
 
     @Test func `a body that finds no room is refused unread, and its room comes back`() async throws {
-        let budget = ByteBudget(capacity: 2 << 20)
+        let budget = ByteBudget(capacity: 64 << 20)
         try await APIHarness.run(bodies: budget) { api in
-            let taken = try #require(budget.reserve((2 << 20) - 10))
+            let taken = try #require(budget.reserve((64 << 20) - 10))
             let line = #"{"endpoint":"flux/images","request":{"prompt":"x"}}"#
             for type in ["application/json", "application/x-ndjson"] {
                 let answer = try await api.ask(.post, "/v1/tasks", line, headers: [.contentType: type])
@@ -200,8 +200,24 @@ import VerbatimJSON
         }
     }
 
+    @Test func `long bodies leave room for short ones`() async throws {
+        let budget = ByteBudget(capacity: 64 << 20)
+        try await APIHarness.run(bodies: budget) { api in
+            let stalled = try #require(budget.reserve(56 << 20))
+            func status(_ length: Int) async throws -> Int {
+                let prompt = String(repeating: "x", count: length)
+                return try await api.ask(
+                    .post, "/v1/tasks", #"{"endpoint":"flux/images","request":{"prompt":"\#(prompt)"}}"#
+                ).status
+            }
+            #expect(try await status(70_000) == 503)
+            #expect(try await status(60_000) == 201)
+            withExtendedLifetime(stalled) {}
+        }
+    }
+
     @Test func `a long line that finds no room fails, and those before it were taken`() async throws {
-        let budget = ByteBudget(capacity: 2 << 20)
+        let budget = ByteBudget(capacity: 10 << 20)
         try await APIHarness.run(bodies: budget) { api in
             let long = String(repeating: "x", count: 3 << 20)
             let lines = """

@@ -15,7 +15,7 @@ package struct APIContext: RequestContext {
     func whileConnected<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        guard let watch = try ConnectionWatch.of(channel) else { return try await body() }
+        guard let watch = ConnectionWatch.of(channel) else { return try await body() }
         return try await watch.whileConnected(body)
     }
 }

@@ -19,14 +19,19 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
     var waiting: Int { state.withLock { $0.waits.count } }
 
     /// The watch of that connection; nil off its event loop, which only tests without a connection are.
-    static func of(_ channel: any Channel) throws -> ConnectionWatch? {
+    static func of(_ channel: any Channel) -> ConnectionWatch? {
         guard channel.eventLoop.inEventLoop else { return nil }
         let pipeline = channel.pipeline.syncOperations
         if let watch = try? pipeline.handler(type: ConnectionWatch.self) { return watch }
         let watch = ConnectionWatch()
-        // First, since not all handlers pass on that the connection ended.
-        try pipeline.addHandler(watch, position: .first)
-        if !channel.isActive { watch.end() }
+        do {
+            // First, since not all handlers pass on that the connection ended.
+            try pipeline.addHandler(watch, position: .first)
+            if !channel.isActive { watch.end() }
+        } catch {
+            // It has ended already, and has no pipeline any more.
+            watch.end()
+        }
         return watch
     }
 

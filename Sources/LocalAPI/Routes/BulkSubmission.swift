@@ -34,7 +34,9 @@ struct BulkSubmission {
             throw Problem.tooLarge(for: Self.maxBodyBytes)
         }
         if let key { try EnvelopeRules.check(idempotencyKeyOfLines: key, longest: Self.maxSuffix) }
-        guard let room = bodies.reserve(Self.lineRoom) else { throw Problem.noRoom }
+        guard let room = bodies.reserve(Self.lineRoom, leaving: BodyBudgetMiddleware.leftToShort) else {
+            throw Problem.noRoom
+        }
         let lines = request.body
         return Response(
             status: .ok, headers: [.contentType: MediaType.jsonLines],
@@ -81,7 +83,8 @@ struct BulkSubmission {
             guard rest.readableBytes <= LocalAPI.maxBodyBytes, total <= Self.maxBodyBytes else {
                 return outcomes.add(.problem(Problem.tooLarge(for: Self.maxBodyBytes).document))
             }
-            guard rest.readableBytes <= reserved || room.grow(by: rest.readableBytes - reserved) else {
+            let more = rest.readableBytes - reserved
+            guard more <= 0 || room.grow(by: more, leaving: BodyBudgetMiddleware.leftToShort) else {
                 return outcomes.add(.problem(Problem.noRoomForLine(count + 1).document))
             }
             reserved = max(reserved, rest.readableBytes)
