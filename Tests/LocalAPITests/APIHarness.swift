@@ -100,6 +100,8 @@ private struct StandingTime: TimeSource {
 
 /// A provider that nobody should ask.
 private struct SilentProvider: UpstreamTransport {
+    func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
+
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {

@@ -50,6 +50,11 @@ package struct UpstreamReply: Sendable, Hashable {
         self.body = body
         self.room = room
     }
+
+    /// The same reply with other headers and another body, as after decoding; its memory stays set aside.
+    package func replacing(headers: [String: String], body: [UInt8]) -> UpstreamReply {
+        UpstreamReply(status: status, retryAfter: retryAfter, date: date, headers: headers, body: body, room: room)
+    }
 }
 
 /// Memory that is set aside for a reply, and given back when the last copy of this value is gone.
@@ -86,11 +91,7 @@ package protocol UpstreamTransport: Sendable {
 
     /// Sets memory aside for the reply to a paid request, before that is begun; nil where there is none at the moment.
     ///
-    /// The caller keeps it until the reply is recorded.
+    /// The caller keeps it until the reply is recorded. A transport that does not bound its memory always has room; one that
+    /// passes requests on asks the other one.
     func roomForPaidReply() -> ReplyRoom?
-}
-
-extension UpstreamTransport {
-    /// A transport that does not bound its memory always has room.
-    package func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 }
