@@ -59,6 +59,18 @@ import VerbatimJSON
         #expect(outcomes.bytesInMemory - before == 1_900)
     }
 
+    @Test func `a problem that quotes a line of megabytes comes whole`() async throws {
+        let outcomes = LineOutcomes(directory: directory)
+        var long = problem(1)
+        long.detail = String(repeating: "x", count: 5 << 20)
+        let added = [LineOutcomes.Outcome.task(id(1)), .problem(long), .task(id(2)), .problem(long)]
+        for outcome in added { outcomes.add(outcome) }
+        outcomes.finish()
+        let read = try await all(of: outcomes)
+        let isSame = read == added
+        #expect(isSame)
+    }
+
     @Test func `a reader that is ahead gets each outcome when it comes`() async throws {
         let outcomes = LineOutcomes(directory: directory)
         async let read = all(of: outcomes)

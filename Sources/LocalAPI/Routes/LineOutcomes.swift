@@ -97,8 +97,11 @@ final class LineOutcomes: Sendable {
     private func take() throws -> [Outcome] {
         try state.withLock { state in
             var outcomes: [Outcome] = []
+            var most = Self.part
             while outcomes.isEmpty, state.queue.count > 0 {
-                state.taken += try state.queue.take(atMost: Self.part)
+                state.taken += try state.queue.take(atMost: most)
+                // A problem may quote a line of some MiB; it is not looked at once per part.
+                most *= 2
                 var rest = state.taken[...]
                 while let outcome = try Self.outcome(from: &rest, knowing: state.inOrder) { outcomes.append(outcome) }
                 state.taken = Array(rest)
