@@ -6,7 +6,7 @@
 #include <malloc.h>
 
 void pollux_return_large_blocks(int arenas) {
-    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     mallopt(M_ARENA_MAX, arenas);
 }
 #else
