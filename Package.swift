@@ -23,6 +23,7 @@ let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: 
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -67,8 +68,15 @@ let package = Package(
         .target(name: "LocalAPIContract", dependencies: ["VerbatimJSON"]),
 
         // Effectful rooms.
+        // What bounds the memory of bodies and replies, and the files that take the rest.
+        .target(name: "BoundedMemory"),
+        // What the socket and the callback listener share of HTTP.
+        .target(
+            name: "HTTPServing", dependencies: [hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging]),
         // A setting of SQLite that Swift cannot make.
         .target(name: "SQLiteMemory", linkerSettings: [.linkedLibrary("sqlite3")]),
+        // How the C library keeps freed memory, which Swift cannot say either.
+        .target(name: "AllocatorSettings"),
         .target(
             name: "SQLiteMigrations", path: "migrations/sqlite",
             resources: [
@@ -90,9 +98,8 @@ let package = Package(
         .target(
             name: "UpstreamHTTP",
             dependencies: [
-                "ContentCoding", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto, nioCore,
-                nioHTTP1, nioSSL,
-                nioPosix,
+                "BoundedMemory", "ContentCoding", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto,
+                nioCore, nioHTTP1, nioSSL, nioPosix,
             ]),
         .target(
             name: "TaskEngine",
@@ -103,8 +110,8 @@ let package = Package(
         .target(
             name: "LocalAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "LocalAPIContract", "VerbatimJSON", hummingbird, hummingbirdCore, httpTypes,
-                nioCore, logging,
+                "BoundedMemory", "HTTPServing", "TaskEngine", "TaskModel", "LocalAPIContract", "VerbatimJSON",
+                hummingbird, hummingbirdCore, httpTypes, nioCore, logging,
             ],
             resources: [.embedInCode("openapi.json")]),
         .target(
@@ -119,7 +126,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore", "TaskStore",
+                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore",
+                "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging, serviceLifecycle,
                 yams,
@@ -157,8 +165,15 @@ let package = Package(
                 "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
+        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
+        .testTarget(name: "BoundedMemoryTests", dependencies: ["BoundedMemory"]),
+        .testTarget(
+            name: "HTTPServingTests",
+            dependencies: [
+                "HTTPServing", "HTTPTesting", hummingbird, hummingbirdCore, hummingbirdTesting, httpTypes,
+            ]),
         .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "VerbatimJSON", "TaskTesting"]),
         .testTarget(
             name: "PollingPolicyTests", dependencies: ["PollingPolicy", "PollingSimulator", "TaskModel", "TaskTesting"]),
@@ -173,7 +188,8 @@ let package = Package(
         .testTarget(
             name: "TaskEngineTests",
             dependencies: [
-                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
+                "BoundedMemory", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
+                "TaskModel",
                 "VerbatimJSON",
                 "TaskTesting", crypto, logging,
             ]),
@@ -185,7 +201,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "UpstreamHTTPTests",
-            dependencies: ["UpstreamHTTP", "ProviderCatalog", "TaskModel", nioCore, nioPosix, nioHTTP1]),
+            dependencies: [
+                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", nioCore, nioPosix, nioHTTP1,
+            ]),
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
@@ -197,14 +215,18 @@ let package = Package(
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
-                "LocalAPI", "LocalAPIContract", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog",
+                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteTaskStore",
+                "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
-                nioCore, logging,
+                nioCore, nioEmbedded, logging, serviceLifecycle,
             ]),
         .testTarget(name: "LocalAPIContractTests", dependencies: ["LocalAPIContract", "VerbatimJSON"]),
         .testTarget(
             name: "CommandLineTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON", argumentParser]),
+            dependencies: [
+                "pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON", argumentParser, hummingbird, logging,
+                nioCore, serviceLifecycle,
+            ]),
         .testTarget(
             name: "DaemonTests",
             dependencies: ["Daemon", "ProviderCatalog", "TaskModel", "TaskTesting", "UpstreamHTTP", logging]),
@@ -232,4 +254,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-for target in package.targets where !["SQLiteMemory", "CZlib"].contains(target.name) { target.swiftSettings = strict }
+let inC = ["AllocatorSettings", "CZlib", "SQLiteMemory"]
+for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -175,6 +175,8 @@ final class MeteredTransport: UpstreamTransport {
 
     var answered: Int { count.withLock { $0 } }
 
+    func roomForPaidReply() -> ReplyRoom? { transport.roomForPaidReply() }
+
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {

@@ -147,6 +147,8 @@ final class InstantProvider: UpstreamTransport {
     /// How many tasks were asked about.
     var asked: Int { counts.withLock { $0.asked } }
 
+    func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
+
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {

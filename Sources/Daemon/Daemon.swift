@@ -1,3 +1,4 @@
+import AllocatorSettings
 import CallbackAPI
 import Hummingbird
 import LocalAPI
@@ -28,6 +29,8 @@ package enum Daemon {
     package static func run(
         flags: DaemonFlags, environment: [String: String], version: String
     ) async throws(DaemonError) {
+        // As many arenas as threads that run at once.
+        pollux_return_large_blocks(CInt(max(2, NIOCore.System.coreCount)))
         // Files are ours alone from their first moment on, whatever the shell's umask.
         umask(0o077)
         // A file size limit is then an error that we can tell, instead of a signal that kills.
@@ -95,12 +98,7 @@ package enum Daemon {
         } catch {
             throw .store(code: error.code, message: error.message)
         }
-        let transport = UpstreamHTTP(
-            providers: providers.access, eventLoopGroup: group, proxies: proxies, maxReplyBytes: settings.maxReplyBytes,
-            connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout), now: { time.now() }
-        ) { isPaid in
-            if isPaid { hooks.passed(.afterLastByte) }
-        }
+        let transport = transport(settings, providers, proxies, time: time, hooks: hooks, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
@@ -212,6 +210,19 @@ package enum Daemon {
             return proxies
         } catch {
             throw .badSetting(error.message)
+        }
+    }
+
+    private static func transport(
+        _ settings: DaemonSettings, _ providers: Providers, _ proxies: ProxySettings, time: SystemTimeSource,
+        hooks: TestHooks, group: any EventLoopGroup
+    ) -> UpstreamHTTP {
+        UpstreamHTTP(
+            providers: providers.access, eventLoopGroup: group, proxies: proxies, maxReplyBytes: settings.maxReplyBytes,
+            connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout),
+            memory: ReplyMemory(directory: settings.stateDirectory), now: { time.now() }
+        ) { isPaid in
+            if isPaid { hooks.passed(.afterLastByte) }
         }
     }
 

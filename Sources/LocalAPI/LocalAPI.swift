@@ -1,6 +1,8 @@
+package import BoundedMemory
+import HTTPServing
+import HTTPTypes
 package import Hummingbird
 import HummingbirdCore
-import HTTPTypes
 package import Logging
 package import NIOCore
 package import TaskEngine
@@ -36,6 +38,8 @@ package struct DaemonFacts: Sendable {
 package enum LocalAPI {
     /// The largest body that is taken.
     package static let maxBodyBytes = 8 << 20
+    /// The bodies of all requests together; beyond that a request is asked to come again.
+    package static let maxBodyBytesAtOnce = 64 << 20
     /// Connections at once, where the system grants that many; more wait in the kernel's queue.
     package static let maxConnections = 512
 
@@ -61,16 +65,20 @@ package enum LocalAPI {
 
     /// How connections are served.
     static let http = HTTPServerBuilder { responder in
-        HTTP1OnEventLoop(base: HTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
+        HTTP1OnEventLoop(
+            base: ContinuingHTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
     }
 
     /// All routes; tests drive it without a socket.
     package static func router(
-        service: TaskService, facts: DaemonFacts, time: any TimeSource
+        service: TaskService, facts: DaemonFacts, time: any TimeSource,
+        bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
-        TaskRoutes(service: service, time: time).add(to: router)
+        router.add(middleware: BodyBudgetMiddleware(budget: bodies))
+        let bulk = BulkSubmission(service: service, bodies: bodies, directory: facts.stateDirectory)
+        TaskRoutes(service: service, bulk: bulk).add(to: router)
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(service: service).add(to: router)
         DaemonRoutes(service: service, facts: facts, time: time).add(to: router)

@@ -12,6 +12,7 @@ extension LocalAPIClient {
         onAnswer: (Answer<TaskDocument>) -> Void = { _ in }
     ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         while true {
+            let asked = ContinuousClock.now
             let left = deadline.map { max(.zero, ContinuousClock.now.duration(to: $0)) } ?? step
             // Rounded up, so that the last second is not spent asking without waiting.
             let wait = min(step, .seconds(60), .seconds(left.components.seconds + (left > .zero ? 1 : 0)))
@@ -21,7 +22,22 @@ extension LocalAPIClient {
             onAnswer(answer)
             if answer.document.hasEnded { return answer }
             if let deadline, ContinuousClock.now >= deadline { return answer }
+            // The daemon may answer at once, as when it stops.
+            if let pause = Self.pause(since: asked, until: deadline, now: .now) {
+                do { try await Task.sleep(for: pause) } catch { throw .cancelled }
+            }
         }
+    }
+
+    /// The least time from one question about a task to the next.
+    static let leastGap = Duration.seconds(1)
+
+    /// How long to pause before the next question, where the last one was asked at `asked`; nil for not at all.
+    static func pause(
+        since asked: ContinuousClock.Instant, until deadline: ContinuousClock.Instant?, now: ContinuousClock.Instant
+    ) -> Duration? {
+        let next = min(asked + leastGap, deadline ?? asked + leastGap)
+        return next > now ? now.duration(to: next) : nil
     }
 
     /// Hands in a task that has an idempotency key, again if the daemon goes away before it answers.
@@ -67,7 +83,8 @@ extension LocalAPIClient {
         }
     }
 
-    /// Repeats a question that is safe to repeat while the daemon is away, with growing pauses.
+    /// Repeats a question that is safe to repeat while the daemon is away or busy, with growing pauses; of a second at least
+    /// where the daemon has answered.
     package func patiently<Value: Sendable>(
         until deadline: ContinuousClock.Instant? = nil, _ ask: () async throws(LocalAPIClientError) -> Value
     ) async throws(LocalAPIClientError) -> Value {
@@ -79,6 +96,7 @@ extension LocalAPIClient {
                 return try await ask()
             } catch {
                 guard error.isDaemonAway, ContinuousClock.now < last else { throw error }
+                if case .problem = error { pause = Self.leastGap }
             }
             do { try await Task.sleep(for: pause) } catch { throw .cancelled }
             pause = min(pause * 2, .seconds(1))

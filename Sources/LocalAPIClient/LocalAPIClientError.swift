@@ -25,11 +25,11 @@ package enum LocalAPIClientError: Error, Sendable, Hashable {
         }
     }
 
-    /// Whether the daemon is away, perhaps for a moment.
+    /// Whether the daemon is away or busy, perhaps for a moment, and did nothing.
     package var isDaemonAway: Bool {
         switch self {
         case .noDaemon, .interrupted: true
-        case .problem(let problem): problem.code == ProblemCode.notReady
+        case .problem(let problem): [ProblemCode.notReady, ProblemCode.busy].contains(problem.code)
         case .unreadable, .cancelled: false
         }
     }

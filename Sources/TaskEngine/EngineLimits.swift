@@ -51,9 +51,11 @@ package struct EngineLimits: Sendable {
     /// How long a task is left alone whose record has more bytes than are read. It is seldom smaller the next time, and each
     /// query downloads up to the limit.
     package var tooLargeGap: Duration = .seconds(3_600)
-    /// Waits of clients at once; more are answered at once instead of later. Below the socket's bound on connections, so
-    /// that waiting clients never lock out the others.
+    /// Clients that are woken by their tasks at once. Below the socket's bound on connections, so that waiting clients never
+    /// lock out the others.
     package var waiters = 400
+    /// How long a client beyond those waits at most until it is answered with its task as it is then.
+    package var waitWithoutPlace: Duration = .seconds(5)
 
     package init() {}
 }

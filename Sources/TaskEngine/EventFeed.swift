@@ -3,23 +3,28 @@ import TaskModel
 
 /// Wakes clients that wait for a task when something happened to it.
 ///
-/// Carries no data: whoever is woken reads the store.
+/// Carries no data: a client that is woken reads the store.
 final class EventFeed: Sendable {
-    private struct Waiter {
-        let id: UInt64
-        let signal: WakeSignal
+    /// A place among those that are woken; given back by ``EventFeed/end(_:)``.
+    struct Subscription: Sendable {
+        fileprivate let id: UInt64
+        /// Nil where it only waits for the daemon to stop.
+        fileprivate let task: TaskID?
+        let signal = WakeSignal()
     }
 
     private struct State {
-        var waiters: [TaskID: [Waiter]] = [:]
+        var waiters: [TaskID: [Subscription]] = [:]
         var count = 0
+        /// Not woken by tasks, and not counted.
+        var bystanders: [UInt64: Subscription] = [:]
         var nextID: UInt64 = 0
         var isClosing = false
     }
 
     private let state = Mutex(State())
 
-    /// How many clients wait.
+    /// How many clients wait for tasks.
     var waiting: Int { state.withLock { $0.count } }
 
     /// Something about the task is on disk.
@@ -27,38 +32,52 @@ final class EventFeed: Sendable {
         for waiter in state.withLock({ $0.waiters[task] }) ?? [] { waiter.signal.nudge() }
     }
 
-    /// Whether the daemon stops, so that nobody should wait any more, nor anything be begun.
+    /// Whether the daemon stops, so that nothing waits any more, nor is begun.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
     /// Ends all waits, since the daemon stops.
     func close() {
         let waiters = state.withLock { state in
             state.isClosing = true
-            return state.waiters.values.flatMap { $0 }
+            return state.waiters.values.flatMap { $0 } + state.bystanders.values
         }
         for waiter in waiters { waiter.signal.nudge() }
     }
 
-    /// Lends a signal that is nudged on every change of the task while `body` runs.
+    /// Registers a signal that is nudged on every change of the task; nil where `most` clients wait already.
     ///
-    /// Registered before `body` begins, so a change after its first read is never missed.
-    func subscribed<Value, Failure>(
-        to task: TaskID, _ body: (WakeSignal) async throws(Failure) -> Value
-    ) async throws(Failure) -> Value {
-        let signal = WakeSignal()
-        let id = state.withLock { state in
+    /// A change after the first read that follows is never missed.
+    func subscribe(to task: TaskID, atMost most: Int) -> Subscription? {
+        state.withLock { state in
+            guard state.count < most else { return nil }
             state.nextID += 1
             state.count += 1
-            state.waiters[task, default: []].append(Waiter(id: state.nextID, signal: signal))
-            return state.nextID
+            let subscription = Subscription(id: state.nextID, task: task)
+            state.waiters[task, default: []].append(subscription)
+            return subscription
         }
-        defer {
-            state.withLock { state in
-                state.count -= 1
-                state.waiters[task]?.removeAll { $0.id == id }
-                if state.waiters[task]?.isEmpty == true { state.waiters[task] = nil }
+    }
+
+    /// Registers a signal that is nudged only when the daemon stops. It takes no waiter's place.
+    func subscribeToClosing() -> Subscription {
+        state.withLock { state in
+            state.nextID += 1
+            let subscription = Subscription(id: state.nextID, task: nil)
+            state.bystanders[state.nextID] = subscription
+            return subscription
+        }
+    }
+
+    /// Forgets the signal.
+    func end(_ subscription: Subscription) {
+        state.withLock { state in
+            guard let task = subscription.task else {
+                state.bystanders[subscription.id] = nil
+                return
             }
+            state.count -= 1
+            state.waiters[task]?.removeAll { $0.id == subscription.id }
+            if state.waiters[task]?.isEmpty == true { state.waiters[task] = nil }
         }
-        return try await body(signal)
     }
 }

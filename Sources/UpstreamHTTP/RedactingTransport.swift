@@ -23,17 +23,18 @@ package struct RedactingTransport: UpstreamTransport {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(
                 restored(request, for: provider), to: provider, isPaid: isPaid, timeout: timeout)
-            return UpstreamReply(
-                status: reply.status, retryAfter: reply.retryAfter, date: reply.date,
+            return reply.replacing(
                 headers: reply.headers.mapValues { redactor.redacted($0) }, body: redactor.redacted(body: reply.body))
         } catch {
             switch error {
             case .notSent(let words): throw .notSent(redactor.redacted(words))
             case .interrupted(let words): throw .interrupted(redactor.redacted(words))
-            case .cancelled: throw .cancelled
+            case .tooLarge, .cancelled: throw error
             }
         }
     }
+
+    package func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
     private func restored(_ request: UpstreamRequest, for provider: String) -> UpstreamRequest {
         guard let url = request.url, url.contains(SecretRedactor.mark), let token = tokens[provider] else {

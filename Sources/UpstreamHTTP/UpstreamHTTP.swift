@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import BoundedMemory
 import ContentCoding
 package import NIOCore
 import NIOHTTP1
@@ -36,6 +37,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     private let clients: UpstreamClients
     private let eventLoopGroup: any EventLoopGroup
     private let maxReplyBytes: Int
+    private let memory: ReplyMemory
     private let now: @Sendable () -> Timestamp
     private let requestSent: @Sendable (_ isPaid: Bool) -> Void
 
@@ -44,12 +46,13 @@ package struct UpstreamHTTP: UpstreamTransport {
     package init(
         providers: [String: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
         maxReplyBytes: Int = usualMaxReplyBytes, connectTimeout: Duration = .seconds(10),
-        now: @escaping @Sendable () -> Timestamp,
+        memory: ReplyMemory = ReplyMemory(), now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
     ) {
         self.providers = providers
         self.eventLoopGroup = eventLoopGroup
         self.maxReplyBytes = maxReplyBytes
+        self.memory = memory
         self.now = now
         self.requestSent = requestSent
         clients = UpstreamClients(proxies: proxies, connectTimeout: connectTimeout, eventLoopGroup: eventLoopGroup)
@@ -61,7 +64,9 @@ package struct UpstreamHTTP: UpstreamTransport {
     package func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let collector = ReplyCollector(maxBytes: maxReplyBytes, now: now) { [requestSent] in requestSent(isPaid) }
+        let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
+            [requestSent] in requestSent(isPaid)
+        }
         let address = url(of: request, at: provider)
         let way = clients.way(to: address)
         let sending: HTTPClient.Request
@@ -80,12 +85,12 @@ package struct UpstreamHTTP: UpstreamTransport {
                 request: sending, delegate: collector,
                 eventLoop: isPaid ? .delegateAndChannel(on: eventLoopGroup.next()) : .indifferent,
                 deadline: .now() + .milliseconds(timeout.wholeMilliseconds))
-            outcome = .success(
-                try await withTaskCancellationHandler {
-                    try await task.get()
-                } onCancel: {
-                    task.cancel()
-                })
+            let head = try await withTaskCancellationHandler {
+                try await task.get()
+            } onCancel: {
+                task.cancel()
+            }
+            outcome = .success(try await collector.complete(head))
         } catch {
             outcome = .failure(error)
         }
@@ -97,10 +102,11 @@ package struct UpstreamHTTP: UpstreamTransport {
             return try decoded(reply)
         case .failure(let error):
             // A JSON document shows its own end, so one that is whole needs no proper end of its connection.
-            if !(error is ReplyCollector.ReplyTooLarge), let reply = try collector.received.map(decoded),
-                reply.isWholeDocument
+            if !(error is ReplyCollector.ReplyTooLarge), !(error is SpillQueue.Unreadable), let head = collector.received,
+                let whole = try? await collector.complete(head)
             {
-                return reply
+                let reply = try decoded(whole)
+                if reply.isWholeDocument { return reply }
             }
             throw UpstreamTransportError(
                 translating: error, hasSentHead: collector.hasSentHead, isInOrder: isPaid, way: way,
@@ -115,8 +121,7 @@ package struct UpstreamHTTP: UpstreamTransport {
                 reply.body, encodings: reply.headers["content-encoding"], maxBytes: maxReplyBytes)
             var headers = reply.headers
             headers["content-encoding"] = nil
-            return UpstreamReply(
-                status: reply.status, retryAfter: reply.retryAfter, date: reply.date, headers: headers, body: body)
+            return reply.replacing(headers: headers, body: body)
         } catch .tooLarge {
             throw .tooLarge(maxBytes: maxReplyBytes)
         } catch {
@@ -139,6 +144,8 @@ package struct UpstreamHTTP: UpstreamTransport {
             url: address, method: HTTPMethod(rawValue: request.method), headers: headers,
             body: request.body.map { .bytes($0) })
     }
+
+    package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
     private func url(of request: UpstreamRequest, at provider: String) -> String {
         let access = providers[provider]

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import BoundedMemory
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -62,6 +63,8 @@ extension UpstreamTransportError {
             error.connectionErrors.first.map { words(for: $0.error) } ?? "no address of \(error.host) could be reached"
         case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
         case let error as NIOSSLError: tlsWords(for: error)
+        case let error as SpillQueue.Unreadable:
+            "the temporary file with the reply cannot be read: \(String(cString: strerror(error.code)))"
         default: "\(error)"
         }
     }

@@ -1,8 +1,14 @@
 import Foundation
-import LocalAPIClient
+import Hummingbird
 import LocalAPIContract
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Synchronization
 import Testing
 import VerbatimJSON
+
+@testable import LocalAPIClient
 
 @Suite(.timeLimit(.minutes(1))) struct LocalAPIClientTests {
     @Test func `a query says only what narrows it`() {
@@ -111,6 +117,46 @@ import VerbatimJSON
             return
         }
         #expect(problem.code == "body_too_large")
+    }
+
+    @Test(arguments: [
+        (0, nil, 1_000), (400, nil, 600), (1_000, nil, nil), (2_500, nil, nil), (0, 300, 300), (300, 300, nil),
+    ])
+    func `a second passes from one question to the next, unless the wait ends sooner`(
+        answeredAfter: Int, deadlineAfter: Int?, pause: Int?
+    ) {
+        let asked = ContinuousClock.now
+        let got = LocalAPIClient.pause(
+            since: asked, until: deadlineAfter.map { asked + .milliseconds($0) },
+            now: asked + .milliseconds(answeredAfter))
+        #expect(got == pause.map { .milliseconds($0) })
+    }
+
+    @Test func `a daemon that answers at once is not asked again at once`() async throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "p-\(UUID().uuidString.prefix(8))").path
+        let asked = Mutex(0)
+        let router = Router()
+        router.get("v1/tasks/{id}") { _, _ in
+            asked.withLock { $0 += 1 }
+            return Response(
+                status: .ok, body: ResponseBody(byteBuffer: ByteBuffer(bytes: TaskDocument.task().json.utf8)))
+        }
+        let (running, isRunning) = AsyncStream<Void>.makeStream()
+        let app = Application(
+            router: router, configuration: ApplicationConfiguration(address: .unixDomainSocket(path: path)),
+            onServerRunning: { _ in isRunning.finish() })
+        let services = ServiceGroup(services: [app], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await services.run() }
+            for await _ in running {}
+            let answer = try await LocalAPIClient.with(socketPath: path) {
+                try await $0.waitForEnd(of: "x", until: .now + .milliseconds(1_200))
+            }
+            #expect(answer.document.state == "running")
+            await services.triggerGracefulShutdown()
+        }
+        // At the beginning, after a second, and at the end; fewer where the machine is busy.
+        #expect((1...3).contains(asked.withLock { $0 }))
     }
 
     @Test func `a wait gives up on a daemon that stays away longer than its patience`() async throws {

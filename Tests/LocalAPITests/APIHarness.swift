@@ -1,3 +1,4 @@
+import BoundedMemory
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -22,7 +23,10 @@ struct APIHarness: Sendable {
     static let start = Timestamp(milliseconds: 1_795_000_000_000)
 
     /// Lends the routes for the span of the body.
-    static func run(_ body: @escaping @Sendable (APIHarness) async throws -> Void) async throws {
+    static func run(
+        bodies: ByteBudget = ByteBudget(capacity: 64 << 20),
+        _ body: @escaping @Sendable (APIHarness) async throws -> Void
+    ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "pollux-api-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -35,7 +39,7 @@ struct APIHarness: Sendable {
         let facts = DaemonFacts(
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state",
             baseURLs: ["xhuoapi": "https://example.com/v1"])
-        let router = LocalAPI.router(service: engine.service, facts: facts, time: StandingTime())
+        let router = LocalAPI.router(service: engine.service, facts: facts, time: StandingTime(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }
@@ -96,6 +100,8 @@ private struct StandingTime: TimeSource {
 
 /// A provider that nobody should ask.
 private struct SilentProvider: UpstreamTransport {
+    func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
+
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {

@@ -1,3 +1,4 @@
+import BoundedMemory
 import ProviderCatalog
 import SQLiteTaskStore
 import TaskEngine
@@ -122,6 +123,40 @@ import VerbatimJSON
         for id in [id, next] { states.append(try await world.task(id).state) }
         #expect(states.sorted { $0.rawValue < $1.rawValue } == [.failed, .running])
         #expect(try await world.sqlite.overdue(at: world.time.now(), limit: 9).isEmpty)
+    }
+
+    @Test func `without memory for the reply a task stays in the queue, and its endpoint is not blamed`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.submit()
+        world.provider.giveRoom { nil }
+        for _ in 0..<8 {
+            let next = try await world.engine.submitter.step()
+            #expect(next == world.time.now() + .seconds(1))
+            world.time.set(to: next)
+        }
+        #expect(try await world.task(id).state == .queued)
+        #expect(try await world.kinds(of: id) == ["created"])
+        #expect(world.provider.sent.isEmpty)
+        let reports = try await world.service.endpoints()
+        #expect(reports.first { $0.name.text == "image/make" }?.status == .open)
+        world.provider.giveRoom { ReplyRoom() }
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+    }
+
+    @Test func `memory for the reply is held until that is recorded, and then given back`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.submit()
+        let budget = ByteBudget(capacity: 10)
+        world.provider.giveRoom { budget.reserve(10).map { ReplyRoom($0) } }
+        world.provider.play { _ in
+            #expect(budget.used == 10)
+            return .accepted("r-1")
+        }
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+        #expect(budget.used == 0)
     }
 
     @Test(arguments: ["used_up", "disabled", "invalid_token", "token_expired"])

@@ -1,6 +1,6 @@
 import ProviderCatalog
 import SQLiteTaskStore
-import TaskEngine
+@testable import TaskEngine
 import TaskModel
 import TaskStore
 import TaskTesting
@@ -324,6 +324,43 @@ import VerbatimJSON
         await world.time.untilSleeping()
         waiting.cancel()
         #expect(try await waiting.value.task.state == .running)
+    }
+
+    @Test(arguments: [(Duration.seconds(300), Duration.seconds(5)), (.seconds(2), .seconds(2))])
+    func `beyond the limit of waiters the task is answered as it is after a few seconds`(
+        patience: Duration, pause: Duration
+    ) async throws {
+        var limits = EngineLimits()
+        limits.waiters = 1
+        let world = try await EngineWorld(limits: limits)
+        let id = try await world.insert(.task(1, state: .running))
+        async let placed = world.service.task(id.text, waitingFor: .seconds(300))
+        await world.time.untilSleeping(1)
+        async let beyond = world.service.task(id.text, waitingFor: patience)
+        await world.time.untilSleeping(2)
+        #expect(world.context.feed.waiting == 1)
+        #expect(world.time.sleepingUntil == [world.time.now() + pause, world.time.now() + .seconds(300)])
+        world.time.advance(by: pause)
+        #expect(try await beyond.task.state == .running)
+        #expect(world.context.feed.waiting == 1)
+        world.service.beginShutdown()
+        _ = try await placed
+        #expect(world.context.feed.waiting == 0)
+    }
+
+    @Test func `a wait beyond the limit ends with its client, and when the daemon stops`() async throws {
+        var limits = EngineLimits()
+        limits.waiters = 0
+        let world = try await EngineWorld(limits: limits)
+        let id = try await world.insert(.task(1, state: .running))
+        let left = Task { try await world.service.task(id.text, waitingFor: .seconds(300)) }
+        await world.time.untilSleeping()
+        left.cancel()
+        #expect(try await left.value.task.state == .running)
+        async let stopped = world.service.task(id.text, waitingFor: .seconds(300))
+        await world.time.untilSleeping()
+        world.service.beginShutdown()
+        #expect(try await stopped.task.state == .running)
     }
 
     @Test func `a wait for a task that has ended, or for no time, is none`() async throws {

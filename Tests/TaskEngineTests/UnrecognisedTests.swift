@@ -135,6 +135,8 @@ private final class Parrot: UpstreamTransport {
 
     func say(_ record: JSONValue) { said.withLock { $0 = record } }
 
+    func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
+
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {

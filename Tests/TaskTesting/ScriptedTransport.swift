@@ -38,6 +38,7 @@ package final class ScriptedTransport: UpstreamTransport {
         var queue: [Result<UpstreamReply, UpstreamTransportError>] = []
         var sent: [SentRequest] = []
         var unscripted = 0
+        var rooms: @Sendable () -> ReplyRoom? = { ReplyRoom() }
     }
 
     private let state: Mutex<State>
@@ -46,6 +47,11 @@ package final class ScriptedTransport: UpstreamTransport {
     package init(_ script: Script? = nil) {
         state = Mutex(State(script: script))
     }
+
+    /// Gives room for paid replies in this way from now on.
+    package func giveRoom(_ rooms: @escaping @Sendable () -> ReplyRoom?) { state.withLock { $0.rooms = rooms } }
+
+    package func roomForPaidReply() -> ReplyRoom? { state.withLock { $0.rooms }() }
 
     /// Answers by this script from now on.
     package func play(_ script: @escaping Script) { state.withLock { $0.script = script } }

@@ -1,3 +1,4 @@
+import BoundedMemory
 import NIOCore
 import NIOPosix
 import ProviderCatalog
@@ -14,13 +15,14 @@ import UpstreamHTTP
     /// Runs with a transport to that URL, and closes it.
     private func with<Value: Sendable>(
         _ url: String, token: String? = "secret-token", proxies: ProxySettings = .none, maxReplyBytes: Int = 1 << 20,
-        connectTimeout: Duration = .seconds(10), sent: @escaping @Sendable (Bool) -> Void = { _ in },
+        connectTimeout: Duration = .seconds(10), memory: ReplyMemory = ReplyMemory(),
+        sent: @escaping @Sendable (Bool) -> Void = { _ in },
         _ body: (UpstreamHTTP) async throws -> Value
     ) async throws -> Value {
         let transport = UpstreamHTTP(
             providers: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)],
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, proxies: proxies, maxReplyBytes: maxReplyBytes,
-            connectTimeout: connectTimeout, now: { Self.now }, requestSent: sent)
+            connectTimeout: connectTimeout, memory: memory, now: { Self.now }, requestSent: sent)
         let value: Value
         do { value = try await body(transport) } catch {
             try await transport.shutdown()
@@ -56,6 +58,59 @@ import UpstreamHTTP
             return
         }
         #expect(words == "TLS failed: wrong version number")
+    }
+
+    // MARK: Memory for replies
+
+    @Test(arguments: [true, false])
+    func `a large reply comes whole, and takes its room until it is dropped`(isPaid: Bool) async throws {
+        // No power of two, so that parts that change places show.
+        let body = String(String(repeating: "0123456789abcdef_", count: 200_000).prefix(3 << 20))
+        let server = try await RawServer.start { _ in .reply(RawServer.http(body: body)) }
+        let budget = ByteBudget(capacity: 64 << 20)
+        do {
+            let reply = try await with(server.url, maxReplyBytes: 4 << 20, memory: ReplyMemory(budget: budget)) {
+                await send($0, isPaid: isPaid)
+            }.get()
+            let isWhole = reply.body.elementsEqual(body.utf8)
+            #expect(isWhole)
+            #expect(budget.used == 3 << 20)
+            withExtendedLifetime(reply) {}
+        }
+        #expect(budget.used == 0)
+        try await server.stop()
+    }
+
+    @Test(arguments: [true, false], [100, 3 << 20])
+    func `a reply that finds no room waits for it, and is not refused`(isPaid: Bool, size: Int) async throws {
+        let body = String(repeating: "x", count: size)
+        let server = try await RawServer.start { _ in .reply(RawServer.http(body: body)) }
+        let budget = ByteBudget(capacity: 64 << 20)
+        let all = try #require(budget.reserve(64 << 20))
+        let reply = try await with(server.url, maxReplyBytes: 4 << 20, memory: ReplyMemory(budget: budget)) {
+            transport in
+            async let reply = send(transport, isPaid: isPaid)
+            // A small paid reply has its room from before it was sent.
+            if isPaid && size == 100 { return try await reply.get() }
+            while server.requests.isEmpty { await Task.yield() }
+            #expect(budget.used == 64 << 20)
+            all.release()
+            return try await reply.get()
+        }
+        #expect(reply.body.count == size)
+        try await server.stop()
+    }
+
+    @Test func `paid requests get room only beside what is left to queries`() async throws {
+        let budget = ByteBudget(capacity: 64 << 20)
+        try await with("http://127.0.0.1:1", memory: ReplyMemory(budget: budget)) { transport in
+            var rooms: [ReplyRoom] = []
+            while let room = transport.roomForPaidReply() { rooms.append(room) }
+            #expect(rooms.count == 48)
+            #expect(budget.reserve(16 << 20) != nil)
+            rooms.removeLast()
+            #expect(transport.roomForPaidReply() != nil)
+        }
     }
 
     // MARK: What arrives

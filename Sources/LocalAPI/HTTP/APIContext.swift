@@ -11,20 +11,11 @@ package struct APIContext: RequestContext {
         channel = source.channel
     }
 
-    /// Ends the connection, whatever waits for it: a write whose reader has gone to sleep ends with it.
-    func disconnect() { channel.close(mode: .all, promise: nil) }
-
-    /// Runs a long wait, and cancels it when the client has gone: nobody is there to be told, and others want the place.
+    /// Runs a long wait, and cancels it when the client has left.
     func whileConnected<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        // A task of its own, because only that can be cancelled from the event loop.
-        let waiting = Task { try await body() }
-        channel.closeFuture.whenComplete { _ in waiting.cancel() }
-        return try await withTaskCancellationHandler {
-            try await waiting.value
-        } onCancel: {
-            waiting.cancel()
-        }
+        guard let watch = ConnectionWatch.of(channel) else { return try await body() }
+        return try await watch.whileConnected(body)
     }
 }

@@ -1,3 +1,4 @@
+import HTTPServing
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -7,7 +8,7 @@ import NIOCore
 /// Otherwise each request goes from the loop to Swift's own threads and back, and the two wake-ups cost more than most
 /// answers here do. What may take milliseconds leaves the loop, on which other connections wait: ``offEventLoop(_:)``.
 struct HTTP1OnEventLoop: ServerChildChannel {
-    let base: HTTP1Channel
+    let base: ContinuingHTTP1Channel
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         base.setup(channel: channel, logger: logger)

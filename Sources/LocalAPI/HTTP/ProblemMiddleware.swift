@@ -46,6 +46,7 @@ struct ProblemMiddleware: RouterMiddleware {
         }
         // After a body that was not read to its end the connection cannot be used again.
         if problem.status == HTTPResponse.Status.contentTooLarge.code { headers[.connection] = "close" }
+        if problem.code == ProblemCode.busy { headers[.retryAfter] = "1" }
         return Response(
             status: HTTPResponse.Status(code: problem.status), headers: headers,
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: problem.json.utf8)))

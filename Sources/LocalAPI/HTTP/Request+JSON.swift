@@ -20,10 +20,6 @@ extension Request {
                 .unsupportedMediaType, ProblemCode.unsupportedMediaType, title: "The body is of another type",
                 "This route takes one JSON document, with the type \(MediaType.json).")
         }
-        // Said before the body is read, so that nobody sends 20 MB for nothing.
-        if let length = headers[.contentLength].flatMap({ Int($0) }), length > LocalAPI.maxBodyBytes {
-            throw Problem.tooLarge
-        }
         let body = try await wholeBody()
         guard body.readableBytes > JSONValue.handledAtOnce else { return try JSONValue(line: body.readableBytesView) }
         return try await offEventLoop { try JSONValue(line: body.readableBytesView) }
@@ -33,6 +29,8 @@ extension Request {
         do {
             return try await body.collect(upTo: LocalAPI.maxBodyBytes)
         } catch let error as any HTTPResponseError {
+            throw error
+        } catch let error as Problem {
             throw error
         } catch let error as CancellationError {
             throw error

@@ -1,175 +1,217 @@
+import BoundedMemory
 import HTTPTypes
 import Hummingbird
 import LocalAPIContract
 import NIOCore
-import Synchronization
 import TaskEngine
 import TaskModel
 import VerbatimJSON
 
 /// Many submissions in one request: one JSON document per line in, one answer per line out, in order.
 ///
-/// A line that is bad fails alone. Lines that came together are stored in one commit; their answers go out when they are
-/// on disk, while further lines come in, so a connection that breaks loses nothing that was answered. Reading does not
-/// wait for writing: most clients read nothing before they have sent everything, and with both sides' buffers full each
-/// would wait for the other. It does once ``maxUnreadBytes`` wait to be read, and then not for ever.
+/// A line that is bad fails alone. Lines that came together are stored in one commit. Reading never waits for writing, since
+/// many clients read nothing before they have sent everything: of each line only the task's id or the problem is kept
+/// (``LineOutcomes``), and the task is read again when its answer is written. A connection that breaks loses nothing that
+/// was answered.
 struct BulkSubmission {
     /// The most that is taken in one request.
     static let maxBodyBytes = 64 << 20
-    /// The most of answers that nobody has read: about as much as new tasks can bring. Those that were there already come
-    /// with their results.
-    var maxUnreadBytes = 96 << 20
-    /// How long a client may read nothing with so much before it; its connection is then closed. Everything that was
-    /// taken is on disk, and with idempotency keys it may send all of it again.
-    var patience = Duration.seconds(30)
     /// The most that share one commit, so that others who write meanwhile wait for some 20 ms.
     static let maxLinesPerCommit = 256
+    /// Memory for the lines of one request that is reserved before it is read. A longer line finds more room or is refused.
+    static let lineRoom = 1 << 20
+    /// The digits that the number of a line may have, and the stroke before it.
+    static let maxSuffix = "/\(maxBodyBytes)".utf8.count
 
     let service: TaskService
+    let bodies: ByteBudget
+    /// Where the outcomes of lines are kept that exceed what is held in memory.
+    let directory: String
 
-    func answer(to request: Request, on context: APIContext) throws(Problem) -> Response {
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > Self.maxBodyBytes {
+    /// `key`, from the header, gives line n the key `key/n` unless it has one.
+    func answer(to request: Request, key: String?) throws -> Response {
+        if let length = request.contentLength, length > Self.maxBodyBytes {
             throw Problem.tooLarge(for: Self.maxBodyBytes)
+        }
+        if let key { try EnvelopeRules.check(idempotencyKeyOfLines: key, longest: Self.maxSuffix) }
+        guard let room = bodies.reserve(Self.lineRoom, leaving: BodyBudgetMiddleware.leftToShort) else {
+            throw Problem.noRoom
         }
         let lines = request.body
         return Response(
             status: .ok, headers: [.contentType: MediaType.jsonLines],
             body: ResponseBody { writer in
-                let (answers, sink) = Answers.make(atMost: maxUnreadBytes, patience: patience)
-                let reading = Task {
-                    defer { sink.finish() }
-                    do {
-                        try await submit(lines, answeringTo: sink)
-                    } catch let error as NobodyReads {
-                        // The writer waits for the client; only the end of the connection ends that.
-                        context.disconnect()
-                        throw error
-                    }
+                let outcomes = LineOutcomes(directory: directory)
+                async let submitted: Void = offEventLoop {
+                    try await take(lines, key: key, within: room, to: outcomes)
                 }
-                defer { reading.cancel() }
-                for await answer in answers {
-                    try await writer.write(answer)
-                    sink.wasRead(answer.readableBytes)
-                }
+                var batch: ArraySlice<LineOutcomes.Outcome> = []
+                while let answers = try await answers(to: outcomes, batch: &batch) { try await writer.write(answers) }
                 // A body that broke off ends the answer in the same way: the client must not take it for whole.
-                try await reading.value
+                try await submitted
                 try await writer.finish(nil)
             })
     }
 
-    private func submit(_ body: RequestBody, answeringTo sink: Answers) async throws {
+    // MARK: Lines in
+
+    private func take(
+        _ body: RequestBody, key: String?, within room: ByteBudget.Reservation, to outcomes: LineOutcomes
+    ) async throws {
+        defer {
+            outcomes.finish()
+            room.release()
+        }
         var rest = ByteBuffer()
         var total = 0
+        var reserved = Self.lineRoom
+        var count = 0
         for try await chunk in body {
             total += chunk.readableBytes
             rest.writeImmutableBuffer(chunk)
-            var lines: [ByteBuffer] = []
+            var lines: [Line] = []
             while let end = rest.readableBytesView.firstIndex(of: UInt8(ascii: "\n")) {
-                if let line = rest.readSlice(length: end - rest.readerIndex) { lines.append(line) }
+                count += 1
+                if let line = rest.readSlice(length: end - rest.readerIndex) { lines.append((count, line)) }
                 rest.moveReaderIndex(forwardBy: 1)
                 if lines.count == Self.maxLinesPerCommit {
-                    try await submit(lines, answeringTo: sink)
+                    try await submit(lines, key: key, to: outcomes)
                     lines.removeAll(keepingCapacity: true)
                 }
             }
-            try await submit(lines, answeringTo: sink)
+            try await submit(lines, key: key, to: outcomes)
             guard rest.readableBytes <= LocalAPI.maxBodyBytes, total <= Self.maxBodyBytes else {
-                try await sink.put(text(of: .problem(Problem.tooLarge(for: Self.maxBodyBytes).document)))
-                return
+                return outcomes.add(.problem(Problem.tooLarge(for: Self.maxBodyBytes).document))
             }
+            let more = rest.readableBytes - reserved
+            guard more <= 0 || room.grow(by: more, leaving: BodyBudgetMiddleware.leftToShort) else {
+                return outcomes.add(.problem(Problem.noRoomForLine(count + 1).document))
+            }
+            reserved = max(reserved, rest.readableBytes)
             rest.discardReadBytes()
         }
-        try await submit([rest], answeringTo: sink)
+        try await submit([(count + 1, rest)], key: key, to: outcomes)
     }
 
-    private func submit(_ lines: [ByteBuffer], answeringTo sink: Answers) async throws {
+    private typealias Line = (number: Int, bytes: ByteBuffer)
+
+    private func submit(_ lines: [Line], key: String?, to outcomes: LineOutcomes) async throws {
         // Blank lines are no submissions, so they get no answer.
-        let submissions = lines.filter { $0.readableBytesView.contains { !" \t\r".utf8.contains($0) } }.map(read)
+        let submissions = lines.filter { $0.bytes.readableBytesView.contains { !" \t\r".utf8.contains($0) } }
+            .map { read($0, key: key) }
         var unanswered = submissions[...]
         /// Says what is wrong with the lines up to the next that was stored.
-        func tellBadLines() async throws {
+        func addBadLines() {
             while case .failure(let problem) = unanswered.first {
                 unanswered.removeFirst()
-                try await sink.put(text(of: .problem(problem.document)))
+                outcomes.add(.problem(problem.document))
             }
         }
-        try await tellBadLines()
+        addBadLines()
         try await service.submit(submissions.compactMap { try? $0.get() }) { stored in
             unanswered.removeFirst()
             switch stored {
-            case .success(let task): try await sink.put(text(of: .task(await service.document(of: task))))
-            case .failure(let error): try await sink.put(text(of: .problem(Problem(error).document)))
+            case .success(let id): outcomes.add(.task(id))
+            case .failure(let error): outcomes.add(.problem(Problem(error).document))
             }
-            try await tellBadLines()
+            addBadLines()
         }
     }
 
-    private func read(_ line: ByteBuffer) -> Result<Submission, LineProblem> {
+    private func read(_ line: Line, key: String?) -> Result<Submission, Problem> {
         do {
-            let document = try SubmitDocument(json: try JSONValue(line: line.readableBytesView))
-            return .success(try Submission(document, headerKey: nil))
+            let document = try SubmitDocument(json: try JSONValue(line: line.bytes.readableBytesView))
+            let lineKey = document.idempotencyKey == nil ? key.map { "\($0)/\(line.number)" } : nil
+            return .success(try Submission(document, headerKey: lineKey))
         } catch let error as Problem {
-            return .failure(LineProblem(document: error.document))
+            return .failure(error)
         } catch let error as ContractError {
-            return .failure(LineProblem(document: error.problem))
+            return .failure(Problem(error.problem))
         } catch {
             return .failure(
-                LineProblem(
-                    document: Problem(
-                        .internalServerError, ProblemCode.internalError, title: "A bug of the daemon", "\(error)"
-                    ).document))
+                Problem(.internalServerError, ProblemCode.internalError, title: "A bug of the daemon", "\(error)"))
         }
     }
 
-    private func text(of line: BatchLine) -> ByteBuffer {
-        ByteBuffer(bytes: line.json.utf8 + [UInt8(ascii: "\n")])
-    }
-}
+    // MARK: Answers out
 
-/// Answers on their way to the client, and how much of them waits for it.
-final class Answers: Sendable {
-    private let unread = Mutex(0)
-    private let most: Int
-    private let patience: Duration
-    private let sink: AsyncStream<ByteBuffer>.Continuation
+    /// Answers go out in parts of about this size, in bytes, and at once when no more are there.
+    private static let part = 32 << 10
 
-    private init(_ sink: AsyncStream<ByteBuffer>.Continuation, atMost most: Int, patience: Duration) {
-        self.sink = sink
-        self.most = most
-        self.patience = patience
-    }
-
-    static func make(atMost most: Int, patience: Duration) -> (AsyncStream<ByteBuffer>, Answers) {
-        let (stream, sink) = AsyncStream<ByteBuffer>.makeStream()
-        return (stream, Answers(sink, atMost: most, patience: patience))
-    }
-
-    /// Queues an answer; waits where too much is queued, and throws where nobody reads.
-    func put(_ answer: ByteBuffer) async throws {
-        var before = 0
-        var waited = Duration.zero
-        while case let waiting = unread.withLock({ $0 }), waiting > most {
-            waited = waiting < before ? .zero : waited
-            guard waited < patience else { throw NobodyReads() }
-            before = waiting
-            try await Task.sleep(for: Self.look)
-            waited += Self.look
+    /// The next answers, as soon as there are some; nil after the last. `batch` holds what was taken and is not yet shown.
+    private func answers(
+        to outcomes: LineOutcomes, batch: inout ArraySlice<LineOutcomes.Outcome>
+    ) async throws -> ByteBuffer? {
+        if batch.isEmpty {
+            guard let next = try await outcomes.next() else { return nil }
+            batch = next[...]
         }
-        unread.withLock { $0 += answer.readableBytes }
-        sink.yield(answer)
+        let (part, shown) = await offEventLoop { [batch] in await answers(to: batch) }
+        batch.removeFirst(shown)
+        return part
     }
 
-    func wasRead(_ bytes: Int) { unread.withLock { $0 -= bytes } }
+    /// The answers to the first outcomes, as many as make a part, and to how many.
+    private func answers(to outcomes: ArraySlice<LineOutcomes.Outcome>) async -> (ByteBuffer, shown: Int) {
+        var answers = ByteBuffer()
+        var shown = 0
+        for outcome in outcomes where answers.readableBytes < Self.part {
+            answers.writeBytes(await line(for: outcome).utf8)
+            answers.writeInteger(UInt8(ascii: "\n"))
+            shown += 1
+        }
+        return (answers, shown)
+    }
 
-    func finish() { sink.finish() }
-
-    private static let look = Duration.milliseconds(20)
+    private func line(for outcome: LineOutcomes.Outcome) async -> JSONValue {
+        switch outcome {
+        case .problem(let document): return document.json
+        case .task(let id):
+            do throws(TaskServiceError) {
+                let stored = try await service.task(id.text)
+                return await service.document(of: stored).json
+            } catch {
+                return Problem.stored(id, butNotShown: error).document.json
+            }
+        }
+    }
 }
 
-/// The client sends on and on and reads none of the answers.
-struct NobodyReads: Error {}
+extension EnvelopeRules {
+    /// Checks a key to which the numbers of lines are appended, so that each of those is one too.
+    fileprivate static func check(idempotencyKeyOfLines key: String, longest suffix: Int) throws(Problem) {
+        do throws(ContractError) {
+            try check(idempotencyKey: key)
+            try check(idempotencyKey: key + String(repeating: "0", count: suffix))
+        } catch {
+            let most = idempotencyKeyLength.upperBound - suffix
+            throw Problem(
+                .unprocessableContent, ProblemCode.invalidField, title: "The document was not accepted",
+                """
+                The Idempotency-Key header of many submissions must be 1 to \(most) visible ASCII characters: line n gets \
+                the key KEY/n. Nothing was stored.
+                """, members: [("fields", ["idempotency_key"])])
+        }
+    }
+}
 
-/// Why a line is no submission.
-private struct LineProblem: Error {
-    let document: ProblemDocument
+extension Problem {
+    /// A long line for which the budget of bodies has no room; the lines before it were taken.
+    fileprivate static func noRoomForLine(_ number: Int) -> Problem {
+        Problem(
+            .serviceUnavailable, ProblemCode.busy, title: "The daemon is busy",
+            """
+            There is no memory left for line \(number), which has more than \(BulkSubmission.lineRoom >> 20) MiB. \
+            It and the lines after it were not taken. Send them again in a second.
+            """)
+    }
+
+    /// The task is on disk, so its line must not be sent again without a key.
+    fileprivate static func stored(_ id: TaskID, butNotShown error: TaskServiceError) -> Problem {
+        let problem = Problem(error)
+        return Problem(
+            HTTPResponse.Status(code: problem.document.status), problem.document.code, title: problem.document.title,
+            "Task \(id) was stored and goes on, but it cannot be shown now: \(error.message) Do not submit it again.",
+            members: [("existing_id", .string(id.text))])
+    }
 }

@@ -8,13 +8,13 @@ import VerbatimJSON
 /// Submitting, adopting, reading and listing tasks.
 struct TaskRoutes {
     let service: TaskService
-    let time: any TimeSource
+    let bulk: BulkSubmission
 
     private static let idempotencyKey = HTTPField.Name(HeaderName.idempotencyKey)
 
     func add(to router: Router<APIContext>) {
-        router.post(LocalAPIRoute.tasks.routerPath) { request, context in
-            try await submit(request, context: context)
+        router.post(LocalAPIRoute.tasks.routerPath) { request, _ in
+            try await submit(request)
         }
         router.get(LocalAPIRoute.tasks.routerPath) { request, _ in try await list(request) }
         router.post(LocalAPIRoute.adopt.routerPath) { request, _ in try await adopt(request) }
@@ -26,14 +26,12 @@ struct TaskRoutes {
         }
     }
 
-    private func submit(_ request: Request, context: APIContext) async throws -> Response {
+    private func submit(_ request: Request) async throws -> Response {
         _ = try QueryReader(request, knowing: [])
         let type = request.mediaType
-        if type.hasPrefix(MediaType.jsonLines) {
-            return try BulkSubmission(service: service).answer(to: request, on: context)
-        }
-        let document = try SubmitDocument(json: try await request.json(of: type))
         let key = Self.idempotencyKey.flatMap { request.headers[$0] }
+        if type.hasPrefix(MediaType.jsonLines) { return try bulk.answer(to: request, key: key) }
+        let document = try SubmitDocument(json: try await request.json(of: type))
         let (task, isNew) = try await service.submit(try Submission(document, headerKey: key))
         return try await answer(task, isNew: isNew)
     }

@@ -36,6 +36,8 @@ package enum ProblemCode {
     package static let synchronousEndpoint = "synchronous_endpoint"
     /// 500: a bug of the daemon.
     package static let internalError = "internal_error"
+    /// 503: the bodies under way take all the memory that is meant for them; the same request may be sent again.
+    package static let busy = "busy"
     /// 503: the daemon is starting or stopping.
     package static let notReady = "not_ready"
 }

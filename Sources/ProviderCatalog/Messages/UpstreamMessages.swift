@@ -36,17 +36,38 @@ package struct UpstreamReply: Sendable, Hashable {
     package let headers: [String: String]
     /// The body without its content coding. Where that could not be undone, as it came, and the headers still name it.
     package let body: [UInt8]
+    /// The memory that is set aside for the body.
+    package let room: ReplyRoom
 
     package init(
         status: Int, retryAfter: Duration? = nil, date: Timestamp? = nil, headers: [String: String] = [:],
-        body: [UInt8]
+        body: [UInt8], room: ReplyRoom = ReplyRoom()
     ) {
         self.status = status
         self.retryAfter = retryAfter
         self.date = date
         self.headers = headers
         self.body = body
+        self.room = room
     }
+
+    /// The same reply with other headers and another body, as after decoding; its memory stays set aside.
+    package func replacing(headers: [String: String], body: [UInt8]) -> UpstreamReply {
+        UpstreamReply(status: status, retryAfter: retryAfter, date: date, headers: headers, body: body, room: room)
+    }
+}
+
+/// Memory that is set aside for a reply, and given back when the last copy of this value is gone.
+///
+/// It is no part of what the reply says: all are equal.
+package struct ReplyRoom: Sendable, Hashable {
+    private let reservation: (any Sendable)?
+
+    /// Keeps the reservation, which gives its memory back when it is released.
+    package init(_ reservation: (any Sendable)? = nil) { self.reservation = reservation }
+
+    package static func == (left: ReplyRoom, right: ReplyRoom) -> Bool { true }
+    package func hash(into hasher: inout Hasher) {}
 }
 
 /// Why there is no whole answer.
@@ -69,4 +90,10 @@ package protocol UpstreamTransport: Sendable {
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply
+
+    /// Sets memory aside for the reply to a paid request, before that is begun; nil where there is none at the moment.
+    ///
+    /// The caller keeps it until the reply is recorded. A transport that does not bound its memory always has room; one that
+    /// passes requests on asks the other one.
+    func roomForPaidReply() -> ReplyRoom?
 }

@@ -22,7 +22,7 @@ extension Submitter {
                     LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
                 })
             let answer = attempts.isEmpty ? nil : await search.run()
-            guard await waitForTurn(profile) else { return nil }
+            guard await waitForTurn(profile), let replyRoom = context.transport.roomForPaidReply() else { return nil }
             let now = context.time.now()
             let token = context.callbackToken(for: task, of: profile)
             let start = PlannedEvent(
@@ -56,7 +56,7 @@ extension Submitter {
             pace(profile)
             return Work(
                 task: change.task, profile: profile,
-                callbackURL: token.flatMap { token in context.callbacks?.url(for: token) })
+                callbackURL: token.flatMap { token in context.callbacks?.url(for: token) }, replyRoom: replyRoom)
         } catch {
             context.logger.error("Could not look for earlier attempts of \(task.id): \(error.message)")
             return nil

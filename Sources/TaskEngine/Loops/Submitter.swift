@@ -17,6 +17,8 @@ package struct Submitter: WorkLoop {
         var callbackURL: String?
         /// Whether an earlier attempt may have been accepted, so that its intent is not on disk yet.
         var isResubmission = false
+        /// Memory for the reply, held until that is recorded.
+        var replyRoom = ReplyRoom()
     }
 
     package let context: EngineContext
@@ -96,6 +98,10 @@ package struct Submitter: WorkLoop {
                 room -= 1
                 continue
             }
+            // A lack of memory of ours says nothing about the endpoint: the task stays as it is.
+            guard let replyRoom = context.transport.roomForPaidReply() else {
+                return min(comeBack ?? now + .seconds(1), now + .seconds(1))
+            }
             let lane = CallBudget.Lane.submissions(profile.name.text)
             if let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
                 return min(comeBack ?? slot, slot)
@@ -109,7 +115,8 @@ package struct Submitter: WorkLoop {
             // What is claimed together goes out together: the distance counts from here, however long the disk took.
             pace(profile)
             let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
-            work.append(Work(task: change.task, profile: profile, callbackURL: callbackURL))
+            work.append(
+                Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom))
             context.announce([change])
             room -= 1
         }

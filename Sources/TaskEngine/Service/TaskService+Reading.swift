@@ -16,20 +16,33 @@ extension TaskService {
     }
 
     /// The task once it has ended, or as it is when the time is over or the daemon stops.
+    ///
+    /// Where as many clients wait as may, this one is not woken by the task: it is answered with the task as it is after
+    /// `patience`, at most five seconds, so that it does not ask again at once.
     package func task(_ text: String, waitingFor patience: Duration) async throws(TaskServiceError) -> StoredTask {
         let first = try await task(text)
-        guard patience > .zero, !first.task.state.hasEnded, context.feed.waiting < context.limits.waiters else {
-            return first
+        guard patience > .zero, !first.task.state.hasEnded, !context.feed.isClosing else { return first }
+        guard let place = context.feed.subscribe(to: first.task.id, atMost: context.limits.waiters) else {
+            return try await task(first.task.id, after: min(patience, context.limits.waitWithoutPlace))
         }
+        defer { context.feed.end(place) }
         let until = context.time.now() + patience
-        return try await context.feed.subscribed(to: first.task.id) { signal async throws(TaskServiceError) in
-            while true {
-                let stored = try await task(first.task.id.text)
-                let isOver = context.time.now() >= until || context.feed.isClosing || Task.isCancelled
-                if stored.task.state.hasEnded || isOver { return stored }
-                await signal.wait(until: until, on: context.time)
-            }
+        while true {
+            let stored = try await task(first.task.id.text)
+            let isOver = context.time.now() >= until || context.feed.isClosing || Task.isCancelled
+            if stored.task.state.hasEnded || isOver { return stored }
+            await place.signal.wait(until: until, on: context.time)
         }
+    }
+
+    /// The task as it is after that time; sooner where the daemon stops or the client has left.
+    private func task(_ id: TaskID, after pause: Duration) async throws(TaskServiceError) -> StoredTask {
+        let closing = context.feed.subscribeToClosing()
+        defer { context.feed.end(closing) }
+        if !context.feed.isClosing {
+            await closing.signal.wait(until: context.time.now() + pause, on: context.time)
+        }
+        return try await task(id.text)
     }
 
     /// What a task brought, found in its record; empty until it has succeeded.

@@ -23,11 +23,9 @@ package struct TaskService: Sendable {
         return try await answer(to: submission, with: task, after: try await insert(task))
     }
 
-    /// Stores many in one commit, in their order; then tells of each, in its place.
-    ///
-    /// One after the other, since a task that was there already may bring a result of megabytes.
+    /// Stores many in one commit, in their order; then tells the id of each, or why there is none, in its place.
     package func submit(
-        _ submissions: [Submission], telling tell: (Result<StoredTask, TaskServiceError>) async throws -> Void
+        _ submissions: [Submission], telling tell: (Result<TaskID, TaskServiceError>) -> Void
     ) async throws {
         let tasks = submissions.map { submission in
             Result { () throws(TaskServiceError) in try newTask(for: submission) }
@@ -38,21 +36,20 @@ package struct TaskService: Sendable {
         } catch {
             for task in tasks {
                 switch task {
-                case .success: try await tell(.failure(.store(error)))
-                case .failure(let own): try await tell(.failure(own))
+                case .success: tell(.failure(.store(error)))
+                case .failure(let own): tell(.failure(own))
                 }
             }
             return
         }
         for (submission, task) in zip(submissions, tasks) {
-            let stored: Result<StoredTask, TaskServiceError>
             do throws(TaskServiceError) {
                 let task = try task.get()
-                stored = .success(try await answer(to: submission, with: task, after: insertions.removeFirst()).task)
+                let stored = try await answer(to: submission, with: task, after: insertions.removeFirst()).task
+                tell(.success(stored.task.id))
             } catch {
-                stored = .failure(error)
+                tell(.failure(error))
             }
-            try await tell(stored)
         }
     }
 

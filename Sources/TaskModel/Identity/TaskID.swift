@@ -55,6 +55,21 @@ package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
         }
     }
 
+    /// How many bytes an id has.
+    package static let byteCount = 16
+
+    /// The id from its bytes, of which there must be ``byteCount``; the first ones come first.
+    package init(bytes: some Collection<UInt8>) {
+        precondition(bytes.count == Self.byteCount, "An id has 16 bytes.")
+        high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        low = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The 16 bytes.
+    package var bytes: [UInt8] {
+        [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
+    }
+
     /// Whether a text could be the beginning of an id, hyphens included.
     package static func isPrefix(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 36

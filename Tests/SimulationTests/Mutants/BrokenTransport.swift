@@ -16,6 +16,8 @@ struct BrokenTransport: UpstreamTransport {
     let fault: Fault
     let base: any UpstreamTransport
 
+    func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
+
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {

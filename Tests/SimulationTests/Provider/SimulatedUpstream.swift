@@ -10,6 +10,8 @@ struct SimulatedUpstream: UpstreamTransport {
     /// Whether the daemon that sends has died meanwhile.
     let isDead: @Sendable () -> Bool
 
+    func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
+
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {

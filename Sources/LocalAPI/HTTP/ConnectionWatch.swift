@@ -1,0 +1,80 @@
+import NIOCore
+import Synchronization
+
+/// Tells the requests that wait on a connection when it ends.
+///
+/// One per connection, which forgets a request once its wait is over: a connection may live for days.
+final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sendable {
+    typealias InboundIn = Any
+
+    private struct State {
+        var waits: [Int: AsyncStream<Void>.Continuation] = [:]
+        var nextID = 0
+        var hasEnded = false
+    }
+
+    private let state = Mutex(State())
+
+    /// How many requests wait.
+    var waiting: Int { state.withLock { $0.waits.count } }
+
+    /// The watch of that connection; nil off its event loop, which only tests without a connection are.
+    static func of(_ channel: any Channel) -> ConnectionWatch? {
+        guard channel.eventLoop.inEventLoop else { return nil }
+        let pipeline = channel.pipeline.syncOperations
+        if let watch = try? pipeline.handler(type: ConnectionWatch.self) { return watch }
+        let watch = ConnectionWatch()
+        do {
+            // First, since not all handlers pass on that the connection ended.
+            try pipeline.addHandler(watch, position: .first)
+            if !channel.isActive { watch.end() }
+        } catch {
+            // It has ended already, and has no pipeline any more.
+            watch.end()
+        }
+        return watch
+    }
+
+    /// Runs a wait, and cancels it when the connection ends: its client is not there to be told.
+    func whileConnected<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let (departures, departure) = AsyncStream<Void>.makeStream()
+        let id = state.withLock { state -> Int? in
+            guard !state.hasEnded else { return nil }
+            state.nextID += 1
+            state.waits[state.nextID] = departure
+            return state.nextID
+        }
+        defer { if let id { state.withLock { _ = $0.waits.removeValue(forKey: id) } } }
+        if id == nil { departure.finish() }
+        return try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                // Also ends with this task.
+                for await _ in departures {}
+                return nil
+            }
+            var value: Value?
+            while value == nil, let outcome = try await group.next() {
+                value = outcome
+                group.cancelAll()
+            }
+            guard let value else { throw CancellationError() }
+            return value
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    private func end() {
+        let waits = state.withLock { state in
+            state.hasEnded = true
+            return state.waits.values
+        }
+        for wait in waits { wait.finish() }
+    }
+}

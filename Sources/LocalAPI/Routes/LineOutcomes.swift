@@ -1,0 +1,145 @@
+import BoundedMemory
+import LocalAPIContract
+import Synchronization
+import TaskModel
+import VerbatimJSON
+
+/// What became of the lines of a bulk request, in order, from when they are stored until their answers are read.
+///
+/// A task takes 17 bytes, a problem that repeats two, and what exceeds ``maxBytesInMemory`` stands in a temporary file: a
+/// client may send millions of lines before it reads the first answer.
+final class LineOutcomes: Sendable {
+    enum Outcome: Sendable, Hashable {
+        case task(TaskID)
+        case problem(ProblemDocument)
+    }
+
+    /// What waits for its reader in memory: some 4,000 tasks, since 512 connections may each have such a request.
+    static let maxBytesInMemory = 64 << 10
+    /// Outcomes are handed out in parts of so many bytes.
+    private static let part = 4 << 10
+    /// So many different problems are kept apart, so that each further line with one of them costs two bytes.
+    private static let maxKnown = 64
+    /// Longer ones are not worth keeping apart.
+    private static let maxKnownBytes = 1 << 10
+
+    private struct State: ~Copyable {
+        var queue: SpillQueue
+        var known: [[UInt8]: UInt8] = [:]
+        /// The same, by their numbers.
+        var inOrder: [ProblemDocument] = []
+        /// The beginning of an outcome whose end was not yet taken.
+        var taken: [UInt8] = []
+    }
+
+    private enum Kind {
+        static let task: UInt8 = 0
+        static let problem: UInt8 = 1
+        static let knownProblem: UInt8 = 2
+    }
+
+    private let state: Mutex<State>
+    private let additions: AsyncStream<Void>
+    private let addition: AsyncStream<Void>.Continuation
+
+    /// Keeps what exceeds its memory on the file system of that directory.
+    init(directory: String) {
+        state = Mutex(State(queue: SpillQueue(limit: Self.maxBytesInMemory, directory: directory)))
+        // A hint: whoever is woken takes all that is there.
+        (additions, addition) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// How much of it is in memory, in bytes.
+    var bytesInMemory: Int { state.withLock { $0.queue.bytesInMemory } }
+
+    /// Adds the outcome of the next line.
+    func add(_ outcome: Outcome) {
+        state.withLock { state in
+            switch outcome {
+            case .task(let id):
+                state.queue.append([Kind.task] + id.bytes)
+            case .problem(let document):
+                let text = Array(document.json.utf8)
+                if let number = state.known[text] {
+                    state.queue.append([Kind.knownProblem, number])
+                    return
+                }
+                state.queue.append([Kind.problem])
+                state.queue.append(text.count.bytes)
+                state.queue.append(text)
+                guard state.inOrder.count < Self.maxKnown, text.count <= Self.maxKnownBytes else { return }
+                state.known[text] = UInt8(state.inOrder.count)
+                state.inOrder.append(document)
+            }
+        }
+        addition.yield()
+    }
+
+    /// No more will be added.
+    func finish() { addition.finish() }
+
+    /// The next outcomes, as soon as there are some; nil once all were taken and no more will be added.
+    ///
+    /// One caller at a time. Ends, too, when its task is cancelled.
+    func next() async throws -> [Outcome]? {
+        var hints = additions.makeAsyncIterator()
+        while true {
+            let outcomes = try take()
+            if !outcomes.isEmpty { return outcomes }
+            // What was added before the end was told is still there.
+            guard await hints.next() != nil else {
+                let last = try take()
+                return last.isEmpty ? nil : last
+            }
+        }
+    }
+
+    private func take() throws -> [Outcome] {
+        try state.withLock { state in
+            var outcomes: [Outcome] = []
+            var most = Self.part
+            while outcomes.isEmpty, state.queue.count > 0 {
+                state.taken += try state.queue.take(atMost: most)
+                // A problem may quote a line of some MiB; it is not looked at once per part.
+                most *= 2
+                var rest = state.taken[...]
+                while let outcome = try Self.outcome(from: &rest, knowing: state.inOrder) { outcomes.append(outcome) }
+                state.taken = Array(rest)
+            }
+            return outcomes
+        }
+    }
+
+    /// Takes one outcome off the beginning; nil where it is not whole.
+    private static func outcome(
+        from bytes: inout ArraySlice<UInt8>, knowing known: [ProblemDocument]
+    ) throws -> Outcome? {
+        guard let kind = bytes.first else { return nil }
+        let body = bytes.dropFirst()
+        switch kind {
+        case Kind.task:
+            guard body.count >= TaskID.byteCount else { return nil }
+            bytes = body.dropFirst(TaskID.byteCount)
+            return .task(TaskID(bytes: body.prefix(TaskID.byteCount)))
+        case Kind.knownProblem:
+            guard let number = body.first else { return nil }
+            bytes = body.dropFirst()
+            return .problem(known[Int(number)])
+        default:
+            let head = Int.byteCount
+            guard body.count >= head, case let length = Int(bytes: body.prefix(head)), body.count >= head + length
+            else { return nil }
+            bytes = body.dropFirst(head + length)
+            return .problem(try ProblemDocument(json: JSONValue(parsing: body.dropFirst(head).prefix(length))))
+        }
+    }
+}
+
+extension Int {
+    fileprivate static let byteCount = MemoryLayout<Int>.size
+    fileprivate var bytes: [UInt8] { (0..<Self.byteCount).map { UInt8(truncatingIfNeeded: self >> ($0 * 8)) } }
+
+    fileprivate init(bytes: ArraySlice<UInt8>) {
+        self = bytes.reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+}

@@ -1,0 +1,82 @@
+import HTTPServing
+import HTTPTesting
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTesting
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct ExpectContinueTests {
+    /// A server that takes bodies at /take, refuses them unread at /refuse, and answers anything at /greet.
+    private func serve(_ body: @escaping @Sendable (RawClient) async throws -> Void) async throws {
+        let router = Router()
+        router.post("take") { request, _ in "took \(try await request.body.collect(upTo: 1_000).readableBytes)" }
+        router.post("refuse") { _, _ -> Response in Response(status: .contentTooLarge) }
+        router.get("greet") { _, _ in "hello" }
+        let app = Application(
+            router: router, server: HTTPServerBuilder { ContinuingHTTP1Channel(responder: $0) },
+            configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)))
+        try await app.test(.live) { client in
+            try await RawClient.with(port: try #require(client.port), body)
+        }
+    }
+
+    private func head(_ path: String, length: Int, version: String = "1.1", expect: String = "100-continue") -> String {
+        "POST \(path) HTTP/\(version)\r\nHost: x\r\nContent-Length: \(length)\r\nExpect: \(expect)\r\n\r\n"
+    }
+
+    @Test(arguments: ["100-continue", "100-Continue"])
+    func `a client that waits is told to go on before its body, and the connection goes on`(expect: String) async throws
+    {
+        try await serve { client in
+            for _ in 0..<2 {
+                try await client.send(head("/take", length: 5, expect: expect))
+                #expect(try await client.read(until: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
+                try await client.send("12345")
+                #expect(try await client.read(until: "took 5").hasPrefix("HTTP/1.1 200 OK\r\n"))
+            }
+        }
+    }
+
+    @Test func `a body that is not wanted gets its final status at once, and the connection ends`() async throws {
+        for path in ["/refuse", "/nowhere"] {
+            try await serve { client in
+                try await client.send(head(path, length: 5))
+                let answer = try await client.readToEnd()
+                #expect(!answer.contains("100 Continue"))
+                #expect(answer.hasPrefix(path == "/refuse" ? "HTTP/1.1 413" : "HTTP/1.1 404"))
+                #expect(answer.lowercased().contains("\r\nconnection: close\r\n"))
+            }
+        }
+    }
+
+    @Test func `a client that does not wait is not told to go on`() async throws {
+        try await serve { client in
+            try await client.send(head("/take", length: 5) + "12345")
+            let answer = try await client.read(until: "took 5")
+            // The head may be read before its body is there.
+            #expect(answer.replacing("HTTP/1.1 100 Continue\r\n\r\n", with: "").hasPrefix("HTTP/1.1 200 OK\r\n"))
+        }
+    }
+
+    @Test func `a client of HTTP 1.0 and one that expects nothing are told nothing`() async throws {
+        for head in [head("/take", length: 5, version: "1.0"), head("/take", length: 5).replacing("Expect", with: "X")]
+        {
+            try await serve { client in
+                try await client.send(head + "12345")
+                #expect(try await client.read(until: "took 5").contains(" 200 OK\r\n"))
+            }
+        }
+    }
+
+    @Test func `an answer to an earlier request is not taken for the one that is waited for`() async throws {
+        try await serve { client in
+            try await client.send("GET /greet HTTP/1.1\r\nHost: x\r\n\r\n" + head("/take", length: 5))
+            let answers = try await client.read(until: "100 Continue\r\n\r\n")
+            #expect(answers.contains("hello"))
+            #expect(!answers.lowercased().contains("connection: close"))
+            try await client.send("12345")
+            #expect(try await client.read(until: "took 5").hasPrefix("HTTP/1.1 200 OK\r\n"))
+        }
+    }
+}
