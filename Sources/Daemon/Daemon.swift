@@ -37,7 +37,8 @@ package enum Daemon {
         try PrivateDirectory.prepare(settings.stateDirectory, for: "state directory", isOurs: isOurs, logger: logger)
         // Before anything else is touched: the server would remove a living daemon's socket.
         let lock = try InstanceLock(
-            path: settings.stateDirectory + "/pollux.lock", of: "the state directory \(settings.stateDirectory)")
+            path: settings.stateDirectory + "/pollux.lock", withDirectory: true,
+            of: "the state directory \(settings.stateDirectory)")
         // Whoever serves the socket keeps its lock; taken here for a moment, so that a place that is taken stops the start.
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
