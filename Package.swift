@@ -158,10 +158,13 @@ let package = Package(
         .testTarget(
             name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "TaskModel", "VerbatimJSON"],
             resources: [.copy("Fixtures")]),
+        // What a disk does, in the test's hands.
+        .target(name: "DiskFaults", path: "Tests/DiskFaults"),
         .testTarget(
             name: "TaskStoreTests",
             dependencies: [
-                "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel", "VerbatimJSON", "TaskTesting", grdb,
+                "DiskFaults", "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel", "VerbatimJSON",
+                "TaskTesting", grdb,
             ]),
         .testTarget(
             name: "TaskEngineTests",
@@ -224,4 +227,6 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-for target in package.targets where target.name != "SQLiteMemory" { target.swiftSettings = strict }
+for target in package.targets where !["SQLiteMemory", "DiskFaults"].contains(target.name) {
+    target.swiftSettings = strict
+}

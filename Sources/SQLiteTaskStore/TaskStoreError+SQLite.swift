@@ -1,6 +1,13 @@
 import FoundationEssentials
 import GRDB
 import TaskStore
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 extension TaskStoreError {
     /// Says in our words what SQLite or the file system said in theirs.
@@ -29,6 +36,24 @@ extension TaskStoreError {
         case .SQLITE_BUSY, .SQLITE_LOCKED: return .locked
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(error.message ?? "its pages do not fit together")
         default: return .failed(error.message ?? "\(error.resultCode)")
+        }
+    }
+}
+
+extension Error {
+    /// Whether a transaction may be on disk although its COMMIT failed with this error; `systemError` is the system's own.
+    ///
+    /// SQLite writes all frames, then syncs the log, then enters the frames into its index in shared memory. Where it has no
+    /// room to write, the last frame, which alone makes the transaction count, is not whole. After any other error of the disk
+    /// or the memory it may be. An error that is not of the disk comes before the first frame.
+    func mayBeOnDisk(systemError: Int32) -> Bool {
+        guard let error = self as? DatabaseError else { return true }
+        switch error.resultCode {
+        case .SQLITE_IOERR:
+            let isFull = [ENOSPC, EDQUOT, EFBIG].contains(systemError)
+            return !(error.extendedResultCode == .SQLITE_IOERR_WRITE && isFull)
+        case .SQLITE_NOMEM, .SQLITE_INTERNAL, .SQLITE_PROTOCOL, .SQLITE_CANTOPEN: return true
+        default: return false
         }
     }
 }

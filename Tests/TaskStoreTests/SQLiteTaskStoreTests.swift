@@ -80,7 +80,7 @@ import VerbatimJSON
         let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
         _ = try await store.insert(.new(.task(1)))
         let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
-        #expect(Set(names) == ["pollux.sqlite", "pollux.sqlite-wal", "pollux.sqlite-shm"])
+        #expect(Set(names) == ["pollux.sqlite", "pollux.sqlite-wal", "pollux.sqlite-shm", "pollux.generation"])
         for name in names {
             let mode = try FileManager.default.attributesOfItem(atPath: directory.file(name))[.posixPermissions] as? Int
             #expect(mode == 0o600, "\(name)")

@@ -34,6 +34,7 @@ extension TaskService {
             return true
         } catch {
             context.logger.error("A callback could not be stored, and polling goes on: \(error.message)")
+            if case .unknown = error { context.doubtWhatIsKnown() }
             throw .store(error)
         }
     }
