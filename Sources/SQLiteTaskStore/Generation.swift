@@ -2,7 +2,7 @@ import TaskStore
 
 /// The number that ties a database, its write-ahead log and its state directory together.
 ///
-/// SQLite replays any whole log into whatever database stands beside it, since a log does not name its database
+/// SQLite replays any whole log into any database beside it, since a log does not name its database
 /// (https://sqlite.org/fileformat2.html#the_write_ahead_log). A backup that is put beside the log of a later database would
 /// be mixed with it. So the database has a number in its header, `PRAGMA user_version`, which the main file tells without
 /// its log:

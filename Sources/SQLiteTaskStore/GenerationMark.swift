@@ -10,7 +10,7 @@ import FoundationEssentials
 /// The file beside a database that says that there is one, and which ``Generation`` it has reached.
 ///
 /// It is written only after a commit of that generation is on disk, so it is never ahead of a sound database. Its name does
-/// not begin as that of the database does, so that whoever deletes `pollux.sqlite*` leaves it.
+/// not begin as that of the database does, so that deleting `pollux.sqlite*` leaves the mark.
 struct GenerationMark: Sendable {
     let path: String
 

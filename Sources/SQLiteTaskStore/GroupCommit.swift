@@ -9,8 +9,8 @@ import TaskStore
 /// work of a write may be run twice, and must depend on nothing but the database. Each is told what became of it only after
 /// the commit that they share, which is on disk by then. If that commit fails, nothing of the group was stored and all of
 /// it is told so; or, where the commit may be on disk all the same, that this is ``TaskStoreError/unknown``. What such a
-/// commit has left in the log is overwritten before anything else is written. A write that finds nobody there begins at once: nothing waits for company. Writes are served in the
-/// order in which they came.
+/// commit has left in the log is overwritten before anything else is written. A write that finds nobody there begins at
+/// once: nothing waits for company. Writes are served in the order in which they came.
 final class GroupCommit: Sendable {
     /// One transaction's worth of work, and how to tell whoever waits for it.
     private struct Write: Sendable {
@@ -112,7 +112,7 @@ final class GroupCommit: Sendable {
 
     private func commit(_ group: [Write], in db: Database) {
         let outcomes = (group.count > 1 ? together(group, in: db) : nil) ?? apart(group, in: db)
-        // At once, not when the next write comes: a crash until then would bring back what nobody waits for any more.
+        // At once, not when the next write comes: a crash until then would store what was reported as unknown.
         _ = settle(in: db)
         for outcome in outcomes { outcome() }
     }
@@ -185,7 +185,7 @@ final class GroupCommit: Sendable {
         }
         try commit(in: db)
         if let generation { log.began(generation) }
-        // Where the file was deleted meanwhile, the commit is in a file that nobody will open again.
+        // Where the file was deleted meanwhile, the commit is in a file that no start will open again.
         do { try files.check() } catch { throw TaskStoreError.unknown }
     }
 
@@ -202,11 +202,11 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// Overwrites what a commit that failed may have left in the log; false where the disk still refuses, so that nobody
-    /// knows which of the two is on it.
+    /// Overwrites what a commit that failed may have left in the log; false where the disk still refuses, and either
+    /// commit may be on it.
     ///
     /// SQLite leaves the frames of that commit in the log, does not count them, and puts the next commit in their place. Until
-    /// then a crash makes them count: whoever opens the log takes each whole transaction in it
+    /// then a crash makes them count: recovery takes each whole transaction in the log
     /// (https://sqlite.org/fileformat2.html#recovery).
     private func settle(in db: Database) -> Bool {
         guard !isSettled else { return true }

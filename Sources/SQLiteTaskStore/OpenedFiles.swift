@@ -9,7 +9,7 @@ import TaskStore
 
 /// Tells whether the database and its log still are the files that their paths name.
 ///
-/// A file that was deleted or replaced while it is open takes every write without an error, and nobody will ever open it
+/// A file that was deleted or replaced while it is open takes every write without an error, and no start opens it
 /// again: https://sqlite.org/howtocorrupt.html#unlink. This covers the state directory too, since the paths lead through it.
 struct OpenedFiles: Sendable {
     private let files: [(path: String, identity: FileIdentity?)]
@@ -25,7 +25,7 @@ struct OpenedFiles: Sendable {
     }
 }
 
-/// What a file is, whatever its name.
+/// The identity of a file under any name.
 private struct FileIdentity: Hashable {
     let device: UInt64
     let inode: UInt64

@@ -12,8 +12,7 @@ import TaskStore
 /// Looks at all pages of a database that is too large for that while the daemon starts.
 ///
 /// It reads the whole file, once. The daemon's own work comes first: this runs on a thread of the lowest priority, on a
-/// connection with a small cache, and table by table, since the log cannot begin anew while anybody reads one state of the
-/// database.
+/// connection with a small cache, and table by table, since the log cannot begin anew during a long read.
 final class PageCheck: Sendable {
     private enum Result {
         case pending
@@ -117,7 +116,7 @@ private enum LowPriorityThread {
                 pthread_detach(thread)
             #endif
         } else {
-            // Without a thread of its own it is done here, since it has to be done.
+            // No thread could be made, so the check runs on the caller's.
             work.takeRetainedValue().body()
         }
     }

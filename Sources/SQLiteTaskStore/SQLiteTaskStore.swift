@@ -141,7 +141,7 @@ package struct SQLiteTaskStore: TaskStore {
         }
     }
 
-    /// On the one connection that is certain to have our files open; nobody else needs it where nothing can be written.
+    /// Reads on the writer's connection, which certainly has our files open; it is idle while nothing can be written.
     private func readByWriter<Value>(
         _ body: (Database, PreparedStatements) throws -> Value
     ) throws(TaskStoreError) -> Value {

@@ -41,7 +41,7 @@ final class WriteAheadLog: Sendable {
     /// Takes over from SQLite on the connection that writes, which must not outlive this.
     ///
     /// What is in the log is copied into the database first. A daemon that was killed after a failed write to disk leaves a
-    /// log that is whole in the system's memory only; whoever goes on from it must first have it on disk.
+    /// log that may be whole in the system's memory only; the copy puts it on disk before anything rests on it.
     func attach(to db: Database) throws {
         // A log that had to grow past the mark shrinks when it begins anew; below it stays as it is, since writing over
         // what is there is cheaper than growing.

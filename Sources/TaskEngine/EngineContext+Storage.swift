@@ -25,7 +25,7 @@ final class StorageWatch: Sendable {
         }
     }
 
-    /// Whether the task was claimed, nobody knows.
+    /// Remembers a claim whose outcome is unknown.
     func noteUnknownClaim(of task: TaskID) { state.withLock { _ = $0.unknownClaims.insert(task) } }
 
     var unknownClaims: Set<TaskID> { state.withLock { $0.unknownClaims } }
@@ -63,14 +63,14 @@ extension EngineContext {
         }
     }
 
-    /// A commit failed and may be on disk all the same: whatever rests on what was read before is read again.
+    /// Drops all cached views after a commit whose outcome is unknown, and wakes every loop and waiter.
     func doubtWhatIsKnown() {
         plans.forgetAll()
         feed.publishAll()
         wakes.nudgeAll()
     }
 
-    /// Writes down that an attempt begins, and remembers it where nobody knows whether that is on disk.
+    /// Records the start of an attempt; remembers the claim if the outcome of the commit is unknown.
     func start(
         _ id: TaskID, of profile: EndpointProfile, callback: CallbackDigest?, at now: Timestamp
     ) async throws(TaskStoreError) -> TaskChange? {
@@ -92,8 +92,7 @@ extension EngineContext {
             profile.name.service, perSecond: limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
     }
 
-    /// Gives back what was claimed by a commit of which nobody knows whether it is on disk: nothing was sent, which a task
-    /// that is `submitting` on disk does not tell by itself.
+    /// Returns claims with an unknown outcome to the queue: nothing was sent for them.
     func settleUnknownClaims(at now: Timestamp) async throws(TaskStoreError) {
         for id in storage.unknownClaims.sorted() {
             if try await store.task(id)?.state == .submitting {

@@ -12,7 +12,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
     case damaged(String)
     /// A later version of Pollux wrote it.
     case newer
-    /// The commit failed in a way that may have left it on disk: nobody can say whether it is stored.
+    /// The commit failed in a way that may have left it on disk: it may be stored or not.
     case unknown
     /// An earlier commit is ``unknown``, and what it left could not be removed yet; nothing of this call was stored.
     case unsettled
