@@ -1,5 +1,4 @@
 import GRDB
-import GRDBSQLite
 import Synchronization
 import TaskStore
 
@@ -193,10 +192,8 @@ final class GroupCommit: Sendable {
         do {
             try db.cachedStatement(sql: "COMMIT").execute()
         } catch {
-            // Asked before the rollback, which may meet another error.
-            let isOnDisk = error.mayBeOnDisk(systemError: sqlite3_system_errno(db.sqliteConnection))
             if db.isInsideTransaction { try? db.rollback() }
-            guard isOnDisk else { throw error }
+            guard error.mayBeOnDisk else { throw error }
             tail.withLock { $0 = .unsettled }
             throw TaskStoreError.unknown
         }

@@ -1,14 +1,6 @@
 import FoundationEssentials
 import GRDB
 import TaskStore
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 extension TaskStoreError {
     /// Says in our words what SQLite or the file system said in theirs.
     init(translating error: any Error) {
@@ -41,17 +33,15 @@ extension TaskStoreError {
 }
 
 extension Error {
-    /// Whether a transaction may be on disk although its COMMIT failed with this error; `systemError` is the system's own.
+    /// Whether a transaction may be on disk although its COMMIT failed with this error.
     ///
-    /// SQLite writes all frames, then syncs the log, then enters the frames into its index in shared memory. Where it has no
-    /// room to write, the last frame, which alone makes the transaction count, is not whole. After any other error of the disk
-    /// or the memory it may be. An error that is not of the disk comes before the first frame.
-    func mayBeOnDisk(systemError: Int32) -> Bool {
+    /// SQLite writes all frames, then syncs the log, then enters the frames into its index in shared memory. Where a write
+    /// fails, the last frame, which alone makes the transaction count, is not whole. After any other error of the disk or the
+    /// memory it may be. An error that is not of the disk comes before the first frame.
+    var mayBeOnDisk: Bool {
         guard let error = self as? DatabaseError else { return true }
         switch error.resultCode {
-        case .SQLITE_IOERR:
-            let isFull = [ENOSPC, EDQUOT, EFBIG].contains(systemError)
-            return !(error.extendedResultCode == .SQLITE_IOERR_WRITE && isFull)
+        case .SQLITE_IOERR: return error.extendedResultCode != .SQLITE_IOERR_WRITE
         case .SQLITE_NOMEM, .SQLITE_INTERNAL, .SQLITE_PROTOCOL, .SQLITE_CANTOPEN: return true
         default: return false
         }
