@@ -98,7 +98,8 @@ let package = Package(
         .target(
             name: "UpstreamHTTP",
             dependencies: [
-                "BoundedMemory", "ContentCoding", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient, crypto,
+                "BoundedMemory", "ContentCoding", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient,
+                crypto,
                 nioCore, nioHTTP1, nioSSL, nioPosix,
             ]),
         .target(
@@ -117,7 +118,8 @@ let package = Package(
         .target(
             name: "CallbackAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", "VerbatimJSON", hummingbird, hummingbirdCore,
+                "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", "VerbatimJSON", hummingbird,
+                hummingbirdCore,
                 hummingbirdTLS, httpTypes, nioCore, nioHTTPTypes, nioSSL, logging,
             ]),
         .target(
@@ -180,10 +182,13 @@ let package = Package(
         .testTarget(
             name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "TaskModel", "VerbatimJSON"],
             resources: [.copy("Fixtures")]),
+        // What a disk does, in the test's hands.
+        .target(name: "DiskFaults", path: "Tests/DiskFaults"),
         .testTarget(
             name: "TaskStoreTests",
             dependencies: [
-                "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel", "VerbatimJSON", "TaskTesting", grdb,
+                "DiskFaults", "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel", "VerbatimJSON",
+                "TaskTesting", grdb,
             ]),
         .testTarget(
             name: "TaskEngineTests",
@@ -254,5 +259,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "SQLiteMemory"]
+let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "SQLiteMemory"]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -64,12 +64,30 @@ package enum Daemon {
             settings.stateDirectory, for: "state directory", hint: hint, isOurs: isOurs, logger: logger)
         // Before anything else is touched: the server would remove a living daemon's socket.
         let lock = try InstanceLock(
-            path: settings.stateDirectory + "/pollux.lock", of: "the state directory \(settings.stateDirectory)",
-            socket: settings.socketPath)
+            path: settings.stateDirectory + "/pollux.lock", withDirectory: true,
+            of: "the state directory \(settings.stateDirectory)", socket: settings.socketPath)
         // Whoever serves the socket keeps its lock; taken here for a moment, so that a place that is taken stops the start.
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
-        try await serve(settings, environment: environment, version: version, logger: logger)
+        try await serve(
+            settings, mayBegin: flags.newDatabase, environment: environment, version: version, logger: logger)
+    }
+
+    /// `mayBegin` lets an empty database take the place of one that is gone.
+    private static func openStore(
+        in directory: String, mayBegin: Bool, logger: Logger
+    ) throws(DaemonError) -> SQLiteTaskStore {
+        let path = directory + "/pollux.sqlite"
+        if mayBegin, access(path, F_OK) == 0 {
+            logger.warning(
+                "There is a database, so --new-database changes nothing. Leave it out, or a database that gets lost goes unnoticed."
+            )
+        }
+        do throws(TaskStoreError) {
+            return try SQLiteTaskStore.open(path: path, mayBegin: mayBegin)
+        } catch {
+            throw .store(code: error.code, message: error.message)
+        }
     }
 
     /// Makes the socket's directory where there is none, and locks the place.
@@ -83,7 +101,7 @@ package enum Daemon {
     private static func isOurs(_ names: [String]) -> Bool { names.isEmpty || names.contains("pollux.lock") }
 
     private static func serve(
-        _ settings: DaemonSettings, environment: [String: String], version: String, logger: Logger
+        _ settings: DaemonSettings, mayBegin: Bool, environment: [String: String], version: String, logger: Logger
     ) async throws(DaemonError) {
         var settings = settings
         let providers = try Providers(&settings, environment: environment)
@@ -92,12 +110,7 @@ package enum Daemon {
         let time = SystemTimeSource()
         let hooks = TestHooks(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
-        let store: SQLiteTaskStore
-        do throws(TaskStoreError) {
-            store = try SQLiteTaskStore.open(path: settings.stateDirectory + "/pollux.sqlite")
-        } catch {
-            throw .store(code: error.code, message: error.message)
-        }
+        let store = try openStore(in: settings.stateDirectory, mayBegin: mayBegin, logger: logger)
         let transport = transport(settings, providers, proxies, time: time, hooks: hooks, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
@@ -110,7 +123,9 @@ package enum Daemon {
         }
         // Nothing is in flight any more, so there is nothing that a failure here could lose.
         try? await transport.shutdown()
-        try? store.close()
+        do throws(TaskStoreError) { try store.close() } catch {
+            logger.error("The database was not closed as it should be: \(error.message)")
+        }
         try outcome.get()
         logger.info("Stopped.")
     }

@@ -1,13 +1,15 @@
 import GRDB
 import Synchronization
+import TaskStore
 
 /// The one writer: writes that arrive while a commit is running share the next one.
 ///
 /// One that fails takes back only what it did itself: then the group is done again, each in a savepoint of its own, so the
 /// work of a write may be run twice, and must depend on nothing but the database. Each is told what became of it only after
 /// the commit that they share, which is on disk by then. If that commit fails, nothing of the group was stored and all of
-/// it is told so. A write that finds nobody there begins at once: nothing waits for company. Writes are served in the
-/// order in which they came.
+/// it is told so; or, where the commit may be on disk all the same, that this is ``TaskStoreError/unknown``. What such a
+/// commit has left in the log is overwritten before anything else is written. A write that finds nobody there begins at
+/// once: nothing waits for company. Writes are served in the order in which they came.
 final class GroupCommit: Sendable {
     /// One transaction's worth of work, and how to tell whoever waits for it.
     private struct Write: Sendable {
@@ -28,16 +30,25 @@ final class GroupCommit: Sendable {
 
     private let pool: DatabasePool
     private let log: WriteAheadLog
+    private let files: OpenedFiles
     /// What the writes of a transaction tell it is stored with them.
     let counter = TaskCounter()
     /// For the work of a write, which has the connection.
     let prepared = PreparedStatements()
     private let thread: SQLiteTaskStore.WritingThread
     private let queue = Mutex(Queue())
+    private let tail = Mutex(LogTail.settled)
 
-    init(pool: DatabasePool, log: WriteAheadLog, thread: SQLiteTaskStore.WritingThread) {
+    /// Whether a commit that failed may be on disk at the end of the log, where a crash would make it count.
+    enum LogTail { case settled, unsettled }
+
+    /// Whether what the database shows is what it would show after a crash.
+    var isSettled: Bool { tail.withLock { $0 == .settled } }
+
+    init(pool: DatabasePool, log: WriteAheadLog, files: OpenedFiles, thread: SQLiteTaskStore.WritingThread) {
         self.pool = pool
         self.log = log
+        self.files = files
         self.thread = thread
     }
 
@@ -77,8 +88,13 @@ final class GroupCommit: Sendable {
 
     /// Commits one group; true where more has come meanwhile.
     private func serveGroup(in db: Database) -> Bool {
-        commit(nextGroup(), in: db)
-        log.checkpointIfDue(in: db)
+        let group = nextGroup()
+        if settle(in: db) {
+            commit(group, in: db)
+        } else {
+            for write in group { write.fail(TaskStoreError.unsettled) }
+        }
+        if isSettled { log.checkpointIfDue(in: db) }
         return queue.withLock { queue in
             queue.isServed = !queue.waiting.isEmpty
             return queue.isServed
@@ -94,8 +110,10 @@ final class GroupCommit: Sendable {
     }
 
     private func commit(_ group: [Write], in db: Database) {
-        let outcomes = group.count > 1 ? together(group, in: db) : nil
-        for outcome in outcomes ?? apart(group, in: db) { outcome() }
+        let outcomes = (group.count > 1 ? together(group, in: db) : nil) ?? apart(group, in: db)
+        // At once, not when the next write comes: a crash until then would store what was reported as unknown.
+        _ = settle(in: db)
+        for outcome in outcomes { outcome() }
     }
 
     /// All of the group as one, without savepoints, which cost as much as a small write; nil where one of them failed by
@@ -150,17 +168,62 @@ final class GroupCommit: Sendable {
     /// As GRDB's own, but its two statements are compiled once and not each time, which takes as long as a small write; and
     /// where SQLite gives a transaction up by itself, only the error that says so ends it, which no write may swallow.
     private func inTransaction(in db: Database, _ body: () throws -> Void) throws {
+        try files.check()
         try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()
+        let generation = log.nextGeneration
         do {
+            if let generation { try db.execute(sql: "PRAGMA user_version = \(generation)") }
             try body()
             // SQLite may have given it up by itself: what came after that is no part of it.
             guard db.isInsideTransaction else {
                 throw DatabaseError(resultCode: .SQLITE_ABORT, message: "the transaction was given up")
             }
-            try db.cachedStatement(sql: "COMMIT").execute()
         } catch {
             if db.isInsideTransaction { try? db.rollback() }
             throw error
+        }
+        try commit(in: db)
+        if let generation { log.began(generation) }
+        // Where the file was deleted meanwhile, the commit is in a file that no start will open again.
+        do { try files.check() } catch { throw TaskStoreError.unknown }
+    }
+
+    private func commit(in db: Database) throws {
+        do {
+            try db.cachedStatement(sql: "COMMIT").execute()
+        } catch {
+            if db.isInsideTransaction { try? db.rollback() }
+            guard error.mayBeOnDisk else { throw error }
+            tail.withLock { $0 = .unsettled }
+            throw TaskStoreError.unknown
+        }
+    }
+
+    /// Overwrites what a commit that failed may have left in the log; false where the disk still refuses, and either
+    /// commit may be on it.
+    ///
+    /// SQLite leaves the frames of that commit in the log, does not count them, and puts the next commit in their place. Until
+    /// then a crash makes them count: recovery takes each whole transaction in the log
+    /// (https://sqlite.org/fileformat2.html#recovery).
+    private func settle(in db: Database) -> Bool {
+        guard !isSettled else { return true }
+        do {
+            try overwriteTail(in: db)
+        } catch {
+            // Where the index of the log cannot grow, no commit succeeds before the log begins anew.
+            guard (try? db.checkpoint(.truncate)) != nil, (try? overwriteTail(in: db)) != nil else { return false }
+        }
+        tail.withLock { $0 = .settled }
+        return true
+    }
+
+    /// A commit that changes nothing: it writes the page with the generation as it is.
+    private func overwriteTail(in db: Database) throws {
+        try files.check()
+        try db.inTransaction(.immediate) {
+            let generation = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            try db.execute(sql: "PRAGMA user_version = \(generation)")
+            return .commit
         }
     }
 

@@ -100,6 +100,8 @@ extension SQLiteTaskStore {
 }
 
 /// The statement of a list: first the keys, from indexes, then the rows with their payloads. Written out piece by piece, since every restriction is optional.
+///
+/// Its text does not depend on how many values a restriction has, since every text that was ever asked for stays compiled.
 private struct ListQuery {
     let sql: String
     let values: [ColumnValue]
@@ -112,16 +114,29 @@ private struct ListQuery {
             bound += values
         }
         if let cursor { restrict("task_key < ?", [.integer(cursor.key)]) }
-        if !filter.states.isEmpty {
-            restrict("state IN (\(Self.marks(filter.states.count)))", filter.states.map { .text($0.rawValue) })
+        /// One value is compared as it is, so that SQLite knows that an index gives its rows in order.
+        func restrict(_ column: String, to values: [String]) {
+            guard values.count != 1 else { return restrict("\(column) = ?", [.text(values[0])]) }
+            guard !values.isEmpty else { return }
+            restrict("\(column) IN (SELECT value FROM json_each(?))", [Self.list(values)])
         }
-        if !filter.endpoints.isEmpty {
-            restrict("endpoint IN (\(Self.marks(filter.endpoints.count)))", filter.endpoints.map { .text($0.text) })
-        }
-        for (name, value) in filter.labels.sorted(by: { $0.key < $1.key }) {
+        restrict("state", to: filter.states.map(\.rawValue))
+        restrict("endpoint", to: filter.endpoints.map(\.text))
+        let labels = filter.labels.sorted { $0.key < $1.key }
+        if let (name, value) = labels.first {
             restrict(
                 "task_key IN (SELECT task_key FROM task_label WHERE name = ? AND value = ?)",
                 [.text(name), .text(value)])
+        }
+        if labels.count > 1 {
+            // Of those with the first label, the ones to which none of the others is missing.
+            restrict(
+                """
+                NOT EXISTS (
+                  SELECT 1 FROM json_each(?) AS wanted LEFT JOIN task_label AS label
+                  ON label.task_key = task.task_key AND label.name = wanted.value ->> 0 AND label.value = wanted.value ->> 1
+                  WHERE label.task_key IS NULL)
+                """, [Self.list(labels.dropFirst().map { [.string($0.key), .string($0.value)] })])
         }
         if let after = filter.createdAfter { restrict("created_at_ms > ?", [ColumnValue(after)]) }
         if let before = filter.createdBefore { restrict("created_at_ms < ?", [ColumnValue(before)]) }
@@ -137,7 +152,6 @@ private struct ListQuery {
         values = bound + [ColumnValue(limit)]
     }
 
-    private static func marks(_ count: Int) -> String {
-        repeatElement("?", count: count).joined(separator: ", ")
-    }
+    private static func list(_ texts: [String]) -> ColumnValue { list(texts.map { .string($0) }) }
+    private static func list(_ values: [JSONValue]) -> ColumnValue { .text(JSONValue.array(values).text) }
 }

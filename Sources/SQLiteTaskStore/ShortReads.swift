@@ -27,14 +27,16 @@ final class ShortReads: Sendable {
 
     private let path: String
     private let configuration: Configuration
+    private let files: OpenedFiles
     private let state: Mutex<State>
 
     /// Connections that nobody reads on now.
     var idleCount: Int { state.withLock { $0.idle.count } }
 
     /// `first` is a connection to the same file that can only read.
-    init(path: String, configuration: Configuration, first: DatabaseQueue) {
+    init(path: String, configuration: Configuration, files: OpenedFiles, first: DatabaseQueue) {
         self.path = path
+        self.files = files
         var configuration = configuration
         configuration.readonly = true
         self.configuration = configuration
@@ -79,7 +81,11 @@ final class ShortReads: Sendable {
             }
             return state.idle.popLast()
         }
-        return try idle ?? Connection(queue: DatabaseQueue(path: path, configuration: configuration))
+        if let idle { return idle }
+        let connection = Result { Connection(queue: try DatabaseQueue(path: path, configuration: configuration)) }
+        // Where the files were replaced, another database was opened, or none.
+        try files.check()
+        return try connection.get()
     }
 
     private func giveBack(_ connection: Connection) {

@@ -1,8 +1,9 @@
 import GRDB
 import GRDBSQLite
 import Synchronization
+import TaskStore
 
-/// Keeps the write-ahead log small while commits go on.
+/// Keeps the write-ahead log small while commits go on, and the database's ``Generation``.
 ///
 /// SQLite by itself copies the log into the database within a commit, at every commit once the log has 1,000 pages, and
 /// begins the log anew only at a moment when nobody reads from it; under load that moment may never come. So it is done
@@ -14,18 +15,33 @@ final class WriteAheadLog: Sendable {
     static let interval = 1_000
     /// Pages from which on the log has to begin anew: 16 MiB.
     static let highMark = 4_000
-    /// How long a copy above the mark waits for readers. Writes wait with it.
+    /// How long a copy above the mark waits for readers, in milliseconds. Writes wait with it.
     static let patience: Int32 = 50
 
-    private struct Size {
+    private struct State {
         var pages = 0
         /// At the latest copy.
         var copiedAt = 0
+        /// What the latest commit says.
+        var generation = 0
+        /// Whether all of the log is in the database, so that the next commit may overwrite it.
+        var isCopied = false
+        var marked: Int?
     }
 
-    private let size = Mutex(Size())
+    private let state = Mutex(State())
+    private let mark: GenerationMark
+    private let interval: Int
+
+    init(mark: GenerationMark, interval: Int = interval) {
+        self.mark = mark
+        self.interval = interval
+    }
 
     /// Takes over from SQLite on the connection that writes, which must not outlive this.
+    ///
+    /// What is in the log is copied into the database first. A daemon that was killed after a failed write to disk leaves a
+    /// log that may be whole in the system's memory only; the copy puts it on disk before anything rests on it.
     func attach(to db: Database) throws {
         // A log that had to grow past the mark shrinks when it begins anew; below it stays as it is, since writing over
         // what is there is cheaper than growing.
@@ -38,31 +54,73 @@ final class WriteAheadLog: Sendable {
                 }
                 return SQLITE_OK
             }, Unmanaged.passUnretained(self).toOpaque())
+        let generation = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        state.withLock { $0.generation = generation }
+        do {
+            try copy(.truncate, in: db)
+        } catch {
+            // Without room for it, or while another program reads, the log goes on as it is.
+            guard [.full, .locked].contains(TaskStoreError(translating: error)) else { throw error }
+        }
+        if let next = nextGeneration {
+            try db.execute(sql: "PRAGMA user_version = \(next)")
+            began(next)
+        } else {
+            writeMark(generation)
+        }
     }
 
     private func grew(to pages: Int) {
-        size.withLock { size in
+        state.withLock { state in
             // It began anew.
-            if pages < size.pages { size.copiedAt = 0 }
-            size.pages = pages
+            if pages < state.pages { state.copiedAt = 0 }
+            state.pages = pages
         }
     }
+
+    // MARK: Generations
+
+    /// The number that the next commit has to write into the database; nil where it goes on with the one that is there.
+    var nextGeneration: Int? { state.withLock { $0.isCopied ? $0.generation + 1 : nil } }
+
+    /// A commit with that number is on disk.
+    func began(_ generation: Int) {
+        state.withLock { state in
+            state.generation = generation
+            state.isCopied = false
+        }
+        writeMark(generation)
+    }
+
+    /// A mark that cannot be written changes nothing but that a log that gets lost may not be noticed; the next will do.
+    private func writeMark(_ generation: Int) {
+        guard state.withLock({ $0.marked != generation }), mark.write(generation) else { return }
+        state.withLock { $0.marked = generation }
+    }
+
+    // MARK: Copies
 
     /// Copies the log into the database if it is time. A failure changes nothing: the log has everything, and the next
     /// copy is made from it.
     func checkpointIfDue(in db: Database) {
-        let pages = size.withLock { size -> Int? in
-            guard size.pages - size.copiedAt >= Self.interval else { return nil }
-            size.copiedAt = size.pages
-            return size.pages
+        let pages = state.withLock { state -> Int? in
+            guard state.pages - state.copiedAt >= interval else { return nil }
+            state.copiedAt = state.pages
+            return state.pages
         }
         guard let pages else { return }
-        guard pages >= Self.highMark else {
-            _ = try? db.checkpoint(.passive)
-            return
+        writeMark(state.withLock { $0.generation })
+        try? copy(pages >= Self.highMark ? .restart : .passive, in: db)
+    }
+
+    private func copy(_ kind: Database.CheckpointMode, in db: Database) throws {
+        if kind != .passive { sqlite3_busy_timeout(db.sqliteConnection, Self.patience) }
+        defer {
+            if kind != .passive {
+                sqlite3_busy_timeout(db.sqliteConnection, Int32(DatabaseFile.busyTimeout * 1_000))
+            }
         }
-        sqlite3_busy_timeout(db.sqliteConnection, Self.patience)
-        _ = try? db.checkpoint(.restart)
-        sqlite3_busy_timeout(db.sqliteConnection, Int32(DatabaseFile.busyTimeout * 1_000))
+        let (pages, copied) = try db.checkpoint(kind)
+        if pages == copied { state.withLock { $0.isCopied = true } }
     }
 }

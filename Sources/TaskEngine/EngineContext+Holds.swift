@@ -14,6 +14,7 @@ package enum Hold: Sendable, Hashable {
 extension EngineContext {
     /// What keeps submissions of an endpoint back for reasons that concern all its tasks; nil if nothing does.
     func hold(on profile: EndpointProfile, at now: Timestamp) -> Hold? {
+        if let reason = storageHold { return .until(now + .seconds(5), reason) }
         guard hasToken(profile.provider) else {
             return .untilChanged(
                 missingTokens[profile.provider] ?? .missingToken(of: profile.provider, variable: "its token"))

@@ -44,6 +44,7 @@ package struct EngineContext: Sendable {
     let meter: PollMeter
     let unrecognised = UnrecognisedBook()
     let wakes = Wakes()
+    let storage = StorageWatch()
 
     /// Puts the parts together; reads what holds requests back from the store.
     package init(
@@ -105,18 +106,24 @@ package struct EngineContext: Sendable {
     /// because the disk is full for a while.
     ///
     /// Gives up only while the daemon stops, and where the database is damaged; the next start then finds the task as
-    /// it was and asks the provider.
+    /// it was and asks the provider. After a commit that may be on disk the same is written once more: what was stored then
+    /// is ignored by the task's lifecycle.
     func record(_ events: [PlannedEvent], teaching plan: LessonPlan = LessonPlan()) async -> [TaskChange] {
         var wait = Duration.seconds(1)
+        var mayBeStored = false
         let events = events.map(\.withoutToken)
         while true {
             do throws(TaskStoreError) {
                 let changes = try await store.apply(events, at: time.now(), teaching: plan.lessons)
                 announce(changes)
+                if mayBeStored { doubtWhatIsKnown() }
                 return changes
             } catch {
+                if case .unknown = error { mayBeStored = true }
                 logger.error("Could not store what the provider answered: \(error.message) Trying again.")
                 if case .damaged = error { return [] }
+                // Files that were taken away do not come back because somebody waits for the daemon to stop.
+                if case .replaced = error, feed.isClosing { return [] }
             }
             if Task.isCancelled { return [] }
             await time.sleep(until: time.now() + wait)
@@ -173,5 +180,8 @@ struct Wakes: Sendable {
     let lookups = WakeSignal()
     let deadlines = WakeSignal()
 
-    var all: [WakeSignal] { [submitter, polls, lookups, deadlines] }
+    /// There may be something to do for all of them.
+    func nudgeAll() {
+        for wake in [submitter, polls, lookups, deadlines] { wake.nudge() }
+    }
 }

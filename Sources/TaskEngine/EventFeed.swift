@@ -32,6 +32,11 @@ final class EventFeed: Sendable {
         for waiter in state.withLock({ $0.waiters[task] }) ?? [] { waiter.signal.nudge() }
     }
 
+    /// Something about any task may be on disk.
+    func publishAll() {
+        for waiter in state.withLock({ $0.waiters.values.flatMap { $0 } }) { waiter.signal.nudge() }
+    }
+
     /// Whether the daemon stops, so that nothing waits any more, nor is begun.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 

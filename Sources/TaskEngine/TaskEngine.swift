@@ -13,6 +13,8 @@ package struct TaskEngine: Sendable {
     package let reconciler: Reconciler
     /// Ends what is out of time.
     package let deadlines: DeadlineKeeper
+    /// Looks after the storage.
+    package let storage: StorageKeeper
 
     /// Builds all parts on one context.
     package init(_ context: EngineContext) {
@@ -21,8 +23,9 @@ package struct TaskEngine: Sendable {
         scheduler = PollScheduler(context)
         reconciler = Reconciler(context)
         deadlines = DeadlineKeeper(context)
+        storage = StorageKeeper(context)
     }
 
     /// The loops, in the order in which they start.
-    package var loops: [any Service] { [deadlines, reconciler, scheduler, submitter] }
+    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter] }
 }

@@ -1,6 +1,16 @@
 package import TaskModel
 package import VerbatimJSON
 
+/// Whether the storage can be written to and trusted.
+package enum StorageCondition: Sendable, Hashable {
+    /// Everything is as it should be.
+    case sound
+    /// It works, but its contents are still being checked: nothing is paid for on their word.
+    case beingChecked
+    /// Nothing can be stored, and why.
+    case failed(TaskStoreError)
+}
+
 /// The one door to what is remembered.
 ///
 /// Every write is one transaction that is on disk before the call returns; every time is an argument. State changes
@@ -118,6 +128,13 @@ package protocol TaskStore: Sendable {
     func gates() async throws(TaskStoreError) -> [StoredGate]
     /// Remembers what holds requests back, over restarts; an older revision than what is there changes nothing.
     func save(_ gate: StoredGate) async throws(TaskStoreError)
+
+    /// Whether the storage can be written to and trusted at this moment; cheap enough to be asked before every claim.
+    func condition() async -> StorageCondition
+    /// Checks what opening the store left unchecked, which may take minutes; returns once all of it is known to be sound.
+    ///
+    /// Throws ``TaskStoreError/damaged(_:)`` where it is not. A cancelled caller gets back early.
+    func checkContents() async throws(TaskStoreError)
 
     /// Where the store is and how large, for the status page.
     func facts() async throws(TaskStoreError) -> StoreFacts

@@ -1,6 +1,6 @@
 package import TaskModel
 
-/// Why the store could not do as told; nothing was changed.
+/// Why the store could not do as told; nothing was changed, except perhaps where it is ``unknown``.
 package enum TaskStoreError: UserFacingError, Hashable {
     /// No space left on the device, or the size limit was reached.
     case full
@@ -12,6 +12,16 @@ package enum TaskStoreError: UserFacingError, Hashable {
     case damaged(String)
     /// A later version of Pollux wrote it.
     case newer
+    /// The commit failed in a way that may have left it on disk: it may be stored or not.
+    case unknown
+    /// An earlier commit is ``unknown``, and what it left could not be removed yet; nothing of this call was stored.
+    case unsettled
+    /// The database at this path was deleted or replaced while it was open; nothing of this call was stored.
+    case replaced(String)
+    /// The state directory was used before, and its database at this path is gone.
+    case missing(String)
+    /// The database, its log and the state directory do not belong together; whole sentences.
+    case mismatched(String)
     /// The remote id belongs to another task of the service.
     case remoteIDInUse(by: TaskID)
     /// Anything else that the database says.
@@ -24,6 +34,11 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .locked: "storage_locked"
         case .damaged: "storage_damaged"
         case .newer: "storage_newer"
+        case .unknown: "storage_unknown"
+        case .unsettled: "storage_unsettled"
+        case .replaced: "storage_replaced"
+        case .missing: "storage_missing"
+        case .mismatched: "storage_mismatched"
         case .remoteIDInUse: "remote_id_taken"
         case .failed: "storage_failed"
         }
@@ -41,6 +56,16 @@ package enum TaskStoreError: UserFacingError, Hashable {
             "The database is damaged or not one of Pollux: \(what). Nothing was changed. Restore it from a backup, or move it away, with its -wal and -shm files, to start with an empty one."
         case .newer:
             "The database was written by a newer version of Pollux. Nothing was changed. Start that version, or choose another state directory."
+        case .unknown:
+            "The disk failed while this was being written, so it may have been stored or not. Check the disk, then repeat the request with the same idempotency key: it is stored once. Without a key, look with `pollux list` before you repeat it."
+        case .unsettled:
+            "The disk failed during an earlier write, whose remains could not be removed yet, so nothing was stored and nothing is sent. Check the disk. Pollux goes on by itself once it can write again."
+        case .replaced(let path):
+            "The database \(path), or the log beside it, was deleted or replaced while the daemon had it open, so nothing was stored and nothing is sent. Move the file back to its place, or stop the daemon, put the right database there, and start again."
+        case .missing(let path):
+            "The state directory was used before, but its database \(path) is gone. Nothing was changed. Put the database back. Or start once with `pollux serve --new-database`, which begins with an empty one: all earlier tasks and idempotency keys are then forgotten, so a request that is repeated is paid for again."
+        case .mismatched(let what):
+            "\(what) Nothing was changed."
         case .remoteIDInUse(let owner):
             "This remote id already belongs to task \(owner). If that task was only tracked, `pollux cancel \(owner)` frees the id."
         case .failed(let what):

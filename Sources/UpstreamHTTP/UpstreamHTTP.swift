@@ -102,7 +102,8 @@ package struct UpstreamHTTP: UpstreamTransport {
             return try decoded(reply)
         case .failure(let error):
             // A JSON document shows its own end, so one that is whole needs no proper end of its connection.
-            if !(error is ReplyCollector.ReplyTooLarge), !(error is SpillQueue.Unreadable), let head = collector.received,
+            if !(error is ReplyCollector.ReplyTooLarge), !(error is SpillQueue.Unreadable),
+                let head = collector.received,
                 let whole = try? await collector.complete(head)
             {
                 let reply = try decoded(whole)

@@ -30,6 +30,37 @@ import Testing
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "\(getpid())\n")
     }
 
+    @Test func `a lock file that was deleted does not let a second daemon in, which is told of the first`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.lock")
+        let first = try InstanceLock(path: path, withDirectory: true, of: "it")
+        for isDeleted in [false, true] {
+            if isDeleted { try FileManager.default.removeItem(atPath: path) }
+            let error = #expect(throws: DaemonError.self) {
+                _ = try InstanceLock(path: path, withDirectory: true, of: "it")
+            }
+            #expect(error?.code == "already_running")
+            #expect(error?.message.contains("pid \(getpid())") == true, "\(error?.message ?? "")")
+        }
+        // Nothing was made in the place of what was deleted.
+        #expect(!FileManager.default.fileExists(atPath: path))
+        withExtendedLifetime(first) {}
+    }
+
+    @Test func `a version that locks the file alone and one that locks both keep each other out`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.lock")
+        for isFirstOld in [false, true] {
+            let first = try InstanceLock(path: path, withDirectory: !isFirstOld, of: "it")
+            let error = #expect(throws: DaemonError.self) {
+                _ = try InstanceLock(path: path, withDirectory: isFirstOld, of: "it")
+            }
+            #expect(error?.message.contains("pid \(getpid())") == true)
+            withExtendedLifetime(first) {}
+        }
+        withExtendedLifetime(try InstanceLock(path: path, withDirectory: true, of: "it")) {}
+    }
+
     @Test func `a lock file is its owner's alone`() throws {
         let directory = try TemporaryDirectory()
         let lock = try InstanceLock(path: directory.file("pollux.lock"), of: "it")

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import LocalAPI
 import LocalAPIContract
@@ -170,6 +171,18 @@ import VerbatimJSON
             #expect(status["providers"]?.array?.first?["token"] == "missing")
             #expect(try await api.ask(.get, "/healthz").json["status"] == "ok")
             #expect(try await api.ask(.get, "/readyz").json["status"] == "ready")
+            // The database is deleted under the daemon.
+            let path = try await api.store.facts().path
+            try FileManager.default.moveItem(atPath: path, toPath: path + ".aside")
+            for answer in [
+                try await api.ask(.get, "/readyz"),
+                try await api.ask(.post, "/v1/tasks", #"{"endpoint": "flux/images", "request": {"prompt": "x"}}"#),
+            ] {
+                #expect(answer.status == 503, "\(answer.text)")
+                #expect(answer.json["code"] == "storage_replaced", "\(answer.text)")
+            }
+            try FileManager.default.moveItem(atPath: path + ".aside", toPath: path)
+            #expect(try await api.ask(.get, "/readyz").status == 200)
         }
     }
 

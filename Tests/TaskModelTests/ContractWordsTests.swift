@@ -18,7 +18,8 @@ import Testing
     @Test func `resolutions have the contract's words`() {
         #expect(
             Set(Resolution.allCases.map(\.rawValue)) == [
-                "found_in_list", "late_reply", "found_by_own_id", "called_back", "adopted", "resubmitted", "resubmitted_by_policy",
+                "found_in_list", "late_reply", "found_by_own_id", "called_back", "adopted", "resubmitted",
+                "resubmitted_by_policy",
                 "given_up", "given_up_by_policy", "refusal_confirmed",
             ])
     }

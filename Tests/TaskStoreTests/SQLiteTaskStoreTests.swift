@@ -80,7 +80,7 @@ import VerbatimJSON
         let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
         _ = try await store.insert(.new(.task(1)))
         let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
-        #expect(Set(names) == ["pollux.sqlite", "pollux.sqlite-wal", "pollux.sqlite-shm"])
+        #expect(Set(names) == ["pollux.sqlite", "pollux.sqlite-wal", "pollux.sqlite-shm", "pollux.generation"])
         for name in names {
             let mode = try FileManager.default.attributesOfItem(atPath: directory.file(name))[.posixPermissions] as? Int
             #expect(mode == 0o600, "\(name)")
@@ -403,6 +403,39 @@ import VerbatimJSON
         try store.close()
     }
 
+    @Test func `lists of any length are a few statements, which stay compiled`() async throws {
+        let directory = try TemporaryDirectory()
+        let prepared = Statements()
+        var configuration = DatabaseFile.configuration
+        configuration.prepareDatabase { db in
+            db.trace(options: .statement) { event in
+                if case .statement(let statement) = event { prepared.add(statement.sql) }
+            }
+        }
+        let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"), configuration: configuration)
+        _ = try await store.insert(.new(.task(1, endpoint: "image/make", labels: ["l1": "1", "l2": "2", "l3": "3"])))
+        let endpoints = (0..<2_499).compactMap { EndpointName("image/e\($0)") }
+        prepared.forget()
+        for count in Array(1...40) + [100, 999, 2_498, 2_499] {
+            var filter = TaskFilter()
+            filter.endpoints = Array(endpoints.prefix(count))
+            filter.states = Array(TaskState.allCases.prefix(count % 9))
+            filter.labels = Dictionary(uniqueKeysWithValues: (0..<count % 33).map { ("l\($0)", "\($0)") })
+            _ = try await store.tasks(matching: filter, after: nil, limit: 9)
+        }
+        // With one value or more of each: twice, and for labels none, one or more.
+        let lists = Set(prepared.all.filter { $0.contains("FROM task") })
+        #expect(lists.count <= 12, "\(lists.count)")
+
+        var filter = TaskFilter()
+        filter.endpoints = endpoints + [try #require(EndpointName("image/make"))]
+        filter.labels = ["l1": "1", "l2": "2", "l3": "3"]
+        #expect(try await store.tasks(matching: filter, after: nil, limit: 9).tasks.count == 1)
+        filter.labels["l2"] = "3"
+        #expect(try await store.tasks(matching: filter, after: nil, limit: 9).tasks.isEmpty)
+        try store.close()
+    }
+
     @Test func `inserting and updating a task makes no tables on the way, and is still checked`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
@@ -482,7 +515,9 @@ import VerbatimJSON
         let store = try SQLiteTaskStore.open(path: path)
         let (still, moved) = (try await store.task(tasks[0].id)?.attempt, try await store.task(tasks[1].id)?.attempt)
         #expect(still?.clock == ClockDrift() && still?.absentReadings == 3 && still?.firstAbsentAt == now)
-        #expect(moved.map { $0.clockDrift > ClockDrift.tolerance } == true && moved?.absentReadings == 0 && moved?.firstAbsentAt == nil)
+        #expect(
+            moved.map { $0.clockDrift > ClockDrift.tolerance } == true && moved?.absentReadings == 0
+                && moved?.firstAbsentAt == nil)
         let years = Duration.seconds(9 * 365 * 86_400)
         #expect(moved?.period(until: now).contains(now - years) == true)
         #expect(moved?.period(until: now).contains(now + years) == true)

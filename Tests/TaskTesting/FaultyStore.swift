@@ -30,6 +30,8 @@ package final class FaultyStore: TaskStore {
 
     private let base: any TaskStore
     private let fault = Mutex<Fault?>(nil)
+    private let lateFault = Mutex<Fault?>(nil)
+    private let found = Mutex<StorageCondition?>(nil)
     private let hook = Mutex<(@Sendable (Call) async -> Void)?>(nil)
 
     /// Passes everything on, until told otherwise.
@@ -48,6 +50,15 @@ package final class FaultyStore: TaskStore {
         fail { call in picks(call) && left.take() ? error : nil }
     }
 
+    /// Does the next write that the closure picks, and says then that nobody knows whether it is stored.
+    package func forgetOutcome(where picks: @escaping @Sendable (Call) -> Bool) {
+        let left = Counter(1)
+        lateFault.withLock { $0 = { call in picks(call) && left.take() ? .unknown : nil } }
+    }
+
+    /// What is said of the storage from now on; nil for the truth.
+    package func find(_ condition: StorageCondition?) { found.withLock { $0 = condition } }
+
     /// Runs after events were stored and before the caller is told.
     package func afterApply(_ hook: (@Sendable (Call) async -> Void)?) { self.hook.withLock { $0 = hook } }
 
@@ -55,7 +66,10 @@ package final class FaultyStore: TaskStore {
         if let error = fault.withLock({ $0 })?(call) { throw error }
     }
 
-    private func after(_ call: Call) async { await hook.withLock { $0 }?(call) }
+    private func after(_ call: Call) async throws(TaskStoreError) {
+        await hook.withLock { $0 }?(call)
+        if let error = lateFault.withLock({ $0 })?(call) { throw error }
+    }
 }
 
 /// A number that only goes down.
@@ -78,7 +92,9 @@ private final class Counter: Sendable {
 extension FaultyStore {
     package func insert(_ submission: NewTask) async throws(TaskStoreError) -> Insertion {
         try await before(.write("insert"))
-        return try await base.insert(submission)
+        let answer = try await base.insert(submission)
+        try await after(.write("insert"))
+        return answer
     }
 
     package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [Insertion] {
@@ -91,7 +107,7 @@ extension FaultyStore {
     {
         try await before(.apply([event]))
         let answer = try await base.apply(event, to: id, at: now, nextDueAt: nextDueAt)
-        await after(.apply([event]))
+        try await after(.apply([event]))
         return answer
     }
 
@@ -100,7 +116,7 @@ extension FaultyStore {
     ) async throws(TaskStoreError) -> [TaskChange] {
         try await before(.apply(batch.map(\.event)))
         let answer = try await base.apply(batch, at: now, teaching: lessons)
-        await after(.apply(batch.map(\.event)))
+        try await after(.apply(batch.map(\.event)))
         return answer
     }
 
@@ -282,6 +298,16 @@ extension FaultyStore {
     package func save(_ gate: StoredGate) async throws(TaskStoreError) {
         try await before(.write("save"))
         try await base.save(gate)
+    }
+
+    package func condition() async -> StorageCondition {
+        if let condition = found.withLock({ $0 }) { return condition }
+        return await base.condition()
+    }
+
+    package func checkContents() async throws(TaskStoreError) {
+        try await before(.read("checkContents"))
+        try await base.checkContents()
     }
 
     package func facts() async throws(TaskStoreError) -> StoreFacts {

@@ -252,6 +252,12 @@ extension StoreWrapper {
         try await read("gates") { () async throws(TaskStoreError) in try await base.gates() }
     }
 
+    package func condition() async -> StorageCondition { await base.condition() }
+
+    package func checkContents() async throws(TaskStoreError) {
+        try await read("checkContents") { () async throws(TaskStoreError) in try await base.checkContents() }
+    }
+
     package func facts() async throws(TaskStoreError) -> StoreFacts {
         try await read("facts") { () async throws(TaskStoreError) in try await base.facts() }
     }

@@ -94,13 +94,17 @@ package struct DaemonFlags: Sendable {
     package var socket: String?
     package var settingsFile: String?
     package var logLevel: String?
+    /// Whether an empty database may take the place of one that is gone; only ever said for one start.
+    package var newDatabase: Bool
 
     package init(
-        stateDirectory: String? = nil, socket: String? = nil, settingsFile: String? = nil, logLevel: String? = nil
+        stateDirectory: String? = nil, socket: String? = nil, settingsFile: String? = nil, logLevel: String? = nil,
+        newDatabase: Bool = false
     ) {
         self.stateDirectory = stateDirectory
         self.socket = socket
         self.settingsFile = settingsFile
         self.logLevel = logLevel
+        self.newDatabase = newDatabase
     }
 }

@@ -45,7 +45,10 @@ struct Problem: Error {
             case .invalid: (.unprocessableContent, "The request was not accepted")
             case .notFound: (.notFound, "There is no such task")
             case .conflict: (.conflict, "It does not fit with what is there")
-            case .unavailable where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")
+            case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")
+            case .storageFailing where error.code == "storage_unknown":
+                (.serviceUnavailable, "It may have been stored or not")
+            case .storageFailing: (.serviceUnavailable, "Nothing can be stored at the moment")
             case .unavailable: (.insufficientStorage, "Nothing can be stored at the moment")
             case .broken: (.internalServerError, "The daemon is in trouble")
             }

@@ -21,8 +21,7 @@ struct DaemonRoutes {
             do throws(TaskServiceError) {
                 try await service.checkReadiness()
             } catch {
-                throw Problem(
-                    .serviceUnavailable, ProblemCode.notReady, title: "The daemon is not ready", error.message)
+                throw Problem(.serviceUnavailable, error.code, title: "The daemon is not ready", error.message)
             }
             return Response(json: HealthDocument(status: "ready").json)
         }

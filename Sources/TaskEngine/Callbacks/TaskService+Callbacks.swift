@@ -61,6 +61,7 @@ extension TaskService {
 
     private func unstored(_ error: TaskStoreError) -> TaskServiceError {
         context.logger.error("A callback could not be stored, and polling goes on: \(error.message)")
+        if case .unknown = error { context.doubtWhatIsKnown() }
         return .store(error)
     }
 

@@ -53,11 +53,15 @@ extension Submitter {
                 context.wakes.polls.nudge()
                 return nil
             }
-            pace(profile)
+            context.pace(profile)
             return Work(
                 task: change.task, profile: profile,
                 callbackURL: token.flatMap { token in context.callbacks?.url(for: token) }, replyRoom: replyRoom)
         } catch {
+            if case .unknown = error {
+                context.storage.noteUnknownClaim(of: task.id)
+                context.pace(profile)
+            }
             context.logger.error("Could not look for earlier attempts of \(task.id): \(error.message)")
             return nil
         }

@@ -32,6 +32,7 @@ package struct Submitter: WorkLoop {
     package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         // While the daemon stops nothing more is paid for.
         guard !context.feed.isClosing else { return now + .seconds(60) }
+        try await context.settleUnknownClaims(at: now)
         var comeBack = now + .seconds(60)
         var open: [String: [EndpointProfile]] = [:]
         for endpoint in try await context.store.endpointsWithQueue() {
@@ -107,13 +108,11 @@ package struct Submitter: WorkLoop {
                 return min(comeBack ?? slot, slot)
             }
             let token = context.callbackToken(for: candidate, of: profile)
-            let change = try await context.store.apply(
-                .submissionStarted(callback: token?.digest), to: candidate.id, at: now,
-                nextDueAt: now + context.timeout(of: profile))
+            let change = try await context.start(candidate.id, of: profile, callback: token?.digest, at: now)
             // A person may have cancelled it since it was read.
             guard let change, change.transition == .advance(to: .submitting) else { continue }
             // What is claimed together goes out together: the distance counts from here, however long the disk took.
-            pace(profile)
+            context.pace(profile)
             let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
             work.append(
                 Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom))
@@ -121,11 +120,6 @@ package struct Submitter: WorkLoop {
             room -= 1
         }
         return comeBack
-    }
-
-    func pace(_ profile: EndpointProfile) {
-        context.submissionPacer.take(
-            profile.name.service, perSecond: context.limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
     }
 
     private func isSending(_ service: String) async throws(TaskStoreError) -> Bool {

@@ -65,9 +65,11 @@ extension WorkLoop {
 
     /// What could be claimed, and when to come back or why not everything could.
     ///
-    /// The clock is looked at first: nothing is claimed by one that was set.
+    /// The storage and the clock are looked at first: nothing is claimed where nothing can be stored, or by a clock that was
+    /// set.
     package func claim() async -> ([Work], Result<Timestamp, TaskStoreError>) {
         var work: [Work] = []
+        guard await context.checkStorage() else { return ([], .success(context.time.now() + .seconds(2))) }
         do throws(TaskStoreError) {
             guard try await context.settleClock() else {
                 return ([], .success(context.time.now() + .milliseconds(20)))
@@ -75,6 +77,7 @@ extension WorkLoop {
             let comeBack = try await claim(into: &work, at: context.time.now())
             return (work, .success(comeBack))
         } catch {
+            if case .unknown = error { context.doubtWhatIsKnown() }
             guard !work.isEmpty else { return (work, .failure(error)) }
             context.logger.error("\(Self.self) could claim only \(work.count): \(error.message)")
             return (work, .success(context.time.now() + .seconds(1)))

@@ -26,7 +26,8 @@ struct AbsencePolicy: Sendable {
             }
             if task.onUncertain == .resubmitIfAbsent { return .resubmitted(.resubmittedByPolicy) }
         }
-        if isSteady, task.onUncertain == .fail, let lostAt = task.attempt?.endedAt, verifiedElapsed(lostAt) >= failAfter {
+        if isSteady, task.onUncertain == .fail, let lostAt = task.attempt?.endedAt, verifiedElapsed(lostAt) >= failAfter
+        {
             return Self.failed(task)
         }
         if isAbsent { return .absentFromList }

@@ -188,8 +188,9 @@ extension TaskService {
         context.wakes.submitter.nudge()
     }
 
-    /// Throws where the store cannot be read; costs next to nothing.
+    /// Throws where the store cannot be read or written; costs next to nothing.
     package func checkReadiness() async throws(TaskServiceError) {
+        if case .failed(let error) = await context.store.condition() { throw .store(error) }
         do throws(TaskStoreError) { _ = try await context.store.facts() } catch { throw .store(error) }
     }
 

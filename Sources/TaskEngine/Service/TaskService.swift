@@ -34,6 +34,7 @@ package struct TaskService: Sendable {
         do throws(TaskStoreError) {
             insertions = try await context.store.insert(tasks.compactMap { try? $0.get() })[...]
         } catch {
+            doubt(error)
             for task in tasks {
                 switch task {
                 case .success: tell(.failure(.store(error)))
@@ -247,6 +248,7 @@ package struct TaskService: Sendable {
                 [PlannedEvent(event, for: id, nextDueAt: now)], at: now, teaching: lessons
             ).first
         } catch {
+            doubt(error)
             throw .store(error)
         }
         guard let change else { throw .taskNotFound(text) }
@@ -259,7 +261,19 @@ package struct TaskService: Sendable {
     }
 
     private func insert(_ task: NewTask) async throws(TaskServiceError) -> Insertion {
-        do throws(TaskStoreError) { return try await context.store.insert(task) } catch { throw .store(error) }
+        do throws(TaskStoreError) {
+            return try await context.store.insert(task)
+        } catch {
+            doubt(error)
+            throw .store(error)
+        }
+    }
+
+    /// A write that may be stored all the same: the program is told so, and the loops go on from what they find.
+    private func doubt(_ error: TaskStoreError) {
+        guard case .unknown = error else { return }
+        context.logger.error("The disk failed while something was being stored, which may be there or not.")
+        context.doubtWhatIsKnown()
     }
 
     /// A database text ends at its first zero character, so that two labels could become one.

@@ -1,7 +1,8 @@
 package import TaskModel
 package import TaskStore
 
-/// Why a wish of a program or person was not granted; nothing was changed.
+/// Why a wish of a program or person was not granted; nothing was changed, except perhaps where the store says that its
+/// outcome is unknown.
 package enum TaskServiceError: UserFacingError {
     /// No such endpoint; the nearest known ones.
     case unknownEndpoint(String, nearest: [EndpointName])
@@ -28,8 +29,10 @@ package enum TaskServiceError: UserFacingError {
         case notFound
         /// It does not fit with what there is.
         case conflict
-        /// Right, but not now: the disk is full or busy.
+        /// Right, but not now: the disk is full or read-only.
         case unavailable
+        /// Right, but not now: the storage is busy, gone or failing. Where it failed half-way, it may be done all the same.
+        case storageFailing
         /// A bug of ours, or a damaged store.
         case broken
     }
@@ -39,8 +42,9 @@ package enum TaskServiceError: UserFacingError {
         case .unknownEndpoint, .synchronousEndpoint, .invalidField: .invalid
         case .taskNotFound: .notFound
         case .ambiguousID, .keyConflict, .refused, .store(.remoteIDInUse): .conflict
-        case .store(.full), .store(.readOnly), .store(.locked): .unavailable
-        case .store(.damaged), .store(.newer), .store(.failed): .broken
+        case .store(.full), .store(.readOnly): .unavailable
+        case .store(.locked), .store(.unknown), .store(.unsettled), .store(.replaced): .storageFailing
+        case .store(.damaged), .store(.newer), .store(.failed), .store(.missing), .store(.mismatched): .broken
         }
     }
 

@@ -166,7 +166,7 @@ extension EngineContext {
             plans.forgetAll()
             clock.corrected()
             // What seemed overdue may not be so any more, and the other way round.
-            for wake in wakes.all { wake.nudge() }
+            wakes.nudgeAll()
             return true
         }
     }

@@ -34,9 +34,17 @@ struct ServeCommand: AsyncParsableCommand {
         completion: .list(["trace", "debug", "info", "warning", "error"]))
     var logLevel: String?
 
+    @Flag(
+        help: """
+            Begin with an empty database where the one of a used state directory is gone. Earlier tasks and idempotency \
+            keys are then forgotten.
+            """)
+    var newDatabase = false
+
     func run() async throws {
         let flags = DaemonFlags(
-            stateDirectory: stateDir, socket: socket, settingsFile: config, logLevel: logLevel)
+            stateDirectory: stateDir, socket: socket, settingsFile: config, logLevel: logLevel,
+            newDatabase: newDatabase)
         try await Daemon.run(flags: flags, environment: ProcessEnvironment.variables, version: Version.current)
     }
 }

@@ -14,6 +14,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var hearsNoHints = false
     /// A crash loses what is in the write-ahead log.
     var losesLog = false
+    /// A commit that may be on disk counts as one that is not.
+    var takesUnknownForNo = false
     var limits: (@Sendable (inout EngineLimits) -> Void)?
     var store: (@Sendable (any TaskStore, _ path: String) throws -> any TaskStore)?
     var transport: BrokenTransport.Fault?
@@ -92,10 +94,19 @@ extension Mutant {
         return mutant
     }
 
+    private static var withoutDoubt: Mutant {
+        var mutant = Mutant(
+            "says that a commit is not stored where nobody knows",
+            caughtBy: [.errorMeansNothingStored, .oneTaskPerIntent, .everythingEnds])
+        mutant.takesUnknownForNo = true
+        return mutant
+    }
+
     /// All of them; every invariant has one at least.
     static let all: [Mutant] = [
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
         withoutLog,
+        withoutDoubt,
         tampering(
             "throws failed tasks away", caughtBy: [.acceptedIsNeverLost],
             after: "DELETE FROM task WHERE state = 'failed'"),

@@ -3,10 +3,12 @@ import TaskStore
 import TaskTesting
 
 /// The store as a daemon of the simulation sees it: every write waits for the director, and fails while the disk is full
-/// or once the daemon is dead.
+/// or once the daemon is dead. Now and then nobody can say whether a write is on disk.
 struct SteppedStore: StoreWrapper {
     let base: any TaskStore
     let world: World
+    /// Says "not stored" where nobody can say.
+    var takesUnknownForNo = false
     let isDead: @Sendable () -> Bool
 
     func around<Value: Sendable>(
@@ -19,8 +21,18 @@ struct SteppedStore: StoreWrapper {
             world.note("\(call.words): the disk is full")
             throw .full
         }
+        let isDoubtful = call.isWrite && world.losesCommit()
+        if isDoubtful, world.doubts.happens(500) {
+            world.note("\(call.words): not on disk, which nobody knows")
+            throw doubt
+        }
         do throws(TaskStoreError) {
             let value = try await body()
+            if isDoubtful {
+                world.note("\(call.words): on disk, which nobody knows")
+                world.touch()
+                throw doubt
+            }
             guard call.isWrite else { return value }
             world.note(call.words)
             world.touch()
@@ -33,6 +45,9 @@ struct SteppedStore: StoreWrapper {
             throw error
         }
     }
+
+    /// What the daemon is told of a commit that may be on disk.
+    private var doubt: TaskStoreError { takesUnknownForNo ? .full : .unknown }
 
     /// What a dead daemon still tries ends here, and nothing tries that again.
     private func refuseIfDead() throws(TaskStoreError) {

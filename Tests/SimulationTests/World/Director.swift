@@ -2,6 +2,7 @@ import SQLiteTaskStore
 import Synchronization
 import TaskEngine
 import TaskModel
+import TaskStore
 import VerbatimJSON
 
 /// Runs one history: decides who goes on, when time passes, what breaks, and looks after every step whether all holds.
@@ -207,6 +208,7 @@ final class Director {
         settle(number) { intent in
             switch answer {
             case .success(let id): intent.answered = id
+            case .failure(.store(.unknown)): intent.unanswered += 1
             case .failure: intent.refusals += 1
             }
         }

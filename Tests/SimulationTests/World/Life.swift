@@ -64,7 +64,9 @@ struct Life: Sendable {
         on sqlite: SQLiteTaskStore, path: String, in world: World, number: Int, pulse: Pulse, mutant: Mutant?
     ) async throws {
         let base = try mutant?.wrap(sqlite, path: path) ?? sqlite
-        let store = SteppedStore(base: base, world: world) { pulse.isDead }
+        let store = SteppedStore(
+            base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false
+        ) { pulse.isDead }
         let upstream = SimulatedUpstream(world: world) { pulse.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)

@@ -11,6 +11,8 @@ final class World: Sendable {
     let clock: SimulatedClock
     let trace: Trace
     let dice: Dice
+    /// Decides about commits of which nobody knows; apart, so that histories without them stay as they are.
+    let doubts: Dice
     let truth: ProviderTruth
     let courier: Courier
     /// Whether tasks are asked for so often that only the provider's rate holds it back: in one history of
@@ -27,6 +29,8 @@ final class World: Sendable {
     private struct State {
         var weather: Weather
         var isDiskFull = false
+        /// How many commits in a thousand may be on disk or not.
+        var unknownCommits = 0
         var isTouched = true
         var refusedWrites = 0
     }
@@ -48,7 +52,8 @@ final class World: Sendable {
             : PollingPolicy()
         courier = Courier(dice: Dice(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
         truth = ProviderTruth(dice: dice, clock: clock, trace: trace, courier: courier)
-        state = Mutex(State(weather: Weather(dice: dice)))
+        doubts = Dice(seed: seed ^ 0x2545_f491_4f6c_dd1d)
+        state = Mutex(State(weather: Weather(dice: dice), unknownCommits: seed % 5 == 2 ? 60 : 0))
     }
 
     /// What goes wrong how often.
@@ -60,12 +65,16 @@ final class World: Sendable {
         set { state.withLock { $0.isDiskFull = newValue } }
     }
 
+    /// Whether nobody can say what became of the write that comes now.
+    func losesCommit() -> Bool { doubts.happens(state.withLock { $0.unknownCommits }) }
+
     /// From now on nothing goes wrong any more, and the clock is right.
     func heal() {
         note("the world heals")
         state.withLock { state in
             state.weather = .fair
             state.isDiskFull = false
+            state.unknownCommits = 0
         }
         courier.heal()
         clock.correct()

@@ -1,0 +1,40 @@
+import TaskStore
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Tells whether the database and its log still are the files that their paths name.
+///
+/// A file that was deleted or replaced while it is open takes every write without an error, and no start opens it
+/// again: https://sqlite.org/howtocorrupt.html#unlink. This covers the state directory too, since the paths lead through it.
+struct OpenedFiles: Sendable {
+    private let files: [(path: String, identity: FileIdentity?)]
+
+    /// Takes the files as they are now, which SQLite has just opened.
+    init(of database: String) {
+        files = [database, database + "-wal"].map { ($0, FileIdentity(of: $0)) }
+    }
+
+    /// Throws ``TaskStoreError/replaced(_:)`` where a path names another file now, or none; two system calls of about 1 µs.
+    func check() throws(TaskStoreError) {
+        for (path, identity) in files where FileIdentity(of: path) != identity { throw .replaced(files[0].path) }
+    }
+}
+
+/// The identity of a file under any name.
+private struct FileIdentity: Hashable {
+    let device: UInt64
+    let inode: UInt64
+
+    /// Nil where there is no such file.
+    init?(of path: String) {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        device = UInt64(info.st_dev)
+        inode = UInt64(info.st_ino)
+    }
+}

@@ -1,0 +1,123 @@
+import GRDB
+import Synchronization
+import TaskStore
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Looks at all pages of a database that is too large for that while the daemon starts.
+///
+/// It reads the whole file, once. The daemon's own work comes first: this runs on a thread of the lowest priority, on a
+/// connection with a small cache, and table by table, since the log cannot begin anew during a long read.
+final class PageCheck: Sendable {
+    private enum Result {
+        case pending
+        case sound
+        case damaged(String)
+    }
+
+    private let path: String
+    private let configuration: Configuration
+    private let result: Mutex<Result>
+
+    /// `isDone` where the pages were looked at before.
+    init(path: String, configuration: Configuration, isDone: Bool) {
+        self.path = path
+        var configuration = configuration
+        configuration.readonly = true
+        self.configuration = configuration
+        result = Mutex(isDone ? .sound : .pending)
+    }
+
+    /// Whether all pages are known to be sound; throws where one is not.
+    func isDone() throws(TaskStoreError) -> Bool {
+        switch result.withLock({ $0 }) {
+        case .pending: return false
+        case .sound: return true
+        case .damaged(let what): throw .damaged(what)
+        }
+    }
+
+    /// Looks at all of them, unless that was done.
+    func run() async throws(TaskStoreError) {
+        guard try !isDone() else { return }
+        let queue: DatabaseQueue
+        do { queue = try DatabaseQueue(path: path, configuration: configuration) } catch {
+            throw TaskStoreError(translating: error)
+        }
+        let damage = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                LowPriorityThread.run { continuation.resume(returning: Self.damage(in: queue)) }
+            }
+        } onCancel: {
+            queue.interrupt()
+        }
+        switch damage {
+        case .success(nil): result.withLock { $0 = .sound }
+        case .success(let what?):
+            result.withLock { $0 = .damaged(what) }
+            throw .damaged(what)
+        case .failure(let error): throw TaskStoreError(translating: error)
+        }
+    }
+
+    /// What is wrong, if anything is.
+    private static func damage(in queue: DatabaseQueue) -> Swift.Result<String?, any Error> {
+        Swift.Result {
+            let tables = try queue.unsafeRead { db in
+                try db.execute(sql: "PRAGMA cache_size = -2000")
+                // Indexes are looked at with their tables.
+                return try String.fetchAll(db, sql: "SELECT name FROM sqlite_schema WHERE type = 'table'")
+            }
+            for table in ["sqlite_schema"] + tables {
+                // https://sqlite.org/pragma.html#pragma_quick_check
+                let report = try queue.unsafeRead { db in
+                    try String.fetchOne(db, sql: "PRAGMA quick_check(\(table.quotedDatabaseIdentifier))")
+                }
+                if let report, report != "ok" { return report }
+            }
+            return nil
+        }
+    }
+}
+
+/// A thread that the system runs when nothing else wants the processor.
+private enum LowPriorityThread {
+    private final class Work: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    static func run(_ body: @escaping @Sendable () -> Void) {
+        let work = Unmanaged.passRetained(Work(body))
+        #if canImport(Darwin)
+            var thread: pthread_t?
+        #else
+            var thread = pthread_t()
+        #endif
+        let failure = pthread_create(
+            &thread, nil,
+            { context in
+                #if canImport(Glibc)
+                    // On Linux this is about the calling thread alone (https://man7.org/linux/man-pages/man2/setpriority.2.html).
+                    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+                #endif
+                if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body() }
+                return nil
+            }, work.toOpaque())
+        if failure == 0 {
+            #if canImport(Darwin)
+                if let thread { pthread_detach(thread) }
+            #else
+                pthread_detach(thread)
+            #endif
+        } else {
+            // No thread could be made, so the check runs on the caller's.
+            work.takeRetainedValue().body()
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Logging
+import ProviderCatalog
+import Synchronization
+import TaskModel
+import TaskStore
+
+/// What is known of the storage, for those that cannot ask it.
+final class StorageWatch: Sendable {
+    private struct State {
+        var condition = StorageCondition.sound
+        /// Claims whose commit is unknown. Nothing was sent for them.
+        var unknownClaims: Set<TaskID> = []
+    }
+
+    private let state = Mutex(State())
+
+    /// As it was found last.
+    var condition: StorageCondition { state.withLock { $0.condition } }
+
+    /// Takes what was found; returns what was known before.
+    func note(_ condition: StorageCondition) -> StorageCondition {
+        state.withLock { state in
+            defer { state.condition = condition }
+            return state.condition
+        }
+    }
+
+    /// Remembers a claim whose outcome is unknown.
+    func noteUnknownClaim(of task: TaskID) { state.withLock { _ = $0.unknownClaims.insert(task) } }
+
+    var unknownClaims: Set<TaskID> { state.withLock { $0.unknownClaims } }
+
+    func forgetClaim(of task: TaskID) { state.withLock { _ = $0.unknownClaims.remove(task) } }
+}
+
+extension EngineContext {
+    /// Looks at the storage and logs what has changed since the last look; false where nothing can be stored.
+    func checkStorage() async -> Bool {
+        let condition = await store.condition()
+        let isUsable = if case .failed = condition { false } else { true }
+        let before = storage.note(condition)
+        guard condition != before else { return isUsable }
+        switch condition {
+        case .failed(let error): logger.critical("\(error.message)")
+        case .beingChecked:
+            logger.notice("The database is being checked. Until that is done, nothing paid is sent.")
+        case .sound:
+            logger.notice("The database is sound. Everything goes on.")
+            wakes.nudgeAll()
+        }
+        return isUsable
+    }
+
+    /// What keeps every paid request back; nil where the storage is sound.
+    var storageHold: TaskFailure? {
+        switch storage.condition {
+        case .sound: nil
+        case .failed(let error): TaskFailure(code: error.code, message: error.message)
+        case .beingChecked:
+            TaskFailure(
+                code: "storage_check",
+                message: "The database is being checked, which takes some minutes at most. Then the task is sent.")
+        }
+    }
+
+    /// Drops all cached views after a commit whose outcome is unknown, and wakes every loop and waiter.
+    func doubtWhatIsKnown() {
+        plans.forgetAll()
+        feed.publishAll()
+        wakes.nudgeAll()
+    }
+
+    /// Records the start of an attempt; remembers the claim if the outcome of the commit is unknown.
+    func start(
+        _ id: TaskID, of profile: EndpointProfile, callback: CallbackDigest?, at now: Timestamp
+    ) async throws(TaskStoreError) -> TaskChange? {
+        do throws(TaskStoreError) {
+            return try await store.apply(
+                .submissionStarted(callback: callback), to: id, at: now, nextDueAt: now + timeout(of: profile))
+        } catch {
+            if case .unknown = error {
+                storage.noteUnknownClaim(of: id)
+                pace(profile)
+            }
+            throw error
+        }
+    }
+
+    /// Takes the distance to the next attempt of the service.
+    func pace(_ profile: EndpointProfile) {
+        submissionPacer.take(
+            profile.name.service, perSecond: limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
+    }
+
+    /// Returns claims with an unknown outcome to the queue: nothing was sent for them.
+    func settleUnknownClaims(at now: Timestamp) async throws(TaskStoreError) {
+        for id in storage.unknownClaims.sorted() {
+            if try await store.task(id)?.state == .submitting {
+                let failure = TaskFailure(
+                    code: "not_sent",
+                    message: "Nothing was sent: the disk failed while the attempt was being written down.")
+                announce(
+                    try await store.apply(
+                        [PlannedEvent(.submissionNotAccepted(failure), for: id, nextDueAt: now)], at: now))
+            }
+            storage.forgetClaim(of: id)
+        }
+    }
+}

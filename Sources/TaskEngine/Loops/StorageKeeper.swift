@@ -1,0 +1,46 @@
+import Logging
+import ServiceLifecycle
+import TaskModel
+import TaskStore
+
+/// Looks every other second whether the storage is still there, and checks its contents beside the other loops.
+///
+/// The loops look for themselves before they claim anything; this tells of trouble while none of them has anything to do.
+package struct StorageKeeper: Service {
+    private let context: EngineContext
+
+    package init(_ context: EngineContext) {
+        self.context = context
+    }
+
+    package func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await checkContents() }
+                group.addTask {
+                    while !Task.isCancelled {
+                        _ = await context.checkStorage()
+                        await context.time.sleep(until: context.time.now() + .seconds(2))
+                    }
+                }
+                // Not `waitForAll()`, which would wait for the look that goes on.
+                while try await group.next() != nil {}
+            }
+        }
+    }
+
+    /// Throws only where the contents are damaged, which ends the daemon; what cannot be read now is read later.
+    func checkContents() async throws(TaskStoreError) {
+        while !Task.isCancelled {
+            do throws(TaskStoreError) {
+                try await context.store.checkContents()
+                return
+            } catch {
+                guard !Task.isCancelled else { return }
+                if case .damaged = error { throw error }
+                context.logger.error("The database could not be checked, and nothing paid is sent: \(error.message)")
+                await context.time.sleep(until: context.time.now() + .seconds(30))
+            }
+        }
+    }
+}

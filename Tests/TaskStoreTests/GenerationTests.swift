@@ -1,0 +1,251 @@
+import Foundation
+import GRDB
+import Synchronization
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@testable import SQLiteTaskStore
+
+/// A database, its log and its state directory belong together, or nothing starts.
+@Suite struct GenerationTests {
+    private let directory: TemporaryDirectory
+    private let path: String
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        path = directory.file("pollux.sqlite")
+    }
+
+    /// Opens it so that the log is copied after every few commits.
+    private func open(_ path: String, mayBegin: Bool = false) throws(TaskStoreError) -> SQLiteTaskStore {
+        try SQLiteTaskStore.open(
+            path: path, configuration: DatabaseFile.configuration, mayBegin: mayBegin, copyingLogEvery: 12)
+    }
+
+    private func refusal(_ path: String, mayBegin: Bool = false) -> TaskStoreError? {
+        do throws(TaskStoreError) {
+            let store = try open(path, mayBegin: mayBegin)
+            try store.close()
+        } catch {
+            return error
+        }
+        return nil
+    }
+
+    private func insert(_ numbers: Range<Int>, into store: SQLiteTaskStore) async throws {
+        for number in numbers {
+            _ = try await store.insert(.new(.task(number), request: .string(String(repeating: "x", count: 9_000))))
+        }
+    }
+
+    private func tasks(in store: SQLiteTaskStore) async throws -> Set<Int> {
+        let ids = Set(try await store.tasks(matching: TaskFilter(), after: nil, limit: 500).tasks.map(\.task.id))
+        let report = try await store.pool.read { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
+        #expect(report == "ok")
+        return Set((0..<200).filter { ids.contains(TrackedTask.task($0).id) })
+    }
+
+    private func remove(_ suffixes: String...) {
+        for suffix in suffixes { try? FileManager.default.removeItem(atPath: path + suffix) }
+    }
+
+    // MARK: Crashes
+
+    /// What is on disk at one moment, with the tasks that were acknowledged by then.
+    private struct Image {
+        let name: String
+        let call: String
+        let acknowledged: Int
+    }
+
+    @Test func `no crash between any two calls to the disk makes a sound database be refused`() async throws {
+        let store = try open(path)
+        let disk = Disk(of: directory.path)
+        let images = Mutex<[Image]>([])
+        let acknowledged = Atomic(0)
+        let seen = Atomic(0)
+        let place = directory.file("images")
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        let (path, reals) = (path, URL(filePath: path).resolvingSymlinksInPath().path)
+        disk.hook { call, file in
+            // The log is written in hundreds of small pieces, of which a few will do.
+            let number = images.withLock { $0.count }
+            let isSmall = call == "pwrite" && file == reals + "-wal"
+            if isSmall, seen.wrappingAdd(1, ordering: .relaxed).oldValue % 6 != 0 { return 0 }
+            try? Disk.copy(path, to: place + "/\(number).sqlite")
+            images.withLock {
+                $0.append(
+                    Image(
+                        name: "\(number)", call: "\(call) \(file)",
+                        acknowledged: acknowledged.load(ordering: .sequentiallyConsistent)))
+            }
+            return 0
+        }
+        for number in 0..<14 {
+            try await insert(number..<number + 1, into: store)
+            acknowledged.store(number + 1, ordering: .sequentiallyConsistent)
+        }
+        try store.close()
+        disk.hook(nil)
+        let all = images.withLock { $0 }
+        // Every kind of step was seen: the log, the database in the midst of a copy, the mark.
+        for part in [
+            "pwrite \(reals)-wal", "fdatasync \(reals)-wal", "pwrite \(reals)", "fdatasync \(reals)", "rename",
+        ] {
+            #expect(all.contains { $0.call.hasPrefix(part) }, "\(part)")
+        }
+        for image in all {
+            let copy = try open(place + "/\(image.name).sqlite")
+            let found = try await tasks(in: copy)
+            #expect(
+                found.isSuperset(of: 0..<image.acknowledged) && found.count <= image.acknowledged + 1,
+                "\(image.call): \(found.count) of \(image.acknowledged)")
+            try copy.close()
+        }
+    }
+
+    @Test func `a database beside a log of another time is refused, or is whole`() async throws {
+        let store = try open(path)
+        var moments: [Int] = []
+        for moment in 0..<16 {
+            try await insert(moment * 2..<moment * 2 + 2, into: store)
+            try Disk.copy(path, to: directory.file("\(moment).sqlite"))
+            moments.append((moment + 1) * 2)
+        }
+        try store.close()
+        var (refused, whole) = (0, 0)
+        for (file, _) in moments.enumerated() {
+            for (log, count) in moments.enumerated() where log != file {
+                let mix = directory.file("mix-\(file)-\(log).sqlite")
+                try Disk.copy(directory.file("\(file).sqlite"), to: mix, parts: [""])
+                try Disk.copy(directory.file("\(log).sqlite"), to: mix, parts: ["-wal"])
+                let before = FileManager.default.contents(atPath: mix)
+                do {
+                    let store = try open(mix)
+                    whole += 1
+                    // The log brings all that its own database had.
+                    #expect(try await tasks(in: store) == Set(0..<count), "file of \(file), log of \(log)")
+                    try store.close()
+                } catch let error as TaskStoreError {
+                    refused += 1
+                    #expect(error.code == "storage_mismatched", "\(error)")
+                    #expect(FileManager.default.contents(atPath: mix) == before)
+                }
+            }
+        }
+        #expect(refused > 100)
+        #expect(whole > 5)
+    }
+
+    // MARK: What people do to the files
+
+    @Test func `a backup beside the log of a later database is refused with words, and starts without that log`()
+        async throws
+    {
+        let store = try open(path)
+        try await insert(0..<4, into: store)
+        try store.close()
+        try Disk.copy(path, to: directory.file("backup.sqlite"), parts: [""])
+        let later = try open(path)
+        try await insert(4..<40, into: later)
+        try Disk.copy(path, to: directory.file("crash.sqlite"))
+        try later.close()
+        // The machine died; somebody puts the backup in the database's place.
+        try Disk.copy(directory.file("crash.sqlite"), to: path)
+        try Disk.copy(directory.file("backup.sqlite"), to: path, parts: [""])
+        guard case .mismatched(let words) = refusal(path) else {
+            Issue.record("it was opened")
+            return
+        }
+        #expect(words.contains("-wal") && words.contains("pollux.generation"), "\(words)")
+        // As the words say.
+        remove("-wal", "-shm")
+        try FileManager.default.removeItem(atPath: Disk.mark(of: path))
+        let restored = try open(path)
+        #expect(try await tasks(in: restored) == Set(0..<4))
+        try restored.close()
+    }
+
+    @Test func `a database whose log was lost is refused, and starts with its log`() async throws {
+        let store = try open(path)
+        try await insert(0..<3, into: store)
+        try Disk.copy(path, to: directory.file("crash.sqlite"))
+        try store.close()
+        try Disk.copy(directory.file("crash.sqlite"), to: path)
+        remove("-wal", "-shm")
+        guard case .mismatched(let words) = refusal(path) else {
+            Issue.record("it was opened without its log")
+            return
+        }
+        #expect(words.contains("older"))
+        try Disk.copy(directory.file("crash.sqlite"), to: path, parts: ["-wal"])
+        let whole = try open(path)
+        #expect(try await tasks(in: whole) == Set(0..<3))
+        try whole.close()
+    }
+
+    @Test func `a database of another installation beside a log is refused`() async throws {
+        let store = try open(path)
+        try await insert(0..<3, into: store)
+        let other = try open(directory.file("other.sqlite"))
+        try await insert(0..<3, into: other)
+        try other.close()
+        try Disk.copy(path, to: directory.file("mix.sqlite"), parts: ["-wal"])
+        try Disk.copy(directory.file("other.sqlite"), to: directory.file("mix.sqlite"), parts: [""])
+        #expect(refusal(directory.file("mix.sqlite"))?.code == "storage_mismatched")
+        try store.close()
+    }
+
+    @Test func `a database from before there were generations opens, and has one then`() async throws {
+        let store = try open(path)
+        try await insert(0..<3, into: store)
+        try store.close()
+        let queue = try DatabaseQueue(path: path)
+        try await queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA user_version = 0") }
+        try queue.close()
+        try FileManager.default.removeItem(atPath: Disk.mark(of: path))
+        for _ in 0..<2 {
+            let next = try open(path)
+            #expect(try await tasks(in: next) == Set(0..<3))
+            try next.close()
+        }
+        #expect(GenerationMark(of: path).generation == 2)
+    }
+
+    @Test func `a used directory without its database starts only where that is allowed`() async throws {
+        let store = try open(path)
+        try await insert(0..<3, into: store)
+        try store.close()
+        remove("", "-wal", "-shm")
+        #expect(refusal(path) == .missing(path))
+        #expect(!FileManager.default.fileExists(atPath: path))
+        let empty = try open(path, mayBegin: true)
+        #expect(try await tasks(in: empty).isEmpty)
+        // Killed at once, it needs no word of consent again.
+        let copy = directory.file("copy.sqlite")
+        try Disk.copy(path, to: copy)
+        #expect(refusal(copy) == nil)
+        try empty.close()
+        #expect(refusal(path) == nil)
+    }
+
+    @Test func `a first start that was killed before it was done is no alarm`() throws {
+        // The mark is written last: with a draft, or with the database alone, the next start just goes on.
+        try Data([1, 2, 3]).write(to: URL(filePath: path + ".new"))
+        #expect(!GenerationMark(of: path).exists)
+        #expect(refusal(path) == nil)
+        try FileManager.default.removeItem(atPath: Disk.mark(of: path))
+        #expect(refusal(path) == nil)
+    }
+
+    @Test func `a mark that cannot be read is no reason to refuse a database`() async throws {
+        try open(path).close()
+        for text in ["", "x", "99999999999999999999"] {
+            try Data(text.utf8).write(to: URL(filePath: Disk.mark(of: path)))
+            #expect(refusal(path) == nil, "\(text)")
+        }
+    }
+}

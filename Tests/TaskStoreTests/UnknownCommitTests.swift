@@ -1,0 +1,186 @@
+import Foundation
+import GRDB
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@testable import SQLiteTaskStore
+
+/// Commits that fail after they may have reached the disk.
+@Suite struct UnknownCommitTests {
+    private let directory: TemporaryDirectory
+    /// Where the disk works.
+    private let elsewhere: TemporaryDirectory
+    private let path: String
+    private let store: SQLiteTaskStore
+    private let disk: Disk
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        elsewhere = try TemporaryDirectory()
+        path = directory.file("pollux.sqlite")
+        store = try SQLiteTaskStore.open(path: path)
+        disk = Disk(of: directory.path)
+    }
+
+    private func error(_ body: () async throws(TaskStoreError) -> Void) async -> TaskStoreError? {
+        do throws(TaskStoreError) { try await body() } catch { return error }
+        return nil
+    }
+
+    private func insert(_ number: Int) async -> TaskStoreError? {
+        await error { () throws(TaskStoreError) in _ = try await store.insert(.new(.task(number))) }
+    }
+
+    /// The tasks of 0..<200 that whoever opens the files as they are now would find.
+    private func found(after name: String) async throws -> [Int] {
+        let copy = elsewhere.file("\(name).sqlite")
+        try Disk.copy(path, to: copy)
+        return try await tasks(of: copy)
+    }
+
+    private func tasks(of copy: String) async throws -> [Int] {
+        let crashed = try SQLiteTaskStore.open(path: copy)
+        let ids = Set(try await crashed.tasks(matching: TaskFilter(), after: nil, limit: 300).tasks.map(\.task.id))
+        try crashed.close()
+        return (0..<200).filter { ids.contains(TrackedTask.task($0).id) }
+    }
+
+    /// Refuses these calls from now on, with that error; returns a copy of the files as they are at the first of them.
+    private func fail(_ error: Int32, where picks: @escaping @Sendable (String, String) -> Bool) -> String {
+        let (path, copy) = (path, elsewhere.file("failure.sqlite"))
+        disk.hook { call, file in
+            guard picks(call, file) else { return 0 }
+            if !FileManager.default.fileExists(atPath: copy) { try? Disk.copy(path, to: copy) }
+            return error
+        }
+        return copy
+    }
+
+    @Test func `a commit whose sync fails is unknown, and what it left is gone before anybody is told`() async throws {
+        #expect(await insert(0) == nil)
+        disk.failSyncs(1)
+        #expect(await insert(1) == .unknown)
+        #expect(try await found(after: "failed") == [0])
+        #expect(try await store.task(TrackedTask.task(1).id) == nil)
+        #expect(await store.condition() == .sound)
+        // Repeated, it is stored once.
+        #expect(await insert(1) == nil)
+        #expect(try await found(after: "repeated") == [0, 1])
+        try store.close()
+    }
+
+    /// Puts so many in the queue while the writer is busy, so that they meet there.
+    private func enqueue(_ count: Int, on store: SQLiteTaskStore, telling sink: AsyncStream<String?>.Continuation) {
+        store.pool.writeWithoutTransaction { _ in
+            for number in 0..<count {
+                store.writer.enqueue({ db in
+                    try db.execute(
+                        sql: "INSERT INTO gate (kind, name, revision) VALUES ('polls', ?, 1)", arguments: ["\(number)"])
+                }) { (result: Result<Void, any Error>) in
+                    if case .failure(let error) = result { sink.yield((error as? TaskStoreError)?.code) }
+                }
+            }
+        }
+    }
+
+    @Test func `all who share a commit are told that it is unknown`() async throws {
+        disk.failSyncs(1)
+        let (told, sink) = AsyncStream<String?>.makeStream()
+        enqueue(20, on: store, telling: sink)
+        var codes: [String?] = []
+        for await code in told {
+            codes.append(code)
+            if codes.count == 20 { break }
+        }
+        #expect(codes.allSatisfy { $0 == "storage_unknown" }, "\(codes)")
+        #expect(try await store.gates().isEmpty)
+        try store.close()
+    }
+
+    @Test func `while what is left of a failed commit cannot be removed, nothing is written and nothing is read`()
+        async throws
+    {
+        #expect(await insert(0) == nil)
+        let atFailure = fail(EIO) { call, file in call == "fdatasync" && file.hasSuffix("-wal") }
+        #expect(await insert(1) == .unknown)
+        // This is why: a crash at that moment would have brought what the database does not show.
+        #expect(try await tasks(of: atFailure) == [0, 1])
+        #expect(await insert(2) == .unsettled)
+        #expect(await store.condition() == .failed(.unsettled))
+        for number in 0...1 {
+            await #expect(throws: TaskStoreError.unsettled) { _ = try await store.task(TrackedTask.task(number).id) }
+        }
+        await #expect(throws: TaskStoreError.unsettled) {
+            _ = try await store.tasks(matching: TaskFilter(), after: nil, limit: 9)
+        }
+        disk.hook(nil)
+        // The next one who asks finds that the disk works again.
+        #expect(try await store.task(TrackedTask.task(0).id) != nil)
+        #expect(try await store.task(TrackedTask.task(1).id) == nil)
+        #expect(try await found(after: "settled") == [0])
+        #expect(await insert(2) == nil)
+        #expect(try await found(after: "later") == [0, 2])
+        try store.close()
+    }
+
+    @Test func `a commit that is on disk, though its index cannot grow, is unknown too`() async throws {
+        // The index of the log gets its second part of 32 KiB after 4,062 frames; a reader keeps the log from beginning anew.
+        let reader = try store.pool.makeSnapshot()
+        _ = try await reader.read { db in try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM task") }
+        func write(_ sql: String) async -> TaskStoreError? {
+            await error { () throws(TaskStoreError) in try await store.write { db in try db.execute(sql: sql) } }
+        }
+        let fill = """
+            INSERT INTO gate (kind, name, error_message, revision) VALUES ('polls', 'x', hex(randomblob(100000)), 1)
+            ON CONFLICT (kind, name) DO UPDATE SET error_message = excluded.error_message
+            """
+        while DatabaseFile.size(of: path + "-wal") < 3_950 * 4_120 { #expect(await write(fill) == nil) }
+        let atFailure = fail(ENOSPC) { call, file in call != "fdatasync" && file.hasSuffix("-shm") }
+        // Page by page, so that there is no room for the page that settles the log either.
+        var last: TaskStoreError?
+        for _ in 0..<200 where last == nil { last = await write("UPDATE gate SET revision = revision + 1") }
+        #expect(last == .unknown)
+        #expect(await insert(1) == .unsettled)
+        // With the reader gone the log can begin anew, which removes what was left of the commit.
+        try reader.close()
+        #expect(await insert(1) == nil)
+        let revision = try await store.gates().first?.revision
+        let left = try SQLiteTaskStore.open(path: atFailure)
+        #expect(try await left.gates().first?.revision == revision.map { $0 + 1 })
+        try left.close()
+        #expect(try await found(after: "full") == [1])
+        try store.close()
+    }
+
+    @Test(arguments: [UInt64(1), 2, 3])
+    func `whatever fails when, a crash finds what the store shows`(seed: UInt64) async throws {
+        var random = SeededRandom(seed: seed)
+        var stored: Set<Int> = []
+        for number in 0..<60 {
+            disk.failSyncs(Int.random(in: 0...3, using: &random) == 0 ? Int.random(in: 1...3, using: &random) : 0)
+            let size = Int.random(in: 1...60_000, using: &random)
+            let outcome = await error { () throws(TaskStoreError) in
+                _ = try await store.insert(.new(.task(number), request: .string(String(repeating: "x", count: size))))
+            }
+            disk.hook(nil)
+            if outcome == nil { stored.insert(number) }
+            // The store settles what is left before it answers.
+            let isThere = try await store.task(TrackedTask.task(number).id) != nil
+            #expect(isThere == stored.contains(number))
+            #expect(try await found(after: "\(number)") == stored.sorted(), "seed \(seed), \(number)")
+        }
+        try store.close()
+    }
+
+    @Test(arguments: [
+        (ResultCode.SQLITE_IOERR_FSYNC, true), (.SQLITE_IOERR_SHMSIZE, true), (.SQLITE_NOMEM, true),
+        (.SQLITE_IOERR_WRITE, false), (.SQLITE_FULL, false), (.SQLITE_CONSTRAINT_FOREIGNKEY, false),
+        (.SQLITE_BUSY, false),
+    ])
+    func `a failed COMMIT may be on disk unless its last frame is certainly not`(code: ResultCode, mayBe: Bool) {
+        #expect(DatabaseError(resultCode: code).mayBeOnDisk == mayBe)
+    }
+}
