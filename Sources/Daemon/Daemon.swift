@@ -43,7 +43,8 @@ package enum Daemon {
         let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel, to: log) }
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
-            try await start(settings, environment: environment, version: version, logger: logger)
+            try await start(
+                settings, mayBegin: flags.newDatabase, environment: environment, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
@@ -54,7 +55,7 @@ package enum Daemon {
     }
 
     private static func start(
-        _ settings: DaemonSettings, environment: [String: String], version: String, logger: Logger
+        _ settings: DaemonSettings, mayBegin: Bool, environment: [String: String], version: String, logger: Logger
     ) async throws(DaemonError) {
         let hint =
             settings.isStateBelowUnsetHome
@@ -70,7 +71,7 @@ package enum Daemon {
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
         try await serve(
-            settings, mayBegin: flags.newDatabase, environment: environment, version: version, logger: logger)
+            settings, mayBegin: mayBegin, environment: environment, version: version, logger: logger)
     }
 
     /// `mayBegin` lets an empty database take the place of one that is gone.

@@ -542,7 +542,7 @@ import VerbatimJSON
         let world = try await world(redactor: SecretRedactor(["secret-0123456789"]))
         let (id, token) = try await running(world)
         let body = #"{"success":false,"task_id":"r-1","error":{"code":"bad","message":"bad token secret-0123456789"}}"#
-        #expect(try await world.service.deliver(Array(body.utf8), to: token))
+        #expect(try await world.service.deliver(CallbackBody(Array(body.utf8)), to: token) == .taken)
         world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
         for _ in 0..<3 {
             _ = try await world.engine.scheduler.step()

@@ -7,6 +7,8 @@ import UpstreamHTTP
     private static let secret = "secret-0123456789"
 
     private struct Answering: UpstreamTransport {
+        func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
+
         let result: Result<UpstreamReply, UpstreamTransportError>
         var sent: @Sendable (UpstreamRequest) -> Void = { _ in }
 

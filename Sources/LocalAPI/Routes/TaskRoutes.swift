@@ -42,7 +42,7 @@ struct TaskRoutes {
         let (task, isNew) = try await service.adopt(
             endpoint: document.endpoint, remoteID: document.remoteID, labels: document.labels,
             priority: document.priority ?? 0,
-            deadline: try StatedTime(document.deadline, of: "deadline")?.resolved(at: time.now()))
+            deadline: try StatedTime(document.deadline, of: "deadline"))
         let uncertain = try await service.uncertainTasks(fitting: task.task)
         guard !uncertain.isEmpty else { return try await answer(task, isNew: isNew) }
         var json = await service.document(of: task).json.object ?? JSONObject()

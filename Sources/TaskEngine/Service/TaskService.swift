@@ -117,7 +117,7 @@ package struct TaskService: Sendable {
 
     /// Tracks a task that was submitted elsewhere; `isNew` is false where it is tracked already.
     package func adopt(
-        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int, deadline: Timestamp?
+        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int, deadline stated: StatedTime?
     ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
         let endpoint = try profile(of: name).name
         guard let remoteID = RemoteTaskID(text) else {
@@ -131,6 +131,7 @@ package struct TaskService: Sendable {
         }
         try check(labels)
         let now = context.time.now()
+        let deadline = stated?.resolved(at: now)
         var task = TrackedTask(
             id: newID(at: now), endpoint: endpoint, state: .running, createdAt: now,
             onUncertain: context.defaultOnUncertain, labels: labels, priority: priority, deadline: deadline,
