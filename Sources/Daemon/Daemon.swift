@@ -105,9 +105,9 @@ package enum Daemon {
         _ settings: DaemonSettings, mayBegin: Bool, environment: [String: String], version: String, logger: Logger
     ) async throws(DaemonError) {
         var settings = settings
-        let providers = try Providers(&settings, environment: environment)
-        for warning in settings.warnings { logger.warning("\(warning)") }
         let proxies = try proxies(environment, logger: logger)
+        let providers = try Providers(&settings, environment: environment, secrets: proxies.secrets)
+        for warning in settings.warnings { logger.warning("\(warning)") }
         let time = SystemTimeSource()
         let hooks = TestHooks(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton

@@ -16,7 +16,11 @@ struct Providers: Sendable {
     let redactor: SecretRedactor
 
     /// Loads the definitions beside the settings file, and for each provider its base URL and token.
-    init(_ settings: inout DaemonSettings, environment: [String: String]) throws(DaemonError) {
+    ///
+    /// `others` are secrets that belong to no provider.
+    init(
+        _ settings: inout DaemonSettings, environment: [String: String], secrets others: [String] = []
+    ) throws(DaemonError) {
         let environment = environment.withoutBlanks
         let shipped: ProviderCatalog
         do throws(CatalogError) {
@@ -59,6 +63,7 @@ struct Providers: Sendable {
         }
         callbackSecrets = secrets
         redactor = Self.redactor(shipped, tokens: tokens, callbackSecrets: secrets, warning: &settings.warnings)
+            .adding(others)
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {

@@ -46,15 +46,16 @@ extension SQLiteTaskStore {
     ) async throws(TaskStoreError) -> [TaskChange] {
         let writer = writer
         return try await write { db in
-            let owners = try candidates.compactMap { id in
-                try Self.ownership(of: id, service: service, in: db).map { (id, $0) }
+            let known = try candidates.compactMap { id in
+                try Self.isOnlyNamed(id, service: service, in: db).map { (id: id, isOnlyNamed: $0) }
             }
             let view = UncertainView(
                 uncertain: try Self.attempted(in: window, state: .uncertain, of: service, from: db),
-                submitting: try Self.attempted(in: window, state: .submitting, of: service, from: db),
+                // All of them: a record without a time may be any's.
+                submitting: try Self.attempted(in: nil, state: .submitting, of: service, from: db),
                 givenUp: try Self.givenUp(in: window, of: service, from: db),
-                owned: Set(owners.filter { !$0.1.isNamedByPerson }.map(\.0)),
-                named: Set(owners.filter(\.1.isNamedByPerson).map(\.0)))
+                owned: Set(known.filter { !$0.isOnlyNamed }.map(\.id)),
+                named: Set(known.filter(\.isOnlyNamed).map(\.id)))
             return try decide(view).compactMap {
                 try Self.apply($0, bringing: nil, at: now, by: writer, in: db)
             }
@@ -156,17 +157,19 @@ extension SQLiteTaskStore {
     }
 
     private static func attempted(
-        in window: ClosedRange<Timestamp>, state: TaskState, of service: String, from db: Database
+        in window: ClosedRange<Timestamp>?, state: TaskState, of service: String, from db: Database
     ) throws -> [StoredTask] {
-        try StoredTaskRow.fetchAll(
+        let condition = window == nil ? "" : "AND attempt_started_at_ms BETWEEN ? AND ?"
+        let bounds = window.map { [ColumnValue($0.lowerBound), ColumnValue($0.upperBound)] } ?? []
+        return try StoredTaskRow.fetchAll(
             db.cachedStatement(
                 sql: """
                     SELECT \(TaskRow.columns), request, NULL AS response
                     FROM task JOIN task_payload USING (task_key)
-                    WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
-                    AND attempt_started_at_ms BETWEEN ? AND ? ORDER BY task_key
+                    WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL \(condition)
+                    ORDER BY task_key
                     """),
-            binding: [.text(service), ColumnValue(window.lowerBound), ColumnValue(window.upperBound)]
+            binding: [.text(service)] + bounds
         ).map { try $0.stored }
     }
 }

@@ -185,12 +185,20 @@ extension SQLiteTaskStore {
                 return []
             }
             func distance(_ task: TrackedTask) -> Double { abs(((task.submittedAt ?? start) - start).inSeconds) }
-            // At most a hundred on either side: nearness in the order of arrival is nearness in time, nearly.
+            // Of two thousand on either side: nearness in the order of arrival is nearness in time, nearly.
+            let period = [ColumnValue(start - span), ColumnValue(start + span)]
             let near = try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
-                try Self.tasks(
-                    "endpoint = ? AND \(side) LIMIT 100", [.text(row.task.endpoint.text), .integer(row.key)], in: db)
+                try TaskRow.fetchAll(
+                    db.cachedStatement(
+                        sql: """
+                            SELECT \(TaskRow.columns)
+                            FROM (SELECT * FROM task WHERE endpoint = ? AND \(side) LIMIT 2000) AS task
+                            WHERE remote_id IS NOT NULL AND attempts > 0 AND submitted_at_ms BETWEEN ? AND ? LIMIT 100
+                            """),
+                    binding: [.text(row.task.endpoint.text), .integer(row.key)] + period
+                ).map(\.task)
             }
-            let nearest = near.filter { $0.wasSeenAccepted && distance($0) <= span.inSeconds }
+            let nearest = near.filter(\.wasSeenAccepted)
                 .sorted { (distance($0), $0.id) < (distance($1), $1.id) }
             let statement = try db.cachedStatement(
                 sql: """

@@ -82,33 +82,32 @@ extension SQLiteTaskStore {
         return .keyInUse(by: id, sameBody: row["fingerprint"] == Data(key.fingerprint))
     }
 
-    /// The task of the service that owns a remote id. One whose id the provider had forgotten gives it up, so that it can be
-    /// tracked again should it turn up; so does a tracked one that was cancelled, so that a lost task can adopt it.
+    /// The task of the service that goes on, or ended, with a remote id. One whose id the provider had forgotten gives it up,
+    /// so that it can be tracked again should it turn up; so does a tracked one that was cancelled, so that a lost task can
+    /// adopt it.
     static func owner(of remoteID: RemoteTaskID, service: String, in db: Database) throws -> TaskID? {
-        try ownership(of: remoteID, service: service, in: db)?.task
-    }
-
-    /// Who owns a remote id, and whether only a person says so.
-    static func ownership(
-        of remoteID: RemoteTaskID, service: String, in db: Database
-    ) throws -> (task: TaskID, isNamedByPerson: Bool)? {
-        let row = try Row.fetchOne(
+        try String.fetchOne(
             db.cachedStatement(
                 sql: """
-                    SELECT * FROM (
-                      SELECT id, attempts = 0 OR resolution IS 'adopted' AS is_named_by_person FROM task
+                    SELECT id FROM task WHERE service = ? AND remote_id = ?
+                    AND NOT (state = 'failed' AND failure_code = 'remote_task_not_found')
+                    AND NOT (state = 'cancelled' AND attempts = 0)
+                    ORDER BY task_key DESC LIMIT 1
+                    """), arguments: [service, remoteID.text]
+        ).flatMap { TaskID($0) }
+    }
+
+    /// Whether a remote id is only named by a person, or belongs to an attempt whose fate we saw; nil where neither.
+    static func isOnlyNamed(_ remoteID: RemoteTaskID, service: String, in db: Database) throws -> Bool? {
+        try Bool.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT MIN(is_only_named) FROM (
+                      SELECT attempts = 0 OR resolution IS 'adopted' AS is_only_named FROM task
                       WHERE service = ?1 AND remote_id = ?2
-                      AND NOT (state = 'failed' AND failure_code = 'remote_task_not_found')
-                      AND NOT (state = 'cancelled' AND attempts = 0)
-                      ORDER BY task_key DESC LIMIT 1)
-                    UNION ALL
-                    SELECT task.id, 0 FROM given_up_attempt AS attempt JOIN task USING (task_key)
-                    WHERE attempt.service = ?1 AND attempt.remote_id = ?2
-                    LIMIT 1
+                      UNION ALL
+                      SELECT 0 FROM given_up_attempt WHERE service = ?1 AND remote_id = ?2)
                     """), arguments: [service, remoteID.text])
-        guard let row else { return nil }
-        guard let id = TaskID(row[0]) else { throw TaskStoreError.damaged("a remote id belongs to no task") }
-        return (id, row[1])
     }
 
     /// Appends a line to the log, in the transaction of the change that it tells of.

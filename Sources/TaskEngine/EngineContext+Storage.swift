@@ -8,8 +8,8 @@ import TaskStore
 final class StorageWatch: Sendable {
     private struct State {
         var condition = StorageCondition.sound
-        /// Claims whose commit is unknown. Nothing was sent for them.
-        var unknownClaims: Set<TaskID> = []
+        /// Claims whose commit is unknown, by the number of the attempt. Nothing was sent for them.
+        var unknownClaims: [TaskID: Int] = [:]
     }
 
     private let state = Mutex(State())
@@ -26,11 +26,11 @@ final class StorageWatch: Sendable {
     }
 
     /// Remembers a claim whose outcome is unknown.
-    func noteUnknownClaim(of task: TaskID) { state.withLock { _ = $0.unknownClaims.insert(task) } }
+    func noteUnknownClaim(of task: TaskID, attempt: Int) { state.withLock { $0.unknownClaims[task] = attempt } }
 
-    var unknownClaims: Set<TaskID> { state.withLock { $0.unknownClaims } }
+    var unknownClaims: [TaskID: Int] { state.withLock { $0.unknownClaims } }
 
-    func forgetClaim(of task: TaskID) { state.withLock { _ = $0.unknownClaims.remove(task) } }
+    func forgetClaim(of task: TaskID) { state.withLock { _ = $0.unknownClaims.removeValue(forKey: task) } }
 }
 
 extension EngineContext {
@@ -72,18 +72,24 @@ extension EngineContext {
 
     /// Records the start of an attempt; remembers the claim if the outcome of the commit is unknown.
     func start(
-        _ id: TaskID, of profile: EndpointProfile, callback: CallbackDigest?, at now: Timestamp
+        _ task: TrackedTask, of profile: EndpointProfile, callback: CallbackDigest?, at now: Timestamp
     ) async throws(TaskStoreError) -> TaskChange? {
         do throws(TaskStoreError) {
             return try await store.apply(
-                .submissionStarted(callback: callback), to: id, at: now, nextDueAt: now + timeout(of: profile))
+                .submissionStarted(callback: callback), to: task.id, at: now, nextDueAt: now + timeout(of: profile))
         } catch {
             if case .unknown = error {
-                storage.noteUnknownClaim(of: id)
+                storage.noteUnknownClaim(of: task.id, attempt: task.attempts + 1)
                 pace(profile)
             }
             throw error
         }
+    }
+
+    /// Takes the distance if it may be taken now; else says when to ask again.
+    func takePace(_ profile: EndpointProfile) -> Timestamp? {
+        submissionPacer.reserve(
+            profile.name.service, perSecond: limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
     }
 
     /// Takes the distance to the next attempt of the service.
@@ -94,14 +100,15 @@ extension EngineContext {
 
     /// Returns claims with an unknown outcome to the queue: nothing was sent for them.
     func settleUnknownClaims(at now: Timestamp) async throws(TaskStoreError) {
-        for id in storage.unknownClaims.sorted() {
-            if try await store.task(id)?.state == .submitting {
+        for (id, attempt) in storage.unknownClaims.sorted(by: { $0.key < $1.key }) {
+            if let task = try await store.task(id), task.state == .submitting, task.attempts == attempt {
                 let failure = TaskFailure(
                     code: "not_sent",
                     message: "Nothing was sent: the disk failed while the attempt was being written down.")
                 announce(
                     try await store.apply(
-                        [PlannedEvent(.submissionNotAccepted(failure), for: id, nextDueAt: now)], at: now))
+                        [PlannedEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
+                        at: now))
             }
             storage.forgetClaim(of: id)
         }

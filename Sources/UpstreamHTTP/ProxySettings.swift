@@ -30,6 +30,11 @@ package struct ProxySettings: Sendable, Hashable {
     package let https: Proxy?
     private let exceptions: [String]
 
+    /// The passwords that the variables hold.
+    package var secrets: [String] {
+        [http, https].compactMap { $0?.credentials?.split(separator: ":", maxSplits: 1).last.map(String.init) }
+    }
+
     /// No proxy at all.
     package static let none = ProxySettings(http: nil, https: nil, exceptions: [])
 

@@ -12,7 +12,8 @@ import Testing
         (ProblemCode.unsupportedMediaType, "unsupported_media_type"), (ProblemCode.invalidField, "invalid_field"),
         (ProblemCode.missingField, "missing_field"), (ProblemCode.unknownField, "unknown_field"),
         (ProblemCode.unknownEndpoint, "unknown_endpoint"), (ProblemCode.synchronousEndpoint, "synchronous_endpoint"),
-        (ProblemCode.internalError, "internal_error"), (ProblemCode.notReady, "not_ready"),
+        (ProblemCode.internalError, "internal_error"), (ProblemCode.busy, "busy"),
+        (ProblemCode.notReady, "not_ready"),
     ]
 
     @Test func `problems have the contract's codes`() {

@@ -124,8 +124,10 @@ import VerbatimJSON
         #expect(late.first?.entry.detail["remote_id"] == "r-late")
         #expect(late.first?.entry.detail["billed_twice"] == true)
         #expect(try await world.task(id).remoteID?.text == "r-new")
-        // The record has its owner now.
-        #expect(try await world.sqlite.task(service: "image", remoteID: try #require(RemoteTaskID("r-late")))?.id == id)
+        // The second result can be fetched too.
+        let tracked = try await world.service.adopt(
+            endpoint: "image/make", remoteID: "r-late", labels: [:], priority: 0, deadline: nil)
+        #expect(tracked.isNew && tracked.task.task.id != id)
     }
 
     @Test func `a record that appears after a refusal was confirmed gives the task its id, and it can be reopened`()

@@ -63,7 +63,8 @@ import VerbatimJSON
         let id = try await world.insert(.task(1, deadline: world.time.now() + .seconds(5)))
         let waiting = Task { try await world.service.task(id.text, waitingFor: .seconds(300)) }
         await world.time.untilSleeping()
-        world.time.advance(by: .seconds(10))
+        // A deadline takes effect once the clock has been steady for a minute.
+        world.time.advance(by: .seconds(61))
         world.store.forgetOutcome { $0.kinds == ["expired"] }
         _ = try? await world.engine.deadlines.step()
         #expect(try await waiting.value.task.state == .expired)

@@ -48,6 +48,7 @@ import VerbatimJSON
         let stored = try await world.task(id)
         #expect(stored.state == .running)
         #expect(await world.service.outlook(of: stored).waitingFor?.code == "reply_too_large")
+        #expect(try await world.kinds(of: id).filter { $0 == "reply_too_large" }.count == 1)
         // Others of the service are asked at their usual pace.
         world.provider.forget()
         world.provider.play { sent async throws(UpstreamTransportError) in

@@ -113,7 +113,7 @@ import VerbatimJSON
         let (sent, echo, verdict) = Self.contract[row]
         let attempt = lost(1, try #require(sent.object))
         let judged = SubmissionMatcher.verdict(
-            on: SubmissionMatcher.Record(record("r-1", echo)), for: attempt, among: [attempt], by: Self.verbatim)
+            on: SubmissionMatcher.Record(record("r-1", echo)), for: attempt, by: Self.verbatim)
         #expect(judged == verdict, "\(sent.text) → \(echo.text)")
     }
 
@@ -149,6 +149,14 @@ import VerbatimJSON
             #expect(search([mine], [record("r-1", echo)]) == [possible("r-1")])
         }
         #expect(search([mine], [record("r-1")]) == [possible("r-1")])
+    }
+
+    @Test func `a record that carries the token of any attempt of ours is another's`() throws {
+        let owner = GivenUpAttempt.Key(task: TrackedTask.task(7).id, number: 2)
+        let attempt = lost(1)
+        let findings = SubmissionMatcher.search(
+            for: [attempt], among: [record("r-1")], marked: [try #require(RemoteTaskID("r-1")): owner])
+        #expect(findings[attempt.key] == .nothing)
     }
 
     @Test func `an id of ours that comes back is needed, and another attempt's is another's`() {
@@ -189,17 +197,17 @@ import VerbatimJSON
     }
 
     @Test func `a record that may be of a task being sent serves none yet`() {
-        #expect(search([lost(1)], [record("r-1")], sending: [lost(2)]) == [possible("r-1")])
+        #expect(search([lost(1)], [record("r-1")], sending: [lost(2)]) == [possible("r-1", isSame: true)])
         // However the provider rewrites what is being sent.
         let padded = lost(2, JSONObject([("prompt", "A cat \n")]))
-        #expect(search([lost(1)], [record("r-1")], sending: [padded]) == [possible("r-1")])
+        #expect(search([lost(1)], [record("r-1")], sending: [padded]) == [possible("r-1", isSame: true)])
         let other = lost(2, JSONObject([("prompt", "a dog")]))
         #expect(search([lost(1)], [record("r-1")], sending: [other]) == [found("r-1")])
     }
 
     @Test func `a record that is the same for two endpoints serves neither`() {
         let findings = search([lost(1), lost(2, endpoint: "suno/other")], [record("r-1")])
-        #expect(findings == [possible("r-1"), possible("r-1")])
+        #expect(findings == [possible("r-1", isSame: true), possible("r-1", isSame: true)])
     }
 
     @Test func `a record that a person has named is never taken, and prevents absence`() throws {

@@ -175,7 +175,17 @@ import VerbatimJSON
             givenUpAt: now)
         attempt.wasRead(at: now + .seconds(10_000))
         #expect(attempt.nextReadingAt == now + .seconds(28_800))
-        attempt.couldNotBeRead(at: now + .seconds(28_800))
-        #expect(attempt.nextReadingAt == now + .seconds(29_100))
+    }
+
+    @Test func `a place that cannot be read is tried less and less often, and for a day`() {
+        var attempt = GivenUpAttempt(
+            task: TrackedTask.task().id, attempt: Attempt(number: 1, startedAt: now), endedWithDaemon: false,
+            givenUpAt: now)
+        var count = 0
+        while let next = attempt.nextReadingAt {
+            attempt.couldNotBeRead(at: next)
+            count += 1
+        }
+        #expect((10...20).contains(count))
     }
 }

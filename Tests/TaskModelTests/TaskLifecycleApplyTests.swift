@@ -270,13 +270,13 @@ import VerbatimJSON
                     Bool.random(using: &random) ? Int.random(in: 1...max(task.attempts, 1), using: &random) : nil
                 let change = TaskLifecycle.apply(event, to: task, attempt: attempt, at: at, nextDueAt: nextDueAt)
                 let place = "seed \(seed), run \(run), step \(step): \(event.kind) on \(task.state)"
-                Self.check(change, from: task, place)
+                Self.check(change, by: event, from: task, place)
                 task = change.task
             }
         }
     }
 
-    private static func check(_ change: TaskChange, from before: TrackedTask, _ place: String) {
+    private static func check(_ change: TaskChange, by event: TaskEvent, from before: TrackedTask, _ place: String) {
         let task = change.task
         #expect((task.endedAt != nil) == task.state.hasEnded, "\(place)")
         #expect((task.nextDueAt == nil) == task.state.hasEnded, "\(place)")
@@ -303,7 +303,8 @@ import VerbatimJSON
             switch change.transition {
             case .advance, .note, .noteLateResult, .noteLateRecord: true
             case .update:
-                task.slowAt != before.slowAt || task.callbacks.count > before.callbacks.count
+                event.kind == "reply_too_large" || task.slowAt != before.slowAt
+                    || task.callbacks.count > before.callbacks.count
                     || task.attempt?.possibleIDs != before.attempt?.possibleIDs
                         && task.attempt?.possibleIDs.isEmpty == false
             case .ignore, .refuse: false

@@ -25,6 +25,10 @@ enum PlanCheck {
         ("json_each(?)", "SCAN wanted", "the labels that a list asks for"),
         ("ORDER BY task_key DESC LIMIT", "USE TEMP B-TREE FOR ORDER BY", "a list filtered by several values at once"),
         (
+            "UPDATE given_up_attempt SET", "SCAN given_up_attempt",
+            "once per jump of the clock: a row per attempt that was given up"
+        ),
+        (
             "state = 'queued' AND next_due_at_ms <=", "USE TEMP B-TREE FOR ORDER BY",
             "asked only where fewer than 200 may go now"
         ),

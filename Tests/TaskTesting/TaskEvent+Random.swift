@@ -30,7 +30,8 @@ extension TaskEvent {
             .lookupUndecided(), .lookupUndecided(possible: [id]), .foundInList(id, traceID: "trace"),
             .foundByOwnID(id, traceID: nil), .turnedUp(id, traceID: "trace"), .adopted(id),
             .resubmitted(.resubmittedByPolicy),
-            .givenUp(failure, .givenUp), .observed(observation), .slowerThanUsual, .missed, .vanished, .cancelRequested,
+            .givenUp(failure, .givenUp), .observed(observation), .slowerThanUsual, .replyTooLarge(failure), .missed,
+            .vanished, .cancelRequested,
             .reopenRequested,
             .deadlinePassed,
         ]

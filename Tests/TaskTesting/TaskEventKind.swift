@@ -23,6 +23,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
     case calledBack = "called_back"
     case endedByCallback = "ended_by_callback"
     case slowerThanUsual = "slower_than_usual"
+    case replyTooLarge = "reply_too_large"
     case missed
     case vanished
     case cancelRequested = "cancelled"
@@ -51,6 +52,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
             case .calledBack: .calledBack
             case .endedByCallback: .endedByCallback
             case .slowerThanUsual: .slowerThanUsual
+            case .replyTooLarge: .replyTooLarge
             case .missed: .missed
             case .vanished: .vanished
             case .cancelRequested: .cancelRequested

@@ -33,6 +33,13 @@ package struct SecretRedactor: Sendable {
         self.isStart = isStart
     }
 
+    /// The same with more secrets to take out.
+    package func adding(_ more: [String]) -> SecretRedactor {
+        SecretRedactor(
+            secrets.map { String(decoding: $0, as: UTF8.self) } + more,
+            tokensBeginningWith: beginnings.map { String(decoding: $0, as: UTF8.self) })
+    }
+
     /// The body of a reply or a callback without secrets; JSON stays JSON.
     package func redacted(body: [UInt8]) -> [UInt8] {
         guard let redacted = redacted(body) else { return body }

@@ -17,6 +17,16 @@ final class SubmissionPacer: Sendable {
         return time.now() + (free - elapsed)
     }
 
+    /// One goes now, unless it is too early; then says when to ask again. A nil rate does not bound.
+    func reserve(_ service: String, perSecond rate: Double?) -> Timestamp? {
+        nextFree.withLock { nextFree in
+            let elapsed = time.elapsed()
+            if let free = nextFree[service], free > elapsed { return time.now() + (free - elapsed) }
+            if let rate, rate > 0 { nextFree[service] = elapsed + .seconds(rounding: 1 / rate) }
+            return nil
+        }
+    }
+
     /// One goes now. A nil rate does not bound.
     func take(_ service: String, perSecond rate: Double?) {
         guard let rate, rate > 0 else { return }

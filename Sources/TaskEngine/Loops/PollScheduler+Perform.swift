@@ -113,6 +113,7 @@ extension PollScheduler {
                 \(task.id) \(task.endpoint): \(failure.message) It is asked for again each hour; nothing is lost. \
                 \(failure.hint ?? "")
                 """)
+            _ = await context.record([PlannedEvent(.replyTooLarge(failure), for: task.id, nextDueAt: nil)])
         }
         await postpone([task.id], until: context.time.now() + context.limits.tooLargeGap)
         await context.queriesSucceeded(of: work.service)

@@ -15,14 +15,18 @@ extension Submitter {
         let isPersons = task.resolution == .resubmitted
         do throws(TaskStoreError) {
             let attempts = try await context.store.givenUpAttempts(of: task.id)
-            guard await context.turn(for: .queries(profile.name.service), of: profile) else { return nil }
+            // What takes time comes before the reading, which would age meanwhile.
+            guard let replyRoom = context.transport.roomForPaidReply() else { return await later() }
+            guard await context.turn(for: .submissions(profile.name.text), of: profile),
+                await context.turn(for: .queries(profile.name.service), of: profile)
+            else { return nil }
             let search = LostAttemptSearch(
                 context: context, service: profile.name.service, profile: profile,
                 targets: attempts.map {
                     LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
                 })
             let answer = attempts.isEmpty ? nil : await search.run()
-            guard await waitForTurn(profile), let replyRoom = context.transport.roomForPaidReply() else { return nil }
+            guard await takeSlot(of: profile) else { return await later() }
             let now = context.time.now()
             let token = context.callbackToken(for: task, of: profile)
             let start = PlannedEvent(
@@ -36,6 +40,12 @@ extension Submitter {
                     let findings = answer.findings(in: view)
                     let own = view.givenUp.filter { $0.stored.task.id == task.id }.map {
                         ($0.givenUp, findings[$0.givenUp.key])
+                    }
+                    let isCalledBack = view.givenUp.contains {
+                        $0.stored.task.id == task.id && $0.stored.task.callbacks.count > 0
+                    }
+                    if isCalledBack, !isPersons {
+                        return [PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: nil)]
                     }
                     return [Self.event(after: own, isPersons: isPersons, starting: start)]
                 }
@@ -53,17 +63,16 @@ extension Submitter {
                 context.wakes.polls.nudge()
                 return nil
             }
-            context.pace(profile)
             return Work(
                 task: change.task, profile: profile,
                 callbackURL: token.flatMap { token in context.callbacks?.url(for: token) }, replyRoom: replyRoom)
         } catch {
             if case .unknown = error {
-                context.storage.noteUnknownClaim(of: task.id)
-                context.pace(profile)
+                context.storage.noteUnknownClaim(of: task.id, attempt: task.attempts + 1)
+                context.doubtWhatIsKnown()
             }
             context.logger.error("Could not look for earlier attempts of \(task.id): \(error.message)")
-            return nil
+            return await later()
         }
     }
 
@@ -85,10 +94,16 @@ extension Submitter {
         return start
     }
 
-    /// Waits until the endpoint may be sent another task; false where the daemon stops or the endpoint is held back first.
-    private func waitForTurn(_ profile: EndpointProfile) async -> Bool {
-        let (service, lane) = (profile.name.service, CallBudget.Lane.submissions(profile.name.text))
-        while let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
+    /// Nothing is started; the task may be claimed again in a second, not at once.
+    private func later() async -> Work? {
+        await context.time.sleep(until: context.time.now() + .seconds(1))
+        return nil
+    }
+
+    /// Takes the distance to the service's other submissions, once it may; false where the daemon stops or the endpoint is
+    /// held back first.
+    private func takeSlot(of profile: EndpointProfile) async -> Bool {
+        while let slot = context.takePace(profile) {
             guard !Task.isCancelled else { return false }
             await context.time.sleep(until: slot)
         }
@@ -103,18 +118,20 @@ extension TrackedTask {
     }
 }
 
-/// Queued tasks that are looked for once more before they are sent again.
+/// The queued tasks that are looked for once more before they are sent again: one of each service.
 final class ResubmissionsUnderWay: Sendable {
-    private let services = Mutex<[TaskID: String]>([:])
+    private let tasks = Mutex<[String: TaskID]>([:])
 
-    /// False where the task is looked for already.
+    /// False where one of the service is looked for already.
     func begin(_ task: TaskID, of service: String) -> Bool {
-        services.withLock { $0.updateValue(service, forKey: task) == nil }
+        tasks.withLock { tasks in
+            guard tasks[service] == nil else { return false }
+            tasks[service] = task
+            return true
+        }
     }
 
-    func end(_ task: TaskID) { services.withLock { _ = $0.removeValue(forKey: task) } }
+    func end(of service: String) { tasks.withLock { _ = $0.removeValue(forKey: service) } }
 
-    func tasks(of service: String) -> Set<TaskID> {
-        services.withLock { Set($0.filter { $0.value == service }.keys) }
-    }
+    func tasks(of service: String) -> Set<TaskID> { tasks.withLock { Set([$0[service]].compactMap(\.self)) } }
 }

@@ -92,8 +92,13 @@ package struct Submitter: WorkLoop {
         }
         for (candidate, profile) in inOrder.prefix(max(free, 0)).map(\.element) {
             // One alone where an endpoint has failed so often that it has to show first that it is well again.
-            if context.gates.isHalfOpen(.submissions, profile.name.text), try await isSending(service) { continue }
+            if context.gates.isHalfOpen(.submissions, profile.name.text) {
+                guard resubmissions.isEmpty, try await !isSending(service) else { continue }
+            }
+            // Whether it is being sent is not known before its claim is settled.
+            guard context.storage.unknownClaims[candidate.id] == nil else { continue }
             if candidate.mayHaveBeenAccepted, !profile.needsPersonWhenUncertain {
+                // One at a time, so that no reading ages while others take their turns.
                 guard context.resubmissions.begin(candidate.id, of: service) else { continue }
                 work.append(Work(task: candidate, profile: profile, isResubmission: true))
                 room -= 1
@@ -108,7 +113,7 @@ package struct Submitter: WorkLoop {
                 return min(comeBack ?? slot, slot)
             }
             let token = context.callbackToken(for: candidate, of: profile)
-            let change = try await context.start(candidate.id, of: profile, callback: token?.digest, at: now)
+            let change = try await context.start(candidate, of: profile, callback: token?.digest, at: now)
             // A person may have cancelled it since it was read.
             guard let change, change.transition == .advance(to: .submitting) else { continue }
             // What is claimed together goes out together: the distance counts from here, however long the disk took.
@@ -129,9 +134,9 @@ package struct Submitter: WorkLoop {
     package func perform(_ work: Work) async {
         guard work.isResubmission else { return await submit(work) }
         let started = await start(resubmission: work)
-        context.resubmissions.end(work.task.id)
-        if let started { await submit(started) }
+        context.resubmissions.end(of: work.profile.name.service)
         context.wakes.submitter.nudge()
+        if let started { await submit(started) }
     }
 
     private func submit(_ work: Work) async {

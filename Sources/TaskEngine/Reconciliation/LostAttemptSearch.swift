@@ -32,6 +32,8 @@ struct LostAttemptSearch: Sendable {
         fileprivate let search: LostAttemptSearch
         fileprivate let reading: ListReading
         fileprivate let accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]]
+        /// Whose callback tokens the records carry.
+        fileprivate let marked: [RemoteTaskID: GivenUpAttempt.Key]
 
         /// Whether every record was seen that the list has.
         var isComplete: Bool { reading.isComplete }
@@ -64,7 +66,7 @@ struct LostAttemptSearch: Sendable {
             guard let window, let reading = await read(besides: known, showing: accepted, window) else { return nil }
             return Answer(
                 service: service, began: began, reach: reach(of: window), known: known, search: self, reading: reading,
-                accepted: accepted)
+                accepted: accepted, marked: try await owners(of: reading.tasks))
         } catch {
             context.logger.error("Could not read accepted tasks of \(service): \(error.message)")
             return nil
@@ -79,6 +81,24 @@ struct LostAttemptSearch: Sendable {
         }
         guard let from = windows.map(\.lowerBound).min(), let to = windows.map(\.upperBound).max() else { return nil }
         return from...to
+    }
+
+    /// Whose callback tokens records carry, of all tokens that ever went out.
+    private func owners(
+        of records: [ListedTask]
+    ) async throws(TaskStoreError) -> [RemoteTaskID: GivenUpAttempt.Key] {
+        let members = Set(
+            context.catalog.endpoints.filter { $0.sharesList(with: profile) }.compactMap(\.callbackMember))
+        var owners: [RemoteTaskID: GivenUpAttempt.Key] = [:]
+        for record in records {
+            for member in members {
+                guard let url = record.request[member]?.string,
+                    let owner = try await context.store.owner(of: CallbackToken.digest(inURL: url))
+                else { continue }
+                owners[record.remoteID] = GivenUpAttempt.Key(task: owner.task.id, number: owner.attempt)
+            }
+        }
+        return owners
     }
 
     /// Accepted tasks near the targets, by endpoint.
@@ -179,7 +199,7 @@ extension LostAttemptSearch.Answer {
             for: lost.map(\.attempt).filter { findings[$0.key] == nil },
             among: reading.tasks.filter { !taken.contains($0.remoteID) },
             sending: view.submitting.filter { isListed($0.task) }.compactMap { context.lostAttempt(of: $0) },
-            named: view.named, evidence: evidence)
+            named: view.named, marked: marked, evidence: evidence)
         for (attempt, startedAt) in lost {
             switch matched[attempt.key] {
             case .found(let id, let trace): findings[attempt.key] = .found(id, traceID: trace)

@@ -80,7 +80,13 @@ package struct Reconciler: WorkLoop {
                 sharesLookup(other.endpoint, profile)
                     && abs(((other.attempt?.startedAt ?? now) - start).inSeconds) <= 3_600
             }
-            return Work(service: service, profile: profile, uncertain: together, givenUp: [], tasks: [:])
+            // Of those that were sent again every attempt counts.
+            var earlier: [GivenUpAttempt] = []
+            for task in together where task.attempts > 1 {
+                earlier += try await context.store.givenUpAttempts(of: task.id)
+            }
+            let tasks = Dictionary(uniqueKeysWithValues: together.map { ($0.id, $0) })
+            return Work(service: service, profile: profile, uncertain: together, givenUp: earlier, tasks: tasks)
         }
         let due = try await context.store.givenUpAttempts(of: service, dueBy: now, limit: 500)
         var tasks: [TaskID: TrackedTask] = [:]
@@ -94,7 +100,9 @@ package struct Reconciler: WorkLoop {
             let profile = context.catalog.endpoint(endpoint)
         else { return nil }
         let together = searchableDue.filter { attempt in
-            tasks[attempt.task].map { sharesLookup($0.endpoint, profile) } ?? false
+            // A reading of a day's length would never come to its end.
+            abs((attempt.attempt.startedAt - first.attempt.startedAt).inSeconds) <= 3_600
+                && tasks[attempt.task].map { sharesLookup($0.endpoint, profile) } ?? false
         }
         return Work(service: service, profile: profile, uncertain: [], givenUp: together, tasks: tasks)
     }
@@ -145,8 +153,11 @@ package struct Reconciler: WorkLoop {
                 service: work.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
             ) { view in
                 let findings = answer.findings(in: view)
+                let givenUp = view.givenUp.compactMap { Self.event(for: $0, findings[$0.givenUp.key]) }
+                let settled = Set(givenUp.map(\.task))
                 let uncertain = view.uncertain.compactMap { stored -> PlannedEvent? in
                     let task = stored.task
+                    guard !settled.contains(task.id) else { return nil }
                     let key = task.attempt.map { GivenUpAttempt.Key(task: task.id, number: $0.number) }
                     guard let finding = key.flatMap({ findings[$0] }) else { return nil }
                     let next = nextLookups[task.id] ?? answer.began
@@ -165,11 +176,13 @@ package struct Reconciler: WorkLoop {
                         return PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: next)
                     case .possible, .absent, .unproven:
                         guard searched.contains(task.id) else { return nil }
+                        let whole = Self.finding(
+                            finding, with: view.givenUp.filter { $0.stored.task.id == task.id }, findings)
                         return PlannedEvent(
-                            policy.event(for: task, after: finding, at: answer.began), for: task.id, nextDueAt: next)
+                            policy.event(for: task, after: whole, at: answer.began), for: task.id, nextDueAt: next)
                     }
                 }
-                return uncertain + view.givenUp.compactMap { Self.event(for: $0, findings[$0.givenUp.key]) }
+                return givenUp + uncertain
             }
             context.announce(changes)
             try await note(work.givenUp, answer)
@@ -179,6 +192,15 @@ package struct Reconciler: WorkLoop {
             context.logger.error("Could not settle uncertain tasks of \(work.service): \(error.message)")
             await putOff(work)
         }
+    }
+
+    /// What a search says of a task whose latest attempt has that finding: it is absent only if every attempt is.
+    private static func finding(
+        _ latest: LostAttemptSearch.Finding, with earlier: [GivenUpTask],
+        _ findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding]
+    ) -> LostAttemptSearch.Finding {
+        guard latest == .absent else { return latest }
+        return earlier.map { findings[$0.givenUp.key] ?? .unproven }.first { $0 != .absent } ?? latest
     }
 
     /// What a search says of an attempt that was given up; nil where it changes nothing.
@@ -199,11 +221,15 @@ package struct Reconciler: WorkLoop {
     }
 
     private func note(_ attempts: [GivenUpAttempt], _ answer: LostAttemptSearch.Answer) async throws(TaskStoreError) {
-        guard answer.isComplete else { return try await noteUnread(attempts, at: answer.began) }
         try await context.store.noteReadings(
-            of: attempts.map { attempt in
+            of: attempts.filter { ($0.nextReadingAt ?? answer.began) <= answer.began }.map { attempt in
                 var attempt = attempt
-                attempt.wasRead(at: answer.began)
+                let isKnown = answer.known.found[attempt.task] != nil
+                if isKnown || answer.isComplete && !answer.known.unanswered.contains(attempt.task) {
+                    attempt.wasRead(at: answer.began)
+                } else {
+                    attempt.couldNotBeRead(at: answer.began)
+                }
                 return attempt
             })
     }
@@ -223,7 +249,7 @@ package struct Reconciler: WorkLoop {
             if let gap = work.uncertain.map({ nextLookup(of: $0) }).min() {
                 try await context.store.postpone(work.uncertain.map(\.id), until: gap)
             }
-            try await noteUnread(work.givenUp, at: now)
+            try await noteUnread(work.givenUp.filter { ($0.nextReadingAt ?? now) <= now }, at: now)
         } catch {
             context.logger.error("Could not put off uncertain tasks of \(work.service): \(error.message)")
         }

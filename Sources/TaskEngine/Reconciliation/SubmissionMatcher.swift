@@ -23,7 +23,8 @@ enum SubmissionMatcher {
     /// What became of a search for one attempt.
     enum Finding: Sendable, Equatable {
         case found(RemoteTaskID, traceID: String?)
-        /// These records may be the attempt's; `isSame` where one of them is, but a person has named it for another task.
+        /// These records may be the attempt's; `isSame` where one of them equals it, and cannot be taken: a person has named it,
+        /// or it may belong to a task that is being sent or to a lost one of another endpoint.
         case possible([RemoteTaskID], isSame: Bool)
         /// Every record of its window is another's.
         case nothing
@@ -35,6 +36,8 @@ enum SubmissionMatcher {
         /// Nil where it echoes no request.
         let echo: RequestEcho?
         let type: String?
+        /// The attempts of ours whose callback token or id it carries.
+        fileprivate(set) var owners: Set<GivenUpAttempt.Key> = []
 
         init(_ task: ListedTask) {
             self.task = task
@@ -49,30 +52,62 @@ enum SubmissionMatcher {
 
         /// Whether the record goes by the id or echoes it; however it writes UUIDs.
         func names(_ ownID: (member: String, id: RemoteTaskID)) -> Bool {
-            func plain(_ text: String) -> String { text.lowercased().filter { $0 != "-" } }
-            let told = echo?.leaves[[ownID.member]].flatMap(\.text) ?? task.remoteID.text
-            return plain(told) == plain(ownID.id.text)
+            ownIDText(at: ownID.member) == ownID.id.text.plain
+        }
+
+        fileprivate func ownIDText(at member: String) -> String {
+            (echo?.leaves[[member]].flatMap(\.text) ?? task.remoteID.text).plain
+        }
+    }
+
+    /// The marks of attempts that records may carry, by what they are.
+    private struct Marks {
+        var tokens: [CallbackDigest: GivenUpAttempt.Key] = [:]
+        var tokenMembers: Set<String> = []
+        var ids: [String: [String: Set<GivenUpAttempt.Key>]] = [:]
+
+        init(of attempts: [LostAttempt]) {
+            for attempt in attempts {
+                if let callback = attempt.callback {
+                    tokens[callback.digest] = attempt.key
+                    tokenMembers.insert(callback.member)
+                }
+                if let ownID = attempt.ownID {
+                    ids[ownID.member, default: [:]][ownID.id.text.plain, default: []].insert(attempt.key)
+                }
+            }
+        }
+
+        func owners(of record: Record) -> Set<GivenUpAttempt.Key> {
+            var owners = Set(tokenMembers.compactMap { record.token(at: $0).flatMap { tokens[$0] } })
+            for (member, byID) in ids { owners.formUnion(byID[record.ownIDText(at: member)] ?? []) }
+            return owners
         }
     }
 
     /// Says for every lost attempt what the list shows.
     ///
     /// `listed` are the records that no task owns whose submission we saw; those in `named` a person has named for a task, and
-    /// they are never taken. `evidence` is by endpoint.
+    /// they are never taken. `marked` says whose token a record carries, where that is known. `evidence` is by endpoint.
     static func search(
         for lost: [LostAttempt], among listed: [ListedTask], sending: [LostAttempt] = [],
-        named: Set<RemoteTaskID> = [], evidence: [EndpointName: ListEvidence] = [:]
+        named: Set<RemoteTaskID> = [], marked: [RemoteTaskID: GivenUpAttempt.Key] = [:],
+        evidence: [EndpointName: ListEvidence] = [:]
     ) -> [GivenUpAttempt.Key: Finding] {
-        let records = inOrder(listed)
-        let everyone = lost + sending
+        let marks = Marks(of: lost + sending)
+        let records = inOrder(listed).map { record in
+            var record = record
+            record.owners = marks.owners(of: record).union([marked[record.task.remoteID]].compactMap(\.self))
+            return record
+        }
         // Who sent more members is served first: its records are the rarer ones.
         let attempts = lost.sorted(by: isMoreDemanding)
         let verdicts = attempts.map { attempt in
-            records.map { verdict(on: $0, for: attempt, among: everyone, by: evidence[attempt.endpoint]) }
+            records.map { verdict(on: $0, for: attempt, by: evidence[attempt.endpoint]) }
         }
         func isTakeable(_ record: Int) -> Bool {
             guard !named.contains(records[record].task.remoteID),
-                !sending.contains(where: { mayBe(records[record], $0, among: everyone, by: evidence[$0.endpoint]) })
+                !sending.contains(where: { mayBe(records[record], $0, by: evidence[$0.endpoint]) })
             else { return false }
             let suitors = attempts.indices.filter { verdicts[$0][record] == .same }
             return Set(suitors.map { attempts[$0].endpoint }).count <= 1
@@ -93,7 +128,7 @@ enum SubmissionMatcher {
                 ? .nothing
                 : .possible(
                     left.map { records[$0].task.remoteID },
-                    isSame: left.contains { verdicts[number][$0] == .same && named.contains(records[$0].task.remoteID) }
+                    isSame: left.contains { verdicts[number][$0] == .same }
                 )
         }
         return findings
@@ -122,9 +157,10 @@ enum SubmissionMatcher {
     // MARK: One record and one attempt
 
     static func verdict(
-        on record: Record, for attempt: LostAttempt, among everyone: [LostAttempt], by evidence: ListEvidence?
+        on record: Record, for attempt: LostAttempt, by evidence: ListEvidence?
     ) -> Verdict {
-        if isMarked(record, asAnotherThan: attempt, among: everyone) { return .other }
+        // Two attempts may have been sent under one id by their programs.
+        if !record.owners.isEmpty, !record.owners.contains(attempt.key) { return .other }
         if let type = record.type, attempt.otherTypes.contains(type) { return .other }
         // No other request was ever given that URL, whatever time the provider's clock shows.
         if let callback = attempt.callback, record.token(at: callback.member) == callback.digest { return .same }
@@ -149,26 +185,13 @@ enum SubmissionMatcher {
         }
     }
 
-    /// Whether the record carries the callback token or the id of another attempt of ours.
-    private static func isMarked(
-        _ record: Record, asAnotherThan attempt: LostAttempt, among everyone: [LostAttempt]
-    ) -> Bool {
-        everyone.contains { other in
-            guard other.key != attempt.key else { return false }
-            if let callback = other.callback, record.token(at: callback.member) == callback.digest { return true }
-            guard let theirs = other.ownID, record.names(theirs) else { return false }
-            // Two attempts may have been sent under one id by their programs.
-            return attempt.ownID.map { !record.names($0) } ?? true
-        }
-    }
-
     /// Whether the record may belong to a task that is being sent: it has not come back with another text.
     ///
     /// Stricter than *possible*, since the reply to that task tells soon; every text counts here, however short.
     private static func mayBe(
-        _ record: Record, _ sending: LostAttempt, among everyone: [LostAttempt], by evidence: ListEvidence?
+        _ record: Record, _ sending: LostAttempt, by evidence: ListEvidence?
     ) -> Bool {
-        switch verdict(on: record, for: sending, among: everyone, by: evidence) {
+        switch verdict(on: record, for: sending, by: evidence) {
         case .same: true
         case .other: false
         case .possible:
@@ -183,6 +206,11 @@ enum SubmissionMatcher {
 extension JSONValue {
     /// A string, or a number's digits.
     fileprivate var text: String? { string ?? number?.digits }
+}
+
+extension String {
+    /// An id without regard to case and dashes.
+    fileprivate var plain: String { lowercased().filter { $0 != "-" } }
 }
 
 extension Timestamp {

@@ -117,7 +117,8 @@ package struct TaskService: Sendable {
 
     /// Tracks a task that was submitted elsewhere; `isNew` is false where it is tracked already.
     package func adopt(
-        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int, deadline stated: StatedTime?
+        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
+        deadline stated: StatedTime?
     ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
         let endpoint = try profile(of: name).name
         guard let remoteID = RemoteTaskID(text) else {

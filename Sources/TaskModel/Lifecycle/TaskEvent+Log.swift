@@ -40,7 +40,7 @@ extension TaskEvent {
     /// Whether the log tells of it though the task stays where it is.
     var isWorthALine: Bool {
         switch self {
-        case .slowerThanUsual, .calledBack: true
+        case .slowerThanUsual, .replyTooLarge, .calledBack: true
         default: false
         }
     }
@@ -58,6 +58,10 @@ extension TaskEvent {
         if case .lookupUndecided = self, let possible = task.attempt?.possibleIDs, !possible.isEmpty {
             detail["possible"] = .array(possible.map { .string($0.text) })
         }
+        if case .replyTooLarge(let failure) = self {
+            detail["code"] = .string(failure.code)
+            detail["message"] = .string(failure.message)
+        }
         if case .resubmitted(let how) = self { detail["resolution"] = .string(how.rawValue) }
         if case .givenUp(_, let how) = self { detail["resolution"] = .string(how.rawValue) }
         if let failure = task.failure {
@@ -73,7 +77,8 @@ extension TaskEvent {
     var failureDetail: JSONObject {
         switch self {
         case .submissionNotAccepted(let failure), .submissionRefused(let failure),
-            .submissionInterrupted(let failure, _):
+            .submissionInterrupted(let failure, _),
+            .replyTooLarge(let failure):
             JSONObject([("code", .string(failure.code)), ("message", .string(failure.message))])
         default: JSONObject()
         }
@@ -85,7 +90,8 @@ extension TaskEvent {
             .submissionInterrupted, .foundInList, .foundByOwnID:
             true
         case .turnedUp, .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
-            .endedByCallback, .slowerThanUsual, .missed, .vanished, .cancelRequested, .reopenRequested, .deadlinePassed:
+            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .vanished, .cancelRequested, .reopenRequested,
+            .deadlinePassed:
             false
         }
     }

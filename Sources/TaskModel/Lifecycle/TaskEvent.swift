@@ -39,6 +39,8 @@ package enum TaskEvent: Sendable, Hashable {
     case endedByCallback(Observation)
     /// It has been running for longer than 99 of 100 of its kind.
     case slowerThanUsual
+    /// Its record has more bytes than are read, so that a poll cannot tell how it stands.
+    case replyTooLarge(TaskFailure)
     /// A poll found that the provider does not know the id, which proves little by itself.
     case missed
     /// It was missed often and long enough.
@@ -87,6 +89,7 @@ extension TaskEvent {
         case .calledBack: "called_back"
         case .endedByCallback: "ended_by_callback"
         case .slowerThanUsual: "slower_than_usual"
+        case .replyTooLarge: "reply_too_large"
         case .missed: "missed"
         case .vanished: "vanished"
         case .cancelRequested: "cancelled"

@@ -313,7 +313,7 @@ extension TrackedTask {
                 resolution = .foundInList
             }
         // Turned into a delivery before it gets here.
-        case .turnedUp, .cancelRequested, .deadlinePassed:
+        case .turnedUp, .replyTooLarge, .cancelRequested, .deadlinePassed:
             break
         }
     }

@@ -71,8 +71,9 @@ package enum TaskLifecycle {
     private static func whileQueued(_ event: TaskEvent) -> Transition {
         switch event {
         case .submissionStarted: .advance(to: .submitting)
-        // An earlier attempt was taken after all, so sending another would pay twice.
-        case .calledBack(let delivery): afterLostReply(delivery)
+        // An earlier attempt was accepted after all, so sending another would pay twice.
+        case .calledBack(let delivery):
+            afterLostReply(delivery) == .update ? .advance(to: .uncertain) : afterLostReply(delivery)
         case .cancelRequested: .advance(to: .cancelled)
         case .deadlinePassed: .advance(to: .expired)
         case .foundInList, .foundByOwnID: .advance(to: .running)
@@ -83,7 +84,7 @@ package enum TaskLifecycle {
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted, .absentFromList, .observed,
-            .endedByCallback, .slowerThanUsual, .missed, .vanished:
+            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .vanished:
             .ignore
         }
     }
@@ -118,7 +119,7 @@ package enum TaskLifecycle {
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .turnedUp, .observed,
-            .endedByCallback, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }
@@ -139,7 +140,7 @@ package enum TaskLifecycle {
         case .reopenRequested: .refuse(.notReopenable)
         // A deadline does not make a possible bill go away.
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted,
-            .observed, .slowerThanUsual, .missed, .vanished, .deadlinePassed:
+            .observed, .slowerThanUsual, .replyTooLarge, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }
@@ -159,7 +160,7 @@ package enum TaskLifecycle {
         case .endedByCallback(let observation): ending(of: observation).map { .advance(to: $0) } ?? .ignore
         // One poll decides.
         case .calledBack: .update
-        case .missed, .slowerThanUsual: .update
+        case .missed, .slowerThanUsual, .replyTooLarge: .update
         case .vanished: .advance(to: .failed)
         case .cancelRequested: .advance(to: .cancelled)
         case .deadlinePassed: .advance(to: .expired)
@@ -183,7 +184,8 @@ package enum TaskLifecycle {
         case .reopenRequested: isReopenable ? .advance(to: .running) : .refuse(.notReopenable)
         case .submissionNotAccepted, .submissionRefused: .note
         case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
-            .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .missed, .vanished,
+            .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
+            .vanished,
             .deadlinePassed:
             .ignore
         }
@@ -198,7 +200,8 @@ package enum TaskLifecycle {
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .submissionNotAccepted, .submissionRefused: .note
         case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
-            .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .missed, .vanished,
+            .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
+            .vanished,
             .deadlinePassed:
             .ignore
         }

@@ -60,6 +60,10 @@ package struct GivenUpAttempt: Sendable, Hashable {
         nextReadingAt = readings < Self.readingTimes.count ? givenUpAt + Self.readingTimes[readings] : nil
     }
 
-    /// Its place could not be read to the end: the reading is due again after as long as the first one.
-    package mutating func couldNotBeRead(at now: Timestamp) { nextReadingAt = now + Self.readingTimes[0] }
+    /// Its place could not be read to the end. It is tried again less and less often, and for a day.
+    package mutating func couldNotBeRead(at now: Timestamp) {
+        let age = max(now - givenUpAt, .zero)
+        nextReadingAt =
+            age < Self.readingTimes[Self.readingTimes.count - 1] ? now + max(Self.readingTimes[0], age / 2) : nil
+    }
 }

@@ -327,7 +327,9 @@ import VerbatimJSON
         try await world.insert(
             .task(3, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog", "async": true])
         let control = Record.listed("control", request: ["prompt": "a dog"], at: ManualTimeSource.start)
-        world.provider.play { _ async throws(UpstreamTransportError) in .items([control]) }
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            .items(Array([control].dropFirst(Int(sent.body["offset"]?.number?.integer ?? 0))))
+        }
         func look(until seconds: Int) async throws {
             while world.time.elapsed() < .seconds(seconds) {
                 _ = try await world.engine.reconciler.step()
