@@ -40,7 +40,6 @@ extension EndToEnd {
             return [
                 Bad("POST", path, "", 400, "invalid_json", naming: "empty"),
                 Bad("POST", path, "{", 400, "invalid_json", naming: "byte"),
-                Bad("POST", path, "\u{feff}" + good, 400, "invalid_json"),
                 Bad("POST", path, good + "x", 400, "invalid_json"),
                 Bad("POST", path, good + good, 400, "invalid_json"),
                 Bad("POST", path, "{'endpoint':'flux/images'}", 400, "invalid_json"),
@@ -268,15 +267,14 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a body that nobody asked for does not disturb`() async throws {
+        @Test func `a large body is refused before it is read, on every route`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let body = String(repeating: "x", count: 20 << 20)
-                for (method, path, status) in [
-                    ("GET", "/v1/status", 200), ("POST", "/v1/tasks/\(Self.unknown)/cancel", 404),
-                    ("POST", "/nowhere", 404),
+                for (method, path) in [
+                    ("GET", "/v1/status"), ("POST", "/v1/tasks/\(Self.unknown)/cancel"), ("POST", "/nowhere"),
                 ] {
-                    #expect(try await world.daemon.ask(method, path, body).status == status)
+                    #expect(try await world.daemon.ask(method, path, body).status == 413)
                 }
                 #expect(try await world.daemon.ask("GET", "/healthz").status == 200)
             }

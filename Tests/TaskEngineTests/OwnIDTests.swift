@@ -169,10 +169,16 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(id).state == .uncertain)
         _ = try await world.service.resolve(id.text, .resubmit)
-        world.provider.enqueue(.json(["error": ["code": "bad_request", "message": "task_id exists"]], status: 400))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            guard sent.isPaid else { return sent.isListing ? .items([]) : .json([:]) }
+            return .json(["error": ["code": "bad_request", "message": "task_id exists"]], status: 400)
+        }
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(id).state == .uncertain)
-        world.provider.enqueue(.json(["id": .string(id.text), "status": "running", "request": [:]]))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isListing { throw .interrupted("reset") }
+            return .json(["id": .string(id.text), "status": "running", "request": [:]])
+        }
         world.time.advance(by: .seconds(5))
         _ = try await world.engine.reconciler.step()
         #expect(try await world.task(id).state == .running)

@@ -60,7 +60,9 @@ struct LostAttemptSearch: Sendable {
     /// Asks the provider; nil where it told nothing.
     func run() async -> Answer? {
         let began = context.time.now()
-        let known = await OwnIDLookup(context: context, service: service).find(targets.map(\.task))
+        let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
+        let known = await OwnIDLookup(context: context, service: service).find(
+            tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
             let accepted = try await acceptedTasks()
             guard let window, let reading = await read(besides: known, showing: accepted, window) else { return nil }
@@ -131,10 +133,11 @@ struct LostAttemptSearch: Sendable {
     ) async -> ListReading? {
         guard profile.supportsListing else {
             // No list can contradict them: what was asked for and is not known is absent.
-            guard known.unanswered.count < targets.count else { return nil }
+            guard known.unanswered.count < Set(targets.map(\.task.id)).count else { return nil }
             return ListReading(tasks: [], isComplete: true, isList: false)
         }
-        if known.found.count == targets.count { return ListReading(tasks: [], isComplete: false, isList: false) }
+        let unread = ListReading(tasks: [], isComplete: false, isList: false)
+        if known.found.count == Set(targets.map(\.task.id)).count { return unread }
         var (from, to) = (window.lowerBound, window.upperBound)
         // It must reach a task that the list has to show, near each endpoint's targets.
         for tasks in accepted.values {
@@ -142,7 +145,9 @@ struct LostAttemptSearch: Sendable {
             from = min(from, nearest - context.limits.clockSkew)
             to = max(to, nearest + context.limits.clockSkew)
         }
-        return await ListReader(context: context, service: service, profile: profile).read(from: from, to: to)
+        let reading = await ListReader(context: context, service: service, profile: profile).read(from: from, to: to)
+        // What was found by its own id is found, whatever becomes of the list.
+        return reading ?? (known.found.isEmpty ? nil : unread)
     }
 
     /// When attempts can have begun whose records may lie in the window, by the clock of their time.

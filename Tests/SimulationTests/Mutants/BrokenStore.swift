@@ -126,9 +126,11 @@ struct BrokenStore: StoreWrapper {
             }
             return decide(view).compactMap { planned in
                 if case .ignoresLateRecords = fault, case .turnedUp = planned.event { return nil }
+                // Where no token goes out: the one that the engine has drawn is not known here.
                 if case .skipsLastLook = fault,
                     view.givenUp.contains(where: {
                         $0.stored.task.id == planned.task && $0.stored.task.state == .queued
+                            && $0.givenUp.attempt.callback == nil
                     })
                 {
                     return PlannedEvent(.submissionStarted(), for: planned.task, nextDueAt: now + .seconds(60))
@@ -178,13 +180,14 @@ struct BrokenStore: StoreWrapper {
     ) async throws(TaskStoreError) -> [StoredTask] {
         let near = try await base.acceptedNeighbours(of: id, within: span, limit: limit, maxBytes: maxBytes)
         switch fault {
-        case .mixesControls where near.isEmpty:
-            let running = try await base.tasks(in: .running, limit: 10)
+        case .mixesControls:
             var others: [StoredTask] = []
-            for task in running where task.wasSeenAccepted {
-                if let stored = try await base.taskWithPayload(task.id) { others.append(stored) }
+            for state in [TaskState.running, .succeeded] {
+                for task in try await base.tasks(in: state, limit: 10) where task.wasSeenAccepted {
+                    if let stored = try await base.taskWithPayload(task.id) { others.append(stored) }
+                }
             }
-            return others
+            return near + others
         case .explainsEverything:
             return near.map { stored in
                 var payload = stored.payload

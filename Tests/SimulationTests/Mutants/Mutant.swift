@@ -21,6 +21,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var transport: BrokenTransport.Fault?
     /// The only endpoint that its programs use, where that shows it sooner.
     var endpoint: String?
+    /// How every history's provider echoes requests, where that shows it sooner.
+    var habit: EchoHabit?
 
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
         self.name = name
@@ -40,9 +42,10 @@ struct Mutant: Sendable, CustomStringConvertible {
 
 extension Mutant {
     private static func breaking(
-        _ fault: BrokenStore.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+        _ fault: BrokenStore.Fault, _ name: String, caughtBy catchers: Set<Invariant>, where habit: EchoHabit? = nil
     ) -> Mutant {
         var mutant = Mutant(name, caughtBy: catchers)
+        mutant.habit = habit
         mutant.store = { base, _ in BrokenStore(fault: fault, base: base) }
         return mutant
     }
@@ -166,7 +169,8 @@ extension Mutant {
             .excludesPossible, "takes a rewritten echo for another program's", caughtBy: [.absenceIsProven]),
         breaking(.trustsTracked, "takes a tracked record for another task's", caughtBy: [.absenceIsProven]),
         breaking(
-            .mixesControls, "lets another endpoint's record vouch for a list", caughtBy: [.absenceIsProven]),
+            .mixesControls, "lets another endpoint's record vouch for a list", caughtBy: [.absenceIsProven],
+            where: .hidesEdits),
         breaking(.explainsEverything, "takes a stranger's larger request", caughtBy: [.outcomeIsTrue]),
         breaking(.skipsLastLook, "sends again without looking once more", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),

@@ -56,13 +56,21 @@ extension Director {
         let dice = world.dice
         if dice.happens(550) { return submission() }
         let uncertain = audit.tasks.filter { $0.state == "uncertain" }
-        if dice.happens(300), let row = dice.pick(uncertain) { return .resolve(row.id, decision(about: row)) }
+        if dice.happens(300), let row = dice.pick(uncertain) {
+            // Tracking its id instead of adopting it is an easy mistake.
+            if let its = lostRecord(of: row), dice.happens(300) { return .track(row.endpoint, remoteID: its.id) }
+            return .resolve(row.id, decision(about: row))
+        }
         switch dice.roll(0...6) {
         case 0: return dice.pick(audit.tasks).map { .cancel($0.id) }
         case 1: return dice.pick(audit.tasks.filter(\.hasEnded)).map { .reopen($0.id) }
         case 2: return dice.pick(audit.tasks).map { .resolve($0.id, decision(about: $0)) }
         case 3:
-            let known = world.truth.records.filter { $0.isKnown(at: world.clock.providerNow) && $0.sender == nil }
+            // Another program's, or one of ours whose reply was lost and whose id somebody saw at the provider.
+            let owned = audit.ownedBySubmission
+            let known = world.truth.records.filter {
+                $0.isKnown(at: world.clock.providerNow) && ($0.sender == nil || !owned.contains($0.id))
+            }
             return dice.pick(known).map { .track("\($0.service)/\($0.operation)", remoteID: $0.id) }
         case 4:
             guard var misuse = dice.pick(people.intents.filter { $0.key != nil && $0.answered != nil })?.submission
@@ -81,10 +89,14 @@ extension Director {
 
     /// What a person who looks at the provider's own page would say of a lost submission.
     private func decision(about row: DiskView.TaskLine) -> PersonsDecision {
-        let owned = Set(audit.tasks.compactMap(\.remoteID))
-        let its = world.truth.records.first { $0.sender?.text == row.id && !owned.contains($0.id) }
-        if let its, world.dice.happens(700) { return .adopt(remoteID: its.id) }
+        if let its = lostRecord(of: row), world.dice.happens(700) { return .adopt(remoteID: its.id) }
         return world.dice.happens(500) ? .resubmit : .giveUp
+    }
+
+    /// What the provider has of a lost task, and no task of ours goes on with.
+    private func lostRecord(of row: DiskView.TaskLine) -> ProviderTruth.Record? {
+        let owned = Set(audit.tasks.compactMap(\.remoteID))
+        return world.truth.records.first { $0.sender?.text == row.id && !owned.contains($0.id) }
     }
 
     // MARK: Going on

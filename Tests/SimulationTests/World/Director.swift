@@ -47,13 +47,15 @@ final class Director {
     private var pulse = Life.Pulse()
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
-        world = World(seed: seed, catalog: stage.catalog, tail: tail)
+        world = World(seed: seed, catalog: stage.catalog, tail: tail, habit: mutant?.habit)
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
         let dice = world.dice
         let now = world.clock.now()
-        let endpoints = mutant?.endpoint.map { [$0] } ?? Intent.endpoints
+        // Where the list hides one endpoint, the two that share it are what matters.
+        let usual = world.habit == .hidesEdits ? ["image/make", "image/edit", "image/edit"] : Intent.endpoints
+        let endpoints = mutant?.endpoint.map { [$0] } ?? usual
         let intents = (1...dice.roll(1...5)).map { Intent(number: $0, dice: dice, now: now, endpoints: endpoints) }
         people = People(intents: intents)
         stormLength = dice.roll(20...120)

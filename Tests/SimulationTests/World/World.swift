@@ -35,7 +35,7 @@ final class World: Sendable {
         var refusedWrites = 0
     }
 
-    init(seed: UInt64, catalog: ProviderCatalog, tail: Int) {
+    init(seed: UInt64, catalog: ProviderCatalog, tail: Int, habit forced: EchoHabit? = nil) {
         self.seed = seed
         self.catalog = catalog
         clock = SimulatedClock(turnstile: turnstile)
@@ -45,7 +45,7 @@ final class World: Sendable {
         usesCallbacks = seed / 3 % 2 == 1
         isHurried = [3, 12].contains(seed % 36)
         let habits = EchoHabit.allCases
-        habit = seed % 3 == 2 ? habits[Int(seed / 3) % habits.count] : .verbatim
+        habit = forced ?? (seed % 3 == 2 ? habits[Int(seed / 3) % habits.count] : .verbatim)
         polling =
             isHurried
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
