@@ -43,7 +43,8 @@ extension SQLiteTaskStore {
                 .execute(arguments: [Data(callback.bytes), row.key, change.task.attempts])
         case .calledBack(let delivery):
             try count(delivery, of: row.key, in: db)
-            if !change.task.state.isOver { try keepBody(of: delivery, of: row.key, in: db) }
+            let isOfAnother = change.transition == .noteLateRecord && !change.task.state.hasEnded
+            if !change.task.state.isOver, !isOfAnother { try keepBody(of: delivery, of: row.key, in: db) }
         default:
             break
         }

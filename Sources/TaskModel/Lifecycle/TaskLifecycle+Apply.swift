@@ -162,6 +162,8 @@ extension TaskLifecycle {
         guard isSecond || isFirst else { return nil }
         var changed = task.noting(event, at: now)
         if isFirst { changed.remoteID = id }
+        // It is counted, and says nothing about the attempt that counts.
+        if event.isDelivery, !task.state.hasEnded { changed.callbacks.count += 1 }
         let entry = TaskLogEntry.lateRecord(
             id, attempt: delivery.attempt, in: task.state, isBilledTwice: isSecond, at: now)
         var change = TaskChange(transition: .noteLateRecord, task: changed, response: nil, logEntries: [entry])

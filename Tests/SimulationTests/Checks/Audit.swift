@@ -203,7 +203,8 @@ final class Audit {
     func hasControl(for row: DiskView.TaskLine) -> Bool {
         let now = world.clock.providerNow
         return tasks.contains { other in
-            guard other.endpoint == row.endpoint, other.attempts > 0, other.failureCode != "remote_task_not_found",
+            guard other.id != row.id, other.endpoint == row.endpoint, other.attempts > 0,
+                other.failureCode != "remote_task_not_found",
                 [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains(other.resolution),
                 let record = other.remoteID.flatMap(world.truth.record)
             else { return false }
@@ -281,7 +282,8 @@ final class Audit {
             }
         }
         let owned = tasks.filter {
-            $0.failureCode != "remote_task_not_found" && !($0.state == "cancelled" && $0.attempts == 0)
+            // A person may track what a task of ours turns out to have been accepted as: the reply is a fact.
+            $0.failureCode != "remote_task_not_found" && $0.attempts > 0
         }.compactMap { row in
             row.remoteID.map { "\(row.service) \($0)" }
         }

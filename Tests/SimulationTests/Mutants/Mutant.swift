@@ -23,6 +23,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var endpoint: String?
     /// How every history's provider echoes requests, where that shows it sooner.
     var habit: EchoHabit?
+    /// Whether people track every lost id that they see, where that shows it sooner.
+    var peopleTrack = false
 
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
         self.name = name
@@ -76,6 +78,14 @@ extension Mutant {
         mutant.store = { base, path in
             try TamperedStore(base, path: path, before: before, after: after, around: verb)
         }
+        return mutant
+    }
+
+    private static var trustingTracked: Mutant {
+        var mutant = breaking(
+            .trustsTracked, "takes a tracked record for another task's", caughtBy: [.absenceIsProven])
+        mutant.endpoint = "image/make"
+        mutant.peopleTrack = true
         return mutant
     }
 
@@ -167,7 +177,7 @@ extension Mutant {
             .overlooksListed, "sends again what the list shows", caughtBy: [.absenceIsProven]),
         breaking(
             .excludesPossible, "takes a rewritten echo for another program's", caughtBy: [.absenceIsProven]),
-        breaking(.trustsTracked, "takes a tracked record for another task's", caughtBy: [.absenceIsProven]),
+        trustingTracked,
         breaking(
             .mixesControls, "lets another endpoint's record vouch for a list", caughtBy: [.absenceIsProven],
             where: .hidesEdits),

@@ -54,11 +54,13 @@ extension Director {
     /// What a program or a person could want now.
     private func wish() -> Action? {
         let dice = world.dice
-        if dice.happens(550) { return submission() }
+        if dice.happens(mutant?.peopleTrack ?? false ? 300 : 550) { return submission() }
         let uncertain = audit.tasks.filter { $0.state == "uncertain" }
-        if dice.happens(300), let row = dice.pick(uncertain) {
+        if dice.happens(mutant?.peopleTrack ?? false ? 900 : 300), let row = dice.pick(uncertain) {
             // Tracking its id instead of adopting it is an easy mistake.
-            if let its = lostRecord(of: row), dice.happens(300) { return .track(row.endpoint, remoteID: its.id) }
+            if let its = lostRecord(of: row), mutant?.peopleTrack ?? false || dice.happens(300) {
+                return .track(row.endpoint, remoteID: its.id)
+            }
             return .resolve(row.id, decision(about: row))
         }
         switch dice.roll(0...6) {
