@@ -1,7 +1,7 @@
 import PollingPolicy
 import TaskModel
 
-/// The judge's tables, in Markdown, as they stand in the README.
+/// The judge's tables, in Markdown, as they stand in docs/reports/schedule.md.
 struct Report {
     private static let prices = [0.1, 0.5, 2.0]
     private static let seed: UInt64 = 1974

@@ -210,6 +210,11 @@ import VerbatimJSON
         #expect(findings == [possible("r-1", isSame: true), possible("r-1", isSame: true)])
     }
 
+    @Test func `a record that may be another endpoint's lost task is not taken`() {
+        let rewritten = lost(2, JSONObject([("prompt", "A cat ")]), endpoint: "suno/other")
+        #expect(search([lost(1), rewritten], [record("r-1")]).first == possible("r-1", isSame: true))
+    }
+
     @Test func `a record that a person has named is never taken, and prevents absence`() throws {
         let named: Set = [try #require(RemoteTaskID("r-1"))]
         #expect(search([lost(1)], [record("r-1")], named: named) == [possible("r-1", isSame: true)])

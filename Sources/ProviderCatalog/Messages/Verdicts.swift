@@ -1,6 +1,6 @@
 package import TaskModel
 
-/// What the reply to a paid request proves (the table in the README under "never pays twice").
+/// What the reply to a paid request proves (docs/guarantees.md, "What a reply proves").
 package enum SubmitVerdict: Sendable, Hashable {
     /// The provider has it; `pollURL` where its reply says where to ask.
     case accepted(RemoteTaskID, traceID: String?, pollURL: String? = nil)

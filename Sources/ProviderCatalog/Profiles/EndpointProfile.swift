@@ -9,7 +9,7 @@ package struct EndpointProfile: Sendable, Hashable {
     package enum Listing: String, Sendable, Hashable, CaseIterable {
         /// There is none.
         case none
-        /// Seen in the vendor's own clients only: a task found there is found; one missing there may still exist.
+        /// Seen in the vendor's own clients only. A proof of absence needs the same as with a documented list.
         case vendorCode = "vendor_code"
         /// Promised by the provider's documentation.
         case documented

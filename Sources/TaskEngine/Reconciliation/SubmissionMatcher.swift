@@ -110,7 +110,12 @@ enum SubmissionMatcher {
                 !sending.contains(where: { mayBe(records[record], $0, by: evidence[$0.endpoint]) })
             else { return false }
             let suitors = attempts.indices.filter { verdicts[$0][record] == .same }
-            return Set(suitors.map { attempts[$0].endpoint }).count <= 1
+            let endpoints = Set(suitors.map { attempts[$0].endpoint })
+            guard endpoints.count == 1 else { return false }
+            // Nor where it may be another endpoint's, whose defaults are not known yet.
+            return !attempts.contains { other in
+                !endpoints.contains(other.endpoint) && mayBe(records[record], other, by: evidence[other.endpoint])
+            }
         }
         let takeable = Set(records.indices.filter(isTakeable))
         let served = MultisetMatching.serve(

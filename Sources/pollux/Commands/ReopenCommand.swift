@@ -2,13 +2,14 @@ import ArgumentParser
 import LocalAPIClient
 import LocalAPIContract
 
-/// Tracks a cancelled or expired task again.
+/// Tracks a cancelled, expired or lost task again.
 struct ReopenCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reopen",
-        abstract: "Track a cancelled or expired task again.",
+        abstract: "Track a cancelled, expired or lost task again.",
         discussion: """
-            Works for tasks that the provider has accepted: only status queries are sent, so nothing is paid.
+            Works for tasks that the provider has accepted, lost ones whose record turned up later included: only status
+            queries are sent, so nothing is paid.
 
             Example:
               pollux reopen 019ab0c2

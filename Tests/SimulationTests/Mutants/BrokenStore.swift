@@ -83,6 +83,13 @@ struct BrokenStore: StoreWrapper {
         {
             return []
         }
+        // Where no token goes out: the one that the engine has drawn is not known here.
+        if case .skipsLastLook = fault, let planned = batch.first, case .lookupUndecided = planned.event,
+            let task = try await base.task(planned.task), task.state == .queued, task.attempt?.callback == nil
+        {
+            let start = PlannedEvent(.submissionStarted(), for: planned.task, nextDueAt: now + .seconds(60))
+            return try await base.apply([start], at: now, teaching: lessons)
+        }
         if case .dropsDeliveries = fault, batch.contains(where: { $0.event.kind == "called_back" }) { return [] }
         return try await base.apply(batch.flatMap { [broken($0)] + believed($0) }, at: now, teaching: lessons)
     }
@@ -126,15 +133,6 @@ struct BrokenStore: StoreWrapper {
             }
             return decide(view).compactMap { planned in
                 if case .ignoresLateRecords = fault, case .turnedUp = planned.event { return nil }
-                // Where no token goes out: the one that the engine has drawn is not known here.
-                if case .skipsLastLook = fault,
-                    view.givenUp.contains(where: {
-                        $0.stored.task.id == planned.task && $0.stored.task.state == .queued
-                            && $0.givenUp.attempt.callback == nil
-                    })
-                {
-                    return PlannedEvent(.submissionStarted(), for: planned.task, nextDueAt: now + .seconds(60))
-                }
                 if case .excludesPossible = fault, case .lookupUndecided(let possible) = planned.event,
                     !possible.isEmpty,
                     let task = view.uncertain.first(where: { $0.task.id == planned.task })?.task,
@@ -173,6 +171,11 @@ struct BrokenStore: StoreWrapper {
                 }
             }
         }
+    }
+
+    func givenUpAttempts(of task: TaskID) async throws(TaskStoreError) -> [GivenUpAttempt] {
+        if case .skipsLastLook = fault { return [] }
+        return try await base.givenUpAttempts(of: task)
     }
 
     func acceptedNeighbours(
