@@ -184,7 +184,8 @@ extension Mutant {
         breaking(.explainsEverything, "takes a stranger's larger request", caughtBy: [.outcomeIsTrue]),
         breaking(.skipsLastLook, "sends again without looking once more", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
-        breaking(.ignoresLateRecords, "says nothing of records that turn up", caughtBy: [.lateIsTold]),
+        breaking(
+            .ignoresLateRecords, "says nothing of records that turn up", caughtBy: [.lateIsTold, .everythingEnds]),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }
