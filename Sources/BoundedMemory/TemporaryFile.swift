@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// A file without a name, readable by nobody else, that ends with this object or the process.
+/// A file without a name. Only this process can read it, and it ends with this object or the process.
 final class TemporaryFile: Sendable {
     /// The system's error number.
     struct Failure: Error {

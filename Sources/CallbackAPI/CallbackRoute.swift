@@ -18,7 +18,7 @@ package struct CallbackContext: RequestContext {
 /// The one thing that strangers can do: deliver something to a token.
 ///
 /// Every answer is a bare status. It tells a stranger nothing, and a provider all that it needs: 200 once the delivery is
-/// on disk, 400, 429 and 5xx to come again, 404 for all that is nobody's.
+/// on disk, 400, 429 and 5xx to come again, 404 for an unknown token.
 struct CallbackRoute: RouterMiddleware {
     typealias Context = CallbackContext
 
@@ -33,7 +33,7 @@ struct CallbackRoute: RouterMiddleware {
         guard book.admit(context.channel.remoteAddress) else { return answer(.tooManyRequests, retryAfter: 5) }
         guard let token = token(in: request.uri.path) else { return answer(.notFound) }
         do throws(TaskServiceError) {
-            // Before a byte of the body is asked for: whoever knows no token takes no memory from those who do.
+            // Before the body is asked for, so that a request with an unknown token takes no memory.
             guard try await service.isKnown(callbackToken: token) else { return answer(.notFound) }
             switch request.method {
             case .post, .put: return try await take(request, over: context.channel, for: token)
@@ -93,7 +93,7 @@ struct CallbackRoute: RouterMiddleware {
     private func body(over channel: any Channel) async throws(DeliveryGate.BodyError) -> [UInt8] {
         let promise = channel.eventLoop.makePromise(of: ByteBuffer.self)
         let asked = channel.eventLoop.makePromise(of: Void.self)
-        // Where the connection has ended nobody hears the request.
+        // Where the connection has ended, the request has no effect.
         asked.futureResult.cascadeFailure(to: promise)
         channel.triggerUserOutboundEvent(
             DeliveryGate.BodyRequest(limit: limits.maxBodyBytes, promise: promise), promise: asked)

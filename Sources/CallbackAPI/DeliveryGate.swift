@@ -5,7 +5,7 @@ import NIOHTTPTypes
 /// Stands between the wire and the route: holds a body back until the route asks for it, and ends the connection with the
 /// answer.
 ///
-/// Whoever knows no token gets no more read than what came with the head of the request, at most ``mostUnasked`` bytes, and
+/// A request with an unknown token has no more read than what came with the head of the request, at most ``mostUnasked`` bytes, and
 /// nothing of that is kept. A client that waits for "100 Continue" (RFC 9110, section 10.1.1) is told to go on when the
 /// body is asked for.
 final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
@@ -16,7 +16,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Asks for the body, all of it, as a user event on its way out.
     ///
-    /// Its bytes are reserved in the ``AddressBook``; whoever gets the body releases them.
+    /// Its bytes are reserved in the ``AddressBook``; the receiver of the body releases them.
     struct BodyRequest: Sendable {
         /// The most bytes that it may have.
         let limit: Int

@@ -13,7 +13,7 @@ package struct ReplyMemory: Sendable {
     let budget: ByteBudget
     let directory: String
 
-    /// `directory` is on the file system that takes large replies; their files have no name and are readable by nobody else.
+    /// `directory` is on the file system that takes large replies; their files have no name, so only this process reads them.
     package init(budget: ByteBudget = ByteBudget(capacity: usualCapacity), directory: String = "/tmp") {
         self.budget = budget
         self.directory = directory
