@@ -44,11 +44,11 @@ extension SQLiteTaskStore {
         case .calledBack(let delivery):
             try count(delivery, of: row.key, in: db)
             let isOfAnother = change.transition == .noteLateRecord && !change.task.state.hasEnded
-            if !change.task.state.isOver, !isOfAnother { try keepBody(of: delivery, of: row.key, in: db) }
+            if !change.task.isOver, !isOfAnother { try keepBody(of: delivery, of: row.key, in: db) }
         default:
             break
         }
-        if change.task.state.isOver, row.task.callbacks.finalAt != nil {
+        if change.task.isOver, row.task.callbacks.finalAt != nil {
             try db.cachedStatement(sql: "DELETE FROM callback_body WHERE task_key = ?").execute(arguments: [row.key])
         }
     }
@@ -76,9 +76,9 @@ extension SQLiteTaskStore {
     }
 }
 
-extension TaskState {
-    /// Whether nothing that is delivered can matter any more; a task that was stopped may be reopened.
-    fileprivate var isOver: Bool { hasEnded && !isReopenable }
+extension TrackedTask {
+    /// Whether nothing that is delivered can matter any more.
+    fileprivate var isOver: Bool { state.hasEnded && !mayBeReopened }
 }
 
 /// A task, and what is known of one token of it.

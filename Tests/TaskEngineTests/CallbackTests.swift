@@ -519,6 +519,26 @@ import VerbatimJSON
         #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
     }
 
+    @Test func `what is delivered after a task was given up counts once it is reopened`() async throws {
+        let world = try await world()
+        let (id, token) = try await lost(world, onUncertain: .hold)
+        _ = try await world.service.resolve(id.text, .giveUp)
+        world.time.advance(by: .seconds(60))
+        #expect(try await deliver(Self.success(), token, to: world))
+        let failed = try await world.task(id)
+        #expect(failed.state == .failed && failed.remoteID != nil && failed.callbacks.count == 1)
+        #expect(try await world.kinds(of: id).last == "late_record")
+
+        _ = try await world.service.reopen(id.text)
+        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
+        for _ in 0..<3 {
+            _ = try await world.engine.scheduler.step()
+            world.time.advance(by: .seconds(61))
+        }
+        let task = try await world.task(id)
+        #expect(task.state == .succeeded && task.outcomeSource == .callback)
+    }
+
     @Test func `of a token that a record echoes only a mark is kept`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)

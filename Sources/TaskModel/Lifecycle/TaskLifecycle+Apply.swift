@@ -160,8 +160,9 @@ extension TaskLifecycle {
         let isSecond = task.remoteID != nil && (!event.isDelivery || delivery.attempt < task.attempts)
         let isFirst = task.remoteID == nil && task.state.hasEnded
         guard isSecond || isFirst else { return nil }
-        var changed = task.noting(event, at: now)
+        var changed = task
         if isFirst { changed.remoteID = id }
+        changed = changed.noting(event, at: now)
         // It is counted, and says nothing about the attempt that counts.
         if event.isDelivery, !task.state.hasEnded { changed.callbacks.count += 1 }
         let entry = TaskLogEntry.lateRecord(
@@ -320,10 +321,10 @@ extension TrackedTask {
         }
     }
 
-    /// The task with a delivery counted that came after a person or a deadline stopped it: it may be reopened, and if the
-    /// provider has forgotten it by then, what was delivered is all there is.
+    /// The task with a delivery counted that came after its end, where the task may be reopened: if the provider has
+    /// forgotten it by then, what was delivered is all there is.
     fileprivate func noting(_ event: TaskEvent, at now: Timestamp) -> TrackedTask {
-        guard case .calledBack(let delivery) = event, state.isReopenable else { return self }
+        guard case .calledBack(let delivery) = event, mayBeReopened else { return self }
         var changed = self
         changed.callbacks.count(delivery, at: now)
         return changed

@@ -105,6 +105,9 @@ extension TrackedTask {
 
     /// Whether it failed without an id, and a record that turned up later gave it one.
     package var wasLost: Bool { state == .failed && remoteID != nil && submittedAt == nil }
+
+    /// Whether a delivery still counts after the task has ended, because the task may be reopened.
+    package var mayBeReopened: Bool { state.isReopenable || wasLost }
 }
 
 /// What was asked for and what came back, both unchanged.

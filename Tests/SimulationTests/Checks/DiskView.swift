@@ -104,7 +104,7 @@ struct DiskView {
         SELECT task.id, endpoint, service, state, remote_id, attempts, on_uncertain, failure_code, resolution,
           next_due_at_ms, deadline_ms,
           (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'intent'),
-          json_array(state, is_partial, iif(state = 'failed' AND submitted_at_ms IS NULL, NULL, remote_id), ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
+          json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id), ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
             attempts, task_payload.response, outcome_source), callbacks
         FROM task JOIN task_payload USING (task_key) ORDER BY task_key
         """

@@ -1,4 +1,6 @@
 import ProviderCatalog
+import Synchronization
+import TaskTesting
 import VerbatimJSON
 
 /// The wire with one of its promises broken.
@@ -11,10 +13,18 @@ struct BrokenTransport: UpstreamTransport {
         case callsLostUnsent
         /// Confuses two records of one reply.
         case swapsRecords
+        /// Shows a reader nothing behind a page of fewer than twelve items, as if it were the last one.
+        case endsAtShortPage
     }
 
     let fault: Fault
     let base: any UpstreamTransport
+    private let shortPages = ShortPages()
+
+    init(fault: Fault, base: any UpstreamTransport) {
+        self.fault = fault
+        self.base = base
+    }
 
     func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
@@ -23,6 +33,7 @@ struct BrokenTransport: UpstreamTransport {
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(request, to: provider, isPaid: isPaid, timeout: timeout)
+            if case .endsAtShortPage = fault { return shortPages.cut(reply, to: request) }
             guard case .swapsRecords = fault, let ids = Self.ids(in: request), ids.count > 1 else { return reply }
             let text = String(decoding: reply.body, as: UTF8.self)
                 .replacing("\"\(ids[0])\"", with: "\"swapped\"").replacing("\"\(ids[1])\"", with: "\"\(ids[0])\"")
@@ -33,7 +44,7 @@ struct BrokenTransport: UpstreamTransport {
             switch fault {
             case .retries: return try await base.send(request, to: provider, isPaid: true, timeout: timeout)
             case .callsLostUnsent: throw .notSent(why)
-            case .swapsRecords: throw error
+            case .swapsRecords, .endsAtShortPage: throw error
             }
         }
     }
@@ -42,5 +53,32 @@ struct BrokenTransport: UpstreamTransport {
     private static func ids(in request: UpstreamRequest) -> [String]? {
         let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
         return body?["ids"]?.array?.compactMap(\.string)
+    }
+}
+
+/// Ends each reading of a list behind its first short page: the next page shows only the overlap, the one after it nothing.
+private final class ShortPages: Sendable {
+    /// How many more items each reading may see; none for a reading that has not met a short page.
+    private let left = Mutex<[String: Int]>([:])
+
+    func cut(_ reply: UpstreamReply, to request: UpstreamRequest) -> UpstreamReply {
+        let query = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
+        guard let from = query?["created_at_min"], let items = reply.items else { return reply }
+        let reading = "\(request.path) \(from.text)"
+        return left.withLock { left in
+            guard query?["offset"]?.number?.double ?? 0 > 0, let most = left[reading] else {
+                left[reading] = items.count < 12 ? 1 : nil
+                return reply
+            }
+            left[reading] = 0
+            return .items(Array(items.prefix(most)))
+        }
+    }
+}
+
+extension UpstreamReply {
+    /// The records of a page; nil for any other reply.
+    fileprivate var items: [JSONValue]? {
+        status == 200 ? (try? JSONValue(parsing: body, limits: .lenient))?["items"]?.array : nil
     }
 }

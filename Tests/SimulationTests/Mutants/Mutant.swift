@@ -89,6 +89,14 @@ extension Mutant {
         return mutant
     }
 
+    private static var endingAtShortPages: Mutant {
+        var mutant = breaking(
+            .endsAtShortPage, "takes a short page for the last one", caughtBy: [.absenceIsProven, .lostIsFound])
+        mutant.endpoint = "image/make"
+        mutant.habit = .pagesInTens
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -178,6 +186,7 @@ extension Mutant {
         breaking(
             .excludesPossible, "takes a rewritten echo for another program's", caughtBy: [.absenceIsProven]),
         trustingTracked,
+        endingAtShortPages,
         breaking(
             .mixesControls, "lets another endpoint's record vouch for a list", caughtBy: [.absenceIsProven],
             where: .hidesEdits),

@@ -237,10 +237,12 @@ extension Director {
         return !audit.hasControl(for: row)
     }
 
-    /// Whether a lost task of another endpoint could own the same record: then no list can tell whose it is.
+    /// Whether a lost or given-up attempt of another endpoint could own the same record: then no list can tell whose it is.
     private func hasRival(_ row: DiskView.TaskLine) -> Bool {
-        audit.tasks.contains {
-            $0.service == row.service && $0.state == "uncertain" && $0.endpoint != row.endpoint
+        let givenUp = Set(audit.givenUp.filter { $0.remoteID == nil }.map(\.task))
+        return audit.tasks.contains {
+            $0.service == row.service && $0.endpoint != row.endpoint
+                && ($0.state == "uncertain" || givenUp.contains($0.id))
         }
     }
 
