@@ -1,3 +1,4 @@
+import EmbeddedFiles
 import HTTPTypes
 import Hummingbird
 import LocalAPIContract
@@ -10,6 +11,11 @@ struct DaemonRoutes {
     let service: TaskService
     let facts: DaemonFacts
     let time: any TimeSource
+
+    private static let openAPI = {
+        let file = pollux_openapi_json()
+        return ByteBuffer(bytes: UnsafeBufferPointer(start: file.start, count: file.count))
+    }()
 
     func add(to router: Router<APIContext>) {
         router.get(LocalAPIRoute.status.routerPath) { request, _ in
@@ -28,7 +34,7 @@ struct DaemonRoutes {
         router.get(LocalAPIRoute.description.routerPath) { _, _ in
             Response(
                 status: .ok, headers: [.contentType: MediaType.json],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
+                body: ResponseBody(byteBuffer: Self.openAPI))
         }
     }
 

@@ -1,3 +1,4 @@
+import EmbeddedFiles
 package import TaskModel
 
 /// Everything that is known about providers and their endpoints.
@@ -17,10 +18,12 @@ package struct ProviderCatalog: Sendable {
     package static func builtIn(
         adding own: [(name: String, yaml: String)] = []
     ) throws(CatalogError) -> ProviderCatalog {
+        let xhuoapi = pollux_xhuoapi_yaml()
         let shipped: [(String, [UInt8])] = [
-            ("xhuoapi.yaml", PackageResources.xhuoapi_yaml), ("fal.yaml", PackageResources.fal_yaml),
-            ("replicate.yaml", PackageResources.replicate_yaml), ("openai.yaml", PackageResources.openai_yaml),
-            ("google.yaml", PackageResources.google_yaml), ("runway.yaml", PackageResources.runway_yaml),
+            ("xhuoapi.yaml", Array(UnsafeBufferPointer(start: xhuoapi.start, count: xhuoapi.count))),
+            ("fal.yaml", PackageResources.fal_yaml), ("replicate.yaml", PackageResources.replicate_yaml),
+            ("openai.yaml", PackageResources.openai_yaml), ("google.yaml", PackageResources.google_yaml),
+            ("runway.yaml", PackageResources.runway_yaml),
         ]
         return try ProviderCatalog(
             definitions: shipped.map { ($0.0, String(decoding: $0.1, as: UTF8.self)) } + own,
