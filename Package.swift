@@ -74,7 +74,8 @@ let package = Package(
         .target(name: "BoundedMemory"),
         // What the socket and the callback listener share of HTTP.
         .target(
-            name: "HTTPServing", dependencies: [hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging]),
+            name: "HTTPServing",
+            dependencies: [hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging, serviceLifecycle]),
         // A setting of SQLite that Swift cannot make.
         .target(name: "SQLiteMemory", linkerSettings: [.linkedLibrary("sqlite3")]),
         // How the C library keeps freed memory, which Swift cannot say either.
@@ -114,15 +115,15 @@ let package = Package(
             name: "LocalAPI",
             dependencies: [
                 "BoundedMemory", "EmbeddedFiles", "HTTPServing", "TaskEngine", "TaskModel", "LocalAPIContract",
-                "VerbatimJSON", hummingbird, hummingbirdCore, httpTypes, nioCore, logging,
+                "VerbatimJSON", hummingbird, hummingbirdCore, httpTypes, nioCore, logging, serviceLifecycle,
             ],
             exclude: ["openapi.json"]),
         .target(
             name: "CallbackAPI",
             dependencies: [
-                "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", "VerbatimJSON", hummingbird,
-                hummingbirdCore,
-                hummingbirdTLS, httpTypes, nioCore, nioHTTPTypes, nioSSL, logging,
+                "HTTPServing", "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", "VerbatimJSON",
+                hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTPTypes, nioSSL, logging,
+                serviceLifecycle,
             ]),
         .target(
             name: "LocalAPIClient",

@@ -1,9 +1,12 @@
-package import Hummingbird
+import HTTPServing
+import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 package import Logging
 package import NIOCore
+package import ServiceLifecycle
 package import TaskEngine
+import TaskModel
 
 /// Why the listener cannot be set up.
 package struct CallbackSetUpError: Error, Sendable {
@@ -31,20 +34,21 @@ package enum CallbackAPI {
         service: TaskService, host: String, port: Int, identity: Identity?, limits: CallbackLimits = CallbackLimits(),
         time: any TimeSource, eventLoopGroup: any EventLoopGroup, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void
-    ) throws(CallbackSetUpError) -> some ApplicationProtocol {
+    ) throws(CallbackSetUpError) -> some Service {
         var quiet = logger
         // Strangers must not be able to write into the log: a failed handshake is theirs to worry about.
         quiet.logLevel = max(logger.logLevel, .critical)
         let book = AddressBook(limits: limits, time: time)
         let router = Router(context: CallbackContext.self)
         router.add(middleware: CallbackRoute(service: service, book: book, limits: limits))
-        return Application(
+        let application = Application(
             router: router, server: try builder(identity, limits: limits, book: book),
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port), serverName: nil,
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
             onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
             eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
+        return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
     }
 
     private static func builder(

@@ -155,7 +155,7 @@ package enum Daemon {
             logger.warning(
                 "Only \(connections) programs can be connected at once: the limit of open files is low (ulimit -n).")
         }
-        let socket = SocketKeeper(path: settings.socketPath, logger: logger) { () throws(DaemonError) in
+        let socket = SocketKeeper(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(

@@ -5,6 +5,7 @@ package import Hummingbird
 import HummingbirdCore
 package import Logging
 package import NIOCore
+package import ServiceLifecycle
 package import TaskEngine
 package import TaskModel
 
@@ -50,17 +51,18 @@ package enum LocalAPI {
     package static func server(
         service: TaskService, facts: DaemonFacts, time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
-    ) -> some ApplicationProtocol {
+    ) -> some Service {
         var quiet = logger
         // Its own info lines tell of addresses and shutdown steps that mean nothing to a person.
         quiet.logLevel = max(logger.logLevel, .warning)
-        return Application(
+        let application = Application(
             router: router(service: service, facts: facts, time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
                 availableConnectionsDelegate: MaximumAvailableConnections(connections)),
             onServerRunning: { _ in await onRunning() }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
+        return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
     }
 
     /// How connections are served.

@@ -2,6 +2,7 @@ import FoundationEssentials
 import Logging
 import ServiceLifecycle
 import Synchronization
+import TaskEngine
 
 /// Keeps the socket where programs look for it.
 ///
@@ -10,6 +11,7 @@ import Synchronization
 /// the server ends and a new one opens the socket again. Tracking goes on meanwhile.
 struct SocketKeeper: Service {
     let path: String
+    let time: any TimeSource
     let logger: Logger
     /// Prepares the place, again if it must: its directory and the lock beside it.
     let prepare: @Sendable () throws(DaemonError) -> InstanceLock
@@ -38,7 +40,8 @@ struct SocketKeeper: Service {
             }
             group.addTask {
                 repeat {
-                    try await Task.sleep(for: .seconds(2))
+                    await time.sleepUntilNextCheck()
+                    try Task.checkCancellation()
                 } while file.isUnknown || file.isThere(Self.inode(of: path))
                 return .lost
             }

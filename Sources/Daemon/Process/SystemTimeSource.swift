@@ -18,7 +18,21 @@ package struct SystemTimeSource: TimeSource {
         while !Task.isCancelled {
             let left = min(point - now(), end - elapsed())
             guard left > .zero else { return }
-            do { try await Task.sleep(for: min(left, .seconds(5))) } catch { return }
+            do { try await sleep(to: min(elapsed() + left, next(of: 2 * Self.secondsBetweenChecks))) } catch { return }
         }
+    }
+
+    package func sleepUntilNextCheck() async { try? await sleep(to: next(of: Self.secondsBetweenChecks)) }
+
+    /// A wake-up of the process costs about five switches between its threads, so an idle one has few.
+    private static let secondsBetweenChecks: Int64 = 2
+
+    /// The next multiple of so many seconds since the start: the same moment for everyone who asks before it.
+    private func next(of seconds: Int64) -> Duration {
+        .seconds((elapsed().components.seconds / seconds + 1) * seconds)
+    }
+
+    private func sleep(to point: Duration) async throws {
+        try await Task.sleep(until: start.advanced(by: point), clock: .continuous)
     }
 }

@@ -20,7 +20,7 @@ package struct StorageKeeper: Service {
                 group.addTask {
                     while !Task.isCancelled {
                         _ = await context.checkStorage()
-                        await context.time.sleep(until: context.time.now() + .seconds(2))
+                        await context.time.sleepUntilNextCheck()
                     }
                 }
                 // Not `waitForAll()`, which would wait for the look that goes on.

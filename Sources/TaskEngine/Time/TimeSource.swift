@@ -11,4 +11,12 @@ package protocol TimeSource: Sendable {
     ///
     /// A clock that is set back does not make anybody sleep longer.
     func sleep(until point: Timestamp) async
+    /// Returns at the next of the moments that all periodic checks share, two seconds apart, or when the task is cancelled.
+    ///
+    /// Sharing them makes an idle process wake once for all of its checks.
+    func sleepUntilNextCheck() async
+}
+
+extension TimeSource {
+    package func sleepUntilNextCheck() async { await sleep(until: now() + .seconds(2)) }
 }

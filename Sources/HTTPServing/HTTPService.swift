@@ -1,0 +1,63 @@
+import HTTPTypes
+package import Hummingbird
+import HummingbirdCore
+import NIOCore
+import NIOHTTP1
+import ServiceLifecycle
+
+/// HTTPService runs a Hummingbird application that does nothing while no request comes.
+///
+/// `Application.run()` would renew the text of the `Date` header by a timer, which wakes an idle process every second.
+package struct HTTPService<Responder: HTTPResponder>: Service
+where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
+    private let application: Application<Responder>
+    private let date: DateHeader
+
+    /// `now` says how many seconds have passed since 1970 in UTC.
+    package init(_ application: Application<Responder>, now: @escaping @Sendable () -> Int) {
+        self.application = application
+        date = DateHeader(now: now)
+    }
+
+    /// Serves until shutdown begins, then until the requests under way are answered.
+    package func run() async throws {
+        let (application, date) = (application, date)
+        let configuration = application.configuration
+        let server = try application.server.buildServer(
+            configuration: ServerConfiguration(
+                address: configuration.address, serverName: configuration.serverName, backlog: configuration.backlog,
+                reuseAddress: configuration.reuseAddress,
+                availableConnectionsDelegate: configuration.availableConnectionsDelegate),
+            eventLoopGroup: application.eventLoopGroup, logger: application.logger
+        ) { (request, writer: consuming ResponseWriter, channel) in
+            var response = try await Self.response(to: request, on: channel, from: application)
+            response.headers[.date] = date.text
+            if let name = configuration.serverName { response.headers[.server] = name }
+            do {
+                try await writer.write(response: response.head, body: response.body)
+            } catch is HTTPParserError {
+                // As it is, the channel would write a second response.
+                throw UnreadableBody()
+            }
+        } onServerRunning: {
+            await application.onServerRunning($0)
+        }
+        try await server.run()
+    }
+
+    private static func response(
+        to request: Request, on channel: any Channel, from application: Application<Responder>
+    ) async throws -> Response {
+        let source = ApplicationRequestContextSource(channel: channel, logger: application.logger)
+        do {
+            return try await application.responder.respond(to: request, context: Responder.Context(source: source))
+        } catch let error as HTTPParserError {
+            throw error
+        } catch {
+            return Response(status: .internalServerError)
+        }
+    }
+}
+
+/// The body of a request broke off while its response was being written.
+private struct UnreadableBody: Error {}
