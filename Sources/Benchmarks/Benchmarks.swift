@@ -2,7 +2,8 @@ import Foundation
 
 /// Measures Pollux beside the bare limits of what it is made of, in one run.
 ///
-/// Run by scripts/run-benchmarks.sh: `benchmarks POLLUX OUTPUT [--quick] [socket|polls|scheduler|start|neighbours]…`
+/// Run by scripts/run-benchmarks.sh: `benchmarks POLLUX OUTPUT [--quick] [GROUP]…`, with the groups
+/// that `run()` names.
 @main
 enum Benchmarks {
     static func main() async {
@@ -36,6 +37,10 @@ enum Benchmarks {
         if isChosen("polls") { try await PollBenchmarks(place: place, report: report).run() }
         if isChosen("scheduler") { try await SchedulerBenchmarks(place: place, report: report).run() }
         if isChosen("start") { try StartBenchmarks(place: place, report: report).run() }
+        if isChosen("idle") { try IdleBenchmarks(place: place, report: report).run() }
+        if isChosen("ended") { try EndedBenchmarks(place: place, report: report).run() }
+        if isChosen("limit") { try LimitBenchmarks(place: place, report: report).run() }
+        if isChosen("instructions") { try InstructionBenchmarks(place: place, report: report).run() }
         if isChosen("neighbours") { try NeighbourBenchmarks(place: place, report: report).run() }
         try report.write(to: arguments[1])
     }

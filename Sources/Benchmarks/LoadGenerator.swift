@@ -117,7 +117,7 @@ struct LoadGenerator {
     }
 }
 
-/// Where HTTP messages end; no more of HTTP is needed here.
+/// HTTP/1.1 messages: how they are written, and where they end.
 enum HTTPText {
     static func endOfHead(_ bytes: [UInt8]) -> Int? {
         var index = 3
@@ -132,6 +132,11 @@ enum HTTPText {
         let text = String(decoding: head, as: UTF8.self).lowercased()
         guard let name = text.range(of: "content-length: ") else { return nil }
         return Int(text[name.upperBound...].prefix { $0.isNumber })
+    }
+
+    /// A good response with that JSON body.
+    static func response(_ body: [UInt8]) -> [UInt8] {
+        Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body
     }
 
     /// A request with a body, or without one.

@@ -152,18 +152,20 @@ final class InstantProvider: UpstreamTransport {
     func send(
         _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let asked = (try? JSONValue(parsing: String(decoding: request.body ?? [], as: UTF8.self), limits: .lenient))?
-            .object
-        let ids = asked?["ids"]?.array
+        let (body, asked) = Self.answer(to: request.body ?? [])
         counts.withLock { counts in
             counts.sent += 1
-            counts.asked += ids?.count ?? 1
+            counts.asked += asked
         }
-        if let ids {
-            let items = ids.compactMap(\.string).map(Self.record).joined(separator: ",")
-            return UpstreamReply(status: 200, body: Array("{\"items\":[\(items)],\"count\":\(ids.count)}".utf8))
-        }
-        return UpstreamReply(status: 200, body: Array(Self.record(asked?["id"]?.string ?? "").utf8))
+        return UpstreamReply(status: 200, body: body)
+    }
+
+    /// The answer to a status query, and how many tasks it asks about.
+    static func answer(to request: [UInt8]) -> (body: [UInt8], asked: Int) {
+        let query = (try? JSONValue(parsing: String(decoding: request, as: UTF8.self), limits: .lenient))?.object
+        guard let ids = query?["ids"]?.array else { return (Array(record(query?["id"]?.string ?? "").utf8), 1) }
+        let items = ids.compactMap(\.string).map(record).joined(separator: ",")
+        return (Array("{\"items\":[\(items)],\"count\":\(ids.count)}".utf8), ids.count)
     }
 
     static func record(_ id: String) -> String {

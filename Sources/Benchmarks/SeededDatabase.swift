@@ -4,7 +4,7 @@ import Glibc
 import SQLiteTaskStore
 import TaskModel
 
-/// A database of so many running tasks, as the store would have written it, made in SQL.
+/// A database of so many tasks, as the store would have written it, made in SQL.
 enum SeededDatabase {
     static let endpoints = [
         "kling/videos", "veo/videos", "flux/images", "midjourney/imagine", "producer/audios", "minimax/videos",
@@ -22,10 +22,25 @@ enum SeededDatabase {
         }
     }
 
-    /// Due one after another within the minute after `now`, on `kinds` endpoints in turn; neighbours in the file are due
+    /// The id of a task, by its number from 1 on.
+    static func id(_ number: Int) -> String {
+        String(format: "01a20915-%04x-7000-8000-%012x", number >> 16, number)
+    }
+
+    /// What the tasks are.
+    enum State: String {
+        case running, succeeded
+    }
+
+    /// Running ones are due one after another within the minute after `now`, on `kinds` endpoints in turn; neighbours in the file are due
     /// together only if they are not `scattered`.
-    static func make(_ path: String, tasks: Int, kinds: Int, now: Timestamp, scattered: Bool = true) throws {
-        let due = scattered ? "(i * 7919) % 60000" : "i * 60000 / :tasks"
+    static func make(
+        _ path: String, tasks: Int, kinds: Int, now: Timestamp, state: State = .running, scattered: Bool = true
+    ) throws {
+        let due =
+            state == .succeeded
+            ? "NULL" : ":now + " + (scattered ? "(i * 7919) % 60000" : "i * 60000 / \(tasks)")
+        let ended = state == .succeeded ? ":now - 1000" : "NULL"
         try SQLiteTaskStore.open(path: path).close()
         let queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { db in
@@ -44,10 +59,11 @@ enum SeededDatabase {
                         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :tasks)
                         INSERT INTO task (
                           id, endpoint, service, state, on_uncertain, remote_id, created_at_ms, submitted_at_ms,
-                          next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms, polls, response_digest)
-                        SELECT printf('01a20915-%04x-7000-8000-%012x', i >> 16, i), endpoint, service, 'running', 'hold',
+                          next_due_at_ms, ended_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms, polls,
+                          response_digest)
+                        SELECT printf('01a20915-%04x-7000-8000-%012x', i >> 16, i), endpoint, service, '\(state.rawValue)', 'hold',
                           printf('%08x-0000-4000-8000-%012x', i, i), :now - 60000, :now - 59000,
-                          :now + \(due), 1, :now - 59500, :now - 59000, 3,
+                          \(due), \(ended), 1, :now - 59500, :now - 59000, 3,
                           digest(printf('%08x-0000-4000-8000-%012x', i, i))
                         FROM n JOIN kind ON number = i % :kinds
                         """,

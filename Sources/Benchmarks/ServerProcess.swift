@@ -58,6 +58,32 @@ final class ServerProcess {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// How often its threads waited for something, a second, within that time; the kernel counts them.
+    ///
+    /// Read four times a second, since a thread that ends takes its count with it.
+    func voluntarySwitches(within seconds: Double) -> Double {
+        let began = Clock.nanoseconds
+        var (latest, sum, spent) = (switchesByThread, 0.0, 0.0)
+        while spent < seconds {
+            usleep(250_000)
+            let now = switchesByThread
+            for (thread, count) in now { sum += count - (latest[thread] ?? 0) }
+            latest = now
+            spent = Double(Clock.nanoseconds - began) / 1e9
+        }
+        return sum / spent
+    }
+
+    private var switchesByThread: [String: Double] {
+        let tasks = "/proc/\(process.processIdentifier)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
+        return threads.reduce(into: [:]) { counts, thread in
+            let text = (try? String(contentsOfFile: "\(tasks)/\(thread)/status", encoding: .utf8)) ?? ""
+            let found = text.firstMatch(of: /\nvoluntary_ctxt_switches:\s*(\d+)/)
+            counts[thread] = found.flatMap { Double($0.1) }
+        }
+    }
+
     func stop() {
         guard process.isRunning else { return }
         process.terminate()
@@ -74,7 +100,11 @@ struct DaemonProcess {
     /// Seconds until the first answer.
     let secondsToAnswer: Double
 
-    init(_ place: Place, state: String, baseURL: String, token: Bool = true) throws {
+    /// `settings` go before the usual ones; the daemon may run `under` a counter of its instructions.
+    init(
+        _ place: Place, state: String, baseURL: String, token: Bool = true, settings: [String: String] = [:],
+        under counter: Callgrind? = nil
+    ) throws {
         try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
         let socket = state + "/pollux.sock"
         var environment = [
@@ -82,9 +112,11 @@ struct DaemonProcess {
             "POLLUX_LOG_LEVEL": "warning", "POLLUX_POLLING_MAX_REQUESTS_PER_SECOND": "10000",
         ]
         if token { environment["XHUOAPI_TOKEN"] = "benchmark" }
-        server = try ServerProcess(place.pollux, ["serve"], environment: environment)
+        let command = (counter?.command ?? []) + [place.pollux, "serve"]
+        server = try ServerProcess(
+            command[0], Array(command.dropFirst()), environment: environment.merging(settings) { $1 })
         let client = LoadGenerator(target: .unix(socket), framing: .http, connections: 1, expecting: "HTTP/1.1 200")
-        secondsToAnswer = try server.ready {
+        secondsToAnswer = try server.ready(within: counter == nil ? 60 : 400) {
             guard let fd = try? client.connected() else { return false }
             close(fd)
             let answer = try? client.run(1) { _ in HTTPText.request("GET", "/v1/tasks?limit=1") }

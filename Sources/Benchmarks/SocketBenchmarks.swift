@@ -6,15 +6,16 @@ struct SocketBenchmarks {
     let place: Place
     let report: Report
 
-    private let body =
+    /// A submission.
+    static let body =
         #"{"endpoint":"kling/videos","request":{"action":"text2video","prompt":"A paper boat crosses a puddle, seen from above"}}"#
 
     func run() throws {
         let scale = place.isQuick ? 1 : 8
         let database = try BareDatabase(try place.directory("bare") + "/bare.sqlite")
-        let single = try database.singleRows(4_000 * scale, body: body)
-        let plain = try database.batchedRows(20_000 * scale, body: body)
-        let tasks = try database.batchedTasks(5_000 * scale, body: body)
+        let single = try database.singleRows(4_000 * scale, body: Self.body)
+        let plain = try database.batchedRows(20_000 * scale, body: Self.body)
+        let tasks = try database.batchedTasks(5_000 * scale, body: Self.body)
         report.add("bare: SQLite, one plain row per commit", single, "/s")
         report.add("bare: SQLite, 100 plain rows per commit", plain, "/s")
         report.add("bare: SQLite, 100 tasks per commit in our tables", tasks, "/s")
@@ -24,7 +25,7 @@ struct SocketBenchmarks {
         let daemon = try DaemonProcess(
             place, state: try place.directory("socket"), baseURL: "http://127.0.0.1:9/v1", token: false)
         defer { daemon.server.stop() }
-        let submit = HTTPText.request("POST", "/v1/tasks", body)
+        let submit = HTTPText.request("POST", "/v1/tasks", Self.body)
         for (clients, limit) in [(1, echoOne), (64, echoMany)] {
             let outcome = try daemon.client(clients, expecting: "HTTP/1.1 201").run(2_000 * scale) { _ in submit }
             report.add(
@@ -47,7 +48,7 @@ struct SocketBenchmarks {
             close(fd)
             return true
         }
-        let request = HTTPText.request("POST", "/echo", body)
+        let request = HTTPText.request("POST", "/echo", Self.body)
         let many = LoadGenerator(target: .unix(socket), framing: .http, connections: 64, expecting: "HTTP/1.1 200")
         _ = try many.run(2_000) { _ in request }
         let serial = try one.run(4_000 * scale) { _ in request }
@@ -58,7 +59,7 @@ struct SocketBenchmarks {
     }
 
     private func bulk(_ daemon: DaemonProcess, lines: Int, plain: Double, tasks: Double) throws {
-        let text = String(repeating: body + "\n", count: lines)
+        let text = String(repeating: Self.body + "\n", count: lines)
         let request = HTTPText.request("POST", "/v1/tasks", text, type: "application/x-ndjson")
         let fd = try RawSocket.unix(daemon.socket)
         defer { close(fd) }
