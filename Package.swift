@@ -58,6 +58,7 @@ let package = Package(
         .target(name: "VerbatimJSON"),
         .target(name: "TaskModel", dependencies: ["VerbatimJSON"]),
         .target(name: "PollingPolicy", dependencies: ["TaskModel"]),
+        .target(name: "RateLimiting", dependencies: ["TaskModel"]),
         .target(
             name: "ProviderCatalog", dependencies: ["EmbeddedFiles", "TaskModel", "VerbatimJSON", yams],
             exclude: ["Definitions/xhuoapi.yaml"],
@@ -108,8 +109,8 @@ let package = Package(
         .target(
             name: "TaskEngine",
             dependencies: [
-                "TaskModel", "PollingPolicy", "ProviderCatalog", "TaskStore", "VerbatimJSON", crypto, logging,
-                serviceLifecycle,
+                "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "VerbatimJSON", crypto,
+                logging, serviceLifecycle,
             ]),
         .target(
             name: "LocalAPI",
@@ -121,7 +122,7 @@ let package = Package(
         .target(
             name: "CallbackAPI",
             dependencies: [
-                "HTTPServing", "TaskEngine", "TaskModel", "PollingPolicy", "ContentCoding", "VerbatimJSON",
+                "HTTPServing", "TaskEngine", "TaskModel", "RateLimiting", "ContentCoding", "VerbatimJSON",
                 hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTPTypes, nioSSL, logging,
                 serviceLifecycle,
             ]),
@@ -182,6 +183,7 @@ let package = Package(
         .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "VerbatimJSON", "TaskTesting"]),
         .testTarget(
             name: "PollingPolicyTests", dependencies: ["PollingPolicy", "PollingSimulator", "TaskModel", "TaskTesting"]),
+        .testTarget(name: "RateLimitingTests", dependencies: ["RateLimiting", "TaskModel", "TaskTesting"]),
         .testTarget(
             name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "TaskModel", "VerbatimJSON"],
             resources: [.copy("Fixtures")]),
@@ -197,9 +199,7 @@ let package = Package(
             name: "TaskEngineTests",
             dependencies: [
                 "BoundedMemory", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
-                "TaskModel",
-                "VerbatimJSON",
-                "TaskTesting", crypto, logging,
+                "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
             ]),
         .testTarget(
             name: "SimulationTests",

@@ -1,6 +1,6 @@
 import Glibc
 import NIOCore
-import PollingPolicy
+import RateLimiting
 import Synchronization
 import TaskEngine
 import TaskModel

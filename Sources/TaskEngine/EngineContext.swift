@@ -1,6 +1,7 @@
 package import Logging
 package import PollingPolicy
 package import ProviderCatalog
+package import RateLimiting
 package import TaskModel
 package import TaskStore
 import VerbatimJSON

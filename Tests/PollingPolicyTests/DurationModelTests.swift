@@ -1,4 +1,4 @@
-import PollingPolicy
+@testable import PollingPolicy
 import TaskModel
 import TaskTesting
 import Testing
@@ -201,4 +201,9 @@ import Testing
         #expect(model.isSlow(at: model.quantile(0.992)))
         #expect(!model.isSlow(at: model.quantile(0.988)))
     }
+}
+
+extension DurationModel {
+    /// The share of tasks that last longer than that.
+    fileprivate func survival(at age: Duration) -> Double { exponential(-curve.cumulatedHazard(at: age.inSeconds)) }
 }

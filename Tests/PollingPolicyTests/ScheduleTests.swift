@@ -37,8 +37,6 @@ import Testing
                     percent: Double.random(in: -10...110, using: &random),
                     since: start - .milliseconds(Int.random(in: -9_999...9_999_999, using: &random)))
             }
-            history.startedAt = Bool.random(using: &random) ? start - .seconds(3) : nil
-            history.isWaiting = Bool.random(using: &random)
             let gap =
                 policy.nextPoll(
                     after: history, model: model, now: start,
@@ -94,12 +92,9 @@ import Testing
         #expect(gaps[4] == gaps[3] && gaps[4] <= .seconds(60))
     }
 
-    @Test func `a task that waits in the provider's queue is as young as one just submitted`() {
-        let model = DurationModelTests.steady(30)
-        let waiting = gap(at: .seconds(58), model: model) { $0.isWaiting = true }
-        #expect(waiting == gap(at: .zero, model: model))
-        let started = gap(at: .seconds(58), model: model) { $0.startedAt = start + .seconds(50) }
-        #expect(started == gap(at: .seconds(8), model: model))
+    @Test func `a largest gap below the smallest counts as the smallest`() {
+        let policy = PollingPolicy(minGap: .seconds(10), maxGap: .seconds(2))
+        #expect(gap(at: .seconds(62), model: DurationModelTests.steady(30), policy: policy) == .seconds(10))
     }
 
     @Test func `progress that is nearly done brings the next poll forward, little of it puts it off`() {

@@ -6,9 +6,10 @@ import Testing
     private func gap(inARow: Int, maxGap: Duration = .seconds(60), seed: UInt64 = 7) -> Duration {
         var random = Dice(state: seed)
         let now = Timestamp(milliseconds: 1_000_000_000)
-        let history = PollHistory(
-            submittedAt: now - .seconds(160), typical: .seconds(60), unrecognisedInARow: inARow)
-        return PollingPolicy(maxGap: maxGap).nextPoll(after: history, now: now, using: &random) - now
+        let history = PollHistory(submittedAt: now - .seconds(160), unrecognisedInARow: inARow)
+        let next = PollingPolicy(maxGap: maxGap).nextPoll(
+            after: history, model: DurationModelTests.steady(30), now: now, using: &random)
+        return next - now
     }
 
     @Test func `the first record that nobody understands changes nothing, each further one doubles the gap`() {

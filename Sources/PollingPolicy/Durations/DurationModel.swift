@@ -55,9 +55,6 @@ package struct DurationModel: Sendable, Hashable {
         draw()
     }
 
-    /// How many tasks its opinion rests on, the faded ones counted as what they still weigh.
-    package var effectiveSampleCount: Double { succeeded + failed }
-
     /// The share of tasks that are expected to fail.
     package var shareOfFailures: Double {
         (failed + Self.failuresAssumed) / (succeeded + failed + Self.failuresAssumed + Self.endingsAssumed)
@@ -67,9 +64,6 @@ package struct DurationModel: Sendable, Hashable {
 
     /// The chance per second to end now, for a task of that age that has not ended.
     package func hazard(at age: Duration) -> Double { curve.hazard(at: age.inSeconds) }
-
-    /// The share of tasks that last longer than that.
-    package func survival(at age: Duration) -> Double { exponential(-curve.cumulatedHazard(at: age.inSeconds)) }
 
     /// The age by which that share of tasks has ended; `share` is taken to lie within 0 and 0.999999.
     package func quantile(_ share: Double) -> Duration { quantile(share, beyond: .zero) }

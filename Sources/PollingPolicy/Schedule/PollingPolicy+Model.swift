@@ -22,7 +22,7 @@ extension PollingPolicy {
     /// The gap in seconds that costs least, before jitter.
     private func bestGap(after history: PollHistory, model: DurationModel, now: Timestamp, price: Double) -> Double {
         let age = history.age(at: now).inSeconds
-        guard let progress = history.progress, !history.isWaiting,
+        guard let progress = history.progress,
             let outlook = ProgressOutlook(progress, history: history, now: now)
         else { return bestGap(on: model.curve, at: age, price: price) }
         let mixed = outlook.curve(beside: model.curve, at: age, upTo: maxGap.inSeconds)

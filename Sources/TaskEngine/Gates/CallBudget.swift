@@ -1,4 +1,4 @@
-import PollingPolicy
+import RateLimiting
 import Synchronization
 import TaskModel
 

@@ -1,5 +1,5 @@
 import Logging
-import PollingPolicy
+import RateLimiting
 import Synchronization
 package import TaskModel
 package import TaskStore

@@ -1,18 +1,18 @@
 package import TaskModel
 
-/// How many requests may go out: a bucket that fills at a steady rate and holds a few.
+/// Limits a rate: tokens arrive at a steady rate, and a full bucket allows a short burst.
 ///
 /// J. S. Turner, "New directions in communications (or which way to the information age?)", IEEE Communications Magazine
-/// 24 (1986). A clock that is set back costs at most one token's time, one that jumps ahead fills the bucket and no more.
+/// 24 (1986). A clock that is set back delays one token at most; a clock that jumps ahead fills the bucket, no more.
 package struct TokenBucket: Sendable, Hashable {
     /// Tokens per second.
     package private(set) var rate: Double
-    /// How many it holds: what may go out at once.
+    /// The largest burst.
     package let capacity: Double
     private var tokens: Double
     private var filledAt: Timestamp
 
-    /// A full bucket; a rate of nothing is taken as one in about a quarter of an hour.
+    /// A full bucket. Rates below one token in about a quarter of an hour are raised to that.
     package init(rate: Double, capacity: Double, at now: Timestamp) {
         self.rate = max(rate, 0.001)
         self.capacity = max(capacity, 1)
@@ -20,7 +20,7 @@ package struct TokenBucket: Sendable, Hashable {
         filledAt = now
     }
 
-    /// Takes a token if there is one, and says whether there was.
+    /// Takes a token; false if there is none.
     package mutating func take(at now: Timestamp) -> Bool {
         fill(at: now)
         guard tokens >= 1 else { return false }
@@ -34,14 +34,14 @@ package struct TokenBucket: Sendable, Hashable {
         return Int(tokens)
     }
 
-    /// When the next token is there; `now` if one is.
+    /// When the next token arrives; `now` if there is one.
     package mutating func nextToken(at now: Timestamp) -> Timestamp {
         fill(at: now)
         guard tokens < 1 else { return now }
         return now + max(.seconds(rounding: (1 - tokens) / rate), .milliseconds(1))
     }
 
-    /// Changes the rate from now on; what is in the bucket stays.
+    /// Changes the rate from now on. The tokens in the bucket stay.
     package mutating func setRate(_ rate: Double, at now: Timestamp) {
         fill(at: now)
         self.rate = max(rate, 0.001)
