@@ -199,7 +199,7 @@ let package = Package(
             name: "TaskEngineTests",
             dependencies: [
                 "BoundedMemory", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
-                "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
+                "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
             ]),
         .testTarget(
             name: "SimulationTests",

@@ -51,18 +51,6 @@ extension EngineContext {
         return isUsable
     }
 
-    /// What keeps every paid request back; nil where the storage is sound.
-    var storageHold: TaskFailure? {
-        switch storage.condition {
-        case .sound: nil
-        case .failed(let error): TaskFailure(code: error.code, message: error.message)
-        case .beingChecked:
-            TaskFailure(
-                code: "storage_check",
-                message: "The database is being checked, which takes some minutes at most. Then the task is sent.")
-        }
-    }
-
     /// Drops all cached views after a commit whose outcome is unknown, and wakes every loop and waiter.
     func doubtWhatIsKnown() {
         plans.forgetAll()
@@ -76,26 +64,15 @@ extension EngineContext {
     ) async throws(TaskStoreError) -> TaskChange? {
         do throws(TaskStoreError) {
             return try await store.apply(
-                .submissionStarted(callback: callback), to: task.id, at: now, nextDueAt: now + timeout(of: profile))
+                .submissionStarted(callback: callback), to: task.id, at: now,
+                nextDueAt: now + limits.timeout(of: profile))
         } catch {
             if case .unknown = error {
                 storage.noteUnknownClaim(of: task.id, attempt: task.attempts + 1)
-                pace(profile)
+                admission.pace(profile)
             }
             throw error
         }
-    }
-
-    /// Takes the distance if it may be taken now; else says when to ask again.
-    func takePace(_ profile: EndpointProfile) -> Timestamp? {
-        submissionPacer.reserve(
-            profile.name.service, perSecond: limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
-    }
-
-    /// Takes the distance to the next attempt of the service.
-    func pace(_ profile: EndpointProfile) {
-        submissionPacer.take(
-            profile.name.service, perSecond: limits.submissionsPerSecond ?? profile.limits.submitsPerSecond)
     }
 
     /// Returns claims with an unknown outcome to the queue: nothing was sent for them.

@@ -1,7 +1,7 @@
 package import Logging
 package import PollingPolicy
 package import ProviderCatalog
-package import RateLimiting
+import RateLimiting
 package import TaskModel
 package import TaskStore
 import VerbatimJSON
@@ -14,10 +14,7 @@ package struct EngineContext: Sendable {
     package let limits: EngineLimits
     package let polling: PollingPolicy
     package let lookups: LookupPolicy
-    package let backoff: Backoff
     package let defaultOnUncertain: UncertainPolicy
-    /// Whether there are credentials for a provider; without them its tasks wait.
-    package let hasToken: @Sendable (_ provider: String) -> Bool
     package let time: any TimeSource
     package let random: EngineRandom
     package let logger: Logger
@@ -27,16 +24,12 @@ package struct EngineContext: Sendable {
     let callbackSecrets: [String: String]
     /// Takes secrets out of callbacks; replies come without them.
     let redactor: SecretRedactor
-    /// What a task of a provider without credentials waits for, by the provider's name.
-    let missingTokens: [String: TaskFailure]
     /// Told when a point is passed at which tests kill the daemon; nothing in a release build.
     package let passed: @Sendable (CrashPoint) -> Void
 
-    let gates: Gates
+    /// Whether a request may go now.
+    let admission: AdmissionControl
     let clock: ClockWatch
-    let budget: CallBudget
-    let submissionPacer: SubmissionPacer
-    let resubmissions = ResubmissionsUnderWay()
     let experiences: ExperienceBook
     let plans = PollPlans()
     let pollsUnderWay = PollsUnderWay()
@@ -62,24 +55,21 @@ package struct EngineContext: Sendable {
         self.limits = limits
         self.polling = polling
         self.lookups = LookupPolicy(maxGap: polling.maxGap)
-        self.backoff = Backoff(base: polling.minGap * 2, cap: polling.maxGap)
         self.defaultOnUncertain = defaultOnUncertain
-        self.hasToken = hasToken
         self.time = time
         self.random = random
         self.logger = logger
         self.passed = passed
         self.callbackSecrets = callbackSecrets
         self.redactor = redactor
-        missingTokens = Dictionary(
-            catalog.providers.map { ($0.name, .missingToken(of: $0.name, variable: $0.tokenVariable)) }
-        ) { first, _ in first }
         callbacks = publicURL.map { CallbackWatch(publicURL: $0) }
-        gates = Gates(
-            try await store.gates(), at: time.now(), store: store, backoff: backoff, random: random, logger: logger)
+        admission = AdmissionControl(
+            breakers: CircuitBreakers(
+                try await store.gates(), at: time.now(), store: store,
+                backoff: Backoff(base: polling.minGap * 2, cap: polling.maxGap), random: random, logger: logger),
+            hasToken: hasToken, storage: storage, store: store, transport: transport, catalog: catalog, limits: limits,
+            time: time)
         clock = ClockWatch(time)
-        budget = CallBudget(time)
-        submissionPacer = SubmissionPacer(time)
         meter = PollMeter(time)
         experiences = ExperienceBook(store: store) { endpoint in
             let profile = catalog.endpoint(endpoint)

@@ -1,3 +1,4 @@
+import ProviderCatalog
 import TaskModel
 
 /// What bounds the engine: everything it does in parallel, how long it waits, and what it takes as proof.
@@ -58,4 +59,7 @@ package struct EngineLimits: Sendable {
     package var waitWithoutPlace: Duration = .seconds(5)
 
     package init() {}
+
+    /// How long a paid request of the endpoint may take.
+    func timeout(of profile: EndpointProfile) -> Duration { profile.submissionTimeout ?? submissionTimeout }
 }

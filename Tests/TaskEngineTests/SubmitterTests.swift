@@ -138,7 +138,7 @@ import VerbatimJSON
         #expect(try await world.kinds(of: id) == ["created"])
         #expect(world.provider.sent.isEmpty)
         let reports = try await world.service.endpoints()
-        #expect(reports.first { $0.name.text == "image/make" }?.status == .open)
+        #expect(try #require(reports.first { $0.name.text == "image/make" }).block == nil)
         world.provider.giveRoom { ReplyRoom() }
         world.provider.enqueue(.accepted("r-1"))
         _ = try await world.engine.submitter.step()

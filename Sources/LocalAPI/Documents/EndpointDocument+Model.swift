@@ -7,10 +7,14 @@ extension EndpointDocument {
     /// The endpoint as the socket shows it.
     init(_ report: EndpointReport) {
         let (state, until, reason): (String, String?, String?) =
-            switch report.status {
-            case .open: ("open", nil, nil)
-            case .backingOff(let until, let reason): ("backing_off", until.rfc3339, reason)
-            case .paused(let reason): ("paused", nil, reason)
+            switch report.block {
+            case .paused(_, let code, let message): ("paused", nil, "\(code): \(message)")
+            case .backingOff(_, let until, let failure):
+                (
+                    "backing_off", until.rfc3339,
+                    failure.map { "\($0.code): \($0.message)" } ?? "after an error"
+                )
+            default: ("open", nil, nil)
             }
         self.init(
             name: report.name.text, provider: report.provider, kind: report.kind,

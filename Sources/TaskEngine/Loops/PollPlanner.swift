@@ -35,8 +35,8 @@ struct PollPlanner {
             let free = try await context.store.due(
                 in: .running, of: service, by: now + .seconds(86_400 * 365), excluding: underWay.tasks(of: service),
                 limit: context.limits.batchSize)
-            let stuck = free.filter { !context.canAsk(about: $0) && $0.nextDueAt.map { $0 <= horizon } ?? true }
-            guard let one = stuck.first else { return free.filter { context.canAsk(about: $0) } }
+            let stuck = free.filter { !canAsk(about: $0) && $0.nextDueAt.map { $0 <= horizon } ?? true }
+            guard let one = stuck.first else { return free.filter { canAsk(about: $0) } }
             // Past the horizon, so that the others of the service come up next.
             let until = max(now + context.polling.maxGap, horizon + .milliseconds(1))
             context.logger.warning(
@@ -46,6 +46,11 @@ struct PollPlanner {
                 """)
             try await context.store.postpone(stuck.map(\.id), until: until)
         }
+    }
+
+    /// Whether the provider can be asked about a task: its endpoint is known, and there are credentials.
+    private func canAsk(about task: TrackedTask) -> Bool {
+        context.catalog.endpoint(task.endpoint).map { context.admission.hasToken($0.provider) } ?? false
     }
 
     private struct Group {

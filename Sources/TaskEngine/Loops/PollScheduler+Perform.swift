@@ -41,7 +41,9 @@ extension PollScheduler {
             guard case .success(.observed(let done)) = verdict, case .succeeded = done.verdict,
                 let request = try profile.resultRequest(of: id, record: done.record)
             else { return verdict }
-            guard await context.turn(for: .queries(work.service), of: profile) else { return .failure(.cancelled) }
+            guard await context.admission.waitForSlot(for: .queries(work.service), of: profile) else {
+                return .failure(.cancelled)
+            }
             return await send(request, of: work, counting: &lessons).map { profile.readResult($0, after: done) }
         } catch {
             let failure = TaskFailure(code: Self.cannotAsk, message: "\(error.field): \(error.problem)")
@@ -85,7 +87,7 @@ extension PollScheduler {
             lessons.countThrottled(about: work.tasks)
             await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
         case .success(.failed(let failure, let stopsProvider)):
-            if stopsProvider { await context.stopProvider(work.profile.provider, because: failure) }
+            if stopsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
             await failed(task, of: work, because: failure, isAboutAll: stopsProvider, teaching: lessons)
         case .failure(let error):
             if case .tooLarge = error {
@@ -99,7 +101,7 @@ extension PollScheduler {
     private func answered(_ work: PollRound) async {
         underWay.noteAnswer(
             of: work.service, about: work.tasks.map(\.id), upTo: work.profile.batchSize ?? context.limits.batchSize)
-        await context.queriesSucceeded(of: work.service)
+        await context.admission.queriesSucceeded(of: work.service)
     }
 
     /// The record has more bytes than are read: told once, and asked for seldom. The service itself has answered.
@@ -116,7 +118,7 @@ extension PollScheduler {
             _ = await context.record([PlannedEvent(.replyTooLarge(failure), for: task.id, nextDueAt: nil)])
         }
         await postpone([task.id], until: context.time.now() + context.limits.tooLargeGap)
-        await context.queriesSucceeded(of: work.service)
+        await context.admission.queriesSucceeded(of: work.service)
         await context.teach(lessons)
     }
 
@@ -171,7 +173,7 @@ extension PollScheduler {
             lessons.countThrottled(about: work.tasks)
             await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
         case .success(.failed(let failure, let stopsProvider)):
-            if stopsProvider { await context.stopProvider(work.profile.provider, because: failure) }
+            if stopsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
             if !stopsProvider { underWay.halveBatch(of: work.service, naming: work.tasks.count) }
             await slow(work, because: failure, teaching: lessons)
         case .failure(let error):
@@ -237,7 +239,7 @@ extension PollScheduler {
         _ work: PollRound, because failure: TaskFailure, isThrottled: Bool = false, retryAfter: Duration? = nil,
         teaching lessons: LessonPlan
     ) async {
-        await context.queriesFailed(
+        await context.admission.queriesFailed(
             of: work.profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
         context.logger.warning(
             "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is made again later: \(failure.code): \(failure.message)"
@@ -245,9 +247,9 @@ extension PollScheduler {
         // Where only one query shows whether the service is well again, the next one is somebody else's: this one may be
         // what it cannot answer.
         var until = context.time.now() + context.polling.minGap
-        if context.gates.isHalfOpen(.polls, work.service) {
+        if context.admission.breakers.isHalfOpen(.polls(work.service)) {
             until =
-                max(until, context.gates.gate(.polls, work.service).closedUntil ?? until)
+                max(until, context.admission.breakers.state(of: .polls(work.service)).closedUntil ?? until)
                 + context.polling.minGap * 5
         }
         await postpone(work.tasks.map(\.id), until: until)

@@ -7,7 +7,7 @@ package import TaskStore
 /// Asks the provider about running tasks when they are due; many of one service in one query.
 ///
 /// Three things decide, and none of them knows the others: the schedule (``PollPlanner``), the provider's budget
-/// (``CallBudget``), and the gate of a service that failed. A query that fails says nothing about its tasks: it slows
+/// (``ProviderRateLimiter``), and the circuit breaker of a service that failed. A query that fails says nothing about its tasks: it slows
 /// the whole service and is made again later.
 package struct PollScheduler: WorkLoop {
     package let context: EngineContext
@@ -60,7 +60,7 @@ package struct PollScheduler: WorkLoop {
         let inOrder = ready.indices.sorted { (ready[$0].priority, $1) > (ready[$1].priority, $0) }
         for round in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(round.service) {
             guard underWay.rounds(of: round.service) < roundsAllowed(of: round.service) else { continue }
-            if let slot = context.slot(for: .queries(round.service), of: round.profile) {
+            if let slot = context.admission.slot(for: .queries(round.service), of: round.profile) {
                 comeBack = min(comeBack, slot)
                 blocked.insert(round.service)
                 continue
@@ -75,8 +75,8 @@ package struct PollScheduler: WorkLoop {
 
     /// What could be asked of a service now, and when to look again.
     private func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlans.Plan {
-        if case .closed(let until, _) = context.gates.passage(.polls, service, at: now) {
-            return PollPlans.Plan(next: until)
+        if let block = context.admission.breakers.block(.polls(service), at: now) {
+            return PollPlans.Plan(next: block.until)
         }
         // The end of one under way tells when there is room again.
         guard underWay.rounds(of: service) < roundsAllowed(of: service) else { return PollPlans.Plan() }
@@ -89,6 +89,6 @@ package struct PollScheduler: WorkLoop {
 
     /// One alone where a service has failed so often that it has to show first that it is well again.
     private func roundsAllowed(of service: String) -> Int {
-        context.gates.isHalfOpen(.polls, service) ? 1 : context.limits.pollsInParallel
+        context.admission.breakers.isHalfOpen(.polls(service)) ? 1 : context.limits.pollsInParallel
     }
 }

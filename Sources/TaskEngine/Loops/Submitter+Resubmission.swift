@@ -1,6 +1,5 @@
 import Logging
 import ProviderCatalog
-import Synchronization
 import TaskModel
 import TaskStore
 
@@ -17,8 +16,8 @@ extension Submitter {
             let attempts = try await context.store.givenUpAttempts(of: task.id)
             // What takes time comes before the reading, which would age meanwhile.
             guard let replyRoom = context.transport.roomForPaidReply() else { return await later() }
-            guard await context.turn(for: .submissions(profile.name.text), of: profile),
-                await context.turn(for: .queries(profile.name.service), of: profile)
+            guard await admission.waitForSlot(for: .submissions(profile.name), of: profile),
+                await admission.waitForSlot(for: .queries(profile.name.service), of: profile)
             else { return nil }
             let search = LostAttemptSearch(
                 context: context, service: profile.name.service, profile: profile,
@@ -30,7 +29,8 @@ extension Submitter {
             let now = context.time.now()
             let token = context.callbackToken(for: task, of: profile)
             let start = PlannedEvent(
-                .submissionStarted(callback: token?.digest), for: task.id, nextDueAt: now + context.timeout(of: profile)
+                .submissionStarted(callback: token?.digest), for: task.id,
+                nextDueAt: now + context.limits.timeout(of: profile)
             )
             let changes: [TaskChange]
             if let answer {
@@ -103,35 +103,10 @@ extension Submitter {
     /// Takes the distance to the service's other submissions, once it may; false where the daemon stops or the endpoint is
     /// held back first.
     private func takeSlot(of profile: EndpointProfile) async -> Bool {
-        while let slot = context.takePace(profile) {
+        while let slot = admission.takePace(of: profile) {
             guard !Task.isCancelled else { return false }
             await context.time.sleep(until: slot)
         }
-        return !context.feed.isClosing && context.hold(on: profile, at: context.time.now()) == nil
+        return !context.feed.isClosing && admission.block(on: profile, at: context.time.now()) == nil
     }
-}
-
-extension TrackedTask {
-    /// Whether an earlier attempt of a queued task may have been accepted: somebody, or the policy, had it sent again.
-    var mayHaveBeenAccepted: Bool {
-        attempts > 0 && (resolution == .resubmitted || resolution == .resubmittedByPolicy)
-    }
-}
-
-/// The queued tasks that are looked for once more before they are sent again: one of each service.
-final class ResubmissionsUnderWay: Sendable {
-    private let tasks = Mutex<[String: TaskID]>([:])
-
-    /// False where one of the service is looked for already.
-    func begin(_ task: TaskID, of service: String) -> Bool {
-        tasks.withLock { tasks in
-            guard tasks[service] == nil else { return false }
-            tasks[service] = task
-            return true
-        }
-    }
-
-    func end(of service: String) { tasks.withLock { _ = $0.removeValue(forKey: service) } }
-
-    func tasks(of service: String) -> Set<TaskID> { tasks.withLock { Set([$0[service]].compactMap(\.self)) } }
 }

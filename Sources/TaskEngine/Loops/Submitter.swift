@@ -23,6 +23,7 @@ package struct Submitter: WorkLoop {
 
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.submitter }
+    var admission: AdmissionControl { context.admission }
 
     /// The loop over the queue.
     package init(_ context: EngineContext) {
@@ -33,108 +34,90 @@ package struct Submitter: WorkLoop {
         // While the daemon stops nothing more is paid for.
         guard !context.feed.isClosing else { return now + .seconds(60) }
         try await context.settleUnknownClaims(at: now)
+        var load = try await admission.load()
         var comeBack = now + .seconds(60)
         var open: [String: [EndpointProfile]] = [:]
-        for endpoint in try await context.store.endpointsWithQueue() {
+        for endpoint in load.queued {
             guard let profile = context.catalog.endpoint(endpoint) else { continue }
-            switch context.hold(on: profile, at: now) {
-            case .some(.until(let point, _)): comeBack = min(comeBack, point)
-            case .some(.untilChanged): break
-            case nil: open[endpoint.service, default: []].append(profile)
+            if let block = admission.block(on: profile, at: now) {
+                comeBack = min(comeBack, block.until ?? comeBack)
+            } else {
+                open[endpoint.service, default: []].append(profile)
             }
         }
-        var room = context.limits.submissionsInParallel
-        for service in try await context.store.services(in: .submitting) {
-            room -= try await context.store.inFlight(in: [.submitting], of: service, upTo: room)
-        }
-        // Services in any order, so that none is always served last; by the dice alone, not by the order of a dictionary.
+        // In random order, so that no service is always served last. Sorted first, since the order of a dictionary differs
+        // from run to run.
         let services = open.keys.sorted()
-        for service in context.random.draw({ services.shuffled(using: &$0) }) where room > 0 {
+        for service in context.random.draw({ services.shuffled(using: &$0) }) where admission.room(under: load) > 0 {
             guard let profiles = open[service] else { continue }
-            let next = try await claim(of: profiles, room: &room, into: &work, at: now)
+            let next = try await claim(of: profiles, under: &load, into: &work, at: now)
             comeBack = min(comeBack, next ?? comeBack)
         }
         return comeBack
     }
 
-    /// Claims what may go on the endpoints of one service, which share its limits; returns when more may.
+    /// Claims what may go on the endpoints of one service, which share its limits. Returns when more may.
     private func claim(
-        of profiles: [EndpointProfile], room: inout Int, into work: inout [Work], at now: Timestamp
+        of profiles: [EndpointProfile], under load: inout TaskLoad, into work: inout [Work], at now: Timestamp
     ) async throws(TaskStoreError) -> Timestamp? {
-        guard let any = profiles.first else { return nil }
-        let service = any.name.service
-        var free = room
-        if let limit = context.maxInFlight(of: any) {
-            free = min(
-                room, limit - (try await context.store.inFlight(in: [.submitting, .running], of: service, upTo: limit)))
-        }
-        let resubmissions = context.resubmissions.tasks(of: service)
-        free -= resubmissions.count
-        var waiting: [(task: TrackedTask, profile: EndpointProfile)] = []
+        guard let first = profiles.first else { return nil }
+        let room = admission.room(for: first, under: load)
+        let resubmission = load.resubmission(of: first.name.service)
+        var candidates: [(task: TrackedTask, profile: EndpointProfile)] = []
         var comeBack: Timestamp?
-        // No more than can go, and one that shows that somebody waits.
-        let tokens = context.budget.available(of: any.provider, perSecond: context.callsPerSecond(of: any.provider))
-        let most = min(free, tokens.map { $0 + 1 } ?? free)
+        // As many as can go, and one more to find the time when the rate allows it.
+        let most = min(room, admission.tokens(for: first).map { $0 + 1 } ?? room)
         for profile in profiles {
             if most > 0 {
                 let ready = try await context.store.queued(
-                    on: profile.name, at: now, limit: most + resubmissions.count)
-                waiting += ready.filter { !resubmissions.contains($0.id) }.map { ($0, profile) }
+                    on: profile.name, at: now, limit: resubmission == nil ? most : most + 1)
+                candidates += ready.filter { $0.id != resubmission }.map { ($0, profile) }
             }
             if let next = try await context.store.nextQueued(on: profile.name, after: now) {
                 comeBack = min(comeBack ?? next, next)
             }
         }
-        // By priority, then age, over all endpoints of the service; of one endpoint's they come in this order already.
-        let inOrder = waiting.enumerated().sorted { left, right in
+        // By priority, then age, over all endpoints of the service. Those of one endpoint come in this order already.
+        let inOrder = candidates.enumerated().sorted { left, right in
             let (one, other) = (left.element.task, right.element.task)
             return (other.priority, one.createdAt, left.offset) < (one.priority, other.createdAt, right.offset)
         }
-        for (candidate, profile) in inOrder.prefix(max(free, 0)).map(\.element) {
-            // One alone where an endpoint has failed so often that it has to show first that it is well again.
-            if context.gates.isHalfOpen(.submissions, profile.name.text) {
-                guard resubmissions.isEmpty, try await !isSending(service) else { continue }
+        for (task, profile) in inOrder.prefix(max(room, 0)).map(\.element) {
+            switch admission.admit(task, of: profile, under: load, at: now) {
+            case .granted(let replyRoom):
+                guard let started = try await start(task, of: profile, holding: replyRoom, at: now) else { continue }
+                work.append(started)
+                load.noteSubmission(of: task.endpoint.service)
+            case .afterLookup:
+                work.append(Work(task: task, profile: profile, isResubmission: true))
+                load.noteResubmission(of: task.id, service: task.endpoint.service)
+            case .blocked(let block):
+                guard let until = block.until else { continue }
+                return min(comeBack ?? until, until)
             }
-            // Whether it is being sent is not known before its claim is settled.
-            guard context.storage.unknownClaims[candidate.id] == nil else { continue }
-            if candidate.mayHaveBeenAccepted, !profile.needsPersonWhenUncertain {
-                // One at a time, so that no reading ages while others take their turns.
-                guard context.resubmissions.begin(candidate.id, of: service) else { continue }
-                work.append(Work(task: candidate, profile: profile, isResubmission: true))
-                room -= 1
-                continue
-            }
-            // A lack of memory of ours says nothing about the endpoint: the task stays as it is.
-            guard let replyRoom = context.transport.roomForPaidReply() else {
-                return min(comeBack ?? now + .seconds(1), now + .seconds(1))
-            }
-            let lane = CallBudget.Lane.submissions(profile.name.text)
-            if let slot = context.submissionPacer.nextSlot(of: service) ?? context.slot(for: lane, of: profile) {
-                return min(comeBack ?? slot, slot)
-            }
-            let token = context.callbackToken(for: candidate, of: profile)
-            let change = try await context.start(candidate, of: profile, callback: token?.digest, at: now)
-            // A person may have cancelled it since it was read.
-            guard let change, change.transition == .advance(to: .submitting) else { continue }
-            // What is claimed together goes out together: the distance counts from here, however long the disk took.
-            context.pace(profile)
-            let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
-            work.append(
-                Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom))
-            context.announce([change])
-            room -= 1
         }
         return comeBack
     }
 
-    private func isSending(_ service: String) async throws(TaskStoreError) -> Bool {
-        try await context.store.inFlight(in: [.submitting], of: service, upTo: 1) > 0
+    /// Writes the intent of an attempt down; nil if the task does not wait in the queue any more.
+    private func start(
+        _ task: TrackedTask, of profile: EndpointProfile, holding replyRoom: ReplyRoom, at now: Timestamp
+    ) async throws(TaskStoreError) -> Work? {
+        let token = context.callbackToken(for: task, of: profile)
+        let change = try await context.start(task, of: profile, callback: token?.digest, at: now)
+        // A person may have cancelled it since it was read.
+        guard let change, change.transition == .advance(to: .submitting) else { return nil }
+        // What is claimed together goes out together: the distance counts from here, however long the disk took.
+        admission.pace(profile)
+        context.announce([change])
+        let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
+        return Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom)
     }
 
     package func perform(_ work: Work) async {
         guard work.isResubmission else { return await submit(work) }
         let started = await start(resubmission: work)
-        context.resubmissions.end(of: work.profile.name.service)
+        admission.resubmissions.end(of: work.profile.name.service)
         context.wakes.submitter.nudge()
         if let started { await submit(started) }
     }
@@ -162,27 +145,19 @@ package struct Submitter: WorkLoop {
     /// Records what the reply to an attempt proves, however late it comes.
     func take(_ verdict: SubmitVerdict, of work: Work, leaveAlone: Duration? = nil) async {
         let (event, nextDueAt) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
-        // A refusal closes the gate before the task can be claimed again; an id is written down before all else.
+        // A refusal blocks the endpoint before the task can be claimed again; an id is written down before all else.
         if case .submissionAccepted = event {
             await record(event, of: work, nextDueAt: nextDueAt, teaching: await lessons(from: verdict, of: work))
-            await adjustGates(after: verdict, of: work)
+            await admission.note(verdict, of: work.profile)
         } else {
-            await adjustGates(after: verdict, of: work)
+            await admission.note(verdict, of: work.profile)
             await record(
-                event, of: work, nextDueAt: turn(after: verdict, of: work) ?? nextDueAt,
+                event, of: work, nextDueAt: admission.retry(after: verdict, of: work.profile) ?? nextDueAt,
                 teaching: await lessons(from: verdict, of: work))
         }
         context.passed(.afterAccepted)
         context.wakes.polls.nudge()
         context.wakes.lookups.nudge()
-    }
-
-    /// When a task that was not accepted comes next where one at a time shows whether the endpoint is well again: after
-    /// the others, since it may be the one that the endpoint never takes.
-    private func turn(after verdict: SubmitVerdict, of work: Work) -> Timestamp? {
-        let name = work.profile.name.text
-        guard case .throttled = verdict, context.gates.isHalfOpen(.submissions, name) else { return nil }
-        return (context.gates.gate(.submissions, name).closedUntil ?? context.time.now()) + .seconds(5)
     }
 
     private func record(
@@ -200,7 +175,7 @@ package struct Submitter: WorkLoop {
             let (end, experience) = await context.end(of: work.task, at: context.time.now(), saying: observation)
             lessons.add(end, experience: experience)
         }
-        if verdict.isTooMany { lessons.countThrottled(about: [work.task]) }
+        if verdict.isThrottled { lessons.countThrottled(about: [work.task]) }
         return lessons
     }
 
@@ -246,7 +221,7 @@ package struct Submitter: WorkLoop {
     private func send(_ request: UpstreamRequest, of work: Work) async -> (SubmitVerdict, Duration?) {
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
-                request, to: work.profile.provider, isPaid: true, timeout: context.timeout(of: work.profile))
+                request, to: work.profile.provider, isPaid: true, timeout: context.limits.timeout(of: work.profile))
             return (work.profile.readSubmission(reply).withoutToken, work.profile.leaveAlone(after: reply))
         } catch {
             return (SubmitVerdict(error), nil)
@@ -279,40 +254,9 @@ package struct Submitter: WorkLoop {
     }
 
     private func isRepeated(_ task: TrackedTask) -> Bool { task.attempts > 1 }
-
-    /// What the verdict says about the endpoint and the provider, beyond this task.
-    private func adjustGates(after verdict: SubmitVerdict, of work: Work) async {
-        let now = context.time.now()
-        let name = work.profile.name.text
-        let lane = CallBudget.Lane.submissions(name)
-        if verdict.isTooMany {
-            context.budget.throttled(lane, perSecond: context.callsPerSecond(of: work.profile.provider))
-        }
-        switch verdict {
-        case .accepted, .answered:
-            context.budget.succeeded(lane)
-            await context.gates.succeeded(.submissions, name, at: now)
-        case .throttled(let failure, let retryAfter):
-            await context.gates.failed(.submissions, name, because: failure, retryAfter: retryAfter, at: now)
-        case .stopped(let failure, .endpoint):
-            await context.stopEndpoint(work.profile.name, because: failure)
-        case .stopped(let failure, .account), .refused(let failure, stopsProvider: true):
-            await context.stopProvider(work.profile.provider, because: failure)
-        case .refused(_, stopsProvider: false):
-            await context.gates.succeeded(.submissions, name, at: now)
-        case .probablyRefused(let failure), .unknown(let failure):
-            // One lost reply is bad luck; several in a row are an endpoint in trouble, and each may have cost money.
-            await context.gates.failed(.submissions, name, because: failure, tolerated: 2, at: now)
-        }
-    }
 }
 
 extension SubmitVerdict {
-    /// Whether the provider itself said "too many", rather than not being reached.
-    fileprivate var isTooMany: Bool {
-        if case .throttled(let failure, _) = self { failure.code != "not_sent" } else { false }
-    }
-
     /// What a missing reply proves.
     init(_ error: UpstreamTransportError) {
         switch error {

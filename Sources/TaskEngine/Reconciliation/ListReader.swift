@@ -61,7 +61,9 @@ struct ListReader {
         }
         for number in 0..<context.limits.listPages {
             // The first page's turn was taken with the claim.
-            if number > 0, await !context.turn(for: .queries(service), of: profile) { return partial(found) }
+            if number > 0, await !context.admission.waitForSlot(for: .queries(service), of: profile) {
+                return partial(found)
+            }
             let request = listing(from, to, at: progress.offset)
             guard let request else { return nil }
             switch await page(request, &skew) {
@@ -80,7 +82,7 @@ struct ListReader {
                 await slow(because: failure, isThrottled: true, retryAfter: retryAfter)
                 return partial(found)
             case .failed(let failure, let stopsProvider):
-                if stopsProvider { await context.stopProvider(profile.provider, because: failure) }
+                if stopsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
                 await slow(because: failure, isThrottled: false, retryAfter: nil)
                 return partial(found)
             }
@@ -139,7 +141,7 @@ struct ListReader {
                 request, to: profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
             skew = reply.date.map { $0 - context.time.now() } ?? skew
             let verdict = profile.readListing(reply)
-            if case .page = verdict { await context.queriesSucceeded(of: service) }
+            if case .page = verdict { await context.admission.queriesSucceeded(of: service) }
             return verdict
         } catch {
             return .failed(TaskFailure(error), stopsProvider: false)
@@ -149,6 +151,7 @@ struct ListReader {
     private func slow(because failure: TaskFailure, isThrottled: Bool, retryAfter: Duration?) async {
         context.logger.warning(
             "The provider's list of \(service) tasks could not be read: \(failure.code): \(failure.message)")
-        await context.queriesFailed(of: profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
+        await context.admission.queriesFailed(
+            of: profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
     }
 }

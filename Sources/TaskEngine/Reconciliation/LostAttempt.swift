@@ -87,7 +87,7 @@ extension EngineContext {
     /// A daemon that died in between sent nothing after its time-out, however late it was started again. One that lived
     /// may have slept with its machine, and sent afterwards.
     func window(of attempt: Attempt, _ profile: EndpointProfile, endedWithDaemon: Bool) -> ClosedRange<Timestamp> {
-        let latest = attempt.startedAt + timeout(of: profile)
+        let latest = attempt.startedAt + limits.timeout(of: profile)
         let ended = attempt.endedAt ?? latest
         let end = max(endedWithDaemon ? min(ended, latest) : ended, attempt.startedAt)
         let period = attempt.period(until: end)

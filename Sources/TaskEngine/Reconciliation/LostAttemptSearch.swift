@@ -154,7 +154,7 @@ struct LostAttemptSearch: Sendable {
     private func reach(of window: ClosedRange<Timestamp>) -> ClosedRange<Timestamp> {
         let longest =
             context.catalog.endpoints.filter { $0.name.service == service }
-            .map { context.timeout(of: $0) }.max() ?? context.timeout(of: profile)
+            .map { context.limits.timeout(of: $0) }.max() ?? context.limits.timeout(of: profile)
         let drift = targets.map { $0.attempt.clock.highest - $0.attempt.clock.lowest }.max() ?? .zero
         let room = context.limits.clockSkew + drift
         return window.lowerBound - room - longest...window.upperBound + room

@@ -25,7 +25,7 @@ struct OwnIDLookup {
         for task in tasks {
             guard let profile = context.catalog.endpoint(task.endpoint), profile.ownIDMember != nil else { continue }
             // The first one's turn was taken with the claim.
-            if !isOver, asked > 0 { isOver = await !context.turn(for: .queries(service), of: profile) }
+            if !isOver, asked > 0 { isOver = await !context.admission.waitForSlot(for: .queries(service), of: profile) }
             guard !isOver else {
                 outcome.unanswered.insert(task.id)
                 continue
@@ -73,17 +73,18 @@ struct OwnIDLookup {
     private func read(_ verdict: LookupVerdict, of id: RemoteTaskID, _ profile: EndpointProfile) async -> Answer {
         switch verdict {
         case .observed(let observation):
-            await context.queriesSucceeded(of: service)
+            await context.admission.queriesSucceeded(of: service)
             return .found(id, traceID: observation.traceID)
         case .notFound:
-            await context.queriesSucceeded(of: service)
+            await context.admission.queriesSucceeded(of: service)
             return .unknown
         case .throttled(let failure, let retryAfter):
-            await context.queriesFailed(of: profile, because: failure, isThrottled: true, retryAfter: retryAfter)
+            await context.admission.queriesFailed(
+                of: profile, because: failure, isThrottled: true, retryAfter: retryAfter)
             return .unanswered(isItsOwn: false)
         case .failed(let failure, let stopsProvider):
-            if stopsProvider { await context.stopProvider(profile.provider, because: failure) }
-            await context.queriesFailed(of: profile, because: failure)
+            if stopsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
+            await context.admission.queriesFailed(of: profile, because: failure)
             // What the provider answers with an error of its own may be about this id alone.
             return .unanswered(isItsOwn: failure.httpStatus != nil && !stopsProvider)
         }

@@ -51,7 +51,7 @@ package struct Reconciler: WorkLoop {
     private func claim(of service: String, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
         let due = try await settleWithoutSearch(
             among: try await context.store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
-        if case .closed(let until, _) = context.gates.passage(.polls, service, at: now) { return (nil, until) }
+        if let block = context.admission.breakers.block(.polls(service), at: now) { return (nil, block.until) }
         let searchable = due.filter { isSearchable($0.endpoint) && $0.attempt != nil }
         if searchable.count < due.count {
             let found = Set(searchable.map(\.id))
@@ -65,7 +65,7 @@ package struct Reconciler: WorkLoop {
             ]
             return (nil, next.compactMap(\.self).min())
         }
-        if let slot = context.slot(for: .queries(service), of: work.profile) { return (nil, slot) }
+        if let slot = context.admission.slot(for: .queries(service), of: work.profile) { return (nil, slot) }
         return (work, now)
     }
 
@@ -113,7 +113,7 @@ package struct Reconciler: WorkLoop {
 
     private func isSearchable(_ endpoint: EndpointName) -> Bool {
         guard let profile = context.catalog.endpoint(endpoint) else { return false }
-        return context.hasToken(profile.provider) && !profile.needsPersonWhenUncertain
+        return context.admission.hasToken(profile.provider) && !profile.needsPersonWhenUncertain
     }
 
     /// Ends the tasks of which no search can tell: those whose end was delivered without an id while the reply to their

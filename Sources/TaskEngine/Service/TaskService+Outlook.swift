@@ -1,7 +1,6 @@
 import PollingPolicy
 import ProviderCatalog
 package import TaskModel
-import TaskStore
 
 /// What can be said about a task's future.
 package struct Outlook: Sendable, Hashable {
@@ -9,7 +8,7 @@ package struct Outlook: Sendable, Hashable {
     /// second.
     package let eta: (p50: Timestamp, p90: Timestamp)?
     /// Why it does not go on right now.
-    package let waitingFor: TaskFailure?
+    package let waitingFor: Reason?
 
     package static func == (left: Outlook, right: Outlook) -> Bool {
         left.eta?.p50 == right.eta?.p50 && left.eta?.p90 == right.eta?.p90 && left.waitingFor == right.waitingFor
@@ -25,7 +24,7 @@ package struct Outlook: Sendable, Hashable {
 extension TaskService {
     /// When the task is expected to end, and what it waits for.
     package func outlook(of task: TrackedTask) async -> Outlook {
-        Outlook(eta: await eta(of: task), waitingFor: await reasonToWait(of: task))
+        Outlook(eta: await eta(of: task), waitingFor: await blockedReason(of: task))
     }
 
     /// The median and the ninth decile of those of its kind that are still running at its age.
@@ -45,94 +44,73 @@ extension TaskService {
         )
     }
 
-    private func reasonToWait(of task: TrackedTask) async -> TaskFailure? {
+    private func blockedReason(of task: TrackedTask) async -> Reason? {
         let now = context.time.now()
-        let profile = context.catalog.endpoint(task.endpoint)
         switch task.state {
-        case .queued:
-            if let notBefore = task.notBefore, notBefore > now {
-                return TaskFailure(code: "not_before", message: "It is not to be sent before \(notBefore.rfc3339).")
+        case .queued: return await context.admission.block(of: task, at: now).reason(of: task.endpoint)
+        case .uncertain: return undecidedReason(of: task)
+        case .running:
+            guard let profile = context.catalog.endpoint(task.endpoint) else {
+                return SubmissionBlock.endpointGone(task.endpoint).reason(of: task.endpoint)
             }
-            if let deadline = task.deadline, deadline <= now {
-                return TaskFailure(
-                    code: "deadline",
-                    message: """
-                        Its deadline \(deadline.rfc3339) seems to be over. That counts once the clock has gone on for a minute \
-                        without a jump; until then the task is neither ended nor sent.
-                        """)
-            }
-            guard let profile else { return .endpointGone(task.endpoint) }
-            switch context.hold(on: profile, at: now) {
-            case .until(_, let reason), .untilChanged(let reason): return reason
-            case nil: break
-            }
-            return await fullness(of: task.endpoint.service, limit: context.maxInFlight(of: profile))
-                ?? TaskFailure(code: "turn", message: "It is sent as soon as it is its turn.")
-        case .uncertain where profile?.needsPersonWhenUncertain ?? false:
-            return TaskFailure(
+            return unpolledReason(of: task, profile: profile, at: now)
+        case .submitting, .succeeded, .failed, .cancelled, .expired: return nil
+        }
+    }
+
+    /// Who decides about a task whose submission was lost.
+    private func undecidedReason(of task: TrackedTask) -> Reason {
+        if context.catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false {
+            return Reason(
                 code: "person",
                 message: "The provider shows no list of its tasks, so only a person can say what became of it.",
                 hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
-        case .uncertain where !(task.attempt?.possibleIDs.isEmpty ?? true):
-            let ids = (task.attempt?.possibleIDs ?? []).map(\.text).joined(separator: ", ")
-            return TaskFailure(
+        }
+        let possible = task.attempt?.possibleIDs ?? []
+        guard possible.isEmpty else {
+            let ids = possible.map(\.text).joined(separator: ", ")
+            return Reason(
                 code: "person",
                 message: "The provider's list shows tasks that may be this one: \(ids).",
                 hint: """
                     Compare them with its request. `pollux resolve \(task.id) --adopt REMOTE_ID` takes one; `--resubmit` sends the \
                     request again, and is paid again.
                     """)
-        case .uncertain:
-            let next = task.nextDueAt.map { " The next look is at \($0.rfc3339)." } ?? ""
-            return TaskFailure(
-                code: "lookup", message: "It is looked for in the provider's own list of tasks.\(next)",
-                hint: "`pollux resolve` settles it by hand, once you know what became of it.")
-        case .running:
-            guard let profile else { return .endpointGone(task.endpoint) }
-            guard context.hasToken(profile.provider) else {
-                return TaskFailure(code: "no_token", message: "Without a token its state cannot be asked for.")
-            }
-            if case .closed(let until, let error) = context.gates.passage(.polls, task.endpoint.service, at: now) {
-                let why = error.map { ": \($0.message)" } ?? "."
-                return TaskFailure(
-                    code: "backing_off", message: "Status queries are held back until \(until.rfc3339)\(why)")
-            }
-            if task.misses > 1 {
-                return TaskFailure(
-                    code: "unknown_to_provider",
-                    message: "The provider did not know it, \(task.misses) look-ups in a row. It is asked for again.",
-                    hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
-            }
-            if context.pollsUnderWay.isTooLarge(task.id) {
-                return TaskFailure(
-                    code: "reply_too_large",
-                    message: "Its record at the provider is larger than is read. It is asked for again each hour.",
-                    hint: "Raise `upstream.max_reply_bytes` and restart the daemon to have it read.")
-            }
-            guard context.unrecognised.inARow(task.id) > 0 else { return nil }
-            return TaskFailure(
-                code: "unrecognised_record",
-                message: "What the provider last said of it was not understood; it is asked for more and more slowly.",
-                hint: "`pollux show \(task.id) --response` prints it. If it has ended there, cancel it here.")
-        case .submitting, .succeeded, .failed, .cancelled, .expired:
-            return nil
         }
+        let next = task.nextDueAt.map { " The next look is at \($0.rfc3339)." } ?? ""
+        return Reason(
+            code: "lookup", message: "It is looked for in the provider's own list of tasks.\(next)",
+            hint: "`pollux resolve` settles it by hand, once you know what became of it.")
     }
 
-    private func fullness(of service: String, limit: Int?) async -> TaskFailure? {
-        guard let limit,
-            let count = try? await context.store.inFlight(in: [.submitting, .running], of: service, upTo: limit),
-            count >= limit
-        else { return nil }
-        return TaskFailure(
-            code: "in_flight_limit", message: "\(count) tasks of \(service) are in flight, and \(limit) may be.")
-    }
-}
-
-extension TaskFailure {
-    fileprivate static func endpointGone(_ endpoint: EndpointName) -> TaskFailure {
-        TaskFailure(
-            code: "endpoint_gone",
-            message: "This version knows no endpoint \(endpoint). The task waits; nothing is lost.")
+    /// Why a running task is not polled at its usual pace; nil if it is.
+    private func unpolledReason(of task: TrackedTask, profile: EndpointProfile, at now: Timestamp) -> Reason? {
+        guard context.admission.hasToken(profile.provider) else {
+            return Reason(code: "no_token", message: "Without a token its state cannot be asked for.")
+        }
+        if case .backingOff(_, let until, let error) = context.admission.breakers.block(
+            .polls(task.endpoint.service), at: now)
+        {
+            let why = error.map { ": \($0.message)" } ?? "."
+            return Reason(
+                code: "backing_off", message: "Status queries are held back until \(until.rfc3339)\(why)")
+        }
+        if task.misses > 1 {
+            return Reason(
+                code: "unknown_to_provider",
+                message: "The provider did not know it, \(task.misses) look-ups in a row. It is asked for again.",
+                hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
+        }
+        if context.pollsUnderWay.isTooLarge(task.id) {
+            return Reason(
+                code: "reply_too_large",
+                message: "Its record at the provider is larger than is read. It is asked for again each hour.",
+                hint: "Raise `upstream.max_reply_bytes` and restart the daemon to have it read.")
+        }
+        guard context.unrecognised.inARow(task.id) > 0 else { return nil }
+        return Reason(
+            code: "unrecognised_record",
+            message: "What the provider last said of it was not understood; it is asked for more and more slowly.",
+            hint: "`pollux show \(task.id) --response` prints it. If it has ended there, cancel it here.")
     }
 }

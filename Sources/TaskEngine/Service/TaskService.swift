@@ -108,11 +108,11 @@ package struct TaskService: Sendable {
 
     /// Whether the queue is worth a look: not where it takes a person to let the endpoint's tasks go, who then says so.
     private func mayBeSent(_ task: TrackedTask) -> Bool {
-        guard let profile = context.catalog.endpoint(task.endpoint), context.hasToken(profile.provider) else {
+        guard let profile = context.catalog.endpoint(task.endpoint), context.admission.hasToken(profile.provider) else {
             return false
         }
-        if case .untilChanged = context.hold(on: profile, at: task.createdAt) { return false }
-        return true
+        guard let block = context.admission.block(on: profile, at: task.createdAt) else { return true }
+        return block.until != nil
     }
 
     /// Tracks a task that was submitted elsewhere; `isNew` is false where it is tracked already.
@@ -185,7 +185,7 @@ package struct TaskService: Sendable {
     private func cancelAtProvider(_ stored: StoredTask) async {
         let task = stored.task
         guard let id = task.remoteID, let profile = context.catalog.endpoint(task.endpoint),
-            context.hasToken(profile.provider)
+            context.admission.hasToken(profile.provider)
         else { return }
         do throws(RequestProblem) {
             guard let request = try profile.cancellation(of: id, record: stored.payload.response) else { return }
@@ -197,7 +197,7 @@ package struct TaskService: Sendable {
                         "\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
                     return
                 }
-                if stopsProvider { await context.stopProvider(profile.provider, because: failure) }
+                if stopsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
                 context.logger.warning(
                     "\(task.id) \(profile.provider) did not end it, so it may be billed: \(failure.code): \(failure.message)"
                 )

@@ -162,7 +162,7 @@ extension EngineContext {
                 clock.failed()
                 throw error
             }
-            await gates.move(by: jump)
+            await admission.breakers.move(by: jump)
             plans.forgetAll()
             clock.corrected()
             // What seemed overdue may not be so any more, and the other way round.
@@ -177,7 +177,7 @@ extension EngineContext {
     /// time. So once a minute is looked for what is due later than anything is ever planned; by an index, and mostly in vain.
     func sweep(at now: Timestamp) async throws(TaskStoreError) {
         guard clock.maySweep() else { return }
-        await gates.correct(at: now)
+        await admission.breakers.correct(at: now)
         try await wakeOversleepers(at: now)
     }
 
@@ -185,7 +185,7 @@ extension EngineContext {
     func wakeOversleepers(at now: Timestamp) async throws(TaskStoreError) {
         // Of itself a task waits a few seconds in the queue, and for its next poll as long as any gap may be; both only
         // from when its gate opens.
-        let opening = gates.lastOpening(after: now) ?? now
+        let opening = admission.breakers.lastOpening(after: now) ?? now
         let longest = max(polling.maxGap, PollingPolicy.maxUnrecognisedGap, catalog.longestMinGap)
         var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
         count += try await store.bringForward(in: .running, dueAfter: opening + longest * 2, to: now)

@@ -210,10 +210,9 @@ struct BrokenStore: StoreWrapper {
         try await base.postpone(ids, until: nextDueAt)
     }
 
-    func inFlight(
-        in states: [TaskState], of service: String, upTo most: Int
-    ) async throws(TaskStoreError) -> Int {
-        if case .seesNoneInFlight = fault { return 0 }
-        return try await base.inFlight(in: states, of: service, upTo: most)
+    func counts() async throws(TaskStoreError) -> [TaskCount] {
+        let counts = try await base.counts()
+        guard case .seesNoneInFlight = fault else { return counts }
+        return counts.filter { $0.state != .submitting && $0.state != .running }
     }
 }

@@ -2,7 +2,7 @@ import Synchronization
 import TaskModel
 
 /// Keeps the submissions of a service as far apart as its provider demands.
-final class SubmissionPacer: Sendable {
+final class SubmissionThrottle: Sendable {
     private let nextFree = Mutex<[String: Duration]>([:])
     private let time: any TimeSource
 
@@ -17,7 +17,7 @@ final class SubmissionPacer: Sendable {
         return time.now() + (free - elapsed)
     }
 
-    /// One goes now, unless it is too early; then says when to ask again. A nil rate does not bound.
+    /// Takes the service's next slot if it is now, else returns when it is. A nil rate has no limit.
     func reserve(_ service: String, perSecond rate: Double?) -> Timestamp? {
         nextFree.withLock { nextFree in
             let elapsed = time.elapsed()
@@ -27,7 +27,7 @@ final class SubmissionPacer: Sendable {
         }
     }
 
-    /// One goes now. A nil rate does not bound.
+    /// Counts a submission that goes now. A nil rate has no limit.
     func take(_ service: String, perSecond rate: Double?) {
         guard let rate, rate > 0 else { return }
         nextFree.withLock { $0[service] = time.elapsed() + .seconds(rounding: 1 / rate) }

@@ -1,0 +1,179 @@
+import Logging
+import RateLimiting
+import Synchronization
+import TaskModel
+import TaskStore
+
+/// The circuit breakers and pauses of all endpoints, services and providers.
+///
+/// Each one concerns all tasks of its endpoint, service or provider. They are stored, so that they survive a restart.
+final class CircuitBreakers: Sendable {
+    private let states: Mutex<[CircuitKey: StoredGate]>
+    private let store: any TaskStore
+    private let backoff: Backoff
+    private let random: EngineRandom
+    private let logger: Logger
+
+    init(
+        _ stored: [StoredGate], at now: Timestamp, store: any TaskStore, backoff: Backoff, random: EngineRandom,
+        logger: Logger
+    ) {
+        let states = stored.compactMap { state in CircuitKey(state).map { ($0, state.corrected(at: now)) } }
+        self.states = Mutex(Dictionary(states) { first, _ in first })
+        self.store = store
+        self.backoff = backoff
+        self.random = random
+        self.logger = logger
+    }
+
+    /// What is known of the circuit; closed if nothing ever happened.
+    func state(of circuit: CircuitKey) -> StoredGate { states.withLock { $0[circuit] } ?? circuit.closed }
+
+    /// What keeps requests from passing; nil if they may pass.
+    func block(_ circuit: CircuitKey, at now: Timestamp) -> SubmissionBlock? {
+        // Most circuits have no state; asked with every submission.
+        guard let state = states.withLock({ $0[circuit] }) else { return nil }
+        if let pause = state.pause { return .paused(circuit, code: pause.code, message: pause.message) }
+        guard state.breaker.isOpen(at: now), let until = state.closedUntil else { return nil }
+        return .backingOff(circuit, until: until, because: state.lastError)
+    }
+
+    /// Whether only one request at a time may pass.
+    func isHalfOpen(_ circuit: CircuitKey) -> Bool { state(of: circuit).breaker.isHalfOpen }
+
+    /// Closes the circuit after a success.
+    func succeeded(_ circuit: CircuitKey, at now: Timestamp) async {
+        let breaker = state(of: circuit).breaker
+        guard breaker.failures > 0, !breaker.isOpen(at: now) else { return }
+        await changeOrLog(circuit) { $0.breaker.succeeded(at: now) }
+    }
+
+    /// Opens the circuit after a failure; the first `tolerated` in a row only count.
+    func failed(
+        _ circuit: CircuitKey, because failure: TaskFailure, retryAfter: Duration? = nil, tolerated: Int = 0,
+        at now: Timestamp
+    ) async {
+        await changeOrLog(circuit) { state in
+            state.lastError = failure
+            state.lastErrorAt = now
+            state.breaker = random.draw { [breaker = state.breaker] generator in
+                var breaker = breaker
+                breaker.failed(
+                    at: now, retryAfter: retryAfter, tolerated: tolerated, backoff: backoff, using: &generator)
+                return breaker
+            }
+        }
+    }
+
+    /// Moves all open circuits along with a wall clock that was set.
+    func move(by jump: Duration) async {
+        for circuit in circuits(where: { $0.closedUntil != nil }) {
+            await changeOrLog(circuit) { state in
+                state.breaker.move(by: jump)
+                state.lastErrorAt = state.lastErrorAt.map { $0 + jump }
+            }
+        }
+    }
+
+    /// When the last open circuit may close; nil if none is open.
+    func lastOpening(after now: Timestamp) -> Timestamp? {
+        states.withLock { states in states.values.compactMap(\.closedUntil).filter { $0 > now }.max() }
+    }
+
+    /// Shortens what a clock that was ahead opened for too long.
+    func correct(at now: Timestamp) async {
+        for circuit in circuits(where: { $0.corrected(at: now) != $0 }) {
+            await changeOrLog(circuit) { $0 = $0.corrected(at: now) }
+        }
+    }
+
+    private func circuits(where isChosen: (StoredGate) -> Bool) -> [CircuitKey] {
+        states.withLock { states in states.filter { isChosen($0.value) }.map(\.key) }
+    }
+
+    // MARK: Pauses
+
+    /// Lets no request pass until ``resume(_:)``. The pause holds at once; an error means that a restart loses it.
+    func pause(_ circuit: CircuitKey, _ pause: StoredGate.Pause, at now: Timestamp) async throws(TaskStoreError) {
+        try await change(circuit) { state in
+            state.pause = pause
+            state.lastErrorAt = pause.code == "paused" ? state.lastErrorAt : now
+        }
+    }
+
+    /// Pauses a circuit whose requests are all refused, and logs once how to resume it.
+    func suspend(_ circuit: CircuitKey, because failure: TaskFailure, at now: Timestamp) async {
+        let isNew = state(of: circuit).pause == nil
+        do throws(TaskStoreError) {
+            try await pause(circuit, StoredGate.Pause(code: failure.code, message: failure.message), at: now)
+        } catch {
+            logger.error("The pause of the \(circuit) holds, but could not be stored: \(error.message)")
+        }
+        guard isNew else { return }
+        let command =
+            if case .submissions(let endpoint) = circuit { "`pollux resume \(endpoint)`" } else {
+                "`pollux resume` any of its endpoints"
+            }
+        let why = ["\(failure.code): \(failure.message)", failure.hint].compactMap(\.self).joined(separator: " ")
+        logger.critical(
+            """
+            Submissions to the \(circuit) are paused: \(why) Queued tasks are safe. Remove the cause, then \(command).
+            """)
+    }
+
+    /// Lifts a pause and forgets the failures.
+    func resume(_ circuit: CircuitKey) async throws(TaskStoreError) {
+        try await change(circuit) { state in
+            state.pause = nil
+            state.breaker = CircuitBreaker()
+        }
+    }
+
+    // MARK: Changes
+
+    private func changeOrLog(_ circuit: CircuitKey, _ body: (inout StoredGate) -> Void) async {
+        do throws(TaskStoreError) {
+            try await change(circuit, body)
+        } catch {
+            logger.error("Could not store the circuit breaker of the \(circuit): \(error.message)")
+        }
+    }
+
+    /// Changes the state in memory, then on disk. The revision keeps an older state from replacing a newer one there.
+    ///
+    /// If the disk refuses, the change holds until a restart.
+    private func change(
+        _ circuit: CircuitKey, _ body: (inout StoredGate) -> Void
+    ) async throws(TaskStoreError) {
+        let changed = states.withLock { states in
+            var state = states[circuit] ?? circuit.closed
+            body(&state)
+            state.revision += 1
+            states[circuit] = state
+            return state
+        }
+        try await store.save(changed)
+    }
+}
+
+extension StoredGate {
+    /// The part that follows the rules of ``CircuitBreaker``.
+    fileprivate var breaker: CircuitBreaker {
+        get { CircuitBreaker(failures: failures, openUntil: closedUntil) }
+        set {
+            failures = newValue.failures
+            closedUntil = newValue.openUntil
+        }
+    }
+
+    /// The state without the effect of a clock that was ahead: a last error in the future shows one.
+    ///
+    /// The circuit then stays open for as long as it would have from now.
+    fileprivate func corrected(at now: Timestamp) -> StoredGate {
+        guard let lastErrorAt, lastErrorAt > now else { return self }
+        var state = self
+        state.closedUntil = closedUntil.map { $0 - (lastErrorAt - now) }
+        state.lastErrorAt = now
+        return state
+    }
+}

@@ -1,0 +1,40 @@
+package import TaskModel
+import TaskStore
+
+/// What a circuit breaker guards.
+package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
+    /// Paid requests of an endpoint.
+    case submissions(EndpointName)
+    /// Status queries of a service.
+    case polls(String)
+    /// All requests that a provider's account may be refused for.
+    case provider(String)
+
+    init?(_ stored: StoredGate) {
+        switch stored.kind {
+        case .submissions:
+            guard let endpoint = EndpointName(stored.name) else { return nil }
+            self = .submissions(endpoint)
+        case .polls: self = .polls(stored.name)
+        case .provider: self = .provider(stored.name)
+        }
+    }
+
+    /// A closed breaker, as the store keeps it.
+    var closed: StoredGate {
+        switch self {
+        case .submissions(let endpoint): StoredGate(kind: .submissions, name: endpoint.text)
+        case .polls(let service): StoredGate(kind: .polls, name: service)
+        case .provider(let provider): StoredGate(kind: .provider, name: provider)
+        }
+    }
+
+    /// `endpoint image/make`
+    package var description: String {
+        switch self {
+        case .submissions(let endpoint): "endpoint \(endpoint)"
+        case .polls(let service): "service \(service)"
+        case .provider(let provider): "provider \(provider)"
+        }
+    }
+}
