@@ -81,7 +81,7 @@ struct SchedulerBenchmarks {
         while polls < wanted {
             let before = provider.sent
             let began = Clock.nanoseconds
-            var work: [PollRound] = []
+            var work: [PollBatch] = []
             let next = try await scheduler.claim(into: &work, at: time.now())
             deciding += Clock.nanoseconds - began
             await withDiscardingTaskGroup { group in

@@ -41,17 +41,17 @@ package struct ManyTasks: Sendable {
         var tally = Tally()
         while tally.tasks < tasks {
             let members = running.map { task in
-                RoundMember(
+                BatchCandidate(
                     age: .seconds(rounding: now - task.start), sinceLastPoll: .seconds(rounding: now - task.polledAt),
                     model: model)
             }
-            let wait = policy.nextRound(of: members)
+            let wait = policy.nextBatch(of: members)
             now += wait.inSeconds
             let later = members.map {
-                RoundMember(age: $0.age + wait, sinceLastPoll: $0.sinceLastPoll + wait, model: model)
+                BatchCandidate(age: $0.age + wait, sinceLastPoll: $0.sinceLastPoll + wait, model: model)
             }
             tally.add(calls: 1)
-            for place in policy.riders(of: later) {
+            for place in policy.selection(of: later) {
                 if running[place].end <= now {
                     tally.add(lateness: now - running[place].end)
                     running[place] = Running(

@@ -46,7 +46,7 @@ extension EngineContext {
             logger.notice("The database is being checked. Until that is done, nothing paid is sent.")
         case .sound:
             logger.notice("The database is sound. Everything goes on.")
-            wakes.nudgeAll()
+            wakes.signalAll()
         }
         return isUsable
     }
@@ -55,7 +55,7 @@ extension EngineContext {
     func doubtWhatIsKnown() {
         plans.forgetAll()
         feed.publishAll()
-        wakes.nudgeAll()
+        wakes.signalAll()
     }
 
     /// Records the start of an attempt; remembers the claim if the outcome of the commit is unknown.

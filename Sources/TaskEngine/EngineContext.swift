@@ -29,15 +29,15 @@ package struct EngineContext: Sendable {
 
     /// Whether a request may go now.
     let admission: AdmissionControl
-    let clock: ClockWatch
+    let clock: ClockJumpDetector
     let experiences: ExperienceBook
-    let plans = PollPlans()
-    let pollsUnderWay = PollsUnderWay()
-    let calls = CallTally()
+    let plans = PollPlanCache()
+    let inFlightPolls = InFlightPolls()
+    let calls = PollCountBuffer()
     let feed = EventFeed()
-    let meter: PollMeter
+    let meter: PollRateCounter
     let unrecognised = UnrecognisedBook()
-    let wakes = Wakes()
+    let wakes = WakeSignals()
     let storage = StorageWatch()
 
     /// Puts the parts together; reads what holds requests back from the store.
@@ -69,8 +69,8 @@ package struct EngineContext: Sendable {
                 backoff: Backoff(base: polling.minGap * 2, cap: polling.maxGap), random: random, logger: logger),
             hasToken: hasToken, storage: storage, store: store, transport: transport, catalog: catalog, limits: limits,
             time: time)
-        clock = ClockWatch(time)
-        meter = PollMeter(time)
+        clock = ClockJumpDetector(time)
+        meter = PollRateCounter(time)
         experiences = ExperienceBook(store: store) { endpoint in
             let profile = catalog.endpoint(endpoint)
             return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
@@ -86,7 +86,7 @@ package struct EngineContext: Sendable {
             if entry.to.hasEnded { experiences.forget(change.task.endpoint) }
             if entry.to != .running {
                 unrecognised.forget(change.task.id)
-                pollsUnderWay.forget(change.task.id)
+                inFlightPolls.forget(change.task.id)
             }
             plans.forget(change.task.endpoint.service)
             feed.publish(change.task.id)
@@ -165,14 +165,14 @@ extension EngineContext {
 }
 
 /// The hints between the engine's loops.
-struct Wakes: Sendable {
+struct WakeSignals: Sendable {
     let submitter = WakeSignal()
     let polls = WakeSignal()
     let lookups = WakeSignal()
     let deadlines = WakeSignal()
 
     /// There may be something to do for all of them.
-    func nudgeAll() {
-        for wake in [submitter, polls, lookups, deadlines] { wake.nudge() }
+    func signalAll() {
+        for wake in [submitter, polls, lookups, deadlines] { wake.signal() }
     }
 }

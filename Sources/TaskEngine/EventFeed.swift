@@ -10,7 +10,7 @@ final class EventFeed: Sendable {
         fileprivate let id: UInt64
         /// Nil where it only waits for the daemon to stop.
         fileprivate let task: TaskID?
-        let signal = WakeSignal()
+        let wake = WakeSignal()
     }
 
     private struct State {
@@ -29,12 +29,12 @@ final class EventFeed: Sendable {
 
     /// Something about the task is on disk.
     func publish(_ task: TaskID) {
-        for waiter in state.withLock({ $0.waiters[task] }) ?? [] { waiter.signal.nudge() }
+        for waiter in state.withLock({ $0.waiters[task] }) ?? [] { waiter.wake.signal() }
     }
 
     /// Something about any task may be on disk.
     func publishAll() {
-        for waiter in state.withLock({ $0.waiters.values.flatMap { $0 } }) { waiter.signal.nudge() }
+        for waiter in state.withLock({ $0.waiters.values.flatMap { $0 } }) { waiter.wake.signal() }
     }
 
     /// Whether the daemon stops, so that nothing waits any more, nor is begun.
@@ -46,10 +46,10 @@ final class EventFeed: Sendable {
             state.isClosing = true
             return state.waiters.values.flatMap { $0 } + state.bystanders.values
         }
-        for waiter in waiters { waiter.signal.nudge() }
+        for waiter in waiters { waiter.wake.signal() }
     }
 
-    /// Registers a signal that is nudged on every change of the task; nil where `most` clients wait already.
+    /// Registers a signal that fires on every change of the task; nil where `most` clients wait already.
     ///
     /// A change after the first read that follows is never missed.
     func subscribe(to task: TaskID, atMost most: Int) -> Subscription? {
@@ -63,7 +63,7 @@ final class EventFeed: Sendable {
         }
     }
 
-    /// Registers a signal that is nudged only when the daemon stops. It takes no waiter's place.
+    /// Registers a signal that fires only when the daemon stops. It takes no waiter's place.
     func subscribeToClosing() -> Subscription {
         state.withLock { state in
             state.nextID += 1

@@ -21,7 +21,7 @@ package enum Recovery {
             context.announce(try await context.store.apply(events, at: now))
         }
         // The clock was ahead when these were planned; they would sleep until it is there again.
-        try await context.wakeOversleepers(at: context.time.now())
+        try await context.repairFutureDueTimes(at: context.time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]
         for count in try await context.store.counts() where !count.state.hasEnded {

@@ -12,7 +12,7 @@ package struct TaskEngine: Sendable {
     /// Looks for what was lost.
     package let reconciler: Reconciler
     /// Ends what is out of time.
-    package let deadlines: DeadlineKeeper
+    package let deadlines: DeadlineEnforcer
     /// Looks after the storage.
     package let storage: StorageKeeper
 
@@ -22,7 +22,7 @@ package struct TaskEngine: Sendable {
         submitter = Submitter(context)
         scheduler = PollScheduler(context)
         reconciler = Reconciler(context)
-        deadlines = DeadlineKeeper(context)
+        deadlines = DeadlineEnforcer(context)
         storage = StorageKeeper(context)
     }
 

@@ -158,7 +158,7 @@ import Testing
     @Test func `a model's own experience begins with the endpoint's`() {
         let own = DurationModel(prior: Self.steady(60))
         #expect(own.quantile(0.5) > .seconds(54) && own.quantile(0.5) < .seconds(66))
-        #expect(own.sampleCount == 0 && !own.isSharper)
+        #expect(own.sampleCount == 0 && !own.outpredictsParent)
     }
 
     @Test func `a model is asked instead of its endpoint once it has foretold better`() {
@@ -171,7 +171,7 @@ import Testing
             endpoint.learn(quick)
             endpoint.learn(.exact(.milliseconds(200 * wobble), succeeded: true))
         }
-        #expect(fast.isSharper)
+        #expect(fast.outpredictsParent)
         #expect(fast.quantile(0.9) < .seconds(30))
     }
 
@@ -190,7 +190,7 @@ import Testing
                 own.learn(sample, beside: endpoint)
                 endpoint.learn(sample)
             }
-            if own.isSharper { asked += 1 }
+            if own.outpredictsParent { asked += 1 }
         }
         #expect(asked <= 5, "\(asked) of 50")
     }

@@ -10,14 +10,14 @@ import Testing
 
     private func gap(
         at age: Duration, model: DurationModel, policy: PollingPolicy = PollingPolicy(), reliability: Double = 0,
-        sharedBy riders: Int = 1, change: (inout PollHistory) -> Void = { _ in }
+        sharedBy sharing: Int = 1, change: (inout PollHistory) -> Void = { _ in }
     ) -> Duration {
         var random = SeededRandom(seed: 11)
         var history = PollHistory(submittedAt: start)
         change(&history)
         let now = start + age
         return policy.nextPoll(
-            after: history, model: model, now: now, callbackReliability: reliability, sharedBy: riders, using: &random)
+            after: history, model: model, now: now, callbackReliability: reliability, sharedBy: sharing, using: &random)
             - now
     }
 

@@ -40,14 +40,14 @@ import Testing
         try await block(world)
         _ = try await world.engine.submitter.step()
         #expect(world.provider.paid.isEmpty)
-        #expect(await world.service.outlook(of: try await world.task(id)).waitingFor?.code == code)
+        #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == code)
     }
 
     @Test func `a task that nothing blocks waits for its turn, and is sent`() async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
         let id = try await world.submit()
-        #expect(await world.service.outlook(of: try await world.task(id)).waitingFor?.code == "turn")
+        #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == "turn")
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(id).state == .running)
     }

@@ -8,7 +8,7 @@ final class Gate: Sendable {
     private let signal = WakeSignal()
     private let never = ManualTimeSource()
 
-    func open() { signal.nudge() }
+    func open() { signal.signal() }
 
     func wait() async { await signal.wait(until: Timestamp(milliseconds: .max), on: never) }
 }

@@ -161,8 +161,8 @@ import VerbatimJSON
         let task = try await world.task(id)
         #expect(task.state == .running)
         #expect(task.failure == nil)
-        #expect(await world.service.outlook(of: task).waitingFor?.code == "backing_off")
-        #expect(await world.service.outlook(of: try await world.task(other)).waitingFor == nil)
+        #expect(await world.service.forecast(of: task).waitingFor?.code == "backing_off")
+        #expect(await world.service.forecast(of: try await world.task(other)).waitingFor == nil)
         try await world.sqlite.postpone([id], until: world.time.now())
         let asked = world.provider.sent.count
         let comeBack = try await world.engine.scheduler.step()
@@ -251,7 +251,7 @@ import VerbatimJSON
         _ = try await world.engine.scheduler.step()
         #expect(world.provider.sent.isEmpty)
         #expect(try await world.task(id).state == .running)
-        #expect(await world.service.outlook(of: try await world.task(id)).waitingFor?.code == "no_token")
+        #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == "no_token")
     }
 
     @Test func `polls keep to the rate of the provider`() async throws {

@@ -195,7 +195,7 @@ import VerbatimJSON
         #expect(world.provider.paid.isEmpty)
         // Within a minute for ten minutes, then less and less often.
         #expect(world.provider.sent.count > 15 && world.provider.sent.count < 60)
-        #expect(await world.service.outlook(of: task).waitingFor?.code == "lookup")
+        #expect(await world.service.forecast(of: task).waitingFor?.code == "lookup")
     }
 
     @Test func `resubmit_if_absent sends again after three readings over two minutes`() async throws {
@@ -452,7 +452,7 @@ import VerbatimJSON
         #expect(task.state == .uncertain)
         #expect(task.attempt?.absentReadings == 0)
         #expect(task.attempt?.possibleIDs.map(\.text) == ["r-1"])
-        let reason = await world.service.outlook(of: task).waitingFor
+        let reason = await world.service.forecast(of: task).waitingFor
         #expect(reason?.code == "person")
         #expect(reason?.message.contains("r-1") == true)
         let events = try await world.sqlite.events(of: id, after: 0, limit: 100).filter {

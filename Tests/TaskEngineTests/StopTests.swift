@@ -46,7 +46,8 @@ import VerbatimJSON
             let task = try await world.task(id)
             #expect(task.state == .queued)
             #expect(
-                await world.service.outlook(of: task).waitingFor?.message.contains("provider testing is paused") == true
+                await world.service.forecast(of: task).waitingFor?.message.contains("provider testing is paused")
+                    == true
             )
         }
         world.provider.play { _ async throws(UpstreamTransportError) in .json(["id": "r-1"]) }
@@ -70,7 +71,7 @@ import VerbatimJSON
         #expect(try await world.task(other).state == .running)
         let task = try await world.task(moved)
         #expect(task.state == .queued)
-        #expect(await world.service.outlook(of: task).waitingFor?.message.contains("https://new.example/make") == true)
+        #expect(await world.service.forecast(of: task).waitingFor?.message.contains("https://new.example/make") == true)
         try await world.service.resume("image/make")
         world.provider.enqueue(.json(["id": "r-2"]))
         _ = try await world.engine.submitter.step()

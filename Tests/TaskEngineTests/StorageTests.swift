@@ -104,7 +104,7 @@ import VerbatimJSON
         }
         #expect(world.provider.sent.isEmpty)
         #expect(try await world.task(id).state == .queued)
-        let reason = await world.service.outlook(of: try await world.task(id)).waitingFor
+        let reason = await world.service.forecast(of: try await world.task(id)).waitingFor
         #expect(reason?.code == (condition == .beingChecked ? "storage_check" : condition.failure?.code))
         world.store.find(nil)
         _ = try await world.engine.submitter.step()

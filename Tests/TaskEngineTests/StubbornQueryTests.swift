@@ -47,7 +47,7 @@ import VerbatimJSON
         #expect((1...2).contains(world.provider.sent.count))
         let stored = try await world.task(id)
         #expect(stored.state == .running)
-        #expect(await world.service.outlook(of: stored).waitingFor?.code == "reply_too_large")
+        #expect(await world.service.forecast(of: stored).waitingFor?.code == "reply_too_large")
         #expect(try await world.kinds(of: id).filter { $0 == "reply_too_large" }.count == 1)
         // Others of the service are asked at their usual pace.
         world.provider.forget()

@@ -171,8 +171,8 @@ import VerbatimJSON
         world.time.advance(by: .seconds(86_400))
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(second).state == .queued)
-        let outlook = await world.service.outlook(of: try await world.task(second))
-        #expect(outlook.waitingFor?.code == code)
+        let forecast = await world.service.forecast(of: try await world.task(second))
+        #expect(forecast.waitingFor?.code == code)
         #expect(try await world.service.report().providers.first?.pauseReason?.hasPrefix(code) == true)
         try await world.service.resume("image/make")
         world.provider.enqueue(.accepted("r-2"))
@@ -232,7 +232,7 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         #expect(world.provider.sent.isEmpty)
         #expect(try await world.task(id).state == .queued)
-        #expect(await world.service.outlook(of: try await world.task(id)).waitingFor?.code == "no_token")
+        #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == "no_token")
     }
 
     @Test func `a task of an endpoint that is gone waits and blocks nobody`() async throws {
@@ -243,7 +243,7 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(known).state == .running)
         #expect(try await world.task(gone).state == .queued)
-        #expect(await world.service.outlook(of: try await world.task(gone)).waitingFor?.code == "endpoint_gone")
+        #expect(await world.service.forecast(of: try await world.task(gone)).waitingFor?.code == "endpoint_gone")
     }
 
     @Test func `not_before is obeyed and then remembered`() async throws {
@@ -252,7 +252,7 @@ import VerbatimJSON
         let comeBack = try await world.engine.submitter.step()
         #expect(world.provider.sent.isEmpty)
         #expect(comeBack == world.time.now() + .seconds(30))
-        #expect(await world.service.outlook(of: try await world.task(id)).waitingFor?.code == "not_before")
+        #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == "not_before")
         world.time.set(to: comeBack)
         world.provider.enqueue(.accepted("r-1"))
         _ = try await world.engine.submitter.step()
@@ -284,7 +284,7 @@ import VerbatimJSON
         func sent() -> [String] { world.provider.paid.compactMap { $0.body["n"]?.text }.sorted() }
         _ = try await world.engine.submitter.step()
         #expect(sent() == ["0", "2"])
-        #expect(await world.service.outlook(of: try await world.task(ids[4])).waitingFor?.code == "in_flight_limit")
+        #expect(await world.service.forecast(of: try await world.task(ids[4])).waitingFor?.code == "in_flight_limit")
         _ = try await world.service.cancel(ids[0].text)
         _ = try await world.engine.submitter.step()
         #expect(sent() == ["0", "1", "2"])
@@ -334,7 +334,7 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(held).state == .queued)
         #expect(try await world.task(free).state == .running)
-        #expect(await world.service.outlook(of: try await world.task(held)).waitingFor?.code == "paused")
+        #expect(await world.service.forecast(of: try await world.task(held)).waitingFor?.code == "paused")
     }
 
     @Test func `the endpoint is closed before its throttled task can be taken again`() async throws {

@@ -28,7 +28,7 @@ import VerbatimJSON
         #expect(report.unrecognised?.count == 12)
         #expect(report.unrecognised?.lastShape == #"{id,state="exploded"}"#)
         #expect(world.warnings.withLock { $0.filter { $0.contains("no rule understands") }.count } == 1)
-        #expect(await world.engine.service.outlook(of: stored.task).waitingFor?.code == "unrecognised_record")
+        #expect(await world.engine.service.forecast(of: stored.task).waitingFor?.code == "unrecognised_record")
     }
 
     @Test func `a word in another case ends the task, and is told of once`() async throws {
@@ -51,7 +51,7 @@ import VerbatimJSON
         world.provider.say(["id": "a", "state": "running"])
         #expect(try await world.poll(task) - world.time.now() <= .seconds(60))
         #expect(
-            await world.engine.service.outlook(of: try await world.engine.service.task(task).task).waitingFor == nil)
+            await world.engine.service.forecast(of: try await world.engine.service.task(task).task).waitingFor == nil)
         world.provider.say(["id": "a", "state": "succeeded", "image_url": "https://x/1.png"])
         await world.pollOnce(task)
         #expect(try await world.engine.service.task(task).task.state == .succeeded)

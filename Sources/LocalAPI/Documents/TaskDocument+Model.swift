@@ -7,7 +7,7 @@ import VerbatimJSON
 
 extension TaskDocument {
     /// The task as the socket shows it.
-    init(_ stored: StoredTask, outlook: Outlook, results: [TaskResult]) {
+    init(_ stored: StoredTask, forecast: TaskForecast, results: [TaskResult]) {
         let task = stored.task
         self.init(
             id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue, partial: task.isPartial,
@@ -23,7 +23,7 @@ extension TaskDocument {
                     code: failure.code, message: failure.message, httpStatus: failure.httpStatus, hint: failure.hint)
             },
             progress: task.progress,
-            eta: outlook.eta.map { Expectation(p50: $0.p50.rfc3339, p90: $0.p90.rfc3339) },
+            eta: forecast.eta.map { Expectation(p50: $0.p50.rfc3339, p90: $0.p90.rfc3339) },
             slowerThanUsualSince: task.slowAt?.rfc3339,
             createdAt: task.createdAt.rfc3339, submittedAt: task.submittedAt?.rfc3339,
             startedAt: task.startedAt?.rfc3339, finishedAt: task.finishedAt?.rfc3339, endedAt: task.endedAt?.rfc3339,
@@ -31,7 +31,7 @@ extension TaskDocument {
             nextPollAt: task.state == .running ? task.nextDueAt?.rfc3339 : nil, attempts: task.attempts,
             polls: task.polls, onUncertain: task.onUncertain.rawValue, resolution: task.resolution?.rawValue,
             outcomeSource: task.outcomeSource?.rawValue, callback: Callback(of: task),
-            waitingFor: outlook.waitingFor.map { reason in
+            waitingFor: forecast.waitingFor.map { reason in
                 Reason(
                     code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
             })
@@ -51,7 +51,7 @@ extension TaskDocument.Callback {
 extension TaskService {
     /// The task as the socket shows it, with what can be said about it now.
     func document(of stored: StoredTask) async -> TaskDocument {
-        TaskDocument(stored, outlook: await outlook(of: stored.task), results: results(of: stored))
+        TaskDocument(stored, forecast: await forecast(of: stored.task), results: results(of: stored))
     }
 
     /// The answer that shows the task; written off the event loop where its record is long.

@@ -8,13 +8,13 @@ extension DurationModel {
     /// one that says nothing. That is one step of the EM algorithm per sample (D. M. Titterington, "Recursive parameter
     /// estimation using incomplete data", Journal of the Royal Statistical Society B 46, 1984).
     package mutating func learn(_ sample: DurationSample) {
-        learnWithoutDrawing(sample)
-        draw()
+        learnWithoutRebuilding(sample)
+        rebuildCurve()
     }
 
     /// Learns from a task of its own, beside the wider model that would else have spoken for it.
     ///
-    /// `wider` must not have learned from the task yet; it is what ``isSharper`` compares with.
+    /// `wider` must not have learned from the task yet; it is what ``outpredictsParent`` compares with.
     package mutating func learn(_ sample: DurationSample, beside wider: DurationModel) {
         if sample.ending != .censored {
             let gain = logarithm(share(of: sample)) - logarithm(wider.share(of: sample))
@@ -28,7 +28,7 @@ extension DurationModel {
     /// Judged as in Dawid's prequential approach, by what both said before each task ended; by a factor of `e` at least,
     /// from where on R. E. Kass and A. E. Raftery ("Bayes factors", Journal of the American Statistical Association 90,
     /// 1995) call it more than a bare mention. Less is the luck of a few tasks.
-    package var isSharper: Bool { sampleCount >= 3 && advantage > 1 }
+    package var outpredictsParent: Bool { sampleCount >= 3 && advantage > 1 }
 
     /// The chance that was given to about this duration.
     private func share(of sample: DurationSample) -> Double {
@@ -42,7 +42,7 @@ extension DurationModel {
                 -(curve.cumulatedHazard(at: high + slack) - curve.cumulatedHazard(at: low - slack))), 1e-4)
     }
 
-    mutating func learnWithoutDrawing(_ sample: DurationSample) {
+    mutating func learnWithoutRebuilding(_ sample: DurationSample) {
         sampleCount = min(sampleCount + 1, 1_000_000_000)
         let low = Self.logarithmic(sample.atLeast)
         let high = sample.atMost.map(Self.logarithmic)
@@ -67,7 +67,7 @@ extension DurationModel {
     }
 }
 
-extension LogDuration {
+extension StudentTPredictive {
     /// Where a duration that is only known to lie in a range is expected to lie, and how much that teaches.
     func points(from low: Double, to high: Double?) -> [(x: Double, weight: Double)] {
         let start = below(low)

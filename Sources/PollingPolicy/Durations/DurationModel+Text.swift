@@ -34,7 +34,7 @@ extension DurationModel {
         succeeded = numbers[1]
         failed = numbers[2]
         advantage = numbers[3]
-        draw()
+        rebuildCurve()
     }
 }
 
@@ -45,11 +45,11 @@ extension DurationRecord {
         guard abs(n[0]) < 30, n[1] > 0, n[2] > 1e-3, n[2] < 30, n[3] > 0, n[4] >= 0, abs(n[5]) < 30, n[6] >= 0,
             n[9] >= 0, n[11] >= 0, n[13] >= 0, n[15] >= 0
         else { return nil }
-        self.init(belief: LogNormalBelief(mean: n[0], meanWeight: n[1], spread: n[2], spreadWeight: n[3]))
+        self.init(belief: NormalInverseGamma(mean: n[0], meanWeight: n[1], spread: n[2], spreadWeight: n[3]))
         seen = WeightedMoments(weight: n[4], mean: n[5], squares: n[6])
         histogramLead = n[7]
-        upward = ShiftWatch(sum: n[8], run: WeightedMoments(weight: n[9], mean: n[10], squares: n[11]))
-        downward = ShiftWatch(sum: n[12], run: WeightedMoments(weight: n[13], mean: n[14], squares: n[15]))
+        upward = CUSUMDetector(sum: n[8], run: WeightedMoments(weight: n[9], mean: n[10], squares: n[11]))
+        downward = CUSUMDetector(sum: n[12], run: WeightedMoments(weight: n[13], mean: n[14], squares: n[15]))
         for bar in bars.split(separator: ",") {
             let pair = bar.split(separator: ":")
             guard pair.count == 2, let bin = Int(pair[0]), histogram.weights.indices.contains(bin),

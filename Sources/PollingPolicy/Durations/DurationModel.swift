@@ -2,7 +2,7 @@ import TaskModel
 
 /// How long tasks of one kind take: a small summary of fixed size that fades with time.
 ///
-/// Successes follow a log-normal whose mean and spread are learned (``LogNormalBelief``); where a histogram of the same
+/// Successes follow a log-normal whose mean and spread are learned (``NormalInverseGamma``); where a histogram of the same
 /// tasks has foretold them better, it takes over by as much. Failures are kept apart, with a distribution of their own
 /// and a share. About the last sixty tasks count; when a run of them is unlike what was expected, only that run.
 /// Always finite: the hazard is never zero and never beyond bounds, however old a task grows.
@@ -17,7 +17,7 @@ package struct DurationModel: Sendable, Hashable {
     /// How much better it has foretold its own tasks than the wider model beside it did, in nats, fading.
     var advantage = 0.0
     /// What all of this amounts to.
-    private(set) var curve: DurationCurve
+    private(set) var curve: PiecewiseHazard
 
     /// Expects what the documents say, and that they are wrong by a factor of two or so.
     ///
@@ -28,7 +28,7 @@ package struct DurationModel: Sendable, Hashable {
         let reach = upper.map { (Self.logarithmic($0) - mean) / 2 } ?? 0
         self.init(
             successes: .documented(mean: mean, doubt: max(reach, typical == nil && upper == nil ? 1.2 : 0.8)),
-            failures: LogNormalBelief(mean: mean - 1.4, meanWeight: 0.5, spread: 0.8, spreadWeight: 2))
+            failures: NormalInverseGamma(mean: mean - 1.4, meanWeight: 0.5, spread: 0.8, spreadWeight: 2))
     }
 
     /// Expects what a wider model knows: for tasks of one model, what its endpoint's tasks took.
@@ -39,20 +39,20 @@ package struct DurationModel: Sendable, Hashable {
         let expected = prior.successes.prediction
         let failing = prior.failures.prediction
         self.init(
-            successes: LogNormalBelief(
+            successes: NormalInverseGamma(
                 mean: expected.location, meanWeight: 1, spread: expected.scale * 0.5.squareRoot(), spreadWeight: 3),
-            failures: LogNormalBelief(
+            failures: NormalInverseGamma(
                 mean: failing.location, meanWeight: 1, spread: failing.scale * 0.5.squareRoot(), spreadWeight: 3))
         failed = prior.shareOfFailures
         succeeded = 1 - failed
-        draw()
+        rebuildCurve()
     }
 
-    init(successes: LogNormalBelief, failures: LogNormalBelief) {
+    init(successes: NormalInverseGamma, failures: NormalInverseGamma) {
         self.successes = DurationRecord(belief: successes)
         self.failures = DurationRecord(belief: failures)
-        curve = DurationCurve(through: []) { _ in (1, 0) }
-        draw()
+        curve = PiecewiseHazard(through: []) { _ in (1, 0) }
+        rebuildCurve()
     }
 
     /// The share of tasks that are expected to fail.
@@ -82,11 +82,11 @@ package struct DurationModel: Sendable, Hashable {
     // MARK: The curve
 
     /// Draws the curve anew; after every change of what it follows from.
-    mutating func draw() {
+    mutating func rebuildCurve() {
         let share = shareOfFailures
         let successes = successes.shape
         let failures = failures.shape
-        let stray = exponential(successes.prediction.location)
+        let outlierStart = exponential(successes.prediction.location)
         var logs: [Double] = []
         logs.reserveCapacity(192)
         for step in -24...20 { logs.append(successes.prediction.logarithmic(atScore: Double(step) / 4)) }
@@ -99,12 +99,12 @@ package struct DurationModel: Sendable, Hashable {
         // From a tenth of a second to half a year, so that every age is near a knot.
         for step in 0...53 { logs.append(-2.3 + Double(step) * 0.36) }
         let ages = logs.filter { $0 > -3 && $0 < 17 }.sorted().map(exponential)
-        curve = DurationCurve(through: ages) { age in
+        curve = PiecewiseHazard(through: ages) { age in
             let x = logarithm(age)
             // A few are late for reasons that have nothing to do with the rest: a Pareto tail from the middle on.
-            let late = age > stray ? exponential(-Self.strayExponent * (x - successes.prediction.location)) : 1
-            let above = (1 - Self.strays) * successes.above(x) + Self.strays * late
-            let below = (1 - Self.strays) * successes.below(x) + Self.strays * (1 - late)
+            let late = age > outlierStart ? exponential(-Self.outlierExponent * (x - successes.prediction.location)) : 1
+            let above = (1 - Self.outliers) * successes.above(x) + Self.outliers * late
+            let below = (1 - Self.outliers) * successes.below(x) + Self.outliers * (1 - late)
             return (
                 (1 - share) * above + share * failures.above(x), (1 - share) * below + share * failures.below(x)
             )
@@ -115,15 +115,15 @@ package struct DurationModel: Sendable, Hashable {
     private static let failuresAssumed = 0.05
     private static let endingsAssumed = 3.0
     /// The share of tasks that are stuck somewhere, and how fast these end.
-    private static let strays = 0.01
-    private static let strayExponent = 1.5
+    private static let outliers = 0.01
+    private static let outlierExponent = 1.5
 
     static func logarithmic(_ duration: Duration) -> Double {
         logarithm(duration.inSeconds.clamped(to: 0.05...1e7))
     }
 }
 
-extension LogNormalBelief {
+extension NormalInverseGamma {
     /// A documented time that may be wrong: `doubt` is the spread of the logarithm of the first task around it.
     ///
     /// Tasks of one kind are expected to vary by a third, which counts as four tasks; less would foretell uniform tasks

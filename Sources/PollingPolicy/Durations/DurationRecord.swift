@@ -2,23 +2,23 @@ import TaskModel
 
 /// What has been seen of one way to end: moments of the logarithm, a histogram beside them, and a watch for changes.
 struct DurationRecord: Sendable, Hashable {
-    let belief: LogNormalBelief
+    let belief: NormalInverseGamma
     var seen = WeightedMoments()
     var histogram = DurationHistogram()
     /// How much better the histogram has foretold than the bell, in nats, fading; it starts behind.
     var histogramLead = Self.firstLead
-    var upward = ShiftWatch()
-    var downward = ShiftWatch()
+    var upward = CUSUMDetector()
+    var downward = CUSUMDetector()
 
     static let firstLead = -2.0
     /// The weight of one sample after another one has been learned: 64 samples in all.
     static let memory = 1 - 1.0 / 64
 
-    init(belief: LogNormalBelief) {
+    init(belief: NormalInverseGamma) {
         self.belief = belief
     }
 
-    var prediction: LogDuration { belief.prediction(after: seen) }
+    var prediction: StudentTPredictive { belief.prediction(after: seen) }
 
     /// Learns the logarithm of one duration, given as points that share its weight.
     mutating func learn(_ points: [(x: Double, weight: Double)]) {
@@ -41,8 +41,8 @@ struct DurationRecord: Sendable, Hashable {
             seen = watch.run
             histogram = DurationHistogram()
             histogramLead = Self.firstLead
-            upward = ShiftWatch()
-            downward = ShiftWatch()
+            upward = CUSUMDetector()
+            downward = CUSUMDetector()
         }
     }
 
@@ -50,7 +50,7 @@ struct DurationRecord: Sendable, Hashable {
     ///
     /// A. P. Dawid, "Statistical theory: the prequential approach", Journal of the Royal Statistical Society A 147 (1984):
     /// forecasters are judged by what they said before the fact.
-    private mutating func judgeHistogram(by x: Double, weight: Double, beside expected: LogDuration) {
+    private mutating func judgeHistogram(by x: Double, weight: Double, beside expected: StudentTPredictive) {
         let bin = DurationHistogram.bin(of: x)
         let bell = expected.below(DurationHistogram.edge(bin + 1)) - expected.below(DurationHistogram.edge(bin))
         let total = histogram.total
@@ -70,7 +70,7 @@ struct DurationRecord: Sendable, Hashable {
 
     /// A bell and bars, each by its share.
     struct Shape {
-        let prediction: LogDuration
+        let prediction: StudentTPredictive
         let histogramShare: Double
         let sums: [Double]
 
@@ -96,8 +96,8 @@ struct DurationRecord: Sendable, Hashable {
 /// Notices that durations have moved one way: the cumulative sum test.
 ///
 /// E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954). Scores beyond an allowance add up, others take away;
-/// at the threshold the samples since the sum was last zero are the new regime. A single stray cannot reach it.
-struct ShiftWatch: Sendable, Hashable {
+/// at the threshold the samples since the sum was last zero are the new regime. A single outlier cannot reach it.
+struct CUSUMDetector: Sendable, Hashable {
     var sum = 0.0
     /// The samples since the sum was last zero.
     var run = WeightedMoments()
@@ -110,7 +110,7 @@ struct ShiftWatch: Sendable, Hashable {
     mutating func watch(_ score: Double, sample: Double, weight: Double) {
         sum += (score.clamped(to: -3...3) - Self.allowance) * weight
         if sum <= 0 {
-            self = ShiftWatch()
+            self = CUSUMDetector()
         } else {
             run.add(sample, weight: weight)
         }

@@ -10,9 +10,9 @@ extension PollingPolicy {
     /// - `sharedBy` is how many tasks usually share one call of a batch; each pays its part of the price.
     package func nextPoll(
         after history: PollHistory, model: DurationModel, now: Timestamp, callbackReliability: Double = 0,
-        sharedBy riders: Int = 1, using random: inout some RandomNumberGenerator
+        sharedBy sharing: Int = 1, using random: inout some RandomNumberGenerator
     ) -> Timestamp {
-        let price = latencyPrice.inSeconds / (1 - callbackReliability.clamped(to: 0...0.95)) / Double(max(riders, 1))
+        let price = latencyPrice.inSeconds / (1 - callbackReliability.clamped(to: 0...0.95)) / Double(max(sharing, 1))
         let best = bestGap(after: history, model: model, now: now, price: price)
         let jittered = Duration.seconds(rounding: best * Double.random(in: 0.97...1.03, using: &random))
         let next = now + stretched(jittered.clamped(to: minGap...maxGap), by: history.unrecognisedInARow)
@@ -23,9 +23,9 @@ extension PollingPolicy {
     private func bestGap(after history: PollHistory, model: DurationModel, now: Timestamp, price: Double) -> Double {
         let age = history.age(at: now).inSeconds
         guard let progress = history.progress,
-            let outlook = ProgressOutlook(progress, history: history, now: now)
+            let forecast = ProgressEstimate(progress, history: history, now: now)
         else { return bestGap(on: model.curve, at: age, price: price) }
-        let mixed = outlook.curve(beside: model.curve, at: age, upTo: maxGap.inSeconds)
+        let mixed = forecast.curve(beside: model.curve, at: age, upTo: maxGap.inSeconds)
         return bestGap(on: mixed, at: 0, price: price)
     }
 
@@ -43,7 +43,7 @@ extension PollingPolicy {
     /// for constant `h`, which satisfies `e^y - 1 - y = c h` with `y = h · gap`; R. E. Barlow, L. C. Hunter, F. Proschan,
     /// "Optimum checking procedures", 1963.) A small chance of an early end makes a local minimum early on and the rise of
     /// the hazard a second one, so this walks over the pieces of the curve and keeps the lowest.
-    func bestGap(on curve: DurationCurve, at age: Double, price: Double) -> Double {
+    func bestGap(on curve: PiecewiseHazard, at age: Double, price: Double) -> Double {
         let earliest = age + minGap.inSeconds
         let latest = age + maxGap.inSeconds
         var piece = curve.piece(at: age)

@@ -147,8 +147,8 @@ extension TaskService {
                 """)
         }
         context.plans.forget(owner.task.endpoint.service)
-        context.wakes.polls.nudge()
-        context.wakes.submitter.nudge()
+        context.wakes.polls.signal()
+        context.wakes.submitter.signal()
     }
 
     private func apply(

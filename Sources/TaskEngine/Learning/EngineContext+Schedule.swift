@@ -4,11 +4,11 @@ import TaskModel
 import TaskStore
 
 extension EngineContext {
-    /// When to ask for a running task next, if `riders` tasks of its service usually share a call.
+    /// When to ask for a running task next, if `sharing` tasks of its service usually share a call.
     ///
     /// Never sooner than the provider allows: `leaveAlone` is what its latest reply asked for.
     func nextPoll(
-        of task: TrackedTask, at now: Timestamp, sharedBy riders: Int = 1, leaveAlone: Duration? = nil
+        of task: TrackedTask, at now: Timestamp, sharedBy sharing: Int = 1, leaveAlone: Duration? = nil
     ) async -> Timestamp {
         let experience = await experiences.experience(of: task.endpoint)
         let age = experience.age(of: task, at: now)
@@ -25,7 +25,7 @@ extension EngineContext {
         return random.draw { generator in
             polling.nextPoll(
                 after: history, model: model, now: now, callbackReliability: experience.callbackTrust(of: task),
-                sharedBy: riders, using: &generator)
+                sharedBy: sharing, using: &generator)
         }
     }
 

@@ -39,7 +39,7 @@ struct Experience: Sendable {
 
     /// The row that speaks for tasks of that model: its own, once it foretells them better than the endpoint's does.
     func entry(for model: String?) -> Entry {
-        guard let model, let own = models[model], own.model.isSharper else { return all }
+        guard let model, let own = models[model], own.model.outpredictsParent else { return all }
         return own
     }
 

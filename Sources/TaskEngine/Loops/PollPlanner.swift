@@ -7,22 +7,22 @@ import TaskStore
 /// Finds out which tasks of a service to ask about, and when: reads one page of them, most overdue first.
 struct PollPlanner {
     let context: EngineContext
-    let underWay: PollsUnderWay
+    let inFlight: InFlightPolls
     let service: String
 
     /// What could be asked now, and when there may be more.
-    func plan(at now: Timestamp) async throws(TaskStoreError) -> PollPlans.Plan {
+    func plan(at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         let free = try await freeTasks(at: now)
-        var plan = PollPlans.Plan()
+        var plan = PollPlanCache.Plan()
         for group in groups(of: free) {
             guard let first = group.tasks.first else { continue }
             if group.isBatch {
-                await planRound(of: group.tasks, profile: group.profile, into: &plan, at: now)
+                await planBatch(of: group.tasks, profile: group.profile, into: &plan, at: now)
             } else if let due = first.nextDueAt, due > now {
                 plan.next = min(plan.next ?? due, due)
             } else {
                 let members = await members(for: [first], at: now)
-                plan.rounds.append(round(of: [first], as: members, profile: group.profile))
+                plan.batches.append(batch(of: [first], as: members, profile: group.profile))
             }
         }
         return plan
@@ -33,7 +33,7 @@ struct PollPlanner {
         let horizon = now + context.polling.minGap
         while true {
             let free = try await context.store.due(
-                in: .running, of: service, by: now + .seconds(86_400 * 365), excluding: underWay.tasks(of: service),
+                in: .running, of: service, by: now + .seconds(86_400 * 365), excluding: inFlight.tasks(of: service),
                 limit: context.limits.batchSize)
             let stuck = free.filter { !canAsk(about: $0) && $0.nextDueAt.map { $0 <= horizon } ?? true }
             guard let one = stuck.first else { return free.filter { canAsk(about: $0) } }
@@ -66,8 +66,8 @@ struct PollPlanner {
         for task in tasks {
             guard let profile = context.catalog.endpoint(task.endpoint) else { continue }
             let isAlone =
-                underWay.batchLimit(of: service, upTo: profile.batchSize ?? 1) < 2 || task.misses > 0
-                || underWay.isAlone(task.id)
+                inFlight.batchLimit(of: service, upTo: profile.batchSize ?? 1) < 2 || task.misses > 0
+                || inFlight.isAlone(task.id)
                 || context.unrecognised.inARow(task.id) > 1
             if !isAlone,
                 let place = groups.firstIndex(where: { $0.isBatch && $0.profile.sharesBatch(with: profile) })
@@ -81,30 +81,30 @@ struct PollPlanner {
         return groups.map { $0.tasks.count > 1 ? $0 : Group(profile: $0.profile, tasks: $0.tasks, isBatch: false) }
     }
 
-    private func planRound(
-        of tasks: [TrackedTask], profile: EndpointProfile, into plan: inout PollPlans.Plan, at now: Timestamp
+    private func planBatch(
+        of tasks: [TrackedTask], profile: EndpointProfile, into plan: inout PollPlanCache.Plan, at now: Timestamp
     ) async {
         let members = await members(for: tasks, at: now)
         let most = min(profile.batchSize ?? 1, context.limits.batchSize)
-        let limit = underWay.batchLimit(of: service, upTo: most)
+        let limit = inFlight.batchLimit(of: service, upTo: most)
         // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age. So does
         // one of which a callback has told something, and one that was asked about by a clock that was ahead.
         let firstLook = tasks.filter { $0.lastPendingAt.map { $0 > now } ?? true || $0.isCalledBack }
             .compactMap(\.nextDueAt).min()
-        let shared = now + context.polling.nextRound(of: members, limit: limit)
+        let shared = now + context.polling.nextBatch(of: members, limit: limit)
         let due = min(shared, firstLook ?? shared)
         guard due <= now else {
             plan.next = min(plan.next ?? due, due)
             return
         }
-        let riders = context.polling.riders(of: members, limit: limit)
-        plan.rounds.append(round(of: riders.map { tasks[$0] }, as: riders.map { members[$0] }, profile: profile))
+        let selection = context.polling.selection(of: members, limit: limit)
+        plan.batches.append(batch(of: selection.map { tasks[$0] }, as: selection.map { members[$0] }, profile: profile))
     }
 
     /// What the schedule goes by for each of the tasks.
-    private func members(for tasks: [TrackedTask], at now: Timestamp) async -> [RoundMember] {
+    private func members(for tasks: [TrackedTask], at now: Timestamp) async -> [BatchCandidate] {
         var experiences: [EndpointName: Experience] = [:]
-        var members: [RoundMember] = []
+        var members: [BatchCandidate] = []
         for task in tasks {
             let experience: Experience
             if let known = experiences[task.endpoint] {
@@ -114,7 +114,7 @@ struct PollPlanner {
                 experiences[task.endpoint] = experience
             }
             members.append(
-                RoundMember(
+                BatchCandidate(
                     age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
                     model: experience.entry(for: task.model).model,
                     callbackReliability: experience.callbackTrust(of: task), isExpected: task.isCalledBack))
@@ -122,7 +122,7 @@ struct PollPlanner {
         return members
     }
 
-    private func round(of tasks: [TrackedTask], as members: [RoundMember], profile: EndpointProfile) -> PollRound {
+    private func batch(of tasks: [TrackedTask], as members: [BatchCandidate], profile: EndpointProfile) -> PollBatch {
         var priority = 0.0
         for member in members {
             priority += context.polling.priority(
@@ -130,6 +130,6 @@ struct PollPlanner {
             // It has probably ended, which is as good as a hazard of once a second.
             if member.isExpected { priority += member.sinceLastPoll.inSeconds * member.sinceLastPoll.inSeconds }
         }
-        return PollRound(service: service, profile: profile, tasks: tasks, priority: priority)
+        return PollBatch(service: service, profile: profile, tasks: tasks, priority: priority)
     }
 }

@@ -5,9 +5,9 @@ import TaskModel
 import TaskStore
 
 extension PollScheduler {
-    package func perform(_ work: PollRound) async {
+    package func perform(_ work: PollBatch) async {
         defer {
-            underWay.end(work)
+            inFlight.end(work)
             context.plans.end(work)
         }
         guard let first = work.tasks.first else { return }
@@ -30,7 +30,7 @@ extension PollScheduler {
     ///
     /// A result that cannot be had yet leaves the task running: it is asked for again, and nothing is lost.
     private func lookup(
-        _ id: RemoteTaskID, of task: TrackedTask, in work: PollRound, counting lessons: inout LessonPlan
+        _ id: RemoteTaskID, of task: TrackedTask, in work: PollBatch, counting lessons: inout LessonPlan
     ) async -> Result<LookupVerdict, UpstreamTransportError> {
         let profile = work.profile
         do throws(RequestProblem) {
@@ -52,7 +52,7 @@ extension PollScheduler {
     }
 
     private func send(
-        _ request: UpstreamRequest, of work: PollRound, counting lessons: inout LessonPlan
+        _ request: UpstreamRequest, of work: PollBatch, counting lessons: inout LessonPlan
     ) async -> Result<UpstreamReply, UpstreamTransportError> {
         context.meter.count(work.service)
         context.calls.count(about: work.tasks)
@@ -69,18 +69,18 @@ extension PollScheduler {
     // MARK: What a query taught
 
     private func finish(
-        _ task: TrackedTask, of work: PollRound, with verdict: Result<LookupVerdict, UpstreamTransportError>,
+        _ task: TrackedTask, of work: PollBatch, with verdict: Result<LookupVerdict, UpstreamTransportError>,
         teaching lessons: LessonPlan
     ) async {
         var lessons = lessons
         let now = context.time.now()
         switch verdict {
         case .success(.observed(let observation)):
-            underWay.markAlone(false, task.id)
+            inFlight.markAlone(false, task.id)
             await record([(task, .observed(observation))], teaching: &lessons, at: now)
             await answered(work)
         case .success(.notFound):
-            underWay.markAlone(true, task.id)
+            inFlight.markAlone(true, task.id)
             await record([(task, await missing(task, at: now))], teaching: &lessons, at: now)
             await answered(work)
         case .success(.throttled(let failure, let retryAfter)):
@@ -98,18 +98,18 @@ extension PollScheduler {
         }
     }
 
-    private func answered(_ work: PollRound) async {
-        underWay.noteAnswer(
+    private func answered(_ work: PollBatch) async {
+        inFlight.noteAnswer(
             of: work.service, about: work.tasks.map(\.id), upTo: work.profile.batchSize ?? context.limits.batchSize)
         await context.admission.queriesSucceeded(of: work.service)
     }
 
     /// The record has more bytes than are read: told once, and asked for seldom. The service itself has answered.
     private func tooLarge(
-        _ task: TrackedTask, of work: PollRound, because failure: TaskFailure, teaching lessons: LessonPlan
+        _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, teaching lessons: LessonPlan
     ) async {
-        underWay.markAlone(true, task.id)
-        if underWay.noteTooLarge(task.id) {
+        inFlight.markAlone(true, task.id)
+        if inFlight.noteTooLarge(task.id) {
             context.logger.warning(
                 """
                 \(task.id) \(task.endpoint): \(failure.message) It is asked for again each hour; nothing is lost. \
@@ -125,14 +125,14 @@ extension PollScheduler {
     /// A query about one task failed. Where others of the service are answered meanwhile, it is this task's trouble: only
     /// it is left alone, longer and longer, and nobody else waits for it.
     private func failed(
-        _ task: TrackedTask, of work: PollRound, because failure: TaskFailure, isAboutAll: Bool,
+        _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, isAboutAll: Bool,
         teaching lessons: LessonPlan
     ) async {
         let own =
             isAboutAll
-            ? 0 : underWay.noteFailure(of: task.id, service: work.service, isOwn: failure.code == Self.cannotAsk)
+            ? 0 : inFlight.noteFailure(of: task.id, service: work.service, isOwn: failure.code == Self.cannotAsk)
         guard own > 0 else { return await slow(work, because: failure, teaching: lessons) }
-        underWay.markAlone(true, task.id)
+        inFlight.markAlone(true, task.id)
         let gap = min(
             context.polling.minGap * (1 << min(2 * own, 20)),
             max(context.polling.maxGap, PollingPolicy.maxUnrecognisedGap))
@@ -149,7 +149,7 @@ extension PollScheduler {
     private static let cannotAsk = "cannot_ask"
 
     private func finish(
-        _ work: PollRound, with verdict: Result<BatchVerdict, UpstreamTransportError>, teaching lessons: LessonPlan
+        _ work: PollBatch, with verdict: Result<BatchVerdict, UpstreamTransportError>, teaching lessons: LessonPlan
     ) async {
         var lessons = lessons
         let now = context.time.now()
@@ -162,7 +162,7 @@ extension PollScheduler {
                     seen.append((task, .observed(observation)))
                 } else {
                     // That a batch leaves an id out says nothing about its task; it is asked for alone next.
-                    underWay.markAlone(true, task.id)
+                    inFlight.markAlone(true, task.id)
                     absent.append(task.id)
                 }
             }
@@ -174,10 +174,10 @@ extension PollScheduler {
             await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
         case .success(.failed(let failure, let stopsProvider)):
             if stopsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
-            if !stopsProvider { underWay.halveBatch(of: work.service, naming: work.tasks.count) }
+            if !stopsProvider { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
             await slow(work, because: failure, teaching: lessons)
         case .failure(let error):
-            if !error.isAboutAll { underWay.halveBatch(of: work.service, naming: work.tasks.count) }
+            if !error.isAboutAll { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
             await slow(work, because: TaskFailure(error), teaching: lessons)
         }
     }
@@ -215,12 +215,12 @@ extension PollScheduler {
         let calledBack = changes.map(\.task).filter { $0.state == .running && $0.isCalledBack }.map(\.id)
         await postpone(calledBack, until: now + context.polling.minGap)
         // A task that ended makes room for the next one.
-        if changes.contains(where: { $0.task.state.hasEnded }) { context.wakes.submitter.nudge() }
+        if changes.contains(where: { $0.task.state.hasEnded }) { context.wakes.submitter.signal() }
     }
 
     /// One miss proves little, many over a long time do; where the provider has delivered how the task ended, a few do.
     private func missing(_ task: TrackedTask, at now: Timestamp) async -> TaskEvent {
-        let missing = context.clock.spanSeen(since: task.firstMissAt ?? now)
+        let missing = context.clock.verifiedElapsed(since: task.firstMissAt ?? now)
         if task.callbacks.finalAt != nil, task.misses + 1 >= context.limits.missesBeforeCallbackDecides,
             missing >= context.limits.missSpanBeforeCallbackDecides,
             let outcome = await context.deliveredOutcome(of: task)
@@ -236,7 +236,7 @@ extension PollScheduler {
 
     /// Leaves the service alone for a while, and these tasks until their next turn.
     private func slow(
-        _ work: PollRound, because failure: TaskFailure, isThrottled: Bool = false, retryAfter: Duration? = nil,
+        _ work: PollBatch, because failure: TaskFailure, isThrottled: Bool = false, retryAfter: Duration? = nil,
         teaching lessons: LessonPlan
     ) async {
         await context.admission.queriesFailed(

@@ -9,29 +9,29 @@ package import TaskStore
 /// Three things decide, and none of them knows the others: the schedule (``PollPlanner``), the provider's budget
 /// (``ProviderRateLimiter``), and the circuit breaker of a service that failed. A query that fails says nothing about its tasks: it slows
 /// the whole service and is made again later.
-package struct PollScheduler: WorkLoop {
+package struct PollScheduler: Worker {
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.polls }
-    var underWay: PollsUnderWay { context.pollsUnderWay }
+    var inFlight: InFlightPolls { context.inFlightPolls }
 
     /// The loop over running tasks.
     package init(_ context: EngineContext) {
         self.context = context
     }
 
-    package func claim(into work: inout [PollRound], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+    package func claim(into work: inout [PollBatch], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
         var services = try await services(at: now)
-        // Each turn of this loop claims at least one round, and a service has few of them under way.
+        // Each turn of this loop claims at least one batch, and a service has few of them under way.
         while !services.isEmpty {
             // What is claimed goes out before more is looked for.
             guard work.count < Self.enoughAtOnce else { return now }
-            var ready: [PollRound] = []
+            var ready: [PollBatch] = []
             // In any order where nothing else decides, so that no service is always served last.
             let inTurn = services.count > 1 ? context.random.draw { services.shuffled(using: &$0) } : services
             for service in inTurn {
                 let plan = try await plan(of: service, at: now)
-                ready += plan.rounds
+                ready += plan.batches
                 comeBack = min(comeBack, plan.next ?? comeBack)
             }
             services = claim(from: ready, into: &work, comeBack: &comeBack)
@@ -39,7 +39,7 @@ package struct PollScheduler: WorkLoop {
         return comeBack
     }
 
-    /// With so many rounds claimed a look ends, and the next one goes on: to find fifty tasks takes a millisecond.
+    /// With so many batches claimed a look ends, and the next one goes on: to find fifty tasks takes a millisecond.
     private static let enoughAtOnce = 8
 
     /// Services that may have running tasks: the loop looks after each query, and they change seldom.
@@ -51,44 +51,44 @@ package struct PollScheduler: WorkLoop {
         return services
     }
 
-    /// Claims as many rounds as the budgets allow, the most promising first, of equals the first; returns the services that may have more.
+    /// Claims as many batches as the budgets allow, the most promising first, of equals the first; returns the services that may have more.
     private func claim(
-        from ready: [PollRound], into work: inout [PollRound], comeBack: inout Timestamp
+        from ready: [PollBatch], into work: inout [PollBatch], comeBack: inout Timestamp
     ) -> [String] {
         var claimed: Set<String> = []
         var blocked: Set<String> = []
         let inOrder = ready.indices.sorted { (ready[$0].priority, $1) > (ready[$1].priority, $0) }
-        for round in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(round.service) {
-            guard underWay.rounds(of: round.service) < roundsAllowed(of: round.service) else { continue }
-            if let slot = context.admission.slot(for: .queries(round.service), of: round.profile) {
+        for batch in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(batch.service) {
+            guard inFlight.batches(of: batch.service) < batchesAllowed(of: batch.service) else { continue }
+            if let slot = context.admission.slot(for: .queries(batch.service), of: batch.profile) {
                 comeBack = min(comeBack, slot)
-                blocked.insert(round.service)
+                blocked.insert(batch.service)
                 continue
             }
-            underWay.begin(round)
-            context.plans.begin(round)
-            work.append(round)
-            claimed.insert(round.service)
+            inFlight.begin(batch)
+            context.plans.begin(batch)
+            work.append(batch)
+            claimed.insert(batch.service)
         }
         return claimed.subtracting(blocked).sorted()
     }
 
     /// What could be asked of a service now, and when to look again.
-    private func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlans.Plan {
+    private func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         if let block = context.admission.breakers.block(.polls(service), at: now) {
-            return PollPlans.Plan(next: block.until)
+            return PollPlanCache.Plan(next: block.until)
         }
         // The end of one under way tells when there is room again.
-        guard underWay.rounds(of: service) < roundsAllowed(of: service) else { return PollPlans.Plan() }
+        guard inFlight.batches(of: service) < batchesAllowed(of: service) else { return PollPlanCache.Plan() }
         if let plan = context.plans.plan(of: service, at: now) { return plan }
         let version = context.plans.version(of: service)
-        let plan = try await PollPlanner(context: context, underWay: underWay, service: service).plan(at: now)
+        let plan = try await PollPlanner(context: context, inFlight: inFlight, service: service).plan(at: now)
         context.plans.keep(plan, of: service, at: now, version: version)
         return plan
     }
 
     /// One alone where a service has failed so often that it has to show first that it is well again.
-    private func roundsAllowed(of service: String) -> Int {
+    private func batchesAllowed(of service: String) -> Int {
         context.admission.breakers.isHalfOpen(.polls(service)) ? 1 : context.limits.pollsInParallel
     }
 }

@@ -59,8 +59,8 @@ extension Submitter {
             guard let change = changes.first(where: { $0.task.id == task.id }),
                 change.transition == .advance(to: .submitting)
             else {
-                context.wakes.lookups.nudge()
-                context.wakes.polls.nudge()
+                context.wakes.lookups.signal()
+                context.wakes.polls.signal()
                 return nil
             }
             return Work(

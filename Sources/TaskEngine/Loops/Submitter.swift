@@ -8,7 +8,7 @@ import VerbatimJSON
 ///
 /// Before the first byte of a paid request its intent is on disk. What the reply proves decides what follows, and a
 /// reply that proves nothing leads to `uncertain`, never to another try.
-package struct Submitter: WorkLoop {
+package struct Submitter: Worker {
     /// A task whose intent is on disk, or one that is looked for once more before it is sent again.
     package struct Work: Sendable {
         let task: TrackedTask
@@ -118,7 +118,7 @@ package struct Submitter: WorkLoop {
         guard work.isResubmission else { return await submit(work) }
         let started = await start(resubmission: work)
         admission.resubmissions.end(of: work.profile.name.service)
-        context.wakes.submitter.nudge()
+        context.wakes.submitter.signal()
         if let started { await submit(started) }
     }
 
@@ -136,7 +136,7 @@ package struct Submitter: WorkLoop {
             await record(
                 trouble.isForGood ? .submissionRefused(trouble.failure) : .submissionNotAccepted(trouble.failure),
                 of: work, nextDueAt: trouble.isForGood ? nil : context.time.now() + .seconds(5))
-            context.wakes.submitter.nudge()
+            context.wakes.submitter.signal()
             return
         }
         await take(verdict, of: work, leaveAlone: leaveAlone)
@@ -156,8 +156,8 @@ package struct Submitter: WorkLoop {
                 teaching: await lessons(from: verdict, of: work))
         }
         context.passed(.afterAccepted)
-        context.wakes.polls.nudge()
-        context.wakes.lookups.nudge()
+        context.wakes.polls.signal()
+        context.wakes.lookups.signal()
     }
 
     private func record(

@@ -9,7 +9,7 @@ import VerbatimJSON
 ///
 /// Uncertain tasks come first. Attempts that were given up are looked for again for a day, since the provider may show them,
 /// and bill them, late.
-package struct Reconciler: WorkLoop {
+package struct Reconciler: Worker {
     /// Attempts of one service that share a list and lie close together.
     package struct Work: Sendable {
         let service: String
@@ -24,7 +24,7 @@ package struct Reconciler: WorkLoop {
 
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.lookups }
-    private let underWay = ServicesUnderWay()
+    private let inFlight = InFlightServices()
 
     /// The loop over lost attempts.
     package init(_ context: EngineContext) {
@@ -35,13 +35,13 @@ package struct Reconciler: WorkLoop {
         var comeBack = now + .seconds(60)
         let services = Set(try await context.store.services(in: .uncertain))
             .union(try await context.store.servicesWithGivenUpAttempts())
-        for service in services.sorted() where underWay.begin(service) {
+        for service in services.sorted() where inFlight.begin(service) {
             do throws(TaskStoreError) {
                 let (reading, next) = try await claim(of: service, at: now)
-                if let reading { work.append(reading) } else { underWay.end(service) }
+                if let reading { work.append(reading) } else { inFlight.end(service) }
                 comeBack = min(comeBack, next ?? comeBack)
             } catch {
-                underWay.end(service)
+                inFlight.end(service)
                 throw error
             }
         }
@@ -141,7 +141,7 @@ package struct Reconciler: WorkLoop {
     }
 
     package func perform(_ work: Work) async {
-        defer { underWay.end(work.service) }
+        defer { inFlight.end(work.service) }
         let search = LostAttemptSearch(
             context: context, service: work.service, profile: work.profile, targets: work.targets)
         guard let answer = await search.run() else { return await putOff(work) }
@@ -186,8 +186,8 @@ package struct Reconciler: WorkLoop {
             }
             context.announce(changes)
             try await note(work.givenUp, answer)
-            context.wakes.polls.nudge()
-            context.wakes.submitter.nudge()
+            context.wakes.polls.signal()
+            context.wakes.submitter.signal()
         } catch {
             context.logger.error("Could not settle uncertain tasks of \(work.service): \(error.message)")
             await putOff(work)
@@ -285,7 +285,7 @@ extension EngineContext {
     func absencePolicy(at now: Timestamp) -> AbsencePolicy {
         AbsencePolicy(
             readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,
-            verifiedElapsed: { [clock] moment in clock.spanSeen(since: moment) },
+            verifiedElapsed: { [clock] moment in clock.verifiedElapsed(since: moment) },
             isSteady: clock.isSteady(for: limits.steadySpan, at: now))
     }
 }

@@ -30,7 +30,7 @@ package struct EndpointReport: Sendable {
     /// What noticing the ends of its tasks has cost, since its first task.
     package let tracking: TrackingReport
     /// Status queries of its service since the start, and per minute lately.
-    package let polled: PollMeter.Reading
+    package let polled: PollRateCounter.Reading
     package let lastError: LastError?
     /// How its callbacks do; nil where none were asked for yet.
     package let callbacks: CallbackReport?

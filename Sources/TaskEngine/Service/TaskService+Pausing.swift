@@ -27,6 +27,6 @@ extension TaskService {
             throw .store(error)
         }
         context.logger.notice("Submissions to \(profile.name) go on.")
-        context.wakes.submitter.nudge()
+        context.wakes.submitter.signal()
     }
 }

@@ -31,7 +31,7 @@ extension TaskService {
             let stored = try await task(first.task.id.text)
             let isOver = context.time.now() >= until || context.feed.isClosing || Task.isCancelled
             if stored.task.state.hasEnded || isOver { return stored }
-            await place.signal.wait(until: until, on: context.time)
+            await place.wake.wait(until: until, on: context.time)
         }
     }
 
@@ -40,7 +40,7 @@ extension TaskService {
         let closing = context.feed.subscribeToClosing()
         defer { context.feed.end(closing) }
         if !context.feed.isClosing {
-            await closing.signal.wait(until: context.time.now() + pause, on: context.time)
+            await closing.wake.wait(until: context.time.now() + pause, on: context.time)
         }
         return try await task(id.text)
     }

@@ -88,8 +88,8 @@ package struct TaskService: Sendable {
         case .created:
             context.passed(.afterQueued)
             context.logger.info("\(new.task.id) \(new.task.endpoint) queued (created)")
-            if mayBeSent(new.task) { context.wakes.submitter.nudge() }
-            if new.task.deadline != nil { context.wakes.deadlines.nudge() }
+            if mayBeSent(new.task) { context.wakes.submitter.signal() }
+            if new.task.deadline != nil { context.wakes.deadlines.signal() }
             return (new.stored, true)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
@@ -143,8 +143,8 @@ package struct TaskService: Sendable {
         case .created:
             context.logger.info("\(task.id) \(task.endpoint) running (tracked) as \(remoteID)")
             context.plans.forget(task.endpoint.service)
-            context.wakes.polls.nudge()
-            if task.deadline != nil { context.wakes.deadlines.nudge() }
+            context.wakes.polls.signal()
+            if task.deadline != nil { context.wakes.deadlines.signal() }
             return (StoredTask(task: task, payload: payload), true)
         case .remoteIDInUse(let owner):
             let existing = try await self.task(owner.text)
@@ -256,9 +256,9 @@ package struct TaskService: Sendable {
         guard let change else { throw .taskNotFound(text) }
         if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
         context.announce([change])
-        context.wakes.submitter.nudge()
-        context.wakes.polls.nudge()
-        context.wakes.lookups.nudge()
+        context.wakes.submitter.signal()
+        context.wakes.polls.signal()
+        context.wakes.lookups.signal()
         return try await task(id.text)
     }
 

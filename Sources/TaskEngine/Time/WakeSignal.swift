@@ -8,7 +8,7 @@ package import TaskModel
 package final class WakeSignal: Sendable {
     private enum State {
         case idle
-        case nudged
+        case signalled
         case waiting(CheckedContinuation<Void, Never>)
     }
 
@@ -17,9 +17,9 @@ package final class WakeSignal: Sendable {
     package init() {}
 
     /// Ends the wait under way, or the next one.
-    package func nudge() {
+    package func signal() {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            defer { if case .waiting = state { state = .idle } else { state = .nudged } }
+            defer { if case .waiting = state { state = .idle } else { state = .signalled } }
             if case .waiting(let continuation) = state { return continuation }
             return nil
         }
@@ -27,30 +27,30 @@ package final class WakeSignal: Sendable {
     }
 
     /// Whether there was a hint for which nobody has waited yet.
-    var isNudged: Bool {
-        state.withLock { if case .nudged = $0 { true } else { false } }
+    var isSignalled: Bool {
+        state.withLock { if case .signalled = $0 { true } else { false } }
     }
 
     /// Takes that hint, as a wait would.
-    func takeNudge() {
-        state.withLock { if case .nudged = $0 { $0 = .idle } }
+    func takeSignal() {
+        state.withLock { if case .signalled = $0 { $0 = .idle } }
     }
 
     /// Returns at that point, on a nudge, or when the task is cancelled.
     package func wait(until point: Timestamp, on time: any TimeSource) async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.nudged() }
+            group.addTask { await self.signalled() }
             group.addTask { await time.sleep(until: point) }
             await group.next()
             group.cancelAll()
         }
     }
 
-    private func nudged() async {
+    private func signalled() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state -> Bool in
-                    if case .nudged = state {
+                    if case .signalled = state {
                         state = .idle
                         return true
                     }

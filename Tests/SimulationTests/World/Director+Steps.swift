@@ -114,8 +114,8 @@ extension Director {
         let due = loops.indices.filter { index in
             let loop = loops[index]
             guard !loop.isClaiming else { return false }
-            let isNudged = !loop.isDeaf && mutant?.hearsNoHints != true && life?.loops[index].isNudged ?? false
-            return isNudged || loop.due.steady <= steady || loop.due.wall <= wall
+            let isSignalled = !loop.isDeaf && mutant?.hearsNoHints != true && life?.loops[index].isSignalled ?? false
+            return isSignalled || loop.due.steady <= steady || loop.due.wall <= wall
         }
         let deliveries = world.courier.due
         let choices = ready.count + due.count + deliveries.count

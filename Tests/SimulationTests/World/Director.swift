@@ -24,7 +24,7 @@ final class Director {
         var isClaiming = false
         /// It sleeps after a failure, and hears nothing.
         var isDeaf = false
-        /// It comes back at this point of the wall clock, when so much time has passed, or when it is nudged.
+        /// It comes back at this point of the wall clock, when so much time has passed, or when it is signalled.
         var due: (wall: Timestamp, steady: Int64)
     }
 

@@ -22,25 +22,25 @@ struct Life: Sendable {
         let next: Result<Timestamp, TaskStoreError>
     }
 
-    /// A loop without its kind of work; it is nudged, and takes that in, as when it runs by itself.
+    /// A loop without its kind of work; it is signalled, and takes that in, as when it runs by itself.
     struct Loop: Sendable {
         let name: String
         let claim: @Sendable () async -> Claim
         private let wake: WakeSignal
         /// Whether somebody has told it that there may be something to do.
-        var isNudged: Bool { wake.isNudged }
+        var isSignalled: Bool { wake.isSignalled }
 
-        init<Driven: WorkLoop>(_ loop: Driven, _ name: String, piece: @escaping @Sendable (Driven.Work) -> String) {
+        init<Driven: Worker>(_ loop: Driven, _ name: String, piece: @escaping @Sendable (Driven.Work) -> String) {
             self.name = name
             let wake = loop.wake
             self.wake = wake
             claim = {
-                wake.takeNudge()
+                wake.takeSignal()
                 let (work, next) = await loop.claim()
                 let pieces = work.map { work in
                     Piece(name: piece(work)) {
                         await loop.perform(work)
-                        wake.nudge()
+                        wake.signal()
                     }
                 }
                 return Claim(pieces: pieces, next: next)

@@ -253,7 +253,7 @@ import VerbatimJSON
         _ = try await next.engine.submitter.step()
         #expect(try await states(next, ids + [due]) == [.queued, .running, .queued])
         #expect(next.provider.paid.isEmpty)
-        let reason = await next.service.outlook(of: try await next.task(due)).waitingFor
+        let reason = await next.service.forecast(of: try await next.task(due)).waitingFor
         #expect(reason?.code == "deadline")
         // Set right, it sends what waits and is not overdue after all.
         next.time.setWallClock(by: .seconds(-86_400))
@@ -293,19 +293,19 @@ import VerbatimJSON
         }
         world.time.advance(by: .seconds(100))
         try await jump(3)
-        #expect(clock.spanSeen(since: moment + .seconds(3)) == .seconds(100))
+        #expect(clock.verifiedElapsed(since: moment + .seconds(3)) == .seconds(100))
         #expect(clock.steadyFor(at: world.time.now()) == .zero)
         world.time.advance(by: .seconds(10))
-        #expect(clock.spanSeen(since: moment + .seconds(3)) == .seconds(110))
+        #expect(clock.verifiedElapsed(since: moment + .seconds(3)) == .seconds(110))
         #expect(clock.isSteady(for: .seconds(10), at: world.time.now()))
         #expect(!clock.isSteady(for: .seconds(11), at: world.time.now()))
         for _ in 0..<8 {
             try await jump(-7)
             try await jump(7)
         }
-        #expect(clock.spanSeen(since: moment + .seconds(3)) == .seconds(110))
+        #expect(clock.verifiedElapsed(since: moment + .seconds(3)) == .seconds(110))
         try await jump(58)
-        #expect(clock.spanSeen(since: moment) == .zero)
+        #expect(clock.verifiedElapsed(since: moment) == .zero)
     }
 
     @Test func `a clock that jumped since the last look is not steady, and no time read from it is`() async throws {

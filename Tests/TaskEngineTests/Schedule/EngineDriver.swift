@@ -34,7 +34,7 @@ struct EngineDriver {
                 await advance(by: max(rest, .milliseconds(1)))
             }
             // What still hangs ends here, lest the group waits for it.
-            while tally.underWay > 0 { await advance(by: .seconds(30)) }
+            while tally.inFlight > 0 { await advance(by: .seconds(30)) }
         }
     }
 
@@ -47,7 +47,7 @@ struct EngineDriver {
         return comeBack
     }
 
-    private func claim<Loop: WorkLoop>(
+    private func claim<Loop: Worker>(
         from loop: Loop, in group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws -> Timestamp {
         let (work, outcome) = await loop.claim()
@@ -76,24 +76,24 @@ struct EngineDriver {
 /// How many pieces of work are under way, and how many of them hang.
 private final class WorkTally: Sendable {
     private struct State {
-        var underWay = 0
+        var inFlight = 0
         var hanging = 0
         var waiter: CheckedContinuation<Void, Never>?
     }
 
     private let state = Mutex(State())
 
-    var underWay: Int { state.withLock { $0.underWay } }
+    var inFlight: Int { state.withLock { $0.inFlight } }
 
-    func begin(_ count: Int) { change { $0.underWay += count } }
-    func end() { change { $0.underWay -= 1 } }
+    func begin(_ count: Int) { change { $0.inFlight += count } }
+    func end() { change { $0.inFlight -= 1 } }
     func rest(_ count: Int) { change { $0.hanging += count } }
 
     /// Returns once everything under way hangs.
     func untilAtRest() async {
         await withCheckedContinuation { continuation in
             let isAtRest = state.withLock { state in
-                if state.underWay <= state.hanging { return true }
+                if state.inFlight <= state.hanging { return true }
                 state.waiter = continuation
                 return false
             }
@@ -104,7 +104,7 @@ private final class WorkTally: Sendable {
     private func change(_ body: (inout State) -> Void) {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             body(&state)
-            guard state.underWay <= state.hanging else { return nil }
+            guard state.inFlight <= state.hanging else { return nil }
             defer { state.waiter = nil }
             return state.waiter
         }

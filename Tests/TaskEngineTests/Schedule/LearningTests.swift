@@ -106,7 +106,7 @@ import VerbatimJSON
             let id = try await world.submit("image/make", request)
             world.time.advance(by: .seconds(1))
             _ = try await world.engine.submitter.step()
-            let eta = await world.service.outlook(of: try await world.task(id)).eta
+            let eta = await world.service.forecast(of: try await world.task(id)).eta
             expected[model] = try #require(eta).p50 - world.time.now()
         }
         #expect(try #require(expected["fast"]) < .seconds(40))
@@ -141,11 +141,11 @@ import VerbatimJSON
         let slow = SimulatedUpstream(time: world.time, taking: { _ in 600 })
         let id = try await world.submit()
         try await EngineDriver(world, slow).run(for: .seconds(10))
-        let young = await world.service.outlook(of: try await world.task(id)).eta
+        let young = await world.service.forecast(of: try await world.task(id)).eta
         #expect(try #require(young).p50 - world.time.now() < .seconds(20))
         #expect(try await !world.kinds(of: id).contains("slower_than_usual"))
         try await EngineDriver(world, slow).run(for: .seconds(200))
-        let old = try #require(await world.service.outlook(of: try await world.task(id)).eta)
+        let old = try #require(await world.service.forecast(of: try await world.task(id)).eta)
         #expect(old.p50 > world.time.now())
         #expect(old.p90 > old.p50)
         try world.sqlite.close()

@@ -2,7 +2,7 @@
 ///
 /// That is what ten samples of a log-normal leave one to expect of the eleventh: wider than the samples themselves, and
 /// with heavier tails, because their mean and spread are known only so well.
-struct LogDuration: Sendable, Hashable {
+struct StudentTPredictive: Sendable, Hashable {
     let location: Double
     let scale: Double
     let freedom: Double

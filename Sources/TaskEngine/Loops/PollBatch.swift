@@ -5,7 +5,7 @@ import TaskModel
 ///
 /// A class, since fifty of them are put in order for each query that goes, and each holds what is known of its endpoint:
 /// copying that took more than a third of a poll (counted with callgrind).
-package final class PollRound: Sendable {
+package final class PollBatch: Sendable {
     let service: String
     let profile: EndpointProfile
     let tasks: [TrackedTask]

@@ -3,14 +3,14 @@ import ProviderCatalog
 package import TaskModel
 
 /// What can be said about a task's future.
-package struct Outlook: Sendable, Hashable {
+package struct TaskForecast: Sendable, Hashable {
     /// When it has probably ended: of its kind that run as long as it has, half end by the first, nine of ten by the
     /// second.
     package let eta: (p50: Timestamp, p90: Timestamp)?
     /// Why it does not go on right now.
     package let waitingFor: Reason?
 
-    package static func == (left: Outlook, right: Outlook) -> Bool {
+    package static func == (left: TaskForecast, right: TaskForecast) -> Bool {
         left.eta?.p50 == right.eta?.p50 && left.eta?.p90 == right.eta?.p90 && left.waitingFor == right.waitingFor
     }
 
@@ -23,8 +23,8 @@ package struct Outlook: Sendable, Hashable {
 
 extension TaskService {
     /// When the task is expected to end, and what it waits for.
-    package func outlook(of task: TrackedTask) async -> Outlook {
-        Outlook(eta: await eta(of: task), waitingFor: await blockedReason(of: task))
+    package func forecast(of task: TrackedTask) async -> TaskForecast {
+        TaskForecast(eta: await eta(of: task), waitingFor: await blockedReason(of: task))
     }
 
     /// The median and the ninth decile of those of its kind that are still running at its age.
@@ -101,7 +101,7 @@ extension TaskService {
                 message: "The provider did not know it, \(task.misses) look-ups in a row. It is asked for again.",
                 hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
         }
-        if context.pollsUnderWay.isTooLarge(task.id) {
+        if context.inFlightPolls.isTooLarge(task.id) {
             return Reason(
                 code: "reply_too_large",
                 message: "Its record at the provider is larger than is read. It is asked for again each hour.",

@@ -4,7 +4,7 @@ import TaskModel
 ///
 /// A task that is `p` done after `t` would, at an even pace, need `t (1 - p) / p` more. Few paces are even, so that is
 /// taken as the median of a wide distribution, which counts for the more the further the task is.
-struct ProgressOutlook {
+struct ProgressEstimate {
     /// The time that was left when the progress was first seen, at an even pace, in seconds.
     private let left: Double
     /// How long ago that was.
@@ -27,7 +27,7 @@ struct ProgressOutlook {
     ///
     /// While the progress stands still both lose by what they had foretold for that time (Bayes' rule), so that one that
     /// is stuck at 99 % soon counts for nothing.
-    func curve(beside learned: DurationCurve, at age: Double, upTo limit: Double) -> DurationCurve {
+    func curve(beside learned: PiecewiseHazard, at age: Double, upTo limit: Double) -> PiecewiseHazard {
         let spentOnProgress = Self.unit.cumulatedHazard(at: elapsed / left)
         let spentLearned =
             learned.cumulatedHazard(at: age) - learned.cumulatedHazard(at: max(age - elapsed, 0))
@@ -35,7 +35,7 @@ struct ProgressOutlook {
         let share = odds / (1 + odds)
         let start = learned.cumulatedHazard(at: age)
         let gaps = (1...48).map { limit * exponential(-0.12 * Double(48 - $0)) }
-        return DurationCurve(through: gaps) { gap in
+        return PiecewiseHazard(through: gaps) { gap in
             let byProgress = spentOnProgress - Self.unit.cumulatedHazard(at: (elapsed + gap) / left)
             let byExperience = start - learned.cumulatedHazard(at: age + gap)
             return (
@@ -46,9 +46,9 @@ struct ProgressOutlook {
     }
 
     /// The time left as a multiple of the even pace's.
-    private static let unit: DurationCurve = {
-        let spread = LogDuration(location: 0, scale: 0.5, freedom: 4)
-        return DurationCurve(through: (-40...60).map { exponential(Double($0) / 8) }) { multiple in
+    private static let unit: PiecewiseHazard = {
+        let spread = StudentTPredictive(location: 0, scale: 0.5, freedom: 4)
+        return PiecewiseHazard(through: (-40...60).map { exponential(Double($0) / 8) }) { multiple in
             (spread.above(logarithm(multiple)), spread.below(logarithm(multiple)))
         }
     }()

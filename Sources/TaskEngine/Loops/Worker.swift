@@ -6,7 +6,7 @@ package import TaskStore
 /// A loop that claims what is due and does it beside its next round.
 ///
 /// `run()` is thin: tests call `step()`, which does the same once and waits for it.
-package protocol WorkLoop: Service {
+package protocol Worker: Service {
     /// One claimed piece of work.
     associatedtype Work: Sendable
     /// What it shares with the others.
@@ -21,7 +21,7 @@ package protocol WorkLoop: Service {
     func perform(_ work: Work) async
 }
 
-extension WorkLoop {
+extension Worker {
     /// Does what is due now, or a part of it, and returns when to come back.
     package func step() async throws(TaskStoreError) -> Timestamp {
         let (work, outcome) = await claim()
@@ -41,7 +41,7 @@ extension WorkLoop {
                     for piece in work {
                         group.addTask {
                             await perform(piece)
-                            wake.nudge()
+                            wake.signal()
                         }
                     }
                     switch outcome {
@@ -59,7 +59,7 @@ extension WorkLoop {
                 }
             }
         } onGracefulShutdown: {
-            wake.nudge()
+            wake.signal()
         }
     }
 

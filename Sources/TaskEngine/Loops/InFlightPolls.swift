@@ -2,9 +2,9 @@ import Synchronization
 import TaskModel
 
 /// Which tasks are being asked about at this moment; only these are in memory, never those that wait.
-final class PollsUnderWay: Sendable {
+final class InFlightPolls: Sendable {
     private struct State {
-        var rounds: [String: Int] = [:]
+        var batches: [String: Int] = [:]
         var tasks: [String: Set<TaskID>] = [:]
         /// Left out by a batch reply, so to be asked for alone.
         var alone: Set<TaskID> = []
@@ -27,7 +27,7 @@ final class PollsUnderWay: Sendable {
 
     private let state = Mutex(State())
 
-    func rounds(of service: String) -> Int { state.withLock { $0.rounds[service] ?? 0 } }
+    func batches(of service: String) -> Int { state.withLock { $0.batches[service] ?? 0 } }
 
     func tasks(of service: String) -> Set<TaskID> { state.withLock { $0.tasks[service] ?? [] } }
 
@@ -101,19 +101,19 @@ final class PollsUnderWay: Sendable {
 
     func isTooLarge(_ task: TaskID) -> Bool { state.withLock { $0.tooLarge.contains(task) } }
 
-    func begin(_ work: PollRound) {
+    func begin(_ work: PollBatch) {
         state.withLock { state in
-            state.rounds[work.service, default: 0] += 1
+            state.batches[work.service, default: 0] += 1
             state.tasks[work.service, default: []].formUnion(work.tasks.map(\.id))
         }
     }
 
-    func end(_ work: PollRound) {
+    func end(_ work: PollBatch) {
         state.withLock { state in
-            state.rounds[work.service, default: 1] -= 1
+            state.batches[work.service, default: 1] -= 1
             state.tasks[work.service]?.subtract(work.tasks.map(\.id))
-            if state.rounds[work.service] == 0 {
-                state.rounds[work.service] = nil
+            if state.batches[work.service] == 0 {
+                state.batches[work.service] = nil
                 state.tasks[work.service] = nil
             }
         }

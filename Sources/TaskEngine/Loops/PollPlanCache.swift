@@ -4,11 +4,11 @@ import TaskModel
 /// What the poll loop has found out about services, so that it need not read their tasks again each time it looks.
 ///
 /// Hints only: a plan is forgotten with every change of the service's tasks, and thrown away when its time is over.
-final class PollPlans: Sendable {
+final class PollPlanCache: Sendable {
     /// What a look at a service's tasks has shown.
     struct Plan: Sendable {
         /// What could be asked now.
-        var rounds: [PollRound] = []
+        var batches: [PollBatch] = []
         /// When there may be more; nil where only a change tells.
         var next: Timestamp?
     }
@@ -23,11 +23,11 @@ final class PollPlans: Sendable {
         /// Grows with every change, so that a plan made from what was read before it is not kept.
         var changes: [String: Int] = [:]
         /// How often everything has changed at once.
-        var upheavals = 0
+        var globalVersion = 0
         var services: Services?
 
-        func version(of service: String) -> Int { (changes[service] ?? 0) + upheavals }
-        var version: Int { changes.values.reduce(upheavals, +) }
+        func version(of service: String) -> Int { (changes[service] ?? 0) + globalVersion }
+        var version: Int { changes.values.reduce(globalVersion, +) }
     }
 
     /// Services that may have running tasks.
@@ -38,7 +38,7 @@ final class PollPlans: Sendable {
 
     private let state = Mutex(State())
 
-    /// How long rounds that cannot go for want of budget are kept, whose tasks may have been cancelled meanwhile.
+    /// How long batches that cannot go for want of budget are kept, whose tasks may have been cancelled meanwhile.
     private static let lifetime = Duration.seconds(1)
 
     /// The services that may have running tasks; nil where they have to be read.
@@ -54,7 +54,7 @@ final class PollPlans: Sendable {
     /// To be asked before the services are read, and handed to ``keep(services:at:version:)``.
     var version: Int { state.withLock { $0.version } }
 
-    /// Keeps them for as long as rounds; one with a change is one of them from then on.
+    /// Keeps them for as long as batches; one with a change is one of them from then on.
     func keep(services: [String], at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.version == version else { return }
@@ -78,28 +78,28 @@ final class PollPlans: Sendable {
         state.withLock { state in
             guard state.version(of: service) == version else { return }
             // Never past its own next look: a kept plan that says "come back now" would be asked for again at once.
-            let longest = plan.rounds.isEmpty ? now + .seconds(60) : now + Self.lifetime
+            let longest = plan.batches.isEmpty ? now + .seconds(60) : now + Self.lifetime
             state.entries[service] = Entry(plan: plan, validUntil: min(longest, plan.next ?? longest))
         }
     }
 
-    /// One of the rounds is under way; the others still hold, unless it was one of many tasks, whose neighbours may now
+    /// One of the batches is under way; the others still hold, unless it was one of many tasks, whose neighbours may now
     /// share another.
-    func begin(_ round: PollRound) {
-        guard let task = round.tasks.first, round.tasks.count == 1 else { return forget(round.service) }
+    func begin(_ batch: PollBatch) {
+        guard let task = batch.tasks.first, batch.tasks.count == 1 else { return forget(batch.service) }
         state.withLock { state in
-            guard var entry = state.entries[round.service] else { return }
-            entry.plan.rounds.removeAll { $0.tasks.first?.id == task.id }
+            guard var entry = state.entries[batch.service] else { return }
+            entry.plan.batches.removeAll { $0.tasks.first?.id == task.id }
             // Nobody knows what comes behind the last of them.
-            state.entries[round.service] = entry.plan.rounds.isEmpty ? nil : entry
+            state.entries[batch.service] = entry.plan.batches.isEmpty ? nil : entry
         }
     }
 
-    /// The query of one of the rounds is over: its tasks wait again, perhaps for less long than the plan says. Where there
-    /// are rounds left to begin with, they hold all the same, for the second that they are kept.
-    func end(_ round: PollRound) {
-        let hasRounds = state.withLock { !($0.entries[round.service]?.plan.rounds.isEmpty ?? true) }
-        if round.tasks.count > 1 || !hasRounds { forget(round.service) }
+    /// The query of one of the batches is over: its tasks wait again, perhaps for less long than the plan says. Where there
+    /// are batches left to begin with, they hold all the same, for the second that they are kept.
+    func end(_ batch: PollBatch) {
+        let hasBatches = state.withLock { !($0.entries[batch.service]?.plan.batches.isEmpty ?? true) }
+        if batch.tasks.count > 1 || !hasBatches { forget(batch.service) }
     }
 
     /// Something about the service's tasks has changed.
@@ -116,7 +116,7 @@ final class PollPlans: Sendable {
         state.withLock { state in
             state.entries = [:]
             state.services = nil
-            state.upheavals += 1
+            state.globalVersion += 1
         }
     }
 }

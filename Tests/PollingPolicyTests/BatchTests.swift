@@ -3,34 +3,35 @@ import TaskModel
 import TaskTesting
 import Testing
 
-@Suite struct RoundTests {
+@Suite struct BatchTests {
     private let policy = PollingPolicy()
     private let model = DurationModelTests.steady(30)
 
-    private func members(_ count: Int, age: Int, since: Int = 1) -> [RoundMember] {
+    private func members(_ count: Int, age: Int, since: Int = 1) -> [BatchCandidate] {
         (0..<count).map { place in
-            RoundMember(age: .seconds(age) + .milliseconds(place * 100), sinceLastPoll: .seconds(since), model: model)
+            BatchCandidate(
+                age: .seconds(age) + .milliseconds(place * 100), sinceLastPoll: .seconds(since), model: model)
         }
     }
 
-    @Test func `more tasks about to end bring the round forward`() {
-        let waits = [2, 10, 50].map { policy.nextRound(of: members($0, age: 62)) }
+    @Test func `more tasks about to end bring the batch forward`() {
+        let waits = [2, 10, 50].map { policy.nextBatch(of: members($0, age: 62)) }
         #expect(waits == waits.sorted().reversed() && waits[0] > waits[2])
     }
 
     @Test func `tasks that can hardly have ended wait together`() {
         // Not until they are due: one of so many may fail early, even where none has yet.
-        let young = policy.nextRound(of: members(50, age: 2, since: 2))
+        let young = policy.nextBatch(of: members(50, age: 2, since: 2))
         #expect(young > .seconds(10))
-        #expect(young > policy.nextRound(of: members(50, age: 62)) * 10)
+        #expect(young > policy.nextBatch(of: members(50, age: 62)) * 10)
     }
 
-    @Test func `where callbacks prove reliable rounds thin out, and never stop`() {
+    @Test func `where callbacks prove reliable batches thin out, and never stop`() {
         // Few tasks: many would be due at once, however reliable.
         func wait(_ reliability: Double) -> Duration {
-            policy.nextRound(
+            policy.nextBatch(
                 of: (0..<4).map { place in
-                    RoundMember(
+                    BatchCandidate(
                         age: .seconds(62) + .milliseconds(place * 100), sinceLastPoll: .seconds(1), model: model,
                         callbackReliability: reliability)
                 })
@@ -41,19 +42,19 @@ import Testing
 
     @Test func `who was called back rides along, however many are likelier by their age`() {
         let others = members(120, age: 62)
-        let called = RoundMember(age: .seconds(2), sinceLastPoll: .seconds(1), model: model, isExpected: true)
-        #expect(policy.riders(of: others + [called]).contains(120))
+        let called = BatchCandidate(age: .seconds(2), sinceLastPoll: .seconds(1), model: model, isExpected: true)
+        #expect(policy.selection(of: others + [called]).contains(120))
     }
 
     @Test func `nobody in flight, nothing to do`() {
-        #expect(policy.nextRound(of: []) == policy.maxGap)
-        #expect(policy.riders(of: []).isEmpty)
+        #expect(policy.nextBatch(of: []) == policy.maxGap)
+        #expect(policy.selection(of: []).isEmpty)
     }
 
     @Test(arguments: [1, 2, 50, 300])
-    func `a round comes within the largest gap after the latest poll, and not within the smallest`(count: Int) {
+    func `a batch comes within the largest gap after the latest poll, and not within the smallest`(count: Int) {
         for (age, since) in [(0, 0), (50, 3), (62, 1), (62, 59), (4_000, 30), (4_000, 400)] {
-            let wait = policy.nextRound(of: members(count, age: age, since: since)) + .seconds(since)
+            let wait = policy.nextBatch(of: members(count, age: age, since: since)) + .seconds(since)
             #expect(wait >= policy.minGap, "\(age), \(since)")
             #expect(wait <= max(policy.maxGap, .seconds(since)) + .milliseconds(10), "\(age), \(since)")
         }
@@ -62,12 +63,12 @@ import Testing
     @Test func `the most promising ride along`() {
         let young = members(40, age: 3)
         let due = members(40, age: 60, since: 5)
-        let riders = policy.riders(of: young + due, limit: 50)
-        #expect(riders.count == 50)
-        #expect(Set(40..<80).isSubset(of: Set(riders)))
+        let selection = policy.selection(of: young + due, limit: 50)
+        #expect(selection.count == 50)
+        #expect(Set(40..<80).isSubset(of: Set(selection)))
     }
 
     @Test func `all ride along where there is room`() {
-        #expect(policy.riders(of: members(50, age: 3)) == Array(0..<50))
+        #expect(policy.selection(of: members(50, age: 3)) == Array(0..<50))
     }
 }

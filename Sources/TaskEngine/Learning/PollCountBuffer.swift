@@ -5,7 +5,7 @@ import TaskModel
 ///
 /// Writing a row for every call would cost as much as the call's own result. They are written with the end of a task, of
 /// which they tell what it took, and else by the hundred; a crash forgets fewer than that.
-final class CallTally: Sendable {
+final class PollCountBuffer: Sendable {
     private let counts = Mutex<[EndpointName: Double]>([:])
 
     private static let most = 100.0

@@ -8,7 +8,7 @@ import TaskStore
 /// Notices when the wall clock was set, by comparing its progress with that of a clock that nobody sets.
 ///
 /// A machine that slept is no such case: both clocks have gone on.
-final class ClockWatch: Sendable {
+final class ClockJumpDetector: Sendable {
     /// What a look at the clocks shows.
     enum Finding: Sendable {
         case steady
@@ -30,7 +30,7 @@ final class ClockWatch: Sendable {
         var jumps: Duration = .zero
         /// When the latest jump was, or the start.
         var steadySince: Duration
-        var sweptAt: Duration
+        var repairedAt: Duration
 
         /// The wall clock as it would be if nobody had touched it.
         func expected(at elapsed: Duration) -> Timestamp { wall + (elapsed - self.elapsed) }
@@ -52,7 +52,7 @@ final class ClockWatch: Sendable {
         state = Mutex(
             State(
                 wall: now, elapsed: elapsed, lookedAt: elapsed, watchingSince: now, steadySince: elapsed,
-                sweptAt: elapsed))
+                repairedAt: elapsed))
     }
 
     /// Since when nothing could happen unseen: the start, the end of the machine's latest sleep, or when the clock was set
@@ -63,7 +63,7 @@ final class ClockWatch: Sendable {
     ///
     /// Never longer than somebody has been watching: a clock that was set while the daemon was down, or a moment ago, makes
     /// any moment as old as one likes, and what rests on it (that a task is gone, that one may be sent again) is paid for.
-    func spanSeen(since moment: Timestamp) -> Duration {
+    func verifiedElapsed(since moment: Timestamp) -> Duration {
         state.withLock { state in
             let now = state.expected(at: time.elapsed())
             let since = moment <= now ? max(moment, state.watchingSince) : state.watchingSince
@@ -90,7 +90,7 @@ final class ClockWatch: Sendable {
     func isSteady(for span: Duration, at now: Timestamp) -> Bool { steadyFor(at: now) >= span }
 
     /// Compares the clocks.
-    func look() -> Finding {
+    func check() -> Finding {
         state.withLock { state in
             guard state.pending == nil else { return .beingCorrected }
             let before = time.elapsed()
@@ -132,11 +132,11 @@ final class ClockWatch: Sendable {
     }
 
     /// Whether a minute has passed since this was last true; by the clock that nobody sets.
-    func maySweep() -> Bool {
+    func takeRepairTurn() -> Bool {
         state.withLock { state in
             let elapsed = time.elapsed()
-            guard elapsed - state.sweptAt >= .seconds(60) else { return false }
-            state.sweptAt = elapsed
+            guard elapsed - state.repairedAt >= .seconds(60) else { return false }
+            state.repairedAt = elapsed
             return true
         }
     }
@@ -149,7 +149,7 @@ extension EngineContext {
     /// Moves the schedule and the gates along with a wall clock that was set, so that nothing waits for an hour that does
     /// not come and nothing is due because of one that never passed. False while that is under way.
     func settleClock() async throws(TaskStoreError) -> Bool {
-        switch clock.look() {
+        switch clock.check() {
         case .steady: return true
         case .beingCorrected: return false
         case .jumped(let jump):
@@ -166,7 +166,7 @@ extension EngineContext {
             plans.forgetAll()
             clock.corrected()
             // What seemed overdue may not be so any more, and the other way round.
-            wakes.nudgeAll()
+            wakes.signalAll()
             return true
         }
     }
@@ -175,14 +175,14 @@ extension EngineContext {
     ///
     /// The schedule is moved when the clock is set, but what was being written at that moment comes after, with the old
     /// time. So once a minute is looked for what is due later than anything is ever planned; by an index, and mostly in vain.
-    func sweep(at now: Timestamp) async throws(TaskStoreError) {
-        guard clock.maySweep() else { return }
+    func repairSchedule(at now: Timestamp) async throws(TaskStoreError) {
+        guard clock.takeRepairTurn() else { return }
         await admission.breakers.correct(at: now)
-        try await wakeOversleepers(at: now)
+        try await repairFutureDueTimes(at: now)
     }
 
     /// Makes due now what waits longer than it ever would of itself; what a person wants later is left alone.
-    func wakeOversleepers(at now: Timestamp) async throws(TaskStoreError) {
+    func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
         // Of itself a task waits a few seconds in the queue, and for its next poll as long as any gap may be; both only
         // from when its gate opens.
         let opening = admission.breakers.lastOpening(after: now) ?? now

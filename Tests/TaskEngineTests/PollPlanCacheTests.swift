@@ -4,12 +4,13 @@ import Testing
 
 @testable import TaskEngine
 
-@Suite struct PollPlansTests {
+@Suite struct PollPlanCacheTests {
     private let now = ManualTimeSource.start
-    private let plans = PollPlans()
+    private let plans = PollPlanCache()
 
     @Test func `a plan holds until its own next look and not beyond`() {
-        plans.keep(PollPlans.Plan(next: now + .seconds(5)), of: "image", at: now, version: plans.version(of: "image"))
+        plans.keep(
+            PollPlanCache.Plan(next: now + .seconds(5)), of: "image", at: now, version: plans.version(of: "image"))
         #expect(plans.plan(of: "image", at: now + .milliseconds(4_999)) != nil)
         #expect(plans.plan(of: "image", at: now + .seconds(5)) == nil)
     }
@@ -17,14 +18,14 @@ import Testing
     @Test func `a plan that a change overtook is not kept`() {
         let version = plans.version(of: "image")
         plans.forget("image")
-        plans.keep(PollPlans.Plan(next: now + .seconds(5)), of: "image", at: now, version: version)
+        plans.keep(PollPlanCache.Plan(next: now + .seconds(5)), of: "image", at: now, version: version)
         #expect(plans.plan(of: "image", at: now) == nil)
     }
 
     @Test func `a plan from before the clock was set is not kept`() {
         let version = plans.version(of: "image")
         plans.forgetAll()
-        plans.keep(PollPlans.Plan(next: now + .seconds(5)), of: "image", at: now, version: version)
+        plans.keep(PollPlanCache.Plan(next: now + .seconds(5)), of: "image", at: now, version: version)
         #expect(plans.plan(of: "image", at: now) == nil)
     }
 

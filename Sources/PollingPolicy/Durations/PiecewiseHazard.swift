@@ -2,7 +2,7 @@
 ///
 /// All questions have closed answers on it: hazard, survival, quantiles, when to ask. The hazard is never zero, and
 /// beyond the last knot it stays as it is there.
-struct DurationCurve: Sendable, Hashable {
+struct PiecewiseHazard: Sendable, Hashable {
     /// Where pieces begin, in seconds; the first is 0.
     private(set) var knots: [Double] = [0]
     /// The hazard from each knot on, per second.

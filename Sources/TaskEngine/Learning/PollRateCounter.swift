@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Counts status queries of each service, since the start and over the last minute.
-package final class PollMeter: Sendable {
+package final class PollRateCounter: Sendable {
     /// What has been counted.
     package struct Reading: Sendable, Hashable {
         package let total: Int

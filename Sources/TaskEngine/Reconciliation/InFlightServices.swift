@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Services whose list is being read; one reading of each at a time.
-final class ServicesUnderWay: Sendable {
+final class InFlightServices: Sendable {
     private let services = Mutex<Set<String>>([])
 
     /// Whether nobody was at it; then we are.

@@ -6,7 +6,7 @@ package import TaskStore
 ///
 /// A clock that was set a moment ago, or that nobody has watched yet, ends nothing: an outcome never changes, and the clock may.
 /// What seems overdue meanwhile is not sent either.
-package struct DeadlineKeeper: WorkLoop {
+package struct DeadlineEnforcer: Worker {
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.deadlines }
 
@@ -16,7 +16,7 @@ package struct DeadlineKeeper: WorkLoop {
     }
 
     package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
-        try await context.sweep(at: now)
+        try await context.repairSchedule(at: now)
         let doubt = context.limits.steadySpan - context.clock.steadyFor(at: now)
         guard doubt <= .zero else { return now + min(doubt, .seconds(60)) }
         let overdue = try await context.store.overdue(at: now, limit: 500)
@@ -25,7 +25,7 @@ package struct DeadlineKeeper: WorkLoop {
                 overdue.map { PlannedEvent(.deadlinePassed, for: $0.id, nextDueAt: nil) }, at: now,
                 teaching: await context.lessons(from: overdue, givenUpAt: now))
             context.announce(changes)
-            context.wakes.submitter.nudge()
+            context.wakes.submitter.signal()
         }
         let next = try await context.store.nextDeadline() ?? now + .seconds(60)
         return min(next, now + .seconds(60))

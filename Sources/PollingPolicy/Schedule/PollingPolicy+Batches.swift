@@ -1,7 +1,7 @@
 import TaskModel
 
 /// A task that a batch query could ask for.
-package struct RoundMember: Sendable {
+package struct BatchCandidate: Sendable {
     /// How old it is.
     package let age: Duration
     /// How long ago it was asked for; its age if never.
@@ -26,7 +26,7 @@ package struct RoundMember: Sendable {
     }
 
     /// The chance that it has ended since it was asked for, and the chance per second to end just then, after `wait` more.
-    fileprivate func outlook(after wait: Double) -> (ended: Double, ending: Double) {
+    fileprivate func forecast(after wait: Double) -> (ended: Double, ending: Double) {
         let age = age.inSeconds
         let curve = model.curve
         let at = age + wait
@@ -39,7 +39,7 @@ package struct RoundMember: Sendable {
 
 extension PollingPolicy {
     /// How many tasks one batch query asks for.
-    package static let tasksPerRound = 50
+    package static let tasksPerBatch = 50
 
     /// How long to wait before one batch query for these tasks, or for the most promising `limit` of them.
     ///
@@ -51,8 +51,8 @@ extension PollingPolicy {
     /// Of a task whose callbacks are reliable only the part of the latency counts that they leave, as with single tasks.
     /// For many tasks of constant hazard the gap is again `sqrt(2c / Σh)`. Within `minGap` and `maxGap` after the latest
     /// poll of the most promising task; zero if that is over. One task alone follows ``nextPoll(after:model:now:callbackReliability:sharedBy:using:)``.
-    package func nextRound(of members: [RoundMember], limit: Int = PollingPolicy.tasksPerRound) -> Duration {
-        let chosen = riders(of: members, limit: limit).map { members[$0] }
+    package func nextBatch(of members: [BatchCandidate], limit: Int = PollingPolicy.tasksPerBatch) -> Duration {
+        let chosen = selection(of: members, limit: limit).map { members[$0] }
         guard let longest = chosen.map(\.sinceLastPoll).max() else { return maxGap }
         if chosen.count == 1 {
             let age = chosen[0].age - chosen[0].sinceLastPoll
@@ -66,9 +66,9 @@ extension PollingPolicy {
             var ended = 0.0
             var ending = 0.0
             for member in chosen {
-                let outlook = member.outlook(after: wait)
-                ended += outlook.ended * member.weight
-                ending += outlook.ending * member.weight
+                let forecast = member.forecast(after: wait)
+                ended += forecast.ended * member.weight
+                ending += forecast.ending * member.weight
             }
             return ended >= (2 * latencyPrice.inSeconds * ending).squareRoot()
         }
@@ -91,10 +91,10 @@ extension PollingPolicy {
     ///
     /// A call for one task costs as much as one for fifty, so every place is used; but nobody is asked for again within
     /// `minGap`, unless there would be no one else.
-    package func riders(of members: [RoundMember], limit: Int = PollingPolicy.tasksPerRound) -> [Int] {
+    package func riders(of members: [BatchCandidate], limit: Int = PollingPolicy.tasksPerBatch) -> [Int] {
         guard members.count > limit else { return Array(members.indices) }
         let margin = minGap.inSeconds
-        let chances = members.map { $0.isExpected ? 1 : $0.outlook(after: margin).ended * $0.weight }
+        let chances = members.map { $0.isExpected ? 1 : $0.forecast(after: margin).ended * $0.weight }
         let ranked = members.indices.sorted { (chances[$0], $1) > (chances[$1], $0) }
         return Array(ranked.prefix(max(limit, 0)))
     }
