@@ -5,12 +5,12 @@ import Synchronization
 import TaskEngine
 import TaskModel
 
-/// How much each address asks of the listener, so that none takes everybody's share.
+/// Limits connections and requests per client address, and the memory of all bodies together.
 final class ClientLimiter: Sendable {
-    /// Where a connection was counted, to be handed back when it is over.
+    /// The key that a connection was counted under, for ``close(_:)``.
     enum Ticket: Sendable, Hashable {
         case uncounted
-        /// Not under its address alone where there are too many of them: the count belongs where it was made.
+        /// Not always its own address: with too many addresses they share one count.
         case counted(String)
     }
 
@@ -33,7 +33,7 @@ final class ClientLimiter: Sendable {
         self.time = time
     }
 
-    /// Counts a connection; nil where its address has too many.
+    /// Counts a connection; nil if its address has too many.
     func open(_ address: SocketAddress?) -> Ticket? {
         guard let network = network(of: address) else { return .uncounted }
         let now = now
@@ -47,13 +47,13 @@ final class ClientLimiter: Sendable {
         }
     }
 
-    /// A connection is over.
+    /// Ends the count of a connection.
     func close(_ ticket: Ticket) {
         guard case .counted(let key) = ticket else { return }
         state.withLock { $0.entries[key]?.connections -= 1 }
     }
 
-    /// Takes the place of one request; false where the address has asked too often.
+    /// Counts a request; false if its address exceeds its rate.
     func admit(_ address: SocketAddress?) -> Bool {
         guard let network = network(of: address) else { return true }
         let now = now
@@ -65,7 +65,7 @@ final class ClientLimiter: Sendable {
         }
     }
 
-    /// Sets memory aside for a part of a body; false where there is none left.
+    /// Reserves memory for a part of a body; false if there is none left.
     func reserve(_ bytes: Int) -> Bool {
         state.withLock { state in
             guard state.bytes + bytes <= limits.maxBytesAtOnce else { return false }
@@ -74,21 +74,21 @@ final class ClientLimiter: Sendable {
         }
     }
 
-    /// Gives memory back.
+    /// Releases memory.
     func release(_ bytes: Int) { state.withLock { $0.bytes -= bytes } }
 
     private var now: Timestamp { Timestamp(milliseconds: time.elapsed().wholeMilliseconds) }
 
-    /// Who the address counts as; nil where it is not counted.
+    /// The network that the address counts for; nil if it is not counted.
     private func network(of address: SocketAddress?) -> String? {
         guard let address, let network = address.network else { return limits.exemptsThisMachine ? nil : "" }
         return limits.exemptsThisMachine && address.isThisMachine ? nil : network
     }
 
-    /// Where the network is counted: under its own name, or with all others where there are too many names.
+    /// The key to count the network under: its own, or a shared one if there are too many.
     private func key(for network: String, in state: inout State, at now: Timestamp) -> String {
         guard state.entries[network] == nil, state.entries.count >= limits.addresses else { return network }
-        // Who has no connection and could ask as often as ever need not be remembered.
+        // Forget networks without a connection and with a full bucket.
         state.entries = state.entries.filter { _, entry in
             var bucket = entry.bucket
             return entry.connections > 0 || bucket.available(at: now) < Int(bucket.capacity)
@@ -108,8 +108,8 @@ extension SocketAddress {
         ipAddress.map { $0 == "::1" || $0.hasPrefix("127.") || $0.hasPrefix("::ffff:127.") } ?? true
     }
 
-    /// The address, of IPv6 the first half: a subscriber has a /64 of it at the least (RFC 6177), and could else come from
-    /// another address each time. Nil for no address of a network.
+    /// The IPv4 address, or the first half of an IPv6 address: a subscriber has a /64 at least (RFC 6177) and could use another
+    /// address for each request. Nil if it is no address of a network.
     fileprivate var network: String? {
         guard case .v6 = self, let text = ipAddress, !text.hasPrefix("::ffff:") else { return ipAddress }
         var bytes = [UInt8](repeating: 0, count: 16)

@@ -3,18 +3,18 @@ import TaskModel
 extension DurationModel {
     /// Learns from one task that has ended or was given up.
     ///
-    /// An interval between two polls counts as spread over it the way the model expects, one that was given up likewise
-    /// beyond its age; such a sample weighs less the more of all that was expected lies in its range, down to nothing for
-    /// one that says nothing. That is one step of the EM algorithm per sample (D. M. Titterington, "Recursive parameter
-    /// estimation using incomplete data", Journal of the Royal Statistical Society B 46, 1984).
+    /// A duration known only as an interval between two polls is spread over it as the model predicts. A task that was given
+    /// up is spread beyond its age in the same way. The wider the range is under the prediction, the less the sample weighs.
+    /// That is one step of the EM algorithm per sample (D. M. Titterington, "Recursive parameter estimation using incomplete
+    /// data", Journal of the Royal Statistical Society B 46, 1984).
     package mutating func learn(_ sample: DurationSample) {
         learnWithoutRebuilding(sample)
         rebuildCurve()
     }
 
-    /// Learns from a task of its own, beside the wider model that would else have spoken for it.
+    /// Learns from one task, and scores the prediction against that of the parent model.
     ///
-    /// `wider` must not have learned from the task yet; it is what ``outpredictsParent`` compares with.
+    /// `wider` is the parent, and must not have learned from the task yet.
     package mutating func learn(_ sample: DurationSample, beside wider: DurationModel) {
         if sample.ending != .censored {
             let gain = logarithm(share(of: sample)) - logarithm(wider.share(of: sample))
@@ -23,18 +23,18 @@ extension DurationModel {
         learn(sample)
     }
 
-    /// Whether this model has earned to be asked instead of the wider one: it has foretold its tasks better so far.
+    /// Whether this model has predicted its tasks better than its parent, by a Bayes factor of `e` at least.
     ///
-    /// Judged as in Dawid's prequential approach, by what both said before each task ended; by a factor of `e` at least,
-    /// from where on R. E. Kass and A. E. Raftery ("Bayes factors", Journal of the American Statistical Association 90,
-    /// 1995) call it more than a bare mention. Less is the luck of a few tasks.
+    /// Both are scored by what they predicted before each task ended (Dawid's prequential approach). R. E. Kass and A. E.
+    /// Raftery ("Bayes factors", Journal of the American Statistical Association 90, 1995) call a smaller factor "not worth
+    /// more than a bare mention".
     package var outpredictsParent: Bool { sampleCount >= 3 && advantage > 1 }
 
-    /// The chance that was given to about this duration.
+    /// The probability that the model gave to about this duration.
     private func share(of sample: DurationSample) -> Double {
         let high = (sample.atMost ?? sample.atLeast).inSeconds
         let low = sample.atLeast.inSeconds
-        // At least a tenth of the duration, so that an exact one has a chance to be compared.
+        // At least a tenth of the duration wide, since an exact duration would have no probability.
         let slack = max(0.05 * high - (high - low) / 2, 0)
         let above = exponential(-curve.cumulatedHazard(at: low - slack))
         return max(
@@ -68,7 +68,7 @@ extension DurationModel {
 }
 
 extension StudentTPredictive {
-    /// Where a duration that is only known to lie in a range is expected to lie, and how much that teaches.
+    /// The points that stand for a duration known only to lie in a range, with their weights.
     func points(from low: Double, to high: Double?) -> [(x: Double, weight: Double)] {
         let start = below(low)
         let share = (high.map(below) ?? 1) - start

@@ -1,5 +1,5 @@
 extension DurationModel {
-    /// The model as a line of text for a store, which need not understand it.
+    /// Encodes the model as one line of text, opaque to the store.
     package func encoded() -> String {
         var numbers: [Double] = [Double(sampleCount), succeeded, failed, advantage]
         for record in [successes, failures] {
@@ -17,7 +17,7 @@ extension DurationModel {
         return (["1", numbers.map(\.description).joined(separator: ",")] + bars).joined(separator: ";")
     }
 
-    /// Reads what ``encoded()`` wrote; nil for anything else, other versions included.
+    /// Decodes what ``encoded()`` wrote; nil for anything else, including other versions.
     package init?(decoding text: String) {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false)
         guard parts.count == 4, parts[0] == "1" else { return nil }
@@ -41,7 +41,7 @@ extension DurationModel {
 extension DurationRecord {
     fileprivate init?(decoding numbers: ArraySlice<Double>, bars: Substring) {
         let n = Array(numbers)
-        // Logarithms of seconds; a spread of nothing or of everything would be damage, not experience.
+        // Logarithms of seconds. A spread outside these bounds can only come from damaged data.
         guard abs(n[0]) < 30, n[1] > 0, n[2] > 1e-3, n[2] < 30, n[3] > 0, n[4] >= 0, abs(n[5]) < 30, n[6] >= 0,
             n[9] >= 0, n[11] >= 0, n[13] >= 0, n[15] >= 0
         else { return nil }

@@ -1,27 +1,28 @@
 import TaskModel
 
-/// How long tasks of one kind take: a small summary of fixed size that fades with time.
+/// Predicts how long tasks of one kind take, from a summary of fixed size that fades with time.
 ///
-/// Successes follow a log-normal whose mean and spread are learned (``NormalInverseGamma``); where a histogram of the same
-/// tasks has foretold them better, it takes over by as much. Failures are kept apart, with a distribution of their own
-/// and a share. About the last sixty tasks count; when a run of them is unlike what was expected, only that run.
-/// Always finite: the hazard is never zero and never beyond bounds, however old a task grows.
+/// - Successes follow a log-normal with learned mean and spread (``NormalInverseGamma``), mixed with a histogram of the same
+///   tasks by how well each has predicted them.
+/// - Failures have a distribution and a share of their own.
+/// - About the last sixty tasks count. When a run of them shows a change (``CUSUMDetector``), only that run counts.
+/// - The hazard is finite and above zero at every age.
 package struct DurationModel: Sendable, Hashable {
     var successes: DurationRecord
     var failures: DurationRecord
-    /// Faded numbers of tasks that succeeded and failed, for their shares.
+    /// How many tasks succeeded and failed, fading; for their shares.
     var succeeded = 0.0
     var failed = 0.0
-    /// How many tasks it has learned from, faded or not; those that were given up count too.
+    /// How many tasks it has learned from, without fading. Tasks that were given up count too.
     package internal(set) var sampleCount = 0
-    /// How much better it has foretold its own tasks than the wider model beside it did, in nats, fading.
+    /// By how much it has predicted its tasks better than its parent model, in nats, fading.
     var advantage = 0.0
-    /// What all of this amounts to.
+    /// The survival curve that follows from all of this.
     private(set) var curve: PiecewiseHazard
 
-    /// Expects what the documents say, and that they are wrong by a factor of two or so.
+    /// A model that expects the documented durations, and that they are wrong by a factor of about two.
     ///
-    /// `typical` is the documented usual time, `upper` the documented longest; without either a minute is assumed.
+    /// `typical` is the documented usual time, `upper` the documented longest. Without either it assumes a minute.
     package init(typical: Duration? = nil, upper: Duration? = nil) {
         let middle = typical ?? upper.map { $0 / 2 } ?? .seconds(60)
         let mean = Self.logarithmic(middle)
@@ -31,10 +32,9 @@ package struct DurationModel: Sendable, Hashable {
             failures: NormalInverseGamma(mean: mean - 1.4, meanWeight: 0.5, spread: 0.8, spreadWeight: 2))
     }
 
-    /// Expects what a wider model knows: for tasks of one model, what its endpoint's tasks took.
+    /// A model that starts from its parent's prediction: for one provider model, that of all tasks of the endpoint.
     ///
-    /// Partial pooling (Gelman et al., "Bayesian Data Analysis", chapter 5): the wider model counts as one task, so the
-    /// second task of its own already weighs as much.
+    /// Partial pooling (Gelman et al., "Bayesian Data Analysis", chapter 5): the parent counts as one task.
     package init(prior: DurationModel) {
         let expected = prior.successes.prediction
         let failing = prior.failures.prediction
@@ -60,15 +60,15 @@ package struct DurationModel: Sendable, Hashable {
         (failed + Self.failuresAssumed) / (succeeded + failed + Self.failuresAssumed + Self.endingsAssumed)
     }
 
-    // MARK: What to expect
+    // MARK: Predictions
 
-    /// The chance per second to end now, for a task of that age that has not ended.
+    /// The probability per second to end now, for a task of that age that has not ended.
     package func hazard(at age: Duration) -> Double { curve.hazard(at: age.inSeconds) }
 
-    /// The age by which that share of tasks has ended; `share` is taken to lie within 0 and 0.999999.
+    /// The age by which that share of tasks has ended. `share` is clamped to 0...0.999999.
     package func quantile(_ share: Double) -> Duration { quantile(share, beyond: .zero) }
 
-    /// The age by which that share of those tasks has ended that are still running at `age`.
+    /// The same among the tasks that are still running at `age`.
     package func quantile(_ share: Double, beyond age: Duration) -> Duration {
         let age = max(age, .zero)
         let share = share.isFinite ? share.clamped(to: 0...0.999_999) : 0
@@ -76,12 +76,12 @@ package struct DurationModel: Sendable, Hashable {
         return max(.seconds(rounding: curve.age(atCumulatedHazard: total)), age)
     }
 
-    /// Whether a task of that age has outlasted 99 of 100 of its kind.
+    /// Whether a task of that age takes longer than 99 of 100 of its kind.
     package func isSlow(at age: Duration) -> Bool { curve.cumulatedHazard(at: age.inSeconds) > -logarithm(0.01) }
 
     // MARK: The curve
 
-    /// Draws the curve anew; after every change of what it follows from.
+    /// Computes the curve again; needed after every change of the other properties.
     mutating func rebuildCurve() {
         let share = shareOfFailures
         let successes = successes.shape
@@ -96,12 +96,12 @@ package struct DurationModel: Sendable, Hashable {
         if successes.histogramShare > 0.01 {
             for bin in 0...DurationHistogram.bins { logs.append(DurationHistogram.edge(bin)) }
         }
-        // From a tenth of a second to half a year, so that every age is near a knot.
+        // Knots from a tenth of a second to half a year, so that every age is near one.
         for step in 0...53 { logs.append(-2.3 + Double(step) * 0.36) }
         let ages = logs.filter { $0 > -3 && $0 < 17 }.sorted().map(exponential)
         curve = PiecewiseHazard(through: ages) { age in
             let x = logarithm(age)
-            // A few are late for reasons that have nothing to do with the rest: a Pareto tail from the middle on.
+            // A few tasks are late for reasons of their own: a Pareto tail from the middle on.
             let late = age > outlierStart ? exponential(-Self.outlierExponent * (x - successes.prediction.location)) : 1
             let above = (1 - Self.outliers) * successes.above(x) + Self.outliers * late
             let below = (1 - Self.outliers) * successes.below(x) + Self.outliers * (1 - late)
@@ -111,10 +111,11 @@ package struct DurationModel: Sendable, Hashable {
         }
     }
 
-    /// A twentieth of a failure in three tasks is assumed before any was seen: little, since looking for them costs calls.
+    /// The prior for the share of failures: a twentieth of a failure in three tasks. It is low, since polling early for
+    /// failures costs calls.
     private static let failuresAssumed = 0.05
     private static let endingsAssumed = 3.0
-    /// The share of tasks that are stuck somewhere, and how fast these end.
+    /// The share of tasks that take unusually long, and the exponent of their tail.
     private static let outliers = 0.01
     private static let outlierExponent = 1.5
 
@@ -124,13 +125,12 @@ package struct DurationModel: Sendable, Hashable {
 }
 
 extension NormalInverseGamma {
-    /// A documented time that may be wrong: `doubt` is the spread of the logarithm of the first task around it.
+    /// The prior for a documented time; `doubt` is the standard deviation of the logarithm of the first task around it.
     ///
-    /// Tasks of one kind are expected to vary by a third, which counts as four tasks; less would foretell uniform tasks
-    /// better after ten samples, and varied ones worse after one. What is left of the doubt is doubt about the mean, and
-    /// says how little the document weighs. The middle is taken a third below the document, since to wait for a document
-    /// that is four times too long costs more than to ask in vain for one that is four times too short. The simulator's
-    /// figures decided all three.
+    /// It assumes that tasks of one kind vary by a third, with the weight of four tasks. The rest of the doubt concerns the
+    /// mean, and sets how little the document weighs. The mean lies a third below the document: waiting for a document that
+    /// is four times too long costs more than polling in vain for one that is four times too short. `PollingSimulator`
+    /// measures all three.
     static func documented(mean: Double, doubt: Double) -> Self {
         let spread = 0.33
         return Self(

@@ -1,17 +1,17 @@
 import TaskModel
 
-/// What has been seen of one way to end: moments of the logarithm, a histogram beside them, and a watch for changes.
+/// The samples of one way to end: moments of the logarithm, a histogram, and detectors of change.
 struct DurationRecord: Sendable, Hashable {
     let belief: NormalInverseGamma
     var seen = WeightedMoments()
     var histogram = DurationHistogram()
-    /// How much better the histogram has foretold than the bell, in nats, fading; it starts behind.
+    /// By how much the histogram has predicted better than the log-normal, in nats, fading. It starts behind.
     var histogramLead = Self.firstLead
     var upward = CUSUMDetector()
     var downward = CUSUMDetector()
 
     static let firstLead = -2.0
-    /// The weight of one sample after another one has been learned: 64 samples in all.
+    /// The factor by which each new sample fades the earlier ones: 64 samples count in all.
     static let memory = 1 - 1.0 / 64
 
     init(belief: NormalInverseGamma) {
@@ -20,7 +20,7 @@ struct DurationRecord: Sendable, Hashable {
 
     var prediction: StudentTPredictive { belief.prediction(after: seen) }
 
-    /// Learns the logarithm of one duration, given as points that share its weight.
+    /// Learns the logarithm of one duration, given as weighted points.
     mutating func learn(_ points: [(x: Double, weight: Double)]) {
         let weight = points.reduce(0) { $0 + $1.weight }
         guard weight > 0 else { return }
@@ -46,10 +46,9 @@ struct DurationRecord: Sendable, Hashable {
         }
     }
 
-    /// Compares by the chance that each gave to the bin which the sample fell into.
+    /// Scores histogram and log-normal by the probability that each gave to the sample's bin before learning it.
     ///
-    /// A. P. Dawid, "Statistical theory: the prequential approach", Journal of the Royal Statistical Society A 147 (1984):
-    /// forecasters are judged by what they said before the fact.
+    /// A. P. Dawid, "Statistical theory: the prequential approach", Journal of the Royal Statistical Society A 147 (1984).
     private mutating func judgeHistogram(by x: Double, weight: Double, beside expected: StudentTPredictive) {
         let bin = DurationHistogram.bin(of: x)
         let bell = expected.below(DurationHistogram.edge(bin + 1)) - expected.below(DurationHistogram.edge(bin))
@@ -59,16 +58,16 @@ struct DurationRecord: Sendable, Hashable {
         histogramLead = (histogramLead * Self.memory + gain * weight).clamped(to: -6...6)
     }
 
-    /// How many samples the bell counts for within the histogram.
+    /// The weight of the log-normal within the histogram, in samples.
     static let prior = 2.0
 
-    /// The distribution that all of this foretells.
+    /// The predicted distribution.
     var shape: Shape {
         Shape(
             prediction: prediction, histogramShare: 1 / (1 + exponential(-histogramLead)), sums: histogram.sums())
     }
 
-    /// A bell and bars, each by its share.
+    /// A mixture of log-normal and histogram.
     struct Shape {
         let prediction: StudentTPredictive
         let histogramShare: Double
@@ -93,10 +92,10 @@ struct DurationRecord: Sendable, Hashable {
     }
 }
 
-/// Notices that durations have moved one way: the cumulative sum test.
+/// Detects that durations have shifted one way, with the CUSUM test.
 ///
-/// E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954). Scores beyond an allowance add up, others take away;
-/// at the threshold the samples since the sum was last zero are the new regime. A single outlier cannot reach it.
+/// E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954). Scores above an allowance raise the sum, others lower
+/// it. At the threshold the samples since the sum was last zero are the new regime. One outlier cannot reach it.
 struct CUSUMDetector: Sendable, Hashable {
     var sum = 0.0
     /// The samples since the sum was last zero.

@@ -1,10 +1,10 @@
-/// What one task taught about how long its kind takes.
+/// The duration of one task, as far as it is known.
 package struct DurationSample: Sendable, Hashable {
-    /// How it ended, as far as durations are concerned.
+    /// How the task ended.
     package enum Ending: Sendable, Hashable {
         case succeeded
         case failed
-        /// It was given up before it ended: deadline, cancel.
+        /// It was given up before it ended, by a deadline or a cancellation.
         case censored
     }
 
@@ -15,19 +15,19 @@ package struct DurationSample: Sendable, Hashable {
     /// It took no longer than this; nil for one that was given up.
     package let atMost: Duration?
 
-    /// A task whose provider told its times.
+    /// A task whose provider reported its times.
     package static func exact(_ duration: Duration, succeeded: Bool) -> Self {
         let duration = max(duration, .zero)
         return Self(ending: succeeded ? .succeeded : .failed, atLeast: duration, atMost: duration)
     }
 
-    /// A task that was pending at the age `after` and had ended at the age `by`.
+    /// A task that was pending at age `after` and had ended at age `by`.
     package static func interval(after: Duration, by: Duration, succeeded: Bool) -> Self {
         let low = max(min(after, by), .zero)
         return Self(ending: succeeded ? .succeeded : .failed, atLeast: low, atMost: max(low, by))
     }
 
-    /// A task that was given up at that age and had not ended by then.
+    /// A task that was given up at that age without an end.
     package static func censored(at age: Duration) -> Self {
         Self(ending: .censored, atLeast: max(age, .zero), atMost: nil)
     }

@@ -8,7 +8,7 @@ import TaskModel
     import Darwin
 #endif
 
-// The few functions of the C library that this room needs, so that only one file knows which library it is.
+// The functions of the C library that this module needs, so that only this file imports it.
 
 func logarithm(_ x: Double) -> Double { log(x) }
 func exponential(_ x: Double) -> Double { exp(x) }
@@ -17,15 +17,15 @@ func logarithm(onePlus x: Double) -> Double { log1p(x) }
 /// `exp(x) - 1`, exact for small `x`.
 func exponentialMinusOne(_ x: Double) -> Double { expm1(x) }
 
-/// The bell curve.
+/// The standard normal distribution.
 enum NormalDistribution {
-    /// The share above `z`, exact far out too.
+    /// The probability above `z`, exact far out in the tail too.
     static func above(_ z: Double) -> Double { 0.5 * erfc(z * 0.5.squareRoot()) }
 
-    /// The point below which that share lies.
+    /// The quantile function.
     ///
-    /// Begins with S. Winitzki's inverse of erf ("A handy approximation for the error function and its inverse", 2008),
-    /// right to two digits, and goes on with Newton's method.
+    /// Starts from S. Winitzki's inverse of erf ("A handy approximation for the error function and its inverse", 2008),
+    /// exact to two digits, and continues with Newton's method.
     static func quantile(_ share: Double) -> Double {
         let p = share.clamped(to: 1e-12...(1 - 1e-12))
         let x = 2 * p - 1

@@ -1,15 +1,14 @@
-/// What is believed of the logarithm of a duration, before and after samples: normal with unknown mean and spread.
+/// The conjugate prior of a normal distribution with unknown mean and variance, for the logarithm of a duration.
 ///
-/// The conjugate prior of that is the normal-inverse-gamma (A. Gelman et al., "Bayesian Data Analysis", 3rd edition,
-/// section 3.3): as if `meanWeight` samples at `mean` and `spreadWeight` samples of `spread` had been seen. Both are
-/// fewer than one or two real samples, so the first handful of tasks outweighs any document.
+/// A. Gelman et al., "Bayesian Data Analysis", 3rd edition, section 3.3. It counts as `meanWeight` samples at `mean` and
+/// `spreadWeight` samples of `spread`, so that the first few tasks outweigh any document.
 struct NormalInverseGamma: Sendable, Hashable {
     let mean: Double
     let meanWeight: Double
     let spread: Double
     let spreadWeight: Double
 
-    /// What one more duration is expected to be, after these.
+    /// The predictive distribution of the next duration.
     func prediction(after seen: WeightedMoments) -> StudentTPredictive {
         let weight = meanWeight + seen.weight
         let freedom = spreadWeight + seen.weight

@@ -1,21 +1,21 @@
-/// The share of tasks that last longer than any age, as a chain of pieces of constant hazard.
+/// A survival curve of durations, as pieces of constant hazard.
 ///
-/// All questions have closed answers on it: hazard, survival, quantiles, when to ask. The hazard is never zero, and
-/// beyond the last knot it stays as it is there.
+/// Hazard, survival, quantiles and the best time to ask have closed forms on it. The hazard is never zero, and constant
+/// beyond the last knot.
 struct PiecewiseHazard: Sendable, Hashable {
     /// Where pieces begin, in seconds; the first is 0.
     private(set) var knots: [Double] = [0]
-    /// The hazard from each knot on, per second.
+    /// The hazard from each knot to the next, per second.
     private(set) var hazards: [Double] = [Self.leastHazard]
-    /// The hazard summed up to each knot.
+    /// The hazard integrated up to each knot.
     private(set) var cumulated: [Double] = [0]
 
-    /// One in about four months: nothing that is asked for is certain never to end.
+    /// About one end in four months: no task is certain never to end.
     static let leastHazard = 1e-7
 
-    /// Follows a distribution through ascending ages above zero.
+    /// Interpolates a distribution at ascending ages above zero.
     ///
-    /// It says how much lies above an age and how much below, so that neither end loses its digits.
+    /// The distribution returns the shares above and below an age, so that both tails keep their precision.
     init(through ages: [Double], of distribution: (Double) -> (above: Double, below: Double)) {
         knots.reserveCapacity(ages.count + 1)
         hazards.reserveCapacity(ages.count + 1)
@@ -34,7 +34,7 @@ struct PiecewiseHazard: Sendable, Hashable {
         }
     }
 
-    /// The piece that an age lies in.
+    /// The index of the piece that contains an age.
     func piece(at age: Double) -> Int {
         var low = 0
         var high = knots.count
@@ -47,14 +47,14 @@ struct PiecewiseHazard: Sendable, Hashable {
 
     func hazard(at age: Double) -> Double { hazards[piece(at: max(age, 0))] }
 
-    /// The hazard summed up from 0 to an age: minus the logarithm of the share that lasts longer.
+    /// The hazard integrated from 0 to an age: minus the logarithm of the share that lasts longer.
     func cumulatedHazard(at age: Double) -> Double {
         let age = max(age, 0)
         let piece = piece(at: age)
         return cumulated[piece] + hazards[piece] * (age - knots[piece])
     }
 
-    /// The age at which the summed hazard reaches a total.
+    /// The age at which the integrated hazard reaches a total.
     func age(atCumulatedHazard total: Double) -> Double {
         var low = 0
         var high = cumulated.count

@@ -1,4 +1,4 @@
-/// Count, mean and squared deviations of weighted numbers, kept one by one.
+/// Count, mean and squared deviations of weighted numbers, updated one number at a time.
 ///
 /// D. H. D. West, "Updating mean and variance estimates: an improved method", Communications of the ACM 22 (1979).
 struct WeightedMoments: Sendable, Hashable {
@@ -14,7 +14,7 @@ struct WeightedMoments: Sendable, Hashable {
         squares += step * w * (x - mean)
     }
 
-    /// Lets the past count for less, the mean unchanged.
+    /// Lowers the weight of the past; the mean stays.
     mutating func fade(by factor: Double) {
         weight *= factor
         squares *= factor

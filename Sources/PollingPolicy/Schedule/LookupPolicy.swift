@@ -1,15 +1,15 @@
 package import TaskModel
 
-/// When to look again for a submission whose reply was lost.
+/// Decides when to look again for a submission whose reply was lost.
 ///
-/// At once, then within `maxGap` for ten minutes, then less and less often: a record that is late appears within
-/// minutes, and one that never appears must not be asked for for ever at full pace.
+/// At once, then at least every `maxGap` for ten minutes, then less and less often. A late record appears within minutes; one
+/// that never appears must not cost calls at the full pace for ever.
 package struct LookupPolicy: Sendable, Hashable {
-    /// The longest gap during the first ten minutes; settings `polling.max_gap_seconds`.
+    /// The longest gap during the first ten minutes; setting `polling.max_gap_seconds`.
     package let maxGap: Duration
-    /// How long the full pace is kept.
+    /// How long the full pace lasts.
     package let eager: Duration
-    /// The longest gap of all.
+    /// The longest gap afterwards.
     package let slowest: Duration
 
     package init(maxGap: Duration = .seconds(60), eager: Duration = .seconds(600), slowest: Duration = .seconds(21600))
@@ -19,11 +19,11 @@ package struct LookupPolicy: Sendable, Hashable {
         self.slowest = slowest
     }
 
-    /// When to look next after a look-up at `now` that did not find it.
+    /// When to look next, after a look-up at `now` that did not find it.
     package func nextLookup(lostAt: Timestamp, now: Timestamp, using random: inout some RandomNumberGenerator)
         -> Timestamp
     {
-        // One lost in the future, since the clock was set back, is as old as nobody knows: the full pace, no faster.
+        // Lost in the future: the clock was set back, and the age is unknown. Use the full pace, no faster.
         let age = now < lostAt ? min(lostAt - now, eager - .milliseconds(1)) : now - lostAt
         // A quarter of the age, so that the first look-ups follow each other closely; from ten minutes on half of it.
         let gap =

@@ -1,31 +1,31 @@
 package import TaskModel
 
-/// What is known of a running task when its next poll is planned.
+/// What the schedule knows about a running task.
 package struct PollHistory: Sendable, Hashable {
-    /// When the provider took it.
+    /// When the provider accepted it.
     package var submittedAt: Timestamp
-    /// Before this point nobody asks, whatever the schedule says (Retry-After).
+    /// The earliest next poll (Retry-After).
     package var retryNotBefore: Timestamp?
-    /// How many of its latest records in a row nobody understood.
+    /// How many of its latest records in a row were not understood.
     package var unrecognisedInARow: Int
-    /// How far it is, where the provider tells.
+    /// The progress that the provider reports.
     package var progress: Progress?
 
-    /// A share done, and since when that is known.
+    /// A reported progress, and since when it has this value.
     package struct Progress: Sendable, Hashable {
         /// 0 to 100.
         package var percent: Double
-        /// When a poll showed this value for the first time. One that stands still loses its credit with time.
+        /// When a poll showed this value first. A value that stands still counts less with time.
         package var since: Timestamp
 
-        /// Takes the value and when it was first seen.
+        /// A progress with that value, first seen then.
         package init(percent: Double, since: Timestamp) {
             self.percent = percent
             self.since = since
         }
     }
 
-    /// Takes what is known; only the time of submission always is.
+    /// A history; only the time of submission is always known.
     package init(
         submittedAt: Timestamp, retryNotBefore: Timestamp? = nil, unrecognisedInARow: Int = 0,
         progress: Progress? = nil

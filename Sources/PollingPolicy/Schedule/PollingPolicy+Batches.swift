@@ -1,19 +1,19 @@
 import TaskModel
 
-/// A task that a batch query could ask for.
+/// A task that a batch query could include.
 package struct BatchCandidate: Sendable {
     /// How old it is.
     package let age: Duration
-    /// How long ago it was asked for; its age if never.
+    /// How long ago it was polled; its age if never.
     package let sinceLastPoll: Duration
-    /// How long its kind takes.
+    /// How long tasks of its kind take.
     package let model: DurationModel
-    /// What of its latency counts: the chance that no callback tells of its end before.
+    /// The share of its latency that counts: the probability that no callback reports its end first.
     package let weight: Double
-    /// Something was heard of it that only a poll can confirm.
+    /// Whether a callback reported something that only a poll can confirm.
     package let isExpected: Bool
 
-    /// Takes the task's age, how long ago it was asked for, its kind's model, and what is known of its callbacks.
+    /// A candidate; `callbackReliability` counts up to 0.95.
     package init(
         age: Duration, sinceLastPoll: Duration, model: DurationModel, callbackReliability: Double = 0,
         isExpected: Bool = false
@@ -25,8 +25,8 @@ package struct BatchCandidate: Sendable {
         self.model = model
     }
 
-    /// The chance that it has ended since it was asked for, and the chance per second to end just then, after `wait` more.
-    fileprivate func forecast(after wait: Double) -> (ended: Double, ending: Double) {
+    /// The probability that it has ended since its last poll, and the probability per second to end then, after `wait`.
+    fileprivate func estimate(after wait: Double) -> (ended: Double, ending: Double) {
         let age = age.inSeconds
         let curve = model.curve
         let at = age + wait
@@ -38,19 +38,19 @@ package struct BatchCandidate: Sendable {
 }
 
 extension PollingPolicy {
-    /// How many tasks one batch query asks for.
+    /// How many tasks one batch query includes by default.
     package static let tasksPerBatch = 50
 
-    /// How long to wait before one batch query for these tasks, or for the most promising `limit` of them.
+    /// How long to wait before a batch query for these tasks, or for the best `limit` of them.
     ///
-    /// The rule of single tasks with the hazards summed: waiting costs as many seconds per second as tasks are expected to
-    /// have ended unseen, and saves `sqrt(2c Σh)` of calls (Keller), so the time has come when
+    /// The rule for single tasks with summed hazards: a second of waiting costs as many seconds of latency as tasks are
+    /// expected to have ended unseen, and saves `sqrt(2c Σh)` of calls (Keller). So the batch is due when
     ///
     ///     Σ (1 - Sᵢ) ≥ sqrt(2c Σ hᵢ Sᵢ)
     ///
-    /// Of a task whose callbacks are reliable only the part of the latency counts that they leave, as with single tasks.
-    /// For many tasks of constant hazard the gap is again `sqrt(2c / Σh)`. Within `minGap` and `maxGap` after the latest
-    /// poll of the most promising task; zero if that is over. One task alone follows ``nextPoll(after:model:now:callbackReliability:sharedBy:using:)``.
+    /// Reliable callbacks lower a task's weight, as for single tasks. For many tasks of constant hazard the gap is again
+    /// `sqrt(2c / Σh)`. It lies within `minGap` and `maxGap` after the oldest last poll among them; zero if that has passed. A
+    /// single task follows ``nextPoll(after:model:now:callbackReliability:sharedBy:using:)``.
     package func nextBatch(of members: [BatchCandidate], limit: Int = PollingPolicy.tasksPerBatch) -> Duration {
         let chosen = selection(of: members, limit: limit).map { members[$0] }
         guard let longest = chosen.map(\.sinceLastPoll).max() else { return maxGap }
@@ -66,13 +66,13 @@ extension PollingPolicy {
             var ended = 0.0
             var ending = 0.0
             for member in chosen {
-                let forecast = member.forecast(after: wait)
-                ended += forecast.ended * member.weight
-                ending += forecast.ending * member.weight
+                let estimate = member.estimate(after: wait)
+                ended += estimate.ended * member.weight
+                ending += estimate.ending * member.weight
             }
             return ended >= (2 * latencyPrice.inSeconds * ending).squareRoot()
         }
-        // Steps of a fifth find the interval, halving it finds the moment to a hundredth.
+        // Growing steps find the interval, bisection finds the moment to one per cent.
         var low = earliest
         guard low < latest, !isDue(after: low) else { return .seconds(rounding: low) }
         var high = low
@@ -87,14 +87,13 @@ extension PollingPolicy {
         return .seconds(rounding: high)
     }
 
-    /// Which tasks ride along in a batch query now, by their places: those most likely to have ended since their last poll.
+    /// The indices of the tasks for a batch query now: those most likely to have ended since their last poll.
     ///
-    /// A call for one task costs as much as one for fifty, so every place is used; but nobody is asked for again within
-    /// `minGap`, unless there would be no one else.
-    package func riders(of members: [BatchCandidate], limit: Int = PollingPolicy.tasksPerBatch) -> [Int] {
+    /// A call for one task costs as much as a call for fifty, so the batch is filled.
+    package func selection(of members: [BatchCandidate], limit: Int = PollingPolicy.tasksPerBatch) -> [Int] {
         guard members.count > limit else { return Array(members.indices) }
         let margin = minGap.inSeconds
-        let chances = members.map { $0.isExpected ? 1 : $0.forecast(after: margin).ended * $0.weight }
+        let chances = members.map { $0.isExpected ? 1 : $0.estimate(after: margin).ended * $0.weight }
         let ranked = members.indices.sorted { (chances[$0], $1) > (chances[$1], $0) }
         return Array(ranked.prefix(max(limit, 0)))
     }

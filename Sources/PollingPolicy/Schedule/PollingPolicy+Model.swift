@@ -1,13 +1,13 @@
 package import TaskModel
 
 extension PollingPolicy {
-    /// When to poll a task next, given how long its kind takes.
+    /// When to poll a task next, given how long tasks of its kind take.
     ///
-    /// - Within `minGap` and `maxGap` from `now`, but never before `retryNotBefore`, and stretched for records that
-    ///   nobody understands. Jittered by 3 %: enough to spread tasks that were submitted together, too little to cost.
-    /// - `callbackReliability` is the chance that a callback will tell of the end anyway. Only the rest of the latency
-    ///   counts then, which is the same as calls that cost `1 / (1 - w)` times as much; it is believed up to 0.95.
-    /// - `sharedBy` is how many tasks usually share one call of a batch; each pays its part of the price.
+    /// - Within `minGap` and `maxGap` from `now`, but never before `retryNotBefore`; longer for records that are not
+    ///   understood. A jitter of 3 % spreads tasks that were submitted together and costs almost nothing.
+    /// - `callbackReliability` is the probability `w` that a callback reports the end first, capped at 0.95. A call then costs
+    ///   `1 / (1 - w)` times as much, since it can save only the rest of the latency.
+    /// - `sharedBy` is how many tasks usually share one call; each pays its part of the price.
     package func nextPoll(
         after history: PollHistory, model: DurationModel, now: Timestamp, callbackReliability: Double = 0,
         sharedBy sharing: Int = 1, using random: inout some RandomNumberGenerator
@@ -19,30 +19,30 @@ extension PollingPolicy {
         return max(next, history.retryNotBefore ?? next)
     }
 
-    /// The gap in seconds that costs least, before jitter.
+    /// The cheapest gap in seconds, before jitter.
     private func bestGap(after history: PollHistory, model: DurationModel, now: Timestamp, price: Double) -> Double {
         let age = history.age(at: now).inSeconds
         guard let progress = history.progress,
-            let forecast = ProgressEstimate(progress, history: history, now: now)
+            let estimate = ProgressEstimate(progress, history: history, now: now)
         else { return bestGap(on: model.curve, at: age, price: price) }
-        let mixed = forecast.curve(beside: model.curve, at: age, upTo: maxGap.inSeconds)
+        let mixed = estimate.curve(beside: model.curve, at: age, upTo: maxGap.inSeconds)
         return bestGap(on: mixed, at: 0, price: price)
     }
 
-    /// The gap after which asking costs least, for a task of that age.
+    /// The gap after which polling costs least, for a task of that age.
     ///
     /// With hazard `h` and price `c` Keller's gap is `sqrt(2c / h)` (J. B. Keller, "Optimum checking schedules for systems
-    /// subject to random failure", Management Science 21, 1974), right where `h` hardly changes within a gap. Where it
-    /// does, as before the typical time, this weighs the first gap exactly and only what follows by Keller's rule, which
-    /// is one step of policy improvement (R. A. Howard, "Dynamic programming and Markov processes", 1960):
+    /// subject to random failure", Management Science 21, 1974). It is exact if `h` is constant within a gap. Before the
+    /// typical time it is not, so this computes the cost of the first gap exactly and uses Keller's rule only for what
+    /// follows: one step of policy improvement (R. A. Howard, "Dynamic programming and Markov processes", 1960):
     ///
     ///     J(x) = latency until x + S(x) · V(x),  V(x) = the cost from x on, ∫ sqrt(2c h) S du / S(x) + 2c / 3
     ///     J'(x) = 1 - S(x) · k,                  k = 1 + sqrt(2c h(x)) + 2/3 c h(x)
     ///
     /// `S` is the share still running at `x` of those that run now. (The `2c / 3` is the next term of the exact solution
     /// for constant `h`, which satisfies `e^y - 1 - y = c h` with `y = h · gap`; R. E. Barlow, L. C. Hunter, F. Proschan,
-    /// "Optimum checking procedures", 1963.) A small chance of an early end makes a local minimum early on and the rise of
-    /// the hazard a second one, so this walks over the pieces of the curve and keeps the lowest.
+    /// "Optimum checking procedures", 1963.) The cost can have several local minima: one early, from a small probability of
+    /// an early end, and one where the hazard rises. So this walks over all pieces of the curve and keeps the lowest.
     func bestGap(on curve: PiecewiseHazard, at age: Double, price: Double) -> Double {
         let earliest = age + minGap.inSeconds
         let latest = age + maxGap.inSeconds
@@ -61,7 +61,7 @@ extension PollingPolicy {
             }
             let left = exponential(-hazard * (end - x))
             if end >= earliest {
-                // Where the share still running falls to 1 / k, if that is within this piece.
+                // Where the share still running falls to 1 / k, if that happens within this piece.
                 var turn = x
                 if running * left * k >= 1 {
                     turn = end
@@ -74,7 +74,7 @@ extension PollingPolicy {
             }
             cost += costOfWaiting(end - x)
             running *= left
-            // From here on the cost only grows, since nearly nothing is left that could end.
+            // From here on the cost only grows, since almost no task is left that could end.
             if running < 1e-3, cost > best.cost { break }
             x = end
             piece += 1
@@ -82,10 +82,10 @@ extension PollingPolicy {
         return best.age - age
     }
 
-    /// How much latency a poll now is expected to take away, in seconds times a constant: `h · gap²`.
+    /// The expected latency that a poll now saves, in seconds times a constant: `h · gap²`.
     ///
-    /// `age` is the task's, `sinceLastPoll` how long ago it was asked for (its age if never). Where calls are short they go
-    /// where this is largest; it grows with the gap, so that none is forgotten.
+    /// `sinceLastPoll` is the task's age if it was never polled. When calls are scarce, the task with the highest priority
+    /// goes first. It grows with the gap, so that every task gets its turn.
     package func priority(age: Duration, sinceLastPoll: Duration, model: DurationModel) -> Double {
         let gap = sinceLastPoll.inSeconds.clamped(to: 0...1e7)
         return model.hazard(at: max(age, .zero)) * gap * gap

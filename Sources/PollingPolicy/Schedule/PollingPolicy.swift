@@ -1,17 +1,17 @@
 import TaskModel
 
-/// When to ask again, so that `latency + price · calls` is least.
+/// Decides when to poll, minimising `latency + price · calls`.
 ///
-/// Pure: history, experience, now and chance are arguments. ``bestGap(on:at:price:)`` says how.
+/// Pure: history, model, time and randomness are arguments. ``bestGap(on:at:price:)`` explains the method.
 package struct PollingPolicy: Sendable, Hashable {
-    /// Never ask sooner after the last time; settings `polling.min_gap_seconds`.
+    /// The shortest gap between two polls of a task; setting `polling.min_gap_seconds`.
     package let minGap: Duration
-    /// Never wait longer; settings `polling.max_gap_seconds`.
+    /// The longest gap; setting `polling.max_gap_seconds`.
     package let maxGap: Duration
-    /// How much later one would hear of an end to save one call.
+    /// How much latency one saved call is worth.
     package let latencyPrice: Duration
 
-    /// Takes the bounds of every gap and the price of a call; a `maxGap` below `minGap` counts as `minGap`.
+    /// A policy with these bounds and price. A `maxGap` below `minGap` counts as `minGap`.
     package init(
         minGap: Duration = .seconds(1), maxGap: Duration = .seconds(60), latencyPrice: Duration = .milliseconds(500)
     ) {
@@ -20,13 +20,13 @@ package struct PollingPolicy: Sendable, Hashable {
         self.latencyPrice = max(latencyPrice, .milliseconds(1))
     }
 
-    /// How long to wait at most for a task whose records nobody understands; `maxGap`, if that is longer.
+    /// The longest gap for a task whose records are not understood; `maxGap`, if that is longer.
     ///
-    /// Such a task may have ended in a way that is not known here, so that asking costs more than it can teach; but it
-    /// is asked for ever, since its next record may be a plain one.
+    /// Such a task may have ended in a way that we do not know, so polling it is mostly wasted. It never stops, since its
+    /// next record may be understood.
     package static let maxUnrecognisedGap: Duration = .seconds(600)
 
-    /// The first record that nobody understands changes nothing; each further one in a row doubles the gap.
+    /// Doubles the gap for each record in a row that was not understood, after the first.
     func stretched(_ gap: Duration, by unrecognisedInARow: Int) -> Duration {
         let doublings = min(max(unrecognisedInARow - 1, 0), 20)
         return min(gap * Double(1 << doublings), max(maxGap, Self.maxUnrecognisedGap))

@@ -1,18 +1,18 @@
 import TaskModel
 
-/// What a reported progress says about the time that is left, beside what experience says.
+/// Estimates the time left from a reported progress, mixed with the learned durations.
 ///
-/// A task that is `p` done after `t` would, at an even pace, need `t (1 - p) / p` more. Few paces are even, so that is
-/// taken as the median of a wide distribution, which counts for the more the further the task is.
+/// A task that is `p` done after `t` needs `t (1 - p) / p` more at an even pace. Few paces are even, so that is the median of
+/// a wide distribution, whose weight grows with `p`.
 struct ProgressEstimate {
-    /// The time that was left when the progress was first seen, at an even pace, in seconds.
+    /// The time left when the progress was first seen, at an even pace, in seconds.
     private let left: Double
     /// How long ago that was.
     private let elapsed: Double
-    /// How much it is believed, before it stood still.
+    /// Its weight when it was first seen.
     private let credit: Double
 
-    /// Nil for a progress that says nothing: none yet, or all of it without an end.
+    /// Nil for a progress without information: 0 %, or 100 % without an end.
     init?(_ progress: PollHistory.Progress, history: PollHistory, now: Timestamp) {
         guard progress.percent > 0, progress.percent < 100 else { return nil }
         let done = progress.percent / 100
@@ -23,10 +23,10 @@ struct ProgressEstimate {
         credit = 0.2 + 0.6 * done
     }
 
-    /// The time left, by experience and progress together, from now on.
+    /// The curve of the time left from now on, from both sources.
     ///
-    /// While the progress stands still both lose by what they had foretold for that time (Bayes' rule), so that one that
-    /// is stuck at 99 % soon counts for nothing.
+    /// While the progress stands still, each source loses weight by the end that it had predicted for that time (Bayes'
+    /// rule), so a progress that is stuck at 99 % soon counts for nothing.
     func curve(beside learned: PiecewiseHazard, at age: Double, upTo limit: Double) -> PiecewiseHazard {
         let spentOnProgress = Self.unit.cumulatedHazard(at: elapsed / left)
         let spentLearned =
@@ -45,7 +45,7 @@ struct ProgressEstimate {
         }
     }
 
-    /// The time left as a multiple of the even pace's.
+    /// The time left as a multiple of that at an even pace.
     private static let unit: PiecewiseHazard = {
         let spread = StudentTPredictive(location: 0, scale: 0.5, freedom: 4)
         return PiecewiseHazard(through: (-40...60).map { exponential(Double($0) / 8) }) { multiple in

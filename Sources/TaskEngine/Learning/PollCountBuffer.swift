@@ -1,10 +1,10 @@
 import Synchronization
 import TaskModel
 
-/// Calls that were spent and are not on disk yet.
+/// Counts calls that are not in the statistics on disk yet.
 ///
-/// Writing a row for every call would cost as much as the call's own result. They are written with the end of a task, of
-/// which they tell what it took, and else by the hundred; a crash forgets fewer than that.
+/// They are written with the end of a task, otherwise by the hundred, since a write per call would cost as much as storing the
+/// call's result. A crash loses fewer than that per endpoint.
 final class PollCountBuffer: Sendable {
     private let counts = Mutex<[EndpointName: Double]>([:])
 
@@ -12,14 +12,14 @@ final class PollCountBuffer: Sendable {
 
     init() {}
 
-    /// One call asked about these tasks; each endpoint pays its part.
+    /// Counts one call about these tasks, shared among their endpoints.
     func count(about tasks: [TrackedTask]) {
         counts.withLock { counts in
             for task in tasks { counts[task.endpoint, default: 0] += 1 / Double(tasks.count) }
         }
     }
 
-    /// What is to be written now of the endpoints of these tasks: everything, or only what has become much.
+    /// Takes the counts of these tasks' endpoints that are to be written now: all, or only the large ones.
     func take(about tasks: [TrackedTask], all: Bool) -> [EndpointName: Double] {
         counts.withLock { counts in
             var taken: [EndpointName: Double] = [:]

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Counts status queries of each service, since the start and over the last minute.
+/// Counts the status queries of each service, since the start and in the last minute.
 package final class PollRateCounter: Sendable {
-    /// What has been counted.
+    /// The counts of one service.
     package struct Reading: Sendable, Hashable {
         package let total: Int
         package let perMinute: Int
@@ -22,7 +22,7 @@ package final class PollRateCounter: Sendable {
         self.time = time
     }
 
-    /// One query went out.
+    /// Counts one query.
     func count(_ service: String) {
         let second = time.elapsed().components.seconds
         counts.withLock { counts in
@@ -34,7 +34,7 @@ package final class PollRateCounter: Sendable {
         }
     }
 
-    /// What has been counted of a service by now.
+    /// The counts of a service by now.
     func reading(of service: String) -> Reading {
         let second = time.elapsed().components.seconds
         return counts.withLock { counts in

@@ -1,11 +1,10 @@
 package import TaskModel
 package import TaskStore
 
-/// Ends queued and running tasks whose deadline has passed; and, since it comes round once a minute whatever happens,
-/// looks for what a wrong clock put off.
+/// Ends queued and running tasks whose deadline has passed. Once a minute it also repairs due times from a wrong clock.
 ///
-/// A clock that was set a moment ago, or that nobody has watched yet, ends nothing: an outcome never changes, and the clock may.
-/// What seems overdue meanwhile is not sent either.
+/// It ends nothing while the clock is in doubt, after a jump or a start: an outcome never changes, and the clock may. A task
+/// that seems overdue is not sent meanwhile.
 package struct DeadlineEnforcer: Worker {
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.deadlines }

@@ -1,27 +1,29 @@
 import Synchronization
 import TaskModel
 
-/// Which tasks are being asked about at this moment; only these are in memory, never those that wait.
+/// The status queries in flight, and what earlier ones showed about how a task can be asked for.
+///
+/// In memory only: a restart costs a few more queries.
 final class InFlightPolls: Sendable {
     private struct State {
         var batches: [String: Int] = [:]
         var tasks: [String: Set<TaskID>] = [:]
-        /// Left out by a batch reply, so to be asked for alone.
+        /// Left out by a batch reply, so that they are asked for alone.
         var alone: Set<TaskID> = []
-        /// How many tasks a batch of a service may name where larger ones have failed.
+        /// The largest batch of a service, after larger ones failed.
         var batchCaps: [String: Int] = [:]
-        /// Queries of a service that were answered.
+        /// How many queries of a service were answered.
         var answers: [String: Int] = [:]
         var troubles: [TaskID: Trouble] = [:]
-        /// Whose records have more bytes than are read.
+        /// Tasks whose records exceed the largest reply that is read.
         var tooLarge: Set<TaskID> = []
     }
 
-    /// How the queries about one task have failed.
+    /// The failed queries of one task.
     private struct Trouble {
-        /// Failures between which others of the service were answered.
+        /// Failures between which other queries of the service were answered.
         var own = 0
-        /// How many answers its service had given by the latest.
+        /// How many answers the service had given at the latest failure.
         var answersThen: Int
     }
 
@@ -35,23 +37,22 @@ final class InFlightPolls: Sendable {
 
     func markAlone(_ isAlone: Bool, _ task: TaskID) {
         state.withLock { state in
-            // Bounded: a forgotten mark costs one more batch query that leaves the id out.
+            // Bounded. A forgotten mark costs one more batch query that leaves the id out.
             if isAlone, state.alone.count < 100_000 { state.alone.insert(task) } else { state.alone.remove(task) }
         }
     }
 
-    /// How many tasks one query of the service may name, of `most` that it could.
+    /// How many tasks one query of the service may include, `most` at the most.
     func batchLimit(of service: String, upTo most: Int) -> Int {
         state.withLock { min($0.batchCaps[service] ?? most, most) }
     }
 
-    /// A batch failed, perhaps because it is too large or since one of its ids spoils it: the next is half as large. Down
-    /// to one, which shows whose fault it is.
+    /// Halves the next batch after a failure: it may be too large, or one id may spoil it. A batch of one shows which.
     func halveBatch(of service: String, naming count: Int) {
         state.withLock { $0.batchCaps[service] = max(min(count, $0.batchCaps[service] ?? count) / 2, 1) }
     }
 
-    /// A query of the service about so many tasks was answered: the next batch may be twice as large again.
+    /// Notes an answered query. After a full batch the next one may be twice as large.
     func noteAnswer(of service: String, about tasks: [TaskID], upTo most: Int) {
         state.withLock { state in
             state.answers[service, default: 0] += 1
@@ -64,13 +65,14 @@ final class InFlightPolls: Sendable {
         }
     }
 
-    /// A query about this one task failed: how often that has happened while others of the service were answered in
-    /// between, so that it is this task's trouble; 0 where none was since the last time, so that it may be the service's.
-    /// `isOwn` where it is certain.
+    /// Notes a failed query about one task. Returns how many of its failures concern the task itself.
+    ///
+    /// A failure concerns the task if another query of the service was answered since its last failure, or if `isOwn` says
+    /// so. Otherwise it may concern the whole service, and the result is 0.
     func noteFailure(of task: TaskID, service: String, isOwn: Bool) -> Int {
         state.withLock { state in
             let answers = state.answers[service] ?? 0
-            // Bounded: forgotten ones count as the service's trouble once more.
+            // Bounded. A forgotten failure counts as one of the service.
             if state.troubles.count >= 10_000 { state.troubles = [:] }
             var trouble = state.troubles[task] ?? Trouble(answersThen: answers)
             let isItsOwn = isOwn || answers != trouble.answersThen
@@ -81,7 +83,7 @@ final class InFlightPolls: Sendable {
         }
     }
 
-    /// The task is no longer asked about.
+    /// Forgets a task that is no longer running.
     func forget(_ task: TaskID) {
         state.withLock { state in
             state.alone.remove(task)
@@ -90,10 +92,10 @@ final class InFlightPolls: Sendable {
         }
     }
 
-    /// The task's record has more bytes than are read; true the first time.
+    /// Notes that the task's record is too large to be read. True the first time.
     func noteTooLarge(_ task: TaskID) -> Bool {
         state.withLock { state in
-            // Bounded: beyond that it is told once more for each of them.
+            // Bounded. Beyond that the warning is repeated.
             if state.tooLarge.count >= 10_000 { state.tooLarge = [] }
             return state.tooLarge.insert(task).inserted
         }

@@ -1,15 +1,14 @@
 import ProviderCatalog
 import TaskModel
 
-/// Tasks of one service to ask about in one query.
+/// The tasks of one service that one status query asks for.
 ///
-/// A class, since fifty of them are put in order for each query that goes, and each holds what is known of its endpoint:
-/// copying that took more than a third of a poll (counted with callgrind).
+/// A class, since each claim sorts up to fifty of them, and copying their profiles would dominate the cost of a poll.
 package final class PollBatch: Sendable {
     let service: String
     let profile: EndpointProfile
     let tasks: [TrackedTask]
-    /// Where calls are short they go where this is largest: hazard times the square of the gap, summed over the tasks.
+    /// Hazard times the square of the gap, summed over the tasks. When calls are scarce, the largest goes first.
     let priority: Double
 
     init(service: String, profile: EndpointProfile, tasks: [TrackedTask], priority: Double) {

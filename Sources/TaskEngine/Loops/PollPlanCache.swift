@@ -1,15 +1,15 @@
 import Synchronization
 import TaskModel
 
-/// What the poll loop has found out about services, so that it need not read their tasks again each time it looks.
+/// Caches the poll loop's plans, so that it does not read the tasks of a service again in every claim.
 ///
-/// Hints only: a plan is forgotten with every change of the service's tasks, and thrown away when its time is over.
+/// A change of a task of the service removes its plan; each plan also expires.
 final class PollPlanCache: Sendable {
-    /// What a look at a service's tasks has shown.
+    /// What can be polled of a service.
     struct Plan: Sendable {
-        /// What could be asked now.
+        /// What is due now.
         var batches: [PollBatch] = []
-        /// When there may be more; nil where only a change tells.
+        /// When more may be due; nil if only a change can make it so.
         var next: Timestamp?
     }
 
@@ -20,9 +20,9 @@ final class PollPlanCache: Sendable {
 
     private struct State {
         var entries: [String: Entry] = [:]
-        /// Grows with every change, so that a plan made from what was read before it is not kept.
+        /// Grows with every change, so that a plan from an earlier read is not kept.
         var changes: [String: Int] = [:]
-        /// How often everything has changed at once.
+        /// Grows when all services change at once.
         var globalVersion = 0
         var services: Services?
 
@@ -38,10 +38,10 @@ final class PollPlanCache: Sendable {
 
     private let state = Mutex(State())
 
-    /// How long batches that cannot go for want of budget are kept, whose tasks may have been cancelled meanwhile.
+    /// How long due batches are kept while the rate limit holds them back. Their tasks may be cancelled meanwhile.
     private static let lifetime = Duration.seconds(1)
 
-    /// The services that may have running tasks; nil where they have to be read.
+    /// The services that may have running tasks; nil if they must be read.
     func services(at now: Timestamp) -> [String]? {
         state.withLock { state in
             guard let services = state.services, services.readAt <= now, now < services.readAt + Self.lifetime else {
@@ -51,10 +51,10 @@ final class PollPlanCache: Sendable {
         }
     }
 
-    /// To be asked before the services are read, and handed to ``keep(services:at:version:)``.
+    /// Read it before the services, and pass it to ``keep(services:at:version:)``.
     var version: Int { state.withLock { $0.version } }
 
-    /// Keeps them for as long as batches; one with a change is one of them from then on.
+    /// Keeps the services for ``lifetime``. A service with a change is added.
     func keep(services: [String], at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.version == version else { return }
@@ -62,7 +62,7 @@ final class PollPlanCache: Sendable {
         }
     }
 
-    /// The plan of a service that still holds; nil where its tasks have to be looked at.
+    /// The valid plan of a service; nil if its tasks must be read.
     func plan(of service: String, at now: Timestamp) -> Plan? {
         state.withLock { state in
             guard let entry = state.entries[service], now < entry.validUntil else { return nil }
@@ -70,39 +70,39 @@ final class PollPlanCache: Sendable {
         }
     }
 
-    /// To be asked before the tasks are read, and handed to ``keep(_:of:at:version:)``.
+    /// Read it before the tasks, and pass it to ``keep(_:of:at:version:)``.
     func version(of service: String) -> Int { state.withLock { $0.version(of: service) } }
 
     /// Keeps a plan until its time comes or something changes.
     func keep(_ plan: Plan, of service: String, at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.version(of: service) == version else { return }
-            // Never past its own next look: a kept plan that says "come back now" would be asked for again at once.
+            // Not past its own next due time: a plan that says "now" would be used again at once.
             let longest = plan.batches.isEmpty ? now + .seconds(60) : now + Self.lifetime
             state.entries[service] = Entry(plan: plan, validUntil: min(longest, plan.next ?? longest))
         }
     }
 
-    /// One of the batches is under way; the others still hold, unless it was one of many tasks, whose neighbours may now
-    /// share another.
+    /// Removes a batch that starts. The others stay valid, unless it had several tasks: the rest may be grouped anew.
     func begin(_ batch: PollBatch) {
         guard let task = batch.tasks.first, batch.tasks.count == 1 else { return forget(batch.service) }
         state.withLock { state in
             guard var entry = state.entries[batch.service] else { return }
             entry.plan.batches.removeAll { $0.tasks.first?.id == task.id }
-            // Nobody knows what comes behind the last of them.
+            // After the last one the tasks must be read again.
             state.entries[batch.service] = entry.plan.batches.isEmpty ? nil : entry
         }
     }
 
-    /// The query of one of the batches is over: its tasks wait again, perhaps for less long than the plan says. Where there
-    /// are batches left to begin with, they hold all the same, for the second that they are kept.
+    /// Notes the end of a batch, whose tasks may be due before the plan's time.
+    ///
+    /// A plan with other batches of one task stays until it expires.
     func end(_ batch: PollBatch) {
         let hasBatches = state.withLock { !($0.entries[batch.service]?.plan.batches.isEmpty ?? true) }
         if batch.tasks.count > 1 || !hasBatches { forget(batch.service) }
     }
 
-    /// Something about the service's tasks has changed.
+    /// Removes the plan of a service whose tasks have changed.
     func forget(_ service: String) {
         state.withLock { state in
             state.entries[service] = nil
@@ -111,7 +111,7 @@ final class PollPlanCache: Sendable {
         }
     }
 
-    /// Everything has changed: the clock was set.
+    /// Removes all plans, as after a change of the clock.
     func forgetAll() {
         state.withLock { state in
             state.entries = [:]

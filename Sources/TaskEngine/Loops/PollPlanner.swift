@@ -4,13 +4,13 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Finds out which tasks of a service to ask about, and when: reads one page of them, most overdue first.
+/// Plans which tasks of a service to poll, and when, from one page of them: the most overdue first.
 struct PollPlanner {
     let context: EngineContext
     let inFlight: InFlightPolls
     let service: String
 
-    /// What could be asked now, and when there may be more.
+    /// What is due now, and when more may be due.
     func plan(at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         let free = try await freeTasks(at: now)
         var plan = PollPlanCache.Plan()
@@ -28,7 +28,7 @@ struct PollPlanner {
         return plan
     }
 
-    /// Tasks that nobody is asking about, as many as one query takes; those that cannot be asked for are put off.
+    /// As many tasks as one query takes, without those in flight. Tasks that cannot be polled are postponed.
     private func freeTasks(at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
         let horizon = now + context.polling.minGap
         while true {
@@ -37,7 +37,7 @@ struct PollPlanner {
                 limit: context.limits.batchSize)
             let stuck = free.filter { !canAsk(about: $0) && $0.nextDueAt.map { $0 <= horizon } ?? true }
             guard let one = stuck.first else { return free.filter { canAsk(about: $0) } }
-            // Past the horizon, so that the others of the service come up next.
+            // Past the horizon, so that the next read finds other tasks of the service.
             let until = max(now + context.polling.maxGap, horizon + .milliseconds(1))
             context.logger.warning(
                 """
@@ -59,8 +59,8 @@ struct PollPlanner {
         let isBatch: Bool
     }
 
-    /// Who can share a query with whom; alone are those that a batch left out, that the provider did not know lately, or
-    /// whose records nobody understands.
+    /// Groups the tasks that can share a query. A task goes alone if a batch left it out, if the provider did not know it
+    /// lately, or if its records are not understood.
     private func groups(of tasks: [TrackedTask]) -> [Group] {
         var groups: [Group] = []
         for task in tasks {
@@ -77,7 +77,7 @@ struct PollPlanner {
                 groups.append(Group(profile: profile, tasks: [task], isBatch: !isAlone))
             }
         }
-        // One that has nobody to share with goes by its own time, which knows its progress too.
+        // A single task follows its own due time, which takes its progress into account.
         return groups.map { $0.tasks.count > 1 ? $0 : Group(profile: $0.profile, tasks: $0.tasks, isBatch: false) }
     }
 
@@ -87,8 +87,8 @@ struct PollPlanner {
         let members = await members(for: tasks, at: now)
         let most = min(profile.batchSize ?? 1, context.limits.batchSize)
         let limit = inFlight.batchLimit(of: service, upTo: most)
-        // One that was never asked about goes by its own time as well: it may have come from elsewhere, at any age. So does
-        // one of which a callback has told something, and one that was asked about by a clock that was ahead.
+        // A task follows its own due time as well before its first poll (it may be of any age if it was adopted), after a
+        // callback, and if its last poll lies in the future.
         let firstLook = tasks.filter { $0.lastPendingAt.map { $0 > now } ?? true || $0.isCalledBack }
             .compactMap(\.nextDueAt).min()
         let shared = now + context.polling.nextBatch(of: members, limit: limit)
@@ -101,7 +101,7 @@ struct PollPlanner {
         plan.batches.append(batch(of: selection.map { tasks[$0] }, as: selection.map { members[$0] }, profile: profile))
     }
 
-    /// What the schedule goes by for each of the tasks.
+    /// The tasks as the schedule sees them.
     private func members(for tasks: [TrackedTask], at now: Timestamp) async -> [BatchCandidate] {
         var experiences: [EndpointName: Experience] = [:]
         var members: [BatchCandidate] = []
@@ -127,7 +127,7 @@ struct PollPlanner {
         for member in members {
             priority += context.polling.priority(
                 age: member.age, sinceLastPoll: member.sinceLastPoll, model: member.model)
-            // It has probably ended, which is as good as a hazard of once a second.
+            // It has probably ended: as if its hazard were one per second.
             if member.isExpected { priority += member.sinceLastPoll.inSeconds * member.sinceLastPoll.inSeconds }
         }
         return PollBatch(service: service, profile: profile, tasks: tasks, priority: priority)

@@ -4,11 +4,11 @@ import ProviderCatalog
 package import TaskModel
 package import TaskStore
 
-/// Asks the provider about running tasks when they are due; many of one service in one query.
+/// Polls running tasks when they are due, many of one service in one query.
 ///
-/// Three things decide, and none of them knows the others: the schedule (``PollPlanner``), the provider's budget
-/// (``ProviderRateLimiter``), and the circuit breaker of a service that failed. A query that fails says nothing about its tasks: it slows
-/// the whole service and is made again later.
+/// Three parts decide independently: the schedule (``PollPlanner``), the provider's rate
+/// (``ProviderRateLimiter``), and the circuit breaker of a service that failed. A failed query says
+/// nothing about its tasks: it slows the whole service and is repeated later.
 package struct PollScheduler: Worker {
     package let context: EngineContext
     package var wake: WakeSignal { context.wakes.polls }
@@ -22,12 +22,12 @@ package struct PollScheduler: Worker {
     package func claim(into work: inout [PollBatch], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
         var services = try await services(at: now)
-        // Each turn of this loop claims at least one batch, and a service has few of them under way.
+        // Ends, since each turn claims at least one batch, and a service has few of them in flight.
         while !services.isEmpty {
-            // What is claimed goes out before more is looked for.
+            // Send what is claimed before reading more.
             guard work.count < Self.enoughAtOnce else { return now }
             var ready: [PollBatch] = []
-            // In any order where nothing else decides, so that no service is always served last.
+            // In random order among equals, so that no service is always served last.
             let inTurn = services.count > 1 ? context.random.draw { services.shuffled(using: &$0) } : services
             for service in inTurn {
                 let plan = try await plan(of: service, at: now)
@@ -39,10 +39,10 @@ package struct PollScheduler: Worker {
         return comeBack
     }
 
-    /// With so many batches claimed a look ends, and the next one goes on: to find fifty tasks takes a millisecond.
+    /// A claim ends after so many batches, and the next one continues.
     private static let enoughAtOnce = 8
 
-    /// Services that may have running tasks: the loop looks after each query, and they change seldom.
+    /// Services that may have running tasks. They are cached, since the loop runs after each query.
     private func services(at now: Timestamp) async throws(TaskStoreError) -> [String] {
         if let known = context.plans.services(at: now) { return known }
         let version = context.plans.version
@@ -51,7 +51,7 @@ package struct PollScheduler: Worker {
         return services
     }
 
-    /// Claims as many batches as the budgets allow, the most promising first, of equals the first; returns the services that may have more.
+    /// Claims as many batches as the rates allow, by priority, then in their order. Returns the services that may have more.
     private func claim(
         from ready: [PollBatch], into work: inout [PollBatch], comeBack: inout Timestamp
     ) -> [String] {
@@ -73,12 +73,12 @@ package struct PollScheduler: Worker {
         return claimed.subtracting(blocked).sorted()
     }
 
-    /// What could be asked of a service now, and when to look again.
+    /// What is due of a service now, and when more may be due.
     private func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         if let block = context.admission.breakers.block(.polls(service), at: now) {
             return PollPlanCache.Plan(next: block.until)
         }
-        // The end of one under way tells when there is room again.
+        // The end of one in flight makes room again.
         guard inFlight.batches(of: service) < batchesAllowed(of: service) else { return PollPlanCache.Plan() }
         if let plan = context.plans.plan(of: service, at: now) { return plan }
         let version = context.plans.version(of: service)
@@ -87,7 +87,7 @@ package struct PollScheduler: Worker {
         return plan
     }
 
-    /// One alone where a service has failed so often that it has to show first that it is well again.
+    /// How many batches of the service may be in flight: one if its circuit breaker is half open.
     private func batchesAllowed(of service: String) -> Int {
         context.admission.breakers.isHalfOpen(.polls(service)) ? 1 : context.limits.pollsInParallel
     }

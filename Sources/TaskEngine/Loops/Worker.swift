@@ -3,26 +3,26 @@ package import ServiceLifecycle
 package import TaskModel
 package import TaskStore
 
-/// A loop that claims what is due and does it beside its next round.
+/// A loop that claims due work and performs it concurrently with its next claim.
 ///
-/// `run()` is thin: tests call `step()`, which does the same once and waits for it.
+/// `run()` is thin: tests call `step()`, which does the same once and waits for the work.
 package protocol Worker: Service {
     /// One claimed piece of work.
     associatedtype Work: Sendable
-    /// What it shares with the others.
+    /// What all workers share.
     var context: EngineContext { get }
     /// Ends its wait early.
     var wake: WakeSignal { get }
-    /// Takes what is due now, so that nobody else does, and says when to come back: at once, if it took only a part.
+    /// Claims due work and returns when to call again (now, if more is due).
     ///
-    /// What was put into `work` is done even if the claim then throws: a row that says "being sent" must be sent.
+    /// What is in `work` is performed even if the claim then throws: a row in state `submitting` must be sent.
     func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp
-    /// Does one piece of work; never fails, since every failure is an answer to be recorded.
+    /// Performs one piece of work. It never fails, since it records every failure.
     func perform(_ work: Work) async
 }
 
 extension Worker {
-    /// Does what is due now, or a part of it, and returns when to come back.
+    /// Performs what is due now, or a part of it, and returns when to call again.
     package func step() async throws(TaskStoreError) -> Timestamp {
         let (work, outcome) = await claim()
         await withDiscardingTaskGroup { group in
@@ -31,7 +31,7 @@ extension Worker {
         return try outcome.get()
     }
 
-    /// Goes on until shutdown begins, then waits for the work under way.
+    /// Runs until shutdown begins, then waits for the work in flight.
     package func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingDiscardingTaskGroup { group in
@@ -47,9 +47,9 @@ extension Worker {
                     switch outcome {
                     case .success(let next):
                         trouble = 0
-                        // Nothing that a rule says may make this loop spin.
+                        // No rule may make this loop spin.
                         let soonest = context.time.now() + .milliseconds(work.isEmpty ? 5 : 0)
-                        // `next` may rest on a clock that was set back since.
+                        // `next` may come from a clock that was set back since.
                         let latest = context.time.now() + .seconds(60)
                         await wake.wait(until: min(max(next, soonest), latest), on: context.time)
                     case .failure(let error):
@@ -63,10 +63,9 @@ extension Worker {
         }
     }
 
-    /// What could be claimed, and when to come back or why not everything could.
+    /// What could be claimed, and when to call again, or why the claim failed.
     ///
-    /// The storage and the clock are looked at first: nothing is claimed where nothing can be stored, or by a clock that was
-    /// set.
+    /// Checks storage and clock first: it claims nothing if nothing can be stored, or by a clock that was just set.
     package func claim() async -> ([Work], Result<Timestamp, TaskStoreError>) {
         var work: [Work] = []
         guard await context.checkStorage() else { return ([], .success(context.time.now() + .seconds(2))) }
@@ -84,7 +83,7 @@ extension Worker {
         }
     }
 
-    /// A store in trouble is asked again, less and less often; a damaged one stops the daemon.
+    /// Backs off after an error of the store. A damaged store stops the daemon.
     private func recover(from error: TaskStoreError, times: inout Int) throws(TaskStoreError) -> Timestamp {
         if case .damaged = error { throw error }
         times += 1

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// Services whose list is being read; one reading of each at a time.
+/// The services whose list is being read, so that each is read once at a time.
 final class InFlightServices: Sendable {
     private let services = Mutex<Set<String>>([])
 
-    /// Whether nobody was at it; then we are.
+    /// Starts a reading; false if one is in progress.
     func begin(_ service: String) -> Bool { services.withLock { $0.insert(service).inserted } }
 
     func end(_ service: String) { services.withLock { _ = $0.remove(service) } }

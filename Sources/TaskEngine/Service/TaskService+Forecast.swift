@@ -2,12 +2,11 @@ import PollingPolicy
 import ProviderCatalog
 package import TaskModel
 
-/// What can be said about a task's future.
+/// When a task is expected to end, and why it waits.
 package struct TaskForecast: Sendable, Hashable {
-    /// When it has probably ended: of its kind that run as long as it has, half end by the first, nine of ten by the
-    /// second.
+    /// When it has probably ended: half of the tasks of its kind and age end by `p50`, nine of ten by `p90`.
     package let eta: (p50: Timestamp, p90: Timestamp)?
-    /// Why it does not go on right now.
+    /// Why it does not proceed now; nil if it does.
     package let waitingFor: Reason?
 
     package static func == (left: TaskForecast, right: TaskForecast) -> Bool {
@@ -22,14 +21,14 @@ package struct TaskForecast: Sendable, Hashable {
 }
 
 extension TaskService {
-    /// When the task is expected to end, and what it waits for.
+    /// The forecast for a task.
     package func forecast(of task: TrackedTask) async -> TaskForecast {
         TaskForecast(eta: await eta(of: task), waitingFor: await blockedReason(of: task))
     }
 
-    /// The median and the ninth decile of those of its kind that are still running at its age.
+    /// The median and the ninth decile of the tasks of its kind that are still running at its age.
     private func eta(of task: TrackedTask) async -> (p50: Timestamp, p90: Timestamp)? {
-        // Of one that the provider does not know there is nothing to foretell.
+        // There is no forecast for a task that the provider does not know.
         guard task.state == .running, task.misses < 2 else { return nil }
         let profile = context.catalog.endpoint(task.endpoint)
         let experience = await context.experiences.experience(of: task.endpoint)

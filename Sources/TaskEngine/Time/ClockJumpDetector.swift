@@ -5,24 +5,24 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Notices when the wall clock was set, by comparing its progress with that of a clock that nobody sets.
+/// Detects that the wall clock was set, by comparing it with the monotonic clock.
 ///
-/// A machine that slept is no such case: both clocks have gone on.
+/// A machine that slept is not such a case: both clocks go on.
 final class ClockJumpDetector: Sendable {
-    /// What a look at the clocks shows.
+    /// The result of a check.
     enum Finding: Sendable {
         case steady
-        /// The wall clock was set by so much. Whoever is told so says ``corrected()`` or ``failed()`` afterwards.
+        /// The wall clock was set by so much. The caller must call ``corrected()`` or ``failed()`` afterwards.
         case jumped(Duration)
-        /// Somebody else was told so and is at work.
+        /// Another caller is correcting a jump.
         case beingCorrected
     }
 
     private struct State {
-        /// What both clocks showed when the wall clock was last taken for right.
+        /// Both clocks when the wall clock was last taken for right.
         var wall: Timestamp
         var elapsed: Duration
-        /// When somebody last looked.
+        /// When the clocks were last compared.
         var lookedAt: Duration
         var pending: (wall: Timestamp, elapsed: Duration, jump: Duration)?
         var watchingSince: Timestamp
@@ -32,18 +32,18 @@ final class ClockJumpDetector: Sendable {
         var steadySince: Duration
         var repairedAt: Duration
 
-        /// The wall clock as it would be if nobody had touched it.
+        /// What the wall clock would show if it had not been set.
         func expected(at elapsed: Duration) -> Timestamp { wall + (elapsed - self.elapsed) }
     }
 
     private let state: Mutex<State>
     private let time: any TimeSource
 
-    /// What the clocks may differ by without a step of the wall clock. Differences add up until they are more.
+    /// The largest difference between the clocks that is no jump. Smaller differences add up.
     ///
     /// Where a time server only slews, Linux slews both clocks alike (clock_gettime(2)).
     private static let tolerance = Duration.seconds(2)
-    /// The loops look at least once a minute; a longer time without a look was sleep.
+    /// The loops check at least once a minute; a longer gap means that the machine slept.
     private static let longestGap = Duration.seconds(120)
 
     init(_ time: any TimeSource) {
@@ -55,14 +55,13 @@ final class ClockJumpDetector: Sendable {
                 repairedAt: elapsed))
     }
 
-    /// Since when nothing could happen unseen: the start, the end of the machine's latest sleep, or when the clock was set
-    /// by more than the tolerance.
+    /// Since when the clock has been observed continuously: the start, the end of the machine's latest sleep, or a jump by
+    /// more than the tolerance.
     var watchingSince: Timestamp { state.withLock { $0.watchingSince } }
 
-    /// How long ago that moment, told by the wall clock, was for certain.
+    /// How long ago that moment was for certain: at most the time we observed continuously.
     ///
-    /// Never longer than somebody has been watching: a clock that was set while the daemon was down, or a moment ago, makes
-    /// any moment as old as one likes, and what rests on it (that a task is gone, that one may be sent again) is paid for.
+    /// A clock that was set while we were down could make any timestamp look old, and a wrong "old enough" can pay twice.
     func verifiedElapsed(since moment: Timestamp) -> Duration {
         state.withLock { state in
             let now = state.expected(at: time.elapsed())
@@ -71,10 +70,9 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// For how long the wall clock, which showed `now` a moment ago, has gone on without a jump; counted from the start at
-    /// the most, since nobody knows what was done to it before.
+    /// For how long the wall clock, which just showed `now`, has run without a jump: at most since the start.
     ///
-    /// Zero where it has jumped and no loop has noticed yet.
+    /// Zero if it has jumped and no check has found that yet.
     func steadyFor(at now: Timestamp) -> Duration {
         state.withLock { state in
             let elapsed = time.elapsed()
@@ -86,7 +84,7 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// Whether the wall clock has gone on without a jump for so long; see ``steadyFor(at:)``.
+    /// Whether the wall clock has run without a jump for so long; see ``steadyFor(at:)``.
     func isSteady(for span: Duration, at now: Timestamp) -> Bool { steadyFor(at: now) >= span }
 
     /// Compares the clocks.
@@ -96,7 +94,7 @@ final class ClockJumpDetector: Sendable {
             let before = time.elapsed()
             let wall = time.now()
             let elapsed = time.elapsed()
-            // Held up between the readings: the next look tells.
+            // Delayed between the readings: leave it to the next check.
             guard elapsed - before < .milliseconds(500) else { return .steady }
             let jump = wall - state.expected(at: elapsed)
             guard jump > Self.tolerance || jump < .zero - Self.tolerance else {
@@ -112,11 +110,11 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// What rested on the old time has been moved.
+    /// Ends a correction: everything that depends on the old time has been moved.
     func corrected() {
         state.withLock { state in
             guard let pending = state.pending else { return }
-            // A machine that slept may have been set as well.
+            // The machine may also have slept.
             let slept = pending.elapsed - state.lookedAt > Self.longestGap
             state.wall = pending.wall
             state.elapsed = pending.elapsed
@@ -131,7 +129,7 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// Whether a minute has passed since this was last true; by the clock that nobody sets.
+    /// True once a minute, by the monotonic clock.
     func takeRepairTurn() -> Bool {
         state.withLock { state in
             let elapsed = time.elapsed()
@@ -141,13 +139,12 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// It could not be moved; the next look finds the jump again.
+    /// Ends a correction that failed. The next check finds the jump again.
     func failed() { state.withLock { $0.pending = nil } }
 }
 
 extension EngineContext {
-    /// Moves the schedule and the gates along with a wall clock that was set, so that nothing waits for an hour that does
-    /// not come and nothing is due because of one that never passed. False while that is under way.
+    /// Moves the schedule and the circuit breakers along with a wall clock that was set. False while another caller does.
     func settleClock() async throws(TaskStoreError) -> Bool {
         switch clock.check() {
         case .steady: return true
@@ -165,26 +162,26 @@ extension EngineContext {
             await admission.breakers.move(by: jump)
             plans.forgetAll()
             clock.corrected()
-            // What seemed overdue may not be so any more, and the other way round.
+            // What is due may have changed.
             wakes.signalAll()
             return true
         }
     }
 
-    /// Finds what was planned by a clock that went ahead, and would sleep until it is there again.
+    /// Repairs, once a minute, due times that a clock ahead of time has written.
     ///
-    /// The schedule is moved when the clock is set, but what was being written at that moment comes after, with the old
-    /// time. So once a minute is looked for what is due later than anything is ever planned; by an index, and mostly in vain.
+    /// A jump moves the schedule, but a write that was in progress can still store a time of the old clock. So this looks for
+    /// due times later than any plan allows.
     func repairSchedule(at now: Timestamp) async throws(TaskStoreError) {
         guard clock.takeRepairTurn() else { return }
         await admission.breakers.correct(at: now)
         try await repairFutureDueTimes(at: now)
     }
 
-    /// Makes due now what waits longer than it ever would of itself; what a person wants later is left alone.
+    /// Makes tasks due now whose due time is later than any plan allows. A time that a person asked for stays.
     func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
-        // Of itself a task waits a few seconds in the queue, and for its next poll as long as any gap may be; both only
-        // from when its gate opens.
+        // A task waits a few seconds in the queue, and at most the longest gap for its next poll, both counted from when its
+        // circuit closes.
         let opening = admission.breakers.lastOpening(after: now) ?? now
         let longest = max(polling.maxGap, PollingPolicy.maxUnrecognisedGap, catalog.longestMinGap)
         var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)

@@ -1,10 +1,10 @@
 import Synchronization
 package import TaskModel
 
-/// A hint without data that there may be something to do sooner than planned.
+/// Wakes one waiter before its time: a hint that there may be work.
 ///
-/// A hint given while nobody waits is kept for the next wait. Losing one would only cost time: the due time in the
-/// store finds the work anyway. One waiter at a time.
+/// A signal without a waiter ends the next wait. Losing one costs only time, since the due time in the store finds the work
+/// anyway.
 package final class WakeSignal: Sendable {
     private enum State {
         case idle
@@ -16,7 +16,7 @@ package final class WakeSignal: Sendable {
 
     package init() {}
 
-    /// Ends the wait under way, or the next one.
+    /// Ends the current wait, or the next one.
     package func signal() {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             defer { if case .waiting = state { state = .idle } else { state = .signalled } }
@@ -26,17 +26,17 @@ package final class WakeSignal: Sendable {
         waiter?.resume()
     }
 
-    /// Whether there was a hint for which nobody has waited yet.
+    /// Whether the next wait ends at once.
     var isSignalled: Bool {
         state.withLock { if case .signalled = $0 { true } else { false } }
     }
 
-    /// Takes that hint, as a wait would.
+    /// Consumes a pending signal, as a wait would.
     func takeSignal() {
         state.withLock { if case .signalled = $0 { $0 = .idle } }
     }
 
-    /// Returns at that point, on a nudge, or when the task is cancelled.
+    /// Returns at that point, on a signal, or when the task is cancelled.
     package func wait(until point: Timestamp, on time: any TimeSource) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.signalled() }
