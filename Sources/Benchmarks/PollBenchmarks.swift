@@ -75,7 +75,7 @@ struct PollBenchmarks {
         guard let profile = catalog.endpoints.first else { throw BenchmarkError("no endpoint") }
         let requests = try stride(from: 0, to: ids.count, by: batch).compactMap { start in
             let some = Array(ids[start..<min(start + batch, ids.count)])
-            return batch > 1 ? profile.batchLookup(some) : try profile.lookup(some[0])
+            return batch > 1 ? profile.batching?.lookup(some) : try profile.dialect.lookup(some[0])
         }
         let seconds = place.isQuick ? 1.0 : 4.0
         let bare = try await bareLoop(requests, baseURL: baseURL, seconds: seconds)

@@ -258,7 +258,7 @@ package enum Daemon {
             transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
             limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
-            defaultOnUncertain: settings.onUncertain, hasToken: { providers.lets(in: $0) },
+            defaultOnUncertain: settings.onUncertain, hasToken: { providers.hasCredentials(for: $0) },
             callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,
             redactor: providers.redactor, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)

@@ -58,7 +58,7 @@ package struct DefinitionCheck {
         for result in read.results {
             lines.append("result \(result.pointer): \(result.value.isNull ? "(in base64)" : result.value.text)")
         }
-        if read.hasSucceeded, read.results.isEmpty, !endpoint.fetchesResult {
+        if read.hasSucceeded, read.results.isEmpty, endpoint.resultFetching == nil {
             lines.append("no result:        nothing stands at the places that `results` names")
         }
         return lines

@@ -103,7 +103,7 @@ struct Providers: Sendable {
     }
 
     /// Whether there is what the provider asks for.
-    func lets(in provider: String) -> Bool {
+    func hasCredentials(for provider: String) -> Bool {
         tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
     }
 

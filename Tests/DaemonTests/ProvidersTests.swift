@@ -42,7 +42,7 @@ import Testing
         try withDirectory(files) { directory in
             let providers = try load(directory, ["MINE_TOKEN": "secret"])
             #expect(providers.catalog.endpoints.contains { $0.name.text == "mine:make" })
-            #expect(providers.lets(in: "mine") && !providers.lets(in: "fal"))
+            #expect(providers.hasCredentials(for: "mine") && !providers.hasCredentials(for: "fal"))
             #expect(
                 providers.catalog.providers.map(\.name)
                     == ["fal", "google", "mine", "openai", "replicate", "runway", "xhuoapi"])
@@ -54,7 +54,7 @@ import Testing
             let providers = try load(
                 directory, ["MINE_TOKEN": "  ", "MINE_TOKEN_FILE": "", "POLLUX_PROVIDERS_FAL_BASE_URL": " "])
             #expect(providers.catalog.endpoints.contains { $0.name.text == "mine:make" })
-            #expect(!providers.lets(in: "mine"))
+            #expect(!providers.hasCredentials(for: "mine"))
         }
     }
 

@@ -64,13 +64,13 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         let profile = endpoints[Int(bytes[0]) % endpoints.count]
         let status = statuses[Int(bytes[1]) % statuses.count]
         let reply = UpstreamReply(status: status, body: Array(bytes[2...]))
-        _ = profile.readSubmission(reply)
-        _ = profile.readLookup(reply, of: id)
-        _ = profile.readBatch(reply, of: [id])
-        _ = profile.readListing(reply)
+        _ = profile.dialect.readSubmission(reply)
+        _ = profile.dialect.readLookup(reply, of: id)
+        _ = profile.batching?.read(reply, of: [id])
+        _ = profile.listing?.read(reply)
         guard let body = try? JSONValue(parsing: reply.body, limits: .lenient) else { return }
-        _ = profile.readCallback(body)
-        guard let observation = profile.readRecord(body) else { return }
+        _ = profile.dialect.readCallback(body)
+        guard let observation = profile.dialect.observe(body, of: id, httpStatus: status) else { return }
         // Nothing but an object can say that something was made.
         if case .succeeded = observation.verdict { precondition(body.object != nil, "\(body) is no success.") }
     }
@@ -79,7 +79,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     private static func readCallback(_ bytes: [UInt8]) {
         guard let first = bytes.first, !endpoints.isEmpty,
             let body = try? JSONValue(parsing: bytes[1...], limits: .lenient),
-            let (id, observation) = endpoints[Int(first) % endpoints.count].readCallback(body)
+            let (id, observation) = endpoints[Int(first) % endpoints.count].dialect.readCallback(body)
         else { return }
         // Nothing but an object speaks of a task, and what is kept of it is what came.
         precondition(body.object != nil, "\(body) speaks of no task.")

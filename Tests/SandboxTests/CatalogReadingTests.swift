@@ -21,10 +21,10 @@ import VerbatimJSON
     }
 
     @Test func `the example request of every endpoint is one that the sandbox takes`() throws {
-        let guide = try ProviderCatalog.builtIn().guide
+        let examples = try ProviderCatalog.builtIn().examples
         let provider = SimulatedProvider.provider()
         for profile in Self.profiles {
-            let example = try #require(guide.example(of: profile.name), "\(profile.name.text)")
+            let example = try #require(examples.example(of: profile.name), "\(profile.name.text)")
             let body = try Sandbox.JSONParser.parse(Array(VerbatimJSON.JSONValue.object(example).utf8))
             #expect(throws: Never.self, "\(profile.name.text)") {
                 try provider.submit(.named(profile.name.text), body: body, token: "token")
@@ -32,7 +32,7 @@ import VerbatimJSON
         }
     }
 
-    @Test(arguments: profiles.filter { !$0.answersOnlyInline }.map(\.name.text))
+    @Test(arguments: profiles.filter { !$0.dialect.answersOnlyInline }.map(\.name.text))
     func `every look-up is pending until the end and then right`(endpoint: String) throws {
         let profile = try profile(endpoint)
         for style in [nil] + (try shape(of: profile).failureStyles.map(Optional.some)) {
@@ -62,54 +62,56 @@ import VerbatimJSON
     func `every success has results, and none of them is what was sent`(endpoint: String) throws {
         let profile = try profile(endpoint)
         let task = try SimulatedTask.task(profile.name.text)
-        let document = profile.answersOnlyInline ? task.inlineReply.document : task.lookup(at: .start + 101).document
+        let document =
+            profile.dialect.answersOnlyInline ? task.inlineReply.document : task.lookup(at: .start + 101).document
         let reply = UpstreamReply(status: 200, body: document.utf8Text)
-        let record: VerbatimJSON.JSONValue
-        if profile.answersOnlyInline {
-            guard case .answered(let observation, _) = profile.readSubmission(reply) else {
-                Issue.record("\(profile.readSubmission(reply))")
+        let seen: Observation
+        if profile.dialect.answersOnlyInline {
+            guard case .answered(let observation, _) = profile.dialect.readSubmission(reply) else {
+                Issue.record("\(profile.dialect.readSubmission(reply))")
                 return
             }
-            record = observation.record
+            seen = observation
         } else {
-            guard case .observed(let observation) = profile.readLookup(reply, of: try id(of: task)) else {
-                Issue.record("\(profile.readLookup(reply, of: try id(of: task)))")
+            guard case .observed(let observation) = profile.dialect.readLookup(reply, of: try id(of: task)) else {
+                Issue.record("\(profile.dialect.readLookup(reply, of: try id(of: task)))")
                 return
             }
-            record = observation.record
+            seen = observation
         }
-        let results = profile.results(in: record)
+        let results = seen.results
+        #expect(results == profile.dialect.results(in: seen.record))
         #expect(!results.isEmpty, Comment(rawValue: document.text))
         #expect(!results.contains { "\($0.value)".contains("example.com") }, "\(results)")
     }
 
-    @Test(arguments: profiles.filter { !$0.answersOnlyInline }.map(\.name.text))
+    @Test(arguments: profiles.filter { !$0.dialect.answersOnlyInline }.map(\.name.text))
     func `an accepted submit is accepted, and an inline reply is the end`(endpoint: String) throws {
         let profile = try profile(endpoint)
         let task = try SimulatedTask.task(profile.name.text)
         let accepted = UpstreamReply(status: task.operation.acceptReply.status.code, body: task.acceptReply.utf8Text)
-        guard case .accepted(let id, _, _) = profile.readSubmission(accepted) else {
-            Issue.record("\(profile.readSubmission(accepted))")
+        guard case .accepted(let id, _, _) = profile.dialect.readSubmission(accepted) else {
+            Issue.record("\(profile.dialect.readSubmission(accepted))")
             return
         }
         #expect(id == (try self.id(of: task)))
         guard task.operation.delivery == .asAsked else { return }
         let inline = UpstreamReply(status: 200, body: task.inlineReply.document.utf8Text)
-        guard case .answered(let observation, _) = profile.readSubmission(inline) else {
-            Issue.record("\(profile.readSubmission(inline))")
+        guard case .answered(let observation, _) = profile.dialect.readSubmission(inline) else {
+            Issue.record("\(profile.dialect.readSubmission(inline))")
             return
         }
         #expect(observation.verdict == .succeeded(partial: false))
     }
 
-    @Test(arguments: profiles.filter { !$0.answersOnlyInline }.map(\.name.text))
+    @Test(arguments: profiles.filter { !$0.dialect.answersOnlyInline }.map(\.name.text))
     func `a callback tells the end as it is`(endpoint: String) throws {
         let profile = try profile(endpoint)
         for fails in [false, true] {
             let task = try SimulatedTask.task(
                 profile.name.text, prompt: fails ? "[seconds=100][fail]" : "[seconds=100]")
             let document = try VerbatimJSON.JSONValue(parsing: task.toldEnd.utf8Text)
-            let (id, observation) = try #require(profile.readCallback(document))
+            let (id, observation) = try #require(profile.dialect.readCallback(document))
             let own = try self.id(of: task)
             #expect(id == nil || id == own)
             switch observation.verdict {
@@ -139,7 +141,7 @@ import VerbatimJSON
     ) throws -> Observation.Verdict? {
         let (status, document) = task.lookup(at: .start + second)
         let reply = UpstreamReply(status: status.code, body: document.utf8Text)
-        switch profile.readLookup(reply, of: try id(of: task)) {
+        switch profile.dialect.readLookup(reply, of: try id(of: task)) {
         case .observed(let observation): return observation.verdict
         case let other:
             Issue.record("\(other)")
@@ -151,11 +153,11 @@ import VerbatimJSON
     private func listed(
         _ task: SimulatedTask, at second: Double, _ profile: EndpointProfile
     ) throws -> Observation.Verdict? {
-        guard profile.supportsBatch else { return try alone(task, at: second, profile) }
+        guard let batching = profile.batching else { return try alone(task, at: second, profile) }
         let document: Sandbox.JSONValue = ["items": [task.record(at: .start + second)], "count": 1]
         let id = try id(of: task)
         guard
-            case .observed(let found) = profile.readBatch(UpstreamReply(status: 200, body: document.utf8Text), of: [id])
+            case .observed(let found) = batching.read(UpstreamReply(status: 200, body: document.utf8Text), of: [id])
         else { return nil }
         return found[id]?.verdict
     }

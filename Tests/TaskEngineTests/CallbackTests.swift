@@ -588,6 +588,12 @@ import VerbatimJSON
         let value: JSONValue = ["a": [1, .null, .string("/callbacks/" + token)], "b": "c"]
         #expect(CallbackCensor.censored(value) == ["a": [1, .null, "/callbacks/(token)"], "b": "c"])
         #expect(CallbackCensor.censored(["b": ["c", 1, true]] as JSONValue) == nil)
+        var seen = Observation(.succeeded(partial: false), record: [:])
+        seen.results = [
+            TaskResult(
+                kind: .url, pointer: JSONPointer(tokens: ["u"]), value: .string("https://a.example/callbacks/" + token))
+        ]
+        #expect(seen.withoutToken.results.map(\.value) == ["https://a.example/callbacks/(token)"])
     }
 
     @Test func `a refusal that quotes the callback URL keeps no token`() async throws {

@@ -24,7 +24,7 @@ package struct UpstreamRequest: Sendable, Hashable {
     }
 }
 
-/// A whole answer of a provider, whatever its status.
+/// A complete reply of a provider, with any status.
 package struct UpstreamReply: Sendable, Hashable {
     /// The HTTP status.
     package let status: Int

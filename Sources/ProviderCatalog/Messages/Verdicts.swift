@@ -10,10 +10,11 @@ package enum SubmitVerdict: Sendable, Hashable {
     case throttled(TaskFailure, retryAfter: Duration?)
     /// Not accepted, and no other request would be: submissions stop until a person lets them go on, and the task waits.
     case stopped(TaskFailure, StopScope)
-    /// Not accepted, and never will be. `stopsProvider` where the whole account is affected: no credit, bad token.
-    case refused(TaskFailure, stopsProvider: Bool)
-    /// The provider's own error object with a 5xx status: probably refused, but not proven.
-    case probablyRefused(TaskFailure)
+    /// Not accepted, and never will be. `suspendsProvider` where the whole account is affected: no credit, bad token.
+    case refused(TaskFailure, suspendsProvider: Bool)
+    /// The provider's own error object with a 5xx status: probably refused, but not proven. `suspendsProvider` as with a
+    /// refusal.
+    case probablyRefused(TaskFailure, suspendsProvider: Bool = false)
     /// Proves nothing.
     case unknown(TaskFailure)
 }
@@ -33,8 +34,8 @@ package enum LookupVerdict: Sendable, Hashable {
     case notFound
     /// The query was not answered; the endpoint is to be left alone for a while. Says nothing about the task.
     case throttled(TaskFailure, retryAfter: Duration?)
-    /// The query failed. Says nothing about the task. `stopsProvider` as with submissions.
-    case failed(TaskFailure, stopsProvider: Bool)
+    /// The query failed. Says nothing about the task. `suspendsProvider` as with submissions.
+    case failed(TaskFailure, suspendsProvider: Bool)
 }
 
 /// What the reply to a status query for several tasks proves.
@@ -42,7 +43,7 @@ package enum BatchVerdict: Sendable, Hashable {
     /// What was said of each task that was asked for; one that is absent here may still be alive.
     case observed([RemoteTaskID: Observation])
     case throttled(TaskFailure, retryAfter: Duration?)
-    case failed(TaskFailure, stopsProvider: Bool)
+    case failed(TaskFailure, suspendsProvider: Bool)
 }
 
 /// What one page of the provider's own list of tasks says.
@@ -50,5 +51,5 @@ package enum ListingVerdict: Sendable, Hashable {
     /// The tasks on the page in the provider's order, and how many of its items have no id that could be read.
     case page([ListedTask], unreadable: Int = 0)
     case throttled(TaskFailure, retryAfter: Duration?)
-    case failed(TaskFailure, stopsProvider: Bool)
+    case failed(TaskFailure, suspendsProvider: Bool)
 }

@@ -19,11 +19,12 @@ extension AdmissionControl {
             await breakers.failed(circuit, because: failure, retryAfter: retryAfter, at: now)
         case .stopped(let failure, .endpoint):
             await suspend(circuit, because: failure)
-        case .stopped(let failure, .account), .refused(let failure, stopsProvider: true):
+        case .stopped(let failure, .account), .refused(let failure, suspendsProvider: true),
+            .probablyRefused(let failure, suspendsProvider: true):
             await suspend(.provider(profile.provider), because: failure)
-        case .refused(_, stopsProvider: false):
+        case .refused(_, suspendsProvider: false):
             await breakers.succeeded(circuit, at: now)
-        case .probablyRefused(let failure), .unknown(let failure):
+        case .probablyRefused(let failure, suspendsProvider: false), .unknown(let failure):
             // One lost reply is bad luck. Several in a row show an endpoint that fails, and each may have cost money.
             await breakers.failed(circuit, because: failure, tolerated: 2, at: now)
         }

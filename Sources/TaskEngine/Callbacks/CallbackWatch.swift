@@ -81,7 +81,7 @@ extension EngineContext {
     /// A token for an attempt at this task; nil where callbacks are off, its endpoint takes none, or its program wants to
     /// be called itself.
     func callbackToken(for task: TrackedTask, of profile: EndpointProfile) -> CallbackToken? {
-        guard callbacks != nil, profile.takesCallbacks, !task.hasOwnCallback else { return nil }
+        guard callbacks != nil, profile.dialect.takesCallbacks, !task.hasOwnCallback else { return nil }
         return random.draw { generator in CallbackToken(using: &generator) }
     }
 

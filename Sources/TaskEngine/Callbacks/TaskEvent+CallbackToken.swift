@@ -98,8 +98,18 @@ extension Observation {
     var withoutToken: Observation {
         var observation = self
         if let record = CallbackCensor.censored(record) { observation.record = record }
+        observation.results = results.map(\.withoutToken)
         if case .failed(let failure) = verdict { observation.verdict = .failed(failure.withoutToken) }
         return observation
+    }
+}
+
+extension TaskResult {
+    /// The same with tokens taken out of its value.
+    fileprivate var withoutToken: TaskResult {
+        guard let censored = CallbackCensor.censored(value) else { return self }
+        return TaskResult(
+            kind: kind, pointer: pointer, value: censored, mediaType: mediaType, sizeInBytes: sizeInBytes)
     }
 }
 
@@ -118,8 +128,9 @@ extension SubmitVerdict {
         case .accepted, .answered: self
         case .throttled(let failure, let retryAfter): .throttled(failure.withoutToken, retryAfter: retryAfter)
         case .stopped(let failure, let scope): .stopped(failure.withoutToken, scope)
-        case .refused(let failure, let stops): .refused(failure.withoutToken, stopsProvider: stops)
-        case .probablyRefused(let failure): .probablyRefused(failure.withoutToken)
+        case .refused(let failure, let suspends): .refused(failure.withoutToken, suspendsProvider: suspends)
+        case .probablyRefused(let failure, let suspends):
+            .probablyRefused(failure.withoutToken, suspendsProvider: suspends)
         case .unknown(let failure): .unknown(failure.withoutToken)
         }
     }

@@ -110,14 +110,14 @@ extension TaskService {
         of document: Result<JSONValue, CallbackBody.Unreadable>, for owner: CallbackOwner
     ) -> CallbackDelivery {
         guard let profile = context.catalog.endpoint(owner.task.endpoint), case .success(let document) = document,
-            let (id, observation) = profile.readCallback(document)
+            let (id, observation) = profile.dialect.readCallback(document)
         else { return CallbackDelivery(attempt: owner.attempt) }
         // Of another task of the provider's: what it says is not about this one, as it is known today.
         if let own = owner.task.remoteID, let id, id != own {
             return CallbackDelivery(attempt: owner.attempt, remoteID: id)
         }
         // An id that nobody can ask for is no use: then what the body says is all there is.
-        let canAsk = profile.canAskByID || owner.task.pollURL != nil
+        let canAsk = profile.dialect.canAskByID || owner.task.pollURL != nil
         return CallbackDelivery(
             attempt: owner.attempt, remoteID: canAsk ? id : nil,
             observation: observation.withoutToken)

@@ -15,9 +15,10 @@ extension PollScheduler {
         let askedAt = context.time.now()
         var lessons = LessonPlan()
         let ids = work.tasks.compactMap(\.remoteID)
-        if work.tasks.count > 1, let request = work.profile.batchLookup(ids) {
+        if work.tasks.count > 1, let batching = work.profile.batching, let request = batching.lookup(ids) {
             let verdict = await send(request, of: work, counting: &lessons).map {
-                work.profile.readBatch($0, of: ids).asked(at: askedAt, leaveAlone: work.profile.leaveAlone(after: $0))
+                batching.read($0, of: ids)
+                    .asked(at: askedAt, leaveAlone: work.profile.dialect.minimumPollDelay(from: $0))
             }
             await finish(work, with: verdict, teaching: lessons)
         } else if let id = first.remoteID {
@@ -32,22 +33,23 @@ extension PollScheduler {
     private func lookup(
         _ id: RemoteTaskID, of task: TrackedTask, in work: PollBatch, counting lessons: inout LessonPlan
     ) async -> Result<LookupVerdict, UpstreamTransportError> {
-        let profile = work.profile
+        let (profile, dialect) = (work.profile, work.profile.dialect)
         do throws(RequestProblem) {
-            let request = try profile.lookup(id, pollURL: task.pollURL)
+            let request = try dialect.lookup(id, pollURL: task.pollURL)
             let verdict = await send(request, of: work, counting: &lessons).map {
-                profile.readLookup($0, of: id).leavingAlone(profile.leaveAlone(after: $0))
+                dialect.readLookup($0, of: id).leavingAlone(dialect.minimumPollDelay(from: $0))
             }
             guard case .success(.observed(let done)) = verdict, case .succeeded = done.verdict,
-                let request = try profile.resultRequest(of: id, record: done.record)
+                let fetching = profile.resultFetching
             else { return verdict }
+            let result = try fetching.request(of: id, record: done.record)
             guard await context.admission.waitForSlot(for: .queries(work.service), of: profile) else {
                 return .failure(.cancelled)
             }
-            return await send(request, of: work, counting: &lessons).map { profile.readResult($0, after: done) }
+            return await send(result, of: work, counting: &lessons).map { fetching.read($0, of: id, after: done) }
         } catch {
             let failure = TaskFailure(code: Self.cannotAsk, message: "\(error.field): \(error.problem)")
-            return .success(.failed(failure, stopsProvider: false))
+            return .success(.failed(failure, suspendsProvider: false))
         }
     }
 
@@ -86,9 +88,9 @@ extension PollScheduler {
         case .success(.throttled(let failure, let retryAfter)):
             lessons.countThrottled(about: work.tasks)
             await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
-        case .success(.failed(let failure, let stopsProvider)):
-            if stopsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
-            await failed(task, of: work, because: failure, isAboutAll: stopsProvider, teaching: lessons)
+        case .success(.failed(let failure, let suspendsProvider)):
+            if suspendsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
+            await failed(task, of: work, because: failure, isAboutAll: suspendsProvider, teaching: lessons)
         case .failure(let error):
             if case .tooLarge = error {
                 return await tooLarge(task, of: work, because: TaskFailure(error), teaching: lessons)
@@ -172,9 +174,9 @@ extension PollScheduler {
         case .success(.throttled(let failure, let retryAfter)):
             lessons.countThrottled(about: work.tasks)
             await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
-        case .success(.failed(let failure, let stopsProvider)):
-            if stopsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
-            if !stopsProvider { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
+        case .success(.failed(let failure, let suspendsProvider)):
+            if suspendsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
+            if !suspendsProvider { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
             await slow(work, because: failure, teaching: lessons)
         case .failure(let error):
             if !error.isAboutAll { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
@@ -318,7 +320,7 @@ extension EngineContext {
     func deliveredOutcome(of task: TrackedTask) async -> Observation? {
         do throws(TaskStoreError) {
             guard let body = try await store.deliveredOutcome(of: task.id),
-                let (id, observation) = catalog.endpoint(task.endpoint)?.readCallback(body),
+                let (id, observation) = catalog.endpoint(task.endpoint)?.dialect.readCallback(body),
                 observation.verdict != .pending
             else { return nil }
             // Of an attempt that was thought lost, under whose id this task does not run.

@@ -207,7 +207,7 @@ package struct Submitter: Worker {
     ) -> Result<UpstreamRequest, Trouble> {
         do throws(RequestProblem) {
             return .success(
-                try work.profile.submission(
+                try work.profile.dialect.submission(
                     of: request, callbackURL: work.callbackURL, ownID: work.task.id.text))
         } catch {
             return .failure(
@@ -222,7 +222,10 @@ package struct Submitter: Worker {
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
                 request, to: work.profile.provider, isPaid: true, timeout: context.limits.timeout(of: work.profile))
-            return (work.profile.readSubmission(reply).withoutToken, work.profile.leaveAlone(after: reply))
+            return (
+                work.profile.dialect.readSubmission(reply).withoutToken,
+                work.profile.dialect.minimumPollDelay(from: reply)
+            )
         } catch {
             return (SubmitVerdict(error), nil)
         }
@@ -241,12 +244,13 @@ package struct Submitter: Worker {
             return (.submissionAnswered(observation, remoteID: id), nil)
         case .throttled(let failure, _), .stopped(let failure, _):
             return (.submissionNotAccepted(failure), now)
-        case .refused(let failure, stopsProvider: false) where work.profile.ownIDMember != nil && isRepeated(work.task):
+        case .refused(let failure, suspendsProvider: false)
+        where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
             // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
             return (.submissionInterrupted(failure, isProbablyRefused: true), now)
         case .refused(let failure, _):
             return (.submissionRefused(failure), nil)
-        case .probablyRefused(let failure):
+        case .probablyRefused(let failure, _):
             return (.submissionInterrupted(failure, isProbablyRefused: true), now)
         case .unknown(let failure):
             return (.submissionInterrupted(failure, isProbablyRefused: false), now)

@@ -34,7 +34,7 @@ struct ListEvidence: Sendable {
     init(accepted: [(attempt: LostAttempt, stored: StoredTask)], in reading: [ListedTask], _ profile: EndpointProfile) {
         let shown = Dictionary(reading.map { ($0.remoteID, $0) }) { first, _ in first }
         for (attempt, stored) in accepted {
-            let kept = stored.payload.response.flatMap(profile.listedTask)?.request.object
+            let kept = stored.payload.response.flatMap { profile.listing?.task(in: $0) }?.request.object
             let record = stored.task.remoteID.flatMap { shown[$0] }
             for echo in [kept, record?.request.object].compactMap(\.self) {
                 learnDefaults(from: RequestEcho(echo), of: attempt)

@@ -20,6 +20,7 @@ struct ListReader {
     let context: EngineContext
     let service: String
     let profile: EndpointProfile
+    let list: any ListingDialect
 
     /// Where a reading stands between its pages.
     private struct Progress {
@@ -81,8 +82,8 @@ struct ListReader {
             case .throttled(let failure, let retryAfter):
                 await slow(because: failure, isThrottled: true, retryAfter: retryAfter)
                 return partial(found)
-            case .failed(let failure, let stopsProvider):
-                if stopsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
+            case .failed(let failure, let suspendsProvider):
+                if suspendsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
                 await slow(because: failure, isThrottled: false, retryAfter: nil)
                 return partial(found)
             }
@@ -92,7 +93,7 @@ struct ListReader {
     }
 
     private func listing(_ from: Timestamp, _ to: Timestamp, at offset: Int) -> UpstreamRequest? {
-        profile.listing(from: from, to: to, offset: offset, limit: context.limits.listPageSize)
+        list.page(from: from, to: to, offset: offset, limit: context.limits.listPageSize)
     }
 
     private func step(
@@ -116,7 +117,7 @@ struct ListReader {
         } else if items == 0 {
             return .complete
         }
-        if profile.listIsWhole { return .complete }
+        if list.isWhole { return .complete }
         guard isNew, hasPages, let last = page.last else { return .incomplete }
         progress.last = last
         progress.isBehindLast = false
@@ -140,11 +141,11 @@ struct ListReader {
             let reply = try await context.transport.send(
                 request, to: profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
             skew = reply.date.map { $0 - context.time.now() } ?? skew
-            let verdict = profile.readListing(reply)
+            let verdict = list.read(reply)
             if case .page = verdict { await context.admission.queriesSucceeded(of: service) }
             return verdict
         } catch {
-            return .failed(TaskFailure(error), stopsProvider: false)
+            return .failed(TaskFailure(error), suspendsProvider: false)
         }
     }
 

@@ -57,17 +57,18 @@ extension EngineContext {
         guard let request = stored.payload.request.object, let profile = catalog.endpoint(task.endpoint) else {
             return nil
         }
-        let ownID = profile.ownID(in: request, otherwise: task.id.text)
+        let ownID = profile.dialect.ownID(in: request, otherwise: task.id.text)
         return LostAttempt(
             key: GivenUpAttempt.Key(task: task.id, number: attempt.number), endpoint: task.endpoint,
-            request: profile.body(of: request), recordType: profile.recordType, otherTypes: otherTypes(than: profile),
+            request: profile.dialect.body(of: request), recordType: profile.recordType,
+            otherTypes: otherTypes(than: profile),
             window: window(
                 of: attempt, profile,
                 endedWithDaemon: endedWithDaemon ?? (task.failure?.code == TaskFailure.daemonStopped)),
             callback: attempt.callback.flatMap { digest in
-                profile.callbackMember.map { LostAttempt.Callback(member: $0, digest: digest) }
+                profile.dialect.callbackMember.map { LostAttempt.Callback(member: $0, digest: digest) }
             },
-            ownID: profile.ownIDMember.flatMap { member in ownID.map { (member, $0) } })
+            ownID: profile.dialect.ownIDMember.flatMap { member in ownID.map { (member, $0) } })
     }
 
     /// The latest attempt of the task as it is looked for.

@@ -90,7 +90,7 @@ struct LostAttemptSearch: Sendable {
         of records: [ListedTask]
     ) async throws(TaskStoreError) -> [RemoteTaskID: GivenUpAttempt.Key] {
         let members = Set(
-            context.catalog.endpoints.filter { $0.sharesList(with: profile) }.compactMap(\.callbackMember))
+            context.catalog.endpoints.filter { $0.sharesList(with: profile) }.compactMap(\.dialect.callbackMember))
         var owners: [RemoteTaskID: GivenUpAttempt.Key] = [:]
         for record in records {
             for member in members {
@@ -108,7 +108,7 @@ struct LostAttemptSearch: Sendable {
         [(attempt: LostAttempt, stored: StoredTask)]]
     {
         var accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]] = [:]
-        for target in targets where profile.supportsListing && accepted[target.task.endpoint] == nil {
+        for target in targets where profile.listing != nil && accepted[target.task.endpoint] == nil {
             let near = try await context.store.acceptedNeighbours(
                 of: target.task.id, within: context.limits.controlSpan * 2, limit: context.limits.acceptedNeighbours,
                 maxBytes: context.limits.neighbourBytes)
@@ -131,7 +131,7 @@ struct LostAttemptSearch: Sendable {
         showing accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]],
         _ window: ClosedRange<Timestamp>
     ) async -> ListReading? {
-        guard profile.supportsListing else {
+        guard let list = profile.listing else {
             // No list can contradict them: what was asked for and is not known is absent.
             guard known.unanswered.count < Set(targets.map(\.task.id)).count else { return nil }
             return ListReading(tasks: [], isComplete: true, isList: false)
@@ -145,7 +145,8 @@ struct LostAttemptSearch: Sendable {
             from = min(from, nearest - context.limits.clockSkew)
             to = max(to, nearest + context.limits.clockSkew)
         }
-        let reading = await ListReader(context: context, service: service, profile: profile).read(from: from, to: to)
+        let reading = await ListReader(context: context, service: service, profile: profile, list: list).read(
+            from: from, to: to)
         // What was found by its own id is found, whatever becomes of the list.
         return reading ?? (known.found.isEmpty ? nil : unread)
     }

@@ -23,7 +23,9 @@ struct OwnIDLookup {
         var asked = 0
         var isOver = false
         for task in tasks {
-            guard let profile = context.catalog.endpoint(task.endpoint), profile.ownIDMember != nil else { continue }
+            guard let profile = context.catalog.endpoint(task.endpoint), profile.dialect.ownIDMember != nil else {
+                continue
+            }
             // The first one's turn was taken with the claim.
             if !isOver, asked > 0 { isOver = await !context.admission.waitForSlot(for: .queries(service), of: profile) }
             guard !isOver else {
@@ -57,16 +59,16 @@ struct OwnIDLookup {
             context.logger.error("Could not read what was asked for in \(task.id): \(error.message)")
             return .unanswered(isItsOwn: true)
         }
-        guard let id = request.flatMap({ profile.ownID(in: $0, otherwise: task.id.text) }),
-            let query = try? profile.lookup(id)
+        guard let id = request.flatMap({ profile.dialect.ownID(in: $0, otherwise: task.id.text) }),
+            let query = try? profile.dialect.lookup(id)
         else { return .unanswered(isItsOwn: true) }
         context.meter.count(service)
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
                 query, to: profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
-            return await read(profile.readLookup(reply, of: id), of: id, profile)
+            return await read(profile.dialect.readLookup(reply, of: id), of: id, profile)
         } catch {
-            return await read(.failed(TaskFailure(error), stopsProvider: false), of: id, profile)
+            return await read(.failed(TaskFailure(error), suspendsProvider: false), of: id, profile)
         }
     }
 
@@ -82,11 +84,11 @@ struct OwnIDLookup {
             await context.admission.queriesFailed(
                 of: profile, because: failure, isThrottled: true, retryAfter: retryAfter)
             return .unanswered(isItsOwn: false)
-        case .failed(let failure, let stopsProvider):
-            if stopsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
+        case .failed(let failure, let suspendsProvider):
+            if suspendsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
             await context.admission.queriesFailed(of: profile, because: failure)
             // What the provider answers with an error of its own may be about this id alone.
-            return .unanswered(isItsOwn: failure.httpStatus != nil && !stopsProvider)
+            return .unanswered(isItsOwn: failure.httpStatus != nil && !suspendsProvider)
         }
     }
 }

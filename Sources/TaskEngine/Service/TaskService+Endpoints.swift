@@ -42,8 +42,8 @@ extension TaskService {
         }
         return EndpointReport(
             name: name, provider: profile.provider, kind: profile.kind.rawValue,
-            answersOnlyInline: profile.answersOnlyInline, batchSize: profile.batchSize,
-            listing: profile.listing.rawValue, example: context.catalog.guide.example(of: name),
+            answersOnlyInline: profile.dialect.answersOnlyInline, batchSize: profile.batchSize,
+            listing: profile.listingTrust.rawValue, example: context.catalog.examples.example(of: name),
             block: circuitBlock(on: profile, at: now), typical: profile.typicalDuration,
             inFlight: (counts[.running] ?? 0) + (counts[.submitting] ?? 0), queued: counts[.queued] ?? 0,
             uncertain: counts[.uncertain] ?? 0, maxInFlight: context.admission.maxInFlight(of: profile),
@@ -96,7 +96,9 @@ extension TaskService {
     func profile(of name: String) throws(TaskServiceError) -> EndpointProfile {
         let endpoint = EndpointName(name)
         if let profile = endpoint.flatMap({ context.catalog.endpoint($0) }) { return profile }
-        if let endpoint, context.catalog.guide.synchronous.contains(endpoint) { throw .synchronousEndpoint(endpoint) }
+        if let endpoint, context.catalog.examples.synchronous.contains(endpoint) {
+            throw .synchronousEndpoint(endpoint)
+        }
         throw .unknownEndpoint(name, nearest: context.catalog.nearest(to: name, limit: 3))
     }
 }

@@ -50,8 +50,8 @@ extension TaskService {
         guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
         // Of an endpoint that is gone the general shape is the best guess.
         let profile =
-            context.catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(stored.task.endpoint, provider: "")
-        return profile.results(in: record, of: stored.task.remoteID)
+            context.catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(undefined: stored.task.endpoint)
+        return profile.dialect.results(in: record, of: stored.task.remoteID)
     }
 
     /// The daemon stops: no further paid request begins, and all waits end.

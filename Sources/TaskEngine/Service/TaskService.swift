@@ -58,12 +58,12 @@ package struct TaskService: Sendable {
     private func newTask(for submission: Submission) throws(TaskServiceError) -> NewTask {
         let profile = try profile(of: submission.endpoint)
         try check(submission.labels)
-        if let problem = profile.problem(with: submission.request) {
+        if let problem = profile.dialect.problem(with: submission.request) {
             throw .invalidField("request.\(problem.field)", problem: problem.problem)
         }
         let now = context.time.now()
         let key = submission.idempotencyKey.map { NewTask.IdempotencyKey(key: $0, fingerprint: submission.fingerprint) }
-        if submission.request["async"] == false, !profile.answersOnlyInline {
+        if submission.request["async"] == false, !profile.dialect.answersOnlyInline {
             throw .invalidField(
                 "request.async",
                 problem:
@@ -77,7 +77,7 @@ package struct TaskService: Sendable {
             deadline: submission.deadline?.resolved(at: now)
         )
         .naming(model: submission.request["model"]?.string)
-        task.hasOwnCallback = profile.hasOwnCallback(in: submission.request)
+        task.hasOwnCallback = profile.dialect.hasOwnCallback(in: submission.request)
         return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
     }
 
@@ -124,7 +124,7 @@ package struct TaskService: Sendable {
         guard let remoteID = RemoteTaskID(text) else {
             throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
         }
-        guard context.catalog.endpoint(endpoint)?.canAskByID ?? true else {
+        guard context.catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
             throw .invalidField(
                 "endpoint",
                 problem:
@@ -185,19 +185,19 @@ package struct TaskService: Sendable {
     private func cancelAtProvider(_ stored: StoredTask) async {
         let task = stored.task
         guard let id = task.remoteID, let profile = context.catalog.endpoint(task.endpoint),
-            context.admission.hasToken(profile.provider)
+            let cancelling = profile.dialect.cancelling, context.admission.hasToken(profile.provider)
         else { return }
         do throws(RequestProblem) {
-            guard let request = try profile.cancellation(of: id, record: stored.payload.response) else { return }
+            guard let request = try cancelling.cancellation(of: id, record: stored.payload.response) else { return }
             do throws(UpstreamTransportError) {
                 let reply = try await context.transport.send(
                     request, to: profile.provider, isPaid: false, timeout: .seconds(10))
-                guard let (failure, stopsProvider) = profile.cancellationProblem(reply) else {
+                guard let (failure, suspendsProvider) = cancelling.problem(in: reply) else {
                     context.logger.info(
                         "\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
                     return
                 }
-                if stopsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
+                if suspendsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
                 context.logger.warning(
                     "\(task.id) \(profile.provider) did not end it, so it may be billed: \(failure.code): \(failure.message)"
                 )
@@ -220,7 +220,7 @@ package struct TaskService: Sendable {
         switch decision {
         case .adopt(let text):
             let endpoint = try await task(id).task.endpoint
-            guard context.catalog.endpoint(endpoint)?.canAskByID ?? true else {
+            guard context.catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
                 throw .invalidField(
                     "as",
                     problem:

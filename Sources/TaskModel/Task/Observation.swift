@@ -20,6 +20,8 @@ package struct Observation: Sendable, Hashable {
     package var finishedAt: Timestamp?
     /// What the provider said, unchanged.
     package var record: JSONValue
+    /// What the task brought, where it has succeeded: found in the record by the endpoint's own rules.
+    package var results: [TaskResult] = []
     /// What a record looks like that is pending only because no rule understands it: names of members, and a word for
     /// its state that is unknown. Nil where it is understood.
     package var unrecognisedShape: String?
@@ -44,7 +46,4 @@ package struct Observation: Sendable, Hashable {
         self.finishedAt = finishedAt
         self.unrecognisedShape = unrecognisedShape
     }
-
-    /// Whether some rule understands what the record says.
-    package var isRecognised: Bool { unrecognisedShape == nil }
 }

@@ -96,6 +96,6 @@ struct Life: Sendable {
             let profile = context.catalog.endpoint(task.endpoint)
         else { return }
         task.attempts = attempt
-        await submitter.take(profile.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
+        await submitter.take(profile.dialect.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
     }
 }

@@ -1,0 +1,81 @@
+/// The hosts to which requests of a provider may go, also at addresses that its replies name.
+///
+/// The token goes along with a request. So an address from a reply is followed only over the scheme of the base URL and to
+/// a host that the definition names.
+package struct HostAllowlist: Sendable, Hashable {
+    /// `https`, or `http` where the base URL says so.
+    let scheme: String
+    /// Hosts with their port where it is not the usual one; `*.example.com` stands for every host below it.
+    let hosts: [String]
+    /// Where the provider's paths begin.
+    let baseURL: String
+
+    /// Why an address is not followed; a whole sentence.
+    package struct Refusal: Error, Hashable {
+        package let message: String
+    }
+
+    /// Allows the base URL's own host and these.
+    init(baseURL: String, others: [String] = []) {
+        let own = Self.parts(of: baseURL)
+        self.baseURL = baseURL
+        scheme = own?.scheme ?? "https"
+        hosts = [own?.host ?? ""] + others.map { $0.lowercased() }
+    }
+
+    /// The address, with the base URL's scheme and host where it names none (RFC 3986, section 4.2).
+    func absolute(_ reference: String) -> String {
+        guard reference.hasPrefix("/"), !reference.hasPrefix("//"), let host = hosts.first else { return reference }
+        return "\(scheme)://\(host)\(reference)"
+    }
+
+    /// Allows the address or throws the reason against it.
+    func check(_ url: String) throws(Refusal) {
+        guard let parts = Self.parts(of: url) else {
+            throw Refusal(message: "The provider gave \"\(url.prefix(200))\" as an address, which is none.")
+        }
+        guard parts.scheme == scheme else {
+            throw Refusal(
+                message:
+                    "The provider gave an address over \(parts.scheme) (\(url.prefix(200))); only \(scheme) is followed."
+            )
+        }
+        guard hosts.contains(where: { Self.matches(parts.host, $0) }) else {
+            throw Refusal(
+                message: """
+                    The provider gave an address at the foreign host \(parts.host). The token is not sent there; \
+                    allowed_hosts of the definition names \(hosts.joined(separator: ", ")).
+                    """)
+        }
+    }
+
+    /// Whether a definition may list this host.
+    static func isHost(_ text: String) -> Bool {
+        let name = text.hasPrefix("*.") ? String(text.dropFirst(2)) : text
+        return parts(of: "https://\(name)/").map { $0.host == name.lowercased() && name.contains(".") } ?? false
+    }
+
+    private static func matches(_ host: String, _ allowed: String) -> Bool {
+        allowed.hasPrefix("*.")
+            ? host.hasSuffix(allowed.dropFirst()) && host.count > allowed.count - 1 : host == allowed
+    }
+
+    /// Scheme and host with its port, in lower case.
+    ///
+    /// Stricter than any browser, since two readers of one address must not understand it differently: no user, no
+    /// backslash, nothing but visible ASCII.
+    static func parts(of url: String) -> (scheme: String, host: String)? {
+        guard url.utf8.count <= 2_048, url.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\\") }),
+            let colon = url.firstRange(of: "://")
+        else { return nil }
+        let scheme = url[..<colon.lowerBound].lowercased()
+        let host = url[colon.upperBound...].prefix { !"/?#".contains($0) }.lowercased()
+        let letters = host.utf8.allSatisfy { byte in
+            let character = Character(Unicode.Scalar(byte))
+            return character.isLetter || character.isNumber || "-._:[]".contains(character)
+        }
+        guard ["http", "https"].contains(scheme), !host.isEmpty, letters else { return nil }
+        let usual = scheme == "https" ? ":443" : ":80"
+        return (scheme, host.hasSuffix(usual) ? String(host.dropLast(usual.count)) : host)
+    }
+}

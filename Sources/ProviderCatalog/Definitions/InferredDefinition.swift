@@ -1,0 +1,94 @@
+import TaskModel
+import VerbatimJSON
+
+/// The `services` of a definition, whose endpoints share one shape.
+enum InferredDefinition {
+    private static let readingFields = ["result_members", "progress_scale", "end_time_member"]
+    static let serviceFields =
+        readingFields + [
+            "tasks", "lookup_keys", "batch_size", "listing", "max_in_flight", "submits_per_second", "endpoints",
+        ]
+    private static let endpointFields =
+        readingFields + [
+            "submit", "own_id", "record_type", "always_asynchronous", "submission_timeout_seconds", "typical_seconds",
+            "upper_seconds", "min_gap_seconds", "artefacts",
+        ]
+
+    static func endpoints(
+        of service: String, _ fields: DefinitionFields, provider: ProviderProfile, shared: SharedRules
+    ) throws(CatalogError) -> [(profile: EndpointProfile, line: Int?)] {
+        let limits = ServiceLimits(
+            maxInFlight: try fields.count("max_in_flight"), submitsPerSecond: try fields.rate("submits_per_second"))
+        let operations = try fields.required("endpoints") { name throws(CatalogError) in
+            try fields.fields(name, allowed: nil)
+        }
+        var endpoints: [(profile: EndpointProfile, line: Int?)] = []
+        for (operation, line) in operations.names {
+            guard let name = provider.endpointName("\(service)/\(operation)") else {
+                throw operations.error(operation, "\"\(service)/\(operation)\" is no endpoint name")
+            }
+            let own = try operations.required(operation) { name throws(CatalogError) in
+                try operations.fields(name, allowed: Self.endpointFields)
+            }
+            var dialect = InferredDialect(shared.rules(of: name, provider: provider.name))
+            dialect.submitPath = "/\(service)/\(operation)"
+            dialect.tasksPath = "/\(service)/tasks"
+            try readService(fields, into: &dialect)
+            try readEndpoint(own, into: &dialect)
+            let kind = EndpointKind(of: name, results: dialect.resultPlaces)
+            var profile = EndpointProfile(name, provider: provider.name, kind: kind, dialect: dialect)
+            profile.limits = limits
+            profile.recordType = try own.text("record_type")
+            try own.readTimes(into: &profile)
+            endpoints.append((profile, line))
+        }
+        return endpoints
+    }
+
+    private static func readService(
+        _ fields: DefinitionFields, into dialect: inout InferredDialect
+    ) throws(CatalogError) {
+        if let tasks = try fields.path("tasks") { dialect.tasksPath = tasks }
+        if let lookupKeys = try fields.texts("lookup_keys") { dialect.lookupKeys = lookupKeys }
+        dialect.batchSize = try fields.count("batch_size")
+        dialect.listingTrust = try fields.choice("listing") ?? .none
+        try readBodies(fields, into: &dialect)
+    }
+
+    private static func readEndpoint(
+        _ fields: DefinitionFields, into dialect: inout InferredDialect
+    ) throws(CatalogError) {
+        if let submit = try fields.path("submit") { dialect.submitPath = submit }
+        dialect.ownIDMember = try fields.text("own_id")
+        dialect.isAlwaysAsynchronous = try fields.flag("always_asynchronous") ?? false
+        // Only endpoints that answer inline have a time of their own.
+        dialect.answersOnlyInline = fields.has("submission_timeout_seconds")
+        dialect.resultPlaces = try fields.pointers("artefacts") ?? []
+        if dialect.isAlwaysAsynchronous && dialect.answersOnlyInline {
+            throw fields.error(
+                "submission_timeout_seconds", "an endpoint that is always asynchronous never answers inline")
+        }
+        try readBodies(fields, into: &dialect)
+    }
+
+    private static func readBodies(
+        _ fields: DefinitionFields, into dialect: inout InferredDialect
+    ) throws(CatalogError) {
+        if let members = try fields.texts("result_members") { dialect.resultMembers = Set(members) }
+        if let scale: ProgressScale = try fields.choice("progress_scale") { dialect.progressScale = scale }
+        if let member = try fields.text("end_time_member") { dialect.endTimeMember = member }
+    }
+}
+
+extension DefinitionFields {
+    /// Reads how long tasks and requests of an endpoint take, which both kinds of definition say alike.
+    func readTimes(into profile: inout EndpointProfile) throws(CatalogError) {
+        profile.submissionTimeout = try seconds("submission_timeout_seconds")
+        profile.typicalDuration = try seconds("typical_seconds")
+        profile.upperDuration = try seconds("upper_seconds")
+        profile.minGap = try seconds("min_gap_seconds")
+        if let typical = profile.typicalDuration, let upper = profile.upperDuration, upper < typical {
+            throw error("upper_seconds", "expected no less than typical_seconds")
+        }
+    }
+}

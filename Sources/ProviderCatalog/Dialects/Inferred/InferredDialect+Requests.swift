@@ -1,0 +1,56 @@
+import TaskModel
+import VerbatimJSON
+
+extension InferredDialect {
+    /// The request in the asynchronous form.
+    ///
+    /// `async: true` is added because the reply then comes in a second instead of minutes, which leaves little time to
+    /// lose it; not where the program decided otherwise, nor where the endpoint knows only one way to answer. A member
+    /// that is null decides nothing.
+    func submission(
+        of request: JSONObject, callbackURL: String?, ownID: String?
+    ) throws(RequestProblem) -> UpstreamRequest {
+        var body = request
+        if let ownIDMember, let ownID, !request.decides(ownIDMember) { body[ownIDMember] = .string(ownID) }
+        if !answersOnlyInline {
+            let decides = request.decides("async") || request.decides("callback_url")
+            if !isAlwaysAsynchronous && !decides { body["async"] = true }
+            if let callbackURL, !request.decides("callback_url") { body["callback_url"] = .string(callbackURL) }
+        }
+        return UpstreamRequest(method: "POST", path: submitPath, body: JSONValue.object(body).utf8)
+    }
+
+    func body(of request: JSONObject) -> JSONObject { request }
+
+    /// The id goes under every key that a document names: xhuoapi's own page says `task_id`, the pages of the services say
+    /// `id`.
+    func lookup(_ id: RemoteTaskID, pollURL: String?) throws(RequestProblem) -> UpstreamRequest {
+        query([("action", "retrieve")] + lookupKeys.map { ($0, .string(id.text)) })
+    }
+
+    fileprivate func query(_ members: [(String, JSONValue)]) -> UpstreamRequest {
+        UpstreamRequest(method: "POST", path: tasksPath, body: JSONValue.object(JSONObject(members)).utf8)
+    }
+}
+
+extension InferredBatching {
+    /// `limit` is always sent: its default of 12 may cut a longer list of ids, no page says whether it does.
+    func lookup(_ ids: [RemoteTaskID]) -> UpstreamRequest? {
+        guard !ids.isEmpty else { return nil }
+        return dialect.query([
+            ("action", "retrieve_batch"), ("ids", .array(ids.map { .string($0.text) })),
+            ("limit", .number(JSONNumber(ids.count))),
+        ])
+    }
+}
+
+extension InferredListing {
+    func page(from: Timestamp, to: Timestamp, offset: Int, limit: Int) -> UpstreamRequest? {
+        dialect.query([
+            ("action", "retrieve_batch"),
+            ("created_at_min", .number(JSONNumber(Int64(from.unixSeconds.rounded(.down))))),
+            ("created_at_max", .number(JSONNumber(Int64(to.unixSeconds.rounded(.up))))),
+            ("offset", .number(JSONNumber(offset))), ("limit", .number(JSONNumber(limit))),
+        ])
+    }
+}

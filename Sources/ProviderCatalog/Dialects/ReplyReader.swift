@@ -1,0 +1,181 @@
+import TaskModel
+import VerbatimJSON
+
+/// What a dialect knows of bodies. The readers of replies are built on that, and are the same for every dialect.
+protocol ReplyReader: ProviderDialect {
+    var rules: ResponseRules { get }
+
+    /// The error that a body as a whole reports.
+    func error(in body: JSONValue) -> ReportedError?
+    /// What a 2xx reply to a paid request proves by an id or a result; nil where it has neither.
+    ///
+    /// An id is proof, whatever code stands beside it: a request that is sent again for the code would be paid twice.
+    func acceptance(in reply: UpstreamReply, _ answer: ClassifiedReply) -> SubmitVerdict?
+    /// What a 2xx reply to a paid request proves that has neither an id nor a result nor a listed code.
+    func withoutAcceptance(_ answer: ClassifiedReply) -> SubmitVerdict
+    /// What a reply to a look-up of a task holds.
+    func content(of answer: ClassifiedReply, for id: RemoteTaskID) -> LookupContent
+    /// Whether a 404 with this body is the provider's word that it does not know a task, not a gateway's or a framework's.
+    func saysUnknown(_ body: JSONValue?) -> Bool
+}
+
+/// What a reply to a look-up holds.
+enum LookupContent {
+    case record(Observation)
+    case recordOfAnother(String)
+    case unknownTask
+    case nothing(TaskFailure, suspendsProvider: Bool = false)
+    /// The same, also against the reply's codes and status.
+    indirect case certain(LookupContent)
+}
+
+/// Why a query failed. Only ``unknownTask`` says anything about a task.
+enum QueryProblem: Error {
+    case unknownTask
+    case throttled(TaskFailure, retryAfter: Duration?)
+    case failed(TaskFailure, suspendsProvider: Bool)
+}
+
+extension ReplyReader {
+    func classify(_ reply: UpstreamReply) -> ClassifiedReply {
+        ClassifiedReply(reply, by: rules) { error(in: $0) }
+    }
+
+    func readSubmission(_ reply: UpstreamReply) -> SubmitVerdict {
+        let answer = classify(reply)
+        if answer.isSuccess, let verdict = acceptance(in: reply, answer) { return verdict }
+        switch answer.meaning {
+        case .fine: return withoutAcceptance(answer)
+        case .throttled: return .throttled(answer.failure, retryAfter: answer.retryAfter)
+        case .stopped: return .stopped(answer.failure, .account)
+        case .moved: return .stopped(answer.failure, .endpoint)
+        case .refused(let suspends): return .refused(answer.failure, suspendsProvider: suspends)
+        case .unknownTask:
+            // Said to a submission, it means a wrong address or input; under a 2xx it means nothing.
+            return 400...499 ~= reply.status
+                ? .refused(answer.failure, suspendsProvider: false) : .unknown(answer.failure)
+        case .fault(let suspends): return .probablyRefused(answer.failure, suspendsProvider: suspends)
+        case .outcomeUnknown: return .unknown(answer.failure)
+        }
+    }
+
+    func readLookup(_ reply: UpstreamReply, of id: RemoteTaskID) -> LookupVerdict {
+        let answer = classify(reply)
+        var content = content(of: answer, for: id)
+        if case .certain(let certain) = content {
+            content = certain
+        } else if let problem = problem(answer) {
+            return LookupVerdict(problem)
+        }
+        switch content {
+        case .record(let observation): return .observed(observation)
+        case .unknownTask, .certain: return .notFound
+        case .nothing(let failure, let suspends): return .failed(failure, suspendsProvider: suspends)
+        case .recordOfAnother(let told):
+            return .failed(
+                TaskFailure(
+                    code: "other_task", message: "The provider answered with the record of another task (\(told))."),
+                suspendsProvider: false)
+        }
+    }
+
+    /// Reads the items of a batch or a list, which stand where `find` says.
+    func items(in reply: UpstreamReply, at find: (JSONValue) -> [JSONValue]?) throws(QueryProblem) -> [JSONValue] {
+        let answer = classify(reply)
+        if let problem = problem(answer) { throw problem }
+        if let items = answer.body.flatMap(find) { return items }
+        throw .failed(rules.unexpected(answer), suspendsProvider: answer.suspendsProvider)
+    }
+
+    /// Why a reply cannot hold what was asked for; nil where it can.
+    func problem(_ answer: ClassifiedReply) -> QueryProblem? {
+        switch answer.meaning {
+        case .fine: nil
+        case .throttled: .throttled(answer.failure, retryAfter: answer.retryAfter)
+        case .unknownTask where answer.isListedUnknown || saysUnknown(answer.body): .unknownTask
+        // It may be any wrong address, or a gateway that has lost its way.
+        case .unknownTask where answer.error == nil:
+            .failed(
+                TaskFailure(
+                    code: "not_found",
+                    message: """
+                        The provider answered HTTP status \(answer.status) with no object of its own. If that is how it says that \
+                        it does not know a task, its definition needs `statuses: {unknown_task: [\(answer.status)]}`.
+                        """,
+                    httpStatus: answer.status), suspendsProvider: false)
+        case .stopped, .moved, .refused, .unknownTask, .fault, .outcomeUnknown:
+            .failed(answer.failure, suspendsProvider: answer.suspendsProvider)
+        }
+    }
+}
+
+extension LookupVerdict {
+    init(_ problem: QueryProblem) {
+        switch problem {
+        case .unknownTask: self = .notFound
+        case .throttled(let failure, let wait): self = .throttled(failure, retryAfter: wait)
+        case .failed(let failure, let suspends): self = .failed(failure, suspendsProvider: suspends)
+        }
+    }
+}
+
+/// The look-up of several tasks, as it is read in every dialect.
+protocol BatchReader: BatchingDialect {
+    associatedtype Dialect: ReplyReader
+    var dialect: Dialect { get }
+
+    func items(in body: JSONValue) -> [JSONValue]?
+    /// The ids by which an item may be known; the first that was asked for counts.
+    func ids(of item: JSONValue) -> [RemoteTaskID]
+}
+
+extension BatchReader {
+    func read(_ reply: UpstreamReply, of ids: [RemoteTaskID]) -> BatchVerdict {
+        let asked = Set(ids)
+        var observations: [RemoteTaskID: Observation] = [:]
+        do throws(QueryProblem) {
+            for item in try dialect.items(in: reply, at: items) {
+                guard let id = self.ids(of: item).first(where: asked.contains) else { continue }
+                // Of two copies the finished one is the newer.
+                if let known = observations[id], known.verdict != .pending { continue }
+                guard let observation = dialect.observe(item, of: id, httpStatus: reply.status) else { continue }
+                observations[id] = observation
+            }
+        } catch {
+            switch error {
+            // None of them is known, which a batch says of no task; each is asked for alone next.
+            case .unknownTask: return .observed([:])
+            case .throttled(let failure, let wait): return .throttled(failure, retryAfter: wait)
+            case .failed(let failure, let suspends): return .failed(failure, suspendsProvider: suspends)
+            }
+        }
+        return .observed(observations)
+    }
+}
+
+/// The provider's own list of tasks, as it is read in every dialect.
+protocol ListReader: ListingDialect {
+    associatedtype Dialect: ReplyReader
+    var dialect: Dialect { get }
+
+    func items(in body: JSONValue) -> [JSONValue]?
+}
+
+extension ListReader {
+    func read(_ reply: UpstreamReply) -> ListingVerdict {
+        do throws(QueryProblem) {
+            let items = try dialect.items(in: reply, at: items)
+            let tasks = items.compactMap(task)
+            return .page(tasks, unreadable: items.count - tasks.count)
+        } catch {
+            switch error {
+            case .unknownTask:
+                return .failed(
+                    TaskFailure(code: "reply_unexpected", message: "The provider has no list there."),
+                    suspendsProvider: false)
+            case .throttled(let failure, let wait): return .throttled(failure, retryAfter: wait)
+            case .failed(let failure, let suspends): return .failed(failure, suspendsProvider: suspends)
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package import TaskModel
+
+/// How a provider signs its callbacks, as data. The secret or the public key is enough to check a signature.
+package struct CallbackSignature: Sendable, Hashable {
+    /// How a signature is made.
+    package enum Algorithm: String, Sendable, CaseIterable {
+        /// With a secret that both sides know (RFC 2104).
+        case hmacSHA256 = "hmac_sha256"
+        /// With the provider's key pair, of which we know the public key (RFC 8032).
+        case ed25519
+        /// Not at all: the header field repeats the secret.
+        case echo
+    }
+
+    /// How the secret is written down.
+    package enum SecretForm: String, Sendable, CaseIterable {
+        case text, base64, hex
+        /// Base64 after the prefix of the Standard Webhooks specification.
+        case whsec
+    }
+
+    /// A signature as it stands in a header field, and what it would be about.
+    package struct Claim: Sendable, Hashable {
+        package let signature: [UInt8]
+        package let message: [UInt8]
+        /// When the provider says that it signed; nil where it does not.
+        package let signedAt: Timestamp?
+    }
+
+    package let algorithm: Algorithm
+    /// The environment variable that holds the secret or the public key; with `_FILE` behind it, one that names a file.
+    package let secretVariable: String
+    package let secretForm: SecretForm
+    /// Where signatures stand, in small letters.
+    package let header: String
+    /// How one of them is written, with places for `hex` or `base64`, and `timestamp` if it stands there.
+    let form: Template?
+    /// What is signed: names of header fields, `timestamp`, `body` and `body_sha256`.
+    let over: Template?
+    /// The header field that holds the timestamp, where that is signed elsewhere.
+    let timestampHeader: String?
+    /// How old a signature may be, and how far ahead; nil where the provider gives it no time.
+    package let tolerance: Duration?
+
+    /// More signatures than this in one field are no list of keys that are being changed.
+    private static let mostClaims = 16
+
+    /// What the header fields claim of the body. Several signatures may stand side by side, as while keys change, in any of
+    /// the ways in which lists are written.
+    ///
+    /// `digest` is SHA-256 in hexadecimal digits.
+    package func claims(
+        in headers: [String: String], of body: [UInt8], digest: ([UInt8]) -> String
+    ) -> [Claim] {
+        guard let form, let over, let value = headers[header] else { return [] }
+        let found =
+            form.pairs.map { SignatureList.values(of: $0, in: value) } ?? SignatureList.values(of: form, in: value)
+        return found.prefix(Self.mostClaims).compactMap { found in
+            guard
+                let signature = found["hex"].flatMap([UInt8].init(hex:))
+                    ?? found["base64"].flatMap([UInt8].init(base64:))
+            else { return nil }
+            let told = found["timestamp"] ?? timestampHeader.flatMap { headers[$0] }
+            var message: [UInt8] = []
+            for piece in over.pieces {
+                switch piece {
+                case .text(let text): message += text.utf8
+                case .place("body", _): message += body
+                case .place("body_sha256", _): message += digest(body).utf8
+                case .place("timestamp", _):
+                    guard let told else { return nil }
+                    message += told.utf8
+                case .place(let name, _):
+                    guard let value = headers[name.lowercased()] else { return nil }
+                    message += value.utf8
+                }
+            }
+            return Claim(signature: signature, message: message, signedAt: told.flatMap(Self.time))
+        }
+    }
+
+    /// What may be the secret itself where it is repeated: the whole field, or one of the values of a list.
+    package func echoes(in headers: [String: String]) -> [String] {
+        guard let value = headers[header] else { return [] }
+        return [value] + SignatureList.parts(of: value, separatedBy: ",").prefix(Self.mostClaims)
+    }
+
+    /// The bytes of a secret that is written in this form; nil where it is not.
+    package func key(of secret: String) -> [UInt8]? {
+        switch secretForm {
+        case .text: Array(secret.utf8)
+        case .hex: [UInt8](hex: secret)
+        case .base64: [UInt8](base64: secret)
+        case .whsec:
+            // Its public keys have another prefix.
+            ["whsec_", "whpk_"].first { secret.hasPrefix($0) }
+                .flatMap { [UInt8](base64: String(secret.dropFirst($0.count))) }
+        }
+    }
+
+    private static func time(_ text: String) -> Timestamp? {
+        guard let number = Double(text), number > 0, number < 1e15 else { return nil }
+        // Seconds reach 1e11 in the year 5138; milliseconds were there in 1973.
+        return Timestamp(unixSeconds: number > 1e11 ? number / 1_000 : number)
+    }
+}
+
+extension [UInt8] {
+    /// Two hexadecimal digits a byte; nil for anything else.
+    init?(hex text: String) {
+        let digits = text.compactMap(\.hexDigitValue)
+        guard digits.count == text.count, digits.count % 2 == 0, !digits.isEmpty else { return nil }
+        self = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    }
+
+    /// Base64 in either alphabet, with padding or without (RFC 4648); nil for anything else.
+    init?(base64 text: String) {
+        let letters = text.utf8.reversed().drop { $0 == UInt8(ascii: "=") }.reversed()
+        guard !letters.isEmpty, letters.count % 4 != 1, text.utf8.count - letters.count <= 2 else { return nil }
+        var bytes: [UInt8] = []
+        var bits = 0
+        var count = 0
+        for letter in letters {
+            guard let value = Self.value(ofLetter: letter) else { return nil }
+            bits = (bits << 6 | value) & 0xffff
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> count))
+            }
+        }
+        self = bytes
+    }
+
+    private static func value(ofLetter letter: UInt8) -> Int? {
+        switch letter {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): Int(letter) - 65
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): Int(letter) - 71
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(letter) + 4
+        case UInt8(ascii: "+"), UInt8(ascii: "-"): 62
+        case UInt8(ascii: "/"), UInt8(ascii: "_"): 63
+        default: nil
+        }
+    }
+}
