@@ -1,4 +1,5 @@
 import LocalAPIContract
+import Text
 
 /// Which tasks to list; what is left out does not narrow the list.
 package struct TaskQuery: Sendable, Hashable {
@@ -39,6 +40,6 @@ package struct TaskQuery: Sendable, Hashable {
         if let limit { items.append(("limit", String(limit))) }
         if let cursor { items.append(("cursor", cursor)) }
         guard !items.isEmpty else { return "" }
-        return "?" + items.map { "\($0.0)=\($0.1.percentEncoded)" }.joined(separator: "&")
+        return "?" + items.map { "\($0.0)=\($0.1.percentEncoded())" }.joined(separator: "&")
     }
 }

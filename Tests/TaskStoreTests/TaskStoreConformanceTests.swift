@@ -1,3 +1,4 @@
+import Randomness
 import SQLiteTaskStore
 import TaskModel
 import TaskStore

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Logging
 import TaskModel
+import Text
 
 /// Gathers the settings: flags over environment over file over defaults.
 package enum SettingsLoader {
@@ -122,9 +123,7 @@ package enum SettingsLoader {
                 "The socket's path has \(settings.socketPath.utf8.count) bytes, but the system allows 107: \(settings.socketPath). Choose a shorter one with --socket or POLLUX_SOCKET."
             )
         }
-        if let url = settings.baseURL, settings.token != nil, let address = HTTPAddress(url), address.scheme == "http",
-            !address.isLocal
-        {
+        if let url = settings.baseURL, settings.token != nil, HTTPAddress(url)?.isExposed ?? false {
             settings.warnings.append("The token goes to \(url) without encryption. Use https.")
         }
         let known = Setting.all.map(\.variable) + ["POLLUX_CONFIG"]
@@ -132,7 +131,7 @@ package enum SettingsLoader {
         where name.hasPrefix("POLLUX_") && !name.hasPrefix("POLLUX_PROVIDERS_") && !known.contains(name)
             && !name.hasPrefix("POLLUX_TEST_")
         {
-            let nearest = Spelling.nearest(to: name, among: known).map { " Did you mean \($0)?" } ?? ""
+            let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
             settings.warnings.append("The environment variable \(name) means nothing to Pollux.\(nearest)")
         }
     }

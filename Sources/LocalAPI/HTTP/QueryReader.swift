@@ -1,6 +1,7 @@
 import Hummingbird
 import LocalAPIContract
 import TaskModel
+import Text
 import VerbatimJSON
 
 /// Reads the parameters of a query; one that no route knows or that makes no sense is refused by name.

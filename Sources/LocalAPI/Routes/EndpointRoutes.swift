@@ -2,6 +2,7 @@ import Hummingbird
 import LocalAPIContract
 import TaskEngine
 import TaskModel
+import Text
 import VerbatimJSON
 
 /// How endpoints are doing, and pausing them.

@@ -3,6 +3,7 @@ import Hummingbird
 import LocalAPIContract
 import TaskEngine
 import TaskModel
+import Text
 import VerbatimJSON
 
 /// Submitting, adopting, reading and listing tasks.

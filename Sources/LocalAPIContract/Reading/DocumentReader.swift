@@ -1,3 +1,4 @@
+import Text
 import VerbatimJSON
 
 /// Takes the fields out of one JSON object and names the field at fault; null counts as absent.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import LocalAPIContract
+import Text
 
 /// The first word, which names the command.
 enum CommandName {

@@ -2,6 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import LocalAPIClient
 import LocalAPIContract
+import Text
 import VerbatimJSON
 
 /// Lists tasks.
