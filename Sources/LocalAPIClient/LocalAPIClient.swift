@@ -35,7 +35,7 @@ package struct LocalAPIClient: Sendable {
 extension LocalAPIClient {
     /// Hands in a task; the status is 201, or 200 where its idempotency key was known.
     package func submit(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.tasks.path(), document.json, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.tasks.path(), document.json)
     }
 
     /// Hands in many tasks in one request and hands on the answers in their order, each as it comes: a task, or why there is
@@ -66,7 +66,7 @@ extension LocalAPIClient {
 
     /// Has a task tracked that was submitted elsewhere.
     package func adopt(_ document: AdoptDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.adopt.path(), document.json, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.adopt.path(), document.json)
     }
 
     /// The task of that id or unique prefix; with `wait`, at most 300 s, once it has ended or the time is over.
@@ -76,29 +76,29 @@ extension LocalAPIClient {
         let seconds = wait.map { max(0, min(300, $0.components.seconds)) }
         return try await send(
             .GET, LocalAPIRoute.task.path(id) + (seconds.map { "?wait_seconds=\($0)" } ?? ""),
-            timeout: .seconds(30) + .seconds(seconds ?? 0), TaskDocument.init(json:))
+            timeout: .seconds(30) + .seconds(seconds ?? 0))
     }
 
     /// One page of tasks, newest first.
     package func tasks(_ query: TaskQuery = TaskQuery()) async throws(LocalAPIClientError) -> Answer<TaskPage> {
-        try await send(.GET, LocalAPIRoute.tasks.path() + query.text, TaskPage.init(json:))
+        try await send(.GET, LocalAPIRoute.tasks.path() + query.text)
     }
 
     /// Stops tracking a task; the provider may still bill it.
     package func cancel(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.cancel.path(id), nil, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.cancel.path(id))
     }
 
     /// Tracks a cancelled or expired task again.
     package func reopen(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.reopen.path(id), nil, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.reopen.path(id))
     }
 
     /// Settles an uncertain submission.
     package func resolve(
         _ id: String, _ document: ResolveDocument
     ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.resolve.path(id), document.json, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.resolve.path(id), document.json)
     }
 
     /// The whole log of a task, oldest first, however many pages it takes.
@@ -107,8 +107,8 @@ extension LocalAPIClient {
         var log: Answer<EventPage>?
         while true {
             let after = log?.document.events.last.map { "&after=\($0.sequence)" } ?? ""
-            let page = try await send(
-                .GET, LocalAPIRoute.events.path(id) + "?limit=\(limit)" + after, EventPage.init(json:))
+            let page: Answer<EventPage> = try await send(
+                .GET, LocalAPIRoute.events.path(id) + "?limit=\(limit)" + after)
             log = log.map { $0.appending(page) } ?? page
             if let log, page.document.events.count < limit { return log }
         }
@@ -120,69 +120,68 @@ extension LocalAPIClient {
 extension LocalAPIClient {
     /// All endpoints that the daemon knows.
     package func endpoints() async throws(LocalAPIClientError) -> Answer<EndpointPage> {
-        try await send(.GET, LocalAPIRoute.endpoints.path(), EndpointPage.init(json:))
+        try await send(.GET, LocalAPIRoute.endpoints.path())
     }
 
     /// One of them.
     package func endpoint(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await send(.GET, LocalAPIRoute.endpoint.path(service, operation), EndpointDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.endpoint.path(service, operation))
     }
 
     /// Stops submissions to an endpoint; tracking goes on.
     package func pause(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await post(LocalAPIRoute.pause.path(service, operation), nil, EndpointDocument.init(json:))
+        try await post(LocalAPIRoute.pause.path(service, operation))
     }
 
     /// Lets submissions to an endpoint go on.
     package func resume(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await post(LocalAPIRoute.resume.path(service, operation), nil, EndpointDocument.init(json:))
+        try await post(LocalAPIRoute.resume.path(service, operation))
     }
 
     /// The daemon about itself.
     package func status() async throws(LocalAPIClientError) -> Answer<StatusDocument> {
-        try await send(.GET, LocalAPIRoute.status.path(), StatusDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.status.path())
     }
 
     /// Whether the daemon lives.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
-        try await send(.GET, LocalAPIRoute.health.path(), HealthDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.health.path())
     }
 
     /// Whether the daemon takes work; a problem if not.
     package func readiness() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
-        try await send(.GET, LocalAPIRoute.readiness.path(), HealthDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.readiness.path())
     }
 
     /// The OpenAPI document.
     package func description() async throws(LocalAPIClientError) -> Answer<JSONValue> {
-        try await send(.GET, LocalAPIRoute.description.path()) { $0 }
+        try await send(.GET, LocalAPIRoute.description.path())
     }
 }
 
 // MARK: Sending
 
 extension LocalAPIClient {
-    private func post<Document>(
-        _ target: String, _ body: JSONValue?, _ read: (JSONValue) throws(ContractError) -> Document
+    private func post<Document: MemberValue>(
+        _ target: String, _ body: JSONValue? = nil
     ) async throws(LocalAPIClientError) -> Answer<Document> {
-        try await send(.POST, target, body: body, read)
+        try await send(.POST, target, body: body)
     }
 
-    private func send<Document>(
-        _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, timeout: Duration = .seconds(60),
-        _ read: (JSONValue) throws(ContractError) -> Document
+    private func send<Document: MemberValue>(
+        _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, timeout: Duration = .seconds(60)
     ) async throws(LocalAPIClientError) -> Answer<Document> {
         let exchange = Exchange(http: http, socketPath: socketPath, timeout: timeout)
         let (status, json) = try await exchange.send(method, target, body: body)
         guard (200..<300).contains(status) else { throw .refusal(status: status, json: json) }
         do throws(ContractError) {
-            return Answer(status: status, json: json, document: try read(json))
+            return Answer(status: status, json: json, document: try Document.read(json, at: nil))
         } catch {
             throw .unreadable(error.message)
         }

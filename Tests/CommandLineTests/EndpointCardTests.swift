@@ -6,10 +6,14 @@ import VerbatimJSON
 
 @Suite struct EndpointCardTests {
     private func lines(_ change: (inout EndpointDocument) -> Void = { _ in }) -> [String] {
-        var endpoint = EndpointDocument(
-            name: "kling/videos", provider: "xhuoapi", kind: "video", batchSize: 50, listing: "vendor_code",
-            example: ["action": "text2video", "prompt": "it's a fox", "n": 2], maxInFlight: 5, submitsPerSecond: 0.5,
-            typicalSeconds: 240)
+        var endpoint = EndpointDocument(name: "kling/videos", provider: "xhuoapi")
+        endpoint.kind = "video"
+        endpoint.batchSize = 50
+        endpoint.listing = "vendor_code"
+        endpoint.example = ["action": "text2video", "prompt": "it's a fox", "n": 2]
+        endpoint.maxInFlight = 5
+        endpoint.submitsPerSecond = 0.5
+        endpoint.typicalSeconds = 240
         change(&endpoint)
         return EndpointCard(endpoint: endpoint, now: noon).lines(on: .plain(now: noon))
     }

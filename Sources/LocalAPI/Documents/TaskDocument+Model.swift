@@ -10,36 +10,47 @@ extension TaskDocument {
     init(_ stored: StoredTask, outlook: Outlook, results: [TaskResult]) {
         let task = stored.task
         self.init(
-            id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue, partial: task.isPartial,
-            remoteID: task.remoteID?.text, traceID: task.traceID, labels: task.labels, priority: task.priority,
-            request: stored.payload.request, response: stored.payload.response ?? .null,
-            results: results.map { result in
-                Result(
-                    kind: result.kind.rawValue, pointer: result.pointer.description, value: result.value,
-                    mediaType: result.mediaType, sizeBytes: result.sizeInBytes)
-            },
-            error: task.failure.map { failure in
-                Failure(
-                    code: failure.code, message: failure.message, httpStatus: failure.httpStatus, hint: failure.hint)
-            },
-            progress: task.progress,
-            eta: outlook.eta.map { Expectation(p50: $0.p50.rfc3339, p90: $0.p90.rfc3339) },
-            slowerThanUsualSince: task.slowAt?.rfc3339,
-            createdAt: task.createdAt.rfc3339, submittedAt: task.submittedAt?.rfc3339,
-            startedAt: task.startedAt?.rfc3339, finishedAt: task.finishedAt?.rfc3339, endedAt: task.endedAt?.rfc3339,
-            notBefore: task.notBefore?.rfc3339, deadline: task.deadline?.rfc3339,
-            nextPollAt: task.state == .running ? task.nextDueAt?.rfc3339 : nil, attempts: task.attempts,
-            polls: task.polls, onUncertain: task.onUncertain.rawValue, resolution: task.resolution?.rawValue,
-            outcomeSource: task.outcomeSource?.rawValue, callback: Callback(of: task),
-            waitingFor: outlook.waitingFor.map { reason in
-                Reason(
-                    code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
-            })
+            id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue,
+            createdAt: task.createdAt.rfc3339)
+        partial = task.isPartial
+        remoteID = task.remoteID?.text
+        traceID = task.traceID
+        labels = task.labels
+        priority = task.priority
+        request = stored.payload.request
+        response = stored.payload.response ?? .null
+        self.results = results.map { result in
+            Result(
+                kind: result.kind.rawValue, pointer: result.pointer.description, value: result.value,
+                mediaType: result.mediaType, sizeBytes: result.sizeInBytes)
+        }
+        error = task.failure.map { failure in
+            Failure(code: failure.code, message: failure.message, httpStatus: failure.httpStatus, hint: failure.hint)
+        }
+        progress = task.progress
+        eta = outlook.eta.map { Expectation(p50: $0.p50.rfc3339, p90: $0.p90.rfc3339) }
+        slowerThanUsualSince = task.slowAt?.rfc3339
+        submittedAt = task.submittedAt?.rfc3339
+        startedAt = task.startedAt?.rfc3339
+        finishedAt = task.finishedAt?.rfc3339
+        endedAt = task.endedAt?.rfc3339
+        notBefore = task.notBefore?.rfc3339
+        deadline = task.deadline?.rfc3339
+        nextPollAt = task.state == .running ? task.nextDueAt?.rfc3339 : nil
+        attempts = task.attempts
+        polls = task.polls
+        onUncertain = task.onUncertain.rawValue
+        resolution = task.resolution?.rawValue
+        outcomeSource = task.outcomeSource?.rawValue
+        callback = Callback(of: task)
+        waitingFor = outlook.waitingFor.map { reason in
+            Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
+        }
     }
 }
 
 extension TaskDocument.Callback {
-    /// Nil where nobody is called back about the task.
+    /// Nil where the requests of the task carry no callback URL.
     fileprivate init?(of task: TrackedTask) {
         guard task.hasOwnCallback || task.attempt?.callback != nil || task.callbacks.count > 0 else { return nil }
         self.init(

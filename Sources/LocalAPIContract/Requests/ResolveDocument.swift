@@ -11,17 +11,21 @@ package enum ResolveDocument: Sendable, Hashable {
 
     /// Reads `{"as": …, "remote_id": …}`; the id must be there with `adopt` and nowhere else.
     package init(json: JSONValue) throws(ContractError) {
-        let reader = try DocumentReader(json, knowing: ["as", "remote_id"])
-        let way = try reader.word("as")
+        var coder = try MemberCoder(reading: json)
+        try coder.refuseUnknown(besides: ["as", "remote_id"])
+        var way = ""
+        try coder.required("as", &way, EnvelopeRules.check(word:named:))
         switch way {
         case "adopt":
-            self = .adopt(remoteID: try reader.word("remote_id"))
+            var remoteID = ""
+            try coder.required("remote_id", &remoteID, EnvelopeRules.check(word:named:))
+            self = .adopt(remoteID: remoteID)
             return
         case "resubmit": self = .resubmit
         case "give_up": self = .giveUp
         default: throw .invalidValue(field: "as", rule: "must be adopt, resubmit or give_up")
         }
-        guard reader.value("remote_id") == nil else {
+        guard try coder.read("remote_id", as: JSONValue.self) == nil else {
             throw .invalidValue(field: "remote_id", rule: "belongs to adopt and says nothing with \(way)")
         }
     }

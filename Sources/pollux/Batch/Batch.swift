@@ -42,12 +42,7 @@ struct Batch: Sendable {
     private func document(from line: LineReader.Line) throws -> SubmitDocument {
         var document = try SubmitDocument(json: JSONValue(parsing: line.bytes))
         document.idempotencyKey = document.idempotencyKey ?? SubmissionKey.fresh()
-        document.labels.merge(defaults.labels) { own, _ in own }
-        document.priority = document.priority ?? defaults.priority
-        document.notBefore = document.notBefore ?? defaults.notBefore
-        document.deadline = document.deadline ?? defaults.deadline
-        document.onUncertain = document.onUncertain ?? defaults.onUncertain
-        return document
+        return try document.filled(from: defaults)
     }
 }
 

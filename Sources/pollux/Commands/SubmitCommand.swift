@@ -136,13 +136,15 @@ struct SubmitCommand: AsyncParsableCommand {
     }
 
     private func document(endpoint: String, request: JSONValue) throws -> SubmitDocument {
-        SubmitDocument(
-            endpoint: endpoint, request: request,
-            // Our own key lets us ask again after a daemon that went away, without submitting twice.
-            idempotencyKey: key ?? SubmissionKey.fresh(),
-            labels: try LabelArgument.dictionary(label), priority: priority,
-            notBefore: notBefore?.text(now: Date()), deadline: deadline?.text(now: Date()),
-            onUncertain: onUncertain)
+        // Our own key lets us ask again after a daemon that went away, without submitting twice.
+        var document = SubmitDocument(
+            endpoint: endpoint, request: request, idempotencyKey: key ?? SubmissionKey.fresh())
+        document.labels = try LabelArgument.dictionary(label)
+        document.priority = priority
+        document.notBefore = notBefore?.text(now: Date())
+        document.deadline = deadline?.text(now: Date())
+        document.onUncertain = onUncertain
+        return document
     }
 }
 

@@ -37,9 +37,10 @@ struct TrackCommand: AsyncParsableCommand {
     var options: GlobalOptions
 
     func run() async throws {
-        let document = AdoptDocument(
-            endpoint: endpoint, remoteID: remoteID, labels: try LabelArgument.dictionary(label), priority: priority,
-            deadline: deadline?.text(now: Date()))
+        var document = AdoptDocument(endpoint: endpoint, remoteID: remoteID)
+        document.labels = try LabelArgument.dictionary(label)
+        document.priority = priority
+        document.deadline = deadline?.text(now: Date())
         try await Session.open(options) { session in
             let answer = try await session.client.adopt(document)
             try session.show(answer.json) { [answer.document.id.printable] }
