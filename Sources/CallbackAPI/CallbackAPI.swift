@@ -38,7 +38,7 @@ package enum CallbackAPI {
         var quiet = logger
         // Strangers must not be able to write into the log: a failed handshake is theirs to worry about.
         quiet.logLevel = max(logger.logLevel, .critical)
-        let book = AddressBook(limits: limits, time: time)
+        let book = ClientLimiter(limits: limits, time: time)
         let router = Router(context: CallbackContext.self)
         router.add(middleware: CallbackRoute(service: service, book: book, limits: limits))
         let application = Application(
@@ -52,12 +52,12 @@ package enum CallbackAPI {
     }
 
     private static func builder(
-        _ identity: Identity?, limits: CallbackLimits, book: AddressBook
+        _ identity: Identity?, limits: CallbackLimits, book: ClientLimiter
     ) throws(CallbackSetUpError) -> HTTPServerBuilder {
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [
-                    ConnectionGuard(book: book, lifetime: limits.lifetime), DeliveryGate(book: book),
+                    ConnectionLimitHandler(book: book, lifetime: limits.lifetime), DeliveryGate(book: book),
                 ],
                 idleTimeout: limits.lifetime,
                 httpDecoderConfiguration: .init(

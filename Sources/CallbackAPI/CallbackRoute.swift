@@ -23,7 +23,7 @@ struct CallbackRoute: RouterMiddleware {
     typealias Context = CallbackContext
 
     let service: TaskService
-    let book: AddressBook
+    let book: ClientLimiter
     let limits: CallbackLimits
 
     func handle(

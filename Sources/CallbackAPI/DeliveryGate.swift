@@ -16,7 +16,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Asks for the body, all of it, as a user event on its way out.
     ///
-    /// Its bytes are reserved in the ``AddressBook``; the receiver of the body releases them.
+    /// Its bytes are reserved in the ``ClientLimiter``; the receiver of the body releases them.
     struct BodyRequest: Sendable {
         /// The most bytes that it may have.
         let limit: Int
@@ -47,7 +47,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
     /// reset, and takes the answer with it.
     private static let linger = TimeAmount.milliseconds(500)
 
-    private let book: AddressBook
+    private let book: ClientLimiter
     private var state = State.beforeHead
     /// What came of the body so far.
     private var body = ByteBuffer()
@@ -57,7 +57,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadHeld = false
     private var waitsForContinue = false
 
-    init(book: AddressBook) {
+    init(book: ClientLimiter) {
         self.book = book
     }
 

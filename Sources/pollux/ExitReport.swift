@@ -5,7 +5,7 @@ import LocalAPIClient
 import LocalAPIContract
 
 /// How a command may end; thrown bare, it ends the command without a word.
-enum Ending: Int32, Error {
+enum ExitStatus: Int32, Error {
     case done = 0
     /// The task ended without success.
     case unsuccessful = 1
@@ -29,7 +29,7 @@ struct RefusedInput: Error {
 
 /// What an error means for who runs the command: an exit code and words.
 struct ExitReport {
-    let status: Ending
+    let status: ExitStatus
     /// For standard error; nil where nothing is to be said.
     let message: String?
     /// Set where the parser knows better what to print: help, versions, usage.
@@ -38,7 +38,7 @@ struct ExitReport {
     init(of error: any Error) {
         var parserError: (any Error)?
         switch error {
-        case let status as Ending:
+        case let status as ExitStatus:
             (self.status, message) = (status, nil)
         case is ClosedPipe:
             // `| head` has seen enough.
@@ -68,7 +68,7 @@ struct ExitReport {
     }
 
     /// A daemon that cannot start leaves its clients without one, which is what 69 says.
-    private static func status(of error: DaemonError) -> Ending {
+    private static func status(of error: DaemonError) -> ExitStatus {
         switch error {
         case .badSetting: .usage
         case .alreadyRunning, .noPlace, .store: .noDaemon
@@ -76,7 +76,7 @@ struct ExitReport {
         }
     }
 
-    private static func status(of error: LocalAPIClientError) -> Ending {
+    private static func status(of error: LocalAPIClientError) -> ExitStatus {
         switch error {
         case .noDaemon, .interrupted: .noDaemon
         case .unreadable, .cancelled: .bug

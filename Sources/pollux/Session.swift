@@ -4,7 +4,7 @@ import VerbatimJSON
 /// What a command works with: the daemon, and where to print.
 struct Session: Sendable {
     let client: LocalAPIClient
-    let screen: Screen
+    let terminal: Terminal
     private let json: Bool
 
     /// Opens the socket that the options name for the span of the body.
@@ -14,14 +14,15 @@ struct Session: Sendable {
         try await LocalAPIClient.with(socketPath: location.path, patience: options.patience) { client in
             try await body(
                 Session(
-                    client: client, screen: .ofStandardOutput(environment: environment), json: options.json))
+                    client: client, terminal: .ofStandardOutput(environment: environment), json: options.json))
         }
     }
 
     /// Prints the API's own document where that was asked for, else what the closure makes of it for people.
     func show(_ document: JSONValue, people: () -> [String]) throws {
         if json {
-            try StandardOutput.write((screen.isTerminal ? document.printablePrettyText : document.printableText) + "\n")
+            try StandardOutput.write(
+                (terminal.isTerminal ? document.printablePrettyText : document.printableText) + "\n")
         } else {
             let lines = people()
             if !lines.isEmpty { try StandardOutput.write(lines.joined(separator: "\n") + "\n") }

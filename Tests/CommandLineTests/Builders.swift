@@ -11,9 +11,9 @@ extension Date {
     func ahead(_ seconds: TimeInterval) -> String { (self + seconds).rfc3339 }
 }
 
-extension Screen {
-    static func terminal(width: Int, hasColour: Bool = false) -> Screen {
-        Screen(isTerminal: true, width: width, hasColour: hasColour, now: noon)
+extension Terminal {
+    static func terminal(width: Int, hasColour: Bool = false) -> Terminal {
+        Terminal(isTerminal: true, width: width, hasColour: hasColour, now: noon)
     }
 }
 

@@ -10,7 +10,7 @@ package enum SettingsLoader {
         flags: DaemonFlags, environment: [String: String]
     ) throws(DaemonError) -> DaemonSettings {
         let environment = environment.withoutBlanks
-        let places = StandardPlaces(environment: environment)
+        let places = XDGDirectories(environment: environment)
         var settings = DaemonSettings(stateDirectory: places.stateDirectory ?? "", socketPath: "")
         var tokenFile: String?
         let file = fileToRead(flags: flags, environment: environment, places: places)
@@ -70,14 +70,14 @@ package enum SettingsLoader {
 
     /// The settings file, from the root: one that was named must be there, the one in the usual place need not.
     static func fileToRead(
-        flags: DaemonFlags, environment: [String: String], places: StandardPlaces
+        flags: DaemonFlags, environment: [String: String], places: XDGDirectories
     ) -> String? {
         if let named = flags.settingsFile ?? environment["POLLUX_CONFIG"] { return places.absolute(named) }
         return places.settingsFile.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
     /// Where the socket is if nothing names its place.
-    static func usualSocket(_ places: StandardPlaces, state: String?) -> String? {
+    static func usualSocket(_ places: XDGDirectories, state: String?) -> String? {
         places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
     }
 

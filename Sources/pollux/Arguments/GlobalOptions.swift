@@ -21,6 +21,6 @@ struct GlobalOptions: ParsableArguments {
         help: ArgumentHelp(
             "How long a daemon that goes away meanwhile may take to come back, before this gives up.",
             valueName: "seconds", visibility: .hidden),
-        transform: SpanArgument.parse)
+        transform: DurationArgument.parse)
     var patience: Duration = .seconds(30)
 }

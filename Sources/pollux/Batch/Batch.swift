@@ -35,7 +35,7 @@ struct Batch: Sendable {
                 if let failure = part.failure { throw LocalAPIClientError.problem(failure) }
             }
             try reader.checkEnd()
-            if hasRefusals { throw Ending.refused }
+            if hasRefusals { throw ExitStatus.refused }
         }
     }
 

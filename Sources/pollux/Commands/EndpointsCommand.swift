@@ -28,12 +28,12 @@ struct EndpointsCommand: AsyncParsableCommand {
                 let answer = try await session.client.endpoint(
                     service: endpoint.service, operation: endpoint.operation)
                 return try session.show(answer.json) {
-                    EndpointCard(endpoint: answer.document, now: session.screen.now).lines(on: session.screen)
+                    EndpointCard(endpoint: answer.document, now: session.terminal.now).lines(on: session.terminal)
                 }
             }
             let answer = try await session.client.endpoints()
             try session.show(answer.json) {
-                EndpointTable.table(answer.document.endpoints, now: session.screen.now).lines(on: session.screen)
+                EndpointTable.table(answer.document.endpoints, now: session.terminal.now).lines(on: session.terminal)
             }
         }
     }

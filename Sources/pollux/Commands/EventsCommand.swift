@@ -25,7 +25,7 @@ struct EventsCommand: AsyncParsableCommand {
         try await Session.open(options) { session in
             let log = try await session.client.events(id)
             try session.show(log.json) {
-                EventTable.table(log.document.events, now: session.screen.now).lines(on: session.screen)
+                EventTable.table(log.document.events, now: session.terminal.now).lines(on: session.terminal)
             }
         }
     }

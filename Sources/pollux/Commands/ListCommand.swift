@@ -86,9 +86,9 @@ struct ListCommand: AsyncParsableCommand {
 
     private func print(_ page: Answer<TaskPage>, in session: Session) throws {
         try session.show(page.json) {
-            TaskTable.table(page.document.tasks, now: session.screen.now).lines(on: session.screen)
+            TaskTable.table(page.document.tasks, now: session.terminal.now).lines(on: session.terminal)
         }
-        guard session.screen.isTerminal, !session.printsJSON else { return }
+        guard session.terminal.isTerminal, !session.printsJSON else { return }
         if page.document.tasks.isEmpty { StandardError.write("No tasks.\n") }
         if let next = page.document.nextCursor {
             StandardError.write("There are more: --cursor \(next.printable), or --all.\n")

@@ -32,7 +32,7 @@ struct ProvidersListCommand: AsyncParsableCommand {
         try await Session.open(options) { session in
             let answer = try await session.client.status()
             try session.show(.object(.init([("providers", answer.json["providers"] ?? [])]))) {
-                ProviderTable.table(answer.document.providers).lines(on: session.screen)
+                ProviderTable.table(answer.document.providers).lines(on: session.terminal)
             }
         }
     }

@@ -40,19 +40,19 @@ struct ShowCommand: AsyncParsableCommand {
             let answer = try await session.client.task(id)
             let task = answer.document
             if response {
-                let text = session.screen.isTerminal ? task.response.printablePrettyText : task.response.printableText
+                let text = session.terminal.isTerminal ? task.response.printablePrettyText : task.response.printableText
                 return try StandardOutput.write(text + "\n")
             }
             guard events else {
                 return try session.show(answer.json) {
-                    TaskCard(task: task, now: session.screen.now).lines(on: session.screen)
+                    TaskCard(task: task, now: session.terminal.now).lines(on: session.terminal)
                 }
             }
             let log = try await session.client.events(task.id)
             guard !session.printsJSON else { return try session.show(log.json) { [] } }
             try session.show(answer.json) {
-                TaskCard(task: task, now: session.screen.now).lines(on: session.screen) + [""]
-                    + EventTable.table(log.document.events, now: session.screen.now).lines(on: session.screen)
+                TaskCard(task: task, now: session.terminal.now).lines(on: session.terminal) + [""]
+                    + EventTable.table(log.document.events, now: session.terminal.now).lines(on: session.terminal)
             }
         }
     }

@@ -20,7 +20,7 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         try await Session.open(options) { session in
             let answer = try await session.client.status()
-            try session.show(answer.json) { StatusCard(status: answer.document).lines(on: session.screen) }
+            try session.show(answer.json) { StatusCard(status: answer.document).lines(on: session.terminal) }
         }
     }
 }

@@ -79,7 +79,7 @@ struct SubmitCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp("With --wait: how long at most, as 90, 90s, 10m.", valueName: "span"),
-        transform: SpanArgument.parse)
+        transform: DurationArgument.parse)
     var timeout: Duration?
 
     @OptionGroup(title: "Connection and output")

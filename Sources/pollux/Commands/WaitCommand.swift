@@ -21,7 +21,7 @@ struct WaitCommand: AsyncParsableCommand {
     var ids: [String]
 
     @Option(
-        help: ArgumentHelp("How long at most, as 90, 90s, 10m.", valueName: "span"), transform: SpanArgument.parse)
+        help: ArgumentHelp("How long at most, as 90, 90s, 10m.", valueName: "span"), transform: DurationArgument.parse)
     var timeout: Duration?
 
     @OptionGroup(title: "Connection and output")
@@ -36,7 +36,7 @@ struct WaitCommand: AsyncParsableCommand {
             let json: JSONValue =
                 ended.count == 1 ? ended[0].json : ["tasks": .array(ended.map(\.json)), "next_cursor": nil]
             let documents = ended.map(\.document)
-            try session.show(json) { WaitOutcome.lines(for: documents, on: session.screen) }
+            try session.show(json) { WaitOutcome.lines(for: documents, on: session.terminal) }
             let status = WaitOutcome.status(of: documents)
             if status != .done { throw status }
         }

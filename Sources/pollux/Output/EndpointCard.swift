@@ -7,18 +7,18 @@ struct EndpointCard {
     let endpoint: EndpointDocument
     let now: Date
 
-    func lines(on screen: Screen) -> [String] {
+    func lines(on terminal: Terminal) -> [String] {
         let state = endpoint.state.replacing("_", with: " ").printable
         let heading =
-            screen.paint(endpoint.name.printable, .bold) + "  " + screen.paint(state, Tint(state: endpoint.state))
-        return [heading] + facts.lines(on: screen) + ["", screen.paint("example", .faint), "  " + example]
+            terminal.paint(endpoint.name.printable, .bold) + "  " + terminal.paint(state, Tint(state: endpoint.state))
+        return [heading] + facts.lines(on: terminal) + ["", terminal.paint("example", .faint), "  " + example]
     }
 
-    private var facts: Card {
-        var card = Card()
+    private var facts: KeyValueList {
+        var card = KeyValueList()
         card.add("makes", endpoint.kind)
         card.add("provider", endpoint.provider)
-        card.add("goes on", endpoint.until.map { "\($0) (\(SpanText.age(of: $0, now: now)))" }, .yellow)
+        card.add("goes on", endpoint.until.map { "\($0) (\(DurationText.age(of: $0, now: now)))" }, .yellow)
         card.add("because", endpoint.reason, .yellow)
         card.add("in flight", String(endpoint.inFlight))
         card.add("queued", String(endpoint.queued))
@@ -42,7 +42,7 @@ struct EndpointCard {
         if let count = endpoint.maxInFlight { known.append("\(count) tasks in flight") }
         if let rate = endpoint.submitsPerSecond, rate > 0 {
             let digits = JSONNumber(rate)?.digits ?? ""
-            let gap = SpanText.span((1 / rate).rounded())
+            let gap = DurationText.span((1 / rate).rounded())
             known.append(rate <= 1 ? "one submission every \(gap)" : "\(digits) submissions a second")
         }
         return known.isEmpty ? "none known" : known.joined(separator: ", ") + ", over its whole service"
@@ -50,11 +50,11 @@ struct EndpointCard {
 
     private var time: String {
         if let learned = endpoint.learned {
-            let p50 = SpanText.span(learned.p50Seconds)
-            let p90 = SpanText.span(learned.p90Seconds)
+            let p50 = DurationText.span(learned.p50Seconds)
+            let p90 = DurationText.span(learned.p90Seconds)
             return "\(p50), nine in ten at most \(p90) (learned from the latest \(learned.samples) tasks)"
         }
-        return endpoint.typicalSeconds.map { "about \(SpanText.span($0)) by the provider's documents" }
+        return endpoint.typicalSeconds.map { "about \(DurationText.span($0)) by the provider's documents" }
             ?? "not known yet"
     }
 
@@ -92,12 +92,12 @@ struct EndpointCard {
     }
 
     private var lastError: String? {
-        endpoint.lastError.map { "\(SpanText.age(of: $0.at, now: now)): \($0.code): \($0.message)" }
+        endpoint.lastError.map { "\(DurationText.age(of: $0.at, now: now)): \($0.code): \($0.message)" }
     }
 
     private var unrecognised: String? {
         endpoint.unrecognised.map { unrecognised in
-            let age = SpanText.age(of: unrecognised.lastAt, now: now)
+            let age = DurationText.age(of: unrecognised.lastAt, now: now)
             return "\(unrecognised.count) records since the start, the last \(age): \(unrecognised.lastShape)"
         }
     }

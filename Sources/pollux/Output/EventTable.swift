@@ -16,7 +16,7 @@ enum EventTable {
             rows: events.map { event in
                 [
                     Table.Cell(event.at),
-                    Table.Cell(SpanText.age(of: event.at, now: now), .faint),
+                    Table.Cell(DurationText.age(of: event.at, now: now), .faint),
                     Table.Cell(event.kind),
                     Table.Cell(states(of: event), event.to.flatMap(Tint.init(state:))),
                     Table.Cell(event.detail.isNull || event.detail == [:] ? "" : event.detail.text, .faint),

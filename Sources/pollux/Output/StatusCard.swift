@@ -5,9 +5,9 @@ import LocalAPIContract
 struct StatusCard {
     let status: StatusDocument
 
-    func lines(on screen: Screen) -> [String] {
-        var card = Card()
-        card.add("up", "\(SpanText.span(status.uptimeSeconds)), since \(status.startedAt)")
+    func lines(on terminal: Terminal) -> [String] {
+        var card = KeyValueList()
+        card.add("up", "\(DurationText.span(status.uptimeSeconds)), since \(status.startedAt)")
         card.add("socket", status.socket)
         card.add("database", "\(status.database.path) (\(Self.size(status.database.sizeBytes)))")
         card.add("open tasks", counts(of: TaskDocument.openStates))
@@ -24,7 +24,7 @@ struct StatusCard {
             card.add("trouble", callbacks.problem, .yellow)
         }
         let title = "pollux \(status.version)".printable
-        return [screen.paint(title, .bold) + "  process \(status.pid)"] + card.lines(on: screen)
+        return [terminal.paint(title, .bold) + "  process \(status.pid)"] + card.lines(on: terminal)
     }
 
     private func counts(of states: [String]) -> String {

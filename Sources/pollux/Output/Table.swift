@@ -26,24 +26,24 @@ struct Table {
     private static let narrowest = 6
 
     /// The lines without their line breaks; none without rows. A column that is empty throughout is left out.
-    func lines(on screen: Screen) -> [String] {
+    func lines(on terminal: Terminal) -> [String] {
         guard !rows.isEmpty else { return [] }
         let shown = columns.indices.filter { column in rows.contains { !$0[column].text.isEmpty } }
-        let widths = fitted(shown, to: screen.width)
+        let widths = fitted(shown, to: terminal.width)
         let titles = columns.map { Cell($0.title, .faint) }
         return ([titles] + rows).map { row in
-            line(of: row, shown: shown, widths: widths, screen)
+            line(of: row, shown: shown, widths: widths, terminal)
         }
     }
 
-    private func line(of row: [Cell], shown: [Int], widths: [Int: Int], _ screen: Screen) -> String {
+    private func line(of row: [Cell], shown: [Int], widths: [Int: Int], _ terminal: Terminal) -> String {
         var line = ""
         for column in shown {
             let width = widths[column] ?? 0
             let text = row[column].text.truncated(to: width)
             let isLast = column == shown.last && !columns[column].isRightAligned
             let padding = String(repeating: " ", count: isLast ? 0 : width - text.columns)
-            let painted = screen.paint(text, row[column].tint)
+            let painted = terminal.paint(text, row[column].tint)
             line += (columns[column].isRightAligned ? padding + painted : painted + padding)
             if column != shown.last { line += String(repeating: " ", count: Self.gap) }
         }

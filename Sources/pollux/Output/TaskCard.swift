@@ -7,26 +7,27 @@ struct TaskCard {
     let task: TaskDocument
     let now: Date
 
-    func lines(on screen: Screen) -> [String] {
+    func lines(on terminal: Terminal) -> [String] {
         var lines = [
-            screen.paint(task.id.printable, .bold) + "  " + screen.paint(task.stateWords, Tint(state: task.state))
+            terminal.paint(task.id.printable, .bold) + "  " + terminal.paint(task.stateWords, Tint(state: task.state))
         ]
-        lines += facts.lines(on: screen)
+        lines += facts.lines(on: terminal)
         if !task.request.isNull {
-            lines += ["", screen.paint("request", .faint)] + indented(task.request.prettyText)
+            lines += ["", terminal.paint("request", .faint)] + indented(task.request.prettyText)
         }
         if !task.results.isEmpty {
             lines +=
-                ["", screen.paint("results", .faint)] + ResultLines(results: task.results, record: task.response).lines
+                ["", terminal.paint("results", .faint)]
+                + ResultLines(results: task.results, record: task.response).lines
         } else if !task.response.isNull {
-            if task.state == "succeeded" { lines += ["", screen.paint("results", .faint), ResultLines.none] }
-            lines += ["", screen.paint("response", .faint)] + indented(task.response.prettyText)
+            if task.state == "succeeded" { lines += ["", terminal.paint("results", .faint), ResultLines.none] }
+            lines += ["", terminal.paint("response", .faint)] + indented(task.response.prettyText)
         }
         return lines
     }
 
-    private var facts: Card {
-        var card = Card()
+    private var facts: KeyValueList {
+        var card = KeyValueList()
         card.add("endpoint", task.endpoint)
         card.add("waits for", task.waitingFor?.message, .yellow)
         card.add("error", task.error.map { "\($0.code): \($0.message)" }, task.hasEnded ? .red : .yellow)
@@ -42,7 +43,7 @@ struct TaskCard {
         card.add("finished", time(task.finishedAt))
         card.add("ended", time(task.endedAt))
         if task.submittedAt != nil {
-            card.add(task.hasEnded ? "took" : "so far", task.elapsed(now: now).map(SpanText.span))
+            card.add(task.hasEnded ? "took" : "so far", task.elapsed(now: now).map(DurationText.span))
         }
         card.add("expected", expected)
         card.add("slow", slow, .yellow)
@@ -65,7 +66,7 @@ struct TaskCard {
         guard callback.receiver == "pollux" else { return "go to the URL in the request; polling does the work here" }
         guard callback.deliveries > 0 else { return nil }
         return "\(callback.deliveries)"
-            + (callback.latestAt.map { ", the last \(SpanText.age(of: $0, now: now))" } ?? "")
+            + (callback.latestAt.map { ", the last \(DurationText.age(of: $0, now: now))" } ?? "")
     }
 
     private var slow: String? {
@@ -90,7 +91,7 @@ struct TaskCard {
     }
 
     private func time(_ text: String?) -> String? {
-        text.map { "\($0) (\(SpanText.age(of: $0, now: now)))" }
+        text.map { "\($0) (\(DurationText.age(of: $0, now: now)))" }
     }
 
     private func indented(_ text: String) -> [String] {

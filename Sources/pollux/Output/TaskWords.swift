@@ -20,7 +20,7 @@ extension TaskDocument {
     /// When its end is expected: `about 40s left`, `any moment`, `slower than 9 of 10`.
     func expectation(now: Date) -> String {
         guard !hasEnded, let eta, let p50 = Date(rfc3339: eta.p50), let p90 = Date(rfc3339: eta.p90) else { return "" }
-        let left = now < p50 ? "about \(SpanText.short(p50.timeIntervalSince(now))) left" : "any moment"
+        let left = now < p50 ? "about \(DurationText.short(p50.timeIntervalSince(now))) left" : "any moment"
         if slowerThanUsualSince != nil { return "slower than 99 of 100 of its kind, \(left)" }
         return now < p90 ? left : "slower than 9 of 10 of its kind"
     }

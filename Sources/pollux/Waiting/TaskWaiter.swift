@@ -21,8 +21,8 @@ struct TaskWaiter {
     /// Comes back with the last answer to each, in the order given, when all have ended or the time is over.
     func wait(for started: [TaskAnswer]) async throws -> [TaskAnswer] {
         let deadline = timeout.map { ContinuousClock.now + $0 }
-        let screen = Screen.ofStandardError(environment: ProcessEnvironment.variables)
-        let isLive = screen.isTerminal && ProcessEnvironment.variables["TERM"] != "dumb"
+        let terminal = Terminal.ofStandardError(environment: ProcessEnvironment.variables)
+        let isLive = terminal.isTerminal && ProcessEnvironment.variables["TERM"] != "dumb"
         let (updates, sink) = AsyncStream.makeStream(of: Update.self)
         let interrupts = InterruptTrap { sink.yield(.interrupt) }
         defer { interrupts.release() }
@@ -40,7 +40,7 @@ struct TaskWaiter {
                     }
                 }
             }
-            var board = WaitBoard(answers: started, isLive: isLive)
+            var board = WaitReporter(answers: started, isLive: isLive)
             for await update in updates {
                 switch update {
                 case .answer(let index, let answer): board.take(answer, at: index)

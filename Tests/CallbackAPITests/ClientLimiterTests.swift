@@ -4,14 +4,14 @@ import Testing
 
 @testable import CallbackAPI
 
-@Suite struct AddressBookTests {
-    private func book(_ time: ManualTimeSource = ManualTimeSource(), addresses: Int = 4) -> AddressBook {
+@Suite struct ClientLimiterTests {
+    private func book(_ time: ManualTimeSource = ManualTimeSource(), addresses: Int = 4) -> ClientLimiter {
         var limits = CallbackLimits()
         limits.connectionsPerAddress = 2
         limits.requestsPerSecond = 1
         limits.burst = 2
         limits.addresses = addresses
-        return AddressBook(limits: limits, time: time)
+        return ClientLimiter(limits: limits, time: time)
     }
 
     private func address(_ text: String) throws -> SocketAddress { try SocketAddress(ipAddress: text, port: 1) }

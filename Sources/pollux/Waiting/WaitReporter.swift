@@ -2,7 +2,7 @@ import LocalAPIClient
 import LocalAPIContract
 
 /// How the tasks that are waited for stand, and how that is shown.
-struct WaitBoard {
+struct WaitReporter {
     private(set) var answers: [Answer<TaskDocument>]
     private let isLive: Bool
     private var live = LiveLines()
@@ -24,19 +24,19 @@ struct WaitBoard {
     /// Draws the next picture of the live lines.
     mutating func draw() {
         frame += 1
-        draw(on: currentScreen)
+        draw(on: currentTerminal)
     }
 
     /// Leaves the last state standing, uncut, since it is not drawn over any more.
     mutating func finish() {
         guard isLive else { return }
-        var screen = currentScreen
-        screen.width = nil
-        draw(on: screen)
+        var terminal = currentTerminal
+        terminal.width = nil
+        draw(on: terminal)
     }
 
-    private mutating func draw(on screen: Screen) {
-        live.draw(WaitDisplay(tasks: answers.map(\.document)).lines(on: screen, frame: frame))
+    private mutating func draw(on terminal: Terminal) {
+        live.draw(WaitDisplay(tasks: answers.map(\.document)).lines(on: terminal, frame: frame))
     }
 
     private mutating func say(_ index: Int) {
@@ -48,5 +48,5 @@ struct WaitBoard {
     }
 
     /// Asked anew each time, since people resize their terminals.
-    private var currentScreen: Screen { .ofStandardError(environment: ProcessEnvironment.variables) }
+    private var currentTerminal: Terminal { .ofStandardError(environment: ProcessEnvironment.variables) }
 }

@@ -16,7 +16,7 @@ extension LocalAPIClient {
             let left = deadline.map { max(.zero, ContinuousClock.now.duration(to: $0)) } ?? step
             // Rounded up, so that the last second is not spent asking without waiting.
             let wait = min(step, .seconds(60), .seconds(left.components.seconds + (left > .zero ? 1 : 0)))
-            let answer = try await patiently(until: deadline) { () async throws(LocalAPIClientError) in
+            let answer = try await retryingWhileAway(until: deadline) { () async throws(LocalAPIClientError) in
                 try await task(id, wait: wait)
             }
             onAnswer(answer)
@@ -48,7 +48,7 @@ extension LocalAPIClient {
         do {
             return try await submit(document)
         } catch .interrupted {
-            return try await patiently { () async throws(LocalAPIClientError) in try await submit(document) }
+            return try await retryingWhileAway { () async throws(LocalAPIClientError) in try await submit(document) }
         } catch {
             throw error
         }
@@ -85,7 +85,7 @@ extension LocalAPIClient {
 
     /// Repeats a question that is safe to repeat while the daemon is away or busy, with growing pauses; of a second at least
     /// where the daemon has answered.
-    package func patiently<Value: Sendable>(
+    package func retryingWhileAway<Value: Sendable>(
         until deadline: ContinuousClock.Instant? = nil, _ ask: () async throws(LocalAPIClientError) -> Value
     ) async throws(LocalAPIClientError) -> Value {
         let end = ContinuousClock.now + patience

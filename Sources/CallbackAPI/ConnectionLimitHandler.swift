@@ -1,15 +1,15 @@
 import NIOCore
 
 /// Ends a connection when its time is over, and at once where its address has too many.
-final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
+final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Any
 
-    private let book: AddressBook
+    private let book: ClientLimiter
     private let lifetime: TimeAmount
     private var deadline: Scheduled<Void>?
-    private var ticket: AddressBook.Ticket?
+    private var ticket: ClientLimiter.Ticket?
 
-    init(book: AddressBook, lifetime: TimeAmount) {
+    init(book: ClientLimiter, lifetime: TimeAmount) {
         self.book = book
         self.lifetime = lifetime
     }

@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// Spans and ages as people say them.
-enum SpanText {
+enum DurationText {
     /// `45s`, `1m 12s`, `2h 05m`, `3d 4h`.
     static func span(_ seconds: TimeInterval) -> String {
         let whole = Int(max(0, min(seconds, 1e12)).rounded(.down))

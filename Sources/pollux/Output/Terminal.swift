@@ -7,7 +7,7 @@ import FoundationEssentials
 #endif
 
 /// What output is made for: a terminal of some width and perhaps colour, or a pipe.
-struct Screen: Sendable {
+struct Terminal: Sendable {
     var isTerminal: Bool
     /// Nil where lines may be of any length.
     var width: Int?
@@ -15,17 +15,17 @@ struct Screen: Sendable {
     /// When the page is drawn; ages count from here.
     var now: Date
 
-    static func ofStandardOutput(environment: [String: String]) -> Screen {
-        Screen(descriptor: STDOUT_FILENO, environment: environment)
+    static func ofStandardOutput(environment: [String: String]) -> Terminal {
+        Terminal(descriptor: STDOUT_FILENO, environment: environment)
     }
 
-    static func ofStandardError(environment: [String: String]) -> Screen {
-        Screen(descriptor: STDERR_FILENO, environment: environment)
+    static func ofStandardError(environment: [String: String]) -> Terminal {
+        Terminal(descriptor: STDERR_FILENO, environment: environment)
     }
 
     /// A pipe or a file.
-    static func plain(now: Date) -> Screen {
-        Screen(isTerminal: false, width: nil, hasColour: false, now: now)
+    static func plain(now: Date) -> Terminal {
+        Terminal(isTerminal: false, width: nil, hasColour: false, now: now)
     }
 
     /// Colour is for terminals, and neither for those who set NO_COLOR (https://no-color.org) nor for dumb ones.
@@ -65,7 +65,7 @@ enum Tint: String {
     }
 }
 
-extension Screen {
+extension Terminal {
     private init(descriptor: CInt, environment: [String: String]) {
         let isTerminal = isatty(descriptor) == 1
         var size = winsize()

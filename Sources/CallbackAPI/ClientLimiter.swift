@@ -6,7 +6,7 @@ import TaskEngine
 import TaskModel
 
 /// How much each address asks of the listener, so that none takes everybody's share.
-final class AddressBook: Sendable {
+final class ClientLimiter: Sendable {
     /// Where a connection was counted, to be handed back when it is over.
     enum Ticket: Sendable, Hashable {
         case uncounted
