@@ -38,11 +38,11 @@ package enum CallbackAPI {
         var quiet = logger
         // Strangers must not be able to write into the log: a failed handshake is theirs to worry about.
         quiet.logLevel = max(logger.logLevel, .critical)
-        let book = ClientLimiter(limits: limits, time: time)
+        let limiter = ClientLimiter(limits: limits, time: time)
         let router = Router(context: CallbackContext.self)
-        router.add(middleware: CallbackRoute(service: service, book: book, limits: limits))
+        router.add(middleware: CallbackRoute(service: service, limiter: limiter, limits: limits))
         let application = Application(
-            router: router, server: try builder(identity, limits: limits, book: book),
+            router: router, server: try builder(identity, limits: limits, limiter: limiter),
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port), serverName: nil,
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections)),
@@ -52,12 +52,12 @@ package enum CallbackAPI {
     }
 
     private static func builder(
-        _ identity: Identity?, limits: CallbackLimits, book: ClientLimiter
+        _ identity: Identity?, limits: CallbackLimits, limiter: ClientLimiter
     ) throws(CallbackSetUpError) -> HTTPServerBuilder {
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [
-                    ConnectionLimitHandler(book: book, lifetime: limits.lifetime), DeliveryGate(book: book),
+                    ConnectionLimitHandler(limiter: limiter, lifetime: limits.lifetime), DeliveryGate(limiter: limiter),
                 ],
                 idleTimeout: limits.lifetime,
                 httpDecoderConfiguration: .init(

@@ -23,14 +23,14 @@ struct CallbackRoute: RouterMiddleware {
     typealias Context = CallbackContext
 
     let service: TaskService
-    let book: ClientLimiter
+    let limiter: ClientLimiter
     let limits: CallbackLimits
 
     func handle(
         _ request: Request, context: CallbackContext,
         next: @concurrent (Request, CallbackContext) async throws -> Response
     ) async throws -> Response {
-        guard book.admit(context.channel.remoteAddress) else { return answer(.tooManyRequests, retryAfter: 5) }
+        guard limiter.admit(context.channel.remoteAddress) else { return answer(.tooManyRequests, retryAfter: 5) }
         guard let token = token(in: request.uri.path) else { return answer(.notFound) }
         do throws(TaskServiceError) {
             // Before the body is asked for, so that a request with an unknown token takes no memory.
@@ -74,14 +74,14 @@ struct CallbackRoute: RouterMiddleware {
             case .broken: return answer(.badRequest)
             }
         }
-        defer { book.release(raw.count) }
+        defer { limiter.release(raw.count) }
         // A field that is given twice is a list (RFC 9110, section 5.3).
         let headers = Dictionary(
             request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { "\($0), \($1)" })
         let body = decode(raw, encodings: headers["content-encoding"])
         let expanded = body.encoded == nil ? 0 : body.content.count
-        guard book.reserve(expanded) else { return answer(.serviceUnavailable, retryAfter: 30) }
-        defer { book.release(expanded) }
+        guard limiter.reserve(expanded) else { return answer(.serviceUnavailable, retryAfter: 30) }
+        defer { limiter.release(expanded) }
         switch try await service.deliver(body, headers: headers, to: token) {
         case .taken: return answer(.ok)
         case .unreadable: return answer(.badRequest)

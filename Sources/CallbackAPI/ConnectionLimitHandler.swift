@@ -4,19 +4,19 @@ import NIOCore
 final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Any
 
-    private let book: ClientLimiter
+    private let limiter: ClientLimiter
     private let lifetime: TimeAmount
     private var deadline: Scheduled<Void>?
     private var ticket: ClientLimiter.Ticket?
 
-    init(book: ClientLimiter, lifetime: TimeAmount) {
-        self.book = book
+    init(limiter: ClientLimiter, lifetime: TimeAmount) {
+        self.limiter = limiter
         self.lifetime = lifetime
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        guard let ticket = book.open(channel.remoteAddress) else {
+        guard let ticket = limiter.open(channel.remoteAddress) else {
             // Not from within the set-up of the channel, which goes on after this.
             context.eventLoop.execute { channel.close(promise: nil) }
             return
@@ -35,7 +35,7 @@ final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandl
     private func end() {
         deadline?.cancel()
         deadline = nil
-        if let ticket { book.close(ticket) }
+        if let ticket { limiter.close(ticket) }
         ticket = nil
     }
 }

@@ -47,7 +47,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
     /// reset, and takes the answer with it.
     private static let linger = TimeAmount.milliseconds(500)
 
-    private let book: ClientLimiter
+    private let limiter: ClientLimiter
     private var state = State.beforeHead
     /// What came of the body so far.
     private var body = ByteBuffer()
@@ -57,8 +57,8 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadHeld = false
     private var waitsForContinue = false
 
-    init(book: ClientLimiter) {
-        self.book = book
+    init(limiter: ClientLimiter) {
+        self.limiter = limiter
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -146,7 +146,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func take(_ part: ByteBuffer, for request: BodyRequest) {
         guard body.readableBytes + part.readableBytes <= request.limit else { return drop(because: .tooLarge) }
-        guard book.reserve(part.readableBytes) else { return drop(because: .noRoom) }
+        guard limiter.reserve(part.readableBytes) else { return drop(because: .noRoom) }
         reserved += part.readableBytes
         body.writeImmutableBuffer(part)
     }
@@ -161,7 +161,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Nothing more is kept, and nothing more will be.
     private func drop(because error: BodyError) {
-        book.release(reserved)
+        limiter.release(reserved)
         reserved = 0
         body = ByteBuffer()
         if case .collecting(let request) = state { request.promise.fail(error) }

@@ -5,7 +5,7 @@ import Testing
 @testable import CallbackAPI
 
 @Suite struct ClientLimiterTests {
-    private func book(_ time: ManualTimeSource = ManualTimeSource(), addresses: Int = 4) -> ClientLimiter {
+    private func limiter(_ time: ManualTimeSource = ManualTimeSource(), addresses: Int = 4) -> ClientLimiter {
         var limits = CallbackLimits()
         limits.connectionsPerAddress = 2
         limits.requestsPerSecond = 1
@@ -18,38 +18,38 @@ import Testing
 
     @Test func `more addresses than can be kept share one count, and give back what they took`() throws {
         let time = ManualTimeSource()
-        let book = book(time)
-        let first = try (1...4).compactMap { book.open(try address("192.0.2.\($0)")) }
+        let limiter = limiter(time)
+        let first = try (1...4).compactMap { limiter.open(try address("192.0.2.\($0)")) }
         #expect(first.count == 4)
         // The table is full: these two are counted together, and a third has to wait.
-        let shared = try (5...7).map { book.open(try address("192.0.2.\($0)")) }
+        let shared = try (5...7).map { limiter.open(try address("192.0.2.\($0)")) }
         #expect(shared.map { $0 == nil } == [false, false, true])
-        for ticket in first + shared.compactMap(\.self) { book.close(ticket) }
+        for ticket in first + shared.compactMap(\.self) { limiter.close(ticket) }
         time.advance(by: .seconds(10))
         // Whatever the order of coming and going, everybody has all places again.
         for number in 1...9 {
             let own = try address("198.51.100.\(number)")
-            let tickets = (0..<3).map { _ in book.open(own) }
+            let tickets = (0..<3).map { _ in limiter.open(own) }
             #expect(tickets.map { $0 == nil } == [false, false, true], "\(number)")
-            for ticket in tickets.compactMap(\.self) { book.close(ticket) }
+            for ticket in tickets.compactMap(\.self) { limiter.close(ticket) }
         }
     }
 
     @Test func `addresses of one IPv6 network count as one, those of IPv4 each for itself`() throws {
-        let book = book()
-        #expect(book.admit(try address("2001:db8:0:1::1")))
-        #expect(book.admit(try address("2001:db8:0:1:ffff::2")))
-        #expect(!book.admit(try address("2001:db8:0:1::3")))
-        #expect(book.admit(try address("2001:db8:0:2::1")))
-        for number in 1...2 { #expect(book.admit(try address("::ffff:192.0.2.\(number)"))) }
+        let limiter = limiter()
+        #expect(limiter.admit(try address("2001:db8:0:1::1")))
+        #expect(limiter.admit(try address("2001:db8:0:1:ffff::2")))
+        #expect(!limiter.admit(try address("2001:db8:0:1::3")))
+        #expect(limiter.admit(try address("2001:db8:0:2::1")))
+        for number in 1...2 { #expect(limiter.admit(try address("::ffff:192.0.2.\(number)"))) }
     }
 
     @Test(arguments: ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
     func `a proxy on this machine is not counted as one`(text: String) throws {
-        let book = book()
+        let limiter = limiter()
         for _ in 0..<20 {
-            #expect(book.admit(try address(text)))
-            #expect(book.open(try address(text)) == .uncounted)
+            #expect(limiter.admit(try address(text)))
+            #expect(limiter.open(try address(text)) == .uncounted)
         }
     }
 }

@@ -107,7 +107,7 @@ import VerbatimJSON
 
     @Test func `a problem keeps its further members`() throws {
         let problem = ProblemDocument(
-            status: 409, code: ProblemCode.ambiguousID, title: "Several tasks", detail: "Write more of the id.",
+            status: 409, code: "ambiguous_id", title: "Several tasks", detail: "Write more of the id.",
             members: JSONObject([("candidates", ["a", "b"])]))
         #expect(try ProblemDocument(json: problem.json) == problem)
         #expect(try BatchLine(json: problem.json) == .problem(problem))

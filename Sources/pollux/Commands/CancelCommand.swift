@@ -3,7 +3,7 @@ import LocalAPIContract
 import LocalAPIClient
 
 /// Stops tracking a task.
-struct CancelCommand: AsyncParsableCommand {
+struct CancelCommand: TaskCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel",
         abstract: "Stop tracking a task.",
@@ -21,18 +21,16 @@ struct CancelCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.cancel(id)
-            let task = answer.document
-            let bill =
-                switch (task.remoteID, task.attempts) {
-                case (nil, 0): "It was never sent."
-                case (nil, _): "What was sent before may still be finished and billed."
-                case (_?, _):
-                    "The provider may still finish and bill it; `pollux reopen \(task.id.printable)` tracks it again."
-                }
-            try session.show(answer.json) { ["\(task.id.printable)  \(task.stateWords). \(bill)"] }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<TaskDocument> { try await client.cancel(id) }
+
+    func lines(for task: TaskDocument, on terminal: Terminal) -> [String] {
+        let bill =
+            switch (task.remoteID, task.attempts) {
+            case (nil, 0): "It was never sent."
+            case (nil, _): "What was sent before may still be finished and billed."
+            case (_?, _):
+                "The provider may still finish and bill it; `pollux reopen \(task.id.printable)` tracks it again."
+            }
+        return ["\(task.id.printable)  \(task.stateWords). \(bill)"]
     }
 }

@@ -3,7 +3,7 @@ import LocalAPIContract
 import LocalAPIClient
 
 /// Shows a task's log.
-struct EventsCommand: AsyncParsableCommand {
+struct EventsCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
         abstract: "Show the log of a task, oldest first.",
@@ -21,12 +21,9 @@ struct EventsCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let log = try await session.client.events(id)
-            try session.show(log.json) {
-                EventTable.table(log.document.events, now: session.terminal.now).lines(on: session.terminal)
-            }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<EventPage> { try await client.events(id) }
+
+    func lines(for log: EventPage, on terminal: Terminal) -> [String] {
+        EventTable.table(log.events, now: terminal.now).lines(on: terminal)
     }
 }

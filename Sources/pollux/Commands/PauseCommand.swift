@@ -3,7 +3,7 @@ import LocalAPIClient
 import LocalAPIContract
 
 /// Stops submissions to an endpoint.
-struct PauseCommand: AsyncParsableCommand {
+struct PauseCommand: EndpointCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause",
         abstract: "Stop submissions to an endpoint.",
@@ -21,13 +21,7 @@ struct PauseCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.pause(service: endpoint.service, operation: endpoint.operation)
-            let document = answer.document
-            try session.show(answer.json) {
-                ["\(document.name.printable)  \(document.state.printable), \(document.queued) queued"]
-            }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<EndpointDocument> {
+        try await client.pause(service: endpoint.service, operation: endpoint.operation)
     }
 }

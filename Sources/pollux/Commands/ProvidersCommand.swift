@@ -10,7 +10,7 @@ struct ProvidersCommand: AsyncParsableCommand {
         commandName: "providers",
         abstract: "List providers, or check a definition of your own.",
         discussion: """
-            A provider is a YAML file in providers/ beside pollux.yaml; the README has a complete one.
+            A provider is a YAML file in providers/ beside pollux.yaml; docs/providers.md has a complete one.
 
             Examples:
               pollux providers
@@ -21,20 +21,21 @@ struct ProvidersCommand: AsyncParsableCommand {
 }
 
 /// Lists what the daemon can talk to.
-struct ProvidersListCommand: AsyncParsableCommand {
+struct ProvidersListCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List providers: where they are, and whether there is a token.")
 
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.status()
-            try session.show(.object(.init([("providers", answer.json["providers"] ?? [])]))) {
-                ProviderTable.table(answer.document.providers).lines(on: session.terminal)
-            }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<StatusDocument> {
+        let answer = try await client.status()
+        return Answer(
+            status: answer.status, json: ["providers": answer.json["providers"] ?? []], document: answer.document)
+    }
+
+    func lines(for status: StatusDocument, on terminal: Terminal) -> [String] {
+        ProviderTable.table(status.providers).lines(on: terminal)
     }
 }
 

@@ -3,7 +3,7 @@ import LocalAPIClient
 import LocalAPIContract
 
 /// Tracks a cancelled, expired or lost task again.
-struct ReopenCommand: AsyncParsableCommand {
+struct ReopenCommand: TaskCommand {
     static let configuration = CommandConfiguration(
         commandName: "reopen",
         abstract: "Track a cancelled, expired or lost task again.",
@@ -21,10 +21,5 @@ struct ReopenCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.reopen(id)
-            try session.show(answer.json) { ["\(answer.document.id.printable)  \(answer.document.stateWords)"] }
-        }
-    }
+    func reply(from client: LocalAPIClient) async throws -> Answer<TaskDocument> { try await client.reopen(id) }
 }

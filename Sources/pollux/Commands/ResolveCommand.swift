@@ -3,7 +3,7 @@ import LocalAPIClient
 import LocalAPIContract
 
 /// Settles an uncertain submission.
-struct ResolveCommand: AsyncParsableCommand {
+struct ResolveCommand: TaskCommand {
     static let configuration = CommandConfiguration(
         commandName: "resolve",
         abstract: "Settle a task of which nobody knows whether the provider accepted it.",
@@ -39,12 +39,8 @@ struct ResolveCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        let document: ResolveDocument =
-            if let adopt { .adopt(remoteID: adopt) } else if resubmit { .resubmit } else { .giveUp }
-        try await Session.open(options) { session in
-            let answer = try await session.client.resolve(id, document)
-            try session.show(answer.json) { ["\(answer.document.id.printable)  \(answer.document.stateWords)"] }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<TaskDocument> {
+        try await client.resolve(
+            id, adopt.map(ResolveDocument.adopt(remoteID:)) ?? (resubmit ? .resubmit : .giveUp))
     }
 }

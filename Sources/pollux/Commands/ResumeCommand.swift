@@ -3,7 +3,7 @@ import LocalAPIContract
 import LocalAPIClient
 
 /// Lets submissions go on to an endpoint.
-struct ResumeCommand: AsyncParsableCommand {
+struct ResumeCommand: EndpointCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
         abstract: "Let submissions to an endpoint go on.",
@@ -21,13 +21,7 @@ struct ResumeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.resume(service: endpoint.service, operation: endpoint.operation)
-            let document = answer.document
-            try session.show(answer.json) {
-                ["\(document.name.printable)  \(document.state.printable), \(document.queued) queued"]
-            }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<EndpointDocument> {
+        try await client.resume(service: endpoint.service, operation: endpoint.operation)
     }
 }

@@ -1,8 +1,9 @@
 import ArgumentParser
 import LocalAPIClient
+import LocalAPIContract
 
 /// Shows how the daemon is.
-struct StatusCommand: AsyncParsableCommand {
+struct StatusCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Show how the daemon is.",
@@ -17,10 +18,9 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.status()
-            try session.show(answer.json) { StatusCard(status: answer.document).lines(on: session.terminal) }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<StatusDocument> { try await client.status() }
+
+    func lines(for status: StatusDocument, on terminal: Terminal) -> [String] {
+        StatusCard(status: status).lines(on: terminal)
     }
 }

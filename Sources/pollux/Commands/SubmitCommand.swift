@@ -35,8 +35,9 @@ struct SubmitCommand: AsyncParsableCommand {
     @Option(
         name: [.customShort("d"), .customLong("data")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "A field of the request: name=text, or name:=JSON. May be repeated.", valueName: "name=text"))
-    var data: [String] = []
+            "A field of the request: name=text, or name:=JSON. May be repeated.", valueName: "name=text"),
+        transform: RequestItem.init)
+    var data: [RequestItem] = []
 
     @Option(
         parsing: .unconditional,
@@ -102,7 +103,6 @@ struct SubmitCommand: AsyncParsableCommand {
         if let onUncertain, !EnvelopeRules.uncertainPolicies.contains(onUncertain) {
             throw ValidationError("--on-uncertain is one of hold, resubmit_if_absent and fail.")
         }
-        _ = try items()
     }
 
     func run() async throws {
@@ -110,7 +110,7 @@ struct SubmitCommand: AsyncParsableCommand {
             return try await Batch(source: batch, defaults: document(endpoint: "", request: [:])).run(options)
         }
         let body = try jsonBody.map { try InputText.object($0, option: "--json-body") } ?? JSONObject()
-        let request = JSONValue.object(try RequestItem.merge(items(), into: body))
+        let request = JSONValue.object(try RequestItem.merge(data, into: body))
         let document = try document(endpoint: endpoint ?? "", request: request)
         try await Session.open(options) { session in
             let answer = try await session.client.submitOnce(document)
@@ -124,14 +124,6 @@ struct SubmitCommand: AsyncParsableCommand {
             }
             let status = WaitOutcome.status(of: ended.map(\.document))
             if status != .done { throw status }
-        }
-    }
-
-    private func items() throws -> [RequestItem] {
-        do throws(RequestItem.ItemError) {
-            return try data.map { text throws(RequestItem.ItemError) in try RequestItem(text) }
-        } catch {
-            throw ValidationError(error.description)
         }
     }
 

@@ -12,9 +12,6 @@ enum StandardOutput {
     static func write(_ text: String) throws {
         guard writeAll(text, to: STDOUT_FILENO) else { throw ClosedPipe() }
     }
-
-    /// Sends on what `print` has kept back, for those who read along.
-    static func flush() { fflush(nil) }
 }
 
 /// Where words about the work go; if nobody listens, nothing is lost.

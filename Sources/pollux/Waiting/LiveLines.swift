@@ -8,12 +8,6 @@ struct LiveLines {
         drawn = lines.count
     }
 
-    /// Takes the lines away.
-    mutating func clear() {
-        StandardError.write(clearing)
-        drawn = 0
-    }
-
     /// Up to the first line, then everything below away: one write, so that nothing flickers.
     private var clearing: String { drawn == 0 ? "" : "\u{1b}[\(drawn)A\u{1b}[J" }
 }

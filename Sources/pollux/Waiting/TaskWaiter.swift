@@ -1,5 +1,12 @@
 import LocalAPIClient
 import LocalAPIContract
+import UnixSignals
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// Waits for tasks and shows meanwhile how they stand: live on a terminal, a line per change in a pipe.
 struct TaskWaiter {
@@ -24,13 +31,18 @@ struct TaskWaiter {
         let terminal = Terminal.ofStandardError(environment: ProcessEnvironment.variables)
         let isLive = terminal.isTerminal && ProcessEnvironment.variables["TERM"] != "dumb"
         let (updates, sink) = AsyncStream.makeStream(of: Update.self)
-        let interrupts = InterruptTrap { sink.yield(.interrupt) }
-        defer { interrupts.release() }
+        let interrupts = await UnixSignalsSequence(trapping: .sigint)
+        // Ctrl-C ends the program again once the wait is over.
+        defer { signal(SIGINT, SIG_DFL) }
 
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 defer { sink.finish() }
                 try await follow(started, until: deadline) { sink.yield(.answer($0, $1)) }
+            }
+            group.addTask {
+                for await _ in interrupts { sink.yield(.interrupt) }
+                throw CancellationError()
             }
             if isLive {
                 group.addTask {
@@ -40,23 +52,23 @@ struct TaskWaiter {
                     }
                 }
             }
-            var board = WaitReporter(answers: started, isLive: isLive)
+            var reporter = WaitReporter(answers: started, isLive: isLive)
             for await update in updates {
                 switch update {
-                case .answer(let index, let answer): board.take(answer, at: index)
-                case .tick: board.draw()
+                case .answer(let index, let answer): reporter.take(answer, at: index)
+                case .tick: reporter.draw()
                 case .interrupt:
-                    board.finish()
-                    leaveInterrupted(board.answers)
+                    reporter.finish()
+                    leaveInterrupted(reporter.answers)
                 }
             }
-            board.finish()
-            // An error ended the stream if nothing else did; the ticker never ends by itself.
+            reporter.finish()
+            // An error ended the stream if nothing else did; the other tasks never end by themselves.
             do {
                 try await group.next()
                 group.cancelAll()
             } catch is CancellationError {}
-            return board.answers
+            return reporter.answers
         }
     }
 
@@ -87,6 +99,18 @@ struct TaskWaiter {
         let ids = open.map(\.id.printable).joined(separator: " ")
         let subject = open.count == 1 ? "The task goes on" : "\(open.count) tasks go on"
         StandardError.write("\(subject) without you. To wait again:\n  pollux wait \(ids)\n")
-        InterruptTrap.endByInterrupt()
+        Self.endByInterrupt()
+    }
+
+    /// Ends the program as Ctrl-C does, so that a shell loop around it ends too.
+    private static func endByInterrupt() -> Never {
+        signal(SIGINT, SIG_DFL)
+        // Dispatch blocks the signals that it watches on its threads, and this may be one.
+        var interrupt = sigset_t()
+        sigemptyset(&interrupt)
+        sigaddset(&interrupt, SIGINT)
+        pthread_sigmask(SIG_UNBLOCK, &interrupt, nil)
+        raise(SIGINT)
+        exit(130)
     }
 }
