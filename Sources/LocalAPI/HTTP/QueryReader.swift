@@ -70,3 +70,8 @@ struct QueryReader {
             members: [("fields", [.string(name)])])
     }
 }
+
+extension Request {
+    /// Refuses a query, on a route that takes no parameters.
+    func refuseQuery() throws(Problem) { _ = try QueryReader(self, knowing: []) }
+}

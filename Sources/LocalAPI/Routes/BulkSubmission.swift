@@ -168,7 +168,7 @@ struct BulkSubmission {
         case .problem(let document): return document.json
         case .task(let id):
             do throws(TaskServiceError) {
-                let stored = try await service.task(id.text)
+                let stored = try await service.task(id)
                 return await service.document(of: stored).json
             } catch {
                 return Problem.stored(id, butNotShown: error).document.json

@@ -19,7 +19,7 @@ struct DaemonRoutes {
 
     func add(to router: Router<APIContext>) {
         router.get(LocalAPIRoute.status.routerPath) { request, _ in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return Response(json: try await status().json)
         }
         router.get(LocalAPIRoute.health.routerPath) { _, _ in Response(json: HealthDocument(status: "ok").json) }

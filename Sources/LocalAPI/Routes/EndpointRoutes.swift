@@ -11,20 +11,20 @@ struct EndpointRoutes {
 
     func add(to router: Router<APIContext>) {
         router.get(LocalAPIRoute.endpoints.routerPath) { request, _ in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             let reports = try await service.endpoints()
             return Response(json: EndpointPage(endpoints: reports.map { EndpointDocument($0) }).json)
         }
         router.get(LocalAPIRoute.endpoint.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return try await answer(context) { _ throws(TaskServiceError) in }
         }
         router.post(LocalAPIRoute.pause.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return try await answer(context) { name throws(TaskServiceError) in try await service.pause(name) }
         }
         router.post(LocalAPIRoute.resume.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return try await answer(context) { name throws(TaskServiceError) in try await service.resume(name) }
         }
     }

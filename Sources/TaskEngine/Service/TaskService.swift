@@ -94,9 +94,9 @@ package struct TaskService: Sendable {
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
         case .keyInUse(let existing, sameBody: true):
-            return (try await self.task(existing.text), false)
+            return (try await self.task(existing), false)
         case .keyInUse(let existing, sameBody: false):
-            let stored = try await self.task(existing.text)
+            let stored = try await self.task(existing)
             let differences = submission.differences(from: stored)
             guard !differences.isEmpty else { return (stored, false) }
             throw .keyConflict(
@@ -147,13 +147,13 @@ package struct TaskService: Sendable {
             if task.deadline != nil { context.wakes.deadlines.nudge() }
             return (StoredTask(task: task, payload: payload), true)
         case .remoteIDInUse(let owner):
-            let existing = try await self.task(owner.text)
+            let existing = try await self.task(owner)
             guard existing.task.endpoint == endpoint else { throw .store(.remoteIDInUse(by: owner)) }
             return (existing, false)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(deadline?.rfc3339 ?? "") has already passed")
         case .keyInUse(let existing, _):
-            return (try await self.task(existing.text), false)
+            return (try await self.task(existing), false)
         }
     }
 
@@ -175,7 +175,7 @@ package struct TaskService: Sendable {
     // MARK: What a person can do with a task
 
     /// Stops tracking it, and asks the provider to end it where it has a way to; the bill may still come.
-    package func cancel(_ id: String) async throws(TaskServiceError) -> StoredTask {
+    package func cancel(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
         let stored = try await apply(.cancelRequested, to: id)
         await cancelAtProvider(stored)
         return stored
@@ -211,12 +211,12 @@ package struct TaskService: Sendable {
     }
 
     /// Tracks a cancelled or expired task again.
-    package func reopen(_ id: String) async throws(TaskServiceError) -> StoredTask {
+    package func reopen(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
         try await apply(.reopenRequested, to: id)
     }
 
     /// Settles an uncertain task by a person's word.
-    package func resolve(_ id: String, _ decision: PersonsDecision) async throws(TaskServiceError) -> StoredTask {
+    package func resolve(_ id: TaskID, _ decision: PersonsDecision) async throws(TaskServiceError) -> StoredTask {
         switch decision {
         case .adopt(let text):
             let endpoint = try await task(id).task.endpoint
@@ -238,8 +238,7 @@ package struct TaskService: Sendable {
         }
     }
 
-    private func apply(_ event: TaskEvent, to text: String) async throws(TaskServiceError) -> StoredTask {
-        let id = try await resolveID(text)
+    private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> StoredTask {
         let now = context.time.now()
         let change: TaskChange?
         do throws(TaskStoreError) {
@@ -253,13 +252,13 @@ package struct TaskService: Sendable {
             doubt(error)
             throw .store(error)
         }
-        guard let change else { throw .taskNotFound(text) }
+        guard let change else { throw .taskNotFound(id.text) }
         if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
         context.announce([change])
         context.wakes.submitter.nudge()
         context.wakes.polls.nudge()
         context.wakes.lookups.nudge()
-        return try await task(id.text)
+        return try await task(id)
     }
 
     private func insert(_ task: NewTask) async throws(TaskServiceError) -> Insertion {
