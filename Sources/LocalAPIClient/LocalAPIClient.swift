@@ -3,25 +3,25 @@ package import LocalAPIContract
 import NIOHTTP1
 package import VerbatimJSON
 
-/// Talks to the daemon over its Unix socket, one method per route.
+/// LocalAPIClient sends requests to the daemon over its Unix socket, one method per route.
 ///
 /// Made by ``with(socketPath:patience:_:)``, which closes its connections. Nothing is retried but ``waitForEnd`` and
 /// ``submitOnce``, which are safe to repeat.
 package struct LocalAPIClient: Sendable {
     /// Where the daemon listens.
     package let socketPath: String
-    /// How long a daemon that was there may stay away before a wait gives up.
+    /// How long to wait for a daemon that goes away.
     package let patience: Duration
     private let http: HTTPClient
 
-    /// Opens a client for the span of the body.
+    /// Runs the body with a client and closes its connections afterwards.
     package static func with<Value>(
         socketPath: String, patience: Duration = .seconds(30),
         _ body: (LocalAPIClient) async throws -> Value
     ) async throws -> Value {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.httpVersion = .http1Only
-        // A missing socket is an answer, not something to try again behind the caller's back.
+        // A missing socket is reported, not retried without the caller's knowledge.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 128
         return try await HTTPClient.withHTTPClient(configuration: configuration) { http in
@@ -33,16 +33,14 @@ package struct LocalAPIClient: Sendable {
 // MARK: Tasks
 
 extension LocalAPIClient {
-    /// Hands in a task; the status is 201, or 200 where its idempotency key was known.
+    /// Submits a task. The status is 201, or 200 if its idempotency key was known.
     package func submit(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.tasks.path(), document.json)
     }
 
-    /// Hands in many tasks in one request and hands on the answers in their order, each as it comes: a task, or why there is
-    /// none.
+    /// Submits many tasks in one request and passes on the replies in order, each as it comes.
     ///
-    /// An error means that the answers which were not handed on are unknown; with idempotency keys the rest may be sent
-    /// again.
+    /// After an error, the outcome of documents without a reply is unknown. With idempotency keys, they may be sent again.
     package func submit(
         _ documents: some Sequence<SubmitDocument>, onAnswer: (BatchLine, JSONValue) throws -> Void
     ) async throws {
@@ -64,7 +62,7 @@ extension LocalAPIClient {
         guard unanswered == 0 else { throw LocalAPIClientError.interrupted("\(unanswered) answers are missing") }
     }
 
-    /// Has a task tracked that was submitted elsewhere.
+    /// Tracks a task that was submitted elsewhere.
     package func adopt(_ document: AdoptDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.adopt.path(), document.json)
     }
@@ -94,14 +92,14 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.reopen.path(id))
     }
 
-    /// Settles an uncertain submission.
+    /// Resolves an uncertain submission.
     package func resolve(
         _ id: String, _ document: ResolveDocument
     ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.resolve.path(id), document.json)
     }
 
-    /// The whole log of a task, oldest first, however many pages it takes.
+    /// The whole log of a task, oldest first, from all its pages.
     package func events(_ id: String) async throws(LocalAPIClientError) -> Answer<EventPage> {
         let limit = 1000
         var log: Answer<EventPage>?
@@ -137,24 +135,24 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.pause.path(service, operation))
     }
 
-    /// Lets submissions to an endpoint go on.
+    /// Resumes submissions to an endpoint.
     package func resume(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
         try await post(LocalAPIRoute.resume.path(service, operation))
     }
 
-    /// The daemon about itself.
+    /// The state of the daemon.
     package func status() async throws(LocalAPIClientError) -> Answer<StatusDocument> {
         try await send(.GET, LocalAPIRoute.status.path())
     }
 
-    /// Whether the daemon lives.
+    /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())
     }
 
-    /// Whether the daemon takes work; a problem if not.
+    /// Whether the daemon accepts work; a problem if not.
     package func readiness() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.readiness.path())
     }
@@ -189,7 +187,7 @@ extension LocalAPIClient {
 }
 
 extension Answer<EventPage> {
-    /// Both pages in one, as if the daemon had sent them so.
+    /// Both pages in one.
     fileprivate func appending(_ page: Answer<EventPage>) -> Answer<EventPage> {
         let lines = (json["events"]?.array ?? []) + (page.json["events"]?.array ?? [])
         return Answer(

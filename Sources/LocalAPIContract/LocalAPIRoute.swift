@@ -1,6 +1,6 @@
 import Text
 
-/// Every route of the socket, as its OpenAPI path.
+/// LocalAPIRoute lists every route of the socket, as its OpenAPI path.
 package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case tasks = "/v1/tasks"
     case adopt = "/v1/tasks/adopt"

@@ -53,7 +53,7 @@ import VerbatimJSON
         let members = JSONObject([("nearest", "suno/audios"), ("candidates", ["a", "b\u{1b}"])])
         #expect(
             ExitReport(of: problem(409, "x", members)).message
-                == "D.\n  Did you mean:  suno/audios\n  It may be:\n    a\n    b ")
+                == "D.\n  Did you mean:  suno/audios\n  Candidates:\n    a\n    b ")
         #expect(
             ExitReport(of: problem(422, "x", JSONObject([("nearest", ["suno/audios", "suno/lyrics"])]))).message
                 == "D.\n  Did you mean:  suno/audios, suno/lyrics")

@@ -66,15 +66,18 @@ import VerbatimJSON
         #expect(TaskCard(task: task, now: noon).lines(on: .plain(now: noon)).contains(#"    "text": "hello""#))
     }
 
-    @Test func `a success that names nothing to fetch says so, and only a success`() {
+    @Test func `a success that reports success without a result says so, and only a success`() {
         var task = TaskDocument.task(state: "succeeded")
         task.response = ["status": "ok"]
         let card = TaskCard(task: task, now: noon).lines(on: .plain(now: noon))
-        #expect(card.contains { $0.contains("names nothing to fetch") } && card.contains(#"    "status": "ok""#))
-        #expect(WaitOutcome.lines(for: [task], on: .plain(now: noon)).contains { $0.contains("nothing to fetch") })
+        #expect(
+            card.contains { $0.contains("reports success without a result") } && card.contains(#"    "status": "ok""#))
+        #expect(WaitOutcome.lines(for: [task], on: .plain(now: noon)).contains { $0.contains("without a result") })
         var failed = TaskDocument.task(state: "failed")
         failed.response = ["status": "bad"]
-        #expect(!TaskCard(task: failed, now: noon).lines(on: .plain(now: noon)).contains { $0.contains("nothing to") })
+        #expect(
+            !TaskCard(task: failed, now: noon).lines(on: .plain(now: noon)).contains { $0.contains("without a result") }
+        )
         #expect(WaitOutcome.lines(for: [failed], on: .plain(now: noon)).count == 1)
     }
 

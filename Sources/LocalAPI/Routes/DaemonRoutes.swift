@@ -6,7 +6,7 @@ import NIOCore
 import TaskEngine
 import TaskModel
 
-/// How the daemon itself is doing, and what it understands.
+/// DaemonRoutes show the status, health and API description of the daemon.
 struct DaemonRoutes {
     let service: TaskService
     let facts: DaemonFacts
@@ -61,7 +61,7 @@ struct DaemonRoutes {
                 listen: facts.callbackAddress ?? "", publicURL: reading.publicURL,
                 deliveries: reading.deliveries, unknownTokens: reading.unknownTokens,
                 problem: reading.isSilent
-                    ? "\(reading.endedWithout) tasks have ended, and nobody has called. Is the public URL right?"
+                    ? "\(reading.endedWithout) tasks have ended without a callback. Is the public URL right?"
                     : nil)
         }
         return status

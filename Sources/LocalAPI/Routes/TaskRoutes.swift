@@ -6,7 +6,7 @@ import TaskModel
 import Text
 import VerbatimJSON
 
-/// Submitting, adopting, reading and listing tasks.
+/// TaskRoutes submit, adopt, show and list tasks.
 struct TaskRoutes {
     let service: TaskService
     let bulk: BulkSubmission
@@ -77,7 +77,7 @@ struct TaskRoutes {
         if let text = try query.one("cursor") {
             cursor = PageCursor(text: text)
             guard cursor != nil else {
-                throw QueryReader.problem("cursor", "is none that a list has given; begin again without it")
+                throw QueryReader.problem("cursor", "is not from an earlier page; begin again without it")
             }
         }
         let page = try await service.tasks(
@@ -128,7 +128,7 @@ struct TaskRoutes {
         let query = try QueryReader(request, knowing: ["after", "limit"])
         let events = try await service.events(
             of: try await service.id(of: id),
-            // The largest whole number that every JSON reader keeps exactly, as the document says.
+            // The largest integer that every JSON reader keeps exactly.
             after: Int64(try query.integer("after", in: 0...9_007_199_254_740_991) ?? 0),
             limit: try query.integer("limit", in: 1...1_000) ?? 500)
         return await offEventLoop { Response(json: EventPage(events: events.map { EventDocument($0) }).json) }

@@ -1,6 +1,6 @@
 package import VerbatimJSON
 
-/// One endpoint: what goes through it, how fast, and whether anything holds it up.
+/// EndpointDocument is one endpoint: its load, its speed and what blocks it.
 package struct EndpointDocument: ContractDocument {
     /// `service/operation`.
     package var name = ""
@@ -9,51 +9,51 @@ package struct EndpointDocument: ContractDocument {
     package var kind = "text"
     /// `asynchronously`, with an id at once, or `inline`, with nothing but the result.
     package var answers = "asynchronously"
-    /// How many tasks one status query may name; nil where each needs its own.
+    /// The most tasks of one status query; nil if each task needs its own query.
     package var batchSize: Int?
-    /// Whence the provider's own list of tasks is known, in which lost replies are found again: `documented`,
-    /// `vendor_code` or `none`.
+    /// How the provider's task list is known, in which lost submissions are searched: `documented`, `vendor_code` or
+    /// `none`.
     package var listing = "none"
-    /// A request that it takes; null where none is known.
+    /// An example request; null if none is known.
     package var example = JSONValue.null
     /// `open`, `backing_off` or `paused`.
     package var state = "open"
-    /// RFC 3339; when the backing off ends.
+    /// RFC 3339; when the backoff ends.
     package var until: String?
     /// Why it is not open, as a sentence.
     package var reason: String?
-    /// Tasks that the provider has.
+    /// Tasks that the provider has accepted and not ended.
     package var inFlight = 0
     package var queued = 0
     package var uncertain = 0
-    /// The cap on ``inFlight``; nil where there is none.
+    /// The cap on ``inFlight``; nil if there is none.
     package var maxInFlight: Int?
     package var submitsPerSecond: Double?
-    /// What the provider's profile says before anything was learned.
+    /// The typical duration by the definition, used until durations are learned.
     package var typicalSeconds: Double?
     package var learned: Durations?
-    /// Tasks that ended at the provider, since the first.
+    /// All tasks that ever ended at the provider.
     package var finished = 0
-    /// Status queries for each of these; one that names several tasks is shared by them. Nil before the first end.
+    /// Status queries per ended task; a batch query counts in parts. Nil before the first end.
     package var callsPerTask: Double?
-    /// How long ends went unnoticed on average; nil where it is not known of any.
+    /// The mean delay from an end to its detection; nil if unknown.
     package var meanLatenessSeconds: Double?
-    /// How often the provider has said "too many requests".
+    /// The number of "too many requests" replies.
     package var throttled = 0
     /// Status queries of its service since the daemon started.
     package var polls = 0
     package var pollsPerMinute = 0.0
     package var lastError: LastError?
-    /// How its callbacks do; nil where none were asked for yet.
+    /// Callback statistics; nil before the first request for a callback.
     package var callbacks: Callbacks?
-    /// Records that no rule understood since the daemon started; nil if there were none.
+    /// Unrecognised records since the daemon started; nil if there were none.
     package var unrecognised: Unrecognised?
 
-    /// What the endpoint's own history tells of how long a task takes.
+    /// Durations learned from the endpoint's own tasks.
     package struct Durations: ContractDocument {
         package var p50Seconds = 0.0
         package var p90Seconds = 0.0
-        /// How many tasks that rests on.
+        /// The number of tasks they are learned from.
         package var samples = 0
 
         package init() {}
@@ -71,17 +71,17 @@ package struct EndpointDocument: ContractDocument {
         }
     }
 
-    /// How an endpoint's callbacks do.
+    /// Callback statistics of an endpoint.
     package struct Callbacks: ContractDocument {
-        /// Tasks that ended and whose end was to be delivered.
+        /// Ended tasks whose end a callback should have delivered.
         package var expected = 0
-        /// Of these, whose end was delivered, sooner or later.
+        /// Those of ``expected`` whose callback came.
         package var came = 0
-        /// Of these, whose end a poll told, and no callback ever did.
+        /// Those of ``expected`` whose end a poll found and whose callback never came.
         package var missing = 0
-        /// 0 to 1; what status queries thin out by.
+        /// 0 to 1; the share by which status queries are reduced.
         package var trust = 0.0
-        /// From the end to its delivery; nil where that is not known of any.
+        /// The mean delay from an end to its delivery; nil if unknown.
         package var meanDelaySeconds: Double?
 
         package init() {}
@@ -103,7 +103,7 @@ package struct EndpointDocument: ContractDocument {
         }
     }
 
-    /// The latest thing that went wrong.
+    /// The latest error.
     package struct LastError: ContractDocument {
         package var code = ""
         package var message = ""
@@ -128,10 +128,10 @@ package struct EndpointDocument: ContractDocument {
         }
     }
 
-    /// Records that no rule understood.
+    /// Records that no rule recognises.
     package struct Unrecognised: ContractDocument {
         package var count = 0
-        /// The names of members, and a word for the state that is unknown; no other values.
+        /// The member names of the latest record and its unknown state word; no other values.
         package var lastShape = ""
         /// RFC 3339.
         package var lastAt = ""
@@ -189,7 +189,7 @@ package struct EndpointDocument: ContractDocument {
     }
 }
 
-/// All endpoints that the daemon knows.
+/// EndpointPage is all endpoints that the daemon knows.
 package struct EndpointPage: ContractDocument {
     package var endpoints: [EndpointDocument] = []
 

@@ -1,6 +1,6 @@
 package import VerbatimJSON
 
-/// One line of a task's log.
+/// EventDocument is one line of a task's log.
 package struct EventDocument: ContractDocument {
     /// Grows over the whole log.
     package var sequence = 0
@@ -9,11 +9,11 @@ package struct EventDocument: ContractDocument {
     package var at = ""
     /// What happened, one word: `submission_accepted`.
     package var kind = ""
-    /// The state before; nil at the beginning.
+    /// The state before; nil for the first event.
     package var from: String?
-    /// The state after; nil where nothing came of it.
+    /// The state after; nil if the event changed nothing.
     package var to: String?
-    /// What else is known of it; null where nothing is.
+    /// Further facts; null if there are none.
     package var detail = JSONValue.null
 
     package init() {}
@@ -42,7 +42,7 @@ package struct EventDocument: ContractDocument {
     }
 }
 
-/// The log of one task, oldest first.
+/// EventPage is a page of the log of one task, oldest first.
 package struct EventPage: ContractDocument {
     package var events: [EventDocument] = []
 

@@ -1,6 +1,6 @@
 package import VerbatimJSON
 
-/// An error as the socket says it: RFC 9457 with a stable `code`.
+/// ProblemDocument is an error of the socket: RFC 9457 with a stable `code`.
 package struct ProblemDocument: ContractDocument {
     /// A URI that names the kind of problem; `about:blank` where `code` says it all.
     package var type = "about:blank"

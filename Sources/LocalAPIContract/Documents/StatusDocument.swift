@@ -1,6 +1,6 @@
 import VerbatimJSON
 
-/// The daemon about itself.
+/// StatusDocument is the state of the daemon.
 package struct StatusDocument: ContractDocument {
     package var version = ""
     package var pid = 0
@@ -14,20 +14,20 @@ package struct StatusDocument: ContractDocument {
     package var socket = ""
     package var stateDirectory = ""
     package var providers: [Provider] = []
-    /// Where providers call back; nil where callbacks are off.
+    /// The callback receiver; nil if callbacks are off.
     package var callbacks: Callbacks?
 
     /// The receiver of callbacks.
     package struct Callbacks: ContractDocument {
         /// Where it listens on this machine.
         package var listen = ""
-        /// Where providers are told to call.
+        /// The URL that providers are given.
         package var publicURL = ""
-        /// Since the start, with a token of ours.
+        /// Requests since the start with a known token.
         package var deliveries = 0
-        /// Requests since the start with any other.
+        /// Requests since the start with an unknown token.
         package var unknownTokens = 0
-        /// Why deliveries probably cannot arrive, as a sentence; nil where nothing looks like that.
+        /// Why deliveries probably cannot arrive, as a sentence; nil if no problem is known.
         package var problem: String?
 
         package init() {}
@@ -69,7 +69,7 @@ package struct StatusDocument: ContractDocument {
         }
     }
 
-    /// A service with credentials; the token itself is never shown.
+    /// A provider. Its token is never shown.
     package struct Provider: ContractDocument {
         package var name = ""
         package var baseURL = ""

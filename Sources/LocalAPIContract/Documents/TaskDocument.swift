@@ -1,6 +1,6 @@
 package import VerbatimJSON
 
-/// A task as the socket shows it; times are RFC 3339 in UTC with milliseconds.
+/// TaskDocument is a task as the socket shows it. Times are RFC 3339 in UTC with milliseconds.
 package struct TaskDocument: ContractDocument {
     package var id = ""
     package var endpoint = ""
@@ -14,44 +14,44 @@ package struct TaskDocument: ContractDocument {
     package var traceID: String?
     package var labels: [String: String] = [:]
     package var priority = 0
-    /// What was asked for, unchanged; null for a task that was submitted elsewhere.
+    /// The request, unchanged; null for a task that was submitted elsewhere.
     package var request = JSONValue.null
     /// The provider's latest record, unchanged; null before there is one.
     package var response = JSONValue.null
-    /// What was found in ``response``; empty until it has succeeded.
+    /// The results in ``response``; empty until the task has succeeded.
     package var results: [Result] = []
     package var error: Failure?
-    /// 0 to 100, where the provider tells.
+    /// 0 to 100, if the provider reports it.
     package var progress: Double?
     package var eta: Expectation?
-    /// RFC 3339; since when it is known to take longer than 99 of 100 of its kind, nil if it does not.
+    /// RFC 3339; since when the task is slower than 99 % of its kind; nil if it is not.
     package var slowerThanUsualSince: String?
     package var createdAt = ""
     package var submittedAt: String?
-    /// The provider's clock, where it tells.
+    /// By the provider's clock, if the provider reports it.
     package var startedAt: String?
-    /// The provider's clock, where it tells.
+    /// By the provider's clock, if the provider reports it.
     package var finishedAt: String?
-    /// When the daemon knew the outcome.
+    /// When the daemon learned the outcome.
     package var endedAt: String?
     package var notBefore: String?
     package var deadline: String?
     package var nextPollAt: String?
-    /// Paid requests begun.
+    /// The number of paid requests that were started.
     package var attempts = 0
-    /// Status queries that told something about it; failed ones say nothing and do not count.
+    /// Status queries that returned something about the task. Failed ones do not count.
     package var polls = 0
     package var onUncertain = "hold"
-    /// How an uncertain submission was settled.
+    /// How an uncertain submission was resolved.
     package var resolution: String?
-    /// What told how it ended at the provider: `submission`, `poll` or `callback`.
+    /// What reported the outcome: `submission`, `poll` or `callback`.
     package var outcomeSource: String?
-    /// Callbacks for it: who is called, and what came; nil where its requests carry no callback URL.
+    /// Callback statistics; nil if the requests of the task carry no callback URL.
     package var callback: Callback?
-    /// Why a queued or uncertain task does not move at this moment.
+    /// Why a queued or uncertain task is blocked now.
     package var waitingFor: Reason?
 
-    /// Why it failed; while it is open, why its latest attempt did not go through.
+    /// Why the task failed or, while it is open, why its latest attempt failed.
     package struct Failure: ContractDocument {
         package var code = ""
         package var message = ""
@@ -76,9 +76,9 @@ package struct TaskDocument: ContractDocument {
         }
     }
 
-    /// Who is called back about a task, and what came.
+    /// Callback statistics of a task.
     package struct Callback: ContractDocument {
-        /// `pollux`, or `program` where the request names a URL of its own: then nothing comes here, and polling does the work.
+        /// `pollux`, or `program` if the request names its own callback URL. Then Pollux receives none and only polls.
         package var receiver = ""
         package var deliveries = 0
         /// RFC 3339.
@@ -99,17 +99,17 @@ package struct TaskDocument: ContractDocument {
         }
     }
 
-    /// One thing that a task brought.
+    /// One result of a task.
     package struct Result: ContractDocument {
         /// `url`, `text`, `id` or `data`.
         package var kind = ""
-        /// Where it stands in ``TaskDocument/response``, as a JSON Pointer (RFC 6901).
+        /// Its place in ``TaskDocument/response``, as a JSON Pointer (RFC 6901).
         package var pointer = ""
-        /// What stands there; null for large data.
+        /// The value there; null for large data.
         package var value = JSONValue.null
         /// A guess by ending and name: `image/png`, `video/*`.
         package var mediaType: String?
-        /// Of data, once decoded.
+        /// The size of decoded data.
         package var sizeBytes: Int?
 
         package init() {}
@@ -133,7 +133,7 @@ package struct TaskDocument: ContractDocument {
         }
     }
 
-    /// When half of its kind, and nine tenths, would have ended.
+    /// When half, and when nine tenths, of tasks of its kind have ended.
     package struct Expectation: ContractDocument {
         package var p50 = ""
         package var p90 = ""
@@ -216,7 +216,7 @@ package struct TaskDocument: ContractDocument {
 extension TaskDocument {
     /// The states in the order of a task's life.
     package static let states = openStates + endedStates
-    /// The states in which something is still to be done.
+    /// The states of tasks that have not ended.
     package static let openStates = ["queued", "submitting", "uncertain", "running"]
     /// The states that are outcomes.
     package static let endedStates = ["succeeded", "failed", "cancelled", "expired"]

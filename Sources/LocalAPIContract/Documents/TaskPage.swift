@@ -1,7 +1,7 @@
-/// One page of tasks, newest first.
+/// TaskPage is one page of tasks, newest first.
 package struct TaskPage: ContractDocument {
     package var tasks: [TaskDocument] = []
-    /// What to pass as `cursor` for the page after; nil on the last.
+    /// The `cursor` of the next page; nil on the last page.
     package var nextCursor: String?
 
     package init() {}

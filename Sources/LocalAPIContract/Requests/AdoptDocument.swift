@@ -1,4 +1,4 @@
-/// What a program sends to have a task tracked that was submitted elsewhere.
+/// AdoptDocument is a request to track a task that was submitted elsewhere.
 package struct AdoptDocument: ContractDocument {
     /// `service/operation`.
     package var endpoint = ""

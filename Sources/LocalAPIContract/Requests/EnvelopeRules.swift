@@ -1,6 +1,6 @@
-/// The bounds of what a program may send; the OpenAPI document says the same.
+/// EnvelopeRules are the bounds of what a program may send, as in the OpenAPI document.
 package enum EnvelopeRules {
-    /// A number of labels that no honest use exceeds.
+    /// The most labels of one task.
     package static let maxLabels = 64
     /// In Unicode scalars, as JSON Schema counts.
     package static let labelNameLength = 1...64
@@ -10,7 +10,7 @@ package enum EnvelopeRules {
     package static let idempotencyKeyLength = 1...255
     /// Higher goes first.
     package static let priority = -1000...1000
-    /// What may be done with a submission whose outcome stays unknown.
+    /// The policies for a submission whose outcome stays unknown.
     package static let uncertainPolicies = ["hold", "resubmit_if_absent", "fail"]
 
     /// Checks a key that came in the body or in the `Idempotency-Key` header.

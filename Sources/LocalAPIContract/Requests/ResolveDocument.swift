@@ -1,12 +1,12 @@
 package import VerbatimJSON
 
-/// How a person settles an uncertain submission.
+/// ResolveDocument is a person's decision about an uncertain submission.
 package enum ResolveDocument: Sendable, Hashable {
     /// The provider has it under this id.
     case adopt(remoteID: String)
     /// The provider does not have it: send it again.
     case resubmit
-    /// Let it go; it ends with `submission_lost`.
+    /// Give it up: it ends with `submission_lost`.
     case giveUp
 
     /// Reads `{"as": …, "remote_id": …}`; the id must be there with `adopt` and nowhere else.

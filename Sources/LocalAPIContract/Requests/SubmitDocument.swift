@@ -1,10 +1,10 @@
 package import VerbatimJSON
 
-/// What a program sends to have a task submitted.
+/// SubmitDocument is a request to submit a task.
 package struct SubmitDocument: ContractDocument {
     /// `service/operation`.
     package var endpoint = ""
-    /// The provider's business: an object, passed on unchanged.
+    /// An object that is passed on to the provider unchanged.
     package var request = JSONValue.object(JSONObject())
     /// Makes the submission repeatable: 1 to 255 visible ASCII characters.
     package var idempotencyKey: String?

@@ -28,6 +28,22 @@ package struct Submission: Sendable {
     }
 }
 
+extension Submission {
+    /// The task that it becomes. `onUncertain` applies if the submission names no policy.
+    func task(id: TaskID, of endpoint: EndpointName, at now: Timestamp, onUncertain policy: UncertainPolicy)
+        -> TrackedTask
+    {
+        var task = TrackedTask(
+            id: id, endpoint: endpoint, createdAt: now, onUncertain: onUncertain ?? policy, labels: labels,
+            priority: priority, notBefore: notBefore?.resolved(at: now), deadline: deadline?.resolved(at: now))
+        if let model = request["model"]?.string, 1...64 ~= model.utf8.count, !model.contains("\0") {
+            // A short word only: a longer text is no model's name.
+            task.model = model
+        }
+        return task
+    }
+}
+
 /// StatedTime is a time as a program gave it.
 package enum StatedTime: Sendable, Hashable {
     case at(Timestamp)

@@ -70,13 +70,8 @@ package struct TaskService: Sendable {
                     "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
             )
         }
-        var task = TrackedTask(
-            id: newID(at: now), endpoint: profile.name, createdAt: now,
-            onUncertain: submission.onUncertain ?? context.defaultOnUncertain, labels: submission.labels,
-            priority: submission.priority, notBefore: submission.notBefore?.resolved(at: now),
-            deadline: submission.deadline?.resolved(at: now)
-        )
-        .naming(model: submission.request["model"]?.string)
+        var task = submission.task(
+            id: newID(at: now), of: profile.name, at: now, onUncertain: context.defaultOnUncertain)
         task.hasOwnCallback = profile.hasOwnCallback(in: submission.request)
         return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
     }
@@ -286,16 +281,6 @@ package struct TaskService: Sendable {
 
     private func newID(at now: Timestamp) -> TaskID {
         context.random.draw { generator in TaskID(at: now, using: &generator) }
-    }
-}
-
-extension TrackedTask {
-    /// The same task with the model that its request names, if that is a short word.
-    fileprivate func naming(model: String?) -> TrackedTask {
-        guard let model, 1...64 ~= model.utf8.count, !model.contains("\0") else { return self }
-        var task = self
-        task.model = model
-        return task
     }
 }
 

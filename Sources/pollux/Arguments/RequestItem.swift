@@ -1,7 +1,7 @@
 import ArgumentParser
 import VerbatimJSON
 
-/// One `-d`: `prompt=hi` is a string, `n:=4` and `x:=[1,2]` are raw JSON, as in HTTPie.
+/// RequestItem is one `-d`: `prompt=hi` is a string, `n:=4` and `x:=[1,2]` are raw JSON, as in HTTPie.
 struct RequestItem: Equatable {
     let name: String
     let value: JSONValue

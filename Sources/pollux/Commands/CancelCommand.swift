@@ -8,8 +8,8 @@ struct CancelCommand: TaskCommand {
         commandName: "cancel",
         abstract: "Stop tracking a task.",
         discussion: """
-            A queued task is never sent. A provider that has a cancel is asked once to end the task; most have none: \
-            there it goes on, and its bill may still come. `pollux reopen` tracks it again.
+            A queued task is never sent. If the provider supports cancelling, it is asked once; most do not, so the \
+            task continues there and may be billed. `pollux reopen` tracks it again.
 
             Example:
               pollux cancel 019ab0c2
@@ -27,7 +27,7 @@ struct CancelCommand: TaskCommand {
         let bill =
             switch (task.remoteID, task.attempts) {
             case (nil, 0): "It was never sent."
-            case (nil, _): "What was sent before may still be finished and billed."
+            case (nil, _): "An earlier attempt may still finish and be billed."
             case (_?, _):
                 "The provider may still finish and bill it; `pollux reopen \(task.id.printable)` tracks it again."
             }

@@ -8,7 +8,7 @@ struct EventsCommand: DaemonCommand {
         commandName: "events",
         abstract: "Show the log of a task, oldest first.",
         discussion: """
-            Every change of state is one line, with what led to it.
+            Each event is one line: its time, the change of state and the details.
 
             Examples:
               pollux events 019ab0c2

@@ -8,14 +8,14 @@ struct PauseCommand: EndpointCommand {
         commandName: "pause",
         abstract: "Stop submissions to an endpoint.",
         discussion: """
-            Its queued tasks wait, and new ones are still taken; those that the provider has are tracked as before. \
-            A pause outlives a restart.
+            Queued tasks wait and new ones are still accepted. Tasks that the provider has are tracked as before. A pause \
+            survives a restart.
 
             Example:
               pollux pause suno/audios
             """)
 
-    @Argument(help: "Which, as service/operation.")
+    @Argument(help: "The endpoint, as service/operation.")
     var endpoint: EndpointArgument
 
     @OptionGroup(title: "Connection and output")

@@ -8,8 +8,8 @@ struct ReopenCommand: TaskCommand {
         commandName: "reopen",
         abstract: "Track a cancelled, expired or lost task again.",
         discussion: """
-            Works for tasks that the provider has accepted, lost ones whose record turned up later included: only status
-            queries are sent, so nothing is paid.
+            Works for tasks that the provider has accepted, also if their record was found later. Only status queries are
+            sent, so nothing is paid.
 
             Example:
               pollux reopen 019ab0c2

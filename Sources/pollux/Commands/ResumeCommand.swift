@@ -2,20 +2,19 @@ import ArgumentParser
 import LocalAPIContract
 import LocalAPIClient
 
-/// Lets submissions go on to an endpoint.
+/// Resumes submissions to an endpoint.
 struct ResumeCommand: EndpointCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
-        abstract: "Let submissions to an endpoint go on.",
+        abstract: "Resume submissions to an endpoint.",
         discussion: """
-            Ends a pause, be it a person's or one that the daemon made because of the provider's answer. What is \
-            queued goes out at the usual rate.
+            Ends a pause, whether a person or the daemon started it. Queued tasks are sent at the usual rate.
 
             Example:
               pollux resume suno/audios
             """)
 
-    @Argument(help: "Which, as service/operation.")
+    @Argument(help: "The endpoint, as service/operation.")
     var endpoint: EndpointArgument
 
     @OptionGroup(title: "Connection and output")

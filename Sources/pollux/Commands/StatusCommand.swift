@@ -2,13 +2,13 @@ import ArgumentParser
 import LocalAPIClient
 import LocalAPIContract
 
-/// Shows how the daemon is.
+/// Shows the state of the daemon.
 struct StatusCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show how the daemon is.",
+        abstract: "Show the state of the daemon.",
         discussion: """
-            Exits 69 if none runs.
+            Exits 69 if no daemon runs.
 
             Examples:
               pollux status

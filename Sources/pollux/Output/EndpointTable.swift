@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// Endpoints, one a line.
+/// EndpointTable renders endpoints, one per line.
 enum EndpointTable {
     static func table(_ endpoints: [EndpointDocument], now: Date) -> Table {
         Table(
@@ -51,13 +51,13 @@ enum EndpointTable {
     private static func note(on endpoint: EndpointDocument, now: Date) -> String {
         var notes: [String] = []
         if let reason = endpoint.reason { notes.append(reason) }
-        if let until = endpoint.until { notes.append("goes on \(DurationText.age(of: until, now: now))") }
+        if let until = endpoint.until { notes.append("resumes \(DurationText.age(of: until, now: now))") }
         if let error = endpoint.lastError {
             notes.append("last error \(DurationText.age(of: error.at, now: now)): \(error.code)")
         }
         if let unrecognised = endpoint.unrecognised {
             let age = DurationText.age(of: unrecognised.lastAt, now: now)
-            notes.append("\(unrecognised.count) records not understood, the last \(age)")
+            notes.append("\(unrecognised.count) unrecognised records, the last \(age)")
         }
         return notes.joined(separator: "; ")
     }

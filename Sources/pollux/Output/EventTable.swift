@@ -2,7 +2,7 @@ import FoundationEssentials
 import VerbatimJSON
 import LocalAPIContract
 
-/// A task's log, one event a line.
+/// EventTable renders a task's log, one event per line.
 enum EventTable {
     static func table(_ events: [EventDocument], now: Date) -> Table {
         Table(

@@ -1,4 +1,4 @@
-/// Names and values under a heading, the values aligned.
+/// KeyValueList renders names and aligned values.
 struct KeyValueList {
     private var rows: [(name: String, text: String, tint: Tint?)] = []
 
@@ -8,7 +8,7 @@ struct KeyValueList {
         rows.append((name, text.printable, tint))
     }
 
-    /// The lines, indented by two spaces; long values are not cut, since a card is for reading and copying.
+    /// The lines, indented by two spaces. Long values are not cut, so that they can be copied.
     func lines(on terminal: Terminal) -> [String] {
         let width = rows.map(\.name.columns).max() ?? 0
         return rows.map { row in

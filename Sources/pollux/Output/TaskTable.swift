@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// Tasks, one a line.
+/// TaskTable renders tasks, one per line.
 enum TaskTable {
     static func table(_ tasks: [TaskDocument], now: Date) -> Table {
         Table(

@@ -8,15 +8,15 @@ import UnixSignals
     import Darwin
 #endif
 
-/// Waits for tasks and shows meanwhile how they stand: live on a terminal, a line per change in a pipe.
+/// TaskWaiter waits for tasks to end and shows their state meanwhile.
 struct TaskWaiter {
     typealias TaskAnswer = Answer<TaskDocument>
 
     let client: LocalAPIClient
-    /// Nil to wait for as long as it takes.
+    /// Nil to wait without limit.
     let timeout: Duration?
 
-    /// More long polls at once would only fill the daemon's table of connections.
+    /// The most long polls at once: more would use up the daemon's connections.
     private static let mostAtOnce = 64
 
     private enum Update {
@@ -25,7 +25,7 @@ struct TaskWaiter {
         case interrupt
     }
 
-    /// Comes back with the last answer to each, in the order given, when all have ended or the time is over.
+    /// Returns the last reply for each task, in order, when all have ended or the timeout is over.
     func wait(for started: [TaskAnswer]) async throws -> [TaskAnswer] {
         let deadline = timeout.map { ContinuousClock.now + $0 }
         let terminal = Terminal.ofStandardError(environment: ProcessEnvironment.variables)
@@ -63,7 +63,7 @@ struct TaskWaiter {
                 }
             }
             reporter.finish()
-            // An error ended the stream if nothing else did; the other tasks never end by themselves.
+            // The first task to finish is `follow`, with or without an error; the others end only when cancelled.
             do {
                 try await group.next()
                 group.cancelAll()
@@ -77,7 +77,7 @@ struct TaskWaiter {
         _ report: @escaping @Sendable (Int, TaskAnswer) -> Void
     ) async throws {
         let open = started.indices.filter { !started[$0].document.hasEnded }
-        // Short questions show progress soon; many tasks share the daemon's time.
+        // Short long polls show progress soon; with many tasks they would load the daemon.
         let step: Duration = open.count <= 16 ? .seconds(1) : .seconds(5)
         try await withThrowingTaskGroup(of: Void.self) { group in
             var waiting = open[...]
@@ -97,8 +97,8 @@ struct TaskWaiter {
     private func leaveInterrupted(_ answers: [TaskAnswer]) -> Never {
         let open = answers.map(\.document).filter { !$0.hasEnded }
         let ids = open.map(\.id.printable).joined(separator: " ")
-        let subject = open.count == 1 ? "The task goes on" : "\(open.count) tasks go on"
-        StandardError.write("\(subject) without you. To wait again:\n  pollux wait \(ids)\n")
+        let subject = open.count == 1 ? "The task continues" : "\(open.count) tasks continue"
+        StandardError.write("\(subject) in the daemon. To wait again:\n  pollux wait \(ids)\n")
         Self.endByInterrupt()
     }
 

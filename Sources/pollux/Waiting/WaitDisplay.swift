@@ -1,23 +1,23 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// What is shown while tasks are waited for: a pure function of the tasks, the time and the width.
+/// WaitDisplay renders tasks during a wait, as a pure function of the tasks, the time and the width.
 struct WaitDisplay {
-    /// Beyond this many tasks a summary says more than their lines.
+    /// With more tasks than this, one summary line is shown.
     private static let mostLines = 8
     private static let spinner = Array("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
-    /// In the order in which they were named.
+    /// In the order of the command line.
     let tasks: [TaskDocument]
 
-    /// One live line per task, or one for all where there are many; none is wider than the terminal.
+    /// One line per task, or one for all if there are many. No line is wider than the terminal.
     func lines(on terminal: Terminal, frame: Int) -> [String] {
         if tasks.count > Self.mostLines { return [summary(on: terminal, frame: frame)] }
         let endpoints = tasks.map(\.endpoint.printable.columns).max() ?? 0
         return tasks.map { line(for: $0, endpointWidth: endpoints, on: terminal, frame: frame) }
     }
 
-    /// What is said in a pipe when a task changes; two answers that give the same line are no change.
+    /// The line that is printed in a pipe when it changes.
     static func plainLine(for task: TaskDocument) -> String {
         let reason = task.reason
         return "\(task.id.printable) \(task.stateWords)" + (reason.isEmpty ? "" : ": \(reason)")
@@ -40,14 +40,14 @@ struct WaitDisplay {
             + terminal.paint(shownText, tint)
     }
 
-    /// As much of what names the task as there is room for: what happens to it matters more.
+    /// The longest heading that fits: the state of the task matters more.
     private func head(of task: TaskDocument, endpointWidth: Int, room: Int) -> String {
         let id = task.id.printable
         let heads = ["\(id)  \(task.endpoint.printable.padded(to: endpointWidth))  ", "\(id)  "]
         return heads.first { $0.columns <= room } ?? "\(id.truncated(to: 14))  "
     }
 
-    /// What is left beside the mark, its space, and one column that stays empty lest the terminal wraps.
+    /// The columns beside the mark and its space. One stays empty so that the terminal does not wrap.
     private func room(on terminal: Terminal) -> Int { terminal.width.map { max(0, $0 - 3) } ?? 100_000 }
 
     private func mark(for task: TaskDocument, frame: Int) -> String {

@@ -1,7 +1,7 @@
 import LocalAPIClient
 import LocalAPIContract
 
-/// How the tasks that are waited for stand, and how that is shown.
+/// WaitReporter keeps the latest reply about each task and shows it: live on a terminal, a line per change in a pipe.
 struct WaitReporter {
     private(set) var answers: [Answer<TaskDocument>]
     private let isLive: Bool
@@ -15,19 +15,19 @@ struct WaitReporter {
         for index in answers.indices { say(index) }
     }
 
-    /// Takes an answer; in a pipe, says what it changes.
+    /// Takes a reply; in a pipe, prints what it changes.
     mutating func take(_ answer: Answer<TaskDocument>, at index: Int) {
         answers[index] = answer
         say(index)
     }
 
-    /// Draws the next picture of the live lines.
+    /// Draws the next frame of the live lines.
     mutating func draw() {
         frame += 1
         draw(on: currentTerminal)
     }
 
-    /// Leaves the last state standing, uncut, since it is not drawn over any more.
+    /// Prints the last state uncut, because no frame follows.
     mutating func finish() {
         guard isLive else { return }
         var terminal = currentTerminal
@@ -47,6 +47,6 @@ struct WaitReporter {
         StandardError.write(line + "\n")
     }
 
-    /// Asked anew each time, since people resize their terminals.
+    /// Read each time, because people resize their terminals.
     private var currentTerminal: Terminal { .ofStandardError(environment: ProcessEnvironment.variables) }
 }

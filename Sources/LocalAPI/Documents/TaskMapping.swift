@@ -5,6 +5,42 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
+// How a task crosses the socket: from the document of a submission, and to the document of a task.
+
+extension Submission {
+    /// Makes a submission from the document, with its times parsed.
+    ///
+    /// The key is in the body or in the header. If it is in both, they must be equal.
+    init(_ document: SubmitDocument, headerKey: String?) throws(ContractError) {
+        if let headerKey { try EnvelopeRules.check(idempotencyKey: headerKey) }
+        if let headerKey, let bodyKey = document.idempotencyKey, headerKey != bodyKey {
+            throw .invalidValue(field: "idempotency_key", rule: "differs from the Idempotency-Key header")
+        }
+        self.init(
+            endpoint: document.endpoint, request: document.request.object ?? JSONObject(),
+            idempotencyKey: document.idempotencyKey ?? headerKey, labels: document.labels,
+            priority: document.priority ?? 0, notBefore: try StatedTime(document.notBefore, of: "not_before"),
+            deadline: try StatedTime(document.deadline, of: "deadline"),
+            onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
+    }
+}
+
+extension StatedTime {
+    /// Parses a time of that field; nil for nil.
+    init?(_ text: String?, of field: String) throws(ContractError) {
+        guard let text else { return nil }
+        if let span = TimeSpan.fromNow(text) {
+            self = .after(span)
+            return
+        }
+        guard let time = Timestamp(rfc3339: text) else {
+            throw .invalidValue(
+                field: field, rule: "must be a time in RFC 3339, as in 2026-11-23T14:05:09Z, or a span, as in +2h")
+        }
+        self = .at(time)
+    }
+}
+
 extension TaskDocument {
     /// The task as the socket shows it.
     init(_ stored: StoredTask, outlook: Outlook, results: [TaskResult]) {
@@ -65,7 +101,7 @@ extension TaskService {
         TaskDocument(stored, outlook: await outlook(of: stored.task), results: results(of: stored))
     }
 
-    /// The answer that shows the task; written off the event loop where its record is long.
+    /// The reply that shows the task. A long record is written off the event loop.
     func response(_ status: HTTPResponse.Status = .ok, showing stored: StoredTask, location: String? = nil) async
         -> Response
     {
@@ -77,7 +113,7 @@ extension TaskService {
 }
 
 extension TaskPayload {
-    /// Whether writing it may take milliseconds.
+    /// Whether writing the payload may take milliseconds.
     fileprivate var isLong: Bool {
         request.isLong || response?.isLong ?? false
     }
