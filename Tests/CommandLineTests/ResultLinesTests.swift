@@ -85,4 +85,11 @@ import VerbatimJSON
         let lines = TaskCard(task: .task(state: "uncertain"), now: noon).lines(on: .plain(now: noon))
         #expect(lines.contains { $0.contains("pollux resolve") && $0.contains("--give-up") })
     }
+
+    @Test func `a note is one line of the card`() {
+        var task = TaskDocument.task()
+        task.note = "for the night's run\u{1b}[2J"
+        let card = TaskCard(task: task, now: noon).lines(on: .plain(now: noon))
+        #expect(card.contains { $0.hasPrefix("  note ") && $0.hasSuffix("  for the night's run [2J") })
+    }
 }

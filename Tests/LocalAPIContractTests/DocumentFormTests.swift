@@ -130,7 +130,7 @@ private struct DocumentForm: Sendable {
         + #""finished_at":"f","ended_at":"e","not_before":"n","deadline":"d","next_poll_at":"np","attempts":1,"#
         + #""polls":4,"on_uncertain":"fail","resolution":"adopted","outcome_source":"poll","#
         + #""callback":{"receiver":"pollux","deliveries":2,"latest_at":"l"},"#
-        + #""waiting_for":{"code":"paused","message":"Paused."}}"#
+        + #""waiting_for":{"code":"paused","message":"Paused."},"note":"n"}"#
     private static let endpoint =
         #"{"name":"a/b","provider":"p","kind":"image","answers":"inline","batch_size":50,"listing":"documented","#
         + #""example":{"n":1.0},"state":"paused","until":"u","reason":"r","in_flight":1,"queued":2,"uncertain":3,"#
@@ -147,7 +147,7 @@ private struct DocumentForm: Sendable {
         + #""callbacks":{"listen":"l","public_url":"u","deliveries":1,"unknown_tokens":2,"problem":"p"}}"#
     private static let submit =
         #"{"endpoint":"a/b","request":{"n":1.0},"idempotency_key":"k","labels":{"b":"2","a":"1"},"priority":-5,"#
-        + #""not_before":"n","deadline":"d","on_uncertain":"fail"}"#
+        + #""not_before":"n","deadline":"d","on_uncertain":"fail","note":"n"}"#
     private static let adopt =
         #"{"endpoint":"a/b","remote_id":"r","labels":{"b":"2","a":"1"},"priority":3,"deadline":"d"}"#
 }

@@ -110,4 +110,17 @@ import VerbatimJSON
             text == #"{"endpoint":"a/b","request":{"n":1},"idempotency_key":"own","labels":{"a":"1","b":"2"},"#
                 + #""priority":0,"deadline":"+2h"}"#)
     }
+
+    @Test func `a note has at most 200 characters and no control characters`() throws {
+        var document = SubmitDocument(endpoint: "a/b", request: [:])
+        document.note = String(repeating: "😀", count: 200)
+        #expect(try SubmitDocument(json: document.json) == document)
+        document.note = String(repeating: "n", count: 201)
+        let error = #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+        #expect(error?.message == "`note` may have at most 200 characters, not 201.")
+        for text in ["a\u{0}b", "a\nb", "\u{7f}"] {
+            document.note = text
+            #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+        }
+    }
 }

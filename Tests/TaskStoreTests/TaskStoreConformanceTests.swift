@@ -26,6 +26,7 @@ import VerbatimJSON
                 deadline: now + .seconds(9),
                 onUncertain: .fail)
             task.traceID = "t"
+            task.note = "for the night’s run 😀"
             task.progress = 12.5
             task.startedAt = now
             task.finishedAt = now + .seconds(1)

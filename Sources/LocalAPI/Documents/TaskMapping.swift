@@ -22,6 +22,7 @@ extension Submission {
             priority: document.priority ?? 0, notBefore: try StatedTime(document.notBefore, of: "not_before"),
             deadline: try StatedTime(document.deadline, of: "deadline"),
             onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
+        note = document.note
     }
 }
 
@@ -82,6 +83,7 @@ extension TaskDocument {
         waitingFor = outlook.waitingFor.map { reason in
             Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
         }
+        note = task.note
     }
 }
 

@@ -50,6 +50,8 @@ package struct TaskDocument: ContractDocument {
     package var callback: Callback?
     /// Why a queued or uncertain task is blocked now.
     package var waitingFor: Reason?
+    /// The free text that it was submitted with.
+    package var note: String?
 
     /// Why the task failed or, while it is open, why its latest attempt failed.
     package struct Failure: ContractDocument {
@@ -210,6 +212,7 @@ package struct TaskDocument: ContractDocument {
         try coder.member("outcome_source", &outcomeSource)
         try coder.member("callback", &callback)
         try coder.member("waiting_for", &waitingFor)
+        try coder.member("note", &note)
     }
 }
 

@@ -8,6 +8,8 @@ package enum EnvelopeRules {
     package static let maxLabelValueLength = 256
     /// In visible ASCII characters.
     package static let idempotencyKeyLength = 1...255
+    /// In Unicode scalars.
+    package static let maxNoteLength = 200
     /// Higher goes first.
     package static let priority = -1000...1000
     /// The policies for a submission whose outcome stays unknown.
@@ -37,6 +39,17 @@ package enum EnvelopeRules {
             guard value.unicodeScalars.count <= maxLabelValueLength else {
                 throw .invalidValue(field: "\(field).\(name)", rule: "may have at most 256 characters")
             }
+        }
+    }
+
+    /// Checks a note.
+    static func check(note: String, named field: String) throws(ContractError) {
+        let length = note.unicodeScalars.count
+        guard length <= maxNoteLength else {
+            throw .invalidValue(field: field, rule: "may have at most \(maxNoteLength) characters, not \(length)")
+        }
+        guard !note.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else {
+            throw .invalidValue(field: field, rule: "must not hold control characters")
         }
     }
 

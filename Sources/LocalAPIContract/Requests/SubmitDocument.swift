@@ -17,6 +17,8 @@ package struct SubmitDocument: ContractDocument {
     package var deadline: String?
     /// One of ``EnvelopeRules/uncertainPolicies``; none means the daemon's setting.
     package var onUncertain: String?
+    /// A free text that is shown with the task, at most 200 characters. No part of the idempotency comparison.
+    package var note: String?
 
     package static let isRequest = true
 
@@ -49,6 +51,7 @@ package struct SubmitDocument: ContractDocument {
                 throw .invalidValue(field: name, rule: "must be hold, resubmit_if_absent or fail")
             }
         }
+        try coder.member("note", &note, EnvelopeRules.check(note:named:))
     }
 
     /// The document with every member that it leaves out taken from another one; labels are taken one by one.

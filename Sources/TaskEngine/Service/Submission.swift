@@ -11,6 +11,8 @@ package struct Submission: Sendable {
     package var notBefore: StatedTime?
     package var deadline: StatedTime?
     package var onUncertain: UncertainPolicy?
+    /// No part of what makes two submissions the same: a person may word it differently each time.
+    package var note: String?
 
     package init(
         endpoint: String, request: JSONObject, idempotencyKey: String? = nil, labels: [String: String] = [:],
@@ -40,6 +42,7 @@ extension Submission {
             // A short word only: a longer text is no model's name.
             task.model = model
         }
+        task.note = note
         return task
     }
 }

@@ -73,6 +73,11 @@ struct SubmitCommand: AsyncParsableCommand {
         completion: .list(EnvelopeRules.uncertainPolicies))
     var onUncertain: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("A free text that is shown with the task, up to 200 characters.", valueName: "text"))
+    var note: String?
+
     @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))
     var batch: String?
 
@@ -137,6 +142,7 @@ struct SubmitCommand: AsyncParsableCommand {
         document.notBefore = notBefore?.text(now: Date())
         document.deadline = deadline?.text(now: Date())
         document.onUncertain = onUncertain
+        document.note = note
         return document
     }
 }
