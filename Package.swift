@@ -56,11 +56,12 @@ let package = Package(
         .target(name: "EmbeddedFiles"),
         // Pure rooms: values and rules; no I/O, no clock, no dice.
         .target(name: "VerbatimJSON"),
+        .target(name: "Text"),
         .target(name: "TaskModel", dependencies: ["VerbatimJSON"]),
         .target(name: "PollingPolicy", dependencies: ["TaskModel"]),
         .target(name: "RateLimiting", dependencies: ["TaskModel"]),
         .target(
-            name: "ProviderCatalog", dependencies: ["EmbeddedFiles", "TaskModel", "VerbatimJSON", yams],
+            name: "ProviderCatalog", dependencies: ["EmbeddedFiles", "TaskModel", "Text", "VerbatimJSON", yams],
             exclude: ["Definitions/xhuoapi.yaml"],
             resources: [
                 .embedInCode("Definitions/fal.yaml"), .embedInCode("Definitions/replicate.yaml"),
@@ -68,7 +69,7 @@ let package = Package(
                 .embedInCode("Definitions/runway.yaml"), .embedInCode("Definitions/xhuoapi-guide.yaml"),
             ]),
         .target(name: "TaskStore", dependencies: ["TaskModel", "VerbatimJSON"]),
-        .target(name: "LocalAPIContract", dependencies: ["VerbatimJSON"]),
+        .target(name: "LocalAPIContract", dependencies: ["Text", "VerbatimJSON"]),
 
         // Effectful rooms.
         // What bounds the memory of bodies and replies, and the files that take the rest.
@@ -90,6 +91,7 @@ let package = Package(
                 .embedInCode("0007_doubt_times.sql"),
                 .embedInCode("0008_know_records.sql"), .embedInCode("0009_sum_clock_jumps.sql"),
                 .embedInCode("0010_keep_given_up_attempts.sql"),
+                .embedInCode("0012_add_note.sql"),
             ]),
         .target(
             name: "SQLiteTaskStore",
@@ -102,21 +104,23 @@ let package = Package(
         .target(
             name: "UpstreamHTTP",
             dependencies: [
-                "BoundedMemory", "ContentCoding", "ProviderCatalog", "TaskModel", "VerbatimJSON", asyncHTTPClient,
+                "BoundedMemory", "ContentCoding", "ProviderCatalog", "TaskModel", "Text", "VerbatimJSON",
+                asyncHTTPClient,
                 crypto,
                 nioCore, nioHTTP1, nioSSL, nioPosix,
             ]),
         .target(
             name: "TaskEngine",
             dependencies: [
-                "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "VerbatimJSON", crypto,
-                logging, serviceLifecycle,
+                "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "Text", "VerbatimJSON",
+                crypto, logging, serviceLifecycle,
             ]),
         .target(
             name: "LocalAPI",
             dependencies: [
                 "BoundedMemory", "EmbeddedFiles", "HTTPServing", "TaskEngine", "TaskModel", "LocalAPIContract",
-                "VerbatimJSON", hummingbird, hummingbirdCore, httpTypes, nioCore, logging, serviceLifecycle,
+                "Text", "VerbatimJSON", hummingbird, hummingbirdCore, httpTypes, nioCore, logging,
+                serviceLifecycle,
             ],
             exclude: ["openapi.json"]),
         .target(
@@ -128,14 +132,15 @@ let package = Package(
             ]),
         .target(
             name: "LocalAPIClient",
-            dependencies: ["LocalAPIContract", "VerbatimJSON", asyncHTTPClient, nioCore, nioHTTP1]),
+            dependencies: ["LocalAPIContract", "Text", "VerbatimJSON", asyncHTTPClient, nioCore, nioHTTP1]),
         .target(
             name: "Daemon",
             dependencies: [
                 "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore",
                 "TaskStore",
                 "ProviderCatalog",
-                "PollingPolicy", "TaskModel", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging, serviceLifecycle,
+                "PollingPolicy", "TaskModel", "Text", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging,
+                serviceLifecycle,
                 yams,
             ]),
         // The simulated provider shares no code with our reading of the real one.
@@ -145,11 +150,12 @@ let package = Package(
                 hummingbird, httpTypes, asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
             ]),
         // The judge of the schedule: plays the policy against known durations, without waiting.
-        .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "TaskModel"]),
+        .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "Randomness", "TaskModel"]),
         .executableTarget(
             name: "pollux",
             dependencies: [
-                "Daemon", "Sandbox", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON", argumentParser, logging,
+                "Daemon", "Sandbox", "LocalAPIClient", "LocalAPIContract", "Text", "VerbatimJSON", argumentParser,
+                logging,
                 serviceLifecycle, unixSignals,
             ]),
 
@@ -164,15 +170,18 @@ let package = Package(
             path: "Sources/Benchmarks"),
 
         // Tests.
+        // Seeded chance for tests and the simulator. The sandbox has its own, because it imports no room of ours.
+        .target(name: "Randomness"),
         .target(
             name: "TaskTesting",
             dependencies: [
-                "TaskEngine", "TaskModel", "ProviderCatalog", "PollingPolicy", "TaskStore", "SQLiteTaskStore",
-                "VerbatimJSON", logging,
+                "TaskEngine", "TaskModel", "ProviderCatalog", "PollingPolicy", "Randomness", "TaskStore",
+                "SQLiteTaskStore", "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
         .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
+        .testTarget(name: "TextTests", dependencies: ["Text"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
         .testTarget(name: "BoundedMemoryTests", dependencies: ["BoundedMemory"]),
         .testTarget(
@@ -180,32 +189,34 @@ let package = Package(
             dependencies: [
                 "HTTPServing", "HTTPTesting", hummingbird, hummingbirdCore, hummingbirdTesting, httpTypes,
             ]),
-        .testTarget(name: "TaskModelTests", dependencies: ["TaskModel", "VerbatimJSON", "TaskTesting"]),
+        .testTarget(name: "TaskModelTests", dependencies: ["Randomness", "TaskModel", "VerbatimJSON", "TaskTesting"]),
         .testTarget(
-            name: "PollingPolicyTests", dependencies: ["PollingPolicy", "PollingSimulator", "TaskModel", "TaskTesting"]),
-        .testTarget(name: "RateLimitingTests", dependencies: ["RateLimiting", "TaskModel", "TaskTesting"]),
+            name: "PollingPolicyTests",
+            dependencies: ["PollingPolicy", "PollingSimulator", "Randomness", "TaskModel", "TaskTesting"]),
         .testTarget(
-            name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "TaskModel", "VerbatimJSON"],
+            name: "RateLimitingTests", dependencies: ["Randomness", "RateLimiting", "TaskModel", "TaskTesting"]),
+        .testTarget(
+            name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "Randomness", "TaskModel", "VerbatimJSON"],
             resources: [.copy("Fixtures")]),
         // What a disk does, in the test's hands.
         .target(name: "DiskFaults", path: "Tests/DiskFaults"),
         .testTarget(
             name: "TaskStoreTests",
             dependencies: [
-                "DiskFaults", "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel", "VerbatimJSON",
-                "TaskTesting", grdb,
+                "DiskFaults", "Randomness", "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel",
+                "VerbatimJSON", "TaskTesting", grdb,
             ]),
         .testTarget(
             name: "TaskEngineTests",
             dependencies: [
-                "BoundedMemory", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
-                "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
+                "BoundedMemory", "Randomness", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog",
+                "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
             ]),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
-                "VerbatimJSON", "TaskTesting", grdb, logging,
+                "Randomness", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
+                "TaskModel", "VerbatimJSON", "TaskTesting", grdb, logging,
             ]),
         .testTarget(
             name: "UpstreamHTTPTests",
@@ -247,12 +258,14 @@ let package = Package(
             exclude: ["Clients"]),
         // What libFuzzer and the seeded mutations run.
         .target(
-            name: "FuzzTargets", dependencies: ["LocalAPIContract", "ProviderCatalog", "TaskModel", "VerbatimJSON"],
+            name: "FuzzTargets",
+            dependencies: ["LocalAPIContract", "ProviderCatalog", "TaskModel", "Text", "VerbatimJSON"],
             path: "Tests/FuzzTargets"),
-        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], resources: [.copy("Corpus")]),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Randomness"], resources: [.copy("Corpus")]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "VerbatimJSON"], exclude: ["Clients"]),
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON"],
+            exclude: ["Clients"]),
     ]
 )
 

@@ -57,7 +57,7 @@ package enum CallbackAPI {
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [
-                    ConnectionGuard(limiter: limiter, lifetime: limits.lifetime), DeliveryGate(limiter: limiter),
+                    ConnectionLimitHandler(limiter: limiter, lifetime: limits.lifetime), DeliveryGate(limiter: limiter),
                 ],
                 idleTimeout: limits.lifetime,
                 httpDecoderConfiguration: .init(

@@ -150,12 +150,12 @@ package enum Daemon {
             stateDirectory: settings.stateDirectory,
             baseURLs: Dictionary(uniqueKeysWithValues: providers.catalog.providers.map { ($0.name, $0.baseURL) }),
             callbackAddress: settings.callbacks.listen?.description)
-        let connections = OpenFiles.connections(wanted: LocalAPI.maxConnections)
+        let connections = FileDescriptorLimit.connections(wanted: LocalAPI.maxConnections)
         if connections < LocalAPI.maxConnections {
             logger.warning(
                 "Only \(connections) programs can be connected at once: the limit of open files is low (ulimit -n).")
         }
-        let socket = SocketKeeper(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
+        let socket = SocketSupervisor(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
@@ -177,7 +177,7 @@ package enum Daemon {
         let listener = try CallbackListener(
             settings.callbacks, service: engine.service, time: time, group: group, logger: logger)
         let doors: [any Service] = [listener].compactMap { $0 } + [socket]
-        try await run(engine.loops + doors + [ShutdownBell(service: engine.service)], logger: logger)
+        try await run(engine.loops + doors + [ShutdownNotifier(service: engine.service)], logger: logger)
     }
 
     private static func run(_ services: [any Service], logger: Logger) async throws(DaemonError) {
@@ -267,7 +267,7 @@ package enum Daemon {
 
 /// Tells the engine when shutdown begins: nothing more is paid for, and clients' long waits end, so that the socket can
 /// close. Last of the services, since a group shuts them down one after another from the end.
-private struct ShutdownBell: Service {
+private struct ShutdownNotifier: Service {
     let service: TaskService
 
     func run() async throws {

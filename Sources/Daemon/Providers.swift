@@ -1,6 +1,7 @@
 import FoundationEssentials
 import ProviderCatalog
 import TaskModel
+import Text
 import UpstreamHTTP
 
 /// The providers that this daemon can talk to: those that it ships with and a person's own, where they are, and the
@@ -67,7 +68,7 @@ struct Providers: Sendable {
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {
-            guard let address = HTTPAddress(url), address.scheme == "http", !address.isLocal else { continue }
+            guard let address = HTTPAddress(url), address.isExposed else { continue }
             settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
         }
     }
@@ -173,12 +174,12 @@ struct Providers: Sendable {
     ) throws(DaemonError) {
         let names = catalog.providers.map(\.name)
         for (name, own) in settings.providers.sorted(by: { $0.key < $1.key }) where !names.contains(name) {
-            let nearest = Spelling.nearest(to: name, among: names).map { " Did you mean \"\($0)\"?" } ?? ""
+            let nearest = NearestName.of(name, among: names).map { " Did you mean \"\($0)\"?" } ?? ""
             throw .badSetting("\(own.place): there is no provider \"\(name)\".\(nearest)")
         }
         let known = catalog.providers.map(variable)
         for name in environment.keys.sorted() where name.hasPrefix("POLLUX_PROVIDERS_") && !known.contains(name) {
-            let nearest = Spelling.nearest(to: name, among: known).map { " Did you mean \($0)?" } ?? ""
+            let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
             throw .badSetting("The environment variable \(name) is about no provider.\(nearest)")
         }
     }

@@ -9,7 +9,7 @@ package import ServiceLifecycle
 package import TaskEngine
 package import TaskModel
 
-/// What the daemon knows of itself.
+/// DaemonFacts are constants of the running daemon.
 package struct DaemonFacts: Sendable {
     package let version: String
     package let pid: Int
@@ -18,7 +18,7 @@ package struct DaemonFacts: Sendable {
     package let stateDirectory: String
     /// Base URLs of the providers, by name.
     package let baseURLs: [String: String]
-    /// Where callbacks are taken; nil where they are off.
+    /// The address of the callback listener; nil if callbacks are off.
     package let callbackAddress: String?
 
     package init(
@@ -35,25 +35,25 @@ package struct DaemonFacts: Sendable {
     }
 }
 
-/// The socket through which programs and people reach the engine.
+/// LocalAPI builds the HTTP server on the Unix socket.
 package enum LocalAPI {
-    /// The largest body that is taken.
+    /// The largest body of a request.
     package static let maxBodyBytes = 8 << 20
-    /// The bodies of all requests together; beyond that a request is asked to come again.
+    /// The memory for the bodies of all requests. Beyond it, a request gets 503.
     package static let maxBodyBytesAtOnce = 64 << 20
-    /// Connections at once, where the system grants that many; more wait in the kernel's queue.
+    /// The most connections at once, if the system allows that many. More wait in the kernel's queue.
     package static let maxConnections = 512
 
-    /// The server on a Unix socket, as a service to be run.
+    /// Makes the server on the Unix socket, as a service.
     ///
-    /// The caller holds the lock of the socket: the server removes whatever file is in its place. `onRunning` is called
-    /// once the socket takes connections.
+    /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
+    /// once the socket accepts connections.
     package static func server(
         service: TaskService, facts: DaemonFacts, time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
         var quiet = logger
-        // Its own info lines tell of addresses and shutdown steps that mean nothing to a person.
+        // The library's info lines mean nothing to a user.
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(service: service, facts: facts, time: time),
@@ -65,13 +65,13 @@ package enum LocalAPI {
         return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
     }
 
-    /// How connections are served.
+    /// The HTTP/1.1 channel of each connection.
     static let http = HTTPServerBuilder { responder in
         HTTP1OnEventLoop(
             base: ContinuingHTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
     }
 
-    /// All routes; tests drive it without a socket.
+    /// Makes the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)

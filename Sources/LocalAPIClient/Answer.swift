@@ -1,10 +1,10 @@
 package import VerbatimJSON
 
-/// What the daemon answered, as it was and as it is understood.
+/// Answer is a reply of the daemon, as JSON and typed.
 package struct Answer<Document: Sendable>: Sendable {
     /// The HTTP status, 200 to 299.
     package let status: Int
-    /// The API's own document, with fields that this version does not know.
+    /// The API's document, with members that this version does not know.
     package let json: JSONValue
     /// The same, typed.
     package let document: Document

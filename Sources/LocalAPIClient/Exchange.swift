@@ -11,9 +11,9 @@ import NIOCore
 import NIOHTTP1
 import VerbatimJSON
 
-/// One question and its answer, and what an error on the way proves.
+/// Exchange sends one request, reads its reply, and classifies errors.
 struct Exchange {
-    /// A page of tasks with inline images is large; this only guards the memory.
+    /// Guards the memory. A page of tasks with inline images is large.
     private static let maxBodyBytes = 256 << 20
 
     let http: HTTPClient
@@ -32,8 +32,7 @@ struct Exchange {
         return (status, try document(bytes, status: status))
     }
 
-    /// Posts lines and hands on each line of the reply as it comes; a status that is no success comes back with its
-    /// document instead.
+    /// Posts lines and passes on each line of the reply as it comes. Returns the status and document of a refusal.
     func send(
         lines: [UInt8], to target: String, onLine: (JSONValue) throws -> Void
     ) async throws -> (status: Int, json: JSONValue)? {

@@ -3,25 +3,25 @@ package import LocalAPIContract
 import NIOHTTP1
 package import VerbatimJSON
 
-/// Talks to the daemon over its Unix socket, one method per route.
+/// LocalAPIClient sends requests to the daemon over its Unix socket, one method per route.
 ///
 /// Made by ``with(socketPath:patience:_:)``, which closes its connections. Nothing is retried but ``waitForEnd`` and
 /// ``submitOnce``, which are safe to repeat.
 package struct LocalAPIClient: Sendable {
     /// Where the daemon listens.
     package let socketPath: String
-    /// How long a daemon that was there may stay away before a wait gives up.
+    /// How long to wait for a daemon that goes away.
     package let patience: Duration
     private let http: HTTPClient
 
-    /// Opens a client for the span of the body.
+    /// Runs the body with a client and closes its connections afterwards.
     package static func with<Value>(
         socketPath: String, patience: Duration = .seconds(30),
         _ body: (LocalAPIClient) async throws -> Value
     ) async throws -> Value {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.httpVersion = .http1Only
-        // A missing socket is an answer, not something to try again behind the caller's back.
+        // A missing socket is reported, not retried without the caller's knowledge.
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 128
         return try await HTTPClient.withHTTPClient(configuration: configuration) { http in
@@ -33,16 +33,14 @@ package struct LocalAPIClient: Sendable {
 // MARK: Tasks
 
 extension LocalAPIClient {
-    /// Hands in a task; the status is 201, or 200 where its idempotency key was known.
+    /// Submits a task. The status is 201, or 200 if its idempotency key was known.
     package func submit(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.tasks.path(), document.json, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.tasks.path(), document.json)
     }
 
-    /// Hands in many tasks in one request and hands on the answers in their order, each as it comes: a task, or why there is
-    /// none.
+    /// Submits many tasks in one request and passes on the replies in order, each as it comes.
     ///
-    /// An error means that the answers which were not handed on are unknown; with idempotency keys the rest may be sent
-    /// again.
+    /// After an error, the outcome of documents without a reply is unknown. With idempotency keys, they may be sent again.
     package func submit(
         _ documents: some Sequence<SubmitDocument>, onAnswer: (BatchLine, JSONValue) throws -> Void
     ) async throws {
@@ -64,9 +62,9 @@ extension LocalAPIClient {
         guard unanswered == 0 else { throw LocalAPIClientError.interrupted("\(unanswered) answers are missing") }
     }
 
-    /// Has a task tracked that was submitted elsewhere.
+    /// Tracks a task that was submitted elsewhere.
     package func adopt(_ document: AdoptDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.adopt.path(), document.json, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.adopt.path(), document.json)
     }
 
     /// The task of that id or unique prefix; with `wait`, at most 300 s, once it has ended or the time is over.
@@ -76,39 +74,39 @@ extension LocalAPIClient {
         let seconds = wait.map { max(0, min(300, $0.components.seconds)) }
         return try await send(
             .GET, LocalAPIRoute.task.path(id) + (seconds.map { "?wait_seconds=\($0)" } ?? ""),
-            timeout: .seconds(30) + .seconds(seconds ?? 0), TaskDocument.init(json:))
+            timeout: .seconds(30) + .seconds(seconds ?? 0))
     }
 
     /// One page of tasks, newest first.
     package func tasks(_ query: TaskQuery = TaskQuery()) async throws(LocalAPIClientError) -> Answer<TaskPage> {
-        try await send(.GET, LocalAPIRoute.tasks.path() + query.text, TaskPage.init(json:))
+        try await send(.GET, LocalAPIRoute.tasks.path() + query.text)
     }
 
     /// Stops tracking a task; the provider may still bill it.
     package func cancel(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.cancel.path(id), nil, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.cancel.path(id))
     }
 
     /// Tracks a cancelled or expired task again.
     package func reopen(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.reopen.path(id), nil, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.reopen.path(id))
     }
 
-    /// Settles an uncertain submission.
+    /// Resolves an uncertain submission.
     package func resolve(
         _ id: String, _ document: ResolveDocument
     ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
-        try await post(LocalAPIRoute.resolve.path(id), document.json, TaskDocument.init(json:))
+        try await post(LocalAPIRoute.resolve.path(id), document.json)
     }
 
-    /// The whole log of a task, oldest first, however many pages it takes.
+    /// The whole log of a task, oldest first, from all its pages.
     package func events(_ id: String) async throws(LocalAPIClientError) -> Answer<EventPage> {
         let limit = 1000
         var log: Answer<EventPage>?
         while true {
             let after = log?.document.events.last.map { "&after=\($0.sequence)" } ?? ""
-            let page = try await send(
-                .GET, LocalAPIRoute.events.path(id) + "?limit=\(limit)" + after, EventPage.init(json:))
+            let page: Answer<EventPage> = try await send(
+                .GET, LocalAPIRoute.events.path(id) + "?limit=\(limit)" + after)
             log = log.map { $0.appending(page) } ?? page
             if let log, page.document.events.count < limit { return log }
         }
@@ -120,69 +118,68 @@ extension LocalAPIClient {
 extension LocalAPIClient {
     /// All endpoints that the daemon knows.
     package func endpoints() async throws(LocalAPIClientError) -> Answer<EndpointPage> {
-        try await send(.GET, LocalAPIRoute.endpoints.path(), EndpointPage.init(json:))
+        try await send(.GET, LocalAPIRoute.endpoints.path())
     }
 
     /// One of them.
     package func endpoint(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await send(.GET, LocalAPIRoute.endpoint.path(service, operation), EndpointDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.endpoint.path(service, operation))
     }
 
     /// Stops submissions to an endpoint; tracking goes on.
     package func pause(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await post(LocalAPIRoute.pause.path(service, operation), nil, EndpointDocument.init(json:))
+        try await post(LocalAPIRoute.pause.path(service, operation))
     }
 
-    /// Lets submissions to an endpoint go on.
+    /// Resumes submissions to an endpoint.
     package func resume(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await post(LocalAPIRoute.resume.path(service, operation), nil, EndpointDocument.init(json:))
+        try await post(LocalAPIRoute.resume.path(service, operation))
     }
 
-    /// The daemon about itself.
+    /// The state of the daemon.
     package func status() async throws(LocalAPIClientError) -> Answer<StatusDocument> {
-        try await send(.GET, LocalAPIRoute.status.path(), StatusDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.status.path())
     }
 
-    /// Whether the daemon lives.
+    /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
-        try await send(.GET, LocalAPIRoute.health.path(), HealthDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.health.path())
     }
 
-    /// Whether the daemon takes work; a problem if not.
+    /// Whether the daemon accepts work; a problem if not.
     package func readiness() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
-        try await send(.GET, LocalAPIRoute.readiness.path(), HealthDocument.init(json:))
+        try await send(.GET, LocalAPIRoute.readiness.path())
     }
 
     /// The OpenAPI document.
     package func description() async throws(LocalAPIClientError) -> Answer<JSONValue> {
-        try await send(.GET, LocalAPIRoute.description.path()) { $0 }
+        try await send(.GET, LocalAPIRoute.description.path())
     }
 }
 
 // MARK: Sending
 
 extension LocalAPIClient {
-    private func post<Document>(
-        _ target: String, _ body: JSONValue?, _ read: (JSONValue) throws(ContractError) -> Document
+    private func post<Document: MemberValue>(
+        _ target: String, _ body: JSONValue? = nil
     ) async throws(LocalAPIClientError) -> Answer<Document> {
-        try await send(.POST, target, body: body, read)
+        try await send(.POST, target, body: body)
     }
 
-    private func send<Document>(
-        _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, timeout: Duration = .seconds(60),
-        _ read: (JSONValue) throws(ContractError) -> Document
+    private func send<Document: MemberValue>(
+        _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, timeout: Duration = .seconds(60)
     ) async throws(LocalAPIClientError) -> Answer<Document> {
         let exchange = Exchange(http: http, socketPath: socketPath, timeout: timeout)
         let (status, json) = try await exchange.send(method, target, body: body)
         guard (200..<300).contains(status) else { throw .refusal(status: status, json: json) }
         do throws(ContractError) {
-            return Answer(status: status, json: json, document: try read(json))
+            return Answer(status: status, json: json, document: try Document.read(json, at: nil))
         } catch {
             throw .unreadable(error.message)
         }
@@ -190,7 +187,7 @@ extension LocalAPIClient {
 }
 
 extension Answer<EventPage> {
-    /// Both pages in one, as if the daemon had sent them so.
+    /// Both pages in one.
     fileprivate func appending(_ page: Answer<EventPage>) -> Answer<EventPage> {
         let lines = (json["events"]?.array ?? []) + (page.json["events"]?.array ?? [])
         return Answer(

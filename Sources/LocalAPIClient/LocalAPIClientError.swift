@@ -1,20 +1,20 @@
 package import LocalAPIContract
 import VerbatimJSON
 
-/// Why there is no answer, sorted by what the caller can do.
+/// LocalAPIClientError is why there is no reply. The cases are sorted by what the caller can do.
 package enum LocalAPIClientError: Error, Sendable, Hashable {
-    /// Nobody listens, so nothing was asked: start a daemon, ask again.
+    /// No daemon listens, so nothing was sent: start one and repeat the request.
     case noDaemon(socketPath: String, reason: String)
-    /// The daemon said no, and why.
+    /// The daemon refused the request.
     case problem(ProblemDocument)
-    /// The connection broke after the question was sent: what it asked for may or may not have been done.
+    /// The connection broke after the request was sent: it may or may not have been carried out.
     case interrupted(String)
-    /// Something answered that this version does not understand; perhaps it is not Pollux.
+    /// The reply is not readable: perhaps it is not from Pollux.
     case unreadable(String)
     /// The caller's task was cancelled.
     case cancelled
 
-    /// A sentence for people; what to do about it is the caller's to say.
+    /// What happened, as a sentence. The caller adds what to do.
     package var message: String {
         switch self {
         case .noDaemon(let socketPath, let reason): "No daemon answers on \(socketPath): \(reason)."
@@ -25,7 +25,7 @@ package enum LocalAPIClientError: Error, Sendable, Hashable {
         }
     }
 
-    /// Whether the daemon is away or busy, perhaps for a moment, and did nothing.
+    /// Whether the daemon is away or busy, perhaps briefly.
     package var isDaemonAway: Bool {
         switch self {
         case .noDaemon, .interrupted: true

@@ -1,6 +1,7 @@
 import LocalAPIContract
+import Text
 
-/// Which tasks to list; what is left out does not narrow the list.
+/// TaskQuery selects the tasks to list.
 package struct TaskQuery: Sendable, Hashable {
     package var states: [String]
     package var endpoints: [String]
@@ -10,7 +11,7 @@ package struct TaskQuery: Sendable, Hashable {
     package var createdAfter: String?
     /// RFC 3339.
     package var createdBefore: String?
-    /// How many on a page.
+    /// The tasks on a page.
     package var limit: Int?
     /// The `next_cursor` of the page before.
     package var cursor: String?
@@ -28,7 +29,7 @@ package struct TaskQuery: Sendable, Hashable {
         self.cursor = cursor
     }
 
-    /// The query with its question mark; empty where it asks for everything.
+    /// The query with its question mark; empty if it selects everything.
     package var text: String {
         var items: [(String, String)] = []
         if !states.isEmpty { items.append(("state", states.joined(separator: ","))) }
@@ -39,6 +40,6 @@ package struct TaskQuery: Sendable, Hashable {
         if let limit { items.append(("limit", String(limit))) }
         if let cursor { items.append(("cursor", cursor)) }
         guard !items.isEmpty else { return "" }
-        return "?" + items.map { "\($0.0)=\($0.1.percentEncoded)" }.joined(separator: "&")
+        return "?" + items.map { "\($0.0)=\($0.1.percentEncoded())" }.joined(separator: "&")
     }
 }

@@ -1,4 +1,5 @@
 import PollingPolicy
+import Randomness
 import TaskModel
 
 /// The first tasks of their kind, when all that is known is a documented time, which may be wrong.
@@ -21,8 +22,8 @@ package struct ColdStart: Sendable {
         let policy = PollingPolicy(latencyPrice: .seconds(rounding: price))
         for error in Self.errors {
             for round in 0..<rounds {
-                var drawn = Chance(seed: seed &+ UInt64(round))
-                var chance = Chance(seed: seed &+ UInt64(round) &+ 0xd1ce_0000)
+                var drawn = SeededRandom(seed: seed &+ UInt64(round))
+                var chance = SeededRandom(seed: seed &+ UInt64(round) &+ 0xd1ce_0000)
                 var model = DurationModel(typical: .seconds(rounding: truth.mean * error))
                 for _ in 0..<tasks {
                     let task = truth.draw(using: &drawn)
@@ -39,7 +40,7 @@ package struct ColdStart: Sendable {
     package func fixed(_ gap: Double, on truth: TrueDurations, tasks: Int) -> Tally {
         var tally = Tally()
         for round in 0..<rounds {
-            var drawn = Chance(seed: seed &+ UInt64(round))
+            var drawn = SeededRandom(seed: seed &+ UInt64(round))
             var chance = drawn
             for _ in 0..<tasks {
                 tally.add(Schedule.fixed(gap).play(truth.draw(using: &drawn).seconds, using: &chance))

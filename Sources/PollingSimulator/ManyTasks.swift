@@ -1,4 +1,5 @@
 import PollingPolicy
+import Randomness
 import TaskModel
 
 /// Many tasks in flight at once, asked for by batch queries of fifty.
@@ -24,7 +25,7 @@ package struct ManyTasks: Sendable {
 
     /// Rounds by the summed hazards, the real code, which knows 30 tasks of the kind.
     package func pollux(on truth: TrueDurations, price: Double = 0.5) -> Tally {
-        var drawn = Chance(seed: seed)
+        var drawn = SeededRandom(seed: seed)
         var model = DurationModel(typical: .seconds(60))
         for _ in 0..<30 {
             let task = truth.draw(using: &drawn)

@@ -1,4 +1,5 @@
 package import PollingPolicy
+import Randomness
 import TaskModel
 
 /// One task at a time, after ten of its kind.
@@ -32,7 +33,7 @@ package struct OneTask: Sendable {
         var tally = Tally()
         let policy = PollingPolicy(latencyPrice: .seconds(rounding: price))
         for round in 0..<lessons {
-            var chance = Chance(seed: seed &+ UInt64(round))
+            var chance = SeededRandom(seed: seed &+ UInt64(round))
             var model = prior
             for _ in 0..<samples {
                 let task = truth.draw(using: &chance)
@@ -68,8 +69,8 @@ package struct OneTask: Sendable {
 
     /// The tasks of a round are the same for every schedule.
     private func play(_ schedule: Schedule, on truth: TrueDurations, round: Int, into tally: inout Tally) {
-        var drawn = Chance(seed: seed &+ UInt64(round) &+ 0x5eed_0000)
-        var chance = Chance(seed: seed &+ UInt64(round) &+ 0xd1ce_0000)
+        var drawn = SeededRandom(seed: seed &+ UInt64(round) &+ 0x5eed_0000)
+        var chance = SeededRandom(seed: seed &+ UInt64(round) &+ 0xd1ce_0000)
         for _ in 0..<tasks { tally.add(schedule.play(truth.draw(using: &drawn).seconds, using: &chance)) }
     }
 }

@@ -1,4 +1,5 @@
 import PollingPolicy
+import Randomness
 import TaskModel
 
 /// A provider that is three times slower from one task to the next, after a hundred at its usual pace.
@@ -23,8 +24,8 @@ package struct RegimeChange: Sendable {
         let policy = PollingPolicy(latencyPrice: .seconds(rounding: price))
         let before = TrueDurations.logNormal(mean: 60, cv: cv)
         for round in 0..<rounds {
-            var drawn = Chance(seed: seed &+ UInt64(round))
-            var chance = Chance(seed: seed &+ UInt64(round) &+ 0xd1ce_0000)
+            var drawn = SeededRandom(seed: seed &+ UInt64(round))
+            var chance = SeededRandom(seed: seed &+ UInt64(round) &+ 0xd1ce_0000)
             var model = DurationModel(typical: .seconds(60))
             for _ in 0..<100 {
                 model.learn(.exact(.seconds(rounding: before.draw(using: &drawn).seconds), succeeded: true))

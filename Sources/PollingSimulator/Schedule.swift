@@ -1,4 +1,5 @@
 import PollingPolicy
+import Randomness
 import TaskModel
 
 /// A way to decide when to ask for one task.
@@ -10,7 +11,7 @@ enum Schedule {
     case pollux(PollingPolicy, DurationModel)
 
     /// The gap after the poll number `polls` (0: the submission) at that age.
-    func gap(after polls: Int, at age: Double, using chance: inout Chance) -> Double {
+    func gap(after polls: Int, at age: Double, using chance: inout SeededRandom) -> Double {
         switch self {
         case .fixed(let gap):
             return gap
@@ -36,7 +37,7 @@ enum Schedule {
     }
 
     /// Plays one task to its end: how many calls, how late, and between which polls it ended.
-    func play(_ seconds: Double, using chance: inout Chance) -> Played {
+    func play(_ seconds: Double, using chance: inout SeededRandom) -> Played {
         var age = 0.0
         var calls = 0
         while true {

@@ -1,4 +1,5 @@
 import PollingPolicy
+import Randomness
 import TaskModel
 
 /// How long tasks really take, which no schedule but the optimum may know: a mix of log-normals.
@@ -67,7 +68,7 @@ package struct TrueDurations: Sendable {
     var end: Double { parts.map { exponential($0.middle + 5.2 * $0.spread) }.max() ?? 0 }
 
     /// One task.
-    func draw(using chance: inout Chance) -> (seconds: Double, succeeds: Bool) {
+    func draw(using chance: inout SeededRandom) -> (seconds: Double, succeeds: Bool) {
         var left = Double.random(in: 0..<1, using: &chance)
         let part = parts.first { part in
             left -= part.share

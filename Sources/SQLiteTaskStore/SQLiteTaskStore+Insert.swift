@@ -41,7 +41,7 @@ extension SQLiteTaskStore {
         let names =
             [
                 "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
-                "has_own_callback",
+                "has_own_callback", "note",
             ]
             + TaskRow.mutableColumns
         let marks = repeatElement("?", count: names.count).joined(separator: ", ")
@@ -54,7 +54,7 @@ extension SQLiteTaskStore {
         let fixed: [ColumnValue] = [
             .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service), ColumnValue(task.priority),
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
-            ColumnValue(task.model), ColumnValue(task.hasOwnCallback),
+            ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.note),
         ]
         let response = payload.response.map(ResponseColumn.init)
         try writer.prepared(.insertTask, in: db, insertion)

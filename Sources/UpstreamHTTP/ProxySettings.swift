@@ -1,3 +1,5 @@
+import Text
+
 /// The proxies that requests to providers go through, as the usual environment variables name them.
 package struct ProxySettings: Sendable, Hashable {
     /// One proxy.
@@ -90,14 +92,11 @@ package struct ProxySettings: Sendable, Hashable {
     }
 }
 
-/// Scheme, host and port of a URL.
+/// URLAuthority is the scheme, the host, the port and the credentials of a URL, as proxy variables write them.
 struct URLAuthority: Hashable {
-    /// In small letters.
+    /// In lower case.
     let scheme: String
-    /// In small letters, without the brackets of IPv6.
-    let host: String
-    /// Nil where the URL names none.
-    let port: Int?
+    private let address: HostPort
     /// What stands before the host, decoded.
     let credentials: String?
 
@@ -112,34 +111,21 @@ struct URLAuthority: Hashable {
         } else {
             credentials = nil
         }
-        var name = authority
-        var digits: Substring?
-        if authority.first == "[" {
-            guard let end = authority.firstIndex(of: "]") else { return nil }
-            name = authority[authority.index(after: authority.startIndex)..<end]
-            let rest = authority[authority.index(after: end)...]
-            guard rest.isEmpty || rest.first == ":" else { return nil }
-            digits = rest.isEmpty ? nil : rest.dropFirst()
-        } else if let colon = authority.lastIndex(of: ":") {
-            name = authority[..<colon]
-            digits = authority[authority.index(after: colon)...]
-        }
-        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
-        host = name.lowercased()
-        if let digits, !digits.isEmpty {
-            guard let number = UInt16(digits), number > 0 else { return nil }
-            port = Int(number)
-        } else {
-            port = nil
-        }
+        // A port may be left out behind its colon (RFC 3986, section 3.2.3).
+        guard let address = HostPort(authority.last == ":" ? authority.dropLast() : authority) else { return nil }
+        self.address = address
     }
+
+    /// In lower case, without the brackets of IPv6.
+    var host: String { address.host }
+
+    /// Nil where the URL names none.
+    var port: Int? { address.port }
 
     /// As a `Host` header field has it.
-    var hostField: String {
-        (host.contains(":") ? "[\(host)]" : host) + (port.map { ":\($0)" } ?? "")
-    }
+    var hostField: String { address.text }
 
-    var isLoopback: Bool { host == "localhost" || host == "::1" || IPv4(host)?.isLoopback ?? false }
+    var isLoopback: Bool { address.isLoopback }
 
     /// Whether an entry of `NO_PROXY` names the host: `*`, a host with everything below it, an address or a range of
     /// addresses (`10.0.0.0/8`), each with a port if it is meant for that one only.
@@ -170,27 +156,5 @@ struct URLAuthority: Hashable {
             guard parts.count == 4, text.count(where: { $0 == "." }) == 3 else { return nil }
             number = parts.reduce(0) { $0 << 8 | UInt32($1) }
         }
-
-        var isLoopback: Bool { number >> 24 == 127 }
-    }
-}
-
-extension String {
-    /// With `%40` and the like replaced by what they stand for; nil where that is no UTF-8.
-    fileprivate var percentDecoded: String? {
-        var bytes: [UInt8] = []
-        var rest = utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(code)
-            rest = rest.dropFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 }

@@ -1,4 +1,5 @@
 package import ProviderCatalog
+import Text
 
 /// RedactingTransport takes secrets out of everything that comes back from a provider, and out of what went wrong on the
 /// way, before anybody reads it.
@@ -42,7 +43,7 @@ package struct RedactingTransport: UpstreamTransport {
         }
         return UpstreamRequest(
             method: request.method, path: request.path,
-            url: url.replacing(SecretRedactor.mark, with: token.escapedForQuery), headers: request.headers,
+            url: url.replacing(SecretRedactor.mark, with: token.percentEncoded()), headers: request.headers,
             body: request.body)
     }
 }

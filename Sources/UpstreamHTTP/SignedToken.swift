@@ -1,5 +1,6 @@
 import Crypto
 import TaskModel
+import Text
 import VerbatimJSON
 
 /// A JSON Web Token (RFC 7519) signed with HMAC-SHA-256 (`HS256`, RFC 7518, section 3.2), as providers take that hand out
@@ -34,19 +35,5 @@ package enum SignedToken {
         let code = HMAC<SHA256>.authenticationCode(
             for: Array(signed.utf8), using: SymmetricKey(data: Array(secret.utf8)))
         return signed + "." + Array(code).base64URL
-    }
-}
-
-extension [UInt8] {
-    /// Base64 for URLs, without padding (RFC 4648, section 5).
-    fileprivate var base64URL: String {
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: count, by: 3) {
-            let group = self[start..<Swift.min(start + 3, count)]
-            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-            for place in 0...group.count { text.append(alphabet[bits >> (18 - 6 * place) & 63]) }
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

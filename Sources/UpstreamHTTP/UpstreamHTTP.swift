@@ -5,6 +5,7 @@ package import NIOCore
 import NIOHTTP1
 package import ProviderCatalog
 package import TaskModel
+import Text
 import VerbatimJSON
 
 /// Carries one request to a provider over HTTP and brings one answer. Never sends a request twice, follows no redirect.
@@ -152,7 +153,7 @@ package struct UpstreamHTTP: UpstreamTransport {
         let access = providers[provider]
         let url = request.url ?? (access?.baseURL ?? "") + request.path
         guard case .query(let name) = access?.authentication, let token = access?.token else { return url }
-        return url + (url.contains("?") ? "&" : "?") + name + "=" + token.escapedForQuery
+        return url + (url.contains("?") ? "&" : "?") + name + "=" + token.percentEncoded()
     }
 
     private func headers(of request: UpstreamRequest, to provider: String) -> HTTPHeaders {
@@ -184,16 +185,5 @@ extension UpstreamReply {
         case .object, .array: true
         case nil, .null, .bool, .number, .string: false
         }
-    }
-}
-
-extension String {
-    /// All but RFC 3986's unreserved characters escaped.
-    var escapedForQuery: String {
-        utf8.map { byte in
-            let character = Character(Unicode.Scalar(byte))
-            let stays = character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character))
-            return stays ? String(character) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-        }.joined()
     }
 }

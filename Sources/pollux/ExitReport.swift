@@ -4,44 +4,44 @@ import VerbatimJSON
 import LocalAPIClient
 import LocalAPIContract
 
-/// How a command may end; thrown bare, it ends the command without a word.
-enum Ending: Int32, Error {
+/// ExitStatus is the exit code of a command. Thrown by itself, it ends the command without a message.
+enum ExitStatus: Int32, Error {
     case done = 0
     /// The task ended without success.
     case unsuccessful = 1
     /// The command line cannot be understood.
     case usage = 64
-    /// The input was refused, here or by the daemon.
+    /// The input was refused by this program or by the daemon.
     case refused = 65
     case noSuchTask = 66
     case noDaemon = 69
-    /// A bug of ours.
+    /// An internal error.
     case bug = 70
-    /// The time to wait is over, the task is not.
+    /// The wait timed out before the task ended.
     case timedOut = 75
 }
 
-/// Input that is refused before the daemon is asked.
+/// RefusedInput is input that this program refuses without asking the daemon.
 struct RefusedInput: Error {
     /// Whole sentences.
     let message: String
 }
 
-/// What an error means for who runs the command: an exit code and words.
+/// ExitReport turns an error into an exit code and a message.
 struct ExitReport {
-    let status: Ending
-    /// For standard error; nil where nothing is to be said.
+    let status: ExitStatus
+    /// For standard error; nil for no message.
     let message: String?
-    /// Set where the parser knows better what to print: help, versions, usage.
+    /// Set if the parser prints the message: help, version, usage.
     private let parserError: (any Error)?
 
     init(of error: any Error) {
         var parserError: (any Error)?
         switch error {
-        case let status as Ending:
+        case let status as ExitStatus:
             (self.status, message) = (status, nil)
         case is ClosedPipe:
-            // `| head` has seen enough.
+            // The reader of a pipe closed it, as `| head` does.
             (status, message) = (.done, nil)
         case let error as RefusedInput:
             (status, message) = (.refused, error.message)
@@ -54,21 +54,21 @@ struct ExitReport {
         case _ where Pollux.exitCode(for: error) == .validationFailure:
             (status, message, parserError) = (.usage, nil, error)
         default:
-            (status, message) = (.bug, "Something failed that should not: \(error). Please report it.")
+            (status, message) = (.bug, "Internal error: \(error). Please report it.")
         }
         self.parserError = parserError
     }
 
-    /// Says the words and ends the program.
+    /// Prints the message and ends the program.
     func leave() -> Never {
         if let parserError { Pollux.exit(withError: parserError) }
-        // Nobody may be reading the daemon's log; that must not keep it from ending.
+        // A blocked reader of the log must not keep the daemon from ending.
         if let message { StandardError.write("pollux: \(message)\n", within: .seconds(5)) }
         Pollux.exit(withError: ExitCode(status.rawValue))
     }
 
-    /// A daemon that cannot start leaves its clients without one, which is what 69 says.
-    private static func status(of error: DaemonError) -> Ending {
+    /// A daemon that cannot start exits 69, like a client that finds none.
+    private static func status(of error: DaemonError) -> ExitStatus {
         switch error {
         case .badSetting: .usage
         case .alreadyRunning, .noPlace, .store: .noDaemon
@@ -76,7 +76,7 @@ struct ExitReport {
         }
     }
 
-    private static func status(of error: LocalAPIClientError) -> Ending {
+    private static func status(of error: LocalAPIClientError) -> ExitStatus {
         switch error {
         case .noDaemon, .interrupted: .noDaemon
         case .unreadable, .cancelled: .bug
@@ -97,9 +97,9 @@ struct ExitReport {
                   Or name its socket:   --socket PATH, or POLLUX_SOCKET
                 """
         case .interrupted:
-            error.message + " What was asked for may or may not have been done: look with `pollux list`."
+            error.message + " The request may or may not have been carried out. Check with `pollux list`."
         case .unreadable:
-            error.message + " Is it Pollux that listens there, and of this version?"
+            error.message + " Check that the socket belongs to a Pollux daemon of this version."
         case .cancelled:
             error.message
         case .problem(let problem):
@@ -112,10 +112,10 @@ struct ExitReport {
         let nearest = words(problem.members["nearest"]).filter { !problem.detail.contains($0) }
         if !nearest.isEmpty { lines += "\n  Did you mean:  \(nearest.joined(separator: ", ").printable)" }
         if let existing = problem.members["existing_id"]?.string {
-            lines += "\n  That task:     pollux show \(existing.printable)"
+            lines += "\n  Existing task: pollux show \(existing.printable)"
         }
         let candidates = words(problem.members["candidates"])
-        if !candidates.isEmpty { lines += "\n  It may be:" }
+        if !candidates.isEmpty { lines += "\n  Candidates:" }
         for candidate in candidates { lines += "\n    \(candidate.printable)" }
         return lines
     }

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The command line; each command is a file of its own.
+/// Pollux is the command line. Each command has its own file.
 struct Pollux: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pollux",
@@ -19,7 +19,7 @@ struct Pollux: AsyncParsableCommand {
             --json to print the API's own document. Colour obeys NO_COLOR.
 
             Exit codes: 0 done; 1 the task ended without success; 64 usage; 65 refused input; 66 no such task; \
-            69 no daemon; 70 a bug of ours; 75 timed out waiting.
+            69 no daemon; 70 internal error; 75 timed out waiting.
             """,
         version: Version.current,
         groupedSubcommands: [
@@ -38,7 +38,7 @@ struct Pollux: AsyncParsableCommand {
         ])
 }
 
-/// Parses, runs, and turns what went wrong into words and an exit code.
+/// Main parses and runs a command, and turns an error into a message and an exit code.
 @main enum Main {
     static func main() async {
         do {

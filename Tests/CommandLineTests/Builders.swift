@@ -11,9 +11,9 @@ extension Date {
     func ahead(_ seconds: TimeInterval) -> String { (self + seconds).rfc3339 }
 }
 
-extension Screen {
-    static func terminal(width: Int, hasColour: Bool = false) -> Screen {
-        Screen(isTerminal: true, width: width, hasColour: hasColour, now: noon)
+extension Terminal {
+    static func terminal(width: Int, hasColour: Bool = false) -> Terminal {
+        Terminal(isTerminal: true, width: width, hasColour: hasColour, now: noon)
     }
 }
 
@@ -21,9 +21,12 @@ extension TaskDocument {
     /// A valid task; a test changes the one field that matters.
     static func task(_ number: Int = 1, state: String = "running", endpoint: String = "suno/audios") -> TaskDocument {
         let hasEnded = TaskDocument.endedStates.contains(state)
-        return TaskDocument(
+        var task = TaskDocument(
             id: "019ab0c2-7d3e-7a41-9c55-00000000000\(number)", endpoint: endpoint, state: state,
-            createdAt: noon.ago(130), submittedAt: state == "queued" ? nil : noon.ago(72),
-            finishedAt: hasEnded ? noon.ago(10) : nil, endedAt: hasEnded ? noon.ago(9) : nil)
+            createdAt: noon.ago(130))
+        task.submittedAt = state == "queued" ? nil : noon.ago(72)
+        task.finishedAt = hasEnded ? noon.ago(10) : nil
+        task.endedAt = hasEnded ? noon.ago(9) : nil
+        return task
     }
 }

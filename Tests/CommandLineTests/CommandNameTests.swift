@@ -24,10 +24,10 @@ import Testing
     @Test(arguments: [
         (
             "prompt=a fox",
-            "\"prompt=a fox\" is one word too many. A field of the request follows -d, as in: -d 'prompt=a fox'"
+            "Unexpected argument \"prompt=a fox\". A field of the request follows -d, as in: -d 'prompt=a fox'"
         ),
-        ("seed:=7", "\"seed:=7\" is one word too many. A field of the request follows -d, as in: -d 'seed:=7'"),
-        ("fox", "\"fox\" is one word too many."),
+        ("seed:=7", "Unexpected argument \"seed:=7\". A field of the request follows -d, as in: -d 'seed:=7'"),
+        ("fox", "Unexpected argument \"fox\"."),
     ])
     func `a field of the request without its option is told what is missing`(word: String, message: String) {
         let error = #expect(throws: (any Error).self) { try SubmitCommand.parse(["flux/images", word, "-d", "a=b"]) }

@@ -6,10 +6,14 @@ import VerbatimJSON
 
 @Suite struct EndpointCardTests {
     private func lines(_ change: (inout EndpointDocument) -> Void = { _ in }) -> [String] {
-        var endpoint = EndpointDocument(
-            name: "kling/videos", provider: "xhuoapi", kind: "video", batchSize: 50, listing: "vendor_code",
-            example: ["action": "text2video", "prompt": "it's a fox", "n": 2], maxInFlight: 5, submitsPerSecond: 0.5,
-            typicalSeconds: 240)
+        var endpoint = EndpointDocument(name: "kling/videos", provider: "xhuoapi")
+        endpoint.kind = "video"
+        endpoint.batchSize = 50
+        endpoint.listing = "vendor_code"
+        endpoint.example = ["action": "text2video", "prompt": "it's a fox", "n": 2]
+        endpoint.maxInFlight = 5
+        endpoint.submitsPerSecond = 0.5
+        endpoint.typicalSeconds = 240
         change(&endpoint)
         return EndpointCard(endpoint: endpoint, now: noon).lines(on: .plain(now: noon))
     }
@@ -24,17 +28,17 @@ import VerbatimJSON
     @Test func `limits, times and what becomes of lost replies are told in words`() {
         let text = lines().joined(separator: "\n")
         #expect(text.contains("5 tasks in flight, one submission every 2s"))
-        #expect(text.contains("about 4m 00s by the provider's documents"))
-        #expect(text.contains("up to 50 tasks in one"))
+        #expect(text.contains("about 4m 00s by the definition"))
+        #expect(text.contains("up to 50 tasks per status query"))
         #expect(text.contains("known from vendor clients"))
-        #expect(lines { $0.listing = "none" }.joined().contains("cannot be found"))
+        #expect(lines { $0.listing = "none" }.joined().contains("a person decides"))
         #expect(
             lines { $0.learned = .init(p50Seconds: 61, p90Seconds: 130, samples: 12) }.joined()
-                .contains("1m 01s, nine in ten at most 2m 10s (learned from the latest 12 tasks)"))
+                .contains("50 % within 1m 01s, 90 % within 2m 10s (learned from the latest 12 tasks)"))
     }
 
     @Test func `trouble is told where there is any`() {
-        #expect(!lines().joined().contains("not understood"))
+        #expect(!lines().joined().contains("unrecognised"))
         let text = lines {
             $0.state = "backing_off"
             $0.until = noon.ahead(90)

@@ -12,7 +12,7 @@ import VerbatimJSON
     }
 
     @Test func `each error has its exit code`() {
-        let expected: [(any Error, Ending)] = [
+        let expected: [(any Error, pollux.ExitStatus)] = [
             (problem(404, "task_not_found"), .noSuchTask),
             (problem(404, "endpoint_not_found"), .refused),
             (problem(409, "ambiguous_id"), .refused),
@@ -29,15 +29,17 @@ import VerbatimJSON
             (ValidationError("m"), .usage),
             (ClosedPipe(), .done),
             (CleanExit.helpRequest(), .done),
-            (Ending.timedOut, .timedOut),
-            (Ending.unsuccessful, .unsuccessful),
+            (pollux.ExitStatus.timedOut, .timedOut),
+            (pollux.ExitStatus.unsuccessful, .unsuccessful),
             (SomethingElse(), .bug),
         ]
         for (error, status) in expected { #expect(ExitReport(of: error).status == status, "\(error)") }
     }
 
     @Test func `the numbers are those of the contract`() {
-        let statuses: [Ending] = [.done, .unsuccessful, .usage, .refused, .noSuchTask, .noDaemon, .bug, .timedOut]
+        let statuses: [pollux.ExitStatus] = [
+            .done, .unsuccessful, .usage, .refused, .noSuchTask, .noDaemon, .bug, .timedOut,
+        ]
         #expect(statuses.map(\.rawValue) == [0, 1, 64, 65, 66, 69, 70, 75])
     }
 
@@ -51,7 +53,7 @@ import VerbatimJSON
         let members = JSONObject([("nearest", "suno/audios"), ("candidates", ["a", "b\u{1b}"])])
         #expect(
             ExitReport(of: problem(409, "x", members)).message
-                == "D.\n  Did you mean:  suno/audios\n  It may be:\n    a\n    b ")
+                == "D.\n  Did you mean:  suno/audios\n  Candidates:\n    a\n    b ")
         #expect(
             ExitReport(of: problem(422, "x", JSONObject([("nearest", ["suno/audios", "suno/lyrics"])]))).message
                 == "D.\n  Did you mean:  suno/audios, suno/lyrics")

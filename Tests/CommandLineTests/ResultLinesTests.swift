@@ -66,20 +66,30 @@ import VerbatimJSON
         #expect(TaskCard(task: task, now: noon).lines(on: .plain(now: noon)).contains(#"    "text": "hello""#))
     }
 
-    @Test func `a success that names nothing to fetch says so, and only a success`() {
+    @Test func `a success that reports success without a result says so, and only a success`() {
         var task = TaskDocument.task(state: "succeeded")
         task.response = ["status": "ok"]
         let card = TaskCard(task: task, now: noon).lines(on: .plain(now: noon))
-        #expect(card.contains { $0.contains("names nothing to fetch") } && card.contains(#"    "status": "ok""#))
-        #expect(WaitOutcome.lines(for: [task], on: .plain(now: noon)).contains { $0.contains("nothing to fetch") })
+        #expect(
+            card.contains { $0.contains("reports success without a result") } && card.contains(#"    "status": "ok""#))
+        #expect(WaitOutcome.lines(for: [task], on: .plain(now: noon)).contains { $0.contains("without a result") })
         var failed = TaskDocument.task(state: "failed")
         failed.response = ["status": "bad"]
-        #expect(!TaskCard(task: failed, now: noon).lines(on: .plain(now: noon)).contains { $0.contains("nothing to") })
+        #expect(
+            !TaskCard(task: failed, now: noon).lines(on: .plain(now: noon)).contains { $0.contains("without a result") }
+        )
         #expect(WaitOutcome.lines(for: [failed], on: .plain(now: noon)).count == 1)
     }
 
     @Test func `a card of an uncertain task says what to do`() {
         let lines = TaskCard(task: .task(state: "uncertain"), now: noon).lines(on: .plain(now: noon))
         #expect(lines.contains { $0.contains("pollux resolve") && $0.contains("--give-up") })
+    }
+
+    @Test func `a note is one line of the card`() {
+        var task = TaskDocument.task()
+        task.note = "for the night's run\u{1b}[2J"
+        let card = TaskCard(task: task, now: noon).lines(on: .plain(now: noon))
+        #expect(card.contains { $0.hasPrefix("  note ") && $0.hasSuffix("  for the night's run [2J") })
     }
 }

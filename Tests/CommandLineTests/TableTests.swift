@@ -87,9 +87,9 @@ import Testing
 
 @Suite struct ScreenTests {
     @Test func `colour is off for NO_COLOR and dumb terminals`() {
-        #expect(Screen.wantsColour([:]))
-        #expect(Screen.wantsColour(["NO_COLOR": ""]))
-        #expect(!Screen.wantsColour(["NO_COLOR": "1"]))
-        #expect(!Screen.wantsColour(["TERM": "dumb"]))
+        #expect(Terminal.wantsColour([:]))
+        #expect(Terminal.wantsColour(["NO_COLOR": ""]))
+        #expect(!Terminal.wantsColour(["NO_COLOR": "1"]))
+        #expect(!Terminal.wantsColour(["TERM": "dumb"]))
     }
 }

@@ -9,12 +9,12 @@ import Testing
         ("1d2h", 93_600),
     ])
     func `a span is seconds or units`(text: String, seconds: Int) throws {
-        #expect(try SpanArgument.parse(text) == .seconds(seconds))
+        #expect(try DurationArgument.parse(text) == .seconds(seconds))
     }
 
     @Test(arguments: ["", "-5", "m", "2m3", "1.5h", "2 h", "1y", "99999999999", "9999999999999999999s", "٣s"])
     func `what is no span is refused`(text: String) {
-        #expect(throws: ValidationError.self) { try SpanArgument.parse(text) }
+        #expect(throws: ValidationError.self) { try DurationArgument.parse(text) }
     }
 
     @Test func `a plus sign counts from now`() throws {

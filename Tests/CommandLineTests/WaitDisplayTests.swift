@@ -21,14 +21,14 @@ import VerbatimJSON
         task.eta = TaskDocument.Expectation(p50: noon.ago(1), p90: noon.ahead(9))
         #expect(line(task).hasSuffix("running, 1m 12s, any moment"))
         task.eta = TaskDocument.Expectation(p50: noon.ago(9), p90: noon.ago(1))
-        #expect(line(task).hasSuffix("running, 1m 12s, slower than 9 of 10 of its kind"))
+        #expect(line(task).hasSuffix("running, 1m 12s, slower than 90 % of its kind"))
     }
 
     @Test func `one that is slower than nearly all of its kind says so, and what is left`() {
         var task = TaskDocument.task()
         task.eta = TaskDocument.Expectation(p50: noon.ahead(65), p90: noon.ahead(90))
         task.slowerThanUsualSince = noon.ago(3)
-        #expect(line(task).hasSuffix("running, 1m 12s, slower than 99 of 100 of its kind, about 1m left"))
+        #expect(line(task).hasSuffix("running, 1m 12s, slower than 99 % of its kind, about 1m left"))
     }
 
     @Test func `what a task waits for is said instead`() {

@@ -5,24 +5,24 @@ import Testing
 
 @testable import Daemon
 
-@Suite struct StandardPlacesTests {
+@Suite struct XDGDirectoriesTests {
     @Test func `a runtime directory that is missing or another user's is not used, and said so`() throws {
         let directory = try TemporaryDirectory()
-        let ours = StandardPlaces(environment: ["HOME": "/home/me", "XDG_RUNTIME_DIR": directory.path])
+        let ours = XDGDirectories(environment: ["HOME": "/home/me", "XDG_RUNTIME_DIR": directory.path])
         #expect(ours.runtimeSocket == directory.path + "/pollux/pollux.sock")
         #expect(ours.runtimeProblem == nil)
         try Data().write(to: URL(fileURLWithPath: directory.file("file")))
         for (path, reason) in [("/run/user/4711", "does not exist"), (directory.file("file"), "is no directory")] {
-            let places = StandardPlaces(environment: ["HOME": "/home/me", "XDG_RUNTIME_DIR": path])
+            let places = XDGDirectories(environment: ["HOME": "/home/me", "XDG_RUNTIME_DIR": path])
             #expect(places.runtimeSocket == nil)
             #expect(places.runtimeProblem?.contains("XDG_RUNTIME_DIR is \(path), which \(reason)") == true)
         }
         // Root's is another user's unless we are root, whose own the tests' directory then is.
         if geteuid() != 0 {
-            #expect(StandardPlaces(environment: ["XDG_RUNTIME_DIR": "/"]).runtimeSocket == nil)
+            #expect(XDGDirectories(environment: ["XDG_RUNTIME_DIR": "/"]).runtimeSocket == nil)
         } else {
             #expect(chown(directory.path, 65_534, 65_534) == 0)
-            let places = StandardPlaces(environment: ["XDG_RUNTIME_DIR": directory.path])
+            let places = XDGDirectories(environment: ["XDG_RUNTIME_DIR": directory.path])
             #expect(places.runtimeSocket == nil)
             #expect(places.runtimeProblem?.contains("belongs to another user") == true)
         }
@@ -30,7 +30,7 @@ import Testing
 
     @Test(arguments: [[:], ["HOME": ""], ["HOME": "here"]])
     func `without HOME the user database tells the home directory`(environment: [String: String]) {
-        let places = StandardPlaces(environment: environment, userHome: "/home/ada")
+        let places = XDGDirectories(environment: environment, userHome: "/home/ada")
         #expect(places.stateDirectory == "/home/ada/.local/state/pollux")
         #expect(places.settingsFile == "/home/ada/.config/pollux/pollux.yaml")
         #expect(places.absolute("~/x") == "/home/ada/x")
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `without any home directory nothing is looked for below the root`() {
-        let places = StandardPlaces(environment: [:], userHome: nil)
+        let places = XDGDirectories(environment: [:], userHome: nil)
         #expect(places.stateDirectory == nil && places.settingsFile == nil && places.runtimeSocket == nil)
     }
 }
@@ -117,14 +117,11 @@ import Testing
 
 @Suite struct HTTPAddressTests {
     @Test(arguments: [
-        ("http://127.0.0.1", true), ("http://127.0.0.1:80/v1/", true), ("HTTP://LOCALHOST:8080", true),
-        ("http://127.1.2.3", true), ("http://[::1]:80", true), ("https://api.example/v1", false),
-        ("http://127.0.0.1.evil.example", false), ("http://127.0.0.1evil.example", false),
-        ("http://localhost.evil.example", false), ("http://127.0.0.1.5", false), ("http://127.0.0.256", false),
-        ("http://[::1:2]", false), ("http://128.0.0.1", false), ("http://api_v2.example", false),
+        ("http://127.0.0.1:80/v1/", false), ("HTTP://LOCALHOST:8080", false), ("http://[::1]:80", false),
+        ("https://api.example/v1", false), ("http://127.0.0.1.evil.example", true), ("http://api_v2.example", true),
     ])
-    func `an address is local if its whole host is`(text: String, isLocal: Bool) throws {
-        #expect(try #require(HTTPAddress(text)).isLocal == isLocal)
+    func `only http to another machine is exposed`(text: String, isExposed: Bool) throws {
+        #expect(try #require(HTTPAddress(text)).isExposed == isExposed)
     }
 
     @Test(arguments: [

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Randomness
 import Testing
 import VerbatimJSON
 
@@ -18,7 +19,7 @@ extension EndToEnd {
                 try await world.daemon.start()
                 let isOver = Watched(false)
                 async let outcomes = useIt(world.daemon, until: isOver)
-                var random = SplitMix64(seed: seed)
+                var random = SeededRandom(seed: seed)
                 for _ in 0..<kills { try await killAndStart(world.daemon, using: &random) }
                 isOver.change { $0 = true }
                 let count = try await Count(of: outcomes, in: world)
@@ -33,7 +34,7 @@ extension EndToEnd {
         /// Lets it live for a moment, kills it, and starts it again.
         ///
         /// One start in five is killed before it is ready, and beside the kills one run in four ends by SIGTERM.
-        private func killAndStart(_ daemon: RunningDaemon, using random: inout SplitMix64) async throws {
+        private func killAndStart(_ daemon: RunningDaemon, using random: inout SeededRandom) async throws {
             // Nobody else ends it, so waiting for its exit only lets the time pass.
             _ = try? await daemon.process.exit(within: .random(in: 0.02...1.2, using: &random))
             try await daemon.kill9()

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Randomness
 import Testing
 import VerbatimJSON
 
@@ -84,7 +85,7 @@ extension EndToEnd {
         }
 
         private func killFiveTimes(_ daemon: RunningDaemon, seed: UInt64) async throws {
-            var random = SplitMix64(seed: seed)
+            var random = SeededRandom(seed: seed)
             for _ in 0..<5 {
                 let life = Double.random(in: 0.05...1.5, using: &random)
                 // Nobody ends it, so this only lets the time pass.

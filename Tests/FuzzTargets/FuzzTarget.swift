@@ -1,6 +1,7 @@
 import LocalAPIContract
 import ProviderCatalog
 import TaskModel
+import Text
 import VerbatimJSON
 
 /// A reader of bytes that strangers send, and what must hold for all bytes; broken promises end the process.

@@ -1,5 +1,6 @@
 import Foundation
 import FuzzTargets
+import Randomness
 import Testing
 
 @Suite struct FuzzTests {
@@ -31,7 +32,7 @@ import Testing
 
 /// Makes new inputs from kept ones: cuts, splices, repeats, flips, and words that readers stumble over.
 struct Mutator {
-    private var random: SplitMix
+    private var random: SeededRandom
     private let corpus: [[UInt8]]
 
     private static let words = [
@@ -43,7 +44,7 @@ struct Mutator {
     ].map { Array($0.utf8) }
 
     init(seed: UInt64, corpus: [[UInt8]]) {
-        random = SplitMix(state: seed)
+        random = SeededRandom(seed: seed)
         self.corpus = corpus
     }
 
@@ -68,18 +69,5 @@ struct Mutator {
             return Array(head + other.suffix(Int.random(in: 0...other.count, using: &random)))
         default: return Array(head + part.map { $0 ^ (1 << UInt8.random(in: 0..<8, using: &random)) } + tail)
         }
-    }
-}
-
-/// SplitMix64, as in the other tests.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -13,21 +13,5 @@ import Testing
     ])
     func `an argument stays one segment`(argument: String, segment: String) {
         #expect(LocalAPIRoute.task.path(argument) == "/v1/tasks/\(segment)")
-        #expect(segment.percentDecoded == argument)
-    }
-
-    @Test(arguments: ["%", "%4", "%zz", "%+1", "%FF", "a%C3"])
-    func `what is no escaped text is not decoded`(segment: String) {
-        #expect(segment.percentDecoded == nil)
-    }
-}
-
-@Suite struct NearestNameTests {
-    @Test(
-        arguments: [
-            ("dedline", "deadline"), ("labesl", "labels"), ("Priority", "priority"), ("xyz", nil), ("", nil),
-        ] as [(String, String?)])
-    func `only a name that is near enough is suggested`(name: String, nearest: String?) {
-        #expect(NearestName.of(name, among: ["endpoint", "labels", "priority", "deadline"]) == nearest)
     }
 }

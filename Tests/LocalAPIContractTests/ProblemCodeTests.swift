@@ -7,11 +7,9 @@ import Testing
         (ProblemCode.invalidJSON, "invalid_json"), (ProblemCode.invalidParameter, "invalid_parameter"),
         (ProblemCode.noSuchRoute, "no_such_route"), (ProblemCode.taskNotFound, "task_not_found"),
         (ProblemCode.endpointNotFound, "endpoint_not_found"), (ProblemCode.methodNotAllowed, "method_not_allowed"),
-        (ProblemCode.ambiguousID, "ambiguous_id"), (ProblemCode.idempotencyKeyReused, "idempotency_key_reused"),
-        (ProblemCode.remoteIDTaken, "remote_id_taken"), (ProblemCode.bodyTooLarge, "body_too_large"),
+        (ProblemCode.bodyTooLarge, "body_too_large"),
         (ProblemCode.unsupportedMediaType, "unsupported_media_type"), (ProblemCode.invalidField, "invalid_field"),
         (ProblemCode.missingField, "missing_field"), (ProblemCode.unknownField, "unknown_field"),
-        (ProblemCode.unknownEndpoint, "unknown_endpoint"), (ProblemCode.synchronousEndpoint, "synchronous_endpoint"),
         (ProblemCode.internalError, "internal_error"), (ProblemCode.busy, "busy"),
         (ProblemCode.notReady, "not_ready"),
     ]

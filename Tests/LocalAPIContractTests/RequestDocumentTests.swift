@@ -57,8 +57,9 @@ import VerbatimJSON
         let name = String(repeating: "n", count: 64)
         let value = String(repeating: "😀", count: 256)
         let key = String(repeating: "k", count: 255)
-        var document = SubmitDocument(
-            endpoint: "a/b", request: [:], idempotencyKey: key, labels: [name: value], priority: 1000)
+        var document = SubmitDocument(endpoint: "a/b", request: [:], idempotencyKey: key)
+        document.labels = [name: value]
+        document.priority = 1000
         #expect(try SubmitDocument(json: document.json) == document)
 
         document.idempotencyKey = key + "k"
@@ -75,9 +76,10 @@ import VerbatimJSON
     }
 
     @Test func `adopting comes out as it went in`() throws {
-        let document = AdoptDocument(
-            endpoint: "veo/videos", remoteID: "task_1", labels: ["a": "b"], priority: 3,
-            deadline: "2026-11-24T14:00:00Z")
+        var document = AdoptDocument(endpoint: "veo/videos", remoteID: "task_1")
+        document.labels = ["a": "b"]
+        document.priority = 3
+        document.deadline = "2026-11-24T14:00:00Z"
         #expect(try AdoptDocument(json: document.json) == document)
         #expect(throws: ContractError.missingField("remote_id")) { try AdoptDocument(json: ["endpoint": "a/b"]) }
         #expect(throws: ContractError.unknownField("request", nearest: nil)) {
@@ -93,5 +95,32 @@ import VerbatimJSON
         #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "give_up", "remote_id": "x"]) }
         #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "retry"]) }
         #expect(throws: ContractError.missingField("as")) { try ResolveDocument(json: [:]) }
+    }
+
+    @Test func `a document is filled from another one where it says nothing`() throws {
+        var defaults = SubmitDocument(endpoint: "", request: [:], idempotencyKey: "theirs")
+        defaults.labels = ["a": "1", "b": "1"]
+        defaults.priority = 7
+        defaults.deadline = "+2h"
+        var document = SubmitDocument(endpoint: "a/b", request: ["n": 1], idempotencyKey: "own")
+        document.labels = ["b": "2"]
+        document.priority = 0
+        let text = try document.filled(from: defaults).json.text
+        #expect(
+            text == #"{"endpoint":"a/b","request":{"n":1},"idempotency_key":"own","labels":{"a":"1","b":"2"},"#
+                + #""priority":0,"deadline":"+2h"}"#)
+    }
+
+    @Test func `a note has at most 200 characters and no control characters`() throws {
+        var document = SubmitDocument(endpoint: "a/b", request: [:])
+        document.note = String(repeating: "😀", count: 200)
+        #expect(try SubmitDocument(json: document.json) == document)
+        document.note = String(repeating: "n", count: 201)
+        let error = #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+        #expect(error?.message == "`note` may have at most 200 characters, not 201.")
+        for text in ["a\u{0}b", "a\nb", "\u{7f}"] {
+            document.note = text
+            #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
+        }
     }
 }

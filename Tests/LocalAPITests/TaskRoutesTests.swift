@@ -46,6 +46,28 @@ import VerbatimJSON
         }
     }
 
+    @Test func `a note is shown with its task and is no part of what a key compares`() async throws {
+        try await APIHarness.run { api in
+            func body(_ note: String) -> String {
+                #"{"endpoint":"flux/images","request":{"n":1},"idempotency_key":"k"\#(note)}"#
+            }
+            let first = try await api.ask(.post, "/v1/tasks", body(#","note":"first""#))
+            #expect(first.status == 201)
+            #expect(first.json["note"] == "first")
+            let listed = try await api.ask(.get, "/v1/tasks")
+            #expect(listed.json["tasks"]?.array?.first?["note"] == "first")
+            for note in [#","note":"second""#, ""] {
+                let again = try await api.ask(.post, "/v1/tasks", body(note))
+                #expect(again.status == 200 && again.json["id"] == first.json["id"] && again.json["note"] == "first")
+            }
+            let long = String(repeating: "n", count: 201)
+            let refused = try await api.ask(.post, "/v1/tasks", body(#","note":"\#(long)""#))
+            #expect(refused.status == 422 && refused.json["fields"] == ["note"])
+            let none = try await api.ask(.post, "/v1/tasks", #"{"endpoint":"flux/images","request":{}}"#)
+            #expect(none.json["note"] == .null)
+        }
+    }
+
     @Test func `a time may be given as a span, which repeats like any other body`() async throws {
         try await APIHarness.run { api in
             let body = #"{"endpoint":"flux/images","request":{"n":1},"not_before":"+90","deadline":"+1h30m"}"#

@@ -1,4 +1,5 @@
 @testable import PollingPolicy
+import Randomness
 import TaskModel
 import TaskTesting
 import Testing

@@ -1,4 +1,5 @@
 import PollingPolicy
+import Randomness
 import TaskModel
 import TaskTesting
 import Testing

@@ -1,10 +1,11 @@
 import PollingPolicy
+import Randomness
 import TaskModel
 import Testing
 
 @Suite struct UnrecognisedGapTests {
     private func gap(inARow: Int, maxGap: Duration = .seconds(60), seed: UInt64 = 7) -> Duration {
-        var random = Dice(state: seed)
+        var random = SeededRandom(seed: seed)
         let now = Timestamp(milliseconds: 1_000_000_000)
         let history = PollHistory(submittedAt: now - .seconds(160), unrecognisedInARow: inARow)
         let next = PollingPolicy(maxGap: maxGap).nextPoll(
@@ -27,18 +28,5 @@ import Testing
             #expect(gap(inARow: inARow) == .seconds(600))
             #expect(gap(inARow: inARow, maxGap: .seconds(3600)) == .seconds(3600))
         }
-    }
-}
-
-/// SplitMix64, by Sebastiano Vigna.
-private struct Dice: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

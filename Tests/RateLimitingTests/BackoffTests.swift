@@ -1,3 +1,4 @@
+import Randomness
 import RateLimiting
 import TaskModel
 import TaskTesting

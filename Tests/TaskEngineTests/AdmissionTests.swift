@@ -1,4 +1,5 @@
 import ProviderCatalog
+import Randomness
 import RateLimiting
 import SQLiteTaskStore
 import Synchronization

@@ -184,7 +184,7 @@ import VerbatimJSON
         }
         _ = try await world.engine.submitter.step()
         let token = try token(of: world.provider.paid.last)
-        if state == .queued { _ = try await world.service.resolve(id.text, .resubmit) }
+        if state == .queued { _ = try await world.service.resolve(id, .resubmit) }
         #expect(try await world.task(id).state == state)
         let answer = try await world.service.deliver(CallbackBody([0]), to: token)
         #expect(answer == (state == .running ? .taken : .unreadable))
@@ -363,7 +363,7 @@ import VerbatimJSON
     @Test func `a failure of an earlier attempt is no end of a later one`() async throws {
         let world = try await world()
         let (id, first) = try await lost(world)
-        _ = try await world.service.resolve(id.text, .resubmit)
+        _ = try await world.service.resolve(id, .resubmit)
         let failure: JSONValue = ["success": false, "error": ["code": "forbidden", "message": "Moderation."]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             guard sent.isPaid else { return .items([]) }
@@ -379,7 +379,7 @@ import VerbatimJSON
     @Test func `an earlier attempt that was taken after all is not paid for again`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world)
-        _ = try await world.service.resolve(id.text, .resubmit)
+        _ = try await world.service.resolve(id, .resubmit)
         #expect(try await world.task(id).state == .queued)
         #expect(try await deliver(Self.success(), token, to: world))
         #expect(try await world.task(id).state == .running)
@@ -500,7 +500,7 @@ import VerbatimJSON
     @Test func `what is delivered after a cancel counts once the task is reopened`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
-        _ = try await world.service.cancel(id.text)
+        _ = try await world.service.cancel(id)
         world.time.advance(by: .seconds(60))
         #expect(try await deliver(Self.lie, token, to: world))
         #expect(try await deliver(Self.success(), token, to: world))
@@ -508,7 +508,7 @@ import VerbatimJSON
         #expect(cancelled.state == .cancelled && cancelled.callbacks.count == 2 && cancelled.nextDueAt == nil)
         #expect(try await world.kinds(of: id).last == "late_result")
 
-        _ = try await world.service.reopen(id.text)
+        _ = try await world.service.reopen(id)
         world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
         for _ in 0..<3 {
             _ = try await world.engine.scheduler.step()
@@ -522,14 +522,14 @@ import VerbatimJSON
     @Test func `what is delivered after a task was given up counts once it is reopened`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world, onUncertain: .hold)
-        _ = try await world.service.resolve(id.text, .giveUp)
+        _ = try await world.service.resolve(id, .giveUp)
         world.time.advance(by: .seconds(60))
         #expect(try await deliver(Self.success(), token, to: world))
         let failed = try await world.task(id)
         #expect(failed.state == .failed && failed.remoteID != nil && failed.callbacks.count == 1)
         #expect(try await world.kinds(of: id).last == "late_record")
 
-        _ = try await world.service.reopen(id.text)
+        _ = try await world.service.reopen(id)
         world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
         for _ in 0..<3 {
             _ = try await world.engine.scheduler.step()

@@ -27,7 +27,7 @@ final class Tally: Sendable {
 
 extension TaskService {
     /// The task once its stored state is that one; woken by the store's own writes, never by time.
-    func task(_ id: String, waitingForState state: TaskState, world: EngineWorld) async throws -> TrackedTask {
+    func task(_ id: TaskID, waitingForState state: TaskState, world: EngineWorld) async throws -> TrackedTask {
         let gate = Gate()
         world.store.afterApply { _ in gate.open() }
         while true {

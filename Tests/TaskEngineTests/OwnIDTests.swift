@@ -168,7 +168,7 @@ import VerbatimJSON
         world.provider.enqueue(.interrupted("reset"))
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(id).state == .uncertain)
-        _ = try await world.service.resolve(id.text, .resubmit)
+        _ = try await world.service.resolve(id, .resubmit)
         world.provider.play { sent async throws(UpstreamTransportError) in
             guard sent.isPaid else { return sent.isListing ? .items([]) : .json([:]) }
             return .json(["error": ["code": "bad_request", "message": "task_id exists"]], status: 400)

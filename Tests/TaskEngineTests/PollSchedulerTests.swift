@@ -17,7 +17,7 @@ import VerbatimJSON
         let id = try await world.insert(running(1))
         world.provider.enqueue(.json(Record.succeeded("remote-1")))
         _ = try await world.engine.scheduler.step()
-        let stored = try await world.service.task(id.text)
+        let stored = try await world.service.task(id)
         #expect(stored.task.state == .succeeded)
         #expect(stored.task.polls == 1)
         #expect(stored.payload.response == Record.succeeded("remote-1"))
@@ -327,7 +327,7 @@ import VerbatimJSON
         await world.time.untilSleeping()
         let adopted = try await world.service.adopt(
             endpoint: "image/make", remoteID: "remote-1", labels: [:], priority: 0, deadline: nil)
-        let done = try await world.service.task(adopted.task.task.id.text, waitingFor: .seconds(3_600))
+        let done = try await world.service.task(adopted.task.task.id, waitingFor: .seconds(3_600))
         #expect(done.task.state == .succeeded)
         running.cancel()
         try await running.value

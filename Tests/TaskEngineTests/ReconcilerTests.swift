@@ -444,7 +444,7 @@ import VerbatimJSON
                 endpoint: "image/make", remoteID: "r-1", labels: [:], priority: 0, deadline: nil)
         } else if how == "adopted" {
             let other = try await world.insert(uncertain(2), request: ["prompt": "another one"])
-            _ = try await world.service.resolve(other.text, .adopt(remoteID: "r-1"))
+            _ = try await world.service.resolve(other, .adopt(remoteID: "r-1"))
         }
         list(world) { [listed] in [control, listed("r-1", ["prompt": "a cat"])] }
         try await look(world, for: .seconds(900))

@@ -143,7 +143,7 @@ import VerbatimJSON
         try await look(world, for: .seconds(400))
         #expect(try await world.task(id).state == .failed)
         #expect(try await world.task(id).remoteID?.text == "r-late")
-        let reopened = try await world.service.reopen(id.text)
+        let reopened = try await world.service.reopen(id)
         #expect(reopened.task.state == .running && reopened.task.remoteID?.text == "r-late")
     }
 

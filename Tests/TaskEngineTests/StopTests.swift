@@ -114,7 +114,7 @@ import VerbatimJSON
             world.provider.play { _ async throws(UpstreamTransportError) in .json(["detail": "is locked"], status: 403)
             }
             if isCancelled {
-                _ = try await world.service.cancel(id.text)
+                _ = try await world.service.cancel(id)
             } else {
                 _ = try await world.engine.scheduler.step()
                 #expect(try await world.task(id).state == .running)

@@ -61,7 +61,7 @@ import VerbatimJSON
     @Test func `a client that waits hears of an end whose commit nobody knew of`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, deadline: world.time.now() + .seconds(5)))
-        let waiting = Task { try await world.service.task(id.text, waitingFor: .seconds(300)) }
+        let waiting = Task { try await world.service.task(id, waitingFor: .seconds(300)) }
         await world.time.untilSleeping()
         // A deadline takes effect once the clock has been steady for a minute.
         world.time.advance(by: .seconds(61))

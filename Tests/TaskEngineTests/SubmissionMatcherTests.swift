@@ -1,4 +1,5 @@
 import ProviderCatalog
+import Randomness
 import TaskModel
 import TaskStore
 import TaskTesting

@@ -285,11 +285,11 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         #expect(sent() == ["0", "2"])
         #expect(await world.service.forecast(of: try await world.task(ids[4])).waitingFor?.code == "in_flight_limit")
-        _ = try await world.service.cancel(ids[0].text)
+        _ = try await world.service.cancel(ids[0])
         _ = try await world.engine.submitter.step()
         #expect(sent() == ["0", "1", "2"])
-        _ = try await world.service.cancel(ids[1].text)
-        _ = try await world.service.cancel(ids[2].text)
+        _ = try await world.service.cancel(ids[1])
+        _ = try await world.service.cancel(ids[2])
         _ = try await world.engine.submitter.step()
         #expect(sent() == ["0", "1", "2", "3", "4"])
     }
@@ -422,7 +422,7 @@ import VerbatimJSON
         let running = Task { try await world.engine.submitter.run() }
         await world.time.untilSleeping()
         let id = try await world.submit()
-        let done = try await world.service.task(id.text, waitingForState: .running, world: world)
+        let done = try await world.service.task(id, waitingForState: .running, world: world)
         #expect(done.state == .running)
         running.cancel()
         try await running.value

@@ -144,14 +144,14 @@ import VerbatimJSON
     @Test func `an uncertain task can be adopted, sent again or given up`() async throws {
         let world = try await EngineWorld()
         let ids = try await [1, 2, 3].asyncMap { try await world.insert(.task($0, state: .uncertain)) }
-        let adopted = try await world.service.resolve(ids[0].text, .adopt(remoteID: "r-1"))
+        let adopted = try await world.service.resolve(ids[0], .adopt(remoteID: "r-1"))
         #expect(adopted.task.state == .running && adopted.task.resolution == .adopted)
-        let again = try await world.service.resolve(ids[1].text, .resubmit)
+        let again = try await world.service.resolve(ids[1], .resubmit)
         #expect(again.task.state == .queued && again.task.resolution == .resubmitted)
-        let lost = try await world.service.resolve(ids[2].text, .giveUp)
+        let lost = try await world.service.resolve(ids[2], .giveUp)
         #expect(lost.task.state == .failed && lost.task.failure?.code == "submission_lost")
         let error = await #expect(throws: TaskServiceError.self) {
-            _ = try await world.service.resolve(ids[0].text, .resubmit)
+            _ = try await world.service.resolve(ids[0], .resubmit)
         }
         #expect(error?.code == "not_uncertain")
     }
@@ -161,7 +161,7 @@ import VerbatimJSON
         let owner = try await world.insert(.task(1, state: .running, remoteID: "r-1"))
         let id = try await world.insert(.task(2, state: .uncertain))
         let error = await #expect(throws: TaskServiceError.self) {
-            _ = try await world.service.resolve(id.text, .adopt(remoteID: "r-1"))
+            _ = try await world.service.resolve(id, .adopt(remoteID: "r-1"))
         }
         #expect(error?.code == "remote_id_taken")
         #expect(error?.existingTask == owner)
@@ -173,14 +173,14 @@ import VerbatimJSON
         let id = try await world.insert(.task(1, state: .running))
         // The answer to a query that was under way when the task was cancelled.
         world.provider.play { [world] _ async throws(UpstreamTransportError) in
-            _ = try? await world.service.cancel(id.text)
+            _ = try? await world.service.cancel(id)
             return .json(Record.succeeded("remote-1"))
         }
         _ = try await world.engine.scheduler.step()
         #expect(try await world.task(id).state == .cancelled)
         #expect(try await world.kinds(of: id) == ["tracked", "cancelled", "late_result"])
         #expect(try await world.sqlite.taskWithPayload(id)?.payload.response == nil)
-        _ = try await world.service.reopen(id.text)
+        _ = try await world.service.reopen(id)
         world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.succeeded("remote-1")) }
         _ = try await world.engine.scheduler.step()
         #expect(try await world.task(id).state == .succeeded)
@@ -189,10 +189,10 @@ import VerbatimJSON
     @Test func `a cancelled queued task is never sent`() async throws {
         let world = try await EngineWorld()
         let id = try await world.submit()
-        _ = try await world.service.cancel(id.text)
+        _ = try await world.service.cancel(id)
         _ = try await world.engine.submitter.step()
         #expect(world.provider.sent.isEmpty)
-        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.reopen(id.text) }
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.reopen(id) }
         #expect(error?.code == "not_reopenable")
     }
 
@@ -200,12 +200,14 @@ import VerbatimJSON
         let world = try await EngineWorld()
         let one = try await world.insert(.task(1, at: Timestamp(milliseconds: 0x1111_0000_0000)))
         let two = try await world.insert(.task(2, at: Timestamp(milliseconds: 0x1112_0000_0000)))
-        #expect(try await world.service.task("1111").task.id == one)
-        #expect(try await world.service.task("1112").task.id == two)
-        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.task("111") }
+        #expect(try await world.service.id(of: "1111") == one)
+        #expect(try await world.service.id(of: "1112") == two)
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.id(of: "111") }
         #expect(error?.code == "ambiguous_id")
         for text in ["9", "zzz", "", "%", String(one.text.dropLast()) + "0"] where text != one.text {
-            let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.task(text) }
+            let error = await #expect(throws: TaskServiceError.self) {
+                _ = try await world.service.task(world.service.id(of: text))
+            }
             #expect(error?.code == "task_not_found", "\(text)")
         }
     }
@@ -245,7 +247,7 @@ import VerbatimJSON
         #expect(try await world.task(queued).state == .expired)
         #expect(try await world.task(running).state == .expired)
         #expect(try await world.task(uncertain).state == .uncertain)
-        _ = try await world.service.reopen(running.text)
+        _ = try await world.service.reopen(running)
         world.time.advance(by: .seconds(60))
         _ = try await world.engine.deadlines.step()
         #expect(try await world.task(running).state == .running)
@@ -289,7 +291,7 @@ import VerbatimJSON
     @Test func `a wait ends with the task`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .running))
-        async let waiting = world.service.task(id.text, waitingFor: .seconds(300))
+        async let waiting = world.service.task(id, waitingFor: .seconds(300))
         await world.time.untilSleeping()
         world.provider.enqueue(.json(Record.succeeded("remote-1")))
         _ = try await world.engine.scheduler.step()
@@ -299,7 +301,7 @@ import VerbatimJSON
     @Test func `a wait ends when its time is over, with the task as it is`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .running))
-        async let waiting = world.service.task(id.text, waitingFor: .seconds(300))
+        async let waiting = world.service.task(id, waitingFor: .seconds(300))
         await world.time.untilSleeping()
         #expect(world.time.sleepingUntil == [world.time.now() + .seconds(300)])
         world.time.advance(by: .seconds(300))
@@ -309,18 +311,18 @@ import VerbatimJSON
     @Test func `a wait ends when the daemon stops`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .running))
-        async let waiting = world.service.task(id.text, waitingFor: .seconds(300))
+        async let waiting = world.service.task(id, waitingFor: .seconds(300))
         await world.time.untilSleeping()
         world.service.beginShutdown()
         #expect(try await waiting.task.state == .running)
         // And no new one begins.
-        #expect(try await world.service.task(id.text, waitingFor: .seconds(300)).task.state == .running)
+        #expect(try await world.service.task(id, waitingFor: .seconds(300)).task.state == .running)
     }
 
     @Test func `a wait ends with its client`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .running))
-        let waiting = Task { try await world.service.task(id.text, waitingFor: .seconds(300)) }
+        let waiting = Task { try await world.service.task(id, waitingFor: .seconds(300)) }
         await world.time.untilSleeping()
         waiting.cancel()
         #expect(try await waiting.value.task.state == .running)
@@ -334,9 +336,9 @@ import VerbatimJSON
         limits.waiters = 1
         let world = try await EngineWorld(limits: limits)
         let id = try await world.insert(.task(1, state: .running))
-        async let placed = world.service.task(id.text, waitingFor: .seconds(300))
+        async let placed = world.service.task(id, waitingFor: .seconds(300))
         await world.time.untilSleeping(1)
-        async let beyond = world.service.task(id.text, waitingFor: patience)
+        async let beyond = world.service.task(id, waitingFor: patience)
         await world.time.untilSleeping(2)
         #expect(world.context.feed.waiting == 1)
         #expect(world.time.sleepingUntil == [world.time.now() + pause, world.time.now() + .seconds(300)])
@@ -353,11 +355,11 @@ import VerbatimJSON
         limits.waiters = 0
         let world = try await EngineWorld(limits: limits)
         let id = try await world.insert(.task(1, state: .running))
-        let left = Task { try await world.service.task(id.text, waitingFor: .seconds(300)) }
+        let left = Task { try await world.service.task(id, waitingFor: .seconds(300)) }
         await world.time.untilSleeping()
         left.cancel()
         #expect(try await left.value.task.state == .running)
-        async let stopped = world.service.task(id.text, waitingFor: .seconds(300))
+        async let stopped = world.service.task(id, waitingFor: .seconds(300))
         await world.time.untilSleeping()
         world.service.beginShutdown()
         #expect(try await stopped.task.state == .running)
@@ -367,8 +369,8 @@ import VerbatimJSON
         let world = try await EngineWorld()
         let ended = try await world.insert(.task(1, state: .succeeded))
         let open = try await world.insert(.task(2, state: .running))
-        #expect(try await world.service.task(ended.text, waitingFor: .seconds(300)).task.state == .succeeded)
-        #expect(try await world.service.task(open.text, waitingFor: .zero).task.state == .running)
+        #expect(try await world.service.task(ended, waitingFor: .seconds(300)).task.state == .succeeded)
+        #expect(try await world.service.task(open, waitingFor: .zero).task.state == .running)
     }
 }
 

@@ -102,19 +102,19 @@ private struct World {
         time.set(time.now() + .seconds(1))
     }
 
-    func track(_ remoteID: String, endpoint: String = "flux/images") async throws -> String {
+    func track(_ remoteID: String, endpoint: String = "flux/images") async throws -> TaskID {
         let (stored, _) = try await engine.service.adopt(
             endpoint: endpoint, remoteID: remoteID, labels: [:], priority: 0, deadline: nil)
-        return stored.task.id.text
+        return stored.task.id
     }
 
     /// Polls when the task is due; returns when it is due next.
-    func poll(_ task: String) async throws -> Timestamp {
+    func poll(_ task: TaskID) async throws -> Timestamp {
         await pollOnce(task)
         return try #require(try await engine.service.task(task).task.nextDueAt)
     }
 
-    func pollOnce(_ task: String) async {
+    func pollOnce(_ task: TaskID) async {
         do {
             if let due = try await engine.service.task(task).task.nextDueAt { time.set(max(due, time.now())) }
             _ = try await engine.scheduler.step()

@@ -1,3 +1,4 @@
+import Randomness
 import TaskModel
 import TaskTesting
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Randomness
 import SQLiteMigrations
 import TaskModel
 import TaskStore
@@ -546,6 +547,10 @@ import VerbatimJSON
         expected.ageFrom = task.submittedAt
         #expect(try await store.task(task.id) == expected)
         #expect(try await store.learned(of: task.endpoint).isEmpty)
+        var noted = TrackedTask.task(2)
+        noted.note = "written later"
+        _ = try await store.insert(.new(noted))
+        #expect(try await store.task(noted.id)?.note == "written later")
         // Of the record that is there nobody knows the digest: it is written once more.
         for progress: JSONValue in [1, 2] {
             let pending = Observation(.pending, record: ["progress": progress])

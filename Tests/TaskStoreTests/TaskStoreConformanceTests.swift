@@ -1,3 +1,4 @@
+import Randomness
 import SQLiteTaskStore
 import TaskModel
 import TaskStore
@@ -25,6 +26,7 @@ import VerbatimJSON
                 deadline: now + .seconds(9),
                 onUncertain: .fail)
             task.traceID = "t"
+            task.note = "for the night’s run 😀"
             task.progress = 12.5
             task.startedAt = now
             task.finishedAt = now + .seconds(1)

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Randomness
 import TaskModel
 import TaskStore
 import TaskTesting

@@ -1,6 +1,7 @@
 import Logging
 package import PollingPolicy
 package import ProviderCatalog
+import Randomness
 package import SQLiteTaskStore
 package import TaskEngine
 package import TaskModel

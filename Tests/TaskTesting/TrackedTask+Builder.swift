@@ -1,3 +1,4 @@
+import Randomness
 package import TaskModel
 package import TaskStore
 package import VerbatimJSON

@@ -1,3 +1,4 @@
+import Text
 import Yams
 
 /// What `pollux.yaml` says, each entry with the place where it stands.
@@ -101,7 +102,7 @@ struct SettingsFile {
         }
         let sections = Set(known.compactMap { $0.contains(".") ? String($0.prefix { $0 != "." }) : nil })
         let nearest =
-            Spelling.nearest(to: name, among: known + sections.sorted()).map { " Did you mean \"\($0)\"?" } ?? ""
+            NearestName.of(name, among: known + sections.sorted()).map { " Did you mean \"\($0)\"?" } ?? ""
         return "there is no setting \"\(name)\".\(nearest)"
     }
 }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Logging
 import TaskModel
+import Text
 
 /// Gathers the settings: flags over environment over file over defaults.
 package enum SettingsLoader {
@@ -9,7 +10,7 @@ package enum SettingsLoader {
         flags: DaemonFlags, environment: [String: String]
     ) throws(DaemonError) -> DaemonSettings {
         let environment = environment.withoutBlanks
-        let places = StandardPlaces(environment: environment)
+        let places = XDGDirectories(environment: environment)
         var settings = DaemonSettings(stateDirectory: places.stateDirectory ?? "", socketPath: "")
         var tokenFile: String?
         let file = fileToRead(flags: flags, environment: environment, places: places)
@@ -69,14 +70,14 @@ package enum SettingsLoader {
 
     /// The settings file, from the root: one that was named must be there, the one in the usual place need not.
     static func fileToRead(
-        flags: DaemonFlags, environment: [String: String], places: StandardPlaces
+        flags: DaemonFlags, environment: [String: String], places: XDGDirectories
     ) -> String? {
         if let named = flags.settingsFile ?? environment["POLLUX_CONFIG"] { return places.absolute(named) }
         return places.settingsFile.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
     /// Where the socket is if nothing names its place.
-    static func usualSocket(_ places: StandardPlaces, state: String?) -> String? {
+    static func usualSocket(_ places: XDGDirectories, state: String?) -> String? {
         places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
     }
 
@@ -122,9 +123,7 @@ package enum SettingsLoader {
                 "The socket's path has \(settings.socketPath.utf8.count) bytes, but the system allows 107: \(settings.socketPath). Choose a shorter one with --socket or POLLUX_SOCKET."
             )
         }
-        if let url = settings.baseURL, settings.token != nil, let address = HTTPAddress(url), address.scheme == "http",
-            !address.isLocal
-        {
+        if let url = settings.baseURL, settings.token != nil, HTTPAddress(url)?.isExposed ?? false {
             settings.warnings.append("The token goes to \(url) without encryption. Use https.")
         }
         let known = Setting.all.map(\.variable) + ["POLLUX_CONFIG"]
@@ -132,7 +131,7 @@ package enum SettingsLoader {
         where name.hasPrefix("POLLUX_") && !name.hasPrefix("POLLUX_PROVIDERS_") && !known.contains(name)
             && !name.hasPrefix("POLLUX_TEST_")
         {
-            let nearest = Spelling.nearest(to: name, among: known).map { " Did you mean \($0)?" } ?? ""
+            let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
             settings.warnings.append("The environment variable \(name) means nothing to Pollux.\(nearest)")
         }
     }

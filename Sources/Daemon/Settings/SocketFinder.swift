@@ -10,7 +10,7 @@ package enum SocketFinder {
         option: String?, environment: [String: String], answers: (String) -> Bool
     ) throws(DaemonError) -> String {
         let environment = environment.withoutBlanks
-        let places = StandardPlaces(environment: environment)
+        let places = XDGDirectories(environment: environment)
         if let path = option ?? environment["POLLUX_SOCKET"] { return places.absolute(path) }
         var entries: [SettingsFile.Entry] = []
         if let file = SettingsLoader.fileToRead(flags: DaemonFlags(), environment: environment, places: places) {

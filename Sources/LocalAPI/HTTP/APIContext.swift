@@ -1,7 +1,7 @@
 package import Hummingbird
 import NIOCore
 
-/// What a route knows of its request beyond the request itself: the connection, to see when its client leaves.
+/// APIContext gives a route its connection, so that it notices when the client disconnects.
 package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     private let channel: any Channel
@@ -11,7 +11,7 @@ package struct APIContext: RequestContext {
         channel = source.channel
     }
 
-    /// Runs a long wait, and cancels it when the client has left.
+    /// Runs the body and cancels it when the client disconnects.
     func whileConnected<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {

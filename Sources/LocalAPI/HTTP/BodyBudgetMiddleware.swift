@@ -4,17 +4,17 @@ import Hummingbird
 import LocalAPIContract
 import NIOCore
 
-/// Keeps the bodies of all requests together within a budget, from before they are read until they are answered.
+/// BodyBudgetMiddleware bounds the memory of all request bodies, from before they are read until the reply.
 ///
-/// A body whose length is told reserves all of it at once; of another each part is reserved as it comes. A request that
-/// finds no room is answered 503. Long bodies leave room for short ones, so that a few uploads that stall do not keep others
-/// from submitting. The lines of a bulk request are read as they come and are counted by ``BulkSubmission``.
+/// A body of known length reserves it at once, any other one part by part. A request that finds no room gets 503. Long bodies
+/// leave room for short ones, so that a few stalled uploads do not block others. ``BulkSubmission`` counts the lines of bulk
+/// requests itself.
 struct BodyBudgetMiddleware: RouterMiddleware {
     let budget: ByteBudget
 
-    /// What long bodies leave to short ones, in bytes.
+    /// The room that long bodies leave to short ones, in bytes.
     static let leftToShort = 8 << 20
-    /// Bodies up to this size, in bytes, are short: nearly all are.
+    /// Bodies up to this size, in bytes, are short. Nearly all are.
     static let short = 64 << 10
 
     func handle(
@@ -25,7 +25,7 @@ struct BodyBudgetMiddleware: RouterMiddleware {
             return try await next(request, context)
         }
         let length = request.contentLength
-        // Said before the body is read, so that no client sends 20 MB for nothing.
+        // Refused before the body is read, so that no client sends 20 MB in vain.
         guard length ?? 0 <= LocalAPI.maxBodyBytes else { throw Problem.tooLarge }
         guard let room = budget.reserve(length ?? 0, leaving: Self.spare(beside: length ?? 0)) else {
             throw Problem.noRoom
@@ -37,18 +37,18 @@ struct BodyBudgetMiddleware: RouterMiddleware {
         return try await next(request, context)
     }
 
-    /// What a body of so many bytes must leave to others.
+    /// The room that a body of this size must leave to others.
     static func spare(beside bytes: Int) -> Int { bytes > short ? leftToShort : 0 }
 }
 
 extension Request {
-    /// The length that the client told.
+    /// The Content-Length.
     var contentLength: Int? { headers[.contentLength].flatMap { Int($0) } }
 
     fileprivate var hasBody: Bool { headers[.transferEncoding] != nil || contentLength ?? 0 > 0 }
 }
 
-/// A body that reserves room for each part before it is handed on.
+/// CountedBody reserves room for each part of a body before it passes the part on.
 private struct CountedBody: AsyncSequence, Sendable {
     let body: RequestBody
     let room: ByteBudget.Reservation
@@ -72,11 +72,11 @@ private struct CountedBody: AsyncSequence, Sendable {
 }
 
 extension Problem {
-    /// Too many bodies are under way.
+    /// The bodies of other requests use all the memory.
     static let noRoom = Problem(
         .serviceUnavailable, ProblemCode.busy, title: "The daemon is busy",
         """
-        The bodies of the requests under way take all the memory that is meant for them (\(LocalAPI.maxBodyBytesAtOnce >> 20) MiB), \
-        so this one was not read and nothing of it was done. Send it again in a second.
+        The bodies of other requests use all the memory that is reserved for them (\(LocalAPI.maxBodyBytesAtOnce >> 20) MiB), \
+        so this one was not read and nothing was done. Send it again in a second.
         """)
 }

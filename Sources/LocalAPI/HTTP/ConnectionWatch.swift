@@ -1,9 +1,9 @@
 import NIOCore
 import Synchronization
 
-/// Tells the requests that wait on a connection when it ends.
+/// ConnectionWatch cancels the waiting requests of a connection when the connection ends.
 ///
-/// One per connection, which forgets a request once its wait is over: a connection may live for days.
+/// There is one per connection. It drops a request once its wait is over, because a connection may live for days.
 final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sendable {
     typealias InboundIn = Any
 
@@ -15,27 +15,27 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
 
     private let state = Mutex(State())
 
-    /// How many requests wait.
+    /// The number of waiting requests.
     var waiting: Int { state.withLock { $0.waits.count } }
 
-    /// The watch of that connection; nil off its event loop, which only tests without a connection are.
+    /// The watch of that connection; nil off its event loop, as in tests without a connection.
     static func of(_ channel: any Channel) -> ConnectionWatch? {
         guard channel.eventLoop.inEventLoop else { return nil }
         let pipeline = channel.pipeline.syncOperations
         if let watch = try? pipeline.handler(type: ConnectionWatch.self) { return watch }
         let watch = ConnectionWatch()
         do {
-            // First, since not all handlers pass on that the connection ended.
+            // First in the pipeline, because not all handlers forward the end of the connection.
             try pipeline.addHandler(watch, position: .first)
             if !channel.isActive { watch.end() }
         } catch {
-            // It has ended already, and has no pipeline any more.
+            // The connection has ended and has no pipeline.
             watch.end()
         }
         return watch
     }
 
-    /// Runs a wait, and cancels it when the connection ends: its client is not there to be told.
+    /// Runs the body and cancels it when the connection ends.
     func whileConnected<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
@@ -51,7 +51,7 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
         return try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await body() }
             group.addTask {
-                // Also ends with this task.
+                // Also ends when this task is cancelled.
                 for await _ in departures {}
                 return nil
             }

@@ -3,10 +3,10 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
-/// HTTP/1.1 whose routes run on the event loop of their connection.
+/// HTTP1OnEventLoop runs routes on the event loop of their connection.
 ///
-/// Otherwise each request goes from the loop to Swift's own threads and back, and the two wake-ups cost more than most
-/// answers here do. What may take milliseconds leaves the loop, on which other connections wait: ``offEventLoop(_:)``.
+/// Otherwise each request hops to Swift's own threads and back, which costs more than most replies here. Work that may take
+/// milliseconds leaves the loop (``offEventLoop(_:)``), because other connections wait on it.
 struct HTTP1OnEventLoop: ServerChildChannel {
     let base: ContinuingHTTP1Channel
 
@@ -21,7 +21,7 @@ struct HTTP1OnEventLoop: ServerChildChannel {
     }
 }
 
-/// Runs what grows with what it was asked for on Swift's own threads, so that the other connections of the loop go on.
+/// Runs work of unbounded size on Swift's own threads, so that other connections of the loop are not blocked.
 func offEventLoop<Value: Sendable>(
     _ body: @Sendable @concurrent () async throws -> Value
 ) async rethrows -> Value {

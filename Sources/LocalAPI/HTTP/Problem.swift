@@ -6,7 +6,7 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// An answer that is an error: thrown by a route, written as RFC 9457 by ``ProblemMiddleware``.
+/// Problem is an error reply. Routes throw it, and ``ProblemMiddleware`` writes it as RFC 9457.
 struct Problem: Error {
     let document: ProblemDocument
 
@@ -22,7 +22,7 @@ struct Problem: Error {
             status: Int(status.code), code: code, title: title, detail: detail, members: JSONObject(members))
     }
 
-    /// What the engine says, as HTTP says it.
+    /// Maps an error of the engine to HTTP.
     init(_ error: TaskServiceError) {
         var members: [(String, JSONValue)] = []
         if let existing = error.existingTask { members.append(("existing_id", .string(existing.text))) }
@@ -42,21 +42,21 @@ struct Problem: Error {
         }
         let (status, title): (HTTPResponse.Status, String) =
             switch error.category {
-            case .invalid: (.unprocessableContent, "The request was not accepted")
-            case .notFound: (.notFound, "There is no such task")
-            case .conflict: (.conflict, "It does not fit with what is there")
+            case .invalid: (.unprocessableContent, "Invalid request")
+            case .notFound: (.notFound, "Task not found")
+            case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")
             case .storageFailing where error.code == "storage_unknown":
-                (.serviceUnavailable, "It may have been stored or not")
-            case .storageFailing: (.serviceUnavailable, "Nothing can be stored at the moment")
-            case .unavailable: (.insufficientStorage, "Nothing can be stored at the moment")
-            case .broken: (.internalServerError, "The daemon is in trouble")
+                (.serviceUnavailable, "Outcome unknown")
+            case .storageFailing: (.serviceUnavailable, "Storage unavailable")
+            case .unavailable: (.insufficientStorage, "Storage full or read-only")
+            case .broken: (.internalServerError, "Internal error")
             }
         self.init(status, error.code, title: title, error.message, members: members)
     }
 }
 
 extension HTTPResponse.Status {
-    /// RFC 4918: the disk, not the request, is the trouble.
+    /// RFC 4918: the disk is full.
     static let insufficientStorage = HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
 }

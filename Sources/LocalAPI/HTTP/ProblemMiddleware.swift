@@ -6,7 +6,7 @@ import NIOCore
 import TaskEngine
 import VerbatimJSON
 
-/// Writes every error as `application/problem+json`, whatever threw it.
+/// ProblemMiddleware writes every error as `application/problem+json`.
 struct ProblemMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: APIContext,
@@ -27,14 +27,14 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch let error as any HTTPResponseError where (400..<500).contains(error.status.code) {
             return response(
                 Problem(
-                    error.status, "bad_request", title: "The request was not understood", "\(error)"
+                    error.status, "bad_request", title: "Bad request", "\(error)"
                 ).document)
         } catch {
-            context.logger.error("A route failed in a way that it should not: \(error)")
+            context.logger.error("A route failed unexpectedly: \(error)")
             return response(
                 Problem(
-                    .internalServerError, ProblemCode.internalError, title: "A bug of the daemon",
-                    "Something went wrong in the daemon. Its log tells more."
+                    .internalServerError, ProblemCode.internalError, title: "Internal error",
+                    "The daemon failed in an unexpected way. Its log has the details."
                 ).document)
         }
     }
@@ -44,7 +44,7 @@ struct ProblemMiddleware: RouterMiddleware {
         if problem.status == HTTPResponse.Status.methodNotAllowed.code, let allowed = problem.members["allow"]?.string {
             headers[.allow] = allowed
         }
-        // After a body that was not read to its end the connection cannot be used again.
+        // The rest of the body is unread, so the connection cannot be reused.
         if problem.status == HTTPResponse.Status.contentTooLarge.code { headers[.connection] = "close" }
         if problem.code == ProblemCode.busy { headers[.retryAfter] = "1" }
         return Response(
@@ -58,7 +58,7 @@ extension Problem {
 
     static func tooLarge(for bytes: Int) -> Problem {
         Problem(
-            .contentTooLarge, ProblemCode.bodyTooLarge, title: "The body is too large",
+            .contentTooLarge, ProblemCode.bodyTooLarge, title: "Body too large",
             """
             A body may have at most \(bytes >> 20) MiB. Put large files where the provider can fetch them and send a URL.
             """)

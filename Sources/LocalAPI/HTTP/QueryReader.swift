@@ -1,9 +1,10 @@
 import Hummingbird
 import LocalAPIContract
 import TaskModel
+import Text
 import VerbatimJSON
 
-/// Reads the parameters of a query; one that no route knows or that makes no sense is refused by name.
+/// QueryReader parses the parameters of a query and refuses unknown or invalid ones by name.
 struct QueryReader {
     private let parameters: [(name: String, value: String)]
 
@@ -13,7 +14,7 @@ struct QueryReader {
             let nearest = NearestName.of(name, among: known)
             let known = known.isEmpty ? "It takes none." : "It takes \(known.joined(separator: ", "))."
             throw Problem(
-                .badRequest, ProblemCode.invalidParameter, title: "The query was not understood",
+                .badRequest, ProblemCode.invalidParameter, title: "Invalid query parameter",
                 "This route has no parameter \"\(name)\"\(nearest.map { "; did you mean \"\($0)\"?" } ?? ".") \(known)",
                 members: [("fields", [.string(name)])] + (nearest.map { [("nearest", [.string($0)])] } ?? []))
         }
@@ -22,14 +23,14 @@ struct QueryReader {
     /// Every value given under that name.
     func all(_ name: String) -> [String] { parameters.filter { $0.name == name }.map(\.value) }
 
-    /// The value, which may be given once.
+    /// The only value of that name.
     func one(_ name: String) throws(Problem) -> String? {
         let values = all(name)
         guard values.count <= 1 else { throw Self.problem(name, "may be given once only") }
         return values.first
     }
 
-    /// A list separated by commas, which may be given several times.
+    /// A comma-separated list, which may be repeated.
     func list(_ name: String) -> [String] {
         all(name).flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
     }
@@ -62,10 +63,15 @@ struct QueryReader {
         return time
     }
 
-    /// A parameter that makes no sense.
+    /// The problem of an invalid parameter.
     static func problem(_ name: String, _ rule: String) -> Problem {
         Problem(
-            .badRequest, ProblemCode.invalidParameter, title: "The query was not understood", "\(name) \(rule).",
+            .badRequest, ProblemCode.invalidParameter, title: "Invalid query parameter", "\(name) \(rule).",
             members: [("fields", [.string(name)])])
     }
+}
+
+extension Request {
+    /// Refuses a query, on a route that takes no parameters.
+    func refuseQuery() throws(Problem) { _ = try QueryReader(self, knowing: []) }
 }

@@ -5,20 +5,20 @@ import NIOCore
 import VerbatimJSON
 
 extension Request {
-    /// What the body says that it is, in lower case; empty where it says nothing.
+    /// The media type of the body, in lower case; empty if there is none.
     var mediaType: String { headers[.contentType]?.lowercased() ?? "" }
 
     /// The body as one JSON document; an empty one is refused.
     ///
-    /// Any media type will do but those that say that it is something else: `curl -d` sends a form's type.
+    /// Any media type is accepted except JSON lines and multipart, because `curl -d` sends a form's type.
     func json() async throws -> JSONValue { try await json(of: mediaType) }
 
     /// The same, where the media type is known.
     func json(of type: String) async throws -> JSONValue {
         guard !type.hasPrefix(MediaType.jsonLines), !type.hasPrefix("multipart/") else {
             throw Problem(
-                .unsupportedMediaType, ProblemCode.unsupportedMediaType, title: "The body is of another type",
-                "This route takes one JSON document, with the type \(MediaType.json).")
+                .unsupportedMediaType, ProblemCode.unsupportedMediaType, title: "Unsupported media type",
+                "This route accepts one JSON document of type \(MediaType.json).")
         }
         let body = try await wholeBody()
         guard body.readableBytes > JSONValue.handledAtOnce else { return try JSONValue(line: body.readableBytesView) }
@@ -35,26 +35,26 @@ extension Request {
         } catch let error as CancellationError {
             throw error
         } catch {
-            // The client went away or sent chunks that are none; whoever still listens is told so.
+            // The client disconnected or sent malformed chunks.
             throw Problem(
-                .badRequest, "bad_request", title: "The request was not understood",
-                "The body broke off or its chunks are malformed, so nothing was done. Send the request again.")
+                .badRequest, "bad_request", title: "Bad request",
+                "The body ended early or its chunks are malformed, so nothing was done. Send the request again.")
         }
     }
 }
 
 extension JSONValue {
-    /// Reads what a client sent; what is not JSON becomes the answer that says where.
+    /// Parses what a client sent; the problem says where it is not JSON.
     init(line bytes: some Collection<UInt8>) throws(Problem) {
         guard !bytes.isEmpty else {
             throw Problem(
-                .badRequest, ProblemCode.invalidJSON, title: "The body is not JSON",
+                .badRequest, ProblemCode.invalidJSON, title: "Invalid JSON",
                 "The body is empty; a JSON object is expected.")
         }
         do throws(JSONSyntaxError) {
             try self.init(parsing: bytes)
         } catch {
-            throw Problem(.badRequest, ProblemCode.invalidJSON, title: "The body is not JSON", error.message)
+            throw Problem(.badRequest, ProblemCode.invalidJSON, title: "Invalid JSON", error.message)
         }
     }
 }

@@ -4,7 +4,7 @@ package import LocalAPIContract
 import VerbatimJSON
 
 extension LocalAPIRoute {
-    /// What can be done at this path.
+    /// The methods of this route.
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks: [.get, .post]
@@ -13,12 +13,12 @@ extension LocalAPIRoute {
         }
     }
 
-    /// The path as the router writes it.
+    /// The path in the router's syntax.
     var routerPath: RouterPath { RouterPath(rawValue) }
 }
 
 extension LocalAPIRoute {
-    /// The route that the path is of, whatever the method; the first that fits, so `adopt` before `{id}`.
+    /// The first route that matches the path, for any method. `adopt` comes before `{id}`.
     static func matching(_ path: String) -> LocalAPIRoute? {
         let segments = path.split(separator: "/")
         return allCases.first { route in
@@ -30,18 +30,18 @@ extension LocalAPIRoute {
 }
 
 extension Problem {
-    /// That nothing answers such a request: 405 with the methods that are possible where the path is known, else 404.
+    /// The problem of a request without a route: 405 with the allowed methods if the path is known, else 404.
     static func notRouted(_ request: Request) -> Problem {
         guard let route = LocalAPIRoute.matching(request.uri.path) else {
             return Problem(
-                .notFound, ProblemCode.noSuchRoute, title: "There is no such route",
+                .notFound, ProblemCode.noSuchRoute, title: "Route not found",
                 "There is nothing at \(request.uri.path). GET /openapi.json describes every route.")
         }
         let possible = route.methods + (route.methods.contains(.get) ? [.head] : [])
         let names = possible.map(\.rawValue).joined(separator: ", ")
         return Problem(
-            .methodNotAllowed, ProblemCode.methodNotAllowed, title: "The method is not possible here",
-            "\(request.uri.path) knows \(names), not \(request.method.rawValue).",
+            .methodNotAllowed, ProblemCode.methodNotAllowed, title: "Method not allowed",
+            "\(request.uri.path) allows \(names), not \(request.method.rawValue).",
             members: [("allow", .string(names))])
     }
 }

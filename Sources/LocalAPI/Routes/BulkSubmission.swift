@@ -7,25 +7,24 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// Many submissions in one request: one JSON document per line in, one answer per line out, in order.
+/// BulkSubmission takes many submissions in one request: one JSON document per line in, one reply per line out, in order.
 ///
-/// A line that is bad fails alone. Lines that came together are stored in one commit. Reading never waits for writing, since
-/// many clients read nothing before they have sent everything: of each line only the task's id or the problem is kept
-/// (``LineOutcomes``), and the task is read again when its answer is written. A connection that breaks loses nothing that
-/// was answered.
+/// A bad line fails alone. Lines that arrive together are stored in one commit. Reading never waits for writing, because many
+/// clients read nothing before they have sent everything: only the task's id or the problem is kept (``LineOutcomes``), and
+/// the task is read again when its reply is written. A broken connection loses no line that was replied to.
 struct BulkSubmission {
-    /// The most that is taken in one request.
+    /// The largest body of one request.
     static let maxBodyBytes = 64 << 20
-    /// The most that share one commit, so that others who write meanwhile wait for some 20 ms.
+    /// The most lines of one commit. Other writers wait about 20 ms for it.
     static let maxLinesPerCommit = 256
-    /// Memory for the lines of one request that is reserved before it is read. A longer line finds more room or is refused.
+    /// Memory that is reserved before a request is read. A longer line reserves more or is refused.
     static let lineRoom = 1 << 20
-    /// The digits that the number of a line may have, and the stroke before it.
+    /// The length of the longest line number with its slash.
     static let maxSuffix = "/\(maxBodyBytes)".utf8.count
 
     let service: TaskService
     let bodies: ByteBudget
-    /// Where the outcomes of lines are kept that exceed what is held in memory.
+    /// The directory for outcomes that exceed the memory.
     let directory: String
 
     /// `key`, from the header, gives line n the key `key/n` unless it has one.
@@ -47,7 +46,7 @@ struct BulkSubmission {
                 }
                 var batch: ArraySlice<LineOutcomes.Outcome> = []
                 while let answers = try await answers(to: outcomes, batch: &batch) { try await writer.write(answers) }
-                // A body that broke off ends the answer in the same way: the client must not take it for whole.
+                // If the body ends early, so does the reply: the client must not take it as complete.
                 try await submitted
                 try await writer.finish(nil)
             })
@@ -96,11 +95,11 @@ struct BulkSubmission {
     private typealias Line = (number: Int, bytes: ByteBuffer)
 
     private func submit(_ lines: [Line], key: String?, to outcomes: LineOutcomes) async throws {
-        // Blank lines are no submissions, so they get no answer.
+        // Blank lines get no reply.
         let submissions = lines.filter { $0.bytes.readableBytesView.contains { !" \t\r".utf8.contains($0) } }
             .map { read($0, key: key) }
         var unanswered = submissions[...]
-        /// Says what is wrong with the lines up to the next that was stored.
+        /// Adds the problems of the lines before the next stored one.
         func addBadLines() {
             while case .failure(let problem) = unanswered.first {
                 unanswered.removeFirst()
@@ -129,16 +128,16 @@ struct BulkSubmission {
             return .failure(Problem(error.problem))
         } catch {
             return .failure(
-                Problem(.internalServerError, ProblemCode.internalError, title: "A bug of the daemon", "\(error)"))
+                Problem(.internalServerError, ProblemCode.internalError, title: "Internal error", "\(error)"))
         }
     }
 
     // MARK: Answers out
 
-    /// Answers go out in parts of about this size, in bytes, and at once when no more are there.
+    /// Replies are written in parts of about this size, in bytes, and at once when no more are queued.
     private static let part = 32 << 10
 
-    /// The next answers, as soon as there are some; nil after the last. `batch` holds what was taken and is not yet shown.
+    /// The next replies, as soon as there are some; nil after the last. `batch` holds outcomes that were taken but not written.
     private func answers(
         to outcomes: LineOutcomes, batch: inout ArraySlice<LineOutcomes.Outcome>
     ) async throws -> ByteBuffer? {
@@ -151,7 +150,7 @@ struct BulkSubmission {
         return part
     }
 
-    /// The answers to the first outcomes, as many as make a part, and to how many.
+    /// One part of replies to the first outcomes, and their number.
     private func answers(to outcomes: ArraySlice<LineOutcomes.Outcome>) async -> (ByteBuffer, shown: Int) {
         var answers = ByteBuffer()
         var shown = 0
@@ -168,7 +167,7 @@ struct BulkSubmission {
         case .problem(let document): return document.json
         case .task(let id):
             do throws(TaskServiceError) {
-                let stored = try await service.task(id.text)
+                let stored = try await service.task(id)
                 return await service.document(of: stored).json
             } catch {
                 return Problem.stored(id, butNotShown: error).document.json
@@ -178,7 +177,7 @@ struct BulkSubmission {
 }
 
 extension EnvelopeRules {
-    /// Checks a key to which the numbers of lines are appended, so that each of those is one too.
+    /// Checks a key to which line numbers are appended, so that each result is a valid key.
     fileprivate static func check(idempotencyKeyOfLines key: String, longest suffix: Int) throws(Problem) {
         do throws(ContractError) {
             try check(idempotencyKey: key)
@@ -186,7 +185,7 @@ extension EnvelopeRules {
         } catch {
             let most = idempotencyKeyLength.upperBound - suffix
             throw Problem(
-                .unprocessableContent, ProblemCode.invalidField, title: "The document was not accepted",
+                .unprocessableContent, ProblemCode.invalidField, title: "Invalid document",
                 """
                 The Idempotency-Key header of many submissions must be 1 to \(most) visible ASCII characters: line n gets \
                 the key KEY/n. Nothing was stored.
@@ -196,17 +195,17 @@ extension EnvelopeRules {
 }
 
 extension Problem {
-    /// A long line for which the budget of bodies has no room; the lines before it were taken.
+    /// A long line found no room in the budget. The lines before it were stored.
     fileprivate static func noRoomForLine(_ number: Int) -> Problem {
         Problem(
             .serviceUnavailable, ProblemCode.busy, title: "The daemon is busy",
             """
             There is no memory left for line \(number), which has more than \(BulkSubmission.lineRoom >> 20) MiB. \
-            It and the lines after it were not taken. Send them again in a second.
+            This line and all after it were not stored. Send them again in a second.
             """)
     }
 
-    /// The task is on disk, so its line must not be sent again without a key.
+    /// The task is stored but cannot be shown. Its line must not be sent again without a key.
     fileprivate static func stored(_ id: TaskID, butNotShown error: TaskServiceError) -> Problem {
         let problem = Problem(error)
         return Problem(

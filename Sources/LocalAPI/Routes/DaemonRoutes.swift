@@ -6,7 +6,7 @@ import NIOCore
 import TaskEngine
 import TaskModel
 
-/// How the daemon itself is doing, and what it understands.
+/// DaemonRoutes show the status, health and API description of the daemon.
 struct DaemonRoutes {
     let service: TaskService
     let facts: DaemonFacts
@@ -19,7 +19,7 @@ struct DaemonRoutes {
 
     func add(to router: Router<APIContext>) {
         router.get(LocalAPIRoute.status.routerPath) { request, _ in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return Response(json: try await status().json)
         }
         router.get(LocalAPIRoute.health.routerPath) { _, _ in Response(json: HealthDocument(status: "ok").json) }
@@ -40,26 +40,30 @@ struct DaemonRoutes {
 
     private func status() async throws -> StatusDocument {
         let report = try await service.report()
-        let providers = report.providers.map { provider in
+        var status = StatusDocument()
+        status.version = facts.version
+        status.pid = facts.pid
+        status.startedAt = facts.startedAt.rfc3339
+        status.uptimeSeconds = (time.now() - facts.startedAt).inSeconds
+        status.tasks = Dictionary(uniqueKeysWithValues: report.counts.map { ($0.key.rawValue, $0.value) })
+        status.database = .init(path: report.store.path, sizeBytes: Int(report.store.sizeInBytes))
+        status.socket = facts.socketPath
+        status.stateDirectory = facts.stateDirectory
+        status.providers = report.providers.map { provider in
             StatusDocument.Provider(
                 name: provider.name, baseURL: facts.baseURLs[provider.name] ?? "",
                 token: provider.hasToken ? "present" : "missing",
                 state: provider.pauseReason == nil ? "open" : "paused",
                 reason: provider.pauseReason)
         }
-        return StatusDocument(
-            version: facts.version, pid: facts.pid, startedAt: facts.startedAt.rfc3339,
-            uptimeSeconds: (time.now() - facts.startedAt).inSeconds,
-            tasks: Dictionary(uniqueKeysWithValues: report.counts.map { ($0.key.rawValue, $0.value) }),
-            database: .init(path: report.store.path, sizeBytes: Int(report.store.sizeInBytes)),
-            socket: facts.socketPath, stateDirectory: facts.stateDirectory, providers: providers,
-            callbacks: report.callbacks.map { reading in
-                StatusDocument.Callbacks(
-                    listen: facts.callbackAddress ?? "", publicURL: reading.publicURL,
-                    deliveries: reading.deliveries, unknownTokens: reading.unknownTokens,
-                    problem: reading.isSilent
-                        ? "\(reading.endedWithout) tasks have ended, and nobody has called. Is the public URL right?"
-                        : nil)
-            })
+        status.callbacks = report.callbacks.map { reading in
+            StatusDocument.Callbacks(
+                listen: facts.callbackAddress ?? "", publicURL: reading.publicURL,
+                deliveries: reading.deliveries, unknownTokens: reading.unknownTokens,
+                problem: reading.isSilent
+                    ? "\(reading.endedWithout) tasks have ended without a callback. Is the public URL right?"
+                    : nil)
+        }
+        return status
     }
 }

@@ -2,37 +2,38 @@ import Hummingbird
 import LocalAPIContract
 import TaskEngine
 import TaskModel
+import Text
 import VerbatimJSON
 
-/// How endpoints are doing, and pausing them.
+/// EndpointRoutes show, pause and resume endpoints.
 struct EndpointRoutes {
     let service: TaskService
 
     func add(to router: Router<APIContext>) {
         router.get(LocalAPIRoute.endpoints.routerPath) { request, _ in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             let reports = try await service.endpoints()
             return Response(json: EndpointPage(endpoints: reports.map { EndpointDocument($0) }).json)
         }
         router.get(LocalAPIRoute.endpoint.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return try await answer(context) { _ throws(TaskServiceError) in }
         }
         router.post(LocalAPIRoute.pause.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return try await answer(context) { name throws(TaskServiceError) in try await service.pause(name) }
         }
         router.post(LocalAPIRoute.resume.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             return try await answer(context) { name throws(TaskServiceError) in try await service.resume(name) }
         }
     }
 
-    /// Does that to the endpoint which the path names, and shows it as it is then.
+    /// Applies the change to the endpoint in the path, then shows the endpoint.
     private func answer(
         _ context: APIContext, after change: (String) async throws(TaskServiceError) -> Void
     ) async throws -> Response {
-        // The router leaves a segment as it came; an operation may have slashes of its own.
+        // The router does not decode segments, and an operation may contain escaped slashes.
         let (service, operation) = try (context.parameters.require("service"), context.parameters.require("operation"))
         let first = service.percentDecoded ?? service
         // `replicate:` and `predictions` are the halves of a name without a slash.
@@ -41,7 +42,7 @@ struct EndpointRoutes {
             try await change(name)
             return Response(json: EndpointDocument(try await self.service.endpoint(name)).json)
         } catch {
-            // Here the endpoint is what the path names, so an unknown one is not found.
+            // The path names the endpoint, so an unknown one is 404 and not 422.
             let nearest: [EndpointName]
             switch error {
             case .unknownEndpoint(_, let names): nearest = names
@@ -49,7 +50,7 @@ struct EndpointRoutes {
             default: throw error
             }
             throw Problem(
-                .notFound, ProblemCode.endpointNotFound, title: "There is no such endpoint", error.message,
+                .notFound, ProblemCode.endpointNotFound, title: "Endpoint not found", error.message,
                 members: [("nearest", .array(nearest.map { .string($0.text) }))])
         }
     }

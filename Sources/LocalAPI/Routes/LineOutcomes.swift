@@ -4,31 +4,31 @@ import Synchronization
 import TaskModel
 import VerbatimJSON
 
-/// What became of the lines of a bulk request, in order, from when they are stored until their answers are read.
+/// LineOutcomes queues the outcome of each line of a bulk request until its reply is written, in order.
 ///
-/// A task takes 17 bytes, a problem that repeats two, and what exceeds ``maxBytesInMemory`` stands in a temporary file: a
-/// client may send millions of lines before it reads the first answer.
+/// A task takes 17 bytes and a repeated problem two. What exceeds ``maxBytesInMemory`` goes to a temporary file, because a
+/// client may send millions of lines before it reads the first reply.
 final class LineOutcomes: Sendable {
     enum Outcome: Sendable, Hashable {
         case task(TaskID)
         case problem(ProblemDocument)
     }
 
-    /// What waits for its reader in memory: some 4,000 tasks, since 512 connections may each have such a request.
+    /// The memory of one queue: about 4,000 tasks. 512 connections may each have such a request.
     static let maxBytesInMemory = 64 << 10
-    /// Outcomes are handed out in parts of so many bytes.
+    /// Outcomes are taken in parts of this size, in bytes.
     private static let part = 4 << 10
-    /// So many different problems are kept apart, so that each further line with one of them costs two bytes.
+    /// The number of different problems that are remembered, so that a repeated one costs two bytes.
     private static let maxKnown = 64
-    /// Longer ones are not worth keeping apart.
+    /// Longer problems are not remembered.
     private static let maxKnownBytes = 1 << 10
 
     private struct State: ~Copyable {
         var queue: SpillQueue
         var known: [[UInt8]: UInt8] = [:]
-        /// The same, by their numbers.
+        /// The remembered problems by number.
         var inOrder: [ProblemDocument] = []
-        /// The beginning of an outcome whose end was not yet taken.
+        /// The first bytes of an outcome that is not complete yet.
         var taken: [UInt8] = []
     }
 
@@ -42,14 +42,14 @@ final class LineOutcomes: Sendable {
     private let additions: AsyncStream<Void>
     private let addition: AsyncStream<Void>.Continuation
 
-    /// Keeps what exceeds its memory on the file system of that directory.
+    /// Creates its temporary file on the file system of that directory.
     init(directory: String) {
         state = Mutex(State(queue: SpillQueue(limit: Self.maxBytesInMemory, directory: directory)))
-        // A hint: whoever is woken takes all that is there.
+        // Only a hint: a reader takes everything that is queued.
         (additions, addition) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// How much of it is in memory, in bytes.
+    /// The bytes in memory.
     var bytesInMemory: Int { state.withLock { $0.queue.bytesInMemory } }
 
     /// Adds the outcome of the next line.
@@ -75,18 +75,18 @@ final class LineOutcomes: Sendable {
         addition.yield()
     }
 
-    /// No more will be added.
+    /// Says that no more outcomes follow.
     func finish() { addition.finish() }
 
-    /// The next outcomes, as soon as there are some; nil once all were taken and no more will be added.
+    /// The next outcomes, as soon as there are some; nil after the last.
     ///
-    /// One caller at a time. Ends, too, when its task is cancelled.
+    /// For one caller at a time. Also returns nil when the caller's task is cancelled.
     func next() async throws -> [Outcome]? {
         var hints = additions.makeAsyncIterator()
         while true {
             let outcomes = try take()
             if !outcomes.isEmpty { return outcomes }
-            // What was added before the end was told is still there.
+            // What was added before the end is still queued.
             guard await hints.next() != nil else {
                 let last = try take()
                 return last.isEmpty ? nil : last
@@ -100,7 +100,7 @@ final class LineOutcomes: Sendable {
             var most = Self.part
             while outcomes.isEmpty, state.queue.count > 0 {
                 state.taken += try state.queue.take(atMost: most)
-                // A problem may quote a line of some MiB; it is not looked at once per part.
+                // A problem may quote a line of several MiB. Doubling avoids parsing it once per part.
                 most *= 2
                 var rest = state.taken[...]
                 while let outcome = try Self.outcome(from: &rest, knowing: state.inOrder) { outcomes.append(outcome) }
@@ -110,7 +110,7 @@ final class LineOutcomes: Sendable {
         }
     }
 
-    /// Takes one outcome off the beginning; nil where it is not whole.
+    /// Removes the first outcome; nil if it is incomplete.
     private static func outcome(
         from bytes: inout ArraySlice<UInt8>, knowing known: [ProblemDocument]
     ) throws -> Outcome? {

@@ -3,29 +3,32 @@ import LocalAPIContract
 import TaskEngine
 import TaskModel
 
-/// What a person can do with a task.
+/// TaskActionRoutes are the routes by which a person changes a task.
 struct TaskActionRoutes {
     let service: TaskService
 
     func add(to router: Router<APIContext>) {
         router.post(LocalAPIRoute.cancel.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
-            return try await answer(try await service.cancel(context.parameters.require("id")))
+            try await answer(try await service.cancel(try await id(of: request, context)))
         }
         router.post(LocalAPIRoute.reopen.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
-            return try await answer(try await service.reopen(context.parameters.require("id")))
+            try await answer(try await service.reopen(try await id(of: request, context)))
         }
         router.post(LocalAPIRoute.resolve.routerPath) { request, context in
-            _ = try QueryReader(request, knowing: [])
+            try request.refuseQuery()
             let decision: PersonsDecision =
                 switch try ResolveDocument(json: try await request.json()) {
                 case .adopt(let remoteID): .adopt(remoteID: remoteID)
                 case .resubmit: .resubmit
                 case .giveUp: .giveUp
                 }
-            return try await answer(try await service.resolve(context.parameters.require("id"), decision))
+            return try await answer(try await service.resolve(try await id(of: request, context), decision))
         }
+    }
+
+    private func id(of request: Request, _ context: APIContext) async throws -> TaskID {
+        try request.refuseQuery()
+        return try await service.id(of: context.parameters.require("id"))
     }
 
     private func answer(_ stored: StoredTask) async throws -> Response {

@@ -3,9 +3,10 @@ import Hummingbird
 import LocalAPIContract
 import TaskEngine
 import TaskModel
+import Text
 import VerbatimJSON
 
-/// Submitting, adopting, reading and listing tasks.
+/// TaskRoutes submit, adopt, show and list tasks.
 struct TaskRoutes {
     let service: TaskService
     let bulk: BulkSubmission
@@ -27,7 +28,7 @@ struct TaskRoutes {
     }
 
     private func submit(_ request: Request) async throws -> Response {
-        _ = try QueryReader(request, knowing: [])
+        try request.refuseQuery()
         let type = request.mediaType
         let key = Self.idempotencyKey.flatMap { request.headers[$0] }
         if type.hasPrefix(MediaType.jsonLines) { return try bulk.answer(to: request, key: key) }
@@ -37,7 +38,7 @@ struct TaskRoutes {
     }
 
     private func adopt(_ request: Request) async throws -> Response {
-        _ = try QueryReader(request, knowing: [])
+        try request.refuseQuery()
         let document = try AdoptDocument(json: try await request.json())
         let (task, isNew) = try await service.adopt(
             endpoint: document.endpoint, remoteID: document.remoteID, labels: document.labels,
@@ -56,9 +57,10 @@ struct TaskRoutes {
             isNew ? .created : .ok, showing: stored, location: LocalAPIRoute.task.path(stored.task.id.text))
     }
 
-    private func show(_ request: Request, id: String, context: APIContext) async throws -> Response {
+    private func show(_ request: Request, id text: String, context: APIContext) async throws -> Response {
         let query = try QueryReader(request, knowing: ["wait_seconds"])
         let patience = try query.seconds("wait_seconds", upTo: 300) ?? .zero
+        let id = try await service.id(of: text)
         guard patience > .zero else {
             return await service.response(showing: try await service.task(id))
         }
@@ -75,7 +77,7 @@ struct TaskRoutes {
         if let text = try query.one("cursor") {
             cursor = PageCursor(text: text)
             guard cursor != nil else {
-                throw QueryReader.problem("cursor", "is none that a list has given; begin again without it")
+                throw QueryReader.problem("cursor", "is not from an earlier page; begin again without it")
             }
         }
         let page = try await service.tasks(
@@ -125,8 +127,8 @@ struct TaskRoutes {
     private func events(_ request: Request, id: String) async throws -> Response {
         let query = try QueryReader(request, knowing: ["after", "limit"])
         let events = try await service.events(
-            of: id,
-            // The largest whole number that every JSON reader keeps exactly, as the document says.
+            of: try await service.id(of: id),
+            // The largest integer that every JSON reader keeps exactly.
             after: Int64(try query.integer("after", in: 0...9_007_199_254_740_991) ?? 0),
             limit: try query.integer("limit", in: 1...1_000) ?? 500)
         return await offEventLoop { Response(json: EventPage(events: events.map { EventDocument($0) }).json) }

@@ -1,8 +1,8 @@
 package import VerbatimJSON
 
-/// One line of the answer to many submissions at once: the task, or why there is none.
+/// BatchLine is one line of the reply to a bulk submission: a task or a problem.
 ///
-/// A problem has an integer `status` and no `id`, so `jq` tells them apart.
+/// A problem has an integer `status` and no `id`, so `jq` can distinguish them.
 package enum BatchLine: Sendable, Hashable {
     case task(TaskDocument)
     case problem(ProblemDocument)

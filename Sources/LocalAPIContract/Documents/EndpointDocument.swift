@@ -1,80 +1,90 @@
 package import VerbatimJSON
 
-/// One endpoint: what goes through it, how fast, and whether anything holds it up.
-package struct EndpointDocument: Sendable, Hashable {
+/// EndpointDocument is one endpoint: its load, its speed and what blocks it.
+package struct EndpointDocument: ContractDocument {
     /// `service/operation`.
-    package var name: String
-    package var provider: String
+    package var name = ""
+    package var provider = ""
     /// What it makes: `image`, `video`, `audio` or `text`.
-    package var kind: String
+    package var kind = "text"
     /// `asynchronously`, with an id at once, or `inline`, with nothing but the result.
-    package var answers: String
-    /// How many tasks one status query may name; nil where each needs its own.
+    package var answers = "asynchronously"
+    /// The most tasks of one status query; nil if each task needs its own query.
     package var batchSize: Int?
-    /// Whence the provider's own list of tasks is known, in which lost replies are found again: `documented`,
-    /// `vendor_code` or `none`.
-    package var listing: String
-    /// A request that it takes; null where none is known.
-    package var example: JSONValue
+    /// How the provider's task list is known, in which lost submissions are searched: `documented`, `vendor_code` or
+    /// `none`.
+    package var listing = "none"
+    /// An example request; null if none is known.
+    package var example = JSONValue.null
     /// `open`, `backing_off` or `paused`.
-    package var state: String
-    /// RFC 3339; when the backing off ends.
+    package var state = "open"
+    /// RFC 3339; when the backoff ends.
     package var until: String?
     /// Why it is not open, as a sentence.
     package var reason: String?
-    /// Tasks that the provider has.
-    package var inFlight: Int
-    package var queued: Int
-    package var uncertain: Int
-    /// The cap on ``inFlight``; nil where there is none.
+    /// Tasks that the provider has accepted and not ended.
+    package var inFlight = 0
+    package var queued = 0
+    package var uncertain = 0
+    /// The cap on ``inFlight``; nil if there is none.
     package var maxInFlight: Int?
     package var submitsPerSecond: Double?
-    /// What the provider's profile says before anything was learned.
+    /// The typical duration by the definition, used until durations are learned.
     package var typicalSeconds: Double?
     package var learned: Durations?
-    /// Tasks that ended at the provider, since the first.
-    package var finished: Int
-    /// Status queries for each of these; one that names several tasks is shared by them. Nil before the first end.
+    /// All tasks that ever ended at the provider.
+    package var finished = 0
+    /// Status queries per ended task; a batch query counts in parts. Nil before the first end.
     package var callsPerTask: Double?
-    /// How long ends went unnoticed on average; nil where it is not known of any.
+    /// The mean delay from an end to its detection; nil if unknown.
     package var meanLatenessSeconds: Double?
-    /// How often the provider has said "too many requests".
-    package var throttled: Int
+    /// The number of "too many requests" replies.
+    package var throttled = 0
     /// Status queries of its service since the daemon started.
-    package var polls: Int
-    package var pollsPerMinute: Double
+    package var polls = 0
+    package var pollsPerMinute = 0.0
     package var lastError: LastError?
-    /// How its callbacks do; nil where none were asked for yet.
+    /// Callback statistics; nil before the first request for a callback.
     package var callbacks: Callbacks?
-    /// Records that no rule understood since the daemon started; nil if there were none.
+    /// Unrecognised records since the daemon started; nil if there were none.
     package var unrecognised: Unrecognised?
 
-    /// What the endpoint's own history tells of how long a task takes.
-    package struct Durations: Sendable, Hashable {
-        package var p50Seconds: Double
-        package var p90Seconds: Double
-        /// How many tasks that rests on.
-        package var samples: Int
+    /// Durations learned from the endpoint's own tasks.
+    package struct Durations: ContractDocument {
+        package var p50Seconds = 0.0
+        package var p90Seconds = 0.0
+        /// The number of tasks they are learned from.
+        package var samples = 0
+
+        package init() {}
 
         package init(p50Seconds: Double, p90Seconds: Double, samples: Int) {
             self.p50Seconds = p50Seconds
             self.p90Seconds = p90Seconds
             self.samples = samples
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("p50_seconds", &p50Seconds)
+            try coder.required("p90_seconds", &p90Seconds)
+            try coder.required("samples", &samples)
+        }
     }
 
-    /// How an endpoint's callbacks do.
-    package struct Callbacks: Sendable, Hashable {
-        /// Tasks that ended and whose end was to be delivered.
-        package var expected: Int
-        /// Of these, whose end was delivered, sooner or later.
-        package var came: Int
-        /// Of these, whose end a poll told, and no callback ever did.
-        package var missing: Int
-        /// 0 to 1; what status queries thin out by.
-        package var trust: Double
-        /// From the end to its delivery; nil where that is not known of any.
+    /// Callback statistics of an endpoint.
+    package struct Callbacks: ContractDocument {
+        /// Ended tasks whose end a callback should have delivered.
+        package var expected = 0
+        /// Those of ``expected`` whose callback came.
+        package var came = 0
+        /// Those of ``expected`` whose end a poll found and whose callback never came.
+        package var missing = 0
+        /// 0 to 1; the share by which status queries are reduced.
+        package var trust = 0.0
+        /// The mean delay from an end to its delivery; nil if unknown.
         package var meanDelaySeconds: Double?
+
+        package init() {}
 
         package init(expected: Int, came: Int, missing: Int, trust: Double, meanDelaySeconds: Double? = nil) {
             self.expected = expected
@@ -83,15 +93,25 @@ package struct EndpointDocument: Sendable, Hashable {
             self.trust = trust
             self.meanDelaySeconds = meanDelaySeconds
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("expected", &expected)
+            try coder.required("came", &came)
+            try coder.member("missing", &missing)
+            try coder.member("trust", &trust)
+            try coder.member("mean_delay_seconds", &meanDelaySeconds)
+        }
     }
 
-    /// The latest thing that went wrong.
-    package struct LastError: Sendable, Hashable {
-        package var code: String
-        package var message: String
+    /// The latest error.
+    package struct LastError: ContractDocument {
+        package var code = ""
+        package var message = ""
         package var httpStatus: Int?
         /// RFC 3339.
-        package var at: String
+        package var at = ""
+
+        package init() {}
 
         package init(code: String, message: String, httpStatus: Int? = nil, at: String) {
             self.code = code
@@ -99,58 +119,87 @@ package struct EndpointDocument: Sendable, Hashable {
             self.httpStatus = httpStatus
             self.at = at
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("code", &code)
+            try coder.member("message", &message)
+            try coder.member("http_status", &httpStatus)
+            try coder.required("at", &at)
+        }
     }
 
-    /// Records that no rule understood.
-    package struct Unrecognised: Sendable, Hashable {
-        package var count: Int
-        /// The names of members, and a word for the state that is unknown; no other values.
-        package var lastShape: String
+    /// Records that no rule recognises.
+    package struct Unrecognised: ContractDocument {
+        package var count = 0
+        /// The member names of the latest record and its unknown state word; no other values.
+        package var lastShape = ""
         /// RFC 3339.
-        package var lastAt: String
+        package var lastAt = ""
+
+        package init() {}
 
         package init(count: Int, lastShape: String, lastAt: String) {
             self.count = count
             self.lastShape = lastShape
             self.lastAt = lastAt
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("count", &count)
+            try coder.member("last_shape", &lastShape)
+            try coder.required("last_at", &lastAt)
+        }
     }
 
-    package init(
-        name: String, provider: String, kind: String = "text", answers: String = "asynchronously",
-        batchSize: Int? = nil, listing: String = "none", example: JSONValue = .null, state: String = "open",
-        until: String? = nil, reason: String? = nil,
-        inFlight: Int = 0, queued: Int = 0, uncertain: Int = 0, maxInFlight: Int? = nil,
-        submitsPerSecond: Double? = nil, typicalSeconds: Double? = nil, learned: Durations? = nil, finished: Int = 0,
-        callsPerTask: Double? = nil, meanLatenessSeconds: Double? = nil, throttled: Int = 0, polls: Int = 0,
-        pollsPerMinute: Double = 0, lastError: LastError? = nil, callbacks: Callbacks? = nil,
-        unrecognised: Unrecognised? = nil
-    ) {
+    package init() {}
+
+    /// An open endpoint of which no more is known.
+    package init(name: String, provider: String) {
         self.name = name
         self.provider = provider
-        self.kind = kind
-        self.answers = answers
-        self.batchSize = batchSize
-        self.listing = listing
-        self.example = example
-        self.state = state
-        self.until = until
-        self.reason = reason
-        self.inFlight = inFlight
-        self.queued = queued
-        self.uncertain = uncertain
-        self.maxInFlight = maxInFlight
-        self.submitsPerSecond = submitsPerSecond
-        self.typicalSeconds = typicalSeconds
-        self.learned = learned
-        self.finished = finished
-        self.callsPerTask = callsPerTask
-        self.meanLatenessSeconds = meanLatenessSeconds
-        self.throttled = throttled
-        self.polls = polls
-        self.pollsPerMinute = pollsPerMinute
-        self.lastError = lastError
-        self.callbacks = callbacks
-        self.unrecognised = unrecognised
+    }
+
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.required("name", &name)
+        try coder.member("provider", &provider)
+        try coder.member("kind", &kind)
+        try coder.member("answers", &answers)
+        try coder.member("batch_size", &batchSize)
+        try coder.member("listing", &listing)
+        try coder.member("example", &example)
+        try coder.required("state", &state)
+        try coder.member("until", &until)
+        try coder.member("reason", &reason)
+        try coder.member("in_flight", &inFlight)
+        try coder.member("queued", &queued)
+        try coder.member("uncertain", &uncertain)
+        try coder.member("max_in_flight", &maxInFlight)
+        try coder.member("submits_per_second", &submitsPerSecond)
+        try coder.member("typical_seconds", &typicalSeconds)
+        try coder.member("learned", &learned)
+        try coder.member("finished", &finished)
+        try coder.member("calls_per_task", &callsPerTask)
+        try coder.member("mean_lateness_seconds", &meanLatenessSeconds)
+        try coder.member("throttled", &throttled)
+        try coder.member("polls", &polls)
+        try coder.member("polls_per_minute", &pollsPerMinute)
+        try coder.member("last_error", &lastError)
+        try coder.member("callbacks", &callbacks)
+        try coder.member("unrecognised", &unrecognised)
+    }
+}
+
+/// EndpointPage is all endpoints that the daemon knows.
+package struct EndpointPage: ContractDocument {
+    package var endpoints: [EndpointDocument] = []
+
+    package init() {}
+
+    package init(endpoints: [EndpointDocument]) {
+        self.endpoints = endpoints
+    }
+
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.documents("endpoints", &endpoints)
     }
 }

@@ -1,20 +1,22 @@
 package import VerbatimJSON
 
-/// One line of a task's log.
-package struct EventDocument: Sendable, Hashable {
+/// EventDocument is one line of a task's log.
+package struct EventDocument: ContractDocument {
     /// Grows over the whole log.
-    package var sequence: Int
-    package var taskID: String
+    package var sequence = 0
+    package var taskID = ""
     /// RFC 3339.
-    package var at: String
+    package var at = ""
     /// What happened, one word: `submission_accepted`.
-    package var kind: String
-    /// The state before; nil at the beginning.
+    package var kind = ""
+    /// The state before; nil for the first event.
     package var from: String?
-    /// The state after; nil where nothing came of it.
+    /// The state after; nil if the event changed nothing.
     package var to: String?
-    /// What else is known of it; null where nothing is.
-    package var detail: JSONValue
+    /// Further facts; null if there are none.
+    package var detail = JSONValue.null
+
+    package init() {}
 
     package init(
         sequence: Int, taskID: String, at: String, kind: String, from: String? = nil, to: String? = nil,
@@ -29,40 +31,28 @@ package struct EventDocument: Sendable, Hashable {
         self.detail = detail
     }
 
-    /// Reads an event.
-    package init(json: JSONValue) throws(ContractError) {
-        let reader = try DocumentReader(json)
-        sequence = try reader.required("sequence", reader.integer)
-        taskID = try reader.required("task_id", reader.string)
-        at = try reader.required("at", reader.string)
-        kind = try reader.required("kind", reader.string)
-        from = try reader.string("from")
-        to = try reader.string("to")
-        detail = reader.value("detail") ?? .null
-    }
-
-    /// The event as it is sent.
-    package var json: JSONValue {
-        [
-            "sequence": .number(JSONNumber(sequence)), "task_id": .string(taskID), "at": .string(at),
-            "kind": .string(kind), "from": JSONValue(from), "to": JSONValue(to), "detail": detail,
-        ]
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.required("sequence", &sequence)
+        try coder.required("task_id", &taskID)
+        try coder.required("at", &at)
+        try coder.required("kind", &kind)
+        try coder.member("from", &from)
+        try coder.member("to", &to)
+        try coder.member("detail", &detail)
     }
 }
 
-/// The log of one task, oldest first.
-package struct EventPage: Sendable, Hashable {
-    package var events: [EventDocument]
+/// EventPage is a page of the log of one task, oldest first.
+package struct EventPage: ContractDocument {
+    package var events: [EventDocument] = []
+
+    package init() {}
 
     package init(events: [EventDocument]) {
         self.events = events
     }
 
-    /// Reads a log.
-    package init(json: JSONValue) throws(ContractError) {
-        events = try DocumentReader(json).documents("events", EventDocument.init(json:))
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.documents("events", &events)
     }
-
-    /// The log as it is sent.
-    package var json: JSONValue { ["events": .array(events.map(\.json))] }
 }

@@ -1,20 +1,15 @@
-package import VerbatimJSON
-
-/// The short answer of `/healthz` and `/readyz`; a daemon that is not ready answers with a problem instead.
-package struct HealthDocument: Sendable, Hashable {
+/// HealthDocument is the reply of `/healthz` and `/readyz`. A daemon that is not ready answers with a problem instead.
+package struct HealthDocument: ContractDocument {
     /// `ok` or `ready`.
-    package var status: String
+    package var status = ""
+
+    package init() {}
 
     package init(status: String) {
         self.status = status
     }
 
-    /// Reads the answer.
-    package init(json: JSONValue) throws(ContractError) {
-        let reader = try DocumentReader(json)
-        status = try reader.required("status", reader.string)
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.required("status", &status)
     }
-
-    /// The answer as it is sent.
-    package var json: JSONValue { ["status": .string(status)] }
 }

@@ -1,19 +1,21 @@
 package import VerbatimJSON
 
-/// An error as the socket says it: RFC 9457 with a stable `code`.
-package struct ProblemDocument: Sendable, Hashable {
+/// ProblemDocument is an error of the socket: RFC 9457 with a stable `code`.
+package struct ProblemDocument: ContractDocument {
     /// A URI that names the kind of problem; `about:blank` where `code` says it all.
-    package var type: String
+    package var type = "about:blank"
     /// Short, the same for every occurrence.
-    package var title: String
+    package var title = ""
     /// The HTTP status.
-    package var status: Int
+    package var status = 0
     /// What happened this time, what it means, what to do.
-    package var detail: String
+    package var detail = ""
     /// Stable word of the contract; see ``ProblemCode``.
-    package var code: String
+    package var code = ""
     /// Further members: `fields`, `nearest`, `existing_id`, `candidates`.
-    package var members: JSONObject
+    package var members = JSONObject()
+
+    package init() {}
 
     package init(
         status: Int, code: String, title: String, detail: String, members: JSONObject = JSONObject(),
@@ -27,26 +29,13 @@ package struct ProblemDocument: Sendable, Hashable {
         self.members = members
     }
 
-    /// Reads a problem; all but `status` and `code` may be missing.
-    package init(json: JSONValue) throws(ContractError) {
-        let reader = try DocumentReader(json)
-        type = try reader.string("type") ?? "about:blank"
-        title = try reader.string("title") ?? ""
-        status = try reader.required("status", reader.integer)
-        detail = try reader.string("detail") ?? ""
-        code = try reader.required("code", reader.string)
-        let known = ["type", "title", "status", "detail", "code"]
-        members = JSONObject(
-            (json.object?.members ?? []).filter { !known.contains($0.name) }.map { ($0.name, $0.value) })
-    }
-
-    /// The problem as it is sent, further members behind.
-    package var json: JSONValue {
-        var object = JSONObject([
-            ("type", .string(type)), ("title", .string(title)), ("status", .number(JSONNumber(status))),
-            ("detail", .string(detail)), ("code", .string(code)),
-        ])
-        for member in members.members { object[member.name] = member.value }
-        return .object(object)
+    /// All but `status` and `code` may be missing.
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.member("type", &type)
+        try coder.member("title", &title)
+        try coder.required("status", &status)
+        try coder.member("detail", &detail)
+        try coder.required("code", &code)
+        coder.others(&members, besides: ["type", "title", "status", "detail", "code"])
     }
 }

@@ -1,32 +1,36 @@
-/// The daemon about itself.
-package struct StatusDocument: Sendable, Hashable {
-    package var version: String
-    package var pid: Int
+import VerbatimJSON
+
+/// StatusDocument is the state of the daemon.
+package struct StatusDocument: ContractDocument {
+    package var version = ""
+    package var pid = 0
     /// RFC 3339.
-    package var startedAt: String
-    package var uptimeSeconds: Double
+    package var startedAt = ""
+    package var uptimeSeconds = 0.0
     /// How many tasks are in each state.
-    package var tasks: [String: Int]
-    package var database: Database
+    package var tasks: [String: Int] = [:]
+    package var database = Database()
     /// Path of the socket.
-    package var socket: String
-    package var stateDirectory: String
-    package var providers: [Provider]
-    /// Where providers call back; nil where callbacks are off.
+    package var socket = ""
+    package var stateDirectory = ""
+    package var providers: [Provider] = []
+    /// The callback receiver; nil if callbacks are off.
     package var callbacks: Callbacks?
 
     /// The receiver of callbacks.
-    package struct Callbacks: Sendable, Hashable {
+    package struct Callbacks: ContractDocument {
         /// Where it listens on this machine.
-        package var listen: String
-        /// Where providers are told to call.
-        package var publicURL: String
-        /// Since the start, with a token of ours.
-        package var deliveries: Int
-        /// Requests since the start with any other.
-        package var unknownTokens: Int
-        /// Why deliveries probably cannot arrive, as a sentence; nil where nothing looks like that.
+        package var listen = ""
+        /// The URL that providers are given.
+        package var publicURL = ""
+        /// Requests since the start with a known token.
+        package var deliveries = 0
+        /// Requests since the start with an unknown token.
+        package var unknownTokens = 0
+        /// Why deliveries probably cannot arrive, as a sentence; nil if no problem is known.
         package var problem: String?
+
+        package init() {}
 
         package init(
             listen: String, publicURL: String, deliveries: Int, unknownTokens: Int, problem: String? = nil
@@ -37,29 +41,46 @@ package struct StatusDocument: Sendable, Hashable {
             self.unknownTokens = unknownTokens
             self.problem = problem
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("listen", &listen)
+            try coder.required("public_url", &publicURL)
+            try coder.member("deliveries", &deliveries)
+            try coder.member("unknown_tokens", &unknownTokens)
+            try coder.member("problem", &problem)
+        }
     }
 
     /// Where the tasks are kept.
-    package struct Database: Sendable, Hashable {
-        package var path: String
-        package var sizeBytes: Int
+    package struct Database: ContractDocument {
+        package var path = ""
+        package var sizeBytes = 0
+
+        package init() {}
 
         package init(path: String, sizeBytes: Int) {
             self.path = path
             self.sizeBytes = sizeBytes
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("path", &path)
+            try coder.required("size_bytes", &sizeBytes)
+        }
     }
 
-    /// A service with credentials; the token itself is never shown.
-    package struct Provider: Sendable, Hashable {
-        package var name: String
-        package var baseURL: String
+    /// A provider. Its token is never shown.
+    package struct Provider: ContractDocument {
+        package var name = ""
+        package var baseURL = ""
         /// `present` or `missing`.
-        package var token: String
+        package var token = ""
         /// `open` or `paused`.
-        package var state: String
+        package var state = ""
         /// Why it is paused, as a sentence.
         package var reason: String?
+
+        package init() {}
 
         package init(name: String, baseURL: String, token: String, state: String = "open", reason: String? = nil) {
             self.name = name
@@ -68,22 +89,47 @@ package struct StatusDocument: Sendable, Hashable {
             self.state = state
             self.reason = reason
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("name", &name)
+            try coder.required("base_url", &baseURL)
+            try coder.required("token", &token)
+            try coder.required("state", &state)
+            try coder.member("reason", &reason)
+        }
     }
 
-    package init(
-        version: String, pid: Int, startedAt: String, uptimeSeconds: Double, tasks: [String: Int],
-        database: Database, socket: String, stateDirectory: String, providers: [Provider],
-        callbacks: Callbacks? = nil
-    ) {
-        self.version = version
-        self.pid = pid
-        self.startedAt = startedAt
-        self.uptimeSeconds = uptimeSeconds
-        self.tasks = tasks
-        self.database = database
-        self.socket = socket
-        self.stateDirectory = stateDirectory
-        self.providers = providers
-        self.callbacks = callbacks
+    package init() {}
+
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.required("version", &version)
+        try coder.required("pid", &pid)
+        try coder.required("started_at", &startedAt)
+        try coder.required("uptime_seconds", &uptimeSeconds)
+        var counts = StateCounts(byState: tasks)
+        try coder.member("tasks", &counts)
+        tasks = counts.byState
+        try coder.required("database", &database)
+        try coder.required("socket", &socket)
+        try coder.required("state_directory", &stateDirectory)
+        try coder.documents("providers", &providers)
+        try coder.member("callbacks", &callbacks)
+    }
+}
+
+/// StateCounts is how many tasks are in each state: in the order of a task's life, states of a newer daemon behind.
+private struct StateCounts: MemberValue {
+    let byState: [String: Int]
+
+    static func read(_ json: JSONValue, at path: String?) throws(ContractError) -> StateCounts {
+        let counts = try MemberCoder(reading: json, at: path)
+        var byState: [String: Int] = [:]
+        for name in counts.names { byState[name] = try counts.read(name, as: Int.self) }
+        return StateCounts(byState: byState)
+    }
+
+    var json: JSONValue {
+        let newer = byState.keys.filter { !TaskDocument.states.contains($0) }.sorted()
+        return .object(JSONObject((TaskDocument.states + newer).map { ($0, (byState[$0] ?? 0).json) }))
     }
 }

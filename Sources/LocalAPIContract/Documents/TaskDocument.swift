@@ -1,63 +1,67 @@
 package import VerbatimJSON
 
-/// A task as the socket shows it; times are RFC 3339 in UTC with milliseconds.
-package struct TaskDocument: Sendable, Hashable {
-    package var id: String
-    package var endpoint: String
+/// TaskDocument is a task as the socket shows it. Times are RFC 3339 in UTC with milliseconds.
+package struct TaskDocument: ContractDocument {
+    package var id = ""
+    package var endpoint = ""
     /// One of ``states``, or one that a newer daemon knows.
-    package var state: String
+    package var state = ""
     /// Succeeded, but some of several outputs failed.
-    package var partial: Bool
+    package var partial = false
     /// The provider's id for it.
     package var remoteID: String?
     /// The provider's id for support questions.
     package var traceID: String?
-    package var labels: [String: String]
-    package var priority: Int
-    /// What was asked for, unchanged; null for a task that was submitted elsewhere.
-    package var request: JSONValue
+    package var labels: [String: String] = [:]
+    package var priority = 0
+    /// The request, unchanged; null for a task that was submitted elsewhere.
+    package var request = JSONValue.null
     /// The provider's latest record, unchanged; null before there is one.
-    package var response: JSONValue
-    /// What was found in ``response``; empty until it has succeeded.
-    package var results: [Result]
+    package var response = JSONValue.null
+    /// The results in ``response``; empty until the task has succeeded.
+    package var results: [Result] = []
     package var error: Failure?
-    /// 0 to 100, where the provider tells.
+    /// 0 to 100, if the provider reports it.
     package var progress: Double?
     package var eta: Expectation?
-    /// RFC 3339; since when it is known to take longer than 99 of 100 of its kind, nil if it does not.
+    /// RFC 3339; since when the task is slower than 99 % of its kind; nil if it is not.
     package var slowerThanUsualSince: String?
-    package var createdAt: String
+    package var createdAt = ""
     package var submittedAt: String?
-    /// The provider's clock, where it tells.
+    /// By the provider's clock, if the provider reports it.
     package var startedAt: String?
-    /// The provider's clock, where it tells.
+    /// By the provider's clock, if the provider reports it.
     package var finishedAt: String?
-    /// When the daemon knew the outcome.
+    /// When the daemon learned the outcome.
     package var endedAt: String?
     package var notBefore: String?
     package var deadline: String?
     package var nextPollAt: String?
-    /// Paid requests begun.
-    package var attempts: Int
-    /// Status queries that told something about it; failed ones say nothing and do not count.
-    package var polls: Int
-    package var onUncertain: String
-    /// How an uncertain submission was settled.
+    /// The number of paid requests that were started.
+    package var attempts = 0
+    /// Status queries that returned something about the task. Failed ones do not count.
+    package var polls = 0
+    package var onUncertain = "hold"
+    /// How an uncertain submission was resolved.
     package var resolution: String?
-    /// What told how it ended at the provider: `submission`, `poll` or `callback`.
+    /// What reported the outcome: `submission`, `poll` or `callback`.
     package var outcomeSource: String?
-    /// Callbacks for it: who is called, and what came; nil where its requests carry no callback URL.
+    /// Callback statistics; nil if the requests of the task carry no callback URL.
     package var callback: Callback?
-    /// Why a queued or uncertain task does not move at this moment.
+    /// Why a queued or uncertain task is blocked now.
     package var waitingFor: Reason?
+    /// The free text that it was submitted with.
+    package var note: String?
 
-    /// Why it failed; while it is open, why its latest attempt did not go through.
-    package struct Failure: Sendable, Hashable {
-        package var code: String
-        package var message: String
+    /// Why the task failed or, while it is open, why its latest attempt failed.
+    package struct Failure: ContractDocument {
+        package var code = ""
+        package var message = ""
         package var httpStatus: Int?
         /// What a person can do about it.
         package var hint: String?
+
+        package init() {}
 
         package init(code: String, message: String, httpStatus: Int? = nil, hint: String? = nil) {
             self.code = code
@@ -65,35 +69,52 @@ package struct TaskDocument: Sendable, Hashable {
             self.httpStatus = httpStatus
             self.hint = hint
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("code", &code)
+            try coder.member("message", &message)
+            try coder.member("http_status", &httpStatus)
+            try coder.member("hint", &hint)
+        }
     }
 
-    /// Who is called back about a task, and what came.
-    package struct Callback: Sendable, Hashable {
-        /// `pollux`, or `program` where the request names a URL of its own: then nothing comes here, and polling does the work.
-        package var receiver: String
-        package var deliveries: Int
+    /// Callback statistics of a task.
+    package struct Callback: ContractDocument {
+        /// `pollux`, or `program` if the request names its own callback URL. Then Pollux receives none and only polls.
+        package var receiver = ""
+        package var deliveries = 0
         /// RFC 3339.
         package var latestAt: String?
+
+        package init() {}
 
         package init(receiver: String, deliveries: Int, latestAt: String? = nil) {
             self.receiver = receiver
             self.deliveries = deliveries
             self.latestAt = latestAt
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("receiver", &receiver)
+            try coder.member("deliveries", &deliveries)
+            try coder.member("latest_at", &latestAt)
+        }
     }
 
-    /// One thing that a task brought.
-    package struct Result: Sendable, Hashable {
+    /// One result of a task.
+    package struct Result: ContractDocument {
         /// `url`, `text`, `id` or `data`.
-        package var kind: String
-        /// Where it stands in ``TaskDocument/response``, as a JSON Pointer (RFC 6901).
-        package var pointer: String
-        /// What stands there; null for large data.
-        package var value: JSONValue
+        package var kind = ""
+        /// Its place in ``TaskDocument/response``, as a JSON Pointer (RFC 6901).
+        package var pointer = ""
+        /// The value there; null for large data.
+        package var value = JSONValue.null
         /// A guess by ending and name: `image/png`, `video/*`.
         package var mediaType: String?
-        /// Of data, once decoded.
+        /// The size of decoded data.
         package var sizeBytes: Int?
+
+        package init() {}
 
         package init(
             kind: String, pointer: String, value: JSONValue, mediaType: String? = nil, sizeBytes: Int? = nil
@@ -104,77 +125,101 @@ package struct TaskDocument: Sendable, Hashable {
             self.mediaType = mediaType
             self.sizeBytes = sizeBytes
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("kind", &kind)
+            try coder.member("pointer", &pointer)
+            try coder.member("value", &value)
+            try coder.member("media_type", &mediaType)
+            try coder.member("size_bytes", &sizeBytes)
+        }
     }
 
-    /// When half of its kind, and nine tenths, would have ended.
-    package struct Expectation: Sendable, Hashable {
-        package var p50: String
-        package var p90: String
+    /// When half, and when nine tenths, of tasks of its kind have ended.
+    package struct Expectation: ContractDocument {
+        package var p50 = ""
+        package var p90 = ""
+
+        package init() {}
 
         package init(p50: String, p90: String) {
             self.p50 = p50
             self.p90 = p90
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("p50", &p50)
+            try coder.required("p90", &p90)
+        }
     }
 
     /// A stable word and a sentence.
-    package struct Reason: Sendable, Hashable {
-        package var code: String
-        package var message: String
+    package struct Reason: ContractDocument {
+        package var code = ""
+        package var message = ""
+
+        package init() {}
 
         package init(code: String, message: String) {
             self.code = code
             self.message = message
         }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("code", &code)
+            try coder.member("message", &message)
+        }
     }
 
-    package init(
-        id: String, endpoint: String, state: String, partial: Bool = false, remoteID: String? = nil,
-        traceID: String? = nil, labels: [String: String] = [:], priority: Int = 0, request: JSONValue = .null,
-        response: JSONValue = .null, results: [Result] = [], error: Failure? = nil, progress: Double? = nil,
-        eta: Expectation? = nil, slowerThanUsualSince: String? = nil,
-        createdAt: String, submittedAt: String? = nil, startedAt: String? = nil, finishedAt: String? = nil,
-        endedAt: String? = nil, notBefore: String? = nil, deadline: String? = nil, nextPollAt: String? = nil,
-        attempts: Int = 0, polls: Int = 0, onUncertain: String = "hold", resolution: String? = nil,
-        outcomeSource: String? = nil, callback: Callback? = nil, waitingFor: Reason? = nil
-    ) {
+    package init() {}
+
+    /// A task of which no more is known.
+    package init(id: String, endpoint: String, state: String, createdAt: String) {
         self.id = id
         self.endpoint = endpoint
         self.state = state
-        self.partial = partial
-        self.remoteID = remoteID
-        self.traceID = traceID
-        self.labels = labels
-        self.priority = priority
-        self.request = request
-        self.response = response
-        self.results = results
-        self.error = error
-        self.progress = progress
-        self.eta = eta
-        self.slowerThanUsualSince = slowerThanUsualSince
         self.createdAt = createdAt
-        self.submittedAt = submittedAt
-        self.startedAt = startedAt
-        self.finishedAt = finishedAt
-        self.endedAt = endedAt
-        self.notBefore = notBefore
-        self.deadline = deadline
-        self.nextPollAt = nextPollAt
-        self.attempts = attempts
-        self.polls = polls
-        self.onUncertain = onUncertain
-        self.resolution = resolution
-        self.outcomeSource = outcomeSource
-        self.callback = callback
-        self.waitingFor = waitingFor
+    }
+
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.required("id", &id)
+        try coder.required("endpoint", &endpoint)
+        try coder.required("state", &state)
+        try coder.member("partial", &partial)
+        try coder.member("remote_id", &remoteID)
+        try coder.member("trace_id", &traceID)
+        try coder.member("labels", &labels)
+        try coder.member("priority", &priority)
+        try coder.member("request", &request)
+        try coder.member("response", &response)
+        try coder.member("results", &results)
+        try coder.member("error", &error)
+        try coder.member("progress", &progress)
+        try coder.member("eta", &eta)
+        try coder.member("slower_than_usual_since", &slowerThanUsualSince)
+        try coder.required("created_at", &createdAt)
+        try coder.member("submitted_at", &submittedAt)
+        try coder.member("started_at", &startedAt)
+        try coder.member("finished_at", &finishedAt)
+        try coder.member("ended_at", &endedAt)
+        try coder.member("not_before", &notBefore)
+        try coder.member("deadline", &deadline)
+        try coder.member("next_poll_at", &nextPollAt)
+        try coder.member("attempts", &attempts)
+        try coder.member("polls", &polls)
+        try coder.member("on_uncertain", &onUncertain)
+        try coder.member("resolution", &resolution)
+        try coder.member("outcome_source", &outcomeSource)
+        try coder.member("callback", &callback)
+        try coder.member("waiting_for", &waitingFor)
+        try coder.member("note", &note)
     }
 }
 
 extension TaskDocument {
     /// The states in the order of a task's life.
     package static let states = openStates + endedStates
-    /// The states in which something is still to be done.
+    /// The states of tasks that have not ended.
     package static let openStates = ["queued", "submitting", "uncertain", "running"]
     /// The states that are outcomes.
     package static let endedStates = ["succeeded", "failed", "cancelled", "expired"]

@@ -1,4 +1,4 @@
-/// TimeSpan reads a span of time as people write it: `90`, `90s`, `2m`, `1h30m`, `1d`.
+/// TimeSpan reads a duration as people write it: `90`, `90s`, `2m`, `1h30m`, `1d`.
 package enum TimeSpan {
     /// A bare number is seconds; nil for anything else.
     package static func read(_ text: some StringProtocol) -> Duration? {
@@ -17,7 +17,7 @@ package enum TimeSpan {
         return digits.isEmpty && !text.isEmpty && total <= maxSeconds ? .seconds(total) : nil
     }
 
-    /// The span of a time that counts from when a document is taken, such as `+2h`; nil for anything else.
+    /// The duration of a time such as `+2h`, which counts from when the document is read; nil for anything else.
     package static func fromNow(_ text: String) -> Duration? {
         guard text.first == "+", text.dropFirst().first != "+" else { return nil }
         return read(text.dropFirst())

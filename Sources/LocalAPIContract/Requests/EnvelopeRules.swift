@@ -1,8 +1,6 @@
-import VerbatimJSON
-
-/// The bounds of what a program may send; the OpenAPI document says the same.
+/// EnvelopeRules are the bounds of what a program may send, as in the OpenAPI document.
 package enum EnvelopeRules {
-    /// A number of labels that no honest use exceeds.
+    /// The most labels of one task.
     package static let maxLabels = 64
     /// In Unicode scalars, as JSON Schema counts.
     package static let labelNameLength = 1...64
@@ -10,9 +8,11 @@ package enum EnvelopeRules {
     package static let maxLabelValueLength = 256
     /// In visible ASCII characters.
     package static let idempotencyKeyLength = 1...255
+    /// In Unicode scalars.
+    package static let maxNoteLength = 200
     /// Higher goes first.
     package static let priority = -1000...1000
-    /// What may be done with a submission whose outcome stays unknown.
+    /// The policies for a submission whose outcome stays unknown.
     package static let uncertainPolicies = ["hold", "resubmit_if_absent", "fail"]
 
     /// Checks a key that came in the body or in the `Idempotency-Key` header.
@@ -23,40 +23,45 @@ package enum EnvelopeRules {
             throw .invalidValue(field: "idempotency_key", rule: "must be 1 to 255 visible ASCII characters")
         }
     }
-}
 
-extension DocumentReader {
-    func labels() throws(ContractError) -> [String: String] {
-        let labels = try strings("labels") ?? [:]
-        guard labels.count <= EnvelopeRules.maxLabels else {
-            throw .invalidValue(field: "labels", rule: "may hold at most \(EnvelopeRules.maxLabels) labels")
+    /// Checks labels.
+    static func check(labels: [String: String], named field: String) throws(ContractError) {
+        guard labels.count <= maxLabels else {
+            throw .invalidValue(field: field, rule: "may hold at most \(maxLabels) labels")
         }
         for (name, value) in labels.sorted(by: { $0.key < $1.key }) {
-            guard EnvelopeRules.labelNameLength.contains(name.unicodeScalars.count) else {
-                throw .invalidValue(field: "labels", rule: "must have names of 1 to 64 characters")
+            guard labelNameLength.contains(name.unicodeScalars.count) else {
+                throw .invalidValue(field: field, rule: "must have names of 1 to 64 characters")
             }
             guard !(name + value).unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else {
-                throw .invalidValue(field: "labels", rule: "must not hold control characters")
+                throw .invalidValue(field: field, rule: "must not hold control characters")
             }
-            guard value.unicodeScalars.count <= EnvelopeRules.maxLabelValueLength else {
-                throw .invalidValue(field: "labels.\(name)", rule: "may have at most 256 characters")
+            guard value.unicodeScalars.count <= maxLabelValueLength else {
+                throw .invalidValue(field: "\(field).\(name)", rule: "may have at most 256 characters")
             }
         }
-        return labels
     }
 
-    func priority() throws(ContractError) -> Int? {
-        guard let priority = try integer("priority") else { return nil }
-        guard EnvelopeRules.priority.contains(priority) else {
-            throw .invalidValue(field: "priority", rule: "must be between -1000 and 1000")
+    /// Checks a note.
+    static func check(note: String, named field: String) throws(ContractError) {
+        let length = note.unicodeScalars.count
+        guard length <= maxNoteLength else {
+            throw .invalidValue(field: field, rule: "may have at most \(maxNoteLength) characters, not \(length)")
         }
-        return priority
+        guard !note.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else {
+            throw .invalidValue(field: field, rule: "must not hold control characters")
+        }
     }
 
-    /// A string with at least one character.
-    func word(_ name: String) throws(ContractError) -> String {
-        let word = try required(name, string)
-        guard !word.isEmpty else { throw .invalidValue(field: name, rule: "must not be empty") }
-        return word
+    /// Checks a priority.
+    static func check(priority number: Int, named field: String) throws(ContractError) {
+        guard priority.contains(number) else {
+            throw .invalidValue(field: field, rule: "must be between -1000 and 1000")
+        }
+    }
+
+    /// Checks a text that must say something.
+    static func check(word: String, named field: String) throws(ContractError) {
+        guard !word.isEmpty else { throw .invalidValue(field: field, rule: "must not be empty") }
     }
 }

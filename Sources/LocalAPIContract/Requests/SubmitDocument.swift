@@ -1,14 +1,14 @@
 package import VerbatimJSON
 
-/// What a program sends to have a task submitted.
-package struct SubmitDocument: Sendable, Hashable {
+/// SubmitDocument is a request to submit a task.
+package struct SubmitDocument: ContractDocument {
     /// `service/operation`.
-    package var endpoint: String
-    /// The provider's business: an object, passed on unchanged.
-    package var request: JSONValue
+    package var endpoint = ""
+    /// An object that is passed on to the provider unchanged.
+    package var request = JSONValue.object(JSONObject())
     /// Makes the submission repeatable: 1 to 255 visible ASCII characters.
     package var idempotencyKey: String?
-    package var labels: [String: String]
+    package var labels: [String: String] = [:]
     /// −1000 to 1000; higher goes first; none means 0.
     package var priority: Int?
     /// RFC 3339, or a span such as `+2h`; the reader of the document validates it.
@@ -17,51 +17,51 @@ package struct SubmitDocument: Sendable, Hashable {
     package var deadline: String?
     /// One of ``EnvelopeRules/uncertainPolicies``; none means the daemon's setting.
     package var onUncertain: String?
+    /// A free text that is shown with the task, at most 200 characters. No part of the idempotency comparison.
+    package var note: String?
 
-    package init(
-        endpoint: String, request: JSONValue, idempotencyKey: String? = nil, labels: [String: String] = [:],
-        priority: Int? = nil, notBefore: String? = nil, deadline: String? = nil, onUncertain: String? = nil
-    ) {
+    package static let isRequest = true
+
+    package init() {}
+
+    /// A submission that leaves all else to the daemon.
+    package init(endpoint: String, request: JSONValue, idempotencyKey: String? = nil) {
         self.endpoint = endpoint
         self.request = request
         self.idempotencyKey = idempotencyKey
-        self.labels = labels
-        self.priority = priority
-        self.notBefore = notBefore
-        self.deadline = deadline
-        self.onUncertain = onUncertain
     }
 
-    /// Reads the document and checks everything that can be checked without a clock or a catalog.
-    package init(json: JSONValue) throws(ContractError) {
-        let reader = try DocumentReader(json, knowing: Self.fields)
-        endpoint = try reader.word("endpoint")
-        request = .object(try reader.required("request", reader.object))
-        idempotencyKey = try reader.string("idempotency_key")
-        if let idempotencyKey { try EnvelopeRules.check(idempotencyKey: idempotencyKey) }
-        labels = try reader.labels()
-        priority = try reader.priority()
-        notBefore = try reader.string("not_before")
-        deadline = try reader.string("deadline")
-        onUncertain = try reader.string("on_uncertain")
-        if let onUncertain, !EnvelopeRules.uncertainPolicies.contains(onUncertain) {
-            throw .invalidValue(field: "on_uncertain", rule: "must be hold, resubmit_if_absent or fail")
+    /// Checks everything that can be checked without a clock or a catalog.
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.required("endpoint", &endpoint, EnvelopeRules.check(word:named:))
+        try coder.required("request", &request) { request, name throws(ContractError) in
+            guard case .object = request else {
+                throw .wrongType(field: name, expected: "an object", found: request.kind)
+            }
         }
+        try coder.member("idempotency_key", &idempotencyKey) { key, _ throws(ContractError) in
+            try EnvelopeRules.check(idempotencyKey: key)
+        }
+        try coder.member("labels", &labels, EnvelopeRules.check(labels:named:))
+        try coder.member("priority", &priority, EnvelopeRules.check(priority:named:))
+        try coder.member("not_before", &notBefore)
+        try coder.member("deadline", &deadline)
+        try coder.member("on_uncertain", &onUncertain) { policy, name throws(ContractError) in
+            guard EnvelopeRules.uncertainPolicies.contains(policy) else {
+                throw .invalidValue(field: name, rule: "must be hold, resubmit_if_absent or fail")
+            }
+        }
+        try coder.member("note", &note, EnvelopeRules.check(note:named:))
     }
 
-    /// The document without the fields that say nothing.
-    package var json: JSONValue {
-        var object = JSONObject([("endpoint", .string(endpoint)), ("request", request)])
-        object["idempotency_key"] = idempotencyKey.map(JSONValue.string)
-        if !labels.isEmpty { object["labels"] = JSONValue(labels) }
-        object["priority"] = priority.map { .number(JSONNumber($0)) }
-        object["not_before"] = notBefore.map(JSONValue.string)
-        object["deadline"] = deadline.map(JSONValue.string)
-        object["on_uncertain"] = onUncertain.map(JSONValue.string)
-        return .object(object)
+    /// The document with every member that it leaves out taken from another one; labels are taken one by one.
+    package func filled(from defaults: SubmitDocument) throws(ContractError) -> SubmitDocument {
+        var members = json.object ?? JSONObject()
+        for member in defaults.json.object?.members ?? [] where members[member.name] == nil {
+            members[member.name] = member.value
+        }
+        var filled = try SubmitDocument(json: .object(members))
+        filled.labels = labels.merging(defaults.labels) { own, _ in own }
+        return filled
     }
-
-    private static let fields = [
-        "endpoint", "request", "idempotency_key", "labels", "priority", "not_before", "deadline", "on_uncertain",
-    ]
 }

@@ -1,3 +1,5 @@
+import Text
+
 /// The hosts to which requests of a provider may go, also at addresses that its replies name.
 ///
 /// The token goes along with a request. So an address from a reply is followed only over the scheme of the base URL and to
@@ -60,22 +62,9 @@ package struct HostAllowlist: Sendable, Hashable {
             ? host.hasSuffix(allowed.dropFirst()) && host.count > allowed.count - 1 : host == allowed
     }
 
-    /// Scheme and host with its port, in lower case.
-    ///
-    /// Stricter than any browser, since two readers of one address must not understand it differently: no user, no
-    /// backslash, nothing but visible ASCII.
+    /// Scheme and host with its port, in lower case; nil for what is no strict ``HTTPURL``.
     static func parts(of url: String) -> (scheme: String, host: String)? {
-        guard url.utf8.count <= 2_048, url.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\\") }),
-            let colon = url.firstRange(of: "://")
-        else { return nil }
-        let scheme = url[..<colon.lowerBound].lowercased()
-        let host = url[colon.upperBound...].prefix { !"/?#".contains($0) }.lowercased()
-        let letters = host.utf8.allSatisfy { byte in
-            let character = Character(Unicode.Scalar(byte))
-            return character.isLetter || character.isNumber || "-._:[]".contains(character)
-        }
-        guard ["http", "https"].contains(scheme), !host.isEmpty, letters else { return nil }
-        let usual = scheme == "https" ? ":443" : ":80"
-        return (scheme, host.hasSuffix(usual) ? String(host.dropLast(usual.count)) : host)
+        guard url.utf8.count <= 2_048, let url = HTTPURL(url) else { return nil }
+        return (url.scheme, url.host)
     }
 }

@@ -1,3 +1,4 @@
+import Text
 package import VerbatimJSON
 
 /// Reads a form (`application/x-www-form-urlencoded`, WHATWG URL, section 5.1) as a document.

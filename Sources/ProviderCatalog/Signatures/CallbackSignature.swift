@@ -1,4 +1,5 @@
 package import TaskModel
+import Text
 
 /// How a provider signs its callbacks, as data. The secret or the public key is enough to check a signature.
 package struct CallbackSignature: Sendable, Hashable {
@@ -102,44 +103,5 @@ package struct CallbackSignature: Sendable, Hashable {
         guard let number = Double(text), number > 0, number < 1e15 else { return nil }
         // Seconds reach 1e11 in the year 5138; milliseconds were there in 1973.
         return Timestamp(unixSeconds: number > 1e11 ? number / 1_000 : number)
-    }
-}
-
-extension [UInt8] {
-    /// Two hexadecimal digits a byte; nil for anything else.
-    init?(hex text: String) {
-        let digits = text.compactMap(\.hexDigitValue)
-        guard digits.count == text.count, digits.count % 2 == 0, !digits.isEmpty else { return nil }
-        self = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
-    }
-
-    /// Base64 in either alphabet, with padding or without (RFC 4648); nil for anything else.
-    init?(base64 text: String) {
-        let letters = text.utf8.reversed().drop { $0 == UInt8(ascii: "=") }.reversed()
-        guard !letters.isEmpty, letters.count % 4 != 1, text.utf8.count - letters.count <= 2 else { return nil }
-        var bytes: [UInt8] = []
-        var bits = 0
-        var count = 0
-        for letter in letters {
-            guard let value = Self.value(ofLetter: letter) else { return nil }
-            bits = (bits << 6 | value) & 0xffff
-            count += 6
-            if count >= 8 {
-                count -= 8
-                bytes.append(UInt8(truncatingIfNeeded: bits >> count))
-            }
-        }
-        self = bytes
-    }
-
-    private static func value(ofLetter letter: UInt8) -> Int? {
-        switch letter {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): Int(letter) - 65
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): Int(letter) - 71
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(letter) + 4
-        case UInt8(ascii: "+"), UInt8(ascii: "-"): 62
-        case UInt8(ascii: "/"), UInt8(ascii: "_"): 63
-        default: nil
-        }
     }
 }

@@ -22,7 +22,7 @@ struct TaskRow: PositionalRow {
         task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
-        task.attempt_possible_ids, task.callback_attempt
+        task.attempt_possible_ids, task.callback_attempt, task.note
         """.replacing(
             "labels_of_task",
             with:
@@ -76,6 +76,7 @@ struct TaskRow: PositionalRow {
         let possibleIDs: String? = next.optional()
         if let possibleIDs { task.attempt?.possibleIDs = try PossibleIDsColumn.read(possibleIDs) }
         task.callbacks.attempt = next.optional()
+        task.note = next.optional()
     }
 
     private static func attempt(number: Int, _ next: inout ColumnReader) -> Attempt? {

@@ -1,5 +1,6 @@
 import Crypto
 import TaskModel
+import Text
 
 /// The unguessable part of one attempt's callback URL: 256 random bits, in letters that need no escaping in a URL.
 ///
@@ -10,20 +11,9 @@ struct CallbackToken: Sendable {
 
     /// Draws a new one.
     init(using random: inout some RandomNumberGenerator) {
-        var bits = (0..<4).map { _ in random.next() as UInt64 }
-        // Six bits a letter; the last letter has the four that are left of 256.
-        text = String(
-            (0..<43).map { _ in
-                let letter = Self.letters[Int(bits[0] & 63)]
-                for index in bits.indices {
-                    let above = index + 1 < bits.count ? bits[index + 1] : 0
-                    bits[index] = bits[index] >> 6 | above << 58
-                }
-                return letter
-            })
+        let words = (0..<4).map { _ in random.next() as UInt64 }
+        text = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }.base64URL
     }
-
-    private static let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
     var digest: CallbackDigest { Self.digest(of: text) }
 

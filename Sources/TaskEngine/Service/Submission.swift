@@ -11,6 +11,8 @@ package struct Submission: Sendable {
     package var notBefore: StatedTime?
     package var deadline: StatedTime?
     package var onUncertain: UncertainPolicy?
+    /// No part of what makes two submissions the same: a person may word it differently each time.
+    package var note: String?
 
     package init(
         endpoint: String, request: JSONObject, idempotencyKey: String? = nil, labels: [String: String] = [:],
@@ -25,6 +27,23 @@ package struct Submission: Sendable {
         self.notBefore = notBefore
         self.deadline = deadline
         self.onUncertain = onUncertain
+    }
+}
+
+extension Submission {
+    /// The task that it becomes. `onUncertain` applies if the submission names no policy.
+    func task(id: TaskID, of endpoint: EndpointName, at now: Timestamp, onUncertain policy: UncertainPolicy)
+        -> TrackedTask
+    {
+        var task = TrackedTask(
+            id: id, endpoint: endpoint, createdAt: now, onUncertain: onUncertain ?? policy, labels: labels,
+            priority: priority, notBefore: notBefore?.resolved(at: now), deadline: deadline?.resolved(at: now))
+        if let model = request["model"]?.string, 1...64 ~= model.utf8.count, !model.contains("\0") {
+            // A short word only: a longer text is no model's name.
+            task.model = model
+        }
+        task.note = note
+        return task
     }
 }
 

@@ -4,31 +4,30 @@ import TaskStore
 import VerbatimJSON
 
 extension TaskService {
-    /// The task with that id, or the only one whose id begins so.
-    package func task(_ text: String) async throws(TaskServiceError) -> StoredTask {
-        let id = try await resolveID(text)
+    /// The task with that id.
+    package func task(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
         do throws(TaskStoreError) {
             if let stored = try await context.store.taskWithPayload(id) { return stored }
         } catch {
             throw .store(error)
         }
-        throw .taskNotFound(text)
+        throw .taskNotFound(id.text)
     }
 
     /// The task once it has ended, or as it is when the time is over or the daemon stops.
     ///
     /// Where as many clients wait as may, this one is not woken by the task: it is answered with the task as it is after
     /// `patience`, at most five seconds, so that it does not ask again at once.
-    package func task(_ text: String, waitingFor patience: Duration) async throws(TaskServiceError) -> StoredTask {
-        let first = try await task(text)
+    package func task(_ id: TaskID, waitingFor patience: Duration) async throws(TaskServiceError) -> StoredTask {
+        let first = try await task(id)
         guard patience > .zero, !first.task.state.hasEnded, !context.feed.isClosing else { return first }
-        guard let place = context.feed.subscribe(to: first.task.id, atMost: context.limits.waiters) else {
-            return try await task(first.task.id, after: min(patience, context.limits.waitWithoutPlace))
+        guard let place = context.feed.subscribe(to: id, atMost: context.limits.waiters) else {
+            return try await task(id, after: min(patience, context.limits.waitWithoutPlace))
         }
         defer { context.feed.end(place) }
         let until = context.time.now() + patience
         while true {
-            let stored = try await task(first.task.id.text)
+            let stored = try await task(id)
             let isOver = context.time.now() >= until || context.feed.isClosing || Task.isCancelled
             if stored.task.state.hasEnded || isOver { return stored }
             await place.wake.wait(until: until, on: context.time)
@@ -42,7 +41,7 @@ extension TaskService {
         if !context.feed.isClosing {
             await closing.wake.wait(until: context.time.now() + pause, on: context.time)
         }
-        return try await task(id.text)
+        return try await task(id)
     }
 
     /// What a task brought, found in its record; empty until it has succeeded.
@@ -72,9 +71,8 @@ extension TaskService {
 
     /// A page of a task's log, oldest first.
     package func events(
-        of text: String, after sequence: Int64, limit: Int
+        of id: TaskID, after sequence: Int64, limit: Int
     ) async throws(TaskServiceError) -> [StoredEvent] {
-        let id = try await resolveID(text)
         do throws(TaskStoreError) {
             if try await context.store.task(id) != nil {
                 return try await context.store.events(of: id, after: sequence, limit: limit)
@@ -82,11 +80,13 @@ extension TaskService {
         } catch {
             throw .store(error)
         }
-        throw .taskNotFound(text)
+        throw .taskNotFound(id.text)
     }
 
-    /// A whole id as it is, or what the beginning of one stands for.
-    func resolveID(_ text: String) async throws(TaskServiceError) -> TaskID {
+    /// The id that a text names: a whole id as it is, known or not, else the only known one that begins so.
+    ///
+    /// Callers parse a text once, where it comes in.
+    package func id(of text: String) async throws(TaskServiceError) -> TaskID {
         if let id = TaskID(text) { return id }
         guard TaskID.isPrefix(text) else { throw .taskNotFound(text) }
         let candidates: [TaskID]

@@ -70,13 +70,8 @@ package struct TaskService: Sendable {
                     "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
             )
         }
-        var task = TrackedTask(
-            id: newID(at: now), endpoint: profile.name, createdAt: now,
-            onUncertain: submission.onUncertain ?? context.defaultOnUncertain, labels: submission.labels,
-            priority: submission.priority, notBefore: submission.notBefore?.resolved(at: now),
-            deadline: submission.deadline?.resolved(at: now)
-        )
-        .naming(model: submission.request["model"]?.string)
+        var task = submission.task(
+            id: newID(at: now), of: profile.name, at: now, onUncertain: context.defaultOnUncertain)
         task.hasOwnCallback = profile.dialect.hasOwnCallback(in: submission.request)
         return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
     }
@@ -94,9 +89,9 @@ package struct TaskService: Sendable {
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
         case .keyInUse(let existing, sameBody: true):
-            return (try await self.task(existing.text), false)
+            return (try await self.task(existing), false)
         case .keyInUse(let existing, sameBody: false):
-            let stored = try await self.task(existing.text)
+            let stored = try await self.task(existing)
             let differences = submission.differences(from: stored)
             guard !differences.isEmpty else { return (stored, false) }
             throw .keyConflict(
@@ -147,13 +142,13 @@ package struct TaskService: Sendable {
             if task.deadline != nil { context.wakes.deadlines.signal() }
             return (StoredTask(task: task, payload: payload), true)
         case .remoteIDInUse(let owner):
-            let existing = try await self.task(owner.text)
+            let existing = try await self.task(owner)
             guard existing.task.endpoint == endpoint else { throw .store(.remoteIDInUse(by: owner)) }
             return (existing, false)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(deadline?.rfc3339 ?? "") has already passed")
         case .keyInUse(let existing, _):
-            return (try await self.task(existing.text), false)
+            return (try await self.task(existing), false)
         }
     }
 
@@ -175,7 +170,7 @@ package struct TaskService: Sendable {
     // MARK: What a person can do with a task
 
     /// Stops tracking it, and asks the provider to end it where it has a way to; the bill may still come.
-    package func cancel(_ id: String) async throws(TaskServiceError) -> StoredTask {
+    package func cancel(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
         let stored = try await apply(.cancelRequested, to: id)
         await cancelAtProvider(stored)
         return stored
@@ -211,12 +206,12 @@ package struct TaskService: Sendable {
     }
 
     /// Tracks a cancelled or expired task again.
-    package func reopen(_ id: String) async throws(TaskServiceError) -> StoredTask {
+    package func reopen(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
         try await apply(.reopenRequested, to: id)
     }
 
     /// Settles an uncertain task by a person's word.
-    package func resolve(_ id: String, _ decision: PersonsDecision) async throws(TaskServiceError) -> StoredTask {
+    package func resolve(_ id: TaskID, _ decision: PersonsDecision) async throws(TaskServiceError) -> StoredTask {
         switch decision {
         case .adopt(let text):
             let endpoint = try await task(id).task.endpoint
@@ -238,8 +233,7 @@ package struct TaskService: Sendable {
         }
     }
 
-    private func apply(_ event: TaskEvent, to text: String) async throws(TaskServiceError) -> StoredTask {
-        let id = try await resolveID(text)
+    private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> StoredTask {
         let now = context.time.now()
         let change: TaskChange?
         do throws(TaskStoreError) {
@@ -253,13 +247,13 @@ package struct TaskService: Sendable {
             doubt(error)
             throw .store(error)
         }
-        guard let change else { throw .taskNotFound(text) }
+        guard let change else { throw .taskNotFound(id.text) }
         if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
         context.announce([change])
         context.wakes.submitter.signal()
         context.wakes.polls.signal()
         context.wakes.lookups.signal()
-        return try await task(id.text)
+        return try await task(id)
     }
 
     private func insert(_ task: NewTask) async throws(TaskServiceError) -> Insertion {
@@ -287,16 +281,6 @@ package struct TaskService: Sendable {
 
     private func newID(at now: Timestamp) -> TaskID {
         context.random.draw { generator in TaskID(at: now, using: &generator) }
-    }
-}
-
-extension TrackedTask {
-    /// The same task with the model that its request names, if that is a short word.
-    fileprivate func naming(model: String?) -> TrackedTask {
-        guard let model, 1...64 ~= model.utf8.count, !model.contains("\0") else { return self }
-        var task = self
-        task.model = model
-        return task
     }
 }
 

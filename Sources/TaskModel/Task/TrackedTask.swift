@@ -17,6 +17,8 @@ package struct TrackedTask: Sendable, Hashable {
     /// The provider's id for support questions.
     package var traceID: String?
     package var labels: [String: String]
+    /// A free text of the program's, which only people read.
+    package var note: String?
     /// Higher goes first; tasks of equal priority go in order of age.
     package var priority: Int
     /// Why it failed; while it is open, why its latest attempt did not go through.

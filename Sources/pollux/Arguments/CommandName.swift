@@ -1,9 +1,10 @@
 import ArgumentParser
 import LocalAPIContract
+import Text
 
-/// The first word, which names the command.
+/// CommandName checks the first argument.
 enum CommandName {
-    /// Refuses a word that names none, and says which is near; the parser would only call it an unexpected argument.
+    /// Refuses an unknown command and suggests the nearest one. The parser would only report an unexpected argument.
     static func check(_ arguments: [String]) throws(ValidationError) {
         guard let word = arguments.first, !word.hasPrefix("-") else { return }
         let known = Pollux.configuration.subcommands.map { $0._commandName } + ["help"]

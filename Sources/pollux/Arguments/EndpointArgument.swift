@@ -1,13 +1,13 @@
 import ArgumentParser
 
-/// An endpoint's name, in its two halves.
+/// EndpointArgument is an endpoint's name in two parts.
 struct EndpointArgument: ExpressibleByArgument {
     let service: String
     let operation: String
 
     init?(argument: String) {
         guard argument.contains("/") else {
-            // `replicate:predictions` has the provider, colon included, for its first half.
+            // The first part of `replicate:predictions` is `replicate:`.
             let rest = argument.drop { $0 != ":" }.dropFirst()
             guard !rest.isEmpty, argument.first != ":" else { return nil }
             service = String(argument.dropLast(rest.count))

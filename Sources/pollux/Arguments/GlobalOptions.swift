@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// The options that every command of the socket takes.
+/// GlobalOptions are the options of every command that uses the socket.
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where the daemon listens.",
+            "The daemon's socket.",
             discussion: """
                 Else POLLUX_SOCKET, else pollux/pollux.sock in $XDG_RUNTIME_DIR, else pollux.sock in the state \
                 directory.
@@ -19,8 +19,8 @@ struct GlobalOptions: ParsableArguments {
     @Option(
         name: .customLong("no-daemon-grace"),
         help: ArgumentHelp(
-            "How long a daemon that goes away meanwhile may take to come back, before this gives up.",
+            "How long to wait for a daemon that goes away.",
             valueName: "seconds", visibility: .hidden),
-        transform: SpanArgument.parse)
+        transform: DurationArgument.parse)
     var patience: Duration = .seconds(30)
 }

@@ -1,6 +1,6 @@
 import VerbatimJSON
 
-/// A JSON object given on the command line, in a file, or on standard input.
+/// InputText reads a JSON object from the command line, a file or standard input.
 enum InputText {
     /// Reads `{…}`, `@file` or `-`.
     static func object(_ argument: String, option: String) throws -> JSONObject {

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// One `--label key=value`.
+/// LabelArgument is one `--label key=value`.
 struct LabelArgument: ExpressibleByArgument {
     let name: String
     let value: String

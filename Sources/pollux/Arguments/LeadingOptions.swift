@@ -1,6 +1,6 @@
-/// Lets the options that every command takes stand before the command too: `pollux --json list`.
+/// LeadingOptions lets global options precede the command: `pollux --json list`.
 enum LeadingOptions {
-    /// Moves `--json` and `--socket` from the front to behind the command's name; all else stays where it is.
+    /// Moves `--json` and `--socket` from the front to behind the command's name.
     static func moved(_ arguments: [String]) -> [String] {
         var rest = arguments[...]
         var leading: [String] = []

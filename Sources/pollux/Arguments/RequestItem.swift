@@ -1,7 +1,7 @@
 import ArgumentParser
 import VerbatimJSON
 
-/// One `-d`: `prompt=hi` is a string, `n:=4` and `x:=[1,2]` are raw JSON, as in HTTPie.
+/// RequestItem is one `-d`: `prompt=hi` is a string, `n:=4` and `x:=[1,2]` are raw JSON, as in HTTPie.
 struct RequestItem: Equatable {
     let name: String
     let value: JSONValue
@@ -32,16 +32,16 @@ struct RequestItem: Equatable {
         var description: String {
             switch self {
             case .noSeparator(let text):
-                "-d '\(text)' has no '='. Write -d name=text, or -d name:=JSON."
+                "'\(text)' has no '='. Write -d name=text, or -d name:=JSON."
             case .noName(let text):
-                "-d '\(text)' has no name before its '='. Write -d name=text, or -d name:=JSON."
+                "'\(text)' has no name before its '='. Write -d name=text, or -d name:=JSON."
             case .notJSON(let name, let value, let problem):
-                "-d '\(name):=\(value)' is not JSON after ':=': \(problem). For a string write -d '\(name)=\(value)'."
+                "'\(value)' is not JSON: \(problem). For a string write -d '\(name)=\(value)'."
             }
         }
     }
 
-    /// Puts the items over a body; a name given twice is more likely a mistake than a wish.
+    /// Puts the items over a body. A name given twice is refused: it is more likely a mistake than intended.
     static func merge(_ items: [RequestItem], into body: JSONObject) throws -> JSONObject {
         var merged = body
         var seen: Set<String> = []

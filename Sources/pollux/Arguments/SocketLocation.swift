@@ -6,7 +6,7 @@ import Daemon
     import Darwin
 #endif
 
-/// SocketLocation is where the daemon's socket is, by the rules by which the daemon chooses it.
+/// SocketLocation finds the daemon's socket by the daemon's own rules.
 struct SocketLocation {
     let path: String
 

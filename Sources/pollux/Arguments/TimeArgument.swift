@@ -4,27 +4,27 @@ import LocalAPIContract
 
 /// TimeArgument is a point in time on the command line: RFC 3339, or a span from now.
 enum TimeArgument: Equatable {
-    /// RFC 3339, or `+2h` for a time to come: the daemon reads both. It counts a span from when it stores the task, and a
-    /// command that is repeated with its key stays the same.
+    /// RFC 3339 or `+2h`, both read by the daemon. It counts a duration from when it stores the task, so that a repeated command
+    /// with the same key stays equal.
     case forDaemon(String)
-    /// `2h` where the past is meant.
+    /// `2h` in the past.
     case ago(Duration)
 
-    /// For what is to come: RFC 3339 or `+2h`.
+    /// Reads a future time: RFC 3339 or `+2h`.
     static func future(_ text: String) throws -> TimeArgument {
         if TimeSpan.fromNow(text) != nil { return .forDaemon(text) }
         if let written = written(text) { return written }
-        throw ValidationError("'\(text)' is no time to come. Write 2026-11-23T14:00:00Z, or +2h for in two hours.")
+        throw ValidationError("'\(text)' is not a future time. Write 2026-11-23T14:00:00Z, or +2h for in two hours.")
     }
 
-    /// For what has been: RFC 3339 or `2h`.
+    /// Reads a past time: RFC 3339 or `2h`.
     static func past(_ text: String) throws -> TimeArgument {
         if let span = TimeSpan.read(text) { return .ago(span) }
         if let written = written(text) { return written }
-        throw ValidationError("'\(text)' is no past time. Write 2026-11-23T14:00:00Z, or 2h for two hours ago.")
+        throw ValidationError("'\(text)' is not a past time. Write 2026-11-23T14:00:00Z, or 2h for two hours ago.")
     }
 
-    /// As the daemon reads it.
+    /// The time in a form that the daemon reads.
     func text(now: Date) -> String {
         switch self {
         case .forDaemon(let text): text

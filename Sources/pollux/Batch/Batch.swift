@@ -3,14 +3,14 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// Submits the lines of a file, many in one request, and replies to each in order.
+/// Batch submits the lines of a file, many per request, and prints a line for each in order.
 struct Batch: Sendable {
     /// A path, or `-` for standard input.
     let source: String
-    /// What holds for lines that do not say otherwise: labels, priority, times.
+    /// The members of lines that leave them out: labels, priority, times.
     let defaults: SubmitDocument
 
-    /// Lines in one request, which the daemon stores in one commit; so many bytes end a request earlier.
+    /// The lines of one request, which the daemon stores in one commit. This many bytes end a request earlier.
     private static let mostLines = 256
     private static let mostBytes = 1 << 20
 
@@ -25,7 +25,7 @@ struct Batch: Sendable {
                 guard !lines.isEmpty else { continue }
                 var part = BatchPart(lines, document: document(from:), asJSON: session.printsJSON)
                 try part.printRefused()
-                // Every line has a key, so what was not answered may be sent again.
+                // Every line has a key, so a line without a reply may be sent again.
                 try await session.client.submitAll(part.documents, wasThere: wasThere) { answer, json in
                     try part.print(answer, json)
                     try part.printRefused()
@@ -35,28 +35,23 @@ struct Batch: Sendable {
                 if let failure = part.failure { throw LocalAPIClientError.problem(failure) }
             }
             try reader.checkEnd()
-            if hasRefusals { throw Ending.refused }
+            if hasRefusals { throw ExitStatus.refused }
         }
     }
 
     private func document(from line: LineReader.Line) throws -> SubmitDocument {
         var document = try SubmitDocument(json: JSONValue(parsing: line.bytes))
         document.idempotencyKey = document.idempotencyKey ?? SubmissionKey.fresh()
-        document.labels.merge(defaults.labels) { own, _ in own }
-        document.priority = document.priority ?? defaults.priority
-        document.notBefore = document.notBefore ?? defaults.notBefore
-        document.deadline = document.deadline ?? defaults.deadline
-        document.onUncertain = document.onUncertain ?? defaults.onUncertain
-        return document
+        return try document.filled(from: defaults)
     }
 }
 
-/// BatchPart is the lines of one request on their way, and prints what becomes of each in its turn.
+/// BatchPart is the lines of one request. It prints the outcome of each in order.
 struct BatchPart {
-    /// What the daemon is asked, in order.
+    /// The documents that are sent, in order.
     let documents: [SubmitDocument]
     private(set) var hasRefusals = false
-    /// The first line that the daemon could not take for reasons of its own.
+    /// The first failure of the daemon itself.
     private(set) var failure: ProblemDocument?
     private var waiting: ArraySlice<(number: Int, problem: ProblemDocument?)>
     private let asJSON: Bool
@@ -89,7 +84,7 @@ struct BatchPart {
         }
     }
 
-    /// Prints the lines up to the next one that the daemon is asked.
+    /// Prints the refused lines before the next line that was sent.
     mutating func printRefused() throws {
         while let (number, problem) = waiting.first, let problem {
             waiting.removeFirst()
@@ -97,7 +92,7 @@ struct BatchPart {
         }
     }
 
-    /// Prints what the daemon answered to the next line.
+    /// Prints the reply to the next line.
     mutating func print(_ answer: BatchLine, _ json: JSONValue) throws {
         guard let (number, _) = waiting.popFirst() else { return }
         switch answer {
@@ -109,7 +104,7 @@ struct BatchPart {
         }
     }
 
-    /// An empty line so that the lines still pair up; the API's document as JSON.
+    /// Prints an empty line, so that output lines match input lines; with `--json`, the problem.
     private mutating func print(_ problem: ProblemDocument, line number: Int) throws {
         hasRefusals = true
         try StandardOutput.write((asJSON ? problem.json.printableText : "") + "\n")

@@ -6,7 +6,7 @@ import VerbatimJSON
     import Darwin
 #endif
 
-/// Reads a file or standard input line by line, as it comes.
+/// LineReader reads a file or standard input line by line.
 struct LineReader {
     struct Line: Sendable {
         /// 1 for the first.
@@ -24,7 +24,7 @@ struct LineReader {
     private var hasEnded = false
     private var hasBegun = false
     private let path: String
-    /// The system's number for what ended the reading too early.
+    /// The errno of a failed read.
     private var failure: CInt?
 
     /// Opens the file; `-` is standard input.
@@ -36,9 +36,9 @@ struct LineReader {
         }
     }
 
-    /// The next lines, at least one; none at the end. Blocks until one is there, then takes what is there too.
+    /// The next lines; none at the end. Blocks until one line is there, then takes all others that are there.
     ///
-    /// So a program that writes a line and waits for its answer gets it, and a file goes in large parts.
+    /// A program that writes one line and waits for its reply gets it, and a file is sent in large parts.
     mutating func nextLines(atMost most: Int, bytes: Int) -> [Line] {
         guard let first = next() else { return [] }
         var lines = [first]
@@ -80,13 +80,13 @@ struct LineReader {
         return poll(&ready, 1, 0) > 0
     }
 
-    /// Throws where the end was none: a directory, a broken disk.
+    /// Throws if a read failed: a directory, a broken disk.
     func checkEnd() throws {
         guard let failure else { return }
         throw RefusedInput(message: "\(path.printable): \(String(cString: strerror(failure))).")
     }
 
-    /// All that is left.
+    /// All remaining bytes.
     mutating func rest() -> [UInt8] {
         while !hasEnded { fill() }
         return Array(buffer[start...])

@@ -3,13 +3,13 @@ import LocalAPIContract
 import LocalAPIClient
 
 /// Stops tracking a task.
-struct CancelCommand: AsyncParsableCommand {
+struct CancelCommand: TaskCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel",
         abstract: "Stop tracking a task.",
         discussion: """
-            A queued task is never sent. A provider that has a cancel is asked once to end the task; most have none: \
-            there it goes on, and its bill may still come. `pollux reopen` tracks it again.
+            A queued task is never sent. If the provider supports cancelling, it is asked once; most do not, so the \
+            task continues there and may be billed. `pollux reopen` tracks it again.
 
             Example:
               pollux cancel 019ab0c2
@@ -21,18 +21,16 @@ struct CancelCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.cancel(id)
-            let task = answer.document
-            let bill =
-                switch (task.remoteID, task.attempts) {
-                case (nil, 0): "It was never sent."
-                case (nil, _): "What was sent before may still be finished and billed."
-                case (_?, _):
-                    "The provider may still finish and bill it; `pollux reopen \(task.id.printable)` tracks it again."
-                }
-            try session.show(answer.json) { ["\(task.id.printable)  \(task.stateWords). \(bill)"] }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<TaskDocument> { try await client.cancel(id) }
+
+    func lines(for task: TaskDocument, on terminal: Terminal) -> [String] {
+        let bill =
+            switch (task.remoteID, task.attempts) {
+            case (nil, 0): "It was never sent."
+            case (nil, _): "An earlier attempt may still finish and be billed."
+            case (_?, _):
+                "The provider may still finish and bill it; `pollux reopen \(task.id.printable)` tracks it again."
+            }
+        return ["\(task.id.printable)  \(task.stateWords). \(bill)"]
     }
 }

@@ -6,17 +6,17 @@ import LocalAPIContract
 struct EndpointsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "endpoints",
-        abstract: "List endpoints, or show one: how busy, how fast, what holds it up, and how to use it.",
+        abstract: "List endpoints, or show one: load, speed, blocks, and an example.",
         discussion: """
-            P50 and P90 are how long half and nine tenths of the tasks take, as learned here; with ~ before anything \
-            was learned. With a name, everything that is known of that endpoint and a command to begin with.
+            P50 and P90 are the learned durations of half and nine tenths of the tasks; ~ marks the definition's value \
+            before anything is learned. With a name, shows everything about that endpoint and an example command.
 
             Examples:
               pollux endpoints
               pollux endpoints kling/videos
             """)
 
-    @Argument(help: ArgumentHelp("Only this one, as service/operation.", valueName: "endpoint"))
+    @Argument(help: ArgumentHelp("The endpoint, as service/operation.", valueName: "endpoint"))
     var endpoint: EndpointArgument?
 
     @OptionGroup(title: "Connection and output")
@@ -28,12 +28,12 @@ struct EndpointsCommand: AsyncParsableCommand {
                 let answer = try await session.client.endpoint(
                     service: endpoint.service, operation: endpoint.operation)
                 return try session.show(answer.json) {
-                    EndpointCard(endpoint: answer.document, now: session.screen.now).lines(on: session.screen)
+                    EndpointCard(endpoint: answer.document, now: session.terminal.now).lines(on: session.terminal)
                 }
             }
             let answer = try await session.client.endpoints()
             try session.show(answer.json) {
-                EndpointTable.table(answer.document.endpoints, now: session.screen.now).lines(on: session.screen)
+                EndpointTable.table(answer.document.endpoints, now: session.terminal.now).lines(on: session.terminal)
             }
         }
     }

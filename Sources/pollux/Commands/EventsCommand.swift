@@ -3,12 +3,12 @@ import LocalAPIContract
 import LocalAPIClient
 
 /// Shows a task's log.
-struct EventsCommand: AsyncParsableCommand {
+struct EventsCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
         abstract: "Show the log of a task, oldest first.",
         discussion: """
-            Every change of state is one line, with what led to it.
+            Each event is one line: its time, the change of state and the details.
 
             Examples:
               pollux events 019ab0c2
@@ -21,12 +21,9 @@ struct EventsCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let log = try await session.client.events(id)
-            try session.show(log.json) {
-                EventTable.table(log.document.events, now: session.screen.now).lines(on: session.screen)
-            }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<EventPage> { try await client.events(id) }
+
+    func lines(for log: EventPage, on terminal: Terminal) -> [String] {
+        EventTable.table(log.events, now: terminal.now).lines(on: terminal)
     }
 }

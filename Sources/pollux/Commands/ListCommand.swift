@@ -2,6 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import LocalAPIClient
 import LocalAPIContract
+import Text
 import VerbatimJSON
 
 /// Lists tasks.
@@ -10,7 +11,7 @@ struct ListCommand: AsyncParsableCommand {
         commandName: "list",
         abstract: "List tasks, newest first.",
         discussion: """
-            Prints one page; --all goes through all pages. In a pipe nothing is cut and nothing is coloured.
+            Prints one page, or all with --all. In a pipe, nothing is cut or coloured.
 
             Examples:
               pollux list --state running,uncertain
@@ -30,16 +31,16 @@ struct ListCommand: AsyncParsableCommand {
     var label: [LabelArgument] = []
 
     @Option(
-        help: ArgumentHelp("RFC 3339, a day, or a span such as 2h for two hours ago.", valueName: "time"),
+        help: ArgumentHelp("RFC 3339, a day, or a duration such as 2h for two hours ago.", valueName: "time"),
         transform: TimeArgument.past)
     var createdAfter: TimeArgument?
 
     @Option(
-        help: ArgumentHelp("RFC 3339, a day, or a span such as 2h for two hours ago.", valueName: "time"),
+        help: ArgumentHelp("RFC 3339, a day, or a duration such as 2h for two hours ago.", valueName: "time"),
         transform: TimeArgument.past)
     var createdBefore: TimeArgument?
 
-    @Option(help: "How many on a page.")
+    @Option(help: "The tasks on a page.")
     var limit: Int?
 
     @Option(help: "The next_cursor of the page before.")
@@ -85,12 +86,12 @@ struct ListCommand: AsyncParsableCommand {
 
     private func print(_ page: Answer<TaskPage>, in session: Session) throws {
         try session.show(page.json) {
-            TaskTable.table(page.document.tasks, now: session.screen.now).lines(on: session.screen)
+            TaskTable.table(page.document.tasks, now: session.terminal.now).lines(on: session.terminal)
         }
-        guard session.screen.isTerminal, !session.printsJSON else { return }
+        guard session.terminal.isTerminal, !session.printsJSON else { return }
         if page.document.tasks.isEmpty { StandardError.write("No tasks.\n") }
         if let next = page.document.nextCursor {
-            StandardError.write("There are more: --cursor \(next.printable), or --all.\n")
+            StandardError.write("More tasks: --cursor \(next.printable), or --all.\n")
         }
     }
 

@@ -4,13 +4,13 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// Lists providers, and checks definitions of new ones.
+/// ProvidersCommand lists providers and checks definitions.
 struct ProvidersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "providers",
-        abstract: "List providers, or check a definition of your own.",
+        abstract: "List providers, or check your own definition.",
         discussion: """
-            A provider is a YAML file in providers/ beside pollux.yaml; the README has a complete one.
+            A provider is a YAML file in providers/ beside pollux.yaml; docs/providers.md has a complete one.
 
             Examples:
               pollux providers
@@ -21,20 +21,21 @@ struct ProvidersCommand: AsyncParsableCommand {
 }
 
 /// Lists what the daemon can talk to.
-struct ProvidersListCommand: AsyncParsableCommand {
+struct ProvidersListCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List providers: where they are, and whether there is a token.")
+        commandName: "list", abstract: "List providers, their base URLs and whether a token is set.")
 
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.status()
-            try session.show(.object(.init([("providers", answer.json["providers"] ?? [])]))) {
-                ProviderTable.table(answer.document.providers).lines(on: session.screen)
-            }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<StatusDocument> {
+        let answer = try await client.status()
+        return Answer(
+            status: answer.status, json: ["providers": answer.json["providers"] ?? []], document: answer.document)
+    }
+
+    func lines(for status: StatusDocument, on terminal: Terminal) -> [String] {
+        ProviderTable.table(status.providers).lines(on: terminal)
     }
 }
 
@@ -44,7 +45,7 @@ struct ProvidersCheckCommand: ParsableCommand {
         commandName: "check",
         abstract: "Check a definition file, without a daemon.",
         discussion: """
-            With --reply it also says how a recorded reply of the provider would be read.
+            With --reply, also shows how a recorded reply of the provider is read.
 
             Examples:
               pollux providers check my-provider.yaml
@@ -57,13 +58,13 @@ struct ProvidersCheckCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A recorded reply body.", valueName: "file"), completion: .file())
     var reply: String?
 
-    @Option(help: "Which endpoint the reply is of; not needed where the file defines one.")
+    @Option(help: "The endpoint of the reply; not needed if the file defines only one.")
     var endpoint: String?
 
     @Option(help: "The reply's HTTP status.")
     var status: Int = 200
 
-    @Flag(help: "Say which rule decided.")
+    @Flag(help: "Name the rule that decided.")
     var explain = false
 
     func validate() throws {

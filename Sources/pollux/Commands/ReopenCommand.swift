@@ -3,13 +3,13 @@ import LocalAPIClient
 import LocalAPIContract
 
 /// Tracks a cancelled, expired or lost task again.
-struct ReopenCommand: AsyncParsableCommand {
+struct ReopenCommand: TaskCommand {
     static let configuration = CommandConfiguration(
         commandName: "reopen",
         abstract: "Track a cancelled, expired or lost task again.",
         discussion: """
-            Works for tasks that the provider has accepted, lost ones whose record turned up later included: only status
-            queries are sent, so nothing is paid.
+            Works for tasks that the provider has accepted, also if their record was found later. Only status queries are
+            sent, so nothing is paid.
 
             Example:
               pollux reopen 019ab0c2
@@ -21,10 +21,5 @@ struct ReopenCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.reopen(id)
-            try session.show(answer.json) { ["\(answer.document.id.printable)  \(answer.document.stateWords)"] }
-        }
-    }
+    func reply(from client: LocalAPIClient) async throws -> Answer<TaskDocument> { try await client.reopen(id) }
 }

@@ -2,14 +2,14 @@ import ArgumentParser
 import LocalAPIClient
 import LocalAPIContract
 
-/// Settles an uncertain submission.
-struct ResolveCommand: AsyncParsableCommand {
+/// Resolves an uncertain submission.
+struct ResolveCommand: TaskCommand {
     static let configuration = CommandConfiguration(
         commandName: "resolve",
-        abstract: "Settle a task of which nobody knows whether the provider accepted it.",
+        abstract: "Resolve an uncertain task: adopt, resubmit or give up.",
         discussion: """
-            A task is uncertain when the reply to its submission was lost. Look for it in the provider's own list of \
-            tasks first: --resubmit pays a second time if it had been accepted after all.
+            A task is uncertain if the reply to its submission was lost. First look for it in the provider's list of \
+            tasks: --resubmit pays a second time if the provider accepted it.
 
             Examples:
               pollux list --state uncertain
@@ -27,7 +27,7 @@ struct ResolveCommand: AsyncParsableCommand {
     @Flag(help: "The provider does not have it: send it again.")
     var resubmit = false
 
-    @Flag(help: "Let it go; it ends as failed.")
+    @Flag(help: "Give it up; it ends as failed.")
     var giveUp = false
 
     @OptionGroup(title: "Connection and output")
@@ -35,16 +35,12 @@ struct ResolveCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard [adopt != nil, resubmit, giveUp].count(where: { $0 }) == 1 else {
-            throw ValidationError("Say one of --adopt REMOTE_ID, --resubmit and --give-up.")
+            throw ValidationError("Give exactly one of --adopt REMOTE_ID, --resubmit and --give-up.")
         }
     }
 
-    func run() async throws {
-        let document: ResolveDocument =
-            if let adopt { .adopt(remoteID: adopt) } else if resubmit { .resubmit } else { .giveUp }
-        try await Session.open(options) { session in
-            let answer = try await session.client.resolve(id, document)
-            try session.show(answer.json) { ["\(answer.document.id.printable)  \(answer.document.stateWords)"] }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<TaskDocument> {
+        try await client.resolve(
+            id, adopt.map(ResolveDocument.adopt(remoteID:)) ?? (resubmit ? .resubmit : .giveUp))
     }
 }

@@ -7,9 +7,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Run the daemon.",
         discussion: """
-            Stays in the foreground until SIGTERM or Ctrl-C, then lets requests in flight finish. With nothing set it \
-            works; XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) gives it credentials. Flags go over the environment, that \
-            over pollux.yaml.
+            Runs in the foreground until SIGTERM or Ctrl-C, then lets requests in flight finish. No setting is required; \
+            XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) gives it credentials. Flags override the environment, which \
+            overrides pollux.yaml.
 
             Examples:
               XHUOAPI_TOKEN=… pollux serve
@@ -36,8 +36,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Flag(
         help: """
-            Begin with an empty database where the one of a used state directory is gone. Earlier tasks and idempotency \
-            keys are then forgotten.
+            Start with an empty database if the database of a used state directory is missing. Earlier tasks and \
+            idempotency keys are lost then.
             """)
     var newDatabase = false
 

@@ -7,10 +7,10 @@ import LocalAPIContract
 struct ShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show a task: how it stands, what was asked for, and its results.",
+        abstract: "Show a task: its state, request and results.",
         discussion: """
-            What it brought stands on lines of its own: addresses, texts, ids. --json has the same under "results", \
-            with kind, media type and place in the record; --response prints that record alone, unchanged.
+            Each result is on its own line: address, text or id. --json has them under "results", with kind, media type \
+            and place in the record. --response prints only that record, unchanged.
 
             Examples:
               pollux show 019ab0c2
@@ -22,17 +22,17 @@ struct ShowCommand: AsyncParsableCommand {
     @Argument(help: "The id, or any unique beginning of it.")
     var id: String
 
-    @Flag(help: "Its log too.")
+    @Flag(help: "Also show its log.")
     var events = false
 
-    @Flag(help: "Only the provider's record, as JSON.")
+    @Flag(help: "Print only the provider's record, as JSON.")
     var response = false
 
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
     func validate() throws {
-        if events, response { throw ValidationError("--events and --response are two different things to show.") }
+        if events, response { throw ValidationError("--events and --response exclude each other.") }
     }
 
     func run() async throws {
@@ -40,19 +40,19 @@ struct ShowCommand: AsyncParsableCommand {
             let answer = try await session.client.task(id)
             let task = answer.document
             if response {
-                let text = session.screen.isTerminal ? task.response.printablePrettyText : task.response.printableText
+                let text = session.terminal.isTerminal ? task.response.printablePrettyText : task.response.printableText
                 return try StandardOutput.write(text + "\n")
             }
             guard events else {
                 return try session.show(answer.json) {
-                    TaskCard(task: task, now: session.screen.now).lines(on: session.screen)
+                    TaskCard(task: task, now: session.terminal.now).lines(on: session.terminal)
                 }
             }
             let log = try await session.client.events(task.id)
             guard !session.printsJSON else { return try session.show(log.json) { [] } }
             try session.show(answer.json) {
-                TaskCard(task: task, now: session.screen.now).lines(on: session.screen) + [""]
-                    + EventTable.table(log.document.events, now: session.screen.now).lines(on: session.screen)
+                TaskCard(task: task, now: session.terminal.now).lines(on: session.terminal) + [""]
+                    + EventTable.table(log.document.events, now: session.terminal.now).lines(on: session.terminal)
             }
         }
     }

@@ -1,13 +1,14 @@
 import ArgumentParser
 import LocalAPIClient
+import LocalAPIContract
 
-/// Shows how the daemon is.
-struct StatusCommand: AsyncParsableCommand {
+/// Shows the state of the daemon.
+struct StatusCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show how the daemon is.",
+        abstract: "Show the state of the daemon.",
         discussion: """
-            Exits 69 if none runs.
+            Exits 69 if no daemon runs.
 
             Examples:
               pollux status
@@ -17,10 +18,9 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func run() async throws {
-        try await Session.open(options) { session in
-            let answer = try await session.client.status()
-            try session.show(answer.json) { StatusCard(status: answer.document).lines(on: session.screen) }
-        }
+    func reply(from client: LocalAPIClient) async throws -> Answer<StatusDocument> { try await client.status() }
+
+    func lines(for status: StatusDocument, on terminal: Terminal) -> [String] {
+        StatusCard(status: status).lines(on: terminal)
     }
 }

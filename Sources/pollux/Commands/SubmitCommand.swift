@@ -4,18 +4,18 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// Hands in a task, or a file of them.
+/// SubmitCommand submits a task or a file of tasks.
 struct SubmitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "submit",
         abstract: "Submit a task and print its id.",
         discussion: """
-            The daemon writes the task down before this command ends, then sends it to the provider once. The id \
-            alone goes to standard output, so $(pollux submit …) works; with --wait its results follow.
+            The daemon stores the task before this command ends, then sends it to the provider once. Only the id is \
+            printed, so $(pollux submit …) works; with --wait, the results follow.
 
-            With --batch, each line of the file is a submission of its own: \
-            {"endpoint": …, "request": {…}, "labels": {…}}. One line is printed per line that is not blank, in order; a bad line \
-            fails alone, leaves an empty line and is named on standard error.
+            With --batch, each line of the file is one submission: \
+            {"endpoint": …, "request": {…}, "labels": {…}}. One line is printed per line that is not blank, in order. A bad line \
+            fails alone, prints an empty line and is reported on standard error.
 
             Examples:
               pollux submit suno/audios -d prompt='tin roof' -d instrumental:=true
@@ -25,23 +25,24 @@ struct SubmitCommand: AsyncParsableCommand {
               pollux submit --batch songs.jsonl --label batch=7
             """)
 
-    @Argument(help: ArgumentHelp("What to call, as service/operation.", valueName: "endpoint"))
+    @Argument(help: ArgumentHelp("The endpoint, as service/operation.", valueName: "endpoint"))
     var endpoint: String?
 
-    /// Only to say what is missing before them: the parser would call them unexpected.
+    /// Taken only for a better message than the parser's.
     @Argument(help: .hidden)
     var strays: [String] = []
 
     @Option(
         name: [.customShort("d"), .customLong("data")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "A field of the request: name=text, or name:=JSON. May be repeated.", valueName: "name=text"))
-    var data: [String] = []
+            "A field of the request: name=text, or name:=JSON. May be repeated.", valueName: "name=text"),
+        transform: RequestItem.init)
+    var data: [RequestItem] = []
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The whole request: JSON, @file, or - for standard input. -d goes on top.", valueName: "json|@file|-"))
+            "The whole request: JSON, @file, or - for standard input. -d is added to it.", valueName: "json|@file|-"))
     var jsonBody: String?
 
     @Option(
@@ -56,11 +57,12 @@ struct SubmitCommand: AsyncParsableCommand {
     var priority: Int?
 
     @Option(
-        help: ArgumentHelp("Send it no earlier: RFC 3339, or +2h.", valueName: "time"), transform: TimeArgument.future)
+        help: ArgumentHelp("Do not send it before: RFC 3339, or +2h.", valueName: "time"),
+        transform: TimeArgument.future)
     var notBefore: TimeArgument?
 
     @Option(
-        help: ArgumentHelp("Stop tracking it then: RFC 3339, or +2h.", valueName: "time"),
+        help: ArgumentHelp("Stop tracking it at: RFC 3339, or +2h.", valueName: "time"),
         transform: TimeArgument.future)
     var deadline: TimeArgument?
 
@@ -71,15 +73,20 @@ struct SubmitCommand: AsyncParsableCommand {
         completion: .list(EnvelopeRules.uncertainPolicies))
     var onUncertain: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("A free text that is shown with the task, up to 200 characters.", valueName: "text"))
+    var note: String?
+
     @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))
     var batch: String?
 
-    @Flag(help: "Wait until it has ended; the exit code says how.")
+    @Flag(help: "Wait until it has ended; the exit code is its outcome.")
     var wait = false
 
     @Option(
-        help: ArgumentHelp("With --wait: how long at most, as 90, 90s, 10m.", valueName: "span"),
-        transform: SpanArgument.parse)
+        help: ArgumentHelp("The longest wait with --wait, as 90, 90s, 10m.", valueName: "duration"),
+        transform: DurationArgument.parse)
     var timeout: Duration?
 
     @OptionGroup(title: "Connection and output")
@@ -88,21 +95,20 @@ struct SubmitCommand: AsyncParsableCommand {
     func validate() throws {
         if let stray = strays.first {
             let hint = stray.contains("=") ? " A field of the request follows -d, as in: -d '\(stray)'" : ""
-            throw ValidationError("\"\(stray)\" is one word too many.\(hint)")
+            throw ValidationError("Unexpected argument \"\(stray)\".\(hint)")
         }
         if batch != nil {
             guard endpoint == nil, data.isEmpty, jsonBody == nil, key == nil, !wait else {
                 throw ValidationError(
-                    "With --batch the lines say what to submit: leave out ENDPOINT, -d, --json-body, --key and --wait.")
+                    "--batch takes submissions from the file: leave out ENDPOINT, -d, --json-body, --key and --wait.")
             }
         } else if endpoint == nil {
-            throw ValidationError("Say what to call, as in: pollux submit suno/audios -d prompt=rain")
+            throw ValidationError("Name the endpoint, as in: pollux submit suno/audios -d prompt=rain")
         }
-        if timeout != nil, !wait { throw ValidationError("--timeout says how long to --wait.") }
+        if timeout != nil, !wait { throw ValidationError("--timeout needs --wait.") }
         if let onUncertain, !EnvelopeRules.uncertainPolicies.contains(onUncertain) {
-            throw ValidationError("--on-uncertain is one of hold, resubmit_if_absent and fail.")
+            throw ValidationError("--on-uncertain must be hold, resubmit_if_absent or fail.")
         }
-        _ = try items()
     }
 
     func run() async throws {
@@ -110,7 +116,7 @@ struct SubmitCommand: AsyncParsableCommand {
             return try await Batch(source: batch, defaults: document(endpoint: "", request: [:])).run(options)
         }
         let body = try jsonBody.map { try InputText.object($0, option: "--json-body") } ?? JSONObject()
-        let request = JSONValue.object(try RequestItem.merge(items(), into: body))
+        let request = JSONValue.object(try RequestItem.merge(data, into: body))
         let document = try document(endpoint: endpoint ?? "", request: request)
         try await Session.open(options) { session in
             let answer = try await session.client.submitOnce(document)
@@ -127,26 +133,21 @@ struct SubmitCommand: AsyncParsableCommand {
         }
     }
 
-    private func items() throws -> [RequestItem] {
-        do throws(RequestItem.ItemError) {
-            return try data.map { text throws(RequestItem.ItemError) in try RequestItem(text) }
-        } catch {
-            throw ValidationError(error.description)
-        }
-    }
-
     private func document(endpoint: String, request: JSONValue) throws -> SubmitDocument {
-        SubmitDocument(
-            endpoint: endpoint, request: request,
-            // Our own key lets us ask again after a daemon that went away, without submitting twice.
-            idempotencyKey: key ?? SubmissionKey.fresh(),
-            labels: try LabelArgument.dictionary(label), priority: priority,
-            notBefore: notBefore?.text(now: Date()), deadline: deadline?.text(now: Date()),
-            onUncertain: onUncertain)
+        // A key of ours makes a retry safe if the daemon goes away.
+        var document = SubmitDocument(
+            endpoint: endpoint, request: request, idempotencyKey: key ?? SubmissionKey.fresh())
+        document.labels = try LabelArgument.dictionary(label)
+        document.priority = priority
+        document.notBefore = notBefore?.text(now: Date())
+        document.deadline = deadline?.text(now: Date())
+        document.onUncertain = onUncertain
+        document.note = note
+        return document
     }
 }
 
-/// Keys that this program gives to submissions that have none.
+/// SubmissionKey makes idempotency keys for submissions without one.
 enum SubmissionKey {
     static func fresh() -> String { "cli-" + UUID().uuidString.lowercased() }
 }

@@ -4,19 +4,19 @@ import FoundationEssentials
 import LocalAPIContract
 import VerbatimJSON
 
-/// Has a task tracked that was submitted elsewhere.
+/// Tracks a task that was submitted elsewhere.
 struct TrackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "track",
         abstract: "Track a task that was submitted elsewhere and print its id.",
         discussion: """
-            Nothing is sent but status queries, so nothing is paid. The remote id is the provider's.
+            Only status queries are sent, so nothing is paid. The remote id is the provider's id.
 
             Example:
               pollux track suno/audios 3b6b6a6e-93b0-4a5f-9a5e-0a8f5c1de0a1
             """)
 
-    @Argument(help: "What it was submitted to, as service/operation.")
+    @Argument(help: "The endpoint it was submitted to, as service/operation.")
     var endpoint: String
 
     @Argument(help: "The provider's id for it.")
@@ -29,7 +29,7 @@ struct TrackCommand: AsyncParsableCommand {
     var priority: Int?
 
     @Option(
-        help: ArgumentHelp("Stop tracking it then: RFC 3339, or +2h.", valueName: "time"),
+        help: ArgumentHelp("Stop tracking it at: RFC 3339, or +2h.", valueName: "time"),
         transform: TimeArgument.future)
     var deadline: TimeArgument?
 
@@ -37,9 +37,10 @@ struct TrackCommand: AsyncParsableCommand {
     var options: GlobalOptions
 
     func run() async throws {
-        let document = AdoptDocument(
-            endpoint: endpoint, remoteID: remoteID, labels: try LabelArgument.dictionary(label), priority: priority,
-            deadline: deadline?.text(now: Date()))
+        var document = AdoptDocument(endpoint: endpoint, remoteID: remoteID)
+        document.labels = try LabelArgument.dictionary(label)
+        document.priority = priority
+        document.deadline = deadline?.text(now: Date())
         try await Session.open(options) { session in
             let answer = try await session.client.adopt(document)
             try session.show(answer.json) { [answer.document.id.printable] }
@@ -50,7 +51,7 @@ struct TrackCommand: AsyncParsableCommand {
         }
     }
 
-    /// How to settle an uncertain task that the tracked one may be.
+    /// How to resolve an uncertain task that may be the tracked one.
     private static func note(on lost: String, tracked: TaskDocument) -> String {
         let (lost, id, remoteID) = (lost.printable, tracked.id.printable, (tracked.remoteID ?? "").printable)
         return """

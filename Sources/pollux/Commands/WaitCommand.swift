@@ -9,8 +9,8 @@ struct WaitCommand: AsyncParsableCommand {
         commandName: "wait",
         abstract: "Wait until tasks have ended, then print how, with their results.",
         discussion: """
-            Exits 0 if all succeeded, 1 if any did not, 75 if the time was over first; the tasks go on in any case. \
-            A daemon that is restarted meanwhile is waited for.
+            Exits 0 if all succeeded, 1 if any did not, 75 if the timeout came first. The tasks continue in any case. \
+            A restart of the daemon does not end the wait.
 
             Examples:
               pollux wait 019ab0c2
@@ -21,7 +21,8 @@ struct WaitCommand: AsyncParsableCommand {
     var ids: [String]
 
     @Option(
-        help: ArgumentHelp("How long at most, as 90, 90s, 10m.", valueName: "span"), transform: SpanArgument.parse)
+        help: ArgumentHelp("The longest wait, as 90, 90s, 10m.", valueName: "duration"),
+        transform: DurationArgument.parse)
     var timeout: Duration?
 
     @OptionGroup(title: "Connection and output")
@@ -29,14 +30,14 @@ struct WaitCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await Session.open(options) { session in
-            // All are looked up first, so that a mistyped id is told at once and not after an hour.
+            // All are looked up first, so that a mistyped id is reported at once.
             var started: [Answer<TaskDocument>] = []
             for id in ids { started.append(try await session.client.task(id)) }
             let ended = try await TaskWaiter(client: session.client, timeout: timeout).wait(for: started)
             let json: JSONValue =
                 ended.count == 1 ? ended[0].json : ["tasks": .array(ended.map(\.json)), "next_cursor": nil]
             let documents = ended.map(\.document)
-            try session.show(json) { WaitOutcome.lines(for: documents, on: session.screen) }
+            try session.show(json) { WaitOutcome.lines(for: documents, on: session.terminal) }
             let status = WaitOutcome.status(of: documents)
             if status != .done { throw status }
         }

@@ -2,39 +2,40 @@ import FoundationEssentials
 import LocalAPIContract
 import VerbatimJSON
 
-/// Everything worth knowing of one endpoint, and a command to begin with.
+/// EndpointCard renders one endpoint for reading, with an example command.
 struct EndpointCard {
     let endpoint: EndpointDocument
     let now: Date
 
-    func lines(on screen: Screen) -> [String] {
+    func lines(on terminal: Terminal) -> [String] {
         let state = endpoint.state.replacing("_", with: " ").printable
         let heading =
-            screen.paint(endpoint.name.printable, .bold) + "  " + screen.paint(state, Tint(state: endpoint.state))
-        return [heading] + facts.lines(on: screen) + ["", screen.paint("example", .faint), "  " + example]
+            terminal.paint(endpoint.name.printable, .bold) + "  " + terminal.paint(state, Tint(state: endpoint.state))
+        return [heading] + facts.lines(on: terminal) + ["", terminal.paint("example", .faint), "  " + example]
     }
 
-    private var facts: Card {
-        var card = Card()
-        card.add("makes", endpoint.kind)
-        card.add("provider", endpoint.provider)
-        card.add("goes on", endpoint.until.map { "\($0) (\(SpanText.age(of: $0, now: now)))" }, .yellow)
-        card.add("because", endpoint.reason, .yellow)
-        card.add("in flight", String(endpoint.inFlight))
-        card.add("queued", String(endpoint.queued))
-        card.add("uncertain", endpoint.uncertain == 0 ? nil : String(endpoint.uncertain), .yellow)
-        card.add("limits", limits)
-        card.add("takes", time)
-        card.add("answers", answers)
-        card.add("queries", endpoint.batchSize.map { "up to \($0) tasks in one" } ?? "one task each")
-        card.add("lost replies", lostReplies)
-        card.add("noticing", noticing)
-        card.add("callbacks", callbacks)
-        card.add("throttled", throttled, .yellow)
-        card.add("polls", "\(endpoint.polls) of its service since the start")
-        card.add("last error", lastError, .yellow)
-        card.add("not understood", unrecognised, .yellow)
-        return card
+    private var facts: KeyValueList {
+        var list = KeyValueList()
+        list.add("kind", endpoint.kind)
+        list.add("provider", endpoint.provider)
+        list.add("resumes", endpoint.until.map { "\($0) (\(DurationText.age(of: $0, now: now)))" }, .yellow)
+        list.add("reason", endpoint.reason, .yellow)
+        list.add("in flight", String(endpoint.inFlight))
+        list.add("queued", String(endpoint.queued))
+        list.add("uncertain", endpoint.uncertain == 0 ? nil : String(endpoint.uncertain), .yellow)
+        list.add("limits", limits)
+        list.add("duration", time)
+        list.add("replies", answers)
+        list.add(
+            "batches", endpoint.batchSize.map { "up to \($0) tasks per status query" } ?? "one task per status query")
+        list.add("lost replies", lostReplies)
+        list.add("detection", noticing)
+        list.add("callbacks", callbacks)
+        list.add("throttled", throttled, .yellow)
+        list.add("polls", "\(endpoint.polls) for the whole service since the start")
+        list.add("last error", lastError, .yellow)
+        list.add("unrecognised", unrecognised, .yellow)
+        return list
     }
 
     private var limits: String {
@@ -42,20 +43,20 @@ struct EndpointCard {
         if let count = endpoint.maxInFlight { known.append("\(count) tasks in flight") }
         if let rate = endpoint.submitsPerSecond, rate > 0 {
             let digits = JSONNumber(rate)?.digits ?? ""
-            let gap = SpanText.span((1 / rate).rounded())
+            let gap = DurationText.span((1 / rate).rounded())
             known.append(rate <= 1 ? "one submission every \(gap)" : "\(digits) submissions a second")
         }
-        return known.isEmpty ? "none known" : known.joined(separator: ", ") + ", over its whole service"
+        return known.isEmpty ? "unknown" : known.joined(separator: ", ") + ", for the whole service"
     }
 
     private var time: String {
         if let learned = endpoint.learned {
-            let p50 = SpanText.span(learned.p50Seconds)
-            let p90 = SpanText.span(learned.p90Seconds)
-            return "\(p50), nine in ten at most \(p90) (learned from the latest \(learned.samples) tasks)"
+            let p50 = DurationText.span(learned.p50Seconds)
+            let p90 = DurationText.span(learned.p90Seconds)
+            return "50 % within \(p50), 90 % within \(p90) (learned from the latest \(learned.samples) tasks)"
         }
-        return endpoint.typicalSeconds.map { "about \(SpanText.span($0)) by the provider's documents" }
-            ?? "not known yet"
+        return endpoint.typicalSeconds.map { "about \(DurationText.span($0)) by the definition" }
+            ?? "unknown"
     }
 
     /// What it took to notice the ends of its tasks.
@@ -68,41 +69,41 @@ struct EndpointCard {
     private var callbacks: String? {
         guard let callbacks = endpoint.callbacks else { return nil }
         let delay = callbacks.meanDelaySeconds.map { ", \(EndpointTable.tenths($0))s after the end on average" } ?? ""
-        let missing = callbacks.missing == 0 ? "" : ", \(callbacks.missing) ended by a poll and never came"
+        let missing = callbacks.missing == 0 ? "" : ", \(callbacks.missing) never came"
         let trust = Int((callbacks.trust * 100).rounded())
-        return "\(callbacks.came) of \(callbacks.expected) came\(delay)\(missing); polls thin out by \(trust)%"
+        return "\(callbacks.came) of \(callbacks.expected) came\(delay)\(missing); polls reduced by \(trust)%"
     }
 
     private var throttled: String? {
-        endpoint.throttled == 0 ? nil : "\(endpoint.throttled) answers \"too many requests\" since its first task"
+        endpoint.throttled == 0 ? nil : "\(endpoint.throttled) \"too many requests\" replies since its first task"
     }
 
     private var answers: String {
         endpoint.answers == "inline"
-            ? "with the result itself; until then nothing tells how far it is"
-            : "with an id at once; the result is asked for"
+            ? "with the result, without progress until then"
+            : "with an id at once; the result is polled"
     }
 
     private var lostReplies: String {
         switch endpoint.listing {
-        case "documented": "can be found in the provider's list of tasks: documented"
-        case "vendor_code": "can be found in the provider's list of tasks: known from vendor clients, not documented"
-        default: "cannot be found: no list of the provider's tasks is known, so a person has to decide"
+        case "documented": "found in the provider's list of tasks (documented)"
+        case "vendor_code": "found in the provider's list of tasks (known from vendor clients, not documented)"
+        default: "not found: the provider has no known list of tasks, so a person decides"
         }
     }
 
     private var lastError: String? {
-        endpoint.lastError.map { "\(SpanText.age(of: $0.at, now: now)): \($0.code): \($0.message)" }
+        endpoint.lastError.map { "\(DurationText.age(of: $0.at, now: now)): \($0.code): \($0.message)" }
     }
 
     private var unrecognised: String? {
         endpoint.unrecognised.map { unrecognised in
-            let age = SpanText.age(of: unrecognised.lastAt, now: now)
+            let age = DurationText.age(of: unrecognised.lastAt, now: now)
             return "\(unrecognised.count) records since the start, the last \(age): \(unrecognised.lastShape)"
         }
     }
 
-    /// A command that can be copied as it is.
+    /// A command that can be copied.
     private var example: String {
         guard let members = endpoint.example.object?.members else {
             return "pollux submit \(endpoint.name.printable) --json-body @request.json"

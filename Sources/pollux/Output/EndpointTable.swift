@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// Endpoints, one a line.
+/// EndpointTable renders endpoints, one per line.
 enum EndpointTable {
     static func table(_ endpoints: [EndpointDocument], now: Date) -> Table {
         Table(
@@ -24,8 +24,8 @@ enum EndpointTable {
     }
 
     private static func row(for endpoint: EndpointDocument, now: Date) -> [Table.Cell] {
-        let p50 = endpoint.learned.map { SpanText.span($0.p50Seconds) }
-        let typical = endpoint.typicalSeconds.map { "~" + SpanText.span($0) }
+        let p50 = endpoint.learned.map { DurationText.span($0.p50Seconds) }
+        let typical = endpoint.typicalSeconds.map { "~" + DurationText.span($0) }
         return [
             Table.Cell(endpoint.name),
             Table.Cell(endpoint.state.replacing("_", with: " "), Tint(state: endpoint.state)),
@@ -33,7 +33,7 @@ enum EndpointTable {
             Table.Cell("\(endpoint.queued)", endpoint.queued == 0 ? .faint : nil),
             Table.Cell("\(endpoint.uncertain)", endpoint.uncertain == 0 ? .faint : .yellow),
             Table.Cell(p50 ?? typical ?? ""),
-            Table.Cell(endpoint.learned.map { SpanText.span($0.p90Seconds) } ?? ""),
+            Table.Cell(endpoint.learned.map { DurationText.span($0.p90Seconds) } ?? ""),
             Table.Cell(endpoint.learned.map { String($0.samples) } ?? ""),
             Table.Cell(endpoint.callsPerTask.map(tenths) ?? ""),
             Table.Cell(endpoint.meanLatenessSeconds.map { tenths($0) + "s" } ?? ""),
@@ -51,13 +51,13 @@ enum EndpointTable {
     private static func note(on endpoint: EndpointDocument, now: Date) -> String {
         var notes: [String] = []
         if let reason = endpoint.reason { notes.append(reason) }
-        if let until = endpoint.until { notes.append("goes on \(SpanText.age(of: until, now: now))") }
+        if let until = endpoint.until { notes.append("resumes \(DurationText.age(of: until, now: now))") }
         if let error = endpoint.lastError {
-            notes.append("last error \(SpanText.age(of: error.at, now: now)): \(error.code)")
+            notes.append("last error \(DurationText.age(of: error.at, now: now)): \(error.code)")
         }
         if let unrecognised = endpoint.unrecognised {
-            let age = SpanText.age(of: unrecognised.lastAt, now: now)
-            notes.append("\(unrecognised.count) records not understood, the last \(age)")
+            let age = DurationText.age(of: unrecognised.lastAt, now: now)
+            notes.append("\(unrecognised.count) unrecognised records, the last \(age)")
         }
         return notes.joined(separator: "; ")
     }

@@ -2,7 +2,7 @@ import FoundationEssentials
 import VerbatimJSON
 import LocalAPIContract
 
-/// A task's log, one event a line.
+/// EventTable renders a task's log, one event per line.
 enum EventTable {
     static func table(_ events: [EventDocument], now: Date) -> Table {
         Table(
@@ -16,7 +16,7 @@ enum EventTable {
             rows: events.map { event in
                 [
                     Table.Cell(event.at),
-                    Table.Cell(SpanText.age(of: event.at, now: now), .faint),
+                    Table.Cell(DurationText.age(of: event.at, now: now), .faint),
                     Table.Cell(event.kind),
                     Table.Cell(states(of: event), event.to.flatMap(Tint.init(state:))),
                     Table.Cell(event.detail.isNull || event.detail == [:] ? "" : event.detail.text, .faint),

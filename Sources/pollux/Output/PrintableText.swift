@@ -1,16 +1,16 @@
 extension String {
-    /// The text on one line and without anything that could command a terminal.
+    /// The text on one line, without control characters.
     ///
-    /// Messages and names come from providers and other programs; an escape sequence among them must stay text.
+    /// Messages and names come from providers and other programs, so an escape sequence must not reach the terminal.
     var printable: String {
         guard unicodeScalars.contains(where: Self.isControl) else { return self }
         return String(String.UnicodeScalarView(unicodeScalars.map { Self.isControl($0) ? " " : $0 }))
     }
 
-    /// How many columns of a terminal it takes.
+    /// The width in columns of a terminal.
     var columns: Int { reduce(0) { $0 + $1.columns } }
 
-    /// The text cut to so many columns, with an ellipsis where something was cut.
+    /// The text cut to this many columns, with an ellipsis if it is cut.
     func truncated(to width: Int) -> String {
         guard columns > width else { return self }
         guard width > 0 else { return "" }
@@ -24,7 +24,7 @@ extension String {
         return kept + "…"
     }
 
-    /// The text filled up with spaces to so many columns.
+    /// The text padded with spaces to this many columns.
     func padded(to width: Int, isRightAligned: Bool = false) -> String {
         let space = String(repeating: " ", count: max(0, width - columns))
         return isRightAligned ? space + self : self + space
@@ -33,7 +33,7 @@ extension String {
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator, .surrogate: true
-        // The marks that turn the direction of writing can make an id look like another.
+        // Marks that change the direction of writing can make one id look like another.
         case .format: (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
         default: false
         }

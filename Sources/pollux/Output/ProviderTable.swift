@@ -1,6 +1,6 @@
 import LocalAPIContract
 
-/// Providers, one a line.
+/// ProviderTable renders providers, one per line.
 enum ProviderTable {
     static func table(_ providers: [StatusDocument.Provider]) -> Table {
         Table(

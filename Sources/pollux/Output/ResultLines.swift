@@ -1,16 +1,16 @@
 import LocalAPIContract
 import VerbatimJSON
 
-/// What a task brought, for reading and copying.
+/// ResultLines renders the results of a task for reading and copying.
 struct ResultLines {
     let results: [TaskDocument.Result]
-    /// The record that the results are in, which tells a place in a list from a member that is called like one.
+    /// The record of the results. It distinguishes a list index from a member name of digits.
     var record = JSONValue.null
 
-    /// Said of a task that has succeeded and names nothing.
-    static let none = "none: the provider calls it done and names nothing to fetch"
+    /// The line of a task that has succeeded without results.
+    static let none = "none: the provider reports success without a result"
 
-    /// Addresses and ids stand alone on their line, so that a double click takes the whole; texts keep their lines.
+    /// An address or id has its own line, so that a double click selects it. A text keeps its lines.
     var lines: [String] { results.flatMap(lines(for:)) }
 
     private func lines(for result: TaskDocument.Result) -> [String] {
@@ -23,7 +23,7 @@ struct ResultLines {
         return ["(\(result.mediaType ?? "data")\(size), in base64: \(way))".printable]
     }
 
-    /// The place as jq takes it, whatever the provider calls its members.
+    /// The place in jq's syntax, for any member name.
     private func path(to pointer: String) -> String {
         var value: JSONValue? = record
         var path = "."

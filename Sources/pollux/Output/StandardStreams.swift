@@ -4,28 +4,25 @@
     import Darwin
 #endif
 
-/// Who read our output has gone; thrown to stop a command that has more to print.
+/// ClosedPipe stops a command whose output nobody reads.
 struct ClosedPipe: Error {}
 
-/// Where results go.
+/// StandardOutput takes results.
 enum StandardOutput {
     static func write(_ text: String) throws {
         guard writeAll(text, to: STDOUT_FILENO) else { throw ClosedPipe() }
     }
-
-    /// Sends on what `print` has kept back, for those who read along.
-    static func flush() { fflush(nil) }
 }
 
-/// Where words about the work go; if nobody listens, nothing is lost.
+/// StandardError takes messages. A failed write is ignored.
 enum StandardError {
-    /// `limit` bounds how long somebody may take to read it.
+    /// `limit` bounds the time that a slow reader may take.
     static func write(_ text: String, within limit: Duration? = nil) {
         _ = writeAll(text, to: STDERR_FILENO, until: limit.map { ContinuousClock.now + $0 })
     }
 }
 
-/// Writes past short writes and signals; false if the other end is closed. A write to a closed pipe must not kill us.
+/// Writes everything, across short writes and signals; false if the other end is closed.
 private func writeAll(_ text: String, to descriptor: CInt, until end: ContinuousClock.Instant? = nil) -> Bool {
     signal(SIGPIPE, SIG_IGN)
     var rest = Array(text.utf8)[...]
@@ -36,7 +33,7 @@ private func writeAll(_ text: String, to descriptor: CInt, until end: Continuous
             let milliseconds = left.components.seconds * 1_000 + left.components.attoseconds / 1_000_000_000_000_000
             guard poll(&ready, 1, CInt(clamping: milliseconds)) > 0 else { return false }
         }
-        // POSIX promises that a ready pipe takes so much (PIPE_BUF is 512 at least) without blocking.
+        // A ready pipe takes PIPE_BUF bytes, at least 512, without blocking (POSIX).
         let most = end == nil ? rest.count : 512
         let count = rest.prefix(most).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         if count >= 0 {

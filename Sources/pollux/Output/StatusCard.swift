@@ -1,30 +1,30 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// The daemon about itself, for reading.
+/// StatusCard renders the state of the daemon for reading.
 struct StatusCard {
     let status: StatusDocument
 
-    func lines(on screen: Screen) -> [String] {
-        var card = Card()
-        card.add("up", "\(SpanText.span(status.uptimeSeconds)), since \(status.startedAt)")
-        card.add("socket", status.socket)
-        card.add("database", "\(status.database.path) (\(Self.size(status.database.sizeBytes)))")
-        card.add("open tasks", counts(of: TaskDocument.openStates))
-        card.add("ended tasks", counts(of: TaskDocument.endedStates))
+    func lines(on terminal: Terminal) -> [String] {
+        var list = KeyValueList()
+        list.add("uptime", "\(DurationText.span(status.uptimeSeconds)), since \(status.startedAt)")
+        list.add("socket", status.socket)
+        list.add("database", "\(status.database.path) (\(Self.size(status.database.sizeBytes)))")
+        list.add("open tasks", counts(of: TaskDocument.openStates))
+        list.add("ended tasks", counts(of: TaskDocument.endedStates))
         for provider in status.providers {
             let isWell = provider.token == "present" && provider.state == "open"
-            card.add("provider", describe(provider), isWell ? nil : .yellow)
+            list.add("provider", describe(provider), isWell ? nil : .yellow)
         }
         if let callbacks = status.callbacks {
-            card.add(
+            list.add(
                 "callbacks",
-                "\(callbacks.publicURL) leads to \(callbacks.listen): \(callbacks.deliveries) came, "
-                    + "\(callbacks.unknownTokens) with unknown tokens")
-            card.add("trouble", callbacks.problem, .yellow)
+                "\(callbacks.publicURL), received at \(callbacks.listen): \(callbacks.deliveries) deliveries, "
+                    + "\(callbacks.unknownTokens) requests with unknown tokens")
+            list.add("problem", callbacks.problem, .yellow)
         }
         let title = "pollux \(status.version)".printable
-        return [screen.paint(title, .bold) + "  process \(status.pid)"] + card.lines(on: screen)
+        return [terminal.paint(title, .bold) + "  process \(status.pid)"] + list.lines(on: terminal)
     }
 
     private func counts(of states: [String]) -> String {

@@ -1,11 +1,11 @@
-/// Aligned columns: as wide as their content, and on a terminal no wider than it.
+/// Table renders aligned columns, as wide as their content and no wider than the terminal.
 struct Table {
     struct Column {
         let title: String
         var isRightAligned = false
-        /// Which column gives way first on a narrow terminal; nil for those that never do.
+        /// The order in which columns shrink on a narrow terminal; nil for columns that never do.
         var givesWay: Int?
-        /// How far it gives way before others have to.
+        /// The width down to which it shrinks before the next column does.
         var comfort = 16
     }
 
@@ -26,28 +26,28 @@ struct Table {
     private static let narrowest = 6
 
     /// The lines without their line breaks; none without rows. A column that is empty throughout is left out.
-    func lines(on screen: Screen) -> [String] {
+    func lines(on terminal: Terminal) -> [String] {
         guard !rows.isEmpty else { return [] }
         let shown = columns.indices.filter { column in rows.contains { !$0[column].text.isEmpty } }
-        let widths = fitted(shown, to: screen.width)
+        let widths = fitted(shown, to: terminal.width)
         let titles = columns.map { Cell($0.title, .faint) }
         return ([titles] + rows).map { row in
-            line(of: row, shown: shown, widths: widths, screen)
+            line(of: row, shown: shown, widths: widths, terminal)
         }
     }
 
-    private func line(of row: [Cell], shown: [Int], widths: [Int: Int], _ screen: Screen) -> String {
+    private func line(of row: [Cell], shown: [Int], widths: [Int: Int], _ terminal: Terminal) -> String {
         var line = ""
         for column in shown {
             let width = widths[column] ?? 0
             let text = row[column].text.truncated(to: width)
             let isLast = column == shown.last && !columns[column].isRightAligned
             let padding = String(repeating: " ", count: isLast ? 0 : width - text.columns)
-            let painted = screen.paint(text, row[column].tint)
+            let painted = terminal.paint(text, row[column].tint)
             line += (columns[column].isRightAligned ? padding + painted : painted + padding)
             if column != shown.last { line += String(repeating: " ", count: Self.gap) }
         }
-        // Nothing to the right of the last word, or lines would wrap on a terminal that was made narrower.
+        // No trailing spaces: they would wrap on a terminal that is made narrower.
         return String(line.reversed().drop { $0 == " " }.reversed())
     }
 
@@ -60,7 +60,7 @@ struct Table {
         var excess = widths.values.reduce(0, +) + Self.gap * max(0, shown.count - 1) - limit
         let yielding = shown.filter { columns[$0].givesWay != nil }
             .sorted { (columns[$0].givesWay ?? 0) < (columns[$1].givesWay ?? 0) }
-        // First down to what is still comfortable, then to what is still something.
+        // First down to the comfortable width, then to the narrowest.
         for floor in [nil, Self.narrowest] {
             for column in yielding where excess > 0 {
                 let width = widths[column] ?? 0

@@ -2,80 +2,83 @@ import FoundationEssentials
 import VerbatimJSON
 import LocalAPIContract
 
-/// Everything worth knowing of one task, for reading.
+/// TaskCard renders one task for reading.
 struct TaskCard {
     let task: TaskDocument
     let now: Date
 
-    func lines(on screen: Screen) -> [String] {
+    func lines(on terminal: Terminal) -> [String] {
         var lines = [
-            screen.paint(task.id.printable, .bold) + "  " + screen.paint(task.stateWords, Tint(state: task.state))
+            terminal.paint(task.id.printable, .bold) + "  " + terminal.paint(task.stateWords, Tint(state: task.state))
         ]
-        lines += facts.lines(on: screen)
+        lines += facts.lines(on: terminal)
         if !task.request.isNull {
-            lines += ["", screen.paint("request", .faint)] + indented(task.request.prettyText)
+            lines += ["", terminal.paint("request", .faint)] + indented(task.request.prettyText)
         }
         if !task.results.isEmpty {
             lines +=
-                ["", screen.paint("results", .faint)] + ResultLines(results: task.results, record: task.response).lines
+                ["", terminal.paint("results", .faint)]
+                + ResultLines(results: task.results, record: task.response).lines
         } else if !task.response.isNull {
-            if task.state == "succeeded" { lines += ["", screen.paint("results", .faint), ResultLines.none] }
-            lines += ["", screen.paint("response", .faint)] + indented(task.response.prettyText)
+            if task.state == "succeeded" { lines += ["", terminal.paint("results", .faint), ResultLines.none] }
+            lines += ["", terminal.paint("response", .faint)] + indented(task.response.prettyText)
         }
         return lines
     }
 
-    private var facts: Card {
-        var card = Card()
-        card.add("endpoint", task.endpoint)
-        card.add("waits for", task.waitingFor?.message, .yellow)
-        card.add("error", task.error.map { "\($0.code): \($0.message)" }, task.hasEnded ? .red : .yellow)
-        card.add("status", task.error?.httpStatus.map { "HTTP \($0)" })
-        card.add("hint", task.error?.hint)
-        card.add("remote id", task.remoteID)
-        card.add("trace id", task.traceID)
-        for label in task.labels.sorted(by: { $0.key < $1.key }) { card.add("label", "\(label.key)=\(label.value)") }
-        if task.priority != 0 { card.add("priority", String(task.priority)) }
-        card.add("created", time(task.createdAt))
-        card.add("submitted", time(task.submittedAt))
-        card.add("started", time(task.startedAt))
-        card.add("finished", time(task.finishedAt))
-        card.add("ended", time(task.endedAt))
+    private var facts: KeyValueList {
+        var list = KeyValueList()
+        list.add("endpoint", task.endpoint)
+        list.add("waiting for", task.waitingFor?.message, .yellow)
+        list.add("error", task.error.map { "\($0.code): \($0.message)" }, task.hasEnded ? .red : .yellow)
+        list.add("status", task.error?.httpStatus.map { "HTTP \($0)" })
+        list.add("hint", task.error?.hint)
+        list.add("remote id", task.remoteID)
+        list.add("trace id", task.traceID)
+        for label in task.labels.sorted(by: { $0.key < $1.key }) { list.add("label", "\(label.key)=\(label.value)") }
+        list.add("note", task.note)
+        if task.priority != 0 { list.add("priority", String(task.priority)) }
+        list.add("created", time(task.createdAt))
+        list.add("submitted", time(task.submittedAt))
+        list.add("started", time(task.startedAt))
+        list.add("finished", time(task.finishedAt))
+        list.add("ended", time(task.endedAt))
         if task.submittedAt != nil {
-            card.add(task.hasEnded ? "took" : "so far", task.elapsed(now: now).map(SpanText.span))
+            list.add(task.hasEnded ? "took" : "elapsed", task.elapsed(now: now).map(DurationText.span))
         }
-        card.add("expected", expected)
-        card.add("slow", slow, .yellow)
-        card.add("not before", time(task.notBefore))
-        card.add("deadline", time(task.deadline))
-        card.add("next poll", time(task.nextPollAt))
-        card.add("attempts", task.attempts == 0 ? nil : String(task.attempts))
-        card.add("polls", task.polls == 0 ? nil : String(task.polls))
-        card.add("if uncertain", task.state == "uncertain" ? task.onUncertain : nil)
-        card.add("resolution", task.resolution)
-        card.add(
-            "told by", task.outcomeSource == "callback" ? "a callback; the provider does not know it any more" : nil)
-        card.add("callbacks", callbacks)
-        card.add("to do", toDo)
-        return card
+        list.add("expected", expected)
+        list.add("slow since", slow, .yellow)
+        list.add("not before", time(task.notBefore))
+        list.add("deadline", time(task.deadline))
+        list.add("next poll", time(task.nextPollAt))
+        list.add("attempts", task.attempts == 0 ? nil : String(task.attempts))
+        list.add("polls", task.polls == 0 ? nil : String(task.polls))
+        list.add("on uncertain", task.state == "uncertain" ? task.onUncertain : nil)
+        list.add("resolution", task.resolution)
+        list.add(
+            "outcome from", task.outcomeSource == "callback" ? "a callback; the provider no longer knows the task" : nil
+        )
+        list.add("callbacks", callbacks)
+        list.add("next step", toDo)
+        return list
     }
 
     private var callbacks: String? {
         guard let callback = task.callback else { return nil }
-        guard callback.receiver == "pollux" else { return "go to the URL in the request; polling does the work here" }
+        guard callback.receiver == "pollux" else { return "go to the URL in the request; Pollux only polls" }
         guard callback.deliveries > 0 else { return nil }
         return "\(callback.deliveries)"
-            + (callback.latestAt.map { ", the last \(SpanText.age(of: $0, now: now))" } ?? "")
+            + (callback.latestAt.map { ", the last \(DurationText.age(of: $0, now: now))" } ?? "")
     }
 
     private var slow: String? {
         guard let since = task.slowerThanUsualSince, !task.hasEnded else { return nil }
-        return "longer than 99 of 100 of its kind, since \(since)"
+        return "\(since): slower than 99 % of its kind"
     }
 
     private var expected: String? {
         guard let eta = task.eta, !task.hasEnded else { return nil }
-        return "\(task.expectation(now: now)) (half end by \(eta.p50), nine in ten by \(eta.p90))"
+        return "\(task.expectation(now: now)) (50 % end by \(eta.p50), 90 % by \(eta.p90))"
     }
 
     private var toDo: String? {
@@ -90,7 +93,7 @@ struct TaskCard {
     }
 
     private func time(_ text: String?) -> String? {
-        text.map { "\($0) (\(SpanText.age(of: $0, now: now)))" }
+        text.map { "\($0) (\(DurationText.age(of: $0, now: now)))" }
     }
 
     private func indented(_ text: String) -> [String] {

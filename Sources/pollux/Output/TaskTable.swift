@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// Tasks, one a line.
+/// TaskTable renders tasks, one per line.
 enum TaskTable {
     static func table(_ tasks: [TaskDocument], now: Date) -> Table {
         Table(
@@ -24,8 +24,8 @@ enum TaskTable {
             Table.Cell(task.id),
             Table.Cell(task.stateWords, Tint(state: task.state)),
             Table.Cell(task.endpoint),
-            Table.Cell(SpanText.age(of: task.createdAt, now: now), .faint),
-            Table.Cell(task.submittedAt == nil ? "" : task.elapsed(now: now).map(SpanText.span) ?? ""),
+            Table.Cell(DurationText.age(of: task.createdAt, now: now), .faint),
+            Table.Cell(task.submittedAt == nil ? "" : task.elapsed(now: now).map(DurationText.span) ?? ""),
             Table.Cell(labels, .faint),
             Table.Cell(task.reason.isEmpty ? expectation : task.reason),
         ]

@@ -1,19 +1,13 @@
-/// Lines on standard error that are drawn over their last version.
+/// LiveLines redraws lines on standard error in place.
 struct LiveLines {
     private var drawn = 0
 
-    /// Puts the lines in place of those drawn before.
+    /// Replaces the lines that were drawn before.
     mutating func draw(_ lines: [String]) {
         StandardError.write(clearing + lines.map { $0 + "\n" }.joined())
         drawn = lines.count
     }
 
-    /// Takes the lines away.
-    mutating func clear() {
-        StandardError.write(clearing)
-        drawn = 0
-    }
-
-    /// Up to the first line, then everything below away: one write, so that nothing flickers.
+    /// Moves to the first line and clears below it, in one write, so that nothing flickers.
     private var clearing: String { drawn == 0 ? "" : "\u{1b}[\(drawn)A\u{1b}[J" }
 }

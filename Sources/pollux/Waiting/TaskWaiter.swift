@@ -1,15 +1,22 @@
 import LocalAPIClient
 import LocalAPIContract
+import UnixSignals
 
-/// Waits for tasks and shows meanwhile how they stand: live on a terminal, a line per change in a pipe.
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// TaskWaiter waits for tasks to end and shows their state meanwhile.
 struct TaskWaiter {
     typealias TaskAnswer = Answer<TaskDocument>
 
     let client: LocalAPIClient
-    /// Nil to wait for as long as it takes.
+    /// Nil to wait without limit.
     let timeout: Duration?
 
-    /// More long polls at once would only fill the daemon's table of connections.
+    /// The most long polls at once: more would use up the daemon's connections.
     private static let mostAtOnce = 64
 
     private enum Update {
@@ -18,19 +25,24 @@ struct TaskWaiter {
         case interrupt
     }
 
-    /// Comes back with the last answer to each, in the order given, when all have ended or the time is over.
+    /// Returns the last reply for each task, in order, when all have ended or the timeout is over.
     func wait(for started: [TaskAnswer]) async throws -> [TaskAnswer] {
         let deadline = timeout.map { ContinuousClock.now + $0 }
-        let screen = Screen.ofStandardError(environment: ProcessEnvironment.variables)
-        let isLive = screen.isTerminal && ProcessEnvironment.variables["TERM"] != "dumb"
+        let terminal = Terminal.ofStandardError(environment: ProcessEnvironment.variables)
+        let isLive = terminal.isTerminal && ProcessEnvironment.variables["TERM"] != "dumb"
         let (updates, sink) = AsyncStream.makeStream(of: Update.self)
-        let interrupts = InterruptTrap { sink.yield(.interrupt) }
-        defer { interrupts.release() }
+        let interrupts = await UnixSignalsSequence(trapping: .sigint)
+        // Ctrl-C ends the program again once the wait is over.
+        defer { signal(SIGINT, SIG_DFL) }
 
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 defer { sink.finish() }
                 try await follow(started, until: deadline) { sink.yield(.answer($0, $1)) }
+            }
+            group.addTask {
+                for await _ in interrupts { sink.yield(.interrupt) }
+                throw CancellationError()
             }
             if isLive {
                 group.addTask {
@@ -40,23 +52,23 @@ struct TaskWaiter {
                     }
                 }
             }
-            var board = WaitBoard(answers: started, isLive: isLive)
+            var reporter = WaitReporter(answers: started, isLive: isLive)
             for await update in updates {
                 switch update {
-                case .answer(let index, let answer): board.take(answer, at: index)
-                case .tick: board.draw()
+                case .answer(let index, let answer): reporter.take(answer, at: index)
+                case .tick: reporter.draw()
                 case .interrupt:
-                    board.finish()
-                    leaveInterrupted(board.answers)
+                    reporter.finish()
+                    leaveInterrupted(reporter.answers)
                 }
             }
-            board.finish()
-            // An error ended the stream if nothing else did; the ticker never ends by itself.
+            reporter.finish()
+            // The first task to finish is `follow`, with or without an error; the others end only when cancelled.
             do {
                 try await group.next()
                 group.cancelAll()
             } catch is CancellationError {}
-            return board.answers
+            return reporter.answers
         }
     }
 
@@ -65,7 +77,7 @@ struct TaskWaiter {
         _ report: @escaping @Sendable (Int, TaskAnswer) -> Void
     ) async throws {
         let open = started.indices.filter { !started[$0].document.hasEnded }
-        // Short questions show progress soon; many tasks share the daemon's time.
+        // Short long polls show progress soon; with many tasks they would load the daemon.
         let step: Duration = open.count <= 16 ? .seconds(1) : .seconds(5)
         try await withThrowingTaskGroup(of: Void.self) { group in
             var waiting = open[...]
@@ -85,8 +97,20 @@ struct TaskWaiter {
     private func leaveInterrupted(_ answers: [TaskAnswer]) -> Never {
         let open = answers.map(\.document).filter { !$0.hasEnded }
         let ids = open.map(\.id.printable).joined(separator: " ")
-        let subject = open.count == 1 ? "The task goes on" : "\(open.count) tasks go on"
-        StandardError.write("\(subject) without you. To wait again:\n  pollux wait \(ids)\n")
-        InterruptTrap.endByInterrupt()
+        let subject = open.count == 1 ? "The task continues" : "\(open.count) tasks continue"
+        StandardError.write("\(subject) in the daemon. To wait again:\n  pollux wait \(ids)\n")
+        Self.endByInterrupt()
+    }
+
+    /// Ends the program as Ctrl-C does, so that a shell loop around it ends too.
+    private static func endByInterrupt() -> Never {
+        signal(SIGINT, SIG_DFL)
+        // Dispatch blocks the signals that it watches on its threads, and this may be one.
+        var interrupt = sigset_t()
+        sigemptyset(&interrupt)
+        sigaddset(&interrupt, SIGINT)
+        pthread_sigmask(SIG_UNBLOCK, &interrupt, nil)
+        raise(SIGINT)
+        exit(130)
     }
 }

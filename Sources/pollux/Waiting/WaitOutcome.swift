@@ -1,17 +1,17 @@
 import LocalAPIContract
 
-/// What the end of a wait means for the exit code.
+/// WaitOutcome maps the end of a wait to an exit code and to lines.
 enum WaitOutcome {
-    /// Time-outs first, since asking again helps there; then failures.
-    static func status(of tasks: [TaskDocument]) -> Ending {
+    /// A timeout goes before a failure, because waiting again helps.
+    static func status(of tasks: [TaskDocument]) -> ExitStatus {
         if tasks.contains(where: { !$0.hasEnded }) { return .timedOut }
         return tasks.allSatisfy { $0.state == "succeeded" } ? .done : .unsuccessful
     }
 
-    /// One line per task, its results below; plain enough for `grep`.
-    static func lines(for tasks: [TaskDocument], on screen: Screen) -> [String] {
+    /// One line per task with its results below, in a form that `grep` can use.
+    static func lines(for tasks: [TaskDocument], on terminal: Terminal) -> [String] {
         tasks.flatMap { task in
-            ["\(task.id.printable)  \(screen.paint(words(for: task), Tint(state: task.state)))"]
+            ["\(task.id.printable)  \(terminal.paint(words(for: task), Tint(state: task.state)))"]
                 + results(of: task).map { "  \($0)" }
         }
     }

@@ -1,19 +1,5 @@
+import Randomness
 import VerbatimJSON
-
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers for the same seed on every machine.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 /// Damages a provider's body as versions, proxies and bugs do, but never in a way that makes a success of it.
 ///
@@ -21,9 +7,9 @@ struct SplitMix64: RandomNumberGenerator {
 /// failed may become nonsense, but by construction it does not vanish (dropping "failed" leaves a record that indeed
 /// says nothing of a failure) and does not become its opposite.
 struct Mutation {
-    private var random: SplitMix64
+    private var random: SeededRandom
 
-    init(seed: UInt64) { random = SplitMix64(seed: seed) }
+    init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     mutating func mutate(_ value: JSONValue) -> JSONValue {
         switch value {

@@ -1,5 +1,6 @@
 import Logging
 import ProviderCatalog
+import Randomness
 import SQLiteTaskStore
 import Synchronization
 import TaskModel

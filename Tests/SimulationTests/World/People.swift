@@ -62,9 +62,9 @@ enum Action: Sendable {
                 throw error
             }
             return nil
-        case .cancel(let id): return try await service.cancel(id).task.id
-        case .reopen(let id): return try await service.reopen(id).task.id
-        case .resolve(let id, let decision): return try await service.resolve(id, decision).task.id
+        case .cancel(let id): return try await service.cancel(service.id(of: id)).task.id
+        case .reopen(let id): return try await service.reopen(service.id(of: id)).task.id
+        case .resolve(let id, let decision): return try await service.resolve(service.id(of: id), decision).task.id
         case .track(let endpoint, let remoteID):
             return try await service.adopt(
                 endpoint: endpoint, remoteID: remoteID, labels: [:], priority: 0, deadline: nil

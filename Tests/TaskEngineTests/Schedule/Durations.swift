@@ -1,4 +1,5 @@
 import Foundation
+import Randomness
 import TaskTesting
 
 /// How long tasks of a test take.

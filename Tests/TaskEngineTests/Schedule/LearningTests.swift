@@ -128,7 +128,7 @@ import VerbatimJSON
         for _ in 0..<5 {
             let id = try await world.submit()
             try await EngineDriver(world, upstream).run(for: .seconds(300))
-            _ = try await world.service.cancel(id.text)
+            _ = try await world.service.cancel(id)
         }
         let report = try await world.service.endpoint("image/make")
         #expect(report.tracking.finished == 0)

@@ -1,4 +1,5 @@
 import ProviderCatalog
+import Randomness
 import Synchronization
 import TaskModel
 import TaskTesting

@@ -1,4 +1,5 @@
 import TaskModel
+import Text
 import VerbatimJSON
 
 extension DeclaredDialect {
@@ -20,7 +21,7 @@ extension DeclaredDialect {
             case .member(let name):
                 if !body.decides(name) { body[name] = .string(callbackURL) }
             case .query(let name):
-                target += (target.contains("?") ? "&" : "?") + name + "=" + callbackURL.escapedForQuery
+                target += (target.contains("?") ? "&" : "?") + name + "=" + callbackURL.percentEncoded()
             }
         }
         for name in submit.names { body[name] = nil }
@@ -77,7 +78,7 @@ extension DeclaredDialect {
         var address = try path.filled(value)
         for parameter in call.query {
             guard let text = parameter.template.plain(value) else { continue }
-            address += (address.contains("?") ? "&" : "?") + parameter.name + "=" + text.escapedForQuery
+            address += (address.contains("?") ? "&" : "?") + parameter.name + "=" + text.percentEncoded()
         }
         return address
     }
@@ -178,16 +179,5 @@ extension JSONValue {
         case .object(let object): .object(JSONObject(object.members.map { ($0.name, $0.value.filled(values)) }))
         case .null, .bool, .number: self
         }
-    }
-}
-
-extension String {
-    /// All but RFC 3986's unreserved characters escaped.
-    fileprivate var escapedForQuery: String {
-        utf8.map { byte in
-            let character = Character(Unicode.Scalar(byte))
-            let stays = character.isASCII && (character.isLetter || character.isNumber || "-._~".contains(character))
-            return stays ? String(character) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-        }.joined()
     }
 }

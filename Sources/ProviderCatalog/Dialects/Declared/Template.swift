@@ -1,3 +1,5 @@
+import Text
+
 /// A text with places to fill in: `{id}`, or `{+id}` where slashes stay as they are (as in RFC 6570).
 struct Template: Sendable, Hashable {
     enum Piece: Sendable, Hashable {
@@ -72,13 +74,6 @@ struct Template: Sendable, Hashable {
         guard !segments.contains("."), !segments.contains(".."), !keepsSlashes || !segments.contains("") else {
             throw RequestProblem(name, "\"\(text.prefix(100))\" cannot stand in an address")
         }
-        return text.utf8.map { byte in
-            let character = Character(Unicode.Scalar(byte))
-            let stays =
-                character.isASCII
-                && (character.isLetter || character.isNumber || "-._~:".contains(character)
-                    || keepsSlashes && character == "/")
-            return stays ? String(character) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-        }.joined()
+        return text.percentEncoded(keeping: keepsSlashes ? ":/" : ":")
     }
 }

@@ -1,22 +1,29 @@
-/// Guesses which known name was meant by a misspelt one.
+/// NearestName finds the known name that a misspelt one probably means.
 package enum NearestName {
-    /// The nearest of the known names; nil where none is near enough to be worth saying.
-    ///
-    /// Near enough is up to a third of the letters changed, added, dropped or swapped with their neighbour.
+    /// The nearest of the known names; nil where none is within ``tolerance(for:)``.
     package static func of(_ name: String, among known: some Sequence<String>) -> String? {
-        let limit = max(1, name.count / 3)
+        let limit = tolerance(for: name)
         return
             known
-            .map { (name: $0, distance: distance(Array(name.lowercased().prefix(128)), Array($0.lowercased()))) }
+            .map { (name: $0, distance: distance(name, $0)) }
             .filter { $0.distance <= limit }
             .min { $0.distance < $1.distance }?
             .name
     }
 
-    /// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one each.
-    private static func distance(_ left: [Character], _ right: [Character]) -> Int {
+    /// The letters of a name that are compared; the time is the product of both lengths.
+    private static let compared = 128
+
+    /// The largest distance at which a name is worth suggesting: a third of its letters, at least one.
+    package static func tolerance(for name: String) -> Int { max(1, min(name.count, compared) / 3) }
+
+    /// The number of edits between two names, ignoring case.
+    ///
+    /// Optimal string alignment: an insertion, a deletion, a substitution and a swap of neighbours cost one each.
+    package static func distance(_ name: String, _ known: String) -> Int {
+        let (left, right) = (Array(name.lowercased().prefix(compared)), Array(known.lowercased()))
         guard !left.isEmpty, !right.isEmpty else { return max(left.count, right.count) }
-        var beforePrevious = [Int]()
+        var beforePrevious: [Int] = []
         var previous = Array(0...right.count)
         for row in 1...left.count {
             var current = [row]

@@ -7,7 +7,7 @@
 #endif
 
 /// How many files and connections this process may have open.
-enum OpenFiles {
+enum FileDescriptorLimit {
     /// What the database, the log and requests to providers need at most; the socket's connections get the rest.
     private static let reserved = 160
 

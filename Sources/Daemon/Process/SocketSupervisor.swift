@@ -9,7 +9,7 @@ import TaskEngine
 /// Cleaners of temporary directories, and people, delete sockets of living daemons, which then can be reached by nobody
 /// and still keep a second one from starting. So the file is looked at every other second; if it is gone or another one,
 /// the server ends and a new one opens the socket again. Tracking goes on meanwhile.
-struct SocketKeeper: Service {
+struct SocketSupervisor: Service {
     let path: String
     let time: any TimeSource
     let logger: Logger

@@ -6,41 +6,41 @@ import FoundationEssentials
     import Darwin
 #endif
 
-/// What output is made for: a terminal of some width and perhaps colour, or a pipe.
-struct Screen: Sendable {
+/// Terminal is what output is rendered for: a terminal of some width and perhaps colour, or a pipe.
+struct Terminal: Sendable {
     var isTerminal: Bool
-    /// Nil where lines may be of any length.
+    /// Nil for lines of any length.
     var width: Int?
     var hasColour: Bool
-    /// When the page is drawn; ages count from here.
+    /// The time from which ages count.
     var now: Date
 
-    static func ofStandardOutput(environment: [String: String]) -> Screen {
-        Screen(descriptor: STDOUT_FILENO, environment: environment)
+    static func ofStandardOutput(environment: [String: String]) -> Terminal {
+        Terminal(descriptor: STDOUT_FILENO, environment: environment)
     }
 
-    static func ofStandardError(environment: [String: String]) -> Screen {
-        Screen(descriptor: STDERR_FILENO, environment: environment)
+    static func ofStandardError(environment: [String: String]) -> Terminal {
+        Terminal(descriptor: STDERR_FILENO, environment: environment)
     }
 
     /// A pipe or a file.
-    static func plain(now: Date) -> Screen {
-        Screen(isTerminal: false, width: nil, hasColour: false, now: now)
+    static func plain(now: Date) -> Terminal {
+        Terminal(isTerminal: false, width: nil, hasColour: false, now: now)
     }
 
-    /// Colour is for terminals, and neither for those who set NO_COLOR (https://no-color.org) nor for dumb ones.
+    /// Whether colour is wanted: not with NO_COLOR (https://no-color.org) and not on a dumb terminal.
     static func wantsColour(_ environment: [String: String]) -> Bool {
         (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
     }
 
-    /// The text in that colour, where there is colour.
+    /// The text in that colour, if the terminal has colour.
     func paint(_ text: String, _ tint: Tint?) -> String {
         guard hasColour, let tint, !text.isEmpty else { return text }
         return "\u{1b}[\(tint.rawValue)m\(text)\u{1b}[0m"
     }
 }
 
-/// The few colours we use, by their ANSI codes, so that they follow the terminal's theme.
+/// Tint is an ANSI colour, which follows the terminal's theme.
 enum Tint: String {
     case bold = "1"
     case faint = "2"
@@ -65,7 +65,7 @@ enum Tint: String {
     }
 }
 
-extension Screen {
+extension Terminal {
     private init(descriptor: CInt, environment: [String: String]) {
         let isTerminal = isatty(descriptor) == 1
         var size = winsize()
@@ -78,7 +78,7 @@ extension Screen {
     }
 }
 
-/// The environment of this process.
+/// ProcessEnvironment is the environment of this process.
 enum ProcessEnvironment {
     static var variables: [String: String] { ProcessInfo.processInfo.environment }
 }

@@ -1,7 +1,7 @@
 import FoundationEssentials
 
-/// Spans and ages as people say them.
-enum SpanText {
+/// DurationText formats durations and ages.
+enum DurationText {
     /// `45s`, `1m 12s`, `2h 05m`, `3d 4h`.
     static func span(_ seconds: TimeInterval) -> String {
         let whole = Int(max(0, min(seconds, 1e12)).rounded(.down))
@@ -13,12 +13,12 @@ enum SpanText {
         }
     }
 
-    /// The same with its largest unit alone: `2m`.
+    /// The largest unit alone: `2m`.
     static func short(_ seconds: TimeInterval) -> String {
         String(span(seconds).prefix { $0 != " " })
     }
 
-    /// `2m ago`, `in 2m`, `now`; nothing for a time that cannot be read.
+    /// `2m ago`, `in 2m`, `now`; empty for an unreadable time.
     static func age(of time: String?, now: Date) -> String {
         guard let time, let date = Date(rfc3339: time) else { return "" }
         let passed = now.timeIntervalSince(date)

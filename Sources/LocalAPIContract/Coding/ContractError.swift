@@ -1,14 +1,14 @@
 import VerbatimJSON
 
-/// Why a document does not keep to the contract; each case names the field.
+/// ContractError says why a document violates the contract. Each case names the field.
 package enum ContractError: Error, Sendable, Hashable {
-    /// The document, or what stands at `field`, is of the wrong kind: "an object", "a string".
+    /// The document, or the value of `field`, has the wrong type: "an object", "a string".
     case wrongType(field: String?, expected: String, found: String)
-    /// A field that must be there is not.
+    /// A required field is missing.
     case missingField(String)
-    /// A field that the contract does not know; refused, because a misspelt `deadline` would silently do nothing.
+    /// A field is unknown. It is refused because a misspelt `deadline` would silently do nothing.
     case unknownField(String, nearest: String?)
-    /// The kind is right, the value is not; `rule` completes the sentence "priority …".
+    /// The type is right but the value is not. `rule` completes the sentence "priority …".
     case invalidValue(field: String, rule: String)
 
     /// Stable word of the contract.
@@ -20,7 +20,7 @@ package enum ContractError: Error, Sendable, Hashable {
         }
     }
 
-    /// Dotted path of the field at fault; nil for the document as a whole.
+    /// The dotted path of the invalid field; nil for the whole document.
     package var field: String? {
         switch self {
         case .wrongType(let field, _, _): field
@@ -28,7 +28,7 @@ package enum ContractError: Error, Sendable, Hashable {
         }
     }
 
-    /// A sentence for people that says what to write instead.
+    /// A sentence that says what to write instead.
     package var message: String {
         switch self {
         case .wrongType(let field, let expected, let found):
@@ -42,13 +42,13 @@ package enum ContractError: Error, Sendable, Hashable {
         }
     }
 
-    /// The answer that a server gives to it.
+    /// The problem document for this error.
     package var problem: ProblemDocument {
         var members: [(String, JSONValue)] = []
         if let field { members.append(("fields", [.string(field)])) }
         if case .unknownField(_, let nearest?) = self { members.append(("nearest", [.string(nearest)])) }
         return ProblemDocument(
-            status: 422, code: code, title: "The document was not accepted", detail: message,
+            status: 422, code: code, title: "Invalid document", detail: message,
             members: JSONObject(members))
     }
 }

@@ -1,5 +1,5 @@
-/// Names and values under a heading, the values aligned.
-struct Card {
+/// KeyValueList renders names and aligned values.
+struct KeyValueList {
     private var rows: [(name: String, text: String, tint: Tint?)] = []
 
     /// Adds a line; one without a value is left out.
@@ -8,11 +8,11 @@ struct Card {
         rows.append((name, text.printable, tint))
     }
 
-    /// The lines, indented by two spaces; long values are not cut, since a card is for reading and copying.
-    func lines(on screen: Screen) -> [String] {
+    /// The lines, indented by two spaces. Long values are not cut, so that they can be copied.
+    func lines(on terminal: Terminal) -> [String] {
         let width = rows.map(\.name.columns).max() ?? 0
         return rows.map { row in
-            "  " + screen.paint(row.name.padded(to: width), .faint) + "  " + screen.paint(row.text, row.tint)
+            "  " + terminal.paint(row.name.padded(to: width), .faint) + "  " + terminal.paint(row.text, row.tint)
         }
     }
 }

@@ -2,11 +2,10 @@ package import LocalAPIContract
 package import VerbatimJSON
 
 extension LocalAPIClient {
-    /// Asks again until the task has ended or the clock passes the deadline, and tells of every answer.
+    /// Polls the daemon until the task has ended or the deadline is over, and passes on every reply.
     ///
-    /// Each question lasts at most `step`, no more than 60 s. A daemon that was there and goes away (killed, restarted,
-    /// upgraded) is waited for up to ``patience``; only after that does its absence end the wait. The last answer comes
-    /// back: look at its state to know whether the task has ended.
+    /// Each request waits at most `step` and at most 60 s. A daemon that goes away is waited for up to ``patience``. Returns the
+    /// last reply, whose task may not have ended.
     package func waitForEnd(
         of id: String, until deadline: ContinuousClock.Instant? = nil, step: Duration = .seconds(60),
         onAnswer: (Answer<TaskDocument>) -> Void = { _ in }
@@ -14,25 +13,25 @@ extension LocalAPIClient {
         while true {
             let asked = ContinuousClock.now
             let left = deadline.map { max(.zero, ContinuousClock.now.duration(to: $0)) } ?? step
-            // Rounded up, so that the last second is not spent asking without waiting.
+            // Rounded up, so that the last second is not spent in requests that do not wait.
             let wait = min(step, .seconds(60), .seconds(left.components.seconds + (left > .zero ? 1 : 0)))
-            let answer = try await patiently(until: deadline) { () async throws(LocalAPIClientError) in
+            let answer = try await retryingWhileAway(until: deadline) { () async throws(LocalAPIClientError) in
                 try await task(id, wait: wait)
             }
             onAnswer(answer)
             if answer.document.hasEnded { return answer }
             if let deadline, ContinuousClock.now >= deadline { return answer }
-            // The daemon may answer at once, as when it stops.
+            // The daemon may reply at once, as when it stops.
             if let pause = Self.pause(since: asked, until: deadline, now: .now) {
                 do { try await Task.sleep(for: pause) } catch { throw .cancelled }
             }
         }
     }
 
-    /// The least time from one question about a task to the next.
+    /// The least time between two requests about one task.
     static let leastGap = Duration.seconds(1)
 
-    /// How long to pause before the next question, where the last one was asked at `asked`; nil for not at all.
+    /// The pause before the next request, if the last one was sent at `asked`; nil for none.
     static func pause(
         since asked: ContinuousClock.Instant, until deadline: ContinuousClock.Instant?, now: ContinuousClock.Instant
     ) -> Duration? {
@@ -40,24 +39,23 @@ extension LocalAPIClient {
         return next > now ? now.duration(to: next) : nil
     }
 
-    /// Hands in a task that has an idempotency key, again if the daemon goes away before it answers.
+    /// Submits a task that has an idempotency key, and repeats that if the daemon goes away before it replies.
     ///
-    /// The key makes that safe: a submission that had arrived is answered with the task that it made.
+    /// The key makes that safe: the daemon replies with the task of the first request.
     package func submitOnce(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         precondition(document.idempotencyKey != nil, "Only a keyed submission may be repeated.")
         do {
             return try await submit(document)
         } catch .interrupted {
-            return try await patiently { () async throws(LocalAPIClientError) in try await submit(document) }
+            return try await retryingWhileAway { () async throws(LocalAPIClientError) in try await submit(document) }
         } catch {
             throw error
         }
     }
 
-    /// Hands in tasks that have idempotency keys, in one request; what was not answered when the daemon went away is sent
-    /// again once it is back.
+    /// Submits tasks that have idempotency keys in one request. If the daemon goes away, those without a reply are sent again.
     ///
-    /// A daemon that was never there is an error at once, unless `wasThere` says that it answered before.
+    /// A daemon that was never there is an error at once, unless `wasThere`.
     package func submitAll(
         _ documents: [SubmitDocument], wasThere: Bool = false, onAnswer: (BatchLine, JSONValue) throws -> Void
     ) async throws {
@@ -83,9 +81,9 @@ extension LocalAPIClient {
         }
     }
 
-    /// Repeats a question that is safe to repeat while the daemon is away or busy, with growing pauses; of a second at least
-    /// where the daemon has answered.
-    package func patiently<Value: Sendable>(
+    /// Repeats a request that is safe to repeat while the daemon is away or busy. Pauses grow, and are at least a second if the
+    /// daemon has replied.
+    package func retryingWhileAway<Value: Sendable>(
         until deadline: ContinuousClock.Instant? = nil, _ ask: () async throws(LocalAPIClientError) -> Value
     ) async throws(LocalAPIClientError) -> Value {
         let end = ContinuousClock.now + patience

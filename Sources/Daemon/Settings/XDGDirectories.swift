@@ -7,10 +7,10 @@ import FoundationEssentials
     import Darwin
 #endif
 
-/// StandardPlaces says where things are by the XDG base directory specification, version 0.8.
+/// XDGDirectories says where things are by the XDG base directory specification, version 0.8.
 ///
 /// The daemon and its clients take their places from here, so that they agree.
-struct StandardPlaces {
+struct XDGDirectories {
     /// Nil where no home directory is known.
     let stateDirectory: String?
     /// Nil where no home directory is known.

@@ -1,6 +1,7 @@
-/// Chance that a number decides: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+/// SeededRandom is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 ///
-/// The same seed gives the same draws for ever; a test prints its seed where it fails.
+/// One seed gives the same numbers on every machine and in every version. Tests print their seed where they fail. Nothing
+/// that must be unguessable may use it.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -9,6 +10,7 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
         state = seed
     }
 
+    /// The next 64 bits.
     package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state

@@ -1,8 +1,8 @@
 import LocalAPIClient
 import LocalAPIContract
 
-/// How the tasks that are waited for stand, and how that is shown.
-struct WaitBoard {
+/// WaitReporter keeps the latest reply about each task and shows it: live on a terminal, a line per change in a pipe.
+struct WaitReporter {
     private(set) var answers: [Answer<TaskDocument>]
     private let isLive: Bool
     private var live = LiveLines()
@@ -15,28 +15,28 @@ struct WaitBoard {
         for index in answers.indices { say(index) }
     }
 
-    /// Takes an answer; in a pipe, says what it changes.
+    /// Takes a reply; in a pipe, prints what it changes.
     mutating func take(_ answer: Answer<TaskDocument>, at index: Int) {
         answers[index] = answer
         say(index)
     }
 
-    /// Draws the next picture of the live lines.
+    /// Draws the next frame of the live lines.
     mutating func draw() {
         frame += 1
-        draw(on: currentScreen)
+        draw(on: currentTerminal)
     }
 
-    /// Leaves the last state standing, uncut, since it is not drawn over any more.
+    /// Prints the last state uncut, because no frame follows.
     mutating func finish() {
         guard isLive else { return }
-        var screen = currentScreen
-        screen.width = nil
-        draw(on: screen)
+        var terminal = currentTerminal
+        terminal.width = nil
+        draw(on: terminal)
     }
 
-    private mutating func draw(on screen: Screen) {
-        live.draw(WaitDisplay(tasks: answers.map(\.document)).lines(on: screen, frame: frame))
+    private mutating func draw(on terminal: Terminal) {
+        live.draw(WaitDisplay(tasks: answers.map(\.document)).lines(on: terminal, frame: frame))
     }
 
     private mutating func say(_ index: Int) {
@@ -47,6 +47,6 @@ struct WaitBoard {
         StandardError.write(line + "\n")
     }
 
-    /// Asked anew each time, since people resize their terminals.
-    private var currentScreen: Screen { .ofStandardError(environment: ProcessEnvironment.variables) }
+    /// Read each time, because people resize their terminals.
+    private var currentTerminal: Terminal { .ofStandardError(environment: ProcessEnvironment.variables) }
 }

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Ends a connection when its time is over, and at once where its address has too many.
-final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
+final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Any
 
     private let limiter: ClientLimiter

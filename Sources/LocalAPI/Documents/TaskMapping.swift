@@ -1,0 +1,131 @@
+import HTTPTypes
+import Hummingbird
+import LocalAPIContract
+import TaskEngine
+import TaskModel
+import VerbatimJSON
+
+// How a task crosses the socket: from the document of a submission, and to the document of a task.
+
+extension Submission {
+    /// Makes a submission from the document, with its times parsed.
+    ///
+    /// The key is in the body or in the header. If it is in both, they must be equal.
+    init(_ document: SubmitDocument, headerKey: String?) throws(ContractError) {
+        if let headerKey { try EnvelopeRules.check(idempotencyKey: headerKey) }
+        if let headerKey, let bodyKey = document.idempotencyKey, headerKey != bodyKey {
+            throw .invalidValue(field: "idempotency_key", rule: "differs from the Idempotency-Key header")
+        }
+        self.init(
+            endpoint: document.endpoint, request: document.request.object ?? JSONObject(),
+            idempotencyKey: document.idempotencyKey ?? headerKey, labels: document.labels,
+            priority: document.priority ?? 0, notBefore: try StatedTime(document.notBefore, of: "not_before"),
+            deadline: try StatedTime(document.deadline, of: "deadline"),
+            onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
+        note = document.note
+    }
+}
+
+extension StatedTime {
+    /// Parses a time of that field; nil for nil.
+    init?(_ text: String?, of field: String) throws(ContractError) {
+        guard let text else { return nil }
+        if let span = TimeSpan.fromNow(text) {
+            self = .after(span)
+            return
+        }
+        guard let time = Timestamp(rfc3339: text) else {
+            throw .invalidValue(
+                field: field, rule: "must be a time in RFC 3339, as in 2026-11-23T14:05:09Z, or a span, as in +2h")
+        }
+        self = .at(time)
+    }
+}
+
+extension TaskDocument {
+    /// The task as the socket shows it.
+    init(_ stored: StoredTask, forecast: TaskForecast, results: [TaskResult]) {
+        let task = stored.task
+        self.init(
+            id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue,
+            createdAt: task.createdAt.rfc3339)
+        partial = task.isPartial
+        remoteID = task.remoteID?.text
+        traceID = task.traceID
+        labels = task.labels
+        priority = task.priority
+        request = stored.payload.request
+        response = stored.payload.response ?? .null
+        self.results = results.map { result in
+            Result(
+                kind: result.kind.rawValue, pointer: result.pointer.description, value: result.value,
+                mediaType: result.mediaType, sizeBytes: result.sizeInBytes)
+        }
+        error = task.failure.map { failure in
+            Failure(code: failure.code, message: failure.message, httpStatus: failure.httpStatus, hint: failure.hint)
+        }
+        progress = task.progress
+        eta = forecast.eta.map { Expectation(p50: $0.p50.rfc3339, p90: $0.p90.rfc3339) }
+        slowerThanUsualSince = task.slowAt?.rfc3339
+        submittedAt = task.submittedAt?.rfc3339
+        startedAt = task.startedAt?.rfc3339
+        finishedAt = task.finishedAt?.rfc3339
+        endedAt = task.endedAt?.rfc3339
+        notBefore = task.notBefore?.rfc3339
+        deadline = task.deadline?.rfc3339
+        nextPollAt = task.state == .running ? task.nextDueAt?.rfc3339 : nil
+        attempts = task.attempts
+        polls = task.polls
+        onUncertain = task.onUncertain.rawValue
+        resolution = task.resolution?.rawValue
+        outcomeSource = task.outcomeSource?.rawValue
+        callback = Callback(of: task)
+        waitingFor = forecast.waitingFor.map { reason in
+            Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
+        }
+        note = task.note
+    }
+}
+
+extension TaskDocument.Callback {
+    /// Nil where the requests of the task carry no callback URL.
+    fileprivate init?(of task: TrackedTask) {
+        guard task.hasOwnCallback || task.attempt?.callback != nil || task.callbacks.count > 0 else { return nil }
+        self.init(
+            receiver: task.hasOwnCallback ? "program" : "pollux", deliveries: task.callbacks.count,
+            latestAt: task.callbacks.latestAt?.rfc3339)
+    }
+}
+
+extension TaskService {
+    /// The task as the socket shows it, with what can be said about it now.
+    func document(of stored: StoredTask) async -> TaskDocument {
+        TaskDocument(stored, forecast: await forecast(of: stored.task), results: results(of: stored))
+    }
+
+    /// The reply that shows the task. A long record is written off the event loop.
+    func response(_ status: HTTPResponse.Status = .ok, showing stored: StoredTask, location: String? = nil) async
+        -> Response
+    {
+        guard stored.payload.isLong else {
+            return Response(status, json: await document(of: stored).json, location: location)
+        }
+        return await offEventLoop { Response(status, json: await document(of: stored).json, location: location) }
+    }
+}
+
+extension TaskPayload {
+    /// Whether writing the payload may take milliseconds.
+    fileprivate var isLong: Bool {
+        request.isLong || response?.isLong ?? false
+    }
+}
+
+extension EventDocument {
+    /// The event as the socket shows it.
+    init(_ event: StoredEvent) {
+        self.init(
+            sequence: Int(event.sequence), taskID: event.task.text, at: event.entry.at.rfc3339, kind: event.entry.kind,
+            from: event.entry.from?.rawValue, to: event.entry.to.rawValue, detail: .object(event.entry.detail))
+    }
+}
