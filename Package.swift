@@ -64,7 +64,7 @@ let package = Package(
                 .embedInCode("Definitions/google.yaml"), .embedInCode("Definitions/runway.yaml"),
                 .embedInCode("Definitions/xhuoapi-guide.yaml"),
             ]),
-        .target(name: "TaskStore", dependencies: ["TaskModel", "VerbatimJSON"]),
+        .target(name: "TaskStore", dependencies: ["TaskModel", "VerbatimJSON", crypto]),
         .target(name: "LocalAPIContract", dependencies: ["VerbatimJSON"]),
 
         // Effectful rooms.
@@ -85,13 +85,12 @@ let package = Package(
                 .embedInCode("0005_count_by_commit.sql"), .embedInCode("0006_check_without_lists.sql"),
                 .embedInCode("0007_doubt_times.sql"),
                 .embedInCode("0008_know_records.sql"), .embedInCode("0009_sum_clock_jumps.sql"),
-                .embedInCode("0010_keep_given_up_attempts.sql"),
+                .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
             ]),
         .target(
-            name: "SQLiteTaskStore",
+            name: "SQLiteDriver",
             dependencies: [
-                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", crypto, grdb, sqlite,
-                logging,
+                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", grdb, sqlite,
             ]),
         .systemLibrary(name: "CZlib"),
         .target(name: "ContentCoding", dependencies: ["CZlib"]),
@@ -128,7 +127,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore",
+                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging, serviceLifecycle,
@@ -153,7 +152,7 @@ let package = Package(
         .executableTarget(
             name: "benchmarks",
             dependencies: [
-                "TaskEngine", "PollingPolicy", "ProviderCatalog", "UpstreamHTTP", "SQLiteTaskStore", "SQLiteMigrations",
+                "TaskEngine", "PollingPolicy", "ProviderCatalog", "UpstreamHTTP", "SQLiteDriver", "SQLiteMigrations",
                 "TaskStore", "TaskModel", "VerbatimJSON", asyncHTTPClient, grdb, hummingbird, logging, nioCore,
                 nioPosix,
             ],
@@ -163,7 +162,7 @@ let package = Package(
         .target(
             name: "TaskTesting",
             dependencies: [
-                "TaskEngine", "TaskModel", "ProviderCatalog", "PollingPolicy", "TaskStore", "SQLiteTaskStore",
+                "TaskEngine", "TaskModel", "ProviderCatalog", "PollingPolicy", "TaskStore", "SQLiteDriver",
                 "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
@@ -187,13 +186,13 @@ let package = Package(
         .testTarget(
             name: "TaskStoreTests",
             dependencies: [
-                "DiskFaults", "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel", "VerbatimJSON",
+                "DiskFaults", "TaskStore", "SQLiteDriver", "SQLiteMigrations", "TaskModel", "VerbatimJSON",
                 "TaskTesting", grdb,
             ]),
         .testTarget(
             name: "TaskEngineTests",
             dependencies: [
-                "BoundedMemory", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
+                "BoundedMemory", "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog", "PollingPolicy",
                 "TaskModel",
                 "VerbatimJSON",
                 "TaskTesting", crypto, logging,
@@ -201,7 +200,7 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
+                "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog", "PollingPolicy", "TaskModel",
                 "VerbatimJSON", "TaskTesting", grdb, logging,
             ]),
         .testTarget(
@@ -212,7 +211,7 @@ let package = Package(
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
-                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteTaskStore", "ProviderCatalog",
+                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteDriver", "ProviderCatalog",
                 "TaskTesting",
                 "VerbatimJSON", hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
             ],
@@ -220,7 +219,7 @@ let package = Package(
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
-                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteTaskStore",
+                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteDriver",
                 "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
                 nioCore, nioEmbedded, logging, serviceLifecycle,

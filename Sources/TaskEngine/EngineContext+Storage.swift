@@ -67,6 +67,7 @@ extension EngineContext {
     func doubtWhatIsKnown() {
         plans.forgetAll()
         feed.publishAll()
+        store.log.wake()
         wakes.nudgeAll()
     }
 
@@ -105,10 +106,9 @@ extension EngineContext {
                 let failure = TaskFailure(
                     code: "not_sent",
                     message: "Nothing was sent: the disk failed while the attempt was being written down.")
-                announce(
-                    try await store.apply(
-                        [PlannedEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
-                        at: now))
+                _ = try await store.apply(
+                    [PlannedEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
+                    at: now)
             }
             storage.forgetClaim(of: id)
         }

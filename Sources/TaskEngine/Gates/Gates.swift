@@ -21,13 +21,13 @@ package final class Gates: Sendable {
     }
 
     private let gates: Mutex<[Key: StoredGate]>
-    private let store: any TaskStore
+    private let store: TaskStore
     private let backoff: Backoff
     private let random: EngineRandom
     private let logger: Logger
 
     init(
-        _ stored: [StoredGate], at now: Timestamp, store: any TaskStore, backoff: Backoff, random: EngineRandom,
+        _ stored: [StoredGate], at now: Timestamp, store: TaskStore, backoff: Backoff, random: EngineRandom,
         logger: Logger
     ) {
         gates = Mutex(

@@ -21,10 +21,9 @@ package struct DeadlineKeeper: WorkLoop {
         guard doubt <= .zero else { return now + min(doubt, .seconds(60)) }
         let overdue = try await context.store.overdue(at: now, limit: 500)
         if !overdue.isEmpty {
-            let changes = try await context.store.apply(
+            _ = try await context.store.apply(
                 overdue.map { PlannedEvent(.deadlinePassed, for: $0.id, nextDueAt: nil) }, at: now,
                 teaching: await context.lessons(from: overdue, givenUpAt: now))
-            context.announce(changes)
             context.wakes.submitter.nudge()
         }
         let next = try await context.store.nextDeadline() ?? now + .seconds(60)

@@ -121,7 +121,6 @@ package struct Submitter: WorkLoop {
             let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
             work.append(
                 Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom))
-            context.announce([change])
             room -= 1
         }
         return comeBack
@@ -150,9 +149,10 @@ package struct Submitter: WorkLoop {
         case .failure(let trouble):
             // Not sent for reasons of our own, which say nothing about the endpoint. What cannot be built today, since the
             // definition has changed, cannot be built tomorrow.
+            let again = trouble.isForGood ? nil : context.time.now() + .seconds(5)
             await record(
                 trouble.isForGood ? .submissionRefused(trouble.failure) : .submissionNotAccepted(trouble.failure),
-                of: work, nextDueAt: trouble.isForGood ? nil : context.time.now() + .seconds(5))
+                of: work, schedule: { _ in again })
             context.wakes.submitter.nudge()
             return
         }
@@ -161,16 +161,16 @@ package struct Submitter: WorkLoop {
 
     /// Records what the reply to an attempt proves, however late it comes.
     func take(_ verdict: SubmitVerdict, of work: Work, leaveAlone: Duration? = nil) async {
-        let (event, nextDueAt) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
+        let (event, schedule) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
         // A refusal closes the gate before the task can be claimed again; an id is written down before all else.
         if case .submissionAccepted = event {
-            await record(event, of: work, nextDueAt: nextDueAt, teaching: await lessons(from: verdict, of: work))
+            await record(event, of: work, schedule: schedule, teaching: await lessons(from: verdict, of: work))
             await adjustGates(after: verdict, of: work)
         } else {
             await adjustGates(after: verdict, of: work)
+            let turn = turn(after: verdict, of: work)
             await record(
-                event, of: work, nextDueAt: turn(after: verdict, of: work) ?? nextDueAt,
-                teaching: await lessons(from: verdict, of: work))
+                event, of: work, schedule: { turn ?? schedule($0) }, teaching: await lessons(from: verdict, of: work))
         }
         context.passed(.afterAccepted)
         context.wakes.polls.nudge()
@@ -186,10 +186,11 @@ package struct Submitter: WorkLoop {
     }
 
     private func record(
-        _ event: TaskEvent, of work: Work, nextDueAt: Timestamp?, teaching lessons: LessonPlan = LessonPlan()
+        _ event: TaskEvent, of work: Work, schedule: @escaping PlannedEvent.Schedule,
+        teaching lessons: LessonPlan = LessonPlan()
     ) async {
         _ = await context.record(
-            [PlannedEvent(event, for: work.task.id, attempt: work.task.attempts, nextDueAt: nextDueAt)],
+            [PlannedEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
             teaching: lessons)
     }
 
@@ -247,7 +248,7 @@ package struct Submitter: WorkLoop {
         do throws(UpstreamTransportError) {
             let reply = try await context.transport.send(
                 request, to: work.profile.provider, isPaid: true, timeout: context.timeout(of: work.profile))
-            return (work.profile.readSubmission(reply).withoutToken, work.profile.leaveAlone(after: reply))
+            return (work.profile.readSubmission(reply).redacted, work.profile.leaveAlone(after: reply))
         } catch {
             return (SubmitVerdict(error), nil)
         }
@@ -256,25 +257,25 @@ package struct Submitter: WorkLoop {
     /// What the verdict does to the task, and when to look at it next.
     private func reading(
         of verdict: SubmitVerdict, for work: Work, leaveAlone: Duration?
-    ) async -> (TaskEvent, Timestamp?) {
+    ) async -> (TaskEvent, PlannedEvent.Schedule) {
         let now = context.time.now()
         switch verdict {
         case .accepted(let id, let trace, let url):
-            let next = await context.nextPoll(of: work.task, at: now, leaveAlone: leaveAlone)
-            return (.submissionAccepted(id, traceID: trace, pollURL: url), next)
+            let schedule = await context.schedule(of: work.task, at: now, leaveAlone: leaveAlone)
+            return (.submissionAccepted(id, traceID: trace, pollURL: url), { schedule.nextPoll(of: $0) })
         case .answered(let observation, let id):
-            return (.submissionAnswered(observation, remoteID: id), nil)
+            return (.submissionAnswered(observation, remoteID: id), { _ in nil })
         case .throttled(let failure, _), .stopped(let failure, _):
-            return (.submissionNotAccepted(failure), now)
+            return (.submissionNotAccepted(failure), { _ in now })
         case .refused(let failure, stopsProvider: false) where work.profile.ownIDMember != nil && isRepeated(work.task):
             // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
-            return (.submissionInterrupted(failure, isProbablyRefused: true), now)
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
         case .refused(let failure, _):
-            return (.submissionRefused(failure), nil)
+            return (.submissionRefused(failure), { _ in nil })
         case .probablyRefused(let failure):
-            return (.submissionInterrupted(failure, isProbablyRefused: true), now)
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
         case .unknown(let failure):
-            return (.submissionInterrupted(failure, isProbablyRefused: false), now)
+            return (.submissionInterrupted(failure, isProbablyRefused: false), { _ in now })
         }
     }
 

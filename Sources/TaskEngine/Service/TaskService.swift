@@ -87,7 +87,6 @@ package struct TaskService: Sendable {
         switch insertion {
         case .created:
             context.passed(.afterQueued)
-            context.logger.info("\(new.task.id) \(new.task.endpoint) queued (created)")
             if mayBeSent(new.task) { context.wakes.submitter.nudge() }
             if new.task.deadline != nil { context.wakes.deadlines.nudge() }
             return (new.stored, true)
@@ -141,8 +140,6 @@ package struct TaskService: Sendable {
         let payload = TaskPayload(request: .null)
         switch try await insert(NewTask(task: task, payload: payload)) {
         case .created:
-            context.logger.info("\(task.id) \(task.endpoint) running (tracked) as \(remoteID)")
-            context.plans.forget(task.endpoint.service)
             context.wakes.polls.nudge()
             if task.deadline != nil { context.wakes.deadlines.nudge() }
             return (StoredTask(task: task, payload: payload), true)
@@ -255,7 +252,6 @@ package struct TaskService: Sendable {
         }
         guard let change else { throw .taskNotFound(text) }
         if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
-        context.announce([change])
         context.wakes.submitter.nudge()
         context.wakes.polls.nudge()
         context.wakes.lookups.nudge()
