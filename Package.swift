@@ -68,7 +68,7 @@ let package = Package(
                 .embedInCode("Definitions/openai.yaml"), .embedInCode("Definitions/google.yaml"),
                 .embedInCode("Definitions/runway.yaml"), .embedInCode("Definitions/xhuoapi-guide.yaml"),
             ]),
-        .target(name: "TaskStore", dependencies: ["TaskModel", "VerbatimJSON"]),
+        .target(name: "TaskStore", dependencies: ["TaskModel", "VerbatimJSON", crypto]),
         .target(name: "LocalAPIContract", dependencies: ["Text", "VerbatimJSON"]),
 
         // Effectful rooms.
@@ -90,14 +90,13 @@ let package = Package(
                 .embedInCode("0005_count_by_commit.sql"), .embedInCode("0006_check_without_lists.sql"),
                 .embedInCode("0007_doubt_times.sql"),
                 .embedInCode("0008_know_records.sql"), .embedInCode("0009_sum_clock_jumps.sql"),
-                .embedInCode("0010_keep_given_up_attempts.sql"),
+                .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
                 .embedInCode("0012_add_note.sql"),
             ]),
         .target(
-            name: "SQLiteTaskStore",
+            name: "SQLiteDriver",
             dependencies: [
-                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", crypto, grdb, sqlite,
-                logging,
+                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", grdb, sqlite,
             ]),
         .systemLibrary(name: "CZlib"),
         .target(name: "ContentCoding", dependencies: ["CZlib"]),
@@ -136,7 +135,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteTaskStore",
+                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "Text", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging,
@@ -163,7 +162,7 @@ let package = Package(
         .executableTarget(
             name: "benchmarks",
             dependencies: [
-                "TaskEngine", "PollingPolicy", "ProviderCatalog", "UpstreamHTTP", "SQLiteTaskStore", "SQLiteMigrations",
+                "TaskEngine", "PollingPolicy", "ProviderCatalog", "UpstreamHTTP", "SQLiteDriver", "SQLiteMigrations",
                 "TaskStore", "TaskModel", "VerbatimJSON", asyncHTTPClient, grdb, hummingbird, logging, nioCore,
                 nioPosix,
             ],
@@ -176,7 +175,7 @@ let package = Package(
             name: "TaskTesting",
             dependencies: [
                 "TaskEngine", "TaskModel", "ProviderCatalog", "PollingPolicy", "Randomness", "TaskStore",
-                "SQLiteTaskStore", "VerbatimJSON", logging,
+                "SQLiteDriver", "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
         .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
@@ -203,19 +202,19 @@ let package = Package(
         .testTarget(
             name: "TaskStoreTests",
             dependencies: [
-                "DiskFaults", "Randomness", "TaskStore", "SQLiteTaskStore", "SQLiteMigrations", "TaskModel",
+                "DiskFaults", "Randomness", "TaskStore", "SQLiteDriver", "SQLiteMigrations", "TaskModel",
                 "VerbatimJSON", "TaskTesting", grdb,
             ]),
         .testTarget(
             name: "TaskEngineTests",
             dependencies: [
-                "BoundedMemory", "Randomness", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog",
+                "BoundedMemory", "Randomness", "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
             ]),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Randomness", "TaskEngine", "SQLiteTaskStore", "TaskStore", "ProviderCatalog", "PollingPolicy",
+                "Randomness", "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog", "PollingPolicy",
                 "TaskModel", "VerbatimJSON", "TaskTesting", grdb, logging,
             ]),
         .testTarget(
@@ -226,7 +225,7 @@ let package = Package(
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
-                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteTaskStore", "ProviderCatalog",
+                "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteDriver", "ProviderCatalog",
                 "TaskTesting",
                 "VerbatimJSON", hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
             ],
@@ -234,7 +233,7 @@ let package = Package(
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
-                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteTaskStore",
+                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteDriver",
                 "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
                 nioCore, nioEmbedded, logging, serviceLifecycle,

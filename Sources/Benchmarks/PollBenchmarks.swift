@@ -6,7 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import PollingPolicy
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import Synchronization
 import TaskEngine
 import TaskModel
@@ -123,7 +123,8 @@ struct PollBenchmarks {
         _ ids: [RemoteTaskID], catalog: ProviderCatalog, endpoint: EndpointName, baseURL: String, seconds: Double
     ) async throws -> Double {
         let path = try place.directory("polls-\(UInt32.random(in: 0...UInt32.max))") + "/pollux.sqlite"
-        let store = try SQLiteTaskStore.open(path: path)
+        let database = try SQLiteDriver.open(path: path)
+        let store = TaskStore(database)
         let now = Timestamp(Date())
         var random = SystemRandomNumberGenerator()
         for id in ids {
@@ -154,7 +155,7 @@ struct PollBenchmarks {
         running.cancel()
         _ = await running.result
         try await http.shutdown()
-        try store.close()
+        try database.close()
         return rate
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import PollingPolicy
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import Synchronization
 import TaskEngine
 import TaskModel
@@ -66,7 +66,8 @@ struct SchedulerBenchmarks {
         let start = Timestamp(Date())
         try SeededDatabase.make(
             directory + "/pollux.sqlite", tasks: size, kinds: kinds, now: start, scattered: scattered)
-        let store = try SQLiteTaskStore.open(path: directory + "/pollux.sqlite")
+        let database = try SQLiteDriver.open(path: directory + "/pollux.sqlite")
+        let store = TaskStore(database)
         let time = SteppedTime(start)
         let provider = InstantProvider()
         let context = try await EngineContext(
@@ -92,13 +93,13 @@ struct SchedulerBenchmarks {
             time.advance(to: next)
         }
         let submit = try await submits(on: store, count: place.isQuick ? 2_000 : 20_000, now: time.now())
-        try store.close()
+        try database.close()
         return Costs(
             poll: Double(spent) / 1_000 / Double(polls), deciding: Double(deciding) / 1_000 / Double(provider.asked),
             submit: submit)
     }
 
-    private func submits(on store: SQLiteTaskStore, count: Int, now: Timestamp) async throws -> Double {
+    private func submits(on store: TaskStore, count: Int, now: Timestamp) async throws -> Double {
         var random = SystemRandomNumberGenerator()
         guard let endpoint = EndpointName("kling/videos") else { throw BenchmarkError("no endpoint") }
         let tasks = (0..<count).map { _ in

@@ -1,8 +1,9 @@
 import Foundation
 import GRDB
 import Glibc
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskModel
+import TaskStore
 
 /// A database of so many tasks, as the store would have written it, made in SQL.
 enum SeededDatabase {
@@ -41,12 +42,12 @@ enum SeededDatabase {
             state == .succeeded
             ? "NULL" : ":now + " + (scattered ? "(i * 7919) % 60000" : "i * 60000 / \(tasks)")
         let ended = state == .succeeded ? ":now - 1000" : "NULL"
-        try SQLiteTaskStore.open(path: path).close()
+        try SQLiteDriver.open(path: path).close()
         let queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA synchronous = OFF; PRAGMA cache_size = -400000")
             db.add(function: Self.function("record") { $0 })
-            db.add(function: Self.function("digest") { ResponseColumn(utf8: Array($0.utf8)).digest })
+            db.add(function: Self.function("digest") { RecordText(utf8: Array($0.utf8)).digest })
             try db.execute(sql: "CREATE TEMP TABLE kind (number INTEGER PRIMARY KEY, endpoint TEXT, service TEXT)")
             for (number, endpoint) in endpoints.prefix(kinds).enumerated() {
                 try db.execute(

@@ -7,7 +7,7 @@ import NIOCore
 import NIOPosix
 import PollingPolicy
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import ServiceLifecycle
 import TaskEngine
 import TaskModel
@@ -75,9 +75,9 @@ package enum Daemon {
     }
 
     /// `mayBegin` lets an empty database take the place of one that is gone.
-    private static func openStore(
+    private static func openDatabase(
         in directory: String, mayBegin: Bool, logger: Logger
-    ) throws(DaemonError) -> SQLiteTaskStore {
+    ) throws(DaemonError) -> SQLiteDriver {
         let path = directory + "/pollux.sqlite"
         if mayBegin, access(path, F_OK) == 0 {
             logger.warning(
@@ -85,7 +85,7 @@ package enum Daemon {
             )
         }
         do throws(TaskStoreError) {
-            return try SQLiteTaskStore.open(path: path, mayBegin: mayBegin)
+            return try SQLiteDriver.open(path: path, mayBegin: mayBegin)
         } catch {
             throw .store(code: error.code, message: error.message)
         }
@@ -111,12 +111,12 @@ package enum Daemon {
         let time = SystemTimeSource()
         let hooks = TestHooks(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
-        let store = try openStore(in: settings.stateDirectory, mayBegin: mayBegin, logger: logger)
+        let driver = try openDatabase(in: settings.stateDirectory, mayBegin: mayBegin, logger: logger)
         let transport = transport(settings, providers, proxies, time: time, hooks: hooks, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
-                settings, store: store, providers: providers, transport: transport, time: time, hooks: hooks,
+                settings, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
                 group: group, version: version, logger: logger)
             outcome = .success(())
         } catch {
@@ -124,7 +124,7 @@ package enum Daemon {
         }
         // Nothing is in flight any more, so there is nothing that a failure here could lose.
         try? await transport.shutdown()
-        do throws(TaskStoreError) { try store.close() } catch {
+        do throws(TaskStoreError) { try driver.close() } catch {
             logger.error("The database was not closed as it should be: \(error.message)")
         }
         try outcome.get()
@@ -132,13 +132,13 @@ package enum Daemon {
     }
 
     private static func serve(
-        _ settings: DaemonSettings, store: SQLiteTaskStore, providers: Providers, transport: UpstreamHTTP,
+        _ settings: DaemonSettings, driver: SQLiteDriver, providers: Providers, transport: UpstreamHTTP,
         time: SystemTimeSource, hooks: TestHooks, group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let engine: TaskEngine
         do throws(TaskStoreError) {
             let context = try await context(
-                settings, store: store, providers: providers, transport: transport, time: time, hooks: hooks,
+                settings, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
                 logger: logger)
             try await Recovery.run(context)
             engine = TaskEngine(context)
@@ -243,7 +243,7 @@ package enum Daemon {
     }
 
     private static func context(
-        _ settings: DaemonSettings, store: SQLiteTaskStore, providers: Providers, transport: UpstreamHTTP,
+        _ settings: DaemonSettings, driver: SQLiteDriver, providers: Providers, transport: UpstreamHTTP,
         time: SystemTimeSource, hooks: TestHooks, logger: Logger
     ) async throws(TaskStoreError) -> EngineContext {
         var limits = EngineLimits()
@@ -254,7 +254,7 @@ package enum Daemon {
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
         limits.steadySpan = hooks.steadySpan ?? limits.steadySpan
         return try await EngineContext(
-            store: store, catalog: providers.catalog,
+            store: TaskStore(driver), catalog: providers.catalog,
             transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
             limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),

@@ -55,6 +55,7 @@ extension EngineContext {
     func doubtWhatIsKnown() {
         plans.forgetAll()
         feed.publishAll()
+        store.log.wake()
         wakes.signalAll()
     }
 
@@ -82,10 +83,9 @@ extension EngineContext {
                 let failure = TaskFailure(
                     code: "not_sent",
                     message: "Nothing was sent: the disk failed while the attempt was being written down.")
-                announce(
-                    try await store.apply(
-                        [PlannedEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
-                        at: now))
+                _ = try await store.apply(
+                    [PlannedEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
+                    at: now)
             }
             storage.forgetClaim(of: id)
         }

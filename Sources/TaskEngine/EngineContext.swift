@@ -8,7 +8,7 @@ import VerbatimJSON
 
 /// What the engine's parts share: the store, the rules, the clock, and the hints between them.
 package struct EngineContext: Sendable {
-    package let store: any TaskStore
+    package let store: TaskStore
     package let catalog: ProviderCatalog
     package let transport: any UpstreamTransport
     package let limits: EngineLimits
@@ -42,7 +42,7 @@ package struct EngineContext: Sendable {
 
     /// Puts the parts together; reads what holds requests back from the store.
     package init(
-        store: any TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
+        store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (String) -> Bool,
         callbacksAt publicURL: String? = nil, callbackSecrets: [String: String] = [:],
@@ -75,22 +75,7 @@ package struct EngineContext: Sendable {
             let profile = catalog.endpoint(endpoint)
             return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
         }
-    }
-
-    /// Tells whoever waits that changes are on disk: one log line per transition, then the waiting clients and loops.
-    func announce(_ changes: [TaskChange]) {
-        for change in changes {
-            guard let entry = change.logEntry else { continue }
-            for entry in change.logEntries { log(entry, of: change.task) }
-            watchCallbacks(of: change)
-            if entry.to.hasEnded { experiences.forget(change.task.endpoint) }
-            if entry.to != .running {
-                unrecognised.forget(change.task.id)
-                inFlightPolls.forget(change.task.id)
-            }
-            plans.forget(change.task.endpoint.service)
-            feed.publish(change.task.id)
-        }
+        subscribeToLog()
     }
 
     /// Records what happened, however long it takes to get it on disk: an answer that cost money must not be dropped
@@ -102,11 +87,9 @@ package struct EngineContext: Sendable {
     func record(_ events: [PlannedEvent], teaching plan: LessonPlan = LessonPlan()) async -> [TaskChange] {
         var wait = Duration.seconds(1)
         var mayBeStored = false
-        let events = events.map(\.withoutToken)
         while true {
             do throws(TaskStoreError) {
                 let changes = try await store.apply(events, at: time.now(), teaching: plan.lessons)
-                announce(changes)
                 if mayBeStored { doubtWhatIsKnown() }
                 return changes
             } catch {
@@ -128,38 +111,6 @@ package struct EngineContext: Sendable {
             _ = try await store.apply([], at: time.now(), teaching: plan.lessons)
         } catch {
             logger.error("Could not store what a call has taught: \(error.message)")
-        }
-    }
-
-    private func log(_ entry: TaskLogEntry, of task: TrackedTask) {
-        if entry.kind == "late_record" { return logLateRecord(entry, of: task) }
-        let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
-        var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
-        if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
-        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
-            line += ": \(failure.code): \(failure.message.prefix(200))"
-        }
-        logger.log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
-    }
-}
-
-extension EngineContext {
-    /// The provider has accepted another attempt than the one that counts.
-    private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
-        let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
-        if entry.detail["billed_twice"] == true {
-            logger.warning(
-                """
-                \(task.id) \(task.endpoint) was billed twice: the provider has also accepted its attempt \(attempt), as \(id). \
-                `pollux events \(task.id)` tells who had it sent again. \
-                `pollux track \(task.endpoint) \(id)` fetches that result as well.
-                """)
-        } else {
-            logger.warning(
-                """
-                \(task.id) \(task.endpoint) is \(entry.to), and the provider has accepted its attempt \(attempt) after all, as \
-                \(id). `pollux reopen \(task.id)` goes on with it.
-                """)
         }
     }
 }

@@ -18,7 +18,7 @@ package enum Recovery {
             let events = left.map { task in
                 PlannedEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
             }
-            context.announce(try await context.store.apply(events, at: now))
+            _ = try await context.store.apply(events, at: now)
         }
         // The clock was ahead when these were planned; they would sleep until it is there again.
         try await context.repairFutureDueTimes(at: context.time.now())

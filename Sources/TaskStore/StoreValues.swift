@@ -37,18 +37,39 @@ package enum Insertion: Sendable, Hashable {
 }
 
 /// An event for a task, and when to look at it next.
-package struct PlannedEvent: Sendable, Hashable {
+package struct PlannedEvent: Sendable {
+    /// Says when to look at a task again, given the task as an event leaves it; nil where the event does not tell.
+    package typealias Schedule = @Sendable (TrackedTask) -> Timestamp?
+
     package let task: TaskID
     package let event: TaskEvent
     /// The attempt that a reply is to, or that a record is of; nil for the latest, and for events about no attempt.
     package let attempt: Int?
-    package let nextDueAt: Timestamp?
+    /// Runs inside the transaction, perhaps twice, so it depends on nothing but the task.
+    package let schedule: Schedule
+    /// Another event that the task as the first one leaves it gives rise to; as pure as ``schedule``.
+    package let consequence: (@Sendable (TrackedTask) -> TaskEvent?)?
 
-    package init(_ event: TaskEvent, for task: TaskID, attempt: Int? = nil, nextDueAt: Timestamp?) {
+    package init(
+        _ event: TaskEvent, for task: TaskID, attempt: Int? = nil,
+        consequence: (@Sendable (TrackedTask) -> TaskEvent?)? = nil,
+        schedule: @escaping Schedule
+    ) {
         self.task = task
         self.event = event
         self.attempt = attempt
-        self.nextDueAt = nextDueAt
+        self.consequence = consequence
+        self.schedule = schedule
+    }
+
+    /// An event with a due time that does not depend on what becomes of the task.
+    package init(_ event: TaskEvent, for task: TaskID, attempt: Int? = nil, nextDueAt: Timestamp?) {
+        self.init(event, for: task, attempt: attempt) { _ in nextDueAt }
+    }
+
+    /// The same for another event.
+    package func replacing(event: TaskEvent) -> PlannedEvent {
+        PlannedEvent(event, for: task, attempt: attempt, consequence: consequence, schedule: schedule)
     }
 }
 

@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore

@@ -7,7 +7,7 @@ import LocalAPI
 import Logging
 import NIOCore
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -18,7 +18,7 @@ import VerbatimJSON
 struct APIHarness: Sendable {
     let client: any TestClientProtocol
     let engine: TaskEngine
-    let store: SQLiteTaskStore
+    let store: TaskStore
 
     static let start = Timestamp(milliseconds: 1_795_000_000_000)
 
@@ -30,7 +30,8 @@ struct APIHarness: Sendable {
         let directory = FileManager.default.temporaryDirectory.appending(path: "pollux-api-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
-        let store = try SQLiteTaskStore.open(path: directory.appending(path: "pollux.sqlite").path())
+        let database = try SQLiteDriver.open(path: directory.appending(path: "pollux.sqlite").path())
+        let store = TaskStore(database)
         let context = try await EngineContext(
             store: store, catalog: try ProviderCatalog.builtIn(), transport: SilentProvider(), hasToken: { _ in false },
             time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
@@ -43,7 +44,7 @@ struct APIHarness: Sendable {
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }
-        try store.close()
+        try database.close()
     }
 
     /// One request; the answer's status and document.

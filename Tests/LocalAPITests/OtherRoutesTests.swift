@@ -2,7 +2,8 @@ import Foundation
 import HTTPTypes
 import LocalAPI
 import LocalAPIContract
-import SQLiteTaskStore
+import SQLiteDriver
+import TaskStore
 import TaskModel
 import Testing
 import VerbatimJSON

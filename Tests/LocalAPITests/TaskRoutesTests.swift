@@ -1,5 +1,6 @@
 import HTTPTypes
-import SQLiteTaskStore
+import SQLiteDriver
+import TaskStore
 import TaskModel
 import Testing
 import VerbatimJSON

@@ -1,7 +1,7 @@
 import ProviderCatalog
 import Randomness
 import RateLimiting
-import SQLiteTaskStore
+import SQLiteDriver
 import Synchronization
 import TaskModel
 import TaskStore

@@ -1,7 +1,7 @@
 import Crypto
 import FoundationEssentials
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 @testable import TaskEngine
 import TaskModel
 import TaskStore

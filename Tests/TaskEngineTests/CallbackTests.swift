@@ -1,5 +1,5 @@
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 @testable import TaskEngine
 import TaskModel
 import TaskStore
@@ -571,29 +571,6 @@ import VerbatimJSON
         #expect(try await world.task(id).failure?.message == "bad token (redacted)")
         let kept = try #require(try await world.sqlite.taskWithPayload(id)?.payload.response)
         #expect(kept.text.contains("(redacted)") && !kept.text.contains("secret-0123456789"))
-    }
-
-    @Test func `a token is taken out wherever it stands, and nothing else is touched`() throws {
-        let token = String(repeating: "aB3-_", count: 8) + "xyz"
-        for (text, expected) in [
-            ("https://a.example/callbacks/\(token)", "https://a.example/callbacks/(token)"),
-            ("{\"u\":\"https:\\/\\/a\\/callbacks\\/\(token)\"}", "{\"u\":\"https:\\/\\/a\\/callbacks\\/(token)\"}"),
-            ("x /callbacks/\(token), y /callbacks/\(token)?z", "x /callbacks/(token), y /callbacks/(token)?z"),
-            ("https://a.example/callbacks/\(token)A", nil), ("https://a.example/callbacks/short", nil),
-            ("/callbacks", nil), ("/callbacks/", nil), (token, nil), ("", nil),
-            (String(repeating: "/callbacks", count: 9), nil),
-        ] as [(String, String?)] {
-            #expect(CallbackCensor.censored(text) == expected)
-        }
-        let value: JSONValue = ["a": [1, .null, .string("/callbacks/" + token)], "b": "c"]
-        #expect(CallbackCensor.censored(value) == ["a": [1, .null, "/callbacks/(token)"], "b": "c"])
-        #expect(CallbackCensor.censored(["b": ["c", 1, true]] as JSONValue) == nil)
-        var seen = Observation(.succeeded(partial: false), record: [:])
-        seen.results = [
-            TaskResult(
-                kind: .url, pointer: JSONPointer(tokens: ["u"]), value: .string("https://a.example/callbacks/" + token))
-        ]
-        #expect(seen.withoutToken.results.map(\.value) == ["https://a.example/callbacks/(token)"])
     }
 
     @Test func `a refusal that quotes the callback URL keeps no token`() async throws {

@@ -1,5 +1,5 @@
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore

@@ -1,5 +1,5 @@
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskModel
 import TaskStore
 import TaskTesting

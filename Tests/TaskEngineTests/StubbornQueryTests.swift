@@ -1,6 +1,6 @@
 import PollingPolicy
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -186,7 +186,7 @@ import VerbatimJSON
             """
         let world = try await EngineWorld(definition: definition)
         let id = try await world.submit()
-        try world.sqlite.close()
+        try world.database.close()
         let next = try await EngineWorld(
             time: world.time, from: world, definition: definition.replacing("\"/make\"", with: "\"/{model}/make\""))
         world.time.advance(by: .seconds(1))

@@ -1,6 +1,6 @@
 import BoundedMemory
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -103,7 +103,7 @@ import VerbatimJSON
         world.provider.enqueue(.error("rate_limited", status: 429, retryAfter: .seconds(90)))
         let id = try await world.submit()
         _ = try await world.engine.submitter.step()
-        try world.sqlite.close()
+        try world.database.close()
         let next = try await EngineWorld(time: world.time, from: world)
         _ = try await next.engine.submitter.step()
         #expect(next.provider.sent.isEmpty)

@@ -1,5 +1,5 @@
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 @testable import TaskEngine
 import TaskModel
 import TaskStore
@@ -260,7 +260,7 @@ import VerbatimJSON
         let sending = try await world.insert(.task(1, state: .submitting))
         let queued = try await world.insert(.task(2))
         let running = try await world.insert(.task(3, state: .running))
-        try world.sqlite.close()
+        try world.database.close()
         let next = try await EngineWorld(time: world.time, from: world)
         try await Recovery.run(next.context)
         #expect(try await next.task(sending).state == .uncertain)

@@ -1,10 +1,11 @@
 import Foundation
 import Logging
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import Synchronization
 import TaskEngine
 import TaskModel
+import TaskStore
 import TaskTesting
 import Testing
 import VerbatimJSON
@@ -92,7 +93,7 @@ private struct World {
         let warnings = Warnings()
         self.warnings = warnings
         let context = try await EngineContext(
-            store: try SQLiteTaskStore.open(path: directory.file("pollux.sqlite")),
+            store: TaskStore(try SQLiteDriver.open(path: directory.file("pollux.sqlite"))),
             catalog: try ProviderCatalog.builtIn(adding: definition.map { [("mine.yaml", $0)] } ?? []),
             transport: provider, hasToken: { _ in true }, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()),

@@ -4,17 +4,17 @@ import TaskStore
 import TaskTesting
 import Testing
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// A statement that is kept for the next time must be as good as new after a run that failed.
 @Suite struct FailedStatementTests {
     private let directory: TemporaryDirectory
-    private let store: SQLiteTaskStore
+    private let store: SQLiteDriver
     private let now = Timestamp(milliseconds: 1_795_000_000_000)
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
+        store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
     }
 
     /// Has the writer's connection refuse some statements while the body runs.
@@ -28,45 +28,47 @@ import Testing
     }
 
     @Test func `after an insertion that failed the next one goes through`() async throws {
-        _ = try await store.insert(.new(.task(1)))
+        _ = try await store.verbs.insert(.new(.task(1)))
         try await refusing("INSERT ON main.task") {
             for number in 2...4 {
-                await #expect(throws: TaskStoreError.self) { _ = try await store.insert(.new(.task(number))) }
+                await #expect(throws: TaskStoreError.self) { _ = try await store.verbs.insert(.new(.task(number))) }
             }
         }
-        for number in 2...4 { #expect(try await store.insert(.new(.task(number))) == .created) }
-        #expect(try await store.counts().map(\.count).reduce(0, +) == 4)
+        for number in 2...4 { #expect(try await store.verbs.insert(.new(.task(number))) == .created) }
+        #expect(try await store.verbs.counts().map(\.count).reduce(0, +) == 4)
         try store.close()
     }
 
     @Test func `of insertions that came together one that fails leaves the others`() async throws {
-        _ = try await store.insert(.new(.task(1)))
+        _ = try await store.verbs.insert(.new(.task(1)))
         let bad = TrackedTask.task(3).id.text
         try await refusing("INSERT ON main.task WHEN new.id = '\(bad)'") {
             await withTaskGroup { group in
                 for number in 2...6 {
                     group.addTask {
-                        let outcome = await Result { try await store.insert(.new(.task(number))) }
+                        let outcome = await Result { try await store.verbs.insert(.new(.task(number))) }
                         if case .success = outcome { #expect(number != 3) } else { #expect(number == 3) }
                     }
                 }
             }
         }
-        #expect(try await store.counts().map(\.count).reduce(0, +) == 5)
+        #expect(try await store.verbs.counts().map(\.count).reduce(0, +) == 5)
         try store.close()
     }
 
     @Test func `after a change that failed the next one goes through`() async throws {
         let task = TrackedTask.task(1)
-        _ = try await store.insert(.new(task))
+        _ = try await store.verbs.insert(.new(task))
         try await refusing("UPDATE ON main.task") {
             for _ in 0..<2 {
                 await #expect(throws: TaskStoreError.self) {
-                    _ = try await store.apply(.submissionStarted(callback: nil), to: task.id, at: now, nextDueAt: now)
+                    _ = try await store.verbs.apply(
+                        .submissionStarted(callback: nil), to: task.id, at: now, nextDueAt: now)
                 }
             }
         }
-        let change = try await store.apply(.submissionStarted(callback: nil), to: task.id, at: now, nextDueAt: now)
+        let change = try await store.verbs.apply(
+            .submissionStarted(callback: nil), to: task.id, at: now, nextDueAt: now)
         #expect(change?.task.state == .submitting)
         try store.close()
     }

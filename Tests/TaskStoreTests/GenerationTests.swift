@@ -7,7 +7,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// A database, its log and its state directory belong together, or nothing starts.
 @Suite struct GenerationTests {
@@ -20,8 +20,8 @@ import VerbatimJSON
     }
 
     /// Opens it so that the log is copied after every few commits.
-    private func open(_ path: String, mayBegin: Bool = false) throws(TaskStoreError) -> SQLiteTaskStore {
-        try SQLiteTaskStore.open(
+    private func open(_ path: String, mayBegin: Bool = false) throws(TaskStoreError) -> SQLiteDriver {
+        try SQLiteDriver.open(
             path: path, configuration: DatabaseFile.configuration, mayBegin: mayBegin, copyingLogEvery: 12)
     }
 
@@ -35,14 +35,15 @@ import VerbatimJSON
         return nil
     }
 
-    private func insert(_ numbers: Range<Int>, into store: SQLiteTaskStore) async throws {
+    private func insert(_ numbers: Range<Int>, into store: SQLiteDriver) async throws {
         for number in numbers {
-            _ = try await store.insert(.new(.task(number), request: .string(String(repeating: "x", count: 9_000))))
+            _ = try await store.verbs.insert(
+                .new(.task(number), request: .string(String(repeating: "x", count: 9_000))))
         }
     }
 
-    private func tasks(in store: SQLiteTaskStore) async throws -> Set<Int> {
-        let ids = Set(try await store.tasks(matching: TaskFilter(), after: nil, limit: 500).tasks.map(\.task.id))
+    private func tasks(in store: SQLiteDriver) async throws -> Set<Int> {
+        let ids = Set(try await store.verbs.tasks(matching: TaskFilter(), after: nil, limit: 500).tasks.map(\.task.id))
         let report = try await store.pool.read { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") }
         #expect(report == "ok")
         return Set((0..<200).filter { ids.contains(TrackedTask.task($0).id) })
@@ -109,7 +110,7 @@ import VerbatimJSON
 
     @Test func `a database beside a log of another time is refused, or is whole`() async throws {
         // On this thread, so that nothing is copied into the database while its file is read.
-        let store = try SQLiteTaskStore.open(
+        let store = try SQLiteDriver.open(
             path: path, configuration: DatabaseFile.configuration, writing: .callers, copyingLogEvery: 12)
         var moments: [Int] = []
         for moment in 0..<16 {

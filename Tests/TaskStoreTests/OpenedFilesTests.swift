@@ -5,7 +5,7 @@ import TaskStore
 import TaskTesting
 import Testing
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// Files that are deleted or replaced while they are open.
 @Suite struct OpenedFilesTests {
@@ -22,8 +22,8 @@ import Testing
 
     @Test(arguments: ["database", "log", "directory", "database replaced", "log replaced"])
     func `what is taken away is noticed at the next write, and what was read is read on`(what: String) async throws {
-        let store = try SQLiteTaskStore.open(path: path)
-        _ = try await store.insert(.new(.task(1)))
+        let store = try SQLiteDriver.open(path: path)
+        _ = try await store.verbs.insert(.new(.task(1)))
         #expect(await store.condition() == .sound)
         let lost =
             what.hasPrefix("database") ? path : what.hasPrefix("log") ? path + "-wal" : directory.file("state")
@@ -31,20 +31,20 @@ import Testing
         if what.hasSuffix("replaced") {
             try FileManager.default.copyItem(atPath: directory.file("aside"), toPath: lost)
         }
-        await #expect(throws: TaskStoreError.replaced(path)) { _ = try await store.insert(.new(.task(2))) }
+        await #expect(throws: TaskStoreError.replaced(path)) { _ = try await store.verbs.insert(.new(.task(2))) }
         #expect(await store.condition() == .failed(.replaced(path)))
-        #expect(try await store.task(TrackedTask.task(1).id) != nil)
-        #expect(try await store.task(TrackedTask.task(2).id) == nil)
+        #expect(try await store.verbs.task(TrackedTask.task(1).id) != nil)
+        #expect(try await store.verbs.task(TrackedTask.task(2).id) == nil)
         // Back in its place, everything goes on.
         if what.hasSuffix("replaced") { try FileManager.default.removeItem(atPath: lost) }
         try move(directory.file("aside"), to: lost)
         #expect(await store.condition() == .sound)
-        #expect(try await store.insert(.new(.task(2))) == .created)
+        #expect(try await store.verbs.insert(.new(.task(2))) == .created)
         try store.close()
     }
 
     @Test func `a commit during which the file was taken away is unknown`() async throws {
-        let store = try SQLiteTaskStore.open(path: path)
+        let store = try SQLiteDriver.open(path: path)
         let aside = directory.file("aside")
         await #expect(throws: TaskStoreError.unknown) {
             try await store.write { [path] _ in
@@ -56,8 +56,8 @@ import Testing
     }
 
     @Test func `what stands in the place of the files is left alone when the store is closed`() async throws {
-        let store = try SQLiteTaskStore.open(path: path)
-        _ = try await store.insert(.new(.task(1)))
+        let store = try SQLiteDriver.open(path: path)
+        _ = try await store.verbs.insert(.new(.task(1)))
         for suffix in ["", "-wal"] {
             try FileManager.default.removeItem(atPath: path + suffix)
             try Data("\(suffix) of somebody".utf8).write(to: URL(filePath: path + suffix))

@@ -5,7 +5,7 @@ import TaskStore
 import TaskTesting
 import Testing
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// Databases that are too large to be checked before the daemon starts.
 @Suite struct PageCheckTests {
@@ -16,8 +16,8 @@ import Testing
     init() async throws {
         directory = try TemporaryDirectory()
         path = directory.file("pollux.sqlite")
-        let store = try SQLiteTaskStore.open(path: path)
-        for number in 0..<40 { _ = try await store.insert(.new(.task(number))) }
+        let store = try SQLiteDriver.open(path: path)
+        for number in 0..<40 { _ = try await store.verbs.insert(.new(.task(number))) }
         try await store.write { db in
             for number in 0..<36 {
                 try db.execute(
@@ -30,10 +30,10 @@ import Testing
     }
 
     @Test func `a large database starts unchecked, and is sound once it was checked`() async throws {
-        let store = try SQLiteTaskStore.open(path: path)
+        let store = try SQLiteDriver.open(path: path)
         #expect(await store.condition() == .beingChecked)
         // It takes work meanwhile.
-        #expect(try await store.insert(.new(.task(99))) == .created)
+        #expect(try await store.verbs.insert(.new(.task(99))) == .created)
         try await store.checkContents()
         #expect(await store.condition() == .sound)
         try store.close()
@@ -51,7 +51,7 @@ import Testing
         try file.seek(toOffset: UInt64((root - 1) * 4_096))
         try file.write(contentsOf: Data(repeating: 0xa5, count: 4_096))
         try file.close()
-        let store = try SQLiteTaskStore.open(path: path)
+        let store = try SQLiteDriver.open(path: path)
         #expect(await store.condition() == .beingChecked)
         let error = await #expect(throws: TaskStoreError.self) { try await store.checkContents() }
         #expect(error?.code == "storage_damaged")
@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func `a check that was cancelled leaves the pages unchecked`() async throws {
-        let store = try SQLiteTaskStore.open(path: path)
+        let store = try SQLiteDriver.open(path: path)
         let checking = Task {
             withUnsafeCurrentTask { $0?.cancel() }
             try await store.checkContents()

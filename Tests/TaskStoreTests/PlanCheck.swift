@@ -3,7 +3,7 @@ import TaskStore
 import TaskTesting
 import Testing
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// A store whose every statement is looked at: none may read a whole table or sort what an index could give in order.
 ///
@@ -36,7 +36,7 @@ enum PlanCheck {
     ]
 
     /// Opens a store, runs `body` on it, then explains what it ran.
-    static func with(_ body: (SQLiteTaskStore) async throws -> Void) async throws {
+    static func with(_ body: (SQLiteDriver) async throws -> Void) async throws {
         let directory = try TemporaryDirectory()
         let statements = Statements()
         var configuration = DatabaseFile.configuration
@@ -45,7 +45,7 @@ enum PlanCheck {
                 if case .statement(let statement) = event { statements.add(statement.sql) }
             }
         }
-        let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"), configuration: configuration)
+        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"), configuration: configuration)
         statements.forget()
         try await body(store)
         for sql in Set(statements.all).sorted() {
@@ -57,7 +57,7 @@ enum PlanCheck {
     }
 
     /// The steps that look at more rows than the statement asks for.
-    static func plan(of sql: String, in store: SQLiteTaskStore) async throws -> [String] {
+    static func plan(of sql: String, in store: SQLiteDriver) async throws -> [String] {
         guard ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].contains(where: sql.hasPrefix) else { return [] }
         return try await store.pool.read { db in
             // Values are left open, as they are when SQLite prepares the statement.

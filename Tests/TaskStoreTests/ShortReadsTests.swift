@@ -4,16 +4,16 @@ import TaskStore
 import TaskTesting
 import Testing
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 @Suite struct ShortReadsTests {
     private let directory: TemporaryDirectory
-    private let store: SQLiteTaskStore
+    private let store: SQLiteDriver
     private var reads: ShortReads { store.shortReads }
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
+        store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
     }
 
     /// Reads inside reads, so many deep; how many connections were idle at the deepest.
@@ -46,15 +46,16 @@ import Testing
 
     @Test func `after closing nothing is read, and a read under way ends well`() async throws {
         let id = TrackedTask.task(1).id
-        _ = try await store.insert(.new(.task(1)))
+        _ = try await store.verbs.insert(.new(.task(1)))
         let found = try reads.once { db, prepared in
-            _ = try SQLiteTaskStore.row(of: id, in: db, prepared)
+            let rows = SQLiteTransaction(db: db, prepared: prepared, counter: nil)
+            _ = try rows.tasks([id])
             try store.close()
-            return try SQLiteTaskStore.row(of: id, in: db, prepared)?.task.id
+            return try rows.tasks([id]).first?.task.id
         }
         #expect(found == id)
         #expect(reads.idleCount == 0)
         #expect(throws: DatabaseError.self) { try nested(1) }
-        await #expect(throws: TaskStoreError.self) { _ = try await store.counts() }
+        await #expect(throws: TaskStoreError.self) { _ = try await store.verbs.counts() }
     }
 }

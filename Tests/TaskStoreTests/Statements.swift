@@ -1,7 +1,7 @@
 import GRDB
 import Synchronization
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// Statements that SQLite ran.
 final class Statements: Sendable {
@@ -10,7 +10,7 @@ final class Statements: Sendable {
     init() {}
 
     /// Those that the store's writer runs from now on, with their values left open.
-    convenience init(of store: SQLiteTaskStore) async throws {
+    convenience init(of store: SQLiteDriver) async throws {
         self.init()
         try await store.pool.writeWithoutTransaction { db in
             db.trace(options: .statement) { event in

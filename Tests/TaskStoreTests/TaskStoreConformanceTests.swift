@@ -1,26 +1,110 @@
 import Randomness
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskModel
 import TaskStore
 import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What every store must do. Written against the protocol; a second store adds one line to `with(_:)`.
+/// What every store must do. A second driver adds one line to `with(_:)`.
 @Suite struct TaskStoreConformanceTests {
     private let now = ManualTimeSource.start
 
-    private func with(_ body: (any TaskStore) async throws -> Void) async throws {
-        try await PlanCheck.with { store in try await body(store) }
+    private func with(_ body: (TaskStore) async throws -> Void) async throws {
+        try await PlanCheck.with { store in try await body(TaskStore(store)) }
     }
 
     private func endpoint(_ text: String) throws -> EndpointName { try #require(EndpointName(text)) }
     private func remote(_ text: String) throws -> RemoteTaskID { try #require(RemoteTaskID(text)) }
 
+    @Test func `the due time follows from the task as the event leaves it, and the lifecycle runs once`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let task = TrackedTask.task(state: .running)
+            _ = try await store.insert(.new(task))
+            let pending = Observation(.pending, record: [:], progress: 40)
+            let events = [
+                PlannedEvent(
+                    .observed(pending), for: task.id,
+                    consequence: { $0.polls == 1 && $0.progress == 40 ? .slowerThanUsual : nil },
+                    schedule: { [now] in now + .seconds(Int64($0.polls * 7) + Int64($0.progress ?? 0)) })
+            ]
+            let changes = try await store.apply(events, at: now)
+            #expect(changes.map(\.task.nextDueAt) == [now + .seconds(47), now + .seconds(47)])
+            let stored = try await store.task(task.id)
+            #expect(stored?.nextDueAt == now + .seconds(47))
+            #expect(stored?.slowAt == now)
+            #expect(
+                try await store.events(of: task.id, after: 0, limit: 9).map(\.entry.kind)
+                    == ["tracked", "slower_than_usual"])
+        }
+    }
+
+    @Test func `two events of one batch that claim one remote id are told apart`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let (one, other) = (TrackedTask.task(1, state: .uncertain), TrackedTask.task(2, state: .uncertain))
+            _ = try await store.insert([.new(one), .new(other)])
+            let id = try remote("r")
+            await #expect(throws: TaskStoreError.remoteIDInUse(by: one.id)) {
+                _ = try await store.apply(
+                    [one, other].map { PlannedEvent(.adopted(id), for: $0.id, nextDueAt: now) }, at: now)
+            }
+            #expect(try await store.task(one.id)?.state == .uncertain)
+        }
+    }
+
+    @Test func `callback tokens are in nothing that is stored`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let token = String(repeating: "aB3_-", count: 9).prefix(43)
+            let url = "https://pollux.example/callbacks/\(token)"
+            let tasks = (1...3).map { TrackedTask.task($0, state: $0 == 2 ? .submitting : .running) }
+            for task in tasks { _ = try await store.insert(.new(task)) }
+            let failure = TaskFailure(code: "bad", message: "no such address: \(url)")
+            _ = try await store.apply(
+                [
+                    PlannedEvent(
+                        .observed(Observation(.pending, record: ["echo": .string(url)])), for: tasks[0].id,
+                        nextDueAt: now),
+                    PlannedEvent(.submissionRefused(failure), for: tasks[1].id, nextDueAt: nil),
+                    PlannedEvent(
+                        .calledBack(
+                            CallbackDelivery(
+                                attempt: 1,
+                                observation: Observation(.succeeded(partial: false), record: ["echo": .string(url)]))),
+                        for: tasks[2].id, nextDueAt: now),
+                ], at: now)
+            let record = try await store.taskWithPayload(tasks[0].id)?.payload.response
+            #expect(record == ["echo": "https://pollux.example/callbacks/(token)"])
+            #expect(try await store.task(tasks[1].id)?.failure?.message.contains(token) == false)
+            #expect(
+                try await store.deliveredOutcome(of: tasks[2].id)
+                    == ["echo": "https://pollux.example/callbacks/(token)"])
+            for event in try await store.log.read(after: 0, limit: 99) {
+                guard case .task(let event) = event else { continue }
+                #expect(!JSONValue.object(event.entry.detail).text.contains(token))
+            }
+        }
+    }
+
+    @Test func `an older state of a gate does not overwrite a newer one`() async throws {
+        try await with { (store: TaskStore) async throws in
+            var gate = StoredGate(kind: .polls, name: "image")
+            gate.revision = 2
+            gate.failures = 2
+            try await store.save(gate)
+            gate.revision = 1
+            gate.failures = 1
+            try await store.save(gate)
+            #expect(try await store.gates().map(\.failures) == [2])
+            gate.revision = 3
+            try await store.save(gate)
+            #expect(try await store.gates().map(\.failures) == [1])
+        }
+    }
+
     // MARK: Inserting
 
     @Test func `a new task comes back as it was, payload and all`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             var task = TrackedTask.task(
                 state: .uncertain, priority: 7, labels: ["a": "1", "ä\"{}": "\n"], notBefore: now,
                 deadline: now + .seconds(9),
@@ -61,7 +145,7 @@ import VerbatimJSON
     }
 
     @Test func `a key names the first task that came with it, for ever`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let first = TrackedTask.task(1)
             #expect(try await store.insert(.new(first, key: "k", body: 1)) == .created)
             #expect(
@@ -75,7 +159,7 @@ import VerbatimJSON
     }
 
     @Test func `many are stored as if they came one after another`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let first = TrackedTask.task(1)
             let late = TrackedTask.task(5, deadline: now)
             let outcomes = try await store.insert([
@@ -94,7 +178,7 @@ import VerbatimJSON
     }
 
     @Test func `a remote id is one task's within its service`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let first = TrackedTask.task(1, state: .running, remoteID: "r")
             #expect(try await store.insert(.new(first)) == .created)
             let again = TrackedTask.task(2, state: .running, endpoint: "image/edit", remoteID: "r")
@@ -110,7 +194,7 @@ import VerbatimJSON
     // MARK: Events
 
     @Test func `an event changes row, record and log together`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
             let observation = Observation(.succeeded(partial: true), record: ["id": "x", "n": 1], progress: 50)
@@ -127,7 +211,7 @@ import VerbatimJSON
     }
 
     @Test func `the record that is kept is the latest, though it be one from before`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
             for number: JSONValue in [1, 1, 2, 2, 1] {
@@ -141,7 +225,7 @@ import VerbatimJSON
     }
 
     @Test func `what the state does not allow changes nothing`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
             let refused = try await store.apply(.adopted(try remote("r")), to: task.id, at: now, nextDueAt: now)
@@ -154,7 +238,7 @@ import VerbatimJSON
     }
 
     @Test func `of two writers that start from one state only the first wins`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
             let transitions = try await withThrowingTaskGroup(of: Transition?.self) { group in
@@ -172,7 +256,7 @@ import VerbatimJSON
     }
 
     @Test func `unknown ids are nobody`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let id = TrackedTask.task(1).id
             #expect(try await store.apply(.missed, to: id, at: now, nextDueAt: now) == nil)
             #expect(try await store.task(id) == nil)
@@ -183,7 +267,7 @@ import VerbatimJSON
     }
 
     @Test func `a batch is applied in order, without those that do not exist`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
             let changes = try await store.apply(
@@ -198,7 +282,7 @@ import VerbatimJSON
     }
 
     @Test func `a batch with one impossible event changes nothing at all`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             _ = try await store.insert(.new(.task(1, state: .running, remoteID: "r")))
             let free = TrackedTask.task(2)
             let lost = TrackedTask.task(3, state: .uncertain)
@@ -216,7 +300,7 @@ import VerbatimJSON
     }
 
     @Test func `a remote id that a provider answers is kept even if it is another task's`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             _ = try await store.insert(.new(.task(1, state: .running, remoteID: "r")))
             let task = TrackedTask.task(2, state: .submitting)
             _ = try await store.insert(.new(task))
@@ -228,7 +312,7 @@ import VerbatimJSON
     }
 
     @Test func `log lines are read in pages, oldest first`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
             _ = try await store.insert(.new(.task(2)))
@@ -256,7 +340,7 @@ import VerbatimJSON
     // MARK: Settling
 
     @Test func `settling shows one service's uncertain and sending tasks, and who owns what`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let lost = TrackedTask.task(1, state: .uncertain)
             let sending = TrackedTask.task(2, state: .submitting)
             for task in [
@@ -282,7 +366,7 @@ import VerbatimJSON
     }
 
     @Test func `a found id that is another task's is refused, with everything beside it`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let owner = TrackedTask.task(1, state: .running, remoteID: "r")
             let lost = TrackedTask.task(2, state: .uncertain)
             for task in [owner, lost] { _ = try await store.insert(.new(task)) }
@@ -301,7 +385,7 @@ import VerbatimJSON
     // MARK: What is due
 
     @Test func `the queue goes by priority, then age, and leaves out who may not go yet`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let tasks = [
                 TrackedTask.task(1), .task(2, priority: 5), .task(3), .task(4, priority: 5), .task(5, priority: -1),
                 .task(6, priority: 9, notBefore: now + .seconds(10)), .task(7, endpoint: "image/edit"),
@@ -320,7 +404,7 @@ import VerbatimJSON
     }
 
     @Test func `a long queue keeps its order, though most of it waits for a time to come`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let make = try endpoint("image/make")
             for number in 0..<300 { _ = try await store.insert(.new(.task(number, priority: number % 3))) }
             for number in 300..<600 {
@@ -335,7 +419,7 @@ import VerbatimJSON
     }
 
     @Test func `due tasks come without those that are left out, wherever they stand`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             // Two at each time, so that there are ties.
             let tasks = (0..<12).map { TrackedTask.task($0, state: .running, at: now + .seconds($0 / 2)) }
             for task in tasks { _ = try await store.insert(.new(task)) }
@@ -360,7 +444,7 @@ import VerbatimJSON
     }
 
     @Test func `due tasks come most overdue first, of one service and state only`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             for (number, seconds) in [3, 1, 2, 9].enumerated() {
                 _ = try await store.insert(.new(.task(number, state: .running, at: now + .seconds(seconds))))
             }
@@ -380,7 +464,7 @@ import VerbatimJSON
     }
 
     @Test func `a task is put off while it is open, and only then`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let open = TrackedTask.task(1, state: .running)
             let ended = TrackedTask.task(2, state: .succeeded)
             for task in [open, ended] { _ = try await store.insert(.new(task)) }
@@ -392,7 +476,7 @@ import VerbatimJSON
     }
 
     @Test func `overdue are queued and running tasks whose deadline has passed`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let deadline = now + .seconds(10)
             for (number, state) in TaskState.allCases.enumerated() {
                 _ = try await store.insert(.new(.task(number, state: state, deadline: deadline)))
@@ -408,7 +492,7 @@ import VerbatimJSON
     // MARK: Lists
 
     @Test func `pages show every task once, newest first, while new ones arrive`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             for number in 0..<25 { _ = try await store.insert(.new(.task(number))) }
             var seen: [TaskID] = []
             var cursor: PageCursor?
@@ -425,7 +509,7 @@ import VerbatimJSON
     }
 
     @Test func `the last page has no cursor`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             for number in 0..<4 { _ = try await store.insert(.new(.task(number))) }
             #expect(try await store.tasks(matching: TaskFilter(), after: nil, limit: 4).next == nil)
             #expect(try await store.tasks(matching: TaskFilter(), after: nil, limit: 3).next != nil)
@@ -433,7 +517,7 @@ import VerbatimJSON
     }
 
     @Test func `a page of large records ends early, and the next goes on`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let picture = JSONValue.object(JSONObject([("data", .string(String(repeating: "A", count: 5 << 20)))]))
             for number in 0..<8 { _ = try await store.insert(.new(.task(number), response: picture)) }
             var sizes: [Int] = []
@@ -448,7 +532,7 @@ import VerbatimJSON
     }
 
     @Test func `every filter restricts, together they restrict more`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let tasks: [TrackedTask] = [
                 .task(1, labels: ["team": "a", "job": "x"]), .task(2, labels: ["team": "b"]),
                 .task(3, state: .running, labels: ["team": "a"]),
@@ -479,7 +563,7 @@ import VerbatimJSON
     }
 
     @Test func `a beginning of an id finds those that begin so`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             for number in 0..<5 { _ = try await store.insert(.new(.task(number))) }
             let id = TrackedTask.task(3).id
             #expect(try await store.ids(withPrefix: id.text, limit: 9) == [id])
@@ -491,7 +575,7 @@ import VerbatimJSON
     }
 
     @Test func `counts are those of each endpoint`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             for number in 1...5 {
                 let task = TrackedTask.task(number, state: .running)
                 _ = try await store.insert(.new(task))
@@ -508,7 +592,7 @@ import VerbatimJSON
     // MARK: What is learned
 
     @Test func `a lesson is learned with the change that teaches it, and comes back as it was`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
             let key = LearnedKey(task.endpoint)
@@ -551,7 +635,7 @@ import VerbatimJSON
     @Test func `a clock that was set moves the schedule of what is under way, and nothing that people wished`()
         async throws
     {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             var running = TrackedTask.task(1, state: .running, deadline: now + .seconds(9_000))
             running.ageFrom = now
             running.lastPendingAt = now + .seconds(3)
@@ -562,7 +646,7 @@ import VerbatimJSON
             running.firstMissAt = now + .seconds(1)
             let uncertain = TrackedTask.task(3, state: .uncertain)
             for task in [running, queued, uncertain, ready] { _ = try await store.insert(.new(task)) }
-            try await store.moveSchedule(by: .seconds(-3_600))
+            try await store.moveSchedule(by: .seconds(-3_600), at: now)
             var moved = running
             moved.nextDueAt = running.nextDueAt.map { $0 - .seconds(3_600) }
             moved.ageFrom = now - .seconds(3_600)
@@ -584,7 +668,7 @@ import VerbatimJSON
     func `jumps of the clock are added up, and begin a measurement anew only beyond the tolerance`(
         state: TaskState
     ) async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             var task = TrackedTask.task(1, state: state)
             task.attempt?.absentReadings = 2
             task.attempt?.firstAbsentAt = now
@@ -592,7 +676,7 @@ import VerbatimJSON
             let ended = TrackedTask.task(2, state: .succeeded)
             _ = try await store.insert(.new(ended))
             func jump(_ seconds: Int...) async throws -> Attempt? {
-                for jump in seconds { try await store.moveSchedule(by: .seconds(jump)) }
+                for jump in seconds { try await store.moveSchedule(by: .seconds(jump), at: now) }
                 return try await store.task(task.id)?.attempt
             }
             // There and back, and a little further each time: what is measured goes on, by the clock of today.
@@ -612,7 +696,7 @@ import VerbatimJSON
     // MARK: Gates
 
     @Test func `gates come back as they were, the latest of each`() async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             var gate = StoredGate(kind: .submissions, name: "image/make")
             gate.pause = StoredGate.Pause(code: "paused", message: "by hand")
             gate.failures = 3
@@ -637,7 +721,7 @@ import VerbatimJSON
 
     @Test(arguments: [UInt64(1), 2, 3])
     func `no order of events is more than the store can write`(seed: UInt64) async throws {
-        try await with { (store: any TaskStore) async throws in
+        try await with { (store: TaskStore) async throws in
             var random = SeededRandom(seed: seed)
             let tasks = (0..<8).map { TrackedTask.task($0) }
             for task in tasks { _ = try await store.insert(.new(task)) }

@@ -7,7 +7,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// Commits that fail after they may have reached the disk.
 @Suite struct UnknownCommitTests {
@@ -15,14 +15,14 @@ import VerbatimJSON
     /// Where the disk works.
     private let elsewhere: TemporaryDirectory
     private let path: String
-    private let store: SQLiteTaskStore
+    private let store: SQLiteDriver
     private let disk: Disk
 
     init() throws {
         directory = try TemporaryDirectory()
         elsewhere = try TemporaryDirectory()
         path = directory.file("pollux.sqlite")
-        store = try SQLiteTaskStore.open(path: path)
+        store = try SQLiteDriver.open(path: path)
         disk = Disk(of: directory.path)
     }
 
@@ -32,7 +32,7 @@ import VerbatimJSON
     }
 
     private func insert(_ number: Int) async -> TaskStoreError? {
-        await error { () throws(TaskStoreError) in _ = try await store.insert(.new(.task(number))) }
+        await error { () throws(TaskStoreError) in _ = try await store.verbs.insert(.new(.task(number))) }
     }
 
     /// The tasks of 0..<200 that whoever opens the files as they are now would find.
@@ -43,8 +43,9 @@ import VerbatimJSON
     }
 
     private func tasks(of copy: String) async throws -> [Int] {
-        let crashed = try SQLiteTaskStore.open(path: copy)
-        let ids = Set(try await crashed.tasks(matching: TaskFilter(), after: nil, limit: 300).tasks.map(\.task.id))
+        let crashed = try SQLiteDriver.open(path: copy)
+        let ids = Set(
+            try await crashed.verbs.tasks(matching: TaskFilter(), after: nil, limit: 300).tasks.map(\.task.id))
         try crashed.close()
         return (0..<200).filter { ids.contains(TrackedTask.task($0).id) }
     }
@@ -65,7 +66,7 @@ import VerbatimJSON
         disk.failSyncs(1)
         #expect(await insert(1) == .unknown)
         #expect(try await found(after: "failed") == [0])
-        #expect(try await store.task(TrackedTask.task(1).id) == nil)
+        #expect(try await store.verbs.task(TrackedTask.task(1).id) == nil)
         #expect(await store.condition() == .sound)
         // Repeated, it is stored once.
         #expect(await insert(1) == nil)
@@ -74,7 +75,7 @@ import VerbatimJSON
     }
 
     /// Puts so many in the queue while the writer is busy, so that they meet there.
-    private func enqueue(_ count: Int, on store: SQLiteTaskStore, telling sink: AsyncStream<String?>.Continuation) {
+    private func enqueue(_ count: Int, on store: SQLiteDriver, telling sink: AsyncStream<String?>.Continuation) {
         store.pool.writeWithoutTransaction { _ in
             for number in 0..<count {
                 store.writer.enqueue({ db in
@@ -97,7 +98,7 @@ import VerbatimJSON
             if codes.count == 20 { break }
         }
         #expect(codes.allSatisfy { $0 == "storage_unknown" }, "\(codes)")
-        #expect(try await store.gates().isEmpty)
+        #expect(try await store.verbs.gates().isEmpty)
         try store.close()
     }
 
@@ -112,15 +113,17 @@ import VerbatimJSON
         #expect(await insert(2) == .unsettled)
         #expect(await store.condition() == .failed(.unsettled))
         for number in 0...1 {
-            await #expect(throws: TaskStoreError.unsettled) { _ = try await store.task(TrackedTask.task(number).id) }
+            await #expect(throws: TaskStoreError.unsettled) {
+                _ = try await store.verbs.task(TrackedTask.task(number).id)
+            }
         }
         await #expect(throws: TaskStoreError.unsettled) {
-            _ = try await store.tasks(matching: TaskFilter(), after: nil, limit: 9)
+            _ = try await store.verbs.tasks(matching: TaskFilter(), after: nil, limit: 9)
         }
         disk.hook(nil)
         // The next one who asks finds that the disk works again.
-        #expect(try await store.task(TrackedTask.task(0).id) != nil)
-        #expect(try await store.task(TrackedTask.task(1).id) == nil)
+        #expect(try await store.verbs.task(TrackedTask.task(0).id) != nil)
+        #expect(try await store.verbs.task(TrackedTask.task(1).id) == nil)
         #expect(try await found(after: "settled") == [0])
         #expect(await insert(2) == nil)
         #expect(try await found(after: "later") == [0, 2])
@@ -148,9 +151,9 @@ import VerbatimJSON
         // With the reader gone the log can begin anew, which removes what was left of the commit.
         try reader.close()
         #expect(await insert(1) == nil)
-        let revision = try await store.gates().first?.revision
-        let left = try SQLiteTaskStore.open(path: atFailure)
-        #expect(try await left.gates().first?.revision == revision.map { $0 + 1 })
+        let revision = try await store.verbs.gates().first?.revision
+        let left = try SQLiteDriver.open(path: atFailure)
+        #expect(try await left.verbs.gates().first?.revision == revision.map { $0 + 1 })
         try left.close()
         #expect(try await found(after: "full") == [1])
         try store.close()
@@ -164,12 +167,13 @@ import VerbatimJSON
             disk.failSyncs(Int.random(in: 0...3, using: &random) == 0 ? Int.random(in: 1...3, using: &random) : 0)
             let size = Int.random(in: 1...60_000, using: &random)
             let outcome = await error { () throws(TaskStoreError) in
-                _ = try await store.insert(.new(.task(number), request: .string(String(repeating: "x", count: size))))
+                _ = try await store.verbs.insert(
+                    .new(.task(number), request: .string(String(repeating: "x", count: size))))
             }
             disk.hook(nil)
             if outcome == nil { stored.insert(number) }
             // The store settles what is left before it answers.
-            let isThere = try await store.task(TrackedTask.task(number).id) != nil
+            let isThere = try await store.verbs.task(TrackedTask.task(number).id) != nil
             #expect(isThere == stored.contains(number))
             #expect(try await found(after: "\(number)") == stored.sorted(), "seed \(seed), \(number)")
         }

@@ -3,24 +3,24 @@ import TaskStore
 import TaskTesting
 import Testing
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// Sizes only: what the log may take, never how long anything takes.
 @Suite struct WriteAheadLogTests {
     private let mark = Int64(WriteAheadLog.highMark) * 4_120
     private let interval = Int64(WriteAheadLog.interval) * 4_120
 
-    private func with(_ body: (SQLiteTaskStore) async throws -> Void) async throws {
+    private func with(_ body: (SQLiteDriver) async throws -> Void) async throws {
         let directory = try TemporaryDirectory()
-        let store = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
+        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         try await body(store)
         try store.close()
     }
 
-    private func logSize(of store: SQLiteTaskStore) -> Int64 { DatabaseFile.size(of: store.pool.path + "-wal") }
+    private func logSize(of store: SQLiteDriver) -> Int64 { DatabaseFile.size(of: store.pool.path + "-wal") }
 
     /// Writes so much, in commits of about 50 pages, and returns how large the log was at most.
-    private func write(megabytes: Int, to store: SQLiteTaskStore) async throws -> Int64 {
+    private func write(megabytes: Int, to store: SQLiteDriver) async throws -> Int64 {
         var largest: Int64 = 0
         for _ in 0..<(megabytes * 5) {
             try await store.write { db in

@@ -2,19 +2,21 @@ import Logging
 package import PollingPolicy
 package import ProviderCatalog
 import Randomness
-package import SQLiteTaskStore
+package import SQLiteDriver
 package import TaskEngine
 package import TaskModel
-import TaskStore
+package import TaskStore
 package import VerbatimJSON
 
 /// A whole engine on a fresh database, with time, chance and the provider in the test's hands.
 package struct EngineWorld: Sendable {
     package let time: ManualTimeSource
     package let provider: ScriptedTransport
-    /// What the engine uses; passes everything on to ``sqlite`` unless told otherwise.
-    package let store: FaultyStore
-    package let sqlite: SQLiteTaskStore
+    /// What the engine's store uses; passes everything on to ``database`` unless told otherwise.
+    package let store: FaultyDriver
+    package let database: SQLiteDriver
+    /// The same database without faults, of whose changes the engine is not told.
+    package let sqlite: TaskStore
     package let context: EngineContext
     package let engine: TaskEngine
     private let directory: TemporaryDirectory
@@ -31,10 +33,11 @@ package struct EngineWorld: Sendable {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
         provider = ScriptedTransport()
-        sqlite = try SQLiteTaskStore.open(path: directory.file("pollux.sqlite"))
-        store = FaultyStore(sqlite)
+        database = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
+        store = FaultyDriver(database)
+        sqlite = TaskStore(database)
         context = try await EngineContext(
-            store: store, catalog: try ProviderCatalog(definitions: [("testing.yaml", definition)]),
+            store: TaskStore(store), catalog: try ProviderCatalog(definitions: [("testing.yaml", definition)]),
             transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
             callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),

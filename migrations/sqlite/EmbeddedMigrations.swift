@@ -22,6 +22,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0009_sum_clock_jumps", bytes: PackageResources._009_sum_clock_jumps_sql),
         EmbeddedMigration(
             name: "0010_keep_given_up_attempts", bytes: PackageResources._010_keep_given_up_attempts_sql),
+        EmbeddedMigration(name: "0011_log_without_task", bytes: PackageResources._011_log_without_task_sql),
         EmbeddedMigration(name: "0012_add_note", bytes: PackageResources._012_add_note_sql),
     ]
 }

@@ -14,7 +14,7 @@ struct AdmissionControl: Sendable {
     let limiter: ProviderRateLimiter
     private let throttle: SubmissionThrottle
     private let storage: StorageWatch
-    private let store: any TaskStore
+    private let store: TaskStore
     private let transport: any UpstreamTransport
     private let catalog: ProviderCatalog
     private let limits: EngineLimits
@@ -22,7 +22,7 @@ struct AdmissionControl: Sendable {
 
     init(
         breakers: CircuitBreakers, hasToken: @escaping @Sendable (String) -> Bool, storage: StorageWatch,
-        store: any TaskStore, transport: any UpstreamTransport, catalog: ProviderCatalog, limits: EngineLimits,
+        store: TaskStore, transport: any UpstreamTransport, catalog: ProviderCatalog, limits: EngineLimits,
         time: any TimeSource
     ) {
         self.breakers = breakers

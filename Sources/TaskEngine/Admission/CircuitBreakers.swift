@@ -9,13 +9,13 @@ import TaskStore
 /// Each one concerns all tasks of its endpoint, service or provider. They are stored, so that they survive a restart.
 final class CircuitBreakers: Sendable {
     private let states: Mutex<[CircuitKey: StoredGate]>
-    private let store: any TaskStore
+    private let store: TaskStore
     private let backoff: Backoff
     private let random: EngineRandom
     private let logger: Logger
 
     init(
-        _ stored: [StoredGate], at now: Timestamp, store: any TaskStore, backoff: Backoff, random: EngineRandom,
+        _ stored: [StoredGate], at now: Timestamp, store: TaskStore, backoff: Backoff, random: EngineRandom,
         logger: Logger
     ) {
         let states = stored.compactMap { state in CircuitKey(state).map { ($0, state.corrected(at: now)) } }

@@ -2,6 +2,7 @@ import Logging
 import ProviderCatalog
 import Synchronization
 import TaskModel
+import TaskStore
 
 /// Whether callbacks come at all: counts deliveries, and says so where a wrong public URL keeps them from coming.
 ///
@@ -85,15 +86,17 @@ extension EngineContext {
         return random.draw { generator in CallbackToken(using: &generator) }
     }
 
+}
+
+extension CallbackWatch {
     /// Looks whether the callbacks come that were asked for.
-    func watchCallbacks(of change: TaskChange) {
-        guard let callbacks, change.task.attempt?.callback != nil, change.task.outcomeSource == .poll,
-            case .advance(let state) = change.transition, state.hasEnded
+    func watch(_ change: CommittedChange, logger: Logger) {
+        guard change.isEnd, change.task.attempt?.callback != nil, change.task.outcomeSource == .poll,
+            ended(calledBack: change.task.callbacks.count > 0)
         else { return }
-        guard callbacks.ended(calledBack: change.task.callbacks.count > 0) else { return }
         logger.warning(
             """
-            \(CallbackWatch.mostWithout) tasks have ended, and nobody has called \(callbacks.publicURL)/callbacks/… \
+            \(Self.mostWithout) tasks have ended, and nobody has called \(publicURL)/callbacks/… \
             Polling does the work meanwhile and nothing is lost. Is callbacks.public_url right, and can it be reached \
             from the internet?
             """)

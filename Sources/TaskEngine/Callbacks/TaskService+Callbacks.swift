@@ -120,7 +120,7 @@ extension TaskService {
         let canAsk = profile.dialect.canAskByID || owner.task.pollURL != nil
         return CallbackDelivery(
             attempt: owner.attempt, remoteID: canAsk ? id : nil,
-            observation: observation.withoutToken)
+            observation: observation)
     }
 
     private func take(_ delivery: CallbackDelivery, for owner: CallbackOwner) async throws(TaskStoreError) {
@@ -137,7 +137,6 @@ extension TaskService {
                 """)
             changes = try await apply(CallbackDelivery(attempt: delivery.attempt), for: owner, at: now)
         }
-        context.announce(changes)
         if let task = changes.first?.task, delivery.attempt < task.attempts, task.state == .submitting {
             context.logger.warning(
                 """
@@ -146,7 +145,6 @@ extension TaskService {
                 `pollux events \(task.id)` tells who had it sent again.
                 """)
         }
-        context.plans.forget(owner.task.endpoint.service)
         context.wakes.polls.signal()
         context.wakes.submitter.signal()
     }

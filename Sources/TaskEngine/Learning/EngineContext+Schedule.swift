@@ -3,30 +3,56 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-extension EngineContext {
-    /// When to ask for a running task next, if `sharing` tasks of its service usually share a call.
-    ///
-    /// Never sooner than the provider allows: `leaveAlone` is what its latest reply asked for.
-    func nextPoll(
-        of task: TrackedTask, at now: Timestamp, sharedBy sharing: Int = 1, leaveAlone: Duration? = nil
-    ) async -> Timestamp {
-        let experience = await experiences.experience(of: task.endpoint)
-        let age = experience.age(of: task, at: now)
+/// When a running task is asked about next: a function of the task alone, so that it can run inside a transaction.
+struct TaskSchedule: Sendable {
+    let polling: PollingPolicy
+    let experience: Experience
+    let now: Timestamp
+    /// Tasks that usually share a call.
+    let sharing: Int
+    /// The provider allows nothing sooner.
+    let notBefore: Timestamp?
+    /// The task's latest records in a row that nobody understood.
+    let unrecognisedInARow: Int
+    let chance: DrawnRandom
+
+    /// When to ask for it, as it is now.
+    func nextPoll(of task: TrackedTask) -> Timestamp {
         var history = PollHistory(
-            submittedAt: now - age,
-            retryNotBefore: [leaveAlone, catalog.endpoint(task.endpoint)?.minGap].compactMap(\.self).max().map {
-                now + $0
-            },
-            unrecognisedInARow: unrecognised.inARow(task.id))
+            submittedAt: now - experience.age(of: task, at: now), retryNotBefore: notBefore,
+            unrecognisedInARow: unrecognisedInARow)
         if let percent = task.progress, let since = task.progressAt {
             history.progress = PollHistory.Progress(percent: percent, since: min(since, now))
         }
+        var chance = chance
+        return polling.nextPoll(
+            after: history, model: experience.entry(for: task.model).model, now: now,
+            callbackReliability: experience.callbackTrust(of: task), sharedBy: sharing, using: &chance)
+    }
+
+    /// Whether the task's log should say now that it takes longer than 99 of 100 of its kind.
+    func isNewlySlow(_ task: TrackedTask) -> Bool {
+        guard task.slowAt == nil else { return false }
         let model = experience.entry(for: task.model).model
-        return random.draw { generator in
-            polling.nextPoll(
-                after: history, model: model, now: now, callbackReliability: experience.callbackTrust(of: task),
-                sharedBy: sharing, using: &generator)
-        }
+        return model.sampleCount >= Self.samplesForSlowness && model.isSlow(at: experience.age(of: task, at: now))
+    }
+
+    /// Below this many tasks nobody can tell what one in a hundred is.
+    private static let samplesForSlowness = 20
+}
+
+extension EngineContext {
+    /// The schedule of a running task, if `sharing` tasks of its service usually share a call.
+    ///
+    /// Never sooner than the provider allows: `leaveAlone` is what its latest reply asked for.
+    func schedule(
+        of task: TrackedTask, at now: Timestamp, sharedBy sharing: Int = 1, leaveAlone: Duration? = nil
+    ) async -> TaskSchedule {
+        let gap = [leaveAlone, catalog.endpoint(task.endpoint)?.minGap].compactMap(\.self).max()
+        return TaskSchedule(
+            polling: polling, experience: await experiences.experience(of: task.endpoint), now: now, sharing: sharing,
+            notBefore: gap.map { now + $0 }, unrecognisedInARow: unrecognised.inARow(task.id),
+            chance: random.drawn())
     }
 
     /// What the end of a task would teach.
@@ -49,15 +75,4 @@ extension EngineContext {
         }
         return plan.lessons
     }
-
-    /// Whether the task's log should say now that it takes longer than 99 of 100 of its kind.
-    func isNewlySlow(_ task: TrackedTask, at now: Timestamp) async -> Bool {
-        guard task.slowAt == nil else { return false }
-        let experience = await experiences.experience(of: task.endpoint)
-        let model = experience.entry(for: task.model).model
-        return model.sampleCount >= Self.samplesForSlowness && model.isSlow(at: experience.age(of: task, at: now))
-    }
-
-    /// Below this many tasks nobody can tell what one in a hundred is.
-    private static var samplesForSlowness: Int { 20 }
 }

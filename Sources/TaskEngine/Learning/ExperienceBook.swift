@@ -6,10 +6,10 @@ import TaskStore
 /// The experience of each endpoint, read from the store when first asked for and after each task that ended.
 final class ExperienceBook: Sendable {
     private let known = Mutex<[EndpointName: Experience]>([:])
-    private let store: any TaskStore
+    private let store: TaskStore
     private let documented: @Sendable (EndpointName) -> DurationModel
 
-    init(store: any TaskStore, documented: @escaping @Sendable (EndpointName) -> DurationModel) {
+    init(store: TaskStore, documented: @escaping @Sendable (EndpointName) -> DurationModel) {
         self.store = store
         self.documented = documented
     }

@@ -20,10 +20,9 @@ package struct DeadlineEnforcer: Worker {
         guard doubt <= .zero else { return now + min(doubt, .seconds(60)) }
         let overdue = try await context.store.overdue(at: now, limit: 500)
         if !overdue.isEmpty {
-            let changes = try await context.store.apply(
+            _ = try await context.store.apply(
                 overdue.map { PlannedEvent(.deadlinePassed, for: $0.id, nextDueAt: nil) }, at: now,
                 teaching: await context.lessons(from: overdue, givenUpAt: now))
-            context.announce(changes)
             context.wakes.submitter.signal()
         }
         let next = try await context.store.nextDeadline() ?? now + .seconds(60)

@@ -189,13 +189,11 @@ extension PollScheduler {
     ) async {
         var events: [PlannedEvent] = []
         for (task, event) in seen {
-            var asSeen = task
-            var isPending = false
             var leaveAlone: Duration?
+            var isPending = false
             switch event {
             case .observed(let observation) where observation.verdict == .pending:
                 context.notice(observation, of: task, at: now)
-                asSeen = asSeen.pending(observation, at: now)
                 leaveAlone = observation.leaveAloneFor
                 isPending = true
             case .observed(let observation), .endedByCallback(let observation):
@@ -204,12 +202,12 @@ extension PollScheduler {
                 lessons.add(end, experience: experience)
             default: break
             }
-            let next = await context.nextPoll(
-                of: asSeen, at: now, sharedBy: seen.count, leaveAlone: leaveAlone)
-            events.append(PlannedEvent(event, for: task.id, nextDueAt: next))
-            if isPending, await context.isNewlySlow(asSeen, at: now) {
-                events.append(PlannedEvent(.slowerThanUsual, for: task.id, nextDueAt: next))
-            }
+            let schedule = await context.schedule(of: task, at: now, sharedBy: seen.count, leaveAlone: leaveAlone)
+            events.append(
+                PlannedEvent(
+                    event, for: task.id,
+                    consequence: { [isPending] in isPending && schedule.isNewlySlow($0) ? .slowerThanUsual : nil },
+                    schedule: { schedule.nextPoll(of: $0) }))
         }
         lessons.add(context.calls.take(about: seen.map(\.task), all: lessons.hasEnds))
         let changes = await context.record(events, teaching: lessons)
@@ -295,13 +293,6 @@ extension BatchVerdict {
                 observation.leaveAloneFor = leaveAlone
                 return observation
             })
-    }
-}
-
-extension TrackedTask {
-    /// The task as a record that says "not yet" leaves it, for the plan of its next poll.
-    fileprivate func pending(_ observation: Observation, at now: Timestamp) -> TrackedTask {
-        TaskLifecycle.apply(.observed(observation), to: self, at: now, nextDueAt: nextDueAt).task
     }
 }
 

@@ -55,7 +55,6 @@ extension Submitter {
                 let event = mayGo ? start : PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: now)
                 changes = try await context.store.apply([event], at: now)
             }
-            context.announce(changes)
             guard let change = changes.first(where: { $0.task.id == task.id }),
                 change.transition == .advance(to: .submitting)
             else {

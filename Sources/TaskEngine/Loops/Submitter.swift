@@ -109,7 +109,6 @@ package struct Submitter: Worker {
         guard let change, change.transition == .advance(to: .submitting) else { return nil }
         // What is claimed together goes out together: the distance counts from here, however long the disk took.
         admission.pace(profile)
-        context.announce([change])
         let callbackURL = token.flatMap { token in context.callbacks?.url(for: token) }
         return Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom)
     }
@@ -133,9 +132,10 @@ package struct Submitter: Worker {
         case .failure(let trouble):
             // Not sent for reasons of our own, which say nothing about the endpoint. What cannot be built today, since the
             // definition has changed, cannot be built tomorrow.
+            let again = trouble.isForGood ? nil : context.time.now() + .seconds(5)
             await record(
                 trouble.isForGood ? .submissionRefused(trouble.failure) : .submissionNotAccepted(trouble.failure),
-                of: work, nextDueAt: trouble.isForGood ? nil : context.time.now() + .seconds(5))
+                of: work, schedule: { _ in again })
             context.wakes.submitter.signal()
             return
         }
@@ -144,15 +144,16 @@ package struct Submitter: Worker {
 
     /// Records what the reply to an attempt proves, however late it comes.
     func take(_ verdict: SubmitVerdict, of work: Work, leaveAlone: Duration? = nil) async {
-        let (event, nextDueAt) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
+        let (event, schedule) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
         // A refusal blocks the endpoint before the task can be claimed again; an id is written down before all else.
         if case .submissionAccepted = event {
-            await record(event, of: work, nextDueAt: nextDueAt, teaching: await lessons(from: verdict, of: work))
+            await record(event, of: work, schedule: schedule, teaching: await lessons(from: verdict, of: work))
             await admission.note(verdict, of: work.profile)
         } else {
             await admission.note(verdict, of: work.profile)
+            let retry = admission.retry(after: verdict, of: work.profile)
             await record(
-                event, of: work, nextDueAt: admission.retry(after: verdict, of: work.profile) ?? nextDueAt,
+                event, of: work, schedule: { retry ?? schedule($0) },
                 teaching: await lessons(from: verdict, of: work))
         }
         context.passed(.afterAccepted)
@@ -161,10 +162,11 @@ package struct Submitter: Worker {
     }
 
     private func record(
-        _ event: TaskEvent, of work: Work, nextDueAt: Timestamp?, teaching lessons: LessonPlan = LessonPlan()
+        _ event: TaskEvent, of work: Work, schedule: @escaping PlannedEvent.Schedule,
+        teaching lessons: LessonPlan = LessonPlan()
     ) async {
         _ = await context.record(
-            [PlannedEvent(event, for: work.task.id, attempt: work.task.attempts, nextDueAt: nextDueAt)],
+            [PlannedEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
             teaching: lessons)
     }
 
@@ -223,7 +225,7 @@ package struct Submitter: Worker {
             let reply = try await context.transport.send(
                 request, to: work.profile.provider, isPaid: true, timeout: context.limits.timeout(of: work.profile))
             return (
-                work.profile.dialect.readSubmission(reply).withoutToken,
+                work.profile.dialect.readSubmission(reply).redacted,
                 work.profile.dialect.minimumPollDelay(from: reply)
             )
         } catch {
@@ -234,26 +236,26 @@ package struct Submitter: Worker {
     /// What the verdict does to the task, and when to look at it next.
     private func reading(
         of verdict: SubmitVerdict, for work: Work, leaveAlone: Duration?
-    ) async -> (TaskEvent, Timestamp?) {
+    ) async -> (TaskEvent, PlannedEvent.Schedule) {
         let now = context.time.now()
         switch verdict {
         case .accepted(let id, let trace, let url):
-            let next = await context.nextPoll(of: work.task, at: now, leaveAlone: leaveAlone)
-            return (.submissionAccepted(id, traceID: trace, pollURL: url), next)
+            let schedule = await context.schedule(of: work.task, at: now, leaveAlone: leaveAlone)
+            return (.submissionAccepted(id, traceID: trace, pollURL: url), { schedule.nextPoll(of: $0) })
         case .answered(let observation, let id):
-            return (.submissionAnswered(observation, remoteID: id), nil)
+            return (.submissionAnswered(observation, remoteID: id), { _ in nil })
         case .throttled(let failure, _), .stopped(let failure, _):
-            return (.submissionNotAccepted(failure), now)
+            return (.submissionNotAccepted(failure), { _ in now })
         case .refused(let failure, suspendsProvider: false)
         where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
             // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
-            return (.submissionInterrupted(failure, isProbablyRefused: true), now)
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
         case .refused(let failure, _):
-            return (.submissionRefused(failure), nil)
+            return (.submissionRefused(failure), { _ in nil })
         case .probablyRefused(let failure, _):
-            return (.submissionInterrupted(failure, isProbablyRefused: true), now)
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
         case .unknown(let failure):
-            return (.submissionInterrupted(failure, isProbablyRefused: false), now)
+            return (.submissionInterrupted(failure, isProbablyRefused: false), { _ in now })
         }
     }
 

@@ -135,7 +135,6 @@ package struct Reconciler: Worker {
         }
         guard !events.isEmpty else { return tasks }
         let changes = try await context.store.apply(events, at: now)
-        context.announce(changes)
         let settled = Set(changes.filter { $0.task.state.hasEnded }.map(\.task.id))
         return tasks.filter { !settled.contains($0.id) }
     }
@@ -149,7 +148,7 @@ package struct Reconciler: Worker {
         let policy = context.absencePolicy(at: context.time.now())
         let (logger, searched) = (context.logger, Set(work.uncertain.map(\.id)))
         do throws(TaskStoreError) {
-            let changes = try await context.store.settle(
+            _ = try await context.store.settle(
                 service: work.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
             ) { view in
                 let findings = answer.findings(in: view)
@@ -184,7 +183,6 @@ package struct Reconciler: Worker {
                 }
                 return givenUp + uncertain
             }
-            context.announce(changes)
             try await note(work.givenUp, answer)
             context.wakes.polls.signal()
             context.wakes.submitter.signal()

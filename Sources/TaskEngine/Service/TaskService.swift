@@ -82,7 +82,6 @@ package struct TaskService: Sendable {
         switch insertion {
         case .created:
             context.passed(.afterQueued)
-            context.logger.info("\(new.task.id) \(new.task.endpoint) queued (created)")
             if mayBeSent(new.task) { context.wakes.submitter.signal() }
             if new.task.deadline != nil { context.wakes.deadlines.signal() }
             return (new.stored, true)
@@ -136,8 +135,6 @@ package struct TaskService: Sendable {
         let payload = TaskPayload(request: .null)
         switch try await insert(NewTask(task: task, payload: payload)) {
         case .created:
-            context.logger.info("\(task.id) \(task.endpoint) running (tracked) as \(remoteID)")
-            context.plans.forget(task.endpoint.service)
             context.wakes.polls.signal()
             if task.deadline != nil { context.wakes.deadlines.signal() }
             return (StoredTask(task: task, payload: payload), true)
@@ -249,7 +246,6 @@ package struct TaskService: Sendable {
         }
         guard let change else { throw .taskNotFound(id.text) }
         if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
-        context.announce([change])
         context.wakes.submitter.signal()
         context.wakes.polls.signal()
         context.wakes.lookups.signal()

@@ -154,7 +154,7 @@ extension EngineContext {
                 "The clock was set by \(Int(jump.inSeconds)) s. What was planned by it is moved along; nothing is lost."
             )
             do throws(TaskStoreError) {
-                try await store.moveSchedule(by: jump)
+                try await store.moveSchedule(by: jump, at: time.now())
             } catch {
                 clock.failed()
                 throw error

@@ -61,26 +61,34 @@ package struct TaskLogEntry: Sendable, Hashable {
 extension TaskLifecycle {
     /// The task as the event leaves it, and its lines for the log.
     ///
-    /// `attempt` is the number of the attempt that a reply is to; nil for the latest. `nextDueAt` is when the engine wants to
-    /// look again; it is dropped where the task ends.
+    /// `attempt` is the number of the attempt that a reply is to; nil for the latest. `schedule` says when the engine wants to
+    /// look again, given the task as the event leaves it; it is asked at most once, and not where the task ends.
     package static func apply(
-        _ event: TaskEvent, to task: TrackedTask, attempt: Int? = nil, at now: Timestamp, nextDueAt: Timestamp?
+        _ event: TaskEvent, to task: TrackedTask, attempt: Int? = nil, at now: Timestamp,
+        schedule: (TrackedTask) -> Timestamp?
     ) -> TaskChange {
         guard let delivery = lateAcceptance(by: event, of: task, attempt: attempt) else {
-            return apply(event, event, to: task, attempt: attempt, at: now, nextDueAt: nextDueAt)
+            return apply(event, event, to: task, attempt: attempt, at: now, schedule: schedule)
         }
         // The same reply once more, as after a commit whose outcome was unknown.
         if task.remoteID != nil, delivery.remoteID == task.remoteID, !event.isDelivery {
             return TaskChange(transition: .ignore, task: task, response: nil)
         }
         if let change = lateRecord(of: delivery, by: event, of: task, at: now) { return change }
-        return apply(.calledBack(delivery), event, to: task, attempt: attempt, at: now, nextDueAt: nextDueAt)
+        return apply(.calledBack(delivery), event, to: task, attempt: attempt, at: now, schedule: schedule)
+    }
+
+    /// The same with a due time that does not depend on what becomes of the task.
+    package static func apply(
+        _ event: TaskEvent, to task: TrackedTask, attempt: Int? = nil, at now: Timestamp, nextDueAt: Timestamp?
+    ) -> TaskChange {
+        apply(event, to: task, attempt: attempt, at: now) { _ in nextDueAt }
     }
 
     /// `event` decides; `cause` is its name in the log.
     private static func apply(
         _ event: TaskEvent, _ cause: TaskEvent, to task: TrackedTask, attempt: Int?, at now: Timestamp,
-        nextDueAt: Timestamp?
+        schedule: (TrackedTask) -> Timestamp?
     ) -> TaskChange {
         // Said once of a task, however often it is found to be so.
         let isRepeated = event == .slowerThanUsual && task.slowAt != nil
@@ -109,7 +117,7 @@ extension TaskLifecycle {
             var changed = task
             changed.absorb(event, because: cause, at: now)
             // An open task without a due time would never be looked at again.
-            changed.nextDueAt = nextDueAt ?? task.nextDueAt ?? now
+            changed.nextDueAt = schedule(changed) ?? task.nextDueAt ?? now
             change = TaskChange(transition: transition, task: changed, response: event.record(leadingTo: task.state))
             let showsNewRecords =
                 !(changed.attempt?.possibleIDs.isEmpty ?? true)
@@ -129,9 +137,9 @@ extension TaskLifecycle {
             // Whatever settled an earlier attempt, this one is not settled.
             if state == .uncertain { changed.resolution = nil }
             changed.endedAt = state.hasEnded ? now : nil
-            changed.nextDueAt = state.hasEnded ? nil : nextDueAt ?? now
             // A delivery that came before anybody could ask wants its answer now.
-            if state == .running, changed.isCalledBack { changed.nextDueAt = now }
+            let isAskedNow = state == .running && changed.isCalledBack
+            changed.nextDueAt = state.hasEnded ? nil : isAskedNow ? now : schedule(changed) ?? now
             let entry = TaskLogEntry(
                 at: now, kind: cause.kind, from: task.state, to: state, detail: event.detail(for: changed))
             change = TaskChange(

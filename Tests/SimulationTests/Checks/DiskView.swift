@@ -1,6 +1,6 @@
 import GRDB
 
-@testable import SQLiteTaskStore
+@testable import SQLiteDriver
 
 /// What is on disk, read past the store that is being tested.
 struct DiskView {
@@ -39,6 +39,7 @@ struct DiskView {
     /// A line of the log.
     struct EventLine: PositionalRow {
         let sequence: Int64
+        /// Empty where the line is about none.
         let task: String
         let at: Int64
         let kind: String
@@ -113,7 +114,8 @@ struct DiskView {
         FROM given_up_attempt AS attempt JOIN task USING (task_key) ORDER BY task_key, number
         """
     private static let events = """
-        SELECT sequence, task.id, at_ms, kind, from_state, to_state, detail ->> '$.remote_id', detail ->> '$.resolution'
-        FROM event JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
+        SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
+          detail ->> '$.resolution'
+        FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
 }

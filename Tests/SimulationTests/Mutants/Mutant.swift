@@ -17,7 +17,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     /// A commit that may be on disk counts as one that is not.
     var takesUnknownForNo = false
     var limits: (@Sendable (inout EngineLimits) -> Void)?
-    var store: (@Sendable (any TaskStore, _ path: String) throws -> any TaskStore)?
+    var driver: (@Sendable (any StoreDriver, _ path: String) throws -> any StoreDriver)?
+    var tampering: TaskStore.EventTampering?
     var transport: BrokenTransport.Fault?
     /// The only endpoint that its programs use, where that shows it sooner.
     var endpoint: String?
@@ -31,8 +32,10 @@ struct Mutant: Sendable, CustomStringConvertible {
         self.catchers = catchers
     }
 
-    /// The store as this mutant has it.
-    func wrap(_ store: any TaskStore, path: String) throws -> any TaskStore { try self.store?(store, path) ?? store }
+    /// The database as this mutant has it.
+    func wrap(_ driver: any StoreDriver, path: String) throws -> any StoreDriver {
+        try self.driver?(driver, path) ?? driver
+    }
 
     /// The wire as this mutant has it.
     func wrap(_ upstream: any UpstreamTransport) -> any UpstreamTransport {
@@ -44,11 +47,12 @@ struct Mutant: Sendable, CustomStringConvertible {
 
 extension Mutant {
     private static func breaking(
-        _ fault: BrokenStore.Fault, _ name: String, caughtBy catchers: Set<Invariant>, where habit: EchoHabit? = nil
+        _ fault: BrokenDriver.Fault, _ name: String, caughtBy catchers: Set<Invariant>, where habit: EchoHabit? = nil
     ) -> Mutant {
         var mutant = Mutant(name, caughtBy: catchers)
         mutant.habit = habit
-        mutant.store = { base, _ in BrokenStore(fault: fault, base: base) }
+        mutant.driver = { base, _ in BrokenDriver(fault: fault, base: base) }
+        mutant.tampering = { fault.events(for: $0, to: $1, in: $2, at: $3) }
         return mutant
     }
 
@@ -75,8 +79,8 @@ extension Mutant {
         around verb: String? = nil
     ) -> Mutant {
         var mutant = Mutant(name, caughtBy: catchers)
-        mutant.store = { base, path in
-            try TamperedStore(base, path: path, before: before, after: after, around: verb)
+        mutant.driver = { base, path in
+            try TamperedDriver(base, path: path, before: before, after: after, around: verb)
         }
         return mutant
     }

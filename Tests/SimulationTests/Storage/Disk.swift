@@ -1,6 +1,7 @@
 import FoundationEssentials
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
+import TaskStore
 import Synchronization
 
 /// The files of one history; a crash leaves behind what was on disk at that moment, and nothing else.
@@ -59,7 +60,7 @@ final class Stage: Sendable {
         try files.createDirectory(
             atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         template = directory + "/template.sqlite"
-        try SQLiteTaskStore.open(path: template).close()
+        try SQLiteDriver.open(path: template).close()
         catalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definition)])
     }
 

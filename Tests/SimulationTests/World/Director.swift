@@ -1,4 +1,4 @@
-import SQLiteTaskStore
+import SQLiteDriver
 import Synchronization
 import TaskEngine
 import TaskModel
@@ -92,7 +92,7 @@ final class Director {
                 lives += 1
                 world.trace.note("life \(lives)")
                 try audit.begin(life: lives, path: disk.path)
-                let sqlite = try SQLiteTaskStore.open(path: disk.path, writing: .callers)
+                let sqlite = try SQLiteDriver.open(path: disk.path, writing: .callers)
                 let end: Result<End, any Error>
                 do { end = .success(try await direct(&group, on: sqlite)) } catch { end = .failure(error) }
                 await bury(&group)
@@ -125,7 +125,7 @@ final class Director {
         loops = []
     }
 
-    private func direct(_ group: inout DiscardingTaskGroup, on sqlite: SQLiteTaskStore) async throws -> End {
+    private func direct(_ group: inout DiscardingTaskGroup, on sqlite: SQLiteDriver) async throws -> End {
         let (world, inbox, pulse, number, mutant, path) = (world, inbox, pulse, lives, mutant, disk.path)
         await world.turnstile.enter("start", in: &group) {
             do {

@@ -1,7 +1,7 @@
 import Logging
 import ProviderCatalog
 import Randomness
-import SQLiteTaskStore
+import SQLiteDriver
 import Synchronization
 import TaskModel
 import TaskStore
@@ -62,17 +62,17 @@ struct Life: Sendable {
 
     /// Starts as the daemon does: reads what holds requests back, then declares lost what a dead daemon left behind.
     init(
-        on sqlite: SQLiteTaskStore, path: String, in world: World, number: Int, pulse: Pulse, mutant: Mutant?
+        on sqlite: SQLiteDriver, path: String, in world: World, number: Int, pulse: Pulse, mutant: Mutant?
     ) async throws {
         let base = try mutant?.wrap(sqlite, path: path) ?? sqlite
-        let store = SteppedStore(
+        let driver = SteppedDriver(
             base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false
         ) { pulse.isDead }
         let upstream = SimulatedUpstream(world: world) { pulse.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let context = try await EngineContext(
-            store: store, catalog: world.catalog,
+            store: TaskStore(driver, tampering: mutant?.tampering), catalog: world.catalog,
             transport: mutant?.wrap(upstream) ?? upstream, limits: limits, polling: world.polling,
             hasToken: { _ in true },
             callbacksAt: world.usesCallbacks ? Courier.publicURL : nil, time: world.clock,

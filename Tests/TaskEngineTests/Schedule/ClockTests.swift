@@ -1,6 +1,6 @@
 import PollingPolicy
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 @testable import TaskEngine
 import TaskModel
 import TaskStore

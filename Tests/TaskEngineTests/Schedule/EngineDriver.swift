@@ -1,6 +1,6 @@
 import Synchronization
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore

@@ -1,5 +1,5 @@
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -26,7 +26,7 @@ import VerbatimJSON
         let world = try await EngineWorld()
         try await learn(12, seconds: 20, in: world)
         let before = try await world.service.endpoint("image/make")
-        try world.sqlite.close()
+        try world.database.close()
         let next = try await EngineWorld(time: world.time, from: world)
         let after = try await next.service.endpoint("image/make")
         #expect(after.learned == before.learned)
@@ -80,7 +80,7 @@ import VerbatimJSON
         let upstream = SimulatedUpstream(time: world.time, taking: { _ in 40 })
         try await world.submit()
         try await EngineDriver(world, upstream).run(for: .seconds(10))
-        try world.sqlite.close()
+        try world.database.close()
         world.time.advance(by: .seconds(7_200))
         let next = try await EngineWorld(time: world.time, from: world)
         try await EngineDriver(next, upstream).run(for: .seconds(60))
@@ -148,7 +148,7 @@ import VerbatimJSON
         let old = try #require(await world.service.forecast(of: try await world.task(id)).eta)
         #expect(old.p50 > world.time.now())
         #expect(old.p90 > old.p50)
-        try world.sqlite.close()
+        try world.database.close()
         let next = try await EngineWorld(time: world.time, from: world)
         try await EngineDriver(next, slow).run(for: .seconds(600))
         #expect(try await next.kinds(of: id).filter { $0 == "slower_than_usual" }.count == 1)

@@ -1,5 +1,5 @@
 import ProviderCatalog
-import SQLiteTaskStore
+import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -17,7 +17,7 @@ import Testing
         for _ in 0..<tasks { try await first.submit(endpoint) }
         try await EngineDriver(first, upstream).run(for: .seconds(Double(tasks) / 9.5 * 0.6))
         #expect(try await first.sqlite.counts().contains { $0.state == .running && $0.count * 10 > tasks })
-        try first.sqlite.close()
+        try first.database.close()
         let second = try await EngineWorld(limits: limits, seed: 2, time: first.time, from: first)
         try await Recovery.run(second.context)
         try await EngineDriver(second, upstream).run(for: .seconds(3_600))

@@ -1,0 +1,248 @@
+import GRDB
+import Synchronization
+import TaskStore
+
+/// The one writer: writes that arrive while a commit is running share the next one.
+///
+/// One that fails takes back only what it did itself: then the group is done again, each in a savepoint of its own, so the
+/// work of a write may be run twice, and must depend on nothing but the database. Each is told what became of it only after
+/// the commit that they share, which is on disk by then. If that commit fails, nothing of the group was stored and all of
+/// it is told so; or, where the commit may be on disk all the same, that this is ``TaskStoreError/unknown``. What such a
+/// commit has left in the log is overwritten before anything else is written. A write that finds nobody there begins at
+/// once: nothing waits for company. Writes are served in the order in which they came.
+final class GroupCommit: Sendable {
+    /// One transaction's worth of work, and how to tell whoever waits for it.
+    private struct Write: Sendable {
+        /// Does the work; what it returns tells of success and is called after the commit.
+        let attempt: @Sendable (Database) throws -> @Sendable () -> Void
+        let fail: @Sendable (any Error) -> Void
+    }
+
+    private struct Queue {
+        var waiting: [Write] = []
+        /// Whether a commit is under way, after which somebody looks at what waits.
+        var isServed = false
+    }
+
+    /// Writes in one commit. Enough that the commit itself costs nothing per write, few enough that the first of them is
+    /// told after some 20 ms.
+    static let maxGroup = 256
+
+    private let pool: DatabasePool
+    private let log: WriteAheadLog
+    private let files: OpenedFiles
+    /// What the writes of a transaction tell it is stored with them.
+    let counter = TaskCounter()
+    /// For the work of a write, which has the connection.
+    let prepared = PreparedStatements()
+    private let thread: SQLiteDriver.WritingThread
+    private let queue = Mutex(Queue())
+    private let tail = Mutex(LogTail.settled)
+
+    /// Whether a commit that failed may be on disk at the end of the log, where a crash would make it count.
+    enum LogTail { case settled, unsettled }
+
+    /// Whether what the database shows is what it would show after a crash.
+    var isSettled: Bool { tail.withLock { $0 == .settled } }
+
+    init(pool: DatabasePool, log: WriteAheadLog, files: OpenedFiles, thread: SQLiteDriver.WritingThread) {
+        self.pool = pool
+        self.log = log
+        self.files = files
+        self.thread = thread
+    }
+
+    /// Runs one write to its end, whatever happens to the caller meanwhile, and returns once it is on disk.
+    ///
+    /// `committed` is called on the writer's thread after the commit, for one write after another.
+    func write<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value,
+        committed: @escaping @Sendable (Value) -> Void = { _ in }
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            enqueue(body) { outcome in
+                if case .success(let value) = outcome { committed(value) }
+                continuation.resume(with: outcome)
+            }
+        }
+    }
+
+    /// Takes its place in the queue at once; `completion` is called once it is on disk, or why it is not.
+    func enqueue<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value,
+        completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        let write = Write(
+            attempt: { db in
+                let value = try body(db)
+                return { completion(.success(value)) }
+            },
+            fail: { completion(.failure($0)) })
+        let isFirst = queue.withLock { queue in
+            queue.waiting.append(write)
+            defer { queue.isServed = true }
+            return !queue.isServed
+        }
+        if isFirst { serve() }
+    }
+
+    /// One group on the writer's own queue; then the next one behind whatever else waits there.
+    private func serve() {
+        switch thread {
+        case .writers: pool.asyncWriteWithoutTransaction { [self] db in if serveGroup(in: db) { serve() } }
+        case .callers: while pool.writeWithoutTransaction({ serveGroup(in: $0) }) {}
+        }
+    }
+
+    /// Commits one group; true where more has come meanwhile.
+    private func serveGroup(in db: Database) -> Bool {
+        let group = nextGroup()
+        if settle(in: db) {
+            commit(group, in: db)
+        } else {
+            for write in group { write.fail(TaskStoreError.unsettled) }
+        }
+        if isSettled { log.checkpointIfDue(in: db) }
+        return queue.withLock { queue in
+            queue.isServed = !queue.waiting.isEmpty
+            return queue.isServed
+        }
+    }
+
+    private func nextGroup() -> [Write] {
+        queue.withLock { queue in
+            let group = Array(queue.waiting.prefix(Self.maxGroup))
+            queue.waiting.removeFirst(group.count)
+            return group
+        }
+    }
+
+    private func commit(_ group: [Write], in db: Database) {
+        let outcomes = (group.count > 1 ? together(group, in: db) : nil) ?? apart(group, in: db)
+        // At once, not when the next write comes: a crash until then would store what was reported as unknown.
+        _ = settle(in: db)
+        for outcome in outcomes { outcome() }
+    }
+
+    /// All of the group as one, without savepoints, which cost as much as a small write; nil where one of them failed by
+    /// itself, so that nothing is stored yet and each has to be tried apart.
+    private func together(_ group: [Write], in db: Database) -> [@Sendable () -> Void]? {
+        var outcomes: [@Sendable () -> Void] = []
+        var isInBody = false
+        do {
+            try inTransaction(in: db) {
+                counter.changes = TaskCounter.Changes()
+                isInBody = true
+                for write in group { outcomes.append(try write.attempt(db)) }
+                isInBody = false
+                try counter.write(in: db)
+            }
+            return outcomes
+        } catch {
+            return isInBody ? nil : group.map { write in { write.fail(error) } }
+        }
+    }
+
+    /// Each of the group in a savepoint of its own, so that one that fails takes back only what it did itself.
+    private func apart(_ group: [Write], in db: Database) -> [@Sendable () -> Void] {
+        var outcomes: [@Sendable () -> Void] = []
+        var tried: ArraySlice<Write> = []
+        do {
+            try inTransaction(in: db) {
+                counter.changes = TaskCounter.Changes()
+                for (index, write) in group.enumerated() {
+                    tried = group[...index]
+                    let before = counter.changes
+                    do {
+                        outcomes.append(try attempt(write, alone: group.count == 1, in: db))
+                    } catch  where db.isInsideTransaction && group.count > 1 {
+                        counter.changes = before
+                        outcomes.append { write.fail(error) }
+                    }
+                }
+                try counter.write(in: db)
+            }
+        } catch {
+            // The commit failed, or SQLite gave up the whole transaction half-way, as it may when the disk is full
+            // (https://sqlite.org/lang_transaction.html). Nothing of those that had their turn is stored; the others get it.
+            if tried.isEmpty { tried = group[...] }
+            outcomes = tried.map { write in { write.fail(error) } }
+            let rest = group[tried.endIndex...]
+            queue.withLock { queue in queue.waiting.insert(contentsOf: rest, at: 0) }
+        }
+        return outcomes
+    }
+
+    /// As GRDB's own, but its two statements are compiled once and not each time, which takes as long as a small write; and
+    /// where SQLite gives a transaction up by itself, only the error that says so ends it, which no write may swallow.
+    private func inTransaction(in db: Database, _ body: () throws -> Void) throws {
+        try files.check()
+        try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()
+        let generation = log.nextGeneration
+        do {
+            if let generation { try db.execute(sql: "PRAGMA user_version = \(generation)") }
+            try body()
+            // SQLite may have given it up by itself: what came after that is no part of it.
+            guard db.isInsideTransaction else {
+                throw DatabaseError(resultCode: .SQLITE_ABORT, message: "the transaction was given up")
+            }
+        } catch {
+            if db.isInsideTransaction { try? db.rollback() }
+            throw error
+        }
+        try commit(in: db)
+        if let generation { log.began(generation) }
+        // Where the file was deleted meanwhile, the commit is in a file that no start will open again.
+        do { try files.check() } catch { throw TaskStoreError.unknown }
+    }
+
+    private func commit(in db: Database) throws {
+        do {
+            try db.cachedStatement(sql: "COMMIT").execute()
+        } catch {
+            if db.isInsideTransaction { try? db.rollback() }
+            guard error.mayBeOnDisk else { throw error }
+            tail.withLock { $0 = .unsettled }
+            throw TaskStoreError.unknown
+        }
+    }
+
+    /// Overwrites what a commit that failed may have left in the log; false where the disk still refuses, and either
+    /// commit may be on it.
+    ///
+    /// SQLite leaves the frames of that commit in the log, does not count them, and puts the next commit in their place. Until
+    /// then a crash makes them count: recovery takes each whole transaction in the log
+    /// (https://sqlite.org/fileformat2.html#recovery).
+    private func settle(in db: Database) -> Bool {
+        guard !isSettled else { return true }
+        do {
+            try overwriteTail(in: db)
+        } catch {
+            // Where the index of the log cannot grow, no commit succeeds before the log begins anew.
+            guard (try? db.checkpoint(.truncate)) != nil, (try? overwriteTail(in: db)) != nil else { return false }
+        }
+        tail.withLock { $0 = .settled }
+        return true
+    }
+
+    /// A commit that changes nothing: it writes the page with the generation as it is.
+    private func overwriteTail(in db: Database) throws {
+        try files.check()
+        try db.inTransaction(.immediate) {
+            let generation = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            try db.execute(sql: "PRAGMA user_version = \(generation)")
+            return .commit
+        }
+    }
+
+    /// The transaction itself does for a write that is alone in it.
+    private func attempt(_ write: Write, alone: Bool, in db: Database) throws -> @Sendable () -> Void {
+        guard !alone else { return try write.attempt(db) }
+        var outcome: @Sendable () -> Void = {}
+        try db.inSavepoint {
+            outcome = try write.attempt(db)
+            return .commit
+        }
+        return outcome
+    }
+}

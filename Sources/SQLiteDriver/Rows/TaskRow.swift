@@ -1,0 +1,157 @@
+import FoundationEssentials
+import GRDB
+import TaskModel
+import TaskStore
+
+/// One row of `task`.
+extension TaskRow: PositionalRow {
+    /// Every column, for a SELECT; ``init(_:)`` reads them in this order.
+    static let columns = """
+        task.task_key, task.id, task.endpoint, task.state, task.on_uncertain, task.created_at_ms, labels_of_task,
+        task.priority, task.not_before_ms, task.deadline_ms, task.remote_id, task.is_partial, task.poll_url,
+        task.trace_id, task.progress, task.submitted_at_ms, task.started_at_ms, task.finished_at_ms, task.ended_at_ms,
+        task.next_due_at_ms, task.attempts, task.attempt_started_at_ms, task.attempt_ended_at_ms,
+        task.attempt_is_probably_refused, task.attempt_absent_readings, task.attempt_first_absent_at_ms, task.polls,
+        task.misses, task.first_miss_at_ms, task.failure_code, task.failure_message, task.failure_http_status,
+        task.failure_hint, task.resolution, task.model, task.age_from_ms, task.last_pending_at_ms, task.waited_ms,
+        task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
+        task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
+        task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
+        task.attempt_possible_ids, task.callback_attempt, task.note
+        """.replacing(
+            "labels_of_task",
+            with:
+                "(SELECT json_group_object(name, value) FROM task_label WHERE task_label.task_key = task.task_key) AS labels"
+        )
+
+    init(_ next: inout ColumnReader) throws {
+        let key: Int64 = next()
+        let id = next.taskID()
+        let text: (endpoint: String, state: String, onUncertain: String) = (next(), next(), next())
+        guard let id, let endpoint = EndpointName(text.endpoint),
+            let state = TaskState(rawValue: text.state), let onUncertain = UncertainPolicy(rawValue: text.onUncertain)
+        else { throw TaskStoreError.damaged("the row of task \(id?.text ?? "with key \(key)") cannot be read") }
+        var task = TrackedTask(
+            id: id, endpoint: endpoint, state: state, createdAt: Timestamp(milliseconds: next()),
+            onUncertain: onUncertain, labels: try LabelsColumn.read(next()), priority: next(), notBefore: next.time(),
+            deadline: next.time(), remoteID: (next.optional() as String?).flatMap { RemoteTaskID($0) })
+        task.isPartial = next()
+        task.pollURL = next.optional()
+        task.traceID = next.optional()
+        task.progress = next.optional()
+        task.submittedAt = next.time()
+        task.startedAt = next.time()
+        task.finishedAt = next.time()
+        task.endedAt = next.time()
+        task.nextDueAt = next.time()
+        task.attempts = next()
+        task.attempt = Self.attempt(number: task.attempts, &next)
+        task.polls = next()
+        task.misses = next()
+        task.firstMissAt = next.time()
+        task.failure = Self.failure(&next)
+        task.resolution = (next.optional() as String?).flatMap(Resolution.init(rawValue:))
+        task.model = next.optional()
+        task.ageFrom = next.time()
+        task.lastPendingAt = next.time()
+        task.waited = (next.optional() as Int64?).map { .milliseconds($0) }
+        task.progressAt = next.time()
+        task.slowAt = next.time()
+        task.hasOwnCallback = next()
+        let callback = (next.optional() as [UInt8]?).flatMap { CallbackDigest($0) }
+        task.attempt?.callback = callback
+        task.callbacks = CallbackRecord(
+            count: next(), remoteID: (next.optional() as String?).flatMap { RemoteTaskID($0) }, latestAt: next.time(),
+            finalAt: next.time())
+        task.outcomeSource = (next.optional() as String?).flatMap(OutcomeSource.init(rawValue:))
+        let (drift, lowest, highest): (Int64, Int64, Int64) = (next(), next(), next())
+        task.attempt?.clock = ClockDrift(
+            sum: .milliseconds(drift), lowest: .milliseconds(lowest), highest: .milliseconds(highest))
+        let recordDigest: Int64? = next.optional()
+        let possibleIDs: String? = next.optional()
+        if let possibleIDs { task.attempt?.possibleIDs = try PossibleIDsColumn.read(possibleIDs) }
+        task.callbacks.attempt = next.optional()
+        task.note = next.optional()
+        self.init(key: key, task: task, recordDigest: recordDigest)
+    }
+
+    private static func attempt(number: Int, _ next: inout ColumnReader) -> Attempt? {
+        let (startedAt, endedAt) = (next.time(), next.time())
+        let (isProbablyRefused, absentReadings): (Bool, Int) = (next(), next())
+        let firstAbsentAt = next.time()
+        return startedAt.map { startedAt in
+            Attempt(
+                number: number, startedAt: startedAt, endedAt: endedAt, isProbablyRefused: isProbablyRefused,
+                absentReadings: absentReadings, firstAbsentAt: firstAbsentAt)
+        }
+    }
+
+    private static func failure(_ next: inout ColumnReader) -> TaskFailure? {
+        let (code, message): (String?, String?) = (next.optional(), next.optional())
+        let (httpStatus, hint): (Int?, String?) = (next.optional(), next.optional())
+        return code.map { TaskFailure(code: $0, message: message ?? "", httpStatus: httpStatus, hint: hint) }
+    }
+
+    /// What an event can change: the columns, in the order of ``mutableValues(of:recordDigest:)``.
+    static let mutableColumns = [
+        "state", "is_partial", "remote_id", "poll_url", "trace_id",
+        "progress", "submitted_at_ms", "started_at_ms", "finished_at_ms", "ended_at_ms",
+        "deadline_ms", "next_due_at_ms", "attempts", "attempt_started_at_ms", "attempt_ended_at_ms",
+        "attempt_is_probably_refused", "attempt_absent_readings", "attempt_first_absent_at_ms", "polls", "misses",
+        "first_miss_at_ms", "failure_code", "failure_message", "failure_http_status", "failure_hint",
+        "resolution", "age_from_ms", "last_pending_at_ms", "waited_ms", "progress_at_ms", "slow_at_ms",
+        "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
+        "outcome_source", "attempt_clock_drift_ms", "attempt_clock_lowest_ms", "attempt_clock_highest_ms",
+        "response_digest", "attempt_possible_ids", "callback_attempt",
+    ]
+
+    /// What an event can change, as it is to be written.
+    static func mutableValues(of task: TrackedTask, recordDigest: Int64?) -> [ColumnValue] {
+        [
+            .text(task.state.rawValue), ColumnValue(task.isPartial), ColumnValue(task.remoteID?.text),
+            ColumnValue(task.pollURL), ColumnValue(task.traceID), ColumnValue(task.progress),
+            ColumnValue(task.submittedAt), ColumnValue(task.startedAt), ColumnValue(task.finishedAt),
+            ColumnValue(task.endedAt), ColumnValue(task.deadline), ColumnValue(task.nextDueAt),
+            ColumnValue(task.attempts), ColumnValue(task.attempt?.startedAt), ColumnValue(task.attempt?.endedAt),
+            ColumnValue(task.attempt?.isProbablyRefused ?? false), ColumnValue(task.attempt?.absentReadings ?? 0),
+            ColumnValue(task.attempt?.firstAbsentAt), ColumnValue(task.polls), ColumnValue(task.misses),
+            ColumnValue(task.firstMissAt), ColumnValue(task.failure?.code), ColumnValue(task.failure?.message),
+            ColumnValue(task.failure?.httpStatus), ColumnValue(task.failure?.hint),
+            ColumnValue(task.resolution?.rawValue), ColumnValue(task.ageFrom), ColumnValue(task.lastPendingAt),
+            ColumnValue(task.waited?.wholeMilliseconds), ColumnValue(task.progressAt), ColumnValue(task.slowAt),
+            ColumnValue(task.attempt?.callback?.bytes), ColumnValue(task.callbacks.count),
+            ColumnValue(task.callbacks.remoteID?.text), ColumnValue(task.callbacks.latestAt),
+            ColumnValue(task.callbacks.finalAt), ColumnValue(task.outcomeSource?.rawValue),
+            ColumnValue(task.attempt?.clock.sum.wholeMilliseconds ?? 0),
+            ColumnValue(task.attempt?.clock.lowest.wholeMilliseconds ?? 0),
+            ColumnValue(task.attempt?.clock.highest.wholeMilliseconds ?? 0), ColumnValue(recordDigest),
+            ColumnValue(task.attempt.flatMap { PossibleIDsColumn.text(of: $0.possibleIDs) }),
+            ColumnValue(task.callbacks.attempt),
+        ]
+    }
+}
+
+extension Row {
+    /// A column of milliseconds.
+    func time(_ column: String) -> Timestamp? {
+        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
+    }
+}
+
+/// A task with its documents, behind its columns.
+extension TaskTexts: PositionalRow {
+    init(_ columns: inout ColumnReader) throws {
+        let row = try TaskRow(&columns)
+        let (request, response): (String, String?) = (columns(), columns.optional())
+        self.init(key: row.key, task: row.task, request: request, response: response, bytes: columns.bytesRead)
+    }
+}
+
+extension TaskState {
+    /// The state as a text of SQL, for comparisons.
+    ///
+    /// Not as an argument: SQLite compiles a statement anew each time an argument is set that could decide whether a
+    /// partial index may be used, and many are partial by state (https://sqlite.org/c3ref/prepare.html, the note on
+    /// sqlite3_prepare_v2). That took as long as running it.
+    var literal: String { "'\(rawValue)'" }
+}

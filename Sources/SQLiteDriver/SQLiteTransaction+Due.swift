@@ -1,0 +1,183 @@
+import GRDB
+import TaskModel
+import TaskStore
+
+/// What is due when, and how many tasks there are.
+extension SQLiteTransaction {
+    func counts() throws -> [TaskCount] {
+        let rows = try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT state, endpoint, count FROM task_count WHERE count > 0"))
+        return rows.compactMap { row in
+            guard let endpoint = EndpointName(row["endpoint"]), let state = TaskState(rawValue: row["state"]) else {
+                return nil
+            }
+            return TaskCount(endpoint: endpoint, state: state, count: row["count"])
+        }
+    }
+
+    func endpointsWithQueue() throws -> [EndpointName] {
+        // Hops from one endpoint to the next in the index, instead of reading every queued task.
+        try String.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    WITH RECURSIVE found (name) AS (
+                      SELECT MIN(endpoint) FROM task WHERE state = 'queued'
+                      UNION ALL
+                      SELECT (SELECT MIN(endpoint) FROM task WHERE state = 'queued' AND endpoint > name)
+                      FROM found WHERE name IS NOT NULL
+                    )
+                    SELECT name FROM found WHERE name IS NOT NULL
+                    """)
+        ).compactMap { EndpointName($0) }
+    }
+
+    func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
+        // A few that may go now are sorted; of many the index on the order of going is read until there are enough.
+        // SQLite cannot know which: either way is slow for the other case, where most wait for a time to come or
+        // where most may go.
+        let ready = try Int.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT COUNT(*) FROM (
+                      SELECT 1 FROM task WHERE endpoint = ? AND state = 'queued' AND next_due_at_ms <= ? LIMIT ?)
+                    """), arguments: [endpoint.text, now.milliseconds, Self.fewReady])
+        let due = ready == Self.fewReady ? "+next_due_at_ms" : "next_due_at_ms"
+        return try tasks(
+            """
+            endpoint = ? AND state = 'queued' AND \(due) <= ? AND (deadline_ms IS NULL OR deadline_ms > ?)
+            ORDER BY priority DESC, task_key LIMIT ?
+            """, [.text(endpoint.text), ColumnValue(now), ColumnValue(now), ColumnValue(limit)])
+    }
+
+    private static let fewReady = 200
+
+    func count(in states: [TaskState], of service: String, upTo most: Int) throws -> Int {
+        let list = states.map(\.literal).joined(separator: ", ")
+        return try Int.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT COUNT(*) FROM (
+                      SELECT 1 FROM task
+                      WHERE service = ? AND state IN (\(list)) AND next_due_at_ms IS NOT NULL LIMIT ?
+                    )
+                    """), arguments: [service, max(most, 0)]) ?? 0
+    }
+
+    func services(with what: ServiceQuery) throws -> [String] {
+        // Hops from one to the next in the index; that there is a due time is said so that the partial one can be used.
+        let next =
+            switch what {
+            case .tasks(let state):
+                try db.cachedStatement(
+                    sql: """
+                        SELECT MIN(service) FROM task
+                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND service > ?
+                        """)
+            case .givenUpAttempts:
+                try db.cachedStatement(
+                    sql: """
+                        SELECT MIN(service) FROM given_up_attempt WHERE next_reading_at_ms IS NOT NULL AND service > ?
+                        """)
+            }
+        var services: [String] = []
+        while let service = try String.fetchOne(next, arguments: [services.last ?? ""]) { services.append(service) }
+        return services
+    }
+
+    func due(
+        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+    ) throws -> [TrackedTask] {
+        guard !excluding.isEmpty else {
+            return try tasks(
+                "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms LIMIT ?",
+                [.text(service), ColumnValue(time), ColumnValue(limit)])
+        }
+        // Of the first so many no more than that are left out; only the others' rows are read whole.
+        var free: [Int64] = []
+        _ = try DueRow.fetch(
+            db.cachedStatement(
+                sql: """
+                    SELECT task_key, id FROM task
+                    WHERE service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms
+                    LIMIT ?
+                    """),
+            binding: [.text(service), ColumnValue(time), ColumnValue(limit + excluding.count)]
+        ) { row in
+            if !excluding.contains(row.id) { free.append(row.key) }
+            return free.count >= limit
+        }
+        return try free.prefix(limit).compactMap { key in
+            try TaskRow.fetchOne(
+                prepared(.taskByKey, in: db, "SELECT \(TaskRow.columns) FROM task WHERE task_key = ?"),
+                binding: .integer(key))?.task
+        }
+    }
+
+    func earliest(_ time: TimeQuery) throws -> Timestamp? {
+        let found =
+            switch time {
+            case .due(let state, let service):
+                try Int64.fetchOne(
+                    db.cachedStatement(
+                        sql: """
+                            SELECT MIN(next_due_at_ms) FROM task
+                            WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
+                            """), arguments: [service])
+            case .queued(let endpoint, let now):
+                try Int64.fetchOne(
+                    db.cachedStatement(
+                        sql: """
+                            SELECT MIN(next_due_at_ms) FROM task
+                            WHERE endpoint = ? AND state = 'queued' AND next_due_at_ms > ?
+                            """), arguments: [endpoint.text, now.milliseconds])
+            case .deadline:
+                try Int64.fetchOne(
+                    db.cachedStatement(
+                        sql: """
+                            SELECT MIN(deadline_ms) FROM task
+                            WHERE deadline_ms IS NOT NULL AND next_due_at_ms IS NOT NULL
+                              AND +state IN ('queued', 'running')
+                            """))
+            case .givenUpReading(let service):
+                try Int64.fetchOne(
+                    db.cachedStatement(
+                        sql: """
+                            SELECT MIN(next_reading_at_ms) FROM given_up_attempt
+                            WHERE service = ? AND next_reading_at_ms IS NOT NULL
+                            """), arguments: [service])
+            }
+        return found.map(Timestamp.init(milliseconds:))
+    }
+
+    func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask] {
+        try tasks("state = \(state.literal) ORDER BY task_key LIMIT ?", [ColumnValue(limit)])
+    }
+
+    func overdue(at now: Timestamp, limit: Int) throws -> [TrackedTask] {
+        try tasks(
+            """
+            deadline_ms <= ? AND next_due_at_ms IS NOT NULL AND +state IN ('queued', 'running')
+            ORDER BY deadline_ms LIMIT ?
+            """, [ColumnValue(now), ColumnValue(limit)])
+    }
+
+    private func tasks(_ condition: String, _ values: [ColumnValue]) throws -> [TrackedTask] {
+        try TaskRow.fetchAll(
+            db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), binding: values
+        ).map(\.task)
+    }
+}
+
+/// A task that is due, without what it is.
+private struct DueRow: PositionalRow {
+    let key: Int64
+    let id: TaskID
+
+    init(_ next: inout ColumnReader) throws {
+        key = next()
+        guard let id = next.taskID() else {
+            throw TaskStoreError.damaged("the row of the task with key \(key) cannot be read")
+        }
+        self.id = id
+    }
+}

@@ -1,0 +1,125 @@
+import GRDB
+import TaskModel
+import TaskStore
+
+/// Attempts whose fate was never seen.
+extension SQLiteTransaction {
+    func attempted(
+        in state: TaskState, of service: String, within window: ClosedRange<Timestamp>?
+    ) throws -> [TaskTexts] {
+        let condition = window == nil ? "" : "AND attempt_started_at_ms BETWEEN ? AND ?"
+        let bounds = window.map { [ColumnValue($0.lowerBound), ColumnValue($0.upperBound)] } ?? []
+        return try TaskTexts.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT \(TaskRow.columns), request, NULL AS response
+                    FROM task JOIN task_payload USING (task_key)
+                    WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL \(condition)
+                    ORDER BY task_key
+                    """),
+            binding: [.text(service)] + bounds)
+    }
+
+    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
+        // Of two thousand on either side: nearness in the order of arrival is nearness in time, nearly.
+        try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
+            try TaskRow.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT \(TaskRow.columns)
+                        FROM (SELECT * FROM task WHERE endpoint = ? AND \(side) LIMIT 2000) AS task
+                        WHERE remote_id IS NOT NULL AND attempts > 0 AND submitted_at_ms BETWEEN ? AND ? LIMIT 100
+                        """),
+                binding: [
+                    .text(row.task.endpoint.text), .integer(row.key), ColumnValue(period.lowerBound),
+                    ColumnValue(period.upperBound),
+                ]
+            ).map(\.task)
+        }
+    }
+
+    func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {
+        switch query {
+        case .due(let service, let time, let limit):
+            try GivenUpRow.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task.id, \(GivenUpRow.columns) FROM given_up_attempt AS attempt JOIN task USING (task_key)
+                        WHERE attempt.service = ? AND next_reading_at_ms <= ? ORDER BY next_reading_at_ms LIMIT ?
+                        """),
+                binding: [.text(service), ColumnValue(time), ColumnValue(limit)])
+        case .begun(let service, let window):
+            try GivenUpRow.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task.id, \(GivenUpRow.columns) FROM given_up_attempt AS attempt JOIN task USING (task_key)
+                        WHERE attempt.service = ? AND attempt.remote_id IS NULL AND attempt.started_at_ms BETWEEN ? AND ?
+                        ORDER BY attempt.started_at_ms
+                        """),
+                binding: [.text(service), ColumnValue(window.lowerBound), ColumnValue(window.upperBound)])
+        case .of(let task):
+            try GivenUpRow.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task.id, \(GivenUpRow.columns) FROM task JOIN given_up_attempt AS attempt USING (task_key)
+                        WHERE task.id = ? AND attempt.remote_id IS NULL ORDER BY number
+                        """),
+                binding: [.text(task.text)])
+        }
+    }
+
+    func put(_ attempts: [GivenUpRow]) throws {
+        for row in attempts {
+            let (given, attempt) = (row.attempt, row.attempt.attempt)
+            try db.cachedStatement(
+                sql: """
+                    INSERT OR REPLACE INTO given_up_attempt (
+                      task_key, number, service, started_at_ms, ended_at_ms, ended_with_daemon, clock_drift_ms,
+                      clock_lowest_ms, clock_highest_ms, callback, given_up_at_ms, readings, next_reading_at_ms,
+                      remote_id)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """
+            ).execute(
+                binding: .integer(row.key), ColumnValue(attempt.number), .text(row.service),
+                ColumnValue(attempt.startedAt), ColumnValue(attempt.endedAt ?? given.givenUpAt),
+                ColumnValue(given.endedWithDaemon), ColumnValue(attempt.clock.sum.wholeMilliseconds),
+                ColumnValue(attempt.clock.lowest.wholeMilliseconds),
+                ColumnValue(attempt.clock.highest.wholeMilliseconds), ColumnValue(attempt.callback?.bytes),
+                ColumnValue(given.givenUpAt), ColumnValue(given.readings), ColumnValue(given.nextReadingAt),
+                ColumnValue(row.remoteID?.text))
+        }
+    }
+
+    func dropGivenUp(_ number: Int, of key: Int64) throws {
+        try db.cachedStatement(sql: "DELETE FROM given_up_attempt WHERE task_key = ? AND number = ?")
+            .execute(binding: .integer(key), ColumnValue(number))
+    }
+}
+
+extension GivenUpRow: PositionalRow {
+    /// Behind the id of the task.
+    static let columns = """
+        attempt.task_key, attempt.service, attempt.remote_id, attempt.number, attempt.started_at_ms, attempt.ended_at_ms,
+        attempt.ended_with_daemon, attempt.clock_drift_ms, attempt.clock_lowest_ms, attempt.clock_highest_ms,
+        attempt.callback, attempt.given_up_at_ms, attempt.readings, attempt.next_reading_at_ms
+        """
+
+    init(_ next: inout ColumnReader) throws {
+        guard let task = next.taskID() else { throw TaskStoreError.damaged("an attempt names no task") }
+        let (key, service): (Int64, String) = (next(), next())
+        let remoteID = (next.optional() as String?).flatMap { RemoteTaskID($0) }
+        var attempt = Attempt(
+            number: next(), startedAt: Timestamp(milliseconds: next()), endedAt: Timestamp(milliseconds: next()))
+        let endedWithDaemon: Bool = next()
+        let (drift, lowest, highest): (Int64, Int64, Int64) = (next(), next(), next())
+        attempt.clock = ClockDrift(
+            sum: .milliseconds(drift), lowest: .milliseconds(lowest), highest: .milliseconds(highest))
+        attempt.callback = (next.optional() as [UInt8]?).flatMap { CallbackDigest($0) }
+        self.init(
+            key: key, service: service,
+            attempt: GivenUpAttempt(
+                task: task, attempt: attempt, endedWithDaemon: endedWithDaemon,
+                givenUpAt: Timestamp(milliseconds: next()), readings: next(), nextReadingAt: next.time()),
+            remoteID: remoteID)
+    }
+}

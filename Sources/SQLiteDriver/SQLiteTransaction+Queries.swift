@@ -1,0 +1,123 @@
+import GRDB
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// Lists, and the log.
+extension SQLiteTransaction {
+    func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID] {
+        // '~' sorts behind every character of an id.
+        try String.fetchAll(
+            db.cachedStatement(sql: "SELECT id FROM task WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"),
+            arguments: [prefix, prefix + "~", limit]
+        ).compactMap { TaskID($0) }
+    }
+
+    func page(
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int
+    ) throws -> [TaskTexts] {
+        let query = ListQuery(filter, after: cursor, limit: limit)
+        var bytes = 0
+        return try TaskTexts.fetch(db.cachedStatement(sql: query.sql), binding: query.values) { row in
+            bytes += row.bytes
+            return bytes > maxBytes
+        }
+    }
+
+    func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow] {
+        guard let task else {
+            return try LogRow.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT sequence, id, at_ms, kind, from_state, to_state, detail
+                        FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence LIMIT ?
+                        """), binding: [.integer(sequence), ColumnValue(limit)])
+        }
+        return try LogRow.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT sequence, ?1, at_ms, kind, from_state, to_state, detail FROM event
+                    WHERE task_key = (SELECT task_key FROM task WHERE id = ?1) AND sequence > ?2
+                    ORDER BY sequence LIMIT ?3
+                    """), binding: [.text(task.text), .integer(sequence), ColumnValue(limit)])
+    }
+
+    func append(_ lines: [NewLogLine]) throws -> [Int64] {
+        let statement = try db.cachedStatement(
+            sql: "INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?, ?)")
+        return try lines.map { line in
+            try statement.execute(
+                binding: ColumnValue(line.key), ColumnValue(line.at), .text(line.kind),
+                ColumnValue(line.from?.rawValue), ColumnValue(line.to?.rawValue),
+                .text(JSONValue.object(line.detail).text))
+            return db.lastInsertedRowID
+        }
+    }
+}
+
+extension LogRow: PositionalRow {
+    init(_ next: inout ColumnReader) throws {
+        self.init(
+            sequence: next(), task: (next.optional() as String?).flatMap { TaskID($0) },
+            at: Timestamp(milliseconds: next()), kind: next(),
+            from: (next.optional() as String?).flatMap(TaskState.init(rawValue:)),
+            to: (next.optional() as String?).flatMap(TaskState.init(rawValue:)), detail: next())
+    }
+}
+
+/// The statement of a list: first the keys, from indexes, then the rows with their payloads. Written out piece by piece, since every restriction is optional.
+///
+/// Its text does not depend on how many values a restriction has, since every text that was ever asked for stays compiled.
+private struct ListQuery {
+    let sql: String
+    let values: [ColumnValue]
+
+    init(_ filter: TaskFilter, after cursor: PageCursor?, limit: Int) {
+        var conditions: [String] = []
+        var bound: [ColumnValue] = []
+        func restrict(_ condition: String, _ values: [ColumnValue]) {
+            conditions.append(condition)
+            bound += values
+        }
+        if let cursor { restrict("task_key < ?", [.integer(cursor.key)]) }
+        /// One value is compared as it is, so that SQLite knows that an index gives its rows in order.
+        func restrict(_ column: String, to values: [String]) {
+            guard values.count != 1 else { return restrict("\(column) = ?", [.text(values[0])]) }
+            guard !values.isEmpty else { return }
+            restrict("\(column) IN (SELECT value FROM json_each(?))", [Self.list(values)])
+        }
+        restrict("state", to: filter.states.map(\.rawValue))
+        restrict("endpoint", to: filter.endpoints.map(\.text))
+        let labels = filter.labels.sorted { $0.key < $1.key }
+        if let (name, value) = labels.first {
+            restrict(
+                "task_key IN (SELECT task_key FROM task_label WHERE name = ? AND value = ?)",
+                [.text(name), .text(value)])
+        }
+        if labels.count > 1 {
+            // Of those with the first label, the ones to which none of the others is missing.
+            restrict(
+                """
+                NOT EXISTS (
+                  SELECT 1 FROM json_each(?) AS wanted LEFT JOIN task_label AS label
+                  ON label.task_key = task.task_key AND label.name = wanted.value ->> 0 AND label.value = wanted.value ->> 1
+                  WHERE label.task_key IS NULL)
+                """, [Self.list(labels.dropFirst().map { [.string($0.key), .string($0.value)] })])
+        }
+        if let after = filter.createdAfter { restrict("created_at_ms > ?", [ColumnValue(after)]) }
+        if let before = filter.createdBefore { restrict("created_at_ms < ?", [ColumnValue(before)]) }
+        sql = """
+            SELECT \(TaskRow.columns), request, response FROM task JOIN task_payload USING (task_key)
+            WHERE task.task_key IN (
+              SELECT task_key FROM task
+              \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
+              ORDER BY task_key DESC LIMIT ?
+            )
+            ORDER BY task.task_key DESC
+            """
+        values = bound + [ColumnValue(limit)]
+    }
+
+    private static func list(_ texts: [String]) -> ColumnValue { list(texts.map { .string($0) }) }
+    private static func list(_ values: [JSONValue]) -> ColumnValue { .text(JSONValue.array(values).text) }
+}

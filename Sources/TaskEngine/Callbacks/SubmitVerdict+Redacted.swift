@@ -1,0 +1,17 @@
+import ProviderCatalog
+import TaskStore
+
+extension SubmitVerdict {
+    /// The same with callback tokens taken out of what it says of a failure, which is also logged and kept of the endpoint.
+    var redacted: SubmitVerdict {
+        switch self {
+        case .accepted, .answered: self
+        case .throttled(let failure, let retryAfter): .throttled(failure.redacted, retryAfter: retryAfter)
+        case .stopped(let failure, let scope): .stopped(failure.redacted, scope)
+        case .refused(let failure, let suspends): .refused(failure.redacted, suspendsProvider: suspends)
+        case .probablyRefused(let failure, let suspends):
+            .probablyRefused(failure.redacted, suspendsProvider: suspends)
+        case .unknown(let failure): .unknown(failure.redacted)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import Logging
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+extension EngineContext {
+    /// Registers what follows every commit: log lines, then caches, then waiting clients.
+    ///
+    /// A new consumer of changes is added here. One that may not miss any, over restarts too, reads
+    /// ``EventLog/subscribe(after:)`` from a place that it keeps in the database instead.
+    func subscribeToLog() {
+        store.log.subscribe { [logger] change in logger.log(change) }
+        if let callbacks {
+            store.log.subscribe { [logger] change in callbacks.watch(change, logger: logger) }
+        }
+        // Weak, since it reads the store that calls it.
+        store.log.subscribe { [weak experiences] change in
+            if change.entry.to.hasEnded { experiences?.forget(change.task.endpoint) }
+        }
+        store.log.subscribe { [unrecognised, inFlightPolls] change in
+            guard change.entry.from != nil, change.entry.to != .running else { return }
+            unrecognised.forget(change.task.id)
+            inFlightPolls.forget(change.task.id)
+        }
+        store.log.subscribe { [plans] change in
+            // A task that is new in the queue changes nothing for those that are polled.
+            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
+        }
+        store.log.subscribe { [feed] change in feed.publish(change.task.id) }
+    }
+}
+
+extension Logger {
+    /// One line for each line of the log.
+    fileprivate func log(_ change: CommittedChange) {
+        let (entry, task) = (change.entry, change.task)
+        if entry.kind == "late_record" { return logLateRecord(entry, of: task) }
+        let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
+        var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
+        if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
+        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
+            line += ": \(failure.code): \(failure.message.prefix(200))"
+        }
+        log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
+    }
+
+    /// The provider has accepted another attempt than the one that counts.
+    private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
+        let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
+        if entry.detail["billed_twice"] == true {
+            warning(
+                """
+                \(task.id) \(task.endpoint) was billed twice: the provider has also accepted its attempt \(attempt), as \(id). \
+                `pollux events \(task.id)` tells who had it sent again. \
+                `pollux track \(task.endpoint) \(id)` fetches that result as well.
+                """)
+        } else {
+            warning(
+                """
+                \(task.id) \(task.endpoint) is \(entry.to), and the provider has accepted its attempt \(attempt) after all, as \
+                \(id). `pollux reopen \(task.id)` goes on with it.
+                """)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import TaskModel
+import VerbatimJSON
+
+/// What an event leaves besides the task's row.
+extension ChangeSet {
+    /// Keeps a token before it is used, and a delivery's body while it may be needed.
+    func keep(_ event: TaskEvent, of row: TaskRow, leadingTo change: TaskChange) throws {
+        switch event {
+        case .submissionStarted(let callback?):
+            try transaction.insert([NewToken(digest: callback, key: row.key, attempt: change.task.attempts)])
+        case .calledBack(let delivery):
+            try transaction.count([CountedDelivery(delivery, of: row.key)])
+            let isOfAnother = change.transition == .noteLateRecord && !change.task.state.hasEnded
+            if !change.task.isOver, !isOfAnother { try keepBody(of: delivery, for: row) }
+        default:
+            break
+        }
+        if change.task.isOver, row.task.callbacks.finalAt != nil { try transaction.dropBodies(of: [row.key]) }
+    }
+
+    /// Keeps the better of two final bodies, and the later of two equally good ones.
+    private func keepBody(of delivery: CallbackDelivery, for row: TaskRow) throws {
+        guard delivery.isFinal, let observation = delivery.observation else { return }
+        let isSuccess = if case .succeeded = observation.verdict { true } else { false }
+        let isWorse = try !isSuccess && transaction.bodies(of: [row.task.id]).contains { $0.body.isSuccess }
+        guard !isWorse else { return }
+        try transaction.put([DeliveredBody(key: row.key, isSuccess: isSuccess, body: observation.record.text)])
+    }
+
+    /// Keeps what a change does to the attempts of its task.
+    func keep(_ change: AttemptChange, of row: TaskRow) throws {
+        if let (number, id) = change.found {
+            let found = try transaction.givenUp(.of(row.task.id)).filter { $0.attempt.attempt.number == number }
+            if !found.isEmpty { try transaction.put(found.map { $0.found(as: id) }) }
+        }
+        if let number = change.resumed { try transaction.dropGivenUp(number, of: row.key) }
+        guard let givenUp = change.givenUp else { return }
+        try transaction.put([
+            GivenUpRow(key: row.key, service: row.task.endpoint.service, attempt: givenUp, remoteID: nil)
+        ])
+    }
+}
+
+extension CountedDelivery {
+    init(_ delivery: CallbackDelivery, of key: Int64) {
+        self.init(key: key, attempt: delivery.attempt, isFinal: delivery.isFinal)
+    }
+}
+
+extension GivenUpRow {
+    /// The same once its record has turned up: it is not looked for any more.
+    fileprivate func found(as id: RemoteTaskID) -> GivenUpRow {
+        GivenUpRow(key: key, service: service, attempt: attempt.settled, remoteID: id)
+    }
+}
+
+extension GivenUpAttempt {
+    /// The same without another reading.
+    fileprivate var settled: GivenUpAttempt {
+        GivenUpAttempt(
+            task: task, attempt: attempt, endedWithDaemon: endedWithDaemon, givenUpAt: givenUpAt, readings: readings,
+            nextReadingAt: nil)
+    }
+}
+
+extension TrackedTask {
+    /// Whether deliveries no longer matter: the task has ended and cannot be reopened.
+    fileprivate var isOver: Bool { state.hasEnded && !mayBeReopened }
+}

@@ -1,0 +1,26 @@
+package import TaskModel
+package import VerbatimJSON
+
+/// Something that happened to the daemon as a whole, for the log.
+package struct DaemonEvent: Sendable, Hashable {
+    package let at: Timestamp
+    /// Stable word.
+    package let kind: String
+    /// What else there is to say, as JSON.
+    package let detail: JSONObject
+
+    package init(at: Timestamp, kind: String, detail: JSONObject = JSONObject()) {
+        self.at = at
+        self.kind = kind
+        self.detail = detail
+    }
+}
+
+extension DaemonEvent {
+    /// The wall clock was set by so much.
+    static func clockSet(by jump: Duration, at now: Timestamp) -> DaemonEvent {
+        DaemonEvent(
+            at: now, kind: "clock_set",
+            detail: JSONObject([("by_ms", .number(JSONNumber(Int(jump.wholeMilliseconds))))]))
+    }
+}

@@ -1,0 +1,190 @@
+import Synchronization
+package import TaskModel
+import VerbatimJSON
+
+/// A task as a change has left it, with the line of the log that tells of it.
+package struct CommittedChange: Sendable {
+    package let task: TrackedTask
+    package let event: StoredEvent
+
+    init(task: TrackedTask, event: StoredEvent) {
+        self.task = task
+        self.event = event
+    }
+
+    package var entry: TaskLogEntry { event.entry }
+    /// Whether the task has ended by it.
+    package var isEnd: Bool { entry.to.hasEnded && entry.from != entry.to }
+}
+
+/// One line of the whole log.
+package enum LoggedEvent: Sendable, Hashable {
+    /// About a task.
+    case task(StoredEvent)
+    /// About the daemon as a whole.
+    case daemon(DaemonEvent, sequence: Int64)
+
+    /// Its place; grows in the order of the commits.
+    package var sequence: Int64 {
+        switch self {
+        case .task(let event): event.sequence
+        case .daemon(_, let sequence): sequence
+        }
+    }
+}
+
+/// The output of every commit: the append-only log in the database, and who is told of new lines.
+///
+/// The table is the truth. Subscribers in the process are called after the commit, one change after another in the order of
+/// the log, before the call that committed returns; so a cache never lags behind its own writer.
+package final class EventLog: Sendable {
+    /// Takes a change that is on disk. Runs on the thread of a caller, and must not call the store.
+    package typealias Subscriber = @Sendable (CommittedChange) -> Void
+
+    private let driver: any StoreDriver
+    /// Changes that are on disk and that no subscriber was told of yet.
+    private let queue = Mutex<[CommittedChange]>([])
+    /// Locked while they are called.
+    private let subscribers = Mutex<[Subscriber]>([])
+    private let hints = Mutex<(next: Int, byID: [Int: AsyncStream<Void>.Continuation])>((0, [:]))
+
+    init(_ driver: any StoreDriver) {
+        self.driver = driver
+    }
+
+    /// Calls a subscriber with every change from now on, for as long as the store is there.
+    package func subscribe(_ subscriber: @escaping Subscriber) { subscribers.withLock { $0.append(subscriber) } }
+
+    /// A page of the log after that place, oldest first.
+    package func read(after sequence: Int64, limit: Int) async throws(TaskStoreError) -> [LoggedEvent] {
+        try await driver.read(for: .read("log"), .page) { rows in
+            try rows.events(of: nil, after: sequence, limit: limit).map { try LoggedEvent($0) }
+        }
+    }
+
+    /// Every line after that place: first those that are there, then new ones as they come.
+    ///
+    /// Ends when its task is cancelled. Throws where the log cannot be read; a new subscription after the last line that was
+    /// received goes on from there.
+    package func subscribe(after sequence: Int64) -> Subscription { Subscription(log: self, after: sequence) }
+
+    /// There may be new lines, as after a commit whose outcome is unknown.
+    package func wake() { for hint in hints.withLock({ $0.byID.values.map { $0 } }) { hint.yield() } }
+
+    /// Takes changes of a commit, in the order of the log.
+    func enqueue(_ changes: [CommittedChange]) {
+        guard !changes.isEmpty else { return }
+        queue.withLock { $0 += changes }
+    }
+
+    /// Returns once every change that was enqueued before has been delivered, by this caller or another.
+    func deliver() {
+        subscribers.withLock { subscribers in
+            while true {
+                let changes = queue.withLock { queue in
+                    defer { queue = [] }
+                    return queue
+                }
+                guard !changes.isEmpty else { return }
+                for change in changes { for subscriber in subscribers { subscriber(change) } }
+            }
+        }
+    }
+
+    /// The lines of a log after a place, endlessly.
+    package struct Subscription: AsyncSequence, Sendable {
+        package typealias Element = LoggedEvent
+        package typealias Failure = TaskStoreError
+
+        fileprivate let log: EventLog
+        fileprivate let after: Int64
+
+        package func makeAsyncIterator() -> Iterator { Iterator(log: log, after: after) }
+
+        /// Reads page after page, and waits for a hint where the log ends.
+        package struct Iterator: AsyncIteratorProtocol {
+            private let log: EventLog
+            private var last: Int64
+            private var page: ArraySlice<LoggedEvent> = []
+            private let hint: Hint
+
+            /// So many lines are held at once.
+            private static let pageSize = 256
+
+            fileprivate init(log: EventLog, after sequence: Int64) {
+                self.log = log
+                last = sequence
+                hint = Hint(of: log)
+            }
+
+            package mutating func next() async throws(TaskStoreError) -> LoggedEvent? {
+                while page.isEmpty {
+                    guard !Task.isCancelled else { return nil }
+                    page = try await log.read(after: last, limit: Self.pageSize)[...]
+                    if page.isEmpty, await !hint.wait() { return nil }
+                }
+                let event = page.removeFirst()
+                last = event.sequence
+                return event
+            }
+
+            package mutating func next(
+                isolation actor: isolated (any Actor)?
+            ) async throws(TaskStoreError) -> LoggedEvent? {
+                try await next()
+            }
+        }
+    }
+
+    /// A place among those that are woken by new lines; given back when it is no longer used.
+    fileprivate final class Hint: Sendable {
+        private let log: EventLog
+        private let id: Int
+        private let stream: AsyncStream<Void>
+
+        init(of log: EventLog) {
+            self.log = log
+            // One hint is kept for the next wait, so that a line that comes after a read is never missed.
+            let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+            self.stream = stream
+            id = log.hints.withLock { hints in
+                hints.next += 1
+                hints.byID[hints.next] = continuation
+                return hints.next
+            }
+        }
+
+        /// Returns with the next hint; false where the task was cancelled.
+        func wait() async -> Bool {
+            var iterator = stream.makeAsyncIterator()
+            return await iterator.next() != nil
+        }
+
+        deinit { log.hints.withLock { _ = $0.byID.removeValue(forKey: id) } }
+    }
+}
+
+extension LoggedEvent {
+    fileprivate init(_ row: LogRow) throws(TaskStoreError) {
+        guard let task = row.task else {
+            self = .daemon(DaemonEvent(at: row.at, kind: row.kind, detail: try row.object), sequence: row.sequence)
+            return
+        }
+        self = .task(try StoredEvent(row, of: task))
+    }
+}
+
+extension StoredEvent {
+    /// The line as it was stored.
+    init(_ row: LogRow, of task: TaskID) throws(TaskStoreError) {
+        guard let to = row.to else { throw .damaged("an event cannot be read") }
+        let entry = TaskLogEntry(at: row.at, kind: row.kind, from: row.from, to: to, detail: try row.object)
+        self.init(sequence: row.sequence, task: task, entry: entry)
+    }
+}
+
+extension LogRow {
+    fileprivate var object: JSONObject {
+        get throws(TaskStoreError) { try StoredDocument.read(detail).object ?? JSONObject() }
+    }
+}

@@ -1,0 +1,148 @@
+package import TaskModel
+
+/// Rows as they are in one transaction or read.
+///
+/// Primitives take lists: one statement with arrays in a database that is reached over a wire, one prepared statement in a
+/// loop in one that is linked in. They decide nothing; rules are ``TaskStore``'s.
+package protocol StoreSnapshot {
+    /// The tasks that there are of these.
+    func tasks(_ ids: [TaskID]) throws -> [TaskRow]
+    /// The same with documents.
+    func texts(of ids: [TaskID], _ scope: DocumentScope) throws -> [TaskTexts]
+    /// A page of tasks, newest first; ends after `limit` rows, or sooner with the row that exceeds `maxBytes`.
+    func page(
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int
+    ) throws -> [TaskTexts]
+    /// Ids that begin so.
+    func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID]
+
+    /// How many tasks there are of each endpoint in each state.
+    func counts() throws -> [TaskCount]
+    /// How many open tasks of a service are in these states; stops counting at `most`.
+    func count(in states: [TaskState], of service: String, upTo most: Int) throws -> Int
+    /// Services that have what is looked for.
+    func services(with what: ServiceQuery) throws -> [String]
+    /// Endpoints with queued tasks.
+    func endpointsWithQueue() throws -> [EndpointName]
+
+    /// Tasks in that state, oldest first.
+    func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask]
+    /// Open tasks of a service in that state that are due by then, most overdue first, but for those excluded.
+    func due(
+        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+    ) throws -> [TrackedTask]
+    /// Queued tasks of an endpoint that are due and not over their deadline, in order of priority, then age.
+    func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask]
+    /// Queued and running tasks whose deadline has passed.
+    func overdue(at now: Timestamp, limit: Int) throws -> [TrackedTask]
+    /// The first time of that kind.
+    func earliest(_ time: TimeQuery) throws -> Timestamp?
+
+    /// Open tasks of a service in that state with their requests, oldest first; only those whose latest attempt began in the
+    /// window, where one is given.
+    func attempted(in state: TaskState, of service: String, within window: ClosedRange<Timestamp>?) throws
+        -> [TaskTexts]
+    /// Tasks of the same endpoint, with a remote id and an attempt, that were submitted in the period and arrived just before
+    /// or after that one.
+    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask]
+    /// Who has these remote ids in a service, newest task first.
+    func holders(of ids: [RemoteTaskID], service: String) throws -> [RemoteIDHolder]
+    /// Attempts that were given up.
+    func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow]
+
+    /// The rows of these keys that there are.
+    func keys(_ keys: [String]) throws -> [KeyRow]
+    /// The tokens that there are of these.
+    func tokens(_ digests: [CallbackDigest]) throws -> [TokenRow]
+    /// The bodies kept of these tasks, each with whether a delivery to the task's latest attempt called it ended.
+    func bodies(of ids: [TaskID]) throws -> [(body: DeliveredBody, latestIsFinal: Bool)]
+    /// The log after that place, oldest first: of one task, or all of it.
+    func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow]
+    /// What is known of an endpoint: of all its tasks, and of each model.
+    func statistics(of endpoint: EndpointName) throws -> [Learned]
+    /// The rows of these keys that there are.
+    func statistics(_ keys: [LearnedKey]) throws -> [Learned]
+    /// Everything that holds requests back.
+    func gates() throws -> [StoredGate]
+}
+
+/// The same rows, and what a write does to them.
+package protocol StoreTransaction: StoreSnapshot {
+    /// Inserts tasks with their documents and labels; returns their keys, in order.
+    func insert(_ tasks: [NewTaskRow]) throws -> [Int64]
+    /// Writes what has changed; each row is still in the state that its change starts from.
+    func update(_ tasks: [TaskUpdate]) throws
+    /// Appends to the log; returns the places, in order.
+    func append(_ lines: [NewLogLine]) throws -> [Int64]
+    /// Inserts idempotency keys.
+    func insert(_ keys: [KeyRow]) throws
+    /// Inserts callback tokens.
+    func insert(_ tokens: [NewToken]) throws
+    /// Counts deliveries with the tokens of these attempts.
+    func count(_ deliveries: [CountedDelivery]) throws
+    /// Keeps one body for each task.
+    func put(_ bodies: [DeliveredBody]) throws
+    /// Drops the bodies of these tasks.
+    func dropBodies(of keys: [Int64]) throws
+    /// Keeps attempts that were given up, in place of what is known of them.
+    func put(_ attempts: [GivenUpRow]) throws
+    /// Drops the attempt with that number of a task.
+    func dropGivenUp(_ number: Int, of key: Int64) throws
+    /// Keeps statistics, in place of what is there.
+    func put(_ statistics: [Learned]) throws
+    /// Keeps what holds requests back, in place of what is there.
+    func put(_ gates: [StoredGate]) throws
+    /// Changes the counts of tasks.
+    func add(_ counts: [TaskCountDelta]) throws
+
+    /// Sets the due time of these tasks, where they are open.
+    func setDue(_ ids: [TaskID], at time: Timestamp) throws
+    /// Makes due at `now` the tasks in that state that are due later than `latest`, though no sooner than asked for; returns
+    /// how many.
+    func bringForward(in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp) throws -> Int
+    /// Moves the times on which the schedule of tasks in that state rests; of queued ones only the due time, though no sooner
+    /// than asked for.
+    func moveSchedule(in state: TaskState, by jump: Duration) throws
+    /// Every open task in that state.
+    func open(in state: TaskState) throws -> [TaskRow]
+    /// Adds a jump of the clock to attempts that were given up, and moves their times along.
+    func moveGivenUp(by jump: Duration) throws
+}
+
+/// Which documents of a task are read.
+package enum DocumentScope: Sendable, Hashable {
+    case all
+    case requestOnly
+    /// None that is longer: a longer record is left out, and a task with a longer request.
+    case upTo(bytes: Int)
+}
+
+/// Which services are asked for.
+package enum ServiceQuery: Sendable, Hashable {
+    /// With open tasks in that state.
+    case tasks(TaskState)
+    /// With attempts that were given up and are to be looked for again.
+    case givenUpAttempts
+}
+
+/// Which time is asked for.
+package enum TimeQuery: Sendable, Hashable {
+    /// When an open task of the service in that state is due.
+    case due(TaskState, service: String)
+    /// When a queued task of the endpoint is due, after that point.
+    case queued(EndpointName, after: Timestamp)
+    /// The deadline of a queued or running task.
+    case deadline
+    /// When an attempt of the service that was given up is looked for again.
+    case givenUpReading(service: String)
+}
+
+/// Which attempts that were given up are asked for.
+package enum GivenUpQuery: Sendable {
+    /// Of a service, to be looked for again by then, most overdue first.
+    case due(service: String, by: Timestamp, limit: Int)
+    /// Of a service, begun in the window, whose records have not turned up, oldest first.
+    case begun(service: String, in: ClosedRange<Timestamp>)
+    /// Of a task, whose records have not turned up, in the order of their numbers.
+    case of(TaskID)
+}

@@ -1,0 +1,180 @@
+package import TaskModel
+
+extension TaskStore {
+    /// Applies an event to a task; nil where there is no such task.
+    ///
+    /// An `adopted` remote id that another task of the service owns is an error and changes nothing.
+    package func apply(
+        _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
+    ) async throws(TaskStoreError) -> TaskChange? {
+        try await apply([PlannedEvent(event, for: id, nextDueAt: nextDueAt)], at: now).first
+    }
+
+    /// Applies several events in one transaction, and takes what they teach; tasks that do not exist are left out of the
+    /// answer.
+    package func apply(
+        _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson] = []
+    ) async throws(TaskStoreError) -> [TaskChange] {
+        guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
+        // Redacted and written out here, beside the writer's thread, which all writes share.
+        let batch = batch.map(PreparedEvent.init)
+        let call = StoreCall.apply(batch.map(\.planned.event))
+        return try await commit(call) { [tampering] changes in
+            try changes.load(batch.map(\.planned.task))
+            var led: [TaskChange] = []
+            for event in batch {
+                for event in Self.tampered(event, by: tampering, for: call, at: now, in: changes) {
+                    led += try changes.apply(event, at: now)
+                }
+            }
+            try Self.learn(lessons, from: led, in: changes.transaction)
+            return led
+        }
+    }
+
+    /// Settles lost attempts of a service from one consistent view.
+    ///
+    /// The view holds those that began in the window, without what came back. `decide` runs inside the transaction, so that
+    /// no submission can be confirmed between its view and the write.
+    package func settle(
+        service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
+        deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
+    ) async throws(TaskStoreError) -> [TaskChange] {
+        try await commit(.write("settle")) { [tampering] changes in
+            let view = try changes.view(of: service, attemptedIn: window, candidates: candidates)
+            let events = decide(view).map(PreparedEvent.init)
+            try changes.load(events.map(\.planned.task))
+            var led: [TaskChange] = []
+            for event in events {
+                for event in Self.tampered(event, by: tampering, for: .write("settle"), at: now, in: changes) {
+                    led += try changes.apply(event, at: now)
+                }
+            }
+            return led
+        }
+    }
+
+    private static func tampered(
+        _ event: PreparedEvent, by tampering: EventTampering?, for call: StoreCall, at now: Timestamp,
+        in changes: ChangeSet
+    ) -> [PreparedEvent] {
+        guard let tampering, let task = changes.row(of: event.planned.task)?.task else { return [event] }
+        return tampering(event.planned, task, call, now).map(PreparedEvent.init)
+    }
+}
+
+/// An event whose documents are ready to be written: without callback tokens, and as text.
+struct PreparedEvent: Sendable {
+    let planned: PlannedEvent
+    /// What it brings, where it is all but certain to be kept; the lifecycle says whether it is.
+    let record: RecordText?
+
+    init(_ planned: PlannedEvent) {
+        self.planned = planned.redacted
+        record = self.planned.event.recordToKeep.map(RecordText.init)
+    }
+}
+
+extension ChangeSet {
+    fileprivate mutating func view(
+        of service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>
+    ) throws -> UncertainView {
+        let known = try self.known(candidates, service: service)
+        let attempts = try transaction.givenUp(.begun(service: service, in: window))
+        let tasks = Dictionary(
+            try transaction.texts(of: Set(attempts.map(\.attempt.task)).sorted(), .requestOnly).map {
+                ($0.task.id, try $0.stored)
+            }
+        ) { first, _ in first }
+        return UncertainView(
+            uncertain: try transaction.attempted(in: .uncertain, of: service, within: window).map { try $0.stored },
+            // All of them: a record without a time may be any's.
+            submitting: try transaction.attempted(in: .submitting, of: service, within: nil).map { try $0.stored },
+            givenUp: attempts.compactMap { row in
+                tasks[row.attempt.task].map { GivenUpTask(stored: $0, givenUp: row.attempt) }
+            },
+            owned: known.owned, named: known.named)
+    }
+
+    /// Runs the lifecycle on the task as it is now and gathers what is to be written; empty where there is no such task.
+    mutating func apply(_ event: PreparedEvent, at now: Timestamp) throws -> [TaskChange] {
+        guard let change = try applyOnce(event, at: now) else { return [] }
+        guard let next = event.planned.consequence?(change.task) else { return [change] }
+        let consequence = PlannedEvent(next, for: event.planned.task, nextDueAt: change.task.nextDueAt)
+        return try [change] + apply(PreparedEvent(consequence), at: now)
+    }
+
+    private mutating func applyOnce(_ event: PreparedEvent, at now: Timestamp) throws -> TaskChange? {
+        let planned = event.planned
+        guard var row = row(of: planned.task) else { return nil }
+        try dropForeignCallbackID(of: &row)
+        let change = TaskLifecycle.apply(
+            try withoutForeignID(planned, of: row.task), to: row.task, attempt: planned.attempt, at: now,
+            schedule: planned.schedule)
+        switch change.transition {
+        case .ignore, .refuse:
+            guard case .calledBack(let delivery) = planned.event else { return change }
+            try transaction.count([CountedDelivery(delivery, of: row.key)])
+            self.change(row, to: change.task)
+            return change
+        case .note, .noteLateResult, .noteLateRecord:
+            if let id = change.task.remoteID, id != row.task.remoteID {
+                try refuse(id, ofOtherThan: nil, service: row.task.endpoint.service)
+            }
+        case .advance, .update:
+            let isReopened = planned.event == .reopenRequested
+            if let claimed = isReopened ? row.task.remoteID : planned.event.claimedRemoteID,
+                isReopened || claimed != row.task.remoteID
+            {
+                try refuse(claimed, ofOtherThan: row.task.id, service: row.task.endpoint.service)
+            }
+        }
+        var record = change.response.map { event.record ?? RecordText($0) }
+        // The record of a running task is mostly the one that is there already; then its page is not even read.
+        if change.transition == .update, record?.digest == row.recordDigest { record = nil }
+        self.change(row, to: change.task, record: record)
+        count(row.task.endpoint, from: row.task.state, to: change.task.state)
+        try keep(planned.event, of: row, leadingTo: change)
+        try keep(change.attempts, of: row)
+        for entry in change.logEntries { append(entry, of: row.key, about: change.task) }
+        return change
+    }
+
+    /// Throws where a task other than that one owns the remote id.
+    private mutating func refuse(_ remoteID: RemoteTaskID, ofOtherThan task: TaskID?, service: String) throws {
+        guard let owner = try owner(of: remoteID, service: service), owner != task else { return }
+        throw TaskStoreError.remoteIDInUse(by: owner)
+    }
+
+    /// A late reply to an attempt that was matched with an equal task's record meanwhile: that the provider accepted the
+    /// attempt is a fact, and the id has its owner.
+    private mutating func withoutForeignID(_ planned: PlannedEvent, of task: TrackedTask) throws -> TaskEvent {
+        let number = planned.attempt ?? task.attempts
+        guard task.state != .submitting || number < task.attempts, !planned.event.isDelivery,
+            let delivery = planned.event.acceptance(of: number), let id = delivery.remoteID, id != task.remoteID,
+            try owner(of: id, service: task.endpoint.service) ?? task.id != task.id
+        else { return planned.event }
+        return .calledBack(CallbackDelivery(attempt: number, observation: delivery.observation))
+    }
+
+    /// A callback told an id while the task was being sent; since then it may have become another task's, by a person's word.
+    private mutating func dropForeignCallbackID(of row: inout TaskRow) throws {
+        guard row.task.state == .submitting, let id = row.task.callbacks.remoteID,
+            try owner(of: id, service: row.task.endpoint.service) != nil
+        else { return }
+        row.task.callbacks.remoteID = nil
+    }
+}
+
+extension TaskEvent {
+    /// The remote id that must not be another task's: what we conclude from a list or a person says.
+    ///
+    /// What a provider answers to our own request is not asked about: it is a fact that must be kept.
+    fileprivate var claimedRemoteID: RemoteTaskID? {
+        switch self {
+        case .foundInList(let id, _), .foundByOwnID(let id, _), .adopted(let id): id
+        case .calledBack(let delivery): delivery.remoteID
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package import TaskModel
+package import VerbatimJSON
+
+extension TaskStore {
+    /// Whose token has that digest, and what came with it before; nil where nobody's has.
+    package func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
+        try await read("owner") { rows in
+            // An index compares bytes until they differ; what is said about a token rests on all of them.
+            try rows.tokens([digest]).first { $0.digest == digest }?.owner
+        }
+    }
+
+    /// The best body that was delivered for the task and calls it ended: success before failure, then the latest. A failure
+    /// counts only once the latest attempt was called ended; of an earlier one it says nothing about this one.
+    package func deliveredOutcome(of id: TaskID) async throws(TaskStoreError) -> JSONValue? {
+        try await read("deliveredOutcome") { rows in
+            guard let (body, latestIsFinal) = try rows.bodies(of: [id]).first, body.isSuccess || latestIsFinal else {
+                return nil
+            }
+            return try JSONValue(parsing: Array(body.body.utf8), limits: .lenient)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import TaskModel
+import VerbatimJSON
+
+extension TaskStore {
+    /// Stores a new task with its first event, or finds the one that its idempotency key names.
+    package func insert(_ submission: NewTask) async throws(TaskStoreError) -> Insertion {
+        guard let insertion = try await insert([submission]).first else {
+            throw .failed("an insertion has no answer")
+        }
+        return insertion
+    }
+
+    /// Stores several in one transaction, in their order, as if they came one after another.
+    package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [Insertion] {
+        guard !submissions.isEmpty else { return [] }
+        // Documents are written out here, beside the writer's thread, which all writes share.
+        let prepared = submissions.map(PreparedTask.init)
+        return try await commit(.insert(submissions.map(\.task.id))) { changes in
+            try Self.insert(prepared, in: &changes)
+        }
+    }
+
+    private static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [Insertion] {
+        var keys = try knownKeys(of: tasks, in: changes.transaction)
+        var newKeys: [KeyRow] = []
+        var newTasks: [NewTaskRow] = []
+        /// Writes the new tasks gathered so far.
+        func flush() throws {
+            let places = try changes.transaction.insert(newTasks)
+            for (new, place) in zip(newTasks, places) {
+                changes.count(new.task.endpoint, from: nil, to: new.task.state)
+                changes.append(new.task.firstEntry, of: place, about: new.task)
+            }
+            newTasks = []
+        }
+        var insertions: [Insertion] = []
+        for prepared in tasks {
+            let task = prepared.row.task
+            if let key = prepared.key, let known = keys[key.key] {
+                insertions.append(
+                    .keyInUse(by: known.task, sameBody: known.fingerprint == key.fingerprint))
+                continue
+            }
+            if let deadline = task.deadline, deadline <= task.createdAt {
+                insertions.append(.tooLate)
+                continue
+            }
+            if let remoteID = task.remoteID {
+                try flush()
+                if let owner = try changes.owner(of: remoteID, service: task.endpoint.service) {
+                    insertions.append(.remoteIDInUse(by: owner))
+                    continue
+                }
+            }
+            newTasks.append(prepared.row)
+            if let key = prepared.key {
+                keys[key.key] = key
+                newKeys.append(key)
+            }
+            insertions.append(.created)
+        }
+        if !newTasks.isEmpty { try flush() }
+        if !newKeys.isEmpty { try changes.transaction.insert(newKeys) }
+        return insertions
+    }
+
+    private static func knownKeys(
+        of tasks: [PreparedTask], in transaction: any StoreTransaction
+    ) throws -> [String: KeyRow] {
+        let keys = tasks.compactMap(\.key?.key)
+        guard !keys.isEmpty else { return [:] }
+        return Dictionary(try transaction.keys(keys).map { ($0.key, $0) }) { first, _ in first }
+    }
+}
+
+/// A new task with its documents written out.
+private struct PreparedTask: Sendable {
+    let row: NewTaskRow
+    let key: KeyRow?
+
+    init(_ submission: NewTask) {
+        let (task, payload) = (submission.task, submission.payload)
+        row = NewTaskRow(
+            task: task, request: payload.request.text, record: payload.response.map(RecordText.init))
+        key = submission.idempotencyKey.map {
+            KeyRow(key: $0.key, task: task.id, fingerprint: $0.fingerprint, createdAt: task.createdAt)
+        }
+    }
+}
+
+extension TrackedTask {
+    /// The first line of its log.
+    fileprivate var firstEntry: TaskLogEntry {
+        var detail = JSONObject()
+        detail["remote_id"] = remoteID.map { .string($0.text) }
+        return TaskLogEntry(
+            at: createdAt, kind: remoteID == nil ? "created" : "tracked", from: nil, to: state, detail: detail)
+    }
+}

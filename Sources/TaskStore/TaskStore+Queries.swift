@@ -1,0 +1,77 @@
+package import TaskModel
+import VerbatimJSON
+
+extension TaskStore {
+    /// The task; nil where there is none.
+    package func task(_ id: TaskID) async throws(TaskStoreError) -> TrackedTask? {
+        try await read("task") { try $0.tasks([id]).first?.task }
+    }
+
+    /// The task with what was asked for and what came back.
+    package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask? {
+        let texts = try await read("taskWithPayload") { try $0.texts(of: [id], .all).first }
+        guard let texts else { return nil }
+        // A long record is not read on the caller's thread, which may be one on which others wait.
+        guard texts.bytes > JSONValue.handledAtOnce else { return try texts.stored }
+        let reading = Task { Result { () throws(TaskStoreError) in try texts.stored } }
+        return try await reading.value.get()
+    }
+
+    /// The task of that service that owns the remote id.
+    package func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask? {
+        try await read("taskByRemoteID", .snapshot) { rows in
+            guard let owner = try rows.owner(of: remoteID, service: service) else { return nil }
+            return try rows.tasks([owner]).first?.task
+        }
+    }
+
+    /// Ids that begin so, at most `limit`.
+    package func ids(withPrefix prefix: String, limit: Int) async throws(TaskStoreError) -> [TaskID] {
+        try await read("ids") { try $0.ids(withPrefix: prefix.lowercased(), limit: limit) }
+    }
+
+    /// A page of tasks, newest first.
+    package func tasks(
+        matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
+    ) async throws(TaskStoreError) -> TaskListing {
+        try await read("tasksMatching", .page) { rows in
+            let found = try rows.page(
+                matching: filter, after: cursor, limit: limit + 1, maxBytes: Self.mostBytesPerPage)
+            let shown = found.prefix(limit)
+            let isWhole = found.count <= limit && found.reduce(0) { $0 + $1.bytes } <= Self.mostBytesPerPage
+            return TaskListing(
+                tasks: try shown.map { try $0.stored },
+                next: isWhole ? nil : shown.last.map { PageCursor(key: $0.key) })
+        }
+    }
+
+    /// A page ends before its limit once it has so much: results may stand in the records, as pictures of megabytes.
+    private static let mostBytesPerPage = 16 << 20
+
+    /// A page of a task's log, oldest first, after that place in the whole log.
+    package func events(
+        of id: TaskID, after sequence: Int64, limit: Int
+    ) async throws(TaskStoreError) -> [StoredEvent] {
+        try await read("events", .page) { rows in
+            try rows.events(of: id, after: sequence, limit: limit).map { try StoredEvent($0, of: id) }
+        }
+    }
+
+    /// Tasks of that one's endpoint that the provider has accepted, as a reply or a callback told, near to it in time: the
+    /// nearest first. Documents longer than `maxBytes` are left out.
+    package func acceptedNeighbours(
+        of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
+    ) async throws(TaskStoreError) -> [StoredTask] {
+        try await read("acceptedNeighbours", .snapshot) { rows in
+            guard let row = try rows.tasks([id]).first, let start = row.task.attempt?.startedAt else { return [] }
+            func distance(_ task: TrackedTask) -> Double { abs(((task.submittedAt ?? start) - start).inSeconds) }
+            let nearest = try rows.neighbours(of: row, submittedIn: start - span...start + span)
+                .filter(\.wasSeenAccepted).sorted { (distance($0), $0.id) < (distance($1), $1.id) }
+                .prefix(limit).map(\.id)
+            let texts = Dictionary(
+                try rows.texts(of: nearest, .upTo(bytes: maxBytes)).map { ($0.task.id, $0) }
+            ) { first, _ in first }
+            return try nearest.compactMap { try texts[$0]?.stored }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import GRDB
+import TaskStore
+import TaskTesting
+
+/// The real database, whose file somebody changes behind its back: for what the store itself guards against.
+struct TamperedDriver: DriverWrapper {
+    let base: any StoreDriver
+    /// What is done to the file before and after each write.
+    let before: String?
+    let after: String?
+    /// The only verb around which it is done; nil for all writes.
+    let verb: String?
+    private let file: DatabaseQueue
+
+    init(_ base: any StoreDriver, path: String, before: String?, after: String?, around verb: String?) throws {
+        self.base = base
+        self.before = before
+        self.after = after
+        self.verb = verb
+        file = try DatabaseQueue(path: path)
+    }
+
+    func around<Value: Sendable>(
+        _ call: StoreCall, _ body: () async throws(TaskStoreError) -> Value
+    ) async throws(TaskStoreError) -> Value {
+        guard call.isWrite, verb == nil || call.words == verb else { return try await body() }
+        try await run(before)
+        do throws(TaskStoreError) {
+            let value = try await body()
+            try await run(after)
+            return value
+        } catch {
+            try await run(after)
+            throw error
+        }
+    }
+
+    private func run(_ sql: String?) async throws(TaskStoreError) {
+        guard let sql else { return }
+        do { try await file.write { db in try db.execute(sql: sql) } } catch { throw .failed("\(error)") }
+    }
+}

@@ -1,0 +1,23 @@
+import Testing
+import VerbatimJSON
+
+@testable import TaskStore
+
+@Suite struct TokenRedactorTests {
+    @Test func `a token is taken out wherever it stands, and nothing else is touched`() throws {
+        let token = String(repeating: "aB3-_", count: 8) + "xyz"
+        for (text, expected) in [
+            ("https://a.example/callbacks/\(token)", "https://a.example/callbacks/(token)"),
+            ("{\"u\":\"https:\\/\\/a\\/callbacks\\/\(token)\"}", "{\"u\":\"https:\\/\\/a\\/callbacks\\/(token)\"}"),
+            ("x /callbacks/\(token), y /callbacks/\(token)?z", "x /callbacks/(token), y /callbacks/(token)?z"),
+            ("https://a.example/callbacks/\(token)A", nil), ("https://a.example/callbacks/short", nil),
+            ("/callbacks", nil), ("/callbacks/", nil), (token, nil), ("", nil),
+            (String(repeating: "/callbacks", count: 9), nil),
+        ] as [(String, String?)] {
+            #expect(TokenRedactor.redacted(text) == expected)
+        }
+        let value: JSONValue = ["a": [1, .null, .string("/callbacks/" + token)], "b": "c"]
+        #expect(TokenRedactor.redacted(value) == ["a": [1, .null, "/callbacks/(token)"], "b": "c"])
+        #expect(TokenRedactor.redacted(["b": ["c", 1, true]] as JSONValue) == nil)
+    }
+}

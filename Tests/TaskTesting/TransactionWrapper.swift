@@ -1,0 +1,196 @@
+package import TaskModel
+package import TaskStore
+
+/// Rows that stand before other rows: a wrapper writes down only the primitives that it does differently.
+package protocol SnapshotWrapper: StoreSnapshot {
+    /// What stands behind.
+    var reading: any StoreSnapshot { get }
+}
+
+/// The same for a transaction.
+package protocol TransactionWrapper: SnapshotWrapper, StoreTransaction {
+    /// What stands behind.
+    var base: any StoreTransaction { get }
+}
+
+extension TransactionWrapper {
+    package var reading: any StoreSnapshot { base }
+}
+
+extension SnapshotWrapper {
+    package func tasks(_ ids: [TaskID]) throws -> [TaskRow] {
+        try reading.tasks(ids)
+    }
+
+    package func texts(of ids: [TaskID], _ scope: DocumentScope) throws -> [TaskTexts] {
+        try reading.texts(of: ids, scope)
+    }
+
+    package func page(matching filter: TaskFilter, after cursor: PageCursor?, limit: Int, maxBytes: Int) throws
+        -> [TaskTexts]
+    {
+        try reading.page(matching: filter, after: cursor, limit: limit, maxBytes: maxBytes)
+    }
+
+    package func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID] {
+        try reading.ids(withPrefix: prefix, limit: limit)
+    }
+
+    package func counts() throws -> [TaskCount] {
+        try reading.counts()
+    }
+
+    package func count(in states: [TaskState], of service: String, upTo most: Int) throws -> Int {
+        try reading.count(in: states, of: service, upTo: most)
+    }
+
+    package func services(with what: ServiceQuery) throws -> [String] {
+        try reading.services(with: what)
+    }
+
+    package func endpointsWithQueue() throws -> [EndpointName] {
+        try reading.endpointsWithQueue()
+    }
+
+    package func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask] {
+        try reading.tasks(in: state, limit: limit)
+    }
+
+    package func due(in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int)
+        throws -> [TrackedTask]
+    {
+        try reading.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
+    }
+
+    package func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
+        try reading.queued(on: endpoint, at: now, limit: limit)
+    }
+
+    package func overdue(at now: Timestamp, limit: Int) throws -> [TrackedTask] {
+        try reading.overdue(at: now, limit: limit)
+    }
+
+    package func earliest(_ time: TimeQuery) throws -> Timestamp? {
+        try reading.earliest(time)
+    }
+
+    package func attempted(in state: TaskState, of service: String, within window: ClosedRange<Timestamp>?) throws
+        -> [TaskTexts]
+    {
+        try reading.attempted(in: state, of: service, within: window)
+    }
+
+    package func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
+        try reading.neighbours(of: row, submittedIn: period)
+    }
+
+    package func holders(of ids: [RemoteTaskID], service: String) throws -> [RemoteIDHolder] {
+        try reading.holders(of: ids, service: service)
+    }
+
+    package func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {
+        try reading.givenUp(query)
+    }
+
+    package func keys(_ keys: [String]) throws -> [KeyRow] {
+        try reading.keys(keys)
+    }
+
+    package func tokens(_ digests: [CallbackDigest]) throws -> [TokenRow] {
+        try reading.tokens(digests)
+    }
+
+    package func bodies(of ids: [TaskID]) throws -> [(body: DeliveredBody, latestIsFinal: Bool)] {
+        try reading.bodies(of: ids)
+    }
+
+    package func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow] {
+        try reading.events(of: task, after: sequence, limit: limit)
+    }
+
+    package func statistics(of endpoint: EndpointName) throws -> [Learned] {
+        try reading.statistics(of: endpoint)
+    }
+
+    package func statistics(_ keys: [LearnedKey]) throws -> [Learned] {
+        try reading.statistics(keys)
+    }
+
+    package func gates() throws -> [StoredGate] {
+        try reading.gates()
+    }
+}
+
+extension TransactionWrapper {
+    package func insert(_ tasks: [NewTaskRow]) throws -> [Int64] {
+        try base.insert(tasks)
+    }
+
+    package func update(_ tasks: [TaskUpdate]) throws {
+        try base.update(tasks)
+    }
+
+    package func append(_ lines: [NewLogLine]) throws -> [Int64] {
+        try base.append(lines)
+    }
+
+    package func insert(_ keys: [KeyRow]) throws {
+        try base.insert(keys)
+    }
+
+    package func insert(_ tokens: [NewToken]) throws {
+        try base.insert(tokens)
+    }
+
+    package func count(_ deliveries: [CountedDelivery]) throws {
+        try base.count(deliveries)
+    }
+
+    package func put(_ bodies: [DeliveredBody]) throws {
+        try base.put(bodies)
+    }
+
+    package func dropBodies(of keys: [Int64]) throws {
+        try base.dropBodies(of: keys)
+    }
+
+    package func put(_ attempts: [GivenUpRow]) throws {
+        try base.put(attempts)
+    }
+
+    package func dropGivenUp(_ number: Int, of key: Int64) throws {
+        try base.dropGivenUp(number, of: key)
+    }
+
+    package func put(_ statistics: [Learned]) throws {
+        try base.put(statistics)
+    }
+
+    package func put(_ gates: [StoredGate]) throws {
+        try base.put(gates)
+    }
+
+    package func add(_ counts: [TaskCountDelta]) throws {
+        try base.add(counts)
+    }
+
+    package func setDue(_ ids: [TaskID], at time: Timestamp) throws {
+        try base.setDue(ids, at: time)
+    }
+
+    package func bringForward(in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp) throws -> Int {
+        try base.bringForward(in: state, dueAfter: latest, to: now)
+    }
+
+    package func moveSchedule(in state: TaskState, by jump: Duration) throws {
+        try base.moveSchedule(in: state, by: jump)
+    }
+
+    package func open(in state: TaskState) throws -> [TaskRow] {
+        try base.open(in: state)
+    }
+
+    package func moveGivenUp(by jump: Duration) throws {
+        try base.moveGivenUp(by: jump)
+    }
+}
