@@ -1,3 +1,5 @@
+import TaskModel
+import TaskTesting
 import Testing
 import VerbatimJSON
 
@@ -19,5 +21,18 @@ import VerbatimJSON
         let value: JSONValue = ["a": [1, .null, .string("/callbacks/" + token)], "b": "c"]
         #expect(TokenRedactor.redacted(value) == ["a": [1, .null, "/callbacks/(token)"], "b": "c"])
         #expect(TokenRedactor.redacted(["b": ["c", 1, true]] as JSONValue) == nil)
+    }
+
+    @Test func `a token is taken out of the results of a record`() throws {
+        let address = "https://a.example/callbacks/"
+        var seen = Observation(.succeeded(partial: false), record: [:])
+        seen.results = [
+            TaskResult(
+                kind: .url, pointer: JSONPointer(tokens: ["u"]),
+                value: .string(address + String(repeating: "x", count: 43)))
+        ]
+        let event = PlannedEvent(.observed(seen), for: TrackedTask.task(1).id, nextDueAt: nil).redacted.event
+        guard case .observed(let kept) = event else { return #expect(Bool(false), "\(event)") }
+        #expect(kept.results.map(\.value) == [.string(address + "(token)")])
     }
 }
