@@ -217,7 +217,7 @@ package enum Daemon {
     private static func proxies(
         _ environment: [String: String], logger: Logger
     ) throws(DaemonError) -> ProxySettings {
-        do throws(ProxySettings.Mistake) {
+        do throws(ProxySettings.InvalidProxy) {
             let proxies = try ProxySettings(environment: environment)
             for (scheme, proxy) in [("http", proxies.http), ("https", proxies.https)] {
                 guard let proxy else { continue }

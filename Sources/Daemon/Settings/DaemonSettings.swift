@@ -28,7 +28,7 @@ package struct DaemonSettings: Sendable {
     /// Per service; nil leaves it to the provider's profile.
     package var submissionsPerSecond: Double?
     /// How many bytes a reply of a provider may have.
-    package var maxReplyBytes = UpstreamHTTP.usualMaxReplyBytes
+    package var maxReplyBytes = UpstreamHTTP.defaultMaxReplyBytes
     /// Where callbacks are taken and asked for.
     package var callbacks = CallbackSettings()
     package var logLevel: Logger.Level = .info
