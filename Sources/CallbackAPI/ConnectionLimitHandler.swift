@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Ends a connection when its time is over, and at once where its address has too many.
-final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
+/// Closes connections that exceed their lifetime, and new ones from addresses with too many.
+final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Any
 
     private let book: AddressBook
@@ -17,7 +17,7 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
         guard let ticket = book.open(channel.remoteAddress) else {
-            // Not from within the set-up of the channel, which goes on after this.
+            // The channel's set-up continues after this call, so the channel closes later.
             context.eventLoop.execute { channel.close(promise: nil) }
             return
         }
