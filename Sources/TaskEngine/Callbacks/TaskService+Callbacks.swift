@@ -32,7 +32,7 @@ extension TaskService {
             return .unknownToken
         }
         callbacks.delivered()
-        guard owner.deliveries < CallbackDelivery.mostPerAttempt else { return .taken }
+        guard owner.deliveries < CallbackDelivery.maxPerAttempt else { return .taken }
         let document = body.document(contentType: headers["content-type"], without: context.redactor)
         let read = delivery(of: document, for: owner)
         // The id it names is where to ask; what it says of the task is not believed.

@@ -159,7 +159,7 @@ package struct TaskService: Sendable {
 
     /// Uncertain tasks of the endpoint that a tracked id may belong to: those whose look-ups showed it, else all of them.
     package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {
-        guard task.isNamedByPerson, let id = task.remoteID else { return [] }
+        guard task.isNamedByUser, let id = task.remoteID else { return [] }
         do throws(TaskStoreError) {
             let uncertain = try await context.store.due(
                 in: .uncertain, of: task.endpoint.service, by: context.time.now() + context.lookups.slowest * 2,
