@@ -18,7 +18,7 @@ struct TaskActionRoutes {
         }
         router.post(LocalAPIRoute.resolve.routerPath) { request, context in
             _ = try QueryReader(request, knowing: [])
-            let decision: PersonsDecision =
+            let decision: UncertainResolution =
                 switch try ResolveDocument(json: try await request.json()) {
                 case .adopt(let remoteID): .adopt(remoteID: remoteID)
                 case .resubmit: .resubmit

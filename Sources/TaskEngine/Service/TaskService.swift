@@ -216,7 +216,7 @@ package struct TaskService: Sendable {
     }
 
     /// Settles an uncertain task by a person's word.
-    package func resolve(_ id: String, _ decision: PersonsDecision) async throws(TaskServiceError) -> StoredTask {
+    package func resolve(_ id: String, _ decision: UncertainResolution) async throws(TaskServiceError) -> StoredTask {
         switch decision {
         case .adopt(let text):
             let endpoint = try await task(id).task.endpoint
@@ -301,7 +301,7 @@ extension TrackedTask {
 }
 
 /// How a person settles an uncertain submission.
-package enum PersonsDecision: Sendable, Hashable {
+package enum UncertainResolution: Sendable, Hashable {
     /// It is this task of the provider's.
     case adopt(remoteID: String)
     /// It was never taken: send it again.

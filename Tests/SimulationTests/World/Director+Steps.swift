@@ -90,7 +90,7 @@ extension Director {
     }
 
     /// What a person who looks at the provider's own page would say of a lost submission.
-    private func decision(about row: DiskView.TaskLine) -> PersonsDecision {
+    private func decision(about row: DiskView.TaskLine) -> UncertainResolution {
         if let its = lostRecord(of: row), world.dice.happens(700) { return .adopt(remoteID: its.id) }
         return world.dice.happens(500) ? .resubmit : .giveUp
     }

@@ -26,7 +26,7 @@ enum Action: Sendable {
     case misuseKey(Submission)
     case cancel(String)
     case reopen(String)
-    case resolve(String, PersonsDecision)
+    case resolve(String, UncertainResolution)
     /// Tracks a task of the provider's that others may have submitted.
     case track(String, remoteID: String)
     case pause(String)
