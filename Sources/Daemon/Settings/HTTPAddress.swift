@@ -1,13 +1,13 @@
-/// HTTPAddress is the URL of a server as a person sets it: scheme, host, port and path, nothing else.
+/// A server URL as a user enters it: scheme, host, port and path.
 struct HTTPAddress {
     /// `http` or `https`.
     let scheme: String
-    /// In small letters, without the brackets of an IPv6 address.
+    /// In lower case, without the brackets of an IPv6 address.
     let host: String
-    /// As it was written, without slashes at its end.
+    /// The URL as written, without trailing slashes.
     let text: String
 
-    /// Nil for anything else: a user, a query, a fragment, a port that is none.
+    /// Nil for anything else, such as a URL with a user, a query, a fragment or an invalid port.
     init?(_ text: String) {
         guard let colon = text.firstRange(of: "://"), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
             !text.contains(where: { "?#@\\".contains($0) })
@@ -20,14 +20,14 @@ struct HTTPAddress {
         self.text = String(text.reversed().drop { $0 == "/" }.reversed())
     }
 
-    /// Whether what is sent there stays on this machine; the whole host says so, not just how it begins.
+    /// Whether requests to it stay on this machine. Compares the whole host, not its beginning.
     var isLocal: Bool {
         if host == "localhost" || host == "::1" { return true }
         let octets = host.split(separator: ".", omittingEmptySubsequences: false)
         return octets.count == 4 && octets.first == "127" && octets.allSatisfy { UInt8($0) != nil }
     }
 
-    /// Whether a text that was meant as a URL may hold a password, and so must not be shown.
+    /// Whether text meant as a URL may contain a password and must not be shown.
     static func mayHoldPassword(_ text: String) -> Bool { text.contains("@") }
 
     private static func host(of authority: String) -> String? {
