@@ -1,11 +1,11 @@
 import Synchronization
 
-/// How many bytes of one kind may be held in memory at once, over all that hold some.
+/// Limits the bytes that its users hold in memory together.
 ///
-/// Room is reserved before the bytes are kept. Nothing is borrowed from another budget. Who waits is served in order, and
-/// the room of the first in line is not given to others, so that many small requests do not starve a large one.
+/// Users reserve bytes before they keep them. Waiters are served in order. The bytes that the first waiter needs are
+/// not given to others, so many small requests do not starve a large one.
 package final class ByteBudget: Sendable {
-    /// Room that is set aside until it is released or the last reference to it is gone.
+    /// Reserved bytes. They are released by `release()` or with the last reference.
     package final class Reservation: Sendable {
         private let budget: ByteBudget
         private let bytes: Mutex<Int>
@@ -17,8 +17,7 @@ package final class ByteBudget: Sendable {
 
         deinit { release() }
 
-        /// Sets more aside; false, with nothing changed, where there is no room for it, or where less than `spare` would be
-        /// left to others.
+        /// Reserves more bytes. Returns false and changes nothing if fewer than `spare` would stay free.
         package func grow(by more: Int, leaving spare: Int = 0) -> Bool {
             bytes.withLock { bytes in
                 guard budget.take(more, leaving: spare) else { return false }
@@ -27,7 +26,7 @@ package final class ByteBudget: Sendable {
             }
         }
 
-        /// Gives all of it back; a second call changes nothing.
+        /// Releases all bytes. A second call has no effect.
         package func release() {
             budget.giveBack(
                 bytes.withLock { bytes in
@@ -40,7 +39,7 @@ package final class ByteBudget: Sendable {
     private struct Waiter {
         let id: Int
         let bytes: Int
-        /// What must be free before it gets its room.
+        /// The number of bytes that must be free before this waiter is served.
         let threshold: Int
         let continuation: CheckedContinuation<Bool, Never>
     }
@@ -51,7 +50,7 @@ package final class ByteBudget: Sendable {
         var nextID = 0
     }
 
-    /// The most that is held at once, in bytes; only ``reserve(_:onceFree:)`` may exceed it.
+    /// The limit in bytes. Only ``reserve(_:onceFree:)`` may exceed it.
     package let capacity: Int
     private let state = Mutex(State())
 
@@ -59,18 +58,18 @@ package final class ByteBudget: Sendable {
         self.capacity = capacity
     }
 
-    /// The bytes that are held now.
+    /// The number of reserved bytes.
     package var used: Int { state.withLock { $0.used } }
 
-    /// Sets room aside at once; nil where there is none, or where less than `spare` would be left to others.
+    /// Reserves bytes without waiting. Returns nil if fewer than `spare` would stay free.
     package func reserve(_ bytes: Int, leaving spare: Int = 0) -> Reservation? {
         take(bytes, leaving: spare) ? Reservation(bytes, of: self) : nil
     }
 
-    /// Waits for its turn and until `threshold` bytes are free, then sets `bytes` aside, even where these are more.
+    /// Waits in line until `threshold` bytes are free, then reserves `bytes`, even if this exceeds the budget.
     ///
-    /// One that is larger than the budget gets through in this way: it exceeds the budget alone, by at most
-    /// `bytes - threshold`, and all others wait until that is given back. Throws where the task is cancelled.
+    /// A reservation larger than the budget exceeds it by at most `bytes - threshold`. All others then wait for its
+    /// release. Throws when the task is cancelled.
     package func reserve(_ bytes: Int, onceFree threshold: Int) async throws(CancellationError) -> Reservation {
         let threshold = min(bytes, threshold, capacity)
         let id = state.withLock { state in
@@ -96,7 +95,7 @@ package final class ByteBudget: Sendable {
                 state.waiters.firstIndex { $0.id == id }.map { state.waiters.remove(at: $0) }
             }
             left?.continuation.resume(returning: false)
-            // It may have been the first, whose room the next could use.
+            // The cancelled waiter may have been the first, so the next one may now be served.
             giveBack(0)
         }
         guard isGranted else { throw CancellationError() }

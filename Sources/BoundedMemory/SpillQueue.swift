@@ -1,41 +1,41 @@
-/// Bytes, first in, first out, of which only a part is in memory; the others stand in a temporary file without a name.
+/// A byte queue that keeps a part in memory and the rest in an unnamed temporary file.
 ///
-/// Where no file can be made or written, as on a full disk, all of them stay in memory: what is kept here must not be lost.
+/// If the file cannot be created or written, as on a full disk, all bytes stay in memory: they must not be lost.
 package struct SpillQueue: ~Copyable, Sendable {
-    /// What was written to the file cannot be read back.
+    /// The temporary file cannot be read back.
     package struct Unreadable: Error {
-        /// The system's error number.
+        /// The `errno` value.
         package let code: Int32
     }
 
     private let limit: Int
     private let directory: String
     private var file: TemporaryFile?
-    /// The part of the file that has not been taken; all of it comes before what is in memory.
+    /// The unread part of the file. All of it precedes the bytes in memory.
     private var inFile = 0..<0
     private var inMemory: [UInt8] = []
     private var canSpill = true
 
-    /// An empty queue that keeps at most `limit` bytes in memory, and the others on the file system of `directory`.
+    /// Creates an empty queue with at most `limit` bytes in memory. The file lives on the file system of `directory`.
     package init(limit: Int, directory: String) {
         self.limit = limit
         self.directory = directory
     }
 
-    /// How many bytes are in it.
+    /// The number of bytes in the queue.
     package var count: Int { inFile.count + inMemory.count }
-    /// How many of them are in memory.
+    /// The number of bytes in memory.
     package var bytesInMemory: Int { inMemory.count }
-    /// Whether some are in the file.
+    /// Whether the file holds unread bytes.
     package var hasSpilled: Bool { !inFile.isEmpty }
 
-    /// Adds the bytes at the end.
+    /// Appends bytes.
     package mutating func append(_ bytes: some Collection<UInt8>) {
         inMemory.append(contentsOf: bytes)
         if inMemory.count > limit { spill() }
     }
 
-    /// Moves what is in memory to the file.
+    /// Moves the bytes in memory to the file.
     package mutating func spill() {
         guard canSpill, !inMemory.isEmpty else { return }
         do throws(TemporaryFile.Failure) {
@@ -45,12 +45,12 @@ package struct SpillQueue: ~Copyable, Sendable {
             inFile = inFile.lowerBound..<inFile.upperBound + inMemory.count
             inMemory = []
         } catch {
-            // What the file holds already stays good: a part that was written beyond its end is not counted.
+            // The file's earlier contents stay valid. A partial write behind its end is not counted.
             canSpill = false
         }
     }
 
-    /// Takes the first bytes, at most so many; empty where there are none.
+    /// Removes and returns at most this many bytes; empty if there are none.
     package mutating func take(atMost most: Int) throws(Unreadable) -> [UInt8] {
         guard let file, !inFile.isEmpty else {
             guard inMemory.count > most else {
@@ -72,10 +72,10 @@ package struct SpillQueue: ~Copyable, Sendable {
             throw Unreadable(code: error.code)
         }
     }
-    /// Takes all of it.
+    /// Removes and returns all bytes.
     package mutating func takeAll() throws(Unreadable) -> [UInt8] {
         var all = try take(atMost: .max)
-        // On a full disk a part stands in the file, and the rest in memory.
+        // After a disk became full, a part is in the file and the rest in memory.
         if count > 0 { all += try take(atMost: .max) }
         return all
     }

@@ -6,16 +6,16 @@
     import Darwin
 #endif
 
-/// A file without a name. Only this process can read it, and it ends with this object or the process.
+/// An unnamed file that only this process can read. It disappears with this object or the process.
 final class TemporaryFile: Sendable {
-    /// The system's error number.
+    /// An `errno` value.
     struct Failure: Error {
         let code: CInt
     }
 
     private let descriptor: CInt
 
-    /// Makes one of mode 0600 on the file system of that directory.
+    /// Creates a file with mode 0600 on the file system of that directory.
     init(in directory: String) throws(Failure) {
         var path = Array("\(directory)/.pollux-XXXXXX".utf8CString)
         descriptor = mkstemp(&path)
@@ -26,7 +26,7 @@ final class TemporaryFile: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Writes all of it there; after a failure a part may have been written.
+    /// Writes all bytes. A failed call may have written some of them.
     func write(_ bytes: some Collection<UInt8>, at offset: Int) throws(Failure) {
         var error: CInt?
         func write(_ bytes: UnsafeRawBufferPointer) {
@@ -48,7 +48,7 @@ final class TemporaryFile: Sendable {
         if let error { throw Failure(code: error) }
     }
 
-    /// Reads exactly so many bytes.
+    /// Reads exactly this many bytes.
     func read(_ count: Int, at offset: Int) throws(Failure) -> [UInt8] {
         var error: CInt?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -67,6 +67,6 @@ final class TemporaryFile: Sendable {
         return bytes
     }
 
-    /// Gives the disk space back.
+    /// Releases the disk space.
     func clear() { _ = ftruncate(descriptor, 0) }
 }

@@ -8,15 +8,15 @@ package import ServiceLifecycle
 package import TaskEngine
 import TaskModel
 
-/// Why the listener cannot be set up.
+/// Why the listener cannot be created.
 package struct CallbackSetUpError: Error, Sendable {
-    /// A sentence that says which file is wrong, and why.
+    /// A sentence that names the invalid file and the reason.
     package let message: String
 }
 
-/// The public listener: providers deliver to it, strangers knock at it, and nothing else of ours can be reached through it.
+/// The public HTTP listener for provider callbacks. It serves nothing else.
 package enum CallbackAPI {
-    /// Certificate chain and key of the listener, in PEM files.
+    /// The PEM files with the listener's certificate chain and key.
     package struct Identity: Sendable {
         package let certificateFile: String
         package let keyFile: String
@@ -27,16 +27,16 @@ package enum CallbackAPI {
         }
     }
 
-    /// The listener as a service to be run; without an identity it speaks plain HTTP, for a proxy or tunnel in front of it.
+    /// Creates the listener service. Without an identity it serves plain HTTP, for a proxy or tunnel in front of it.
     ///
-    /// `onRunning` is told the port once connections are taken.
+    /// `onRunning` receives the port when the listener accepts connections.
     package static func server(
         service: TaskService, host: String, port: Int, identity: Identity?, limits: CallbackLimits = CallbackLimits(),
         time: any TimeSource, eventLoopGroup: any EventLoopGroup, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) throws(CallbackSetUpError) -> some Service {
         var quiet = logger
-        // Strangers must not be able to write into the log: a failed handshake is theirs to worry about.
+        // Hides failed handshakes: an unauthenticated client must not be able to write to the log.
         quiet.logLevel = max(logger.logLevel, .critical)
         let limiter = ClientLimiter(limits: limits, time: time)
         let router = Router(context: CallbackContext.self)
@@ -57,7 +57,8 @@ package enum CallbackAPI {
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [
-                    ConnectionLimitHandler(limiter: limiter, lifetime: limits.lifetime), DeliveryGate(limiter: limiter),
+                    ConnectionLimitHandler(limiter: limiter, lifetime: limits.lifetime),
+                    BodyOnDemandHandler(limiter: limiter),
                 ],
                 idleTimeout: limits.lifetime,
                 httpDecoderConfiguration: .init(
@@ -70,7 +71,7 @@ package enum CallbackAPI {
         } catch {
             throw CallbackSetUpError(
                 message:
-                    "callbacks.certificate_file (\(identity.certificateFile)) and callbacks.key_file (\(identity.keyFile)) do not go together."
+                    "callbacks.certificate_file (\(identity.certificateFile)) and callbacks.key_file (\(identity.keyFile)) do not belong together."
             )
         }
     }

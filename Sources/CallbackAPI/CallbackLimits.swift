@@ -1,27 +1,26 @@
 package import NIOCore
 
-/// What bounds the public listener, which anybody on the internet may talk to.
+/// Limits of the public listener, which anyone on the internet can reach.
 package struct CallbackLimits: Sendable {
-    /// The largest body; results in base64 have some MiB.
+    /// The largest body. Results in base64 take some MiB.
     package var maxBodyBytes = 8 << 20
-    /// Bodies of all requests together, compressed and not; beyond that a request is asked to come again. Apart from what
-    /// the socket and the provider's replies may take, so that none of the three starves another.
+    /// The bodies of all requests together, compressed and decoded. Beyond it, requests get 503. The local socket and
+    /// provider replies have separate budgets, so that none of the three starves the others.
     package var maxBytesAtOnce = 16 << 20
     package var maxHeaderBytes = 16 << 10
     package var maxHeaders = 64
-    /// Connections at once; more wait in the kernel's queue.
+    /// Concurrent connections. Others wait in the kernel's queue.
     package var connections = 256
-    /// Connections of one address at once; more are closed.
+    /// Concurrent connections of one address. Others are closed.
     package var connectionsPerAddress = 32
-    /// A connection is over after that time, whatever it is doing: slow and half requests hold nothing for longer. (It
-    /// ends with the answer.)
+    /// The maximum duration of a connection, so that slow clients cannot hold it. A connection serves one request.
     package var lifetime = TimeAmount.seconds(15)
-    /// Requests of one address per second, and how many may come together.
+    /// The request rate of one address, and the size of its bursts.
     package var requestsPerSecond = 20.0
     package var burst = 200.0
-    /// Addresses that are kept in mind; beyond that the whole internet shares one count.
+    /// The number of remembered addresses. All further addresses share one count.
     package var addresses = 4_096
-    /// Whether a reverse proxy or tunnel on this machine is not counted as one address: it carries everybody's requests.
+    /// Whether loopback addresses are exempt. A local reverse proxy or tunnel carries everyone's requests.
     package var exemptsThisMachine = true
 
     package init() {}

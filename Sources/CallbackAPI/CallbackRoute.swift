@@ -4,7 +4,7 @@ package import Hummingbird
 import NIOCore
 import TaskEngine
 
-/// What the route knows of its request: who sent it, and over what.
+/// A request context that gives the route its connection.
 package struct CallbackContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     let channel: any Channel
@@ -15,10 +15,10 @@ package struct CallbackContext: RequestContext {
     }
 }
 
-/// The one thing that strangers can do: deliver something to a token.
+/// Handles deliveries to a callback token, the only public operation.
 ///
-/// Every answer is a bare status. It tells a stranger nothing, and a provider all that it needs: 200 once the delivery is
-/// on disk, 400, 429 and 5xx to come again, 404 for an unknown token.
+/// Responses have no body, so they reveal nothing to others. 200 means that the delivery is on disk; 400, 429 and 5xx
+/// ask the provider to repeat it; 404 means that the token is unknown.
 struct CallbackRoute: RouterMiddleware {
     typealias Context = CallbackContext
 
@@ -33,22 +33,23 @@ struct CallbackRoute: RouterMiddleware {
         guard limiter.admit(context.channel.remoteAddress) else { return answer(.tooManyRequests, retryAfter: 5) }
         guard let token = token(in: request.uri.path) else { return answer(.notFound) }
         do throws(TaskServiceError) {
-            // Before the body is asked for, so that a request with an unknown token takes no memory.
+            // Checks the token before reading the body, so that an unknown token uses no memory.
             guard try await service.isKnown(callbackToken: token) else { return answer(.notFound) }
             switch request.method {
             case .post, .put: return try await take(request, over: context.channel, for: token)
-            // Some providers look whether there is anything at an address before they call it; that delivers nothing.
+            // Some providers check the URL with GET or HEAD before they call it. This delivers nothing.
             case .get, .head: return answer(.ok)
             case .options: return answer(.noContent, allowing: true)
             default: return answer(.methodNotAllowed, allowing: true)
             }
         } catch {
-            // Not on disk, so not acknowledged: whoever repeats deliveries will repeat this one, and polling goes on.
+            // The delivery is not on disk, so it is not acknowledged. The provider may repeat it, and polling
+            // continues.
             return answer(.serviceUnavailable, retryAfter: 30)
         }
     }
 
-    /// The token in a path below `/callbacks`, or below the path of the public URL: some proxies strip that, some do not.
+    /// The token after `/callbacks/` or after the public URL's path. Proxies may or may not strip that path.
     private func token(in path: String) -> String? {
         for prefix in [service.callbackPath, "/callbacks/"] where path.hasPrefix(prefix) {
             let token = path.dropFirst(prefix.count)
@@ -65,7 +66,7 @@ struct CallbackRoute: RouterMiddleware {
             return answer(.contentTooLarge)
         }
         let raw: [UInt8]
-        do throws(DeliveryGate.BodyError) {
+        do throws(BodyOnDemandHandler.BodyError) {
             raw = try await body(over: channel)
         } catch {
             switch error {
@@ -75,7 +76,7 @@ struct CallbackRoute: RouterMiddleware {
             }
         }
         defer { limiter.release(raw.count) }
-        // A field that is given twice is a list (RFC 9110, section 5.3).
+        // Repeated header fields are joined as a list (RFC 9110, section 5.3).
         let headers = Dictionary(
             request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { "\($0), \($1)" })
         let body = decode(raw, encodings: headers["content-encoding"])
@@ -89,18 +90,18 @@ struct CallbackRoute: RouterMiddleware {
         }
     }
 
-    /// All of the body, whose size is reserved.
-    private func body(over channel: any Channel) async throws(DeliveryGate.BodyError) -> [UInt8] {
+    /// Reads the whole body. Its bytes are reserved; the caller releases them.
+    private func body(over channel: any Channel) async throws(BodyOnDemandHandler.BodyError) -> [UInt8] {
         let promise = channel.eventLoop.makePromise(of: ByteBuffer.self)
         let asked = channel.eventLoop.makePromise(of: Void.self)
-        // Where the connection has ended, the request has no effect.
+        // If the connection has ended, the event fails and so does the request for the body.
         asked.futureResult.cascadeFailure(to: promise)
         channel.triggerUserOutboundEvent(
-            DeliveryGate.BodyRequest(limit: limits.maxBodyBytes, promise: promise), promise: asked)
+            BodyOnDemandHandler.BodyRequest(limit: limits.maxBodyBytes, promise: promise), promise: asked)
         do {
             return Array(try await promise.futureResult.get().readableBytesView)
         } catch {
-            throw error as? DeliveryGate.BodyError ?? .broken
+            throw error as? BodyOnDemandHandler.BodyError ?? .broken
         }
     }
 

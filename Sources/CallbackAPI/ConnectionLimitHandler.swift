@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Ends a connection when its time is over, and at once where its address has too many.
+/// Closes connections that exceed their lifetime, and new ones from addresses with too many.
 final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Any
 
@@ -17,7 +17,7 @@ final class ConnectionLimitHandler: ChannelInboundHandler, RemovableChannelHandl
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
         guard let ticket = limiter.open(channel.remoteAddress) else {
-            // Not from within the set-up of the channel, which goes on after this.
+            // The channel's set-up continues after this call, so the channel closes later.
             context.eventLoop.execute { channel.close(promise: nil) }
             return
         }

@@ -3,7 +3,7 @@ import NIOSSL
 import VerbatimJSON
 
 extension CallbackAPI.Identity {
-    /// Reads both files; a byte order mark in front of them is skipped.
+    /// Reads both files and skips byte order marks.
     func load() throws(CallbackSetUpError) -> TLSConfiguration {
         let chain: [NIOSSLCertificate]
         do {
@@ -12,7 +12,7 @@ extension CallbackAPI.Identity {
             throw error
         } catch {
             throw CallbackSetUpError(
-                message: "callbacks.certificate_file: \(certificateFile) holds no certificate in PEM.")
+                message: "callbacks.certificate_file: \(certificateFile) contains no PEM certificate.")
         }
         let key: NIOSSLPrivateKey
         do {
@@ -21,7 +21,7 @@ extension CallbackAPI.Identity {
             throw error
         } catch {
             throw CallbackSetUpError(
-                message: "callbacks.key_file: \(keyFile) holds no private key in PEM, or one with a passphrase.")
+                message: "callbacks.key_file: \(keyFile) contains no PEM private key, or one with a passphrase.")
         }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))

@@ -1,17 +1,17 @@
-/// Undoes the content codings of an HTTP message (RFC 9110, section 8.4).
+/// Decodes the content codings of an HTTP message (RFC 9110, section 8.4).
 ///
-/// Pollux asks for none (`Accept-Encoding: identity`); some servers and gateways compress all the same.
+/// Pollux requests none (`Accept-Encoding: identity`), but some servers and gateways compress anyway.
 package enum ContentCoding {
     /// Why a body cannot be decoded.
     package enum Failure: Error, Hashable {
-        /// A coding other than gzip and deflate, by its name.
+        /// A coding other than gzip and deflate.
         case unknown(String)
-        /// The body is damaged, cut, or not written in the coding that its header field names.
+        /// The body is damaged, truncated, or not in the declared coding.
         case damaged
-        /// The decoded body has more bytes than allowed.
+        /// The decoded body exceeds the limit.
         case tooLarge
 
-        /// What is wrong, as half a sentence: "is compressed with br, which …".
+        /// The problem as a predicate: "is compressed with br, which …".
         package var problem: String {
             switch self {
             case .unknown(let name): "is compressed with \(name), which Pollux cannot read"
@@ -21,22 +21,22 @@ package enum ContentCoding {
         }
     }
 
-    /// The body without its codings, in at most `maxBytes` bytes.
+    /// Decodes a body to at most `maxBytes` bytes.
     ///
-    /// `encodings` is the value of `Content-Encoding`; nil for none. Decoding stops at the limit, so a small body that
-    /// expands without end costs no more memory than the limit. Two common mistakes of servers are tolerated: a gzip
-    /// body without the header field, and the header field beside a body that is not compressed.
+    /// `encodings` is the value of `Content-Encoding`, or nil. Decoding stops at the limit, so a decompression bomb
+    /// uses no more memory than that. Tolerates two server mistakes: a gzip body without the header field, and the
+    /// header field on an uncompressed body.
     package static func decode(
         _ body: [UInt8], encodings: String?, maxBytes: Int
     ) throws(Failure) -> [UInt8] {
         let names = (encodings ?? "").split(separator: ",").map {
             $0.trimmingSpace.lowercased()
         }.filter { !$0.isEmpty && $0 != "identity" }
-        // More layers than anybody writes would only cost time.
+        // Real servers apply few codings. More would only cost time.
         guard names.count <= maxLayers else { throw .unknown(names.joined(separator: ", ")) }
         if names.isEmpty, !body.isGzip { return body.count <= maxBytes ? body : try tooLarge() }
         var decoded = body
-        // The last coding was applied last.
+        // The last coding was applied last, so it is removed first.
         for name in names.isEmpty ? ["gzip"] : names.reversed() {
             decoded = try decode(decoded, name, maxBytes: maxBytes)
         }
@@ -52,7 +52,7 @@ package enum ContentCoding {
             guard body.isGzip else { return body.count <= maxBytes ? body : try tooLarge() }
             return try Inflation.inflate(body, as: .gzip, maxBytes: maxBytes)
         case "deflate":
-            // "deflate" means the zlib format, but several servers send the bare stream (RFC 9110, section 8.4.1.2).
+            // "deflate" means the zlib format, but some servers send a raw stream (RFC 9110, section 8.4.1.2).
             do throws(Failure) {
                 return try Inflation.inflate(body, as: .zlib, maxBytes: maxBytes)
             } catch .damaged {
@@ -67,7 +67,7 @@ package enum ContentCoding {
 }
 
 extension [UInt8] {
-    /// Whether it begins as a gzip member with the one known method does (RFC 1952); no text begins so.
+    /// Whether the bytes start with the gzip header (RFC 1952). No text starts with it.
     fileprivate var isGzip: Bool { starts(with: [0x1f, 0x8b, 0x08]) }
 }
 

@@ -2,13 +2,13 @@ import CZlib
 
 /// Decompresses DEFLATE streams (RFC 1951) with zlib.
 enum Inflation {
-    /// What stands around the stream.
+    /// The container format around the stream.
     enum Wrapper {
         case gzip
         case zlib
         case bare
 
-        /// `windowBits` of `inflateInit2`: 15 for the largest window, plus 16 for gzip, negative for no wrapper.
+        /// `windowBits` for `inflateInit2`: 15 is the largest window, plus 16 for gzip, negative for a raw stream.
         var windowBits: Int32 {
             switch self {
             case .gzip: 15 + 16
@@ -18,13 +18,13 @@ enum Inflation {
         }
     }
 
-    /// The decompressed bytes; throws where they are more than `maxBytes`, or where the stream is damaged or cut.
+    /// Decompresses the input. Throws if the output exceeds `maxBytes`, or the stream is damaged or truncated.
     ///
-    /// Further gzip members follow directly (RFC 1952, section 2.2); anything else behind the stream is ignored.
+    /// Reads consecutive gzip members (RFC 1952, section 2.2) and ignores other trailing bytes.
     static func inflate(
         _ input: [UInt8], as wrapper: Wrapper, maxBytes: Int
     ) throws(ContentCoding.Failure) -> [UInt8] {
-        // zlib keeps a pointer to the stream, so it must stay where it is.
+        // zlib keeps a pointer to the stream, so its address must not change.
         let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
         defer {
@@ -53,17 +53,17 @@ enum Inflation {
         }
     }
 
-    /// One call of zlib with a bounded piece of output; nil where it refuses the input.
+    /// Calls zlib once with bounded input and output. Returns nil if zlib rejects the input.
     private static func step(
         _ stream: UnsafeMutablePointer<z_stream>, _ input: ArraySlice<UInt8>
     ) -> (bytes: [UInt8], consumed: Int, status: Int32)? {
-        // A count in zlib has 32 bits.
+        // zlib counts have 32 bits.
         let piece = input.prefix(pieceBytes)
         var status = Z_OK
         var consumed = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: pieceBytes) { buffer, count in
             piece.withUnsafeBufferPointer { source in
-                // zlib only reads the input; its interface lacks the `const`.
+                // zlib does not write to the input; its API lacks the `const`.
                 stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
                 stream.pointee.avail_in = uInt(source.count)
                 stream.pointee.next_out = buffer.baseAddress
@@ -79,6 +79,6 @@ enum Inflation {
         }
     }
 
-    /// Bytes of input and of output that one call handles.
+    /// The most bytes of input and of output per call.
     private static let pieceBytes = 1 << 18
 }

@@ -23,19 +23,19 @@ import UpstreamHTTP
     import Darwin
 #endif
 
-/// The daemon: everything wired together, from the settings to the socket.
+/// Builds the daemon from its settings and runs it.
 package enum Daemon {
-    /// Runs until SIGTERM or SIGINT, then lets requests in flight finish for at most 20 seconds.
+    /// Runs until SIGTERM or SIGINT, then gives open requests up to 20 seconds to finish.
     package static func run(
         flags: DaemonFlags, environment: [String: String], version: String
     ) async throws(DaemonError) {
-        // As many arenas as threads that run at once.
+        // One malloc arena per concurrent thread.
         pollux_return_large_blocks(CInt(max(2, NIOCore.System.coreCount)))
-        // Files are ours alone from their first moment on, whatever the shell's umask.
+        // New files are private from the start, whatever the shell's umask is.
         umask(0o077)
-        // A file size limit is then an error that we can tell, instead of a signal that kills.
+        // Ignoring the signal turns a file size limit into a reportable write error.
         signal(SIGXFSZ, SIG_IGN)
-        // A reader of the log that goes away is an error of one write, not the end of the process.
+        // A closed log pipe then fails one write instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
         let environment = environment.withoutBlanks
         let settings = try SettingsLoader.load(flags: flags, environment: environment)
@@ -49,7 +49,7 @@ package enum Daemon {
         } catch {
             outcome = .failure(error)
         }
-        // A log that is not read must not keep the process from ending.
+        // A blocked log must not keep the process from ending.
         _ = await log.flush(within: .seconds(2))
         try outcome.get()
     }
@@ -59,29 +59,29 @@ package enum Daemon {
     ) async throws(DaemonError) {
         let hint =
             settings.isStateBelowUnsetHome
-            ? "HOME is not set, so the home directory of the user database was taken. Set HOME, or name a state directory with --state-dir or POLLUX_STATE_DIR."
+            ? "HOME is not set, so the home directory comes from the user database. Set HOME, or choose a state directory with --state-dir or POLLUX_STATE_DIR."
             : ""
         try PrivateDirectory.prepare(
             settings.stateDirectory, for: "state directory", hint: hint, isOurs: isOurs, logger: logger)
-        // Before anything else is touched: the server would remove a living daemon's socket.
+        // Locks before anything else. The HTTP server would remove a running daemon's socket.
         let lock = try InstanceLock(
             path: settings.stateDirectory + "/pollux.lock", withDirectory: true,
             of: "the state directory \(settings.stateDirectory)", socket: settings.socketPath)
-        // Whoever serves the socket keeps its lock; taken here for a moment, so that a place that is taken stops the start.
+        // The supervisor locks the socket later. Locking it here as well stops the start early if it is taken.
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
         try await serve(
             settings, mayBegin: mayBegin, environment: environment, version: version, logger: logger)
     }
 
-    /// `mayBegin` lets an empty database take the place of one that is gone.
+    /// `mayBegin` allows an empty database to replace a missing one.
     private static func openDatabase(
         in directory: String, mayBegin: Bool, logger: Logger
     ) throws(DaemonError) -> SQLiteDriver {
         let path = directory + "/pollux.sqlite"
         if mayBegin, access(path, F_OK) == 0 {
             logger.warning(
-                "There is a database, so --new-database changes nothing. Leave it out, or a database that gets lost goes unnoticed."
+                "The database exists, so --new-database has no effect. Remove the flag, so that a lost database is noticed."
             )
         }
         do throws(TaskStoreError) {
@@ -91,14 +91,14 @@ package enum Daemon {
         }
     }
 
-    /// Makes the socket's directory where there is none, and locks the place.
+    /// Creates the socket's directory if it is missing, and locks the socket path.
     private static func prepareSocket(_ path: String, logger: Logger) throws(DaemonError) -> InstanceLock {
         let slash = path.lastIndex(of: "/") ?? path.startIndex
         try PrivateDirectory.prepare(String(path[..<slash]), for: "socket", isOurs: { _ in false }, logger: logger)
         return try InstanceLock(path: path + ".lock", of: "the socket \(path)")
     }
 
-    /// Whether a state directory with these files in it was made for us, so that it may be closed to others.
+    /// Whether these files show that the state directory was created for Pollux, so its mode may be tightened.
     private static func isOurs(_ names: [String]) -> Bool { names.isEmpty || names.contains("pollux.lock") }
 
     private static func serve(
@@ -109,7 +109,7 @@ package enum Daemon {
         let providers = try Providers(&settings, environment: environment, secrets: proxies.secrets)
         for warning in settings.warnings { logger.warning("\(warning)") }
         let time = SystemTimeSource()
-        let hooks = TestHooks(environment: environment)
+        let hooks = FaultInjection(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
         let driver = try openDatabase(in: settings.stateDirectory, mayBegin: mayBegin, logger: logger)
         let transport = transport(settings, providers, proxies, time: time, hooks: hooks, group: group)
@@ -122,10 +122,10 @@ package enum Daemon {
         } catch {
             outcome = .failure(error)
         }
-        // Nothing is in flight any more, so there is nothing that a failure here could lose.
+        // All requests have ended, so a failure here loses nothing.
         try? await transport.shutdown()
         do throws(TaskStoreError) { try driver.close() } catch {
-            logger.error("The database was not closed as it should be: \(error.message)")
+            logger.error("The database was not closed cleanly: \(error.message)")
         }
         try outcome.get()
         logger.info("Stopped.")
@@ -133,7 +133,7 @@ package enum Daemon {
 
     private static func serve(
         _ settings: DaemonSettings, driver: SQLiteDriver, providers: Providers, transport: UpstreamHTTP,
-        time: SystemTimeSource, hooks: TestHooks, group: any EventLoopGroup, version: String, logger: Logger
+        time: SystemTimeSource, hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let engine: TaskEngine
         do throws(TaskStoreError) {
@@ -170,7 +170,7 @@ package enum Daemon {
         if providers.tokens.isEmpty {
             logger.warning(
                 """
-                There is no token, so tasks wait in the queue; nothing is lost. \
+                No token is set, so tasks wait in the queue. Nothing is lost. \
                 Set XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) and start again.
                 """)
         }
@@ -183,8 +183,8 @@ package enum Daemon {
     private static func run(_ services: [any Service], logger: Logger) async throws(DaemonError) {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .error)
-        // Named, or the group would write out each service by reflection, with the engine and all it knows of every provider:
-        // four fifths of a start (measured with perf).
+        // Without names, the group prints each service by reflection, the whole engine included, which dominates
+        // start-up time.
         let named = services.map { service in
             ServiceGroupConfiguration.ServiceConfiguration(service: service, serviceName: "\(type(of: service))")
         }
@@ -198,26 +198,26 @@ package enum Daemon {
         } catch let error as DaemonError {
             throw error
         } catch is CancellationError {
-            logger.warning("Some requests did not finish in 20 s. Their tasks go on at the next start.")
+            logger.warning("Some requests did not finish in 20 s. Their tasks continue at the next start.")
         } catch let error as IOError {
-            throw .noPlace("The socket cannot be opened: \(String(cString: strerror(error.errnoCode))).")
+            throw .unusablePath("The socket cannot be opened: \(String(cString: strerror(error.errnoCode))).")
         } catch is UnixDomainSocketPathWrongType {
-            throw .noPlace(
-                "What stands at the socket's place is no socket. Move it away, or name another place with --socket.")
+            throw .unusablePath(
+                "The file at the socket's path is not a socket. Move it away, or choose another path with --socket.")
         } catch {
-            // None is known that could get here.
+            // No known error reaches this.
             logger.debug("\(String(reflecting: error))")
             throw .broken(
-                "The daemon stopped because something failed that should not: \(type(of: error)). Please report it; --log-level debug says more."
+                "The daemon stopped because something failed that should not: \(type(of: error)). Please report it; --log-level debug shows more."
             )
         }
     }
 
-    /// The proxies that the environment names, told once, since a request that goes astray looks like the provider's fault.
+    /// Reads the proxy variables and logs them once: a wrong proxy otherwise looks like a provider failure.
     private static func proxies(
         _ environment: [String: String], logger: Logger
     ) throws(DaemonError) -> ProxySettings {
-        do throws(ProxySettings.Mistake) {
+        do throws(ProxySettings.InvalidProxy) {
             let proxies = try ProxySettings(environment: environment)
             for (scheme, proxy) in [("http", proxies.http), ("https", proxies.https)] {
                 guard let proxy else { continue }
@@ -231,7 +231,7 @@ package enum Daemon {
 
     private static func transport(
         _ settings: DaemonSettings, _ providers: Providers, _ proxies: ProxySettings, time: SystemTimeSource,
-        hooks: TestHooks, group: any EventLoopGroup
+        hooks: FaultInjection, group: any EventLoopGroup
     ) -> UpstreamHTTP {
         UpstreamHTTP(
             providers: providers.access, eventLoopGroup: group, proxies: proxies, maxReplyBytes: settings.maxReplyBytes,
@@ -244,7 +244,7 @@ package enum Daemon {
 
     private static func context(
         _ settings: DaemonSettings, driver: SQLiteDriver, providers: Providers, transport: UpstreamHTTP,
-        time: SystemTimeSource, hooks: TestHooks, logger: Logger
+        time: SystemTimeSource, hooks: FaultInjection, logger: Logger
     ) async throws(TaskStoreError) -> EngineContext {
         var limits = EngineLimits()
         limits.submissionTimeout = settings.submissionTimeout

@@ -1,22 +1,22 @@
 import TaskModel
 
-/// Why the daemon does not start, or stopped.
+/// Why the daemon did not start, or stopped.
 package enum DaemonError: UserFacingError {
-    /// A setting makes no sense; a whole sentence.
+    /// A setting is invalid. The text is a whole sentence.
     case badSetting(String)
-    /// Another daemon has the state directory or the socket.
+    /// Another daemon uses the state directory or the socket.
     case alreadyRunning(String)
-    /// A directory cannot be made or used; a whole sentence.
-    case noPlace(String)
-    /// The store says no.
+    /// A directory cannot be created or used. The text is a whole sentence.
+    case unusablePath(String)
+    /// The store reported an error.
     case store(code: String, message: String)
-    /// Something of ours failed.
+    /// An internal error.
     case broken(String)
 
-    /// There is no home directory to have a usual place in.
+    /// The error for a default path without a home directory.
     static func noHome(for what: String, instead: String) -> DaemonError {
-        .noPlace(
-            "HOME is not set, and the user database knows no home directory of this user, so there is no usual place for the \(what). Set HOME, or name a place with \(instead)."
+        .unusablePath(
+            "HOME is not set, and the user database has no home directory for this user, so there is no default path for the \(what). Set HOME, or choose a path with \(instead)."
         )
     }
 
@@ -24,7 +24,7 @@ package enum DaemonError: UserFacingError {
         switch self {
         case .badSetting: "bad_setting"
         case .alreadyRunning: "already_running"
-        case .noPlace: "no_place"
+        case .unusablePath: "no_place"
         case .store(let code, _): code
         case .broken: "broken"
         }
@@ -32,7 +32,7 @@ package enum DaemonError: UserFacingError {
 
     package var message: String {
         switch self {
-        case .badSetting(let message), .alreadyRunning(let message), .noPlace(let message), .store(_, let message),
+        case .badSetting(let message), .alreadyRunning(let message), .unusablePath(let message), .store(_, let message),
             .broken(let message):
             message
         }

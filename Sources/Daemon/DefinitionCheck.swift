@@ -2,13 +2,13 @@ import ProviderCatalog
 import TaskModel
 import VerbatimJSON
 
-/// Checks a person's provider definition without a daemon.
+/// Checks a user's provider definition without a daemon.
 package struct DefinitionCheck {
     private let catalog: ProviderCatalog
     private let own: [EndpointProfile]
     private let file: String
 
-    /// Reads the file as a start would, beside everything that is shipped.
+    /// Loads the file together with the bundled definitions, as a daemon start does.
     package init(file: String) throws(DaemonError) {
         guard let yaml = TextFile.text(of: file) else {
             throw .badSetting("\(file) cannot be read. Does it exist, and may you read it?")
@@ -23,7 +23,7 @@ package struct DefinitionCheck {
         }
     }
 
-    /// What the file defines, in lines for people.
+    /// The defined endpoints, as lines of text.
     package var summary: [String] {
         let names = Set(own.map(\.provider)).sorted()
         var lines = names.compactMap { catalog.provider($0) }.map { provider in
@@ -38,7 +38,7 @@ package struct DefinitionCheck {
         return lines
     }
 
-    /// How a recorded reply would be read.
+    /// Explains how a recorded reply is classified.
     package func explanation(
         of replyFile: String, endpoint name: String?, status: Int, withRule: Bool
     ) throws(DaemonError) -> [String] {

@@ -4,19 +4,18 @@ import TaskModel
 import Text
 import UpstreamHTTP
 
-/// The providers that this daemon can talk to: those that it ships with and a person's own, where they are, and the
-/// tokens that there are for them.
+/// The providers of this daemon: bundled and user definitions, with their base URLs and tokens.
 struct Providers: Sendable {
     let catalog: ProviderCatalog
-    /// By the provider's name; never logged, stored or shown.
+    /// By provider name. Never logged, stored or shown.
     let tokens: [String: String]
-    /// What providers sign callbacks with, by their names; treated like tokens.
+    /// The secrets that sign callbacks, by provider name. Protected like tokens.
     let callbackSecrets: [String: String]
 
-    /// Takes all of these, and tokens made with them, out of what providers say.
+    /// Redacts these secrets, and tokens made with them, from provider replies.
     let redactor: SecretRedactor
 
-    /// Loads the definitions beside the settings file, and for each provider its base URL and token.
+    /// Loads the definitions beside the settings file, and each provider's base URL and token.
     ///
     /// `others` are secrets that belong to no provider.
     init(
@@ -73,7 +72,7 @@ struct Providers: Sendable {
         }
     }
 
-    /// Warns of secrets that are too short to be told from other words.
+    /// Warns about secrets that are too short to be redacted without hiding ordinary words.
     private static func redactor(
         _ catalog: ProviderCatalog, tokens: [String: String], callbackSecrets: [String: String],
         warning warnings: inout [String]
@@ -85,7 +84,7 @@ struct Providers: Sendable {
             if let token = tokens[provider.name] {
                 own.append((provider.tokenVariable, token))
                 if case .signedToken = provider.authentication {
-                    // Each key of the pair is a secret of its own, and the token that goes out is neither.
+                    // Each key of the pair is a secret. The token in requests equals neither.
                     secrets += token.split(separator: ":", maxSplits: 1).map(String.init)
                     beginnings += SignedToken.beginning(of: token).map { [$0] } ?? []
                 }
@@ -103,19 +102,19 @@ struct Providers: Sendable {
         return SecretRedactor(secrets, tokensBeginningWith: beginnings)
     }
 
-    /// Whether there is what the provider asks for.
+    /// Whether the provider's credentials are set, or it needs none.
     func hasCredentials(for provider: String) -> Bool {
         tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
     }
 
-    /// The tokens that providers are shown as they are, by the providers' names.
+    /// The tokens that requests contain unchanged, by provider name.
     var shownTokens: [String: String] {
         tokens.filter { name, _ in
             if case .signedToken = catalog.provider(name)?.authentication { false } else { true }
         }
     }
 
-    /// What the transport needs to know.
+    /// The settings of each provider for the transport.
     var access: [String: UpstreamHTTP.Access] {
         Dictionary(
             uniqueKeysWithValues: catalog.providers.map { provider in
@@ -129,14 +128,14 @@ struct Providers: Sendable {
             })
     }
 
-    /// How long a connection may take to come about: less than any paid request may take, so that a provider which cannot
-    /// be reached is told as such and not as a reply that was lost. Ten seconds are usual for HTTP clients.
+    /// The connection timeout. It is shorter than every paid request's timeout: an unreachable provider must be
+    /// reported as such, not as a lost reply. Ten seconds are usual for HTTP clients.
     func connectTimeout(besides submissionTimeout: Duration) -> Duration {
         let shortest = catalog.endpoints.compactMap(\.submissionTimeout).min() ?? submissionTimeout
         return min(.seconds(10), min(shortest, submissionTimeout) / 2)
     }
 
-    /// The files of a person's own, in order of their names; none where the directory does not exist.
+    /// The user's definition files, sorted by name; empty if the directory does not exist.
     private static func ownDefinitions(in directory: String?) throws(CatalogError) -> [(name: String, yaml: String)] {
         guard let directory else { return [] }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
@@ -168,7 +167,7 @@ struct Providers: Sendable {
         "POLLUX_PROVIDERS_\(provider.name.uppercased().replacing("-", with: "_"))_BASE_URL"
     }
 
-    /// Refuses settings of providers that nobody knows.
+    /// Rejects settings of unknown providers.
     private static func check(
         _ settings: DaemonSettings, _ catalog: ProviderCatalog, _ environment: [String: String]
     ) throws(DaemonError) {

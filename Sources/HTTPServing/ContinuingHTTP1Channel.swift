@@ -4,9 +4,10 @@ package import Logging
 package import NIOCore
 import NIOHTTP1
 
-/// HTTP/1.1 that tells clients with `Expect: 100-continue` to go on once their body is wanted.
+/// An HTTP/1.1 channel that sends "100 Continue" when a route starts to read the body.
 ///
-/// In the place of `HTTP1Channel`, which leaves that to the routes: curl waits a second before it sends more than 1 MiB.
+/// Replaces `HTTP1Channel`, which leaves this to the routes. Without it, curl waits a second before it sends more
+/// than 1 MiB.
 package struct ContinuingHTTP1Channel: ServerChildChannel {
     package typealias Value = HTTP1Channel.Value
 
@@ -29,7 +30,7 @@ package struct ContinuingHTTP1Channel: ServerChildChannel {
     package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         base.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
-            // Where the protocol's version can still be seen.
+            // The protocol version is still visible at this position.
             let decoder = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
             try pipeline.addHandler(ExpectContinueHandler(), position: .after(decoder.handler))
             return value
@@ -41,7 +42,7 @@ package struct ContinuingHTTP1Channel: ServerChildChannel {
     }
 }
 
-/// The body of a request whose client may wait; says so when it is first read.
+/// A request body that notifies the connection when it is first read.
 private struct WantedBody: AsyncSequence, Sendable {
     let body: RequestBody
     let channel: any Channel

@@ -1,34 +1,34 @@
 import NIOCore
 import NIOHTTP1
 
-/// A route begins to read the body of its request.
+/// An outbound user event: a route starts to read its request's body.
 struct BodyWanted: Sendable {}
 
-/// Answers `Expect: 100-continue` (RFC 9110, section 10.1.1).
+/// Handles `Expect: 100-continue` (RFC 9110, section 10.1.1).
 ///
-/// `100 Continue` goes out when the route begins to read the body, and not where the client has begun to send it. A route
-/// that answers without reading (413, 503, 404) gives its final status instead; the connection then ends, since
-/// nobody can tell whether the next bytes are the body or the next request.
+/// Sends `100 Continue` when the route starts to read the body, unless the client already sends it. A route that
+/// responds without reading (413, 503, 404) sends its final status instead. The connection then closes, because the
+/// next bytes could be the body or another request.
 final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    // Requests may be pipelined, so each has a number: the one that waits may not be the one that is being answered.
+    // Pipelined requests are numbered: the waiting request may not be the one being answered.
     private var received = 0
     private var answered = 0
     private var waiting: Int?
     private var endsConnection = false
 
-    /// Whether the request that is being answered has a client that waits to be told to go on.
+    /// Whether the client of the current request waits for `100 Continue`.
     private var isCurrentWaiting: Bool { waiting == answered + 1 }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
             received += 1
-            // A client of HTTP/1.0 does not know the answer.
+            // HTTP/1.0 clients do not understand `100 Continue`.
             let knowsIt = head.version.major == 1 && head.version.minor >= 1
             let expects = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
             waiting = knowsIt && expects ? received : nil
@@ -64,7 +64,7 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
                 context.write(data, promise: promise)
                 return
             }
-            // Nothing of the body has come, so no client loses an answer that it has not read.
+            // The client has not sent its body, so closing does not reset the connection or lose the response.
             let written = promise ?? context.eventLoop.makePromise()
             let channel = context.channel
             written.futureResult.whenComplete { _ in channel.close(promise: nil) }

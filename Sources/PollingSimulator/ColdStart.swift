@@ -2,21 +2,21 @@ import PollingPolicy
 import Randomness
 import TaskModel
 
-/// The first tasks of their kind, when all that is known is a documented time, which may be wrong.
+/// Simulates an endpoint's first tasks, when only a documented duration is known, which may be wrong.
 package struct ColdStart: Sendable {
     let seed: UInt64
-    /// How many times a first task is played for each combination.
+    /// How often each combination is repeated.
     let rounds: Int
-    /// How much too short or too long the document is.
+    /// The documented duration divided by the true one.
     package static let errors = [0.25, 0.5, 1, 2, 4]
 
-    /// Plays each combination `rounds` times.
+    /// Repeats each combination `rounds` times.
     package init(seed: UInt64, rounds: Int) {
         self.seed = seed
         self.rounds = rounds
     }
 
-    /// What the first `tasks` tasks cost, over all wrong documents; it learns from each as its own polls tell.
+    /// The cost of the first `tasks` tasks over all documentation errors. The model learns from the polls.
     package func pollux(on truth: TrueDurations, tasks: Int, price: Double = 0.5) -> Tally {
         var tally = Tally()
         let policy = PollingPolicy(latencyPrice: .seconds(rounding: price))
@@ -36,7 +36,7 @@ package struct ColdStart: Sendable {
         return tally
     }
 
-    /// What a fixed gap costs on the same tasks.
+    /// The cost of a fixed gap on the same tasks.
     package func fixed(_ gap: Double, on truth: TrueDurations, tasks: Int) -> Tally {
         var tally = Tally()
         for round in 0..<rounds {
@@ -50,8 +50,8 @@ package struct ColdStart: Sendable {
     }
 }
 
-extension Played {
-    /// What a task taught whose provider does not tell its times.
+extension SimulatedRun {
+    /// The duration sample of a task whose provider reports no times.
     func sample(succeeded: Bool) -> DurationSample {
         .interval(after: .seconds(rounding: pending), by: .seconds(rounding: noticed), succeeded: succeeded)
     }

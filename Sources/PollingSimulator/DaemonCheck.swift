@@ -1,14 +1,14 @@
 import TaskModel
 
-/// The figures that `scripts/check-schedule.sh` puts beside those of a running daemon.
+/// The expected figures that `scripts/check-schedule.sh` compares with a running daemon.
 struct DaemonCheck {
-    /// How long a task takes on average, in seconds, and its coefficient of variation.
+    /// The mean task duration in seconds, and its coefficient of variation.
     let mean: Double
     let variation: Double
-    /// Tasks in flight where they share queries.
+    /// The number of tasks in flight when they share queries.
     let inFlight: Int
 
-    /// Reads `check MEAN CV IN_FLIGHT`; nil for anything else.
+    /// Parses `check MEAN CV IN_FLIGHT`; nil for anything else.
     init?(_ arguments: [String]) {
         guard arguments.count == 4, arguments[0] == "check", let mean = Double(arguments[1]), mean > 0,
             let variation = Double(arguments[2]), variation > 0, let inFlight = Int(arguments[3]), inFlight > 0
@@ -18,7 +18,7 @@ struct DaemonCheck {
         self.inFlight = inFlight
     }
 
-    /// Calls a task and mean lateness: one task at a time, then many that share queries.
+    /// Calls per task and mean latency, for one task at a time and for tasks that share queries.
     var lines: [String] {
         let truth = TrueDurations.logNormal(mean: mean, cv: variation)
         let one = OneTask(seed: 1, lessons: 200, tasks: 20).pollux(on: truth, price: 0.5)

@@ -2,15 +2,15 @@ import PollingPolicy
 import Randomness
 import TaskModel
 
-/// Many tasks in flight at once, asked for by batch queries of fifty.
+/// Simulates many tasks in flight that are polled in batches of fifty.
 ///
-/// A task that ends is followed by a new one at once, so that the number in flight stays.
+/// A new task replaces each finished one, so the number in flight is constant.
 package struct ManyTasks: Sendable {
     let seed: UInt64
     let inFlight: Int
     let tasks: Int
 
-    /// Plays until `tasks` tasks have been seen to end.
+    /// Runs until `tasks` tasks have ended.
     package init(seed: UInt64, inFlight: Int, tasks: Int) {
         self.seed = seed
         self.inFlight = inFlight
@@ -23,7 +23,7 @@ package struct ManyTasks: Sendable {
         var polledAt: Double
     }
 
-    /// Rounds by the summed hazards, the real code, which knows 30 tasks of the kind.
+    /// Uses the real scheduling code with summed hazards. The model knows 30 tasks.
     package func pollux(on truth: TrueDurations, price: Double = 0.5) -> Tally {
         var drawn = SeededRandom(seed: seed)
         var model = DurationModel(typical: .seconds(60))
@@ -32,7 +32,7 @@ package struct ManyTasks: Sendable {
             model.learn(.exact(.seconds(rounding: task.seconds), succeeded: task.succeeds))
         }
         let policy = PollingPolicy(latencyPrice: .seconds(rounding: price))
-        // Of any age at the start, as if they had been going on for long.
+        // Initial tasks have random ages, as in a system that has run for long.
         var running = (0..<inFlight).map { _ in
             let seconds = truth.draw(using: &drawn).seconds
             let start = -Double.random(in: 0..<1, using: &drawn) * seconds

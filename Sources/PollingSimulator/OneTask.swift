@@ -2,32 +2,32 @@ package import PollingPolicy
 import Randomness
 import TaskModel
 
-/// One task at a time, after ten of its kind.
+/// Simulates one task at a time with a model trained on ten tasks.
 package struct OneTask: Sendable {
     let seed: UInt64
-    /// How many times ten tasks are drawn to learn from.
+    /// The number of training sets of ten tasks.
     let lessons: Int
-    /// How many tasks are played after each lesson.
+    /// The number of evaluated tasks per training set.
     let tasks: Int
 
-    /// `lessons` times ten tasks to learn from, `tasks` tasks to be judged by after each.
+    /// Evaluates `tasks` tasks after each of `lessons` training sets.
     package init(seed: UInt64, lessons: Int, tasks: Int) {
         self.seed = seed
         self.lessons = lessons
         self.tasks = tasks
     }
 
-    /// What the samples are made of.
-    package enum Lesson: Sendable {
-        /// The provider tells its times.
-        case told
-        /// Only our own polls tell.
+    /// The source of the training samples.
+    package enum SampleSource: Sendable {
+        /// The times that the provider reports.
+        case reported
+        /// The times of the simulated polls.
         case polled
     }
 
-    /// What the learned schedule costs after `samples` tasks.
+    /// The cost of the learned schedule after `samples` tasks.
     package func pollux(
-        on truth: TrueDurations, price: Double, samples: Int = 10, lesson: Lesson = .told,
+        on truth: TrueDurations, price: Double, samples: Int = 10, source: SampleSource = .reported,
         prior: DurationModel = DurationModel(typical: .seconds(60))
     ) -> Tally {
         var tally = Tally()
@@ -37,8 +37,8 @@ package struct OneTask: Sendable {
             var model = prior
             for _ in 0..<samples {
                 let task = truth.draw(using: &chance)
-                switch lesson {
-                case .told:
+                switch source {
+                case .reported:
                     model.learn(.exact(.seconds(rounding: task.seconds), succeeded: task.succeeds))
                 case .polled:
                     let played = Schedule.pollux(policy, model).play(task.seconds, using: &chance)
@@ -50,13 +50,13 @@ package struct OneTask: Sendable {
         return tally
     }
 
-    /// What the best schedule for the true distribution costs on the same tasks.
+    /// The cost of the best schedule for the true distribution on the same tasks.
     package func optimum(on truth: TrueDurations, price: Double) -> Tally {
         everyRound(
             .optimum(Optimum(of: truth, price: price, minGap: 1, maxGap: 60)), on: truth)
     }
 
-    /// What a fixed gap costs on the same tasks.
+    /// The cost of a fixed gap on the same tasks.
     package func fixed(_ gap: Double, on truth: TrueDurations) -> Tally { everyRound(.fixed(gap), on: truth) }
     func smithy(on truth: TrueDurations) -> Tally { everyRound(.smithy, on: truth) }
     func google(on truth: TrueDurations) -> Tally { everyRound(.google, on: truth) }
@@ -67,7 +67,7 @@ package struct OneTask: Sendable {
         return tally
     }
 
-    /// The tasks of a round are the same for every schedule.
+    /// All schedules get the same tasks in a round.
     private func play(_ schedule: Schedule, on truth: TrueDurations, round: Int, into tally: inout Tally) {
         var drawn = SeededRandom(seed: seed &+ UInt64(round) &+ 0x5eed_0000)
         var chance = SeededRandom(seed: seed &+ UInt64(round) &+ 0xd1ce_0000)

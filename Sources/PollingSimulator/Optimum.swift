@@ -1,13 +1,13 @@
-/// The best that anybody could do who knew the distribution: dynamic programming over the age of the last poll.
+/// The optimal schedule for a known distribution: dynamic programming over the age of the last poll.
 struct Optimum {
     private let step: Double
-    /// How many steps to wait after a poll at each step.
+    /// The number of steps to wait after a poll at each step.
     private let waits: [Int]
 
-    /// Solves backwards from the age by which nearly all have ended, on a grid of steps.
+    /// Solves backwards, on a grid of steps, from the age by which nearly all tasks have ended.
     ///
-    /// With `F` the share that ends by `t` and `A` its integral, the cost of polling at `j` after `i` is, times the share
-    /// that is still running: `c (1 - F(i)) + A(j) - A(i) - F(i) (j - i)`, and what follows at `j`.
+    /// Let `F` be the share that ends by `t` and `A` its integral. Polling at `j` after `i` costs, scaled by the
+    /// share still running: `c (1 - F(i)) + A(j) - A(i) - F(i) (j - i)`, plus the cost from `j` on.
     init(of durations: TrueDurations, price: Double, minGap: Double, maxGap: Double) {
         let step = min(max(durations.end / 20_000, 0.02), minGap / 4)
         let count = Int(durations.end / step) + 1
@@ -26,7 +26,7 @@ struct Optimum {
                     best = latency + costs[next]
                     waits[place] = next - place
                 }
-                // Later polls only add latency beyond all that could be saved.
+                // Later polls add more latency than they can save.
                 if latency > best { break }
             }
             costs[place] = best + price * (1 - ended[place])
@@ -35,7 +35,7 @@ struct Optimum {
         self.waits = waits
     }
 
-    /// How long to wait after a poll at that age.
+    /// The time to wait after a poll at that age.
     func gap(at age: Double) -> Double {
         Double(waits[min(Int((age / step).rounded()), waits.count - 1)]) * step
     }

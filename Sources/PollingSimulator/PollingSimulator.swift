@@ -1,9 +1,9 @@
 import PollingPolicy
 import TaskModel
 
-/// Judges the schedule of this repository, the real code, against others: `scripts/run-simulator.sh`.
+/// Compares this repository's polling schedule with others. Run by `scripts/run-simulator.sh`.
 ///
-/// No waiting and no chance but the seed's: the same program prints the same tables every time.
+/// It does not wait, and all randomness is seeded. The same program always prints the same tables.
 @main
 struct PollingSimulator {
     static func main() {

@@ -2,23 +2,23 @@ import PollingPolicy
 import Randomness
 import TaskModel
 
-/// A provider that is three times slower from one task to the next, after a hundred at its usual pace.
+/// Simulates a provider that becomes three times slower after a hundred tasks.
 package struct RegimeChange: Sendable {
     let seed: UInt64
     let rounds: Int
     let cv: Double
 
-    /// Plays the change `rounds` times, with tasks that vary by `cv`.
+    /// Repeats the change `rounds` times. The durations have the coefficient of variation `cv`.
     package init(seed: UInt64, rounds: Int, cv: Double) {
         self.seed = seed
         self.rounds = rounds
         self.cv = cv
     }
 
-    /// Tasks after the change, by their number.
+    /// Ranges of task numbers after the change.
     package static let stretches = [0..<5, 5..<10, 10..<20, 20..<50, 50..<100]
 
-    /// What tasks cost in each stretch after the change.
+    /// The cost per range after the change.
     package func pollux(price: Double = 0.5) -> [Tally] {
         var tallies = Self.stretches.map { _ in Tally() }
         let policy = PollingPolicy(latencyPrice: .seconds(rounding: price))
@@ -42,7 +42,7 @@ package struct RegimeChange: Sendable {
         return tallies
     }
 
-    /// What the best schedule for the new pace costs.
+    /// The cost of the optimal schedule for the slower provider.
     package func optimum(price: Double = 0.5) -> Tally {
         let truth = TrueDurations.logNormal(mean: 180, cv: cv)
         return OneTask(seed: seed, lessons: rounds, tasks: 100).optimum(on: truth, price: price)

@@ -1,12 +1,12 @@
 import PollingPolicy
 import TaskModel
 
-/// The judge's tables, in Markdown, as they stand in docs/reports/schedule.md.
+/// Renders the simulation's Markdown tables for docs/reports/schedule.md.
 struct Report {
     private static let prices = [0.1, 0.5, 2.0]
     private static let seed: UInt64 = 1974
 
-    /// One task at a time, beside what others do and what nobody can beat.
+    /// One task at a time, compared with other schedules and the optimum.
     static func oneTask(on laws: [TrueDurations]) -> [String] {
         var lines = [
             "| durations | schedule | calls | mean late | p50 | p99 | c = 0.1 | c = 0.5 | c = 2 |",
@@ -26,7 +26,7 @@ struct Report {
             }
             add("optimum", optima)
             add("Pollux after 10 tasks", prices.map { judge.pollux(on: truth, price: $0) })
-            add("… told by its polls only", prices.map { judge.pollux(on: truth, price: $0, lesson: .polled) })
+            add("… told by its polls only", prices.map { judge.pollux(on: truth, price: $0, source: .polled) })
             add("fixed 3 s", Array(repeating: judge.fixed(3, on: truth), count: 3))
             add("fixed 5 s", Array(repeating: judge.fixed(5, on: truth), count: 3))
             add("Smithy 2–120 s", Array(repeating: judge.smithy(on: truth), count: 3))
@@ -35,7 +35,7 @@ struct Report {
         return lines
     }
 
-    /// Before there is experience, with documents that are wrong.
+    /// First tasks with wrong documented durations.
     static func coldStart() -> [String] {
         var lines = [
             "| tasks of | first task | mean | first ten tasks | mean |", "|--:|--:|--:|--:|--:|",

@@ -2,7 +2,7 @@ import PollingPolicy
 import Randomness
 import TaskModel
 
-/// A way to decide when to ask for one task.
+/// Decides when to poll one task.
 enum Schedule {
     case fixed(Double)
     case smithy
@@ -10,14 +10,14 @@ enum Schedule {
     case optimum(Optimum)
     case pollux(PollingPolicy, DurationModel)
 
-    /// The gap after the poll number `polls` (0: the submission) at that age.
+    /// The gap after the poll number `polls` at that age. Number 0 is the submission.
     func gap(after polls: Int, at age: Double, using chance: inout SeededRandom) -> Double {
         switch self {
         case .fixed(let gap):
             return gap
         case .smithy:
-            // https://smithy.io/2.0/additional-specs/waiters.html#waiter-retries, with its default bounds of 2 and 120 s.
-            // The first call is made at once; the gap from then on is the attempt's.
+            // https://smithy.io/2.0/additional-specs/waiters.html#waiter-retries, with its default bounds of 2 and
+            // 120 s. The first call is immediate; later gaps depend on the attempt number.
             let attempt = polls
             guard attempt > 0 else { return 0 }
             let bound = attempt > 6 ? 120 : 2 * Double(1 << (attempt - 1))
@@ -36,21 +36,23 @@ enum Schedule {
         }
     }
 
-    /// Plays one task to its end: how many calls, how late, and between which polls it ended.
-    func play(_ seconds: Double, using chance: inout SeededRandom) -> Played {
+    /// Simulates one task to its end: the number of calls, the latency, and the polls around the end.
+    func play(_ seconds: Double, using chance: inout SeededRandom) -> SimulatedRun {
         var age = 0.0
         var calls = 0
         while true {
             let before = age
             age += gap(after: calls, at: age, using: &chance)
             calls += 1
-            if age >= seconds { return Played(calls: calls, lateness: age - seconds, pending: before, noticed: age) }
+            if age >= seconds {
+                return SimulatedRun(calls: calls, lateness: age - seconds, pending: before, noticed: age)
+            }
         }
     }
 }
 
-/// What became of one task.
-struct Played {
+/// The result of one simulated task.
+struct SimulatedRun {
     let calls: Int
     let lateness: Double
     /// The age at the last poll that found it running, and at the one that found it ended.
@@ -58,12 +60,12 @@ struct Played {
     let noticed: Double
 }
 
-/// What many tasks cost.
+/// The cost of many tasks.
 package struct Tally: Sendable {
     private var latenesses: [Double] = []
     private var calls = 0
 
-    mutating func add(_ played: Played) {
+    mutating func add(_ played: SimulatedRun) {
         latenesses.append(played.lateness)
         calls += played.calls
     }
@@ -71,19 +73,19 @@ package struct Tally: Sendable {
     mutating func add(lateness: Double) { latenesses.append(lateness) }
     mutating func add(calls: Int) { self.calls += calls }
 
-    /// How many tasks it rests on.
+    /// The number of tasks.
     package var tasks: Int { latenesses.count }
-    /// Calls for one task, on average.
+    /// The mean number of calls per task.
     package var callsPerTask: Double { Double(calls) / Double(max(tasks, 1)) }
-    /// Seconds from the end to its being known, on average.
+    /// The mean time in seconds from a task's end to its detection.
     package var meanLateness: Double { latenesses.reduce(0, +) / Double(max(tasks, 1)) }
 
-    /// The lateness that this share of tasks stays below.
+    /// The latency quantile.
     package func lateness(quantile: Double) -> Double {
         let sorted = latenesses.sorted()
         return sorted.isEmpty ? 0 : sorted[min(Int(Double(sorted.count) * quantile), sorted.count - 1)]
     }
 
-    /// `latency + price · calls` for one task, on average.
+    /// The mean of `latency + price · calls` per task.
     package func cost(price: Double) -> Double { meanLateness + price * callsPerTask }
 }

@@ -2,9 +2,9 @@ import PollingPolicy
 import Randomness
 import TaskModel
 
-/// How long tasks really take, which no schedule but the optimum may know: a mix of log-normals.
+/// The true distribution of task durations: a mixture of log-normals. Only the optimum knows it.
 package struct TrueDurations: Sendable {
-    /// A log-normal of given mean and coefficient of variation.
+    /// A log-normal with the given mean and coefficient of variation.
     struct Part: Sendable {
         let share: Double
         let middle: Double
@@ -20,7 +20,7 @@ package struct TrueDurations: Sendable {
         }
     }
 
-    /// What the table calls it.
+    /// The name in the table.
     package let name: String
     let parts: [Part]
 
@@ -34,12 +34,12 @@ package struct TrueDurations: Sendable {
         Self(name: "log-normal, cv \(cv)", parts: [Part(mean: mean, cv: cv)])
     }
 
-    /// Nearly one in seven fails within seconds.
+    /// Nearly one in seven tasks fails within seconds.
     package static let fastFailures = Self(
         name: "15 % fail after 4 s",
         parts: [Part(share: 0.85, mean: 60, cv: 0.25), Part(share: 0.15, mean: 4, cv: 0.5, succeeds: false)])
 
-    /// Two sorts of work behind one endpoint.
+    /// Two kinds of work behind one endpoint.
     package static let twoSorts = Self(
         name: "half 20 s, half 90 s", parts: [Part(share: 0.5, mean: 20, cv: 0.2), Part(share: 0.5, mean: 90, cv: 0.2)])
 
@@ -49,14 +49,14 @@ package struct TrueDurations: Sendable {
         1976.477,
     ]
 
-    /// All of these behind one endpoint, each blurred by a tenth.
+    /// All of these behind one endpoint, each with a coefficient of variation of a tenth.
     package static let recorded = Self(
         name: "documented examples, mixed",
         parts: documentedExamples.map {
             Part(share: 1 / Double(documentedExamples.count), mean: $0, cv: 0.1)
         })
 
-    /// The share of tasks that take no longer than `seconds`.
+    /// The share of tasks that take at most `seconds`.
     func below(_ seconds: Double) -> Double {
         guard seconds > 0 else { return 0 }
         return parts.reduce(0) { $0 + $1.share * bellBelow((logarithm(seconds) - $1.middle) / $1.spread) }
@@ -64,10 +64,10 @@ package struct TrueDurations: Sendable {
 
     var mean: Double { parts.reduce(0) { $0 + $1.share * exponential($1.middle + $1.spread * $1.spread / 2) } }
 
-    /// The age by which all but one in ten million have ended.
+    /// The age by which all but one in ten million tasks have ended.
     var end: Double { parts.map { exponential($0.middle + 5.2 * $0.spread) }.max() ?? 0 }
 
-    /// One task.
+    /// Draws one task.
     func draw(using chance: inout SeededRandom) -> (seconds: Double, succeeds: Bool) {
         var left = Double.random(in: 0..<1, using: &chance)
         let part = parts.first { part in

@@ -1,15 +1,15 @@
 package import Foundation
 
-/// Where the sandbox gets the time and how it waits.
+/// The time source of the sandbox.
 ///
-/// Tests pass a hand-moved clock, so that nothing in them sleeps.
+/// Tests pass a manual clock so that nothing sleeps.
 package struct SandboxClock: Sendable {
-    /// The present moment.
+    /// The current time.
     package var now: @Sendable () -> Date
-    /// Waits for a span; throws `CancellationError` when cancelled meanwhile.
+    /// Waits for a duration. Throws `CancellationError` when cancelled.
     package var sleep: @Sendable (Duration) async throws -> Void
 
-    /// A clock made of two closures.
+    /// Creates a clock from two closures.
     package init(
         now: @escaping @Sendable () -> Date, sleep: @escaping @Sendable (Duration) async throws -> Void
     ) {
@@ -17,11 +17,10 @@ package struct SandboxClock: Sendable {
         self.sleep = sleep
     }
 
-    /// The machine's own clock.
+    /// The system clock.
     package static let system = SandboxClock(now: { Date() }, sleep: { try await Task.sleep(for: $0) })
 }
 
 extension Duration {
-    /// The span in seconds.
     var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

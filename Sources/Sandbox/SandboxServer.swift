@@ -5,14 +5,14 @@ package import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// Why a sandbox does not start.
+/// Why a sandbox cannot start.
 package enum SandboxError: Error, Equatable, CustomStringConvertible {
-    /// Generations cannot run at this speed.
+    /// The speed is not a positive number.
     case invalidSpeed(Double)
-    /// Nobody can listen there.
+    /// The port cannot be bound.
     case portUnavailable(Int, reason: String)
 
-    /// What is wrong and what to write instead.
+    /// States the problem and what to use instead.
     package var description: String {
         switch self {
         case .invalidSpeed(let speed): "The speed is \(speed); it must be a number above 0, such as 1 or 60."
@@ -21,17 +21,17 @@ package enum SandboxError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// The simulated provider as a service: listens, answers in the provider's wire shapes, keeps a ledger.
+/// Runs the simulated provider: listens, replies in the provider's wire formats, keeps a ledger.
 ///
-/// `run()` returns after a graceful shutdown. It throws `SandboxError` for settings that make no sense, and the
-/// network's own error when it cannot listen.
+/// `run()` returns after a graceful shutdown. It throws `SandboxError` for invalid settings, and the network's error
+/// when it cannot listen.
 package struct SandboxServer: Service {
     private let settings: SandboxSettings
     private let provider: SimulatedProvider
     private let logger: Logger
     private let onListening: @Sendable (Int) async -> Void
 
-    /// A server that is not running yet; `onListening` is told the TCP port once connections are accepted.
+    /// Creates a server that is not running yet. `onListening` receives the TCP port when it accepts connections.
     package init(
         settings: SandboxSettings, logger: Logger, onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
@@ -41,7 +41,7 @@ package struct SandboxServer: Service {
         provider = SimulatedProvider(settings: settings)
     }
 
-    /// Serves until graceful shutdown or cancellation, then writes the ledger file if one is wanted.
+    /// Serves until graceful shutdown or cancellation, then writes the ledger file if the settings name one.
     package func run() async throws {
         guard settings.speed > 0, settings.speed.isFinite else { throw SandboxError.invalidSpeed(settings.speed) }
         let client =
@@ -81,14 +81,14 @@ package struct SandboxServer: Service {
         return router
     }
 
-    /// Hummingbird's own lines would repeat ours.
+    /// Suppresses Hummingbird's log lines, which repeat ours.
     private var quietLogger: Logger {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return quiet
     }
 
-    /// Serves and calls back until it is stopped.
+    /// Serves requests and sends callbacks until it is stopped.
     private func serve(_ application: some ApplicationProtocol, _ caller: CallbackCaller) async -> Result<
         Void, any Error
     > {

@@ -19,7 +19,7 @@ package struct EngineContext: Sendable {
     package let random: EngineRandom
     package let logger: Logger
     /// Where providers call back, and whether they do; nil where callbacks are off.
-    package let callbacks: CallbackWatch?
+    package let callbacks: CallbackMonitor?
     /// What providers sign callbacks with, by their names; where there is none, signatures are not checked.
     let callbackSecrets: [String: String]
     /// Takes secrets out of callbacks; replies come without them.
@@ -36,7 +36,7 @@ package struct EngineContext: Sendable {
     let calls = PollCountBuffer()
     let feed = EventFeed()
     let meter: PollRateCounter
-    let unrecognised = UnrecognisedBook()
+    let unrecognised = UnrecognisedResponses()
     let wakes = WakeSignals()
     let storage = StorageWatch()
 
@@ -62,7 +62,7 @@ package struct EngineContext: Sendable {
         self.passed = passed
         self.callbackSecrets = callbackSecrets
         self.redactor = redactor
-        callbacks = publicURL.map { CallbackWatch(publicURL: $0) }
+        callbacks = publicURL.map { CallbackMonitor(publicURL: $0) }
         admission = AdmissionControl(
             breakers: CircuitBreakers(
                 try await store.gates(), at: time.now(), store: store,

@@ -1,6 +1,6 @@
 import Text
 
-/// The proxies that requests to providers go through, as the usual environment variables name them.
+/// The proxies for provider requests, from the usual environment variables.
 package struct ProxySettings: Sendable, Hashable {
     /// One proxy.
     package struct Proxy: Sendable, Hashable {
@@ -9,7 +9,7 @@ package struct ProxySettings: Sendable, Hashable {
         let kind: Kind
         let host: String
         let port: Int
-        /// Name and password, joined by a colon; never shown.
+        /// The name and password, joined by a colon. Never shown.
         let credentials: String?
         /// The environment variable that names the proxy.
         package let variable: String
@@ -20,24 +20,24 @@ package struct ProxySettings: Sendable, Hashable {
         }
     }
 
-    /// A variable that names no proxy.
-    package struct Mistake: Error, Hashable {
-        /// A whole sentence, without the value: it may hold a password.
+    /// A proxy variable with an invalid value.
+    package struct InvalidProxy: Error, Hashable {
+        /// A whole sentence, without the value, which may contain a password.
         package let message: String
     }
 
-    /// For addresses that begin with `http://`.
+    /// The proxy for `http://` URLs.
     package let http: Proxy?
-    /// For addresses that begin with `https://`.
+    /// The proxy for `https://` URLs.
     package let https: Proxy?
     private let exceptions: [String]
 
-    /// The passwords that the variables hold.
+    /// The passwords in the variables.
     package var secrets: [String] {
         [http, https].compactMap { $0?.credentials?.split(separator: ":", maxSplits: 1).last.map(String.init) }
     }
 
-    /// No proxy at all.
+    /// No proxies.
     package static let none = ProxySettings(http: nil, https: nil, exceptions: [])
 
     private init(http: Proxy?, https: Proxy?, exceptions: [String]) {
@@ -46,9 +46,9 @@ package struct ProxySettings: Sendable, Hashable {
         self.exceptions = exceptions
     }
 
-    /// Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; the spelling in small letters goes first, as with curl. A blank
-    /// variable counts as unset.
-    package init(environment: [String: String]) throws(Mistake) {
+    /// Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Lower case names take precedence, as in curl. Blank values
+    /// count as unset.
+    package init(environment: [String: String]) throws(InvalidProxy) {
         func value(_ name: String) -> (variable: String, text: String)? {
             for variable in [name.lowercased(), name] {
                 let text = (environment[variable] ?? "").filter { !$0.isWhitespace || name == "NO_PROXY" }
@@ -56,14 +56,15 @@ package struct ProxySettings: Sendable, Hashable {
             }
             return nil
         }
-        http = try value("HTTP_PROXY").map { value throws(Mistake) in try Self.proxy(value.text, value.variable) }
-        https = try value("HTTPS_PROXY").map { value throws(Mistake) in try Self.proxy(value.text, value.variable) }
+        http = try value("HTTP_PROXY").map { value throws(InvalidProxy) in try Self.proxy(value.text, value.variable) }
+        https = try value("HTTPS_PROXY").map { value throws(InvalidProxy) in try Self.proxy(value.text, value.variable)
+        }
         exceptions = (value("NO_PROXY")?.text ?? "").split { $0 == "," || $0.isWhitespace }.map { $0.lowercased() }
     }
 
-    /// The proxy for an address; nil where the request goes straight to its host.
+    /// The proxy for a URL; nil if requests go directly to the host.
     ///
-    /// An address of this machine never goes through a proxy, which has a loopback of its own.
+    /// Loopback URLs never use a proxy, because a proxy has its own loopback.
     func proxy(for url: String) -> Proxy? {
         guard let target = URLAuthority(url) else { return nil }
         guard let proxy = target.scheme == "https" ? https : http else { return nil }
@@ -71,8 +72,8 @@ package struct ProxySettings: Sendable, Hashable {
         return proxy
     }
 
-    private static func proxy(_ text: String, _ variable: String) throws(Mistake) -> Proxy {
-        let mistake = Mistake(
+    private static func proxy(_ text: String, _ variable: String) throws(InvalidProxy) -> Proxy {
+        let mistake = InvalidProxy(
             message: """
                 \(variable) names no proxy that can be used. It must be http://HOST:PORT or socks5://HOST:PORT, with \
                 NAME:PASSWORD@ before the host where the proxy wants it; or unset it.
@@ -84,7 +85,7 @@ package struct ProxySettings: Sendable, Hashable {
         case "socks5", "socks5h": kind = .socks
         default: throw mistake
         }
-        // The client cannot show credentials to a SOCKS proxy.
+        // The HTTP client cannot send credentials to a SOCKS proxy.
         guard kind == .http || authority.credentials == nil else { throw mistake }
         return Proxy(
             kind: kind, host: authority.host, port: authority.port ?? (kind == .http ? 80 : 1080),
@@ -92,12 +93,12 @@ package struct ProxySettings: Sendable, Hashable {
     }
 }
 
-/// URLAuthority is the scheme, the host, the port and the credentials of a URL, as proxy variables write them.
+/// The scheme, host, port and credentials of a URL, as proxy variables write them.
 struct URLAuthority: Hashable {
     /// In lower case.
     let scheme: String
     private let address: HostPort
-    /// What stands before the host, decoded.
+    /// The decoded user information before the host.
     let credentials: String?
 
     init?(_ url: String) {
@@ -116,19 +117,19 @@ struct URLAuthority: Hashable {
         self.address = address
     }
 
-    /// In lower case, without the brackets of IPv6.
+    /// In lower case, without the brackets of an IPv6 address.
     var host: String { address.host }
 
-    /// Nil where the URL names none.
+    /// Nil if the URL names none.
     var port: Int? { address.port }
 
-    /// As a `Host` header field has it.
+    /// The value of a `Host` header field.
     var hostField: String { address.text }
 
     var isLoopback: Bool { address.isLoopback }
 
-    /// Whether an entry of `NO_PROXY` names the host: `*`, a host with everything below it, an address or a range of
-    /// addresses (`10.0.0.0/8`), each with a port if it is meant for that one only.
+    /// Whether a `NO_PROXY` entry matches the host. An entry is `*`, a domain with its subdomains, an address or a
+    /// range (`10.0.0.0/8`). With a port it matches only that port.
     func matches(_ entry: String) -> Bool {
         if entry == "*" { return true }
         if let slash = entry.firstIndex(of: "/") {
@@ -138,7 +139,7 @@ struct URLAuthority: Hashable {
             return bits == 0 || (own.number ^ range.number) >> UInt32(32 - bits) == 0
         }
         guard let entry = URLAuthority("any://" + (entry.hasPrefix("*.") ? String(entry.dropFirst()) : entry)) else {
-            // An IPv6 address is often written without brackets here.
+            // IPv6 addresses often appear without brackets here.
             return host == entry
         }
         let usual = scheme == "https" ? 443 : 80
@@ -147,7 +148,7 @@ struct URLAuthority: Hashable {
         return host == name || host.hasSuffix("." + name)
     }
 
-    /// Four numbers with dots between them.
+    /// An IPv4 address in dotted form.
     private struct IPv4 {
         let number: UInt32
 

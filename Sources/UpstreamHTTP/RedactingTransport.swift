@@ -1,15 +1,14 @@
 package import ProviderCatalog
 import Text
 
-/// RedactingTransport takes secrets out of everything that comes back from a provider, and out of what went wrong on the
-/// way, before anybody reads it.
+/// RedactingTransport redacts secrets from provider replies and transport errors.
 ///
-/// An address that a provider gave for its task may hold the token. It is kept without, and gets the token back when a
-/// request goes there: to a host that may have it, which was checked when the request was made.
+/// A provider's task URL may contain the token. It is stored without the token. Requests to it get the token back;
+/// the caller has checked that the host may receive it.
 package struct RedactingTransport: UpstreamTransport {
     private let base: any UpstreamTransport
     private let redactor: SecretRedactor
-    /// By the provider's name; what it is shown as it is, not keys to sign with.
+    /// By provider name. Only tokens that requests contain, not signing keys.
     private let tokens: [String: String]
 
     package init(_ base: any UpstreamTransport, redactor: SecretRedactor, tokens: [String: String] = [:]) {

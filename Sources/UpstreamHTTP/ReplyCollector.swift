@@ -6,14 +6,14 @@ import ProviderCatalog
 import Synchronization
 import TaskModel
 
-/// Gathers one reply, up to a size, and remembers whether anything of the request had gone out.
+/// Collects one reply up to a size limit, and records whether any part of the request was written.
 ///
-/// At most ``ReplyMemory/perReply`` of its body is in memory while it comes; the rest stands in a temporary file, so that a
-/// reply that was paid for is never refused and no reply waits for another that waits for it.
+/// Keeps at most ``ReplyMemory/perReply`` of the body in memory while it arrives, and the rest in a temporary file.
+/// So a paid reply is never rejected for lack of memory, and replies cannot deadlock on memory.
 final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
     typealias Response = UpstreamReply
 
-    /// The reply is larger than is taken.
+    /// The reply exceeds the size limit.
     struct ReplyTooLarge: Error {}
 
     private struct State: ~Copyable {
@@ -21,7 +21,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
         var status = 0
         var headers: [String: String] = [:]
         var body: SpillQueue
-        /// What is reserved of the budget for a body in memory; nothing where the caller has reserved it.
+        /// The reserved part of the body in memory; 0 if the caller reserved it.
         var reserved = 0
     }
 
@@ -32,7 +32,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
     private let now: @Sendable () -> Timestamp
     private let requestSent: @Sendable () -> Void
 
-    /// `isReserved` says that the caller holds room for the first part of the body, as for a paid reply.
+    /// `isReserved` means that the caller reserved memory for the first part of the body, as for a paid reply.
     init(
         maxBytes: Int, memory: ReplyMemory, isReserved: Bool, now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable () -> Void
@@ -45,7 +45,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
         self.requestSent = requestSent
     }
 
-    /// Whether a byte of the request may have left us.
+    /// Whether any byte of the request may have been sent.
     var hasSentHead: Bool { state.withLock { $0.hasSentHead } }
 
     func didSendRequestHead(task: HTTPClient.Task<UpstreamReply>, _ head: HTTPRequestHead) {
@@ -82,7 +82,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
     /// The reply without its body, which ``complete(_:)`` adds.
     func didFinishRequest(task: HTTPClient.Task<UpstreamReply>) throws -> UpstreamReply { head }
 
-    /// What has come of it so far, without its body; nil before the head has.
+    /// The reply so far, without its body; nil before its head has arrived.
     var received: UpstreamReply? { state.withLock { $0.status > 0 } ? head : nil }
 
     private var head: UpstreamReply {
@@ -94,7 +94,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
         }
     }
 
-    /// The reply with its body; waits until there is memory for one that was too large for it. Call it once.
+    /// Adds the body to the reply. Waits for memory if the body is in a file. Call it once.
     func complete(_ reply: UpstreamReply) async throws(SpillQueue.Unreadable) -> UpstreamReply {
         var held = room
         let size = state.withLock { state in
@@ -102,7 +102,7 @@ final class ReplyCollector: HTTPClientResponseDelegate, Sendable {
             return state.body.hasSpilled ? state.body.count : 0
         }
         if size > 0 {
-            // Nothing is held while it waits, so those who wait cannot stop each other.
+            // Releases its memory before it waits, so that waiting replies cannot deadlock.
             held?.release()
             held = await memory.room(for: size)
         }

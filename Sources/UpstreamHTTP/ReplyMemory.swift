@@ -1,38 +1,39 @@
 package import BoundedMemory
 import ProviderCatalog
 
-/// The memory for replies of providers, and where what exceeds it is kept until its turn.
+/// The memory budget for provider replies, and the directory for what exceeds it.
 package struct ReplyMemory: Sendable {
-    /// What one reply may take while it comes, in bytes; more of it goes to a file. Nearly all replies have some KiB.
+    /// The memory of one reply while it arrives, in bytes. The rest goes to a file. Most replies have some KiB.
     package static let perReply = 1 << 20
-    /// All replies together, from when they come until they are recorded, in bytes.
-    package static let usualCapacity = 64 << 20
-    /// What paid requests leave to status queries, in bytes, however many are sent.
-    package static let leftToQueries = 16 << 20
+    /// The memory of all replies until they are recorded, in bytes.
+    package static let defaultCapacity = 64 << 20
+    /// The memory that paid requests leave to status queries, in bytes.
+    package static let reservedForQueries = 16 << 20
 
     let budget: ByteBudget
     let directory: String
 
-    /// `directory` is on the file system that takes large replies; their files have no name, so only this process reads them.
-    package init(budget: ByteBudget = ByteBudget(capacity: usualCapacity), directory: String = "/tmp") {
+    /// `directory` determines the file system for large replies. Their files are unnamed, so only this process reads
+    /// them.
+    package init(budget: ByteBudget = ByteBudget(capacity: defaultCapacity), directory: String = "/tmp") {
         self.budget = budget
         self.directory = directory
     }
 
-    /// Room for the reply to a paid request; nil where there is none now.
+    /// Reserves memory for the reply to a paid request; nil if none is free.
     func roomForPaidReply() -> ReplyRoom? {
-        budget.reserve(Self.perReply, leaving: Self.leftToQueries).map { ReplyRoom($0) }
+        budget.reserve(Self.perReply, leaving: Self.reservedForQueries).map { ReplyRoom($0) }
     }
 
-    /// Waits for room for a whole reply that is in a file.
+    /// Waits for memory to load a whole reply from a file.
     ///
-    /// As much as is always left to queries must be free: paid requests that take minutes do not hold it up. A larger reply
-    /// exceeds the budget, one at a time.
+    /// Waits only for the part that is always left to queries, so slow paid requests do not block it. A larger reply
+    /// exceeds the budget; this happens to one reply at a time.
     func room(for bytes: Int) async -> ByteBudget.Reservation? {
         do throws(CancellationError) {
-            return try await budget.reserve(bytes, onceFree: Self.leftToQueries)
+            return try await budget.reserve(bytes, onceFree: Self.reservedForQueries)
         } catch {
-            // The daemon stops. A reply that has come is recorded all the same.
+            // The daemon is stopping. A reply that has arrived is still recorded.
             return nil
         }
     }

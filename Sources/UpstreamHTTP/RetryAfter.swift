@@ -1,19 +1,19 @@
 import TaskModel
 
-/// The `Retry-After` header field (RFC 9110, section 10.2.3): seconds, or a date.
+/// Parses the `Retry-After` header field (RFC 9110, section 10.2.3): seconds, or a date.
 enum RetryAfter {
-    /// How long to stay away; nil for what cannot be read. `now` is when the reply came.
+    /// The delay; nil if the text is invalid. `now` is the time of the reply.
     static func read(_ text: String, now: Timestamp) -> Duration? {
-        // White space around a field's value is not part of it, but the parser leaves what stands behind.
+        // The parser leaves trailing white space, which is not part of the value.
         let trimmed = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         if let seconds = Double(trimmed), seconds >= 0, seconds.isFinite { return .seconds(rounding: seconds) }
         return HTTPDate.read(trimmed, now: now).map { max($0 - now, .zero) }
     }
 }
 
-/// A date in a header field, in the three forms that a recipient must accept (RFC 9110, section 5.6.7).
+/// Parses a header field's date in the three forms that recipients must accept (RFC 9110, section 5.6.7).
 enum HTTPDate {
-    /// The point in time; nil for what has none of the forms. `now` decides the century of a year with two digits.
+    /// The time; nil if the text has none of the forms. `now` decides the century of a two-digit year.
     static func read(_ text: String, now: Timestamp) -> Timestamp? {
         let parts = text.split(separator: " ").map(String.init)
         switch parts.count {
@@ -38,7 +38,7 @@ enum HTTPDate {
         return Timestamp(rfc3339: "\(year)-\(String(month + 101).dropFirst())-\(day)T\(clock)Z")
     }
 
-    /// The year that is at most 50 years ahead, as the RFC demands.
+    /// The matching year that is at most 50 years ahead, as the RFC requires.
     private static func year(endingIn digits: Int, now: Timestamp) -> Int {
         let current = Int(now.rfc3339.prefix(4)) ?? 2000
         let year = current - current % 100 + digits

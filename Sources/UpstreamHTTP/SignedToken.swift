@@ -3,16 +3,16 @@ import TaskModel
 import Text
 import VerbatimJSON
 
-/// A JSON Web Token (RFC 7519) signed with HMAC-SHA-256 (`HS256`, RFC 7518, section 3.2), as providers take that hand out
-/// a pair of keys instead of a token.
+/// A JSON Web Token (RFC 7519) signed with HMAC-SHA-256 (`HS256`, RFC 7518, section 3.2). Some providers issue a key
+/// pair instead of a token and expect it.
 package enum SignedToken {
     private static let header: JSONValue = ["alg": "HS256", "typ": "JWT"]
 
-    /// How every token from these keys begins, whenever it was made; nil where the secret is no pair of keys.
+    /// The common prefix of all tokens from these keys; nil if the secret is not a key pair.
     package static func beginning(of keys: String) -> String? {
         guard let key = parts(of: keys)?.access else { return nil }
         let claims = (["iss": .string(key)] as JSONValue).utf8.dropLast() + Array(#","exp":"#.utf8)
-        // Three bytes make four letters; what stands in the last one depends on the next byte.
+        // Three bytes encode to four letters. The letter after a partial group depends on the next byte.
         return header.utf8.base64URL + "." + Array(claims.prefix(claims.count / 3 * 3)).base64URL
     }
 
@@ -21,9 +21,9 @@ package enum SignedToken {
         return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
     }
 
-    /// The token for a request that goes out now; nil where the secret is no pair of keys.
+    /// Creates a token for a request at `now`; nil if the secret is not a key pair.
     ///
-    /// It counts from five seconds ago, since clocks differ.
+    /// It is valid from five seconds ago, because clocks differ.
     static func make(from keys: String, lifetime: Duration, now: Timestamp) -> String? {
         guard let (access, secret) = parts(of: keys) else { return nil }
         let seconds = Int64(now.unixSeconds.rounded(.down))

@@ -3,78 +3,78 @@ import NIOCore
 import NIOHTTP1
 import TaskModel
 
-/// The HTTP clients of each way to a provider: straight, through a tunnel, or by way of a forwarding proxy.
+/// Holds an HTTP client for each route to a provider: direct, through a tunnel, or through a forwarding proxy.
 ///
-/// Paid requests have clients of their own whose connections serve one request each: on a kept connection the server may
-/// close in the moment in which a request is written, and nobody could say whether it arrived.
+/// Paid requests use separate clients with one request per connection. A server may close a reused connection just as
+/// a request is written, and then nothing shows whether the request arrived.
 struct UpstreamClients: Sendable {
-    /// How a request gets to its host.
-    enum Way: Hashable {
-        case straight
-        /// Through a proxy that only carries bytes: HTTP's CONNECT, or SOCKS.
+    /// How a request reaches its host.
+    enum Route: Hashable {
+        case direct
+        /// Through a proxy that relays bytes: HTTP CONNECT or SOCKS.
         case tunnel(ProxySettings.Proxy)
-        /// By way of a proxy that reads the request, as for `http://` (RFC 9112, section 3.2.2).
+        /// Through a proxy that reads the request, as for `http://` (RFC 9112, section 3.2.2).
         case forwarding(ProxySettings.Proxy)
     }
 
     private struct Key: Hashable {
-        let way: Way
+        let route: Route
         let isPaid: Bool
     }
 
     private let clients: [Key: HTTPClient]
-    private let straight: (paid: HTTPClient, free: HTTPClient)
+    private let direct: (paid: HTTPClient, free: HTTPClient)
     private let proxies: ProxySettings
 
     init(proxies: ProxySettings, connectTimeout: Duration, eventLoopGroup: any EventLoopGroup) {
         self.proxies = proxies
-        func client(_ way: Way, isPaid: Bool) -> HTTPClient {
+        func client(_ route: Route, isPaid: Bool) -> HTTPClient {
             HTTPClient(
                 eventLoopGroupProvider: .shared(eventLoopGroup),
-                configuration: Self.configuration(way, isPaid: isPaid, connectTimeout: connectTimeout))
+                configuration: Self.configuration(route, isPaid: isPaid, connectTimeout: connectTimeout))
         }
-        straight = (client(.straight, isPaid: true), client(.straight, isPaid: false))
+        direct = (client(.direct, isPaid: true), client(.direct, isPaid: false))
         var clients: [Key: HTTPClient] = [:]
-        for way in [
-            proxies.http.map { $0.kind == .http ? Way.forwarding($0) : .tunnel($0) }, proxies.https.map(Way.tunnel),
+        for route in [
+            proxies.http.map { $0.kind == .http ? Route.forwarding($0) : .tunnel($0) }, proxies.https.map(Route.tunnel),
         ] {
-            guard let way else { continue }
-            for isPaid in [true, false] where clients[Key(way: way, isPaid: isPaid)] == nil {
-                clients[Key(way: way, isPaid: isPaid)] = client(way, isPaid: isPaid)
+            guard let route else { continue }
+            for isPaid in [true, false] where clients[Key(route: route, isPaid: isPaid)] == nil {
+                clients[Key(route: route, isPaid: isPaid)] = client(route, isPaid: isPaid)
             }
         }
         self.clients = clients
     }
 
-    /// The way to an address.
-    func way(to url: String) -> Way {
-        guard let proxy = proxies.proxy(for: url) else { return .straight }
+    /// The route to a URL.
+    func route(to url: String) -> Route {
+        guard let proxy = proxies.proxy(for: url) else { return .direct }
         let isForwarding = proxy.kind == .http && url.lowercased().hasPrefix("http://")
         return isForwarding ? .forwarding(proxy) : .tunnel(proxy)
     }
 
-    /// The client for requests that go that way.
-    func client(_ way: Way, isPaid: Bool) -> HTTPClient {
-        clients[Key(way: way, isPaid: isPaid)] ?? (isPaid ? straight.paid : straight.free)
+    /// The client for requests on that route.
+    func client(_ route: Route, isPaid: Bool) -> HTTPClient {
+        clients[Key(route: route, isPaid: isPaid)] ?? (isPaid ? direct.paid : direct.free)
     }
 
     func shutdown() async throws {
-        for client in [straight.paid, straight.free] + clients.values { try await client.shutdown() }
+        for client in [direct.paid, direct.free] + clients.values { try await client.shutdown() }
     }
 
     private static func configuration(
-        _ way: Way, isPaid: Bool, connectTimeout: Duration
+        _ route: Route, isPaid: Bool, connectTimeout: Duration
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
             timeout: .init(connect: .milliseconds(connectTimeout.wholeMilliseconds)), decompression: .disabled)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.httpVersion = .http1Only
-        // A refused connection is told at once; when to try again is for the engine to say.
+        // A refused connection fails immediately. The engine decides when to retry.
         configuration.connectionPool.retryConnectionEstablishment = false
         if isPaid { configuration.maximumUsesPerConnection = 1 }
-        switch way {
-        case .straight: break
+        switch route {
+        case .direct: break
         case .tunnel(let proxy):
             configuration.proxy =
                 proxy.kind == .socks
@@ -104,7 +104,7 @@ extension ProxySettings.Proxy {
     }
 }
 
-/// Names the whole address in the request line, as a forwarding proxy wants it; the host stands in `Host`.
+/// Writes the absolute URL in the request line, as forwarding proxies require. The host comes from `Host`.
 private final class ForwardedRequest: ChannelOutboundHandler {
     typealias OutboundIn = HTTPClientRequestPart
     typealias OutboundOut = HTTPClientRequestPart

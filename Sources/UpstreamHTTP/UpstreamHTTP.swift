@@ -8,17 +8,17 @@ package import TaskModel
 import Text
 import VerbatimJSON
 
-/// Carries one request to a provider over HTTP and brings one answer. Never sends a request twice, follows no redirect.
+/// Sends one HTTP request to a provider and returns its reply. Never resends a request, never follows a redirect.
 package struct UpstreamHTTP: UpstreamTransport {
-    /// Where a provider is, and what lets us in.
+    /// The base URL and credentials of a provider.
     package struct Access: Sendable {
         /// Without a trailing slash.
         package let baseURL: String
-        /// Nil where there is none.
+        /// The bearer token or key pair, if one is set.
         package let token: String?
-        /// How the token is shown.
+        /// How requests contain the token.
         package let authentication: Authentication
-        /// Go with every request.
+        /// Additional header fields of every request.
         package let headers: [String: String]
 
         package init(
@@ -31,8 +31,8 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
-    /// The default of `upstream.max_reply_bytes`: a minute of video in base64 fits.
-    package static let usualMaxReplyBytes = 32 << 20
+    /// The default of `upstream.max_reply_bytes`, enough for a minute of video in base64.
+    package static let defaultMaxReplyBytes = 32 << 20
 
     private let providers: [String: Access]
     private let clients: UpstreamClients
@@ -42,11 +42,11 @@ package struct UpstreamHTTP: UpstreamTransport {
     private let now: @Sendable () -> Timestamp
     private let requestSent: @Sendable (_ isPaid: Bool) -> Void
 
-    /// Opens the clients. `connectTimeout` must be below the time that any paid request may take. `requestSent` is told
-    /// when the last byte of a request is out.
+    /// Opens the clients. `connectTimeout` must be below the timeout of every paid request. `requestSent` is called
+    /// after the last byte of a request is written.
     package init(
         providers: [String: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
-        maxReplyBytes: Int = usualMaxReplyBytes, connectTimeout: Duration = .seconds(10),
+        maxReplyBytes: Int = defaultMaxReplyBytes, connectTimeout: Duration = .seconds(10),
         memory: ReplyMemory = ReplyMemory(), now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
     ) {
@@ -69,20 +69,20 @@ package struct UpstreamHTTP: UpstreamTransport {
             [requestSent] in requestSent(isPaid)
         }
         let address = url(of: request, at: provider)
-        let way = clients.way(to: address)
+        let route = clients.route(to: address)
         let sending: HTTPClient.Request
         do {
-            sending = try self.sending(request, address, way, to: provider)
+            sending = try self.sending(request, address, route, to: provider)
         } catch {
-            // Without what authorises it, which may stand in the address too.
+            // The redacted text omits credentials, which the URL may contain.
             let address = request.url ?? (providers[provider]?.baseURL ?? "") + request.path
-            throw .notSent("\(address) is no address to send to")
+            throw .notSent("\(address) is not a valid URL")
         }
         let outcome: Result<UpstreamReply, any Error>
         do {
-            // On one event loop everything that happens to a request has an order: a time-out that finds it waiting for a
-            // connection keeps it from being written. Queries may use whatever connection is free instead.
-            let task = clients.client(way, isPaid: isPaid).execute(
+            // On one event loop, all events of a request are ordered: a timeout that finds it waiting for a
+            // connection prevents its sending. Queries may use any free connection instead.
+            let task = clients.client(route, isPaid: isPaid).execute(
                 request: sending, delegate: collector,
                 eventLoop: isPaid ? .delegateAndChannel(on: eventLoopGroup.next()) : .indifferent,
                 deadline: .now() + .milliseconds(timeout.wholeMilliseconds))
@@ -97,12 +97,12 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
         switch outcome {
         case .success(let reply):
-            if case .forwarding(let proxy) = way, reply.status == 407 {
-                throw .notSent("the proxy \(proxy.description) wants other credentials")
+            if case .forwarding(let proxy) = route, reply.status == 407 {
+                throw .notSent("the proxy \(proxy.description) rejected the credentials")
             }
             return try decoded(reply)
         case .failure(let error):
-            // A JSON document shows its own end, so one that is whole needs no proper end of its connection.
+            // A complete JSON document counts as a whole reply, even if its connection ended improperly.
             if !(error is ReplyCollector.ReplyTooLarge), !(error is SpillQueue.Unreadable),
                 let head = collector.received,
                 let whole = try? await collector.complete(head)
@@ -111,12 +111,12 @@ package struct UpstreamHTTP: UpstreamTransport {
                 if reply.isWholeDocument { return reply }
             }
             throw UpstreamTransportError(
-                translating: error, hasSentHead: collector.hasSentHead, isInOrder: isPaid, way: way,
+                translating: error, hasSentHead: collector.hasSentHead, isInOrder: isPaid, route: route,
                 maxBytes: maxReplyBytes)
         }
     }
 
-    /// The reply without its content codings; as it came where they cannot be undone, since its status may tell enough.
+    /// Decodes the content codings. If that fails, returns the reply unchanged: its status may be enough.
     private func decoded(_ reply: UpstreamReply) throws(UpstreamTransportError) -> UpstreamReply {
         do throws(ContentCoding.Failure) {
             let body = try ContentCoding.decode(
@@ -132,12 +132,12 @@ package struct UpstreamHTTP: UpstreamTransport {
     }
 
     private func sending(
-        _ request: UpstreamRequest, _ address: String, _ way: UpstreamClients.Way, to provider: String
+        _ request: UpstreamRequest, _ address: String, _ route: UpstreamClients.Route, to provider: String
     ) throws -> HTTPClient.Request {
         var address = address
         var headers = headers(of: request, to: provider)
-        if case .forwarding(let proxy) = way, let target = URLAuthority(address) {
-            // The client connects to the proxy, and the request names the target.
+        if case .forwarding(let proxy) = route, let target = URLAuthority(address) {
+            // The client connects to the proxy, so `Host` names the target.
             headers.replaceOrAdd(name: "Host", value: target.hostField)
             let rest = address.dropFirst("http://".count).drop { !"/?#".contains($0) }
             address = "http://\(proxy.host.contains(":") ? "[\(proxy.host)]" : proxy.host):\(proxy.port)\(rest)"
@@ -178,9 +178,8 @@ package struct UpstreamHTTP: UpstreamTransport {
 }
 
 extension UpstreamReply {
-    /// Whether the body is a JSON object or list from its first character to its last.
+    /// Whether the whole body is one JSON object or array.
     fileprivate var isWholeDocument: Bool {
-        // A body that cannot be read is no document.
         switch try? JSONValue(parsing: body, limits: .lenient) {
         case .object, .array: true
         case nil, .null, .bool, .number, .string: false

@@ -15,31 +15,31 @@ import ProviderCatalog
 extension UpstreamTransportError {
     /// Decides whether a failed exchange proves that nothing was sent.
     ///
-    /// It does only if no part of the request was written: AsyncHTTPClient tells of the head in the same turn of the
-    /// event loop in which it is written. Where `isInOrder`, time-outs and cancellations happen on that event loop too, so
-    /// that one which finds the head unwritten keeps it so. Elsewhere they may cross with that turn and prove nothing.
+    /// It does only if no part of the request was written. AsyncHTTPClient reports the head in the event loop turn
+    /// that writes it. If `isInOrder`, timeouts and cancellations run on that event loop too, so one that finds the
+    /// head unwritten also prevents writing it. Otherwise they can race with that turn and prove nothing.
     init(
-        translating error: any Error, hasSentHead: Bool, isInOrder: Bool, way: UpstreamClients.Way, maxBytes: Int
+        translating error: any Error, hasSentHead: Bool, isInOrder: Bool, route: UpstreamClients.Route, maxBytes: Int
     ) {
         let isCancelled = error is CancellationError || (error as? HTTPClientError) == .cancelled
-        if !hasSentHead, isInOrder || !isCancelled && !Self.isFromOutside(error) {
-            self = .notSent(isCancelled ? "it was stopped before it was sent" : Self.words(for: error, on: way))
+        if !hasSentHead, isInOrder || !isCancelled && !Self.isTimeout(error) {
+            self = .notSent(isCancelled ? "it was cancelled before it was sent" : Self.reason(for: error, on: route))
         } else if isCancelled {
             self = .cancelled
         } else if error is ReplyCollector.ReplyTooLarge {
             self = .tooLarge(maxBytes: maxBytes)
         } else {
-            self = .interrupted(Self.words(for: error))
+            self = .interrupted(Self.reason(for: error))
         }
     }
 
-    private static func isFromOutside(_ error: any Error) -> Bool {
+    private static func isTimeout(_ error: any Error) -> Bool {
         guard let error = error as? HTTPClientError else { return false }
         return [.deadlineExceeded, .readTimeout, .writeTimeout].contains(error)
     }
 
-    /// BoringSSL's word for the reason; the rest of its text names the files of its sources as they were built.
-    private static func tlsWords(for error: NIOSSLError) -> String {
+    /// BoringSSL's reason. The rest of its text contains source file names.
+    private static func tlsReason(for error: NIOSSLError) -> String {
         let text = "\(error)"
         let reason = text.firstMatch(of: /OPENSSL_internal:([A-Z0-9_]+)/).map {
             $0.1.lowercased().replacing("_", with: " ")
@@ -47,35 +47,35 @@ extension UpstreamTransportError {
         return "TLS failed: \(reason ?? String(text.prefix { $0 != "(" }))"
     }
 
-    /// Why there was no connection; names the proxy, where there is one.
-    private static func words(for error: any Error, on way: UpstreamClients.Way) -> String {
-        switch way {
-        case .straight: words(for: error)
+    /// Why no connection was made. Names the proxy, if any.
+    private static func reason(for error: any Error, on route: UpstreamClients.Route) -> String {
+        switch route {
+        case .direct: reason(for: error)
         case .tunnel(let proxy), .forwarding(let proxy):
-            "the proxy \(proxy.description) made no connection: \(words(for: error))"
+            "no connection through the proxy \(proxy.description): \(reason(for: error))"
         }
     }
 
-    private static func words(for error: any Error) -> String {
+    private static func reason(for error: any Error) -> String {
         switch error {
-        case let error as HTTPClientError: words(for: error)
+        case let error as HTTPClientError: reason(for: error)
         case let error as NIOConnectionError:
-            error.connectionErrors.first.map { words(for: $0.error) } ?? "no address of \(error.host) could be reached"
+            error.connectionErrors.first.map { reason(for: $0.error) } ?? "no address of \(error.host) could be reached"
         case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
-        case let error as NIOSSLError: tlsWords(for: error)
+        case let error as NIOSSLError: tlsReason(for: error)
         case let error as SpillQueue.Unreadable:
             "the temporary file with the reply cannot be read: \(String(cString: strerror(error.code)))"
         default: "\(error)"
         }
     }
 
-    private static func words(for error: HTTPClientError) -> String {
+    private static func reason(for error: HTTPClientError) -> String {
         switch error {
         case .deadlineExceeded, .connectTimeout, .getConnectionFromPoolTimeout, .httpProxyHandshakeTimeout,
             .socksHandshakeTimeout:
-            "no answer within the time allowed"
-        case .invalidProxyResponse: "it refused"
-        case .proxyAuthenticationRequired: "it wants other credentials"
+            "no reply within the timeout"
+        case .invalidProxyResponse: "it rejected the request"
+        case .proxyAuthenticationRequired: "it rejected the credentials"
         default: error.shortDescription
         }
     }

@@ -1,6 +1,6 @@
-/// The members of a JSON object, in the order in which they were written.
+/// The members of a JSON object in written order.
 package struct JSONObject: Sendable, Hashable {
-    /// One name with its value.
+    /// A name and its value.
     package struct Member: Sendable, Hashable {
         package let name: String
         package var value: JSONValue
@@ -11,10 +11,10 @@ package struct JSONObject: Sendable, Hashable {
         }
     }
 
-    /// In written order; no name occurs twice.
+    /// In written order; names are unique.
     package private(set) var members: [Member]
 
-    /// Takes the pairs in order; of equal names the last one wins, at the place of the first.
+    /// Takes pairs in order. Of equal names the last value wins, at the position of the first.
     package init(_ pairs: [(String, JSONValue)] = []) {
         members = []
         members.reserveCapacity(pairs.count)
@@ -29,21 +29,21 @@ package struct JSONObject: Sendable, Hashable {
         }
     }
 
-    /// Takes the pairs of a literal, in which no name may stand twice: that is a bug of whoever wrote it.
+    /// Takes the pairs of a Swift literal. A repeated name is a programming error.
     init(literal pairs: [(String, JSONValue)]) {
         self.init(distinct: pairs.map { Member($0.0, $0.1) })
     }
 
-    /// Takes members whose names the caller knows to be distinct.
+    /// Takes members with distinct names.
     package init(distinct members: [Member]) {
         assert(Set(members.map(\.name)).count == members.count, "a name stands twice")
         self.members = members
     }
 
-    /// The value of that name; setting nil removes the member, setting a new name appends it.
+    /// The value of a name. Setting nil removes the member; setting a new name appends it.
     package subscript(name: String) -> JSONValue? {
         get {
-            // By place: an element handed to a closure is copied with its value, and records are asked for many names.
+            // Loops over indices, because a closure would copy each element, and records are read by name often.
             for place in members.indices where members[place].name == name { return members[place].value }
             return nil
         }
@@ -56,13 +56,13 @@ package struct JSONObject: Sendable, Hashable {
         }
     }
 
-    /// The names, in written order.
+    /// The names in written order.
     package var names: [String] { members.map(\.name) }
 
-    /// Whether there is no member.
+    /// Whether the object has no members.
     package var isEmpty: Bool { members.isEmpty }
 
-    /// Whether every member here that is not null is there too, with an equivalent value.
+    /// Whether `other` contains every member except nulls, with an equivalent value.
     package func isCovered(by other: JSONObject) -> Bool {
         let others = Dictionary(other.members.map { ($0.name, $0.value) }) { first, _ in first }
         return members.allSatisfy { member in

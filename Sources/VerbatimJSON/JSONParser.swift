@@ -1,8 +1,8 @@
-/// Why a text is not acceptable JSON, and where.
+/// A JSON parse error and its position.
 package struct JSONSyntaxError: Error, Hashable {
-    /// What is wrong, as half a sentence: "expected a value".
+    /// The problem as a phrase: "expected a value".
     package let problem: String
-    /// How many bytes were read before it.
+    /// The offset in bytes.
     package let offset: Int
 
     package init(problem: String, offset: Int) {
@@ -10,44 +10,44 @@ package struct JSONSyntaxError: Error, Hashable {
         self.offset = offset
     }
 
-    /// A sentence for people.
+    /// The message for users.
     package var message: String { "Not valid JSON: \(problem) at byte \(offset)." }
 }
 
-/// What a reader of JSON puts up with.
+/// The limits of the JSON parser.
 package struct JSONLimits: Sendable {
-    /// How deep arrays and objects may nest; guards the stack.
+    /// The maximum nesting depth, which protects the stack.
     package var maxDepth: Int
-    /// Whether a name given twice, half of a surrogate pair and a number such as `NaN` are errors; otherwise the last one
-    /// wins, U+FFFD stands in, and the number is read as a string of the same text.
+    /// Whether duplicate names, unpaired surrogates and numbers such as `NaN` are errors. Otherwise the last value
+    /// wins, U+FFFD replaces the surrogate, and the number becomes a string.
     package var isStrict: Bool
 
-    /// Takes both limits.
+    /// Creates limits.
     package init(maxDepth: Int, isStrict: Bool) {
         self.maxDepth = maxDepth
         self.isStrict = isStrict
     }
 
-    /// For what our own clients send: anything doubtful is refused before it can be misunderstood.
+    /// For requests of local clients: ambiguous input is rejected.
     package static let strict = JSONLimits(maxDepth: 128, isStrict: true)
-    /// For what a provider sends: servers do cut texts in the middle of an emoji, and a paid result must stay readable.
+    /// For provider replies: servers truncate text inside an emoji, and a paid result must stay readable.
     package static let lenient = JSONLimits(maxDepth: 512, isStrict: false)
 }
 
 extension JSONValue {
-    /// Reads one JSON document (RFC 8259) from UTF-8 bytes.
+    /// Parses one JSON document (RFC 8259) from UTF-8 bytes.
     package init(parsing bytes: some Collection<UInt8>, limits: JSONLimits = .strict) throws(JSONSyntaxError) {
         var parser = JSONParser(bytes: Array(bytes), limits: limits)
         self = try parser.document()
     }
 
-    /// Reads one JSON document from a text.
+    /// Parses one JSON document from text.
     package init(parsing text: String, limits: JSONLimits = .strict) throws(JSONSyntaxError) {
         try self.init(parsing: Array(text.utf8), limits: limits)
     }
 }
 
-/// A recursive-descent reader over bytes; `index` always stands at the next unread byte.
+/// A recursive-descent parser over bytes. `index` is the next unread byte.
 private struct JSONParser {
     let bytes: [UInt8]
     let limits: JSONLimits
@@ -60,7 +60,7 @@ private struct JSONParser {
     }
 
     mutating func document() throws(JSONSyntaxError) -> JSONValue {
-        // A byte order mark is no part of the document (RFC 8259, section 8.1).
+        // A byte order mark is not part of the document (RFC 8259, section 8.1).
         if bytes.starts(with: [0xef, 0xbb, 0xbf]) { index = 3 }
         let value = try value()
         skipSpace()
@@ -141,7 +141,7 @@ private struct JSONParser {
         return JSONNumber(validated: String(decoding: bytes[start..<index], as: UTF8.self))
     }
 
-    /// What C, Python and JavaScript write for numbers that JSON cannot say; nil, and nothing read, for anything else.
+    /// Reads a non-finite number as C, Python and JavaScript write it. Returns nil and reads nothing otherwise.
     private mutating func nonFinite(from byte: UInt8) -> String? {
         guard "-NnIi".utf8.contains(byte) else { return nil }
         let rest = bytes[index...]
@@ -150,7 +150,7 @@ private struct JSONParser {
         return word
     }
 
-    /// Longer words before their own beginnings.
+    /// Longer words come before their prefixes.
     private static let nonFiniteNumbers = [
         "NaN", "nan", "-NaN", "-nan", "Infinity", "-Infinity", "infinity", "-infinity", "inf", "-inf", "Inf", "-Inf",
     ]
@@ -165,7 +165,7 @@ private struct JSONParser {
         let start = index
         index += 1
         skipPlain()
-        // Nearly every string is one run without an escape, and is read where it stands.
+        // Most strings have no escapes and are read in one run.
         if peek() == UInt8(ascii: "\"") {
             defer { index += 1 }
             return try text(bytes[(start + 1)..<index], at: start)
@@ -189,13 +189,13 @@ private struct JSONParser {
         throw error("a string without its closing quote", at: start)
     }
 
-    /// Skips what may stand in a string as it is.
+    /// Skips characters that need no escape.
     private mutating func skipPlain() {
         index = bytes.withUnsafeBufferPointer { $0.nextEscape(from: index) }
     }
 
     private func text(_ characters: ArraySlice<UInt8>, at start: Int) throws(JSONSyntaxError) -> String {
-        // Nearly every text is ASCII, and checking that here takes a tenth of what the general check does.
+        // Most text is ASCII, and this check is faster than full UTF-8 validation.
         if characters.allSatisfy({ $0 < 0x80 }) { return String(decoding: characters, as: UTF8.self) }
         if let text = String(validating: characters, as: UTF8.self) { return text }
         guard !limits.isStrict else { throw error("a string that is not UTF-8", at: start) }
@@ -224,7 +224,7 @@ private struct JSONParser {
     private mutating func unicodeEscape(from start: Int) throws(JSONSyntaxError) -> Unicode.Scalar {
         let first = try hexQuad()
         if let scalar = Unicode.Scalar(first) { return scalar }
-        // A high surrogate must be followed by a low one: \ud83d\ude00.
+        // A low surrogate must follow a high one: \ud83d\ude00.
         let resume = index
         if first < 0xdc00, take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) {
             let second = try hexQuad()
@@ -272,15 +272,15 @@ private struct JSONParser {
     }
 }
 
-/// The members of an object while it is read.
+/// Collects the members of an object during parsing.
 private struct DistinctMembers {
-    /// So many names are compared one by one; hashing each takes longer. A table serves more than that.
+    /// Up to this many names, linear search is faster than a hash table.
     private static let few = 16
 
     private(set) var inOrder: [JSONObject.Member] = []
     private var places: [String: Int] = [:]
 
-    /// Appends the member, or puts it in the place of the one that has its name; whether the name is new.
+    /// Appends the member or replaces the one with the same name. Returns whether the name is new.
     mutating func set(_ member: JSONObject.Member) -> Bool {
         if let place = place(of: member.name) {
             inOrder[place] = member

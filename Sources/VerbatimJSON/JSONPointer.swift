@@ -1,14 +1,14 @@
-/// A JSON Pointer (RFC 6901) in which a `*` token stands for every element of an array.
+/// A JSON Pointer (RFC 6901) with an extension: a `*` token matches every array element.
 package struct JSONPointer: Sendable, Hashable, CustomStringConvertible {
-    /// The unescaped tokens; none points at the whole document.
+    /// The unescaped tokens. An empty list is the whole document.
     package let tokens: [String]
 
-    /// Takes unescaped tokens.
+    /// Creates a pointer from unescaped tokens.
     package init(tokens: [String]) {
         self.tokens = tokens
     }
 
-    /// Reads `/response/data/*/url`; nil where a non-empty text does not begin with a slash.
+    /// Parses `/response/data/*/url`; nil if a non-empty text does not begin with a slash.
     package init?(_ text: String) {
         guard !text.isEmpty else {
             tokens = []
@@ -28,17 +28,17 @@ package struct JSONPointer: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension JSONValue {
-    /// A value that a pointer reaches, and the way to it.
+    /// A value that a pointer matches, and its path.
     package struct Located: Sendable, Hashable {
-        /// Like the pointer, with the index of an element in place of `*`.
+        /// The pointer with array indices in place of `*`.
         package let path: [String]
         package let value: JSONValue
     }
 
-    /// Every value that the pointer reaches, in document order; empty where the path does not exist.
+    /// All values that the pointer matches, in document order; empty if there are none.
     ///
-    /// Where the pointer goes on inside a string, the string is read as a JSON document: some providers put their result
-    /// into one (`"resultJson": "{\"resultUrls\": […]}"`).
+    /// If the pointer continues into a string, the string is parsed as JSON. Some providers nest their result this
+    /// way (`"resultJson": "{\"resultUrls\": […]}"`).
     package func located(at pointer: JSONPointer) -> [Located] {
         pointer.tokens.reduce([Located(path: [], value: self)]) { reached, token in
             reached.flatMap { place -> [Located] in
@@ -57,17 +57,17 @@ extension JSONValue {
         }
     }
 
-    /// Every value that the pointer reaches, as ``located(at:)`` does.
+    /// All values that the pointer matches, as in ``located(at:)``.
     package func values(at pointer: JSONPointer) -> [JSONValue] { located(at: pointer).map(\.value) }
 
-    /// The first value that the pointer reaches.
+    /// The first value that the pointer matches.
     package func value(at pointer: JSONPointer) -> JSONValue? { values(at: pointer).first }
 
-    /// The document that stands in a string; nil for anything else.
+    /// The document nested in a string; nil for anything else.
     private var embedded: JSONValue? {
         guard case .string(let text) = self, let first = text.first(where: { !$0.isWhitespace }), "{[".contains(first)
         else { return nil }
-        // A string that only looks like JSON has no members.
+        // Only objects and arrays have members, so other text is not parsed.
         return try? JSONValue(parsing: text, limits: .lenient)
     }
 }

@@ -1,8 +1,7 @@
 /// A JSON document that is written as it was read.
 ///
-/// Numbers keep their digits and objects their order, so what a program sends reaches the provider unchanged and what
-/// the provider answered is shown as it was. Foundation's coders promise neither (a 19-digit seed or `1.0` comes out
-/// different), which is why this room exists.
+/// Numbers keep their digits and objects their order, so requests and replies pass through unchanged. Foundation's
+/// coders guarantee neither: a 19-digit seed or `1.0` may change.
 package enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -41,10 +40,10 @@ extension JSONValue {
     /// Whether this is `null`.
     package var isNull: Bool { self == .null }
 
-    /// The member of that name, if this is an object that has one.
+    /// The member of that name, if this is an object with one.
     package subscript(name: String) -> JSONValue? { object?[name] }
 
-    /// What kind of value this is, for messages: "a string", "an object".
+    /// The kind of value for messages: "a string", "an object".
     package var kind: String {
         switch self {
         case .null: "null"
@@ -56,17 +55,17 @@ extension JSONValue {
         }
     }
 
-    /// Longer documents are not read or written where others wait meanwhile, as on an event loop.
+    /// Longer documents must not be parsed or written on an event loop.
     package static let handledAtOnce = 1 << 16
 
-    /// Whether writing it takes more than ``handledAtOnce`` bytes, roughly; looks no further than it must.
+    /// Whether the written form exceeds about ``handledAtOnce`` bytes. Stops as soon as it knows.
     package var isLong: Bool {
         var left = Self.handledAtOnce
         return !fits(in: &left)
     }
 
     private func fits(in left: inout Int) -> Bool {
-        // Quotes, brackets and a comma, so that a list of very many empty things is long as well.
+        // Brackets or quotes and a comma, so that a list of many empty values counts as long.
         left -= 3
         switch self {
         case .null, .bool: break
@@ -82,10 +81,10 @@ extension JSONValue {
         return left >= 0
     }
 
-    /// The same document in one spelling: members in order of their names, each number in its canonical digits.
+    /// The canonical form: members sorted by name, numbers in canonical digits.
     ///
-    /// Two documents have the same canonical form exactly if they are equal by value; a member that is null is not the
-    /// same as none.
+    /// Two documents have the same canonical form if and only if they are equal by value. A null member differs from
+    /// an absent one.
     package var canonical: JSONValue {
         switch self {
         case .null, .bool, .string: self
@@ -100,9 +99,9 @@ extension JSONValue {
         }
     }
 
-    /// Whether both say the same: numbers are compared by value, objects without regard to order.
+    /// Whether both are equal by value: numbers are compared by value, objects regardless of order.
     ///
-    /// A member that is null counts as absent, since providers drop such members when they echo a request.
+    /// A null member counts as absent, because providers drop such members when they echo a request.
     package func isEquivalent(to other: JSONValue) -> Bool {
         switch (self, other) {
         case (.number(let left), .number(let right)):

@@ -1,19 +1,19 @@
 extension JSONValue {
-    /// The document on one line, without spaces, in written order.
+    /// The document on one line without spaces, in written order.
     package var text: String {
         var writer = JSONWriter(indent: nil)
         writer.write(self, level: 0)
         return writer.text
     }
 
-    /// The document over several lines, indented by two spaces, for people.
+    /// The document on several lines, indented by two spaces.
     package var prettyText: String {
         var writer = JSONWriter(indent: 2)
         writer.write(self, level: 0)
         return writer.text
     }
 
-    /// The bytes of ``text``.
+    /// The UTF-8 bytes of ``text``.
     package var utf8: [UInt8] {
         var writer = JSONWriter(indent: nil)
         writer.write(self, level: 0)
@@ -27,7 +27,7 @@ private struct JSONWriter {
 
     init(indent: Int?) {
         self.indent = indent
-        // A task's document with a small record; growing in steps from nothing took a fifth of the writing.
+        // The size of a task document with a small record. Growing from empty is slow.
         bytes.reserveCapacity(1_024)
     }
 
@@ -77,7 +77,7 @@ private struct JSONWriter {
         append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { characters in
-            // Runs of characters that need no escape are copied whole; nearly every text is one such run.
+            // Copies runs of characters that need no escape. Most text is one such run.
             var run = 0
             while true {
                 let end = characters.nextEscape(from: run)
@@ -107,12 +107,12 @@ private struct JSONWriter {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-    /// The first place at or behind `start` whose byte cannot stand in a string as it is: a quote, a backslash, or a control
-    /// character. The end, where there is none.
+    /// The index of the next byte from `start` that needs an escape: a quote, a backslash or a control character. The
+    /// end if there is none.
     func nextEscape(from start: Int) -> Int {
         var index = start
-        // Eight at a time (the tests for a zero byte and for a smaller byte of "Bit Twiddling Hacks", Stanford): characters
-        // one by one took half the time of writing a document.
+        // Checks eight bytes at a time with the zero-byte and less-than tests of "Bit Twiddling Hacks" (Stanford),
+        // because checking single bytes dominates writing.
         let ones: UInt64 = 0x0101_0101_0101_0101
         let tops = ones << 7
         let bytes = UnsafeRawBufferPointer(self)

@@ -71,7 +71,7 @@ struct ExitReport {
     private static func status(of error: DaemonError) -> ExitStatus {
         switch error {
         case .badSetting: .usage
-        case .alreadyRunning, .noPlace, .store: .noDaemon
+        case .alreadyRunning, .unusablePath, .store: .noDaemon
         case .broken: .bug
         }
     }

@@ -2,7 +2,7 @@ import BoundedMemory
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ByteBudgetTests {
-    @Test func `no more is given than there is, and what is released may be given again`() throws {
+    @Test func `no more than the capacity is reserved, and released bytes are available again`() throws {
         let budget = ByteBudget(capacity: 100)
         let first = try #require(budget.reserve(60))
         #expect(budget.reserve(41) == nil)
@@ -15,13 +15,13 @@ import Testing
         withExtendedLifetime(second) {}
     }
 
-    @Test func `a reservation that is forgotten gives its room back`() {
+    @Test func `a dropped reservation releases its bytes`() {
         let budget = ByteBudget(capacity: 100)
         do { _ = budget.reserve(100) }
         #expect(budget.used == 0)
     }
 
-    @Test func `a reservation grows while there is room, and not beyond`() throws {
+    @Test func `a reservation grows up to the capacity and not beyond`() throws {
         let budget = ByteBudget(capacity: 100)
         let growing = try #require(budget.reserve(0))
         #expect(growing.grow(by: 90))
@@ -31,7 +31,7 @@ import Testing
         #expect(budget.used == 0)
     }
 
-    @Test func `what must be left to others is not given`() {
+    @Test func `the spare bytes are not reserved`() {
         let budget = ByteBudget(capacity: 64)
         var held: [ByteBudget.Reservation] = []
         while let next = budget.reserve(1, leaving: 16) { held.append(next) }
@@ -39,12 +39,12 @@ import Testing
         #expect(budget.reserve(16) != nil)
     }
 
-    @Test func `those who wait are served in order, and the room of the first is not given away`() async throws {
+    @Test func `waiters are served in order, and no one else takes the bytes of the first`() async throws {
         let budget = ByteBudget(capacity: 100)
         let all = try #require(budget.reserve(80))
         async let large = budget.reserve(60, onceFree: 60)
         await untilWaiting(on: budget)
-        // 20 are free, but they are kept for the one that waits.
+        // 20 bytes are free but belong to the first waiter.
         #expect(budget.reserve(1) == nil)
         all.release()
         let got = try await large
@@ -53,7 +53,7 @@ import Testing
         got.release()
     }
 
-    @Test func `one that is larger than the budget gets through alone, and the others wait for it`() async throws {
+    @Test func `a reservation larger than the budget succeeds alone while the others wait`() async throws {
         let budget = ByteBudget(capacity: 64)
         let small = try #require(budget.reserve(48))
         let large = try await budget.reserve(100, onceFree: 16)
@@ -66,7 +66,7 @@ import Testing
         #expect(try await next.isHeld(in: budget))
     }
 
-    @Test func `a wait that is cancelled gives up its turn`() async throws {
+    @Test func `a cancelled wait leaves the queue`() async throws {
         let budget = ByteBudget(capacity: 100)
         let held = try #require(budget.reserve(50))
         let first = Task { try await budget.reserve(100, onceFree: 100) }
@@ -78,7 +78,7 @@ import Testing
         withExtendedLifetime(held) {}
     }
 
-    /// Returns once one waits, which shows in that nothing is given beside it any more.
+    /// Returns once a task waits: from then on nothing else can be reserved.
     private func untilWaiting(on budget: ByteBudget) async {
         while let probe = budget.reserve(1) {
             probe.release()

@@ -12,9 +12,9 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// The one public route, through a real listener.
+/// Tests the public callback route through a real listener.
 @Suite(.timeLimit(.minutes(2))) struct CallbackAPITests {
-    /// A task that runs, and the path that its provider was told to call.
+    /// Creates a running task and returns its callback path.
     private func running(_ listener: Listener) async throws -> (TaskID, path: String) {
         let world = listener.world
         world.provider.enqueue(.accepted("r-1"))
@@ -24,7 +24,7 @@ import VerbatimJSON
         return (id, String(url.dropFirst("https://pollux.example".count)))
     }
 
-    /// A task whose reply was lost, and the path that its provider was told to call.
+    /// Creates a task with a lost reply and returns its callback path.
     private func lost(_ listener: Listener) async throws -> (TaskID, path: String) {
         let world = listener.world
         world.provider.enqueue(.interrupted("reset"))
@@ -46,7 +46,7 @@ import VerbatimJSON
     // MARK: Deliveries
 
     @Test(arguments: [false, true])
-    func `a delivery is on disk before it is answered, in plain HTTP and over TLS`(usesTLS: Bool) async throws {
+    func `a delivery is on disk before its response, over HTTP and TLS`(usesTLS: Bool) async throws {
         try await withListener(identity: usesTLS ? try Self.identity() : nil) { listener in
             let (id, path) = try await running(listener)
             #expect(try await listener.post(path, Self.success) == 200)
@@ -57,7 +57,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the fields of its header are there to be checked`() async throws {
+    @Test func `the header fields are available for checking`() async throws {
         try await withListener(
             definition: EngineWorld.definition
                 + "\ncallback_signature: {algorithm: echo, secret: TESTING_SECRET, header: X-Auth}",
@@ -71,7 +71,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what cannot be stored is not acknowledged`() async throws {
+    @Test func `a delivery that cannot be stored is not acknowledged`() async throws {
         try await withListener { listener in
             let (id, path) = try await running(listener)
             listener.world.store.fail(next: 1, with: .full)
@@ -81,7 +81,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a compressed body is read, and counts with what it expands to`() async throws {
+    @Test func `a compressed body is read, and its decoded size counts`() async throws {
         try await withListener { listener in
             let (id, path) = try await running(listener)
             #expect(
@@ -98,7 +98,7 @@ import VerbatimJSON
         }
     }
 
-    /// ``success`` and 10,000 blanks, made with `gzip -9 | base64`.
+    /// ``success`` with 10,000 spaces, compressed with `gzip -9 | base64`.
     private static let compressedSuccess = Array(
         Data(
             base64Encoded: "H4sIAAAAAAACA+3JQQqDMBBA0auUWVuD21ylFBmSwUpVQjKBgnj39hzlv+07pfWUrDWJXrsN4tre85ol"
@@ -106,7 +106,7 @@ import VerbatimJSON
             ?? Data())
 
     @Test(arguments: ["nonsense", "", "[", "success=true"])
-    func `what cannot be read while nobody knows the task's id is kept as a sign of life, and asked for again`(
+    func `an unreadable body for a task without a remote id is recorded and requested again`(
         body: String
     ) async throws {
         try await withListener { listener in
@@ -116,13 +116,13 @@ import VerbatimJSON
             #expect(try await listener.world.task(id).state == .uncertain)
             #expect(try await listener.post(path, Self.success) == 200)
             #expect(try await listener.world.task(id).state == .running)
-            // Now the provider can be asked.
+            // The provider can now be polled.
             #expect(try await listener.post(path, body) == 200)
         }
     }
 
     @Test(arguments: ["POST", "PUT"])
-    func `a form is taken, and whatever method brings it`(method: String) async throws {
+    func `forms are accepted with POST and PUT`(method: String) async throws {
         for body in [
             "success=true&task_id=r-1&data=%5B%7B%22image_url%22%3A%22https%3A%2F%2Fcdn.example%2F1.png%22%7D%5D",
             "payload=%7B%22success%22%3Atrue%2C%22task_id%22%3A%22r-1%22%2C%22data%22%3A%5B%7B%22image_url%22%3A%22u%22%7D%5D%7D",
@@ -142,8 +142,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [("GET", 200), ("HEAD", 200), ("OPTIONS", 204), ("DELETE", 405), ("PATCH", 405)])
-    func `who looks whether there is anything at the address delivers nothing`(method: String, status: Int) async throws
-    {
+    func `probing the URL with GET or HEAD delivers nothing`(method: String, status: Int) async throws {
         try await withListener { listener in
             let (id, path) = try await lost(listener)
             let answer = try await listener.exchange("\(method) \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -154,7 +153,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the path of the public URL is served, and so is what a proxy leaves of it`() async throws {
+    @Test func `the public URL's path is served with and without the prefix that a proxy strips`() async throws {
         try await withListener(publicURL: "https://pollux.example/behind/a/path") { listener in
             let (id, path) = try await running(listener)
             #expect(path.hasPrefix("/behind/a/path/callbacks/"))
@@ -165,7 +164,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `fields that are given twice are one list`() async throws {
+    @Test func `repeated header fields become one list`() async throws {
         try await withListener(
             definition: EngineWorld.definition
                 + "\ncallback_signature: {algorithm: echo, secret: TESTING_SECRET, header: X-Auth}",
@@ -177,14 +176,14 @@ import VerbatimJSON
         }
     }
 
-    // MARK: Strangers
+    // MARK: Unknown clients
 
     @Test(arguments: [
         "GET /callbacks/x", "POST /callbacks/", "POST /callbacks", "POST /", "PUT /callbacks/x", "GET /v1/status",
         "POST /v1/tasks", "GET /healthz", "GET /openapi.json", "POST /callbacks/x/y", "POST /callbacks/../v1/tasks",
         "POST /callbacks/%2e%2e", "OPTIONS /", "POST /callbacks/\(String(repeating: "a", count: 300))",
     ])
-    func `nothing else of ours can be reached, and nothing is told`(request: String) async throws {
+    func `nothing else is reachable, and responses reveal nothing`(request: String) async throws {
         try await withListener { listener in
             let answer = try await listener.exchange(
                 "\(request) HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
@@ -194,7 +193,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an unknown token is answered like any wrong address`() async throws {
+    @Test func `an unknown token gets the same response as an unknown path`() async throws {
         try await withListener { listener in
             let (id, path) = try await running(listener)
             #expect(try await listener.post(String(path.dropLast()) + "-", Self.success) == 404)
@@ -208,9 +207,9 @@ import VerbatimJSON
         "POST /callbacks/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "GET / HTTP/9.9\r\n\r\n", "POST /callbacks/x HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     ])
-    func `nonsense ends the connection, and the next one is served`(bytes: String) async throws {
+    func `invalid HTTP closes the connection, and the next one is served`(bytes: String) async throws {
         var limits = CallbackLimits()
-        // It does not end for its age.
+        // The connection does not reach its maximum lifetime.
         limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
             let answer = try await listener.exchange(bytes)
@@ -220,7 +219,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a client that waits to be told to send its body is told so, if its token is known`() async throws {
+    @Test func `a client that waits for 100 Continue gets it if its token is known`() async throws {
         try await withListener { listener in
             let (id, path) = try await running(listener)
             func conversation(_ path: String) async throws -> Conversation {
@@ -245,8 +244,8 @@ import VerbatimJSON
         }
     }
 
-    /// None of these ends for its age, so each has ended with its answer or keeps the test until its time limit.
-    @Test func `a connection ends with its answer, whether or not the client has said all`() async throws {
+    /// No connection reaches its maximum lifetime. A connection that stays open fails the test by its time limit.
+    @Test func `a connection closes after its response, even if the request is incomplete`() async throws {
         var limits = CallbackLimits()
         limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
@@ -263,7 +262,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `half bodies for unknown tokens take nothing from real deliveries`() async throws {
+    @Test func `incomplete bodies for unknown tokens do not block real deliveries`() async throws {
         var limits = CallbackLimits()
         limits.maxBytesAtOnce = 100_000
         limits.lifetime = .seconds(3_600)
@@ -274,7 +273,7 @@ import VerbatimJSON
                 let half = try await listener.open()
                 held.append(half)
                 let head = "POST /callbacks/unknown-\(number) HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
-                // What is beyond the first few kB may never be taken from the network.
+                // The server may never read more than the first few kB.
                 half.channel.writeAndFlush(
                     ByteBuffer(string: head + String(repeating: "x", count: 90_000)), promise: nil)
             }
@@ -285,9 +284,9 @@ import VerbatimJSON
         }
     }
 
-    // MARK: Bounds
+    // MARK: Limits
 
-    @Test func `a body beyond the cap is refused`() async throws {
+    @Test func `a body above the size limit is rejected`() async throws {
         var limits = CallbackLimits()
         limits.maxBodyBytes = 10_000
         try await withListener(limits: limits) { listener in
@@ -298,7 +297,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `bodies together have a cap too, which is free again after each`() async throws {
+    @Test func `all bodies together have a limit, and each body releases its share`() async throws {
         var limits = CallbackLimits()
         limits.maxBytesAtOnce = 10_000
         try await withListener(limits: limits) { listener in
@@ -308,7 +307,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `headers have a cap`() async throws {
+    @Test func `headers have a size limit`() async throws {
         try await withListener { listener in
             let (_, path) = try await running(listener)
             let many = (0..<100).map { "X-\($0): y\r\n" }.joined()
@@ -319,14 +318,14 @@ import VerbatimJSON
         }
     }
 
-    /// What a client may say before it falls silent: nothing, half a line, half a body.
+    /// Incomplete requests: nothing, half a line, half a body.
     private static func halves(of path: String) -> [String] {
         ["", "\u{16}\u{3}\u{1}", "POST /cal", "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"]
     }
 
-    @Test func `slow and half requests hold nobody else up`() async throws {
+    @Test func `slow and incomplete requests do not block others`() async throws {
         var limits = CallbackLimits()
-        // Longer than this test may take: whoever waited for the halves to end would never be served.
+        // Longer than the test, so waiting for the incomplete requests would fail it.
         limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
             let (_, path) = try await running(listener)
@@ -337,7 +336,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `slow and half requests are over when their time is`() async throws {
+    @Test func `slow and incomplete requests end after the connection lifetime`() async throws {
         var limits = CallbackLimits()
         limits.lifetime = .milliseconds(200)
         try await withListener(limits: limits) { listener in
@@ -345,13 +344,13 @@ import VerbatimJSON
             for half in Self.halves(of: path) {
                 let conversation = try await listener.open()
                 try? await conversation.channel.writeAndFlush(ByteBuffer(string: half)).get()
-                // Ends by itself; a connection that did not would keep this test until its time limit.
+                // The connection must close. One that stays open fails the test by its time limit.
                 #expect(!(try await conversation.text.get()).contains("200"))
             }
         }
     }
 
-    @Test func `an address that asks too often is told to wait, and others are served`() async throws {
+    @Test func `an address above its request rate must wait, and others are served`() async throws {
         var limits = CallbackLimits()
         limits.exemptsThisMachine = false
         limits.requestsPerSecond = 1
@@ -365,11 +364,11 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an address with too many connections gets no more of them`() async throws {
+    @Test func `an address with too many connections gets no further one`() async throws {
         var limits = CallbackLimits()
         limits.exemptsThisMachine = false
         limits.connectionsPerAddress = 2
-        // None ends for its age.
+        // No connection reaches its maximum lifetime.
         limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
             let (_, path) = try await running(listener)
@@ -379,11 +378,11 @@ import VerbatimJSON
                 held.append(try await listener.open())
                 held[index].text.whenComplete { _ in ended.continuation.yield(index) }
             }
-            // Which of the three the server counts as the last one depends on its threads.
+            // The server's threads decide which of the three is counted last.
             let refused = try #require(await ended.stream.first { _ in true })
             #expect(try await held[refused].text.get() == "")
             try await held[(refused + 1) % 3].channel.close().get()
-            // The server learns of the end a moment later than we do.
+            // The server notices the end slightly later than the client.
             #expect(await listener.isServedInTheEnd(path))
         }
     }
@@ -405,14 +404,16 @@ import VerbatimJSON
         }
     }
 
-    @Test func `files that hold no certificate or no key are named`() async throws {
+    @Test func `files without a certificate or key are named`() async throws {
         let world = try await EngineWorld(callbacksAt: "https://pollux.example")
         let good = try Self.identity()
         let wrong = [
             CallbackAPI.Identity(certificateFile: "/nowhere.pem", keyFile: good.keyFile),
             CallbackAPI.Identity(certificateFile: good.certificateFile, keyFile: good.certificateFile),
         ]
-        for (identity, name) in zip(wrong, ["/nowhere.pem cannot be read", "certificate.pem holds no private key"]) {
+        for (identity, name) in zip(
+            wrong, ["/nowhere.pem cannot be read", "certificate.pem contains no PEM private key"])
+        {
             let error = #expect(throws: CallbackSetUpError.self) {
                 _ = try CallbackAPI.server(
                     service: world.service, host: "127.0.0.1", port: 0, identity: identity, time: world.time,

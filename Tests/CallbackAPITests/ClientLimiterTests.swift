@@ -16,17 +16,17 @@ import Testing
 
     private func address(_ text: String) throws -> SocketAddress { try SocketAddress(ipAddress: text, port: 1) }
 
-    @Test func `more addresses than can be kept share one count, and give back what they took`() throws {
+    @Test func `addresses beyond the table share one count and release their share`() throws {
         let time = ManualTimeSource()
         let limiter = limiter(time)
         let first = try (1...4).compactMap { limiter.open(try address("192.0.2.\($0)")) }
         #expect(first.count == 4)
-        // The table is full: these two are counted together, and a third has to wait.
+        // The table is full: these two share a count, and a third must wait.
         let shared = try (5...7).map { limiter.open(try address("192.0.2.\($0)")) }
         #expect(shared.map { $0 == nil } == [false, false, true])
         for ticket in first + shared.compactMap(\.self) { limiter.close(ticket) }
         time.advance(by: .seconds(10))
-        // Whatever the order of coming and going, everybody has all places again.
+        // In any order of opening and closing, all places become free again.
         for number in 1...9 {
             let own = try address("198.51.100.\(number)")
             let tickets = (0..<3).map { _ in limiter.open(own) }
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func `addresses of one IPv6 network count as one, those of IPv4 each for itself`() throws {
+    @Test func `addresses of one IPv6 network share a count, IPv4 addresses do not`() throws {
         let limiter = limiter()
         #expect(limiter.admit(try address("2001:db8:0:1::1")))
         #expect(limiter.admit(try address("2001:db8:0:1:ffff::2")))
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test(arguments: ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
-    func `a proxy on this machine is not counted as one`(text: String) throws {
+    func `a loopback proxy is not counted as one address`(text: String) throws {
         let limiter = limiter()
         for _ in 0..<20 {
             #expect(limiter.admit(try address(text)))

@@ -16,28 +16,28 @@ struct Listener: Sendable {
     let port: Int
     let usesTLS: Bool
 
-    /// What came back over one connection: everything, until the other side closed it.
+    /// Sends a text and returns everything received until the other side closes.
     func exchange(_ text: String) async throws -> String { try await exchange(Array(text.utf8)) }
 
-    /// The same for any bytes.
+    /// Sends bytes and returns everything received until the other side closes.
     func exchange(_ bytes: [UInt8]) async throws -> String {
         let answer = try await open()
         do {
             try await answer.channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
         } catch ChannelError.ioOnClosedChannel {
-            // On a busy machine its time may be over before anything was said; what came back tells.
+            // On a busy machine the connection may expire before the write. The received bytes show the result.
         }
         return try await answer.text.get()
     }
 
-    /// A POST of that body to that path; the status of the answer.
+    /// Posts the body to the path and returns the status.
     func post(
         _ path: String, _ body: String, headers: String = "", method: String = "POST"
     ) async throws -> Int {
         try await post(path, Array(body.utf8), headers: headers, method: method)
     }
 
-    /// The same for any bytes.
+    /// Posts bytes to the path and returns the status.
     func post(
         _ path: String, _ body: [UInt8], headers: String = "", method: String = "POST"
     ) async throws -> Int {
@@ -45,7 +45,7 @@ struct Listener: Sendable {
         return Self.status(of: try await exchange(Array(head.utf8) + body))
     }
 
-    /// Whether one of many POSTs is answered 200: for what depends on the server noticing something first.
+    /// Whether one of many POSTs gets a 200. Used when the server must first notice something.
     func isServedInTheEnd(_ path: String) async -> Bool {
         for _ in 0..<50 where (try? await post(path, "{}")) == 200 { return true }
         return false
@@ -55,7 +55,7 @@ struct Listener: Sendable {
         answer.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
     }
 
-    /// A connection on which nothing has been said yet.
+    /// Opens a connection without sending anything.
     func open() async throws -> Conversation {
         let usesTLS = usesTLS
         let conversation = Conversation.Collector()
@@ -79,16 +79,16 @@ struct Listener: Sendable {
     }
 }
 
-/// One connection, and what it will have said by its end.
+/// A connection and everything that it receives.
 struct Conversation: Sendable {
     let channel: any Channel
     let text: EventLoopFuture<String>
     let collector: Collector
 
-    /// Returns once the other side has said that.
+    /// Returns once the other side has sent that text.
     func said(_ words: String) async { await collector.has(words) }
 
-    /// Gathers what arrives.
+    /// Collects received bytes.
     final class Collector: Sendable {
         private let gathered = Mutex("")
         private let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
@@ -99,13 +99,13 @@ struct Conversation: Sendable {
             arrival.yield()
         }
 
-        /// Returns once that has arrived.
+        /// Returns once that text has been received.
         func has(_ words: String) async {
             for await _ in arrivals where text.contains(words) { return }
         }
     }
 
-    /// Hands what arrives to the collector, and closes when the other side has.
+    /// Passes received bytes to the collector and closes after the other side.
     final class Reader: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 
@@ -121,7 +121,7 @@ struct Conversation: Sendable {
     }
 }
 
-/// Runs the body with a listener of its own, and stops it however the body ends.
+/// Runs the body with a new listener and always stops it.
 func withListener(
     limits: CallbackLimits = CallbackLimits(), identity: CallbackAPI.Identity? = nil,
     definition: String = EngineWorld.definition, secrets: [String: String] = [:],
@@ -150,11 +150,11 @@ func withListener(
 }
 
 extension EventLoopGroup where Self == MultiThreadedEventLoopGroup {
-    /// The group that everything here runs on.
+    /// The event loop group of the tests.
     static var testing: MultiThreadedEventLoopGroup { .singleton }
 }
 
 extension Logger {
-    /// Says nothing.
+    /// A logger without output.
     static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 }

@@ -3,11 +3,11 @@ import Testing
 
 @testable import ContentCoding
 
-/// Bodies that were compressed, and bodies that only claim to be.
+/// Tests compressed bodies and bodies that only claim to be compressed.
 @Suite struct ContentCodingTests {
     private static let text = Array(#"{"task_id":"r-1","words":"häß"}"#.utf8)
 
-    /// Compresses with zlib itself; `windowBits` as in `deflateInit2`.
+    /// Compresses with zlib. `windowBits` is that of `deflateInit2`.
     private static func deflated(_ input: [UInt8], windowBits: Int32) -> [UInt8] {
         let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         stream.initialize(to: z_stream())
@@ -49,13 +49,13 @@ import Testing
         arguments: [
             ("gzip", 31), ("x-gzip", 31), (" GZip ", 31), ("deflate", 15), ("deflate", -15), ("identity, gzip", 31),
         ] as [(String, Int32)])
-    func `each coding is undone, whatever its spelling and wrapper`(name: String, windowBits: Int32) throws {
+    func `each coding is decoded, whatever its spelling and wrapper`(name: String, windowBits: Int32) throws {
         let body = Self.deflated(Self.text, windowBits: windowBits)
         #expect(try ContentCoding.decode(body, encodings: name, maxBytes: 1 << 20) == Self.text)
     }
 
     @Test(arguments: [nil, "", "identity", "gzip", "deflate, gzip"] as [String?])
-    func `an empty body and one without codings stay as they are`(name: String?) throws {
+    func `an empty body and one without codings are unchanged`(name: String?) throws {
         #expect(try ContentCoding.decode([], encodings: name, maxBytes: 10) == [])
         guard name != "deflate, gzip" else { return }
         #expect(try ContentCoding.decode(Self.text, encodings: name, maxBytes: 1 << 20) == Self.text)
@@ -65,18 +65,18 @@ import Testing
         #expect(try ContentCoding.decode(Self.gzip(Self.text), encodings: nil, maxBytes: 1 << 20) == Self.text)
     }
 
-    @Test func `several codings are undone from the last to the first`() throws {
+    @Test func `several codings are decoded from the last to the first`() throws {
         let twice = Self.gzip(Self.deflated(Self.text, windowBits: 15))
         #expect(try ContentCoding.decode(twice, encodings: "deflate, gzip", maxBytes: 1 << 20) == Self.text)
         #expect(failure(twice, "gzip, gzip, gzip, gzip") == .unknown("gzip, gzip, gzip, gzip"))
     }
 
-    @Test func `a body of several gzip members is read to its end`() throws {
+    @Test func `a body of several gzip members is decoded completely`() throws {
         let body = Self.gzip(Array(Self.text[..<10])) + Self.gzip(Array(Self.text[10...]))
         #expect(try ContentCoding.decode(body, encodings: "gzip", maxBytes: 1 << 20) == Self.text)
     }
 
-    @Test func `a body larger than one piece of zlib's is read whole`() throws {
+    @Test func `a body larger than one zlib chunk is decoded completely`() throws {
         var seed: UInt64 = 7
         let large = (0..<3_000_000).map { _ -> UInt8 in
             seed = seed &* 6_364_136_223_846_793_005 &+ 1
@@ -85,7 +85,7 @@ import Testing
         #expect(try ContentCoding.decode(Self.gzip(large), encodings: "gzip", maxBytes: 4 << 20) == large)
     }
 
-    @Test func `a body that expands beyond the limit is refused, and one that just fits is not`() throws {
+    @Test func `a body that expands beyond the limit is rejected, and one that just fits is accepted`() throws {
         let bomb = Self.gzip([UInt8](repeating: 0x20, count: 64 << 20))
         #expect(bomb.count < 100_000)
         #expect(failure(bomb, "gzip", maxBytes: 1 << 20) == .tooLarge)
@@ -96,7 +96,7 @@ import Testing
         #expect(failure(Self.text, nil, maxBytes: Self.text.count - 1) == .tooLarge)
     }
 
-    @Test func `a cut or changed body is damaged, at every byte`() {
+    @Test func `a body that is truncated or changed at any byte is damaged`() {
         let body = Self.gzip(Self.text)
         for length in 3..<body.count { #expect(failure(Array(body[..<length]), "gzip") == .damaged, "\(length)") }
         for place in 10..<body.count {
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test(arguments: ["br", "zstd", "compress", "gzip, br"])
-    func `a coding that is not known is named`(name: String) {
+    func `an unknown coding is named`(name: String) {
         let unknown = name.contains("br") ? "br" : name
         #expect(failure(Self.gzip(Self.text), name) == .unknown(unknown))
         #expect(ContentCoding.Failure.unknown(unknown).problem.contains(unknown))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Daemon
 
-/// What `pollux providers check` says, on the README's own example.
+/// Tests the output of `pollux providers check` for the README's example.
 @Suite struct DefinitionCheckTests {
     /// The first YAML block of the README's section.
     private func example() throws -> String {
@@ -37,7 +37,7 @@ import Testing
         #expect(done.contains("as a status:      succeeded"))
         #expect(done.contains { $0.contains("by:") && $0.contains(": /status says \"SUCCESS\"") }, "\(done)")
         #expect(done.contains("result /imageUrl: \"https://x.example/a.png\""))
-        // Neither a preview nor another member is a result.
+        // Previews and other members are not results.
         #expect(!running.contains { $0.hasPrefix("result") })
         let empty = try explain(#"{"id":"7","status":"success","other":"https://x.example/b.png"}"#)
         #expect(empty.contains { $0.hasPrefix("no result:") } && empty.contains { $0.contains("in another case") })
@@ -45,7 +45,7 @@ import Testing
         #expect(failed.contains("as a status:      failed: provider_failed: timeout"))
     }
 
-    @Test func `the README's example reads what a submission is answered`() throws {
+    @Test func `the README's example reads the reply to a submission`() throws {
         #expect(
             try explain(#"{"code":22,"description":"queued","result":"7"}"#).contains("as a submission:  accepted as 7")
         )
@@ -56,13 +56,13 @@ import Testing
         #expect(try explain("<html>", status: 502).contains { $0.hasPrefix("as a submission:  proves nothing") })
     }
 
-    @Test func `a shape that no rule knows is said to be so`() throws {
+    @Test func `an unrecognised shape is reported`() throws {
         let lines = try explain(#"{"id":"7","status":"WHAT"}"#)
         #expect(lines.contains("as a status:      running"))
         #expect(lines.contains { $0.contains("none applies") })
     }
 
-    @Test func `a file that cannot be read is told`() {
+    @Test func `an unreadable file is reported`() {
         let error = #expect(throws: DaemonError.self) { try DefinitionCheck(file: "/nowhere/x.yaml") }
         #expect(error?.message.contains("/nowhere/x.yaml cannot be read") == true)
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Daemon
 
-/// A real pipe, whose reader reads when the test says so.
+/// A pipe that the test reads when it wants to.
 private struct LogPipe {
     let reader: CInt
     let writer: CInt
@@ -14,11 +14,11 @@ private struct LogPipe {
         var ends: [CInt] = [0, 0]
         guard pipe(&ends) == 0 else { throw POSIXError(.EMFILE) }
         (reader, writer) = (ends[0], ends[1])
-        // F_SETPIPE_SZ: one page, so that little fills it.
+        // F_SETPIPE_SZ: one page, so that little data fills it.
         _ = fcntl(writer, 1031, 4_096)
     }
 
-    /// Every line until the writer is closed, read on a thread of its own, so that it blocks none of the tests'.
+    /// Reads all lines until the writer closes, on another thread so that it blocks no test thread.
     func lines() async -> [String] {
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { continuation.resume(returning: rest()) }
@@ -34,14 +34,14 @@ private struct LogPipe {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct LogQueueTests {
-    @Test func `a log that is not read holds up nobody, and what was dropped is counted`() async throws {
+    @Test func `an unread log blocks nothing, and dropped lines are counted`() async throws {
         let pipe = try LogPipe()
         let queue = LogQueue(descriptor: pipe.writer, maxBytes: 64 << 10)
         let logger = Logger(label: "test") { _ in PlainLogHandler(level: .info, to: queue) }
         let sent = 20_000
         for number in 0..<sent { logger.info("line \(number)") }
         #expect(await queue.flush(within: .milliseconds(50)) == false)
-        // Now somebody reads.
+        // Starts reading.
         async let reading = pipe.lines()
         #expect(await queue.flush(within: .seconds(30)))
         logger.info("the last")
@@ -63,7 +63,7 @@ private struct LogPipe {
         #expect(lines.last?.hasSuffix("INFO the last") == true)
     }
 
-    @Test func `lines of several threads come whole and all of them`() async throws {
+    @Test func `lines of several threads are all written and not mixed`() async throws {
         let pipe = try LogPipe()
         let queue = LogQueue(descriptor: pipe.writer)
         async let reading = pipe.lines()
@@ -82,7 +82,7 @@ private struct LogPipe {
         }
     }
 
-    @Test func `a log whose reader has gone loses its lines and nothing else`() async throws {
+    @Test func `a log without a reader loses only its lines`() async throws {
         signal(SIGPIPE, SIG_IGN)
         let pipe = try LogPipe()
         close(pipe.reader)

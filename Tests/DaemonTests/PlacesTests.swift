@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 
 @Suite struct XDGDirectoriesTests {
-    @Test func `a runtime directory that is missing or another user's is not used, and said so`() throws {
+    @Test func `a missing or foreign runtime directory is not used and causes a warning`() throws {
         let directory = try TemporaryDirectory()
         let ours = XDGDirectories(environment: ["HOME": "/home/me", "XDG_RUNTIME_DIR": directory.path])
         #expect(ours.runtimeSocket == directory.path + "/pollux/pollux.sock")
@@ -17,7 +17,7 @@ import Testing
             #expect(places.runtimeSocket == nil)
             #expect(places.runtimeProblem?.contains("XDG_RUNTIME_DIR is \(path), which \(reason)") == true)
         }
-        // Root's is another user's unless we are root, whose own the tests' directory then is.
+        // Root's directory belongs to another user, unless the tests run as root.
         if geteuid() != 0 {
             #expect(XDGDirectories(environment: ["XDG_RUNTIME_DIR": "/"]).runtimeSocket == nil)
         } else {
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test(arguments: [[:], ["HOME": ""], ["HOME": "here"]])
-    func `without HOME the user database tells the home directory`(environment: [String: String]) {
+    func `without HOME the home directory comes from the user database`(environment: [String: String]) {
         let places = XDGDirectories(environment: environment, userHome: "/home/ada")
         #expect(places.stateDirectory == "/home/ada/.local/state/pollux")
         #expect(places.settingsFile == "/home/ada/.config/pollux/pollux.yaml")
@@ -37,21 +37,21 @@ import Testing
         #expect(places.lacksHome)
     }
 
-    @Test func `without any home directory nothing is looked for below the root`() {
+    @Test func `without a home directory no default path is used`() {
         let places = XDGDirectories(environment: [:], userHome: nil)
         #expect(places.stateDirectory == nil && places.settingsFile == nil && places.runtimeSocket == nil)
     }
 }
 
 @Suite struct SocketFinderTests {
-    /// Finds the socket with some that answer.
+    /// Finds the socket; `answering` lists the sockets that respond.
     private func path(
         _ environment: [String: String], option: String? = nil, answering: Set<String> = []
     ) throws -> String {
         try SocketFinder.path(option: option, environment: environment) { answering.contains($0) }
     }
 
-    @Test func `the command line looks where the daemon listens, whatever sets the place`() throws {
+    @Test func `the command line finds the daemon's socket, whichever setting defines it`() throws {
         let directory = try TemporaryDirectory()
         let home = directory.path
         let runtime = directory.file("run")
@@ -76,7 +76,7 @@ import Testing
             }
         }
         #expect(try path(["HOME": home], option: "~/o.sock") == home + "/o.sock")
-        // What else is wrong with the file stops a start, but not the question how the daemon is.
+        // Other errors in the file stop a daemon, but not a client's search for it.
         try Data("socket: /s.sock\nsokcet: /t.sock\n".utf8).write(to: URL(fileURLWithPath: file))
         #expect(try path(["HOME": home]) == "/s.sock")
         try Data("socket: [\n".utf8).write(to: URL(fileURLWithPath: file))
@@ -85,7 +85,7 @@ import Testing
         #expect(try path(["HOME": home, "POLLUX_SOCKET": "/s.sock"]) == "/s.sock")
     }
 
-    @Test func `a socket that is not at its usual place is named by the lock of the state directory`() throws {
+    @Test func `the lock of the state directory names a socket at another path`() throws {
         let directory = try TemporaryDirectory()
         let environment = ["HOME": directory.path, "POLLUX_STATE_DIR": directory.path]
         let expected = directory.file("pollux.sock")
@@ -93,10 +93,10 @@ import Testing
         let lock = try InstanceLock(
             path: directory.file("pollux.lock"), of: "it", socket: "/elsewhere.sock")
         #expect(try path(environment, answering: ["/elsewhere.sock"]) == "/elsewhere.sock")
-        // The usual place goes first, and is what a message names where neither answers.
+        // The default path has priority, and the message names it if neither responds.
         #expect(try path(environment, answering: [expected, "/elsewhere.sock"]) == expected)
         #expect(try path(environment) == expected)
-        // What a person names is taken at their word.
+        // A path that a user names is final.
         #expect(try path(environment, option: "/o.sock", answering: ["/elsewhere.sock"]) == "/o.sock")
         withExtendedLifetime(lock) {}
     }
@@ -105,12 +105,12 @@ import Testing
         ("42\n", LockNote(pid: 42, socket: nil)), ("42\n/a b/x.sock\n", LockNote(pid: 42, socket: "/a b/x.sock")),
         ("42", LockNote(pid: 42, socket: nil)), ("42\nrelative\n", LockNote(pid: 42, socket: nil)),
     ])
-    func `a note in a lock is read as it was written, or by an older version`(text: String, note: LockNote) {
+    func `lock contents of this and older versions are parsed`(text: String, note: LockNote) {
         let read = LockNote(text)
         #expect(read?.pid == note.pid && read?.socket == note.socket)
     }
 
-    @Test(arguments: ["", "\n", "x\n/s"]) func `what is no note is none`(text: String) {
+    @Test(arguments: ["", "\n", "x\n/s"]) func `invalid lock contents are rejected`(text: String) {
         #expect(LockNote(text) == nil)
     }
 }
@@ -130,7 +130,7 @@ import Testing
         "http://[]",
         "http://[::1]x", "http://a b", "http://x\\@y", "http://exämple.org",
     ])
-    func `what is no plain address of a server is refused`(text: String) {
+    func `text that is not a plain server URL is rejected`(text: String) {
         #expect(HTTPAddress(text) == nil)
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import Daemon
 @testable import UpstreamHTTP
 
-/// Which providers a start finds, and what stops it.
+/// Tests which providers a start loads and which definitions stop it.
 @Suite struct ProvidersTests {
     private static let definition = """
         provider: mine
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func `every secret is taken out of what a provider says, and a short one draws a warning`() throws {
+    @Test func `every secret is redacted from replies, and a short one causes a warning`() throws {
         let signed = Self.definition.replacing(
             "max_requests", with: "auth: {jwt: HS256}\nmax_requests")
         try withDirectory(["pollux.yaml": "", "providers/mine.yaml": signed]) { directory in
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `only an address whose whole host is this machine's may have a token without encryption`() throws {
+    @Test func `only a loopback host may receive a token without encryption`() throws {
         try withDirectory(["pollux.yaml": ""]) { directory in
             for (host, isWarned) in [("127.0.0.1.evil.example", true), ("127.0.0.1:8080", false)] {
                 let environment = [
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test func `a bad file stops the start with its place`() throws {
+    @Test func `an invalid file prevents the start and is reported with its position`() throws {
         let bad = Self.definition.replacing("make: ", with: "make: ").replacing("{id: /id}", with: "{id: id}")
         try withDirectory(["pollux.yaml": "", "providers/mine.yaml": bad]) { directory in
             let error = #expect(throws: DaemonError.self) { try load(directory) }
@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test func `a shipped provider cannot be redefined`() throws {
+    @Test func `a bundled provider cannot be redefined`() throws {
         let other = Self.definition.replacing("provider: mine", with: "provider: replicate")
         try withDirectory(["pollux.yaml": "", "providers/x.yml": other]) { directory in
             let error = #expect(throws: DaemonError.self) { try load(directory) }
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test func `a base URL and a token file are taken from the settings, the environment goes first`() throws {
+    @Test func `the environment overrides the settings for base URLs and token files`() throws {
         let settings = "providers:\n  fal:\n    base_url: https://proxy.example/fal/\n    token_file: \"~/fal.token\"\n"
         try withDirectory(["pollux.yaml": settings, "fal.token": "from-file\n"]) { directory in
             let providers = try load(directory)
@@ -132,7 +132,7 @@ import Testing
         }
     }
 
-    @Test func `settings of a provider that nobody knows stop the start`() throws {
+    @Test func `settings of an unknown provider prevent the start`() throws {
         try withDirectory(["pollux.yaml": "providers:\n  replicat:\n    base_url: https://x.example\n"]) { directory in
             let error = #expect(throws: DaemonError.self) { try load(directory) }
             #expect(

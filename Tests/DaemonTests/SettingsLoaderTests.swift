@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func `a reply may be as large as the setting says`() throws {
+    @Test func `the setting limits the reply size`() throws {
         #expect(try load(["HOME": "/h"]).maxReplyBytes == 32 << 20)
         #expect(try load(file: "upstream: {max_reply_bytes: 65536}\n").maxReplyBytes == 65_536)
         #expect(try load(["POLLUX_UPSTREAM_MAX_REPLY_BYTES": "1073741824"]).maxReplyBytes == 1 << 30)
@@ -45,9 +45,9 @@ import Testing
         }
     }
 
-    // MARK: Where a value comes from
+    // MARK: Sources
 
-    @Test func `with nothing set there are the defaults`() throws {
+    @Test func `without settings the defaults apply`() throws {
         let settings = try load(["HOME": "/home/me"])
         #expect(settings.stateDirectory == "/home/me/.local/state/pollux")
         #expect(settings.socketPath == "/home/me/.local/state/pollux/pollux.sock")
@@ -62,7 +62,7 @@ import Testing
         #expect(settings.warnings.isEmpty)
     }
 
-    @Test func `flags go over the environment, that over the file, that over the defaults`() throws {
+    @Test func `flags override the environment, which overrides the file and the defaults`() throws {
         let file =
             "log: {level: error}\npolling: {max_gap_seconds: 30}\nsubmission: {timeout_seconds: 5, on_uncertain: fail}\n"
         let environment = ["POLLUX_LOG_LEVEL": "debug", "POLLUX_SUBMISSION_TIMEOUT_SECONDS": "7"]
@@ -90,7 +90,7 @@ import Testing
             let parts = name.split(separator: ".")
             return parts.count == 1 ? "\(name): \(value)" : "\(parts[0]): {\(parts[1]): \(value)}"
         }
-        // Those of callbacks go together only.
+        // Callback settings are only valid together.
         for line in file where !line.hasPrefix("callbacks") { _ = try load(file: line) }
         var environment: [String: String] = [:]
         for setting in Setting.all { environment[setting.variable] = values[setting.name] }
@@ -117,17 +117,17 @@ import Testing
         "callbacks: {listen: 127.0.0.1:1, public_url: https://x.example, key_file: k.pem}",
         "callbacks: {certificate_file: c.pem, key_file: k.pem}",
     ])
-    func `half of what callbacks need stops the start`(file: String) {
+    func `incomplete callback settings prevent the start`(file: String) {
         let error = #expect(throws: DaemonError.self) { _ = try load(file: file) }
         #expect(error?.message.contains("callbacks.") ?? false)
     }
 
     @Test(arguments: ["8443", "host", "host:", "host:99999", ":80", "::1:80", "a b:80", "http://x:80", "x/y:80"])
-    func `what is no host with a port is refused`(text: String) {
+    func `text that is not a host with a port is rejected`(text: String) {
         #expect(ListenAddress(text) == nil)
     }
 
-    @Test func `an empty variable is as good as none`() throws {
+    @Test func `an empty variable counts as unset`() throws {
         for blank in ["", "  ", "\t\n"] {
             var environment = ["XHUOAPI_TOKEN": blank, "XHUOAPI_TOKEN_FILE": blank, "XDG_STATE_HOME": blank]
             for setting in Setting.all { environment[setting.variable] = blank }
@@ -152,22 +152,24 @@ import Testing
             "POLLUX_CALLBACKS_LISTEN": "127.0.0.1:1",
         ],
     ])
-    func `a password in an address stops the start and is not repeated`(environment: [String: String]) {
+    func `a password in a URL prevents the start and is not repeated`(environment: [String: String]) {
         let text = message(environment)
-        #expect(text.contains("no user and no password"), "\(text)")
+        #expect(text.contains("must not contain a user or a password"), "\(text)")
         #expect(!text.contains("hunter2"))
         let file = message(file: "providers: {fal: {base_url: 'https://bob:hunter2@host.example'}}")
-        #expect(file.contains("no user and no password") && file.contains("line 1") && !file.contains("hunter2"))
+        #expect(
+            file.contains("must not contain a user or a password") && file.contains("line 1")
+                && !file.contains("hunter2"))
     }
 
     @Test(arguments: ["", "\n", "# only a comment\n", "---\n", "polling:\n", "null\n"])
-    func `a file that sets nothing sets nothing`(file: String) throws {
+    func `an empty settings file is valid`(file: String) throws {
         #expect(try load(file: file).maxGap == .seconds(60))
     }
 
-    // MARK: Mistakes
+    // MARK: Invalid settings
 
-    @Test func `an unknown key stops the start with file, line and the nearest name`() {
+    @Test func `an unknown key prevents the start and is reported with file, line and nearest name`() {
         let text = message(file: "log:\n  level: info\npolling:\n  max_gap_secnds: 3\n")
         #expect(text.contains("pollux.yaml, line 4"))
         #expect(text.contains("polling.max_gap_secnds"))
@@ -190,11 +192,11 @@ import Testing
         "a: b: c",
         "log: {level: info}\nlog: {level: debug}",
     ])
-    func `a value that makes no sense stops the start and says where`(file: String) {
+    func `an invalid value prevents the start and is reported with its position`(file: String) {
         #expect(message(file: file).contains("pollux.yaml"), "\(message(file: file))")
     }
 
-    @Test func `a variable that makes no sense is named with what it must be`() {
+    @Test func `an invalid variable is reported with its rule`() {
         let text = message(["POLLUX_SUBMISSION_MAX_IN_FLIGHT": "many"])
         #expect(text.contains("POLLUX_SUBMISSION_MAX_IN_FLIGHT"))
         #expect(text.contains("a whole number from 1 to 100000"))
@@ -205,13 +207,13 @@ import Testing
         #expect(text.contains("min_gap_seconds") && text.contains("max_gap_seconds"))
     }
 
-    @Test func `a file that was named must be there, the usual one need not`() throws {
+    @Test func `a named settings file must exist, the default one need not`() throws {
         #expect(message(["POLLUX_CONFIG": "/nowhere/pollux.yaml"]).contains("/nowhere/pollux.yaml"))
         #expect(message(flags: DaemonFlags(settingsFile: "/nowhere/x.yaml")).contains("/nowhere/x.yaml"))
         #expect(try load(["XDG_CONFIG_HOME": "/nowhere"]).logLevel == .info)
     }
 
-    @Test func `a variable of ours that means nothing is warned about`() throws {
+    @Test func `an unknown POLLUX variable causes a warning`() throws {
         let settings = try load(["POLLUX_LOG_LEVL": "debug", "POLLUX_TEST_KILL_AT": "x"])
         #expect(settings.warnings.count == 1)
         #expect(settings.warnings.first?.contains("POLLUX_LOG_LEVEL") == true)
@@ -231,7 +233,7 @@ import Testing
         #expect(try load(file: "xhuoapi: {token_file: ~/token}", ["HOME": directory.path]).token == "from-file")
     }
 
-    @Test func `a token file that others may read is warned about`() throws {
+    @Test func `a token file that others can read causes a warning`() throws {
         let directory = try TemporaryDirectory()
         try write("secret-value", to: directory.file("token"), mode: 0o644)
         let warnings = try load(["XHUOAPI_TOKEN_FILE": directory.file("token")]).warnings
@@ -259,15 +261,15 @@ import Testing
         ("https://example.org/v1", false), ("http://127.0.0.1:8080/v1", false), ("http://localhost/v1", false),
         ("http://[::1]:80/v1", false),
     ])
-    func `a token that would go out in the open is warned about`(url: String, isWarned: Bool) throws {
+    func `a token over an unencrypted connection causes a warning`(url: String, isWarned: Bool) throws {
         let settings = try load(["XHUOAPI_TOKEN": "secret", "XHUOAPI_BASE_URL": url])
         #expect(settings.warnings.contains { $0.contains("without encryption") } == isWarned)
         #expect(!settings.warnings.contains { $0.contains("secret") })
     }
 
-    // MARK: Places
+    // MARK: Default paths
 
-    @Test func `places follow the XDG directories, and relative ones are ignored`() throws {
+    @Test func `default paths follow the XDG directories, and relative ones are ignored`() throws {
         let runtime = try TemporaryDirectory()
         let settings = try load(["HOME": "/home/me", "XDG_STATE_HOME": "/state", "XDG_RUNTIME_DIR": runtime.path])
         #expect(settings.stateDirectory == "/state/pollux")
@@ -275,14 +277,14 @@ import Testing
         let missing = try load(["HOME": "/home/me", "XDG_RUNTIME_DIR": "/run/user/4711"])
         #expect(missing.socketPath == "/home/me/.local/state/pollux/pollux.sock")
         #expect(missing.warnings.contains { $0.contains("/run/user/4711") })
-        // A socket that was named needs no such directory, so nothing is said.
+        // A named socket needs no runtime directory, so there is no warning.
         #expect(try load(["XDG_RUNTIME_DIR": "/run/user/4711", "POLLUX_SOCKET": "/s"]).warnings.isEmpty)
         let ignored = try load(["HOME": "/home/me", "XDG_STATE_HOME": "state", "XDG_RUNTIME_DIR": "run"])
         #expect(ignored.stateDirectory == "/home/me/.local/state/pollux")
         #expect(ignored.socketPath == "/home/me/.local/state/pollux/pollux.sock")
     }
 
-    @Test func `a tilde is the home directory and a slash at the end is nothing`() throws {
+    @Test func `a tilde is the home directory and a trailing slash is ignored`() throws {
         let settings = try load(["HOME": "/home/me", "POLLUX_STATE_DIR": "~/p/", "POLLUX_SOCKET": "~/p/s.sock"])
         #expect(settings.stateDirectory == "/home/me/p")
         #expect(settings.socketPath == "/home/me/p/s.sock")
@@ -290,7 +292,7 @@ import Testing
         #expect(relative.stateDirectory == FileManager.default.currentDirectoryPath + "/here")
     }
 
-    @Test func `a socket path that the system cannot take is refused with its length`() throws {
+    @Test func `a socket path that is too long is rejected with its length`() throws {
         let longest = "/" + String(repeating: "x", count: 106)
         #expect(try load(["POLLUX_SOCKET": longest]).socketPath == longest)
         #expect(message(["POLLUX_SOCKET": longest + "x"]).contains("108 bytes"))

@@ -4,7 +4,7 @@ import VerbatimJSON
 
 extension EndToEnd {
     @Suite struct BadInputTests {
-        /// A request that makes no sense, and the answer that it deserves.
+        /// An invalid request and its expected response.
         struct Bad: Sendable {
             let method: String
             let target: String
@@ -12,7 +12,7 @@ extension EndToEnd {
             var headers: [String: String] = [:]
             let status: Int
             let code: String
-            /// What the sentence must name.
+            /// A text that the message must contain.
             var naming: String = ""
 
             init(
@@ -182,10 +182,11 @@ extension EndToEnd {
             ]
         }
 
-        /// Whether it says something in words, and not just a code or a name.
+        /// Whether the text is a sentence, not only a code or a name.
         private static func isSentence(_ text: String) -> Bool { text.split(separator: " ").count >= 3 }
 
-        @Test func `bad input is refused with a status, a code and a sentence, and changes nothing`() async throws {
+        @Test func `invalid input is rejected with a status, a code and a sentence, and changes nothing`() async throws
+        {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
@@ -210,7 +211,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `what does not fit a task's state is refused and explained`() async throws {
+        @Test func `a request that does not fit a task's state is rejected and explained`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
@@ -240,7 +241,7 @@ extension EndToEnd {
         }
 
         @Test(arguments: ["/v1/tasks", "/v1/tasks/adopt", "/v1/tasks/\(unknown)/resolve"])
-        func `a body of 20 MB is refused without being read`(path: String) async throws {
+        func `a body of 20 MB is rejected without being read`(path: String) async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let body =
@@ -267,7 +268,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a large body is refused before it is read, on every route`() async throws {
+        @Test func `a large body is rejected before it is read, on every route`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let body = String(repeating: "x", count: 20 << 20)

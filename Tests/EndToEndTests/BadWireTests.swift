@@ -3,11 +3,11 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Clients that do not keep to HTTP, or take their time.
+    /// Clients that violate HTTP or are slow.
     @Suite struct BadWireTests {
         static let good = #"{"endpoint":"flux/images","request":{"prompt":"x [seconds=10]"}}"#
 
-        /// Bytes that are no request, or not a whole one.
+        /// Bytes that are not a request, or not a complete one.
         static let garbage: [(name: String, bytes: [UInt8])] = [
             ("nothing but line ends", Array("\r\n\r\n\r\n\r\n".utf8)),
             ("zeros", [UInt8](repeating: 0, count: 4_096)),
@@ -77,7 +77,7 @@ extension EndToEnd {
             ),
         ]
 
-        @Test func `bytes that are no request end their connection and nothing else`() async throws {
+        @Test func `bytes that are not a request close only their connection`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 for (name, bytes) in Self.garbage {
@@ -96,7 +96,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `idle and slow connections do not keep others from being served`() async throws {
+        @Test func `idle and slow connections do not block others`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let idle = try await onThread { try (0..<100).map { _ in try world.daemon.connect() } }
@@ -115,14 +115,14 @@ extension EndToEnd {
                 for task in try await world.daemon.ask("GET", "/v1/tasks").json.at("tasks").array ?? [] {
                     #expect(try await world.daemon.ended(task.at("id").string ?? "").at("state").string == "succeeded")
                 }
-                // A slow request that is complete in the end is as good as any.
+                // A slow request is served once it is complete.
                 let late = try await onThread {
                     try slow[0].write("\r\nContent-Length: \(Self.good.utf8.count)\r\n\r\n")
                     for byte in Self.good.utf8 { try slow[0].write([byte]) }
                     return try slow[0].reply()
                 }
                 #expect(late.status == 201)
-                // And so is an idle connection that speaks at last.
+                // So is an idle connection that finally sends a request.
                 let health = try await onThread {
                     try idle[99].write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
                     return try idle[99].reply()
@@ -153,7 +153,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a bad line among many submissions fails alone, in its place`() async throws {
+        @Test func `an invalid line of a batch fails alone, in its position`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let lines = [
@@ -165,7 +165,7 @@ extension EndToEnd {
                     headers: ["Content-Type": "application/x-ndjson"])
                 #expect(reply.status == 200)
                 let answers = try reply.text.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
-                // A task is shown as it stands by then: it may have gone on.
+                // A task is returned in its current state, which may have changed.
                 let codes = answers.map { $0.at("code").string ?? ($0.at("id").string == nil ? "" : "task") }
                 #expect(
                     codes == [
@@ -176,7 +176,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a client that sends all lines before it reads is answered for each, in order`() async throws {
+        @Test func `a client that sends all lines before it reads gets all responses in order`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let count = 5_000
@@ -201,7 +201,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a connection cut among many submissions loses nothing that was answered`() async throws {
+        @Test func `a connection cut during a batch loses no confirmed submission`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let answered = try await onThread {
@@ -217,7 +217,7 @@ extension EndToEnd {
                         let answer = try JSONValue(parsing: try connection.chunk() ?? [])
                         ids.append(answer.at("id").string ?? "")
                     }
-                    // Half a line more, then gone.
+                    // Sends half a line more, then closes.
                     try connection.write("20\r\n{\"endpoint\":\"flux/images\",\"reque")
                     connection.cut()
                     return ids
@@ -228,7 +228,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `clients that leave while they wait leave nothing behind`() async throws {
+        @Test func `clients that disconnect while waiting leave no resources in use`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
@@ -240,7 +240,7 @@ extension EndToEnd {
                         connection.cut()
                     }
                 }
-                // More than the connections that are served at once: unless the left ones are noticed, nobody gets in.
+                // There are more connections than the server's limit, so closed ones must be noticed.
                 #expect(try await world.daemon.ask("GET", "/healthz").status == 200)
                 #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
             }

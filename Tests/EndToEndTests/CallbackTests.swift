@@ -4,9 +4,9 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Callbacks through a real listener, from a provider that makes them badly.
+    /// Callbacks through a real listener from a faulty provider.
     @Suite struct CallbackTests {
-        /// Settings with callbacks on, at a port that was free a moment ago.
+        /// Settings with callbacks enabled, on a port that was free a moment ago.
         private static func environment(tls: Bool = false, publicURL: String? = nil) throws -> [String: String] {
             let port = try freePort()
             var environment = [
@@ -27,7 +27,7 @@ extension EndToEnd {
             "flux/images",
         ]
 
-        @Test func `whatever is called back, each task is paid once and ends as the provider's record says`()
+        @Test func `with any callbacks, each task is paid once and ends as the provider's record`()
             async throws
         {
             let faults = """
@@ -59,7 +59,7 @@ extension EndToEnd {
         }
 
         @Test(arguments: [false, true])
-        func `a lost reply is found by its callback, where no list shows the task`(tls: Bool) async throws {
+        func `a callback resolves a lost reply when no list shows the task`(tls: Bool) async throws {
             try await withWorld(
                 faults: "lost-reply=1,late-record=1:10s", sandboxFlags: ["--callback-insecure"],
                 environment: try Self.environment(tls: tls)
@@ -74,16 +74,16 @@ extension EndToEnd {
             }
         }
 
-        @Test func `what the provider has forgotten is known by its callback`() async throws {
+        @Test func `a callback supplies the outcome of a forgotten task`() async throws {
             try await withWorld(faults: "callback-forget=1", environment: try Self.environment()) { world in
-                // Nobody asks before the call comes.
+                // No poll happens before the callback.
                 try await world.daemon.start(["POLLUX_POLLING_MIN_GAP_SECONDS": "0.4"])
                 let task = try await world.daemon.submit("kling/videos", ["prompt": "[seconds=3] a boat"])
                 let id = task.at("id").string ?? ""
-                // Half a minute is how long a record may be late.
+                // A record may be up to half a minute late.
                 let ended = try await world.daemon.ended(id)
                 #expect(ended.at("state").string == "succeeded")
-                // A poll may have come first; mostly the call does.
+                // A poll may come first, but usually the callback does.
                 if ended.at("outcome_source").string == "callback" {
                     #expect(try await world.daemon.kinds(of: id).last == "ended_by_callback")
                 }
@@ -91,15 +91,15 @@ extension EndToEnd {
             }
         }
 
-        @Test func `what is delivered while the daemon is down is polled for`() async throws {
+        @Test func `a callback missed during downtime is replaced by a poll`() async throws {
             try await withWorld(environment: try Self.environment()) { world in
                 try await world.daemon.start()
-                // It ends a quarter of a minute later, when the daemon has long been killed.
+                // The task ends 15 seconds later, long after the daemon was killed.
                 let task = try await world.daemon.submit("kling/videos", ["prompt": "[seconds=900] a boat"])
                 let id = task.at("id").string ?? ""
                 _ = try await world.daemon.process.logged("submission accepted")
                 try await world.daemon.kill9()
-                // The call for it has been made, to nobody.
+                // Its callback was sent, but nobody received it.
                 while try await world.sandbox.callbacks().isEmpty {}
                 #expect(try await world.sandbox.callbacks() == [nil])
                 try await world.daemon.start()
@@ -107,7 +107,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a public URL that leads nowhere is noticed`() async throws {
+        @Test func `an unreachable public URL causes a warning`() async throws {
             try await withWorld(environment: try Self.environment(publicURL: "http://127.0.0.1:9")) { world in
                 try await world.daemon.start()
                 for number in 0..<11 {
@@ -123,7 +123,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `an address that is taken stops the start with words`() async throws {
+        @Test func `an address in use prevents the start and is explained`() async throws {
             let listener = try Occupied()
             try await withWorld(environment: [
                 "POLLUX_CALLBACKS_LISTEN": "127.0.0.1:\(listener.port)", "POLLUX_CALLBACKS_PUBLIC_URL": "http://x",
@@ -136,10 +136,10 @@ extension EndToEnd {
     }
 }
 
-/// A port of this machine that nobody listens on at this moment.
+/// A port of this machine that is currently free.
 private func freePort() throws -> Int { try Occupied().port }
 
-/// A port that is taken as long as this lives.
+/// A port that stays in use while this object exists.
 private final class Occupied {
     let port: Int
     private let descriptor: Int32

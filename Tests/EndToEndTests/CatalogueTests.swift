@@ -3,9 +3,9 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Every endpoint that the daemon lists, against a provider that speaks as its documents do.
+    /// Tests all endpoints of the daemon against a provider that follows its documents.
     @Suite struct CatalogueTests {
-        @Test func `every endpoint of the catalogue ends right, in success and in failure, and is paid once`()
+        @Test func `every endpoint of the catalogue succeeds and fails correctly and is paid once`()
             async throws
         {
             try await withWorld(environment: ["POLLUX_POLLING_MAX_REQUESTS_PER_SECOND": "400"]) { world in
@@ -14,9 +14,9 @@ extension EndToEnd {
                 var tasks: [(endpoint: String, fails: Bool, id: String)] = []
                 for (name, example, isInline) in endpoints {
                     for fails in [false, true] {
-                        // A member that no service knows passes through, and the sandbox reads its words.
+                        // An unknown member passes through, and the sandbox reads its commands.
                         var request = example
-                        // Where the reply is the result, "our fault" would not prove that nothing was made.
+                        // An inline endpoint's server error would not prove that nothing was made.
                         let failure = isInline ? "[moderated]" : "[fail]"
                         request["note"] = .string("[seconds=90]" + (fails ? failure : ""))
                         let task = try await world.daemon.submit(name, .object(request))
@@ -35,7 +35,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a lost reply is found again by the id that the provider was given`() async throws {
+        @Test func `a lost reply is found by its client id`() async throws {
             try await withWorld(faults: "lost-reply=1") { world in
                 try await world.daemon.start()
                 let task = try await world.daemon.submit("maestro/videos", ["prompt": "a kettle [seconds=60]"])
@@ -49,7 +49,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `every endpoint of every provider is sent something here or among those of other providers`()
+        @Test func `these tests and the provider tests cover every endpoint`()
             async throws
         {
             try await withWorld { world in
@@ -58,7 +58,7 @@ extension EndToEnd {
                 let names = Set(listed.compactMap { $0.at("name").string })
                 let here = Set(try await endpoints(of: world).map(\.name))
                 #expect(names == here.union(ProviderTests.endpoints))
-                // The name of a provider and a colon tell whose endpoint it is; the default provider's has none.
+                // Endpoints have their provider's name and a colon as prefix, except those of the default provider.
                 let providers = try await world.daemon.ask("GET", "/v1/status").json.at("providers").array ?? []
                 let prefixes = Set(
                     names.compactMap { $0.contains(":") ? $0.split(separator: ":").first.map(String.init) : nil })
@@ -68,7 +68,7 @@ extension EndToEnd {
             }
         }
 
-        /// The endpoints of the default provider with the example request that `pollux endpoints NAME` shows.
+        /// The endpoints of the default provider, with the example requests of `pollux endpoints NAME`.
         private func endpoints(of world: World) async throws -> [(name: String, example: JSONObject, isInline: Bool)] {
             let list = try await world.daemon.ask("GET", "/v1/endpoints").json.at("endpoints").array ?? []
             var endpoints: [(String, JSONObject, Bool)] = []

@@ -4,11 +4,11 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// What a person or a script at a shell sees.
+    /// Tests the command line as a user or a script sees it.
     @Suite struct CommandLineTests {
         private func id(_ output: String) -> String { output.trimmingCharacters(in: .whitespacesAndNewlines) }
 
-        @Test func `submit prints just the id, and everything else goes by it or its beginning`() async throws {
+        @Test func `submit prints only the id, and other commands accept it or its prefix`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let submitted = try await world.pollux([
@@ -25,7 +25,7 @@ extension EndToEnd {
                     let shown = try await world.pollux([command, String(id.dropLast(6)), "--json"])
                     #expect(shown.exit == .code(0), "\(command) \(shown)")
                 }
-                // A second task shares the beginning.
+                // A second task has the same prefix.
                 _ = try await world.pollux(["submit", "flux/images", "-d", "prompt=y [seconds=10]"])
                 let ambiguous = try await world.pollux(["show", String(id.prefix(4))])
                 #expect(ambiguous.exit == .code(65))
@@ -58,7 +58,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `the exit code says how it ended`() async throws {
+        @Test func `the exit code shows how the task ended`() async throws {
             try await withWorld { world in
                 let nobody = try await world.pollux(["list"])
                 #expect(nobody.exit == .code(69))
@@ -68,7 +68,7 @@ extension EndToEnd {
                     "submit", "flux/images", "-d", "prompt=x [fail:plain] [seconds=10]", "--wait",
                 ])
                 #expect(failing.exit == .code(1))
-                // Runs as long as this takes, on whatever machine.
+                // The task runs longer than this test on any machine.
                 let slow = try await world.pollux(["submit", "flux/images", "-d", "prompt=x [seconds=6000000]"])
                 let cases: [(arguments: [String], code: Int32, naming: String)] = [
                     (["submit"], 64, "submit"), (["submit", "flux/images", "-d", "prompt"], 64, "prompt"),
@@ -94,7 +94,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a file of submissions gives one line per line, and a bad one fails alone`() async throws {
+        @Test func `a batch file gives one output line per line, and an invalid line fails alone`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let lines = (0..<50).map { number in
@@ -112,11 +112,11 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a batch goes on over the death and the return of the daemon, and stores each line once`()
+        @Test func `a batch survives a daemon restart and stores each line once`()
             async throws
         {
             try await withWorld { world in
-                // Without a token nothing is sent, so only the storing takes time.
+                // Without a token nothing is sent, so only storing takes time.
                 let changes: [String: String?] = ["XHUOAPI_TOKEN": nil]
                 try await world.daemon.start(changes)
                 let count = 2_000
@@ -139,7 +139,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `each line of a batch is answered when it comes, not when all are there`() async throws {
+        @Test func `each line of a batch is answered immediately, not at the end`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let script = #"""
@@ -160,7 +160,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a daemon that another session started is found by the lock of its state directory`() async throws {
+        @Test func `the lock of the state directory finds a daemon of another session`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let run = world.directory + "/session"
@@ -177,14 +177,14 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a wait goes on over the death and the return of the daemon`() async throws {
+        @Test func `a wait survives a daemon restart`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
                     try await world.daemon.submit("flux/images", ["prompt": "x [seconds=120]"]).at("id").string ?? ""
                 let wait = try ChildProcess(["wait", id], environment: world.daemon.environment)
                 defer { wait.send(SIGKILL) }
-                // It asks, and tells of the answer, before it waits.
+                // It polls and reports the reply before it waits.
                 try await wait.logged(id)
                 try await world.daemon.kill9()
                 try await world.daemon.start()
@@ -192,7 +192,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a task submitted elsewhere is tracked once, and a paused endpoint says so`() async throws {
+        @Test func `a task submitted elsewhere is tracked once, and a paused endpoint is reported`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let tracked = try await world.pollux(["track", "flux/images", "8a4b6f0e-0000-4000-8000-000000000000"])

@@ -4,7 +4,7 @@ import VerbatimJSON
 
 extension EndToEnd {
     @Suite struct CrashTests {
-        /// Where a debug build can be killed, and what its log must then tell of the task, when all is well again.
+        /// The crash points of a debug build, and the task's expected log after the recovery.
         enum Point: String, CaseIterable {
             case afterQueued = "after-queued"
             case afterLastByte = "after-last-byte"
@@ -23,7 +23,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a task outlives a kill in the middle of its run`() async throws {
+        @Test func `a task survives a kill while it runs`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id = try await world.daemon.submit("veo/videos", ["prompt": "x [seconds=60]"]).at("id").string ?? ""
@@ -40,7 +40,7 @@ extension EndToEnd {
         }
 
         @Test(arguments: Point.allCases)
-        func `a task is paid once and ends well, wherever the daemon is killed`(point: Point) async throws {
+        func `a task is paid once and succeeds, wherever the daemon is killed`(point: Point) async throws {
             try await withWorld { world in
                 try await world.daemon.start(["POLLUX_TEST_KILL_AT": point.rawValue])
                 let id = try await submitUntilKilled(world)
@@ -59,9 +59,9 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a request that never went out is sent again by the stated policy`() async throws {
+        @Test func `a request that was never sent is resubmitted by the policy`() async throws {
             try await withWorld(environment: ["POLLUX_TEST_ABSENT_SPAN_SECONDS": "1"]) { world in
-                // A list that no document promises is believed once it shows something.
+                // An undocumented list is trusted once it shows something.
                 try await world.daemon.start()
                 let other = try await submit(world, ["idempotency_key": "another"])
                 _ = try await world.daemon.process.logged("submission accepted")
@@ -87,13 +87,13 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a request that never went out waits for a person, who sends it again`() async throws {
+        @Test func `a request that was never sent waits for a user, who resubmits it`() async throws {
             try await withWorld(environment: ["POLLUX_TEST_ABSENT_SPAN_SECONDS": "0.1"]) { world in
                 try await world.daemon.start(["POLLUX_TEST_KILL_AT": "before-first-byte"])
                 _ = try await submitUntilKilled(world)
                 try await world.daemon.start()
                 let id = try (try await submit(world)).json.at("id").string ?? ""
-                // Long enough for many readings of the list, none of which decides anything.
+                // Long enough for many readings of the list. None of them resolves the task.
                 let waited = try await world.daemon.ask("GET", "/v1/tasks/\(id)?wait_seconds=3").json
                 #expect(waited.at("state").string == "uncertain")
                 #expect(waited.at("waiting_for", "message").string?.isEmpty == false)
@@ -107,7 +107,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a daemon that is killed at every start finishes nothing twice`() async throws {
+        @Test func `a daemon that is killed at every start pays and finishes nothing twice`() async throws {
             try await withWorld { world in
                 try await world.daemon.start(["POLLUX_TEST_KILL_AT": "after-last-byte"])
                 let id = try await submitUntilKilled(world)
@@ -133,7 +133,7 @@ extension EndToEnd {
             return try await world.daemon.ask("POST", "/v1/tasks", json: document)
         }
 
-        /// Submits and waits for the kill; the id, if an answer came before it.
+        /// Submits and waits for the kill. Returns the id if a response came before it.
         private func submitUntilKilled(_ world: World, _ members: [String: JSONValue] = [:]) async throws -> String? {
             let reply: Reply?
             do { reply = try await submit(world, members) } catch is Connection.Closed { reply = nil }

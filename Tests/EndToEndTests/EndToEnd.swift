@@ -1,4 +1,4 @@
 import Testing
 
-/// Every test here starts real processes, so they take turns.
+/// Serialized, because every test starts real processes.
 @Suite(.serialized) enum EndToEnd {}

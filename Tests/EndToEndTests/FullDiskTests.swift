@@ -4,13 +4,13 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// A state directory on a file system of its own, which a test fills and closes.
+    /// Tests with a state directory on a small file system that the test fills.
     @Suite struct FullDiskTests {
-        /// A small file system in memory, mounted for one test.
+        /// A small in-memory file system for one test.
         struct SmallDisk {
             let path: String
 
-            /// Mounts one; nil where that is not allowed.
+            /// Mounts one; nil if that is not permitted.
             init?(at path: String) throws {
                 self.path = path
                 try FileManager.default.createDirectory(
@@ -18,7 +18,7 @@ extension EndToEnd {
                 guard mount("tmpfs", path, "tmpfs", 0, "size=1m,mode=0700") == 0 else { return nil }
             }
 
-            /// Takes all that is free, but for `left` bytes.
+            /// Fills the free space except `left` bytes.
             func fill(leaving left: Int = 0) throws {
                 let file = open(path + "/filler", O_WRONLY | O_CREAT, 0o600)
                 defer { close(file) }
@@ -37,7 +37,7 @@ extension EndToEnd {
             func unmount() { umount2(path, Int32(MNT_DETACH)) }
         }
 
-        /// Runs a test with the state directory on a small disk; says so where none can be had.
+        /// Runs a test with the state directory on a small disk. Records it if none can be mounted.
         private func withSmallDisk(_ test: (World, SmallDisk) async throws -> Void) async throws {
             let base = try temporaryDirectory()
             defer { try? FileManager.default.removeItem(atPath: base) }
@@ -49,7 +49,9 @@ extension EndToEnd {
             try await withWorld(stateDirectory: disk.path + "/state") { world in try await test(world, disk) }
         }
 
-        @Test func `on a full disk submissions are refused and earlier tasks go on once there is room`() async throws {
+        @Test func `on a full disk submissions are rejected, and earlier tasks continue once there is space`()
+            async throws
+        {
             try await withSmallDisk { world, disk in
                 try await world.daemon.start()
                 let early =
@@ -60,7 +62,7 @@ extension EndToEnd {
                 let refused = try await refusal(world, code: "storage_full")
                 #expect(refused.status == 507)
                 #expect(try refused.json.at("detail").string?.contains("Free some space") == true)
-                // Reading needs no room.
+                // Reading needs no space.
                 #expect(try await world.daemon.task(early).at("state").string == "running")
                 #expect(try await world.daemon.ask("GET", "/v1/tasks").json.at("tasks").array?.isEmpty == false)
                 let cli = try await world.pollux([
@@ -68,7 +70,7 @@ extension EndToEnd {
                 ])
                 #expect(cli.exit == .code(69))
                 #expect(cli.errors.contains("disk is full"), "\(cli.errors)")
-                // The provider's answer meanwhile finds no room, and is not dropped.
+                // The provider's reply cannot be stored now, and must not be dropped.
                 try await world.daemon.process.logged("Could not store")
                 disk.empty()
                 #expect(try await world.daemon.ended(early).at("state").string == "succeeded")
@@ -81,7 +83,7 @@ extension EndToEnd {
             }
         }
 
-        /// Submits until one is refused, since the log of the database may have some room left.
+        /// Submits until a submission is rejected, because the write-ahead log may have some space left.
         private func refusal(_ world: World, code: String) async throws -> Reply {
             let long = JSONValue.string(String(repeating: "x", count: 50_000))
             for number in 0..<40 {
@@ -96,7 +98,7 @@ extension EndToEnd {
             throw TooLate(description: "Nothing was refused")
         }
 
-        @Test func `a start on a full disk says so`() async throws {
+        @Test func `a start on a full disk is explained`() async throws {
             try await withSmallDisk { world, disk in
                 try disk.fill()
                 let start = try await world.pollux(["serve"])
@@ -108,7 +110,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a start on a read-only state directory is refused with words, and goes on once it is writable`()
+        @Test func `a read-only state directory prevents the start and is explained, until it is writable`()
             async throws
         {
             try await withSmallDisk { world, disk in
@@ -129,7 +131,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a file size limit refuses what does not fit and kills nothing`() async throws {
+        @Test func `a file size limit rejects submissions and kills no process`() async throws {
             try await withWorld { world in
                 let process = try ChildProcess(
                     ["-c", "ulimit -f 400; exec \(ChildProcess.pollux) serve"], of: "/bin/sh",

@@ -13,7 +13,7 @@ extension EndToEnd {
                 try await world.daemon.start()
                 var ids: [String: String] = [:]
                 for endpoint in endpoints {
-                    // Digits and order that a careless reader would change.
+                    // Digits and an order that a careless parser would change.
                     let request: JSONValue = .object(
                         JSONObject([
                             ("prompt", "a fox [seconds=30]"),
@@ -47,7 +47,7 @@ extension EndToEnd {
         }
 
         @Test(arguments: ["plain", "unstamped", "uncoded", "string", "item"])
-        func `a failed task ends failed with the provider's words, however it words them`(style: String) async throws {
+        func `a failed task has the provider's reason in any of its formats`(style: String) async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
@@ -61,7 +61,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a song of which one of two failed is a partial success`() async throws {
+        @Test func `a song request with one failed output of two is a partial success`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
@@ -73,7 +73,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a refused prompt fails at once and is not billed`() async throws {
+        @Test func `a rejected prompt fails immediately and is not billed`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id = try await world.daemon.submit("flux/images", ["prompt": "x [moderated]"]).at("id").string ?? ""
@@ -85,7 +85,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a key that many clients use at once makes one task`() async throws {
+        @Test func `concurrent submissions with one key create one task`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let document = world.daemon.submission(
@@ -105,7 +105,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a task that was cancelled or expired is tracked on when it is reopened`() async throws {
+        @Test func `a cancelled or expired task is tracked again after reopening`() async throws {
             try await withWorld(environment: ["POLLUX_TEST_STEADY_SPAN_SECONDS": "0"]) { world in
                 try await world.daemon.start()
                 let cancelled =
@@ -123,13 +123,13 @@ extension EndToEnd {
             }
         }
 
-        /// A task whose deadline passed after the provider had taken it: the first with a deadline that lay far enough ahead
-        /// for that on this machine.
+        /// Returns a task that expired after the provider accepted it. Tries longer deadlines until one suits this
+        /// machine.
         private func expiredWhileRunning(_ world: World) async throws -> String {
             for seconds in [2, 8, 32, 100] {
                 let deadline = Date(timeIntervalSinceNow: Double(seconds)).formatted(
                     .iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
-                // Sixty of its seconds pass in one of ours.
+                // Sixty provider seconds pass in one real second.
                 let document = world.daemon.submission(
                     "veo/videos", ["prompt": .string("\(seconds) [seconds=\(seconds * 120)]")],
                     with: ["deadline": .string(deadline)])
@@ -146,8 +146,7 @@ extension EndToEnd {
             throw TooLate(description: "No task was taken within 100 s")
         }
 
-        @Test func `limits, throttling and errors of the provider delay tasks, and lose and double none`() async throws
-        {
+        @Test func `provider limits, throttling and errors delay tasks, and lose and duplicate none`() async throws {
             let faults =
                 "429=0.2,429-retry-after=0.05:1s,busy=0.1,poll-429=0.1,poll-502=0.1,poll-lost=0.1,poll-429-retry-after=0.02:1s"
             try await withWorld(faults: faults, environment: ["POLLUX_SUBMISSION_MAX_IN_FLIGHT": "4"]) { world in

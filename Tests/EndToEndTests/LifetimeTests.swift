@@ -4,9 +4,9 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Starting, stopping, and what surrounds the daemon on the machine.
+    /// Tests the start, the stop and the files of the daemon.
     @Suite struct LifetimeTests {
-        @Test func `a second daemon is refused and told of the first, which goes on`() async throws {
+        @Test func `a second daemon is rejected with the first one's pid, which continues`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let pid = world.daemon.process.pid
@@ -24,7 +24,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `nothing of the daemon can be read by others`() async throws {
+        @Test func `other users cannot read the daemon's files`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
@@ -48,7 +48,7 @@ extension EndToEnd {
             (try? FileManager.default.attributesOfItem(atPath: path))?[.posixPermissions] as? Int
         }
 
-        @Test func `a socket file that a killed daemon left is no obstacle`() async throws {
+        @Test func `a socket file of a killed daemon does not prevent a start`() async throws {
             try await withWorld { world in
                 for _ in 0..<3 {
                     try await world.daemon.start()
@@ -61,8 +61,8 @@ extension EndToEnd {
         }
 
         @Test func `SIGTERM lets a slow paid request finish and ends long polls`() async throws {
-            // The provider takes the second task and lets its reply hang for three seconds, then closes. One task is
-            // sent after the other, since two that are sent at once may arrive in either order.
+            // The provider accepts the second task, delays its reply for three seconds, then closes. The tasks are
+            // submitted one after another, because two concurrent requests may arrive in either order.
             try await withWorld(faults: "hang@2:3s", speed: 1) { world in
                 try await world.daemon.start()
                 let polled =
@@ -73,7 +73,7 @@ extension EndToEnd {
                 let slow =
                     try await world.daemon.submit("flux/images", ["prompt": "x [seconds=3]"]).at("id").string ?? ""
                 try await world.daemon.process.logged("queued → submitting", count: 2)
-                // Long before the poll's five minutes are over.
+                // Much shorter than the poll's five minutes.
                 #expect(try await world.daemon.stop() == .code(0))
                 let answer = try await onThread { try poll.reply() }
                 #expect(answer.status == 200)
@@ -87,7 +87,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `SIGTERM waits 20 seconds and no longer for a provider that never answers`() async throws {
+        @Test func `SIGTERM waits at most 20 seconds for a provider that never replies`() async throws {
             try await withWorld(faults: "hang@1") { world in
                 try await world.daemon.start()
                 let id =
@@ -95,8 +95,8 @@ extension EndToEnd {
                 try await world.daemon.process.logged("queued → submitting")
                 let began = Date()
                 #expect(try await world.daemon.stop() == .code(0))
-                // A daemon that waited for the request's own time-out would take a minute; one that is held up by other
-                // programs takes somewhat longer than it means to.
+                // Waiting for the request's timeout would take a minute. On a busy machine the stop takes longer than
+                // 20 seconds.
                 #expect((19...50).contains(Date().timeIntervalSince(began)))
                 try await world.daemon.start()
                 let task = try await world.daemon.ended(id)
@@ -106,14 +106,14 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a damaged or foreign database stops the start with words and stays as it is`() async throws {
+        @Test func `a damaged or foreign database prevents the start, is explained and stays unchanged`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id =
                     try await world.daemon.submit("flux/images", ["prompt": "x [seconds=10]"]).at("id").string ?? ""
                 _ = try await world.daemon.ended(id)
                 #expect(try await world.daemon.stop() == .code(0))
-                // All of it is in the one file now, so that a copy of that file is a backup.
+                // All data is in the main file now, so a copy of it is a backup.
                 let path = world.daemon.stateDirectory + "/pollux.sqlite"
                 #expect(FileManager.default.contents(atPath: path + "-wal")?.isEmpty != false)
                 let whole = try #require(FileManager.default.contents(atPath: path))
@@ -136,7 +136,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a setting that makes no sense stops the start and is named`() async throws {
+        @Test func `an invalid setting prevents the start and is named`() async throws {
             try await withWorld { world in
                 let file = world.directory + "/pollux.yaml"
                 for (text, naming) in [
@@ -161,7 +161,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `without a token tasks wait and say so, and go on once there is one`() async throws {
+        @Test func `without a token tasks wait with a reason, and continue once one is set`() async throws {
             try await withWorld { world in
                 try await world.daemon.start(["XHUOAPI_TOKEN": nil])
                 let task = try await world.daemon.submit("flux/images", ["prompt": "x [seconds=10]"])
@@ -179,7 +179,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a token that the provider refuses pauses it, and a right one goes on after resume`() async throws {
+        @Test func `a rejected token pauses the provider, and a valid one continues after resume`() async throws {
             try await withWorld { world in
                 try await world.daemon.start(["XHUOAPI_TOKEN": "expired-token"])
                 let first =
@@ -196,7 +196,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `the token is nowhere but in requests to the provider`() async throws {
+        @Test func `the token appears only in requests to the provider`() async throws {
             try await withWorld(faults: "500-error-object@1,lost-reply@2") { world in
                 try await world.daemon.start(["POLLUX_LOG_LEVEL": "trace"])
                 for number in 0..<3 {

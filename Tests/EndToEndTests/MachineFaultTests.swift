@@ -4,10 +4,10 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// What the machine and its other programs do to a daemon.
+    /// Tests faults of the machine and of other programs.
     @Suite struct MachineFaultTests {
         @Test(arguments: [false, true])
-        func `a socket that somebody deletes is made anew, and tasks go on`(withItsDirectory: Bool) async throws {
+        func `a deleted socket is created again, and tasks continue`(withItsDirectory: Bool) async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id = try await world.daemon.submit("veo/videos", ["prompt": "x [seconds=60]"]).at("id").string ?? ""
@@ -21,7 +21,7 @@ extension EndToEnd {
                 try await world.daemon.process.logged("listens on", count: 2)
                 #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
                 #expect(try await world.sandbox.ledger().billed == 1)
-                // The place is still taken: another daemon, of another state directory, cannot have it.
+                // The path is still locked, so another daemon with another state directory cannot use it.
                 let other = try await world.pollux(["serve", "--state-dir", world.directory + "/other"])
                 #expect(other.exit != .code(0))
                 #expect(other.errors.contains("already serves the socket"), "\(other)")
@@ -29,10 +29,11 @@ extension EndToEnd {
             }
         }
 
-        @Test func `while another program locks the database nothing is lost, and submissions say so`() async throws {
+        @Test func `while another program locks the database nothing is lost, and submissions report it`() async throws
+        {
             try await withWorld { world in
                 try await world.daemon.start()
-                // Long enough for the other program to start: what has ended before the lock could be written down.
+                // Gives the other program time to start. The task must not end before the lock is held.
                 let early =
                     try await world.daemon.submit("flux/images", ["prompt": "early [seconds=900]"]).at("id").string
                     ?? ""
@@ -52,7 +53,7 @@ extension EndToEnd {
                     "POST", "/v1/tasks", json: world.daemon.submission("flux/images", ["prompt": "late"]))
                 #expect(refused.status == 503, "\(refused.text)")
                 #expect(try refused.json.at("code").string == "storage_locked")
-                // Reading goes on beside it.
+                // Reading continues meanwhile.
                 #expect(try await world.daemon.task(early).at("state").string == "running")
                 await locker.destroy()
                 #expect(try await world.daemon.ended(early).at("state").string == "succeeded")
@@ -63,7 +64,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `with few file descriptors it serves fewer programs at once, and loses nothing`() async throws {
+        @Test func `with few file descriptors fewer connections are served and nothing is lost`() async throws {
             try await withWorld { world in
                 let process = try ChildProcess(
                     ["-c", "ulimit -n 90; exec \"$0\" serve", ChildProcess.pollux], of: "/bin/sh",
@@ -71,7 +72,7 @@ extension EndToEnd {
                 try await process.logged("listens on")
                 try await process.logged("the limit of open files is low")
                 let id = try await submit(to: world)
-                // More programs than there are descriptors; those that find no place wait in the kernel's queue.
+                // More programs than file descriptors. The others wait in the kernel's queue.
                 var crowd: [Connection] = []
                 for _ in 0..<120 {
                     let one = try world.daemon.connect()

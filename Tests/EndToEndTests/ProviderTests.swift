@@ -4,7 +4,7 @@ import VerbatimJSON
 
 extension EndToEnd {
     @Suite struct ProviderTests {
-        /// One request for each endpoint of the other providers, with a prompt put where it belongs.
+        /// One request for each endpoint of the other providers, and where it contains the prompt.
         static let endpoints = [
             "fal:queue", "fal:queue/flux-dev", "replicate:predictions", "replicate:models/predictions", "openai:videos",
             "google:veo", "runway:image_to_video", "runway:text_to_image",
@@ -38,7 +38,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `every endpoint of every other provider ends right, in success and in failure`() async throws {
+        @Test func `every endpoint of every other provider succeeds and fails correctly`() async throws {
             try await withProviders { world in
                 var ids: [(endpoint: String, fails: Bool, id: String)] = []
                 for endpoint in Self.endpoints {
@@ -61,7 +61,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `where to ask survives a kill, and nothing is paid again`() async throws {
+        @Test func `the status URL survives a kill, and nothing is paid again`() async throws {
             try await withProviders { world in
                 let task = try await world.daemon.submit("fal:queue", request("fal:queue", "a fox [seconds=120]"))
                 let id = task.at("id").string ?? ""
@@ -77,7 +77,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a cancelled task is ended at a provider that can`() async throws {
+        @Test func `a cancelled task is also cancelled at a provider that supports it`() async throws {
             try await withProviders { world in
                 let request = request("replicate:predictions", "a fox [seconds=6000]")
                 let id = try await world.daemon.submit("replicate:predictions", request).at("id").string ?? ""
@@ -88,7 +88,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a task whose endpoint is gone waits, loudly, and goes on when it is back`() async throws {
+        @Test func `a task without its endpoint waits with a warning and continues when it is back`() async throws {
             try await withWorld { world in
                 let definition = """
                     provider: mine
@@ -126,7 +126,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `without a list at the provider a lost reply waits for a person`() async throws {
+        @Test func `without a provider list a lost reply waits for a user`() async throws {
             try await withProviders(faults: "lost-reply=1") { world in
                 let task = try await world.daemon.submit("replicate:predictions", request("replicate:predictions", "x"))
                 let id = task.at("id").string ?? ""

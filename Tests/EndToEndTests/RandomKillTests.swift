@@ -5,9 +5,9 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Kills the daemon again and again while programs use it; `scripts/run-crash-test.sh N` runs it with N kills.
+    /// Kills the daemon repeatedly while clients use it. `scripts/run-crash-test.sh N` runs it with N kills.
     @Suite struct RandomKillTests {
-        @Test func `random kills under load lose, double and change nothing`() async throws {
+        @Test func `random kills under load lose, duplicate and change nothing`() async throws {
             let variables = ProcessInfo.processInfo.environment
             let kills = variables["POLLUX_CRASH_KILLS"].flatMap { Int($0) } ?? 50
             let seed = variables["POLLUX_CRASH_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...99_999)
@@ -31,11 +31,11 @@ extension EndToEnd {
             }
         }
 
-        /// Lets it live for a moment, kills it, and starts it again.
+        /// Waits a moment, kills the daemon and starts it again.
         ///
-        /// One start in five is killed before it is ready, and beside the kills one run in four ends by SIGTERM.
+        /// One start in five is killed before it is ready. One stop in four uses SIGTERM.
         private func killAndStart(_ daemon: RunningDaemon, using random: inout SeededRandom) async throws {
-            // Nobody else ends it, so waiting for its exit only lets the time pass.
+            // The daemon does not exit by itself, so this only waits.
             _ = try? await daemon.process.exit(within: .random(in: 0.02...1.2, using: &random))
             try await daemon.kill9()
             if Int.random(in: 0..<5, using: &random) == 0 {
@@ -51,7 +51,7 @@ extension EndToEnd {
             }
         }
 
-        /// Sixteen programs submit one task after the other and wait for each, however often they have to ask.
+        /// Sixteen clients submit one task after another and wait for each, with any number of retries.
         private func useIt(_ daemon: RunningDaemon, until isOver: Watched<Bool>) async throws -> [JSONValue] {
             try await withThrowingTaskGroup(of: [JSONValue].self) { group in
                 for client in 0..<16 {
@@ -76,7 +76,7 @@ extension EndToEnd {
             }
         }
 
-        /// Asks until the task has ended; a daemon that stops answers long polls early.
+        /// Retries until the task has ended. A stopping daemon ends long polls early.
         private func end(of id: String, at daemon: RunningDaemon) async throws -> JSONValue {
             for _ in 0..<100 {
                 let task = try await daemon.persistently("GET", "/v1/tasks/\(id)?wait_seconds=30").json
@@ -85,19 +85,18 @@ extension EndToEnd {
             throw TooLate(description: "Task \(id) did not end over a hundred questions.\n\(daemon.log.suffix(3_000))")
         }
 
-        /// What the kills did, by the daemon's word and by the provider's ledger.
+        /// The effects of the kills according to the daemon and the provider's ledger.
         struct Count: CustomStringConvertible {
             let tasks: Int
-            /// Accepted by the daemon, but gone, not succeeded, or never billed; or billed and known to no task.
+            /// Accepted tasks that are missing, did not succeed or were never billed; and bills without a task.
             let lost: Int
-            /// Billed more than once.
             let doubled: Int
-            /// Ended one way when its program asked, and another way at the end.
+            /// Tasks whose outcome changed after the client received it.
             let changed: Int
 
             var description: String { "\(tasks) tasks, \(lost) lost, \(doubled) doubled, \(changed) changed" }
 
-            /// Compares what programs were told with what daemon and provider say now.
+            /// Compares the clients' responses with the daemon's and the provider's final state.
             init(of outcomes: [JSONValue], in world: World) async throws {
                 let ledger = try await world.sandbox.ledger()
                 let bills = Dictionary(grouping: ledger.remoteIDs) { ledger.prompts[$0] ?? "" }

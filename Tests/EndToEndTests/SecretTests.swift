@@ -3,7 +3,7 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// A provider that repeats the token that it was sent.
+    /// Tests a provider that repeats its token.
     @Suite struct SecretTests {
         private static let provider = """
             import http.server, json, urllib.parse
@@ -24,7 +24,7 @@ extension EndToEnd {
             server.serve_forever()
             """
 
-        @Test func `a token that a provider repeats is neither shown, logged nor stored`() async throws {
+        @Test func `a token in a provider's reply is not shown, logged or stored`() async throws {
             try await withWorld { world in
                 let provider = try ChildProcess(
                     ["python3", "-c", Self.provider], of: "/usr/bin/env",
@@ -53,7 +53,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a password in an address stops the start and is not repeated`() async throws {
+        @Test func `a password in a URL prevents the start and is not repeated`() async throws {
             try await withWorld { world in
                 try world.daemon.launch(["XHUOAPI_BASE_URL": "http://bob:hunter2@127.0.0.1:1/v1"])
                 #expect(try await world.daemon.process.exit() == .code(64))

@@ -2,14 +2,14 @@ import Foundation
 import Testing
 import VerbatimJSON
 
-/// How long a soak takes; nil where none is asked for.
+/// The duration of the soak test; nil if it is not requested.
 private let soakMinutes = ProcessInfo.processInfo.environment["POLLUX_SOAK_MINUTES"].flatMap { Double($0) }
 
 extension EndToEnd {
-    /// Runs the daemon under constant load and watches what it takes; `scripts/run-soak.sh MINUTES` runs it.
+    /// Measures the daemon's resources under constant load. `scripts/run-soak.sh MINUTES` runs it.
     @Suite(.enabled(if: soakMinutes != nil, "scripts/run-soak.sh says for how long"))
     struct SoakTests {
-        @Test func `under constant load memory, descriptors and the write-ahead log stay flat`() async throws {
+        @Test func `under constant load memory, descriptors and the write-ahead log stay constant`() async throws {
             let minutes = try #require(soakMinutes)
             let folder = ProcessInfo.processInfo.environment["POLLUX_SOAK_OUTPUT"] ?? "."
             try await withWorld(speed: 60) { world in
@@ -19,7 +19,7 @@ extension EndToEnd {
                 let began = Date()
                 var samples: [ProcessSample] = []
                 while Date().timeIntervalSince(began) < minutes * 60 {
-                    // Nobody ends the daemon, so waiting for its exit only lets the time pass.
+                    // The daemon does not exit by itself, so this only waits.
                     _ = try? await world.daemon.process.exit(within: max(1, minutes * 60 / 240))
                     samples.append(try ProcessSample(of: world.daemon, at: Date().timeIntervalSince(began)))
                 }
@@ -30,7 +30,7 @@ extension EndToEnd {
                 try drawing.csv.write(toFile: folder + "/soak.csv", atomically: true, encoding: .utf8)
                 print("Soak: \(tasks) tasks. \(drawing.summary)")
 
-                // The first third warms caches, pools and the allocator up.
+                // The first third warms up caches, pools and the allocator.
                 let settled = Array(samples.dropFirst(samples.count / 3))
                 let memory = Trend(settled.map { ($0.second, $0.bytesBesidePages) })
                 #expect(memory.growth < 0.1, "memory grew by \(memory.growth * 100) % after the first third")
@@ -42,7 +42,7 @@ extension EndToEnd {
             }
         }
 
-        /// Eight programs, each with one task after the other; returns how many ended.
+        /// Eight clients submit one task after another. Returns how many tasks ended.
         private func load(_ daemon: RunningDaemon, until isOver: Watched<Bool>) async throws -> Int {
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for client in 0..<8 {
@@ -65,9 +65,9 @@ extension EndToEnd {
     }
 }
 
-/// What the daemon took of the machine at one moment.
+/// The daemon's resource usage at one moment.
 struct ProcessSample: Sendable {
-    /// Seconds since the beginning.
+    /// Seconds since the start.
     let second: Double
     let residentBytes: Double
     /// Open file descriptors.
@@ -75,8 +75,8 @@ struct ProcessSample: Sendable {
     let databaseBytes: Double
     let walBytes: Double
 
-    /// Resident memory without the pages that SQLite keeps: as many as the database has, up to the caches of the writer
-    /// (16 MB), four readers and two for long reads (4 MB each). They fill as the database grows, and then no more.
+    /// Resident memory without SQLite's page caches: the database size, up to the caches of the writer (16 MB), four
+    /// readers and two long readers (4 MB each). They grow with the database and then stop.
     var bytesBesidePages: Double { residentBytes - min(databaseBytes, 40_000_000) }
 
     init(of daemon: RunningDaemon, at second: Double) throws {
@@ -94,9 +94,9 @@ struct ProcessSample: Sendable {
     }
 }
 
-/// A straight line through measurements, by least squares.
+/// A least-squares line through measurements.
 struct Trend {
-    /// How much the line rises from its first to its last measurement, as a share of where it begins.
+    /// The rise from the first to the last measurement, relative to the first.
     let growth: Double
 
     init(_ points: [(x: Double, y: Double)]) {

@@ -4,11 +4,11 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// What happens to the files of a daemon, and to the disk under them.
+    /// Tests faults of the daemon's files and disk.
     @Suite struct StorageTests {
-        // MARK: A disk that fails
+        // MARK: A failing disk
 
-        /// A library whose `fdatasync` of the log fails while a certain file is there.
+        /// Builds a library in which `fdatasync` of the log fails while a certain file exists.
         private func failingDisk(in directory: String) throws -> (library: String, switchFile: String) {
             let switchFile = directory + "/fail"
             let source = """
@@ -44,7 +44,7 @@ extension EndToEnd {
         }
 
         @Test(arguments: [false, true])
-        func `a submission whose commit fails may be repeated with its key, and is paid once`(afterKill: Bool)
+        func `a submission with a failed commit can be repeated with its key and is paid once`(afterKill: Bool)
             async throws
         {
             let tools = try temporaryDirectory()
@@ -72,10 +72,10 @@ extension EndToEnd {
             }
         }
 
-        // MARK: Files that are taken away
+        // MARK: Removed files
 
         @Test(arguments: ["deleted", "replaced"])
-        func `a database that is taken away under the daemon takes no task, and nothing is paid for`(how: String)
+        func `a database deleted under the daemon accepts no task, and nothing is paid`(how: String)
             async throws
         {
             try await withWorld { world in
@@ -96,7 +96,7 @@ extension EndToEnd {
                 #expect(try refused.json.at("code").string == "storage_replaced")
                 #expect(try await world.daemon.ask("GET", "/readyz").status == 503)
                 #expect(try await world.daemon.ask("GET", "/healthz").status == 200)
-                // What it has open is still told.
+                // Its open files are still readable.
                 #expect(try await world.daemon.task(early).at("state").string == "succeeded")
                 try await world.daemon.process.logged("CRITICAL The database")
                 #expect(try await world.sandbox.ledger().billed == 1)
@@ -111,12 +111,12 @@ extension EndToEnd {
                 #expect(try await world.daemon.ask("GET", "/v1/tasks").json.at("tasks").array?.isEmpty == true)
                 process.send(SIGTERM)
                 #expect(try await process.exit() == .code(0))
-                // From then on it is a database as any other.
+                // After that it is an ordinary database.
                 try await world.daemon.start()
             }
         }
 
-        @Test func `a deleted lock file lets no second daemon in`() async throws {
+        @Test func `a deleted lock file does not allow a second daemon`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 try FileManager.default.removeItem(atPath: world.daemon.stateDirectory + "/pollux.lock")
@@ -130,7 +130,7 @@ extension EndToEnd {
 
         // MARK: Large databases
 
-        /// Submits tasks of about a megabyte that stay in the queue.
+        /// Submits tasks of about a megabyte each that stay queued.
         private func fill(_ world: World, megabytes: Int) async throws {
             let text = JSONValue.string(String(repeating: "x", count: 1_000_000))
             for _ in 0..<megabytes {
@@ -139,7 +139,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a backup beside the log of a later database does not start, however large it is`() async throws {
+        @Test func `a backup beside a newer write-ahead log does not start`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 try await fill(world, megabytes: 36)
@@ -160,12 +160,14 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a large database with a broken page sends nothing and ends the daemon with words`() async throws {
+        @Test func `a large database with a damaged page sends nothing, and the daemon ends with an explanation`()
+            async throws
+        {
             try await withWorld { world in
                 try await world.daemon.start()
                 try await fill(world, megabytes: 36)
                 #expect(try await world.daemon.stop() == .code(0))
-                // A page in the midst of a long text: its chain of pages is cut there.
+                // A page inside a long text, so that its chain of pages is cut there.
                 let path = world.daemon.stateDirectory + "/pollux.sqlite"
                 let file = try FileHandle(forUpdating: URL(filePath: path))
                 try file.seek(toOffset: 4_000 * 4_096)

@@ -10,28 +10,28 @@ extension EndToEnd {
             "midjourney/imagine", "suno/audios", "veo/videos", "sora/videos", "kling/videos", "luma/videos",
             "flux/images",
         ]
-        /// A third of all paid replies is lost, in three ways; every fifth record appears late.
+        /// A third of all paid replies gets lost, in three ways. Every fifth record appears late.
         static let faults =
             "lost-reply=0.12,reset-reply=0.12,502-after=0.12,late-record=0.2:400ms,poll-500=0.03,poll-reset=0.03"
 
-        /// One storm: how many tasks share one prompt, and where chance begins.
+        /// A test run: the number of tasks per prompt, and the seed.
         struct Storm: CustomTestStringConvertible, Sendable {
             let alike: Int
             let seed: UInt64
             var testDescription: String { "\(alike) tasks per prompt, seed \(seed)" }
         }
 
-        /// The fixed seeds, and one that is new each time.
+        /// The fixed seeds and a random one.
         static let storms = [
             Storm(alike: 1, seed: 42), Storm(alike: 10, seed: 7), Storm(alike: 4, seed: .random(in: 0...99_999)),
         ]
 
         @Test(arguments: storms)
-        func `of 200 tasks in a storm of lost replies and kills each is paid once and ends well`(storm: Storm)
+        func `200 tasks with lost replies and kills are each paid once and succeed`(storm: Storm)
             async throws
         {
             print("Storm: \(storm.testDescription)")
-            // Longer than the sandbox can be held up with a request whose daemon was killed.
+            // Longer than a killed daemon's request can block the sandbox.
             let environment = [
                 "POLLUX_TEST_ABSENT_SPAN_SECONDS": "10", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
             ]
@@ -46,7 +46,7 @@ extension EndToEnd {
                 let ledger = try await world.sandbox.ledger()
                 #expect(ledger.billed == 200)
                 #expect(ledger.mostPerRequest == storm.alike)
-                // Nothing paid is unknown, and nothing known twice.
+                // Every paid task is known, and only once.
                 #expect(tasks.compactMap { $0.at("remote_id").string }.sorted() == ledger.remoteIDs.sorted())
                 for task in tasks {
                     let prompt = ledger.prompts[task.at("remote_id").string ?? ""]
@@ -59,7 +59,7 @@ extension EndToEnd {
             }
         }
 
-        /// Ten clients submit twenty tasks each, and repeat what got no answer.
+        /// Ten clients submit twenty tasks each and retry those without a response.
         private func submitAll(_ storm: Storm, to daemon: RunningDaemon) async throws -> [String] {
             try await withThrowingTaskGroup(of: [String].self) { group in
                 for client in 0..<10 {
@@ -88,7 +88,7 @@ extension EndToEnd {
             var random = SeededRandom(seed: seed)
             for _ in 0..<5 {
                 let life = Double.random(in: 0.05...1.5, using: &random)
-                // Nobody ends it, so this only lets the time pass.
+                // The daemon does not exit by itself, so this only waits.
                 _ = try? await daemon.process.exit(within: life)
                 try await daemon.kill9()
                 try await daemon.start()
@@ -102,7 +102,7 @@ extension EndToEnd {
             }
         }
 
-        /// Every id that paging through the list shows.
+        /// All task ids of the paginated list.
         private func listed(by daemon: RunningDaemon) async throws -> Set<String> {
             var ids: [String] = []
             var cursor: String?

@@ -4,9 +4,9 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// A log that somebody has stopped reading.
+    /// Tests a log that is not read.
     @Suite struct UnreadLogTests {
-        /// A named pipe with the smallest buffer that the system makes, held open and not read.
+        /// An unread named pipe with the smallest possible buffer.
         private final class UnreadPipe: Sendable {
             let path: String
             private let descriptor: Int32
@@ -21,14 +21,14 @@ extension EndToEnd {
 
             deinit { close(descriptor) }
 
-            /// How many bytes wait to be read.
+            /// The number of unread bytes.
             var waiting: Int {
                 var count: Int32 = 0
                 return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
             }
         }
 
-        @Test func `submissions, health and the end of the daemon wait for no reader of the log`() async throws {
+        @Test func `submissions, health checks and shutdown do not wait for a log reader`() async throws {
             try await withWorld { world in
                 let pipe = try UnreadPipe(path: world.directory + "/log")
                 let process = try ChildProcess(
@@ -60,10 +60,10 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a daemon that cannot start says so to nobody, and ends`() async throws {
+        @Test func `a daemon that cannot start ends although its log is not read`() async throws {
             try await withWorld { world in
                 let pipe = try UnreadPipe(path: world.directory + "/log")
-                // Filled before it starts.
+                // The pipe is full before the start.
                 let process = try ChildProcess(
                     [
                         "-c", "head -c 4096 /dev/zero > \"$1\"; exec \"$0\" serve 2> \"$1\"", ChildProcess.pollux,

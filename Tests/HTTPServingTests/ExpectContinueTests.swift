@@ -7,7 +7,7 @@ import HummingbirdTesting
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ExpectContinueTests {
-    /// A server that takes bodies at /take, refuses them unread at /refuse, and answers anything at /greet.
+    /// A server that reads bodies at /take, rejects them unread at /refuse, and replies to anything at /greet.
     private func serve(_ body: @escaping @Sendable (RawClient) async throws -> Void) async throws {
         let router = Router()
         router.post("take") { request, _ in "took \(try await request.body.collect(upTo: 1_000).readableBytes)" }
@@ -26,8 +26,7 @@ import Testing
     }
 
     @Test(arguments: ["100-continue", "100-Continue"])
-    func `a client that waits is told to go on before its body, and the connection goes on`(expect: String) async throws
-    {
+    func `a waiting client gets 100 Continue, and the connection stays open`(expect: String) async throws {
         try await serve { client in
             for _ in 0..<2 {
                 try await client.send(head("/take", length: 5, expect: expect))
@@ -38,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func `a body that is not wanted gets its final status at once, and the connection ends`() async throws {
+    @Test func `an unwanted body gets its final status immediately, and the connection closes`() async throws {
         for path in ["/refuse", "/nowhere"] {
             try await serve { client in
                 try await client.send(head(path, length: 5))
@@ -50,16 +49,16 @@ import Testing
         }
     }
 
-    @Test func `a client that does not wait is not told to go on`() async throws {
+    @Test func `a client that does not wait gets no 100 Continue`() async throws {
         try await serve { client in
             try await client.send(head("/take", length: 5) + "12345")
             let answer = try await client.read(until: "took 5")
-            // The head may be read before its body is there.
+            // The server may process the head before the body arrives.
             #expect(answer.replacing("HTTP/1.1 100 Continue\r\n\r\n", with: "").hasPrefix("HTTP/1.1 200 OK\r\n"))
         }
     }
 
-    @Test func `a client of HTTP 1.0 and one that expects nothing are told nothing`() async throws {
+    @Test func `clients of HTTP 1.0 and clients that expect nothing get no 100 Continue`() async throws {
         for head in [head("/take", length: 5, version: "1.0"), head("/take", length: 5).replacing("Expect", with: "X")]
         {
             try await serve { client in
@@ -69,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func `an answer to an earlier request is not taken for the one that is waited for`() async throws {
+    @Test func `a response to an earlier request does not count for the waiting one`() async throws {
         try await serve { client in
             try await client.send("GET /greet HTTP/1.1\r\nHost: x\r\n\r\n" + head("/take", length: 5))
             let answers = try await client.read(until: "100 Continue\r\n\r\n")

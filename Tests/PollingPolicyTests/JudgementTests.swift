@@ -20,7 +20,7 @@ import Testing
     @Test func `its own polls teach it nearly as much as the provider's times`() {
         let truth = TrueDurations.logNormal(mean: 60, cv: 0.25)
         let optimum = judge.optimum(on: truth, price: 0.5).cost(price: 0.5)
-        #expect(judge.pollux(on: truth, price: 0.5, lesson: .polled).cost(price: 0.5) <= 1.12 * optimum)
+        #expect(judge.pollux(on: truth, price: 0.5, source: .polled).cost(price: 0.5) <= 1.12 * optimum)
     }
 
     @Test func `fast failures are learned`() {

@@ -5,7 +5,7 @@ import Testing
 @testable import Sandbox
 
 @Suite struct CallbackTests {
-    /// The calls that a sandbox has made, and what it was answered.
+    /// Collects the sandbox's callbacks and responds to them.
     private final class Receiver: Sendable {
         private let calls = Mutex<[(url: String, body: [UInt8])]>([])
         private let (arrivals, arrival) = AsyncStream<Void>.makeStream()
@@ -18,7 +18,7 @@ import Testing
             }
         }
 
-        /// The bodies of so many calls, once they have come.
+        /// Waits for this many callbacks and returns their bodies.
         func bodies(_ count: Int) async -> [[UInt8]] {
             var arrivals = arrivals.makeAsyncIterator()
             while calls.withLock({ $0.count }) < count { await arrivals.next() }
@@ -35,18 +35,18 @@ import Testing
     }
 
     private func kinds(_ plan: String) throws -> [String] {
-        let strikes = try FaultPlan(parsing: plan).strikes(callbacksOf: 1, seed: 1)
-        return try task("midjourney/imagine").callbacks(strikes).map(\.kind.rawValue)
+        let faults = try FaultPlan(parsing: plan).faults(callbacksOf: 1, seed: 1)
+        return try task("midjourney/imagine").callbacks(faults).map(\.kind.rawValue)
     }
 
-    @Test func `the end is told once, when it is there`() throws {
+    @Test func `the end is reported once, when it is reached`() throws {
         let task = try task("midjourney/imagine")
         let calls = task.callbacks([])
         #expect(calls.map(\.kind) == [.end])
         #expect(calls.first?.at == task.finishedAt)
     }
 
-    @Test func `each fault changes the calls in its own way`() throws {
+    @Test func `each fault changes the callbacks as specified`() throws {
         #expect(try kinds("callback-missing@1") == [])
         #expect(try kinds("callback-twice@1") == ["end", "end"])
         #expect(try kinds("callback-early@1") == ["early", "end"])
@@ -56,28 +56,28 @@ import Testing
         #expect(try kinds("callback-garbled@1") == ["garbled"])
         #expect(try kinds("callback-lie@2") == ["end"])
         let late = try task("midjourney/imagine").callbacks(
-            FaultPlan(parsing: "callback-late@1:7s").strikes(callbacksOf: 1, seed: 1))
+            FaultPlan(parsing: "callback-late@1:7s").faults(callbacksOf: 1, seed: 1))
         #expect(try late.first?.at == task("midjourney/imagine").finishedAt + 7)
     }
 
-    /// The documented bodies, and the endpoint that each is of.
+    /// The documented callback bodies and their endpoints.
     @Test(arguments: [
         ("flux__callback_success", "flux/images"), ("kling__callback_success", "kling/videos"),
         ("suno__callback_success", "suno/audios"), ("veo__callback_success", "veo/videos"),
     ])
-    func `a call says what the documents show`(fixture: String, endpoint: String) throws {
+    func `a callback has the documented body`(fixture: String, endpoint: String) throws {
         let documented = try Fixtures.json(fixture)
         let task = try task(endpoint)
         let call = try #require(task.callbacks([]).last)
         let told = try JSONParser.parse(task.body(of: call))
         let names = told.keyStructure.map { String($0.prefix { $0 != " " }) }
-        // What is documented is there; further members are those of the synchronous reply.
+        // All documented members exist. Further members are those of the synchronous reply.
         for place in documented.keyStructure.map({ String($0.prefix { $0 != " " }) }) {
             #expect(names.contains(place), "\(place)")
         }
     }
 
-    @Test func `a failure is told with its error`() throws {
+    @Test func `a failure callback has the error`() throws {
         let task = try task("midjourney/imagine", prompt: "[fail] a cat")
         let told = try JSONParser.parse(task.body(of: CallbackCall(kind: .end, at: task.finishedAt)))
         #expect(told["success"] == false)
@@ -92,7 +92,7 @@ import Testing
         try await withSandbox(faults: "callback-early@1", settings: settings) { sandbox in
             let submit: JSONValue = ["prompt": "[seconds=1] a cat", "callback_url": .string(Self.url)]
             let reply = try await sandbox.post("/v1/midjourney/imagine", submit).json
-            // What is early has come before the reply.
+            // The early callback comes before the reply.
             #expect(receiver.count >= 1)
             let bodies = await receiver.bodies(2)
             for body in bodies { #expect(try JSONParser.parse(body)["task_id"] == reply["task_id"]) }
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func `with its last word the provider forgets the task`() async throws {
+    @Test func `a task can disappear with its last callback`() async throws {
         let receiver = Receiver()
         var settings = SandboxSettings()
         settings.callbackSender = receiver.sender
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func `other providers are told where, and tell, in their own words`() async throws {
+    @Test func `other providers take callback URLs and call back in their own formats`() async throws {
         let receiver = Receiver()
         var settings = SandboxSettings()
         settings.callbackSender = receiver.sender

@@ -7,20 +7,20 @@ import VerbatimJSON
 
 @testable import Sandbox
 
-/// What the sandbox plays, read by the definitions that the daemon ships with.
+/// Reads the sandbox's replies with the daemon's bundled definitions.
 ///
-/// The two share no code, so that each is the other's test.
+/// The two share no code, so each tests the other.
 @Suite struct CatalogReadingTests {
     static let profiles: [EndpointProfile] = {
         let catalog = try? ProviderCatalog.builtIn()
         return catalog?.endpoints.filter { $0.provider == "xhuoapi" } ?? []
     }()
 
-    @Test func `the sandbox plays every endpoint of the catalogue, and no other`() throws {
+    @Test func `the sandbox simulates exactly the endpoints of the catalogue`() throws {
         #expect(Set(Self.profiles.map(\.name.text)) == Set(ServiceTable.operations.map(\.endpoint)))
     }
 
-    @Test func `the example request of every endpoint is one that the sandbox takes`() throws {
+    @Test func `the sandbox accepts the example request of every endpoint`() throws {
         let examples = try ProviderCatalog.builtIn().examples
         let provider = SimulatedProvider.provider()
         for profile in Self.profiles {
@@ -33,7 +33,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: profiles.filter { !$0.dialect.answersOnlyInline }.map(\.name.text))
-    func `every look-up is pending until the end and then right`(endpoint: String) throws {
+    func `every look-up is pending until the end and then has the outcome`(endpoint: String) throws {
         let profile = try profile(endpoint)
         for style in [nil] + (try shape(of: profile).failureStyles.map(Optional.some)) {
             for seed in 1...4 as ClosedRange<UInt64> {
@@ -59,7 +59,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: profiles.map(\.name.text))
-    func `every success has results, and none of them is what was sent`(endpoint: String) throws {
+    func `every success has results, and none repeats the request`(endpoint: String) throws {
         let profile = try profile(endpoint)
         let task = try SimulatedTask.task(profile.name.text)
         let document =
@@ -86,7 +86,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: profiles.filter { !$0.dialect.answersOnlyInline }.map(\.name.text))
-    func `an accepted submit is accepted, and an inline reply is the end`(endpoint: String) throws {
+    func `an accept reply is read as accepted and an inline reply as the outcome`(endpoint: String) throws {
         let profile = try profile(endpoint)
         let task = try SimulatedTask.task(profile.name.text)
         let accepted = UpstreamReply(status: task.operation.acceptReply.status.code, body: task.acceptReply.utf8Text)
@@ -105,19 +105,19 @@ import VerbatimJSON
     }
 
     @Test(arguments: profiles.filter { !$0.dialect.answersOnlyInline }.map(\.name.text))
-    func `a callback tells the end as it is`(endpoint: String) throws {
+    func `a callback is read as the true outcome`(endpoint: String) throws {
         let profile = try profile(endpoint)
         for fails in [false, true] {
             let task = try SimulatedTask.task(
                 profile.name.text, prompt: fails ? "[seconds=100][fail]" : "[seconds=100]")
-            let document = try VerbatimJSON.JSONValue(parsing: task.toldEnd.utf8Text)
+            let document = try VerbatimJSON.JSONValue(parsing: task.finalCallbackBody.utf8Text)
             let (id, observation) = try #require(profile.dialect.readCallback(document))
             let own = try self.id(of: task)
             #expect(id == nil || id == own)
             switch observation.verdict {
-            case .succeeded: #expect(!fails, Comment(rawValue: task.toldEnd.text))
-            case .failed: #expect(fails, Comment(rawValue: task.toldEnd.text))
-            case .pending: Issue.record(Comment(rawValue: task.toldEnd.text))
+            case .succeeded: #expect(!fails, Comment(rawValue: task.finalCallbackBody.text))
+            case .failed: #expect(fails, Comment(rawValue: task.finalCallbackBody.text))
+            case .pending: Issue.record(Comment(rawValue: task.finalCallbackBody.text))
             }
         }
     }
@@ -149,7 +149,7 @@ import VerbatimJSON
         }
     }
 
-    /// In a list among others; for services that have none, alone once more.
+    /// The record in a list; for services without lists, a second single look-up.
     private func listed(
         _ task: SimulatedTask, at second: Double, _ profile: EndpointProfile
     ) throws -> Observation.Verdict? {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Sandbox
 
-/// The services that are told as documents with places, against the provider's own examples.
+/// Compares the template-based services with the provider's examples.
 @Suite struct DocumentedServiceTests {
     @Test(arguments: [
         ("hailuo/videos", "hailuo__retrieve_success"), ("pixverse/videos", nil),
@@ -18,7 +18,7 @@ import Testing
     func `a finished response has the documented members`(endpoint: String, example: String?) throws {
         let response = try #require(try finished(endpoint)["response"])
         guard let example else {
-            // Those examples have more members than anybody reads.
+            // These examples have additional members.
             let name = "\(endpoint.prefix { $0 != "/" })__retrieve_success"
             let documented = try Fixtures.json(name)["response"]?.keyStructure ?? []
             #expect(response.without(["captions_url"]).keyStructure.intersection(documented).count > 3, "\(endpoint)")
@@ -70,7 +70,7 @@ import Testing
         ("minimax/videos", "minimax__submit_reply_task_id"), ("seedance/videos", "seedance__submit_reply_task_id"),
         ("wan/videos", "wan__submit_reply_task_id"), ("headshots/generate", "headshots__submit_reply_task_id"),
     ])
-    func `an asynchronous submit is told exactly what is documented`(endpoint: String, example: String) throws {
+    func `the reply to an asynchronous submit is exactly as documented`(endpoint: String, example: String) throws {
         #expect(try SimulatedTask.task(endpoint).acceptReply.keyStructure == Fixtures.json(example).keyStructure)
     }
 
@@ -79,10 +79,10 @@ import Testing
         ("nano-banana/images", "nano-banana__callback_success"), ("wan/videos", "wan__callback_success"),
     ])
     func `a callback has exactly the documented members`(endpoint: String, example: String) throws {
-        #expect(try SimulatedTask.task(endpoint).toldEnd.keyStructure == Fixtures.json(example).keyStructure)
+        #expect(try SimulatedTask.task(endpoint).finalCallbackBody.keyStructure == Fixtures.json(example).keyStructure)
     }
 
-    @Test func `the odd ones look like their examples when they run and when they fail`() throws {
+    @Test func `unusual services match their examples while running and when failed`() throws {
         let captcha = try SimulatedTask.task("captcha/token/hcaptcha")
         #expect(
             captcha.lookup(at: .start + 50).document.keyStructure
@@ -110,11 +110,11 @@ import Testing
         #expect(seedream.record(at: .start + 101)["request"] != nil)
     }
 
-    @Test func `a service says in its own way that it does not know a task`() throws {
+    @Test func `each service reports an unknown task in its own format`() throws {
         let provider = SimulatedProvider.provider()
         func answer(_ service: String, _ body: JSONValue) throws -> JSONValue {
             let query = try TaskQuery(body: body, form: ServiceTable.form(of: service))
-            return try provider.told(query, service: service, token: "token", number: 1)
+            return try provider.reply(to: query, service: service, token: "token", number: 1)
         }
         #expect(try answer("dreamina", ["id": "x"]) == [:])
         #expect(throws: ProviderError.unknownTask("not_found")) { try answer("maestro", ["id": "x"]) }
@@ -125,18 +125,18 @@ import Testing
         }
     }
 
-    @Test func `maestro lists the caller's history whatever it is asked for, and counts all of it`() throws {
+    @Test func `maestro always lists the caller's whole history and counts it`() throws {
         let clock = ManualClock()
         let provider = SimulatedProvider.provider(clock: clock)
         for number in 1...3 { try provider.submit("maestro/videos", prompt: "\(number)") }
         let query = try TaskQuery(
             body: ["action": "retrieve_batch", "ids": ["x"], "limit": 2], form: ServiceTable.form(of: "maestro"))
-        let reply = try provider.told(query, service: "maestro", token: "token", number: 1)
+        let reply = try provider.reply(to: query, service: "maestro", token: "token", number: 1)
         #expect(reply["count"] == 3)
         #expect(reply["items"]?.arrayValue?.count == 2)
     }
 
-    @Test func `maestro takes an id of the client's and refuses it a second time`() throws {
+    @Test func `maestro accepts a client id once`() throws {
         let provider = SimulatedProvider.provider()
         let body: JSONValue = ["prompt": "a kettle", "task_id": "mine"]
         #expect(

@@ -14,12 +14,12 @@ import Testing
             ])
     }
 
-    @Test func `a span may follow the last number of a list`() throws {
+    @Test func `a duration may follow the last number of a list`() throws {
         let plan = try FaultPlan(parsing: "late-record@1,3:2m")
         #expect(plan.rules == [.init(kind: .lateRecord, occurrence: .numbers([1, 3]), span: .seconds(120))])
     }
 
-    @Test func `a kind that begins with a digit is no number of the list before it`() throws {
+    @Test func `a fault name that begins with a digit does not continue a list`() throws {
         let plan = try FaultPlan(parsing: "lost-reply@1,429@2")
         #expect(plan.rules.map(\.kind) == [.lostReply, .tooManyRequests])
     }
@@ -41,7 +41,7 @@ import Testing
         ("hang=0.1:9e9s", .badSpan(kind: "hang", text: "9e9s")),
         ("busy=0.1,busy@2", .repeatedKind("busy")),
     ])
-    func `a wrong plan is refused with words`(text: String, error: FaultPlanError) {
+    func `an invalid plan is rejected with an explanation`(text: String, error: FaultPlanError) {
         #expect(throws: error) { try FaultPlan(parsing: text) }
         #expect(!error.description.isEmpty)
     }
@@ -52,24 +52,24 @@ import Testing
 
     @Test(arguments: [UInt64(1), 7, 42]) func `a probability is kept over many requests`(seed: UInt64) throws {
         let plan = try FaultPlan(parsing: "lost-reply=0.1")
-        let struck = (1...10_000).count { plan.strikes(submit: $0, seed: seed).reply != nil }
-        #expect((850...1150).contains(struck), "seed \(seed)")
+        let affected = (1...10_000).count { plan.faults(submit: $0, seed: seed).reply != nil }
+        #expect((850...1150).contains(affected), "seed \(seed)")
     }
 
-    @Test func `a further rule does not move where the others strike`() throws {
+    @Test func `another rule does not change which requests the others affect`() throws {
         let alone = try FaultPlan(parsing: "lost-reply=0.2")
         let together = try FaultPlan(parsing: "lost-reply=0.2,late-record=0.5,poll-500=0.5")
         for number in 1...200 {
             #expect(
-                alone.strikes(submit: number, seed: 3).reply == together.strikes(submit: number, seed: 3).reply)
+                alone.faults(submit: number, seed: 3).reply == together.faults(submit: number, seed: 3).reply)
         }
     }
 
     @Test func `a late record adds to a lost reply`() throws {
         let plan = try FaultPlan(parsing: "late-record@1:3s,lost-reply@1")
-        let (reply, lateRecord) = plan.strikes(submit: 1, seed: 1)
+        let (reply, lateRecord) = plan.faults(submit: 1, seed: 1)
         #expect(reply?.kind == .lostReply)
         #expect(lateRecord == .seconds(3))
-        #expect(plan.strikes(submit: 2, seed: 1).reply == nil)
+        #expect(plan.faults(submit: 2, seed: 1).reply == nil)
     }
 }

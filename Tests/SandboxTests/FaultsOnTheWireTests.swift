@@ -4,7 +4,7 @@ import Testing
 
 @testable import Sandbox
 
-/// Each fault, byte for byte, over a real loopback socket.
+/// Tests each fault byte by byte over a real loopback socket.
 @Suite struct FaultsOnTheWireTests {
     private static let body: JSONValue = ["prompt": "a cat", "async": true]
 
@@ -18,7 +18,7 @@ import Testing
 
     // MARK: Accepted, and billed
 
-    @Test func `a lost reply is billed and answers no byte`() async throws {
+    @Test func `a lost reply is billed and sends no byte`() async throws {
         try await withSandbox(faults: "lost-reply@1") { (sandbox: RunningSandbox) async throws in
             let lost = try await sandbox.post("/veo/videos", Self.body)
             #expect(lost.bytes == [])
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `a hanging submit is billed or not, and ends without a byte when its span does`() async throws {
+    @Test func `a hanging submit may be billed and ends without a byte after its duration`() async throws {
         try await withSandbox(faults: "hang@1,hang-before@2:30s") { (sandbox: RunningSandbox) async throws in
             #expect(try await sandbox.post("/veo/videos", Self.body).bytes == [])
             #expect(sandbox.clock.now == .start + 600)
@@ -106,7 +106,7 @@ import Testing
         ("429", 429, "too_many_requests", String?.none), ("429-retry-after", 429, "too_many_requests", "2"),
         ("500-error-object", 500, "api_error", nil), ("busy", 500, "busy", nil),
     ])
-    func `a refused submit says so and is not billed`(
+    func `a rejected submit has an error and is not billed`(
         fault: String, status: Int, code: String, retryAfter: String?
     ) async throws {
         try await withSandbox(faults: "\(fault)@1") { sandbox in
@@ -120,7 +120,7 @@ import Testing
 
     // MARK: Polls
 
-    @Test func `polls go wrong by their own count`() async throws {
+    @Test func `poll faults use the number of the poll`() async throws {
         let faults =
             "poll-500@1,poll-502@2,poll-429@3,poll-429-retry-after@4:1500ms,poll-lost@5,poll-reset@6,poll-hang@7"
         try await withSandbox(faults: faults) { sandbox in
@@ -141,7 +141,7 @@ import Testing
 }
 
 extension SandboxClock {
-    /// A clock on which a sleep ends only by cancellation.
+    /// A clock whose sleep ends only by cancellation.
     fileprivate static func endless(
         onSleep: @escaping @Sendable () -> Void = {}, onWake: @escaping @Sendable () -> Void = {}
     ) -> SandboxClock {

@@ -22,11 +22,11 @@ import Testing
         "NaN",
         "\"open", "-",
     ])
-    func `what is no JSON is refused`(text: String) {
+    func `invalid JSON is rejected`(text: String) {
         #expect(throws: JSONParseError.self) { try JSONParser.parse(Array(text.utf8)) }
     }
 
-    @Test func `deep nesting is refused before it can exhaust the stack`() {
+    @Test func `deep nesting is rejected before it exhausts the stack`() {
         let text = String(repeating: "[", count: 100_000)
         #expect(throws: JSONParseError.self) { try JSONParser.parse(Array(text.utf8)) }
     }

@@ -9,7 +9,7 @@ import Testing
         (.requestTooLarge, "errors__request_too_large"), (.moderated, "errors__forbidden_moderation"),
         (.tooManyRequests, "errors__too_many_requests"), (.apiError, "errors__api_error"), (.busy, "errors__busy"),
     ])
-    func `a refusal says word for word what is documented`(error: ProviderError, example: String) throws {
+    func `an error has exactly the documented text`(error: ProviderError, example: String) throws {
         let documented = try Fixtures.json(example)
         #expect(error.body(traceID: documented["trace_id"]?.stringValue ?? "") == documented)
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Sandbox
 
-/// Over a real loopback socket: what clients see on the wire.
+/// Tests the server over a real loopback socket.
 @Suite struct SandboxServerTests {
     @Test(arguments: ["", "/v1"]) func `a submitted task is polled until it is finished`(prefix: String) async throws {
         try await withSandbox { sandbox in
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func `without async a submit waits for the whole generation and answers inline`() async throws {
+    @Test func `without async a submit waits for the end and replies inline`() async throws {
         try await withSandbox { sandbox in
             let before = sandbox.clock.now
             let reply = try await sandbox.post("/kling/videos", ["prompt": "[seconds=300] a cat"])
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func `a callback address makes a submit asynchronous and is echoed in the record`() async throws {
+    @Test func `a callback URL makes a submit asynchronous and is echoed in the record`() async throws {
         try await withSandbox { sandbox in
             let body: JSONValue = ["prompt": "a cat", "callback_url": "https://example.com/callbacks/token"]
             let id = try #require(try await sandbox.post("/luma/videos", body).json["task_id"])
@@ -44,14 +44,14 @@ import Testing
         }
     }
 
-    // MARK: Refusals
+    // MARK: Errors
 
     @Test(arguments: [
         (String?.none, 401, "authorization_missing"), ("Basic eA==", 401, "authorization_missing"),
         ("Bearer ", 400, "no_token"), ("Bearer expired-token", 401, "token_expired"),
         ("Bearer used-up-token", 403, "used_up"), ("Bearer stranger", 401, "invalid_token"),
     ])
-    func `a wrong token is refused as documented`(authorization: String?, status: Int, code: String) async throws {
+    func `an invalid token is rejected as documented`(authorization: String?, status: Int, code: String) async throws {
         var settings = SandboxSettings()
         settings.tokens = .only(["friend"])
         try await withSandbox(settings: settings) { sandbox in
@@ -71,7 +71,7 @@ import Testing
         ("/veo/tasks", "{}", 400, "bad_request"),
         ("/veo/videos", #"{"prompt":"[moderated]"}"#, 403, "forbidden"),
     ])
-    func `a wrong request is refused as documented`(
+    func `an invalid request is rejected as documented`(
         path: String, body: String, status: Int, code: String
     ) async throws {
         try await withSandbox { sandbox in
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func `a submit path knows no GET`() async throws {
+    @Test func `a submit path does not support GET`() async throws {
         try await withSandbox { (sandbox: RunningSandbox) async throws in
             #expect(try await sandbox.get("/veo/videos").status == 404)
             #expect(try await sandbox.get("/v1/veo/tasks").status == 404)
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func `limits are answered with the documented codes`() async throws {
+    @Test func `exceeded limits have the documented error codes`() async throws {
         var settings = SandboxSettings()
         settings.limits = SandboxLimits(pollsPerSecond: 1, concurrentTasksPerService: 1)
         try await withSandbox(settings: settings) { sandbox in
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func `many tasks over one connection answer in turn`() async throws {
+    @Test func `many requests over one connection are answered in order`() async throws {
         try await withSandbox { sandbox in
             let body = #"{"prompt":"a cat","async":true}"#
             let head = "POST /flux/images HTTP/1.1\r\nHost: s\r\nAuthorization: Bearer t\r\n"
@@ -125,16 +125,16 @@ import Testing
         }
     }
 
-    // MARK: For tests and people
+    // MARK: Control routes
 
-    @Test func `the index tells a person how to begin`() async throws {
+    @Test func `the index page explains how to begin`() async throws {
         try await withSandbox { sandbox in
             let page = try await sandbox.get("/").body
             for word in ["/suno/audios", "[fail]", "/sandbox/ledger", "lost-reply"] { #expect(page.contains(word)) }
         }
     }
 
-    @Test func `faults can be replaced and state forgotten while it runs`() async throws {
+    @Test func `faults and state can be reset while it runs`() async throws {
         try await withSandbox { sandbox in
             let wrong = try await sandbox.post("/sandbox/faults", text: "lost-replies=1", authorization: nil)
             #expect(wrong.status == 400)
@@ -162,7 +162,7 @@ import Testing
         try FileManager.default.removeItem(atPath: path)
     }
 
-    @Test func `a speed that makes no sense stops the start with words`() async throws {
+    @Test func `an invalid speed prevents the start and is explained`() async throws {
         var settings = SandboxSettings()
         settings.speed = 0
         await #expect(throws: SandboxError.invalidSpeed(0)) {

@@ -22,7 +22,7 @@ import Testing
         #expect(random.digits(count: 19).allSatisfy { ("1"..."9").contains($0) })
     }
 
-    @Test(arguments: [UInt64(1), 7, 42]) func `deviates are centred, and cut at three deviations`(seed: UInt64) {
+    @Test(arguments: [UInt64(1), 7, 42]) func `normal draws are centred and clamped to three deviations`(seed: UInt64) {
         var random = SeededRandom(seed: seed, stream: "deviates")
         let draws = (0..<20_000).map { _ in random.deviate() }
         let mean = draws.reduce(0, +) / 20_000

@@ -10,22 +10,22 @@ import Testing
         let provider = SimulatedProvider.provider()
         let id = try #require(try provider.submit("veo/videos", prompt: "a cat"))
         let query = try TaskQuery(body: .object([.init(name: name, value: .string(id))]))
-        let record = try provider.told(query, service: "veo", token: "token", number: 1)
+        let record = try provider.reply(to: query, service: "veo", token: "token", number: 1)
         #expect(record["id"] == .string(id))
         let trace = try #require(record["trace_id"]?.stringValue)
         let byTrace = try TaskQuery(body: ["action": "retrieve", "trace_id": .string(trace)])
-        #expect(try provider.told(byTrace, service: "veo", token: "token", number: 2)["id"] == .string(id))
+        #expect(try provider.reply(to: byTrace, service: "veo", token: "token", number: 2)["id"] == .string(id))
     }
 
     @Test func `an unknown id, or one of another service, is an empty object`() throws {
         let provider = SimulatedProvider.provider()
         let id = try #require(try provider.submit("veo/videos", prompt: "a cat"))
         let query = try TaskQuery(body: ["id": .string(id)])
-        #expect(try provider.told(query, service: "suno", token: "token", number: 1) == [:])
-        #expect(try provider.told(TaskQuery(body: ["id": "x"]), service: "veo", token: "token", number: 1) == [:])
+        #expect(try provider.reply(to: query, service: "suno", token: "token", number: 1) == [:])
+        #expect(try provider.reply(to: TaskQuery(body: ["id": "x"]), service: "veo", token: "token", number: 1) == [:])
     }
 
-    @Test func `a batch is cut at twelve unless a limit is named, and leaves out what it does not know`() throws {
+    @Test func `a batch is limited to twelve by default and omits unknown ids`() throws {
         let provider = SimulatedProvider.provider()
         let ids = try (1...20).compactMap { try provider.submit("suno/audios", prompt: "song \($0)") }
         let asked = JSONValue.strings(ids + ["unknown"])
@@ -34,7 +34,7 @@ import Testing
         #expect(Set(all.compactMap { $0["id"]?.stringValue }) == Set(ids))
     }
 
-    @Test func `a batch does not come in the order asked`() throws {
+    @Test func `a batch is not in the requested order`() throws {
         let provider = SimulatedProvider.provider()
         let ids = try (1...10).compactMap { try provider.submit("suno/audios", prompt: "song \($0)") }
         let query: JSONValue = ["action": "retrieve_batch", "ids": .strings(ids)]
@@ -72,7 +72,7 @@ import Testing
         #"{"action":"retrieve_batch","ids":[1]}"#, #"{"action":"retrieve_batch","limit":-1}"#,
         #"{"action":"retrieve_batch","limit":1e300}"#, #"{"action":"retrieve_batch","created_at_min":"now"}"#,
     ])
-    func `a query that means nothing is a bad request`(text: String) throws {
+    func `an invalid query is a bad request`(text: String) throws {
         let body = try JSONParser.parse(Array(text.utf8))
         let error = #expect(throws: ProviderError.self) { try TaskQuery(body: body) }
         #expect(error?.code == "bad_request")
@@ -81,7 +81,7 @@ import Testing
     // MARK: Submits
 
     @Test(arguments: ServiceTable.operations.map(\.endpoint))
-    func `a submit without its required fields is refused and bills nothing`(endpoint: String) throws {
+    func `a submit without its required fields is rejected and not billed`(endpoint: String) throws {
         let provider = SimulatedProvider.provider()
         for body: JSONValue in [[:], ["prompt": "", "image_url": "", "video_url": nil]] {
             let error = #expect(throws: ProviderError.self) {
@@ -92,13 +92,13 @@ import Testing
         #expect(provider.ledger.entries.isEmpty)
     }
 
-    @Test func `a moderated prompt is refused and bills nothing`() throws {
+    @Test func `a moderated prompt is rejected and not billed`() throws {
         let provider = SimulatedProvider.provider()
         #expect(throws: ProviderError.moderated) { try provider.submit("sora/videos", prompt: "[moderated] a cat") }
         #expect(provider.ledger.entries.isEmpty)
     }
 
-    @Test func `a late record is billed at once and found only later`() throws {
+    @Test func `a late record is billed immediately and found later`() throws {
         let clock = ManualClock()
         let provider = SimulatedProvider.provider(clock: clock) {
             $0.faults = FaultPlan(rules: [.init(kind: .lateRecord, occurrence: .numbers([1]), span: .seconds(3))])
@@ -106,14 +106,14 @@ import Testing
         let id = try #require(try provider.submit("veo/videos", prompt: "a cat"))
         #expect(provider.ledger.entries.count == 1)
         let single = try TaskQuery(body: ["id": .string(id)])
-        #expect(try provider.told(single, service: "veo", token: "token", number: 1) == [:])
+        #expect(try provider.reply(to: single, service: "veo", token: "token", number: 1) == [:])
         #expect(try provider.records(["action": "retrieve_batch"], service: "veo").isEmpty)
         clock.advance(by: 3)
-        #expect(try provider.told(single, service: "veo", token: "token", number: 1)["id"] == .string(id))
+        #expect(try provider.reply(to: single, service: "veo", token: "token", number: 1)["id"] == .string(id))
         #expect(try provider.records(["action": "retrieve_batch"], service: "veo").count == 1)
     }
 
-    @Test func `a service takes only so many unfinished tasks where a limit is set`() throws {
+    @Test func `a service limits its unfinished tasks`() throws {
         let clock = ManualClock()
         let provider = SimulatedProvider.provider(clock: clock) { $0.limits.concurrentTasksPerService = 2 }
         for _ in 1...2 { try provider.submit("sora/videos", prompt: "[seconds=60] a cat") }
@@ -125,7 +125,7 @@ import Testing
         #expect(provider.ledger.entries.count == 5)
     }
 
-    @Test func `polls above the limit of any one second are refused`() throws {
+    @Test func `polls above the limit per second are rejected`() throws {
         let clock = ManualClock()
         let provider = SimulatedProvider.provider(clock: clock) { $0.limits.pollsPerSecond = 2 }
         _ = try provider.receivePoll(.retrieve, token: "token")
@@ -149,7 +149,7 @@ import Testing
         #expect(try run(1) != run(2))
     }
 
-    // MARK: The bill
+    // MARK: The ledger
 
     @Test func `the ledger says which request was billed twice, whatever its callback and member order`() throws {
         let provider = SimulatedProvider.provider()
@@ -172,7 +172,7 @@ import Testing
         #expect(doubled?.first?["task_ids"]?.arrayValue?.count == 2)
     }
 
-    @Test func `ledger entries tell the outcome as of now`() throws {
+    @Test func `ledger entries show the current outcome`() throws {
         let clock = ManualClock()
         let provider = SimulatedProvider.provider(clock: clock)
         try provider.submit("veo/videos", prompt: "[seconds=5]")
@@ -183,7 +183,7 @@ import Testing
         #expect(outcomes() == ["succeeded", "failed"])
     }
 
-    @Test func `statistics count by kind and know the fullest second`() throws {
+    @Test func `statistics count by kind and record the busiest second`() throws {
         let clock = ManualClock()
         let provider = SimulatedProvider.provider(clock: clock)
         for polls in [3, 5, 1] {
@@ -194,7 +194,7 @@ import Testing
         #expect(provider.statistics.document["submit"] == ["total": 0, "max_per_second": 0])
     }
 
-    @Test func `a reset forgets tasks and numbers but keeps the faults in force`() throws {
+    @Test func `a reset deletes tasks and numbers but keeps the faults`() throws {
         let provider = SimulatedProvider.provider()
         provider.replaceFaults(with: FaultPlan(rules: [.init(kind: .busy, occurrence: .numbers([1]))]))
         #expect(try provider.submit("veo/videos", prompt: "a cat") == nil)
@@ -202,7 +202,7 @@ import Testing
         provider.reset()
         #expect(provider.ledger.entries.isEmpty)
         let query = try TaskQuery(body: ["id": .string(id)])
-        #expect(try provider.told(query, service: "veo", token: "token", number: 1) == [:])
+        #expect(try provider.reply(to: query, service: "veo", token: "token", number: 1) == [:])
         #expect(try provider.submit("veo/videos", prompt: "a cat") == nil)
     }
 }

@@ -51,7 +51,7 @@ import Testing
         ("kling/videos", "kling__submit_reply_task_id"), ("luma/videos", "luma__submit_reply_task_id"),
         ("flux/images", "flux__submit_reply_task_id"),
     ])
-    func `an asynchronous submit is told exactly what is documented`(endpoint: String, example: String) throws {
+    func `the reply to an asynchronous submit is exactly as documented`(endpoint: String, example: String) throws {
         let task = try SimulatedTask.task(endpoint)
         #expect(task.acceptReply.keyStructure == (try Fixtures.json(example).keyStructure))
         #expect(task.acceptReply["task_id"] == .string(task.identity.taskID))
@@ -101,7 +101,7 @@ import Testing
         #expect(shapes.contains { $0.hasPrefix(#"{"task_id":"#) })
     }
 
-    @Test func `the words for success are each service's own`() throws {
+    @Test func `each service has its own word for success`() throws {
         let response = { (endpoint: String) in
             try SimulatedTask.task(endpoint).record(at: .start + 101)["response"]
         }

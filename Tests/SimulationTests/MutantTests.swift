@@ -1,8 +1,8 @@
 import Testing
 
-/// One after another: each history has a thread of its own, and all at once they would keep other suites from theirs.
+/// Serialized: each history has its own thread, and parallel mutants would starve other suites.
 @Suite(.serialized) struct MutantTests {
-    /// More histories than any mutant has needed so far; each is tried on the same ones.
+    /// More histories than any mutant has needed. All mutants run the same ones.
     private static let mostHistories: UInt64 = 600
 
     @Test(arguments: Mutant.all)
@@ -16,7 +16,7 @@ import Testing
             } catch {
                 let violation = try #require(error.violation, "\(error)")
                 guard mutant.catchers.contains(violation.invariant) else {
-                    // Not the mutant's doing where the history does not hold without it either.
+                    // The history fails without the mutant too, so it proves nothing about it.
                     do throws(Simulation.Failure) { _ = try await plain.run(seed: seed) } catch { continue }
                     Issue.record("\(error)")
                     return

@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-/// One after another, as the mutants are.
+/// Serialized, like the mutants.
 @Suite(.serialized) struct SimulationTests {
-    @Test func `whatever breaks, every history of the fixed seeds holds`() async throws {
+    @Test func `every history of the fixed seeds satisfies all invariants`() async throws {
         try await expectToHold(Array(1...40))
     }
 
-    @Test func `whatever breaks, a history that nobody has seen before holds`() async throws {
+    @Test func `a history of a fresh seed satisfies all invariants`() async throws {
         var random = SystemRandomNumberGenerator()
         let seed = random.next() >> 16
         print("The fresh seed of this run: POLLUX_SIMULATION_SEED=\(seed) scripts/run-simulation.sh")
@@ -24,14 +24,14 @@ import Testing
         #expect(Set(first).count == first.count)
     }
 
-    /// What `scripts/run-simulation.sh` runs: one seed in words, or many fresh ones.
+    /// The entry point of `scripts/run-simulation.sh`: one seed with its trace, or many fresh seeds.
     @Test(.enabled(if: !Request.environment.isEmpty))
     func `the histories that the script asks for hold`() async throws {
         let request = Request.environment
         if let seed = request.seed {
-            let director = try Director(seed: seed, stage: try Stage(), tail: .max)
-            let outcome = await director.runAndTell()
-            print(director.world.trace.lastLines.joined(separator: "\n"))
+            let driver = try SimulationDriver(seed: seed, stage: try Stage(), tail: .max)
+            let outcome = await driver.runCatching()
+            print(driver.world.trace.lastLines.joined(separator: "\n"))
             print(outcome)
             if case .failure = outcome { Issue.record("seed \(seed) does not hold") }
         } else {
@@ -54,7 +54,7 @@ import Testing
     }
 }
 
-/// What the environment asks for.
+/// The request in the environment variables.
 private struct Request {
     let seed: UInt64?
     let first: UInt64?
@@ -74,7 +74,7 @@ private struct Request {
         let seconds = Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18
         let perMinute = Int(Double(reports.count) / max(seconds, 0.001) * 60)
         let sums = (
-            steps: reports.reduce(0) { $0 + $1.steps }, kills: reports.reduce(0) { $0 + $1.lives - 1 },
+            steps: reports.reduce(0) { $0 + $1.steps }, kills: reports.reduce(0) { $0 + $1.incarnations - 1 },
             tasks: reports.reduce(0) { $0 + $1.tasks }, billed: reports.reduce(0) { $0 + $1.billed }
         )
         return """

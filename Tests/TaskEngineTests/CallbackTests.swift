@@ -206,11 +206,11 @@ import VerbatimJSON
     @Test func `deliveries without end are counted, and fill nothing`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
-        for _ in 0..<(CallbackDelivery.mostPerAttempt + 40) {
+        for _ in 0..<(CallbackDelivery.maxPerAttempt + 40) {
             #expect(try await deliver(Self.lie, token, to: world))
         }
         let events = try await world.kinds(of: id).count { $0 == "called_back" }
-        #expect(events == CallbackDelivery.mostPerAttempt)
+        #expect(events == CallbackDelivery.maxPerAttempt)
         #expect(world.provider.queries.isEmpty)
     }
 

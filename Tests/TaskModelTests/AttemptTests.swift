@@ -11,7 +11,7 @@ import Testing
         return attempt
     }
 
-    @Test func `jumps are added up, and the widest that they were is kept`() {
+    @Test func `jumps are summed, and their range is kept`() {
         let attempt = attempt(jumping: 30, -50, 25, 5)
         #expect(attempt.clockDrift == .seconds(10))
         #expect(attempt.clock.lowest == .seconds(-20))
@@ -22,14 +22,14 @@ import Testing
         ([3], true), ([-3], true), ([7, -7, 7, -7, 7, -7], true), ([30, 29], true), ([59, -118, 59], true),
         ([30, 31], false), ([-61], false), ([3_600], false), ([3_600, -3_600], false),
     ])
-    func `a measurement goes on while jumps add up to little, by the clock of today`(jumps: [Int], goesOn: Bool) {
+    func `a measurement continues through small jumps, by the current clock`(jumps: [Int], goesOn: Bool) {
         var attempt = attempt()
         for jump in jumps { attempt.clockJumped(by: .seconds(jump)) }
         #expect(attempt.absentReadings == (goesOn ? 2 : 0))
         #expect(attempt.firstAbsentAt == (goesOn ? start + attempt.clockDrift : nil))
     }
 
-    @Test func `a measurement that began anew goes on through small jumps like any other`() {
+    @Test func `a restarted measurement continues through small jumps`() {
         var attempt = attempt(jumping: 3_605)
         attempt.absentReadings = 2
         attempt.firstAbsentAt = start
@@ -39,14 +39,14 @@ import Testing
         #expect(attempt.absentReadings == 0 && attempt.firstAbsentAt == nil)
     }
 
-    /// Every clock that was in force may have been the right one; what the request took by the clock that never jumps is 90 s.
+    /// Any clock since the start may be the right one. The request took 90 s by the steady clock.
     @Test(arguments: [
         [], [5], [-5], [86_400], [-86_400], [86_400, -86_400], [-86_400, 86_400], [-30, 7, 3_600, -4_000],
     ])
-    func `by whatever clock is right, the request was on its way within the period`(jumps: [Int]) {
+    func `the period contains the request by any of the clocks`(jumps: [Int]) {
         let took = Duration.seconds(90)
         let offsets = jumps.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
-        // The end was written down by one of these clocks.
+        // The end was measured by one of these clocks.
         for end in offsets {
             var attempt = Attempt(number: 1, startedAt: start)
             for jump in jumps { attempt.clockJumped(by: .seconds(jump)) }

@@ -3,8 +3,8 @@ import TaskModel
 import TaskTesting
 import Testing
 
-/// The words that programs, databases and settings files rely on. A word that changes breaks them, so a test that fails here is
-/// no reason to change the word here.
+/// The words that programs, databases and settings files use. Changing one breaks them, so do not adapt a failing
+/// test.
 @Suite struct ContractWordsTests {
     @Test func `states have the contract's words`() {
         #expect(
@@ -29,7 +29,7 @@ import Testing
         #expect(OutcomeSource.allCases.map(\.rawValue) == ["submission", "poll", "callback"])
     }
 
-    @Test func `events have the contract's words, and chance draws every kind`() {
+    @Test func `events have the contract's words, and random events cover every kind`() {
         var random = SeededRandom(seed: 1)
         var drawn: Set<TaskEventKind> = []
         for _ in 0..<5_000 {

@@ -13,7 +13,7 @@ import Testing
         #expect(TaskID(id)?.text == id)
     }
 
-    @Test func `ids sort by the time they were made`() {
+    @Test func `ids sort by creation time`() {
         var random = SeededRandom(seed: 3)
         let ids = (0..<200).map { TaskID(at: Timestamp(milliseconds: 1_795_000_000_000 + $0), using: &random) }
         #expect(ids == ids.sorted())
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(arguments: [Int64.min, -1, 0, 0xffff_ffff_ffff, .max])
-    func `a clock that is far off still gives an id that can be read`(milliseconds: Int64) {
+    func `a wrong clock still produces a valid id`(milliseconds: Int64) {
         var random = SeededRandom(seed: 5)
         let id = TaskID(at: Timestamp(milliseconds: milliseconds), using: &random)
         #expect(TaskID(id.text) == id)
@@ -44,11 +44,11 @@ import Testing
         "0199f2b0_1c2d_7abc_8def_0123456789ab",
         "{0199f2b0-1c2d-7abc-8def-0123456789ab}", "0199f2b0-1c2d-7abc-8def-０１２３456789ab",
     ])
-    func `what is no id is refused`(text: String) {
+    func `invalid ids are rejected`(text: String) {
         #expect(TaskID(text) == nil)
     }
 
-    @Test func `the beginnings of an id are its prefixes and nothing else is`() {
+    @Test func `only prefixes of an id count as prefixes`() {
         let id = "0199f2b0-1c2d-7abc-8def-0123456789ab"
         for length in 1...36 { #expect(TaskID.isPrefix(String(id.prefix(length)))) }
         #expect(TaskID.isPrefix("0199F2B0-1C"))
@@ -70,7 +70,7 @@ import Testing
         "", "/", "midjourney", "midjourney/", "/imagine", "mid journey/imagine", "midjourney/imagine\n", "a/b?c", "ä/b",
         "a/b\u{0}", "a//b", "a/b/", "a/b//c",
     ])
-    func `what is no endpoint name is refused`(text: String) {
+    func `invalid endpoint names are rejected`(text: String) {
         #expect(EndpointName(text) == nil)
     }
 
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test(arguments: ["", " ", "a b", "a\n", "\ta", "a\u{0}", "a\u{7f}"])
-    func `empty, spaced and steering texts are none`(text: String) {
+    func `texts that are empty or have spaces or control characters are no remote ids`(text: String) {
         #expect(RemoteTaskID(text) == nil)
     }
 
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test(arguments: ["", "c", "1", "c0", "c-1", "c+1", "cz z", "c1y2p0ij32e8e8", "C1", "c1\u{0}"])
-    func `what no cursor wrote is refused`(text: String) {
+    func `an invalid cursor is rejected`(text: String) {
         #expect(PageCursor(text: text) == nil)
     }
 }

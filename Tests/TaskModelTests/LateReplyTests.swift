@@ -3,7 +3,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What a reply does that arrives when its attempt is not waited for any more: the table of the contract, row by row.
+/// Tests late replies against the table of the contract, row by row.
 @Suite struct LateReplyTests {
     private let now = ManualTimeSource.start + .seconds(60)
     private static let first = RemoteTaskID("r-1") ?? { preconditionFailure("a valid id") }()
@@ -27,14 +27,14 @@ import VerbatimJSON
         TaskLifecycle.apply(event, to: task, attempt: attempt, at: now, nextDueAt: now)
     }
 
-    @Test func `in time it is what it was`() {
+    @Test func `a timely reply has its usual effect`() {
         let change = apply(Self.accepted, to: task(.submitting, attempts: 2), attempt: 2)
         #expect(change.transition == .advance(to: .running))
         #expect(change.task.resolution == nil)
         #expect(change.attempts.givenUp == nil && change.attempts.found == nil)
     }
 
-    @Test func `an uncertain task goes on with the reply to its latest attempt`() {
+    @Test func `an uncertain task continues with the reply to its latest attempt`() {
         let accepted = apply(Self.accepted, to: task(.uncertain, attempts: 1), attempt: 1)
         #expect(accepted.task.state == .running && accepted.task.remoteID == Self.first)
         #expect(accepted.task.resolution == .lateReply)
@@ -50,7 +50,7 @@ import VerbatimJSON
                 == .queued)
     }
 
-    @Test func `a queued task is not sent again once an attempt was accepted`() {
+    @Test func `a queued task is not resent once an attempt was accepted`() {
         for attempt in [1, 2] {
             let change = apply(Self.accepted, to: task(.queued, attempts: 2), attempt: attempt)
             #expect(change.task.state == .running && change.task.remoteID == Self.first)
@@ -59,7 +59,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an uncertain task goes on with an earlier attempt, and the later one is given up`() {
+    @Test func `an uncertain task continues with an earlier attempt and gives up the later one`() {
         let change = apply(Self.accepted, to: task(.uncertain, attempts: 2), attempt: 1)
         #expect(change.task.state == .running && change.task.remoteID == Self.first)
         #expect(change.attempts.givenUp?.attempt.number == 2)
@@ -67,17 +67,17 @@ import VerbatimJSON
         #expect(change.attempts.found?.number == 1)
     }
 
-    @Test func `while a later attempt is sent the id is kept, and the rest depends on its reply`() {
+    @Test func `during a later attempt the id is kept, and that attempt's reply decides the rest`() {
         let kept = apply(Self.accepted, to: task(.submitting, attempts: 2), attempt: 1)
         #expect(kept.transition == .update)
         #expect(kept.task.state == .submitting && kept.task.remoteID == nil)
-        // Accepted as well: billed twice, and said so.
+        // Accepted as well: billed twice, and logged.
         let both = apply(.submissionAccepted(Self.second, traceID: nil), to: kept.task, attempt: 2)
         #expect(both.task.state == .running && both.task.remoteID == Self.second)
         #expect(both.logEntries.map(\.kind) == ["submission_accepted", "late_record"])
         #expect(both.logEntries.last?.detail["remote_id"] == "r-1")
         #expect(both.logEntries.last?.detail["billed_twice"] == true)
-        // Anything else: the task goes on with the kept id.
+        // Otherwise the task continues with the kept id.
         for event in [
             TaskEvent.submissionRefused(Self.failure), .submissionNotAccepted(Self.failure),
             .submissionInterrupted(Self.failure, isProbablyRefused: false),
@@ -90,20 +90,20 @@ import VerbatimJSON
     }
 
     @Test(arguments: [TaskState.running, .succeeded])
-    func `another id than the known one means two payments`(state: TaskState) {
+    func `an id other than the known one means two payments`(state: TaskState) {
         let before = task(state, attempts: 2, remoteID: "r-2")
         let change = apply(Self.accepted, to: before, attempt: 1)
         #expect(change.transition == .noteLateRecord)
         #expect(change.task.remoteID == Self.second && change.task.state == state)
         #expect(change.logEntry?.kind == "late_record")
         #expect(change.logEntry?.detail["billed_twice"] == true)
-        // The same reply once more says nothing new.
+        // The same reply again adds nothing.
         let again = apply(.submissionAccepted(Self.second, traceID: nil), to: before, attempt: 2)
         #expect(again.transition == .ignore && again.logEntries.isEmpty)
     }
 
     @Test(arguments: [TaskState.failed, .cancelled, .expired])
-    func `a task that ended without an id is given it and can be reopened`(state: TaskState) {
+    func `a task that ended without an id gets it and can be reopened`(state: TaskState) {
         var before = task(state, attempts: 1)
         before.submittedAt = nil
         let change = apply(Self.accepted, to: before, attempt: 1)
@@ -114,7 +114,7 @@ import VerbatimJSON
         #expect(reopened.task.state == .running && reopened.task.submittedAt != nil)
     }
 
-    @Test func `a failure of the provider's is never reopened`() {
+    @Test func `a provider failure is never reopened`() {
         let failed = task(.failed, attempts: 1, remoteID: "r-1")
         var known = failed
         known.submittedAt = ManualTimeSource.start
@@ -123,7 +123,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [TaskState.queued, .running, .succeeded, .failed, .cancelled, .expired])
-    func `a late refusal of an earlier attempt is a line in the log`(state: TaskState) {
+    func `a late rejection of an earlier attempt is only logged`(state: TaskState) {
         let before = task(state, attempts: 2)
         let change = apply(.submissionRefused(Self.failure), to: before, attempt: 1)
         #expect(change.transition == .note)
@@ -131,7 +131,7 @@ import VerbatimJSON
         #expect(change.logEntry?.detail["code"] == "forbidden" && change.logEntry?.detail["attempt"] == 1)
     }
 
-    @Test func `a record that turns up for an attempt that was given up does what its reply would have done`() {
+    @Test func `a late record of a given-up attempt has the effect of its reply`() {
         let found = TaskEvent.turnedUp(Self.first, traceID: "t")
         #expect(apply(found, to: task(.queued, attempts: 1), attempt: 1).task.resolution == .foundInList)
         #expect(apply(found, to: task(.uncertain, attempts: 2), attempt: 1).task.state == .running)
@@ -139,7 +139,7 @@ import VerbatimJSON
             apply(found, to: task(.running, attempts: 2, remoteID: "r-2"), attempt: 1).transition == .noteLateRecord)
     }
 
-    @Test func `what may be a queued task's record makes it uncertain again`() {
+    @Test func `a record that may be a queued task's makes it uncertain again`() {
         let change = apply(.lookupUndecided(possible: [Self.first]), to: task(.queued, attempts: 1), attempt: 1)
         #expect(change.task.state == .uncertain)
         #expect(change.task.attempt?.possibleIDs == [Self.first])
@@ -147,7 +147,7 @@ import VerbatimJSON
         #expect(change.logEntry?.detail["possible"] == ["r-1"])
     }
 
-    @Test func `attempts whose task goes on without them are given up`() {
+    @Test func `attempts that their task continues without are given up`() {
         let lost = task(.uncertain, attempts: 1)
         for event in [TaskEvent.resubmitted(.resubmittedByPolicy), .givenUp(Self.failure, .refusalConfirmed)] {
             let change = TaskLifecycle.apply(event, to: lost, at: now, nextDueAt: now)
@@ -169,7 +169,7 @@ import VerbatimJSON
         #expect(times == [5, 30, 120, 480, 1_440])
     }
 
-    @Test func `readings that were missed are not made up for`() {
+    @Test func `missed readings are not repeated`() {
         var attempt = GivenUpAttempt(
             task: TrackedTask.task().id, attempt: Attempt(number: 1, startedAt: now), endedWithDaemon: false,
             givenUpAt: now)
@@ -177,7 +177,7 @@ import VerbatimJSON
         #expect(attempt.nextReadingAt == now + .seconds(28_800))
     }
 
-    @Test func `a place that cannot be read is tried less and less often, and for a day`() {
+    @Test func `an incomplete reading is repeated with growing gaps for a day`() {
         var attempt = GivenUpAttempt(
             task: TrackedTask.task().id, attempt: Attempt(number: 1, startedAt: now), endedWithDaemon: false,
             givenUpAt: now)

@@ -17,7 +17,7 @@ import VerbatimJSON
 
     // MARK: Sending
 
-    @Test func `a start makes a new attempt with nothing known of its fate`() {
+    @Test func `a start creates an attempt without an outcome`() {
         var task = TrackedTask.task(state: .queued)
         task.failure = failure
         task.attempts = 2
@@ -65,7 +65,7 @@ import VerbatimJSON
         #expect(change.logEntry?.detail["partial"] == true)
     }
 
-    @Test func `a task that was not accepted waits again and says why`() {
+    @Test func `a task that was not accepted is queued again with the reason`() {
         let change = apply(.submissionNotAccepted(failure), to: .task(state: .submitting))
         #expect(change.task.state == .queued)
         #expect(change.task.failure == failure)
@@ -75,7 +75,7 @@ import VerbatimJSON
         #expect(change.logEntry?.detail["http_status"] == 502)
     }
 
-    @Test func `a lost reply keeps whether the provider probably refused`() {
+    @Test func `a lost reply records whether the provider probably rejected the task`() {
         let change = apply(.submissionInterrupted(failure, isProbablyRefused: true), to: .task(state: .submitting))
         #expect(change.task.state == .uncertain)
         #expect(change.task.attempt?.isProbablyRefused == true)
@@ -96,7 +96,7 @@ import VerbatimJSON
         #expect(later.logEntry == nil)
     }
 
-    @Test func `a found task counts from the attempt that was found`() throws {
+    @Test func `a found task has the age of its found attempt`() throws {
         let change = apply(.foundInList(try remote("r-2"), traceID: "t"), to: .task(state: .uncertain))
         #expect(change.task.state == .running)
         #expect(change.task.resolution == .foundInList)
@@ -104,7 +104,7 @@ import VerbatimJSON
         #expect(change.task.submittedAt == ManualTimeSource.start)
     }
 
-    @Test func `how an uncertain task was settled is kept while it goes on`() throws {
+    @Test func `the resolution of an uncertain task is kept while it continues`() throws {
         var task = apply(.resubmitted(.resubmitted), to: .task(state: .uncertain)).task
         #expect(task.state == .queued)
         #expect(task.resolution == .resubmitted)
@@ -114,7 +114,7 @@ import VerbatimJSON
         #expect(task.resolution == .resubmitted)
     }
 
-    @Test func `a second lost reply is not settled yet`() {
+    @Test func `a second lost reply has no resolution`() {
         var task = apply(.resubmitted(.resubmitted), to: .task(state: .uncertain)).task
         task = apply(.submissionStarted(), to: task).task
         task = apply(.submissionInterrupted(failure, isProbablyRefused: false), to: task).task
@@ -123,7 +123,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [Resolution.givenUp, .givenUpByPolicy, .refusalConfirmed])
-    func `a task that is given up has failed for the reason given`(how: Resolution) {
+    func `a given-up task fails with the given reason`(how: Resolution) {
         let change = apply(.givenUp(failure, how), to: .task(state: .uncertain))
         #expect(change.task.state == .failed)
         #expect(change.task.failure == failure)
@@ -134,7 +134,7 @@ import VerbatimJSON
 
     // MARK: Running
 
-    @Test func `a poll that finds it at work keeps what it tells, without a line in the log`() {
+    @Test func `a poll of a running task updates its row without a log entry`() {
         var task = TrackedTask.task(state: .running)
         task.misses = 3
         task.firstMissAt = now
@@ -153,7 +153,7 @@ import VerbatimJSON
         #expect(change.task.endedAt == nil)
     }
 
-    @Test func `a later poll that tells less forgets nothing`() {
+    @Test func `a later poll with fewer facts deletes nothing`() {
         var task = TrackedTask.task(state: .running)
         task.progress = 35
         task.traceID = "t"
@@ -176,7 +176,7 @@ import VerbatimJSON
         #expect(gone.polls == 3)
     }
 
-    @Test func `success forgets the failure that stood there, and is complete`() {
+    @Test func `success clears the failure and completes the progress`() {
         var task = TrackedTask.task(state: .running)
         task.failure = failure
         task.progress = 80
@@ -186,7 +186,7 @@ import VerbatimJSON
         #expect(!change.task.isPartial)
     }
 
-    @Test func `an event that brings no next time leaves an open task due`() {
+    @Test func `an event without a next time leaves an open task due`() {
         for event in [TaskEvent.missed, .observed(Observation(.pending, record: [:]))] {
             let change = TaskLifecycle.apply(event, to: .task(state: .running), at: now, nextDueAt: nil)
             #expect(change.task.nextDueAt != nil, "\(event.kind)")
@@ -223,7 +223,7 @@ import VerbatimJSON
         #expect(change.task.nextDueAt == next)
     }
 
-    @Test func `what is refused or says nothing new leaves the task as it is`() throws {
+    @Test func `rejected events and events without news leave the task unchanged`() throws {
         let task = TrackedTask.task(state: .queued)
         for event in [TaskEvent.adopted(try remote("r")), .observed(Observation(.pending, record: [:])), .vanished] {
             let change = apply(event, to: task)
@@ -235,7 +235,7 @@ import VerbatimJSON
 
     // MARK: Any order of events
 
-    @Test func `that a task is slow is said in its log, and only once`() {
+    @Test func `a slow task is logged once`() {
         let first = apply(.slowerThanUsual, to: .task(state: .running), nextDueAt: next)
         #expect(first.logEntry?.kind == "slower_than_usual")
         #expect(first.task.slowAt == now)
@@ -246,7 +246,7 @@ import VerbatimJSON
         #expect(second.logEntry == nil)
     }
 
-    @Test func `what the schedule needs is taken from what polls say`() {
+    @Test func `polls supply the facts that the schedule needs`() {
         let pending = Observation(
             .pending, record: [:], progress: 30, createdAt: now - .seconds(20), startedAt: now - .seconds(15))
         let task = apply(.observed(pending), to: .task(state: .running), nextDueAt: next).task
@@ -290,18 +290,18 @@ import VerbatimJSON
         #expect(task.state != .succeeded || task.failure == nil, "\(place)")
         #expect(task.state != .uncertain || task.resolution == nil, "\(place)")
         #expect(task.attempts >= before.attempts && task.polls >= before.polls, "\(place)")
-        // Once there is a remote id it may be billed, and no second request may ever follow.
+        // A task with a remote id may be billed, so no further request may follow.
         #expect(before.remoteID == nil || task.attempts == before.attempts, "\(place)")
         if [.succeeded, .failed].contains(before.state), task.state == before.state {
             var outcome = task
-            // A lost task may be given the id of a record that turned up, and then counts what is delivered for it.
+            // A lost task may get the id of a late record, and then counts its deliveries. Nothing else changes.
             if before.remoteID == nil { outcome.remoteID = nil }
             if task.mayBeReopened { outcome.callbacks = before.callbacks }
             #expect(outcome == before, "\(place)")
         }
         #expect(before.state != .failed || task.state == .failed || before.wasLost, "\(place)")
         #expect(before.state != .succeeded || task.state == .succeeded, "\(place)")
-        let isWorthALine =
+        let isLogged =
             switch change.transition {
             case .advance, .note, .noteLateResult, .noteLateRecord: true
             case .update:
@@ -311,6 +311,6 @@ import VerbatimJSON
                         && task.attempt?.possibleIDs.isEmpty == false
             case .ignore, .refuse: false
             }
-        #expect((change.logEntry != nil) == isWorthALine, "\(place)")
+        #expect((change.logEntry != nil) == isLogged, "\(place)")
     }
 }

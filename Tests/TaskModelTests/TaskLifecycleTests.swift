@@ -15,8 +15,8 @@ import VerbatimJSON
         .calledBack(CallbackDelivery(attempt: 1, remoteID: id, observation: seen(verdict)))
     }
 
-    /// What every event does in every state, in the order of ``TaskState/allCases``: `>` goes there, `=` is kept in the
-    /// row, `late` becomes an event, `-` says nothing new, `!` is refused.
+    /// The effect of every event in every state, in the order of ``TaskState/allCases``: `>` changes the state, `=`
+    /// updates the row, `late` adds an event, `-` has no effect, `!` is rejected.
     private static let table: [(event: TaskEvent, cells: String)] = [
         (.submissionStarted(), ">submitting - - - - - - -"),
         (.submissionAccepted(id, traceID: nil), "- >running - - - - - -"),
@@ -72,7 +72,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: table.indices)
-    func `every event does in every state what the table says`(row: Int) {
+    func `every event has the effect of the table in every state`(row: Int) {
         let (event, cells) = Self.table[row]
         let found = TaskState.allCases.map { Self.cell(TaskLifecycle.transition(from: $0, on: event)) }
         #expect(found == cells.split(separator: " ").map(String.init), "\(event.kind)")
@@ -86,7 +86,7 @@ import VerbatimJSON
         TaskEvent.submissionInterrupted(failure, isProbablyRefused: true), .submissionRefused(failure),
         .submissionNotAccepted(failure), .submissionAnswered(seen(.pending), remoteID: nil),
     ])
-    func `what a callback has told by its id runs, whatever the reply says`(event: TaskEvent) {
+    func `a task with an id from a callback runs, whatever the reply says`(event: TaskEvent) {
         #expect(
             TaskLifecycle.transition(from: .submitting, on: event, isKnownByCallback: true) == .advance(to: .running))
         let unnamed = TaskLifecycle.transition(from: .submitting, on: event, isCalledBack: true)
@@ -99,7 +99,7 @@ import VerbatimJSON
             TaskLifecycle.transition(from: state, on: .reopenRequested, hasRemoteID: false) == .refuse(.notReopenable))
     }
 
-    @Test func `every refusal has the contract's code, and says why and what is possible`() {
+    @Test func `every rejection has the contract's code, a reason and a suggestion`() {
         let told: [LifecycleRefusal: (code: String, says: [String])] = [
             .alreadyEnded: ("already_ended", ["has ended", "never changes"]),
             .beingSubmitted: ("being_submitted", ["being sent", "Ask again"]),

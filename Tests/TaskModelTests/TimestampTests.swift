@@ -32,17 +32,17 @@ import Testing
         "2026-01-01T00:00:00+1:00", "2026-01-01T00:00:00+01", "26-01-01T00:00:00Z", "12026-01-01T00:00:00Z",
         "-2026-01-01T00:00:00Z", "２０２６-01-01T00:00:00Z", "1795442709",
     ])
-    func `what is not RFC 3339 is refused`(text: String) {
+    func `text that is not RFC 3339 is rejected`(text: String) {
         #expect(Timestamp(rfc3339: text) == nil)
     }
 
     @Test(arguments: ["2026-02-29", "2026-02-30", "2026-04-31", "2100-02-29", "1900-02-29", "2026-06-31", "0000-01-01"])
-    func `a day that no calendar has is refused`(day: String) {
+    func `a date that does not exist is rejected`(day: String) {
         #expect(Timestamp(rfc3339: "\(day)T12:00:00Z") == nil)
     }
 
     @Test(arguments: [UInt64(1), 2, 3])
-    func `what was written is read back, whatever the millisecond`(seed: UInt64) throws {
+    func `a written time is read back to the millisecond`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         for _ in 0..<500 {
             let point = Timestamp(
@@ -61,7 +61,7 @@ import Testing
         #expect(!Timestamp(milliseconds: milliseconds).rfc3339.isEmpty)
     }
 
-    @Test func `seconds outside the years 1 to 9999 are no time`() {
+    @Test func `seconds outside the years 1 to 9999 are rejected`() {
         #expect(Timestamp(unixSeconds: 253_402_300_800) == nil)
         #expect(Timestamp(unixSeconds: -62_135_596_801) == nil)
         #expect(Timestamp(unixSeconds: .nan) == nil)
@@ -69,7 +69,7 @@ import Testing
         #expect(Timestamp(unixSeconds: 1.0006)?.milliseconds == 1001)
     }
 
-    @Test func `adding stops at the ends of the range`() {
+    @Test func `addition is clamped to the range`() {
         let longest = Duration(secondsComponent: .max, attosecondsComponent: 999_999_999_999_999_999)
         let shortest = Duration(secondsComponent: .min, attosecondsComponent: -999_999_999_999_999_999)
         #expect(Timestamp(milliseconds: .max) + .seconds(1) == Timestamp(milliseconds: .max))
@@ -80,10 +80,10 @@ import Testing
         #expect(Timestamp(milliseconds: .min) - Timestamp(milliseconds: .max) == .milliseconds(Int64.min))
     }
 
-    @Test func `a span is counted in whole milliseconds, never with a crash`() {
+    @Test func `a duration converts to whole milliseconds without a crash`() {
         #expect(Duration.milliseconds(1_999).wholeMilliseconds == 1_999)
         #expect(Duration.microseconds(-1_999).wholeMilliseconds == -1)
-        // The last whole second whose milliseconds fit, with a fraction that no longer does.
+        // The last whole second whose milliseconds fit, with a fraction that does not fit.
         let edge = Duration(secondsComponent: Int64.max / 1000, attosecondsComponent: 999_000_000_000_000_000)
         #expect(edge.wholeMilliseconds == .max)
         #expect((.zero - edge - .seconds(1)).wholeMilliseconds == .min)

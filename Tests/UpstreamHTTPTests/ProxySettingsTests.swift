@@ -2,7 +2,7 @@ import Testing
 
 @testable import UpstreamHTTP
 
-/// Which requests go through which proxy.
+/// Tests which proxy a request uses.
 @Suite struct ProxySettingsTests {
     private static let proxied = ["HTTP_PROXY": "http://p.example:3128", "HTTPS_PROXY": "http://q.example:3129"]
 
@@ -10,7 +10,7 @@ import Testing
         try ProxySettings(environment: environment).proxy(for: url)?.description
     }
 
-    @Test func `each scheme has its proxy, and without one requests go straight`() throws {
+    @Test func `each scheme has its proxy, and without one requests are direct`() throws {
         #expect(try way("http://a.example/x") == "p.example:3128 (HTTP_PROXY)")
         #expect(try way("https://a.example/x") == "q.example:3129 (HTTPS_PROXY)")
         #expect(try way("https://a.example", [:]) == nil)
@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(arguments: ["http://localhost:8080/x", "https://127.0.0.1", "http://127.8.9.1:1/", "https://[::1]:8443/x"])
-    func `this machine is never asked through a proxy`(url: String) throws {
+    func `loopback addresses never use a proxy`(url: String) throws {
         #expect(try way(url) == nil)
     }
 
@@ -34,7 +34,7 @@ import Testing
         ("a.example:80", false), ("b.example", false), ("xa.example", false), ("ample", false), ("", false),
         ("10.0.0.0/8", false),
     ])
-    func `NO_PROXY names hosts, everything below them, and ports`(list: String, isStraight: Bool) throws {
+    func `NO_PROXY matches hosts, their subdomains and ports`(list: String, isStraight: Bool) throws {
         for name in ["NO_PROXY", "no_proxy"] {
             let environment = Self.proxied.merging([name: list]) { $1 }
             #expect(try (way("https://a.example/x", environment) == nil) == isStraight)
@@ -45,7 +45,7 @@ import Testing
         ("10.0.0.0/8", true), ("10.1.2.3", true), ("10.1.2.3:443", true), ("10.1.2.2/31", true), ("0.0.0.0/0", true),
         ("10.1.2.0/32", false), ("10.1.2.3:80", false), ("11.0.0.0/8", false), ("10.0.0.0/33", false),
     ])
-    func `NO_PROXY names addresses and ranges of them`(list: String, isStraight: Bool) throws {
+    func `NO_PROXY matches addresses and ranges`(list: String, isStraight: Bool) throws {
         #expect(try (way("https://10.1.2.3/x", Self.proxied.merging(["NO_PROXY": list]) { $1 }) == nil) == isStraight)
     }
 
@@ -54,8 +54,8 @@ import Testing
         "http://[::1",
         "socks5://me:secret@p.example", "http://me:secret%ff@p.example",
     ])
-    func `an address that is no proxy's is told without what it holds`(text: String) {
-        let mistake = #expect(throws: ProxySettings.Mistake.self) {
+    func `an invalid proxy URL is reported without its contents`(text: String) {
+        let mistake = #expect(throws: ProxySettings.InvalidProxy.self) {
             try ProxySettings(environment: ["HTTPS_PROXY": text])
         }
         #expect(mistake?.message.contains("HTTPS_PROXY names no proxy") == true)

@@ -2,19 +2,19 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A server on a loopback port that does with every request what a test says, down to the byte.
+/// A server on a loopback port whose raw replies the test decides.
 final class RawServer: Sendable {
-    /// What becomes of one request.
+    /// The server's reaction to a request.
     enum Action: Sendable {
-        /// These bytes; the connection stays open.
+        /// Sends these bytes and keeps the connection open.
         case reply(String)
-        /// The same with a body that is no text.
+        /// Sends this head and a binary body.
         case replyBytes(String, body: [UInt8])
-        /// These bytes, then the end of the connection.
+        /// Sends these bytes and closes the connection.
         case replyAndClose(String)
-        /// The end of the connection without a byte.
+        /// Closes the connection without sending anything.
         case close
-        /// Nothing, for ever.
+        /// Never replies.
         case hang
     }
 
@@ -27,7 +27,7 @@ final class RawServer: Sendable {
     private let action: @Sendable (_ request: Int) -> Action
     private let channel = Mutex<(any Channel)?>(nil)
 
-    /// Listens; the closure decides by the request's number, from 1.
+    /// Starts to listen. The closure chooses the action by the request's number, from 1.
     static func start(_ action: @escaping @Sendable (_ request: Int) -> Action) async throws -> RawServer {
         let server = RawServer(action)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -48,9 +48,9 @@ final class RawServer: Sendable {
 
     var port: Int { channel.withLock { $0?.localAddress?.port } ?? 0 }
     var url: String { "http://127.0.0.1:\(port)/v1" }
-    /// How many connections were made.
+    /// The number of connections.
     var connections: Int { state.withLock { $0.connections } }
-    /// The requests as they came, head and body.
+    /// The requests as received, with head and body.
     var requests: [String] { state.withLock { $0.requests } }
 
     func stop() async throws { try await channel.withLock { $0 }?.close() }
@@ -108,7 +108,7 @@ final class RawServer: Sendable {
 }
 
 extension RawServer {
-    /// A whole HTTP reply.
+    /// A complete HTTP response.
     static func http(_ status: String = "200 OK", headers: [String] = [], body: String = "{}") -> String {
         (["HTTP/1.1 \(status)"] + headers + ["Content-Length: \(body.utf8.count)", "", body]).joined(separator: "\r\n")
     }

@@ -27,7 +27,7 @@ import UpstreamHTTP
             UpstreamRequest(method: "GET", path: "/"), to: "p", isPaid: true, timeout: .seconds(1))
     }
 
-    @Test func `a reply comes without the secrets that it repeats, and with everything else`() async throws {
+    @Test func `secrets in a reply are redacted and the rest is unchanged`() async throws {
         let reply = UpstreamReply(
             status: 401, retryAfter: .seconds(3), headers: ["location": "https://x/?k=\(Self.secret)", "a": "b"],
             body: Array(#"{"error":"bad token \#(Self.secret)","n":1.0}"#.utf8))
@@ -40,7 +40,7 @@ import UpstreamHTTP
     @Test(arguments: [
         ("p", "https://x/a?key=secret%2F0123456789&b=c"), ("another", "https://x/a?key=(redacted)&b=c"),
     ])
-    func `an address that was kept without the token gets it back, for its own provider alone`(
+    func `a redacted URL gets the token back only for its provider`(
         provider: String, url: String
     ) async throws {
         let addresses = Mutex<[String?]>([])
@@ -60,7 +60,7 @@ import UpstreamHTTP
         (UpstreamTransportError.notSent("no \(secret)"), UpstreamTransportError.notSent("no (redacted)")),
         (.interrupted("\(secret) broke"), .interrupted("(redacted) broke")), (.cancelled, .cancelled),
     ])
-    func `what went wrong on the way keeps its kind`(
+    func `redaction keeps the kind of a transport error`(
         error: UpstreamTransportError, clean: UpstreamTransportError
     ) async {
         await #expect(throws: clean) { _ = try await send(.failure(error)) }

@@ -12,7 +12,7 @@ import UpstreamHTTP
     private let submission = UpstreamRequest(
         method: "POST", path: "/image/make", body: Array(#"{"prompt":"a cat"}"#.utf8))
 
-    /// Runs with a transport to that URL, and closes it.
+    /// Runs the body with a transport to that URL and closes it.
     private func with<Value: Sendable>(
         _ url: String, token: String? = "secret-token", proxies: ProxySettings = .none, maxReplyBytes: Int = 1 << 20,
         connectTimeout: Duration = .seconds(10), memory: ReplyMemory = ReplyMemory(),
@@ -50,7 +50,7 @@ import UpstreamHTTP
         if case .failure(.interrupted) = result { true } else { false }
     }
 
-    @Test func `a handshake that fails is told by its reason, without the library's sources`() async throws {
+    @Test func `a failed handshake is reported with its reason and without source file names`() async throws {
         let server = try await RawServer.start { _ in .replyAndClose("HTTP/1.1 400 X\r\n\r\n") }
         let result = try await with("https://127.0.0.1:\(server.port)") { await send($0) }
         guard case .failure(.notSent(let words)) = result else {
@@ -63,8 +63,8 @@ import UpstreamHTTP
     // MARK: Memory for replies
 
     @Test(arguments: [true, false])
-    func `a large reply comes whole, and takes its room until it is dropped`(isPaid: Bool) async throws {
-        // No power of two, so that parts that change places show.
+    func `a large reply is complete and holds its memory until it is released`(isPaid: Bool) async throws {
+        // Not a power of two, so that swapped parts are noticed.
         let body = String(String(repeating: "0123456789abcdef_", count: 200_000).prefix(3 << 20))
         let server = try await RawServer.start { _ in .reply(RawServer.http(body: body)) }
         let budget = ByteBudget(capacity: 64 << 20)
@@ -82,7 +82,7 @@ import UpstreamHTTP
     }
 
     @Test(arguments: [true, false], [100, 3 << 20])
-    func `a reply that finds no room waits for it, and is not refused`(isPaid: Bool, size: Int) async throws {
+    func `a reply without memory waits and is not rejected`(isPaid: Bool, size: Int) async throws {
         let body = String(repeating: "x", count: size)
         let server = try await RawServer.start { _ in .reply(RawServer.http(body: body)) }
         let budget = ByteBudget(capacity: 64 << 20)
@@ -90,7 +90,7 @@ import UpstreamHTTP
         let reply = try await with(server.url, maxReplyBytes: 4 << 20, memory: ReplyMemory(budget: budget)) {
             transport in
             async let reply = send(transport, isPaid: isPaid)
-            // A small paid reply has its room from before it was sent.
+            // A small paid reply uses the memory that was reserved before the request.
             if isPaid && size == 100 { return try await reply.get() }
             while server.requests.isEmpty { await Task.yield() }
             #expect(budget.used == 64 << 20)
@@ -101,7 +101,7 @@ import UpstreamHTTP
         try await server.stop()
     }
 
-    @Test func `paid requests get room only beside what is left to queries`() async throws {
+    @Test func `paid requests leave reserved memory to queries`() async throws {
         let budget = ByteBudget(capacity: 64 << 20)
         try await with("http://127.0.0.1:1", memory: ReplyMemory(budget: budget)) { transport in
             var rooms: [ReplyRoom] = []
@@ -113,7 +113,7 @@ import UpstreamHTTP
         }
     }
 
-    // MARK: What arrives
+    // MARK: Requests and replies
 
     @Test func `a request arrives once, with body, token and headers, and its reply comes back`() async throws {
         let server = try await RawServer.start { _ in .reply(RawServer.http(body: #"{"task_id":"r-1"}"#)) }
@@ -145,7 +145,7 @@ import UpstreamHTTP
     }
 
     @Test(arguments: [400, 404, 429, 500, 503])
-    func `a reply is a reply, whatever its status`(status: Int) async throws {
+    func `replies with any status are returned`(status: Int) async throws {
         let server = try await RawServer.start { _ in .reply(RawServer.http("\(status) Some Words", body: "no")) }
         let reply = try await with(server.url) { await send($0) }.get()
         #expect(reply.status == status)
@@ -191,7 +191,7 @@ import UpstreamHTTP
 
     // MARK: Nothing was sent
 
-    @Test func `a refused connection is not sent, and is told at once`() async throws {
+    @Test func `a refused connection is reported immediately as not sent`() async throws {
         let server = try await RawServer.start { _ in .hang }
         let url = server.url
         try await server.stop()
@@ -199,16 +199,16 @@ import UpstreamHTTP
         let began = clock.now
         let result = try await with(url) { await send($0) }
         #expect(isNotSent(result), "\(result)")
-        // Not at the time-out.
+        // Earlier than the timeout.
         #expect(clock.now - began < .seconds(15))
     }
 
-    @Test func `a name without an address is not sent`() async throws {
+    @Test func `an unresolvable name means not sent`() async throws {
         let result = try await with("http://no-such-host.invalid/v1") { await send($0, timeout: .seconds(10)) }
         #expect(isNotSent(result), "\(result)")
     }
 
-    @Test func `a TLS failure is not sent`() async throws {
+    @Test func `a TLS failure means not sent`() async throws {
         let server = try await RawServer.start { _ in .replyAndClose("HTTP/1.1 400 Bad Request\r\n\r\n") }
         let result = try await with("https://127.0.0.1:\(server.port)/v1") { await send($0, timeout: .seconds(10)) }
         #expect(isNotSent(result), "\(result)")
@@ -217,12 +217,12 @@ import UpstreamHTTP
     }
 
     @Test(arguments: ["", "no url", "ftp://127.0.0.1/v1", "http:///v1"])
-    func `a base URL that is none is not sent`(url: String) async throws {
+    func `an invalid base URL means not sent`(url: String) async throws {
         let result = try await with(url) { await send($0, timeout: .seconds(5)) }
         #expect(isNotSent(result), "\(result)")
     }
 
-    /// A port at which connections never come about, since nobody accepts them and the queue for it is full.
+    /// Runs the body with a port whose connections never complete, because the accept queue is full.
     private func withBlackHole(_ body: (Int) async throws -> Void) async throws {
         let group = MultiThreadedEventLoopGroup.singleton
         let server = try await ServerBootstrap(group: group)
@@ -231,7 +231,7 @@ import UpstreamHTTP
         let port = server.localAddress?.port ?? 0
         var waiting: [any Channel] = []
         for _ in 0..<8 {
-            // Those that find the queue full are given up.
+            // Connections that find the queue full time out.
             let client = ClientBootstrap(group: group).connectTimeout(.milliseconds(100))
             if let channel = try? await client.connect(host: "127.0.0.1", port: port).get() { waiting.append(channel) }
         }
@@ -240,7 +240,7 @@ import UpstreamHTTP
         try await server.close()
     }
 
-    @Test func `where no connection comes about, nothing was sent, whichever time-out is shorter`() async throws {
+    @Test func `without a connection nothing was sent, whichever timeout is shorter`() async throws {
         try await withBlackHole { port in
             for (connect, timeout) in [
                 (Duration.seconds(10), Duration.milliseconds(300)), (.milliseconds(100), .seconds(20)),
@@ -251,7 +251,7 @@ import UpstreamHTTP
                 #expect(isNotSent(result), "\(result)")
             }
         }
-        // TCP connects, and TLS never does.
+        // TCP connects, but TLS never completes.
         let server = try await RawServer.start { _ in .hang }
         let result = try await with("https://127.0.0.1:\(server.port)/v1") {
             await send($0, timeout: .milliseconds(300))
@@ -260,7 +260,7 @@ import UpstreamHTTP
         try await server.stop()
     }
 
-    @Test func `a paid request that we stop before it has a connection was not sent`() async throws {
+    @Test func `a paid request cancelled before it is connected was not sent`() async throws {
         try await withBlackHole { port in
             let result = try await with("http://127.0.0.1:\(port)/v1") { transport in
                 let sending = Task { await send(transport) }
@@ -271,7 +271,7 @@ import UpstreamHTTP
         }
     }
 
-    // MARK: Replies in another dress
+    // MARK: Encoded and incomplete replies
 
     private static let compressed: [UInt8] = [
         31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 42, 73, 44, 206, 142, 207, 76, 81, 178, 82, 42, 210, 53, 84, 170, 5,
@@ -279,20 +279,20 @@ import UpstreamHTTP
     ]
 
     @Test(arguments: [["Content-Encoding: gzip"], []])
-    func `a compressed reply is read though none was asked for`(headers: [String]) async throws {
+    func `an unrequested compressed reply is decoded`(headers: [String]) async throws {
         let head = (["HTTP/1.1 200 OK"] + headers + ["Content-Length: \(Self.compressed.count)", "", ""])
             .joined(separator: "\r\n")
         let server = try await RawServer.start { _ in .replyBytes(head, body: Self.compressed) }
         let reply = try await with(server.url) { await send($0) }.get()
         #expect(String(decoding: reply.body, as: UTF8.self) == #"{"task_id":"r-1"}"#)
         #expect(reply.headers["content-encoding"] == nil)
-        // The limit counts what is read, not what is carried.
+        // The limit applies to the decoded size.
         let small = try await with(server.url, maxReplyBytes: 16) { await send($0) }
         #expect(small == .failure(.tooLarge(maxBytes: 16)))
         try await server.stop()
     }
 
-    @Test func `a coding that is not known leaves the status, and says which it was`() async throws {
+    @Test func `an unknown coding keeps the status and is named`() async throws {
         let server = try await RawServer.start { _ in
             .reply(RawServer.http("403 Forbidden", headers: ["Content-Encoding: br"], body: "x"))
         }
@@ -306,7 +306,7 @@ import UpstreamHTTP
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{\"task_id\":\"r-1\"}\r\n",
         "HTTP/1.1 200 OK\r\n\r\n{\"task_id\":\"r-1\"}",
     ])
-    func `a whole document is a whole reply, however its connection ends`(text: String) async throws {
+    func `a complete document is a complete reply, however its connection ends`(text: String) async throws {
         let server = try await RawServer.start { number in number == 1 ? .replyAndClose(text) : .reply(text) }
         for timeout in [Duration.seconds(20), .milliseconds(300)] {
             let result = try await with(server.url) { await send($0, timeout: timeout) }
@@ -315,7 +315,7 @@ import UpstreamHTTP
         try await server.stop()
     }
 
-    // MARK: Nobody knows
+    // MARK: Unknown outcome
 
     @Test(arguments: [
         RawServer.Action.close, .replyAndClose("HTTP/1.1 200 OK\r\nContent-Le"),
@@ -323,7 +323,7 @@ import UpstreamHTTP
         .replyAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"ta"),
         .replyAndClose("garbage\r\n\r\n"), .replyAndClose("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n17"),
     ])
-    func `a reply that breaks off leaves it open, and the paid request is not sent again`(action: RawServer.Action)
+    func `a truncated reply leaves the outcome unknown, and the paid request is not resent`(action: RawServer.Action)
         async throws
     {
         let server = try await RawServer.start { _ in action }
@@ -334,16 +334,16 @@ import UpstreamHTTP
     }
 
     @Test(arguments: [RawServer.Action.hang, .reply("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")])
-    func `a server that hangs is given up at the time-out`(action: RawServer.Action) async throws {
+    func `a hanging server ends in a timeout`(action: RawServer.Action) async throws {
         let server = try await RawServer.start { _ in action }
-        // Long enough for a busy machine to get the request out.
+        // Long enough to send the request on a busy machine.
         let result = try await with(server.url) { await send($0, timeout: .seconds(3)) }
         #expect(isInterrupted(result), "\(result)")
         #expect(server.requests.count == 1)
         try await server.stop()
     }
 
-    @Test func `a reply that is too large is given up`() async throws {
+    @Test func `a reply that is too large is an error`() async throws {
         let server = try await RawServer.start { _ in .reply(RawServer.http(body: String(repeating: "x", count: 5_000)))
         }
         let small = try await with(server.url, maxReplyBytes: 4_999) { await send($0) }
@@ -353,7 +353,7 @@ import UpstreamHTTP
         try await server.stop()
     }
 
-    @Test func `a request that we stop ourselves is told as such`() async throws {
+    @Test func `a cancelled request is reported as cancelled`() async throws {
         let arrived = AsyncStream.makeStream(of: Void.self)
         let server = try await RawServer.start { _ in
             arrived.continuation.yield()
@@ -371,7 +371,7 @@ import UpstreamHTTP
 
     // MARK: Connections
 
-    @Test func `every paid request has a connection of its own`() async throws {
+    @Test func `every paid request uses a new connection`() async throws {
         let server = try await RawServer.start { _ in .reply(RawServer.http()) }
         try await with(server.url) { transport in
             for _ in 0..<4 { _ = try await send(transport).get() }
@@ -381,12 +381,12 @@ import UpstreamHTTP
         try await server.stop()
     }
 
-    @Test func `status queries share one, which is why paid requests do not`() async throws {
+    @Test func `status queries reuse a connection, which paid requests must not do`() async throws {
         let server = try await RawServer.start { _ in .reply(RawServer.http()) }
         try await with(server.url) { transport in
             for _ in 0..<20 { _ = try await send(transport, isPaid: false).get() }
         }
-        // Seldom the reply is told before its connection counts as free, and the next query opens another.
+        // Rarely, a reply is reported before its connection counts as free, and the next query opens another.
         #expect(server.connections < 10)
         #expect(server.requests.count == 20)
         try await server.stop()

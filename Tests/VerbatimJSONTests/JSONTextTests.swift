@@ -1,13 +1,13 @@
 import Testing
 import VerbatimJSON
 
-/// Texts are read and written eight bytes at a time; here every byte that matters stands in every place.
+/// Text is read and written eight bytes at a time, so every relevant byte is tested at every position.
 @Suite struct JSONTextTests {
     @Test(arguments: [
         "\"", "\\", "\n", "\t", "\u{0}", "\u{1f}", " ", "!", "#", "[", "]", "\u{7f}", "\u{80}", "é", "€", "😀",
         "\u{ffff}",
     ])
-    func `a character is the same after writing and reading, wherever it stands`(character: String) throws {
+    func `a character survives writing and reading at any position`(character: String) throws {
         for length in 0...20 {
             for place in 0...length {
                 let text =
@@ -22,7 +22,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["\n", "\u{0}", "\u{1f}"])
-    func `a control character that nobody escaped is refused where it stands`(character: String) {
+    func `an unescaped control character is rejected at its position`(character: String) {
         for place in 0...20 {
             let text = "\"" + String(repeating: "a", count: place) + character + "zzzzzzzz\""
             #expect(throws: JSONSyntaxError(problem: "a control character inside a string", offset: place + 1)) {
@@ -32,7 +32,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [0xff, 0xc0, 0x80] as [UInt8])
-    func `a byte that is no UTF-8 is refused, or replaced where we must go on, wherever it stands`(byte: UInt8) throws {
+    func `an invalid UTF-8 byte is rejected or replaced at any position`(byte: UInt8) throws {
         for place in 0...20 {
             let before = Array(repeating: UInt8(ascii: "a"), count: place)
             let bytes = [0x22] + before + [byte] + Array("zzzzzzzz\"".utf8)
@@ -45,7 +45,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [1, 2, 15, 16, 17, 18, 40])
-    func `names are told apart in small objects and in large ones`(count: Int) throws {
+    func `names are distinguished in small and large objects`(count: Int) throws {
         let members = (0..<count).map { "\"name\($0)\":\($0)" }
         let whole = try JSONValue(parsing: "{\(members.joined(separator: ","))}")
         #expect(whole.object?.names == (0..<count).map { "name\($0)" })
@@ -62,7 +62,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a document larger than any guess is written whole`() throws {
+    @Test func `a very large document is written completely`() throws {
         let text = "[" + (0..<5_000).map { "{\"n\":\($0),\"t\":\"é\\n\($0)\"}" }.joined(separator: ",") + "]"
         let value = try JSONValue(parsing: text)
         #expect(value.text == text)

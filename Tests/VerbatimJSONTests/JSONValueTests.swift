@@ -2,7 +2,7 @@ import Testing
 import VerbatimJSON
 
 @Suite struct JSONValueTests {
-    @Test func `an echo with other order, other number form and added nulls says the same`() throws {
+    @Test func `order, number format and added nulls do not change a document's value`() throws {
         let sent = try JSONValue(parsing: #"{"prompt":"x","n":1,"tags":["a",{"b":2.0}],"seed":null}"#)
         let echo = try JSONValue(parsing: #"{"n":1.0,"tags":["a",{"b":2}],"prompt":"x","negative":null}"#)
         #expect(sent.isEquivalent(to: echo))
@@ -12,16 +12,16 @@ import VerbatimJSON
     @Test(arguments: [
         #"{"prompt":"y"}"#, #"{"prompt":"x","n":2}"#, #"{"prompt":["x"]}"#, "[]", "null", #"{"prompt":"x","n":"1"}"#,
     ])
-    func `anything else does not`(other: String) throws {
+    func `other differences change a document's value`(other: String) throws {
         #expect(try !JSONValue(parsing: #"{"prompt":"x","n":1}"#).isEquivalent(to: JSONValue(parsing: other)))
     }
 
-    @Test func `whole numbers too large for a double are told apart`() throws {
+    @Test func `integers too large for a double are distinguished`() throws {
         let left = try JSONValue(parsing: "9007199254740993")
         #expect(try !left.isEquivalent(to: JSONValue(parsing: "9007199254740992")))
     }
 
-    @Test func `a pointer goes on inside a string that holds a document`() throws {
+    @Test func `a pointer continues into a string that contains a document`() throws {
         let value: JSONValue = [
             "json": #" {"urls":["a","{\"deep\":1}"]}"#, "text": "{no document", "word": "urls", "list": ["[7]"],
         ]
@@ -35,7 +35,7 @@ import VerbatimJSON
         #expect(try located("/json").map(\.value) == [try #require(value["json"])])
     }
 
-    @Test func `a pointer with a star reaches every element`() throws {
+    @Test func `a pointer with a star matches every element`() throws {
         let value = try JSONValue(parsing: #"{"data":[{"url":"a"},{"no":0},{"url":"b"}],"a/b":{"~":1}}"#)
         let pointer = try #require(JSONPointer("/data/*/url"))
         #expect(value.values(at: pointer) == ["a", "b"])
@@ -54,7 +54,7 @@ import VerbatimJSON
         #expect(JSONValue.object(object).prettyText == "{\n  \"b\": 2,\n  \"c\": \"x\"\n}")
     }
 
-    @Test func `what takes long to write is known by its texts, its numbers or their mere number`() {
+    @Test func `a long document is detected by its texts, its numbers or its element count`() {
         let most = JSONValue.handledAtOnce
         #expect(!JSONValue.string(String(repeating: "a", count: most / 2)).isLong)
         #expect(JSONValue.string(String(repeating: "a", count: most + 1)).isLong)
@@ -71,12 +71,12 @@ import VerbatimJSON
         ("12345678901234567890", ["1234567890123456789e1", "12345678901234567890.0"]),
         ("1e400", ["10e399", "1E+400"]),
     ])
-    func `a number has one canonical spelling`(digits: String, others: [String]) throws {
+    func `a number has one canonical form`(digits: String, others: [String]) throws {
         let canonical = try #require(JSONValue(parsing: digits).number).canonicalDigits
         for other in others {
             #expect(try #require(JSONValue(parsing: other).number).canonicalDigits == canonical, "\(other)")
         }
-        // It is a number again, and its own canonical spelling.
+        // The canonical digits are a number and their own canonical form.
         #expect(try #require(JSONValue(parsing: canonical).number).canonicalDigits == canonical)
     }
 
@@ -86,7 +86,7 @@ import VerbatimJSON
         ("0.1", "0.10000000000000001"), ("1", "-1"), ("10", "1"),
         ("1e99999999999999999999", "2e99999999999999999999"),
     ])
-    func `two numbers never share one`(one: String, other: String) throws {
+    func `two numbers never share a canonical form`(one: String, other: String) throws {
         #expect(try JSONValue(parsing: one).canonical != JSONValue(parsing: other).canonical)
     }
 
@@ -96,7 +96,7 @@ import VerbatimJSON
         #expect(try JSONValue(parsing: #"{"b":[1,{"x":20}],"a":"1.0"}"#).canonical != one.canonical)
     }
 
-    @Test func `a byte order mark is skipped at the beginning alone`() {
+    @Test func `a byte order mark is skipped only at the beginning`() {
         #expect(Array([0xef, 0xbb, 0xbf, 0x61, 0xef, 0xbb, 0xbf].withoutByteOrderMark) == [0x61, 0xef, 0xbb, 0xbf])
         #expect(Array([0xef, 0xbb].withoutByteOrderMark) == [0xef, 0xbb])
         #expect([UInt8]().withoutByteOrderMark.isEmpty)

@@ -5,12 +5,12 @@ import NIOCore
 import ServiceLifecycle
 import TaskEngine
 
-/// The public listener with its settings, and words of its own for what keeps it from listening.
+/// Runs the public listener and reports clearly why it cannot listen.
 struct CallbackListener: Service {
     private let server: any Service
     private let address: ListenAddress
 
-    /// Nil where callbacks are off.
+    /// Returns nil if callbacks are off.
     init?(
         _ settings: CallbackSettings, service: TaskService, time: any TimeSource, group: any EventLoopGroup,
         logger: Logger
@@ -28,7 +28,7 @@ struct CallbackListener: Service {
                 eventLoopGroup: group, logger: logger
             ) { port in
                 logger.info(
-                    "Callbacks to \(publicURL)/callbacks/… are taken at \(scheme)://\(address.host(with: port))")
+                    "Callbacks to \(publicURL)/callbacks/… are accepted at \(scheme)://\(address.host(with: port))")
             }
         } catch {
             throw .badSetting(error.message)
@@ -39,7 +39,7 @@ struct CallbackListener: Service {
         do {
             try await server.run()
         } catch let error as IOError {
-            throw DaemonError.noPlace(
+            throw DaemonError.unusablePath(
                 "callbacks.listen is \(address), which cannot be opened: \(String(cString: strerror(error.errnoCode)))."
             )
         }

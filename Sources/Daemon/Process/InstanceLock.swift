@@ -7,18 +7,19 @@ import FoundationEssentials
     import Darwin
 #endif
 
-/// The right to be the only daemon of a state directory or socket; given up by the system when the process ends, however.
+/// An exclusive lock on a state directory or socket. The system releases it when the process ends.
 ///
-/// `flock` instead of a file's existence: a killed daemon leaves the file behind, but never the lock. A lock file can be
-/// deleted under its holder, and the next daemon would lock another one; so where a directory belongs to one daemon, it is
-/// locked as well. The file alone is what versions before this one look at.
+/// Uses `flock`, because a killed daemon leaves the file behind but not the lock. Someone may delete the lock file of
+/// a running daemon, and the next daemon would lock a new file. So the state directory is locked as well. Older
+/// versions check only the file.
 final class InstanceLock: Sendable {
     private let descriptor: Int32
-    /// Of the directory; -1 where it is not locked.
+    /// The descriptor of the locked directory; -1 if it is not locked.
     private let directory: Int32
 
-    /// Takes the lock, or says who has it; with `withDirectory` that of the file's directory too. `socket` is noted for clients
-    /// that look for the daemon of a state directory.
+    /// Takes the lock or reports its holder. `withDirectory` also locks the file's directory.
+    ///
+    /// The lock file records `socket`, so that clients can find the daemon of a state directory.
     init(
         path: String, withDirectory: Bool = false, of what: String, socket: String? = nil
     ) throws(DaemonError) {
@@ -27,7 +28,7 @@ final class InstanceLock: Sendable {
         guard descriptor >= 0 else {
             let reason = String(cString: strerror(errno))
             if directory >= 0 { close(directory) }
-            throw .noPlace("The lock \(path) cannot be made: \(reason).")
+            throw .unusablePath("The lock \(path) cannot be created: \(reason).")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let holder = Self.holder(of: descriptor)
@@ -37,7 +38,7 @@ final class InstanceLock: Sendable {
         }
         self.descriptor = descriptor
         self.directory = directory
-        // For people, for clients, and for the message above; the lock itself does not need it.
+        // For people, clients and the error message. The lock does not depend on it.
         let text = Array(LockNote(pid: getpid(), socket: socket).text.utf8)
         if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
     }
@@ -49,11 +50,11 @@ final class InstanceLock: Sendable {
 
     private static func taken(by holder: Int32?, _ what: String) -> DaemonError {
         .alreadyRunning(
-            "Another pollux\(holder.map { " (pid \($0))" } ?? "") already serves \(what). Stop it first, or choose another place with --state-dir and --socket."
+            "Another pollux\(holder.map { " (pid \($0))" } ?? "") already serves \(what). Stop it first, or choose other paths with --state-dir and --socket."
         )
     }
 
-    /// Locks the directory in which that file is; -1 on a file system that locks no directories, as NFS.
+    /// Locks the directory of the file. Returns -1 if the file system cannot lock directories, as NFS.
     private static func lockDirectory(of path: String, for what: String) throws(DaemonError) -> Int32 {
         let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         let directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -66,8 +67,8 @@ final class InstanceLock: Sendable {
         return -1
     }
 
-    /// Who has locked the directory, as Linux tells: `1: FLOCK  ADVISORY  WRITE 4711 fd:01:131 0 EOF`
-    /// (https://man7.org/linux/man-pages/man5/proc_locks.5.html). The lock file may be gone.
+    /// The pid that locked the directory, from a line such as `1: FLOCK  ADVISORY  WRITE 4711 fd:01:131 0 EOF` in
+    /// `/proc/locks` (https://man7.org/linux/man-pages/man5/proc_locks.5.html). The lock file may be missing.
     private static func holder(ofDirectory directory: Int32) -> Int32? {
         var info = stat()
         guard fstat(directory, &info) == 0, let bytes = FileManager.default.contents(atPath: "/proc/locks") else {

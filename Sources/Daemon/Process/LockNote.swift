@@ -1,9 +1,9 @@
 import FoundationEssentials
 
-/// LockNote is what a lock file says of the daemon that holds the lock: its process, and its socket on a second line.
+/// The contents of a lock file: the daemon's pid and, on a second line, its socket.
 struct LockNote {
     let pid: Int32
-    /// Nil in a lock that guards nothing but the socket itself, and in those of older versions.
+    /// Nil in locks that guard only the socket, and in locks of older versions.
     let socket: String?
 
     init(pid: Int32, socket: String?) {
@@ -11,7 +11,7 @@ struct LockNote {
         self.socket = socket
     }
 
-    /// Reads a note; nil for what is none.
+    /// Parses the contents; nil if they are not valid.
     init?(_ text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard let pid = lines.first.flatMap({ Int32($0) }) else { return nil }
@@ -19,12 +19,11 @@ struct LockNote {
         socket = lines.dropFirst().first.flatMap { $0.hasPrefix("/") ? String($0) : nil }
     }
 
-    /// Reads the note in a lock file; nil where there is none.
+    /// Reads a lock file; nil if it is missing or invalid.
     init?(file: String) {
         guard let data = FileManager.default.contents(atPath: file) else { return nil }
         self.init(String(decoding: data, as: UTF8.self))
     }
 
-    /// As it is written.
     var text: String { "\(pid)\n" + (socket.map { $0 + "\n" } ?? "") }
 }

@@ -10,17 +10,17 @@ import TaskModel
     import Darwin
 #endif
 
-/// LogQueue writes log lines on a thread of its own, in order.
+/// LogQueue writes log lines in order on a background thread.
 ///
-/// A terminal that is stopped, or a pipe that is not read, blocks a write for as long as it likes. That may block only
-/// the log: a line that finds the queue full is dropped and counted, and the count is written once the log is read again.
+/// A stopped terminal or an unread pipe can block a write without limit. This blocks only the log: a full queue drops
+/// and counts lines, and reports the count when the log is read again.
 package final class LogQueue: Sendable {
     private struct State {
         var lines: [[UInt8]] = []
-        /// Of these lines and of those that are being written.
+        /// The size of the queued lines and of those being written.
         var bytes = 0
         var dropped = 0
-        /// Whether the thread writes, or is about to.
+        /// Whether the thread is writing or about to write.
         var isWriting = false
     }
 
@@ -40,7 +40,7 @@ package final class LogQueue: Sendable {
         thread.shutdownGracefully { _ in }
     }
 
-    /// Queues a line with its line break, or drops it where the queue is full; never waits.
+    /// Queues a line with its line break, or drops it if the queue is full. Never blocks.
     package func put(_ line: [UInt8]) {
         let isFirst = state.withLock { state in
             guard state.bytes + line.count <= maxBytes else {
@@ -55,7 +55,7 @@ package final class LogQueue: Sendable {
         if isFirst { thread.submit { [self] _ in drain() } }
     }
 
-    /// Returns once everything is written, true, or the time is over, false; then the rest is lost.
+    /// Waits until everything is written. Returns false if the limit passes first; the rest is then lost.
     package func flush(within limit: Duration) async -> Bool {
         let end = ContinuousClock.now + limit
         while state.withLock({ $0.isWriting }) {
@@ -81,14 +81,14 @@ package final class LogQueue: Sendable {
         }
     }
 
-    /// The time is that of the report: the lines are lost, so nobody knows theirs.
+    /// Has the time of the report, because the times of the dropped lines are lost.
     private static func report(of dropped: Int) -> [UInt8] {
         let what = dropped == 1 ? "1 log line was" : "\(dropped) log lines were"
         return Array(
             "\(Timestamp(Date()).rfc3339) WARNING \(what) dropped because the log was not read. Tasks went on.\n".utf8)
     }
 
-    /// Waits until all of it is taken; a log that cannot be written to any more loses it.
+    /// Blocks until the whole line is written. If the log cannot be written, the line is lost.
     private func write(_ line: [UInt8]) {
         var rest = line[...]
         while !rest.isEmpty {
@@ -104,7 +104,7 @@ package final class LogQueue: Sendable {
             if count >= 0 {
                 rest = rest.dropFirst(count)
             } else if errno == EAGAIN {
-                // Another process has made the pipe that we share non-blocking.
+                // The pipe is non-blocking because another process that shares it made it so.
                 var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&ready, 1, -1)
             } else if errno != EINTR {

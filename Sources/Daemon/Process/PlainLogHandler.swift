@@ -23,7 +23,8 @@ package struct PlainLogHandler: LogHandler {
         let extras = metadata.merging(event.metadata ?? [:]) { _, new in new }
         let tail =
             extras.isEmpty ? "" : " " + extras.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: " ")
-        // What a provider says may hold anything; a line stays one line, and a terminal is not steered by it.
+        // A provider's text may hold control characters. Replacing them keeps a message on one line and protects
+        // terminals.
         let text = String(
             (event.message.description + tail).unicodeScalars.map { scalar in
                 scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? " " : Character(scalar)

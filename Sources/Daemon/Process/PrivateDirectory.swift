@@ -9,12 +9,13 @@ import Logging
     import Darwin
 #endif
 
-/// A directory that only its owner can enter.
+/// Creates and checks directories that only their owner can enter.
 enum PrivateDirectory {
-    /// Makes it with its parents, or takes one that is there; refuses one that others own or may write to, such as `/tmp`.
+    /// Creates the directory and its parents, or accepts an existing one. Rejects one that others own or can write
+    /// to.
     ///
-    /// One that others may read is closed to them if it is ours alone, which `isOurs` says; a home directory with a
-    /// socket in it is left as it is.
+    /// If others can read an existing directory and `isOurs` returns true for its files, its mode becomes private. A
+    /// home directory with a socket in it keeps its mode.
     static func prepare(
         _ path: String, for what: String, hint: String = "", isOurs: ([String]) -> Bool, logger: Logger
     ) throws(DaemonError) {
@@ -22,33 +23,34 @@ enum PrivateDirectory {
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: resolved(path)),
             attributes[.type] as? FileAttributeType == .typeDirectory,
             let mode = attributes[.posixPermissions] as? Int, let owner = attributes[.ownerAccountID] as? Int
-        else { throw .noPlace("\(path), meant for the \(what), is no directory.") }
+        else { throw .unusablePath("\(path), meant for the \(what), is not a directory.") }
         guard owner == Int(geteuid()) else {
-            throw .noPlace("\(path) belongs to somebody else, so the \(what) would not be safe there.")
+            throw .unusablePath("\(path) belongs to another user, so the \(what) would not be safe there.")
         }
         guard mode & 0o022 == 0 else {
-            throw .noPlace(
-                "Others may write to \(path), so the \(what) would not be safe there. Choose a directory of its own.")
+            throw .unusablePath(
+                "Other users can write to \(path), so the \(what) would not be safe there. Choose a separate directory."
+            )
         }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         guard mode & 0o077 != 0, isOurs(names) else { return }
         guard chmod(path, 0o700) == 0 else {
-            throw .noPlace("\(path) could not be closed to others: \(reason()).")
+            throw .unusablePath("\(path) could not be made private: \(reason()).")
         }
-        logger.notice("Others could read \(path); it is closed to them now.")
+        logger.notice("Other users could read \(path). It is private now.")
     }
 
-    /// With all its parents, as `mkdir -p` does it; the system's own words say why it cannot be made.
+    /// Creates the directory and its parents, as `mkdir -p` does. The error contains the system's reason.
     private static func make(_ path: String, for what: String, hint: String) throws(DaemonError) {
         var made = ""
         for name in path.split(separator: "/") {
             made += "/" + name
             guard mkdir(made, 0o700) != 0, errno != EEXIST, errno != EISDIR else { continue }
-            // One that is there need not be writable, and some systems say that first.
+            // For an existing directory, some systems report a missing write permission instead of EEXIST.
             let reason = reason()
             guard !FileManager.default.fileExists(atPath: made) else { continue }
-            throw .noPlace(
-                "The directory \(path) for the \(what) cannot be made: \(made): \(reason).\(hint.isEmpty ? "" : " " + hint)"
+            throw .unusablePath(
+                "The directory \(path) for the \(what) cannot be created: \(made): \(reason).\(hint.isEmpty ? "" : " " + hint)"
             )
         }
     }
@@ -57,6 +59,6 @@ enum PrivateDirectory {
         URL(filePath: path).resolvingSymlinksInPath().path()
     }
 
-    /// The system's words for what just failed.
+    /// The system's text for the last error.
     private static func reason() -> String { String(cString: strerror(errno)) }
 }

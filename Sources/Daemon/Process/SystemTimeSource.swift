@@ -2,7 +2,7 @@ import FoundationEssentials
 import TaskEngine
 package import TaskModel
 
-/// The clocks of this machine.
+/// The system clocks.
 package struct SystemTimeSource: TimeSource {
     private let start = ContinuousClock.now
 
@@ -12,7 +12,7 @@ package struct SystemTimeSource: TimeSource {
 
     package func elapsed() -> Duration { start.duration(to: .now) }
 
-    /// Sleeps in short pieces, so that a clock that was set forward or a machine that slept is noticed within seconds.
+    /// Sleeps in short steps, to notice within seconds that the clock was set forward or the machine slept.
     package func sleep(until point: Timestamp) async {
         let end = elapsed() + (point - now())
         while !Task.isCancelled {

@@ -2,63 +2,63 @@ package import Logging
 package import TaskModel
 import UpstreamHTTP
 
-/// Everything that can be set, already read and checked.
+/// All settings, parsed and checked.
 package struct DaemonSettings: Sendable {
-    /// Database and lock.
+    /// The directory of the database and the lock.
     package var stateDirectory: String
     package var socketPath: String
-    /// Bearer token of the provider; nil where none is set. Never logged, stored or shown.
+    /// The provider's bearer token, if set. Never logged, stored or shown.
     package var token: String?
-    /// Nil leaves it to the provider's profile.
+    /// Nil uses the URL of the provider definition.
     package var baseURL: String?
-    /// What the settings file says of providers by their names.
+    /// The settings of each provider, by its name.
     package var providers: [String: ProviderSettings] = [:]
-    /// Where a person's own definitions are; nil where no home directory is known.
+    /// The directory of the user's definitions; nil if no home directory is known.
     package var providersDirectory: String?
-    /// Whether the state directory is below a home directory that HOME does not name.
+    /// Whether the state directory is below a home directory although HOME is not set.
     package var isStateBelowUnsetHome = false
     package var minGap: Duration = .seconds(1)
     package var maxGap: Duration = .seconds(60)
-    /// Nil leaves it to the provider's profile.
+    /// Nil uses the limit of the provider definition.
     package var pollsPerSecond: Double?
     package var submissionTimeout: Duration = .seconds(60)
     package var onUncertain: UncertainPolicy = .hold
-    /// Per service; nil leaves it to the provider's profile.
+    /// Per service. Nil uses the limit of the provider definition.
     package var maxInFlight: Int?
-    /// Per service; nil leaves it to the provider's profile.
+    /// Per service. Nil uses the limit of the provider definition.
     package var submissionsPerSecond: Double?
-    /// How many bytes a reply of a provider may have.
-    package var maxReplyBytes = UpstreamHTTP.usualMaxReplyBytes
-    /// Where callbacks are taken and asked for.
+    /// The size limit of a provider reply in bytes.
+    package var maxReplyBytes = UpstreamHTTP.defaultMaxReplyBytes
+    /// The callback listener and its public URL.
     package var callbacks = CallbackSettings()
     package var logLevel: Logger.Level = .info
-    /// What a person should know though it stops nothing.
+    /// Warnings to log that do not prevent the start.
     package var warnings: [String] = []
 
-    /// The defaults, in that state directory.
+    /// Creates the default settings for a state directory.
     package init(stateDirectory: String, socketPath: String) {
         self.stateDirectory = stateDirectory
         self.socketPath = socketPath
     }
 }
 
-/// Where callbacks are taken, and where providers are told to call; off unless both are set.
+/// The callback listener and its public URL. Callbacks are off unless both are set.
 package struct CallbackSettings: Sendable {
-    /// `host:port` to listen on.
+    /// The address to listen on.
     package var listen: ListenAddress?
-    /// How the listener is reached from outside, without the path.
+    /// The public base URL of the listener, without the callback path.
     package var publicURL: String?
-    /// PEM files; nil where something in front of us speaks TLS.
+    /// PEM files; nil if a proxy terminates TLS.
     package var certificateFile: String?
     package var keyFile: String?
 }
 
-/// A host and a port, as in `127.0.0.1:8443` or `[::]:8443`.
+/// A host and a port, such as `127.0.0.1:8443` or `[::]:8443`.
 package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     package let host: String
     package let port: Int
 
-    /// Nil for anything else. Port 0 lets the system choose.
+    /// Nil if the text is not a host and a port. Port 0 lets the system choose.
     package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
@@ -76,25 +76,25 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { host(with: port) }
 
-    /// The host with a port that the system chose.
+    /// Formats the host with the port that the system chose.
     func host(with port: Int) -> String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// What the settings file says of one provider.
+/// The settings of one provider.
 package struct ProviderSettings: Sendable {
     package var baseURL: String?
     package var tokenFile: String?
-    /// Where it stands, for messages.
+    /// The source of the setting, for messages.
     package var place: String
 }
 
-/// What `pollux serve` was given on the command line; goes over everything else.
+/// The command line flags of `pollux serve`. They override all other settings.
 package struct DaemonFlags: Sendable {
     package var stateDirectory: String?
     package var socket: String?
     package var settingsFile: String?
     package var logLevel: String?
-    /// Whether an empty database may take the place of one that is gone; only ever said for one start.
+    /// Whether an empty database may replace a missing one. Applies to one start.
     package var newDatabase: Bool
 
     package init(

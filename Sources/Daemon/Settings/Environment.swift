@@ -1,5 +1,5 @@
 extension [String: String] {
-    /// The variables that say something: compose files and templates hand on blank ones for those that are not set.
+    /// The variables that are not blank. Compose files and templates pass on blank ones for unset values.
     package var withoutBlanks: [String: String] {
         filter { $0.value.contains { !$0.isWhitespace } }
     }

@@ -1,21 +1,21 @@
 import Text
 
-/// HTTPAddress is the URL of a server as a person sets it: scheme, host, port and path, nothing else.
+/// A server URL as a user enters it: scheme, host, port and path.
 struct HTTPAddress {
     private let url: HTTPURL
-    /// As it was written, without slashes at its end.
+    /// The URL as written, without trailing slashes.
     let text: String
 
-    /// Nil for anything else: a user, a query, a fragment, a port that is none.
+    /// Nil for anything else, such as a URL with a user, a query, a fragment or an invalid port.
     init?(_ text: String) {
         guard let url = HTTPURL(text), !url.hasQueryOrFragment, !Self.mayHoldPassword(text) else { return nil }
         self.url = url
         self.text = String(text.reversed().drop { $0 == "/" }.reversed())
     }
 
-    /// Whether what is sent there crosses a network without encryption.
+    /// Whether requests to it cross a network without encryption.
     var isExposed: Bool { url.scheme == "http" && !url.authority.isLoopback }
 
-    /// Whether a text that was meant as a URL may hold a password, and so must not be shown.
+    /// Whether text meant as a URL may contain a password and must not be shown.
     static func mayHoldPassword(_ text: String) -> Bool { text.contains("@") }
 }

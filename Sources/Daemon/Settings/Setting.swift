@@ -1,17 +1,17 @@
 import Logging
 import TaskModel
 
-/// One thing that can be set: where it is written, and how its text is read.
+/// Describes one setting: its names and how its text is parsed.
 ///
-/// The one table of settings; the file, the environment and the messages all go by it.
+/// This table serves the settings file, the environment and the messages.
 struct Setting: Sendable {
-    /// As in the settings file: `polling.min_gap_seconds`.
+    /// The name in the settings file: `polling.min_gap_seconds`.
     let name: String
     /// The environment variable.
     let variable: String
-    /// Puts the text into the settings; false where it makes no sense.
+    /// Parses the text into the settings. Returns false if it is invalid.
     let apply: @Sendable (String, inout DaemonSettings) -> Bool
-    /// Completes "must be …".
+    /// Completes the sentence "must be …".
     let rule: String
 
     static let all: [Setting] = [
@@ -122,13 +122,13 @@ struct Setting: Sendable {
         }
     }
 
-    /// Why a value is refused, for whoever wrote it at that place; a URL with a password in it is not repeated.
+    /// The error for an invalid value from that source. Hides a URL that contains a password.
     static func refusal(of value: String, for name: String, from place: String, rule: String) -> DaemonError {
         guard HTTPAddress.mayHoldPassword(value), rule.hasPrefix("a URL") else {
             return .badSetting("\(place) says \(name) is \"\(value)\", but it must be \(rule).")
         }
         return .badSetting(
-            "\(place) sets \(name) to an address with an @, as in https://user:password@host. Addresses are shown and logged, so they hold no user and no password: leave them out. What a provider asks for goes into its token variable."
+            "\(place) sets \(name) to a URL with an @, as in https://user:password@host. URLs are shown and logged, so they must not contain a user or a password. Remove them, and set the provider's token variable instead."
         )
     }
 }

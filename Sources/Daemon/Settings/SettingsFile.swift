@@ -1,32 +1,31 @@
 import Text
 import Yams
 
-/// What `pollux.yaml` says, each entry with the place where it stands.
+/// The entries of `pollux.yaml` with their positions.
 struct SettingsFile {
-    /// One value, by its dotted name.
+    /// One value with its dotted name.
     struct Entry {
         let name: String
         let value: String
-        /// "pollux.yaml, line 3".
+        /// The position: "pollux.yaml, line 3".
         let place: String
     }
 
-    /// The one key that is not a setting itself: where the token is.
+    /// The only key that is not a setting: the path of the token file.
     static let tokenFileKey = "xhuoapi.token_file"
 
     let entries: [Entry]
 
-    /// Reads the file; a key that nobody knows is refused with the nearest known one.
+    /// Reads the file. An unknown key is an error that suggests the nearest known one.
     init(path: String) throws(DaemonError) {
         let node = try Self.node(of: path)
         var entries: [Entry] = []
-        // An empty file, or one of comments only, sets nothing.
+        // An empty file or one with only comments sets nothing.
         if let node, node.null == nil { try Self.gather(node, prefix: "", path: path, into: &entries) }
         self.entries = entries
     }
 
-    /// Where the file says that the daemon is: `state_directory` and `socket`. A client needs no more of it, and is not
-    /// stopped by what else is wrong.
+    /// Reads only `state_directory` and `socket`, for clients. Ignores errors in the rest of the file.
     static func places(in path: String) throws(DaemonError) -> [Entry] {
         let mapping = try node(of: path)?.mapping
         return ["state_directory", "socket"].compactMap { name in
@@ -79,7 +78,7 @@ struct SettingsFile {
         }
     }
 
-    /// `providers.NAME.base_url` and `providers.NAME.token_file`.
+    /// Parses `providers.NAME.base_url` and `providers.NAME.token_file`.
     static func providerKey(_ name: String) -> (provider: String, key: String)? {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == "providers", ["base_url", "token_file"].contains(parts[2]) else {

@@ -3,9 +3,9 @@ import Logging
 import TaskModel
 import Text
 
-/// Gathers the settings: flags over environment over file over defaults.
+/// Loads the settings. Flags override the environment, which overrides the file and the defaults.
 package enum SettingsLoader {
-    /// Reads everything, or says which value of which source is wrong and what it must be.
+    /// Loads all settings. Throws an error that names an invalid value, its source and its rule.
     package static func load(
         flags: DaemonFlags, environment: [String: String]
     ) throws(DaemonError) -> DaemonSettings {
@@ -57,7 +57,7 @@ package enum SettingsLoader {
         settings.socketPath = places.absolute(settings.socketPath)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
-        // Beside the settings file, even where there is none.
+        // The directory is beside the settings file, even if that file does not exist.
         settings.providersDirectory = (file ?? places.settingsFile).map { file in
             file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
                 + "/providers"
@@ -68,7 +68,7 @@ package enum SettingsLoader {
         return settings
     }
 
-    /// The settings file, from the root: one that was named must be there, the one in the usual place need not.
+    /// The absolute path of the settings file. A named file must exist; the default one need not.
     static func fileToRead(
         flags: DaemonFlags, environment: [String: String], places: XDGDirectories
     ) -> String? {
@@ -89,19 +89,19 @@ package enum SettingsLoader {
         }
     }
 
-    /// Half of what callbacks need is a mistake that would go unnoticed: polling does the work either way.
+    /// Rejects incomplete callback settings, which would go unnoticed because polling does the work.
     private static func check(_ callbacks: CallbackSettings) throws(DaemonError) {
         switch (callbacks.listen, callbacks.publicURL) {
         case (nil, _?):
             throw .badSetting(
-                "callbacks.public_url is set, but callbacks.listen is not: nobody would take what providers deliver.")
+                "callbacks.public_url is set, but callbacks.listen is not: nothing would receive the callbacks.")
         case (_?, nil):
             throw .badSetting(
-                "callbacks.listen is set, but callbacks.public_url is not: no provider would know where to call.")
+                "callbacks.listen is set, but callbacks.public_url is not: no provider would know the URL.")
         default: break
         }
         guard (callbacks.certificateFile == nil) == (callbacks.keyFile == nil) else {
-            throw .badSetting("callbacks.certificate_file and callbacks.key_file go together; one of them is missing.")
+            throw .badSetting("callbacks.certificate_file and callbacks.key_file must both be set. One is missing.")
         }
         guard callbacks.certificateFile == nil || callbacks.listen != nil else {
             throw .badSetting("callbacks.certificate_file is set, but callbacks.listen is not.")

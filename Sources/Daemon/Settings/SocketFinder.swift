@@ -1,11 +1,11 @@
 import FoundationEssentials
 
-/// SocketFinder tells a client where the daemon's socket is, by the rules by which the daemon chooses it.
+/// SocketFinder finds the daemon's socket for a client, with the rules that the daemon uses to choose it.
 package enum SocketFinder {
-    /// The path: what was named, else what the daemon's settings say, else the usual place.
+    /// Returns the socket path: the named one, else that of the daemon's settings, else the default.
     ///
-    /// A daemon that was started in another session, or with a flag, may have chosen another place than this environment
-    /// gives. The lock in its state directory names that place, which is taken where the expected one does not answer.
+    /// A daemon that was started in another session or with a flag may use another socket. The lock in its state
+    /// directory names that socket, which is used if the expected one does not respond.
     package static func path(
         option: String?, environment: [String: String], answers: (String) -> Bool
     ) throws(DaemonError) -> String {

@@ -1,13 +1,13 @@
 import FoundationEssentials
 import VerbatimJSON
 
-/// TextFile reads what people write with editors, some of which put a byte order mark in front.
+/// TextFile reads text files and skips the byte order mark that some editors add.
 enum TextFile {
-    /// All of the file behind its mark; nil where it cannot be read.
+    /// The contents without the byte order mark; nil if the file cannot be read.
     static func bytes(of path: String) -> [UInt8]? {
         FileManager.default.contents(atPath: path).map { Array($0.withoutByteOrderMark) }
     }
 
-    /// The same as text.
+    /// The contents as text.
     static func text(of path: String) -> String? { bytes(of: path).map { String(decoding: $0, as: UTF8.self) } }
 }

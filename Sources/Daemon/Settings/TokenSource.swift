@@ -1,13 +1,13 @@
 import FoundationEssentials
 
-/// Where the provider's token comes from: the environment, or a file that it or the settings name.
+/// The source of the provider's token: the environment, or a file that the environment or the settings name.
 struct TokenSource {
     var variable = "XHUOAPI_TOKEN"
     let environment: [String: String]
-    /// From the root, wherever it was named.
+    /// An absolute path.
     let file: String?
 
-    /// The token; nil where none is set. Warns where others could read its file.
+    /// Reads the token; nil if none is set. Warns if others can read its file.
     func read(_ settings: inout DaemonSettings) throws(DaemonError) -> String? {
         if let token = environment[variable] { return try checked(token, from: variable) }
         guard let path = file else { return nil }
@@ -16,7 +16,7 @@ struct TokenSource {
         }
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         if let mode = attributes?[.posixPermissions] as? Int, mode & 0o077 != 0 {
-            settings.warnings.append("Others may read the token file \(path). `chmod 600` it.")
+            settings.warnings.append("Other users can read the token file \(path). Run `chmod 600` on it.")
         }
         return try checked(text, from: "The token file \(path)")
     }
@@ -24,9 +24,9 @@ struct TokenSource {
     private func checked(_ text: String, from place: String) throws(DaemonError) -> String? {
         let token = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         guard !token.isEmpty else { throw .badSetting("\(place) is empty.") }
-        // Anything else could not stand in a header field; the token itself is not repeated here.
+        // Other characters are not valid in a header field. The message does not repeat the token.
         guard token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            throw .badSetting("\(place) holds something that is not one word of visible characters.")
+            throw .badSetting("\(place) must contain one word of visible characters.")
         }
         return token
     }

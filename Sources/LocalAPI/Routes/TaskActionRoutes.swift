@@ -16,7 +16,7 @@ struct TaskActionRoutes {
         }
         router.post(LocalAPIRoute.resolve.routerPath) { request, context in
             try request.refuseQuery()
-            let decision: PersonsDecision =
+            let decision: UncertainResolution =
                 switch try ResolveDocument(json: try await request.json()) {
                 case .adopt(let remoteID): .adopt(remoteID: remoteID)
                 case .resubmit: .resubmit

@@ -1,35 +1,35 @@
 import Foundation
 
-/// One call that the provider makes to a callback URL.
+/// One request from the provider to a callback URL.
 struct CallbackCall: Sendable {
-    /// What it tells.
+    /// What the callback reports.
     enum Kind: String, Sendable {
-        /// How the task ended.
+        /// The final result or failure.
         case end
-        /// That it was taken; before the reply to the submit says so.
+        /// The task was accepted. Sent before the reply to the submit.
         case early
-        /// How far it is, with `success: true`, as Midjourney streams it.
+        /// Progress with `success: true`, as Midjourney streams it.
         case progress
-        /// A failure, of a task that did not fail.
+        /// A failure for a task that did not fail.
         case contradiction
-        /// No JSON at all.
+        /// A body that is not JSON.
         case garbled
     }
 
     let kind: Kind
-    /// When it is made.
+    /// When the call is made.
     let at: Date
     /// For `progress`, from 0 to 1.
     var fraction = 1.0
-    /// Whether look-ups know the task no more once it is made.
-    var isLastWord = false
+    /// Whether look-ups stop finding the task after this call.
+    var hidesTaskAfterwards = false
 }
 
-/// A call that was made, for the ledger.
+/// A completed callback request, for the ledger.
 struct CallbackRecord: Sendable {
     let kind: CallbackCall.Kind
     let at: Date
-    /// What the receiver answered; nil where nobody did.
+    /// The HTTP status of the response; nil if there was none.
     let status: Int?
 
     var document: JSONValue {
@@ -41,18 +41,18 @@ struct CallbackRecord: Sendable {
 }
 
 extension SimulatedTask {
-    /// Where the submit wants the end to be told; nil where it names nothing.
+    /// The callback URL that the submit names, if any.
     var callbackURL: String? {
         guard let url = request["callback_url"]?.stringValue, !url.isEmpty else { return nil }
         return url
     }
 
-    /// The calls for this task, in order, as its faults have it.
+    /// The calls for this task in order, with its faults applied.
     ///
-    /// The documents know no retries, so that each is made once.
-    func callbacks(_ strikes: [FaultPlan.Strike]) -> [CallbackCall] {
+    /// Each call is made once: the provider's documents describe no retries.
+    func callbacks(_ faults: [FaultPlan.Fault]) -> [CallbackCall] {
         func span(_ kind: FaultKind) -> Double? {
-            strikes.first { $0.kind == kind }.map(\.span.inSeconds)
+            faults.first { $0.kind == kind }.map(\.span.inSeconds)
         }
         func moment(_ fraction: Double) -> Date { startedAt + fraction * finishedAt.timeIntervalSince(startedAt) }
         let end = finishedAt + (span(.callbackLate) ?? 0)
@@ -68,17 +68,17 @@ extension SimulatedTask {
         guard span(.callbackMissing) == nil else { return calls }
         let forgets = span(.callbackForget) != nil
         let kind: CallbackCall.Kind = span(.callbackGarbled) == nil ? .end : .garbled
-        calls.append(CallbackCall(kind: kind, at: end, isLastWord: forgets))
+        calls.append(CallbackCall(kind: kind, at: end, hidesTaskAfterwards: forgets))
         if let gap = span(.callbackTwice) { calls.append(CallbackCall(kind: kind, at: end + gap)) }
         return calls
     }
 
-    /// The body of a call, in the shapes of the documents: the synchronous reply with the ids in it.
+    /// The body of a call. Its shape is the documented synchronous reply, plus the ids.
     func body(of call: CallbackCall) -> [UInt8] {
         let ids: JSONValue = ["task_id": .string(identity.taskID), "trace_id": .string(identity.traceID)]
         let document: JSONValue
         switch call.kind {
-        case .end: document = toldEnd
+        case .end: document = finalCallbackBody
         case .early: document = (["success": true] as JSONValue).appending(ids)
         case .progress:
             document = (["success": true] as JSONValue).appending(ids).appending([

@@ -5,10 +5,10 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 
-/// How a call is made: the URL and the body; returns the status of the answer, nil where nobody answered.
+/// Sends the body to the URL and returns the HTTP status, or nil if there was no response.
 package typealias CallbackSender = @Sendable (_ url: String, _ body: [UInt8]) async -> Int?
 
-/// Makes the provider's calls when their time comes, beside everything else.
+/// Sends the provider's callbacks at their due times.
 final class CallbackCaller: Sendable {
     private struct Order: Sendable {
         let call: CallbackCall
@@ -30,22 +30,22 @@ final class CallbackCaller: Sendable {
         (orders, inbox) = AsyncStream.makeStream()
     }
 
-    /// Plans what is to be told of a task; returns once what comes before the reply to its submit has been told.
+    /// Schedules the callbacks of a task. Returns after sending those due before the submit reply.
     ///
-    /// `wording` has the body of each call; without it the provider's own.
+    /// `wording` builds the body of each call; the default is the main provider's format.
     func plan(
         _ task: SimulatedTask, to url: String?, number: Int,
         wording: (@Sendable (CallbackCall) -> [UInt8])? = nil
     ) async {
         guard let url else { return }
-        for call in task.callbacks(provider.callbackStrikes(submit: number)) {
+        for call in task.callbacks(provider.callbackFaults(submit: number)) {
             let order = Order(
                 call: call, url: url, body: { wording?(call) ?? task.body(of: call) }, taskID: task.identity.taskID)
             if call.kind == .early { await make(order) } else { inbox.yield(order) }
         }
     }
 
-    /// Makes what is planned, until it is cancelled.
+    /// Sends due callbacks until it is cancelled.
     func run() async {
         await withDiscardingTaskGroup { group in
             for await order in orders {
@@ -59,7 +59,7 @@ final class CallbackCaller: Sendable {
     }
 
     private func make(_ order: Order) async {
-        if order.call.isLastWord { provider.forget(order.taskID) }
+        if order.call.hidesTaskAfterwards { provider.forget(order.taskID) }
         let at = provider.now
         let status = await sender(order.url, order.body())
         provider.note(CallbackRecord(kind: order.call.kind, at: at, status: status), of: order.taskID)
@@ -72,9 +72,9 @@ final class CallbackCaller: Sendable {
     }
 }
 
-/// Real calls over HTTP, each made once: no retries, no redirects, five seconds at most.
+/// Sends callbacks over HTTP: one attempt, no redirects, a timeout of five seconds.
 enum CallbackClient {
-    /// A client to be shut down by its maker; without verification it takes any certificate, for tests with one of their own.
+    /// Creates a client that the caller must shut down. Tests with self-signed certificates disable verification.
     static func make(verifiesCertificates: Bool) -> HTTPClient {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
@@ -88,7 +88,7 @@ enum CallbackClient {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    /// Makes one call; the status of the answer, nil where nobody answered.
+    /// Sends one callback and returns the HTTP status, or nil if there was no response.
     static func send(_ body: [UInt8], to url: String, by client: HTTPClient) async -> Int? {
         var request = HTTPClientRequest(url: url)
         request.method = .POST

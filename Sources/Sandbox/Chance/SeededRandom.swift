@@ -1,14 +1,14 @@
 import Foundation
 
-/// Chance that replays: the same seed, stream and number always give the same draws.
+/// A deterministic random generator: the same seed, stream and number give the same draws.
 ///
-/// Each decision has a stream of its own, so a change in one place (say, a fault's probability) does not shift
-/// what is drawn in another (say, how long tasks take). The generator is SplitMix64 (Steele, Lea, Flood 2014).
+/// Each decision has its own stream. Changing one fault's probability does not change how long tasks take. The
+/// generator is SplitMix64 (Steele, Lea, Flood 2014).
 struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     init(seed: UInt64, stream: String, number: Int = 0) {
-        // FNV-1a over the name; `Hasher` would differ from run to run.
+        // FNV-1a over the name. `Hasher` differs between runs.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in stream.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         state = hash ^ (seed &* 0xD6E8_FEB8_6659_FD93)
@@ -27,13 +27,13 @@ struct SeededRandom: RandomNumberGenerator, Sendable {
     /// A number in [0, 1).
     mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-    /// A draw from the standard normal distribution, cut at three deviations so that no task takes for ever.
+    /// A standard normal draw, clamped to three deviations so that no task runs forever.
     mutating func deviate() -> Double {
         let radius = (-2 * log(1 - fraction())).squareRoot()
         return min(3, max(-3, radius * cos(2 * .pi * fraction())))
     }
 
-    /// A UUID, version 4, in the lower case that the provider writes.
+    /// A version 4 UUID in lower case, as the provider writes it.
     mutating func uuid() -> String {
         var digits = hexDigits(count: 32)
         digits[12] = UInt8(ascii: "4")
@@ -44,7 +44,7 @@ struct SeededRandom: RandomNumberGenerator, Sendable {
 
     mutating func hex(count: Int) -> String { String(decoding: hexDigits(count: count), as: UTF8.self) }
 
-    /// Decimal digits without a zero, so that no number among them begins with one.
+    /// Decimal digits without zeros, so that no number starts with a zero.
     mutating func digits(count: Int) -> String {
         String(decoding: (0..<count).map { _ in UInt8(ascii: "1") + UInt8(next() % 9) }, as: UTF8.self)
     }

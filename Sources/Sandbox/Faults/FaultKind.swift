@@ -1,13 +1,13 @@
-/// One way in which the simulated provider goes wrong.
+/// A kind of fault that the simulated provider can inject.
 package enum FaultKind: String, CaseIterable, Sendable {
-    // Submits that are accepted, and billed.
+    // Submits that the provider accepts and bills.
     case lostReply = "lost-reply"
     case resetReply = "reset-reply"
     case badGatewayAfter = "502-after"
     case hang
     case lateRecord = "late-record"
 
-    // Submits that are not accepted.
+    // Submits that the provider does not accept.
     case badGatewayBefore = "502-before"
     case hangBefore = "hang-before"
     case tooManyRequests = "429"
@@ -15,7 +15,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case errorObject = "500-error-object"
     case busy
 
-    // Queries of the tasks endpoint; never billed.
+    // Queries of the tasks endpoint, which are never billed.
     case pollError = "poll-500"
     case pollBadGateway = "poll-502"
     case pollTooManyRequests = "poll-429"
@@ -24,7 +24,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case pollLost = "poll-lost"
     case pollReset = "poll-reset"
 
-    // What is told to the callback URL of a submit that was accepted.
+    // Callbacks of an accepted submit.
     case callbackMissing = "callback-missing"
     case callbackLate = "callback-late"
     case callbackTwice = "callback-twice"
@@ -35,7 +35,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case callbackGarbled = "callback-garbled"
     case callbackForget = "callback-forget"
 
-    /// Where a fault strikes.
+    /// The kind of request that a fault affects.
     enum Target { case submit, poll, callback }
 
     var target: Target {
@@ -52,7 +52,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether the provider takes, and bills, a submit that this fault strikes.
+    /// Whether the provider accepts and bills a submit with this fault.
     var acceptsTask: Bool {
         switch self {
         case .lostReply, .resetReply, .badGatewayAfter, .hang, .lateRecord: true
@@ -66,13 +66,13 @@ package enum FaultKind: String, CaseIterable, Sendable {
         }
     }
 
-    /// What a rule without its own `:DURATION` uses; nil for faults that have no span.
+    /// The duration for a rule without `:DURATION`; nil for faults that have none.
     var defaultSpan: Duration? {
         switch self {
         case .lateRecord, .callbackLate: .seconds(5)
         case .callbackTwice: .seconds(1)
         case .tooManyRequestsRetryAfter, .pollTooManyRequestsRetryAfter: .seconds(2)
-        // Long enough for any client's time-out, short enough not to leak connections.
+        // Longer than any client's timeout, short enough not to leak connections.
         case .hang, .hangBefore, .pollHang: .seconds(600)
         case .lostReply, .resetReply, .badGatewayAfter, .badGatewayBefore, .tooManyRequests, .errorObject, .busy,
             .pollError, .pollBadGateway, .pollTooManyRequests, .pollLost, .pollReset, .callbackMissing, .callbackEarly,
@@ -81,7 +81,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
         }
     }
 
-    /// What the client meets, in one line for people.
+    /// What the client sees, in one line.
     var explanation: String {
         switch self {
         case .lostReply: "accepted and billed; the connection closes without one byte of reply"
@@ -102,15 +102,15 @@ package enum FaultKind: String, CaseIterable, Sendable {
         case .pollHang: "never answered"
         case .pollLost: "the connection closes without one byte of reply"
         case .pollReset: "the reply breaks off in the middle with a TCP reset"
-        case .callbackMissing: "nobody is told of the end"
-        case .callbackLate: "the end is told so much later"
-        case .callbackTwice: "the end is told again, so much later"
-        case .callbackEarly: "that it was taken is told before the submit is answered"
-        case .callbackProgress: "progress is told too, at 35 and 75 %, with success: true"
-        case .callbackLie: "success: true is told at 35 %"
-        case .callbackContradiction: "a failure is told just before the end"
-        case .callbackGarbled: "the end is told without any JSON"
-        case .callbackForget: "look-ups know the task no more once its end is told"
+        case .callbackMissing: "no final callback"
+        case .callbackLate: "the final callback comes this much later"
+        case .callbackTwice: "the final callback is repeated this much later"
+        case .callbackEarly: "a callback reports the acceptance before the reply to the submit"
+        case .callbackProgress: "callbacks report progress too, at 35 and 75 %, with success: true"
+        case .callbackLie: "a callback with success: true at 35 %"
+        case .callbackContradiction: "a callback reports a failure just before the end"
+        case .callbackGarbled: "the final callback is not JSON"
+        case .callbackForget: "look-ups stop finding the task after its final callback"
         }
     }
 }

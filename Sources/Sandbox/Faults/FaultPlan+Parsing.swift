@@ -1,49 +1,49 @@
-/// Why a text is not a fault plan.
+/// Why a text is not a valid fault plan.
 package enum FaultPlanError: Error, Equatable, CustomStringConvertible {
     /// No fault has this name.
     case unknownKind(String)
-    /// The same fault is named twice.
+    /// The same fault appears twice.
     case repeatedKind(String)
-    /// The fault is named without saying when it strikes.
+    /// The fault lacks `=PROBABILITY` or `@NUMBERS`.
     case missingOccurrence(String)
-    /// What follows `=` is no number from 0 to 1.
+    /// The text after `=` is not a number from 0 to 1.
     case badProbability(kind: String, text: String)
-    /// What follows `@` is no list of numbers from 1.
+    /// The text after `@` is not a list of numbers from 1.
     case badNumber(kind: String, text: String)
-    /// What follows `:` is no span such as `500ms`, `3s` or `2m`.
+    /// The text after `:` is not a duration such as `500ms`, `3s` or `2m`.
     case badSpan(kind: String, text: String)
-    /// This fault has no span.
+    /// This fault takes no duration.
     case unexpectedSpan(kind: String)
 
-    /// What is wrong and what to write instead.
+    /// States the mistake and the valid form.
     package var description: String {
         switch self {
         case .unknownKind(let name):
             "There is no fault named '\(name)'. Known: \(FaultKind.allCases.map(\.rawValue).joined(separator: ", "))."
         case .repeatedKind(let name): "The fault '\(name)' is named twice; give it one rule."
         case .missingOccurrence(let name):
-            "Say when '\(name)' strikes: '\(name)=0.1' for one request in ten, '\(name)@1,3' for the first and third."
+            "State when '\(name)' applies: '\(name)=0.1' for one request in ten, '\(name)@1,3' for the first and third."
         case .badProbability(let kind, let text):
-            "'\(text)' is no probability for '\(kind)'; write a number from 0 to 1, such as \(kind)=0.1."
+            "'\(text)' is not a probability for '\(kind)'; write a number from 0 to 1, such as \(kind)=0.1."
         case .badNumber(let kind, let text):
-            "'\(text)' is no request number for '\(kind)'; they count from 1, as in \(kind)@1,3."
+            "'\(text)' is not a request number for '\(kind)'; they count from 1, as in \(kind)@1,3."
         case .badSpan(let kind, let text):
-            "'\(text)' is no span for '\(kind)'; write 500ms, 3s or 2m, as in \(kind)=0.1:3s."
-        case .unexpectedSpan(let kind): "The fault '\(kind)' has no span; leave out what follows the colon."
+            "'\(text)' is not a duration for '\(kind)'; write 500ms, 3s or 2m, as in \(kind)=0.1:3s."
+        case .unexpectedSpan(let kind): "The fault '\(kind)' has no duration; remove the colon and the text after it."
         }
     }
 }
 
 extension FaultPlan {
-    /// The grammar and every kind of fault, for people at a terminal.
+    /// The grammar and all fault kinds, as help text.
     package static var help: String {
         var lines = [
             "none, or rules separated by commas:",
-            "  KIND=P       strikes each request with probability P (0 to 1)",
-            "  KIND@1,3     strikes the first and the third request (submits and tasks queries count apart)",
+            "  KIND=P       affects each request with probability P (0 to 1)",
+            "  KIND@1,3     affects the first and the third request (submits and tasks queries count apart)",
             "  KIND=P:SPAN  with a span: 500ms, 3s, 2m, in real time",
-            "The first rule that strikes a request decides its reply; late-record adds to any other. Those of callbacks",
-            "go by the number of the submit that asked for them, and add to each other.",
+            "The first rule that affects a request decides its reply; late-record adds to any other. Those of callbacks",
+            "use the number of their submit, and add to each other.",
             "Example: lost-reply@1,3,late-record=0.5:3s,429-retry-after=0.05:2s,poll-500=0.1", "",
         ]
         let width = FaultKind.allCases.map(\.rawValue.count).max() ?? 0
@@ -55,15 +55,15 @@ extension FaultPlan {
         return lines.joined(separator: "\n")
     }
 
-    /// Reads a plan such as `lost-reply@1,3,late-record=0.1:3s`; `none` and the empty text mean no faults.
+    /// Parses a plan such as `lost-reply@1,3,late-record=0.1:3s`. `none` and the empty text mean no faults.
     ///
-    /// Throws an error whose description tells a person what to write instead.
+    /// Throws an error whose description states the valid form.
     package init(parsing text: String) throws(FaultPlanError) {
         let words = text.split(separator: ",").map { $0.trimmed }.filter { !$0.isEmpty }
         rules = []
         if words == ["none"] { return }
         for word in words {
-            // A bare number goes on with the list of the rule before it: `lost-reply@1,3`.
+            // A bare number continues the list of the previous rule: `lost-reply@1,3`.
             if case .numbers = rules.last?.occurrence, word.first?.isNumber == true,
                 Int(word.prefix { $0 != ":" }) != nil
             {
@@ -117,7 +117,7 @@ extension FaultPlan.Rule {
     fileprivate static func span(_ text: String, of kind: FaultKind) throws(FaultPlanError) -> Duration {
         guard kind.defaultSpan != nil else { throw .unexpectedSpan(kind: kind.rawValue) }
         let units: [(suffix: String, seconds: Double)] = [("ms", 0.001), ("s", 1), ("m", 60)]
-        // A day at most: longer is a slip of the pen, and must not overflow a `Duration`.
+        // At most one day. A longer duration is a typing error and could overflow `Duration`.
         guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
             let count = Double(text.dropLast(unit.suffix.count)), (0...86_400).contains(count * unit.seconds)
         else { throw .badSpan(kind: kind.rawValue, text: text) }
@@ -131,7 +131,7 @@ extension StringProtocol {
         return String(start.reversed().drop { $0.isWhitespace }.reversed())
     }
 
-    /// The text before and after the first separator; no second part without one.
+    /// Splits at the first separator. The second part is nil if there is no separator.
     fileprivate func cut(at separator: Character) -> (String, String?) {
         guard let index = firstIndex(of: separator) else { return (String(self), nil) }
         return (String(self[..<index]), String(self[self.index(after: index)...]))

@@ -1,16 +1,16 @@
-/// Which faults strike, and when.
+/// Decides which requests get which faults.
 ///
-/// A plan is a value: with the same seed, the same plan strikes the same requests.
+/// The same plan with the same seed affects the same requests.
 package struct FaultPlan: Sendable, Equatable {
-    /// One kind of fault and the requests it strikes.
+    /// A fault kind and the requests that it affects.
     struct Rule: Sendable, Equatable {
         var kind: FaultKind
         var occurrence: Occurrence
-        /// The fault's span, in real time: a delay or a Retry-After.
+        /// The real-time duration of the fault: a delay or a Retry-After.
         var span: Duration?
     }
 
-    /// Which requests a rule strikes.
+    /// Selects the requests that a rule affects.
     enum Occurrence: Sendable, Equatable {
         /// Each request with this probability, from 0 to 1.
         case probability(Double)
@@ -20,35 +20,35 @@ package struct FaultPlan: Sendable, Equatable {
 
     var rules: [Rule]
 
-    /// Nothing goes wrong.
+    /// A plan without faults.
     package static let none = FaultPlan(rules: [])
 
-    /// One fault that strikes one request.
-    struct Strike: Sendable, Equatable {
+    /// One fault for one request.
+    struct Fault: Sendable, Equatable {
         var kind: FaultKind
         var span: Duration
     }
 
-    /// What strikes the submit with this number (from 1): at most one broken reply, and perhaps a late record.
-    func strikes(submit number: Int, seed: UInt64) -> (reply: Strike?, lateRecord: Duration?) {
-        let struck = strikes(.submit, number: number, seed: seed)
+    /// The faults of the submit with this number (from 1): at most one broken reply, and possibly a late record.
+    func faults(submit number: Int, seed: UInt64) -> (reply: Fault?, lateRecord: Duration?) {
+        let affected = faults(.submit, number: number, seed: seed)
         return (
-            struck.first { $0.kind != .lateRecord },
-            struck.first { $0.kind == .lateRecord }?.span
+            affected.first { $0.kind != .lateRecord },
+            affected.first { $0.kind == .lateRecord }?.span
         )
     }
 
-    /// What strikes the tasks query with this number, counted from 1.
-    func strike(poll number: Int, seed: UInt64) -> Strike? {
-        strikes(.poll, number: number, seed: seed).first
+    /// The fault of the tasks query with this number (from 1), if any.
+    func fault(poll number: Int, seed: UInt64) -> Fault? {
+        faults(.poll, number: number, seed: seed).first
     }
 
-    /// What strikes the calls for the submit with this number, counted from 1.
-    func strikes(callbacksOf number: Int, seed: UInt64) -> [Strike] { strikes(.callback, number: number, seed: seed) }
+    /// The faults of the callbacks for the submit with this number (from 1).
+    func faults(callbacksOf number: Int, seed: UInt64) -> [Fault] { faults(.callback, number: number, seed: seed) }
 
-    private func strikes(_ target: FaultKind.Target, number: Int, seed: UInt64) -> [Strike] {
+    private func faults(_ target: FaultKind.Target, number: Int, seed: UInt64) -> [Fault] {
         rules.filter { $0.kind.target == target && $0.hits(number, seed: seed) }.map { rule in
-            Strike(kind: rule.kind, span: rule.span ?? rule.kind.defaultSpan ?? .zero)
+            Fault(kind: rule.kind, span: rule.span ?? rule.kind.defaultSpan ?? .zero)
         }
     }
 }
@@ -59,7 +59,7 @@ extension FaultPlan.Rule {
         case .numbers(let numbers):
             return numbers.contains(number)
         case .probability(let probability):
-            // A stream per kind: adding a rule does not move where the others strike.
+            // Each kind has its own stream, so adding a rule does not change the requests of the others.
             var random = SeededRandom(seed: seed, stream: "fault \(kind.rawValue)", number: number)
             return random.fraction() < probability
         }

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Hummingbird
 
-/// Lets in whoever shows an acceptable bearer token.
+/// Rejects requests without an acceptable bearer token.
 struct Authorization: RouterMiddleware {
     typealias Context = SandboxContext
 

@@ -3,19 +3,19 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The connection was cut on purpose; whatever would still be written goes nowhere.
+/// The connection was closed on purpose. Further writes are discarded.
 struct ConnectionCut: Error {}
 
-/// The ways in which a reply can break off.
+/// Breaks a reply off in different ways.
 enum BrokenConnection {
-    /// Closes the connection before a byte of the reply; the client sees an orderly end of stream.
+    /// Closes the connection before the first byte of the reply. The client sees a normal end of stream.
     static func close(_ channel: any Channel) async throws -> Response {
         try await channel.close()
-        // Hummingbird writes no head to a closed channel, so this error reaches nobody.
+        // Hummingbird does not write to a closed channel, so the client never sees this error.
         throw ConnectionCut()
     }
 
-    /// A reply that promises a whole body, delivers half of it, and ends in a TCP reset.
+    /// Announces the whole body, sends half of it, and ends with a TCP reset.
     static func halfReply(_ response: Response, body: [UInt8], channel: any Channel) -> Response {
         var headers = response.headers
         headers[.contentLength] = nil
@@ -29,7 +29,7 @@ enum BrokenConnection {
             })
     }
 
-    /// Closes at once with RST instead of FIN: a socket that lingers for no time at all does that.
+    /// Closes with RST instead of FIN, by setting the linger time to zero.
     private static func reset(_ channel: any Channel) async throws {
         if let socket = channel as? any SocketOptionProvider {
             try await socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()

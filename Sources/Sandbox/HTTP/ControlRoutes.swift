@@ -1,7 +1,7 @@
 import Hummingbird
 import Logging
 
-/// The sandbox's own routes, for tests and people; none of them needs a token.
+/// The sandbox's control routes. They need no token.
 struct ControlRoutes: Sendable {
     let provider: SimulatedProvider
     let logger: Logger
@@ -14,7 +14,7 @@ struct ControlRoutes: Sendable {
         group.post("faults") { request, _ in try await replaceFaults(request) }
         group.post("reset") { _, _ in
             provider.reset()
-            logger.info("State forgotten")
+            logger.info("State reset")
             return Response.json(["reset": true])
         }
     }

@@ -2,10 +2,9 @@ import Hummingbird
 import ServiceLifecycle
 
 extension Request {
-    /// Keeps the request waiting for a span.
+    /// Delays the request for a duration.
     ///
-    /// Throws `CancellationError` when the client leaves or the server shuts down first, so nothing is held longer
-    /// than somebody waits for it.
+    /// Throws `CancellationError` when the client disconnects or the server shuts down first.
     func hold(for span: Duration, on clock: SandboxClock) async throws {
         try await cancelWhenGracefulShutdown {
             try await body.consumeWithCancellationOnInboundClose { _ in

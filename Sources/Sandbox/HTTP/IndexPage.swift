@@ -1,10 +1,10 @@
-/// What `GET /` tells a person who opens the sandbox in a browser.
+/// The page at `GET /` for a browser.
 enum IndexPage {
     static let text = """
         The Pollux sandbox: a simulated provider of generation tasks. Nothing here costs anything.
 
         Send any non-empty token: Authorization: Bearer sandbox
-        (expired-token and used-up-token are refused as the provider would.)
+        (expired-token and used-up-token are rejected as by the provider.)
 
         Submit: POST, with or without /v1 in front; async: true or a callback_url answers at once
         \(operations)
@@ -21,9 +21,9 @@ enum IndexPage {
 
         For tests, without a token:
           GET  /sandbox/ledger   what was billed, whether anything was billed twice, and what was called back
-          GET  /sandbox/stats    requests by kind, in all and in the fullest second
+          GET  /sandbox/stats    requests by kind, in total and in the busiest second
           POST /sandbox/faults   a fault plan as plain text replaces the one in force
-          POST /sandbox/reset    forgets every task and count
+          POST /sandbox/reset    deletes all tasks and counts
 
         Fault plans:
         \(FaultPlan.help)

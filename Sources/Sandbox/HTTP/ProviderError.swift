@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// A refusal in the provider's documented words: a status, a code and a message.
+/// An error in the provider's documented form: a status, a code and a message.
 struct ProviderError: Error, Equatable {
     var status: HTTPResponse.Status
     var code: String
@@ -27,7 +27,7 @@ extension ProviderError {
         status: .notFound, code: "no_api", message: "API does not exist, please make sure url is correct.")
     static let requestTooLarge = ProviderError(
         status: .contentTooLarge, code: "request_too_large", message: "Request body is too large.")
-    /// The spelling is the provider's own.
+    /// The provider's documented spelling.
     static let moderated = ProviderError(
         status: .forbidden, code: "forbidden",
         message: "Sorry! Our Al moderators feel your prompt might be against our community standards.")

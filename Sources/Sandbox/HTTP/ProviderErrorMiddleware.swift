@@ -1,7 +1,7 @@
 import Hummingbird
 import Logging
 
-/// Words every refusal as the provider does, and counts it; ends connections that nobody waits on.
+/// Renders errors in the provider's form and counts them. Closes connections whose client has left.
 struct ProviderErrorMiddleware: RouterMiddleware {
     typealias Context = SandboxContext
 
@@ -18,7 +18,7 @@ struct ProviderErrorMiddleware: RouterMiddleware {
         } catch let error as HTTPError where error.status == .notFound {
             return refuse(with: .noAPI, logger: context.logger)
         } catch is CancellationError {
-            // A held request whose client left, or a shutdown: there is nobody to answer.
+            // The client of a delayed request left, or the server is shutting down.
             return try await BrokenConnection.close(context.channel)
         }
     }

@@ -3,13 +3,13 @@ import HTTPTypes
 import Hummingbird
 import Logging
 
-/// The provider's own routes: paid submits and tasks queries.
+/// The provider's routes: paid submits and tasks queries.
 struct ProviderRoutes: Sendable {
     let provider: SimulatedProvider
     let caller: CallbackCaller
     let logger: Logger
 
-    /// Adds the routes under the root and under `/v1`: the provider's hosts differ in that prefix.
+    /// Adds the routes under the root and under `/v1`, because the provider's hosts differ in that prefix.
     func add(to router: Router<SandboxContext>) {
         for prefix in ["", "v1"] {
             let group = router.group(RouterPath(prefix)).add(
@@ -44,15 +44,15 @@ struct ProviderRoutes: Sendable {
             to: submission, for: task, of: operation, request: request, context: context)
     }
 
-    /// Answers a submit that was accepted and billed, as well as its fault allows.
+    /// Replies to a submit that was accepted and billed, with its fault applied.
     private func reply(
         to submission: Submission, for task: SimulatedTask, of operation: SimulatedOperation, request: Request,
         context: SandboxContext
     ) async throws -> Response {
-        switch submission.strike?.kind {
+        switch submission.fault?.kind {
         case .lostReply: return try await BrokenConnection.close(context.channel)
         case .badGatewayAfter: return .badGateway
-        case .hang: return try await hang(submission.strike, request: request, context: context)
+        case .hang: return try await hang(submission.fault, request: request, context: context)
         default: break
         }
         let isHeld = !task.isAsynchronous
@@ -61,23 +61,23 @@ struct ProviderRoutes: Sendable {
             try await request.hold(for: .seconds(max(0, rest)), on: provider.settings.clock)
         }
         let (status, document) = isHeld ? task.inlineReply : (operation.acceptReply.status, task.acceptReply)
-        // A held request has used up its connection's input, so the connection ends with the reply.
+        // A delayed request has consumed its connection's input, so the connection closes after the reply.
         let response = Response.json(document, status: status, headers: isHeld ? [.connection: "close"] : [:])
-        if submission.strike?.kind == .resetReply {
+        if submission.fault?.kind == .resetReply {
             return BrokenConnection.halfReply(response, body: document.utf8Text, channel: context.channel)
         }
         return response
     }
 
-    /// Answers a submit that its fault kept from being accepted.
+    /// Replies to a submit that its fault rejected.
     private func refuse(
         _ submission: Submission, request: Request, context: SandboxContext
     ) async throws -> Response {
-        switch submission.strike?.kind {
+        switch submission.fault?.kind {
         case .badGatewayBefore: return .badGateway
-        case .hangBefore: return try await hang(submission.strike, request: request, context: context)
+        case .hangBefore: return try await hang(submission.fault, request: request, context: context)
         case .tooManyRequests: return refusal(.tooManyRequests)
-        case .tooManyRequestsRetryAfter: return refusal(.tooManyRequests, retryAfter: submission.strike?.span)
+        case .tooManyRequestsRetryAfter: return refusal(.tooManyRequests, retryAfter: submission.fault?.span)
         case .busy: return refusal(.busy)
         default: return refusal(.apiError)
         }
@@ -88,21 +88,22 @@ struct ProviderRoutes: Sendable {
     private func query(service: String, request: Request, context: SandboxContext) async throws -> Response {
         var request = request
         let query = try TaskQuery(body: try await request.jsonObject(), form: ServiceTable.form(of: service))
-        let (number, strike) = try provider.receivePoll(query.kind, token: context.token)
-        if let strike {
-            logger.info("Poll struck", metadata: ["poll": "\(number)", "fault": "\(strike.kind.rawValue)"])
+        let (number, fault) = try provider.receivePoll(query.kind, token: context.token)
+        if let fault {
+            logger.info(
+                "Fault injected into a poll", metadata: ["poll": "\(number)", "fault": "\(fault.kind.rawValue)"])
         }
-        switch strike?.kind {
+        switch fault?.kind {
         case .pollError: return refusal(.apiError)
         case .pollBadGateway: return .badGateway
         case .pollTooManyRequests: return refusal(.tooManyRequests)
-        case .pollTooManyRequestsRetryAfter: return refusal(.tooManyRequests, retryAfter: strike?.span)
-        case .pollHang: return try await hang(strike, request: request, context: context)
+        case .pollTooManyRequestsRetryAfter: return refusal(.tooManyRequests, retryAfter: fault?.span)
+        case .pollHang: return try await hang(fault, request: request, context: context)
         case .pollLost: return try await BrokenConnection.close(context.channel)
         default: break
         }
         let (status, document) = try provider.answer(query, service: service, token: context.token, number: number)
-        if strike?.kind == .pollReset {
+        if fault?.kind == .pollReset {
             return BrokenConnection.halfReply(.json(document), body: document.utf8Text, channel: context.channel)
         }
         return .json(document, status: status)
@@ -110,17 +111,17 @@ struct ProviderRoutes: Sendable {
 
     // MARK: Shared
 
-    /// Never answers: holds the request until the client leaves or the span ends, then closes.
+    /// Sends no reply: holds the request until the client leaves or the duration ends, then closes.
     private func hang(
-        _ strike: FaultPlan.Strike?, request: Request, context: SandboxContext
+        _ fault: FaultPlan.Fault?, request: Request, context: SandboxContext
     ) async throws -> Response {
-        try await request.hold(for: strike?.span ?? .zero, on: provider.settings.clock)
+        try await request.hold(for: fault?.span ?? .zero, on: provider.settings.clock)
         return try await BrokenConnection.close(context.channel)
     }
 
     private func refusal(_ error: ProviderError, retryAfter span: Duration? = nil) -> Response {
         var headers: HTTPFields = [:]
-        // Whole seconds only (RFC 9110, 10.2.3), rounded up so that obeying it is never too early.
+        // Whole seconds (RFC 9110, 10.2.3), rounded up so that the client never returns too early.
         if let span { headers[.retryAfter] = "\(Int(span.inSeconds.rounded(.up)))" }
         return .json(error.body(traceID: provider.freshTraceID()), status: error.status, headers: headers)
     }
@@ -130,7 +131,7 @@ struct ProviderRoutes: Sendable {
             "submit": "\(submission.number)", "endpoint": "\(operation.endpoint)",
             "task_id": "\(submission.task?.identity.taskID ?? "none")",
         ]
-        if let strike = submission.strike { metadata["fault"] = "\(strike.kind.rawValue)" }
+        if let fault = submission.fault { metadata["fault"] = "\(fault.kind.rawValue)" }
         if let delay = submission.lateBy { metadata["late_seconds"] = "\(delay.inSeconds)" }
         logger.info(submission.task == nil ? "Submit not accepted" : "Submit accepted", metadata: metadata)
     }

@@ -3,7 +3,7 @@ import Hummingbird
 import NIOCore
 
 extension Response {
-    /// A JSON answer.
+    /// A JSON response.
     static func json(
         _ value: JSONValue, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]
     ) -> Response {
@@ -13,14 +13,14 @@ extension Response {
             status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: value.utf8Text)))
     }
 
-    /// A plain text answer.
+    /// A plain text response.
     static func text(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
         Response(
             status: status, headers: [.contentType: "text/plain; charset=utf-8"],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 
-    /// What a proxy in front of the provider says when it got no answer: HTML, and no word about the task.
+    /// The HTML page of a proxy that got no reply. It says nothing about the task.
     static var badGateway: Response {
         let page = """
             <html>\r

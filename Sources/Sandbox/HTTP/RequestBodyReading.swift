@@ -2,10 +2,10 @@ import Hummingbird
 import NIOCore
 
 extension Request {
-    /// What the documented `request_too_large` means here.
+    /// The body size above which the provider replies `request_too_large`.
     static let maximumBodyBytes = 10 * 1024 * 1024
 
-    /// The whole body as a JSON object; throws the provider's refusal of anything else.
+    /// Reads the whole body as a JSON object. Throws the provider's error for anything else.
     mutating func jsonObject() async throws -> JSONValue {
         let bytes = try await bodyBytes()
         let value: JSONValue
@@ -18,10 +18,10 @@ extension Request {
         return value
     }
 
-    /// The whole body; throws `request_too_large` above the limit.
+    /// Reads the whole body. Throws `request_too_large` above the limit.
     ///
-    /// What is too much is read on within reason before it is refused: closing on a client that still writes would
-    /// reset the refusal out of its hands. The body stays in the request, so that `hold` can go on from it.
+    /// Reads a bounded excess before rejecting it: closing early would reset the connection and discard the error.
+    /// The body stays in the request so that `hold` can use it.
     mutating func bodyBytes() async throws -> [UInt8] {
         let buffer: ByteBuffer
         do {

@@ -1,11 +1,11 @@
 import Hummingbird
 import NIOCore
 
-/// A request's context that knows its connection, since some faults are done to the connection itself.
+/// A request context with its connection, because some faults act on the connection.
 struct SandboxContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
-    /// The bearer token, once `Authorization` has let the request in.
+    /// The bearer token, set by `Authorization`.
     var token = ""
 
     init(source: ApplicationRequestContextSource) {

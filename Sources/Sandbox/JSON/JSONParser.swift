@@ -1,18 +1,18 @@
 /// Why a text is not JSON.
 struct JSONParseError: Error, Equatable {
     var reason: String
-    /// The byte at which the reader gave up.
+    /// The byte offset of the error.
     var offset: Int
 }
 
-/// A strict reader of one JSON text (RFC 8259), bounded in depth so that no body can exhaust the stack.
+/// A strict parser of one JSON text (RFC 8259) with a depth limit, so that no body can exhaust the stack.
 struct JSONParser {
     private static let maximumDepth = 128
 
     private let bytes: [UInt8]
     private var position = 0
 
-    /// Reads exactly one value; anything but white space after it is an error.
+    /// Parses exactly one value. Only white space may follow it.
     static func parse(_ bytes: [UInt8]) throws(JSONParseError) -> JSONValue {
         var parser = JSONParser(bytes: bytes)
         let value = try parser.value(depth: 0)

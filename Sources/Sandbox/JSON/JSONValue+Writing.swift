@@ -1,5 +1,5 @@
 extension JSONValue {
-    /// The value as compact JSON text in UTF-8.
+    /// The value as compact UTF-8 JSON.
     var utf8Text: [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(512)
@@ -7,7 +7,7 @@ extension JSONValue {
         return output
     }
 
-    /// The value as compact JSON text.
+    /// The value as compact JSON.
     var text: String { String(decoding: utf8Text, as: UTF8.self) }
 
     private func write(to output: inout [UInt8]) {

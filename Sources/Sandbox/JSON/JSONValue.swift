@@ -1,25 +1,24 @@
 /// A JSON value that keeps the order of object members and the spelling of numbers.
 ///
-/// A record echoes the request it was made from, and clients compare the two: so nothing a client wrote may be
-/// reordered or rounded on its way through here.
+/// A record echoes its request, and clients compare the two. So requests must not be reordered or rounded.
 enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
-    /// The number as it is spelled in JSON, such as `1.0` or `3e8`.
+    /// The number as spelled in JSON, such as `1.0` or `3e8`.
     case number(String)
     case string(String)
     case array([JSONValue])
     case object([Member])
 
-    /// One name and its value inside an object.
+    /// A name and its value in an object.
     struct Member: Hashable, Sendable {
         var name: String
         var value: JSONValue
     }
 
-    /// The value of a member of this object; nil when absent or when this is no object.
+    /// The value of an object member; nil if it is absent or this is not an object.
     ///
-    /// Of repeated names the last one counts, as in most parsers.
+    /// The last of repeated names wins, as in most parsers.
     subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.name == name }?.value
@@ -40,7 +39,7 @@ enum JSONValue: Hashable, Sendable {
         return elements
     }
 
-    /// The same value with object members sorted by name at every level: equal requests get equal text.
+    /// The value with object members sorted by name at every level. Equal requests get equal text.
     var canonical: JSONValue {
         switch self {
         case .null, .bool, .number, .string: self
@@ -51,13 +50,13 @@ enum JSONValue: Hashable, Sendable {
         }
     }
 
-    /// This object without the named members.
+    /// Returns the object without the named members.
     func without(_ names: Set<String>) -> JSONValue {
         guard case .object(let members) = self else { return self }
         return .object(members.filter { !names.contains($0.name) })
     }
 
-    /// This object with another's members behind its own.
+    /// Returns the object followed by another object's members.
     func appending(_ other: JSONValue) -> JSONValue {
         guard case .object(let members) = self, case .object(let more) = other else { return self }
         return .object(members + more)

@@ -2,29 +2,29 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 
-/// A provider with a wire shape of its own, as data and a few functions.
+/// A provider with a different wire format, as data and a few functions.
 ///
-/// The same ledger, clock, faults and prompt controls stand behind all of them.
+/// All of them share the ledger, clock, faults and prompt controls.
 protocol OtherProvider: Sendable {
-    /// The path prefix, and the service in the ledger.
+    /// The path prefix, and the service name in the ledger.
     var name: String { get }
-    /// The token that a request shows; nil where it shows none in the way this provider wants it.
+    /// The token of a request; nil if it is missing or not in this provider's format.
     func token(in headers: HTTPFields) -> String?
-    /// The prompt inside a request, whose controls steer the task.
+    /// The prompt in a request. Its controls direct the task.
     func prompt(in body: JSONValue) -> String?
-    /// Whether a POST to this path, below the prefix, is a paid submit.
+    /// Whether a POST to this path (without the prefix) is a paid submit.
     func isSubmission(_ path: String) -> Bool
-    /// The id that the path of a query names; nil where it is no query of this provider.
+    /// The task id in the path of a query; nil if the path is not a query.
     func taskID(in path: String) -> String?
-    /// What an accepted submit is told.
+    /// The reply to an accepted submit.
     func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue
-    /// What a query of that path is told; `fraction` is how far the task is.
+    /// The reply to a query of that path. `fraction` is the task's progress.
     func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue)
-    /// Where a submit wants its end to be told; nil where it names nothing, or nothing can be named.
+    /// The callback URL of a submit, if it names one and the provider supports it.
     func callbackURL(in body: JSONValue, query: Parameters) -> String?
-    /// What is told of the end; nil for all other calls, which have no words of their own.
+    /// The body of the final callback; nil for other calls, which use the default format.
     func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]?
-    /// How a refusal is worded.
+    /// The body of an error.
     func refusal(code: String, message: String) -> JSONValue
 }
 
@@ -40,7 +40,7 @@ extension OtherProvider {
         return String(words[1])
     }
 
-    /// How a generation of this provider runs; its answers are worded above, not by a shape.
+    /// How generations of this provider run. The functions above format its replies, so it has no shape.
     var operation: SimulatedOperation {
         SimulatedOperation(
             service: name, name: "task", recordType: "task", requiredFields: [],
@@ -48,13 +48,13 @@ extension OtherProvider {
     }
 }
 
-/// For tasks that only other providers show.
+/// The shape of tasks that only other providers show.
 private struct NoShape: ResponseShape {
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? { nil }
     func succeeded(_ task: SimulatedTask) -> JSONValue { [:] }
 }
 
 extension Date {
-    /// As in `2026-05-02T10:30:00.123Z`.
+    /// Such as `2026-05-02T10:30:00.123Z`.
     var iso8601: String { formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)) }
 }

@@ -37,7 +37,7 @@ struct OtherProviderRoutes: Sendable {
         }
         guard other.isSubmission(path) else { return refuse(other, .notFound, "not_found") }
         var body = try await request.jsonObject()
-        // The controls are read from a member called prompt, wherever the provider has it.
+        // Controls are read from a member called `prompt`, so copy the provider's prompt there.
         if body["prompt"] == nil, let prompt = other.prompt(in: body) {
             body = body.appending(["prompt": .string(prompt)])
         }
@@ -52,7 +52,7 @@ struct OtherProviderRoutes: Sendable {
             metadata: [
                 "provider": "\(other.name)", "submit": "\(submission.number)",
                 "task_id": "\(submission.task?.identity.taskID ?? "none")",
-                "fault": "\(submission.strike?.kind.rawValue ?? "none")",
+                "fault": "\(submission.fault?.kind.rawValue ?? "none")",
             ])
         if let task = submission.task {
             let url = url(of: request, other)
@@ -62,7 +62,7 @@ struct OtherProviderRoutes: Sendable {
                 other.callbackBody(task, call, at: url) ?? task.body(of: call)
             }
         }
-        switch submission.strike?.kind {
+        switch submission.fault?.kind {
         case .lostReply, .hang, .hangBefore: return try await BrokenConnection.close(context.channel)
         case .badGatewayAfter, .badGatewayBefore: return .badGateway
         case .tooManyRequests, .tooManyRequestsRetryAfter, .busy:
@@ -71,7 +71,7 @@ struct OtherProviderRoutes: Sendable {
         }
         guard let task = submission.task else { return refuse(other, .internalServerError, "internal_error") }
         let document = other.accepted(task, at: url(of: request, other), path: path)
-        if submission.strike?.kind == .resetReply {
+        if submission.fault?.kind == .resetReply {
             return BrokenConnection.halfReply(.json(document), body: document.utf8Text, channel: context.channel)
         }
         return .json(document)
@@ -84,13 +84,13 @@ struct OtherProviderRoutes: Sendable {
         guard let token = other.token(in: request.headers) else {
             return refuse(other, .unauthorized, "unauthenticated")
         }
-        let strike: FaultPlan.Strike?
+        let fault: FaultPlan.Fault?
         do throws(ProviderError) {
-            strike = try provider.receivePoll(.retrieve, token: token).strike
+            fault = try provider.receivePoll(.retrieve, token: token).fault
         } catch {
             return refuse(other, .tooManyRequests, "rate_limit_exceeded")
         }
-        switch strike?.kind {
+        switch fault?.kind {
         case .pollError: return refuse(other, .internalServerError, "internal_error")
         case .pollBadGateway: return .badGateway
         case .pollTooManyRequests, .pollTooManyRequestsRetryAfter:
@@ -116,7 +116,7 @@ struct OtherProviderRoutes: Sendable {
         String(request.uri.path.dropFirst(other.name.count + 1))
     }
 
-    /// The provider's base URL, as the client sees it.
+    /// The provider's base URL as the client sees it.
     private func url(of request: Request, _ other: any OtherProvider) -> String {
         "http://\(request.head.authority ?? "127.0.0.1")/\(other.name)"
     }

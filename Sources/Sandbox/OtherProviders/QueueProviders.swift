@@ -2,7 +2,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 
-/// fal.ai's queue: every further address stands in the reply, COMPLETED covers failures, results are fetched apart.
+/// fal.ai's queue: replies contain all further URLs, COMPLETED includes failures, results have a separate URL.
 struct FalQueue: OtherProvider {
     let name = "fal"
 
@@ -16,7 +16,7 @@ struct FalQueue: OtherProvider {
     }
 
     func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
-        // The addresses name the model without its variant.
+        // The URLs contain the model without its variant.
         let model = path.split(separator: "/").prefix(2).joined(separator: "/")
         let base = "\(url)/\(model)/requests/\(task.identity.taskID)"
         return [
@@ -76,7 +76,7 @@ struct FalQueue: OtherProvider {
     func refusal(code: String, message: String) -> JSONValue { ["detail": .string(message)] }
 }
 
-/// Replicate: one prediction object everywhere, with its own address inside.
+/// Replicate: every reply is the same prediction object, which contains its URL.
 struct ReplicatePredictions: OtherProvider {
     let name = "replicate"
 

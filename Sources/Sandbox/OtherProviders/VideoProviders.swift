@@ -1,7 +1,7 @@
 import Foundation
 import HTTPTypes
 
-/// OpenAI's videos: a flat object with a percentage; the file is behind an address of its own.
+/// OpenAI's videos: a flat object with a percentage. The file has a separate URL.
 struct OpenAIVideos: OtherProvider {
     let name = "openai"
 
@@ -47,7 +47,7 @@ struct OpenAIVideos: OtherProvider {
     }
 }
 
-/// Veo through the Gemini API: long-running operations that are named by a path and say `done` only at their end.
+/// Veo through the Gemini API: long-running operations named by a path. `done` appears only at the end.
 struct GoogleOperations: OtherProvider {
     let name = "google"
 
@@ -94,7 +94,7 @@ struct GoogleOperations: OtherProvider {
     }
 }
 
-/// Runway: tasks with a fraction for progress, and a version that every request must name.
+/// Runway: tasks with progress as a fraction. Every request must name a version.
 struct RunwayTasks: OtherProvider {
     let name = "runway"
 

@@ -1,29 +1,29 @@
 import Foundation
 
-/// The bill: every task that the provider accepted, and whether anything was paid twice.
+/// All tasks that the provider accepted, and which of them were paid twice.
 struct Ledger: Sendable {
     var entries: [LedgerEntry]
-    /// The calls made for each task, by its id.
+    /// The callbacks sent for each task, by its id.
     var callbacks: [String: [CallbackRecord]] = [:]
     var submits: Int
     var polls: Int
-    /// The moment as of which outcomes are told.
+    /// The time of the snapshot.
     var moment: Date
 
-    /// Tasks of one identical request: same endpoint, same body apart from how its answer is to be delivered.
+    /// Tasks of identical requests: same endpoint and same body, ignoring delivery options.
     struct Group: Sendable {
         var endpoint: String
         var request: JSONValue
         var taskIDs: [String] = []
     }
 
-    /// The groups in the order of their first task.
+    /// The groups, ordered by their first task.
     var groups: [Group] {
         var groups: [Group] = []
         var places: [String: Int] = [:]
         for entry in entries {
             let endpoint = entry.task.operation.endpoint
-            // A retry has another callback token, yet it buys the same thing.
+            // A retry has a different callback token but buys the same result.
             let request = entry.task.request.without(["callback_url", "async"]).canonical
             let key = endpoint + request.text
             let place = places[key, default: groups.count]
@@ -36,7 +36,7 @@ struct Ledger: Sendable {
         return groups
     }
 
-    /// The document that `GET /sandbox/ledger` serves.
+    /// The document of `GET /sandbox/ledger`.
     var document: JSONValue {
         let groups = groups
         let doubled = groups.filter { $0.taskIDs.count > 1 }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Lets through a number of requests per token within any one second.
+/// Limits the requests per token within any one second.
 struct RateGate: Sendable {
     private var recent: [String: [Date]] = [:]
 
-    /// Whether one more request fits now; a refused one does not count.
+    /// Whether one more request fits now. A rejected request does not count.
     mutating func admits(_ token: String, at now: Date, perSecond limit: Int?) -> Bool {
         guard let limit else { return true }
         var times = recent[token, default: []].filter { now.timeIntervalSince($0) < 1 }

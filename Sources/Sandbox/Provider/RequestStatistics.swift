@@ -1,16 +1,16 @@
 import Foundation
 
-/// How many requests of each kind came, in all and in the fullest second of the clock.
+/// Counts requests by kind, in total and in the busiest second.
 ///
-/// A test of a client's rate limit reads the peak here.
+/// Tests of a client's rate limit read the peak here.
 struct RequestStatistics: Sendable {
     enum Kind: String, CaseIterable, Sendable {
         case submit
         case retrieve
         case batch = "retrieve_batch"
         case list
-        /// Answered with a refusal of the request itself: path, token, body, moderation or a limit. A limit's refusal
-        /// is counted under its own kind too; a fault's is not counted here.
+        /// Rejected because of the request: path, token, body, moderation or a limit. A rejection by a limit also
+        /// counts under its kind. Faults do not count here.
         case refused
     }
 
@@ -36,7 +36,7 @@ struct RequestStatistics: Sendable {
 
     func total(_ kind: Kind) -> Int { counts[kind]?.total ?? 0 }
 
-    /// `{"submit": {"total", "max_per_second"}, …}` with every kind.
+    /// `{"submit": {"total", "max_per_second"}, …}` for every kind.
     var document: JSONValue {
         .object(
             Kind.allCases.map { kind in

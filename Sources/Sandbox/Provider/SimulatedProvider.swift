@@ -2,10 +2,10 @@ import Foundation
 import HTTPTypes
 import Synchronization
 
-/// The provider itself: what it accepted, what it billed, and what it shows of it.
+/// The simulated provider: its accepted tasks, its bill, and its answers.
 ///
-/// Requests come in on many connections; each takes the lock once, for a few synchronous lines, and leaves with
-/// values. No clock runs inside: every method is told the moment, or reads it once from the settings' clock.
+/// Requests arrive on many connections. Each takes the lock once, briefly, and returns values. There is no timer:
+/// methods take the time as an argument or read it once from the settings' clock.
 final class SimulatedProvider: Sendable {
     let settings: SandboxSettings
     private let state: Mutex<State>
@@ -15,7 +15,7 @@ final class SimulatedProvider: Sendable {
         var submits = 0
         var polls = 0
         var traces = 0
-        /// In the order of their acceptance, so also of their creation.
+        /// In order of acceptance, which is also the order of creation.
         var entries: [LedgerEntry] = []
         var places: [TaskQuery.Key: Int] = [:]
         var callbacks: [String: [CallbackRecord]] = [:]
@@ -33,9 +33,9 @@ final class SimulatedProvider: Sendable {
 
     // MARK: Paid submits
 
-    /// Takes one paid submit: decides its fault, and makes and bills the task unless it is refused.
+    /// Handles one paid submit: decides its fault, then creates and bills the task unless it is rejected.
     ///
-    /// Throws the provider's own refusals of the request itself; those have no number and strike no fault.
+    /// Throws the provider's errors for invalid requests. Those get no number and no fault.
     func submit(
         _ operation: SimulatedOperation, body: JSONValue, token: String
     ) throws(ProviderError) -> Submission {
@@ -56,26 +56,26 @@ final class SimulatedProvider: Sendable {
                 throw .badRequest("\(member) \(own) exists already.")
             }
             state.submits += 1
-            let (strike, lateBy) = state.plan.strikes(submit: state.submits, seed: settings.seed)
-            guard strike?.kind.acceptsTask ?? true else {
-                return Submission(number: state.submits, strike: strike)
+            let (fault, lateBy) = state.plan.faults(submit: state.submits, seed: settings.seed)
+            guard fault?.kind.acceptsTask ?? true else {
+                return Submission(number: state.submits, fault: fault)
             }
             let task = SimulatedTask(
                 operation, request: body, owner: owner, sequence: state.submits, at: now,
                 lateBy: lateBy ?? .zero, seed: settings.seed, speed: settings.speed)
-            state.append(LedgerEntry(task: task, reply: .init(strike)))
-            return Submission(number: state.submits, strike: strike, task: task, lateBy: lateBy)
+            state.append(LedgerEntry(task: task, reply: .init(fault)))
+            return Submission(number: state.submits, fault: fault, task: task, lateBy: lateBy)
         }
     }
 
     // MARK: Tasks queries
 
-    /// Counts one tasks query and says what is to go wrong with it.
+    /// Counts one tasks query and returns its fault.
     ///
-    /// Throws `too_many_requests` when the token asks more often than the limit allows.
+    /// Throws `too_many_requests` when the token exceeds the query rate.
     func receivePoll(
         _ kind: RequestStatistics.Kind, token: String
-    ) throws(ProviderError) -> (number: Int, strike: FaultPlan.Strike?) {
+    ) throws(ProviderError) -> (number: Int, fault: FaultPlan.Fault?) {
         let now = now
         return try state.withLock { state throws(ProviderError) in
             state.statistics.count(kind, at: now)
@@ -83,13 +83,13 @@ final class SimulatedProvider: Sendable {
                 throw .tooManyRequests
             }
             state.polls += 1
-            return (state.polls, state.plan.strike(poll: state.polls, seed: settings.seed))
+            return (state.polls, state.plan.fault(poll: state.polls, seed: settings.seed))
         }
     }
 
-    /// What a tasks query is told; `number` only decides in which order a batch comes.
+    /// The reply to a tasks query. `number` only decides the order of a batch.
     ///
-    /// Throws the service's own words for a task that it does not know, where it has any.
+    /// Throws the service's error for an unknown task, if it has one.
     func answer(
         _ query: TaskQuery, service: String, token: String, number: Int
     ) throws(ProviderError) -> (status: HTTPResponse.Status, document: JSONValue) {
@@ -99,7 +99,7 @@ final class SimulatedProvider: Sendable {
         case .single(let key):
             guard let task = find([key], service: service, at: now).first else {
                 if let unknown = form.unknown { throw unknown }
-                // An unknown id is no error on most services: 200 with an empty object.
+                // On most services an unknown id is not an error: 200 with an empty object.
                 return (.ok, [:])
             }
             return task.lookup(at: now)
@@ -116,7 +116,7 @@ final class SimulatedProvider: Sendable {
         }
     }
 
-    /// The task of another provider's that has this id.
+    /// The task of another provider with this id.
     func task(_ id: String, service: String) -> SimulatedTask? {
         find([.task(id)], service: service, at: now).first
     }
@@ -139,7 +139,7 @@ final class SimulatedProvider: Sendable {
         }
     }
 
-    /// A trace id for an answer that belongs to no task.
+    /// A trace id for a reply that belongs to no task.
     func freshTraceID() -> String {
         let number = state.withLock { state in
             state.traces += 1
@@ -151,36 +151,36 @@ final class SimulatedProvider: Sendable {
 
     // MARK: Callbacks
 
-    /// What goes wrong with the calls for that submit.
-    func callbackStrikes(submit number: Int) -> [FaultPlan.Strike] {
-        state.withLock { $0.plan.strikes(callbacksOf: number, seed: settings.seed) }
+    /// The faults of the callbacks for that submit.
+    func callbackFaults(submit number: Int) -> [FaultPlan.Fault] {
+        state.withLock { $0.plan.faults(callbacksOf: number, seed: settings.seed) }
     }
 
-    /// A call was made.
+    /// Records a completed callback.
     func note(_ record: CallbackRecord, of taskID: String) {
         state.withLock { $0.callbacks[taskID, default: []].append(record) }
     }
 
-    /// Look-ups and lists know the task no more.
+    /// Hides the task from look-ups and lists.
     func forget(_ taskID: String) { state.withLock { _ = $0.forgotten.insert(taskID) } }
 
-    // MARK: For tests and people
+    // MARK: Control routes
 
-    /// Counts a request that was refused before it meant anything.
+    /// Counts a request that was rejected before it was interpreted.
     func countRefused() {
         let now = now
         state.withLock { $0.statistics.count(.refused, at: now) }
     }
 
-    /// Replaces the fault plan; counters go on.
+    /// Replaces the fault plan and keeps the counters.
     func replaceFaults(with plan: FaultPlan) { state.withLock { $0.plan = plan } }
 
-    /// Forgets every task, count and number; the fault plan in force stays.
+    /// Deletes all tasks, counts and numbers, and keeps the current fault plan.
     func reset() { state.withLock { $0 = State(plan: $0.plan) } }
 
     var statistics: RequestStatistics { state.withLock { $0.statistics } }
 
-    /// Everything billed so far, with the counters, as of one moment.
+    /// A snapshot of everything billed, with the counters.
     var ledger: Ledger {
         let now = now
         return state.withLock { state in
@@ -216,7 +216,7 @@ extension SimulatedProvider.State {
 }
 
 extension SimulatedOperation {
-    /// Throws `bad_request` unless the body carries what the operation needs.
+    /// Throws `bad_request` unless the body has the operation's required fields.
     fileprivate func check(_ body: JSONValue) throws(ProviderError) {
         for alternatives in requiredFields where !alternatives.contains(where: { body[$0]?.isFilled ?? false }) {
             throw .badRequest("\(alternatives.joined(separator: " or ")) is required.")
@@ -225,7 +225,7 @@ extension SimulatedOperation {
 }
 
 extension JSONValue {
-    /// Neither null nor empty text nor an empty list.
+    /// Whether the value is not null, not an empty text and not an empty list.
     fileprivate var isFilled: Bool {
         switch self {
         case .null: false

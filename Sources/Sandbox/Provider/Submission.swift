@@ -1,28 +1,28 @@
-/// What became of one well-formed paid submit, before a byte of the reply is written.
+/// The result of one well-formed paid submit, before the reply is written.
 struct Submission: Sendable {
-    /// The paid-submit counter, from 1; fault rules such as `lost-reply@3` count with it.
+    /// The number of the paid submit, from 1. Fault rules such as `lost-reply@3` refer to it.
     var number: Int
-    /// What is to go wrong with the reply.
-    var strike: FaultPlan.Strike?
-    /// The task that was made and billed; nil when the submit was not accepted.
+    /// The fault of the reply.
+    var fault: FaultPlan.Fault?
+    /// The created and billed task; nil if the submit was not accepted.
     var task: SimulatedTask?
-    /// How long look-ups will not find the task; nil when they find it at once.
+    /// How long look-ups do not find the task; nil if they find it immediately.
     var lateBy: Duration?
 }
 
-/// One billed task, for the ledger.
+/// A billed task in the ledger.
 struct LedgerEntry: Sendable {
     var task: SimulatedTask
-    /// How its submit was answered.
+    /// How the submit was answered.
     var reply: Reply
 
     enum Reply: String, Sendable {
         case answered, lost, reset, hang
         case badGateway = "502"
 
-        init(_ strike: FaultPlan.Strike?) {
+        init(_ fault: FaultPlan.Fault?) {
             self =
-                switch strike?.kind {
+                switch fault?.kind {
                 case .lostReply: .lost
                 case .resetReply: .reset
                 case .hang: .hang

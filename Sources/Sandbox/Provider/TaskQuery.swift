@@ -1,12 +1,12 @@
 import Foundation
 
-/// What one request to a tasks endpoint asks for.
+/// A parsed request to a tasks endpoint.
 enum TaskQuery: Sendable, Equatable {
-    /// One task by any of its ids.
+    /// One task, by any of its ids.
     case single(Key)
-    /// Many tasks by id, in no promised order.
+    /// Several tasks by id, in unspecified order.
     case batch([Key], Page)
-    /// The asking user's own tasks, newest first.
+    /// The caller's tasks, newest first.
     case list(Window, Page)
 
     enum Key: Hashable, Sendable {
@@ -15,7 +15,7 @@ enum TaskQuery: Sendable, Equatable {
     }
 
     struct Page: Sendable, Equatable {
-        /// What the provider uses when a request names no limit; it cuts batches by id as well.
+        /// The limit when a request names none. It also truncates batches by id.
         static let defaultLimit = 12
 
         var offset = 0
@@ -37,7 +37,7 @@ enum TaskQuery: Sendable, Equatable {
         }
     }
 
-    /// Reads a request body; throws the provider's `bad_request` for what it cannot mean.
+    /// Parses a request body. Throws the provider's `bad_request` for an invalid one.
     init(body: JSONValue, form: ServiceForm = .standard) throws(ProviderError) {
         switch body["action"] {
         case nil, .null, .string("retrieve"):

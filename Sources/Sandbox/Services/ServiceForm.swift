@@ -1,61 +1,61 @@
 import HTTPTypes
 
-/// How a service wraps what it says of tasks, where it differs from most.
+/// How a service formats task replies, where it differs from most.
 struct ServiceForm: Sendable {
-    /// What stands around the answer in a look-up.
+    /// What surrounds the response in a look-up.
     var record: RecordForm = .wrapped
-    /// How the record tells times.
+    /// How the record formats times.
     var times: TimeForm = .stamped
-    /// Under which names a look-up may give the id.
+    /// The names under which a look-up may give the id.
     var lookupKeys = ["id", "task_id"]
-    /// What a query for many is told.
+    /// How the service replies to a query for several tasks.
     var batch: BatchForm = .byID
-    /// What is said of an id that it does not know; nil for 200 and an empty object.
+    /// The error for an unknown id; nil for 200 and an empty object.
     var unknown: ProviderError?
 
-    /// The forms of a record.
+    /// The formats of a record.
     enum RecordForm: Sendable {
-        /// The bookkeeping with the request, and the answer under `response`.
+        /// Metadata and the request, with the result under `response`.
         case wrapped
-        /// The same, of which a look-up of one task shows the answer only.
+        /// Like `wrapped`, but a look-up of one task shows only the response.
         case flatWhenAlone
-        /// The answer itself, with its times; a failure comes as HTTP 504.
+        /// The response with its times. A failure comes as HTTP 504.
         case flat
-        /// One object under `task`, with its own names; bare in a list.
+        /// One object under `task` with different member names; not nested in a list.
         case task
-        /// The state, in words, beside `response`.
+        /// A status word beside `response`.
         case worded(Words)
     }
 
-    /// The words of a record that tells its state at the top.
+    /// The status words of a record with a top-level status.
     struct Words: Sendable {
-        /// In the order in which they come.
+        /// In order of occurrence.
         var running: [String]
         var succeeded: String
         var failed: String
-        /// Whether it also tells how far it is, as an object of its own.
+        /// Whether the record also has a progress object.
         var showsProgress = false
     }
 
-    /// The forms of a record's times.
+    /// The formats of a record's times.
     enum TimeForm: Sendable {
-        /// `started_at`, `finished_at` and `elapsed`, in Unix seconds.
+        /// `started_at`, `finished_at` and `elapsed` in Unix seconds.
         case stamped
-        /// The same as texts.
+        /// The same, as text.
         case iso8601
-        /// None but `created_at`: older records.
+        /// Only `created_at`, as in older records.
         case createdOnly
     }
 
-    /// The forms of a query for many.
+    /// The formats of a query for several tasks.
     enum BatchForm: Sendable {
-        /// `items` of those ids, and how many there are.
+        /// `items` for those ids, and `count`.
         case byID
-        /// The same with `total` for `count`.
+        /// `items` for those ids, and `total`.
         case byIDWithTotal
-        /// Whatever it asks for, the caller's own tasks: `count` is how many there are in all.
+        /// Ignores the ids and returns the caller's tasks. `count` is the total number.
         case history
-        /// There is none.
+        /// Not supported.
         case none
     }
 

@@ -1,12 +1,12 @@
 import HTTPTypes
 
-/// Pictures that are answered with one document. Medians as in the examples' `elapsed`, else the pages' "1 to 2 minutes".
+/// Pictures in one document. Medians follow the examples' `elapsed`, else the pages' "1 to 2 minutes".
 extension ServiceTable {
     static let images: [SimulatedOperation] = [
         pictures(
             "nano-banana", "images", needs: [["prompt"]], form: ServiceForm(times: .createdOnly),
             item: ["prompt": "{prompt}", "image_url": "https://platform.cdn.acedata.cloud/nanobanana/{task}.png"]),
-        // One document when it is asked for alone, a whole record in a list.
+        // A single look-up gives one document, a list gives a whole record.
         pictures(
             "seedream", "images", needs: [["prompt"]],
             form: ServiceForm(record: .flatWhenAlone, times: .createdOnly, unknown: .unknownTask("not_found")),
@@ -31,7 +31,7 @@ extension ServiceTable {
             duration: TypicalDuration(medianSeconds: 90), form: ServiceForm(times: .createdOnly),
             shape: TemplateShape(
                 // A word that no other service has, and that says nothing.
-                underWay: ["task_id": "{task}", "status": "unknown", "data": []],
+                partial: ["task_id": "{task}", "status": "unknown", "data": []],
                 result: [
                     "success": true, "task_id": "{task}",
                     "data": [
@@ -73,7 +73,7 @@ extension ServiceTable {
             duration: TypicalDuration(medianSeconds: 29),
             shape: TemplateShape(
                 result: reply.appending(["success": true]), inlineResult: reply,
-                calledBack: ["success": true, "task_id": "{task}", "trace_id": "{trace}", "data": reply]))
+                callbackResult: ["success": true, "task_id": "{task}", "trace_id": "{trace}", "data": reply]))
     }
 
     private static func utility(_ name: String, needs fields: [[String]], result: JSONValue) -> SimulatedOperation {

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Pages, and answers to captchas.
+/// Web pages and captcha solutions.
 extension ServiceTable {
     static let others: [SimulatedOperation] = [
         page("extract", data: ["markdown": "# A page\n\nIts text.", "contentType": "article"]),
@@ -18,7 +18,7 @@ extension ServiceTable {
         captcha("recognition/image2text", needs: [["image"]], result: ["text": "7364"]),
     ]
 
-    /// Pages: the address in the answer is the one that was asked for.
+    /// Web pages. The URL in the reply is the requested one.
     private static func page(_ name: String, data: JSONValue) -> SimulatedOperation {
         let head: JSONValue = ["kind": .string(name), "url": "https://example.com/article", "title": "A page"]
         return SimulatedOperation(

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Songs, voices and what is made of them.
+/// Songs, voices and operations on them.
 extension ServiceTable {
     static let sounds: [SimulatedOperation] = [
         suno(
@@ -35,8 +35,8 @@ extension ServiceTable {
             service: "producer", name: "audios", recordType: "audios", requiredFields: [["prompt", "lyric"]],
             duration: TypicalDuration(medianSeconds: 40),
             shape: TemplateShape(
-                underWay: ["task_id": "{task}", "data": [song(state: "pending", progress: "40%", audio: "")]],
-                // No `success` anywhere, and numbers in texts.
+                partial: ["task_id": "{task}", "data": [song(state: "pending", progress: "40%", audio: "")]],
+                // No `success` anywhere, and numbers as text.
                 result: [
                     "task_id": "{task}",
                     "data": [
@@ -45,7 +45,7 @@ extension ServiceTable {
                             audio: "https://platform2.cdn.acedata.cloud/producer/{media}.m4a")
                     ],
                 ])),
-        // The reply to a submit that waited has no id at all, and a callback no `success`.
+        // A synchronous submit's reply has no id, and a callback has no `success`.
         SimulatedOperation(
             service: "fish", name: "tts", recordType: "audios", requiredFields: [["text", "prompt"]],
             duration: TypicalDuration(medianSeconds: 15),
@@ -57,7 +57,7 @@ extension ServiceTable {
                     "data": [["audio_url": "https://platform2.cdn.acedata.cloud/fish/{task}.mp3"]],
                 ],
                 inlineResult: ["audio_url": "https://platform.r2.fish.audio/task/{task}.mp3"],
-                calledBack: ["task_id": "{task}", "audio_url": "https://platform.r2.fish.audio/task/{task}.mp3"],
+                callbackResult: ["task_id": "{task}", "audio_url": "https://platform.r2.fish.audio/task/{task}.mp3"],
                 failureStyles: [.plain, .uncoded, .string])),
     ]
 
@@ -81,7 +81,7 @@ extension ServiceTable {
                 result: ["success": true, "task_id": "{task}", "trace_id": "{trace}", "data": data]))
     }
 
-    /// Neither `async` nor `callback_url` is known here.
+    /// Does not support `async` or `callback_url`.
     private static func inlineSuno(_ name: String, needs fields: [[String]], data: JSONValue) -> SimulatedOperation {
         suno(name, needs: fields, seconds: 7, delivery: .inline, data: data)
     }

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Videos that are answered with one document. Medians as in the examples' `elapsed`, else the pages' "1 to 2 minutes".
+/// Videos in one document. Medians follow the examples' `elapsed`, else the pages' "1 to 2 minutes".
 extension ServiceTable {
     static let videos: [SimulatedOperation] = [
         listed(
@@ -21,7 +21,7 @@ extension ServiceTable {
         listed(
             "grok",
             item: ["id": "grok-imagine-video:{media}", "video_url": "https://cdn.acedata.cloud/grok/{task}.mp4"]),
-        // It calls a failure an error.
+        // This service calls a failure `error`.
         listed(
             "happyhorse", form: ServiceForm(times: .iso8601),
             item: [
@@ -33,10 +33,10 @@ extension ServiceTable {
             service: "pixverse", name: "videos", recordType: "videos", requiredFields: [["prompt", "image_url"]],
             duration: TypicalDuration(medianSeconds: 90), form: ServiceForm(times: .createdOnly),
             shape: TemplateShape(
-                underWay: ["success": true, "task_id": "{task}", "data": [["state": "processing"]]],
+                partial: ["success": true, "task_id": "{task}", "data": [["state": "processing"]]],
                 result: [
                     "success": true, "task_id": "{task}", "trace_id": "{trace}",
-                    // An id that is a number, and no word for the state.
+                    // A numeric id and no status word.
                     "data": [
                         [
                             "id": 317_384_746_578_432, "prompt": "{prompt}", "model": "v3.5", "first_frame": "",
@@ -63,7 +63,7 @@ extension ServiceTable {
             shape: TemplateShape(
                 result: [
                     "success": true, "task_id": "{task}", "trace_id": "{trace}",
-                    // The id inside is its own supplier's.
+                    // The inner id belongs to the service's supplier.
                     "data": [
                         "task_id": "cgt-{number}", "status": "succeeded",
                         "video_url": "https://platform.cdn.acedata.cloud/seedance/{task}.mp4", "last_frame_url": nil,
@@ -76,7 +76,7 @@ extension ServiceTable {
             shape: TemplateShape(
                 result: [
                     "success": true, "task_id": "{task}", "trace_id": "{trace}",
-                    // The picture and the voice are what was sent.
+                    // The picture and the voice repeat the request.
                     "data": [
                         "task_id": "{number}", "status": "done", "video_url": "https://cdn.acedata.cloud/{task}.mp4",
                         "image_url": "https://example.com/face.png", "audio_url": "https://example.com/voice.mp3",
@@ -115,7 +115,7 @@ extension ServiceTable {
         kickart("viral-videos", needs: [["ref_video"], ["language"]]),
     ]
 
-    /// Videos in a list of items, each with a word for its state.
+    /// Videos in a list of items, each with a status word.
     private static func listed(
         _ service: String, form: ServiceForm = .standard, item: JSONValue, failed: String = "failed"
     ) -> SimulatedOperation {
@@ -125,13 +125,13 @@ extension ServiceTable {
             service: service, name: "videos", recordType: "videos", requiredFields: [["prompt", "image_url"]],
             duration: TypicalDuration(medianSeconds: 90), form: form,
             shape: TemplateShape(
-                underWay: head.appending(["data": [id.appending(["state": "processing"])]]),
+                partial: head.appending(["data": [id.appending(["state": "processing"])]]),
                 result: head.appending(["data": [item.appending(["state": "succeeded"])]]),
                 failedPart: head.appending(["data": [id.appending(["state": .string(failed)])]]),
                 failureStyles: [.plain, .unstamped, .item]))
     }
 
-    /// Talking heads: a word at the top, and one id that is called otherwise.
+    /// Talking heads: a top-level status word and one id with a different name.
     private static func digitalHuman(
         _ name: String, needs fields: [[String]], result: JSONValue
     ) -> SimulatedOperation {
@@ -144,19 +144,19 @@ extension ServiceTable {
                     ServiceForm.Words(running: ["pending", "processing"], succeeded: "succeed", failed: "failed")),
                 lookupKeys: ["task_id"], batch: .none, unknown: .unknownTask("no_task")),
             shape: TemplateShape(
-                underWay: head.appending(["state": "processing", "progress": 40]),
+                partial: head.appending(["state": "processing", "progress": 40]),
                 result: head.appending(result).appending(["state": "succeed", "progress": 100]),
                 failureStyles: [.plain, .uncoded]))
     }
 
-    /// Advertisements: no task can be looked up, so the reply is the result.
+    /// Advertisements: tasks cannot be looked up, so the reply is the result.
     private static func kickart(_ name: String, needs fields: [[String]]) -> SimulatedOperation {
         SimulatedOperation(
             service: "kickart", name: name, recordType: name, requiredFields: fields,
             duration: TypicalDuration(medianSeconds: 60), delivery: .inline,
             shape: TemplateShape(
                 result: [
-                    // Ids of 19 digits, as texts.
+                    // Ids of 19 digits, as text.
                     "success": true, "task_id": "{number}", "trace_id": "{trace}",
                     "data": [
                         "task_id": "{number}", "video_url": "https://cdn.acedata.cloud/kickart/{media}.mp4",
@@ -166,7 +166,7 @@ extension ServiceTable {
     }
 }
 
-/// Maestro's productions: nothing until the end, one video for each language, and a failure in a bare text.
+/// Maestro's productions: no partial result, one video per language, and failures as plain text.
 private struct MaestroShape: ResponseShape {
     var failureStyles: [FailureStyle] { [.plain, .string] }
 

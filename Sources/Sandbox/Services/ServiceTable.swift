@@ -1,9 +1,9 @@
-/// Every operation that the sandbox serves; a new service is a new line here, or beside it.
+/// All operations that the sandbox serves. Add a service here or in an extension.
 ///
-/// Here are those with previews, several outputs or words of their own; the others are documents with places to fill in.
+/// This file has the services with previews, several outputs or special words. The others are document templates.
 ///
-/// Medians follow the `elapsed` of the provider's own example records (midjourney 29 s, suno 38 s, veo 92 s and
-/// 145 s, kling 317 s, luma 154 s); where it shows none (sora, flux, edits, videos), its pages' "1 to 2 minutes".
+/// Medians follow the `elapsed` of the provider's example records (midjourney 29 s, suno 38 s, veo 92 s and 145 s,
+/// kling 317 s, luma 154 s). For sora, flux, edits and videos they follow its pages' "1 to 2 minutes".
 enum ServiceTable {
     static let operations = staged + images + videos + sounds + others
 
@@ -45,7 +45,7 @@ enum ServiceTable {
 
     static let services: Set<String> = Set(operations.map(\.service))
 
-    /// The form of a service's records, which is the same for all its operations.
+    /// The format of a service's records, shared by its operations.
     static func form(of service: String) -> ServiceForm { forms[service] ?? .standard }
 
     private static let forms = Dictionary(

@@ -1,53 +1,53 @@
 import Foundation
 import HTTPTypes
 
-/// One paid operation of the simulated provider, such as `suno/audios`, as data.
+/// A paid operation of the simulated provider, such as `suno/audios`.
 struct SimulatedOperation: Sendable {
     var service: String
     var name: String
-    /// The record's `type`, by which lists can be filtered.
+    /// The record's `type`, which lists can filter by.
     var recordType: String
-    /// What a request must carry: of each inner list at least one field, not empty.
+    /// Required fields: at least one non-empty field of each inner list.
     var requiredFields: [[String]]
     var duration: TypicalDuration
     var acceptReply: AcceptReply = .taskID
     var delivery: Delivery = .asAsked
-    /// The member in which it takes an id of the client's, which it refuses a second time.
+    /// The member for a client-chosen id. A repeated id is rejected.
     var ownIDMember: String?
     var form: ServiceForm = .standard
     var shape: any ResponseShape
 
-    /// When a submit is answered.
+    /// When a submit gets its reply.
     enum Delivery: Sendable {
-        /// At once where it asks for that, else in the end.
+        /// Immediately if the request asks for it, else at the end.
         case asAsked
-        /// Always in the end, with the result.
+        /// Always at the end, with the result.
         case inline
-        /// Always at once.
+        /// Always immediately.
         case atOnce
     }
 
-    /// The name that people and ledgers use.
+    /// The endpoint's name in ledgers and settings.
     var endpoint: String { "\(service)/\(name)" }
 }
 
-/// What an accepted asynchronous submit is told at once, as a document with places to fill in.
+/// The immediate reply to an asynchronous submit, as a template.
 struct AcceptReply: Sendable {
     var status: HTTPResponse.Status = .ok
     var document: JSONValue
 
-    /// As the service pages show.
+    /// As shown on the service pages.
     static let taskID = AcceptReply(document: ["task_id": "{task}"])
-    /// As the page on asynchronous tasks shows.
+    /// As shown on the page about asynchronous tasks.
     static let successAndTaskID = AcceptReply(document: ["success": true, "task_id": "{task}"])
 }
 
-/// How long a generation takes before any speeding up: log-normal around a median.
+/// The unscaled duration of a generation: log-normal around a median.
 struct TypicalDuration: Sendable {
     var medianSeconds: Double
-    /// The standard deviation of the logarithm; 0.25 keeps two thirds within a quarter of the median.
+    /// The standard deviation of the logarithm. At 0.25, two thirds are within a quarter of the median.
     var spread = 0.25
-    /// Requests whose field contains the word take this many times longer or shorter.
+    /// Multiplies the duration of requests whose field contains the word.
     var paces: [Pace] = []
 
     struct Pace: Sendable {
@@ -62,29 +62,29 @@ struct TypicalDuration: Sendable {
     }
 }
 
-/// How one kind of operation words its answers, from the first partial record to the result.
+/// Formats an operation's responses, from the first partial record to the result.
 protocol ResponseShape: Sendable {
-    /// What `response` holds at this fraction (0 to 1) of the generation; nil where the service shows nothing yet.
+    /// The `response` at this progress (0 to 1); nil if the service shows nothing yet.
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue?
-    /// What `response` holds in the end.
+    /// The `response` of a success.
     func succeeded(_ task: SimulatedTask) -> JSONValue
-    /// What a submit that waited is told; the same for most.
+    /// The reply to a synchronous submit. Usually the same as `succeeded`.
     func inline(_ task: SimulatedTask) -> JSONValue
-    /// What a callback tells of a success; for most what the submit would have been told.
-    func told(_ task: SimulatedTask) -> JSONValue
-    /// What `response` holds when the generation failed.
+    /// The callback body of a success. Usually the same as `inline`.
+    func callbackBody(_ task: SimulatedTask) -> JSONValue
+    /// The `response` of a failure.
     func failed(_ task: SimulatedTask) -> JSONValue
-    /// Further members of a finished record, beside `response`.
+    /// Additional members of a finished record, beside `response`.
     func recordExtras(_ task: SimulatedTask) -> JSONValue
-    /// The ways in which this service is known to word a failure.
+    /// The failure formats that this service is known to use.
     var failureStyles: [FailureStyle] { get }
-    /// Whether one of several outputs can fail alone.
+    /// Whether one of several outputs can fail separately.
     var canFailPartly: Bool { get }
 }
 
 extension ResponseShape {
     func inline(_ task: SimulatedTask) -> JSONValue { succeeded(task) }
-    func told(_ task: SimulatedTask) -> JSONValue { inline(task) }
+    func callbackBody(_ task: SimulatedTask) -> JSONValue { inline(task) }
     func recordExtras(_ task: SimulatedTask) -> JSONValue { [:] }
     var failureStyles: [FailureStyle] { [.plain, .unstamped] }
     var canFailPartly: Bool { false }

@@ -1,20 +1,20 @@
-/// What the words in brackets inside a request's texts ask of the simulated generation.
+/// Commands in brackets inside a request's texts that control the simulated generation.
 struct PromptControls: Sendable, Equatable {
     /// `[fail]` or `[fail:STYLE]`: the generation fails.
     var fails = false
-    /// The wording that `[fail:STYLE]` asks for; nil lets the seed choose.
+    /// The style of `[fail:STYLE]`; nil lets the seed choose.
     var failureStyle: FailureStyle?
     /// `[partial]`: one of several outputs fails.
     var failsPartly = false
-    /// `[slow]`: takes five times as long.
+    /// `[slow]`: takes five times longer.
     var isSlow = false
-    /// `[moderated]`: refused at submit.
+    /// `[moderated]`: the submit is rejected.
     var isModerated = false
-    /// `[seconds=N]`: how long it takes before any speeding up.
+    /// `[seconds=N]`: the unscaled duration.
     var seconds: Double?
 
     init(request: JSONValue) {
-        // Wherever a service keeps its texts: prompt, text, content[].text, a page's address.
+        // Services keep their texts in different places: prompt, text, content[].text, a page's URL.
         switch request {
         case .null, .bool, .number: break
         case .string(let text): for match in text.matches(of: /\[([^\[\]]*)\]/) { read(match.1) }
@@ -43,7 +43,7 @@ struct PromptControls: Sendable, Equatable {
                 fails = true
                 failureStyle = FailureStyle(rawValue: String(control.dropFirst(5)))
             } else if control.hasPrefix("seconds="), let value = Double(control.dropFirst(8)), value.isFinite {
-                // At most a day, so that no sum of dates and spans can overflow.
+                // At most one day, so that no sum of dates overflows.
                 seconds = min(max(value, 0), 86_400)
             }
         }

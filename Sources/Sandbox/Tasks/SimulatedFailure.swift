@@ -1,18 +1,18 @@
-/// How a failed generation is worded; the documents show each of these for some service.
+/// How a failed generation is reported. The documents show each style for some service.
 enum FailureStyle: String, Sendable, CaseIterable {
     /// `success: false`, `error {code, message}`, `finished_at` set.
     case plain
-    /// The same with `finished_at: null`, as hailuo reports a missing channel.
+    /// Like `plain`, with `finished_at: null`, as hailuo reports a missing channel.
     case unstamped
-    /// `error` has a message only, as in suno's records.
+    /// `error` has only a message, as in suno's records.
     case uncoded
-    /// `error` is a bare string.
+    /// `error` is a plain string.
     case string
-    /// No `error` at all: `success: true`, and the failure is in `data[].state`.
+    /// No `error`: `success: true`, and `data[].state` reports the failure.
     case item
 }
 
-/// Why a simulated generation failed.
+/// The reason of a failed generation.
 struct SimulatedFailure: Sendable {
     var code: String
     var message: String
@@ -24,7 +24,7 @@ struct SimulatedFailure: Sendable {
         SimulatedFailure(code: "api_error", message: "service under maintenance"),
     ]
 
-    /// An object that holds just the `error` member.
+    /// An object that contains only the `error` member.
     func errorMember(style: FailureStyle) -> JSONValue {
         switch style {
         case .plain, .unstamped, .item: ["error": ["code": .string(code), "message": .string(message)]]

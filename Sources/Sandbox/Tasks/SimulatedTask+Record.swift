@@ -2,7 +2,7 @@ import Foundation
 import HTTPTypes
 
 extension SimulatedTask {
-    /// What a look-up of this task alone is told at a moment.
+    /// The reply to a look-up of this task at a given time.
     func lookup(at now: Date) -> (status: HTTPResponse.Status, document: JSONValue) {
         switch operation.form.record {
         case .wrapped, .worded: (.ok, record(at: now))
@@ -12,7 +12,7 @@ extension SimulatedTask {
         }
     }
 
-    /// The record that a list shows at a moment.
+    /// The record in a list at a given time.
     ///
     /// Member names and order follow the provider's example records. Times are Unix seconds with milliseconds.
     func record(at now: Date) -> JSONValue {
@@ -49,7 +49,7 @@ extension SimulatedTask {
         return .object(members)
     }
 
-    /// As captcha answers: no wrapper, and a failure that comes with an error's status.
+    /// The captcha format: no wrapper, and a failure has an error status.
     private func flat(at now: Date) -> (HTTPResponse.Status, JSONValue) {
         let times: JSONValue = [
             "started_at": .unixSeconds(startedAt), "finished_at": .unixSeconds(finishedAt),
@@ -70,7 +70,7 @@ extension SimulatedTask {
         }
     }
 
-    /// As MiniMax answers: names of its own, whole seconds, and no `finished_at`.
+    /// The MiniMax format: different names, whole seconds, no `finished_at`.
     private func bare(at now: Date) -> JSONValue {
         let outcome = outcome(at: now)
         let change = outcome == .pending ? max(createdAt, min(now, startedAt)) : finishedAt
@@ -92,7 +92,7 @@ extension SimulatedTask {
         }
     }
 
-    /// As Maestro and digital-human answer: the state in a word at the top.
+    /// The format of Maestro and digital-human: a top-level status word.
     private func worded(_ words: ServiceForm.Words, at now: Date) -> JSONValue {
         let outcome = outcome(at: now)
         var members: [JSONValue.Member] = []
@@ -110,7 +110,7 @@ extension SimulatedTask {
         case .failed: add("status", .string(words.failed))
         }
         if words.showsProgress {
-            // The stage is the last one even when all is done.
+            // A finished task still reports the last stage.
             add("progress", ["percent": .integer(Int(fraction * 100)), "stage": .string(stage)])
         }
         add("request", request)
@@ -118,7 +118,7 @@ extension SimulatedTask {
         return .object(members)
     }
 
-    /// Whether its submit is answered at once; otherwise the connection is held until the end.
+    /// Whether the submit returns immediately. Otherwise the connection stays open until the end.
     var isAsynchronous: Bool {
         let callback = request["callback_url"]?.stringValue ?? ""
         return switch operation.delivery {
@@ -128,19 +128,19 @@ extension SimulatedTask {
         }
     }
 
-    /// What a submit that waited for the end is told.
+    /// The reply to a synchronous submit.
     var inlineReply: (status: HTTPResponse.Status, document: JSONValue) {
         guard controls.fails else { return (.ok, operation.shape.inline(self)) }
         return (failure.code == "timeout" ? .gatewayTimeout : .internalServerError, plainFailure)
     }
 
-    /// What a callback tells of the end.
-    var toldEnd: JSONValue {
+    /// The body of the final callback.
+    var finalCallbackBody: JSONValue {
         if case .task = operation.form.record { return ["task": record(at: finishedAt)] }
-        return controls.fails ? plainFailure : operation.shape.told(self)
+        return controls.fails ? plainFailure : operation.shape.callbackBody(self)
     }
 
-    /// What an asynchronous submit is told at once.
+    /// The immediate reply to an asynchronous submit.
     var acceptReply: JSONValue { operation.acceptReply.document.filled(for: self) }
 
     private var plainFailure: JSONValue {
@@ -184,7 +184,7 @@ extension SimulatedTask {
         }
     }
 
-    /// The same for every task of an operation, whatever the seed.
+    /// Equal for all tasks of an operation, independent of the seed.
     private var apiID: String {
         var random = SeededRandom(seed: 0, stream: "api \(operation.endpoint)")
         return random.uuid()

@@ -1,41 +1,41 @@
 import Foundation
 
-/// One accepted generation: everything that will ever happen to it is decided when it is made.
+/// An accepted generation. Its whole course is decided at creation.
 ///
-/// What a look-up shows is a pure function of the task and the moment (`record(at:)`); nothing runs in between.
+/// A look-up's reply is a pure function of the task and the time (`record(at:)`).
 struct SimulatedTask: Sendable {
-    /// The number of the paid submit that made it, from 1.
+    /// The number of its paid submit, from 1.
     let sequence: Int
     let operation: SimulatedOperation
     let identity: TaskIdentity
     let owner: TaskOwner
-    /// The submitted body, unchanged.
+    /// The unchanged request body.
     let request: JSONValue
     let controls: PromptControls
 
     let createdAt: Date
     let startedAt: Date
     let finishedAt: Date
-    /// From when on look-ups and lists find it.
+    /// When look-ups and lists start to find the task.
     let visibleAt: Date
 
-    /// What `response` looks like before the service has anything to show.
+    /// The form of `response` before there is anything to show.
     let earlyStyle: EarlyStyle
-    /// Whether an unfinished record carries `finished_at: null` and `elapsed: null`, or neither.
+    /// Whether an unfinished record has `finished_at: null` and `elapsed: null` or omits both.
     let writesNullTimes: Bool
     let failure: SimulatedFailure
     let failureStyle: FailureStyle
-    /// Where the second of two outputs finishes, as a fraction of the whole; the first comes earlier.
+    /// When the earlier of two outputs finishes, as a fraction of the duration.
     let firstOutputFraction: Double
-    /// Feeds made-up details of the result, such as a song's length.
+    /// The seed for invented result details, such as a song's length.
     let detailSeed: UInt64
 
-    /// The four ways in which the documents show an early `response`.
+    /// The four documented forms of an early `response`.
     enum EarlyStyle: CaseIterable, Sendable { case absent, null, empty, taskIDOnly }
 
     enum Outcome: String, Sendable { case pending, succeeded, failed }
 
-    /// Decides a task's whole life; `sequence` and `seed` are all the chance there is.
+    /// Decides the task's course. All randomness comes from `sequence` and `seed`.
     init(
         _ operation: SimulatedOperation, request: JSONValue, owner: TaskOwner, sequence: Int, at now: Date,
         lateBy: Duration = .zero, seed: UInt64, speed: Double
@@ -66,7 +66,7 @@ struct SimulatedTask: Sendable {
         detailSeed = random.next()
     }
 
-    /// How far the generation is at a moment, from 0 to 1; 1 means ended.
+    /// The progress at a given time, from 0 to 1; 1 means ended.
     func fraction(at now: Date) -> Double {
         guard now < finishedAt else { return 1 }
         return max(0, now.timeIntervalSince(startedAt) / finishedAt.timeIntervalSince(startedAt))
@@ -77,7 +77,7 @@ struct SimulatedTask: Sendable {
         return controls.fails ? .failed : .succeeded
     }
 
-    /// One output of several fails in the end.
+    /// Whether one of several outputs fails.
     var endsPartly: Bool { controls.failsPartly && operation.shape.canFailPartly }
 
     private static func failureStyle(

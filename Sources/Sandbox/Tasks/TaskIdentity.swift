@@ -1,14 +1,14 @@
-/// The ids that the provider gives one task.
+/// The provider's ids of a task.
 struct TaskIdentity: Sendable {
-    /// The database id, 24 hexadecimal digits.
+    /// The database id: 24 hexadecimal digits.
     var recordID: String
     var taskID: String
     var traceID: String
-    /// The id at the model's own vendor.
+    /// The id at the model's vendor.
     var jobID: String
-    /// The id of the picture or video that came out.
+    /// The id of the resulting picture or video.
     var mediaID: String
-    /// The numeric id of the same, where the vendor counts.
+    /// The numeric form of `mediaID`, for vendors that use numbers.
     var mediaNumber: String
 
     init(using random: inout SeededRandom) {
@@ -21,7 +21,7 @@ struct TaskIdentity: Sendable {
     }
 }
 
-/// Whose task it is; every token is a user of its own.
+/// The owner of a task. Each token is a separate user.
 struct TaskOwner: Sendable, Hashable {
     var applicationID: String
     var credentialID: String

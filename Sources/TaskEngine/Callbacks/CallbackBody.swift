@@ -1,39 +1,40 @@
 import ProviderCatalog
 import VerbatimJSON
 
-/// What a request to a callback URL carried.
+/// The body of a request to a callback URL.
 package struct CallbackBody: Sendable {
-    /// As it is to be read.
+    /// The decoded body.
     package let content: [UInt8]
-    /// As it was on the wire, where that differs: what a signature may be about.
+    /// The body as received, if it was encoded. A signature may cover it.
     package let encoded: [UInt8]?
-    /// Why its content coding cannot be undone; nil where it has none or it was undone.
+    /// Why the content coding could not be decoded, if so.
     private let problem: String?
 
-    /// A body without a content coding.
+    /// Creates a body without a content coding.
     package init(_ content: [UInt8]) {
         self.content = content
         encoded = nil
         problem = nil
     }
 
-    /// A body whose content coding was undone.
+    /// Creates a body from its decoded and its received form.
     package init(_ content: [UInt8], encodedAs encoded: [UInt8]) {
         self.content = content
         self.encoded = encoded
         problem = nil
     }
 
-    /// A body in a content coding that cannot be undone; `problem` goes on after "it".
+    /// Creates a body that could not be decoded. `problem` is a predicate that follows "it".
     package init(unreadable content: [UInt8], because problem: String) {
         self.content = content
         encoded = nil
         self.problem = problem
     }
 
-    /// The document that it is, or why it is none, in words that go on after "it".
+    /// Parses the body, or returns why it cannot be parsed.
     ///
-    /// JSON, whatever it calls itself, as a form is what many tools call a body if nobody says otherwise; else a form.
+    /// Tries JSON regardless of the content type, because many tools label any body as a form by default. Then tries
+    /// a form.
     func document(contentType: String?, without secrets: SecretRedactor) -> Result<JSONValue, Unreadable> {
         if let problem { return .failure(Unreadable(problem: problem)) }
         let content = secrets.redacted(body: content)
@@ -43,22 +44,22 @@ package struct CallbackBody: Sendable {
         } catch {
             let isForm = contentType?.lowercased().hasPrefix("application/x-www-form-urlencoded") ?? false
             if isForm, let form = FormDocument.read(content) { return .success(form) }
-            return .failure(Unreadable(problem: isForm ? "is neither a form nor JSON" : "is no JSON"))
+            return .failure(Unreadable(problem: isForm ? "is neither a form nor JSON" : "is not JSON"))
         }
     }
 
-    /// Why a body cannot be read.
+    /// Why a body cannot be parsed, as a predicate that follows "it".
     struct Unreadable: Error {
         let problem: String
     }
 }
 
-/// What became of a delivery, and so what its sender is to be told.
-package enum CallbackAnswer: Sendable {
-    /// It is on disk.
+/// The result of a delivery, which decides the HTTP status.
+package enum DeliveryResult: Sendable {
+    /// The delivery is on disk.
     case taken
-    /// It is on disk that it came, but what it says is needed and cannot be read: it should be sent again.
+    /// The delivery is on disk, but its unreadable body is needed. The sender should repeat it.
     case unreadable
-    /// The token is nobody's.
+    /// The token does not exist.
     case unknownToken
 }

@@ -2,9 +2,9 @@ import Crypto
 import TaskModel
 import Text
 
-/// The unguessable part of one attempt's callback URL: 256 random bits, in letters that need no escaping in a URL.
+/// The secret part of an attempt's callback URL: 256 random bits in URL-safe letters.
 ///
-/// It exists only in the request that carries it; on disk there is its digest.
+/// Only the request contains it; the database stores its digest.
 struct CallbackToken: Sendable {
     /// 43 characters of RFC 4648's base64url, without padding.
     let text: String
@@ -25,7 +25,7 @@ struct CallbackToken: Sendable {
         return digest
     }
 
-    /// The digest of the token in a callback URL that a provider echoes, were it one of ours.
+    /// The digest of the token in an echoed URL, assuming that it is a callback URL of Pollux.
     static func digest(inURL url: String) -> CallbackDigest {
         digest(of: String(url[(url.lastIndex(of: "/").map { url.index(after: $0) } ?? url.startIndex)...]))
     }

@@ -3,13 +3,13 @@ import ProviderCatalog
 import TaskModel
 
 extension CallbackSignature {
-    /// Whether the provider signed this body, and not long ago.
+    /// Whether the provider signed this body recently.
     ///
-    /// Compares in constant time. A secret that is not of the form that it should have signs nothing.
+    /// Compares in constant time. A malformed secret matches no signature.
     func isGood(of body: [UInt8], headers: [String: String], secret: String, now: Timestamp) -> Bool {
         guard let key = key(of: secret) else { return false }
         guard algorithm != .echo else {
-            // The digests are compared, so that neither length nor beginning shows.
+            // Comparing digests hides both the length and the matching prefix.
             return echoes(in: headers).contains { SHA256.hash(data: Array($0.utf8)) == SHA256.hash(data: key) }
         }
         let claims = claims(in: headers, of: body) { body in

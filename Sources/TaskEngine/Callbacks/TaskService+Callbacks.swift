@@ -6,10 +6,10 @@ import TaskStore
 import VerbatimJSON
 
 extension TaskService {
-    /// What the path of our callback URLs begins with, as providers are told; with callbacks off, as it would.
+    /// The path prefix of the callback URLs, or its default if callbacks are off.
     package var callbackPath: String { context.callbacks?.path ?? "/callbacks/" }
 
-    /// Whether the token in a callback URL is one that went out; to be asked before anything of a body is read.
+    /// Whether a callback token exists. Call it before reading the body.
     package func isKnown(callbackToken token: String) async throws(TaskServiceError) -> Bool {
         guard let callbacks = context.callbacks else { return false }
         let isKnown = try await owner(of: token) != nil
@@ -17,25 +17,24 @@ extension TaskService {
         return isKnown
     }
 
-    /// Takes what somebody sent to a callback URL; returns once it is on disk.
+    /// Stores a callback delivery. Returns once it is on disk.
     ///
-    /// The body is a hint and decides nothing where the provider can be asked: the task is asked for at once, within the
-    /// limits that all queries have. Where its provider signs callbacks and the secret is known, nothing that a body says
-    /// is believed without a signature but where to ask; the token alone is reason enough to ask. `headers` by their names
-    /// in small letters.
+    /// The body is only a hint if the provider can be queried: the task is then polled as soon as rate limits allow.
+    /// If the provider signs callbacks and its secret is known, an unsigned body only supplies the remote id to poll.
+    /// Keys of `headers` are in lower case.
     package func deliver(
         _ body: CallbackBody, headers: [String: String] = [:], to token: String
-    ) async throws(TaskServiceError) -> CallbackAnswer {
+    ) async throws(TaskServiceError) -> DeliveryResult {
         guard let callbacks = context.callbacks else { return .unknownToken }
         guard let owner = try await owner(of: token) else {
             callbacks.refused()
             return .unknownToken
         }
         callbacks.delivered()
-        guard owner.deliveries < CallbackDelivery.mostPerAttempt else { return .taken }
+        guard owner.deliveries < CallbackDelivery.maxPerAttempt else { return .taken }
         let document = body.document(contentType: headers["content-type"], without: context.redactor)
         let read = delivery(of: document, for: owner)
-        // The id it names is where to ask; what it says of the task is not believed.
+        // An unsigned body supplies only the id to poll. Its status is ignored.
         let delivery =
             isSigned(body, headers: headers, saying: read, for: owner.task)
             ? read : CallbackDelivery(attempt: owner.attempt, remoteID: read.remoteID)
@@ -48,9 +47,9 @@ extension TaskService {
         return answer(to: unreadable, size: (body.encoded ?? body.content).count, for: owner.task)
     }
 
-    /// Whose the token is; nil where it is nobody's.
+    /// The attempt that a token belongs to; nil if the token does not exist.
     ///
-    /// The same for every token: a look-up by digest tells nothing of near misses.
+    /// A look-up by digest takes the same time for all tokens, so it reveals nothing about near misses.
     private func owner(of token: String) async throws(TaskServiceError) -> CallbackOwner? {
         do throws(TaskStoreError) {
             return try await context.store.owner(of: CallbackToken.digest(of: token))
@@ -60,29 +59,30 @@ extension TaskService {
     }
 
     private func unstored(_ error: TaskStoreError) -> TaskServiceError {
-        context.logger.error("A callback could not be stored, and polling goes on: \(error.message)")
+        context.logger.error("A callback could not be stored. Polling continues: \(error.message)")
         if case .unknown = error { context.doubtWhatIsKnown() }
         return .store(error)
     }
 
-    /// Asks for a body once more that says what nobody else can, as long as nobody knows the task's remote id.
+    /// Asks the sender to repeat an unreadable body if the task's remote id is unknown, because no poll can replace
+    /// it.
     private func answer(
         to unreadable: CallbackBody.Unreadable, size: Int, for task: TrackedTask
-    ) -> CallbackAnswer {
-        let what = "\(task.id) was called back, but what came (\(size) bytes) cannot be read: it \(unreadable.problem)."
+    ) -> DeliveryResult {
+        let what = "\(task.id) got a callback, but its body (\(size) bytes) cannot be read: it \(unreadable.problem)."
         guard task.remoteID == nil, !task.state.hasEnded else {
-            context.logger.info("\(what) The provider is asked for the task instead, as after every callback.")
+            context.logger.info("\(what) The task is polled instead, as after every callback.")
             return .taken
         }
         context.logger.warning(
             """
-            \(what) The provider has the task, but its id is not known, so it is asked to send the callback again (400). \
+            \(what) The provider has the task, but its id is not known, so the provider is asked to repeat the callback (400). \
             If that repeats, look the task up at the provider and run `pollux resolve \(task.id) --adopt REMOTE_ID`.
             """)
         return .unreadable
     }
 
-    /// Whether the provider signed it, so far as that can be told.
+    /// Whether the body is signed, or the provider or its secret does not allow checking.
     private func isSigned(
         _ body: CallbackBody, headers: [String: String], saying delivery: CallbackDelivery, for task: TrackedTask
     ) -> Bool {
@@ -91,28 +91,28 @@ extension TaskService {
             let secret = context.callbackSecrets[provider]
         else { return true }
         let now = context.time.now()
-        // Some sign what they compress, some what they send.
+        // Some providers sign the compressed body, some the decoded one.
         let isGood = [body.content, body.encoded].compactMap(\.self).contains {
             signature.isGood(of: $0, headers: headers, secret: secret, now: now)
         }
         if isGood { return true }
         context.logger.warning(
             """
-            \(task.id) was called back\(delivery.remoteID.map { " as \($0)" } ?? "") without a good signature of \(provider). \
-            What it says of the task is not believed; the provider is asked, where it can be. If that repeats, \
-            \(signature.secretVariable) may be out of date, or this machine's clock be wrong.
+            \(task.id) got a callback\(delivery.remoteID.map { " for \($0)" } ?? "") without a valid signature of \(provider). \
+            Its status is ignored, and the task is polled if possible. If that repeats, \
+            \(signature.secretVariable) may be outdated, or this machine's clock may be wrong.
             """)
         return false
     }
 
-    /// What the body says, by the rules of the task's endpoint; a body that cannot be read still is a delivery.
+    /// Parses the body with the rules of the task's endpoint. An unreadable body still counts as a delivery.
     private func delivery(
         of document: Result<JSONValue, CallbackBody.Unreadable>, for owner: CallbackOwner
     ) -> CallbackDelivery {
         guard let profile = context.catalog.endpoint(owner.task.endpoint), case .success(let document) = document,
             let (id, observation) = profile.dialect.readCallback(document)
         else { return CallbackDelivery(attempt: owner.attempt) }
-        // Of another task of the provider's: what it says is not about this one, as it is known today.
+        // The body names another task of the provider, so its status is ignored.
         if let own = owner.task.remoteID, let id, id != own {
             return CallbackDelivery(attempt: owner.attempt, remoteID: id)
         }
@@ -132,7 +132,7 @@ extension TaskService {
             guard case .remoteIDInUse(let other) = error else { throw error }
             context.logger.warning(
                 """
-                \(owner.task.id) was called back as \(delivery.remoteID?.text ?? ""), which is \(other)'s. Nothing of it is \
+                \(owner.task.id) got a callback for \(delivery.remoteID?.text ?? ""), which belongs to \(other). Its content is \
                 believed.
                 """)
             changes = try await apply(CallbackDelivery(attempt: delivery.attempt), for: owner, at: now)
@@ -140,9 +140,9 @@ extension TaskService {
         if let task = changes.first?.task, delivery.attempt < task.attempts, task.state == .submitting {
             context.logger.warning(
                 """
-                \(task.id) was called back for its attempt \(delivery.attempt), which was thought lost, while attempt \
+                \(task.id) got a callback for its attempt \(delivery.attempt), which was declared lost, while attempt \
                 \(task.attempts) is being sent. It may be billed twice; \
-                `pollux events \(task.id)` tells who had it sent again.
+                `pollux events \(task.id)` shows who resubmitted it.
                 """)
         }
         context.wakes.polls.signal()
@@ -153,7 +153,7 @@ extension TaskService {
         _ delivery: CallbackDelivery, for owner: CallbackOwner, at now: Timestamp
     ) async throws(TaskStoreError) -> [TaskChange] {
         let task = owner.task
-        // As soon as it may be asked about again; what waits in the queue keeps its time.
+        // The next allowed poll. A queued task keeps its due time.
         let soonest = max(now, min(task.lastPendingAt ?? now, now) + context.polling.minGap)
         let nextDueAt = task.state == .queued ? nil : task.lastPendingAt == nil ? now : soonest
         let event = PlannedEvent(.calledBack(delivery), for: task.id, nextDueAt: nextDueAt)
@@ -161,12 +161,12 @@ extension TaskService {
             [event], at: now, teaching: lessons(from: delivery, for: owner, at: now))
     }
 
-    /// What a delivery teaches that tells of an end which a poll had found before.
+    /// The statistics updates of a delivery that reports an end which a poll had already found.
     private func lessons(from delivery: CallbackDelivery, for owner: CallbackOwner, at now: Timestamp) -> [Lesson] {
         let task = owner.task
         guard delivery.isFinal, task.outcomeSource == .poll, !owner.hadFinal else { return [] }
         var plan = LessonPlan()
-        // At least: the poll itself was somewhat late.
+        // A lower bound, because the poll itself was late.
         plan.countLateCallback(about: task, delay: task.endedAt.map { max(now - $0, .zero) })
         return plan.lessons
     }

@@ -1,24 +1,24 @@
 import TaskModel
 
-/// Decides about an uncertain task after a search that did not find it.
+/// Decides what to do with an uncertain task that a search did not find.
 struct AbsencePolicy: Sendable {
-    /// So many readings that prove its absence …
+    /// Absence is proven by at least this many complete readings …
     let readings: Int
-    /// … over at least so long.
+    /// … over at least this time.
     let span: Duration
-    /// How long look-ups go on before the policy `fail` ends a task without a proof.
+    /// How long look-ups continue before the policy `fail` ends a task without proof.
     let failAfter: Duration
-    /// How long ago a moment was for certain, whatever was done to the clock since.
+    /// The verified elapsed time since a moment, unaffected by clock changes.
     let verifiedElapsed: @Sendable (Timestamp) -> Duration
-    /// Whether the clock has been steady for long enough to end or resend a task by it.
+    /// Whether the clock has been steady long enough to end or resend a task.
     let isSteady: Bool
 
-    /// What the finding at `now` leads to; `found` is the caller's business.
+    /// The event that follows a finding at `now`. The caller handles `found`.
     ///
-    /// Once absence is proven, an error of the provider's own with a 5xx status is believed; else `resubmit_if_absent` sends
-    /// the task again. `fail` needs no proof, only time. `hold` waits for a person.
+    /// Once absence is proven, a 5xx error of the provider counts as a rejection; otherwise `resubmit_if_absent`
+    /// resubmits the task. `fail` needs time but no proof. `hold` waits for a user.
     func event(for task: TrackedTask, after finding: LostAttemptSearch.Finding, at now: Timestamp) -> TaskEvent {
-        // The provider has called back for it, so it has it, whatever its list shows.
+        // A callback proves that the provider has the task, whatever its list shows.
         let isAbsent = finding == .absent && task.callbacks.count == 0
         if isSteady, isAbsent, isProof(task, at: now) {
             if task.attempt?.isProbablyRefused ?? false, let refusal = task.failure {
@@ -35,7 +35,7 @@ struct AbsencePolicy: Sendable {
         return .lookupUndecided()
     }
 
-    /// The end of a task under the policy `fail`.
+    /// The event that ends a task under the policy `fail`.
     static func failed(_ task: TrackedTask) -> TaskEvent {
         .givenUp(.submissionLost(because: task.failure?.message ?? "no reply came"), .givenUpByPolicy)
     }

@@ -3,22 +3,21 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// What the records of accepted tasks of one endpoint tell about how its list echoes requests.
+/// Records how an endpoint's list echoes requests, learned from accepted tasks.
 struct ListEvidence: Sendable {
-    /// An accepted task whose record the reading shows as it was sent. A list that shows it would show a lost one.
+    /// An accepted task that the list shows as it was sent. Such a list would also show a lost task.
     struct Control: Sendable {
-        /// The members that it sent.
+        /// The members of its request.
         let names: Set<String>
         let hasCallback: Bool
-        /// When it was accepted.
+        /// When the provider accepted it.
         let acceptedAt: Timestamp
     }
 
     private(set) var controls: [Control] = []
-    /// Members that records show though their tasks did not send them, with the values seen: defaults that the provider
-    /// fills in.
+    /// The values of members that records show but requests lacked: the provider's defaults.
     private(set) var defaults: [RequestEcho.Path: [JSONValue]] = [:]
-    /// Where a control's text came back verbatim, with the scripts of each such text.
+    /// Paths where a control's text was echoed verbatim, with the scripts of each text.
     private(set) var verbatim: [RequestEcho.Path: [Set<Script>]] = [:]
 
     init(
@@ -30,7 +29,7 @@ struct ListEvidence: Sendable {
         self.verbatim = verbatim
     }
 
-    /// Learns from accepted tasks: from their stored records, and from their records in the reading.
+    /// Learns from accepted tasks: from their stored records and from their records in the list.
     init(accepted: [(attempt: LostAttempt, stored: StoredTask)], in reading: [ListedTask], _ profile: EndpointProfile) {
         let shown = Dictionary(reading.map { ($0.remoteID, $0) }) { first, _ in first }
         for (attempt, stored) in accepted {
@@ -43,7 +42,7 @@ struct ListEvidence: Sendable {
         }
     }
 
-    /// Whether the reading shows a task that was accepted near the attempt and sent at least its members.
+    /// Whether the list shows a task that was accepted near the attempt and whose request has all of its members.
     func hasControl(for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp) -> Bool {
         controls.contains { control in
             attempt.request.names.isSubset(of: control.names) && (attempt.callback == nil || control.hasCallback)
@@ -51,12 +50,12 @@ struct ListEvidence: Sendable {
         }
     }
 
-    /// Whether records of this endpoint show the member with that value without its having been sent.
+    /// Whether the value is a known default of the provider at that path.
     func explains(_ value: JSONValue, at path: RequestEcho.Path) -> Bool {
         defaults[path]?.contains(where: value.isEquivalent(to:)) ?? false
     }
 
-    /// Whether the endpoint is known to echo texts in these scripts verbatim there.
+    /// Whether the endpoint is known to echo text in these scripts verbatim at that path.
     func echoesVerbatim(_ text: PromptText, at path: RequestEcho.Path) -> Bool {
         verbatim[path]?.contains(where: text.scripts.isSubset(of:)) ?? false
     }

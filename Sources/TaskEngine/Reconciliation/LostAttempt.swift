@@ -3,31 +3,30 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// What is known of an attempt whose record is looked for in the provider's list.
+/// The search criteria for an attempt whose record may be in the provider's list.
 struct LostAttempt: Sendable {
-    /// The mark of one attempt in the request that the provider echoes.
+    /// The callback of an attempt, which identifies it in an echoed request.
     struct Callback: Sendable {
-        /// The member that holds the callback URL.
+        /// The request member that contains the callback URL.
         let member: String
         let digest: CallbackDigest
     }
 
     let key: GivenUpAttempt.Key
     let endpoint: EndpointName
-    /// The body as it was sent, so far as it is the program's. Whether `async` is echoed is not documented, and it says nothing
-    /// about what was asked for.
+    /// The request body without members that Pollux added. It omits `async`, which providers may or may not echo.
     let request: RequestEcho
-    /// The provider's word for the endpoint's records in lower case, if it has one.
+    /// The record type of the endpoint in lower case, if it has one.
     let recordType: String?
-    /// The words for the other endpoints that share the list, in lower case.
+    /// The record types of other endpoints that share the list, in lower case.
     let otherTypes: Set<String>
-    /// When the paid request can have reached the provider, by our clock.
+    /// When the paid request may have reached the provider, by the local clock.
     var window: ClosedRange<Timestamp>
-    /// A callback URL of ours that was sent, which no other request has.
+    /// The callback URL of the request, which is unique to the attempt.
     let callback: Callback?
-    /// The id that it was sent with, and the member that held it.
+    /// The client id of the request and its member.
     let ownID: (member: String, id: RemoteTaskID)?
-    /// The texts by which it can be told from other requests.
+    /// Texts that distinguish the request from others.
     let texts: [RequestEcho.Path: PromptText]
 
     init(
@@ -51,7 +50,7 @@ struct LostAttempt: Sendable {
 }
 
 extension EngineContext {
-    /// The attempt as it is looked for; nil where its request or endpoint is not known.
+    /// The search criteria of an attempt; nil if its request or endpoint is unknown.
     func lostAttempt(_ attempt: Attempt, of stored: StoredTask, endedWithDaemon: Bool? = nil) -> LostAttempt? {
         let task = stored.task
         guard let request = stored.payload.request.object, let profile = catalog.endpoint(task.endpoint) else {
@@ -71,22 +70,22 @@ extension EngineContext {
             ownID: profile.dialect.ownIDMember.flatMap { member in ownID.map { (member, $0) } })
     }
 
-    /// The latest attempt of the task as it is looked for.
+    /// The search criteria of the task's latest attempt.
     func lostAttempt(of stored: StoredTask) -> LostAttempt? {
         stored.task.attempt.flatMap { lostAttempt($0, of: stored) }
     }
 
-    /// The provider's words for records of other endpoints in the same list.
+    /// The record types of other endpoints in the same list.
     private func otherTypes(than profile: EndpointProfile) -> Set<String> {
         let types = catalog.endpoints.filter { $0.name != profile.name && $0.sharesList(with: profile) }
             .compactMap { $0.recordType?.lowercased() }
         return Set(types).subtracting([profile.recordType?.lowercased()].compactMap(\.self))
     }
 
-    /// When an attempt can have reached the provider, with room for a clock that differs from ours.
+    /// When an attempt may have reached the provider, with a tolerance for clock differences.
     ///
-    /// A daemon that died in between sent nothing after its time-out, however late it was started again. One that lived
-    /// may have slept with its machine, and sent afterwards.
+    /// If the daemon died, the attempt sent nothing after its timeout, however late the daemon restarted. Otherwise
+    /// the machine may have slept, and the attempt may have sent later.
     func window(of attempt: Attempt, _ profile: EndpointProfile, endedWithDaemon: Bool) -> ClosedRange<Timestamp> {
         let latest = attempt.startedAt + limits.timeout(of: profile)
         let ended = attempt.endedAt ?? latest

@@ -4,9 +4,9 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// One search for lost attempts that share a list: by the ids that the provider was given, then in the list itself.
+/// Searches for lost attempts that share a list: first by client ids, then in the provider's list.
 struct LostAttemptSearch: Sendable {
-    /// An attempt to look for.
+    /// An attempt to search for.
     struct Target: Sendable {
         let task: TrackedTask
         let attempt: Attempt
@@ -17,51 +17,51 @@ struct LostAttemptSearch: Sendable {
 
     let context: EngineContext
     let service: String
-    /// Of any of the targets: they share its list.
+    /// The profile of any target; all targets share its list.
     let profile: EndpointProfile
     let targets: [Target]
 
-    /// What the provider answered, and what decides with it.
+    /// The provider's replies and the data that evaluates them.
     struct Answer: Sendable {
         let service: String
-        /// When the search began: what was sent later may be missing.
+        /// When the search began. Attempts sent later may be missing.
         let began: Timestamp
-        /// When attempts can have begun whose records may lie in the part of the list that was read.
+        /// The start times of attempts whose records may be in the fetched part of the list.
         let reach: ClosedRange<Timestamp>
-        let known: OwnIDLookup.Outcome
+        let known: ClientIDLookup.Outcome
         fileprivate let search: LostAttemptSearch
-        fileprivate let reading: ListReading
+        fileprivate let reading: FetchedList
         fileprivate let accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]]
-        /// Whose callback tokens the records carry.
+        /// The attempts whose callback tokens the records contain.
         fileprivate let marked: [RemoteTaskID: GivenUpAttempt.Key]
 
-        /// Whether every record was seen that the list has.
+        /// Whether the whole list was read.
         var isComplete: Bool { reading.isComplete }
 
-        /// The ids whose owners decide.
+        /// The ids whose owners decide the findings.
         var candidates: Set<RemoteTaskID> {
             Set(reading.tasks.map(\.remoteID)).union(known.found.values.map(\.id))
         }
     }
 
-    /// What the answer says of an attempt, given who owns which record.
+    /// The finding about one attempt, given the owners of the records.
     enum Finding: Sendable, Equatable {
         case found(RemoteTaskID, traceID: String?)
-        /// Found by the id that it was given, which another task has.
+        /// The provider knows the attempt's client id, but the id belongs to another task.
         case conflict(RemoteTaskID)
-        /// These may be its records; `isSame` where one certainly is, but a person has named it for another task.
+        /// These records may belong to it. `isSame` means that one is equal but cannot be assigned to it.
         case possible([RemoteTaskID], isSame: Bool)
-        /// The list was read to its end, shows what it must show, and every record in the window is another's.
+        /// The list is complete, shows a control task, and every record in the window belongs to another attempt.
         case absent
-        /// It was not there, and that proves nothing.
+        /// Not found, but this proves nothing.
         case unproven
     }
 
-    /// Asks the provider; nil where it told nothing.
+    /// Queries the provider; returns nil if it did not reply.
     func run() async -> Answer? {
         let began = context.time.now()
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
-        let known = await OwnIDLookup(context: context, service: service).find(
+        let known = await ClientIDLookup(context: context, service: service).find(
             tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
             let accepted = try await acceptedTasks()
@@ -85,7 +85,7 @@ struct LostAttemptSearch: Sendable {
         return from...to
     }
 
-    /// Whose callback tokens records carry, of all tokens that ever went out.
+    /// The attempts whose callback tokens the records contain, among all tokens ever sent.
     private func owners(
         of records: [ListedTask]
     ) async throws(TaskStoreError) -> [RemoteTaskID: GivenUpAttempt.Key] {
@@ -116,7 +116,7 @@ struct LostAttemptSearch: Sendable {
                 context.lostAttempt(target.attempt, of: $0)
             }
             let tasks = near.compactMap { stored in context.lostAttempt(of: stored).map { ($0, stored) } }
-            // Those that can serve as a control first; the nearest of them is what the reading must reach.
+            // Tasks that can serve as a control come first. The list must be read at least to the nearest of them.
             let names = sent?.request.names ?? []
             accepted[target.task.endpoint] =
                 tasks.filter { names.isSubset(of: $0.0.request.names) }
@@ -125,33 +125,33 @@ struct LostAttemptSearch: Sendable {
         return accepted
     }
 
-    /// Reads the list, where there is one and it is needed; nil where nothing was learned.
+    /// Fetches the list if it exists and is needed. Returns nil if nothing was learned.
     private func read(
-        besides known: OwnIDLookup.Outcome,
+        besides known: ClientIDLookup.Outcome,
         showing accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]],
         _ window: ClosedRange<Timestamp>
-    ) async -> ListReading? {
+    ) async -> FetchedList? {
         guard let list = profile.listing else {
             // No list can contradict them: what was asked for and is not known is absent.
             guard known.unanswered.count < Set(targets.map(\.task.id)).count else { return nil }
-            return ListReading(tasks: [], isComplete: true, isList: false)
+            return FetchedList(tasks: [], isComplete: true, isList: false)
         }
-        let unread = ListReading(tasks: [], isComplete: false, isList: false)
+        let unread = FetchedList(tasks: [], isComplete: false, isList: false)
         if known.found.count == Set(targets.map(\.task.id)).count { return unread }
         var (from, to) = (window.lowerBound, window.upperBound)
-        // It must reach a task that the list has to show, near each endpoint's targets.
+        // The range must include a control task near the targets of each endpoint.
         for tasks in accepted.values {
             guard let nearest = tasks.first?.stored.task.submittedAt else { continue }
             from = min(from, nearest - context.limits.clockSkew)
             to = max(to, nearest + context.limits.clockSkew)
         }
-        let reading = await ListReader(context: context, service: service, profile: profile, list: list).read(
+        let reading = await ProviderListFetcher(context: context, service: service, profile: profile, list: list).read(
             from: from, to: to)
         // What was found by its own id is found, whatever becomes of the list.
         return reading ?? (known.found.isEmpty ? nil : unread)
     }
 
-    /// When attempts can have begun whose records may lie in the window, by the clock of their time.
+    /// The start times of attempts whose records may be in the window, by the clock at that time.
     private func reach(of window: ClosedRange<Timestamp>) -> ClosedRange<Timestamp> {
         let longest =
             context.catalog.endpoints.filter { $0.name.service == service }
@@ -163,7 +163,7 @@ struct LostAttemptSearch: Sendable {
 }
 
 extension LostAttemptSearch.Answer {
-    /// What became of every lost attempt that shares the list, whether or not it was looked for.
+    /// The findings about all lost attempts that share the list, including those that were not targets.
     func findings(in view: UncertainView) -> [GivenUpAttempt.Key: LostAttemptSearch.Finding] {
         let context = search.context
         let uncertain = view.uncertain.filter { isListed($0.task) }
@@ -178,7 +178,7 @@ extension LostAttemptSearch.Answer {
                 .map { ($0, attempt.startedAt) }
         }
         var findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding] = [:]
-        // Two tasks may have been sent under one id by a program; only one of them can be what is there.
+        // Programs may reuse a client id for two tasks, but only one of them can own the remote task.
         var claimed = view.owned.union(view.named)
         for stored in uncertain {
             guard let own = known.found[stored.task.id], let attempt = stored.task.attempt else { continue }
@@ -186,14 +186,14 @@ extension LostAttemptSearch.Answer {
             findings[GivenUpAttempt.Key(task: stored.task.id, number: attempt.number)] =
                 isFree ? .found(own.id, traceID: own.traceID) : .conflict(own.id)
         }
-        // The attempts of a task share its id, so one of its own that is known already is no discovery.
+        // All attempts of a task share its client id, so an already known attempt is not a new finding.
         for given in givenUp {
             guard let own = known.found[given.stored.task.id], given.stored.task.state != .uncertain,
                 claimed.insert(own.id).inserted
             else { continue }
             findings[given.givenUp.key] = .found(own.id, traceID: own.traceID)
         }
-        // What was found by its own id needs no record, and its record belongs to no other.
+        // An attempt found by its client id needs no record, and no other attempt may take its record.
         let taken = view.owned.union(known.found.values.map(\.id))
         let evidence = Dictionary(
             uniqueKeysWithValues: accepted.compactMap { endpoint, tasks in
@@ -220,21 +220,22 @@ extension LostAttemptSearch.Answer {
         return findings
     }
 
-    /// Whether a record of the list that was read may be this task's.
+    /// Whether the fetched list may contain a record of this task.
     private func isListed(_ task: TrackedTask) -> Bool {
         search.context.catalog.endpoint(task.endpoint)?.sharesList(with: search.profile) ?? false
     }
 
-    /// Whether an attempt that the answer does not show was not accepted: the list was read to its end, and it shows another
-    /// task of the endpoint, accepted near the attempt, exactly as it was sent.
+    /// Whether the search proves that the provider did not accept an attempt. The list must be complete and show a
+    /// control: an accepted task of the endpoint, sent near the attempt and listed exactly as sent.
     private func proves(absenceOf attempt: LostAttempt, startedAt: Timestamp, by evidence: ListEvidence?) -> Bool {
-        guard reading.isComplete, !known.unanswered.contains(attempt.key.task), attempt.window.upperBound <= ripe
+        guard reading.isComplete, !known.unanswered.contains(attempt.key.task),
+            attempt.window.upperBound <= coveredUntil
         else { return false }
         guard reading.isList else { return true }
         let context = search.context
         if let skew = reading.clockSkew, abs(skew.inSeconds) > context.limits.clockSkew.inSeconds {
             context.logger.warning(
-                "The provider's clock and ours are \(Int(skew.inSeconds)) s apart, so its list of \(service) tasks proves no absence."
+                "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(service) tasks proves no absence."
             )
             return false
         }
@@ -243,12 +244,12 @@ extension LostAttemptSearch.Answer {
         }
         context.logger.info(
             """
-            \(attempt.key.task) is not in the provider's list. That proves nothing, since the list shows no accepted task of \
-            \(attempt.endpoint) with the members that it sent, exactly as they were sent.
+            \(attempt.key.task) is not in the provider's list. This proves nothing, because the list shows no accepted task of \
+            \(attempt.endpoint) with the same members and unchanged values.
             """)
         return false
     }
 
-    /// Up to when attempts must have ended for the answer to tell of them, with room for clocks that differ.
-    private var ripe: Timestamp { began + search.context.limits.clockSkew }
+    /// The search covers only attempts that ended before this time, with a tolerance for clock differences.
+    private var coveredUntil: Timestamp { began + search.context.limits.clockSkew }
 }

@@ -1,15 +1,15 @@
-/// Serves as many as can be, each with one of its wishes: augmenting paths (Berge 1957), earlier ones first.
+/// Finds a maximum matching of attempts and records with augmenting paths (Berge 1957). Earlier attempts come first.
 ///
-/// Taking the best free record in turn would not do: of two equal requests the one with the longer window could take the
-/// only record in the other's.
+/// A greedy choice would fail: of two equal requests, the one with the longer window could take the only record in
+/// the other's window.
 enum MultisetMatching {
-    /// The wish that each is served with, by its index; nil where it goes without.
-    static func serve(_ wishes: [[Int]]) -> [Int?] {
-        var served: [Int?] = wishes.map { _ in nil }
+    /// The matched candidate of each attempt; nil if it has none.
+    static func match(_ candidates: [[Int]]) -> [Int?] {
+        var matched: [Int?] = candidates.map { _ in nil }
         var owners: [Int: Int] = [:]
-        // Records from which no path leads to a free one will never be free again.
-        var spent: Set<Int> = []
-        for start in wishes.indices {
+        // No augmenting path leads from these records to a free one, so they stay taken.
+        var exhausted: Set<Int> = []
+        for start in candidates.indices {
             var wanted: [Int: Int] = [:]
             var asking = [start]
             var free: Int?
@@ -17,7 +17,7 @@ enum MultisetMatching {
             while free == nil, next < asking.count {
                 let task = asking[next]
                 next += 1
-                for record in wishes[task] where wanted[record] == nil && !spent.contains(record) {
+                for record in candidates[task] where wanted[record] == nil && !exhausted.contains(record) {
                     wanted[record] = task
                     guard let owner = owners[record] else {
                         free = record
@@ -26,13 +26,13 @@ enum MultisetMatching {
                     asking.append(owner)
                 }
             }
-            if free == nil { spent.formUnion(wanted.keys) }
+            if free == nil { exhausted.formUnion(wanted.keys) }
             while let record = free, let task = wanted[record] {
-                free = served[task]
-                served[task] = record
+                free = matched[task]
+                matched[task] = record
                 owners[record] = task
             }
         }
-        return served
+        return matched
     }
 }

@@ -1,20 +1,19 @@
 import Foundation
 import ProviderCatalog
 
-/// A text that a program sent, reduced to what survives the ways in which providers rewrite prompts.
+/// A request text, normalized to compare it with a provider's rewritten echo.
 ///
-/// Providers trim, recase, truncate, escape and decorate the texts that they echo. Two texts contradict each other only if
-/// neither contains the other once both are reduced to letters and digits.
+/// Providers trim, truncate, escape, decorate texts and change their case. Two texts contradict each other only if
+/// neither contains the other after both are reduced to letters and digits.
 struct PromptText: Sendable, Hashable {
-    /// Fewer letters and digits than this say too little to tell two requests apart.
+    /// Texts with fewer letters and digits cannot distinguish requests.
     static let shortest = 8
-    /// An unbroken run of base64 characters at least this long is data or a key, not words.
+    /// An unbroken run of base64 characters of at least this length is data or a key.
     static let shortestBase64 = 32
 
-    /// Each way to read the text, in letters and digits alone.
+    /// The possible readings of the text, as letters and digits.
     private let readings: Set<String>
-    /// Whether the text holds an entity that is not known here, or a secret was taken out of it, so that its letters are not
-    /// certain.
+    /// Whether the letters are uncertain, because of an unknown entity or a redacted secret.
     private let isAmbiguous: Bool
     /// The scripts of its letters.
     let scripts: Set<Script>
@@ -28,13 +27,13 @@ struct PromptText: Sendable, Hashable {
         scripts = Script.scripts(of: text)
     }
 
-    /// The text of a value if it can tell requests apart: words, not an address, not data.
+    /// The text if it can distinguish requests; nil for URLs, data and short texts.
     static func distinctive(_ text: String) -> PromptText? {
         guard !isAddressOrData(text), reduce(text).count >= shortest else { return nil }
         return PromptText(text)
     }
 
-    /// Whether the texts cannot be the same request, however the provider rewrote it.
+    /// Whether the texts belong to different requests, however the provider rewrote them.
     func contradicts(_ other: PromptText) -> Bool {
         guard !isAmbiguous, !other.isAmbiguous else { return false }
         return !readings.contains { mine in
@@ -69,18 +68,18 @@ struct PromptText: Sendable, Hashable {
     }
 }
 
-/// A writing system. A provider that translates prompts echoes them in another one.
+/// A writing system. A provider that translates prompts echoes them in another script.
 enum Script: Sendable, Hashable {
     case latin, greek, cyrillic, hebrew, arabic, indic, thai, hangul, kana, han
     case other(UInt32)
 
-    /// The scripts of the letters in a text; digits and signs have none.
+    /// The scripts of a text's letters. Digits and symbols have none.
     static func scripts(of text: String) -> Set<Script> {
         Set(text.unicodeScalars.lazy.filter(\.properties.isAlphabetic).map(Script.init(of:)))
     }
 
-    /// The blocks of https://www.unicode.org/Public/UCD/latest/ucd/Blocks.txt, by their script. Other letters count as
-    /// scripts by their block of 128.
+    /// The blocks of https://www.unicode.org/Public/UCD/latest/ucd/Blocks.txt, by script. For other letters, each
+    /// block of 128 counts as a script.
     private init(of scalar: Unicode.Scalar) {
         self =
             switch scalar.value {

@@ -5,20 +5,20 @@ package import TaskModel
 package import TaskStore
 import VerbatimJSON
 
-/// Looks for lost attempts at the provider: by the id that it was given, and in its own list of tasks.
+/// Reconciler searches the provider for lost attempts, by their client ids and in its list of tasks.
 ///
-/// Uncertain tasks come first. Attempts that were given up are looked for again for a day, since the provider may show them,
-/// and bill them, late.
+/// Uncertain tasks come first. It searches for given-up attempts for another day, because the provider may list and
+/// bill them late.
 package struct Reconciler: Worker {
-    /// Attempts of one service that share a list and lie close together.
+    /// Attempts of one service that share a list and started close together.
     package struct Work: Sendable {
         let service: String
         let profile: EndpointProfile
-        /// Uncertain tasks whose look-up is due.
+        /// The uncertain tasks that are due.
         let uncertain: [TrackedTask]
-        /// Attempts that were given up and whose reading is due.
+        /// The given-up attempts that are due.
         let givenUp: [GivenUpAttempt]
-        /// The tasks of ``givenUp``, by id.
+        /// The tasks of ``givenUp`` by id.
         let tasks: [TaskID: TrackedTask]
     }
 
@@ -26,7 +26,7 @@ package struct Reconciler: Worker {
     package var wake: WakeSignal { context.wakes.lookups }
     private let inFlight = InFlightServices()
 
-    /// The loop over lost attempts.
+    /// Creates the worker.
     package init(_ context: EngineContext) {
         self.context = context
     }
@@ -69,8 +69,8 @@ package struct Reconciler: Worker {
         return (work, now)
     }
 
-    /// One reading covers an hour around the most urgent task, and what is listed in the same place; the others get theirs
-    /// next. Where no uncertain task is due, one reading is for every attempt that was given up.
+    /// Selects work: the most urgent uncertain task and others within an hour of it that share its list. If no
+    /// uncertain task is due, selects given-up attempts in the same way.
     private func work(
         of service: String, _ searchable: [TrackedTask], at now: Timestamp
     ) async throws(TaskStoreError) -> Work? {
@@ -80,7 +80,7 @@ package struct Reconciler: Worker {
                 sharesLookup(other.endpoint, profile)
                     && abs(((other.attempt?.startedAt ?? now) - start).inSeconds) <= 3_600
             }
-            // Of those that were sent again every attempt counts.
+            // For resubmitted tasks, all earlier attempts are included.
             var earlier: [GivenUpAttempt] = []
             for task in together where task.attempts > 1 {
                 earlier += try await context.store.givenUpAttempts(of: task.id)
@@ -100,7 +100,7 @@ package struct Reconciler: Worker {
             let profile = context.catalog.endpoint(endpoint)
         else { return nil }
         let together = searchableDue.filter { attempt in
-            // A reading of a day's length would never come to its end.
+            // A reading that covers a whole day would never reach its end.
             abs((attempt.attempt.startedAt - first.attempt.startedAt).inSeconds) <= 3_600
                 && tasks[attempt.task].map { sharesLookup($0.endpoint, profile) } ?? false
         }
@@ -116,8 +116,8 @@ package struct Reconciler: Worker {
         return context.admission.hasToken(profile.provider) && !profile.needsPersonWhenUncertain
     }
 
-    /// Ends the tasks of which no search can tell: those whose end was delivered without an id while the reply to their
-    /// submission was waited for, and those with the policy `fail` where there is nothing to look in. Returns the others.
+    /// Ends tasks that need no search: those whose callback reported an end without an id, and those with the policy
+    /// `fail` and nothing to search. Returns the others.
     private func settleWithoutSearch(
         among tasks: [TrackedTask], at now: Timestamp
     ) async throws(TaskStoreError) -> [TrackedTask] {
@@ -143,7 +143,7 @@ package struct Reconciler: Worker {
         defer { inFlight.end(work.service) }
         let search = LostAttemptSearch(
             context: context, service: work.service, profile: work.profile, targets: work.targets)
-        guard let answer = await search.run() else { return await putOff(work) }
+        guard let answer = await search.run() else { return await postpone(work) }
         let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
         let policy = context.absencePolicy(at: context.time.now())
         let (logger, searched) = (context.logger, Set(work.uncertain.map(\.id)))
@@ -169,7 +169,7 @@ package struct Reconciler: Worker {
                     case .conflict(let id):
                         logger.warning(
                             """
-                            \(task.id) was sent under the id \(id), which the provider has for another task. Resolve it by \
+                            \(task.id) was sent with the id \(id), which the provider uses for another task. Resolve it by \
                             hand: `pollux resolve \(task.id) --give-up` or `--resubmit`.
                             """)
                         return PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: next)
@@ -188,11 +188,11 @@ package struct Reconciler: Worker {
             context.wakes.submitter.signal()
         } catch {
             context.logger.error("Could not settle uncertain tasks of \(work.service): \(error.message)")
-            await putOff(work)
+            await postpone(work)
         }
     }
 
-    /// What a search says of a task whose latest attempt has that finding: it is absent only if every attempt is.
+    /// The finding about a whole task: it is absent only if all its attempts are.
     private static func finding(
         _ latest: LostAttemptSearch.Finding, with earlier: [GivenUpTask],
         _ findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding]
@@ -201,7 +201,7 @@ package struct Reconciler: Worker {
         return earlier.map { findings[$0.givenUp.key] ?? .unproven }.first { $0 != .absent } ?? latest
     }
 
-    /// What a search says of an attempt that was given up; nil where it changes nothing.
+    /// The event for a given-up attempt; nil if the finding changes nothing.
     private static func event(
         for given: GivenUpTask, _ finding: LostAttemptSearch.Finding?
     ) -> PlannedEvent? {
@@ -211,7 +211,7 @@ package struct Reconciler: Worker {
             return PlannedEvent(
                 .turnedUp(id, traceID: trace), for: task.id, attempt: given.givenUp.attempt.number,
                 nextDueAt: nil)
-        // It is not sent again before somebody, or a search, can tell; a person who wants it sent again has decided.
+        // Stops a queued resubmission until a search or a user decides. A user who asked for it has already decided.
         case .possible(let ids, let isSame) where task.state == .queued && (isSame || task.resolution != .resubmitted):
             return PlannedEvent(.lookupUndecided(possible: ids), for: task.id, nextDueAt: nil)
         case .possible, .conflict, .absent, .unproven, nil: return nil
@@ -241,7 +241,7 @@ package struct Reconciler: Worker {
             })
     }
 
-    private func putOff(_ work: Work) async {
+    private func postpone(_ work: Work) async {
         let now = context.time.now()
         do throws(TaskStoreError) {
             if let gap = work.uncertain.map({ nextLookup(of: $0) }).min() {
@@ -249,7 +249,7 @@ package struct Reconciler: Worker {
             }
             try await noteUnread(work.givenUp.filter { ($0.nextReadingAt ?? now) <= now }, at: now)
         } catch {
-            context.logger.error("Could not put off uncertain tasks of \(work.service): \(error.message)")
+            context.logger.error("Could not postpone uncertain tasks of \(work.service): \(error.message)")
         }
     }
 
@@ -279,7 +279,7 @@ extension Reconciler.Work {
 }
 
 extension EngineContext {
-    /// Decides about uncertain tasks that were not found.
+    /// The policy for uncertain tasks that were not found.
     func absencePolicy(at now: Timestamp) -> AbsencePolicy {
         AbsencePolicy(
             readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,

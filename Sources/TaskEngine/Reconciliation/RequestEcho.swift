@@ -1,35 +1,35 @@
 import VerbatimJSON
 
-/// A request, or the echo of one in a provider's record, as its leaves by path.
+/// A request, or its echo in a provider's record, as leaf values by path.
 ///
-/// Objects are entered; arrays are leaves, since providers do not fill defaults into them member by member.
+/// Objects are traversed. Arrays are leaves, because providers do not add defaults inside them.
 struct RequestEcho: Sendable, Hashable {
-    /// Where a leaf stands: names of members, from the outside in.
+    /// The member names from the root to a leaf.
     typealias Path = [String]
 
-    /// Null leaves are left out: a member that is null says nothing.
+    /// Omits null leaves, which mean the same as absent members.
     private(set) var leaves: [Path: JSONValue] = [:]
 
     init(_ request: JSONObject) {
         for member in request.members { add(member.value, at: [member.name]) }
     }
 
-    /// The same without these members of the request.
+    /// Returns the echo without these top-level members.
     func without(_ names: Set<String>) -> RequestEcho {
         var copy = self
         copy.leaves = leaves.filter { path, _ in !names.contains(path[0]) }
         return copy
     }
 
-    /// The names of the request's members.
+    /// The names of the top-level members.
     var names: Set<String> { Set(leaves.keys.map { $0[0] }) }
 
-    /// Whether every leaf stands in the other one too, equal by value.
+    /// Whether the other echo contains every leaf with an equal value.
     func isCovered(by other: RequestEcho) -> Bool {
         leaves.allSatisfy { path, value in other.leaves[path].map(value.isEquivalent(to:)) ?? false }
     }
 
-    /// The leaves of the other one that are not here and say something.
+    /// The leaves of the other echo that are missing here and not blank.
     func additions(in other: RequestEcho) -> [Path: JSONValue] {
         other.leaves.filter { path, value in leaves[path] == nil && !value.isBlank }
     }

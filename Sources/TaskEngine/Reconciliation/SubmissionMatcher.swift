@@ -3,40 +3,40 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Finds lost attempts in the provider's own list, by the request that each record echoes.
+/// Matches lost attempts with records of the provider's list by the request that each record echoes.
 ///
-/// Pure. Each record that nobody owns is compared with each lost attempt: it is *the same*, certainly *another's*, or
-/// *possibly* the attempt's. Only the same one is taken, and an attempt is missing only where every record is another's.
-/// Equal requests are matched as a multiset: each record serves one attempt at most, and as many attempts are served as can
-/// be. A record that may belong to a task that is being sent at this moment serves none until that task's reply is known; one
-/// that is the same for attempts of two endpoints serves none at all.
+/// It is a pure function. It classifies each unowned record and attempt as the *same*, certainly *another's*, or
+/// *possibly* the attempt's. Only a same record is assigned, and an attempt is missing only if every record is
+/// another's. Equal requests are matched as a multiset: each record serves one attempt, and as many attempts as
+/// possible are matched. A record that may belong to a task being sent is not assigned until that task has its reply.
+/// A record that is the same for attempts of two endpoints is never assigned.
 enum SubmissionMatcher {
     /// How a record compares with an attempt.
     enum Verdict: Sendable, Hashable {
         case same
-        /// It differs in ways in which providers rewrite what they were sent, or says too little.
+        /// It differs in a way that provider rewriting can explain, or has too little content.
         case possible
-        /// It is positively another request.
+        /// It certainly belongs to another request.
         case other
     }
 
-    /// What became of a search for one attempt.
+    /// The finding about one attempt.
     enum Finding: Sendable, Equatable {
         case found(RemoteTaskID, traceID: String?)
-        /// These records may be the attempt's; `isSame` where one of them equals it, and cannot be taken: a person has named it,
-        /// or it may belong to a task that is being sent or to a lost one of another endpoint.
+        /// These records may be the attempt's. `isSame` means that one of them is equal but was not assigned: a user
+        /// named it, a task being sent or another endpoint may own it, or another attempt took it.
         case possible([RemoteTaskID], isSame: Bool)
-        /// Every record of its window is another's.
+        /// Every record in its window is another's.
         case nothing
     }
 
-    /// A record of the list, taken apart once.
+    /// A record of the list, prepared for comparison.
     struct Record: Sendable {
         let task: ListedTask
-        /// Nil where it echoes no request.
+        /// Nil if the record echoes no request.
         let echo: RequestEcho?
         let type: String?
-        /// The attempts of ours whose callback token or id it carries.
+        /// The attempts whose callback token or client id the record contains.
         fileprivate(set) var owners: Set<GivenUpAttempt.Key> = []
 
         init(_ task: ListedTask) {
@@ -45,12 +45,12 @@ enum SubmissionMatcher {
             type = task.type?.lowercased()
         }
 
-        /// The digest of the token in the callback URL that it echoes there, were it one of ours.
+        /// The digest of the token in the echoed callback URL, assuming that it is a URL of Pollux.
         func token(at member: String) -> CallbackDigest? {
             echo?.leaves[[member]]?.string.map(CallbackToken.digest(inURL:))
         }
 
-        /// Whether the record goes by the id or echoes it; however it writes UUIDs.
+        /// Whether the record has the client id or echoes it, ignoring the format of UUIDs.
         func names(_ ownID: (member: String, id: RemoteTaskID)) -> Bool {
             ownIDText(at: ownID.member) == ownID.id.text.plain
         }
@@ -60,8 +60,8 @@ enum SubmissionMatcher {
         }
     }
 
-    /// The marks of attempts that records may carry, by what they are.
-    private struct Marks {
+    /// Maps callback tokens and client ids to attempts.
+    private struct AttemptIndex {
         var tokens: [CallbackDigest: GivenUpAttempt.Key] = [:]
         var tokenMembers: Set<String> = []
         var ids: [String: [String: Set<GivenUpAttempt.Key>]] = [:]
@@ -85,45 +85,46 @@ enum SubmissionMatcher {
         }
     }
 
-    /// Says for every lost attempt what the list shows.
+    /// Returns the finding about each lost attempt.
     ///
-    /// `listed` are the records that no task owns whose submission we saw; those in `named` a person has named for a task, and
-    /// they are never taken. `marked` says whose token a record carries, where that is known. `evidence` is by endpoint.
+    /// `listed` are the records without an owner whose acceptance Pollux saw. Records in `named`, which a user named
+    /// for a task, are never assigned. `marked` maps records to the attempts whose token they contain. `evidence` is
+    /// by endpoint.
     static func search(
         for lost: [LostAttempt], among listed: [ListedTask], sending: [LostAttempt] = [],
         named: Set<RemoteTaskID> = [], marked: [RemoteTaskID: GivenUpAttempt.Key] = [:],
         evidence: [EndpointName: ListEvidence] = [:]
     ) -> [GivenUpAttempt.Key: Finding] {
-        let marks = Marks(of: lost + sending)
+        let index = AttemptIndex(of: lost + sending)
         let records = inOrder(listed).map { record in
             var record = record
-            record.owners = marks.owners(of: record).union([marked[record.task.remoteID]].compactMap(\.self))
+            record.owners = index.owners(of: record).union([marked[record.task.remoteID]].compactMap(\.self))
             return record
         }
-        // Who sent more members is served first: its records are the rarer ones.
+        // Requests with more members come first, because fewer records match them.
         let attempts = lost.sorted(by: isMoreDemanding)
         let verdicts = attempts.map { attempt in
             records.map { verdict(on: $0, for: attempt, by: evidence[attempt.endpoint]) }
         }
         func isTakeable(_ record: Int) -> Bool {
             guard !named.contains(records[record].task.remoteID),
-                !sending.contains(where: { mayBe(records[record], $0, by: evidence[$0.endpoint]) })
+                !sending.contains(where: { mayBelong(records[record], $0, by: evidence[$0.endpoint]) })
             else { return false }
-            let suitors = attempts.indices.filter { verdicts[$0][record] == .same }
-            let endpoints = Set(suitors.map { attempts[$0].endpoint })
+            let claimants = attempts.indices.filter { verdicts[$0][record] == .same }
+            let endpoints = Set(claimants.map { attempts[$0].endpoint })
             guard endpoints.count == 1 else { return false }
-            // Nor where it may be another endpoint's, whose defaults are not known yet.
+            // Nor if it may belong to another endpoint, whose defaults are still unknown.
             return !attempts.contains { other in
-                !endpoints.contains(other.endpoint) && mayBe(records[record], other, by: evidence[other.endpoint])
+                !endpoints.contains(other.endpoint) && mayBelong(records[record], other, by: evidence[other.endpoint])
             }
         }
         let takeable = Set(records.indices.filter(isTakeable))
-        let served = MultisetMatching.serve(
+        let matched = MultisetMatching.match(
             verdicts.map { row in row.indices.filter { row[$0] == .same && takeable.contains($0) } })
-        let taken = Set(served.compactMap(\.self))
+        let taken = Set(matched.compactMap(\.self))
         var findings: [GivenUpAttempt.Key: Finding] = [:]
         for (number, attempt) in attempts.enumerated() {
-            if let record = served[number].map({ records[$0].task }) {
+            if let record = matched[number].map({ records[$0].task }) {
                 findings[attempt.key] = .found(record.remoteID, traceID: record.traceID)
                 continue
             }
@@ -139,7 +140,7 @@ enum SubmissionMatcher {
         return findings
     }
 
-    /// The record with the fewest members that were not sent is the likeliest, then the oldest.
+    /// Records with the fewest members come first as the likeliest match, then the oldest.
     private static func inOrder(_ listed: [ListedTask]) -> [Record] {
         listed.map { (record: Record($0), members: $0.request.object?.members.count ?? 0) }
             .sorted { left, right in
@@ -164,10 +165,10 @@ enum SubmissionMatcher {
     static func verdict(
         on record: Record, for attempt: LostAttempt, by evidence: ListEvidence?
     ) -> Verdict {
-        // Two attempts may have been sent under one id by their programs.
+        // Two attempts may share a client id that their programs chose.
         if !record.owners.isEmpty, !record.owners.contains(attempt.key) { return .other }
         if let type = record.type, attempt.otherTypes.contains(type) { return .other }
-        // No other request was ever given that URL, whatever time the provider's clock shows.
+        // A callback URL is unique to its attempt, whatever the provider's clock shows.
         if let callback = attempt.callback, record.token(at: callback.member) == callback.digest { return .same }
         if let createdAt = record.task.createdAt, !attempt.window.contains(createdAt) { return .other }
         for (path, text) in attempt.texts where evidence?.echoesVerbatim(text, at: path) ?? false {
@@ -176,7 +177,8 @@ enum SubmissionMatcher {
         return isSame(record, attempt, by: evidence ?? ListEvidence()) ? .same : .possible
     }
 
-    /// Whether the record says all that was sent, and nothing else but defaults; without evidence whatever was added.
+    /// Whether the record contains the whole request and otherwise only defaults. Without evidence, additions are
+    /// ignored.
     static func isSame(_ record: Record, _ attempt: LostAttempt, by evidence: ListEvidence?) -> Bool {
         guard let echo = record.echo else { return false }
         if let createdAt = record.task.createdAt, !attempt.window.contains(createdAt) { return false }
@@ -190,10 +192,10 @@ enum SubmissionMatcher {
         }
     }
 
-    /// Whether the record may belong to a task that is being sent: it has not come back with another text.
+    /// Whether the record may belong to a task that is being sent: no text contradicts its request.
     ///
-    /// Stricter than *possible*, since the reply to that task tells soon; every text counts here, however short.
-    private static func mayBe(
+    /// Stricter than *possible*, because that task's reply arrives soon. Even short texts count here.
+    private static func mayBelong(
         _ record: Record, _ sending: LostAttempt, by evidence: ListEvidence?
     ) -> Bool {
         switch verdict(on: record, for: sending, by: evidence) {
@@ -209,12 +211,12 @@ enum SubmissionMatcher {
 }
 
 extension JSONValue {
-    /// A string, or a number's digits.
+    /// The string, or the number's digits.
     fileprivate var text: String? { string ?? number?.digits }
 }
 
 extension String {
-    /// An id without regard to case and dashes.
+    /// An id in lower case without dashes.
     fileprivate var plain: String { lowercased().filter { $0 != "-" } }
 }
 

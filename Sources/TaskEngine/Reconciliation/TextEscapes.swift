@@ -1,6 +1,6 @@
-/// Undoes what templates and serializers do to a text on its way through a provider.
+/// Decodes the escapes that templates and serializers add to a text.
 enum TextEscapes {
-    /// The text with backslash escapes of JSON and JavaScript decoded; unknown ones lose their backslash.
+    /// Decodes JSON and JavaScript backslash escapes. Unknown escapes lose their backslash.
     static func decodingBackslashes(_ text: String) -> String {
         guard text.utf8.contains(UInt8(ascii: "\\")) else { return text }
         var decoded = String.UnicodeScalarView()
@@ -19,7 +19,7 @@ enum TextEscapes {
         return String(decoded)
     }
 
-    /// The text with HTML entities decoded; nil where an entity is not one of those that serializers write.
+    /// Decodes HTML entities. Returns nil if an entity is not one that serializers write.
     static func decodingEntities(_ text: String) -> String? {
         guard text.utf8.contains(UInt8(ascii: "&")) else { return text }
         var decoded = ""
@@ -52,7 +52,7 @@ enum TextEscapes {
         return ["amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'", "nbsp": " "][String(name)]
     }
 
-    /// The scalar of the four hexadecimal digits behind `\u`, or of a pair of surrogates; nothing where they are none.
+    /// Decodes the four hexadecimal digits after `\u`, or a surrogate pair; empty if they are invalid.
     private static func unicode(_ rest: inout Substring.UnicodeScalarView) -> String.UnicodeScalarView {
         guard let first = unit(rest) else { return String.UnicodeScalarView() }
         rest = rest.dropFirst(4)

@@ -35,7 +35,7 @@ package struct EndpointReport: Sendable {
     /// How its callbacks do; nil where none were asked for yet.
     package let callbacks: CallbackReport?
     /// Records that no rule understood since the start; nil if there were none.
-    package let unrecognised: UnrecognisedBook.Reading?
+    package let unrecognised: UnrecognisedResponses.Reading?
 
     /// How long its tasks take, by their own history.
     package struct LearnedReport: Sendable, Hashable {
@@ -87,7 +87,7 @@ package struct EngineReport: Sendable {
     package let store: StoreFacts
     package let providers: [ProviderReport]
     /// Where providers call back, and whether they do; nil where callbacks are off.
-    package let callbacks: CallbackWatch.Reading?
+    package let callbacks: CallbackMonitor.Reading?
 }
 
 /// How a provider's account is doing.

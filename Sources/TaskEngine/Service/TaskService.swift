@@ -151,7 +151,7 @@ package struct TaskService: Sendable {
 
     /// Uncertain tasks of the endpoint that a tracked id may belong to: those whose look-ups showed it, else all of them.
     package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {
-        guard task.isNamedByPerson, let id = task.remoteID else { return [] }
+        guard task.isNamedByUser, let id = task.remoteID else { return [] }
         do throws(TaskStoreError) {
             let uncertain = try await context.store.due(
                 in: .uncertain, of: task.endpoint.service, by: context.time.now() + context.lookups.slowest * 2,
@@ -208,7 +208,7 @@ package struct TaskService: Sendable {
     }
 
     /// Settles an uncertain task by a person's word.
-    package func resolve(_ id: TaskID, _ decision: PersonsDecision) async throws(TaskServiceError) -> StoredTask {
+    package func resolve(_ id: TaskID, _ decision: UncertainResolution) async throws(TaskServiceError) -> StoredTask {
         switch decision {
         case .adopt(let text):
             let endpoint = try await task(id).task.endpoint
@@ -281,7 +281,7 @@ package struct TaskService: Sendable {
 }
 
 /// How a person settles an uncertain submission.
-package enum PersonsDecision: Sendable, Hashable {
+package enum UncertainResolution: Sendable, Hashable {
     /// It is this task of the provider's.
     case adopt(remoteID: String)
     /// It was never taken: send it again.

@@ -1,13 +1,13 @@
-/// What arrived at a callback URL of ours, with the attempt that had carried it.
+/// A delivery to a callback URL and the attempt that it belongs to.
 ///
-/// A hint: it is unsigned, may be repeated, come early, late or out of order, and may call a task done that is not. What it
-/// proves is only that the provider got the request of that attempt, since nobody else was ever given the token.
+/// It may be unsigned, repeated, early, late, out of order or wrong. It proves only that the provider received that
+/// attempt's request, because no one else knows the token.
 package struct CallbackDelivery: Sendable, Hashable {
-    /// Which of the task's attempts carried the token.
+    /// The number of the attempt with that token.
     package let attempt: Int
-    /// The provider's id, where the body names one.
+    /// The provider's id, if the body contains one.
     package let remoteID: RemoteTaskID?
-    /// What the body says; nil where it cannot be read.
+    /// The content of the body; nil if it cannot be read.
     package let observation: Observation?
 
     package init(attempt: Int, remoteID: RemoteTaskID? = nil, observation: Observation? = nil) {
@@ -16,26 +16,26 @@ package struct CallbackDelivery: Sendable, Hashable {
         self.observation = observation
     }
 
-    /// Whether the body calls the task ended, well or badly.
+    /// Whether the body reports an end, success or failure.
     package var isFinal: Bool { observation.map { $0.verdict != .pending } ?? false }
 
-    /// Deliveries of one attempt beyond this many change nothing any more: providers that stream their progress send a
-    /// dozen.
-    package static let mostPerAttempt = 64
+    /// The maximum number of stored deliveries per attempt. Later ones change nothing. Providers that stream progress
+    /// send a dozen.
+    package static let maxPerAttempt = 64
 }
 
-/// What a task's row keeps of its deliveries.
+/// The summary of a task's deliveries in its row.
 package struct CallbackRecord: Sendable, Hashable {
-    /// How many there were.
+    /// The number of deliveries.
     package var count = 0
-    /// The provider's id, as the first that named one told it: proof that the provider has the task, whatever becomes of
-    /// the reply to its submission.
+    /// The provider's id from the first delivery that contained one. It proves that the provider has the task,
+    /// whatever happens to the submission's reply.
     package var remoteID: RemoteTaskID?
-    /// The attempt that ``remoteID`` is of.
+    /// The attempt that ``remoteID`` belongs to.
     package var attempt: Int?
-    /// When the latest came; moved along like ``TrackedTask/ageFrom``.
+    /// The time of the latest delivery, adjusted like ``TrackedTask/ageFrom``.
     package var latestAt: Timestamp?
-    /// When the first that called the task ended came; moved along likewise.
+    /// The time of the first delivery that reported an end, adjusted in the same way.
     package var finalAt: Timestamp?
 
     package init(
@@ -61,20 +61,20 @@ package struct CallbackRecord: Sendable, Hashable {
 }
 
 extension TrackedTask {
-    /// Whether something arrived that no status query has looked into yet.
+    /// Whether a delivery arrived after the latest poll.
     package var isCalledBack: Bool {
         callbacks.latestAt.map { arrived in lastPendingAt.map { $0 <= arrived } ?? true } ?? false
     }
 }
 
-/// Whose token a delivery carried.
+/// The attempt that a callback token belongs to.
 package struct CallbackOwner: Sendable, Hashable {
     package let task: TrackedTask
-    /// Which of its attempts carried the token.
+    /// The attempt's number.
     package let attempt: Int
-    /// Deliveries with this token before.
+    /// The number of earlier deliveries with this token.
     package let deliveries: Int
-    /// Whether one of them called the task ended.
+    /// Whether one of them reported an end.
     package let hadFinal: Bool
 
     package init(task: TrackedTask, attempt: Int, deliveries: Int, hadFinal: Bool) {

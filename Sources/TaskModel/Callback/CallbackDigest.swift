@@ -1,18 +1,18 @@
-/// The SHA-256 of a callback token: all that is kept of it.
+/// The SHA-256 digest of a callback token. The token itself is not stored.
 ///
-/// Whoever reads the database cannot make a delivery that counts; whoever guesses at tokens learns nothing from how long
-/// a comparison of digests takes, since a guess that is nearly right has a digest that is entirely wrong.
+/// A reader of the database cannot forge a delivery. The timing of a digest comparison reveals nothing, because the
+/// digest of a nearly correct guess is entirely different.
 package struct CallbackDigest: Sendable, Hashable {
-    /// 32 bytes.
+    /// The 32 bytes.
     package let bytes: [UInt8]
 
-    /// Nil for anything but 32 bytes.
+    /// Nil unless there are 32 bytes.
     package init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 32 else { return nil }
         self.bytes = Array(bytes)
     }
 
-    /// Equal, found out by looking at every byte, wherever the first difference is.
+    /// Compares all bytes, wherever the first difference is.
     package static func == (left: CallbackDigest, right: CallbackDigest) -> Bool {
         zip(left.bytes, right.bytes).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }

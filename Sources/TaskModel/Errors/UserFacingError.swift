@@ -1,7 +1,7 @@
-/// An error that ends up before a person or a program of theirs.
+/// An error for users and their programs.
 package protocol UserFacingError: Error, Sendable {
-    /// Stable word of the contract: `storage_full`.
+    /// A stable word of the contract, such as `storage_full`.
     var code: String { get }
-    /// What happened, what it means for the task, and what to do; whole sentences.
+    /// Whole sentences: what happened, what it means for the task, and what to do.
     var message: String { get }
 }

@@ -1,15 +1,15 @@
-/// The name of one submit operation of a provider: `midjourney/imagine`, or `replicate:predictions` where the provider is
-/// not the default one.
+/// The name of a provider's submit operation: `midjourney/imagine`, or `replicate:predictions` for providers other
+/// than the default one.
 ///
-/// A task keeps this name even when a later version no longer knows the endpoint.
+/// A task keeps this name even if a later version does not know the endpoint.
 package struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The whole name.
     package let text: String
 
-    /// Reads `service/operation`, `service/operation/variant` and so on, or `provider:operation`; nil if a part is empty
-    /// or has other characters than letters, digits, `-`, `_`, `.` and, for the provider in front, `:`.
+    /// Parses `service/operation`, `service/operation/variant` or `provider:operation`. Nil if a part is empty or has
+    /// characters other than letters, digits, `-`, `_`, `.` and the provider's `:`.
     package init?(_ text: String) {
-        // Read with every row of the store, so byte by byte.
+        // Every row read from the store parses a name, so this works on bytes.
         let bytes = text.utf8
         let separator = bytes.contains(UInt8(ascii: "/")) ? UInt8(ascii: "/") : UInt8(ascii: ":")
         guard 3...128 ~= bytes.count else { return nil }
@@ -27,13 +27,13 @@ package struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvert
         self.text = text
     }
 
-    /// What stands before the slash, or all of it where there is none; its tasks share one status route and one space
-    /// of remote ids.
+    /// The part before the slash, or the whole name without one. Its tasks share one status route and one space of
+    /// remote ids.
     package var service: String {
         text.utf8.firstIndex(of: UInt8(ascii: "/")).map { String(text[..<$0]) } ?? text
     }
 
-    /// What stands behind the slash, else behind the provider.
+    /// The part after the slash, or after the provider.
     package var operation: String {
         String(text.drop { $0 != (text.contains("/") ? "/" : ":") }.dropFirst())
     }

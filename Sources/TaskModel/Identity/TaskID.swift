@@ -1,27 +1,27 @@
-/// Our name for a task: a UUID of version 7 (RFC 9562), so that ids sort by the time they were made.
+/// The id of a task: a UUID of version 7 (RFC 9562), so that ids sort by creation time.
 ///
 /// Written in lower case with hyphens.
 package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    // As two words: ids are compared and hashed far more often than they are written.
+    // Two words, because ids are compared and hashed far more often than they are written.
     private let high: UInt64
     private let low: UInt64
 
-    /// Makes a new id from the time and 74 random bits.
+    /// Creates an id from the time and 74 random bits.
     package init(at now: Timestamp, using random: inout some RandomNumberGenerator) {
         let time = UInt64(clamping: now.milliseconds) & 0xffff_ffff_ffff
-        // Whole words of the generator, of which bits are masked off: a range would have to be drawn for.
+        // Masks whole random words, which is faster than drawing from a range.
         high = time << 16 | 0x7000 | random.next() & 0xfff
         low = 0x8000_0000_0000_0000 | random.next() & 0x3fff_ffff_ffff_ffff
     }
 
-    /// Reads an id as a person or program wrote it, in either case; nil if it is none.
+    /// Parses an id in either case; nil if it is invalid.
     package init?(_ text: String) {
         var text = text
         guard let id = text.withUTF8({ TaskID(characters: $0) }) else { return nil }
         self = id
     }
 
-    /// The same from the characters as they stand in memory.
+    /// Parses an id from bytes in memory.
     package init?(characters: UnsafeBufferPointer<UInt8>) {
         guard characters.count == 36 else { return nil }
         var words = (high: UInt64(0), low: UInt64(0))
@@ -37,7 +37,7 @@ package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
         (high, low) = words
     }
 
-    /// The 36 characters.
+    /// The id's 36 characters.
     package var text: String {
         String(unsafeUninitializedCapacity: 36) { characters in
             var nibble: UInt64 = 0
@@ -55,22 +55,22 @@ package struct TaskID: Sendable, Hashable, Comparable, CustomStringConvertible {
         }
     }
 
-    /// How many bytes an id has.
+    /// The number of bytes of an id.
     package static let byteCount = 16
 
-    /// The id from its bytes, of which there must be ``byteCount``; the first ones come first.
+    /// Creates an id from ``byteCount`` bytes in big-endian order.
     package init(bytes: some Collection<UInt8>) {
         precondition(bytes.count == Self.byteCount, "An id has 16 bytes.")
         high = bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
         low = bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    /// The 16 bytes.
+    /// The 16 bytes in big-endian order.
     package var bytes: [UInt8] {
         [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
     }
 
-    /// Whether a text could be the beginning of an id, hyphens included.
+    /// Whether a text could be the prefix of an id, with hyphens.
     package static func isPrefix(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 36
             && text.utf8.enumerated().allSatisfy { index, byte in

@@ -1,7 +1,7 @@
 package import VerbatimJSON
 
 extension TaskEvent {
-    /// What the provider says, if it says something.
+    /// The provider's observation in the event, if any.
     var observation: Observation? {
         switch self {
         case .observed(let observation), .submissionAnswered(let observation, _), .endedByCallback(let observation):
@@ -11,23 +11,23 @@ extension TaskEvent {
         }
     }
 
-    /// The provider's record, where it is all but certain to be kept; not a callback's, which seldom is.
+    /// The provider's record, if the event almost certainly stores it. A callback seldom does.
     package var recordToKeep: JSONValue? { if case .calledBack = self { nil } else { observation?.record } }
 
-    /// The provider's record to keep; what a callback says counts only where it is the outcome.
+    /// The provider's record to store. A callback's record is stored only if it becomes the outcome.
     func record(leadingTo state: TaskState) -> JSONValue? {
         if case .calledBack = self, !state.hasEnded { return nil }
         return observation?.record
     }
 
-    /// What came too late, for the log; of a callback, which anybody with its token can repeat, only what is small.
+    /// A late record for the log. A callback can be repeated at will, so only a short one is logged.
     var lateRecord: JSONValue {
         guard let record = observation?.record else { return .null }
         if case .calledBack = self, record.text.utf8.count > 65_536 { return .null }
         return record
     }
 
-    /// What told of the outcome, if this event brought one from the provider.
+    /// The source of the outcome, if the event contains one from the provider.
     var source: OutcomeSource? {
         switch self {
         case .submissionAnswered, .submissionRefused: .submission
@@ -37,15 +37,15 @@ extension TaskEvent {
         }
     }
 
-    /// Whether the log tells of it though the task stays where it is.
-    var isWorthALine: Bool {
+    /// Whether the event is logged although the state does not change.
+    var isLogged: Bool {
         switch self {
         case .slowerThanUsual, .replyTooLarge, .calledBack: true
         default: false
         }
     }
 
-    /// What the log tells beyond the states.
+    /// The details of the log entry, beyond the states.
     func detail(for task: TrackedTask) -> JSONObject {
         var detail = JSONObject()
         if isAboutAttempt, let attempt = task.attempt { detail["attempt"] = .number(JSONNumber(attempt.number)) }
@@ -73,7 +73,7 @@ extension TaskEvent {
         return detail
     }
 
-    /// What a reply that was not accepted says, for the log.
+    /// The details of a reply that rejected the submission, for the log.
     var failureDetail: JSONObject {
         switch self {
         case .submissionNotAccepted(let failure), .submissionRefused(let failure),
@@ -98,7 +98,7 @@ extension TaskEvent {
 }
 
 extension CallbackDelivery {
-    /// What its body claims, in a word for the log.
+    /// The body's claimed status as one word for the log.
     var word: String {
         switch observation?.verdict {
         case nil: "unreadable"

@@ -1,61 +1,61 @@
-/// Something that happened to a task. What it leads to is ``TaskLifecycle``'s to say.
+/// Something that happened to a task. ``TaskLifecycle`` decides its effect.
 package enum TaskEvent: Sendable, Hashable {
-    /// The intent to send the paid request; committed before its first byte. `callback` is of the token in the callback
-    /// URL that it carries.
+    /// The intent to send the paid request, committed before its first byte. `callback` is the digest of the token in
+    /// its callback URL.
     case submissionStarted(callback: CallbackDigest? = nil)
-    /// The reply named the provider's id.
+    /// The reply contains the provider's id.
     case submissionAccepted(RemoteTaskID, traceID: String?, pollURL: String? = nil)
-    /// The reply already was the result, good or bad.
+    /// The reply is already the final result or failure.
     case submissionAnswered(Observation, remoteID: RemoteTaskID?)
-    /// It is proven that the provider did not take it: nothing was sent, or it said "later".
+    /// The provider certainly did not accept it: nothing was sent, or the provider asked to retry later.
     case submissionNotAccepted(TaskFailure)
-    /// The provider said no.
+    /// The provider rejected the request.
     case submissionRefused(TaskFailure)
-    /// Nothing is proven: the reply was lost, broken or a server error.
+    /// The outcome is unknown: the reply was lost, broken or a server error.
     case submissionInterrupted(TaskFailure, isProbablyRefused: Bool)
 
-    /// The provider's list of tasks was read completely and does not show it.
+    /// The provider's complete list does not contain it.
     case absentFromList
-    /// Nothing is proven: the reading was not complete, or it shows these records, which may be the task's.
+    /// The look-up proves nothing: the list was incomplete, or shows these records, which may be the task's.
     case lookupUndecided(possible: [RemoteTaskID] = [])
-    /// The provider's list shows it.
+    /// The provider's list contains it.
     case foundInList(RemoteTaskID, traceID: String?)
-    /// The provider knows it by the id that we gave it.
+    /// The provider knows it by its client id.
     case foundByOwnID(RemoteTaskID, traceID: String?)
-    /// The provider's list shows a record of an attempt that was given up.
+    /// The provider's list contains a record of a given-up attempt.
     case turnedUp(RemoteTaskID, traceID: String?)
-    /// A person says which one it is.
+    /// A user named its remote id.
     case adopted(RemoteTaskID)
-    /// A person or the policy wants it sent again.
+    /// A user or the policy resubmits it.
     case resubmitted(Resolution)
-    /// A person, the policy or the proof that it was refused ends it.
+    /// A user, the policy or a proven rejection ends it.
     case givenUp(TaskFailure, Resolution)
 
-    /// A poll told how it stands.
+    /// A poll returned its status.
     case observed(Observation)
-    /// Something arrived at the callback URL of one of its attempts.
+    /// A delivery arrived at the callback URL of one of its attempts.
     case calledBack(CallbackDelivery)
-    /// The provider does not know it any more, but had delivered how it ended.
+    /// The provider no longer knows it, but had delivered its end.
     case endedByCallback(Observation)
-    /// It has been running for longer than 99 of 100 of its kind.
+    /// It has run longer than 99 of 100 tasks of its kind.
     case slowerThanUsual
-    /// Its record has more bytes than are read, so that a poll cannot tell how it stands.
+    /// Its record exceeds the size limit, so a poll cannot read its status.
     case replyTooLarge(TaskFailure)
-    /// A poll found that the provider does not know the id, which proves little by itself.
+    /// A poll did not find the id, which proves little by itself.
     case missed
-    /// It was missed often and long enough.
+    /// Polls did not find the id often and long enough to conclude that it is gone.
     case vanished
 
-    /// A person stops the tracking.
+    /// A user cancels the tracking.
     case cancelRequested
-    /// A person wants it tracked again.
+    /// A user reopens it.
     case reopenRequested
-    /// Its deadline is over.
+    /// Its deadline passed.
     case deadlinePassed
 }
 
 extension TaskEvent {
-    /// What a reply or a record proves of an attempt that the provider has accepted; nil for every other event.
+    /// The acceptance of an attempt that a reply or a record proves; nil for all other events.
     package func acceptance(of attempt: Int) -> CallbackDelivery? {
         switch self {
         case .submissionAccepted(let id, _, _), .turnedUp(let id, _): CallbackDelivery(attempt: attempt, remoteID: id)
@@ -68,7 +68,7 @@ extension TaskEvent {
     /// Whether it is a callback.
     package var isDelivery: Bool { if case .calledBack = self { true } else { false } }
 
-    /// The word for it in the log; part of the contract.
+    /// The word for the event in the log. It is part of the contract.
     package var kind: String {
         switch self {
         case .submissionStarted: "submission_started"

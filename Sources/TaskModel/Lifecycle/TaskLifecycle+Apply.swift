@@ -1,29 +1,29 @@
 package import VerbatimJSON
 
-/// What is written for an event: the row as it becomes, and the line of the log.
+/// The effect of an event: the new row and the log entries.
 package struct TaskChange: Sendable, Hashable {
-    /// What the state machine said.
+    /// The decision of the state machine.
     package let transition: Transition
-    /// The task as it is from now on.
+    /// The task after the event.
     package let task: TrackedTask
-    /// The provider's record to keep from now on, if the event brought one.
+    /// The provider's record to store, if the event contains one.
     package let response: JSONValue?
-    /// The lines for the log: none, one, or two where the event also shows that the provider accepted two attempts.
+    /// The log entries: none, one, or two if the event also shows that the provider accepted two attempts.
     package var logEntries: [TaskLogEntry] = []
-    /// What becomes of the attempts that may have been accepted without our knowing their ids.
+    /// The effect on the task's given-up attempts.
     package var attempts = AttemptChange()
 
-    /// The first line for the log.
+    /// The first log entry.
     package var logEntry: TaskLogEntry? { logEntries.first }
 }
 
-/// What a change does to the attempts of a task that were given up.
+/// The effect of a change on the given-up attempts of a task.
 package struct AttemptChange: Sendable, Hashable {
-    /// This one is given up: its task goes on, or ends, without an id from it.
+    /// An attempt that is now given up: its task continues or ends without an id from it.
     package var givenUp: GivenUpAttempt?
-    /// The attempt of this number is the task's uncertain one again.
+    /// The number of the attempt that becomes the task's uncertain one again.
     package var resumed: Int?
-    /// The attempt of this number was accepted under this id.
+    /// The attempt that was accepted, and its remote id.
     package var found: (number: Int, id: RemoteTaskID)?
 
     package static func == (left: AttemptChange, right: AttemptChange) -> Bool {
@@ -39,14 +39,14 @@ package struct AttemptChange: Sendable, Hashable {
     }
 }
 
-/// One line of the append-only log, before the store gives it its number.
+/// A log entry before the store assigns its sequence number.
 package struct TaskLogEntry: Sendable, Hashable {
     package let at: Timestamp
-    /// Stable word, see ``TaskEvent/kind``.
+    /// A stable word, see ``TaskEvent/kind``.
     package let kind: String
     package let from: TaskState?
     package let to: TaskState
-    /// What else there is to say, as JSON.
+    /// Further details as JSON.
     package let detail: JSONObject
 
     package init(at: Timestamp, kind: String, from: TaskState?, to: TaskState, detail: JSONObject = JSONObject()) {
@@ -70,7 +70,7 @@ extension TaskLifecycle {
         guard let delivery = lateAcceptance(by: event, of: task, attempt: attempt) else {
             return apply(event, event, to: task, attempt: attempt, at: now, schedule: schedule)
         }
-        // The same reply once more, as after a commit whose outcome was unknown.
+        // The same reply again, as after a commit with an unknown outcome.
         if task.remoteID != nil, delivery.remoteID == task.remoteID, !event.isDelivery {
             return TaskChange(transition: .ignore, task: task, response: nil)
         }
@@ -85,12 +85,12 @@ extension TaskLifecycle {
         apply(event, to: task, attempt: attempt, at: now) { _ in nextDueAt }
     }
 
-    /// `event` decides; `cause` is its name in the log.
+    /// `event` decides the change; `cause` names it in the log.
     private static func apply(
         _ event: TaskEvent, _ cause: TaskEvent, to task: TrackedTask, attempt: Int?, at now: Timestamp,
         schedule: (TrackedTask) -> Timestamp?
     ) -> TaskChange {
-        // Said once of a task, however often it is found to be so.
+        // Logged only once per task.
         let isRepeated = event == .slowerThanUsual && task.slowAt != nil
         let transition =
             isRepeated
@@ -122,7 +122,7 @@ extension TaskLifecycle {
             let showsNewRecords =
                 !(changed.attempt?.possibleIDs.isEmpty ?? true)
                 && changed.attempt?.possibleIDs != task.attempt?.possibleIDs
-            if event.isWorthALine || showsNewRecords {
+            if event.isLogged || showsNewRecords {
                 change.logEntries = [
                     TaskLogEntry(
                         at: now, kind: cause.kind, from: task.state, to: task.state, detail: event.detail(for: changed))
@@ -134,7 +134,7 @@ extension TaskLifecycle {
             changed.state = state
             changed.outcomeSource = state == .succeeded || state == .failed ? cause.source : nil
             if task.state == .submitting, state == .running { changed.runAsCalledBack() }
-            // Whatever settled an earlier attempt, this one is not settled.
+            // A resolution of an earlier attempt does not resolve this one.
             if state == .uncertain { changed.resolution = nil }
             changed.endedAt = state.hasEnded ? now : nil
             // A delivery that came before anybody could ask wants its answer now.
@@ -150,8 +150,8 @@ extension TaskLifecycle {
         return change
     }
 
-    /// What a reply or record that no attempt under way waits for proves: the provider has accepted that attempt. It then
-    /// leads where a callback of the attempt would.
+    /// The acceptance that a late reply or record proves, as a delivery of its attempt. It then has the effect of
+    /// that attempt's callback.
     private static func lateAcceptance(by event: TaskEvent, of task: TrackedTask, attempt: Int?) -> CallbackDelivery? {
         if case .calledBack(let delivery) = event { return delivery }
         let number = attempt ?? task.attempts
@@ -159,19 +159,20 @@ extension TaskLifecycle {
         return event.acceptance(of: number)
     }
 
-    /// The change where the id is not, and will not be, the one that the task goes on with; nil otherwise.
+    /// The change for an id that the task does not continue with; nil otherwise.
     private static func lateRecord(
         of delivery: CallbackDelivery, by event: TaskEvent, of task: TrackedTask, at now: Timestamp
     ) -> TaskChange? {
         guard let id = delivery.remoteID, id != task.remoteID else { return nil }
-        // Some providers name parts of a task in its callbacks, so an id of the same attempt proves no second one.
+        // Some providers' callbacks name parts of a task, so a second id of the same attempt does not prove a second
+        // acceptance.
         let isSecond = task.remoteID != nil && (!event.isDelivery || delivery.attempt < task.attempts)
         let isFirst = task.remoteID == nil && task.state.hasEnded
         guard isSecond || isFirst else { return nil }
         var changed = task
         if isFirst { changed.remoteID = id }
         changed = changed.noting(event, at: now)
-        // It is counted, and says nothing about the attempt that counts.
+        // Counts the delivery, which says nothing about the current attempt.
         if event.isDelivery, !task.state.hasEnded { changed.callbacks.count += 1 }
         let entry = TaskLogEntry.lateRecord(
             id, attempt: delivery.attempt, in: task.state, isBilledTwice: isSecond, at: now)
@@ -192,7 +193,7 @@ extension TaskLifecycle {
         var isGivenUp = false
         switch event {
         case .resubmitted, .givenUp: isGivenUp = old.state == .uncertain
-        // Another attempt was accepted, so this one goes on unseen.
+        // Another attempt was accepted, so this one continues unobserved.
         case .calledBack(let delivery):
             isGivenUp = old.state == .uncertain && new.state != .uncertain && delivery.attempt != attempt.number
         case .submissionInterrupted:
@@ -213,7 +214,7 @@ extension TaskLifecycle {
 }
 
 extension TaskChange {
-    /// Tells of the earlier attempt whose acceptance became known while the accepted one was being sent.
+    /// Logs an earlier attempt whose acceptance became known while a later one was being sent.
     fileprivate mutating func noteSecondAcceptance(after old: TrackedTask, at now: Timestamp) {
         guard old.state == .submitting, let kept = old.callbacks.remoteID, let number = old.callbacks.attempt,
             number < old.attempts, let id = task.remoteID, id != kept
@@ -237,7 +238,7 @@ extension TaskLogEntry {
 }
 
 extension TrackedTask {
-    /// Takes over the facts that an event brings; the state is not its business.
+    /// Stores the facts of an event. The state is set elsewhere.
     fileprivate mutating func absorb(_ event: TaskEvent, because cause: TaskEvent, at now: Timestamp) {
         switch event {
         case .submissionStarted(let callback):
@@ -268,8 +269,8 @@ extension TrackedTask {
             attempt?.possibleIDs = []
         case .lookupUndecided(let possible):
             guard !possible.isEmpty || state == .queued else { break }
-            attempt?.possibleIDs = Array(possible.prefix(Attempt.mostPossibleIDs))
-            // What was not there before is no reason to trust that it was not there.
+            attempt?.possibleIDs = Array(possible.prefix(Attempt.maxPossibleIDs))
+            // A record that appears late shows that earlier absences proved nothing.
             attempt?.absentReadings = 0
             attempt?.firstAbsentAt = nil
         case .foundInList(let id, let trace):
@@ -323,14 +324,14 @@ extension TrackedTask {
                 ageFrom = submittedAt
                 resolution = .foundInList
             }
-        // Turned into a delivery before it gets here.
+        // `turnedUp` has already become a delivery.
         case .turnedUp, .replyTooLarge, .cancelRequested, .deadlinePassed:
             break
         }
     }
 
-    /// The task with a delivery counted that came after its end, where the task may be reopened: if the provider has
-    /// forgotten it by then, what was delivered is all there is.
+    /// Counts a delivery that arrived after the end of a task that may be reopened. The delivery may then be the only
+    /// source of its outcome.
     fileprivate func noting(_ event: TaskEvent, at now: Timestamp) -> TrackedTask {
         guard case .calledBack(let delivery) = event, mayBeReopened else { return self }
         var changed = self
@@ -338,7 +339,7 @@ extension TrackedTask {
         return changed
     }
 
-    /// Takes over what a delivery proves; what it claims is for one poll to find out, where there is anything to ask for.
+    /// Stores what a delivery proves. If the task can be polled, one poll then verifies the delivery's claims.
     private mutating func take(_ delivery: CallbackDelivery, because cause: TaskEvent, at now: Timestamp) {
         callbacks.count(delivery, at: now)
         guard state == .uncertain || state == .queued else { return }
@@ -365,7 +366,7 @@ extension TrackedTask {
         }
     }
 
-    /// Runs under the id that a callback told where the reply to the submission told none.
+    /// Uses the id from a callback if the submission's reply contained none.
     fileprivate mutating func runAsCalledBack() {
         guard remoteID == nil, let id = callbacks.remoteID else { return }
         accept(id, trace: nil)

@@ -1,23 +1,23 @@
-/// What an event does to a task in a state.
+/// The effect of an event on a task in a state.
 package enum Transition: Sendable, Hashable {
-    /// It goes there, with an event in the log.
+    /// The task changes its state, and the log gets an entry.
     case advance(to: TaskState)
-    /// It stays, and what was learned is kept in its row.
+    /// The state stays, and the row stores the new facts.
     case update
-    /// Its outcome stands; what came late is kept as an event and shown.
+    /// The outcome stands, and the log shows the late result.
     case noteLateResult
-    /// The provider has accepted another attempt than the one that counts: kept as an event, and as the id of a task that
-    /// ended without one.
+    /// The provider accepted another attempt than the current one. The log gets an entry, and a task that ended
+    /// without an id gets this one.
     case noteLateRecord
-    /// It changes nothing, and the log tells of it.
+    /// The event is logged but changes nothing.
     case note
-    /// It says nothing new.
+    /// The event adds nothing.
     case ignore
-    /// A person asked for what this state does not allow.
+    /// A user's request is not possible in this state.
     case refuse(LifecycleRefusal)
 }
 
-/// Why a person's wish cannot be granted.
+/// Why a user's request was rejected. Nothing was changed.
 package enum LifecycleRefusal: String, UserFacingError, Hashable {
     case alreadyEnded = "already_ended"
     case beingSubmitted = "being_submitted"
@@ -43,14 +43,14 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
     }
 }
 
-/// The one state machine of a task: pure, total, and drawn in the README.
+/// The state machine of a task: a pure, total function. The README has its diagram.
 package enum TaskLifecycle {
-    /// What the event does in that state.
+    /// The effect of an event in a state.
     ///
-    /// `hasRemoteID` decides whether a task can be reopened, `isKnownByCallback` whether a callback has told its remote id
-    /// before the reply to its submission did, `isCalledBack` whether anything was delivered at all, `isEarlierAttempt`
-    /// whether a reply is to another attempt than the latest, `wasLost` whether a failed task has its id from a record that
-    /// turned up later. Every pair is spelled out, so that a new state or event does not compile until it is thought through.
+    /// `hasRemoteID`: the task can be reopened. `isKnownByCallback`: a callback supplied the remote id before the
+    /// submission's reply. `isCalledBack`: any delivery arrived. `isEarlierAttempt`: the reply belongs to an attempt
+    /// before the latest. `wasLost`: a failed task has its id from a record that appeared later. All pairs are
+    /// listed, so the compiler reports a missing one.
     package static func transition(
         from state: TaskState, on event: TaskEvent, hasRemoteID: Bool = true, isKnownByCallback: Bool = false,
         isCalledBack: Bool = false, isEarlierAttempt: Bool = false, wasLost: Bool = false
@@ -71,15 +71,15 @@ package enum TaskLifecycle {
     private static func whileQueued(_ event: TaskEvent) -> Transition {
         switch event {
         case .submissionStarted: .advance(to: .submitting)
-        // An earlier attempt was accepted after all, so sending another would pay twice.
+        // The provider accepted an earlier attempt, so a new one would be paid twice.
         case .calledBack(let delivery):
             afterLostReply(delivery) == .update ? .advance(to: .uncertain) : afterLostReply(delivery)
         case .cancelRequested: .advance(to: .cancelled)
         case .deadlinePassed: .advance(to: .expired)
         case .foundInList, .foundByOwnID: .advance(to: .running)
-        // The reading before it is sent again shows what may be its record.
+        // The reading before the resubmission shows a possible record.
         case .lookupUndecided: .advance(to: .uncertain)
-        // Late replies: ``lateAcceptance(of:attempt:)`` has turned those that accept into deliveries.
+        // Late rejections. ``lateAcceptance(of:attempt:)`` has turned late acceptances into deliveries.
         case .submissionNotAccepted, .submissionRefused: .note
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
@@ -89,7 +89,7 @@ package enum TaskLifecycle {
         }
     }
 
-    /// What becomes of a reply to an earlier attempt while a later one is being sent.
+    /// The effect of a reply to an earlier attempt while a later one is being sent.
     private static func whileSubmittingAgain(_ event: TaskEvent) -> Transition {
         switch event {
         case .submissionNotAccepted, .submissionRefused: .note
@@ -101,19 +101,19 @@ package enum TaskLifecycle {
     private static func whileSubmitting(
         _ event: TaskEvent, isKnownByCallback: Bool, isCalledBack: Bool
     ) -> Transition {
-        // Whatever its reply says: who was called back has the provider's word that the request was taken.
+        // A callback proves that the provider accepted the request, whatever the reply says.
         let whereTaken: Transition? =
             isKnownByCallback ? .advance(to: .running) : isCalledBack ? .advance(to: .uncertain) : nil
         return switch event {
         case .submissionAccepted: .advance(to: .running)
-        // Work in progress without an id can only be found in the list: nothing else could ask for it.
+        // Unfinished work without an id can only be found in the list.
         case .submissionAnswered(let observation, let id):
             .advance(to: ending(of: observation) ?? (id == nil && !isKnownByCallback ? .uncertain : .running))
         case .submissionNotAccepted: whereTaken ?? .advance(to: .queued)
         case .submissionRefused: whereTaken ?? .advance(to: .failed)
-        // Perhaps billed: only the provider's list, a callback, a person or a stated policy decides.
+        // It may be billed: only the provider's list, a callback, a user or an explicit policy decides.
         case .submissionInterrupted: whereTaken ?? .advance(to: .uncertain)
-        // Early: the reply is still on its way, and is waited for.
+        // The delivery is early; the reply is still awaited.
         case .calledBack: .update
         case .cancelRequested: .refuse(.beingSubmitted)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
@@ -126,7 +126,7 @@ package enum TaskLifecycle {
 
     private static func whileUncertain(_ event: TaskEvent, isLatestReply: Bool) -> Transition {
         switch event {
-        // The reply to the latest attempt arrived late, and proves what it would have proven in time.
+        // A late reply to the latest attempt proves the same as a timely one.
         case .submissionNotAccepted: isLatestReply ? .advance(to: .queued) : .note
         case .submissionRefused: isLatestReply ? .advance(to: .failed) : .note
         case .foundInList, .foundByOwnID, .adopted: .advance(to: .running)
@@ -134,21 +134,21 @@ package enum TaskLifecycle {
         case .givenUp: .advance(to: .failed)
         case .absentFromList, .lookupUndecided: .update
         case .calledBack(let delivery): afterLostReply(delivery)
-        // What was delivered while the reply was still waited for, and names no id.
+        // The delivery arrived before the reply and contains no id.
         case .endedByCallback(let observation): ending(of: observation).map { .advance(to: $0) } ?? .ignore
         case .cancelRequested: .refuse(.needsResolution)
         case .reopenRequested: .refuse(.notReopenable)
-        // A deadline does not make a possible bill go away.
+        // A deadline does not cancel a possible bill.
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted,
             .observed, .slowerThanUsual, .replyTooLarge, .missed, .vanished, .deadlinePassed:
             .ignore
         }
     }
 
-    /// What a delivery does to a task whose remote id nobody knows.
+    /// The effect of a delivery on a task without a known remote id.
     ///
-    /// With an id the provider can be asked. Without one there is nothing to ask, so a body that calls it ended is all
-    /// that will ever be known.
+    /// With an id, the provider can be polled. Without one, a body that reports an end is the only source of the
+    /// outcome.
     private static func afterLostReply(_ delivery: CallbackDelivery) -> Transition {
         if delivery.remoteID != nil { return .advance(to: .running) }
         return delivery.observation.flatMap(ending).map { .advance(to: $0) } ?? .update
@@ -177,7 +177,7 @@ package enum TaskLifecycle {
         switch event {
         case .observed(let observation), .submissionAnswered(let observation, _):
             ending(of: observation) == nil ? .ignore : .noteLateResult
-        // The usual late one says what is known already; only one that contradicts is worth a line.
+        // Most late deliveries repeat the outcome; only a contradiction is logged.
         case .calledBack(let delivery):
             delivery.observation.flatMap(ending).map { $0 == state ? .ignore : .noteLateResult } ?? .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)

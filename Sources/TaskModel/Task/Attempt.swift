@@ -1,24 +1,24 @@
-/// The latest try to send a task's paid request, and what is known of its fate.
+/// The latest attempt to send a task's paid request, and its known outcome.
 ///
-/// Earlier tries are in the task's events.
+/// Earlier attempts are in the task's events.
 package struct Attempt: Sendable, Hashable {
-    /// 1 for the first.
+    /// The number of the attempt, from 1.
     package let number: Int
-    /// Committed before the first byte went out.
+    /// Committed before the first byte was sent.
     package let startedAt: Timestamp
-    /// When its fate was known, or known to be unknown; nil while it is being sent.
+    /// When its outcome was known, or declared unknown; nil while it is being sent.
     package var endedAt: Timestamp?
-    /// Set where the reply was the provider's own error with a 5xx status: the task is probably refused.
+    /// Whether the reply was a 5xx error of the provider, so the task was probably rejected.
     package var isProbablyRefused: Bool
-    /// Complete readings of the provider's list without it.
+    /// The number of complete readings of the provider's list that do not show it.
     package var absentReadings: Int
-    /// When the first of these was.
+    /// The time of the first such reading.
     package var firstAbsentAt: Timestamp?
-    /// How far the wall clock was set since it began.
+    /// The changes of the wall clock since it began.
     package var clock: ClockDrift
-    /// Of the token in the callback URL that the request carried; nil where it carried none of ours.
+    /// The digest of its callback token; nil if the request has no callback URL of Pollux.
     package var callback: CallbackDigest?
-    /// Records of the provider's list that may be this attempt's, as the latest reading that showed any had them.
+    /// Records that may be this attempt's, from the latest reading that showed any.
     package var possibleIDs: [RemoteTaskID]
 
     package init(
@@ -37,23 +37,23 @@ package struct Attempt: Sendable, Hashable {
         self.possibleIDs = possibleIDs
     }
 
-    /// So many of the records that may be an attempt's are kept and shown.
-    package static let mostPossibleIDs = 10
+    /// The maximum number of possible records that are stored and shown.
+    package static let maxPossibleIDs = 10
 
-    /// The sum of the jumps of the wall clock since it began.
+    /// The sum of the wall clock's jumps since it began.
     package var clockDrift: Duration { clock.sum }
 
-    /// When it can have reached the provider by any clock that was in force since, if by ours it was over at `end`.
+    /// When it may have reached the provider, by any clock since its start. `end` is its end by the local clock.
     ///
-    /// The start is a time of the first of these clocks, the end may be a time of any of them.
+    /// The start was measured by the first of these clocks, the end by any of them.
     package func period(until end: Timestamp) -> ClosedRange<Timestamp> {
         startedAt + clock.lowest...max(end, startedAt) + (clock.highest - clock.lowest)
     }
 
-    /// The wall clock was set while its fate was open.
+    /// Records a change of the wall clock while the outcome is open.
     ///
-    /// The measurement of its absence goes on. It starts again where the jumps add up to more than the tolerance, since the
-    /// readings before searched the list for other times than it may stand at.
+    /// The measurement of absence continues. It restarts if the jumps exceed the tolerance, because earlier readings
+    /// may have searched the wrong times.
     package mutating func clockJumped(by jump: Duration) {
         firstAbsentAt = firstAbsentAt.map { $0 + jump }
         guard clock.add(jump) else { return }

@@ -1,17 +1,17 @@
-/// How far the wall clock was set since some moment, jump by jump.
+/// The changes of the wall clock since some moment.
 ///
-/// Nobody knows which of the clocks was right: the one at that moment, the one of today, or one between. A time that was
-/// written down by one of them is off by at most the distance between ``lowest`` and ``highest``.
+/// Any clock since then may be the right one. A time measured by one of them is off by at most the difference of
+/// ``lowest`` and ``highest``.
 package struct ClockDrift: Sendable, Hashable {
-    /// The sum of all jumps; negative where the clock was set back.
+    /// The sum of all jumps; negative if the clock was set back.
     package private(set) var sum: Duration
-    /// The lowest that the sum has been; at most zero.
+    /// The minimum of the sum; at most zero.
     package private(set) var lowest: Duration
-    /// The highest that the sum has been; at least zero.
+    /// The maximum of the sum; at least zero.
     package private(set) var highest: Duration
 
-    /// What jumps may add up to before a measurement that lasted through them is worth nothing: as much as a provider's
-    /// clock may differ from ours.
+    /// The jumps that a measurement tolerates. It equals the tolerated difference between the clocks of a provider
+    /// and Pollux.
     package static let tolerance: Duration = .seconds(60)
 
     package init(sum: Duration = .zero, lowest: Duration = .zero, highest: Duration = .zero) {
@@ -20,7 +20,7 @@ package struct ClockDrift: Sendable, Hashable {
         self.highest = max(highest, sum, .zero)
     }
 
-    /// Adds a jump; true where the clocks that may be right reach another whole ``tolerance`` further than before.
+    /// Adds a jump. Returns true if the range grows by another whole ``tolerance``.
     package mutating func add(_ jump: Duration) -> Bool {
         let before = (tolerances(lowest), tolerances(highest))
         sum += jump

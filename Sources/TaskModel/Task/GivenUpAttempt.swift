@@ -1,11 +1,11 @@
-/// An attempt whose task went on, or ended, without the id that the attempt may have had at the provider.
+/// An attempt without a known remote id whose task continued or ended.
 ///
-/// The provider may still have accepted and billed it, so its place in the provider's list is read again for a day.
+/// The provider may still have accepted and billed it, so its part of the provider's list is read for another day.
 package struct GivenUpAttempt: Sendable, Hashable {
-    /// Which attempt of which task.
+    /// Identifies an attempt by its task and number.
     package struct Key: Sendable, Hashable {
         package let task: TaskID
-        /// 1 for the first.
+        /// The number of the attempt, from 1.
         package let number: Int
 
         package init(task: TaskID, number: Int) {
@@ -16,22 +16,22 @@ package struct GivenUpAttempt: Sendable, Hashable {
 
     package let task: TaskID
     package let attempt: Attempt
-    /// Whether the daemon stopped while the request was being sent: nothing was sent later than its time-out then.
+    /// Whether the daemon stopped while it was being sent. It then sent nothing after its timeout.
     package let endedWithDaemon: Bool
     package let givenUpAt: Timestamp
-    /// Readings of the provider's list since then.
+    /// The number of readings of the provider's list since then.
     package private(set) var readings: Int
-    /// When its place is read next; nil once every reading was made.
+    /// When to read the list next; nil after the last reading.
     package private(set) var nextReadingAt: Timestamp?
 
-    /// An attempt that is given up at that time.
+    /// Creates an attempt that is given up at that time.
     package init(task: TaskID, attempt: Attempt, endedWithDaemon: Bool, givenUpAt: Timestamp) {
         self.init(
             task: task, attempt: attempt, endedWithDaemon: endedWithDaemon, givenUpAt: givenUpAt, readings: 0,
             nextReadingAt: givenUpAt + Self.readingTimes[0])
     }
 
-    /// One as it was stored.
+    /// Restores a stored attempt.
     package init(
         task: TaskID, attempt: Attempt, endedWithDaemon: Bool, givenUpAt: Timestamp, readings: Int,
         nextReadingAt: Timestamp?
@@ -46,13 +46,13 @@ package struct GivenUpAttempt: Sendable, Hashable {
 
     package var key: Key { Key(task: task, number: attempt.number) }
 
-    /// How long after it was given up its place is read again: a record that is late appears within minutes, and one that
-    /// was held back by an outage within a day.
+    /// The times of the readings after it was given up. A late record appears within minutes; an outage may hold it
+    /// back for a day.
     package static let readingTimes: [Duration] = [
         .seconds(300), .seconds(1_800), .seconds(7_200), .seconds(28_800), .seconds(86_400),
     ]
 
-    /// Its place was read, and no record of it was there. Readings that were missed are not made up for.
+    /// Records a complete reading that did not show it. Missed readings are not repeated.
     package mutating func wasRead(at now: Timestamp) {
         repeat {
             readings += 1
@@ -60,7 +60,7 @@ package struct GivenUpAttempt: Sendable, Hashable {
         nextReadingAt = readings < Self.readingTimes.count ? givenUpAt + Self.readingTimes[readings] : nil
     }
 
-    /// Its place could not be read to the end. It is tried again less and less often, and for a day.
+    /// Records an incomplete reading. It is repeated with growing gaps for a day.
     package mutating func couldNotBeRead(at now: Timestamp) {
         let age = max(now - givenUpAt, .zero)
         nextReadingAt =

@@ -1,20 +1,20 @@
 package import VerbatimJSON
 
-/// What a poll, a callback or an inline reply taught us about a task, the same for every provider.
+/// The content of a poll, a callback or an inline reply in a provider-neutral form.
 package struct Observation: Sendable, Hashable {
-    /// What the evidence says.
+    /// The status that the reply shows.
     package enum Verdict: Sendable, Hashable {
         case pending
-        /// Partial where some of several outputs failed.
+        /// `partial` means that some of several outputs failed.
         case succeeded(partial: Bool)
         case failed(TaskFailure)
     }
 
     package var verdict: Verdict
-    /// 0 to 100, where told.
+    /// 0 to 100, if reported.
     package var progress: Double?
     package var traceID: String?
-    /// Times by the provider's clock, where told.
+    /// Times by the provider's clock, if reported.
     package var createdAt: Timestamp?
     package var startedAt: Timestamp?
     package var finishedAt: Timestamp?
@@ -25,11 +25,11 @@ package struct Observation: Sendable, Hashable {
     /// What a record looks like that is pending only because no rule understands it: names of members, and a word for
     /// its state that is unknown. Nil where it is understood.
     package var unrecognisedShape: String?
-    /// The word for its state, where the endpoint's definition lists it in another case only.
+    /// The status word, if the endpoint's definition lists it only in another case.
     package var respelledWord: String?
-    /// When the status query that brought it was sent: what it says held then. Nil for what nobody asked for.
+    /// When the poll was sent; nil for callbacks and inline replies.
     package var askedAt: Timestamp?
-    /// How long the provider asks to be left alone about this task, where it says so.
+    /// How long the provider asks not to be polled about this task.
     package var leaveAloneFor: Duration?
 
     package init(

@@ -1,9 +1,9 @@
-/// What told us how a task ended at the provider.
+/// The source of a task's outcome at the provider.
 package enum OutcomeSource: String, Sendable, CaseIterable {
-    /// The reply to its submission.
+    /// The reply to the submission.
     case submission
-    /// A status query.
+    /// A poll.
     case poll
-    /// The body of a callback, where the provider itself could not be asked any more.
+    /// A callback's body, because the provider could no longer be polled.
     case callback
 }

@@ -1,4 +1,4 @@
-/// How many tasks of an endpoint are in a state.
+/// The number of tasks of an endpoint in a state.
 package struct TaskCount: Sendable, Hashable {
     package let endpoint: EndpointName
     package let state: TaskState
@@ -11,10 +11,10 @@ package struct TaskCount: Sendable, Hashable {
     }
 }
 
-/// Where the store is and how large.
+/// The location and size of the store.
 package struct StoreFacts: Sendable, Hashable {
     package let path: String
-    /// The database and its write-ahead log.
+    /// The size of the database and its write-ahead log.
     package let sizeInBytes: Int64
 
     package init(path: String, sizeInBytes: Int64) {

@@ -1,4 +1,4 @@
-/// A task with what was asked for and what came back.
+/// A task with its request and response.
 package struct StoredTask: Sendable, Hashable {
     package let task: TrackedTask
     package let payload: TaskPayload
@@ -9,9 +9,9 @@ package struct StoredTask: Sendable, Hashable {
     }
 }
 
-/// A line of the log with its place in it.
+/// A log entry with its sequence number.
 package struct StoredEvent: Sendable, Hashable {
-    /// Grows over the whole log; has gaps within one task.
+    /// Increases over the whole log, so one task's numbers have gaps.
     package let sequence: Int64
     package let task: TaskID
     package let entry: TaskLogEntry

@@ -1,12 +1,12 @@
-/// Why a task failed, or why its last attempt did not go through.
+/// Why a task or its latest attempt failed.
 package struct TaskFailure: Error, Sendable, Hashable {
-    /// Stable word: the provider's own code where it gave one, else ours.
+    /// A stable word: the provider's code if it sent one, else a code of Pollux.
     package var code: String
-    /// What happened, in the provider's words or ours.
+    /// What happened, as the provider or Pollux states it.
     package var message: String
-    /// The HTTP status that carried it, where there was one.
+    /// The HTTP status of the reply, if there was one.
     package var httpStatus: Int?
-    /// What a person can do about it.
+    /// What a user can do about it.
     package var hint: String?
 
     package init(code: String, message: String, httpStatus: Int? = nil, hint: String? = nil) {
@@ -16,16 +16,16 @@ package struct TaskFailure: Error, Sendable, Hashable {
         self.hint = hint
     }
 
-    /// The provider no longer knows the task, though it had accepted it.
+    /// The provider accepted the task but no longer knows it.
     package static let remoteTaskNotFound = TaskFailure(
         code: "remote_task_not_found",
         message: "The provider no longer knows this task.",
         hint: "Its record may have been deleted there. If you find it again, use `pollux track` with its remote id.")
 
-    /// The code where a daemon stopped before it knew what became of a request.
+    /// The code of a request that was interrupted when the daemon stopped.
     package static let daemonStopped = "daemon_stopped"
 
-    /// The submission's outcome was unknown and it was given up.
+    /// The failure of a given-up submission with an unknown outcome.
     package static func submissionLost(because reason: String) -> TaskFailure {
         TaskFailure(
             code: "submission_lost", message: "The submission's outcome is unknown: \(reason)",

@@ -1,8 +1,8 @@
-/// Which tasks a list shows; an empty member does not restrict.
+/// Selects the tasks of a list. Empty members do not restrict it.
 package struct TaskFilter: Sendable, Hashable {
     package var states: [TaskState] = []
     package var endpoints: [EndpointName] = []
-    /// Every one of these must be there.
+    /// A task must have all of these labels.
     package var labels: [String: String] = [:]
     package var createdAfter: Timestamp?
     package var createdBefore: Timestamp?
@@ -10,16 +10,16 @@ package struct TaskFilter: Sendable, Hashable {
     package init() {}
 }
 
-/// Where a list goes on; opaque to clients.
+/// The position where a list continues. Opaque to clients.
 package struct PageCursor: Sendable, Hashable {
-    /// The store's key of the last task shown.
+    /// The store's key of the last shown task.
     package let key: Int64
 
     package init(key: Int64) {
         self.key = key
     }
 
-    /// Reads what ``text`` wrote; nil for anything else.
+    /// Parses a ``text``; nil if it is invalid.
     package init?(text: String) {
         guard text.hasPrefix("c"), text.utf8.count <= 14, !text.dropFirst().hasPrefix("+"),
             let key = Int64(text.dropFirst(), radix: 36), key > 0
@@ -27,11 +27,11 @@ package struct PageCursor: Sendable, Hashable {
         self.key = key
     }
 
-    /// What a client sends back to go on.
+    /// The text form that a client sends back.
     package var text: String { "c" + String(key, radix: 36) }
 }
 
-/// Some tasks of a list, and where it goes on.
+/// One page of tasks and the cursor of the next page.
 package struct TaskListing: Sendable {
     package let tasks: [StoredTask]
     package let next: PageCursor?

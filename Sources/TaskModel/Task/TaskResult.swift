@@ -1,28 +1,28 @@
 package import VerbatimJSON
 
-/// One thing that a task brought: where it stands in the provider's record, and what it is.
+/// A result of a task, with its position in the provider's record.
 package struct TaskResult: Sendable, Hashable {
-    /// What sort of thing it is.
+    /// The kind of a result.
     package enum Kind: String, Sendable, CaseIterable {
-        /// An address from which it can be fetched, for as long as the provider keeps it.
+        /// A URL to fetch it from, while the provider keeps it.
         case url
-        /// Words: lyrics, a description, a page.
+        /// Text: lyrics, a description, a page.
         case text
-        /// The provider's name for something it made: a voice, a persona, a character.
+        /// The provider's id of something it made: a voice, a persona, a character.
         case id
-        /// The thing itself, in base64.
+        /// The content itself in base64.
         case data
     }
 
     package let kind: Kind
-    /// Where it stands in the record as it came.
+    /// Its position in the provider's record.
     package let pointer: JSONPointer
-    /// What stands there; null for `data` that is too large to be said twice.
+    /// The value; null for `data` that is too large to repeat.
     package let value: JSONValue
-    /// By the ending of the address or the name of the member, not by looking: `image/png`, `video/*`; nil where
-    /// neither tells.
+    /// The media type, guessed from the URL's extension or the member's name: `image/png`, `video/*`; nil if neither
+    /// shows it.
     package let mediaType: String?
-    /// How many bytes `data` holds once decoded.
+    /// The decoded size of `data`.
     package let sizeInBytes: Int?
 
     package init(

@@ -1,23 +1,23 @@
-/// Where a task stands. Drawn in the README; what leads where is ``TaskLifecycle``.
+/// The state of a task. ``TaskLifecycle`` has the transitions, the README their diagram.
 package enum TaskState: String, Sendable, CaseIterable {
-    /// On disk; nothing has been sent.
+    /// Stored; nothing was sent.
     case queued
-    /// The intent is on disk and the paid request is being sent.
+    /// The intent is stored and the paid request is being sent.
     case submitting
     /// The provider may or may not have accepted it.
     case uncertain
-    /// The provider has it and we know its remote id.
+    /// The provider accepted it, and its remote id is known.
     case running
     /// Finished with a result.
     case succeeded
-    /// The provider failed or refused it, or it was given up.
+    /// The provider failed or rejected it, or it was given up.
     case failed
-    /// A person stopped tracking it.
+    /// A user stopped the tracking.
     case cancelled
-    /// Its deadline passed first.
+    /// Its deadline passed.
     case expired
 
-    /// Whether the task has its outcome; only `reopen` leads out of some of these.
+    /// Whether the task has its outcome. Only reopening leaves some of these states.
     package var hasEnded: Bool {
         switch self {
         case .queued, .submitting, .uncertain, .running: false
@@ -25,9 +25,9 @@ package enum TaskState: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether it was stopped by a person or a deadline, not by the provider, so that it may go on where it has a remote id.
+    /// Whether a user or a deadline stopped it, not the provider. It can be reopened if it has a remote id.
     package var isReopenable: Bool { self == .cancelled || self == .expired }
 
-    /// The states in which something is still to be done.
+    /// The states in which work remains.
     package static let open: [TaskState] = allCases.filter { !$0.hasEnded }
 }

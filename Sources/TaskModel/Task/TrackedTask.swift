@@ -1,74 +1,74 @@
 package import VerbatimJSON
 
-/// One generation that a program asked for: what is tracked of it.
+/// A tracked generation.
 ///
-/// What was asked for and what came back stand apart in ``TaskPayload``, since they are large and rarely needed.
+/// ``TaskPayload`` holds its request and response separately, because they are large and rarely needed.
 package struct TrackedTask: Sendable, Hashable {
     package let id: TaskID
     package let endpoint: EndpointName
-    /// The model that the request names, where it does in a short word: tasks of one model take about equally long.
+    /// The model in the request, if it is a short word. Tasks of one model take about equally long.
     package var model: String?
     package var state: TaskState
-    /// Succeeded, but some of several outputs failed.
+    /// Whether it succeeded although some of several outputs failed.
     package var isPartial: Bool
     package var remoteID: RemoteTaskID?
-    /// Where the provider said to ask for it, if it did.
+    /// The status URL from the provider, if it sent one.
     package var pollURL: String?
     /// The provider's id for support questions.
     package var traceID: String?
     package var labels: [String: String]
-    /// A free text of the program's, which only people read.
+    /// A free text of the client's, which only people read.
     package var note: String?
-    /// Higher goes first; tasks of equal priority go in order of age.
+    /// Higher priorities come first; equal ones in order of age.
     package var priority: Int
-    /// Why it failed; while it is open, why its latest attempt did not go through.
+    /// Why it failed, or why the latest attempt of an open task failed.
     package var failure: TaskFailure?
-    /// 0 to 100, where the provider tells.
+    /// 0 to 100, if the provider reports it.
     package var progress: Double?
     package var createdAt: Timestamp
-    /// When the attempt that the provider accepted began.
+    /// When the accepted attempt began.
     package var submittedAt: Timestamp?
-    /// The provider's clock, where it tells.
+    /// The start time by the provider's clock, if reported.
     package var startedAt: Timestamp?
-    /// The provider's clock, where it tells.
+    /// The end time by the provider's clock, if reported.
     package var finishedAt: Timestamp?
-    /// The point from which its age counts: when it was submitted, moved along with every jump of the wall clock since.
+    /// The start of its age: the submission time, adjusted for all later jumps of the wall clock.
     ///
-    /// What is shown stays as it was written down; this is for the schedule alone.
+    /// It serves only the schedule. Shown times are not adjusted.
     package var ageFrom: Timestamp?
-    /// When a poll last found it unfinished; moved along like ``ageFrom``.
+    /// When a poll last found it unfinished, adjusted like ``ageFrom``.
     package var lastPendingAt: Timestamp?
-    /// How long it stood in the provider's queue, by the provider's clock, where it tells when it began.
+    /// The time in the provider's queue by the provider's clock, if the start is reported.
     package var waited: Duration?
-    /// When ``progress`` was first seen at what it is; moved along like ``ageFrom``.
+    /// When ``progress`` first had its current value, adjusted like ``ageFrom``.
     package var progressAt: Timestamp?
-    /// When its log said that it takes longer than 99 of 100 of its kind; said once at most.
+    /// When the log noted that it takes longer than 99 of 100 of its kind. Noted at most once.
     package var slowAt: Timestamp?
-    /// When we knew the outcome.
+    /// When its outcome became known.
     package var endedAt: Timestamp?
     package var notBefore: Timestamp?
     package var deadline: Timestamp?
-    /// When the engine looks at it next: a poll, a look-up, a try to send. Nil once ended.
+    /// When the engine handles it next: a poll, a look-up or a submission. Nil after its end.
     package var nextDueAt: Timestamp?
     package var onUncertain: UncertainPolicy
-    /// The latest try to send it.
+    /// The latest attempt to send it.
     package var attempt: Attempt?
-    /// Paid requests begun.
+    /// The number of started paid requests.
     package var attempts: Int
-    /// Status queries that told something about it; failed ones say nothing and do not count.
+    /// The number of polls that returned a status or did not find it. Failed polls do not count.
     package var polls: Int
     package var resolution: Resolution?
-    /// Its request names a callback URL of the program's own; then none of ours is sent, and polling does the work.
+    /// Whether the request contains the program's callback URL. Pollux then adds none and polls.
     package var hasOwnCallback = false
-    /// What arrived at the callback URLs of its attempts.
+    /// The deliveries to the callback URLs of its attempts.
     package var callbacks = CallbackRecord()
-    /// What told us how it ended at the provider; nil while it is open, and where the provider told nothing.
+    /// The source of the outcome; nil while it is open or if the provider reported none.
     package var outcomeSource: OutcomeSource?
-    /// Look-ups in a row that did not know the remote id, and when the first of them was.
+    /// The number of consecutive polls that did not find the remote id, and the time of the first.
     package var misses: Int
     package var firstMissAt: Timestamp?
 
-    /// A task as it begins; everything else is learned later.
+    /// Creates a new task.
     package init(
         id: TaskID, endpoint: EndpointName, state: TaskState = .queued, createdAt: Timestamp,
         onUncertain: UncertainPolicy = .hold, labels: [String: String] = [:], priority: Int = 0,
@@ -93,7 +93,7 @@ package struct TrackedTask: Sendable, Hashable {
 }
 
 extension TrackedTask {
-    /// Whether the provider accepted it before our eyes: its id was told by the reply or a callback, not by a person or a list.
+    /// Whether Pollux saw the provider accept it: a reply or a callback supplied the id, not a user or a list.
     package var wasSeenAccepted: Bool {
         guard remoteID != nil, attempt != nil, submittedAt != nil, failure != .remoteTaskNotFound else { return false }
         return switch resolution {
@@ -102,19 +102,19 @@ extension TrackedTask {
         }
     }
 
-    /// Whether its id was named by a person, who tracked or adopted it: whose submission that was is not known.
-    package var isNamedByPerson: Bool { remoteID != nil && (attempts == 0 || resolution == .adopted) }
+    /// Whether a user supplied its id by tracking or adopting it. Its submission may be unknown to Pollux.
+    package var isNamedByUser: Bool { remoteID != nil && (attempts == 0 || resolution == .adopted) }
 
-    /// Whether it failed without an id, and a record that turned up later gave it one.
+    /// Whether it failed without an id and a later record supplied one.
     package var wasLost: Bool { state == .failed && remoteID != nil && submittedAt == nil }
 
     /// Whether a delivery still counts after the task has ended, because the task may be reopened.
     package var mayBeReopened: Bool { state.isReopenable || wasLost }
 }
 
-/// What was asked for and what came back, both unchanged.
+/// The unchanged request and response.
 package struct TaskPayload: Sendable, Hashable {
-    /// What the program asked for; null for a task that was submitted elsewhere.
+    /// The request; null for a task that was submitted elsewhere.
     package var request: JSONValue
     /// The provider's latest record.
     package var response: JSONValue?

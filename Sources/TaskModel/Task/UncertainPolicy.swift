@@ -1,9 +1,10 @@
 /// What to do with a submission whose outcome stays unknown.
 package enum UncertainPolicy: String, Sendable, CaseIterable {
-    /// Wait for a person. Nothing is ever paid twice.
+    /// Wait for a user. It is never paid twice.
     case hold
-    /// Send it again once the provider's list has proven that it is absent.
+    /// Resubmit it once the provider's list proves that it is absent.
     case resubmitIfAbsent = "resubmit_if_absent"
-    /// End it with `submission_lost` after ten minutes of look-ups without a find; at once where there is nothing to look in.
+    /// End it with `submission_lost` after ten minutes of failed look-ups, or immediately if there is nothing to
+    /// search.
     case fail
 }

@@ -1,10 +1,9 @@
-// Written out in whole numbers: Foundation's style loses a millisecond of some times, and takes a 30th of February for
-// the 2nd of March.
+// Uses integer arithmetic: Foundation's format style loses a millisecond of some times and accepts February 30.
 
 extension Timestamp {
-    /// RFC 3339 in UTC with milliseconds, as the socket writes times: `2026-11-23T14:05:09.120Z`.
+    /// RFC 3339 in UTC with milliseconds, as in the API: `2026-11-23T14:05:09.120Z`.
     ///
-    /// A time outside the years 1 to 9999, which the form cannot say, is written as the nearest one that it can.
+    /// A time outside the years 1 to 9999 is written as the nearest time that the format can express.
     package var rfc3339: String {
         let (days, rest) = milliseconds.clamped(to: Self.writable).flooredDivision(by: 86_400_000)
         let (year, month, day) = Self.date(ofDay: days)
@@ -13,7 +12,7 @@ extension Timestamp {
             (rest / 3_600_000, 2, UInt8(ascii: ":")), (rest / 60_000 % 60, 2, UInt8(ascii: ":")),
             (rest / 1000 % 60, 2, UInt8(ascii: ".")), (rest % 1000, 3, UInt8(ascii: "Z")),
         ]
-        // Every answer of the socket holds several times, so they are put together without any text in between.
+        // API responses contain many times, so this avoids intermediate strings.
         return String(unsafeUninitializedCapacity: 24) { buffer in
             var place = 0
             for field in fields {
@@ -29,13 +28,13 @@ extension Timestamp {
         }
     }
 
-    /// Reads RFC 3339, with or without a fraction, with `Z` or an offset; nil for anything else.
+    /// Parses RFC 3339 with an optional fraction and `Z` or an offset; nil for anything else.
     ///
-    /// A time without a zone is refused, since it says a different thing on every machine; so is a day that no calendar
-    /// has. Of a fraction the milliseconds count.
+    /// Rejects times without a zone, which are ambiguous, and dates that do not exist. Fractions are cut to
+    /// milliseconds.
     package init?(rfc3339 text: String) {
-        // By hand: a regular expression took a quarter of the time of a status query, whose reply has a date in its header
-        // and often several in its body.
+        // Regular expressions are too slow here: each poll's reply contains a date in its header and often several in
+        // its body.
         let bytes = Array(text.utf8)
         guard bytes.count >= 20, Self.marks.allSatisfy({ $0.allowed.contains(bytes[$0.place]) }),
             let year = Self.number(bytes[0..<4], in: 0...9999), let month = Self.number(bytes[5..<7], in: 1...12),
@@ -62,7 +61,7 @@ extension Timestamp {
     /// The years 1 to 9999.
     private static let writable = Int64(-62_135_596_800_000)...253_402_300_799_999
 
-    /// What stands between the numbers.
+    /// The separators between the numbers.
     private static let marks: [(place: Int, allowed: [UInt8])] = [
         (4, Array("-".utf8)), (7, Array("-".utf8)), (10, Array("Tt".utf8)), (13, Array(":".utf8)),
         (16, Array(":".utf8)),
@@ -81,7 +80,7 @@ extension Timestamp {
         return range.contains(number) ? number : nil
     }
 
-    /// `+01:30` in seconds; nil for what is no zone.
+    /// Parses an offset such as `+01:30` into seconds; nil if it is invalid.
     private static func offset(_ zone: [UInt8]) -> Int64? {
         if zone == [UInt8(ascii: "Z")] || zone == [UInt8(ascii: "z")] { return 0 }
         guard zone.count == 6, zone[3] == UInt8(ascii: ":"), let hours = number(zone[1..<3], in: 0...23),
@@ -94,22 +93,22 @@ extension Timestamp {
         }
     }
 
-    // MARK: The calendar; days are counted from 1970-01-01
+    // MARK: The calendar, in days since 1970-01-01
 
     private static func length(ofMonth month: Int64, year: Int64) -> Int64 {
         let next = month == 12 ? (year + 1, Int64(1)) : (year, month + 1)
         return day(year: next.0, month: next.1, day: 1) - day(year: year, month: month, day: 1)
     }
 
-    /// Howard Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`: years begin in March, so that
-    /// the leap day is a year's last.
+    /// Howard Hinnant, "chrono-compatible low-level date algorithms", `days_from_civil`: years begin in March, so
+    /// that the leap day is a year's last.
     private static func day(year: Int64, month: Int64, day: Int64) -> Int64 {
         let (era, yearOfEra) = (month <= 2 ? year - 1 : year).flooredDivision(by: 400)
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
-    /// The same the other way round, `civil_from_days`.
+    /// The inverse, `civil_from_days`.
     private static func date(ofDay days: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let (era, dayOfEra) = (days + 719_468).flooredDivision(by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
@@ -121,7 +120,7 @@ extension Timestamp {
 }
 
 extension Int64 {
-    /// The quotient rounded down, and what is left, which is never negative.
+    /// The quotient rounded down, and the non-negative remainder.
     fileprivate func flooredDivision(by divisor: Int64) -> (Int64, Int64) {
         let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
         return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)

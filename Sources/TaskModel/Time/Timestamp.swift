@@ -2,7 +2,7 @@ package import FoundationEssentials
 
 /// A point on the wall clock, in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Rules take it as an argument and never ask a clock.
+/// Rules take it as an argument and never read a clock.
 package struct Timestamp: Sendable, Hashable, Comparable {
     /// Milliseconds since the Unix epoch.
     package let milliseconds: Int64
@@ -12,13 +12,13 @@ package struct Timestamp: Sendable, Hashable, Comparable {
         self.milliseconds = milliseconds
     }
 
-    /// Takes seconds since the Unix epoch, to the nearest millisecond; nil outside the years 1 to 9999.
+    /// Takes seconds since the Unix epoch, rounded to milliseconds; nil outside the years 1 to 9999.
     package init?(unixSeconds: Double) {
         guard unixSeconds > -62_135_596_800, unixSeconds < 253_402_300_800 else { return nil }
         milliseconds = Int64((unixSeconds * 1000).rounded())
     }
 
-    /// Takes Foundation's point in time, to the nearest millisecond.
+    /// Takes a Foundation date, rounded to milliseconds.
     package init(_ date: Date) {
         milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
     }
@@ -28,13 +28,13 @@ package struct Timestamp: Sendable, Hashable, Comparable {
 
     package static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
 
-    /// The point that much later; stops at the ends of the range instead of trapping.
+    /// The later time, clamped to the range.
     package static func + (left: Self, right: Duration) -> Self {
         let (sum, overflow) = left.milliseconds.addingReportingOverflow(right.wholeMilliseconds)
         return Timestamp(milliseconds: overflow ? (right < .zero ? .min : .max) : sum)
     }
 
-    /// The point that much earlier.
+    /// The earlier time, clamped to the range.
     package static func - (left: Self, right: Duration) -> Self { left + (.zero - right) }
 
     /// The time from `right` to `left`; negative if `left` is earlier.
@@ -45,12 +45,12 @@ package struct Timestamp: Sendable, Hashable, Comparable {
 }
 
 extension Duration {
-    /// A span given in seconds, to the nearest millisecond.
+    /// A duration from seconds, rounded to milliseconds.
     package static func seconds(rounding seconds: Double) -> Duration {
         .milliseconds(Int64((seconds.clamped(to: -1e15...1e15) * 1000).rounded()))
     }
 
-    /// The span in whole milliseconds, towards zero; stops at the ends of the range instead of trapping.
+    /// The duration in whole milliseconds, truncated and clamped to the range.
     package var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, tooLong) = seconds.multipliedReportingOverflow(by: 1000)
@@ -58,18 +58,18 @@ extension Duration {
         return tooLong || overflow ? (seconds < 0 ? .min : .max) : sum
     }
 
-    /// The span in seconds, with its fraction.
+    /// The duration in seconds with its fraction.
     package var inSeconds: Double {
-        // Taken apart once: that is a division of 128 bits.
+        // Reads the components once, because it divides 128-bit integers.
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) * 1e-18
     }
 }
 
 extension Comparable {
-    /// The nearest value within the range.
+    /// The nearest value in the range.
     ///
-    /// Inlinable, or each use in another room would look the types up as it runs.
+    /// Inlinable, because otherwise each use in another module looks up the types at run time.
     @inlinable
     package func clamped(to range: ClosedRange<Self>) -> Self {
         min(max(self, range.lowerBound), range.upperBound)

@@ -1,25 +1,25 @@
 import Foundation
 
-/// Runs blocking work on a thread of its own, so that the few threads of the tests stay free.
+/// Runs blocking work on a new thread, so that the test threads stay free.
 func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         Thread.detachNewThread { continuation.resume(with: Result { try work() }) }
     }
 }
 
-/// How many seconds anything may take, on a machine that is busy with other things too. Only a test that fails waits so
-/// long; what is to be fast is measured by `scripts/run-benchmarks.sh`.
+/// The timeout in seconds of every wait, sized for a busy machine. Only failing tests wait this long; speed is
+/// measured by `scripts/run-benchmarks.sh`.
 let patience = 120
 
-/// Something that did not come in time.
+/// A wait that timed out.
 struct TooLate: Error, CustomStringConvertible {
     let description: String
 }
 
-/// A value that threads wait for.
+/// A value whose changes threads can wait for.
 ///
-/// Unchecked, because a thread has to sleep on the change of a value, and `Mutex` has no condition to sleep on: `condition`
-/// guards every access to `value`.
+/// Unchecked, because waiting needs a condition variable, which `Mutex` lacks. `condition` guards all access to
+/// `value`.
 final class Watched<Value: Sendable>: @unchecked Sendable {
     private let condition = NSCondition()
     private var value: Value
@@ -37,7 +37,7 @@ final class Watched<Value: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// What `pick` finds in the value, as soon as it finds something; throws when the time is over.
+    /// Waits until `pick` returns a result for the value. Throws at the timeout.
     @discardableResult
     func wait<Found: Sendable>(
         for what: String, within seconds: Double, _ pick: @escaping @Sendable (Value) -> Found?

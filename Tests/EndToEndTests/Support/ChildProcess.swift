@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// A process that a test started, with everything it writes.
+/// A child process with its captured output.
 final class ChildProcess: Sendable {
     /// How a process ended.
     enum Exit: Sendable, Equatable {
@@ -19,7 +19,7 @@ final class ChildProcess: Sendable {
     private let openPipes = Watched(2)
     private let end = Watched(Exit?.none)
 
-    /// Starts it with exactly this environment.
+    /// Starts the process with exactly this environment.
     init(
         _ arguments: [String], of path: String = ChildProcess.pollux, environment: [String: String], input: [UInt8] = []
     ) throws {
@@ -40,7 +40,7 @@ final class ChildProcess: Sendable {
         pump(stdout, into: output)
         pump(stderr, into: errors)
         Thread.detachNewThread {
-            // A child that ends without reading must not end the tests with SIGPIPE.
+            // A child that exits without reading must not end the tests with SIGPIPE.
             signal(SIGPIPE, SIG_IGN)
             try? stdin.fileHandleForWriting.write(contentsOf: input)
             try? stdin.fileHandleForWriting.close()
@@ -58,9 +58,9 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// What it has written to standard output so far.
+    /// The standard output so far.
     var outputText: String { String(decoding: output.current, as: UTF8.self) }
-    /// What it has written to standard error so far.
+    /// The standard error so far.
     var errorText: String { String(decoding: errors.current, as: UTF8.self) }
     var hasEnded: Bool { end.current != nil }
 
@@ -71,7 +71,7 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// Returns once standard error holds the text `count` times, or the process has ended.
+    /// Returns once standard error contains the text `count` times, or the process has ended.
     func logged(_ text: String, count: Int = 1, within seconds: Double = Double(patience)) async throws {
         let pattern = Array(text.utf8)
         do {
@@ -83,7 +83,7 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// How it ended, with all that it wrote.
+    /// Waits for the process. Returns how it ended and its output.
     func exit(within seconds: Double = Double(patience)) async throws -> Exit {
         do {
             let exit = try await end.wait(for: "The end of process \(pid)", within: seconds) { $0 }
@@ -98,7 +98,7 @@ final class ChildProcess: Sendable {
         if !hasEnded { kill(pid, signal) }
     }
 
-    /// Ends it at once, if it is still there.
+    /// Kills the process if it is still running.
     func destroy() async {
         send(SIGKILL)
         _ = try? await end.wait(for: "The end of process \(pid)", within: Double(patience)) { $0 }
@@ -106,7 +106,7 @@ final class ChildProcess: Sendable {
 }
 
 extension Array<UInt8> {
-    /// How often the pattern occurs, counted without overlap.
+    /// The number of non-overlapping occurrences of the pattern.
     func occurrences(of pattern: [UInt8]) -> Int {
         guard let first = pattern.first else { return 0 }
         var (found, index) = (0, startIndex)

@@ -3,9 +3,9 @@ import Glibc
 import Synchronization
 import VerbatimJSON
 
-/// One connection, byte for byte; every read and write has a deadline.
+/// A raw connection. All reads and writes have a deadline.
 final class Connection: Sendable {
-    /// The other side has closed, or cut it.
+    /// The other side closed or reset the connection.
     struct Closed: Error {}
 
     private let descriptor: Int32
@@ -45,10 +45,10 @@ final class Connection: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Ends it without waiting for anything.
+    /// Closes the connection immediately in both directions.
     func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    /// Says that nothing more will come, and still reads.
+    /// Closes the write direction.
     func finishWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     func write(_ text: String) throws { try write(Array(text.utf8)) }
@@ -66,7 +66,7 @@ final class Connection: Sendable {
         }
     }
 
-    /// Some bytes; none at the orderly end.
+    /// Some bytes; empty at the end of the stream.
     private func read() throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         let count = recv(descriptor, &bytes, bytes.count, 0)
@@ -74,7 +74,7 @@ final class Connection: Sendable {
         return Array(bytes[..<count])
     }
 
-    /// One line without its end; throws ``Closed`` where the connection ends first.
+    /// One line without its terminator. Throws ``Closed`` if the connection ends first.
     func line() throws -> String {
         while true {
             let line = buffer.withLock { buffer -> [UInt8]? in
@@ -116,7 +116,7 @@ final class Connection: Sendable {
         }
     }
 
-    /// The head of a reply; its body is still to be read.
+    /// The head of a response. Its body is still unread.
     func head() throws -> Reply {
         let status = try line()
         var reply = Reply(status: status.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0)
@@ -128,7 +128,7 @@ final class Connection: Sendable {
         }
     }
 
-    /// One chunk of a chunked body; nil behind the last.
+    /// One chunk of a chunked body; nil after the last.
     func chunk() throws -> [UInt8]? {
         let size = Int(try line(), radix: 16) ?? 0
         let chunk = try bytes(size)
@@ -136,7 +136,7 @@ final class Connection: Sendable {
         return size == 0 ? nil : chunk
     }
 
-    /// One whole reply.
+    /// One complete response.
     func reply() throws -> Reply {
         var reply = try head()
         if let length = reply.headers["content-length"].flatMap({ Int($0) }) {
@@ -150,7 +150,7 @@ final class Connection: Sendable {
     }
 }
 
-/// What came back for a request.
+/// The response to a request.
 struct Reply: Sendable {
     var status: Int
     var headers: [String: String] = [:]
@@ -161,7 +161,7 @@ struct Reply: Sendable {
 }
 
 extension JSONValue {
-    /// The value at the end of these names; null where there is none.
+    /// The JSON value at this path of names; null if it is missing.
     func at(_ names: String...) -> JSONValue {
         names.reduce(self) { value, name in value.object?[name] ?? .null }
     }

@@ -3,14 +3,14 @@ import Glibc
 import Synchronization
 import VerbatimJSON
 
-/// The daemon as a process that a test starts, kills and starts again on the same state directory.
+/// A daemon process that a test can start, kill and restart on the same state directory.
 final class RunningDaemon: Sendable {
     let directory: String
     let stateDirectory: String
     let socketPath: String
-    /// The settings of every start.
+    /// The environment of every start.
     let environment: [String: String]
-    /// Counts starts, so that clients can wait for the next one.
+    /// The current process. Clients can wait for the next start.
     private let life = Watched<(process: ChildProcess?, isUp: Bool)>((nil, false))
     private let all = Mutex([ChildProcess]())
 
@@ -30,10 +30,10 @@ final class RunningDaemon: Sendable {
         return process
     }
 
-    /// What all its processes have logged.
+    /// The logs of all its processes.
     var log: String { all.withLock { $0 }.map(\.errorText).joined(separator: "--- next start ---\n") }
 
-    /// Starts the process without waiting for anything; settings given here go over the usual ones, nil removes one.
+    /// Starts the process without waiting. `changes` override the environment; nil removes a variable.
     @discardableResult
     func launch(_ changes: [String: String?] = [:]) throws -> ChildProcess {
         var environment = environment
@@ -44,34 +44,34 @@ final class RunningDaemon: Sendable {
         return process
     }
 
-    /// Starts it and waits until the socket takes connections.
+    /// Starts the daemon and waits until its socket accepts connections.
     func start(_ changes: [String: String?] = [:]) async throws {
         try launch(changes)
         try await becomeReady()
     }
 
-    /// Waits until the socket takes connections.
+    /// Waits until the socket accepts connections.
     func becomeReady(within seconds: Double = Double(patience)) async throws {
         let process = process
         try await process.logged("listens on", within: seconds)
         life.change { $0 = (process, true) }
     }
 
-    /// Ends it the way a power failure would.
+    /// Kills the process like a power failure.
     func kill9() async throws {
         life.change { $0.isUp = false }
         process.send(SIGKILL)
         _ = try await process.exit()
     }
 
-    /// Ends it the way a service manager does; returns how.
+    /// Stops the process like a service manager. Returns how it ended.
     func stop(within seconds: Double = Double(patience)) async throws -> ChildProcess.Exit {
         life.change { $0.isUp = false }
         process.send(SIGTERM)
         return try await process.exit(within: seconds)
     }
 
-    /// Returns once a start has come up.
+    /// Returns once a start has succeeded.
     func whenUp(within seconds: Double = Double(patience)) async throws {
         try await life.wait(for: "A running daemon", within: seconds) { $0.isUp ? true : nil }
     }
@@ -81,15 +81,15 @@ final class RunningDaemon: Sendable {
     }
 }
 
-// MARK: Asking it
+// MARK: Requests
 
 extension RunningDaemon {
-    /// A connection to its socket.
+    /// Connects to its socket.
     func connect(seconds: Int = patience) throws -> Connection {
         try Connection(socketPath: socketPath, seconds: seconds)
     }
 
-    /// One request over a connection of its own.
+    /// Sends one request over a new connection.
     func ask(
         _ method: String, _ target: String, _ body: String? = nil, headers: [String: String] = [:],
         seconds: Int = patience
@@ -100,7 +100,7 @@ extension RunningDaemon {
             for (name, value) in headers { text += "\(name): \(value)\r\n" }
             if let body { text += "Content-Length: \(body.utf8.count)\r\n" }
             try connection.write(text + "\r\n")
-            // A refusal may come, and the connection end, before all of a large body is out.
+            // The daemon may reject a large body and close before all of it is sent.
             do { try connection.write(body ?? "") } catch is Connection.Closed {}
             return try connection.reply()
         }
@@ -111,7 +111,7 @@ extension RunningDaemon {
         try await ask(method, target, json.text, headers: headers)
     }
 
-    /// Asks until a daemon answers, over any number of its deaths; only for what is safe to repeat.
+    /// Repeats an idempotent request until a daemon responds, across restarts.
     func persistently(
         _ method: String, _ target: String, json: JSONValue? = nil, seconds: Int = patience
     ) async throws -> Reply {
@@ -128,7 +128,7 @@ extension RunningDaemon {
         }
     }
 
-    /// Submits; returns the task as answered with 201.
+    /// Submits a task and returns it. Expects status 201.
     func submit(
         _ endpoint: String, _ request: JSONValue, with members: [String: JSONValue] = [:]
     ) async throws -> JSONValue {
@@ -145,7 +145,7 @@ extension RunningDaemon {
 
     func task(_ id: String) async throws -> JSONValue { try await ask("GET", "/v1/tasks/\(id)").json }
 
-    /// The task once it has ended.
+    /// Waits for the task's end and returns it.
     func ended(_ id: String, within seconds: Int = patience) async throws -> JSONValue {
         let task = try await persistently("GET", "/v1/tasks/\(id)?wait_seconds=\(seconds)", seconds: seconds + 10).json
         guard task.at("ended_at") != .null else {

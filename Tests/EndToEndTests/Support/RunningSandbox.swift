@@ -1,14 +1,14 @@
 import Foundation
 import VerbatimJSON
 
-/// The simulated provider as a process of its own, with its ledger.
+/// The simulated provider as a separate process, with its ledger.
 struct RunningSandbox: Sendable {
     let process: ChildProcess
     let port: Int
 
     var baseURL: String { "http://127.0.0.1:\(port)/v1" }
 
-    /// Starts one on a free port.
+    /// Starts a sandbox on a free port.
     init(faults: String, speed: Double, seed: UInt64, flags: [String] = []) async throws {
         process = try ChildProcess(
             ["sandbox", "--port", "0", "--speed", "\(speed)", "--seed", "\(seed)", "--faults", faults] + flags,
@@ -18,21 +18,21 @@ struct RunningSandbox: Sendable {
         self.port = port
     }
 
-    /// What it billed.
+    /// The ledger of billed tasks.
     func ledger() async throws -> Ledger {
         Ledger(json: try await ask("GET", "/sandbox/ledger").json)
     }
 
-    /// What its calls were answered with, over all tasks; nil for one that nobody took.
+    /// The statuses of all callbacks; nil for one without a response.
     func callbacks() async throws -> [Int?] {
         let entries = try await ledger().json.at("entries").array ?? []
         return entries.flatMap { $0.at("callbacks").array ?? [] }.map { $0.at("status").integer }
     }
 
-    /// How many requests of each kind came.
+    /// The number of requests by kind.
     func statistics() async throws -> JSONValue { try await ask("GET", "/sandbox/stats").json }
 
-    /// Replaces what goes wrong from now on.
+    /// Replaces the fault plan.
     func replaceFaults(_ plan: String) async throws {
         _ = try await ask("POST", "/sandbox/faults", body: plan)
     }
@@ -47,15 +47,15 @@ struct RunningSandbox: Sendable {
         }
     }
 
-    /// The sandbox's bill.
+    /// The sandbox's ledger.
     struct Ledger: Sendable {
         let json: JSONValue
 
         var billed: Int { json.at("billed").integer ?? -1 }
         var remoteIDs: [String] { (json.at("entries").array ?? []).compactMap { $0.at("task_id").string } }
-        /// The most that was paid for one and the same request.
+        /// The maximum number of bills for equal requests.
         var mostPerRequest: Int { json.at("max_billed_per_request").integer ?? -1 }
-        /// The prompt of each billed task, by the provider's id.
+        /// The prompts of billed tasks by remote id.
         var prompts: [String: String] {
             Dictionary(
                 uniqueKeysWithValues: (json.at("entries").array ?? []).map {

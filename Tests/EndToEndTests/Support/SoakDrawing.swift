@@ -1,11 +1,11 @@
 import Foundation
 
-/// Measurements of a soak as a picture and as a table.
+/// Renders the measurements of a soak test as a picture and a table.
 struct SoakDrawing {
     let samples: [ProcessSample]
     let title: String
 
-    /// What is drawn, each with its unit and its own scale.
+    /// The drawn values, each with its unit and scale.
     private static let curves:
         [(name: String, color: String, scale: Double, value: @Sendable (ProcessSample) -> Double)] = [
             ("resident memory, MB", "#1f77b4", 1e6, \.residentBytes),
@@ -14,7 +14,7 @@ struct SoakDrawing {
             ("database, MB", "#7f7f7f", 1e6, \.databaseBytes),
         ]
 
-    /// The largest of each, in a sentence.
+    /// The maximum of each value, as a sentence.
     var summary: String {
         Self.curves.map { curve in
             let values = samples.map { curve.value($0) / curve.scale }
@@ -33,7 +33,7 @@ struct SoakDrawing {
             .joined(separator: "\n") + "\n"
     }
 
-    /// One band per curve, each from zero to its own largest value.
+    /// One plot per value, each from zero to its maximum.
     var svg: String {
         let (width, band, left) = (640.0, 110.0, 60.0)
         var body = "<text x=\"\(left)\" y=\"20\" font-size=\"14\">\(title)</text>\n"

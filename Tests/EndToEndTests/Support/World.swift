@@ -2,16 +2,16 @@ import Foundation
 import Testing
 import VerbatimJSON
 
-/// A sandbox, a daemon that uses it, and a directory of their own.
+/// A sandbox, a daemon that uses it, and a directory for both.
 struct World: Sendable {
     let directory: String
     let sandbox: RunningSandbox
     let daemon: RunningDaemon
 
-    /// The token that the daemon is given; looked for where it must not be.
+    /// The daemon's token. Tests check that it does not leak.
     static let token = "secret-token-4711"
 
-    /// Runs the command line against this daemon; returns once it has ended.
+    /// Runs a CLI command against this daemon and waits for its end.
     func pollux(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],
         within seconds: Double = Double(patience)
@@ -28,7 +28,7 @@ struct World: Sendable {
     }
 }
 
-/// Runs a test in a world of its own and clears it away, however the test ends; the daemon is not started yet.
+/// Runs a test in a new world and always cleans up. The daemon is not started yet.
 func withWorld(
     faults: String = "none", speed: Double = 60, seed: UInt64 = 1, sandboxFlags: [String] = [],
     environment: [String: String] = [:],
@@ -55,7 +55,7 @@ func withWorld(
     if let failure {
         Issue.record("\(failure)\nThe daemon's log:\n\(daemon.log.suffix(6_000))")
     }
-    // Whatever else a test looks at: a daemon never reports a bug of its own.
+    // In every test, the daemon must not report an internal error.
     #expect(!daemon.log.contains("should not"), "\(daemon.log)")
     #expect(!daemon.log.contains("Fatal error"), "\(daemon.log)")
     #expect(!daemon.log.contains(World.token))

@@ -3,7 +3,7 @@ import Foundation
 @testable import Sandbox
 
 extension SimulatedTask {
-    /// A task of an endpoint such as `suno/audios`, made at 1,760,000,000 s, that takes 100 s.
+    /// A task of an endpoint such as `suno/audios`, created at 1,760,000,000 s, with a duration of 100 s.
     static func task(
         _ endpoint: String, prompt: String = "[seconds=100] a cat", fields: JSONValue = [:], seed: UInt64 = 1,
         sequence: Int = 1, speed: Double = 1
@@ -24,7 +24,7 @@ extension SimulatedOperation {
         return operation
     }
 
-    /// Whether its records have the form of most, with all times.
+    /// Whether its records have the usual format with all times.
     var hasPlainRecords: Bool {
         guard case .wrapped = form.record else { return false }
         return form.times == .stamped && delivery == .asAsked
@@ -32,12 +32,12 @@ extension SimulatedOperation {
 }
 
 extension Date {
-    /// When builders' tasks are made, and where manual clocks start.
+    /// The creation time of built tasks and the start of manual clocks.
     static let start = Date(timeIntervalSince1970: 1_760_000_000)
 }
 
 extension SimulatedProvider {
-    /// A provider on a manual clock.
+    /// A provider with a manual clock.
     static func provider(
         clock: ManualClock = ManualClock(), _ configure: (inout SandboxSettings) -> Void = { _ in }
     ) -> SimulatedProvider {
@@ -47,20 +47,20 @@ extension SimulatedProvider {
         return SimulatedProvider(settings: settings)
     }
 
-    /// Submits asynchronously and returns the id of the task that was made, if one was.
+    /// Submits asynchronously. Returns the id of the created task, if any.
     @discardableResult
     func submit(_ endpoint: String, prompt: String, token: String = "token") throws -> String? {
         try submit(.named(endpoint), body: ["prompt": .string(prompt), "async": true], token: token)
             .task?.identity.taskID
     }
 
-    /// The records that one query finds.
+    /// The records that a query returns.
     func records(_ body: JSONValue, service: String, token: String = "token", number: Int = 1) throws -> [JSONValue] {
-        try told(TaskQuery(body: body), service: service, token: token, number: number)["items"]?.arrayValue ?? []
+        try reply(to: TaskQuery(body: body), service: service, token: token, number: number)["items"]?.arrayValue ?? []
     }
 
-    /// What one query is told.
-    func told(_ query: TaskQuery, service: String, token: String, number: Int) throws -> JSONValue {
+    /// The reply to a query.
+    func reply(to query: TaskQuery, service: String, token: String, number: Int) throws -> JSONValue {
         try answer(query, service: service, token: token, number: number).document
     }
 }

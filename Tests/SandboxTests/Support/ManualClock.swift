@@ -3,7 +3,7 @@ import Synchronization
 
 @testable import Sandbox
 
-/// A clock that stands still until a test moves it; whoever sleeps on it moves it and goes on at once.
+/// A clock that tests advance. Sleeping on it advances it and returns immediately.
 final class ManualClock: Sendable {
     private let moment = Mutex(Date(timeIntervalSince1970: 1_760_000_000))
 

@@ -6,15 +6,15 @@ import ServiceLifecycle
 
 @testable import Sandbox
 
-/// A sandbox that listens on a free loopback port for the length of one test.
+/// A sandbox on a free loopback port for one test.
 struct RunningSandbox: Sendable {
     let port: Int
     let clock: ManualClock
 
-    /// Everything that came back over one connection.
+    /// Everything received over one connection.
     struct Exchange: Sendable {
         var bytes: [UInt8]
-        /// The connection ended in an error (a TCP reset) instead of an orderly end of stream.
+        /// Whether the connection ended with a TCP reset instead of an orderly end.
         var wasReset: Bool
 
         var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -45,7 +45,7 @@ struct RunningSandbox: Sendable {
         try await exchange("GET \(path) HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\r\n")
     }
 
-    /// Sends a request byte for byte over a connection of its own and reads until the connection ends.
+    /// Sends raw bytes over a new connection and reads until it ends.
     func exchange(_ request: String) async throws -> Exchange {
         try await connect().executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(string: request))
@@ -59,7 +59,7 @@ struct RunningSandbox: Sendable {
         }
     }
 
-    /// A connection to the sandbox.
+    /// Connects to the sandbox.
     func connect() async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
         try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .connect(host: "127.0.0.1", port: port) { channel in
@@ -68,9 +68,9 @@ struct RunningSandbox: Sendable {
     }
 }
 
-/// Runs a sandbox, lets the test use it, and shuts it down gracefully.
+/// Runs a sandbox for a test and shuts it down gracefully.
 ///
-/// It runs on a manual clock unless another is given.
+/// It uses a manual clock unless another is given.
 func withSandbox(
     faults: String = "none", settings: SandboxSettings = SandboxSettings(), clock: SandboxClock? = nil,
     test: (RunningSandbox) async throws -> Void

@@ -2,26 +2,26 @@ import ProviderCatalog
 import TaskModel
 import VerbatimJSON
 
-/// Looks at the disk, the provider's books and what people were told, and says what does not hold.
+/// Compares the database, the provider's records and the clients' replies, and reports violated invariants.
 final class Audit {
     private let world: World
     private var view: DiskView
     private(set) var tasks: [DiskView.TaskLine] = []
     private(set) var givenUp: [DiskView.GivenUpLine] = []
-    /// Late replies that a daemon has recorded, by what they accepted.
+    /// Recorded late replies, as the acceptances that they prove.
     private var lateAcceptances: [(task: String, id: String)] = []
-    /// Of the disk when it was last read; nil where it has to be read.
+    /// The version of the last read database; nil if it must be read.
     private var version: Int?
     private var replays: [String: LogReplay] = [:]
     private var outcomes: [String: (line: String, reopenings: Int)] = [:]
     private var lastSequence: Int64 = 0
-    private var lastStart: [String: (at: Int64, life: Int, jumps: Int, steady: Int64)] = [:]
+    private var lastStart: [String: (at: Int64, incarnation: Int, jumps: Int, steady: Int64)] = [:]
     private var checkedSends = 0
     private var checkedPolls = 0
-    /// Which life of the daemon it is; distances are kept within one.
-    private var life = 0
+    /// The number of the current daemon incarnation. Distances are compared within one.
+    private var incarnation = 0
     private var pollsBefore = 0
-    /// Deliveries that were acknowledged, by task.
+    /// The number of acknowledged deliveries of each task.
     private var acknowledged: [String: Int] = [:]
     private var misjudged: String?
 
@@ -30,8 +30,8 @@ final class Audit {
         view = try DiskView(path: path)
     }
 
-    /// What a daemon said to a delivery: that it took it, or that its token is nobody's.
-    func note(_ delivery: Courier.Delivery, wasTaken: Bool) {
+    /// Records the daemon's reply to a delivery: accepted, or unknown token.
+    func note(_ delivery: CallbackDriver.Delivery, wasTaken: Bool) {
         guard wasTaken == (delivery.kind != .forgery) else {
             misjudged = "\(delivery.kind) for \(delivery.record) was \(wasTaken ? "taken" : "refused")"
             return
@@ -40,17 +40,17 @@ final class Audit {
         acknowledged[task, default: 0] += 1
     }
 
-    /// A daemon starts on what the last one left.
-    func begin(life: Int, path: String) throws {
+    /// Starts a new daemon incarnation on the existing database.
+    func begin(incarnation number: Int, path: String) throws {
         try view.close()
         view = try DiskView(path: path)
         version = nil
-        self.life = life
+        incarnation = number
         pollsBefore = world.truth.polls.count
     }
 
-    /// Everything that must hold at every moment.
-    func check(_ people: People) throws {
+    /// Checks all invariants.
+    func check(_ clients: Clients) throws {
         let version = try view.version()
         var events: [DiskView.EventLine] = []
         if version != self.version {
@@ -58,10 +58,10 @@ final class Audit {
             self.version = version
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
-        try replay(events, rows: rows, people: people)
-        try checkPeople(people, rows: rows)
+        try replay(events, rows: rows, clients: clients)
+        try checkClients(clients, rows: rows)
         try checkPayments(rows: rows)
-        try checkOutcomes(people)
+        try checkOutcomes(clients)
         try checkPace()
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
@@ -69,7 +69,7 @@ final class Audit {
 
     // MARK: The log
 
-    private func replay(_ events: [DiskView.EventLine], rows: [String: DiskView.TaskLine], people: People) throws {
+    private func replay(_ events: [DiskView.EventLine], rows: [String: DiskView.TaskLine], clients: Clients) throws {
         for event in events {
             guard event.sequence == lastSequence + 1 else {
                 throw Violation(.eventsInOrder, "event \(lastSequence + 1) is missing")
@@ -82,7 +82,7 @@ final class Audit {
             }
             guard let row = rows[event.task], let replay = replays[event.task] else { continue }
             if event.kind == "submission_started" { try checkStart(event, of: row) }
-            try checkDecision(event, of: row, replay, people: people)
+            try checkDecision(event, of: row, replay, clients: clients)
         }
         for row in rows.values {
             guard let replay = replays[row.id] else { throw Violation(.eventsInOrder, "\(row.id) has no event") }
@@ -100,28 +100,28 @@ final class Audit {
         if let lost { throw Violation(.acceptedIsNeverLost, "the row of \(lost) is gone") }
     }
 
-    /// What a new attempt must respect.
+    /// Checks that a new attempt respects all limits.
     private func checkStart(_ event: DiskView.EventLine, of row: DiskView.TaskLine) throws {
         try checkResubmission(of: row)
-        // What people track, adopt or reopen is in flight too, but asks nobody for room.
+        // Tracked, adopted and reopened tasks are in flight without having taken a slot.
         let inFlight = tasks.count { $0.service == row.service && $0.isInFlight && replays[$0.id]?.wasSent ?? false }
         if let cap = ProviderWords.inFlightCaps[row.service], inFlight > cap {
             throw Violation(.inFlightCap, "\(inFlight) tasks of \(row.service) are in flight, and \(cap) may be")
         }
         let jumps = world.clock.jumps
         if let gap = ProviderWords.submissionGaps[row.service], let last = lastStart[row.service],
-            last.life == life, last.jumps == jumps, 0..<gap ~= event.at - last.at,
-            // What is decided at one moment may be written much later, and the next be decided by then.
+            last.incarnation == incarnation, last.jumps == jumps, 0..<gap ~= event.at - last.at,
+            // A commit can lag behind its decision, so a later decision may be committed first.
             world.clock.steady - last.steady < gap
         {
             throw Violation(.submissionRate, "two starts of \(row.service) within \(event.at - last.at) ms")
         }
-        lastStart[row.service] = (event.at, life, jumps, world.clock.steady)
+        lastStart[row.service] = (event.at, incarnation, jumps, world.clock.steady)
     }
 
-    /// Who decided about a lost submission, and whether they may.
+    /// Checks who resolved a lost submission, and whether they may.
     private func checkDecision(
-        _ event: DiskView.EventLine, of row: DiskView.TaskLine, _ replay: LogReplay, people: People
+        _ event: DiskView.EventLine, of row: DiskView.TaskLine, _ replay: LogReplay, clients: Clients
     ) throws {
         switch event.resolution {
         case "given_up_by_policy":
@@ -144,7 +144,7 @@ final class Audit {
             }
             try checkAbsence(of: row, since: replay.startedAt)
         case "resubmitted":
-            guard replay.personalResubmissions <= people.resubmissions[row.id, default: 0] else {
+            guard replay.personalResubmissions <= clients.resubmissions[row.id, default: 0] else {
                 throw Violation(.onlyWhatWasAsked, "nobody resubmitted \(row.id)")
             }
         default: break
@@ -155,15 +155,15 @@ final class Audit {
                 throw Violation(.deadlineIsOver, "\(row.id) expired at \(decidedAt), by a clock that was just set")
             }
         }
-        if event.kind == "cancelled", !people.cancelled.contains(row.id) {
+        if event.kind == "cancelled", !clients.cancelled.contains(row.id) {
             throw Violation(.onlyWhatWasAsked, "nobody cancelled \(row.id)")
         }
-        if event.kind == "reopened", !people.reopened.contains(row.id) {
+        if event.kind == "reopened", !clients.reopened.contains(row.id) {
             throw Violation(.onlyWhatWasAsked, "nobody reopened \(row.id)")
         }
     }
 
-    /// What the last reading of the list could show was not taken for missing.
+    /// Checks that no visible record was treated as absent.
     private func checkAbsence(of row: DiskView.TaskLine, since start: Int64?) throws {
         guard world.clock.jumps == 0, let started = start,
             let read = world.truth.readings.last(where: { $0.service == row.service })?.steady
@@ -176,13 +176,13 @@ final class Audit {
             record.sender?.text == row.id && !owned.contains(record.id)
                 && (record.isListed(at: point(read)) && record.createdAt <= point(read)
                     || world.habit == .hidesEdits && record.operation == "edit")
-                // What an attempt before has left is a matter of whoever had it sent again.
+                // Records of earlier attempts are the responsibility of the resubmission.
                 && record.createdAt >= point(started)
         }
         if let its { throw Violation(.absenceIsProven, "\(row.id) is \(its.id), which the list showed") }
     }
 
-    /// A task that a policy has sent again was looked for once more, and its record was not there.
+    /// Checks that the list was read again, without the record, before a policy's resubmission.
     private func checkResubmission(of row: DiskView.TaskLine) throws {
         guard let replay = replays[row.id], let decided = replay.latestResubmission, !decided.isPersons,
             replay.earlierStartedAt.map({ $0 <= decided.at }) ?? false
@@ -194,13 +194,13 @@ final class Audit {
         try checkAbsence(of: row, since: replay.earlierStartedAt)
     }
 
-    /// Ids that belong to tasks whose submission was seen to its end, not named by a person.
+    /// The remote ids of tasks whose acceptance Pollux saw, without ids that a user supplied.
     var ownedBySubmission: Set<String> {
         Set(tasks.filter { $0.attempts > 0 && $0.resolution != "adopted" }.compactMap(\.remoteID))
             .union(givenUp.compactMap(\.remoteID))
     }
 
-    /// Whether the provider shows an accepted task of that endpoint with as many members as any of ours has.
+    /// Whether the provider lists an accepted task of that endpoint with the most members of any request.
     func hasControl(for row: DiskView.TaskLine) -> Bool {
         let now = world.clock.providerNow
         return tasks.contains { other in
@@ -214,9 +214,9 @@ final class Audit {
         }
     }
 
-    // MARK: What comes late
+    // MARK: Late replies and records
 
-    /// A reply was recorded that its attempt did not wait for any more.
+    /// Records that a late reply was stored.
     func note(_ late: LateReply) {
         guard let body = try? JSONValue(parsing: late.reply.body, limits: .lenient), late.attempt != nil,
             late.reply.status == 200, let id = body["task_id"]?.string
@@ -234,14 +234,14 @@ final class Audit {
         }
     }
 
-    /// Whether an attempt was given up and its place not read again yet.
+    /// Whether a given-up attempt still awaits its first reading.
     var awaitsFirstReading: Bool {
         givenUp.contains {
             $0.readings == 0 && $0.nextReadingAt != nil && !ProviderWords.unlisted.contains($0.service)
         }
     }
 
-    /// Every record of ours that the list has shown plainly since before the last reading has been told of.
+    /// Checks that every clearly listed late record has been reported.
     func checkLateRecords() throws {
         guard world.clock.jumps == 0, world.habit == .verbatim || world.habit == .pagesInTens else { return }
         let known = Set(tasks.compactMap(\.remoteID)).union(givenUp.compactMap(\.remoteID))
@@ -259,18 +259,18 @@ final class Audit {
         }
     }
 
-    /// Whether that task has been sent again by somebody's decision.
+    /// Whether a user or a policy resubmitted that task.
     func wasResubmitted(_ id: String) -> Bool { replays[id].map { $0.resubmissions > 0 } ?? false }
 
-    // MARK: What people were told
+    // MARK: Replies to clients
 
-    private func checkPeople(_ people: People, rows: [String: DiskView.TaskLine]) throws {
-        if let lost = people.promised.sorted().first(where: { rows[$0] == nil }) {
+    private func checkClients(_ clients: Clients, rows: [String: DiskView.TaskLine]) throws {
+        if let lost = clients.promised.sorted().first(where: { rows[$0] == nil }) {
             throw Violation(.acceptedIsNeverLost, "\(lost) was promised and is not there")
         }
         var byIntent: [Int: [String]] = [:]
         for row in tasks { if let intent = row.intent { byIntent[intent, default: []].append(row.id) } }
-        for intent in people.intents {
+        for intent in clients.intents {
             let ids = byIntent[intent.number] ?? []
             guard ids.count <= 1 else {
                 throw Violation(.oneTaskPerIntent, "intent \(intent.number) became \(ids.joined(separator: ", "))")
@@ -283,7 +283,7 @@ final class Audit {
             }
         }
         let owned = tasks.filter {
-            // A person may track what a task of ours turns out to have been accepted as: the reply is a fact.
+            // A user may track the remote id of an own task that becomes known later.
             $0.failureCode != "remote_task_not_found" && $0.attempts > 0
         }.compactMap { row in
             row.remoteID.map { "\(row.service) \($0)" }
@@ -325,7 +325,7 @@ final class Audit {
     private func checkDeliveries(rows: [String: DiskView.TaskLine]) throws {
         if let misjudged { throw Violation(.tokenDecides, misjudged) }
         for (task, count) in acknowledged {
-            // Of a task that has ended only what contradicts is written down.
+            // Ended tasks record only contradicting deliveries.
             guard let row = rows[task], !row.hasEnded, row.callbacks < count else { continue }
             throw Violation(.deliveryIsKept, "\(task) has \(row.callbacks) deliveries, and \(count) were acknowledged")
         }
@@ -333,7 +333,7 @@ final class Audit {
 
     // MARK: Outcomes
 
-    private func checkOutcomes(_ people: People) throws {
+    private func checkOutcomes(_ clients: Clients) throws {
         for row in tasks where row.hasEnded {
             let reopenings = replays[row.id]?.reopenings ?? 0
             if let known = outcomes[row.id], known.reopenings == reopenings {
@@ -343,7 +343,7 @@ final class Audit {
                 continue
             }
             outcomes[row.id] = (row.outcome, reopenings)
-            if let problem = problem(withOutcomeOf: row, people) {
+            if let problem = problem(withOutcomeOf: row, clients) {
                 throw Violation(.outcomeIsTrue, "\(row.id) \(row.state) \(row.failureCode ?? ""): \(problem)")
             }
         }
@@ -355,17 +355,17 @@ final class Audit {
         }
     }
 
-    private func problem(withOutcomeOf row: DiskView.TaskLine, _ people: People) -> String? {
+    private func problem(withOutcomeOf row: DiskView.TaskLine, _ clients: Clients) -> String? {
         let now = world.clock.providerNow
         let record = row.remoteID.flatMap { id in world.truth.record(id) }
         switch (row.state, row.failureCode) {
         case ("succeeded", _), ("failed", "forbidden"):
-            // One whose id a person tracks has its result from a late reply, without the id.
+            // If a user tracks its id, a task can have its result from a late reply without an id.
             guard let record = record ?? world.truth.records.first(where: { $0.sender?.text == row.id }) else {
                 return "the provider has no \(row.remoteID ?? "id") of it"
             }
             guard record.ending.rawState == row.state, record.isFinished(at: now) else { return "\(record.id) differs" }
-            // Records do not tell their operation; that of a task which was given up is anybody's who sent the same.
+            // Records do not contain the operation. A given-up task's record may match any equal request.
             let isAbandoned = record.sender.map { self.isAbandoned($0.text) } ?? false
             if record.sender == nil, record.request["mode"] != nil, row.attempts > 0, row.resolution != "adopted" {
                 return "\(record.id) is a stranger's, who asked for more"
@@ -373,7 +373,7 @@ final class Audit {
             guard "\(record.service)/\(record.operation)" == row.endpoint || isAbandoned else {
                 return "\(record.id) is another kind"
             }
-            let wanted = people.request(ofIntent: row.intent)
+            let wanted = clients.request(ofIntent: row.intent)
             let isIt = wanted.map { $0.isCovered(by: record.request) } ?? true
             return isIt ? nil : "\(record.id) was asked for differently"
         case ("failed", "remote_task_not_found"):
@@ -390,7 +390,7 @@ final class Audit {
         }
     }
 
-    /// Whether somebody decided to do without what was paid for it.
+    /// Whether a user or a policy gave up the paid result.
     private func isAbandoned(_ id: String) -> Bool {
         let wasGivenUp = tasks.first { $0.id == id }?.resolution?.hasPrefix("given_up") ?? false
         return wasGivenUp || wasResubmitted(id)
@@ -398,9 +398,10 @@ final class Audit {
 
     // MARK: Pace
 
-    /// Of any so many queries in a row the last comes as much later as the rate says, but for those under way together.
+    /// Checks the time span of several consecutive queries against the rate limit, with a tolerance for concurrent
+    /// ones.
     ///
-    /// The more there are the less those few matter, and few histories have a rush that is long.
+    /// With more queries the tolerance matters less, but few histories have long bursts.
     private func checkPace() throws {
         let together = 8
         let polls = world.truth.polls

@@ -2,7 +2,7 @@ import GRDB
 
 @testable import SQLiteDriver
 
-/// What is on disk, read past the store that is being tested.
+/// Reads the database without the store under test.
 struct DiskView {
     /// A task's row.
     struct TaskLine: PositionalRow {
@@ -19,11 +19,11 @@ struct DiskView {
         let deadline: Int64?
         let intent: Int?
         let callbacks: Int
-        /// Everything that must stay once the task has ended.
+        /// All fields that must not change after the task has ended.
         let outcome: String
 
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
-        /// Whether it counts against the cap of its service.
+        /// Whether it counts against its service's concurrency limit.
         var isInFlight: Bool { state == "submitting" || state == "running" }
 
         init(_ next: inout ColumnReader) throws {
@@ -36,7 +36,7 @@ struct DiskView {
         }
     }
 
-    /// A line of the log.
+    /// A log entry.
     struct EventLine: PositionalRow {
         let sequence: Int64
         /// Empty where the line is about none.
@@ -55,7 +55,7 @@ struct DiskView {
         }
     }
 
-    /// An attempt that was given up.
+    /// A given-up attempt.
     struct GivenUpLine: PositionalRow {
         let task: String
         let service: String
@@ -78,7 +78,7 @@ struct DiskView {
         queue = try DatabaseQueue(path: path, configuration: configuration)
     }
 
-    /// Another one than before whenever somebody has changed something on disk
+    /// A number that changes with every change of the database by another connection
     /// (https://sqlite.org/pragma.html#pragma_data_version).
     func version() throws -> Int {
         try queue.unsafeRead { db in
@@ -86,7 +86,8 @@ struct DiskView {
         }
     }
 
-    /// All rows, and the log after that number; of one moment, since nobody else does anything meanwhile.
+    /// All rows, and the log entries after that number. The snapshot is consistent, because nothing else runs
+    /// meanwhile.
     func read(
         after sequence: Int64
     ) throws -> (tasks: [TaskLine], events: [EventLine], givenUp: [GivenUpLine]) {

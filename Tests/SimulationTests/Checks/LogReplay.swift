@@ -1,33 +1,33 @@
 import TaskModel
 import VerbatimJSON
 
-/// One task's log, led through the real state machine line by line.
+/// Replays one task's log through the real state machine.
 struct LogReplay {
     private(set) var state: String?
     private(set) var attempts = 0
     private(set) var remoteID: String?
-    /// Decisions that allow another paid request.
+    /// The number of decisions that allow another paid request.
     private(set) var resubmissions = 0
     private(set) var personalResubmissions = 0
     private(set) var reopenings = 0
-    /// Whether it is with the provider because the queue sent it, rather than found, adopted, tracked or reopened.
+    /// Whether the submitter sent it, rather than a look-up, an adoption, tracking or reopening.
     private(set) var wasSent = false
-    /// When it was sent last, by the steady clock.
+    /// The steady time of its latest submission.
     private(set) var startedAt: Int64?
-    /// When the attempt before the latest was sent, by the steady clock.
+    /// The steady time of the submission before the latest.
     private(set) var earlierStartedAt: Int64?
-    /// Whether a person decided last that it is sent again, and when, by the steady clock.
+    /// The latest resubmission: its steady time, and whether a user decided it.
     private(set) var latestResubmission: (isPersons: Bool, at: Int64)?
-    /// Ids of records that turned up beside the one that it goes on with.
+    /// The ids of late records beside its own.
     private(set) var lateIDs: Set<String> = []
-    /// When it became uncertain last, by the steady clock.
+    /// The steady time when it last became uncertain.
     private(set) var uncertainSince: Int64?
 
-    /// Takes the next line; says what is wrong with it, if something is.
+    /// Replays the next entry. Returns a description of an invalid one.
     mutating func take(_ event: DiskView.EventLine, atSteady steady: Int64) -> String? {
         defer {
             state = event.to
-            // What a callback names counts only where the task runs by it.
+            // A callback's id counts only if the task uses it.
             if event.kind == "late_record", let id = event.remoteID { lateIDs.insert(id) }
             if !["called_back", "late_record"].contains(event.kind) || event.from != event.to {
                 remoteID = event.remoteID ?? remoteID
@@ -79,7 +79,7 @@ struct LogReplay {
         return leads ? nil : "\(event.kind) does not lead from \(from) to \(event.to)"
     }
 
-    /// The events of the engine that a line of that kind may stand for.
+    /// The engine events that an entry of that kind may represent.
     private static func candidates(_ kind: String) -> [TaskEvent] {
         let failure = TaskFailure(code: "any", message: "any")
         guard let id = RemoteTaskID("any") else { return [] }
@@ -98,7 +98,7 @@ struct LogReplay {
             + observations.map { .calledBack(CallbackDelivery(attempt: 1, remoteID: id, observation: $0)) }
             + observations.map { .calledBack(CallbackDelivery(attempt: 1, observation: $0)) }
             + observations.map { .endedByCallback($0) }
-        // A late acceptance leads where a callback would.
+        // A late acceptance has the effect of a callback.
         let isAcceptance = ["submission_accepted", "submission_answered", "late_record"].contains(kind)
         return all.filter { $0.kind == kind || isAcceptance && $0.kind == "called_back" }
     }

@@ -1,4 +1,4 @@
-/// What must hold in every history, at every moment.
+/// The invariants that every history must satisfy at all times.
 enum Invariant: String, Sendable, CaseIterable {
     case acceptedIsNeverLost = "what a client got an id for is never lost"
     case errorMeansNothingStored = "a submission that was refused in words is not stored"
@@ -24,7 +24,7 @@ enum Invariant: String, Sendable, CaseIterable {
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 
-/// A history in which something does not hold.
+/// A violated invariant.
 struct Violation: Error, Sendable, CustomStringConvertible {
     let invariant: Invariant
     let message: String

@@ -1,22 +1,22 @@
 import VerbatimJSON
 
-/// How the provider of a history writes requests into its records, and pages its list.
+/// How the provider echoes requests in its records, and pages its list.
 enum EchoHabit: Sendable, CaseIterable {
     case verbatim
-    /// Texts lose the blanks at their ends.
+    /// Strips spaces at the ends of texts.
     case trims
-    /// Texts are cut to twelve characters.
+    /// Truncates texts to twelve characters.
     case truncates
-    /// Words for operations are in capitals; ours has none, so that they say nothing.
+    /// Converts texts to upper case.
     case recases
-    /// The callback URL is hidden.
+    /// Hides the callback URL.
     case redacts
-    /// Ten records on a page, whatever is asked for.
+    /// Limits pages to ten records.
     case pagesInTens
-    /// The list never shows edited images.
+    /// The list omits edited images.
     case hidesEdits
 
-    /// The request as the record echoes it.
+    /// The echo of a request.
     func echo(_ request: JSONObject) -> JSONObject {
         switch self {
         case .verbatim, .pagesInTens, .hidesEdits: request
@@ -28,7 +28,7 @@ enum EchoHabit: Sendable, CaseIterable {
         }
     }
 
-    /// Whether a record is the same as what was sent, so that it can be told from all others.
+    /// Whether echoes equal their requests, so that records can be distinguished.
     var isFaithful: Bool {
         switch self {
         case .verbatim, .pagesInTens, .hidesEdits: true

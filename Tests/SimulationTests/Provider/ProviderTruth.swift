@@ -3,28 +3,28 @@ import Synchronization
 import TaskModel
 import VerbatimJSON
 
-/// What the provider knows, whatever it says: which paid requests it took and billed, and how their tasks stand.
+/// The provider's true state: the paid requests that it accepted and billed, and the state of their tasks.
 final class ProviderTruth: Sendable {
-    /// How a task of the provider's ends.
+    /// How a provider task ends.
     enum Ending: Sendable, Hashable { case succeeded, failed }
 
-    /// One task of the provider's.
+    /// A provider task.
     struct Record: Sendable {
         let id: String
         let service: String
         let operation: String
-        /// The body as it came.
+        /// The unchanged request body.
         let request: JSONObject
-        /// The task of ours that it was sent for; nil for one of other programs of the account.
+        /// The task that sent it; nil for other programs of the account.
         let sender: TaskID?
         let createdAt: Timestamp
         let finishesAt: Timestamp
         let ending: Ending
-        /// The list shows it from here on.
+        /// When the list starts to show it.
         let listedFrom: Timestamp
-        /// A look-up knows it from here on.
+        /// When look-ups start to find it.
         let knownFrom: Timestamp
-        /// From here on the provider has forgotten it.
+        /// When the provider forgot it, if it did.
         var forgottenFrom: Timestamp?
 
         func isFinished(at now: Timestamp) -> Bool { finishesAt <= now }
@@ -33,7 +33,7 @@ final class ProviderTruth: Sendable {
         func isKnown(at now: Timestamp) -> Bool { knownFrom <= now && !isForgotten(at: now) }
     }
 
-    /// A paid request as it left us.
+    /// A paid request as sent.
     struct PaidRequest: Sendable {
         let sender: TaskID?
         let path: String
@@ -52,42 +52,42 @@ final class ProviderTruth: Sendable {
     }
 
     private let state = Mutex(State())
-    private let dice: Dice
+    private let random: SharedRandom
     private let clock: SimulatedClock
     private let trace: Trace
-    private let courier: Courier
+    private let callbackDriver: CallbackDriver
 
-    init(dice: Dice, clock: SimulatedClock, trace: Trace, courier: Courier) {
-        self.dice = dice
+    init(random: SharedRandom, clock: SimulatedClock, trace: Trace, callbackDriver: CallbackDriver) {
+        self.random = random
         self.clock = clock
         self.trace = trace
-        self.courier = courier
+        self.callbackDriver = callbackDriver
     }
 
-    /// Every task of the provider's, oldest first; what was on its way until now has arrived.
+    /// All provider tasks, oldest first, including delayed requests that have arrived by now.
     var records: [Record] {
         arrive()
         return state.withLock { $0.records }
     }
-    /// The paid requests whose first byte went out.
+    /// The paid requests whose first byte was sent.
     var sent: [PaidRequest] { state.withLock { $0.sent } }
-    /// The tasks of ours that it refused for good.
+    /// The tasks that it rejected permanently.
     var refused: Set<TaskID> { state.withLock { $0.refused } }
-    /// Whether it has ever said that the whole account may send nothing more.
+    /// Whether it has ever blocked the account.
     var hasStopped: Bool { state.withLock { $0.hasStopped } }
-    /// When status queries came in, by the steady clock.
+    /// The steady times of the polls.
     var polls: [(service: String, steady: Int64)] { state.withLock { $0.polls } }
-    /// When its list was read to the end, by the steady clock.
+    /// The steady times when its list was read to the end.
     var readings: [(service: String, steady: Int64)] { state.withLock { $0.readings } }
-    /// When the next request on its way arrives.
+    /// When the next delayed request arrives.
     var nextArrival: Timestamp? { state.withLock { $0.onTheWay.map(\.arrival).min() } }
 
-    /// A reply that its daemon did not live to record.
+    /// Stores a reply that its daemon died before recording.
     func noteLate(_ reply: LateReply) { state.withLock { $0.late.append(reply) } }
-    /// The next such reply, which is taken.
+    /// Removes and returns the next such reply.
     func takeLate() -> LateReply? { state.withLock { $0.late.isEmpty ? nil : $0.late.removeFirst() } }
 
-    /// The record of that id.
+    /// The record with that id.
     func record(_ id: String) -> Record? { records.first { $0.id == id } }
 
     func noteSent(_ request: PaidRequest) { state.withLock { $0.sent.append(request) } }
@@ -96,36 +96,36 @@ final class ProviderTruth: Sendable {
     func notePoll(of service: String) { state.withLock { $0.polls.append((service, clock.steady)) } }
     func noteReading(of service: String) { state.withLock { $0.readings.append((service, clock.steady)) } }
 
-    /// A request whose sender died is still in the network, and arrives later.
+    /// Delays a request that is still in the network after its sender died.
     func delay(_ request: PaidRequest, by span: Duration) {
         state.withLock { $0.onTheWay.append((clock.providerNow + span, request)) }
     }
 
-    /// Takes a paid request, and bills it.
+    /// Accepts and bills a paid request.
     @discardableResult
     func accept(_ request: PaidRequest, isHidden: Bool = false) -> Record {
         let now = clock.providerNow
         let parts = request.path.split(separator: "/").map(String.init)
         let number = state.withLock { $0.records.count } + 1
-        // Of long ones a few will do, whose queries say the same for most of the time; but one that is answered at once
-        // gives up only with a long one.
-        let isLong = dice.happens(250) || parts.first == "words"
+        // A few long tasks suffice, because their polls mostly repeat. An inline endpoint times out only with a long
+        // task.
+        let isLong = random.happens(250) || parts.first == "words"
         let record = Record(
             id: "remote-\(number)", service: parts.first ?? "", operation: parts.dropFirst().joined(separator: "/"),
             request: request.body, sender: request.sender, createdAt: now,
-            finishesAt: now + .milliseconds(dice.roll(500...(isLong ? 150_000 : 15_000))),
-            ending: dice.happens(150) ? .failed : .succeeded,
-            // Some only after a proof of absence takes, and some after the task was sent again.
+            finishesAt: now + .milliseconds(random.integer(in: 500...(isLong ? 150_000 : 15_000))),
+            ending: random.happens(150) ? .failed : .succeeded,
+            // Some appear only after an absence proof or after a resubmission.
             listedFrom: isHidden
-                ? now + .milliseconds(dice.roll(1_000...(dice.happens(300) ? 400_000 : 100_000))) : now,
-            knownFrom: isHidden ? now + .milliseconds(dice.roll(1_000...20_000)) : now)
+                ? now + .milliseconds(random.integer(in: 1_000...(random.happens(300) ? 400_000 : 100_000))) : now,
+            knownFrom: isHidden ? now + .milliseconds(random.integer(in: 1_000...20_000)) : now)
         trace.note("provider bills \(record.id) \(request.path) for \(request.sender?.text ?? "others")")
         state.withLock { $0.records.append(record) }
-        courier.take(record)
+        callbackDriver.take(record)
         return record
     }
 
-    /// The provider forgets a task.
+    /// Makes the provider forget a task.
     func forget(_ id: String) {
         state.withLock { state in
             guard let index = state.records.firstIndex(where: { $0.id == id }) else { return }
@@ -144,10 +144,10 @@ final class ProviderTruth: Sendable {
     }
 }
 
-/// A reply to a paid request that came when its attempt was not waited for any more.
+/// A reply to a paid request whose attempt no longer awaits it.
 struct LateReply: Sendable {
     let task: TaskID
-    /// Nil where the attempt is not known.
+    /// Nil if the attempt is unknown.
     let attempt: Int?
     let reply: UpstreamReply
 }

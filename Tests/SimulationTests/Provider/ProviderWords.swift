@@ -3,14 +3,14 @@ import TaskModel
 import TaskTesting
 import VerbatimJSON
 
-/// What the provider would say of its tasks if nothing went wrong, in the general shape of its documents.
+/// Formats the provider's correct replies, in the general shape of its documents.
 struct ProviderWords {
     let truth: ProviderTruth
     let now: Timestamp
     var habit = EchoHabit.verbatim
 
-    /// The endpoints that the simulated provider has: a cap, a rate, two endpoints that share records, one whose tasks
-    /// cannot be listed, and one that answers inline.
+    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, and one
+    /// that replies inline.
     static let definition = """
         provider: simulated
         default: true
@@ -46,14 +46,14 @@ struct ProviderWords {
             endpoints:
               lyrics: {submission_timeout_seconds: 120}
         """
-    /// The limits in it that the checks hold the engine to.
+    /// The limits of the definition that the checks enforce.
     static let inFlightCaps = ["image": 2]
     static let submissionGaps: [String: Int64] = ["song": 2_000]
     static let pollsPerSecond: Int64 = 2
     static let endpoints = ["image/make", "image/edit", "song/audios", "lone/make", "words/lyrics"]
     static let unlisted: Set<String> = ["lone"]
 
-    /// A task's record, as it is now.
+    /// The current record of a task.
     func record(_ record: ProviderTruth.Record) -> JSONValue {
         var members: [(String, JSONValue)] = [
             ("id", .string(record.id)), ("request", .object(echo(of: record))), ("trace_id", .string("t-\(record.id)")),
@@ -66,7 +66,7 @@ struct ProviderWords {
         return .object(JSONObject(members))
     }
 
-    /// The result, or why there is none.
+    /// The result or the failure.
     func response(of record: ProviderTruth.Record) -> JSONValue {
         switch record.ending {
         case .succeeded:
@@ -82,7 +82,7 @@ struct ProviderWords {
         }
     }
 
-    /// One page of the list.
+    /// A page of the list.
     func list(service: String, query: JSONObject, pageCap: Int, ignoresOffset: Bool) -> (page: [JSONValue], isAll: Bool)
     {
         let from = query["created_at_min"]?.number?.double ?? 0
@@ -97,7 +97,7 @@ struct ProviderWords {
         return (page.map(record), offset + page.count >= shown.count)
     }
 
-    /// The request with a default filled in.
+    /// The request with a default value added.
     private func echo(of record: ProviderTruth.Record) -> JSONObject {
         var echo = habit.echo(record.request)
         echo["model"] = "v1"

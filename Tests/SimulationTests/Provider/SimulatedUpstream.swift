@@ -3,11 +3,11 @@ import TaskModel
 import TaskTesting
 import VerbatimJSON
 
-/// The wire to the provider: everything that can happen to a request and its reply. What comes the other way is the
-/// ``Courier``'s.
+/// The simulated transport: sends requests and injects faults into requests and replies. ``CallbackDriver`` sends
+/// callbacks.
 struct SimulatedUpstream: UpstreamTransport {
     let world: World
-    /// Whether the daemon that sends has died meanwhile.
+    /// Whether the sending daemon has been killed.
     let isDead: @Sendable () -> Bool
 
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
@@ -17,12 +17,12 @@ struct SimulatedUpstream: UpstreamTransport {
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let body = (try? JSONValue(parsing: request.body ?? [], limits: .lenient))?.object ?? JSONObject()
         let sent = ProviderTruth.PaidRequest(sender: Self.sender, path: request.path, body: body)
-        // A crash while it waits here is one before the first byte, or with the request still in the network.
-        await world.turnstile.park("send \(request.path)")
+        // A crash at this point happens before the first byte, or leaves the request in the network.
+        await world.scheduler.park("send \(request.path)")
         if isDead() {
-            if isPaid, world.dice.happens(400) {
+            if isPaid, world.random.happens(400) {
                 world.truth.noteSent(sent)
-                world.truth.delay(sent, by: .milliseconds(world.dice.roll(0...30_000)))
+                world.truth.delay(sent, by: .milliseconds(world.random.integer(in: 0...30_000)))
             }
             throw .cancelled
         }
@@ -31,8 +31,8 @@ struct SimulatedUpstream: UpstreamTransport {
             isPaid
             ? try await pay(sent, timeout: timeout) : try await answer(request.path, query: body, timeout: timeout)
         if isDead() {
-            // A daemon that is taken for dead, and lives, brings it later.
-            if isPaid, let sender = sent.sender, world.dice.happens(500) {
+            // A daemon that only seems dead delivers the reply later.
+            if isPaid, let sender = sent.sender, world.random.happens(500) {
                 world.truth.noteLate(LateReply(task: sender, attempt: Self.attempt, reply: reply))
             }
             throw .cancelled
@@ -40,10 +40,10 @@ struct SimulatedUpstream: UpstreamTransport {
         return reply
     }
 
-    /// The task that a player sends for; the director names it in the player's name.
-    private static var sender: TaskID? { TaskID(String(Turnstile.player.suffix(36))) }
-    /// And which of its attempts, before the id; nil for one that the engine has started meanwhile.
-    private static var attempt: Int? { Int(Turnstile.player.split(separator: " ").dropLast().last ?? "") }
+    /// The task that sends the request. The driver puts its id into the name of the simulated task.
+    private static var sender: TaskID? { TaskID(String(StepScheduler.taskName.suffix(36))) }
+    /// The number of the attempt, before the id; nil for an attempt that the engine started meanwhile.
+    private static var attempt: Int? { Int(StepScheduler.taskName.split(separator: " ").dropLast().last ?? "") }
 
     private var words: ProviderWords {
         ProviderWords(truth: world.truth, now: world.clock.providerNow, habit: world.habit)
@@ -54,8 +54,8 @@ struct SimulatedUpstream: UpstreamTransport {
     private func pay(
         _ request: ProviderTruth.PaidRequest, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let isFoul = world.dice.happens(world.weather.paid)
-        let fate = isFoul ? world.dice.roll(0...13) : -1
+        let isFoul = world.random.happens(world.faults.paid)
+        let fate = isFoul ? world.random.integer(in: 0...13) : -1
         if fate == 0 {
             world.note("nothing was sent")
             throw .notSent("connection refused")
@@ -66,19 +66,19 @@ struct SimulatedUpstream: UpstreamTransport {
             world.note("the request is lost")
             throw .interrupted("connection reset")
         case 2: return error("rate_limited", 429, retryAfter: nil)
-        case 3: return error("rate_limited", 429, retryAfter: .seconds(world.dice.roll(1...40)))
+        case 3: return error("rate_limited", 429, retryAfter: .seconds(world.random.integer(in: 1...40)))
         case 4: return error("busy", 500, retryAfter: nil)
         case 5:
             world.truth.noteRefused(request.sender)
             return error("bad_request", 400, retryAfter: nil)
-        case 6 where world.dice.happens(300):
+        case 6 where world.random.happens(300):
             world.truth.noteRefused(request.sender)
             world.truth.noteStop()
             return error("used_up", 403, retryAfter: nil)
         case 7: return error("api_error", 500, retryAfter: nil)
         default: break
         }
-        let record = world.truth.accept(request, isHidden: world.dice.happens(world.weather.hidden))
+        let record = world.truth.accept(request, isHidden: world.random.happens(world.faults.hidden))
         switch fate {
         case 8:
             world.note("the reply is lost")
@@ -90,11 +90,11 @@ struct SimulatedUpstream: UpstreamTransport {
         case 10: return .text("<html>502 Bad Gateway</html>", status: 502)
         case 11: return .text("{\"success\": true, \"task_", status: 200)
         case 12: return error("api_error", 500, retryAfter: nil)
-        case 13: await pause(Int64(world.dice.roll(1_000...Int(timeout.wholeMilliseconds) - 1)))
-        default: await pause(Int64(world.dice.roll(10...1_500)))
+        case 13: await pause(Int64(world.random.integer(in: 1_000...Int(timeout.wholeMilliseconds) - 1)))
+        default: await pause(Int64(world.random.integer(in: 10...1_500)))
         }
         if record.service == "words" {
-            // An endpoint that answers inline has its result ready when it answers.
+            // An inline endpoint replies when its result is ready.
             let done = min(
                 record.finishesAt.milliseconds - world.clock.providerNow.milliseconds, timeout.wholeMilliseconds)
             if done > 0 { await pause(done) }
@@ -111,7 +111,7 @@ struct SimulatedUpstream: UpstreamTransport {
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let service = path.split(separator: "/").first.map(String.init) ?? ""
         world.truth.notePoll(of: service)
-        let fate = world.dice.happens(world.weather.polls) ? world.dice.roll(0...11) : -1
+        let fate = world.random.happens(world.faults.polls) ? world.random.integer(in: 0...11) : -1
         switch fate {
         case 0: throw .notSent("connection refused")
         case 1: throw .interrupted("connection reset")
@@ -119,14 +119,14 @@ struct SimulatedUpstream: UpstreamTransport {
             await pause(timeout.wholeMilliseconds)
             throw .interrupted("timed out")
         case 3: return error("rate_limited", 429, retryAfter: nil)
-        case 4: return error("rate_limited", 429, retryAfter: .seconds(world.dice.roll(1...60)))
+        case 4: return error("rate_limited", 429, retryAfter: .seconds(world.random.integer(in: 1...60)))
         case 5: return error("api_error", 500, retryAfter: nil)
         case 6: return .text("<html>504 Gateway Time-out</html>", status: 504)
         default: break
         }
-        // What it says is what it knows now; a late reply may be overtaken by newer ones.
+        // The reply has the state of this moment, so newer replies may overtake it.
         let reply = honest(service, query, fate: fate)
-        await pause(Int64(world.dice.roll(5...(fate == 7 ? Int(timeout.wholeMilliseconds) - 1 : 400))))
+        await pause(Int64(world.random.integer(in: 5...(fate == 7 ? Int(timeout.wholeMilliseconds) - 1 : 400))))
         return reply
     }
 
@@ -141,14 +141,14 @@ struct SimulatedUpstream: UpstreamTransport {
             return .items(items)
         }
         if let id = query["id"]?.string ?? query["task_id"]?.string {
-            // A confused proxy gives us somebody else's reply.
+            // A faulty proxy returns another task's reply.
             if fate == 11, let other = known.first(where: { $0.id != id }) { return .json(words.record(other)) }
             if let record = known.first(where: { $0.id == id }) { return .json(words.record(record)) }
-            return world.dice.happens(500) ? .json([:]) : .error("no_task", status: 404)
+            return world.random.happens(500) ? .json([:]) : .error("no_task", status: 404)
         }
         let (page, isAll) = words.list(
             service: service, query: query, pageCap: fate == 8 ? 12 : 50, ignoresOffset: fate == 9)
-        // Only an empty page tells the reader that it has seen the last.
+        // Only an empty page shows the end of the list.
         if isAll, page.isEmpty { world.truth.noteReading(of: service) }
         return .items(fate == 10 ? page.reversed() : page)
     }
@@ -159,6 +159,6 @@ struct SimulatedUpstream: UpstreamTransport {
     }
 
     private func pause(_ milliseconds: Int64) async {
-        await world.turnstile.park("reply", notBefore: world.clock.steady + milliseconds)
+        await world.scheduler.park("reply", notBefore: world.clock.steady + milliseconds)
     }
 }

@@ -1,10 +1,9 @@
 import Foundation
 import Synchronization
 
-/// The one thread that does all of a history's work.
+/// A task executor that runs a whole history on one thread.
 ///
-/// Players run one at a time anyway, so handing each step from one thread of Swift's pool to another only costs: with the
-/// pool two cores were half idle.
+/// Simulated tasks run one at a time anyway. On Swift's thread pool, each step would only pay for a thread change.
 final class HistoryThread: TaskExecutor {
     private struct State {
         var jobs: [UnownedJob] = []
@@ -12,8 +11,8 @@ final class HistoryThread: TaskExecutor {
     }
 
     private let state = Mutex(State())
-    /// The thread sleeps on it while there is nothing to do.
-    private let news = DispatchSemaphore(value: 0)
+    /// Wakes the thread when there are jobs.
+    private let jobsAvailable = DispatchSemaphore(value: 0)
 
     init() {
         let thread = Thread { [self] in run() }
@@ -28,13 +27,13 @@ final class HistoryThread: TaskExecutor {
             state.jobs.append(job)
             return state.jobs.count == 1
         }
-        if isFirst { news.signal() }
+        if isFirst { jobsAvailable.signal() }
     }
 
-    /// The thread ends once nothing is left to do.
+    /// Ends the thread when all jobs are done.
     func stop() {
         state.withLock { $0.isOver = true }
-        news.signal()
+        jobsAvailable.signal()
     }
 
     private func run() {
@@ -47,7 +46,7 @@ final class HistoryThread: TaskExecutor {
             for job in jobs { job.runSynchronously(on: executor) }
             guard jobs.isEmpty else { continue }
             if isOver { return }
-            news.wait()
+            jobsAvailable.wait()
         }
     }
 }

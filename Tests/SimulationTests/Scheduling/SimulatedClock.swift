@@ -3,15 +3,15 @@ import TaskEngine
 import TaskModel
 import TaskTesting
 
-/// Two clocks in the director's hands: one that goes steadily, and the wall clock, which somebody may set.
+/// A time source with a steady clock and a wall clock that can jump. The driver advances both.
 final class SimulatedClock: TimeSource {
     private struct State {
         var steady: Int64 = 0
         var offset: Int64 = 0
         var jumps = 0
-        /// When the wall clock comes back by itself, and by how much.
+        /// When the wall clock returns, and by how much it then moves.
         var comeback: (steady: Int64, span: Int64)?
-        /// Since when it has shown what: by the steady clock, and how far it was from that.
+        /// The offsets of the wall clock from the steady clock, with their start times.
         var history: [(steady: Int64, offset: Int64)] = [(0, 0)]
 
         mutating func move(to offset: Int64) {
@@ -21,15 +21,15 @@ final class SimulatedClock: TimeSource {
     }
 
     private let state = Mutex(State())
-    private let turnstile: Turnstile
+    private let scheduler: StepScheduler
 
-    init(turnstile: Turnstile) {
-        self.turnstile = turnstile
+    init(scheduler: StepScheduler) {
+        self.scheduler = scheduler
     }
 
-    /// Milliseconds since the history began; never goes back.
+    /// The milliseconds since the history began. Never decreases.
     var steady: Int64 { state.withLock { $0.steady } }
-    /// How often the wall clock was set.
+    /// The number of wall clock jumps.
     var jumps: Int { state.withLock { $0.jumps } }
 
     func now() -> Timestamp {
@@ -38,10 +38,10 @@ final class SimulatedClock: TimeSource {
 
     func elapsed() -> Duration { .milliseconds(steady) }
 
-    /// The provider's clock, which nobody sets.
+    /// The provider's clock, which never jumps.
     var providerNow: Timestamp { ManualTimeSource.start + .milliseconds(steady) }
 
-    /// Time passes until then.
+    /// Advances the time to that moment.
     func advance(toSteady point: Int64) {
         state.withLock { state in
             if let comeback = state.comeback, comeback.steady <= point {
@@ -54,7 +54,7 @@ final class SimulatedClock: TimeSource {
         }
     }
 
-    /// Somebody sets the wall clock, and perhaps back again after so many milliseconds.
+    /// Sets the wall clock, and optionally back after a number of milliseconds.
     func jump(by span: Duration, andBackAfter pause: Int? = nil) {
         state.withLock { state in
             state.jumps += 1
@@ -63,7 +63,7 @@ final class SimulatedClock: TimeSource {
         }
     }
 
-    /// The daemon's clock is right again.
+    /// Corrects the wall clock.
     func correct() {
         state.withLock { state in
             state.comeback = nil
@@ -71,9 +71,9 @@ final class SimulatedClock: TimeSource {
         }
     }
 
-    /// Whether that point was over when the wall clock showed `reading`: by it and by all that it had shown in the minute before.
+    /// Whether that moment had passed by all clocks of the last minute when the wall clock showed `reading`.
     ///
-    /// Two seconds are left to differences that are no jump yet.
+    /// Tolerates two seconds, because smaller differences are not jumps.
     func wasOver(_ point: Timestamp, whenShowing reading: Timestamp) -> Bool {
         state.withLock { state in
             let start = ManualTimeSource.start.milliseconds
@@ -87,7 +87,7 @@ final class SimulatedClock: TimeSource {
             return segments.contains { segment in
                 let steady = reading.milliseconds - start - segment.offset
                 guard (segment.from...segment.until).contains(steady) else { return false }
-                // The one that it was in counts however short it was.
+                // The current segment counts even if it was short.
                 let earlier = segments.filter { $0.from <= steady && $0.until > steady - 60_000 }.map(\.offset)
                 let lowest = min(segment.offset, earlier.min() ?? segment.offset)
                 return start + steady + lowest + 2_000 >= point.milliseconds
@@ -95,7 +95,7 @@ final class SimulatedClock: TimeSource {
         }
     }
 
-    /// When a point of the wall clock comes if nobody sets it, by the steady one.
+    /// The steady time when the wall clock will show a moment, if nothing sets it.
     func steady(at point: Timestamp) -> Int64 {
         state.withLock { state in
             let wall = ManualTimeSource.start.milliseconds + state.steady + state.offset
@@ -106,6 +106,6 @@ final class SimulatedClock: TimeSource {
 
     func sleep(until point: Timestamp) async {
         guard point > now() else { return }
-        await turnstile.park("sleep", notBefore: steady(at: point), wall: point)
+        await scheduler.park("sleep", notBefore: steady(at: point), wall: point)
     }
 }

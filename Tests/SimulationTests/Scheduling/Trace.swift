@@ -1,7 +1,7 @@
 import Synchronization
 import TaskModel
 
-/// What happened in a history: a fingerprint of all of it, and its end in words.
+/// Records the events of a history: a fingerprint of all, and the last ones as text.
 final class Trace: Sendable {
     private struct State {
         var lines: [String] = []
@@ -20,7 +20,7 @@ final class Trace: Sendable {
         self.tail = tail
     }
 
-    /// One thing happened.
+    /// Records an event.
     func note(_ text: String) {
         let steady = clock.steady
         state.withLock { state in
@@ -37,10 +37,10 @@ final class Trace: Sendable {
         }
     }
 
-    /// The same for the same history, and for no other.
+    /// Equal histories have equal fingerprints; others differ.
     var fingerprint: UInt64 { state.withLock { $0.hash } }
-    /// How many things happened.
+    /// The number of events.
     var count: Int { state.withLock { $0.count } }
-    /// The last of them, each with its time in milliseconds.
+    /// The last events, each with its time in milliseconds.
     var lastLines: [String] { state.withLock { Array($0.lines[$0.first...] + $0.lines[..<$0.first]) } }
 }

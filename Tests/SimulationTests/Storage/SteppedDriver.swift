@@ -15,14 +15,14 @@ struct SteppedDriver: DriverWrapper {
         _ call: StoreCall, _ body: () async throws(TaskStoreError) -> Value
     ) async throws(TaskStoreError) -> Value {
         // Reads change nothing, so that only some of them are worth an interruption.
-        if call.isWrite || world.dice.happens(150) { await world.turnstile.park(call.words) }
+        if call.isWrite || world.random.happens(150) { await world.scheduler.park(call.words) }
         try refuseIfDead()
         if call.isWrite, world.isDiskFull {
             world.note("\(call.words): the disk is full")
             throw .full
         }
         let isDoubtful = call.isWrite && world.losesCommit()
-        if isDoubtful, world.doubts.happens(500) {
+        if isDoubtful, world.commitRandom.happens(500) {
             world.note("\(call.words): not on disk, which nobody knows")
             throw doubt
         }
@@ -37,7 +37,7 @@ struct SteppedDriver: DriverWrapper {
             world.note(call.words)
             world.touch()
             // It is on disk, and whoever asked for it does not know yet.
-            if world.dice.happens(250) { await world.turnstile.park("\(call.words), done") }
+            if world.random.happens(250) { await world.scheduler.park("\(call.words), done") }
             try refuseIfDead()
             return value
         } catch {

@@ -2,29 +2,29 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// One thing that a program wants to be made, once.
+/// A submission that a client wants to make exactly once.
 struct Intent: Sendable {
-    /// Stands in the task's labels, so that every row can be traced to what was wanted.
+    /// The number in the task's labels, which links a row to its intent.
     let number: Int
     let submission: Submission
-    /// What its program has been told.
+    /// The task id that the client received.
     var answered: TaskID?
-    /// Tries under way at this moment.
+    /// The number of open tries.
     var asking = 0
-    /// Tries whose answer the program never saw: the daemon died, or could not say.
+    /// The number of tries without a reply, because the daemon died or the outcome was unknown.
     var unanswered = 0
-    /// Tries that were refused in so many words.
+    /// The number of rejected tries.
     var refusals = 0
 
-    /// What programs like to use; two endpoints share their records.
+    /// The endpoints that clients use. Two of them share their records.
     static let endpoints = ["image/make", "image/make", "image/edit", "song/audios", "lone/make", "words/lyrics"]
 
     var key: String? { submission.idempotencyKey }
-    /// Whether the program asks (again): without a key it cannot know whether it may.
+    /// Whether the client tries (again). Without a key it cannot repeat a try safely.
     var wantsToAsk: Bool { answered == nil && asking == 0 && (key != nil || unanswered == 0) && refusals < 3 }
 
-    /// What a program could want, by the dice; few different requests, so that equal ones meet.
-    init(number: Int, dice: Dice, now: Timestamp, endpoints: [String]) {
+    /// Draws an intent. There are few different requests, so that equal ones occur together.
+    init(number: Int, random: SharedRandom, now: Timestamp, endpoints: [String]) {
         self.number = number
         let prompts: [JSONObject] = [
             JSONObject([("prompt", "a cat on a red sofa ")]),
@@ -32,12 +32,12 @@ struct Intent: Sendable {
             JSONObject([("prompt", "two dogs in the summer rain")]),
         ]
         submission = Submission(
-            endpoint: dice.pick(endpoints) ?? "",
-            request: dice.pick(prompts) ?? JSONObject(),
-            idempotencyKey: dice.happens(600) ? "key-\(number)" : nil, labels: ["intent": "\(number)"],
-            priority: dice.roll(-1...1),
-            notBefore: dice.happens(100) ? .at(now + .seconds(dice.roll(1...90))) : nil,
-            deadline: dice.happens(120) ? .at(now + .seconds(dice.roll(20...400))) : nil,
-            onUncertain: dice.pick([nil, .hold, .resubmitIfAbsent, .fail]) ?? nil)
+            endpoint: random.pick(endpoints) ?? "",
+            request: random.pick(prompts) ?? JSONObject(),
+            idempotencyKey: random.happens(600) ? "key-\(number)" : nil, labels: ["intent": "\(number)"],
+            priority: random.integer(in: -1...1),
+            notBefore: random.happens(100) ? .at(now + .seconds(random.integer(in: 1...90))) : nil,
+            deadline: random.happens(120) ? .at(now + .seconds(random.integer(in: 20...400))) : nil,
+            onUncertain: random.pick([nil, .hold, .resubmitIfAbsent, .fail]) ?? nil)
     }
 }

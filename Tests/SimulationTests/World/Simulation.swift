@@ -1,17 +1,17 @@
 import Foundation
 
-/// Runs histories, some at a time, each by its own seed.
+/// Runs histories in parallel, each from its seed.
 struct Simulation: Sendable {
-    /// Each has a thread of its own that never waits for long.
+    /// One history per core, because each uses a whole thread.
     private static let atOnce = ProcessInfo.processInfo.activeProcessorCount
 
-    /// A history in which something did not hold, with all that is needed to see it again.
+    /// A failed history, with all that is needed to repeat it.
     struct Failure: Error, Sendable, CustomStringConvertible {
         let seed: UInt64
         let error: any Error
         let lastLines: [String]
 
-        /// What did not hold; nil where the simulation itself broke.
+        /// The violated invariant; nil if the simulation itself failed.
         var violation: Violation? { error as? Violation }
 
         var description: String {
@@ -26,23 +26,23 @@ struct Simulation: Sendable {
     let stage: Stage
     var mutant: Mutant?
 
-    /// Runs the history of that seed to its end.
+    /// Runs the history of that seed.
     func run(seed: UInt64) async throws(Failure) -> Report {
         let thread = HistoryThread()
         defer { thread.stop() }
         return try await withTaskExecutorPreference(thread) { () async throws(Failure) in
             var world: World?
             do {
-                let director = try Director(seed: seed, stage: stage, mutant: mutant)
-                world = director.world
-                return try await director.run()
+                let driver = try SimulationDriver(seed: seed, stage: stage, mutant: mutant)
+                world = driver.world
+                return try await driver.run()
             } catch {
                 throw Failure(seed: seed, error: error, lastLines: world?.trace.lastLines ?? [])
             }
         }
     }
 
-    /// Runs the histories of all these seeds; returns the reports of those that held and all failures, by seed.
+    /// Runs the histories of these seeds. Returns the reports and the failures, sorted by seed.
     func run(seeds: [UInt64]) async -> (reports: [Report], failures: [Failure]) {
         let outcomes = await withTaskGroup(of: Result<Report, Failure>.self) { group in
             var outcomes: [Result<Report, Failure>] = []

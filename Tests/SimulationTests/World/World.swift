@@ -3,33 +3,33 @@ import ProviderCatalog
 import Synchronization
 import TaskModel
 
-/// What outlives every crash: time, the provider, the dice, and what is wrong with the world right now.
+/// The state that survives crashes: time, provider, random generators and current faults.
 final class World: Sendable {
     let seed: UInt64
     let catalog: ProviderCatalog
-    let turnstile = Turnstile()
+    let scheduler = StepScheduler()
     let clock: SimulatedClock
     let trace: Trace
-    let dice: Dice
-    /// Decides about commits of which nobody knows; apart, so that histories without them stay as they are.
-    let doubts: Dice
+    let random: SharedRandom
+    /// Decides about commits with an unknown outcome. It is separate, so that it does not change other histories.
+    let commitRandom: SharedRandom
     let truth: ProviderTruth
-    let courier: Courier
-    /// Whether tasks are asked for so often that only the provider's rate holds it back: in one history of
-    /// eighteen, since it takes four times as many steps and shows one thing more.
+    let callbackDriver: CallbackDriver
+    /// Whether polls are so frequent that only the provider's rate limits them. Applies to one history of eighteen,
+    /// because it needs four times as many steps.
     let isHurried: Bool
-    /// When tasks are asked for.
+    /// The polling policy.
     let polling: PollingPolicy
-    /// How the provider echoes requests and pages its list: faithfully in two histories of three, whatever their dice.
+    /// How the provider echoes requests and pages its list. Two histories of three have faithful echoes.
     let habit: EchoHabit
-    /// Whether the daemons of this history ask for callbacks.
+    /// Whether this history uses callbacks.
     let usesCallbacks: Bool
     private let state: Mutex<State>
 
     private struct State {
-        var weather: Weather
+        var faults: FaultPlan
         var isDiskFull = false
-        /// How many commits in a thousand may be on disk or not.
+        /// The probability of a commit with an unknown outcome, in thousandths.
         var unknownCommits = 0
         var isTouched = true
         var refusedWrites = 0
@@ -38,10 +38,10 @@ final class World: Sendable {
     init(seed: UInt64, catalog: ProviderCatalog, tail: Int, habit forced: EchoHabit? = nil) {
         self.seed = seed
         self.catalog = catalog
-        clock = SimulatedClock(turnstile: turnstile)
+        clock = SimulatedClock(scheduler: scheduler)
         trace = Trace(clock: clock, tail: tail)
-        dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
-        // Half of the histories, whatever their dice, and half of those in a hurry.
+        random = SharedRandom(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
+        // Half of all histories and half of the hurried ones, independent of the random generator.
         usesCallbacks = seed / 3 % 2 == 1
         isHurried = [3, 12].contains(seed % 36)
         let habits = EchoHabit.allCases
@@ -50,40 +50,40 @@ final class World: Sendable {
             isHurried
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
             : PollingPolicy()
-        courier = Courier(dice: Dice(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
-        truth = ProviderTruth(dice: dice, clock: clock, trace: trace, courier: courier)
-        doubts = Dice(seed: seed ^ 0x2545_f491_4f6c_dd1d)
-        state = Mutex(State(weather: Weather(dice: dice), unknownCommits: seed % 5 == 2 ? 60 : 0))
+        callbackDriver = CallbackDriver(random: SharedRandom(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
+        truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
+        commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
+        state = Mutex(State(faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0))
     }
 
-    /// What goes wrong how often.
-    var weather: Weather { state.withLock { $0.weather } }
+    /// The current fault probabilities.
+    var faults: FaultPlan { state.withLock { $0.faults } }
 
-    /// Whether the disk has no room for writes.
+    /// Whether writes fail because the disk is full.
     var isDiskFull: Bool {
         get { state.withLock { $0.isDiskFull } }
         set { state.withLock { $0.isDiskFull = newValue } }
     }
 
-    /// Whether nobody can say what became of the write that comes now.
-    func losesCommit() -> Bool { doubts.happens(state.withLock { $0.unknownCommits }) }
+    /// Whether the outcome of the next commit is unknown.
+    func losesCommit() -> Bool { commitRandom.happens(state.withLock { $0.unknownCommits }) }
 
-    /// From now on nothing goes wrong any more, and the clock is right.
-    func heal() {
+    /// Ends all faults and corrects the clock.
+    func endFaults() {
         note("the world heals")
         state.withLock { state in
-            state.weather = .fair
+            state.faults = .none
             state.isDiskFull = false
             state.unknownCommits = 0
         }
-        courier.heal()
+        callbackDriver.endFaults()
         clock.correct()
     }
 
-    /// Something changed that is worth a look.
+    /// Marks that something changed and needs a check.
     func touch() { state.withLock { $0.isTouched = true } }
 
-    /// Whether something changed since the last look.
+    /// Whether something has changed since the last call.
     func takeTouch() -> Bool {
         state.withLock { state in
             defer { state.isTouched = false }
@@ -91,6 +91,6 @@ final class World: Sendable {
         }
     }
 
-    /// Writes into the trace who did what.
-    func note(_ text: String) { trace.note("\(Turnstile.player): \(text)") }
+    /// Writes an event with the current task's name into the trace.
+    func note(_ text: String) { trace.note("\(StepScheduler.taskName): \(text)") }
 }

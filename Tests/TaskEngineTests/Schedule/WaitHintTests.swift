@@ -91,6 +91,8 @@ import VerbatimJSON
     @Test func `what says "failed" holds back nobody`() throws {
         let profile = try #require(
             try ProviderCatalog(definitions: [("testing.yaml", Self.definition)]).endpoints.first)
-        #expect(profile.dialect.minimumPollDelay(from: UpstreamReply(status: 503, retryAfter: .seconds(90), body: [])) == nil)
+        #expect(
+            profile.dialect.minimumPollDelay(from: UpstreamReply(status: 503, retryAfter: .seconds(90), body: []))
+                == nil)
     }
 }

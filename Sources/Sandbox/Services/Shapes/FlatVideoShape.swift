@@ -1,4 +1,4 @@
-/// Kling: a flat answer whose word for success is `succeed`, and whose duration is a string.
+/// Kling: a flat response that spells success `succeed` and has a duration as text.
 struct KlingVideoShape: ResponseShape {
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? {
         if fraction < 0.1 { return nil }
@@ -26,7 +26,7 @@ struct KlingVideoShape: ResponseShape {
     }
 }
 
-/// Luma: a flat answer whose word for success is `completed`; it repeats the prompt.
+/// Luma: a flat response that spells success `completed` and repeats the prompt.
 struct LumaVideoShape: ResponseShape {
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? {
         if fraction < 0.1 { return nil }

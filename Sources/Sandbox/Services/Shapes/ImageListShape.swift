@@ -1,4 +1,4 @@
-/// Flux: a list of pictures without any word for the state; being there is being done.
+/// Flux: a list of pictures without a status word. A picture means success.
 struct ImageListShape: ResponseShape {
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? { nil }
 

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Midjourney pictures: no word for the state, only `progress`; `success` is true from the first preview on.
+/// Midjourney pictures: only `progress`, no status word. `success` is true from the first preview.
 struct MidjourneyImageShape: ResponseShape {
     enum Style: Sendable {
-        /// Four pictures in one grid, with the follow-up actions.
+        /// Four pictures in one grid, with follow-up actions.
         case grid
-        /// Four pictures with an address each.
+        /// Four pictures, each with a URL.
         case edit
     }
 
@@ -13,7 +13,7 @@ struct MidjourneyImageShape: ResponseShape {
 
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? {
         guard let progress = Self.progress(at: fraction) else { return nil }
-        // Previews are small and are destroyed later: their address must never be taken for the result.
+        // Previews are small and deleted later. A client must not report their URL as the result.
         let preview = "https://midjourney.cdn.acedata.cloud/attachments/\(task.identity.mediaID)_grid_0.webp"
         return [
             "image_url": .string("\(preview)?width=256&height=256"),
@@ -46,13 +46,13 @@ struct MidjourneyImageShape: ResponseShape {
         ]
     }
 
-    /// Failures of this service carry no trace id.
+    /// This service's failures have no trace id.
     func failed(_ task: SimulatedTask) -> JSONValue {
         let head: JSONValue = ["success": false, "task_id": .string(task.identity.taskID)]
         return head.appending(task.failure.errorMember(style: task.failureStyle))
     }
 
-    /// The progress that the service reports: it jumps, and shows nothing at first.
+    /// The reported progress. It jumps, and is absent at first.
     static func progress(at fraction: Double) -> Int? {
         switch fraction {
         case ..<0.2: nil
@@ -103,7 +103,7 @@ struct MidjourneyImageShape: ResponseShape {
     }
 }
 
-/// Midjourney videos: four addresses in one list, still no word for the state.
+/// Midjourney videos: four URLs in one list, without a status word.
 struct MidjourneyVideoShape: ResponseShape {
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? {
         guard let progress = MidjourneyImageShape.progress(at: fraction) else { return nil }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Suno songs: two per request, finishing at different times, with playable previews while they run.
+/// Suno songs: two per request, with different finish times and playable previews while running.
 struct SongShape: ResponseShape {
     var failureStyles: [FailureStyle] { [.plain, .unstamped, .uncoded, .string] }
     var canFailPartly: Bool { true }
@@ -25,7 +25,7 @@ struct SongShape: ResponseShape {
     func succeeded(_ task: SimulatedTask) -> JSONValue {
         let second: State = task.endsPartly ? .failed : .succeeded
         let reply: JSONValue = [
-            // One playable song of two is still `success: false`, with the reason beside it.
+            // One playable song of two is still `success: false`, with a reason.
             "success": .bool(!task.endsPartly),
             "task_id": .string(task.identity.taskID),
             "trace_id": .string(task.identity.traceID),
@@ -72,12 +72,12 @@ struct SongShape: ResponseShape {
     private func audioAddress(_ id: String, state: State) -> String {
         switch state {
         case .pending, .failed: ""
-        // A stream of the unfinished song: an address that is no result.
+        // A stream of the unfinished song. This URL is not a result.
         case .running: "https://audiopipe.suno.ai/?item_id=\(id)"
         case .succeeded: "https://cdn1.suno.ai/\(id).mp3"
         }
     }
 
-    /// As in `2025-06-17T15:59:32.468Z`.
+    /// Such as `2025-06-17T15:59:32.468Z`.
     private static let timeStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 }

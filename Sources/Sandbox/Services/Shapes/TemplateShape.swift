@@ -1,28 +1,30 @@
 import Foundation
 
-/// A service whose answers are written down as documents, with places such as `{task}` that each task fills in.
+/// A service whose replies are document templates with placeholders such as `{task}`.
 struct TemplateShape: ResponseShape {
-    /// What `response` holds half-way; nil where it shows nothing before the end.
-    var underWay: JSONValue?
-    /// What `response` holds in the end.
+    /// The partial `response`; nil if there is none before the end.
+    var partial: JSONValue?
+    /// The final `response`.
     var result: JSONValue
-    /// What a submit that waited is told, where that is not the same.
+    /// The reply to a synchronous submit, if it differs.
     var inlineResult: JSONValue?
-    /// What a callback tells, where that is not what a submit is told.
-    var calledBack: JSONValue?
-    /// What `response` holds when a part of the answer tells of the failure, and no error.
+    /// The callback body, if it differs from the submit's reply.
+    var callbackResult: JSONValue?
+    /// The `response` of a failure that is reported in a part of the result, without `error`.
     var failedPart: JSONValue?
     var failureStyles: [FailureStyle] = [.plain, .unstamped]
 
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? {
-        fraction < 0.1 ? nil : underWay?.filled(for: task)
+        fraction < 0.1 ? nil : partial?.filled(for: task)
     }
 
     func succeeded(_ task: SimulatedTask) -> JSONValue { result.filled(for: task) }
 
     func inline(_ task: SimulatedTask) -> JSONValue { (inlineResult ?? result).filled(for: task) }
 
-    func told(_ task: SimulatedTask) -> JSONValue { (calledBack ?? inlineResult ?? result).filled(for: task) }
+    func callbackBody(_ task: SimulatedTask) -> JSONValue {
+        (callbackResult ?? inlineResult ?? result).filled(for: task)
+    }
 
     func failed(_ task: SimulatedTask) -> JSONValue {
         if task.failureStyle == .item, let failedPart { return failedPart.filled(for: task) }
@@ -33,7 +35,7 @@ struct TemplateShape: ResponseShape {
 }
 
 extension JSONValue {
-    /// The same document with every place in its texts filled in.
+    /// Replaces all placeholders in the document's texts.
     func filled(for task: SimulatedTask) -> JSONValue {
         switch self {
         case .null, .bool, .number: self

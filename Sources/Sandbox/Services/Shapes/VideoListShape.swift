@@ -64,7 +64,7 @@ struct VideoListShape: ResponseShape {
         }
     }
 
-    /// As in `2025-07-25 17:19:20`: local to the vendor (UTC+8), without saying so.
+    /// Such as `2025-07-25 17:19:20`: the vendor's local time (UTC+8) without a zone.
     private static let localTimeStyle = Date.ISO8601FormatStyle(
         dateTimeSeparator: .space, timeZone: TimeZone(secondsFromGMT: 8 * 3600) ?? .gmt
     ).year().month().day().time(includingFractionalSeconds: false)

@@ -9,26 +9,26 @@ import TaskTesting
 
 @testable import TaskEngine
 
-/// One life of the daemon, from its start to a crash.
-struct Life: Sendable {
-    /// One piece of claimed work, whatever loop it came from.
+/// One run of the daemon, from its start to a crash.
+struct DaemonIncarnation: Sendable {
+    /// A unit of claimed work of any loop.
     struct Piece: Sendable {
         let name: String
         let perform: @Sendable () async -> Void
     }
 
-    /// What a claim brought.
+    /// The result of a claim.
     struct Claim: Sendable {
         let pieces: [Piece]
         let next: Result<Timestamp, TaskStoreError>
     }
 
-    /// A loop without its kind of work; it is signalled, and takes that in, as when it runs by itself.
+    /// A type-erased loop. It handles wake signals like the real loop.
     struct Loop: Sendable {
         let name: String
         let claim: @Sendable () async -> Claim
         private let wake: WakeSignal
-        /// Whether somebody has told it that there may be something to do.
+        /// Whether a wake signal is pending.
         var isSignalled: Bool { wake.isSignalled }
 
         init<Driven: Worker>(_ loop: Driven, _ name: String, piece: @escaping @Sendable (Driven.Work) -> String) {
@@ -50,7 +50,7 @@ struct Life: Sendable {
     }
 
     /// Whether this daemon has been killed.
-    final class Pulse: Sendable {
+    final class StopFlag: Sendable {
         private let stopped = Mutex(false)
         var isDead: Bool { stopped.withLock { $0 } }
         func stop() { stopped.withLock { $0 = true } }
@@ -60,22 +60,22 @@ struct Life: Sendable {
     let loops: [Loop]
     private let submitter: Submitter
 
-    /// Starts as the daemon does: reads what holds requests back, then declares lost what a dead daemon left behind.
+    /// Starts like the daemon: loads the circuit breakers, then declares the attempts of a dead daemon lost.
     init(
-        on sqlite: SQLiteDriver, path: String, in world: World, number: Int, pulse: Pulse, mutant: Mutant?
+        on sqlite: SQLiteDriver, path: String, in world: World, number: Int, stopFlag: StopFlag, mutant: Mutant?
     ) async throws {
         let base = try mutant?.wrap(sqlite, path: path) ?? sqlite
         let driver = SteppedDriver(
             base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false
-        ) { pulse.isDead }
-        let upstream = SimulatedUpstream(world: world) { pulse.isDead }
+        ) { stopFlag.isDead }
+        let upstream = SimulatedUpstream(world: world) { stopFlag.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let context = try await EngineContext(
             store: TaskStore(driver, tampering: mutant?.tampering), catalog: world.catalog,
             transport: mutant?.wrap(upstream) ?? upstream, limits: limits, polling: world.polling,
             hasToken: { _ in true },
-            callbacksAt: world.usesCallbacks ? Courier.publicURL : nil, time: world.clock,
+            callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
         if mutant?.skipsRecovery != true { try await Recovery.run(context) }
@@ -90,13 +90,14 @@ struct Life: Sendable {
         ]
     }
 
-    /// Records a reply that another daemon has brought, which was taken for dead.
+    /// Records a reply from another daemon that only seemed dead.
     func take(_ late: LateReply) async {
         let context = submitter.context
         guard var task = try? await context.store.task(late.task), let attempt = late.attempt, attempt <= task.attempts,
             let profile = context.catalog.endpoint(task.endpoint)
         else { return }
         task.attempts = attempt
-        await submitter.take(profile.dialect.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
+        await submitter.take(
+            profile.dialect.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
     }
 }

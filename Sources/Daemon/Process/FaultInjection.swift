@@ -9,19 +9,21 @@ import TaskModel
     import Darwin
 #endif
 
-/// What tests ask of a debug build; nothing of it is in a release build.
-struct TestHooks: Sendable {
-    /// Told when a point is passed.
+/// Fault injection for tests. Release builds ignore it.
+struct FaultInjection: Sendable {
+    /// Called when the process passes a crash point.
     let passed: @Sendable (CrashPoint) -> Void
-    /// Replaces how long the provider's list must be without a submission.
+    /// Overrides how long the provider's list must lack a submission before it counts as absent.
     let absentSpan: Duration?
-    /// Replaces how long the clock must be steady before it ends a task.
+    /// Overrides how long the clock must be steady before it may end a task.
     let steadySpan: Duration?
 
     #if DEBUG
-        /// `POLLUX_TEST_KILL_AT` kills the process with SIGKILL at a named point, the way a power failure would;
-        /// `POLLUX_TEST_ABSENT_SPAN_SECONDS` shortens a proof that takes two minutes, `POLLUX_TEST_STEADY_SPAN_SECONDS` the
-        /// minute for which a clock must be watched.
+        /// Reads the test variables.
+        ///
+        /// `POLLUX_TEST_KILL_AT` kills the process with SIGKILL at a named point, like a power failure.
+        /// `POLLUX_TEST_ABSENT_SPAN_SECONDS` shortens an absence proof, which takes two minutes.
+        /// `POLLUX_TEST_STEADY_SPAN_SECONDS` shortens the minute of clock observation.
         init(environment: [String: String]) {
             let point = environment["POLLUX_TEST_KILL_AT"].flatMap(CrashPoint.init(rawValue:))
             passed = { reached in

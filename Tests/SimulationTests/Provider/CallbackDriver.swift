@@ -2,129 +2,129 @@ import Synchronization
 import TaskModel
 import VerbatimJSON
 
-/// The provider's callbacks: when which body goes where, and what goes wrong with that.
+/// Schedules the provider's callbacks and injects their faults.
 ///
-/// It has dice of its own, so that a history without callbacks is the same with and without it.
-final class Courier: Sendable {
-    /// What a delivery says of its task.
+/// It has its own random generator, so it does not change histories without callbacks.
+final class CallbackDriver: Sendable {
+    /// The content of a delivery.
     enum Kind: Sendable, Hashable {
-        /// How it ended, as the record says.
+        /// The true end.
         case truth
-        /// It is being worked on.
+        /// Progress without an end.
         case progress
-        /// A success at 35 per cent.
+        /// A success at 35 percent.
         case lie
-        /// A failure of what has succeeded.
+        /// A failure for a task that succeeded.
         case contradiction
-        /// No JSON.
+        /// A body that is not JSON.
         case garbage
-        /// The truth, with a token that somebody made up.
+        /// The true end with an invented token.
         case forgery
     }
 
-    /// One call that the provider, or a stranger, will make.
+    /// A scheduled callback.
     struct Delivery: Sendable {
         let number: Int
         let record: String
         let token: String
         let kind: Kind
-        /// By the steady clock.
+        /// A steady time.
         let due: Int64
-        /// The provider forgets the task with it.
-        let isLastWord: Bool
+        /// Whether the provider forgets the task after it.
+        let forgetsTask: Bool
     }
 
     private struct State {
         var deliveries: [Delivery] = []
         var count = 0
-        var isFair = false
+        var isFaultless = false
         var contradicted: Set<String> = []
     }
 
     private let state = Mutex(State())
-    private let dice: Dice
+    private let random: SharedRandom
     private let clock: SimulatedClock
 
-    /// Where providers are told to call in histories that have callbacks.
+    /// The public URL in histories with callbacks.
     static let publicURL = "https://simulated.example"
 
-    init(dice: Dice, clock: SimulatedClock) {
-        self.dice = dice
+    init(random: SharedRandom, clock: SimulatedClock) {
+        self.random = random
         self.clock = clock
     }
 
-    /// From now on every end is delivered once, on time.
-    func heal() { state.withLock { $0.isFair = true } }
+    /// From now on, delivers every end once and on time.
+    func endFaults() { state.withLock { $0.isFaultless = true } }
 
-    /// The provider has taken a request; if it names a URL of ours, that is called.
+    /// Schedules the callbacks of an accepted request, if it names a callback URL.
     func take(_ record: ProviderTruth.Record) {
         guard let url = record.request["callback_url"]?.string, url.hasPrefix(Self.publicURL) else { return }
         let token = String(url.split(separator: "/").last ?? "")
         let start = clock.steady
         let end = start + (record.finishesAt - record.createdAt).wholeMilliseconds
-        func add(_ kind: Kind, _ due: Int64, token: String = token, isLastWord: Bool = false) {
+        func add(_ kind: Kind, _ due: Int64, token: String = token, forgetsTask: Bool = false) {
             state.withLock { state in
                 state.count += 1
                 state.deliveries.append(
                     Delivery(
                         number: state.count, record: record.id, token: token, kind: kind, due: due,
-                        isLastWord: isLastWord))
+                        forgetsTask: forgetsTask))
             }
         }
-        let soon = end + Int64(dice.roll(50...3_000))
-        guard !state.withLock({ $0.isFair }) else { return add(.truth, soon) }
-        switch dice.roll(0...9) {
-        case 0, 1: break  // It never comes.
-        case 2: add(.truth, end + Int64(dice.roll(5_000...120_000)))
+        let soon = end + Int64(random.integer(in: 50...3_000))
+        guard !state.withLock({ $0.isFaultless }) else { return add(.truth, soon) }
+        switch random.integer(in: 0...9) {
+        case 0, 1: break  // Nothing is delivered.
+        case 2: add(.truth, end + Int64(random.integer(in: 5_000...120_000)))
         case 3:
             add(.truth, soon)
-            add(.truth, soon + Int64(dice.roll(0...5_000)))
+            add(.truth, soon + Int64(random.integer(in: 0...5_000)))
         case 4:
-            // Before the reply to the submission, and out of order.
+            // Before the submission's reply, and out of order.
             add(.progress, start)
             add(.truth, soon)
             add(.progress, soon + 10)
         case 5:
-            add(.lie, start + Int64(dice.roll(0...20_000)))
+            add(.lie, start + Int64(random.integer(in: 0...20_000)))
             add(.truth, soon)
         case 6:
             if record.ending == .succeeded {
                 add(.contradiction, soon)
                 state.withLock { _ = $0.contradicted.insert(record.id) }
             }
-            add(.truth, soon + Int64(dice.roll(0...2_000)))
-        case 7: add(.garbage, start + Int64(dice.roll(0...60_000)))
-        case 8: add(.truth, soon, isLastWord: true)
+            add(.truth, soon + Int64(random.integer(in: 0...2_000)))
+        case 7: add(.garbage, start + Int64(random.integer(in: 0...60_000)))
+        case 8: add(.truth, soon, forgetsTask: true)
         default: add(.truth, soon)
         }
-        if dice.happens(200) {
-            add(.forgery, start + Int64(dice.roll(0...60_000)), token: String(token.reversed()))
+        if random.happens(200) {
+            add(.forgery, start + Int64(random.integer(in: 0...60_000)), token: String(token.reversed()))
         }
     }
 
-    /// Whether the provider tells two ends of that task; it must then be there to be asked which is true.
+    /// Whether the provider reports two different ends. The task must then stay available for a poll.
     func contradicts(_ record: String) -> Bool { state.withLock { $0.contradicted.contains(record) } }
 
-    /// What is to be delivered by now, in the order of its time.
+    /// The deliveries that are due, in order of time.
     var due: [Delivery] {
         let now = clock.steady
         return state.withLock { $0.deliveries.filter { $0.due <= now } }
     }
 
-    /// When the next one is.
+    /// The time of the next delivery.
     var nextDue: Int64? { state.withLock { $0.deliveries.map(\.due).min() } }
 
-    /// It is being delivered, and not again.
+    /// Removes a delivery that is being sent.
     func remove(_ delivery: Delivery) {
         state.withLock { $0.deliveries.removeAll { $0.number == delivery.number } }
     }
 
-    /// Nobody answered for so long: what was to be delivered meanwhile is gone for good.
+    /// Drops the deliveries that fall into the daemon's downtime.
     func lose(until point: Int64) { state.withLock { $0.deliveries.removeAll { $0.due <= point } } }
 }
 
-extension Courier.Delivery {
-    /// The body of the call.
+extension CallbackDriver.Delivery {
+    /// The body of the request.
     func body(by words: ProviderWords) -> [UInt8] {
         guard let its = words.truth.record(record) else { return [] }
         let id = JSONValue.string(record)

@@ -4,20 +4,20 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Asks the provider for lost submissions by the ids that it was given with them.
-struct OwnIDLookup {
-    /// What is known after asking.
+/// Looks up lost submissions at the provider by their client ids.
+struct ClientIDLookup {
+    /// The results of the look-ups.
     struct Outcome {
-        /// The provider has these.
+        /// The tasks that the provider knows.
         var found: [TaskID: (id: RemoteTaskID, traceID: String?)] = [:]
-        /// It did not answer for these, or they cannot be asked for; so they may be there.
+        /// The tasks without an answer. The provider may know them.
         var unanswered: Set<TaskID> = []
     }
 
     let context: EngineContext
     let service: String
 
-    /// Asks for each of the tasks whose endpoint takes such an id.
+    /// Looks up each task whose endpoint supports client ids.
     func find(_ tasks: [TrackedTask]) async -> Outcome {
         var outcome = Outcome()
         var asked = 0
@@ -47,7 +47,7 @@ struct OwnIDLookup {
     private enum Answer {
         case found(RemoteTaskID, traceID: String?)
         case unknown
-        /// Whether that is this task's own trouble, and not the others' too.
+        /// `isItsOwn` means that the failure concerns only this task.
         case unanswered(isItsOwn: Bool)
     }
 
@@ -56,7 +56,7 @@ struct OwnIDLookup {
         do throws(TaskStoreError) {
             request = try await context.store.taskWithPayload(task.id)?.payload.request.object
         } catch {
-            context.logger.error("Could not read what was asked for in \(task.id): \(error.message)")
+            context.logger.error("Could not read the request of \(task.id): \(error.message)")
             return .unanswered(isItsOwn: true)
         }
         guard let id = request.flatMap({ profile.dialect.ownID(in: $0, otherwise: task.id.text) }),

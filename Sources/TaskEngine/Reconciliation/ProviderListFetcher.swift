@@ -4,58 +4,58 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// What one reading of the provider's list has brought.
-struct ListReading {
+/// The result of reading the provider's list once.
+struct FetchedList {
     let tasks: [ListedTask]
-    /// Whether its end was seen: only then may something be missing from it.
+    /// Whether the reading reached the end of the list. Only then does it prove absence.
     let isComplete: Bool
-    /// Whether there was a list to read at all; without one, ids of our own were asked for.
+    /// Whether the provider has a list. Without one, only look-ups by client id were made.
     var isList = true
-    /// How far the provider's clock is ahead of ours, where its replies tell.
+    /// How far the provider's clock is ahead of the local clock, if its replies contain the time.
     var clockSkew: Duration?
 }
 
-/// Reads the provider's own list of tasks, page by page.
-struct ListReader {
+/// Fetches the provider's list of tasks, page by page.
+struct ProviderListFetcher {
     let context: EngineContext
     let service: String
     let profile: EndpointProfile
     let list: any ListingDialect
 
-    /// Where a reading stands between its pages.
+    /// The position of a reading between its pages.
     private struct Progress {
         var offset = 0
-        /// The last item of the page before; nil before the first page.
+        /// The last item of the previous page; nil before the first page.
         var last: RemoteTaskID?
-        /// Whether the next page is asked for behind that item instead of from it on.
+        /// Whether the next page starts after that item instead of at it.
         var isBehindLast = false
-        /// Items of this pass over the list.
+        /// The items of this pass over the list.
         var seen: Set<RemoteTaskID> = []
         var isReadable = true
         var passes = 1
     }
 
-    /// What a page means for the reading.
+    /// How a reading continues after a page.
     private enum Step {
         case next
         case complete
-        /// The offset is ignored, or nothing tells where the list ends.
+        /// The provider ignores the offset, or nothing shows where the list ends.
         case incomplete
-        /// The list moved between two pages.
+        /// The list changed between two pages, so the reading starts again.
         case startAgain
     }
 
-    /// The tasks that the provider lists between the two times, as far as it answered; nil where it did not at all.
+    /// The tasks that the provider lists between the two times, as far as it replied; nil without any reply.
     ///
-    /// How long a page is says nothing about the end: the provider may cap its pages, ignore the offset, or move items while
-    /// the list is read. So each page is asked for from the last item of the one before, which it must show; a page with
-    /// nothing else is followed by one from behind that item, which must be empty. A list without pages is whole only if
-    /// its definition says so. An item that cannot be read may be any task, so that nothing is missing for certain.
-    func read(from: Timestamp, to: Timestamp) async -> ListReading? {
+    /// The page length does not show the end: a provider may limit pages, ignore the offset, or move items meanwhile.
+    /// So each page starts at the last item of the previous one and must contain it. A page with only that item is
+    /// followed by one after it, which must be empty. A list without pages is complete only if its definition says
+    /// so. An unreadable item may be any task, so the reading then proves no absence.
+    func read(from: Timestamp, to: Timestamp) async -> FetchedList? {
         var found: [RemoteTaskID: ListedTask] = [:]
         var skew: Duration?
         var progress = Progress()
-        func reading(isComplete: Bool) -> ListReading {
+        func reading(isComplete: Bool) -> FetchedList {
             var whole = self.reading(found, reachedEnd: isComplete && progress.isReadable)
             whole.clockSkew = skew
             return whole
@@ -88,7 +88,7 @@ struct ListReader {
                 return partial(found)
             }
         }
-        context.logger.warning("The provider's list of \(service) tasks is too long to be read to its end.")
+        context.logger.warning("The provider's list of \(service) tasks is too long to be read completely.")
         return reading(isComplete: false)
     }
 
@@ -103,7 +103,7 @@ struct ListReader {
         if unreadable > 0 {
             progress.isReadable = false
             context.logger.warning(
-                "\(unreadable) item(s) of the provider's list of \(service) tasks have no id that could be read.")
+                "\(unreadable) item(s) of the provider's list of \(service) tasks have no readable id.")
         }
         let isNew = !progress.seen.isSuperset(of: page)
         progress.seen.formUnion(page)
@@ -126,13 +126,13 @@ struct ListReader {
     }
 
     /// What the pages before a failed one show is there all the same.
-    private func partial(_ found: [RemoteTaskID: ListedTask]) -> ListReading? {
+    private func partial(_ found: [RemoteTaskID: ListedTask]) -> FetchedList? {
         found.isEmpty ? nil : reading(found, reachedEnd: false)
     }
 
-    private func reading(_ found: [RemoteTaskID: ListedTask], reachedEnd: Bool) -> ListReading {
+    private func reading(_ found: [RemoteTaskID: ListedTask], reachedEnd: Bool) -> FetchedList {
         // In an order that does not differ from run to run, since of equal records the first is taken.
-        ListReading(tasks: found.values.sorted { $0.remoteID.text < $1.remoteID.text }, isComplete: reachedEnd)
+        FetchedList(tasks: found.values.sorted { $0.remoteID.text < $1.remoteID.text }, isComplete: reachedEnd)
     }
 
     private func page(_ request: UpstreamRequest, _ skew: inout Duration?) async -> ListingVerdict {

@@ -2,39 +2,39 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// What programs and persons want, what they have done, and what they were told.
-struct People: Sendable {
+/// The state of all clients and users: their intents, actions and replies.
+struct Clients: Sendable {
     var intents: [Intent]
-    /// Ids that somebody was given.
+    /// The task ids that clients received.
     var promised: Set<String> = []
     var cancelled: Set<String> = []
     var reopened: Set<String> = []
-    /// Endpoints that somebody has paused, whether or not it was heard.
+    /// The endpoints that a user paused, whether or not it succeeded.
     var paused: Set<String> = []
     var resubmissions: [String: Int] = [:]
 
-    /// What that intent's task should have asked the provider for.
+    /// The request of that intent.
     func request(ofIntent number: Int?) -> JSONObject? {
         intents.first { $0.number == number }?.submission.request
     }
 }
 
-/// One thing that a program or a person does.
+/// An action of a client or a user.
 enum Action: Sendable {
     case submit(Int, Submission)
-    /// The same key with another body, which must be refused.
+    /// Reuses a key with another body, which must be rejected.
     case misuseKey(Submission)
     case cancel(String)
     case reopen(String)
-    case resolve(String, PersonsDecision)
-    /// Tracks a task of the provider's that others may have submitted.
+    case resolve(String, UncertainResolution)
+    /// Tracks a provider task, possibly of another program.
     case track(String, remoteID: String)
     case pause(String)
     case resume(String)
-    /// A daemon that was taken for dead brings a reply.
+    /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
 
-    /// For the trace.
+    /// The action in the trace.
     var words: String {
         switch self {
         case .submit(let number, _): "client submits \(number)"
@@ -49,9 +49,9 @@ enum Action: Sendable {
         }
     }
 
-    /// Does it; returns the id that somebody was given.
-    func perform(on life: Life) async throws(TaskServiceError) -> TaskID? {
-        let service = life.service
+    /// Performs the action. Returns the id that the client received.
+    func perform(on daemon: DaemonIncarnation) async throws(TaskServiceError) -> TaskID? {
+        let service = daemon.service
         switch self {
         case .submit(_, let submission): return try await service.submit(submission).task.task.id
         case .misuseKey(let submission):
@@ -71,7 +71,7 @@ enum Action: Sendable {
             ).task.task.id
         case .pause(let endpoint): try await service.pause(endpoint)
         case .resume(let endpoint): try await service.resume(endpoint)
-        case .bringReply(let late): await life.take(late)
+        case .bringReply(let late): await daemon.take(late)
         }
         return nil
     }

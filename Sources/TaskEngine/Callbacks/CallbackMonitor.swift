@@ -4,23 +4,23 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Whether callbacks come at all: counts deliveries, and says so where a wrong public URL keeps them from coming.
+/// Counts callback deliveries and warns when a wrong public URL seems to prevent them.
 ///
-/// In memory only; what is learned of each endpoint is on disk.
-package final class CallbackWatch: Sendable {
-    /// What has been counted since the start.
+/// It keeps its counts in memory. Statistics of each endpoint are on disk.
+package final class CallbackMonitor: Sendable {
+    /// The counts since the start.
     package struct Reading: Sendable, Hashable {
-        /// Where providers are told to call.
+        /// The public base URL that providers call.
         package let publicURL: String
-        /// Deliveries with a token of ours.
+        /// Deliveries with a known token.
         package let deliveries: Int
-        /// Requests with any other.
+        /// Requests with an unknown token.
         package let unknownTokens: Int
-        /// Tasks that ended, one after another, without the delivery that was asked for.
+        /// Tasks that ended without an expected callback since the last delivery.
         package let endedWithout: Int
 
-        /// Whether it looks as if the public URL leads nowhere.
-        package var isSilent: Bool { deliveries == 0 && endedWithout >= CallbackWatch.mostWithout }
+        /// Whether the public URL seems to be unreachable.
+        package var isSilent: Bool { deliveries == 0 && endedWithout >= CallbackMonitor.silenceThreshold }
     }
 
     private struct Counts {
@@ -29,8 +29,8 @@ package final class CallbackWatch: Sendable {
         var endedWithout = 0
     }
 
-    /// So many ends without a delivery are no accident any more.
-    static let mostWithout = 10
+    /// This many ends without a delivery are not a coincidence.
+    static let silenceThreshold = 10
 
     let publicURL: String
     private let counts = Mutex(Counts())
@@ -39,16 +39,16 @@ package final class CallbackWatch: Sendable {
         self.publicURL = publicURL
     }
 
-    /// Where an attempt with that token is to be called back.
+    /// The callback URL for an attempt with that token.
     func url(for token: CallbackToken) -> String { "\(publicURL)/callbacks/\(token.text)" }
 
-    /// What the path of such a URL begins with.
+    /// The path prefix of the callback URLs.
     var path: String {
         let place = publicURL.firstRange(of: "://").map { publicURL[$0.upperBound...] } ?? publicURL[...]
         return "\(place.drop { $0 != "/" })/callbacks/"
     }
 
-    /// What has been counted by now.
+    /// The current counts.
     package var reading: Reading {
         counts.withLock { counts in
             Reading(
@@ -57,7 +57,7 @@ package final class CallbackWatch: Sendable {
         }
     }
 
-    /// A delivery came.
+    /// Counts a delivery.
     func delivered() {
         counts.withLock { counts in
             counts.deliveries += 1
@@ -65,22 +65,22 @@ package final class CallbackWatch: Sendable {
         }
     }
 
-    /// Somebody called with a token that is not ours: the only trace of it.
+    /// Counts a request with an unknown token. Nothing else records it.
     func refused() { counts.withLock { $0.unknownTokens += 1 } }
 
-    /// A task ended at its provider, which had been given our URL; true once when that begins to look wrong.
+    /// Counts a task that ended at a provider with a callback URL. Returns true once, when deliveries seem to fail.
     func ended(calledBack: Bool) -> Bool {
         counts.withLock { counts in
             guard !calledBack else { return false }
             counts.endedWithout += 1
-            return counts.deliveries == 0 && counts.endedWithout == Self.mostWithout
+            return counts.deliveries == 0 && counts.endedWithout == Self.silenceThreshold
         }
     }
 }
 
 extension EngineContext {
-    /// A token for an attempt at this task; nil where callbacks are off, its endpoint takes none, or its program wants to
-    /// be called itself.
+    /// Creates a callback token for an attempt. Returns nil if callbacks are off, the endpoint does not support them,
+    /// or the request names a callback URL.
     func callbackToken(for task: TrackedTask, of profile: EndpointProfile) -> CallbackToken? {
         guard callbacks != nil, profile.dialect.takesCallbacks, !task.hasOwnCallback else { return nil }
         return random.draw { generator in CallbackToken(using: &generator) }
@@ -88,7 +88,7 @@ extension EngineContext {
 
 }
 
-extension CallbackWatch {
+extension CallbackMonitor {
     /// Looks whether the callbacks come that were asked for.
     func watch(_ change: CommittedChange, logger: Logger) {
         guard change.isEnd, change.task.attempt?.callback != nil, change.task.outcomeSource == .poll,
@@ -96,7 +96,7 @@ extension CallbackWatch {
         else { return }
         logger.warning(
             """
-            \(Self.mostWithout) tasks have ended, and nobody has called \(publicURL)/callbacks/… \
+            \(Self.silenceThreshold) tasks have ended, and nobody has called \(publicURL)/callbacks/… \
             Polling does the work meanwhile and nothing is lost. Is callbacks.public_url right, and can it be reached \
             from the internet?
             """)

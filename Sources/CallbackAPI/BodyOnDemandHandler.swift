@@ -2,56 +2,54 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Stands between the wire and the route: holds a body back until the route asks for it, and ends the connection with the
-/// answer.
+/// Reads a request's body only when the route asks for it, and closes the connection after the response.
 ///
-/// A request with an unknown token has no more read than what came with the head of the request, at most ``mostUnasked`` bytes, and
-/// nothing of that is kept. A client that waits for "100 Continue" (RFC 9110, section 10.1.1) is told to go on when the
-/// body is asked for.
-final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
+/// Before that it reads at most ``maxUnrequestedBytes``, and discards them if the token is unknown. It sends "100
+/// Continue" (RFC 9110, section 10.1.1) when the route asks for the body.
+final class BodyOnDemandHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    /// Asks for the body, all of it, as a user event on its way out.
+    /// An outbound user event that asks for the whole body.
     ///
-    /// Its bytes are reserved in the ``ClientLimiter``; the receiver of the body releases them.
+    /// The bytes are reserved in the ``ClientLimiter``; the receiver of the body releases them.
     struct BodyRequest: Sendable {
-        /// The most bytes that it may have.
+        /// The size limit of the body in bytes.
         let limit: Int
         let promise: EventLoopPromise<ByteBuffer>
     }
 
-    /// Why there is no body.
+    /// Why the body cannot be delivered.
     enum BodyError: Error {
         case tooLarge
-        /// All bodies together have as many bytes as they may.
+        /// All bodies together reached their limit.
         case noRoom
-        /// The connection ended first, or what came is no HTTP.
+        /// The connection ended early, or the request is not valid HTTP.
         case broken
     }
 
     private enum State {
         case beforeHead
-        /// Nothing is read until the body is asked for.
+        /// Reading is paused until the route asks for the body.
         case holding
         case collecting(BodyRequest)
-        /// What still comes interests nobody.
+        /// Further input is discarded.
         case over
     }
 
-    /// What is read of a request before anybody asks for its body.
-    static let mostUnasked = 4 << 10
-    /// How long a client that is still sending has to read its answer; a connection that is closed with bytes unread is
-    /// reset, and takes the answer with it.
+    /// The most bytes that are read before the route asks for the body.
+    static let maxUnrequestedBytes = 4 << 10
+    /// How long a client that still sends may read the response. Closing a connection with unread bytes resets it and
+    /// discards the response.
     private static let linger = TimeAmount.milliseconds(500)
 
     private let limiter: ClientLimiter
     private var state = State.beforeHead
-    /// What came of the body so far.
+    /// The part of the body that has arrived.
     private var body = ByteBuffer()
-    /// How much of it is reserved.
+    /// The reserved part of `body`, in bytes.
     private var reserved = 0
     private var isComplete = false
     private var isReadHeld = false
@@ -62,7 +60,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        setReads(of: context, FixedSizeRecvByteBufferAllocator(capacity: Self.mostUnasked), atOnce: 1)
+        setReads(of: context, FixedSizeRecvByteBufferAllocator(capacity: Self.maxUnrequestedBytes), atOnce: 1)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -81,7 +79,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
             isComplete = true
             succeed(request)
         case (.head, _), (.body, _), (.end, _):
-            // What follows a request on its connection, which ends with the answer.
+            // Further input on the connection, which closes after the response.
             break
         }
     }
@@ -153,13 +151,13 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func succeed(_ request: BodyRequest) {
         state = .over
-        // From here on they are the route's to release.
+        // The receiver now releases the bytes.
         reserved = 0
         request.promise.succeed(body)
         body = ByteBuffer()
     }
 
-    /// Nothing more is kept, and nothing more will be.
+    /// Discards the body and all further input.
     private func drop(because error: BodyError) {
         limiter.release(reserved)
         reserved = 0
@@ -171,7 +169,7 @@ final class DeliveryGate: ChannelDuplexHandler, RemovableChannelHandler {
     private func setReads(
         of context: ChannelHandlerContext, _ allocator: any RecvByteBufferAllocator, atOnce: UInt
     ) {
-        // A channel without these options reads as it likes; ours are sockets and have them.
+        // A channel that is not a socket lacks these options and uses its defaults.
         try? context.channel.syncOptions?.setOption(.recvAllocator, value: allocator)
         try? context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: atOnce)
     }

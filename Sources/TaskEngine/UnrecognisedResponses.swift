@@ -5,7 +5,7 @@ package import TaskModel
 /// What came from providers since the start that no rule understands.
 ///
 /// In memory only: after a restart each such task is asked for once at the usual pace, and tells itself again.
-package final class UnrecognisedBook: Sendable {
+package final class UnrecognisedResponses: Sendable {
     /// What is known of an endpoint.
     package struct Reading: Sendable, Hashable {
         /// Records, not tasks.

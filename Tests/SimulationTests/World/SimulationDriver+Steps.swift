@@ -1,0 +1,263 @@
+import TaskEngine
+import TaskModel
+import VerbatimJSON
+
+extension SimulationDriver {
+    /// Injects faults and client actions at random. Returns true if the daemon is killed.
+    func injectFaults(_ group: inout DiscardingTaskGroup) async -> Bool {
+        let (random, faults) = (world.random, world.faults)
+        if random.happens(faults.crashes) {
+            world.trace.note("kill -9")
+            return true
+        }
+        if random.happens(faults.jumps) {
+            // Small steps are those of a time server. A large one may be a mistake that is soon corrected.
+            let size = random.happens(500) ? random.integer(in: 10...20_000) : random.integer(in: 1...7)
+            let span = size * (random.happens(500) ? 1 : -1)
+            let pause = random.happens(500) ? random.integer(in: 1_000...50_000) : nil
+            world.trace.note("the clock is set by \(span) s\(pause.map { ", and back after \($0) ms" } ?? "")")
+            world.clock.jump(by: .seconds(span), andBackAfter: pause)
+        }
+        if world.isDiskFull ? random.happens(150) : random.happens(faults.fullDisk) {
+            world.isDiskFull.toggle()
+            world.trace.note(world.isDiskFull ? "the disk is full" : "the disk has room again")
+        }
+        if random.happens(faults.forgetting), let record = random.pick(world.truth.records),
+            !world.callbackDriver.contradicts(record.id)
+        {
+            world.trace.note("the provider forgets \(record.id)")
+            world.truth.forget(record.id)
+        }
+        if random.happens(120), let action = randomAction() { await act(action, &group) }
+        if random.happens(60), daemon != nil, let late = world.truth.takeLate() { await act(.bringReply(late), &group) }
+        if random.happens(faults.foreignTasks), let intent = random.pick(clients.intents) {
+            // The additional member distinguishes it from the clients' requests.
+            var body = intent.submission.request
+            body["mode"] = "turbo"
+            world.truth.accept(.init(sender: nil, path: "/\(intent.submission.endpoint)", body: body))
+        }
+        if random.happens(20), !loops.isEmpty { await claim(random.integer(in: 0...loops.count - 1), &group) }
+        if random.happens(30) { advance(random.integer(in: 1...5_000)) }
+        return false
+    }
+
+    /// Ends all faults.
+    func endFaults() {
+        world.endFaults()
+        faultsEndedAt = world.clock.steady
+        quietSince = world.clock.steady
+        // Any endpoint resumes the whole account.
+        let stopped = world.truth.hasStopped ? ProviderWords.endpoints.prefix(1) : []
+        toResume = clients.paused.union(stopped).sorted()
+    }
+
+    /// A random action of a client.
+    private func randomAction() -> Action? {
+        let random = world.random
+        if random.happens(mutant?.peopleTrack ?? false ? 300 : 550) { return submission() }
+        let uncertain = audit.tasks.filter { $0.state == "uncertain" }
+        if random.happens(mutant?.peopleTrack ?? false ? 900 : 300), let row = random.pick(uncertain) {
+            // Tracking its id instead of adopting it is an easy mistake.
+            if let its = lostRecord(of: row), mutant?.peopleTrack ?? false || random.happens(300) {
+                return .track(row.endpoint, remoteID: its.id)
+            }
+            return .resolve(row.id, decision(about: row))
+        }
+        switch random.integer(in: 0...6) {
+        case 0: return random.pick(audit.tasks).map { .cancel($0.id) }
+        case 1: return random.pick(audit.tasks.filter(\.hasEnded)).map { .reopen($0.id) }
+        case 2: return random.pick(audit.tasks).map { .resolve($0.id, decision(about: $0)) }
+        case 3:
+            // Another program's task, or an own lost one whose id a user saw at the provider.
+            let owned = audit.ownedBySubmission
+            let known = world.truth.records.filter {
+                $0.isKnown(at: world.clock.providerNow) && ($0.sender == nil || !owned.contains($0.id))
+            }
+            return random.pick(known).map { .track("\($0.service)/\($0.operation)", remoteID: $0.id) }
+        case 4:
+            guard var misuse = random.pick(clients.intents.filter { $0.key != nil && $0.answered != nil })?.submission
+            else { return nil }
+            misuse.request["prompt"] = "something else"
+            return .misuseKey(misuse)
+        case 5: return random.happens(300) ? random.pick(ProviderWords.endpoints).map { .pause($0) } : nil
+        default: return random.pick(ProviderWords.endpoints).map { .resume($0) }
+        }
+    }
+
+    /// The next submission that a client has not completed.
+    private func submission() -> Action? {
+        world.random.pick(clients.intents.filter(\.wantsToAsk)).map { .submit($0.number, $0.submission) }
+    }
+
+    /// The decision of a user who looks at the provider's website.
+    private func decision(about row: DiskView.TaskLine) -> UncertainResolution {
+        if let its = lostRecord(of: row), world.random.happens(700) { return .adopt(remoteID: its.id) }
+        return world.random.happens(500) ? .resubmit : .giveUp
+    }
+
+    /// The provider's record of a lost task, if no task has it.
+    private func lostRecord(of row: DiskView.TaskLine) -> ProviderTruth.Record? {
+        let owned = Set(audit.tasks.compactMap(\.remoteID))
+        return world.truth.records.first { $0.sender?.text == row.id && !owned.contains($0.id) }
+    }
+
+    // MARK: Steps
+
+    /// Resumes a task, claims work or delivers a callback at random. If nothing is ready, advances the time.
+    func step(_ group: inout DiscardingTaskGroup) async throws {
+        let (steady, wall) = (world.clock.steady, world.clock.now())
+        let waiting = world.scheduler.waiting
+        let ready = waiting.filter { parkedTask in
+            guard let notBefore = parkedTask.notBefore else { return true }
+            return notBefore <= steady || parkedTask.wall.map { $0 <= wall } ?? false
+        }
+        let due = loops.indices.filter { index in
+            let loop = loops[index]
+            guard !loop.isClaiming else { return false }
+            let isSignalled = !loop.isDeaf && mutant?.hearsNoHints != true && daemon?.loops[index].isSignalled ?? false
+            return isSignalled || loop.due.steady <= steady || loop.due.wall <= wall
+        }
+        let deliveries = world.callbackDriver.due
+        let choices = ready.count + due.count + deliveries.count
+        guard choices > 0 else { return try advance(until: waiting) }
+        let choice = world.random.integer(in: 0...choices - 1)
+        if choice < ready.count {
+            await world.scheduler.resume(ready[choice])
+        } else if choice < ready.count + due.count {
+            await claim(due[choice - ready.count], &group)
+        } else {
+            await deliver(deliveries[choice - ready.count - due.count], &group)
+        }
+    }
+
+    private func advance(_ milliseconds: Int) {
+        world.clock.advance(toSteady: world.clock.steady + Int64(milliseconds))
+    }
+
+    /// Advances the time to the next event.
+    ///
+    /// Loops run at least once a minute. Without a due row their runs have no effect and are skipped.
+    private func advance(until waiting: [StepScheduler.ParkedTask]) throws {
+        let clock = world.clock
+        var next = waiting.compactMap(\.notBefore)
+        let times = audit.tasks.filter { !$0.hasEnded }.flatMap { [$0.nextDueAt, $0.deadline] }
+        let rows = (times + audit.givenUp.map(\.nextReadingAt)).compactMap { $0 }
+            .map { clock.steady(at: Timestamp(milliseconds: $0)) }
+        let loop = loops.filter { !$0.isClaiming }.map(\.due.steady).min()
+        if let loop, let row = rows.min() { next.append(rows.contains { $0 <= clock.steady } ? loop : max(loop, row)) }
+        if let call = world.callbackDriver.nextDue { next.append(call) }
+        if faultsEndedAt != nil, next.isEmpty { next.append(quietSince + Self.giveUpAfter) }
+        let target = max(next.min() ?? clock.steady + 1_000, clock.steady + 1)
+        try checkPunctuality(at: target)
+        clock.advance(toSteady: target)
+        // Rows may be due long after the loops' next runs.
+        for index in loops.indices where loops[index].due.steady < target { loops[index].due.steady = target }
+    }
+
+    /// The maximum delay of a poll without faults. Shorter than a minute, when loops run anyway, so that lost hints
+    /// show. Longer than the rate limit can delay the few tasks of a history.
+    private static let maxPollDelay: Int64 = 20_000
+    /// The time until all circuit breakers that opened during the faults are closed again.
+    private static let breakerRecovery: Int64 = 70_000
+
+    /// Checks that no running task is overdue when the time advances.
+    private func checkPunctuality(at time: Int64) throws {
+        guard let faultsEndedAt, world.clock.steady - faultsEndedAt > Self.breakerRecovery else { return }
+        for row in audit.tasks where row.state == "running" {
+            guard let due = row.nextDueAt.map({ world.clock.steady(at: Timestamp(milliseconds: $0)) }),
+                time - due > Self.maxPollDelay
+            else { continue }
+            throw Violation(.askedInTime, "\(row.id) was due at \(due) ms, and nobody looks before \(time) ms")
+        }
+    }
+
+    // MARK: After the faults
+
+    /// How long a lost submission stays open before a user gives it up.
+    static let giveUpAfter: Int64 = 400_000
+
+    /// The next action after the faults: nil to continue, `.some(nil)` at the end.
+    func nextAction() throws -> Action?? {
+        guard daemon != nil else { return nil }
+        // Hurried histories poll ten times as often.
+        if steps > (world.isHurried ? 40_000 : 8_000) || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000 {
+            let open = audit.tasks.filter { !$0.hasEnded }.map {
+                "\($0.id) \($0.endpoint) \($0.state) \($0.onUncertain), due at \($0.nextDueAt.map { String(world.clock.steady(at: Timestamp(milliseconds: $0))) } ?? "never")"
+            }
+            throw Violation(
+                .everythingEnds,
+                "at \(world.clock.steady) ms after \(steps) steps: still open: \(open.joined(separator: ", "))")
+        }
+        // Waits until no earlier pause, or action that may pause, is still in progress.
+        let isQuiet = !world.scheduler.waiting.contains {
+            $0.taskName.hasPrefix("person") || $0.taskName.hasPrefix("submit")
+        }
+        if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
+        if let action = submission() { return action }
+        let open = audit.tasks.filter { !$0.hasEnded }
+        guard world.scheduler.waiting.isEmpty, !loops.contains(where: \.isClaiming),
+            !clients.intents.contains(where: { $0.asking > 0 })
+        else { return nil }
+        if open.isEmpty {
+            // Given-up attempts are read again after five minutes.
+            guard audit.awaitsFirstReading else {
+                try audit.checkLateRecords()
+                return .some(nil)
+            }
+            return nil
+        }
+        guard world.clock.steady - quietSince >= Self.giveUpAfter, open.allSatisfy(needsUser) else { return nil }
+        for row in open { try checkFindable(row) }
+        // A decision about one task may help the others, which are looked up again first.
+        quietSince = world.clock.steady
+        return open.first.map { .resolve($0.id, .giveUp) }
+    }
+
+    /// Whether only a user can resolve the task, and its failure says so.
+    private func needsUser(_ row: DiskView.TaskLine) -> Bool {
+        guard row.state == "uncertain", row.failureCode != nil else { return false }
+        // An attempt during a wrong clock is searched around that time, and its absence proves nothing.
+        let isOutOfTime = world.clock.jumps > 0
+        // After a callback without an id, no look-up can help and no policy may resubmit it.
+        return row.callbacks > 0 || row.onUncertain == "hold" || ProviderWords.unlisted.contains(row.service)
+            || hasCompetitor(row) || isOutOfTime || mayLackControl(row) || hasPossibleRecord(row)
+    }
+
+    /// Whether the list may show a record without an owner that could be this task's.
+    private func hasPossibleRecord(_ row: DiskView.TaskLine) -> Bool {
+        let owned = audit.ownedBySubmission
+        return world.truth.records.contains { $0.service == row.service && !owned.contains($0.id) }
+    }
+
+    /// Whether the list may lack a control task for that endpoint. Its absences then prove nothing.
+    private func mayLackControl(_ row: DiskView.TaskLine) -> Bool {
+        guard world.habit.isFaithful else { return true }
+        if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }
+        return !audit.hasControl(for: row)
+    }
+
+    /// Whether a lost or given-up attempt of another endpoint could own the same record, which no list can decide.
+    private func hasCompetitor(_ row: DiskView.TaskLine) -> Bool {
+        let givenUp = Set(audit.givenUp.filter { $0.remoteID == nil }.map(\.task))
+        return audit.tasks.contains {
+            $0.service == row.service && $0.endpoint != row.endpoint
+                && ($0.state == "uncertain" || givenUp.contains($0.id))
+        }
+    }
+
+    /// Checks that a listed record of this task alone has been found. Resubmitted tasks are exempt, because only
+    /// their latest attempt is searched.
+    private func checkFindable(_ row: DiskView.TaskLine) throws {
+        guard world.clock.jumps == 0, !mayLackControl(row), row.callbacks == 0,
+            !ProviderWords.unlisted.contains(row.service), !audit.wasResubmitted(row.id)
+        else { return }
+        let owned = Set(audit.tasks.filter { $0.service == row.service }.compactMap(\.remoteID))
+        let now = world.clock.providerNow
+        let its = world.truth.records.first {
+            // Look-ups are at most a minute apart.
+            $0.sender?.text == row.id && !owned.contains($0.id) && $0.isListed(at: now)
+                && $0.listedFrom + .seconds(70) <= now
+        }
+        if let its, !hasCompetitor(row) { throw Violation(.lostIsFound, "\(row.id) is \(its.id), and was not found") }
+    }
+}
