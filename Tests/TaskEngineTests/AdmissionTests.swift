@@ -88,9 +88,9 @@ import Testing
 
     // MARK: Places in flight
 
-    private let image = EndpointName("image/make")!
-    private let other = EndpointName("image/other")!
-    private let video = EndpointName("video/make")!
+    private let image = TrackedTask.task(endpoint: "image/make").endpoint
+    private let other = TrackedTask.task(endpoint: "image/other").endpoint
+    private let video = TrackedTask.task(endpoint: "video/make").endpoint
 
     @Test func `submitting and running tasks and a resubmission hold places`() {
         var random = SeededRandom(seed: 1)

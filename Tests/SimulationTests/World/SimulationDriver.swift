@@ -62,8 +62,9 @@ final class SimulationDriver {
         }
         clients = Clients(intents: intents)
         faultSteps = random.integer(in: 20...120)
-        // Tasks of other programs of the account. Sometimes more than a page of them.
-        for number in 0..<(random.happens(100) ? random.integer(in: 5...30) : random.integer(in: 0...2)) {
+        // Tasks of other programs of the account. Sometimes more than a page of them; always, where pages are short.
+        let hasPages = random.happens(world.habit == .pagesInTens ? 1_000 : 100)
+        for number in 0..<(hasPages ? random.integer(in: 5...30) : random.integer(in: 0...2)) {
             let path = random.pick(["/image/make", "/song/audios"]) ?? ""
             world.truth.accept(
                 .init(sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))])))
