@@ -1,7 +1,7 @@
 import BoundedMemory
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ByteBudgetTests {
+@Suite(.timeLimit(.minutes(5))) struct ByteBudgetTests {
     @Test func `no more than the capacity is reserved, and released bytes are available again`() throws {
         let budget = ByteBudget(capacity: 100)
         let first = try #require(budget.reserve(60))

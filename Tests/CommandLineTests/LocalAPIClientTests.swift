@@ -10,7 +10,7 @@ import VerbatimJSON
 
 @testable import LocalAPIClient
 
-@Suite(.timeLimit(.minutes(1))) struct LocalAPIClientTests {
+@Suite(.timeLimit(.minutes(5))) struct LocalAPIClientTests {
     @Test func `a query says only what narrows it`() {
         #expect(TaskQuery().text == "")
         let query = TaskQuery(

@@ -33,7 +33,7 @@ private struct LogPipe {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LogQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct LogQueueTests {
     @Test func `an unread log blocks nothing, and dropped lines are counted`() async throws {
         let pipe = try LogPipe()
         let queue = LogQueue(descriptor: pipe.writer, maxBytes: 64 << 10)

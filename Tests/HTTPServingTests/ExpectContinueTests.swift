@@ -6,7 +6,7 @@ import HummingbirdCore
 import HummingbirdTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ExpectContinueTests {
+@Suite(.timeLimit(.minutes(5))) struct ExpectContinueTests {
     /// A server that reads bodies at /take, rejects them unread at /refuse, and replies to anything at /greet.
     private func serve(_ body: @escaping @Sendable (RawClient) async throws -> Void) async throws {
         let router = Router()

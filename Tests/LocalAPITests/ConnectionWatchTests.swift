@@ -10,7 +10,7 @@ import Testing
 
 @testable import LocalAPI
 
-@Suite(.timeLimit(.minutes(1))) struct ConnectionWatchTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionWatchTests {
     private struct Context: RequestContext {
         var coreContext: CoreRequestContextStorage
         let channel: any Channel

@@ -6,7 +6,7 @@ import VerbatimJSON
 
 @testable import LocalAPI
 
-@Suite(.timeLimit(.minutes(1))) struct LineOutcomesTests {
+@Suite(.timeLimit(.minutes(5))) struct LineOutcomesTests {
     private let directory = FileManager.default.temporaryDirectory.path
 
     private func id(_ number: Int) -> TaskID {

@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a hanging request ends when its client leaves`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a hanging request ends when its client leaves`() async throws {
         let (left, leave) = AsyncStream<Void>.makeStream()
         let clock = SandboxClock.endless(onWake: { leave.yield() })
         try await withSandbox(faults: "hang@1", clock: clock) { sandbox in
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `shutting down ends a hanging request`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `shutting down ends a hanging request`() async throws {
         try await withThrowingTaskGroup(of: RunningSandbox.Exchange.self) { group in
             let (asleep, fallAsleep) = AsyncStream<Void>.makeStream()
             let clock = SandboxClock.endless(onSleep: { fallAsleep.yield() })

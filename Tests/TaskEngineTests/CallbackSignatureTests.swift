@@ -10,7 +10,7 @@ import Testing
 import VerbatimJSON
 
 /// Signatures of deliveries, in every form that a definition can tell.
-@Suite(.timeLimit(.minutes(1))) struct CallbackSignatureTests {
+@Suite(.timeLimit(.minutes(5))) struct CallbackSignatureTests {
     private static let body = Array(#"{"test": 2432232314}"#.utf8)
     private static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -266,7 +266,7 @@ import VerbatimJSON
         return max(without, with.max() ?? 0)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `hundreds of equal requests are matched without a stack of their own`() {
+    @Test(.timeLimit(.minutes(5))) func `hundreds of equal requests are matched without a stack of their own`() {
         let tasks = (0..<300).map { lost($0) }
         let records = (0..<200).map { record("r-\($0)") }
         let findings = search(tasks, records)

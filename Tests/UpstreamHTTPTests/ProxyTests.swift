@@ -5,7 +5,7 @@ import Testing
 import UpstreamHTTP
 
 /// Tests requests through a proxy that the test simulates.
-@Suite(.timeLimit(.minutes(1))) struct ProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct ProxyTests {
     private func send(
         to url: String, through proxy: RawServer, port: Int? = nil, credentials: String = ""
     ) async throws -> Result<UpstreamReply, UpstreamTransportError> {

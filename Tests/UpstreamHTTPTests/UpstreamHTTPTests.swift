@@ -7,7 +7,7 @@ import TaskModel
 import Testing
 import UpstreamHTTP
 
-@Suite(.timeLimit(.minutes(1))) struct UpstreamHTTPTests {
+@Suite(.timeLimit(.minutes(5))) struct UpstreamHTTPTests {
     private static let now = Timestamp(milliseconds: 1_795_442_709_000)
     private let submission = UpstreamRequest(
         method: "POST", path: "/image/make", body: Array(#"{"prompt":"a cat"}"#.utf8))
