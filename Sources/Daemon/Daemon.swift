@@ -31,7 +31,7 @@ package enum Daemon {
     ) async throws(DaemonError) {
         // One malloc arena per concurrent thread.
         pollux_return_large_blocks(CInt(max(2, NIOCore.System.coreCount)))
-        // New files are private from the start, whatever the shell's umask is.
+        // Every new file is private from its creation, even under a permissive umask.
         umask(0o077)
         // Ignoring the signal turns a file size limit into a reportable write error.
         signal(SIGXFSZ, SIG_IGN)

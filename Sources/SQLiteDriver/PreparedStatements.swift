@@ -13,12 +13,11 @@ enum HotStatement: Hashable {
 
 /// The hot statements of one connection, compiled once.
 ///
-/// GRDB finds a compiled statement by its text. That of a task's columns has 1,300 characters: to join and hash them takes
-/// a third of what it takes to run the statement (counted with callgrind).
+/// GRDB looks compiled statements up by their text. Building and hashing the 1,300 characters of a task's columns costs
+/// too much for a statement that runs with every request.
 ///
-/// Unchecked, because a statement belongs to its connection's thread and can be in no lock. Whoever uses these has the
-/// connection: ``ShortReads`` lends both together to one reader at a time, and ``GroupCommit`` uses its own on the writer's
-/// queue only.
+/// Unchecked, because a `Statement` is not `Sendable` and its connection already serialises all access. ``ShortReads``
+/// lends a connection and its statements to one reader at a time. ``GroupCommit`` uses its own on the writer's queue only.
 final class PreparedStatements: @unchecked Sendable {
     private var compiled: [HotStatement: Statement] = [:]
     private var isDiscarded: Bool
@@ -34,7 +33,7 @@ final class PreparedStatements: @unchecked Sendable {
         return statement
     }
 
-    /// Keeps none from now on: a connection cannot be closed while anybody has a statement of it.
+    /// Drops the statements and keeps no new ones. A connection with open statements cannot be closed.
     func discard() {
         compiled = [:]
         isDiscarded = true

@@ -1,33 +1,33 @@
 import TaskModel
 
-/// What one transaction changes, gathered so that each primitive is called with a list.
+/// Collects the changes of one transaction, so that each primitive gets a list.
 ///
-/// Rows that were changed are written before anything is read that could show them, and at the end.
+/// Changed rows are written at the end, and before any read that depends on them.
 struct ChangeSet {
     let transaction: any StoreTransaction
-    /// Tasks as the transaction has left them so far, of those that it was asked about.
+    /// The loaded tasks in their current state within the transaction.
     private var rows: [TaskID: TaskRow] = [:]
     private var updates: [TaskUpdate] = []
     private var lines: [NewLogLine] = []
-    /// What each of the lines tells of; nil where that is no task.
+    /// The task of each line; nil for lines about the daemon.
     private var told: [(entry: TaskLogEntry, task: TrackedTask)?] = []
     private var counts: [TaskCountDelta] = []
-    /// What subscribers are told after the commit.
+    /// The changes for subscribers, to be delivered after the commit.
     private(set) var committed: [CommittedChange] = []
 
     init(_ transaction: any StoreTransaction) {
         self.transaction = transaction
     }
 
-    /// Reads the rows of tasks that are to be changed.
+    /// Loads the rows of the tasks to change.
     mutating func load(_ ids: [TaskID]) throws {
         for row in try transaction.tasks(ids) { rows[row.task.id] = row }
     }
 
-    /// The task as it is in the transaction by now; nil where there is none, or where it was not loaded.
+    /// The task in its current state within the transaction; nil if it does not exist or is not loaded.
     func row(of id: TaskID) -> TaskRow? { rows[id] }
 
-    /// The task becomes this. `before` is the row that the change starts from.
+    /// Replaces the task. `before` is the row before the change.
     mutating func change(_ before: TaskRow, to task: TrackedTask, record: RecordText? = nil) {
         rows[task.id] = TaskRow(key: before.key, task: task, recordDigest: record?.digest ?? before.recordDigest)
         guard let place = updates.lastIndex(where: { $0.before.key == before.key }) else {
@@ -38,7 +38,7 @@ struct ChangeSet {
         updates[place].record = record ?? updates[place].record
     }
 
-    /// The task is counted in another state from now on; from nil, it is new.
+    /// Moves the task to another state in the counts; `old` is nil for a new task.
     mutating func count(_ endpoint: EndpointName, from old: TaskState?, to new: TaskState) {
         guard old != new else { return }
         if let old { counts.append(TaskCountDelta(endpoint: endpoint, state: old, change: -1)) }
@@ -53,7 +53,7 @@ struct ChangeSet {
         told.append((entry, task))
     }
 
-    /// Appends a line about no task to the log.
+    /// Appends a line about the daemon to the log.
     mutating func append(_ event: DaemonEvent) {
         lines.append(
             NewLogLine(key: nil, at: event.at, kind: event.kind, from: nil, to: nil, detail: event.detail))
@@ -70,7 +70,7 @@ struct ChangeSet {
         updates = []
     }
 
-    /// Writes everything; to be called once, at the end.
+    /// Writes everything. Call it once, at the end.
     mutating func finish() throws {
         try flush()
         if !counts.isEmpty { try transaction.add(counts) }

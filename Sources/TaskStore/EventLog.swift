@@ -2,7 +2,7 @@ import Synchronization
 package import TaskModel
 import VerbatimJSON
 
-/// A task as a change has left it, with the line of the log that tells of it.
+/// A task after a change, with the log line of the change.
 package struct CommittedChange: Sendable {
     package let task: TrackedTask
     package let event: StoredEvent
@@ -13,7 +13,7 @@ package struct CommittedChange: Sendable {
     }
 
     package var entry: TaskLogEntry { event.entry }
-    /// Whether the task has ended by it.
+    /// Whether the change ended the task.
     package var isEnd: Bool { entry.to.hasEnded && entry.from != entry.to }
 }
 
@@ -24,7 +24,7 @@ package enum LoggedEvent: Sendable, Hashable {
     /// About the daemon as a whole.
     case daemon(DaemonEvent, sequence: Int64)
 
-    /// Its place; grows in the order of the commits.
+    /// The sequence number, in commit order.
     package var sequence: Int64 {
         switch self {
         case .task(let event): event.sequence
@@ -33,18 +33,18 @@ package enum LoggedEvent: Sendable, Hashable {
     }
 }
 
-/// The output of every commit: the append-only log in the database, and who is told of new lines.
+/// The output of every commit: the append-only log in the database and its subscribers.
 ///
-/// The table is the truth. Subscribers in the process are called after the commit, one change after another in the order of
-/// the log, before the call that committed returns; so a cache never lags behind its own writer.
+/// The table is the truth. Subscribers in the process run after the commit and before the committing call returns, in the
+/// order of the log. So a cache never lags behind its own writer.
 package final class EventLog: Sendable {
-    /// Takes a change that is on disk. Runs on the thread of a caller, and must not call the store.
+    /// Receives a change that is on disk. It runs on the thread of a caller and must not call the store.
     package typealias Subscriber = @Sendable (CommittedChange) -> Void
 
     private let driver: any StoreDriver
-    /// Changes that are on disk and that no subscriber was told of yet.
+    /// Committed changes that are not delivered yet.
     private let queue = Mutex<[CommittedChange]>([])
-    /// Locked while they are called.
+    /// The lock is held during delivery.
     private let subscribers = Mutex<[Subscriber]>([])
     private let hints = Mutex<(next: Int, byID: [Int: AsyncStream<Void>.Continuation])>((0, [:]))
 
@@ -52,26 +52,25 @@ package final class EventLog: Sendable {
         self.driver = driver
     }
 
-    /// Calls a subscriber with every change from now on, for as long as the store is there.
+    /// Calls the subscriber with every later change, as long as the store exists.
     package func subscribe(_ subscriber: @escaping Subscriber) { subscribers.withLock { $0.append(subscriber) } }
 
-    /// A page of the log after that place, oldest first.
+    /// A page of the log after the sequence number, oldest first.
     package func read(after sequence: Int64, limit: Int) async throws(TaskStoreError) -> [LoggedEvent] {
         try await driver.read(for: .read("log"), .page) { rows in
             try rows.events(of: nil, after: sequence, limit: limit).map { try LoggedEvent($0) }
         }
     }
 
-    /// Every line after that place: first those that are there, then new ones as they come.
+    /// Every line after the sequence number: first the stored ones, then new ones.
     ///
-    /// Ends when its task is cancelled. Throws where the log cannot be read; a new subscription after the last line that was
-    /// received goes on from there.
+    /// Ends when its task is cancelled. Throws if the log cannot be read; subscribe again after the last received line.
     package func subscribe(after sequence: Int64) -> Subscription { Subscription(log: self, after: sequence) }
 
-    /// There may be new lines, as after a commit whose outcome is unknown.
+    /// Makes subscriptions read the log again, for example after a commit with an unknown outcome.
     package func wake() { for hint in hints.withLock({ $0.byID.values.map { $0 } }) { hint.yield() } }
 
-    /// Takes changes of a commit, in the order of the log.
+    /// Queues the changes of a commit, in the order of the log.
     func enqueue(_ changes: [CommittedChange]) {
         guard !changes.isEmpty else { return }
         queue.withLock { $0 += changes }
@@ -91,7 +90,7 @@ package final class EventLog: Sendable {
         }
     }
 
-    /// The lines of a log after a place, endlessly.
+    /// An endless sequence of the lines after a sequence number.
     package struct Subscription: AsyncSequence, Sendable {
         package typealias Element = LoggedEvent
         package typealias Failure = TaskStoreError
@@ -101,14 +100,14 @@ package final class EventLog: Sendable {
 
         package func makeAsyncIterator() -> Iterator { Iterator(log: log, after: after) }
 
-        /// Reads page after page, and waits for a hint where the log ends.
+        /// Reads page after page and waits for a hint at the end of the log.
         package struct Iterator: AsyncIteratorProtocol {
             private let log: EventLog
             private var last: Int64
             private var page: ArraySlice<LoggedEvent> = []
             private let hint: Hint
 
-            /// So many lines are held at once.
+            /// Lines per page.
             private static let pageSize = 256
 
             fileprivate init(log: EventLog, after sequence: Int64) {
@@ -136,7 +135,7 @@ package final class EventLog: Sendable {
         }
     }
 
-    /// A place among those that are woken by new lines; given back when it is no longer used.
+    /// The registration of one subscription for wake-ups; it ends with this object.
     fileprivate final class Hint: Sendable {
         private let log: EventLog
         private let id: Int
@@ -144,7 +143,7 @@ package final class EventLog: Sendable {
 
         init(of log: EventLog) {
             self.log = log
-            // One hint is kept for the next wait, so that a line that comes after a read is never missed.
+            // The buffer keeps one hint, so a line that is committed between a read and the wait is not missed.
             let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
             self.stream = stream
             id = log.hints.withLock { hints in
@@ -154,7 +153,7 @@ package final class EventLog: Sendable {
             }
         }
 
-        /// Returns with the next hint; false where the task was cancelled.
+        /// Waits for the next hint; false if the task was cancelled.
         func wait() async -> Bool {
             var iterator = stream.makeAsyncIterator()
             return await iterator.next() != nil

@@ -10,13 +10,12 @@ extension TaskStore {
         try await apply([PlannedEvent(event, for: id, nextDueAt: nextDueAt)], at: now).first
     }
 
-    /// Applies several events in one transaction, and takes what they teach; tasks that do not exist are left out of the
-    /// answer.
+    /// Applies several events and statistics updates in one transaction. The result omits tasks that do not exist.
     package func apply(
         _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson] = []
     ) async throws(TaskStoreError) -> [TaskChange] {
         guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
-        // Redacted and written out here, beside the writer's thread, which all writes share.
+        // Redaction and serialisation happen here, off the writer's thread, which all writes share.
         let batch = batch.map(PreparedEvent.init)
         let call = StoreCall.apply(batch.map(\.planned.event))
         return try await commit(call) { [tampering] changes in
@@ -66,7 +65,7 @@ extension TaskStore {
 /// An event whose documents are ready to be written: without callback tokens, and as text.
 struct PreparedEvent: Sendable {
     let planned: PlannedEvent
-    /// What it brings, where it is all but certain to be kept; the lifecycle says whether it is.
+    /// The serialised record of the event; the lifecycle decides whether it is kept.
     let record: RecordText?
 
     init(_ planned: PlannedEvent) {
@@ -96,7 +95,7 @@ extension ChangeSet {
             owned: known.owned, named: known.named)
     }
 
-    /// Runs the lifecycle on the task as it is now and gathers what is to be written; empty where there is no such task.
+    /// Runs the lifecycle on the current task and collects the changes; empty if the task does not exist.
     mutating func apply(_ event: PreparedEvent, at now: Timestamp) throws -> [TaskChange] {
         guard let change = try applyOnce(event, at: now) else { return [] }
         guard let next = event.planned.consequence?(change.task) else { return [change] }
@@ -130,7 +129,7 @@ extension ChangeSet {
             }
         }
         var record = change.response.map { event.record ?? RecordText($0) }
-        // The record of a running task is mostly the one that is there already; then its page is not even read.
+        // Most polls return the stored record again. Then its page is neither read nor written.
         if change.transition == .update, record?.digest == row.recordDigest { record = nil }
         self.change(row, to: change.task, record: record)
         count(row.task.endpoint, from: row.task.state, to: change.task.state)
@@ -140,14 +139,13 @@ extension ChangeSet {
         return change
     }
 
-    /// Throws where a task other than that one owns the remote id.
+    /// Throws if another task owns the remote id.
     private mutating func refuse(_ remoteID: RemoteTaskID, ofOtherThan task: TaskID?, service: String) throws {
         guard let owner = try owner(of: remoteID, service: service), owner != task else { return }
         throw TaskStoreError.remoteIDInUse(by: owner)
     }
 
-    /// A late reply to an attempt that was matched with an equal task's record meanwhile: that the provider accepted the
-    /// attempt is a fact, and the id has its owner.
+    /// Drops the id of a late reply if an equal task owns it by now. The acceptance of the attempt is still recorded.
     private mutating func withoutForeignID(_ planned: PlannedEvent, of task: TrackedTask) throws -> TaskEvent {
         let number = planned.attempt ?? task.attempts
         guard task.state != .submitting || number < task.attempts, !planned.event.isDelivery,
@@ -157,7 +155,7 @@ extension ChangeSet {
         return .calledBack(CallbackDelivery(attempt: number, observation: delivery.observation))
     }
 
-    /// A callback told an id while the task was being sent; since then it may have become another task's, by a person's word.
+    /// Drops an id that a callback delivered during the submission if another task, tracked by a person, owns it by now.
     private mutating func dropForeignCallbackID(of row: inout TaskRow) throws {
         guard row.task.state == .submitting, let id = row.task.callbacks.remoteID,
             try owner(of: id, service: row.task.endpoint.service) != nil
@@ -167,9 +165,9 @@ extension ChangeSet {
 }
 
 extension TaskEvent {
-    /// The remote id that must not be another task's: what we conclude from a list or a person says.
+    /// The remote id that no other task may own, from a list, a callback or a person.
     ///
-    /// What a provider answers to our own request is not asked about: it is a fact that must be kept.
+    /// The id in the reply to our own request is a fact and is kept without this check.
     fileprivate var claimedRemoteID: RemoteTaskID? {
         switch self {
         case .foundInList(let id, _), .foundByOwnID(let id, _), .adopted(let id): id

@@ -13,7 +13,7 @@ extension TaskStore {
     /// Stores several in one transaction, in their order, as if they came one after another.
     package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [Insertion] {
         guard !submissions.isEmpty else { return [] }
-        // Documents are written out here, beside the writer's thread, which all writes share.
+        // Documents are serialised here, off the writer's thread, which all writes share.
         let prepared = submissions.map(PreparedTask.init)
         return try await commit(.insert(submissions.map(\.task.id))) { changes in
             try Self.insert(prepared, in: &changes)

@@ -13,7 +13,7 @@ package struct EndpointProfile: Sendable {
     package let batching: (any BatchingDialect)?
     /// The provider's own list of tasks; nil where there is none that can be read.
     package let listing: (any ListingDialect)?
-    /// How a result is fetched that does not stand in the record; nil where it stands there.
+    /// Fetches results that the record does not contain; nil if the record contains them.
     package let resultFetching: (any ResultFetchingDialect)?
     /// How many ids one look-up may name; nil where each task needs its own.
     package let batchSize: Int?

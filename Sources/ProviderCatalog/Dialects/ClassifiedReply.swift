@@ -21,7 +21,7 @@ struct ClassifiedReply {
         case refused(suspendsProvider: Bool)
         /// The id that was asked for is not known.
         case unknownTask
-        /// The provider's own fault, by a code of its own: probably refused, not proven.
+        /// The provider reports an internal error with its own code: the request was probably refused, without proof.
         case fault(suspendsProvider: Bool)
         /// Nothing is proven.
         case outcomeUnknown
@@ -47,7 +47,7 @@ struct ClassifiedReply {
     init(_ reply: UpstreamReply, by rules: ResponseRules, error find: (JSONValue) -> ReportedError?) {
         status = reply.status
         coding = reply.headers["content-encoding"]
-        // A body that cannot be read is a case of its own, not an error to pass on.
+        // An unreadable body is a result here, not an error: callers classify it.
         let body = try? JSONValue(parsing: reply.body, limits: .lenient)
         let error = body.flatMap(find)
         let listed = rules.codes.meaning(code: error?.code, message: error?.message)

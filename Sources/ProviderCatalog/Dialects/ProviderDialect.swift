@@ -40,7 +40,7 @@ package protocol ProviderDialect: Sendable {
     var answersOnlyInline: Bool { get }
     /// Whether a submission can carry a callback URL.
     var takesCallbacks: Bool { get }
-    /// The member of the request that holds the callback URL; nil where it stands elsewhere, or nowhere.
+    /// The request member that holds the callback URL; nil if the URL goes elsewhere or is not sent.
     var callbackMember: String? { get }
     /// The member of a request that takes an id of the client's.
     ///
@@ -57,7 +57,7 @@ package protocol ProviderDialect: Sendable {
     var listing: (any ListingDialect)? { get }
     /// How a task is ended at the provider; nil where it cannot be.
     var cancelling: (any CancellableDialect)? { get }
-    /// How a result is fetched that does not stand in the record; nil where it stands there.
+    /// Fetches results that the record does not contain; nil if the record contains them.
     var resultFetching: (any ResultFetchingDialect)? { get }
 
     /// The same dialect for the provider at another place; requests go to these hosts only.

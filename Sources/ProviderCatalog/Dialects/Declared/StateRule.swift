@@ -69,7 +69,7 @@ extension StateRule {
         return known.allSatisfy { $0 == .succeeded } ? .succeeded : .partial
     }
 
-    /// Whether words stand there of which the rule knows some and not all, and none of those it knows is for waiting.
+    /// Whether the record mixes known and unknown status words, and no known word means that the task is pending.
     func hasUnknownWord(in record: JSONValue) -> Bool {
         guard let at else { return false }
         let found = record.values(at: at).filter { !$0.isNull }.map {

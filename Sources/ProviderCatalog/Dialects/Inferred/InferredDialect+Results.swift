@@ -4,9 +4,9 @@ import VerbatimJSON
 extension InferredDialect {
     /// What a finished task brought, found in its record; empty while it runs and where it failed.
     ///
-    /// The places that the definition names come first, then whatever is named like a result. Texts and ids count only
-    /// where there is nothing to fetch: a song has a style too, and a video an id. What was asked for is never a result,
-    /// under whatever name it is echoed; nor is what belongs to a part that failed.
+    /// Members that the definition names come first, then members with the name of a result. Texts and ids count only
+    /// if there is nothing to fetch, because songs also have styles and videos have ids. Echoed request values and
+    /// members of failed parts are never results.
     func results(in record: JSONValue, of id: RemoteTaskID?) -> [TaskResult] {
         guard let record = TaskRecord(record),
             case .succeeded = infer(from: record, as: record.isWrapped ? .record : .reply, httpStatus: 200)
