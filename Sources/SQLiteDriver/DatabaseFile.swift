@@ -102,7 +102,7 @@ enum DatabaseFile {
 
     /// Refuses a file from elsewhere, from a later version, with another's log, or with broken pages.
     ///
-    /// `generation` is that of the main file alone. Whether all pages were looked at is told with the connection.
+    /// `generation` is that of the main file alone. `isWhole` says whether all pages were checked.
     ///
     /// On a connection that cannot write, which is returned: opening a pool makes and drops a table, and a file that is
     /// refused is to stay as it is.

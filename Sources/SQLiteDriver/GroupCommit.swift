@@ -2,30 +2,30 @@ import GRDB
 import Synchronization
 import TaskStore
 
-/// The one writer: writes that arrive while a commit is running share the next one.
+/// The only writer. Writes that arrive during a commit share the next one.
 ///
-/// One that fails takes back only what it did itself: then the group is done again, each in a savepoint of its own, so the
-/// work of a write may be run twice, and must depend on nothing but the database. Each is told what became of it only after
-/// the commit that they share, which is on disk by then. If that commit fails, nothing of the group was stored and all of
-/// it is told so; or, where the commit may be on disk all the same, that this is ``TaskStoreError/unknown``. What such a
-/// commit has left in the log is overwritten before anything else is written. A write that finds nobody there begins at
-/// once: nothing waits for company. Writes are served in the order in which they came.
+/// An uncontended write starts immediately. Writes run in the order of their arrival, and each returns after the shared
+/// commit is on disk. If one write fails, the group runs again with a savepoint per write, and only the failed write is
+/// undone. So a write may run twice and must depend only on the database.
+///
+/// If the commit fails, every write of the group fails. An error after which the commit may still be on disk is reported as
+/// ``TaskStoreError/unknown``; the remains of that commit in the log are overwritten before the next write.
 final class GroupCommit: Sendable {
-    /// One transaction's worth of work, and how to tell whoever waits for it.
+    /// The work of one caller, and how to report its outcome.
     private struct Write: Sendable {
-        /// Does the work; what it returns tells of success and is called after the commit.
+        /// Does the work. The returned closure reports success and runs after the commit.
         let attempt: @Sendable (Database) throws -> @Sendable () -> Void
         let fail: @Sendable (any Error) -> Void
     }
 
     private struct Queue {
         var waiting: [Write] = []
-        /// Whether a commit is under way, after which somebody looks at what waits.
+        /// Whether a commit is running; the waiting writes follow it.
         var isServed = false
     }
 
-    /// Writes in one commit. Enough that the commit itself costs nothing per write, few enough that the first of them is
-    /// told after some 20 ms.
+    /// The most writes in one commit: enough to make the cost of the commit negligible, few enough to answer the first
+    /// write within some 20 ms.
     static let maxGroup = 256
 
     private let pool: DatabasePool

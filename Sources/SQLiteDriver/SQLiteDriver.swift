@@ -16,11 +16,11 @@ package struct SQLiteDriver: StoreDriver {
     private let pages: PageCheck
     let writer: GroupCommit
 
-    /// Whose thread a write runs on.
+    /// The thread that writes run on.
     package enum WritingThread: Sendable {
-        /// The one writer's own, so that nobody is kept from other work while the disk does its own.
+        /// The writer's own thread, so that callers do not block on the disk.
         case writers
-        /// The caller's, which is kept waiting: for programs in which nobody else has anything to do meanwhile.
+        /// The caller's thread, which blocks: for programs without other work, such as tests.
         case callers
     }
 

@@ -30,7 +30,7 @@ final class ShortReads: Sendable {
     private let files: OpenedFiles
     private let state: Mutex<State>
 
-    /// Connections that nobody reads on now.
+    /// The number of idle connections.
     var idleCount: Int { state.withLock { $0.idle.count } }
 
     /// `first` is a connection to the same file that can only read.
@@ -94,7 +94,7 @@ final class ShortReads: Sendable {
             state.idle.append(connection)
             return true
         }
-        // It closes as well once nobody has it any more.
+        // Deinitialisation closes it too.
         if !isKept { try? connection.close() }
     }
 }

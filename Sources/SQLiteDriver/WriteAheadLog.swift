@@ -5,11 +5,9 @@ import TaskStore
 
 /// Keeps the write-ahead log small while commits go on, and the database's ``Generation``.
 ///
-/// SQLite by itself copies the log into the database within a commit, at every commit once the log has 1,000 pages, and
-/// begins the log anew only at a moment when nobody reads from it; under load that moment may never come. So it is done
-/// here, between commits: a copy that waits for nobody each time the log has grown by so much, and above a high mark one
-/// that waits a moment for readers, so that the log begins anew. What is in the way then is a read that takes long; it is
-/// tried again when the log has grown further.
+/// SQLite's automatic checkpoint runs inside commits and restarts the log only when no reader uses it. Under load that may
+/// never happen. This type checkpoints between commits instead: passively after each ``interval``, and above ``highMark``
+/// with a short wait for readers, so that the log restarts. If a long read prevents the restart, the next growth retries.
 final class WriteAheadLog: Sendable {
     /// Pages of 4 KiB between copies: what SQLite itself takes (https://sqlite.org/wal.html#automatic_checkpoint).
     static let interval = 1_000

@@ -19,7 +19,7 @@ package struct Learned: Sendable, Hashable {
     package var durations: String?
     /// How long tasks usually stand in the provider's queue, where it tells when they begin.
     package var wait: Duration?
-    /// The share of the latest tasks of which a record told that they had begun before one told that they had ended.
+    /// The share of recent tasks with a record that showed their start before their end.
     package var startsTold: Double = 0
     /// Tasks that ended at the provider, well or badly.
     package var finished: Int = 0
@@ -43,7 +43,7 @@ package struct Learned: Sendable, Hashable {
 package struct CallbackExperience: Sendable, Hashable {
     /// Tasks that ended at the provider and whose request had carried our callback URL.
     package var expected = 0
-    /// Of these, whose end a delivery told, sooner or later.
+    /// Those of them with a callback that reported their end.
     package var came = 0
     /// 0 to 1: the chance that a callback tells of the next end before a poll would; what polling thins by.
     package var trust = 0.0
@@ -57,7 +57,7 @@ package struct CallbackExperience: Sendable, Hashable {
 /// What is to be learned, as a change of a row that is read and written in the transaction of the events that teach it.
 package struct Lesson: Sendable {
     package let key: LearnedKey
-    /// Changes the row; told what the events of the transaction have led to.
+    /// Changes the row, given the changes of the transaction.
     package let learn: @Sendable (inout Learned, [TaskChange]) -> Void
 
     package init(about key: LearnedKey, _ learn: @escaping @Sendable (inout Learned, [TaskChange]) -> Void) {

@@ -2,10 +2,10 @@ package import TaskModel
 package import VerbatimJSON
 
 extension TaskStore {
-    /// Whose token has that digest, and what came with it before; nil where nobody's has.
+    /// The owner of a callback token and its earlier deliveries; nil for an unknown token.
     package func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
         try await read("owner") { rows in
-            // An index compares bytes until they differ; what is said about a token rests on all of them.
+            // An index comparison stops at the first difference, so the whole digest is compared once more.
             try rows.tokens([digest]).first { $0.digest == digest }?.owner
         }
     }

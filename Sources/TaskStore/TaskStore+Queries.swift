@@ -57,8 +57,8 @@ extension TaskStore {
         }
     }
 
-    /// Tasks of that one's endpoint that the provider has accepted, as a reply or a callback told, near to it in time: the
-    /// nearest first. Documents longer than `maxBytes` are left out.
+    /// Accepted tasks of the same endpoint, nearest in time first. Their acceptance is known from a reply or a callback.
+    /// Documents longer than `maxBytes` are left out.
     package func acceptedNeighbours(
         of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
     ) async throws(TaskStoreError) -> [StoredTask] {

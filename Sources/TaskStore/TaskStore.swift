@@ -1,12 +1,12 @@
 package import TaskModel
 
-/// The one door to what is remembered: every rule of a commit, once, for all databases.
+/// The store of all tasks. It holds every rule of a commit once, for all databases.
 ///
 /// Every write is one transaction that is on disk before the call returns; every time is an argument. State changes go
-/// through ``TaskLifecycle`` inside the transaction, row and log line together. A commit tells the subscribers of ``log``
-/// what has changed, before the call returns.
+/// through ``TaskLifecycle`` inside the transaction, row and log line together. A commit informs the subscribers of ``log``
+/// before the call returns.
 package struct TaskStore: Sendable {
-    /// The log of everything that has changed, and who is told of it.
+    /// The log of all changes, and its subscribers.
     package let log: EventLog
     let driver: any StoreDriver
     /// Changes an event before it is applied; only for tests that break a promise on purpose.

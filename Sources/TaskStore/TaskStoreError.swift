@@ -1,6 +1,6 @@
 package import TaskModel
 
-/// Why the store could not do as told; nothing was changed, except perhaps where it is ``unknown``.
+/// Why a store operation failed. Nothing was changed, except perhaps after ``unknown``.
 package enum TaskStoreError: UserFacingError, Hashable {
     /// No space left on the device, or the size limit was reached.
     case full
