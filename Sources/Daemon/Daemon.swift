@@ -140,7 +140,7 @@ package enum Daemon {
             let context = try await context(
                 settings, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
                 logger: logger)
-            try await Recovery.run(context)
+            try await StartupRecovery.run(context)
             engine = TaskEngine(context)
         } catch {
             throw .store(code: error.code, message: error.message)

@@ -105,14 +105,14 @@ package struct SQLiteDriver: StoreDriver {
 
     package func checkContents() async throws(TaskStoreError) { try await pages.run() }
 
-    package func facts() async throws(TaskStoreError) -> StoreFacts {
+    package func facts() async throws(TaskStoreError) -> StoreInfo {
         try await beSettled()
         let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
         do {
             let size = try shortReads.once { db in try Int64.fetchOne(db, sql: pages) } ?? 0
-            return StoreFacts(path: pool.path, sizeInBytes: size + DatabaseFile.size(of: pool.path + "-wal"))
+            return StoreInfo(path: pool.path, sizeInBytes: size + DatabaseFile.size(of: pool.path + "-wal"))
         } catch TaskStoreError.replaced {
-            return StoreFacts(path: pool.path, sizeInBytes: 0)
+            return StoreInfo(path: pool.path, sizeInBytes: 0)
         } catch {
             throw TaskStoreError(translating: error)
         }

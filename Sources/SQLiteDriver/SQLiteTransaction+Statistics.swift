@@ -4,21 +4,22 @@ import TaskStore
 
 /// Statistics of endpoints and models.
 extension SQLiteTransaction {
-    func statistics(of endpoint: EndpointName) throws -> [Learned] {
-        try Learned.fetchAll(
-            db.cachedStatement(sql: "SELECT \(Learned.columns) FROM learned WHERE endpoint = ? ORDER BY model"),
+    func statistics(of endpoint: EndpointName) throws -> [StatisticsRow] {
+        try StatisticsRow.fetchAll(
+            db.cachedStatement(sql: "SELECT \(StatisticsRow.columns) FROM learned WHERE endpoint = ? ORDER BY model"),
             binding: [.text(endpoint.text)])
     }
 
-    func statistics(_ keys: [LearnedKey]) throws -> [Learned] {
+    func statistics(_ keys: [StatisticsKey]) throws -> [StatisticsRow] {
         try keys.compactMap { key in
-            try Learned.fetchOne(
-                db.cachedStatement(sql: "SELECT \(Learned.columns) FROM learned WHERE endpoint = ? AND model = ?"),
+            try StatisticsRow.fetchOne(
+                db.cachedStatement(
+                    sql: "SELECT \(StatisticsRow.columns) FROM learned WHERE endpoint = ? AND model = ?"),
                 binding: .text(key.endpoint.text), .text(key.model ?? ""))
         }
     }
 
-    func put(_ statistics: [Learned]) throws {
+    func put(_ statistics: [StatisticsRow]) throws {
         for row in statistics {
             try db.cachedStatement(
                 sql: """
@@ -45,7 +46,7 @@ extension SQLiteTransaction {
     }
 }
 
-extension Learned: PositionalRow {
+extension StatisticsRow: PositionalRow {
     fileprivate static let columns = """
         endpoint, model, durations, wait_ms, starts_told, finished, calls, lateness_ms, lateness_samples, throttled,
         callbacks_expected, callbacks_came, callback_trust, callback_delay_ms, callback_delay_samples
@@ -56,7 +57,7 @@ extension Learned: PositionalRow {
         guard let name = EndpointName(endpoint) else {
             throw TaskStoreError.damaged("what was learned of \(endpoint) cannot be read")
         }
-        var row = Learned(key: LearnedKey(name, model: model.isEmpty ? nil : model))
+        var row = StatisticsRow(key: StatisticsKey(name, model: model.isEmpty ? nil : model))
         row.durations = next.optional()
         row.wait = (next.optional() as Int64?).map { .milliseconds($0) }
         row.startsTold = next()

@@ -84,7 +84,7 @@ extension EngineContext {
                     code: "not_sent",
                     message: "Nothing was sent: the disk failed while the attempt was being written down.")
                 _ = try await store.apply(
-                    [PlannedEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
+                    [ScheduledEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
                     at: now)
             }
             storage.forgetClaim(of: id)

@@ -14,8 +14,8 @@ extension EngineContext {
             store.log.subscribe { [logger] change in callbacks.watch(change, logger: logger) }
         }
         // Weak, since it reads the store that calls it.
-        store.log.subscribe { [weak experiences] change in
-            if change.entry.to.hasEnded { experiences?.forget(change.task.endpoint) }
+        store.log.subscribe { [weak statistics] change in
+            if change.entry.to.hasEnded { statistics?.forget(change.task.endpoint) }
         }
         store.log.subscribe { [unrecognised, inFlightPolls] change in
             guard change.entry.from != nil, change.entry.to != .running else { return }

@@ -30,7 +30,7 @@ package struct EngineContext: Sendable {
     /// Whether a request may go now.
     let admission: AdmissionControl
     let clock: ClockJumpDetector
-    let experiences: ExperienceBook
+    let statistics: StatisticsCache
     let plans = PollPlanCache()
     let inFlightPolls = InFlightPolls()
     let calls = PollCountBuffer()
@@ -65,13 +65,13 @@ package struct EngineContext: Sendable {
         callbacks = publicURL.map { CallbackMonitor(publicURL: $0) }
         admission = AdmissionControl(
             breakers: CircuitBreakers(
-                try await store.gates(), at: time.now(), store: store,
+                try await store.circuits(), at: time.now(), store: store,
                 backoff: Backoff(base: polling.minGap * 2, cap: polling.maxGap), random: random, logger: logger),
             hasToken: hasToken, storage: storage, store: store, transport: transport, catalog: catalog, limits: limits,
             time: time)
         clock = ClockJumpDetector(time)
         meter = PollRateCounter(time)
-        experiences = ExperienceBook(store: store) { endpoint in
+        statistics = StatisticsCache(store: store) { endpoint in
             let profile = catalog.endpoint(endpoint)
             return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
         }
@@ -84,12 +84,14 @@ package struct EngineContext: Sendable {
     /// Gives up only while the daemon stops, and where the database is damaged; the next start then finds the task as
     /// it was and asks the provider. After a commit that may be on disk the same is written once more: what was stored then
     /// is ignored by the task's lifecycle.
-    func record(_ events: [PlannedEvent], teaching plan: LessonPlan = LessonPlan()) async -> [TaskChange] {
+    func record(_ events: [ScheduledEvent], updating statistics: StatisticsUpdates = StatisticsUpdates()) async
+        -> [TaskChange]
+    {
         var wait = Duration.seconds(1)
         var mayBeStored = false
         while true {
             do throws(TaskStoreError) {
-                let changes = try await store.apply(events, at: time.now(), teaching: plan.lessons)
+                let changes = try await store.apply(events, at: time.now(), updating: statistics.updates)
                 if mayBeStored { doubtWhatIsKnown() }
                 return changes
             } catch {
@@ -105,12 +107,12 @@ package struct EngineContext: Sendable {
         }
     }
 
-    /// Keeps what a call has taught that no event goes with; what cannot be written is not worth waiting for.
-    func teach(_ plan: LessonPlan) async {
+    /// Stores statistics that no event goes with. A failure is logged and not retried.
+    func updateStatistics(_ statistics: StatisticsUpdates) async {
         do throws(TaskStoreError) {
-            _ = try await store.apply([], at: time.now(), teaching: plan.lessons)
+            _ = try await store.apply([], at: time.now(), updating: statistics.updates)
         } catch {
-            logger.error("Could not store what a call has taught: \(error.message)")
+            logger.error("Could not store the statistics of a call: \(error.message)")
         }
     }
 }

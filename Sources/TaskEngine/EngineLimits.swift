@@ -42,11 +42,11 @@ package struct EngineLimits: Sendable {
     package var absentSpan: Duration = .seconds(120)
     /// How often and over how long an id must be unknown to the provider before its task counts as lost there; the
     /// documents say that a fresh task may be invisible for a while.
-    package var missesBeforeLost = 5
+    package var notFoundBeforeLost = 5
     package var missSpan: Duration = .seconds(600)
     /// How often in a row an id must be unknown to the provider before a delivered end counts as its outcome: a fresh
     /// record may be late as well.
-    package var missesBeforeCallbackDecides = 3
+    package var notFoundBeforeCallbackDecides = 3
     /// And over how long.
     package var missSpanBeforeCallbackDecides: Duration = .seconds(30)
     /// How long a task is left alone whose record has more bytes than are read. It is seldom smaller the next time, and each

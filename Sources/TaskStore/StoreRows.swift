@@ -35,9 +35,9 @@ package struct TaskTexts: Sendable {
     }
 
     /// The task with its documents.
-    package var stored: StoredTask {
+    package var stored: TaskWithPayload {
         get throws(TaskStoreError) {
-            StoredTask(
+            TaskWithPayload(
                 task: task,
                 payload: TaskPayload(
                     request: try StoredDocument.read(request), response: try response.map(StoredDocument.read)))

@@ -59,11 +59,11 @@ package protocol StoreSnapshot {
     /// The log after that place, oldest first: of one task, or all of it.
     func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow]
     /// What is known of an endpoint: of all its tasks, and of each model.
-    func statistics(of endpoint: EndpointName) throws -> [Learned]
+    func statistics(of endpoint: EndpointName) throws -> [StatisticsRow]
     /// The rows of these keys that there are.
-    func statistics(_ keys: [LearnedKey]) throws -> [Learned]
+    func statistics(_ keys: [StatisticsKey]) throws -> [StatisticsRow]
     /// Everything that holds requests back.
-    func gates() throws -> [StoredGate]
+    func circuits() throws -> [CircuitState]
 }
 
 /// The same rows, and what a write does to them.
@@ -89,9 +89,9 @@ package protocol StoreTransaction: StoreSnapshot {
     /// Drops the attempt with that number of a task.
     func dropGivenUp(_ number: Int, of key: Int64) throws
     /// Keeps statistics, in place of what is there.
-    func put(_ statistics: [Learned]) throws
+    func put(_ statistics: [StatisticsRow]) throws
     /// Keeps what holds requests back, in place of what is there.
-    func put(_ gates: [StoredGate]) throws
+    func put(_ circuits: [CircuitState]) throws
     /// Changes the counts of tasks.
     func add(_ counts: [TaskCountDelta]) throws
 

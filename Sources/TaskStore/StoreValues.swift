@@ -26,7 +26,7 @@ package struct NewTask: Sendable {
 }
 
 /// What became of a new task.
-package enum Insertion: Sendable, Hashable {
+package enum InsertResult: Sendable, Hashable {
     case created
     /// The key already names a task, which was submitted with the same body or with another.
     case keyInUse(by: TaskID, sameBody: Bool)
@@ -37,7 +37,7 @@ package enum Insertion: Sendable, Hashable {
 }
 
 /// An event for a task, and when to look at it next.
-package struct PlannedEvent: Sendable {
+package struct ScheduledEvent: Sendable {
     /// Says when to look at a task again, given the task as an event leaves it; nil where the event does not tell.
     package typealias Schedule = @Sendable (TrackedTask) -> Timestamp?
 
@@ -68,28 +68,28 @@ package struct PlannedEvent: Sendable {
     }
 
     /// The same for another event.
-    package func replacing(event: TaskEvent) -> PlannedEvent {
-        PlannedEvent(event, for: task, attempt: attempt, consequence: consequence, schedule: schedule)
+    package func replacing(event: TaskEvent) -> ScheduledEvent {
+        ScheduledEvent(event, for: task, attempt: attempt, consequence: consequence, schedule: schedule)
     }
 }
 
 /// An attempt that was given up, with its task.
 package struct GivenUpTask: Sendable {
-    package let stored: StoredTask
+    package let stored: TaskWithPayload
     package let givenUp: GivenUpAttempt
 
-    package init(stored: StoredTask, givenUp: GivenUpAttempt) {
+    package init(stored: TaskWithPayload, givenUp: GivenUpAttempt) {
         self.stored = stored
         self.givenUp = givenUp
     }
 }
 
 /// What decides about the lost attempts of a service.
-package struct UncertainView: Sendable {
+package struct ReconciliationSnapshot: Sendable {
     /// Tasks whose fate is unknown, oldest first.
-    package let uncertain: [StoredTask]
+    package let uncertain: [TaskWithPayload]
     /// Tasks that are being sent at this moment: a record in the list may be theirs.
-    package let submitting: [StoredTask]
+    package let submitting: [TaskWithPayload]
     /// Attempts that were given up and whose records have not turned up.
     package let givenUp: [GivenUpTask]
     /// The candidates that belong to tasks whose submission we saw to its end: by its reply, a callback, the id that we gave
@@ -99,7 +99,7 @@ package struct UncertainView: Sendable {
     package let named: Set<RemoteTaskID>
 
     package init(
-        uncertain: [StoredTask], submitting: [StoredTask], givenUp: [GivenUpTask], owned: Set<RemoteTaskID>,
+        uncertain: [TaskWithPayload], submitting: [TaskWithPayload], givenUp: [GivenUpTask], owned: Set<RemoteTaskID>,
         named: Set<RemoteTaskID>
     ) {
         self.uncertain = uncertain

@@ -7,14 +7,14 @@ extension TaskStore {
     package func apply(
         _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
     ) async throws(TaskStoreError) -> TaskChange? {
-        try await apply([PlannedEvent(event, for: id, nextDueAt: nextDueAt)], at: now).first
+        try await apply([ScheduledEvent(event, for: id, nextDueAt: nextDueAt)], at: now).first
     }
 
     /// Applies several events and statistics updates in one transaction. The result omits tasks that do not exist.
     package func apply(
-        _ batch: [PlannedEvent], at now: Timestamp, teaching lessons: [Lesson] = []
+        _ batch: [ScheduledEvent], at now: Timestamp, updating updates: [StatisticsUpdate] = []
     ) async throws(TaskStoreError) -> [TaskChange] {
-        guard !(batch.isEmpty && lessons.isEmpty) else { return [] }
+        guard !(batch.isEmpty && updates.isEmpty) else { return [] }
         // Redaction and serialisation happen here, off the writer's thread, which all writes share.
         let batch = batch.map(PreparedEvent.init)
         let call = StoreCall.apply(batch.map(\.planned.event))
@@ -26,7 +26,7 @@ extension TaskStore {
                     led += try changes.apply(event, at: now)
                 }
             }
-            try Self.learn(lessons, from: led, in: changes.transaction)
+            try Self.learn(updates, from: led, in: changes.transaction)
             return led
         }
     }
@@ -37,7 +37,7 @@ extension TaskStore {
     /// no submission can be confirmed between its view and the write.
     package func settle(
         service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
-        deciding decide: @escaping @Sendable (UncertainView) -> [PlannedEvent]
+        deciding decide: @escaping @Sendable (ReconciliationSnapshot) -> [ScheduledEvent]
     ) async throws(TaskStoreError) -> [TaskChange] {
         try await commit(.write("settle")) { [tampering] changes in
             let view = try changes.view(of: service, attemptedIn: window, candidates: candidates)
@@ -64,11 +64,11 @@ extension TaskStore {
 
 /// An event whose documents are ready to be written: without callback tokens, and as text.
 struct PreparedEvent: Sendable {
-    let planned: PlannedEvent
+    let planned: ScheduledEvent
     /// The serialised record of the event; the lifecycle decides whether it is kept.
     let record: RecordText?
 
-    init(_ planned: PlannedEvent) {
+    init(_ planned: ScheduledEvent) {
         self.planned = planned.redacted
         record = self.planned.event.recordToKeep.map(RecordText.init)
     }
@@ -77,7 +77,7 @@ struct PreparedEvent: Sendable {
 extension ChangeSet {
     fileprivate mutating func view(
         of service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>
-    ) throws -> UncertainView {
+    ) throws -> ReconciliationSnapshot {
         let known = try self.known(candidates, service: service)
         let attempts = try transaction.givenUp(.begun(service: service, in: window))
         let tasks = Dictionary(
@@ -85,7 +85,7 @@ extension ChangeSet {
                 ($0.task.id, try $0.stored)
             }
         ) { first, _ in first }
-        return UncertainView(
+        return ReconciliationSnapshot(
             uncertain: try transaction.attempted(in: .uncertain, of: service, within: window).map { try $0.stored },
             // All of them: a record without a time may be any's.
             submitting: try transaction.attempted(in: .submitting, of: service, within: nil).map { try $0.stored },
@@ -99,7 +99,7 @@ extension ChangeSet {
     mutating func apply(_ event: PreparedEvent, at now: Timestamp) throws -> [TaskChange] {
         guard let change = try applyOnce(event, at: now) else { return [] }
         guard let next = event.planned.consequence?(change.task) else { return [change] }
-        let consequence = PlannedEvent(next, for: event.planned.task, nextDueAt: change.task.nextDueAt)
+        let consequence = ScheduledEvent(next, for: event.planned.task, nextDueAt: change.task.nextDueAt)
         return try [change] + apply(PreparedEvent(consequence), at: now)
     }
 
@@ -146,7 +146,7 @@ extension ChangeSet {
     }
 
     /// Drops the id of a late reply if an equal task owns it by now. The acceptance of the attempt is still recorded.
-    private mutating func withoutForeignID(_ planned: PlannedEvent, of task: TrackedTask) throws -> TaskEvent {
+    private mutating func withoutForeignID(_ planned: ScheduledEvent, of task: TrackedTask) throws -> TaskEvent {
         let number = planned.attempt ?? task.attempts
         guard task.state != .submitting || number < task.attempts, !planned.event.isDelivery,
             let delivery = planned.event.acceptance(of: number), let id = delivery.remoteID, id != task.remoteID,

@@ -3,7 +3,7 @@ import VerbatimJSON
 
 extension TaskStore {
     /// Stores a new task with its first event, or finds the one that its idempotency key names.
-    package func insert(_ submission: NewTask) async throws(TaskStoreError) -> Insertion {
+    package func insert(_ submission: NewTask) async throws(TaskStoreError) -> InsertResult {
         guard let insertion = try await insert([submission]).first else {
             throw .failed("an insertion has no answer")
         }
@@ -11,7 +11,7 @@ extension TaskStore {
     }
 
     /// Stores several in one transaction, in their order, as if they came one after another.
-    package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [Insertion] {
+    package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [InsertResult] {
         guard !submissions.isEmpty else { return [] }
         // Documents are serialised here, off the writer's thread, which all writes share.
         let prepared = submissions.map(PreparedTask.init)
@@ -20,7 +20,7 @@ extension TaskStore {
         }
     }
 
-    private static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [Insertion] {
+    private static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [InsertResult] {
         var keys = try knownKeys(of: tasks, in: changes.transaction)
         var newKeys: [KeyRow] = []
         var newTasks: [NewTaskRow] = []
@@ -33,7 +33,7 @@ extension TaskStore {
             }
             newTasks = []
         }
-        var insertions: [Insertion] = []
+        var insertions: [InsertResult] = []
         for prepared in tasks {
             let task = prepared.row.task
             if let key = prepared.key, let known = keys[key.key] {

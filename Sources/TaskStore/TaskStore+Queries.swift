@@ -8,7 +8,7 @@ extension TaskStore {
     }
 
     /// The task with what was asked for and what came back.
-    package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> StoredTask? {
+    package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> TaskWithPayload? {
         let texts = try await read("taskWithPayload") { try $0.texts(of: [id], .all).first }
         guard let texts else { return nil }
         // A long record is not read on the caller's thread, which may be one on which others wait.
@@ -61,7 +61,7 @@ extension TaskStore {
     /// Documents longer than `maxBytes` are left out.
     package func acceptedNeighbours(
         of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
-    ) async throws(TaskStoreError) -> [StoredTask] {
+    ) async throws(TaskStoreError) -> [TaskWithPayload] {
         try await read("acceptedNeighbours", .snapshot) { rows in
             guard let row = try rows.tasks([id]).first, let start = row.task.attempt?.startedAt else { return [] }
             func distance(_ task: TrackedTask) -> Double { abs(((task.submittedAt ?? start) - start).inSeconds) }

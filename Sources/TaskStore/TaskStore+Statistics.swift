@@ -1,30 +1,32 @@
 package import TaskModel
 
 extension TaskStore {
-    /// What experience tells of an endpoint: of all its tasks, and of those of each model that there is a row for.
-    package func learned(of endpoint: EndpointName) async throws(TaskStoreError) -> [Learned] {
-        try await read("learned") { try $0.statistics(of: endpoint) }
+    /// The statistics of an endpoint: of all its tasks, and of each model with a row of its own.
+    package func statistics(of endpoint: EndpointName) async throws(TaskStoreError) -> [StatisticsRow] {
+        try await read("statistics") { try $0.statistics(of: endpoint) }
     }
 
-    /// Reads what each lesson is about, changes it, and writes it back, in the transaction of the changes that teach it.
+    /// Applies the updates in the transaction of the changes that they count.
     static func learn(
-        _ lessons: [Lesson], from changes: [TaskChange], in transaction: any StoreTransaction
+        _ updates: [StatisticsUpdate], from changes: [TaskChange], in transaction: any StoreTransaction
     ) throws {
-        guard !lessons.isEmpty else { return }
+        guard !updates.isEmpty else { return }
         var rows = Dictionary(
-            try transaction.statistics(lessons.map(\.key)).map { ($0.key, $0) }
+            try transaction.statistics(updates.map(\.key)).map { ($0.key, $0) }
         ) { first, _ in first }
-        for lesson in lessons { lesson.learn(&rows[lesson.key, default: Learned(key: lesson.key)], changes) }
-        try transaction.put(lessons.compactMap { rows[$0.key] })
+        for update in updates { update.learn(&rows[update.key, default: StatisticsRow(key: update.key)], changes) }
+        try transaction.put(updates.compactMap { rows[$0.key] })
     }
 
     /// Everything that holds requests back.
-    package func gates() async throws(TaskStoreError) -> [StoredGate] { try await read("gates") { try $0.gates() } }
+    package func circuits() async throws(TaskStoreError) -> [CircuitState] {
+        try await read("circuits") { try $0.circuits() }
+    }
 
     /// Remembers what holds requests back, over restarts; an older revision than what is there changes nothing.
-    package func save(_ gate: StoredGate) async throws(TaskStoreError) {
+    package func save(_ gate: CircuitState) async throws(TaskStoreError) {
         try await write("save") { transaction in
-            let stored = try transaction.gates().first { $0.kind == gate.kind && $0.name == gate.name }
+            let stored = try transaction.circuits().first { $0.kind == gate.kind && $0.name == gate.name }
             if let stored, stored.revision >= gate.revision { return }
             try transaction.put([gate])
         }

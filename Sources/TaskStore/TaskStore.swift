@@ -13,7 +13,7 @@ package struct TaskStore: Sendable {
     let tampering: EventTampering?
 
     /// Another list of events in place of one that is about to be applied to that task.
-    package typealias EventTampering = @Sendable (PlannedEvent, TrackedTask, StoreCall, Timestamp) -> [PlannedEvent]
+    package typealias EventTampering = @Sendable (ScheduledEvent, TrackedTask, StoreCall, Timestamp) -> [ScheduledEvent]
 
     /// A store on that database.
     package init(_ driver: any StoreDriver, tampering: EventTampering? = nil) {
@@ -31,7 +31,7 @@ package struct TaskStore: Sendable {
     package func checkContents() async throws(TaskStoreError) { try await driver.checkContents() }
 
     /// Where the store is and how large, for the status page.
-    package func facts() async throws(TaskStoreError) -> StoreFacts { try await driver.facts() }
+    package func facts() async throws(TaskStoreError) -> StoreInfo { try await driver.facts() }
 }
 
 /// What a transaction has led to, and what it has changed.

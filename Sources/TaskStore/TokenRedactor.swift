@@ -73,9 +73,9 @@ enum TokenRedactor {
     private static let tokenLength = 43
 }
 
-extension PlannedEvent {
+extension ScheduledEvent {
     /// The event as it may be stored.
-    var redacted: PlannedEvent {
+    var redacted: ScheduledEvent {
         event.redacted.map { replacing(event: $0) } ?? self
     }
 }

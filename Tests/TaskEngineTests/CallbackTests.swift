@@ -290,9 +290,9 @@ import VerbatimJSON
             attempt: owner.attempt, remoteID: RemoteTaskID("r-1"),
             observation: Observation(.succeeded(partial: false), record: Self.success()))
         _ = try await world.sqlite.apply(
-            [PlannedEvent(.calledBack(delivery), for: id, nextDueAt: world.time.now())], at: world.time.now())
+            [ScheduledEvent(.calledBack(delivery), for: id, nextDueAt: world.time.now())], at: world.time.now())
         let next = try await EngineWorld(time: world.time, from: world, callbacksAt: Self.publicURL)
-        try await Recovery.run(next.context)
+        try await StartupRecovery.run(next.context)
         let task = try await next.task(id)
         #expect(task.state == .running)
         #expect(task.remoteID?.text == "r-1")

@@ -102,7 +102,7 @@ import VerbatimJSON
         let ids = [try await world.insert(running(1)), try await world.insert(running(2))]
         world.provider.enqueue(.items([Record.pending("remote-1")]))
         _ = try await world.engine.scheduler.step()
-        #expect(try await world.task(ids[1]).misses == 0)
+        #expect(try await world.task(ids[1]).notFoundCount == 0)
         #expect(try await world.task(ids[1]).state == .running)
         world.provider.enqueue(.json(Record.succeeded("remote-2")))
         world.time.advance(by: .seconds(1))
@@ -138,11 +138,11 @@ import VerbatimJSON
             world.time.advance(by: .seconds(60))
         }
         #expect(try await world.task(id).state == .running)
-        #expect(try await world.task(id).misses == 9)
+        #expect(try await world.task(id).notFoundCount == 9)
         world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("remote-1")) }
         try await world.sqlite.postpone([id], until: world.time.now())
         _ = try await world.engine.scheduler.step()
-        #expect(try await world.task(id).misses == 0)
+        #expect(try await world.task(id).notFoundCount == 0)
     }
 
     @Test(arguments: [

@@ -39,7 +39,7 @@ import VerbatimJSON
         world.store.forgetOutcome { $0.kinds == ["submission_started"] }
         await #expect(throws: TaskStoreError.unknown) { _ = try await world.engine.submitter.step() }
         let next = try await EngineWorld(from: world)
-        try await Recovery.run(next.context)
+        try await StartupRecovery.run(next.context)
         #expect(try await next.task(id).state == .uncertain)
         #expect(next.provider.sent.isEmpty)
     }

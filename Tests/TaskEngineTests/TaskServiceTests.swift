@@ -127,7 +127,7 @@ import VerbatimJSON
 
     @Test func `a remote id is tracked once`() async throws {
         let world = try await EngineWorld()
-        func track(_ endpoint: String) async throws -> (task: StoredTask, isNew: Bool) {
+        func track(_ endpoint: String) async throws -> (task: TaskWithPayload, isNew: Bool) {
             try await world.service.adopt(endpoint: endpoint, remoteID: "r-1", labels: [:], priority: 0, deadline: nil)
         }
         let first = try await track("image/make")
@@ -262,7 +262,7 @@ import VerbatimJSON
         let running = try await world.insert(.task(3, state: .running))
         try world.database.close()
         let next = try await EngineWorld(time: world.time, from: world)
-        try await Recovery.run(next.context)
+        try await StartupRecovery.run(next.context)
         #expect(try await next.task(sending).state == .uncertain)
         #expect(try await next.task(sending).failure?.code == "daemon_stopped")
         #expect(try await next.task(sending).attempt?.isProbablyRefused == false)
@@ -282,7 +282,7 @@ import VerbatimJSON
     @Test func `recovery takes any number of lost attempts`() async throws {
         let world = try await EngineWorld()
         for number in 0..<503 { try await world.insert(.task(number, state: .submitting)) }
-        try await Recovery.run(world.context)
+        try await StartupRecovery.run(world.context)
         #expect(try await world.sqlite.counts().map(\.state) == [.uncertain])
     }
 

@@ -136,7 +136,7 @@ import VerbatimJSON
 
     @Test func `a poll of a running task updates its row without a log entry`() {
         var task = TrackedTask.task(state: .running)
-        task.misses = 3
+        task.notFoundCount = 3
         task.firstMissAt = now
         let observation = Observation(
             .pending, record: ["progress": 35], progress: 35, traceID: "t", startedAt: Timestamp(milliseconds: 4))
@@ -145,7 +145,7 @@ import VerbatimJSON
         #expect(change.logEntry == nil)
         #expect(change.response == ["progress": 35])
         #expect(change.task.polls == 1)
-        #expect(change.task.misses == 0)
+        #expect(change.task.notFoundCount == 0)
         #expect(change.task.firstMissAt == nil)
         #expect(change.task.progress == 35)
         #expect(change.task.startedAt?.milliseconds == 4)
@@ -167,10 +167,10 @@ import VerbatimJSON
     @Test func `misses are counted from the first, as polls`() {
         let first = apply(.missed, to: .task(state: .running)).task
         let second = TaskLifecycle.apply(.missed, to: first, at: now + .seconds(9), nextDueAt: next).task
-        #expect(second.misses == 2)
+        #expect(second.notFoundCount == 2)
         #expect(second.firstMissAt == now)
         #expect(second.polls == 2)
-        let gone = TaskLifecycle.apply(.vanished, to: second, at: now + .seconds(18), nextDueAt: next).task
+        let gone = TaskLifecycle.apply(.remoteTaskGone, to: second, at: now + .seconds(18), nextDueAt: next).task
         #expect(gone.state == .failed)
         #expect(gone.failure == .remoteTaskNotFound)
         #expect(gone.polls == 3)
@@ -211,21 +211,23 @@ import VerbatimJSON
     @Test func `a reopened task has no deadline, no outcome and no misses`() {
         var task = TrackedTask.task(state: .expired, deadline: ManualTimeSource.start, remoteID: "r")
         task.failure = failure
-        task.misses = 4
+        task.notFoundCount = 4
         task.firstMissAt = now
         let change = apply(.reopenRequested, to: task)
         #expect(change.task.state == .running)
         #expect(change.task.deadline == nil)
         #expect(change.task.failure == nil)
         #expect(change.task.endedAt == nil)
-        #expect(change.task.misses == 0)
+        #expect(change.task.notFoundCount == 0)
         #expect(change.task.firstMissAt == nil)
         #expect(change.task.nextDueAt == next)
     }
 
     @Test func `rejected events and events without news leave the task unchanged`() throws {
         let task = TrackedTask.task(state: .queued)
-        for event in [TaskEvent.adopted(try remote("r")), .observed(Observation(.pending, record: [:])), .vanished] {
+        for event in [
+            TaskEvent.adopted(try remote("r")), .observed(Observation(.pending, record: [:])), .remoteTaskGone,
+        ] {
             let change = apply(event, to: task)
             #expect(change.task == task)
             #expect(change.logEntry == nil)
@@ -285,7 +287,7 @@ import VerbatimJSON
         #expect((task.attempt == nil) == (task.attempts == 0), "\(place)")
         #expect(task.attempt.map { $0.number == task.attempts } ?? true, "\(place)")
         #expect(task.attempt.map { ($0.endedAt == nil) == (task.state == .submitting) } ?? true, "\(place)")
-        #expect((task.misses == 0) == (task.firstMissAt == nil), "\(place)")
+        #expect((task.notFoundCount == 0) == (task.firstMissAt == nil), "\(place)")
         #expect(task.state != .failed || task.failure != nil, "\(place)")
         #expect(task.state != .succeeded || task.failure == nil, "\(place)")
         #expect(task.state != .uncertain || task.resolution == nil, "\(place)")

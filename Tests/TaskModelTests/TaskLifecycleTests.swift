@@ -49,7 +49,7 @@ import VerbatimJSON
         (.slowerThanUsual, "- - - = - - - -"),
         (.replyTooLarge(failure), "- - - = - - - -"),
         (.missed, "- - - = - - - -"),
-        (.vanished, "- - - >failed - - - -"),
+        (.remoteTaskGone, "- - - >failed - - - -"),
         (.cancelRequested, ">cancelled !S !N >cancelled !E !E !E !E"),
         (.reopenRequested, "!R !R !R !R !R !R >running >running"),
         (.deadlinePassed, ">expired - - >expired - - - -"),

@@ -55,14 +55,14 @@ import VerbatimJSON
             let (owner, lost) = (TrackedTask.task(1, state: .running), TrackedTask.task(2, state: .uncertain))
             _ = try await store.insert([.new(owner), .new(lost)])
             let before = told.all.count
-            _ = try await store.apply(.vanished, to: lost.id, at: now, nextDueAt: now)
+            _ = try await store.apply(.remoteTaskGone, to: lost.id, at: now, nextDueAt: now)
             _ = try await store.apply(
                 .observed(Observation(.pending, record: [:])), to: owner.id, at: now, nextDueAt: now)
             await #expect(throws: TaskStoreError.remoteIDInUse(by: owner.id)) {
                 _ = try await store.apply(
                     [
-                        PlannedEvent(.cancelRequested, for: owner.id, nextDueAt: nil),
-                        PlannedEvent(.adopted(try #require(owner.remoteID)), for: lost.id, nextDueAt: now),
+                        ScheduledEvent(.cancelRequested, for: owner.id, nextDueAt: nil),
+                        ScheduledEvent(.adopted(try #require(owner.remoteID)), for: lost.id, nextDueAt: now),
                     ], at: now)
             }
             #expect(told.all.count == before)

@@ -68,7 +68,7 @@ import Testing
     }
 
     private func noted(in store: SQLiteDriver) async throws -> [Int] {
-        try await store.verbs.gates().compactMap { Int($0.name) }.sorted()
+        try await store.verbs.circuits().compactMap { Int($0.name) }.sorted()
     }
 
     @Test func `writes that meet share one commit, and are told in their order`() async throws {
@@ -212,7 +212,7 @@ import Testing
             #expect(answers.map(\.isStored).contains(false))
             #expect(try await noted(in: store) == answers.filter(\.isStored).map(\.number).sorted())
             try await store.pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = 1000000") }
-            try await store.verbs.save(StoredGate(kind: .polls, name: "99"))
+            try await store.verbs.save(CircuitState(kind: .polls, name: "99"))
         }
     }
 
@@ -239,7 +239,7 @@ import Testing
 
     @Test func `a read goes on while a write takes long`() async throws {
         try await with { (store, _, _) async throws in
-            try await store.verbs.save(StoredGate(kind: .polls, name: "1"))
+            try await store.verbs.save(CircuitState(kind: .polls, name: "1"))
             // The read happens inside the write, so it would hang here if it waited for it.
             let seen = try await store.write { db in
                 try Self.note(2, in: db)

@@ -549,7 +549,7 @@ import VerbatimJSON
         // What it was taken from before, its age still counts from.
         expected.ageFrom = task.submittedAt
         #expect(try await store.verbs.task(task.id) == expected)
-        #expect(try await store.verbs.learned(of: task.endpoint).isEmpty)
+        #expect(try await store.verbs.statistics(of: task.endpoint).isEmpty)
         var noted = TrackedTask.task(2)
         noted.note = "written later"
         _ = try await store.verbs.insert(.new(noted))

@@ -23,7 +23,7 @@ import VerbatimJSON
             _ = try await store.insert(.new(task))
             let pending = Observation(.pending, record: [:], progress: 40)
             let events = [
-                PlannedEvent(
+                ScheduledEvent(
                     .observed(pending), for: task.id,
                     consequence: { $0.polls == 1 && $0.progress == 40 ? .slowerThanUsual : nil },
                     schedule: { [now] in now + .seconds(Int64($0.polls * 7) + Int64($0.progress ?? 0)) })
@@ -46,7 +46,7 @@ import VerbatimJSON
             let id = try remote("r")
             await #expect(throws: TaskStoreError.remoteIDInUse(by: one.id)) {
                 _ = try await store.apply(
-                    [one, other].map { PlannedEvent(.adopted(id), for: $0.id, nextDueAt: now) }, at: now)
+                    [one, other].map { ScheduledEvent(.adopted(id), for: $0.id, nextDueAt: now) }, at: now)
             }
             #expect(try await store.task(one.id)?.state == .uncertain)
         }
@@ -61,11 +61,11 @@ import VerbatimJSON
             let failure = TaskFailure(code: "bad", message: "no such address: \(url)")
             _ = try await store.apply(
                 [
-                    PlannedEvent(
+                    ScheduledEvent(
                         .observed(Observation(.pending, record: ["echo": .string(url)])), for: tasks[0].id,
                         nextDueAt: now),
-                    PlannedEvent(.submissionRefused(failure), for: tasks[1].id, nextDueAt: nil),
-                    PlannedEvent(
+                    ScheduledEvent(.submissionRefused(failure), for: tasks[1].id, nextDueAt: nil),
+                    ScheduledEvent(
                         .calledBack(
                             CallbackDelivery(
                                 attempt: 1,
@@ -87,17 +87,17 @@ import VerbatimJSON
 
     @Test func `an older state of a gate does not overwrite a newer one`() async throws {
         try await with { (store: TaskStore) async throws in
-            var gate = StoredGate(kind: .polls, name: "image")
+            var gate = CircuitState(kind: .polls, name: "image")
             gate.revision = 2
             gate.failures = 2
             try await store.save(gate)
             gate.revision = 1
             gate.failures = 1
             try await store.save(gate)
-            #expect(try await store.gates().map(\.failures) == [2])
+            #expect(try await store.circuits().map(\.failures) == [2])
             gate.revision = 3
             try await store.save(gate)
-            #expect(try await store.gates().map(\.failures) == [1])
+            #expect(try await store.circuits().map(\.failures) == [1])
         }
     }
 
@@ -121,7 +121,7 @@ import VerbatimJSON
             task.progressAt = now - .seconds(1)
             task.slowAt = now
             task.polls = 3
-            task.misses = 2
+            task.notFoundCount = 2
             task.firstMissAt = now
             task.attempts = 4
             task.attempt = Attempt(
@@ -230,7 +230,7 @@ import VerbatimJSON
             _ = try await store.insert(.new(task))
             let refused = try await store.apply(.adopted(try remote("r")), to: task.id, at: now, nextDueAt: now)
             #expect(refused?.transition == .refuse(.notUncertain))
-            let ignored = try await store.apply(.vanished, to: task.id, at: now, nextDueAt: now)
+            let ignored = try await store.apply(.remoteTaskGone, to: task.id, at: now, nextDueAt: now)
             #expect(ignored?.transition == .ignore)
             #expect(try await store.task(task.id) == task)
             #expect(try await store.events(of: task.id, after: 0, limit: 9).count == 1)
@@ -272,9 +272,9 @@ import VerbatimJSON
             _ = try await store.insert(.new(task))
             let changes = try await store.apply(
                 [
-                    PlannedEvent(.submissionStarted(), for: task.id, nextDueAt: now),
-                    PlannedEvent(.missed, for: TrackedTask.task(2).id, nextDueAt: now),
-                    PlannedEvent(.submissionAccepted(try remote("r"), traceID: nil), for: task.id, nextDueAt: now),
+                    ScheduledEvent(.submissionStarted(), for: task.id, nextDueAt: now),
+                    ScheduledEvent(.missed, for: TrackedTask.task(2).id, nextDueAt: now),
+                    ScheduledEvent(.submissionAccepted(try remote("r"), traceID: nil), for: task.id, nextDueAt: now),
                 ], at: now)
             #expect(changes.map(\.task.state) == [.submitting, .running])
             #expect(try await store.apply([], at: now).isEmpty)
@@ -290,8 +290,8 @@ import VerbatimJSON
             await #expect(throws: TaskStoreError.remoteIDInUse(by: TrackedTask.task(1).id)) {
                 _ = try await store.apply(
                     [
-                        PlannedEvent(.submissionStarted(), for: free.id, nextDueAt: now),
-                        PlannedEvent(.adopted(try remote("r")), for: lost.id, nextDueAt: now),
+                        ScheduledEvent(.submissionStarted(), for: free.id, nextDueAt: now),
+                        ScheduledEvent(.adopted(try remote("r")), for: lost.id, nextDueAt: now),
                     ], at: now)
             }
             #expect(try await store.task(free.id) == free)
@@ -358,7 +358,7 @@ import VerbatimJSON
                 #expect(view.uncertain.first?.payload.request == ["prompt": "a cat"])
                 #expect(view.submitting.map(\.task) == [sending])
                 #expect(view.owned == [owned])
-                return [PlannedEvent(.foundInList(free, traceID: nil), for: lost.id, nextDueAt: now)]
+                return [ScheduledEvent(.foundInList(free, traceID: nil), for: lost.id, nextDueAt: now)]
             }
             #expect(changes.map(\.task.state) == [.running])
             #expect(try await store.task(service: "image", remoteID: free)?.id == lost.id)
@@ -375,7 +375,7 @@ import VerbatimJSON
                 _ = try await store.settle(
                     service: "image", attemptedIn: now - .seconds(60)...now, candidates: [id], at: now
                 ) { _ in
-                    [PlannedEvent(.foundInList(id, traceID: nil), for: lost.id, nextDueAt: now)]
+                    [ScheduledEvent(.foundInList(id, traceID: nil), for: lost.id, nextDueAt: now)]
                 }
             }
             #expect(try await store.task(lost.id) == lost)
@@ -595,12 +595,12 @@ import VerbatimJSON
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
-            let key = LearnedKey(task.endpoint)
-            let own = LearnedKey(task.endpoint, model: "v5")
-            let done = PlannedEvent(
+            let key = StatisticsKey(task.endpoint)
+            let own = StatisticsKey(task.endpoint, model: "v5")
+            let done = ScheduledEvent(
                 .observed(Observation(.succeeded(partial: false), record: [:])), for: task.id, nextDueAt: nil)
-            let lessons = [key, own].map { key in
-                Lesson(about: key) { row, changes in
+            let updates = [key, own].map { key in
+                StatisticsUpdate(about: key) { row, changes in
                     row.durations = "as the policy writes it"
                     row.wait = .milliseconds(1_250)
                     row.startsTold = 0.5
@@ -611,11 +611,11 @@ import VerbatimJSON
                     row.throttled += 2
                 }
             }
-            _ = try await store.apply([done], at: now, teaching: lessons)
-            _ = try await store.apply([done], at: now, teaching: lessons)
-            _ = try await store.apply([], at: now, teaching: [lessons[1]])
-            let rows = try await store.learned(of: task.endpoint)
-            var expected = Learned(key: key)
+            _ = try await store.apply([done], at: now, updating: updates)
+            _ = try await store.apply([done], at: now, updating: updates)
+            _ = try await store.apply([], at: now, updating: [updates[1]])
+            let rows = try await store.statistics(of: task.endpoint)
+            var expected = StatisticsRow(key: key)
             expected.durations = "as the policy writes it"
             expected.wait = .milliseconds(1_250)
             expected.startsTold = 0.5
@@ -628,7 +628,7 @@ import VerbatimJSON
             #expect(rows.first == expected)
             #expect(rows.map(\.key) == [key, own])
             #expect(rows.last?.calls == 0.75)
-            #expect(try await store.learned(of: try endpoint("image/edit")).isEmpty)
+            #expect(try await store.statistics(of: try endpoint("image/edit")).isEmpty)
         }
     }
 
@@ -642,7 +642,7 @@ import VerbatimJSON
             running.progressAt = now + .seconds(2)
             let queued = TrackedTask.task(2, notBefore: now + .seconds(70))
             let ready = TrackedTask.task(4)
-            running.misses = 1
+            running.notFoundCount = 1
             running.firstMissAt = now + .seconds(1)
             let uncertain = TrackedTask.task(3, state: .uncertain)
             for task in [running, queued, uncertain, ready] { _ = try await store.insert(.new(task)) }
@@ -697,21 +697,21 @@ import VerbatimJSON
 
     @Test func `gates come back as they were, the latest of each`() async throws {
         try await with { (store: TaskStore) async throws in
-            var gate = StoredGate(kind: .submissions, name: "image/make")
-            gate.pause = StoredGate.Pause(code: "paused", message: "by hand")
+            var gate = CircuitState(kind: .submissions, name: "image/make")
+            gate.pause = CircuitState.Pause(code: "paused", message: "by hand")
             gate.failures = 3
             gate.closedUntil = now
             gate.lastError = TaskFailure(code: "busy", message: "Later.", httpStatus: 500)
             gate.lastErrorAt = now
             gate.revision = 2
-            try await store.save(StoredGate(kind: .submissions, name: "image/make"))
+            try await store.save(CircuitState(kind: .submissions, name: "image/make"))
             try await store.save(gate)
             // One that was overtaken on its way changes nothing.
-            var stale = StoredGate(kind: .submissions, name: "image/make")
+            var stale = CircuitState(kind: .submissions, name: "image/make")
             stale.revision = 1
             try await store.save(stale)
-            try await store.save(StoredGate(kind: .polls, name: "image/make"))
-            let gates = try await store.gates()
+            try await store.save(CircuitState(kind: .polls, name: "image/make"))
+            let gates = try await store.circuits()
             #expect(gates.count == 2)
             #expect(gates.contains(gate))
         }

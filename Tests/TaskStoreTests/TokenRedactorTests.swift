@@ -31,7 +31,7 @@ import VerbatimJSON
                 kind: .url, pointer: JSONPointer(tokens: ["u"]),
                 value: .string(address + String(repeating: "x", count: 43)))
         ]
-        let event = PlannedEvent(.observed(seen), for: TrackedTask.task(1).id, nextDueAt: nil).redacted.event
+        let event = ScheduledEvent(.observed(seen), for: TrackedTask.task(1).id, nextDueAt: nil).redacted.event
         guard case .observed(let kept) = event else { return #expect(Bool(false), "\(event)") }
         #expect(kept.results.map(\.value) == [.string(address + "(token)")])
     }

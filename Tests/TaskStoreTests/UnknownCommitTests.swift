@@ -98,7 +98,7 @@ import VerbatimJSON
             if codes.count == 20 { break }
         }
         #expect(codes.allSatisfy { $0 == "storage_unknown" }, "\(codes)")
-        #expect(try await store.verbs.gates().isEmpty)
+        #expect(try await store.verbs.circuits().isEmpty)
         try store.close()
     }
 
@@ -151,9 +151,9 @@ import VerbatimJSON
         // With the reader gone the log can begin anew, which removes what was left of the commit.
         try reader.close()
         #expect(await insert(1) == nil)
-        let revision = try await store.verbs.gates().first?.revision
+        let revision = try await store.verbs.circuits().first?.revision
         let left = try SQLiteDriver.open(path: atFailure)
-        #expect(try await left.verbs.gates().first?.revision == revision.map { $0 + 1 })
+        #expect(try await left.verbs.circuits().first?.revision == revision.map { $0 + 1 })
         try left.close()
         #expect(try await found(after: "full") == [1])
         try store.close()

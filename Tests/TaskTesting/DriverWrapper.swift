@@ -56,7 +56,7 @@ extension DriverWrapper {
         try await around(.read("checkContents")) { () async throws(TaskStoreError) in try await base.checkContents() }
     }
 
-    package func facts() async throws(TaskStoreError) -> StoreFacts {
+    package func facts() async throws(TaskStoreError) -> StoreInfo {
         try await around(.read("facts")) { () async throws(TaskStoreError) in try await base.facts() }
     }
 }

@@ -31,7 +31,7 @@ extension TaskEvent {
             .foundByOwnID(id, traceID: nil), .turnedUp(id, traceID: "trace"), .adopted(id),
             .resubmitted(.resubmittedByPolicy),
             .givenUp(failure, .givenUp), .observed(observation), .slowerThanUsual, .replyTooLarge(failure), .missed,
-            .vanished, .cancelRequested,
+            .remoteTaskGone, .cancelRequested,
             .reopenRequested,
             .deadlinePassed,
         ]

@@ -25,7 +25,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
     case slowerThanUsual = "slower_than_usual"
     case replyTooLarge = "reply_too_large"
     case missed
-    case vanished
+    case remoteTaskGone
     case cancelRequested = "cancelled"
     case reopenRequested = "reopened"
     case deadlinePassed = "expired"
@@ -54,7 +54,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
             case .slowerThanUsual: .slowerThanUsual
             case .replyTooLarge: .replyTooLarge
             case .missed: .missed
-            case .vanished: .vanished
+            case .remoteTaskGone: .remoteTaskGone
             case .cancelRequested: .cancelRequested
             case .reopenRequested: .reopenRequested
             case .deadlinePassed: .deadlinePassed

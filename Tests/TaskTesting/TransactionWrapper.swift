@@ -108,16 +108,16 @@ extension SnapshotWrapper {
         try reading.events(of: task, after: sequence, limit: limit)
     }
 
-    package func statistics(of endpoint: EndpointName) throws -> [Learned] {
+    package func statistics(of endpoint: EndpointName) throws -> [StatisticsRow] {
         try reading.statistics(of: endpoint)
     }
 
-    package func statistics(_ keys: [LearnedKey]) throws -> [Learned] {
+    package func statistics(_ keys: [StatisticsKey]) throws -> [StatisticsRow] {
         try reading.statistics(keys)
     }
 
-    package func gates() throws -> [StoredGate] {
-        try reading.gates()
+    package func circuits() throws -> [CircuitState] {
+        try reading.circuits()
     }
 }
 
@@ -162,12 +162,12 @@ extension TransactionWrapper {
         try base.dropGivenUp(number, of: key)
     }
 
-    package func put(_ statistics: [Learned]) throws {
+    package func put(_ statistics: [StatisticsRow]) throws {
         try base.put(statistics)
     }
 
-    package func put(_ gates: [StoredGate]) throws {
-        try base.put(gates)
+    package func put(_ circuits: [CircuitState]) throws {
+        try base.put(circuits)
     }
 
     package func add(_ counts: [TaskCountDelta]) throws {

@@ -44,7 +44,7 @@ extension StatedTime {
 
 extension TaskDocument {
     /// The task as the socket shows it.
-    init(_ stored: StoredTask, forecast: TaskForecast, results: [TaskResult]) {
+    init(_ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult]) {
         let task = stored.task
         self.init(
             id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue,
@@ -99,12 +99,12 @@ extension TaskDocument.Callback {
 
 extension TaskService {
     /// The task as the socket shows it, with what can be said about it now.
-    func document(of stored: StoredTask) async -> TaskDocument {
+    func document(of stored: TaskWithPayload) async -> TaskDocument {
         TaskDocument(stored, forecast: await forecast(of: stored.task), results: results(of: stored))
     }
 
     /// The reply that shows the task. A long record is written off the event loop.
-    func response(_ status: HTTPResponse.Status = .ok, showing stored: StoredTask, location: String? = nil) async
+    func response(_ status: HTTPResponse.Status = .ok, showing stored: TaskWithPayload, location: String? = nil) async
         -> Response
     {
         guard stored.payload.isLong else {

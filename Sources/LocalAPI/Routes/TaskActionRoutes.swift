@@ -31,7 +31,7 @@ struct TaskActionRoutes {
         return try await service.id(of: context.parameters.require("id"))
     }
 
-    private func answer(_ stored: StoredTask) async throws -> Response {
+    private func answer(_ stored: TaskWithPayload) async throws -> Response {
         await service.response(showing: stored)
     }
 }

@@ -52,7 +52,7 @@ struct TaskRoutes {
             isNew ? .created : .ok, json: .object(json), location: LocalAPIRoute.task.path(task.task.id.text))
     }
 
-    private func answer(_ stored: StoredTask, isNew: Bool) async throws -> Response {
+    private func answer(_ stored: TaskWithPayload, isNew: Bool) async throws -> Response {
         await service.response(
             isNew ? .created : .ok, showing: stored, location: LocalAPIRoute.task.path(stored.task.id.text))
     }

@@ -47,7 +47,7 @@ extension TaskRow: PositionalRow {
         task.attempts = next()
         task.attempt = Self.attempt(number: task.attempts, &next)
         task.polls = next()
-        task.misses = next()
+        task.notFoundCount = next()
         task.firstMissAt = next.time()
         task.failure = Self.failure(&next)
         task.resolution = (next.optional() as String?).flatMap(Resolution.init(rawValue:))
@@ -114,7 +114,7 @@ extension TaskRow: PositionalRow {
             ColumnValue(task.endedAt), ColumnValue(task.deadline), ColumnValue(task.nextDueAt),
             ColumnValue(task.attempts), ColumnValue(task.attempt?.startedAt), ColumnValue(task.attempt?.endedAt),
             ColumnValue(task.attempt?.isProbablyRefused ?? false), ColumnValue(task.attempt?.absentReadings ?? 0),
-            ColumnValue(task.attempt?.firstAbsentAt), ColumnValue(task.polls), ColumnValue(task.misses),
+            ColumnValue(task.attempt?.firstAbsentAt), ColumnValue(task.polls), ColumnValue(task.notFoundCount),
             ColumnValue(task.firstMissAt), ColumnValue(task.failure?.code), ColumnValue(task.failure?.message),
             ColumnValue(task.failure?.httpStatus), ColumnValue(task.failure?.hint),
             ColumnValue(task.resolution?.rawValue), ColumnValue(task.ageFrom), ColumnValue(task.lastPendingAt),

@@ -2,7 +2,7 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// What replies teach about later requests.
+/// Adjusts breakers and rates by what replies say.
 extension AdmissionControl {
     /// Takes what the reply to a paid request says about its endpoint and provider, beyond its task.
     func note(_ verdict: SubmitVerdict, of profile: EndpointProfile) async {

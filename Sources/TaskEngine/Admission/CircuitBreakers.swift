@@ -8,14 +8,14 @@ import TaskStore
 ///
 /// Each one concerns all tasks of its endpoint, service or provider. They are stored, so that they survive a restart.
 final class CircuitBreakers: Sendable {
-    private let states: Mutex<[CircuitKey: StoredGate]>
+    private let states: Mutex<[CircuitKey: CircuitState]>
     private let store: TaskStore
     private let backoff: Backoff
     private let random: EngineRandom
     private let logger: Logger
 
     init(
-        _ stored: [StoredGate], at now: Timestamp, store: TaskStore, backoff: Backoff, random: EngineRandom,
+        _ stored: [CircuitState], at now: Timestamp, store: TaskStore, backoff: Backoff, random: EngineRandom,
         logger: Logger
     ) {
         let states = stored.compactMap { state in CircuitKey(state).map { ($0, state.corrected(at: now)) } }
@@ -27,7 +27,7 @@ final class CircuitBreakers: Sendable {
     }
 
     /// What is known of the circuit; closed if nothing ever happened.
-    func state(of circuit: CircuitKey) -> StoredGate { states.withLock { $0[circuit] } ?? circuit.closed }
+    func state(of circuit: CircuitKey) -> CircuitState { states.withLock { $0[circuit] } ?? circuit.closed }
 
     /// What keeps requests from passing; nil if they may pass.
     func block(_ circuit: CircuitKey, at now: Timestamp) -> SubmissionBlock? {
@@ -87,14 +87,14 @@ final class CircuitBreakers: Sendable {
         }
     }
 
-    private func circuits(where isChosen: (StoredGate) -> Bool) -> [CircuitKey] {
+    private func circuits(where isChosen: (CircuitState) -> Bool) -> [CircuitKey] {
         states.withLock { states in states.filter { isChosen($0.value) }.map(\.key) }
     }
 
     // MARK: Pauses
 
     /// Lets no request pass until ``resume(_:)``. The pause holds at once; an error means that a restart loses it.
-    func pause(_ circuit: CircuitKey, _ pause: StoredGate.Pause, at now: Timestamp) async throws(TaskStoreError) {
+    func pause(_ circuit: CircuitKey, _ pause: CircuitState.Pause, at now: Timestamp) async throws(TaskStoreError) {
         try await change(circuit) { state in
             state.pause = pause
             state.lastErrorAt = pause.code == "paused" ? state.lastErrorAt : now
@@ -105,7 +105,7 @@ final class CircuitBreakers: Sendable {
     func suspend(_ circuit: CircuitKey, because failure: TaskFailure, at now: Timestamp) async {
         let isNew = state(of: circuit).pause == nil
         do throws(TaskStoreError) {
-            try await pause(circuit, StoredGate.Pause(code: failure.code, message: failure.message), at: now)
+            try await pause(circuit, CircuitState.Pause(code: failure.code, message: failure.message), at: now)
         } catch {
             logger.error("The pause of the \(circuit) holds, but could not be stored: \(error.message)")
         }
@@ -131,7 +131,7 @@ final class CircuitBreakers: Sendable {
 
     // MARK: Changes
 
-    private func changeOrLog(_ circuit: CircuitKey, _ body: (inout StoredGate) -> Void) async {
+    private func changeOrLog(_ circuit: CircuitKey, _ body: (inout CircuitState) -> Void) async {
         do throws(TaskStoreError) {
             try await change(circuit, body)
         } catch {
@@ -143,7 +143,7 @@ final class CircuitBreakers: Sendable {
     ///
     /// If the disk refuses, the change holds until a restart.
     private func change(
-        _ circuit: CircuitKey, _ body: (inout StoredGate) -> Void
+        _ circuit: CircuitKey, _ body: (inout CircuitState) -> Void
     ) async throws(TaskStoreError) {
         let changed = states.withLock { states in
             var state = states[circuit] ?? circuit.closed
@@ -156,7 +156,7 @@ final class CircuitBreakers: Sendable {
     }
 }
 
-extension StoredGate {
+extension CircuitState {
     /// The part that follows the rules of ``CircuitBreaker``.
     fileprivate var breaker: CircuitBreaker {
         get { CircuitBreaker(failures: failures, openUntil: closedUntil) }
@@ -169,7 +169,7 @@ extension StoredGate {
     /// The state without the effect of a clock that was ahead: a last error in the future shows one.
     ///
     /// The circuit then stays open for as long as it would have from now.
-    fileprivate func corrected(at now: Timestamp) -> StoredGate {
+    fileprivate func corrected(at now: Timestamp) -> CircuitState {
         guard let lastErrorAt, lastErrorAt > now else { return self }
         var state = self
         state.closedUntil = closedUntil.map { $0 - (lastErrorAt - now) }

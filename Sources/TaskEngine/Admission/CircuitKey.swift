@@ -10,7 +10,7 @@ package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
     /// All requests that a provider's account may be refused for.
     case provider(String)
 
-    init?(_ stored: StoredGate) {
+    init?(_ stored: CircuitState) {
         switch stored.kind {
         case .submissions:
             guard let endpoint = EndpointName(stored.name) else { return nil }
@@ -21,11 +21,11 @@ package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// A closed breaker, as the store keeps it.
-    var closed: StoredGate {
+    var closed: CircuitState {
         switch self {
-        case .submissions(let endpoint): StoredGate(kind: .submissions, name: endpoint.text)
-        case .polls(let service): StoredGate(kind: .polls, name: service)
-        case .provider(let provider): StoredGate(kind: .provider, name: provider)
+        case .submissions(let endpoint): CircuitState(kind: .submissions, name: endpoint.text)
+        case .polls(let service): CircuitState(kind: .polls, name: service)
+        case .provider(let provider): CircuitState(kind: .provider, name: provider)
         }
     }
 

@@ -156,18 +156,20 @@ extension TaskService {
         // The next allowed poll. A queued task keeps its due time.
         let soonest = max(now, min(task.lastPendingAt ?? now, now) + context.polling.minGap)
         let nextDueAt = task.state == .queued ? nil : task.lastPendingAt == nil ? now : soonest
-        let event = PlannedEvent(.calledBack(delivery), for: task.id, nextDueAt: nextDueAt)
+        let event = ScheduledEvent(.calledBack(delivery), for: task.id, nextDueAt: nextDueAt)
         return try await context.store.apply(
-            [event], at: now, teaching: lessons(from: delivery, for: owner, at: now))
+            [event], at: now, updating: updates(from: delivery, for: owner, at: now))
     }
 
     /// The statistics updates of a delivery that reports an end which a poll had already found.
-    private func lessons(from delivery: CallbackDelivery, for owner: CallbackOwner, at now: Timestamp) -> [Lesson] {
+    private func updates(from delivery: CallbackDelivery, for owner: CallbackOwner, at now: Timestamp)
+        -> [StatisticsUpdate]
+    {
         let task = owner.task
         guard delivery.isFinal, task.outcomeSource == .poll, !owner.hadFinal else { return [] }
-        var plan = LessonPlan()
+        var plan = StatisticsUpdates()
         // A lower bound, because the poll itself was late.
         plan.countLateCallback(about: task, delay: task.endedAt.map { max(now - $0, .zero) })
-        return plan.lessons
+        return plan.updates
     }
 }

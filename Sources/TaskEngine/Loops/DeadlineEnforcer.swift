@@ -21,8 +21,8 @@ package struct DeadlineEnforcer: Worker {
         let overdue = try await context.store.overdue(at: now, limit: 500)
         if !overdue.isEmpty {
             _ = try await context.store.apply(
-                overdue.map { PlannedEvent(.deadlinePassed, for: $0.id, nextDueAt: nil) }, at: now,
-                teaching: await context.lessons(from: overdue, givenUpAt: now))
+                overdue.map { ScheduledEvent(.deadlinePassed, for: $0.id, nextDueAt: nil) }, at: now,
+                updating: await context.updates(from: overdue, givenUpAt: now))
             context.wakes.submitter.signal()
         }
         let next = try await context.store.nextDeadline() ?? now + .seconds(60)

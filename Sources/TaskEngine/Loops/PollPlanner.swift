@@ -66,7 +66,7 @@ struct PollPlanner {
         for task in tasks {
             guard let profile = context.catalog.endpoint(task.endpoint) else { continue }
             let isAlone =
-                inFlight.batchLimit(of: service, upTo: profile.batchSize ?? 1) < 2 || task.misses > 0
+                inFlight.batchLimit(of: service, upTo: profile.batchSize ?? 1) < 2 || task.notFoundCount > 0
                 || inFlight.isAlone(task.id)
                 || context.unrecognised.inARow(task.id) > 1
             if !isAlone,
@@ -103,21 +103,21 @@ struct PollPlanner {
 
     /// The tasks as the schedule sees them.
     private func members(for tasks: [TrackedTask], at now: Timestamp) async -> [BatchCandidate] {
-        var experiences: [EndpointName: Experience] = [:]
+        var read: [EndpointName: EndpointStatistics] = [:]
         var members: [BatchCandidate] = []
         for task in tasks {
-            let experience: Experience
-            if let known = experiences[task.endpoint] {
-                experience = known
+            let statistics: EndpointStatistics
+            if let known = read[task.endpoint] {
+                statistics = known
             } else {
-                experience = await context.experiences.experience(of: task.endpoint)
-                experiences[task.endpoint] = experience
+                statistics = await context.statistics.statistics(of: task.endpoint)
+                read[task.endpoint] = statistics
             }
             members.append(
                 BatchCandidate(
-                    age: experience.age(of: task, at: now), sinceLastPoll: experience.sinceLastPoll(of: task, at: now),
-                    model: experience.entry(for: task.model).model,
-                    callbackReliability: experience.callbackTrust(of: task), isExpected: task.isCalledBack))
+                    age: statistics.age(of: task, at: now), sinceLastPoll: statistics.sinceLastPoll(of: task, at: now),
+                    model: statistics.entry(for: task.model).model,
+                    callbackReliability: statistics.callbackTrust(of: task), isExpected: task.isCalledBack))
         }
         return members
     }

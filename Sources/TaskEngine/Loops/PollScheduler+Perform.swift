@@ -13,17 +13,17 @@ extension PollScheduler {
         guard let first = work.tasks.first else { return }
         context.passed(.duringPoll)
         let askedAt = context.time.now()
-        var lessons = LessonPlan()
+        var updates = StatisticsUpdates()
         let ids = work.tasks.compactMap(\.remoteID)
         if work.tasks.count > 1, let batching = work.profile.batching, let request = batching.lookup(ids) {
-            let verdict = await send(request, of: work, counting: &lessons).map {
+            let verdict = await send(request, of: work, counting: &updates).map {
                 batching.read($0, of: ids)
                     .asked(at: askedAt, leaveAlone: work.profile.dialect.minimumPollDelay(from: $0))
             }
-            await finish(work, with: verdict, teaching: lessons)
+            await finish(work, with: verdict, updating: updates)
         } else if let id = first.remoteID {
-            let verdict = await lookup(id, of: first, in: work, counting: &lessons).map { $0.asked(at: askedAt) }
-            await finish(first, of: work, with: verdict, teaching: lessons)
+            let verdict = await lookup(id, of: first, in: work, counting: &updates).map { $0.asked(at: askedAt) }
+            await finish(first, of: work, with: verdict, updating: updates)
         }
     }
 
@@ -31,12 +31,12 @@ extension PollScheduler {
     ///
     /// A result that cannot be had yet leaves the task running: it is asked for again, and nothing is lost.
     private func lookup(
-        _ id: RemoteTaskID, of task: TrackedTask, in work: PollBatch, counting lessons: inout LessonPlan
+        _ id: RemoteTaskID, of task: TrackedTask, in work: PollBatch, counting updates: inout StatisticsUpdates
     ) async -> Result<LookupVerdict, UpstreamTransportError> {
         let (profile, dialect) = (work.profile, work.profile.dialect)
         do throws(RequestProblem) {
             let request = try dialect.lookup(id, pollURL: task.pollURL)
-            let verdict = await send(request, of: work, counting: &lessons).map {
+            let verdict = await send(request, of: work, counting: &updates).map {
                 dialect.readLookup($0, of: id).leavingAlone(dialect.minimumPollDelay(from: $0))
             }
             guard case .success(.observed(let done)) = verdict, case .succeeded = done.verdict,
@@ -46,7 +46,7 @@ extension PollScheduler {
             guard await context.admission.waitForSlot(for: .queries(work.service), of: profile) else {
                 return .failure(.cancelled)
             }
-            return await send(result, of: work, counting: &lessons).map { fetching.read($0, of: id, after: done) }
+            return await send(result, of: work, counting: &updates).map { fetching.read($0, of: id, after: done) }
         } catch {
             let failure = TaskFailure(code: Self.cannotAsk, message: "\(error.field): \(error.problem)")
             return .success(.failed(failure, suspendsProvider: false))
@@ -54,7 +54,7 @@ extension PollScheduler {
     }
 
     private func send(
-        _ request: UpstreamRequest, of work: PollBatch, counting lessons: inout LessonPlan
+        _ request: UpstreamRequest, of work: PollBatch, counting updates: inout StatisticsUpdates
     ) async -> Result<UpstreamReply, UpstreamTransportError> {
         context.meter.count(work.service)
         context.calls.count(about: work.tasks)
@@ -72,31 +72,31 @@ extension PollScheduler {
 
     private func finish(
         _ task: TrackedTask, of work: PollBatch, with verdict: Result<LookupVerdict, UpstreamTransportError>,
-        teaching lessons: LessonPlan
+        updating updates: StatisticsUpdates
     ) async {
-        var lessons = lessons
+        var updates = updates
         let now = context.time.now()
         switch verdict {
         case .success(.observed(let observation)):
             inFlight.markAlone(false, task.id)
-            await record([(task, .observed(observation))], teaching: &lessons, at: now)
+            await record([(task, .observed(observation))], updating: &updates, at: now)
             await answered(work)
         case .success(.notFound):
             inFlight.markAlone(true, task.id)
-            await record([(task, await missing(task, at: now))], teaching: &lessons, at: now)
+            await record([(task, await missing(task, at: now))], updating: &updates, at: now)
             await answered(work)
         case .success(.throttled(let failure, let retryAfter)):
-            lessons.countThrottled(about: work.tasks)
-            await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
+            updates.countThrottled(about: work.tasks)
+            await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, updating: updates)
         case .success(.failed(let failure, let suspendsProvider)):
             if suspendsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
-            await failed(task, of: work, because: failure, isAboutAll: suspendsProvider, teaching: lessons)
+            await failed(task, of: work, because: failure, isAboutAll: suspendsProvider, updating: updates)
         case .failure(let error):
             if case .tooLarge = error {
-                return await tooLarge(task, of: work, because: TaskFailure(error), teaching: lessons)
+                return await tooLarge(task, of: work, because: TaskFailure(error), updating: updates)
             }
             await failed(
-                task, of: work, because: TaskFailure(error), isAboutAll: error.isAboutAll, teaching: lessons)
+                task, of: work, because: TaskFailure(error), isAboutAll: error.isAboutAll, updating: updates)
         }
     }
 
@@ -108,7 +108,7 @@ extension PollScheduler {
 
     /// The record has more bytes than are read: told once, and asked for seldom. The service itself has answered.
     private func tooLarge(
-        _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, teaching lessons: LessonPlan
+        _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, updating updates: StatisticsUpdates
     ) async {
         inFlight.markAlone(true, task.id)
         if inFlight.noteTooLarge(task.id) {
@@ -117,23 +117,23 @@ extension PollScheduler {
                 \(task.id) \(task.endpoint): \(failure.message) It is asked for again each hour; nothing is lost. \
                 \(failure.hint ?? "")
                 """)
-            _ = await context.record([PlannedEvent(.replyTooLarge(failure), for: task.id, nextDueAt: nil)])
+            _ = await context.record([ScheduledEvent(.replyTooLarge(failure), for: task.id, nextDueAt: nil)])
         }
         await postpone([task.id], until: context.time.now() + context.limits.tooLargeGap)
         await context.admission.queriesSucceeded(of: work.service)
-        await context.teach(lessons)
+        await context.updateStatistics(updates)
     }
 
     /// A query about one task failed. Where others of the service are answered meanwhile, it is this task's trouble: only
     /// it is left alone, longer and longer, and nobody else waits for it.
     private func failed(
         _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, isAboutAll: Bool,
-        teaching lessons: LessonPlan
+        updating updates: StatisticsUpdates
     ) async {
         let own =
             isAboutAll
             ? 0 : inFlight.noteFailure(of: task.id, service: work.service, isOwn: failure.code == Self.cannotAsk)
-        guard own > 0 else { return await slow(work, because: failure, teaching: lessons) }
+        guard own > 0 else { return await slow(work, because: failure, updating: updates) }
         inFlight.markAlone(true, task.id)
         let gap = min(
             context.polling.minGap * (1 << min(2 * own, 20)),
@@ -144,16 +144,17 @@ extension PollScheduler {
             It is asked for again in \(Int(gap.inSeconds.rounded())) s; nothing is lost.
             """)
         await postpone([task.id], until: context.time.now() + gap)
-        await context.teach(lessons)
+        await context.updateStatistics(updates)
     }
 
     /// Nothing was sent, since the address may not be asked.
     private static let cannotAsk = "cannot_ask"
 
     private func finish(
-        _ work: PollBatch, with verdict: Result<BatchVerdict, UpstreamTransportError>, teaching lessons: LessonPlan
+        _ work: PollBatch, with verdict: Result<BatchVerdict, UpstreamTransportError>,
+        updating updates: StatisticsUpdates
     ) async {
-        var lessons = lessons
+        var updates = updates
         let now = context.time.now()
         switch verdict {
         case .success(.observed(let observations)):
@@ -168,26 +169,26 @@ extension PollScheduler {
                     absent.append(task.id)
                 }
             }
-            await record(seen, teaching: &lessons, at: now)
+            await record(seen, updating: &updates, at: now)
             await postpone(absent, until: now + context.polling.minGap)
             await answered(work)
         case .success(.throttled(let failure, let retryAfter)):
-            lessons.countThrottled(about: work.tasks)
-            await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, teaching: lessons)
+            updates.countThrottled(about: work.tasks)
+            await slow(work, because: failure, isThrottled: true, retryAfter: retryAfter, updating: updates)
         case .success(.failed(let failure, let suspendsProvider)):
             if suspendsProvider { await context.admission.suspend(.provider(work.profile.provider), because: failure) }
             if !suspendsProvider { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
-            await slow(work, because: failure, teaching: lessons)
+            await slow(work, because: failure, updating: updates)
         case .failure(let error):
             if !error.isAboutAll { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
-            await slow(work, because: TaskFailure(error), teaching: lessons)
+            await slow(work, because: TaskFailure(error), updating: updates)
         }
     }
 
     private func record(
-        _ seen: [(task: TrackedTask, event: TaskEvent)], teaching lessons: inout LessonPlan, at now: Timestamp
+        _ seen: [(task: TrackedTask, event: TaskEvent)], updating updates: inout StatisticsUpdates, at now: Timestamp
     ) async {
-        var events: [PlannedEvent] = []
+        var events: [ScheduledEvent] = []
         for (task, event) in seen {
             var leaveAlone: Duration?
             var isPending = false
@@ -198,19 +199,19 @@ extension PollScheduler {
                 isPending = true
             case .observed(let observation), .endedByCallback(let observation):
                 context.notice(observation, of: task, at: now)
-                let (end, experience) = await context.end(of: task, at: now, saying: observation)
-                lessons.add(end, experience: experience)
+                let (end, statistics) = await context.end(of: task, at: now, saying: observation)
+                updates.add(end, statistics: statistics)
             default: break
             }
             let schedule = await context.schedule(of: task, at: now, sharedBy: seen.count, leaveAlone: leaveAlone)
             events.append(
-                PlannedEvent(
+                ScheduledEvent(
                     event, for: task.id,
                     consequence: { [isPending] in isPending && schedule.isNewlySlow($0) ? .slowerThanUsual : nil },
                     schedule: { schedule.nextPoll(of: $0) }))
         }
-        lessons.add(context.calls.take(about: seen.map(\.task), all: lessons.hasEnds))
-        let changes = await context.record(events, teaching: lessons)
+        updates.add(context.calls.take(about: seen.map(\.task), all: updates.hasEnds))
+        let changes = await context.record(events, updating: updates)
         // What a callback told while this was being asked may be newer than the answer.
         let calledBack = changes.map(\.task).filter { $0.state == .running && $0.isCalledBack }.map(\.id)
         await postpone(calledBack, until: now + context.polling.minGap)
@@ -221,7 +222,7 @@ extension PollScheduler {
     /// One miss proves little, many over a long time do; where the provider has delivered how the task ended, a few do.
     private func missing(_ task: TrackedTask, at now: Timestamp) async -> TaskEvent {
         let missing = context.clock.verifiedElapsed(since: task.firstMissAt ?? now)
-        if task.callbacks.finalAt != nil, task.misses + 1 >= context.limits.missesBeforeCallbackDecides,
+        if task.callbacks.finalAt != nil, task.notFoundCount + 1 >= context.limits.notFoundBeforeCallbackDecides,
             missing >= context.limits.missSpanBeforeCallbackDecides,
             let outcome = await context.deliveredOutcome(of: task)
         {
@@ -229,15 +230,15 @@ extension PollScheduler {
         }
         let slow = context.catalog.endpoint(task.endpoint)?.upperDuration ?? .zero
         let isLost =
-            task.misses + 1 >= context.limits.missesBeforeLost
+            task.notFoundCount + 1 >= context.limits.notFoundBeforeLost
             && missing >= max(context.limits.missSpan, slow * 2)
-        return isLost ? .vanished : .missed
+        return isLost ? .remoteTaskGone : .missed
     }
 
     /// Leaves the service alone for a while, and these tasks until their next turn.
     private func slow(
         _ work: PollBatch, because failure: TaskFailure, isThrottled: Bool = false, retryAfter: Duration? = nil,
-        teaching lessons: LessonPlan
+        updating updates: StatisticsUpdates
     ) async {
         await context.admission.queriesFailed(
             of: work.profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
@@ -253,7 +254,7 @@ extension PollScheduler {
                 + context.polling.minGap * 5
         }
         await postpone(work.tasks.map(\.id), until: until)
-        await context.teach(lessons)
+        await context.updateStatistics(updates)
     }
 
     private func postpone(_ ids: [TaskID], until point: Timestamp) async {

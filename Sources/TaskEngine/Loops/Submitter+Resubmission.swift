@@ -28,7 +28,7 @@ extension Submitter {
             guard await takeSlot(of: profile) else { return await later() }
             let now = context.time.now()
             let token = context.callbackToken(for: task, of: profile)
-            let start = PlannedEvent(
+            let start = ScheduledEvent(
                 .submissionStarted(callback: token?.digest), for: task.id,
                 nextDueAt: now + context.limits.timeout(of: profile)
             )
@@ -45,14 +45,14 @@ extension Submitter {
                         $0.stored.task.id == task.id && $0.stored.task.callbacks.count > 0
                     }
                     if isCalledBack, !isPersons {
-                        return [PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: nil)]
+                        return [ScheduledEvent(.lookupUndecided(), for: task.id, nextDueAt: nil)]
                     }
                     return [Self.event(after: own, isPersons: isPersons, starting: start)]
                 }
             } else {
                 // Of an attempt from before such attempts were kept only the person who wants it sent again can tell.
                 let mayGo = isPersons || attempts.isEmpty && task.attempts == 0
-                let event = mayGo ? start : PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: now)
+                let event = mayGo ? start : ScheduledEvent(.lookupUndecided(), for: task.id, nextDueAt: now)
                 changes = try await context.store.apply([event], at: now)
             }
             guard let change = changes.first(where: { $0.task.id == task.id }),
@@ -77,10 +77,10 @@ extension Submitter {
 
     /// What becomes of a task whose earlier attempts were looked for.
     private static func event(
-        after own: [(GivenUpAttempt, LostAttemptSearch.Finding?)], isPersons: Bool, starting start: PlannedEvent
-    ) -> PlannedEvent {
+        after own: [(GivenUpAttempt, LostAttemptSearch.Finding?)], isPersons: Bool, starting start: ScheduledEvent
+    ) -> ScheduledEvent {
         for case (let attempt, .found(let id, let trace)) in own {
-            return PlannedEvent(
+            return ScheduledEvent(
                 .turnedUp(id, traceID: trace), for: start.task, attempt: attempt.attempt.number, nextDueAt: nil)
         }
         let isProven = own.allSatisfy { $0.1 == .absent }
@@ -88,7 +88,7 @@ extension Submitter {
             if case .possible(let ids, let isSame) = finding.1, isSame || !isPersons { ids } else { [RemoteTaskID]() }
         }
         guard possible.isEmpty, isProven || isPersons else {
-            return PlannedEvent(.lookupUndecided(possible: possible), for: start.task, nextDueAt: nil)
+            return ScheduledEvent(.lookupUndecided(possible: possible), for: start.task, nextDueAt: nil)
         }
         return start
     }

@@ -147,14 +147,14 @@ package struct Submitter: Worker {
         let (event, schedule) = await reading(of: verdict, for: work, leaveAlone: leaveAlone)
         // A refusal blocks the endpoint before the task can be claimed again; an id is written down before all else.
         if case .submissionAccepted = event {
-            await record(event, of: work, schedule: schedule, teaching: await lessons(from: verdict, of: work))
+            await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
             await admission.note(verdict, of: work.profile)
         } else {
             await admission.note(verdict, of: work.profile)
             let retry = admission.retry(after: verdict, of: work.profile)
             await record(
                 event, of: work, schedule: { retry ?? schedule($0) },
-                teaching: await lessons(from: verdict, of: work))
+                updating: await updates(from: verdict, of: work))
         }
         context.passed(.afterAccepted)
         context.wakes.polls.signal()
@@ -162,23 +162,23 @@ package struct Submitter: Worker {
     }
 
     private func record(
-        _ event: TaskEvent, of work: Work, schedule: @escaping PlannedEvent.Schedule,
-        teaching lessons: LessonPlan = LessonPlan()
+        _ event: TaskEvent, of work: Work, schedule: @escaping ScheduledEvent.Schedule,
+        updating updates: StatisticsUpdates = StatisticsUpdates()
     ) async {
         _ = await context.record(
-            [PlannedEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
-            teaching: lessons)
+            [ScheduledEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
+            updating: updates)
     }
 
     /// What the reply says about how long tasks take, and about how many calls the provider bears.
-    private func lessons(from verdict: SubmitVerdict, of work: Work) async -> LessonPlan {
-        var lessons = LessonPlan()
+    private func updates(from verdict: SubmitVerdict, of work: Work) async -> StatisticsUpdates {
+        var updates = StatisticsUpdates()
         if case .answered(let observation, _) = verdict, observation.verdict != .pending {
-            let (end, experience) = await context.end(of: work.task, at: context.time.now(), saying: observation)
-            lessons.add(end, experience: experience)
+            let (end, statistics) = await context.end(of: work.task, at: context.time.now(), saying: observation)
+            updates.add(end, statistics: statistics)
         }
-        if verdict.isThrottled { lessons.countThrottled(about: [work.task]) }
-        return lessons
+        if verdict.isThrottled { updates.countThrottled(about: [work.task]) }
+        return updates
     }
 
     /// Why nothing can be sent, and whether it never can.
@@ -236,7 +236,7 @@ package struct Submitter: Worker {
     /// What the verdict does to the task, and when to look at it next.
     private func reading(
         of verdict: SubmitVerdict, for work: Work, leaveAlone: Duration?
-    ) async -> (TaskEvent, PlannedEvent.Schedule) {
+    ) async -> (TaskEvent, ScheduledEvent.Schedule) {
         let now = context.time.now()
         switch verdict {
         case .accepted(let id, let trace, let url):

@@ -30,7 +30,10 @@ struct ListEvidence: Sendable {
     }
 
     /// Learns from accepted tasks: from their stored records and from their records in the list.
-    init(accepted: [(attempt: LostAttempt, stored: StoredTask)], in reading: [ListedTask], _ profile: EndpointProfile) {
+    init(
+        accepted: [(attempt: LostAttempt, stored: TaskWithPayload)], in reading: [ListedTask],
+        _ profile: EndpointProfile
+    ) {
         let shown = Dictionary(reading.map { ($0.remoteID, $0) }) { first, _ in first }
         for (attempt, stored) in accepted {
             let kept = stored.payload.response.flatMap { profile.listing?.task(in: $0) }?.request.object

@@ -51,7 +51,7 @@ struct LostAttempt: Sendable {
 
 extension EngineContext {
     /// The search criteria of an attempt; nil if its request or endpoint is unknown.
-    func lostAttempt(_ attempt: Attempt, of stored: StoredTask, endedWithDaemon: Bool? = nil) -> LostAttempt? {
+    func lostAttempt(_ attempt: Attempt, of stored: TaskWithPayload, endedWithDaemon: Bool? = nil) -> LostAttempt? {
         let task = stored.task
         guard let request = stored.payload.request.object, let profile = catalog.endpoint(task.endpoint) else {
             return nil
@@ -71,7 +71,7 @@ extension EngineContext {
     }
 
     /// The search criteria of the task's latest attempt.
-    func lostAttempt(of stored: StoredTask) -> LostAttempt? {
+    func lostAttempt(of stored: TaskWithPayload) -> LostAttempt? {
         stored.task.attempt.flatMap { lostAttempt($0, of: stored) }
     }
 

@@ -31,7 +31,7 @@ struct LostAttemptSearch: Sendable {
         let known: ClientIDLookup.Outcome
         fileprivate let search: LostAttemptSearch
         fileprivate let reading: FetchedList
-        fileprivate let accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]]
+        fileprivate let accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]]
         /// The attempts whose callback tokens the records contain.
         fileprivate let marked: [RemoteTaskID: GivenUpAttempt.Key]
 
@@ -105,9 +105,9 @@ struct LostAttemptSearch: Sendable {
 
     /// Accepted tasks near the targets, by endpoint.
     private func acceptedTasks() async throws(TaskStoreError) -> [EndpointName:
-        [(attempt: LostAttempt, stored: StoredTask)]]
+        [(attempt: LostAttempt, stored: TaskWithPayload)]]
     {
-        var accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]] = [:]
+        var accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]] = [:]
         for target in targets where profile.listing != nil && accepted[target.task.endpoint] == nil {
             let near = try await context.store.acceptedNeighbours(
                 of: target.task.id, within: context.limits.controlSpan * 2, limit: context.limits.acceptedNeighbours,
@@ -128,7 +128,7 @@ struct LostAttemptSearch: Sendable {
     /// Fetches the list if it exists and is needed. Returns nil if nothing was learned.
     private func read(
         besides known: ClientIDLookup.Outcome,
-        showing accepted: [EndpointName: [(attempt: LostAttempt, stored: StoredTask)]],
+        showing accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]],
         _ window: ClosedRange<Timestamp>
     ) async -> FetchedList? {
         guard let list = profile.listing else {
@@ -164,7 +164,7 @@ struct LostAttemptSearch: Sendable {
 
 extension LostAttemptSearch.Answer {
     /// The findings about all lost attempts that share the list, including those that were not targets.
-    func findings(in view: UncertainView) -> [GivenUpAttempt.Key: LostAttemptSearch.Finding] {
+    func findings(in view: ReconciliationSnapshot) -> [GivenUpAttempt.Key: LostAttemptSearch.Finding] {
         let context = search.context
         let uncertain = view.uncertain.filter { isListed($0.task) }
         let givenUp = view.givenUp.filter { isListed($0.stored.task) }

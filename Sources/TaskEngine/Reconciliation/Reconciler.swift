@@ -121,16 +121,16 @@ package struct Reconciler: Worker {
     private func settleWithoutSearch(
         among tasks: [TrackedTask], at now: Timestamp
     ) async throws(TaskStoreError) -> [TrackedTask] {
-        var events: [PlannedEvent] = []
+        var events: [ScheduledEvent] = []
         for task in tasks {
             if task.callbacks.finalAt != nil, task.callbacks.remoteID == nil,
                 let outcome = await context.deliveredOutcome(of: task)
             {
-                events.append(PlannedEvent(.endedByCallback(outcome), for: task.id, nextDueAt: nil))
+                events.append(ScheduledEvent(.endedByCallback(outcome), for: task.id, nextDueAt: nil))
             } else if task.onUncertain == .fail,
                 context.catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false
             {
-                events.append(PlannedEvent(AbsencePolicy.failed(task), for: task.id, nextDueAt: nil))
+                events.append(ScheduledEvent(AbsencePolicy.failed(task), for: task.id, nextDueAt: nil))
             }
         }
         guard !events.isEmpty else { return tasks }
@@ -154,7 +154,7 @@ package struct Reconciler: Worker {
                 let findings = answer.findings(in: view)
                 let givenUp = view.givenUp.compactMap { Self.event(for: $0, findings[$0.givenUp.key]) }
                 let settled = Set(givenUp.map(\.task))
-                let uncertain = view.uncertain.compactMap { stored -> PlannedEvent? in
+                let uncertain = view.uncertain.compactMap { stored -> ScheduledEvent? in
                     let task = stored.task
                     guard !settled.contains(task.id) else { return nil }
                     let key = task.attempt.map { GivenUpAttempt.Key(task: task.id, number: $0.number) }
@@ -165,19 +165,19 @@ package struct Reconciler: Worker {
                         let event: TaskEvent =
                             answer.known.found[task.id] == nil
                             ? .foundInList(id, traceID: trace) : .foundByOwnID(id, traceID: trace)
-                        return PlannedEvent(event, for: task.id, nextDueAt: answer.began)
+                        return ScheduledEvent(event, for: task.id, nextDueAt: answer.began)
                     case .conflict(let id):
                         logger.warning(
                             """
                             \(task.id) was sent with the id \(id), which the provider uses for another task. Resolve it by \
                             hand: `pollux resolve \(task.id) --give-up` or `--resubmit`.
                             """)
-                        return PlannedEvent(.lookupUndecided(), for: task.id, nextDueAt: next)
+                        return ScheduledEvent(.lookupUndecided(), for: task.id, nextDueAt: next)
                     case .possible, .absent, .unproven:
                         guard searched.contains(task.id) else { return nil }
                         let whole = Self.finding(
                             finding, with: view.givenUp.filter { $0.stored.task.id == task.id }, findings)
-                        return PlannedEvent(
+                        return ScheduledEvent(
                             policy.event(for: task, after: whole, at: answer.began), for: task.id, nextDueAt: next)
                     }
                 }
@@ -204,16 +204,16 @@ package struct Reconciler: Worker {
     /// The event for a given-up attempt; nil if the finding changes nothing.
     private static func event(
         for given: GivenUpTask, _ finding: LostAttemptSearch.Finding?
-    ) -> PlannedEvent? {
+    ) -> ScheduledEvent? {
         let task = given.stored.task
         switch finding {
         case .found(let id, let trace):
-            return PlannedEvent(
+            return ScheduledEvent(
                 .turnedUp(id, traceID: trace), for: task.id, attempt: given.givenUp.attempt.number,
                 nextDueAt: nil)
         // Stops a queued resubmission until a search or a user decides. A user who asked for it has already decided.
         case .possible(let ids, let isSame) where task.state == .queued && (isSame || task.resolution != .resubmitted):
-            return PlannedEvent(.lookupUndecided(possible: ids), for: task.id, nextDueAt: nil)
+            return ScheduledEvent(.lookupUndecided(possible: ids), for: task.id, nextDueAt: nil)
         case .possible, .conflict, .absent, .unproven, nil: return nil
         }
     }

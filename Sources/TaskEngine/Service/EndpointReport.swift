@@ -84,7 +84,7 @@ package struct EndpointReport: Sendable {
 /// How the daemon as a whole is doing.
 package struct EngineReport: Sendable {
     package let counts: [TaskState: Int]
-    package let store: StoreFacts
+    package let store: StoreInfo
     package let providers: [ProviderReport]
     /// Where providers call back, and whether they do; nil where callbacks are off.
     package let callbacks: CallbackMonitor.Reading?
@@ -98,7 +98,7 @@ package struct ProviderReport: Sendable, Hashable {
     package let pauseReason: String?
 }
 
-extension Experience {
+extension EndpointStatistics {
     var learnedReport: EndpointReport.LearnedReport? {
         guard all.model.sampleCount > 0 else { return nil }
         return EndpointReport.LearnedReport(
@@ -106,7 +106,7 @@ extension Experience {
     }
 
     var callbackReport: EndpointReport.CallbackReport? {
-        let known = all.learned.callbacks
+        let known = all.row.callbacks
         guard known.expected > 0 else { return nil }
         return EndpointReport.CallbackReport(
             expected: known.expected, came: known.came, trust: known.trust,
@@ -114,7 +114,7 @@ extension Experience {
     }
 
     var trackingReport: EndpointReport.TrackingReport {
-        let row = all.learned
+        let row = all.row
         return EndpointReport.TrackingReport(
             finished: row.finished, callsPerTask: row.finished > 0 ? row.calls / Double(row.finished) : nil,
             meanLateness: row.latenessSamples > 0 ? row.lateness / row.latenessSamples : nil, throttled: row.throttled)

@@ -21,7 +21,7 @@ extension Submission {
     ///
     /// Fingerprints of older versions told spellings of one number apart and held spans as moments, so where two differ,
     /// this decides.
-    func differences(from stored: StoredTask) -> [SubmissionDifference] {
+    func differences(from stored: TaskWithPayload) -> [SubmissionDifference] {
         let before = stored.task
         var differences: [SubmissionDifference] = []
         func compare(_ field: String, _ stored: JSONValue?, _ given: JSONValue?) {

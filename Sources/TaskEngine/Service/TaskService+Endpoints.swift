@@ -30,8 +30,8 @@ extension TaskService {
     ) async throws(TaskServiceError) -> EndpointReport {
         let now = context.time.now()
         let name = profile.name
-        let known: Experience
-        do throws(TaskStoreError) { known = try await context.experiences.latest(of: name) } catch {
+        let known: EndpointStatistics
+        do throws(TaskStoreError) { known = try await context.statistics.latest(of: name) } catch {
             throw .store(error)
         }
         let errors = [CircuitKey.submissions(name), .polls(name.service)].compactMap { circuit in

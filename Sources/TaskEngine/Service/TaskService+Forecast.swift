@@ -29,15 +29,15 @@ extension TaskService {
     /// The median and the ninth decile of the tasks of its kind that are still running at its age.
     private func eta(of task: TrackedTask) async -> (p50: Timestamp, p90: Timestamp)? {
         // There is no forecast for a task that the provider does not know.
-        guard task.state == .running, task.misses < 2 else { return nil }
+        guard task.state == .running, task.notFoundCount < 2 else { return nil }
         let profile = context.catalog.endpoint(task.endpoint)
-        let experience = await context.experiences.experience(of: task.endpoint)
-        let model = experience.entry(for: task.model).model
+        let statistics = await context.statistics.statistics(of: task.endpoint)
+        let model = statistics.entry(for: task.model).model
         guard model.sampleCount > 0 || profile?.typicalDuration != nil || profile?.upperDuration != nil else {
             return nil
         }
         let now = context.time.now()
-        let age = experience.age(of: task, at: now)
+        let age = statistics.age(of: task, at: now)
         return (
             now + (model.quantile(0.5, beyond: age) - age), now + (model.quantile(0.9, beyond: age) - age)
         )
@@ -94,10 +94,11 @@ extension TaskService {
             return Reason(
                 code: "backing_off", message: "Status queries are held back until \(until.rfc3339)\(why)")
         }
-        if task.misses > 1 {
+        if task.notFoundCount > 1 {
             return Reason(
                 code: "unknown_to_provider",
-                message: "The provider did not know it, \(task.misses) look-ups in a row. It is asked for again.",
+                message:
+                    "The provider did not know it, \(task.notFoundCount) look-ups in a row. It is asked for again.",
                 hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
         }
         if context.inFlightPolls.isTooLarge(task.id) {

@@ -9,7 +9,7 @@ extension TaskService {
         let profile = try profile(of: name)
         do throws(TaskStoreError) {
             try await context.admission.breakers.pause(
-                .submissions(profile.name), StoredGate.Pause(code: "paused", message: "paused by hand"),
+                .submissions(profile.name), CircuitState.Pause(code: "paused", message: "paused by hand"),
                 at: context.time.now())
         } catch {
             throw .store(error)

@@ -5,7 +5,7 @@ import VerbatimJSON
 
 extension TaskService {
     /// The task with that id.
-    package func task(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
+    package func task(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         do throws(TaskStoreError) {
             if let stored = try await context.store.taskWithPayload(id) { return stored }
         } catch {
@@ -18,7 +18,7 @@ extension TaskService {
     ///
     /// Where as many clients wait as may, this one is not woken by the task: it is answered with the task as it is after
     /// `patience`, at most five seconds, so that it does not ask again at once.
-    package func task(_ id: TaskID, waitingFor patience: Duration) async throws(TaskServiceError) -> StoredTask {
+    package func task(_ id: TaskID, waitingFor patience: Duration) async throws(TaskServiceError) -> TaskWithPayload {
         let first = try await task(id)
         guard patience > .zero, !first.task.state.hasEnded, !context.feed.isClosing else { return first }
         guard let place = context.feed.subscribe(to: id, atMost: context.limits.waiters) else {
@@ -35,7 +35,7 @@ extension TaskService {
     }
 
     /// The task as it is after that time; sooner where the daemon stops or the client has left.
-    private func task(_ id: TaskID, after pause: Duration) async throws(TaskServiceError) -> StoredTask {
+    private func task(_ id: TaskID, after pause: Duration) async throws(TaskServiceError) -> TaskWithPayload {
         let closing = context.feed.subscribeToClosing()
         defer { context.feed.end(closing) }
         if !context.feed.isClosing {
@@ -45,7 +45,7 @@ extension TaskService {
     }
 
     /// What a task brought, found in its record; empty until it has succeeded.
-    package func results(of stored: StoredTask) -> [TaskResult] {
+    package func results(of stored: TaskWithPayload) -> [TaskResult] {
         guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
         // Of an endpoint that is gone the general shape is the best guess.
         let profile =

@@ -18,7 +18,7 @@ package struct TaskService: Sendable {
     /// Stores a task; `isNew` is false where its idempotency key named one already.
     package func submit(
         _ submission: Submission
-    ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
+    ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         let task = try newTask(for: submission)
         return try await answer(to: submission, with: task, after: try await insert(task))
     }
@@ -30,7 +30,7 @@ package struct TaskService: Sendable {
         let tasks = submissions.map { submission in
             Result { () throws(TaskServiceError) in try newTask(for: submission) }
         }
-        var insertions: ArraySlice<Insertion>
+        var insertions: ArraySlice<InsertResult>
         do throws(TaskStoreError) {
             insertions = try await context.store.insert(tasks.compactMap { try? $0.get() })[...]
         } catch {
@@ -77,8 +77,8 @@ package struct TaskService: Sendable {
     }
 
     private func answer(
-        to submission: Submission, with new: NewTask, after insertion: Insertion
-    ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
+        to submission: Submission, with new: NewTask, after insertion: InsertResult
+    ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         switch insertion {
         case .created:
             context.passed(.afterQueued)
@@ -113,7 +113,7 @@ package struct TaskService: Sendable {
     package func adopt(
         endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
         deadline stated: StatedTime?
-    ) async throws(TaskServiceError) -> (task: StoredTask, isNew: Bool) {
+    ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         let endpoint = try profile(of: name).name
         guard let remoteID = RemoteTaskID(text) else {
             throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
@@ -137,7 +137,7 @@ package struct TaskService: Sendable {
         case .created:
             context.wakes.polls.signal()
             if task.deadline != nil { context.wakes.deadlines.signal() }
-            return (StoredTask(task: task, payload: payload), true)
+            return (TaskWithPayload(task: task, payload: payload), true)
         case .remoteIDInUse(let owner):
             let existing = try await self.task(owner)
             guard existing.task.endpoint == endpoint else { throw .store(.remoteIDInUse(by: owner)) }
@@ -167,14 +167,14 @@ package struct TaskService: Sendable {
     // MARK: What a person can do with a task
 
     /// Stops tracking it, and asks the provider to end it where it has a way to; the bill may still come.
-    package func cancel(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
+    package func cancel(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         let stored = try await apply(.cancelRequested, to: id)
         await cancelAtProvider(stored)
         return stored
     }
 
     /// Asks once, after the outcome is on disk: whether it helps changes nothing of what we know.
-    private func cancelAtProvider(_ stored: StoredTask) async {
+    private func cancelAtProvider(_ stored: TaskWithPayload) async {
         let task = stored.task
         guard let id = task.remoteID, let profile = context.catalog.endpoint(task.endpoint),
             let cancelling = profile.dialect.cancelling, context.admission.hasToken(profile.provider)
@@ -203,12 +203,14 @@ package struct TaskService: Sendable {
     }
 
     /// Tracks a cancelled or expired task again.
-    package func reopen(_ id: TaskID) async throws(TaskServiceError) -> StoredTask {
+    package func reopen(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         try await apply(.reopenRequested, to: id)
     }
 
     /// Settles an uncertain task by a person's word.
-    package func resolve(_ id: TaskID, _ decision: UncertainResolution) async throws(TaskServiceError) -> StoredTask {
+    package func resolve(_ id: TaskID, _ decision: UncertainResolution) async throws(TaskServiceError)
+        -> TaskWithPayload
+    {
         switch decision {
         case .adopt(let text):
             let endpoint = try await task(id).task.endpoint
@@ -230,15 +232,15 @@ package struct TaskService: Sendable {
         }
     }
 
-    private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> StoredTask {
+    private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         let now = context.time.now()
         let change: TaskChange?
         do throws(TaskStoreError) {
-            let lessons =
+            let updates =
                 event == .cancelRequested
-                ? await context.lessons(from: try await context.store.task(id).map { [$0] } ?? [], givenUpAt: now) : []
+                ? await context.updates(from: try await context.store.task(id).map { [$0] } ?? [], givenUpAt: now) : []
             change = try await context.store.apply(
-                [PlannedEvent(event, for: id, nextDueAt: now)], at: now, teaching: lessons
+                [ScheduledEvent(event, for: id, nextDueAt: now)], at: now, updating: updates
             ).first
         } catch {
             doubt(error)
@@ -252,7 +254,7 @@ package struct TaskService: Sendable {
         return try await task(id)
     }
 
-    private func insert(_ task: NewTask) async throws(TaskServiceError) -> Insertion {
+    private func insert(_ task: NewTask) async throws(TaskServiceError) -> InsertResult {
         do throws(TaskStoreError) {
             return try await context.store.insert(task)
         } catch {
@@ -292,5 +294,5 @@ package enum UncertainResolution: Sendable, Hashable {
 
 extension NewTask {
     /// The task as it is once it has been stored.
-    fileprivate var stored: StoredTask { StoredTask(task: task, payload: payload) }
+    fileprivate var stored: TaskWithPayload { TaskWithPayload(task: task, payload: payload) }
 }

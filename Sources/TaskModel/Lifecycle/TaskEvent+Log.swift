@@ -90,7 +90,8 @@ extension TaskEvent {
             .submissionInterrupted, .foundInList, .foundByOwnID:
             true
         case .turnedUp, .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
-            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .vanished, .cancelRequested, .reopenRequested,
+            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone, .cancelRequested,
+            .reopenRequested,
             .deadlinePassed:
             false
         }

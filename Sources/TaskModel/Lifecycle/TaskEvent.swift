@@ -44,7 +44,7 @@ package enum TaskEvent: Sendable, Hashable {
     /// A poll did not find the id, which proves little by itself.
     case missed
     /// Polls did not find the id often and long enough to conclude that it is gone.
-    case vanished
+    case remoteTaskGone
 
     /// A user cancels the tracking.
     case cancelRequested
@@ -91,7 +91,7 @@ extension TaskEvent {
         case .slowerThanUsual: "slower_than_usual"
         case .replyTooLarge: "reply_too_large"
         case .missed: "missed"
-        case .vanished: "vanished"
+        case .remoteTaskGone: "vanished"
         case .cancelRequested: "cancelled"
         case .reopenRequested: "reopened"
         case .deadlinePassed: "expired"

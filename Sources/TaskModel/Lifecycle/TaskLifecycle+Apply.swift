@@ -289,7 +289,7 @@ extension TrackedTask {
             resolution = how
         case .observed(let observation):
             polls += 1
-            misses = 0
+            notFoundCount = 0
             firstMissAt = nil
             if observation.verdict == .pending { lastPendingAt = observation.askedAt ?? now }
             absorb(observation, at: now)
@@ -306,18 +306,18 @@ extension TrackedTask {
             slowAt = now
         case .missed:
             polls += 1
-            misses += 1
+            notFoundCount += 1
             firstMissAt = firstMissAt ?? now
-        case .vanished:
+        case .remoteTaskGone:
             polls += 1
-            misses += 1
+            notFoundCount += 1
             firstMissAt = firstMissAt ?? now
             failure = .remoteTaskNotFound
         case .reopenRequested:
             failure = nil
             deadline = nil
             lastPendingAt = nil
-            misses = 0
+            notFoundCount = 0
             firstMissAt = nil
             if submittedAt == nil {
                 submittedAt = attempt?.startedAt

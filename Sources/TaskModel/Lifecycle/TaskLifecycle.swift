@@ -84,7 +84,7 @@ package enum TaskLifecycle {
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted, .absentFromList, .observed,
-            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .vanished:
+            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone:
             .ignore
         }
     }
@@ -119,7 +119,7 @@ package enum TaskLifecycle {
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .turnedUp, .observed,
-            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .vanished, .deadlinePassed:
+            .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone, .deadlinePassed:
             .ignore
         }
     }
@@ -140,7 +140,7 @@ package enum TaskLifecycle {
         case .reopenRequested: .refuse(.notReopenable)
         // A deadline does not cancel a possible bill.
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted,
-            .observed, .slowerThanUsual, .replyTooLarge, .missed, .vanished, .deadlinePassed:
+            .observed, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone, .deadlinePassed:
             .ignore
         }
     }
@@ -161,7 +161,7 @@ package enum TaskLifecycle {
         // One poll decides.
         case .calledBack: .update
         case .missed, .slowerThanUsual, .replyTooLarge: .update
-        case .vanished: .advance(to: .failed)
+        case .remoteTaskGone: .advance(to: .failed)
         case .cancelRequested: .advance(to: .cancelled)
         case .deadlinePassed: .advance(to: .expired)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
@@ -185,7 +185,7 @@ package enum TaskLifecycle {
         case .submissionNotAccepted, .submissionRefused: .note
         case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
             .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
-            .vanished,
+            .remoteTaskGone,
             .deadlinePassed:
             .ignore
         }
@@ -201,7 +201,7 @@ package enum TaskLifecycle {
         case .submissionNotAccepted, .submissionRefused: .note
         case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
             .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
-            .vanished,
+            .remoteTaskGone,
             .deadlinePassed:
             .ignore
         }

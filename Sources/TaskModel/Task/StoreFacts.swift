@@ -12,7 +12,7 @@ package struct TaskCount: Sendable, Hashable {
 }
 
 /// The location and size of the store.
-package struct StoreFacts: Sendable, Hashable {
+package struct StoreInfo: Sendable, Hashable {
     package let path: String
     /// The size of the database and its write-ahead log.
     package let sizeInBytes: Int64

@@ -1,5 +1,5 @@
 /// A task with its request and response.
-package struct StoredTask: Sendable, Hashable {
+package struct TaskWithPayload: Sendable, Hashable {
     package let task: TrackedTask
     package let payload: TaskPayload
 

@@ -33,10 +33,10 @@ package struct PageCursor: Sendable, Hashable {
 
 /// One page of tasks and the cursor of the next page.
 package struct TaskListing: Sendable {
-    package let tasks: [StoredTask]
+    package let tasks: [TaskWithPayload]
     package let next: PageCursor?
 
-    package init(tasks: [StoredTask], next: PageCursor?) {
+    package init(tasks: [TaskWithPayload], next: PageCursor?) {
         self.tasks = tasks
         self.next = next
     }

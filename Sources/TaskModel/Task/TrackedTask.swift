@@ -65,7 +65,7 @@ package struct TrackedTask: Sendable, Hashable {
     /// The source of the outcome; nil while it is open or if the provider reported none.
     package var outcomeSource: OutcomeSource?
     /// The number of consecutive polls that did not find the remote id, and the time of the first.
-    package var misses: Int
+    package var notFoundCount: Int
     package var firstMissAt: Timestamp?
 
     /// Creates a new task.
@@ -87,7 +87,7 @@ package struct TrackedTask: Sendable, Hashable {
         isPartial = false
         attempts = 0
         polls = 0
-        misses = 0
+        notFoundCount = 0
         nextDueAt = notBefore ?? createdAt
     }
 }

@@ -91,7 +91,7 @@ struct LogReplay {
                 .submissionStarted(), .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
                 .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
                 .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .adopted(id),
-                .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .vanished, .cancelRequested,
+                .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .remoteTaskGone, .cancelRequested,
                 .reopenRequested, .deadlinePassed,
             ] + observations.map { .observed($0) } + observations.map { .submissionAnswered($0, remoteID: id) }
             + observations.map { .submissionAnswered($0, remoteID: nil) }

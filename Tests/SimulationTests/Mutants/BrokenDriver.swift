@@ -193,20 +193,20 @@ private struct BrokenTransaction: TransactionWrapper {
 extension BrokenDriver.Fault {
     /// The events that a store broken like this applies in place of one.
     func events(
-        for planned: PlannedEvent, to task: TrackedTask, in call: StoreCall, at now: Timestamp
-    ) -> [PlannedEvent] {
+        for planned: ScheduledEvent, to task: TrackedTask, in call: StoreCall, at now: Timestamp
+    ) -> [ScheduledEvent] {
         if case .apply = call { return applied(planned, to: task, at: now) }
         return settled(planned, of: task, at: now).map { [$0] } ?? []
     }
 
-    private func applied(_ planned: PlannedEvent, to task: TrackedTask, at now: Timestamp) -> [PlannedEvent] {
+    private func applied(_ planned: ScheduledEvent, to task: TrackedTask, at now: Timestamp) -> [ScheduledEvent] {
         switch (self, planned.event) {
         case (.dropsLateReplies, _):
             guard let attempt = planned.attempt, task.state != .submitting || attempt < task.attempts else { break }
             return []
         // Where no token goes out: the one that the engine has drawn is not known here.
         case (.skipsLastLook, .lookupUndecided) where task.state == .queued && task.attempt?.callback == nil:
-            return [PlannedEvent(.submissionStarted(), for: planned.task, nextDueAt: now + .seconds(60))]
+            return [ScheduledEvent(.submissionStarted(), for: planned.task, nextDueAt: now + .seconds(60))]
         // What a callback says, as if a poll had said it.
         case (.believesCallbacks, .calledBack(let delivery)):
             guard let observation = delivery.observation, delivery.isFinal else { break }
@@ -219,7 +219,7 @@ extension BrokenDriver.Fault {
     }
 
     /// Nil where it is not applied at all.
-    private func settled(_ planned: PlannedEvent, of task: TrackedTask, at now: Timestamp) -> PlannedEvent? {
+    private func settled(_ planned: ScheduledEvent, of task: TrackedTask, at now: Timestamp) -> ScheduledEvent? {
         let mayResend = task.state == .uncertain && task.onUncertain == .resubmitIfAbsent
         let isProven =
             task.attempt.map { $0.absentReadings >= 2 && now - ($0.firstAbsentAt ?? now) >= .seconds(120) } ?? false
@@ -235,7 +235,7 @@ extension BrokenDriver.Fault {
         case (.resendsHeld, .absentFromList): return planned.replacing(event: .resubmitted(.resubmittedByPolicy))
         case (.believesFirstReading, .absentFromList):
             let lost = TaskFailure.submissionLost(because: "it is not there")
-            return PlannedEvent(.givenUp(lost, .givenUpByPolicy), for: planned.task, nextDueAt: nil)
+            return ScheduledEvent(.givenUp(lost, .givenUpByPolicy), for: planned.task, nextDueAt: nil)
         default: return planned
         }
     }

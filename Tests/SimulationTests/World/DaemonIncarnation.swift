@@ -78,7 +78,7 @@ struct DaemonIncarnation: Sendable {
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
-        if mutant?.skipsRecovery != true { try await Recovery.run(context) }
+        if mutant?.skipsRecovery != true { try await StartupRecovery.run(context) }
         let engine = TaskEngine(context)
         service = engine.service
         submitter = engine.submitter

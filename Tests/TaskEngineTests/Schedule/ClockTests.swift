@@ -65,7 +65,7 @@ import VerbatimJSON
             try await world.insert(task)
         }
         world.provider.play { sent async throws(UpstreamTransportError) in .items(sent.ids.map(Record.succeeded)) }
-        try await Recovery.run(world.context)
+        try await StartupRecovery.run(world.context)
         let start = world.time.elapsed()
         while try await world.sqlite.counts().contains(where: { $0.state == .running }),
             world.time.elapsed() - start < .seconds(300)
@@ -88,7 +88,7 @@ import VerbatimJSON
         wanted.notBefore = now + .seconds(7_200)
         wanted.nextDueAt = wanted.notBefore
         try await world.insert(wanted)
-        try await Recovery.run(world.context)
+        try await StartupRecovery.run(world.context)
         world.provider.enqueue(.accepted("r-1"))
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(queued).state == .running)
@@ -123,7 +123,7 @@ import VerbatimJSON
         world.time.setWallClock(by: .seconds(-3_600))
         let next = try await EngineWorld(time: world.time, from: world)
         next.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("remote-1")) }
-        try await Recovery.run(next.context)
+        try await StartupRecovery.run(next.context)
         #expect(try await next.engine.scheduler.step() - world.time.now() <= .seconds(90))
         #expect(next.provider.sent.isEmpty)
         world.time.advance(by: .seconds(91))
@@ -155,7 +155,7 @@ import VerbatimJSON
             try await look(60)
         }
         #expect(try await world.task(running).state == .running)
-        #expect(try await world.task(running).misses > 3)
+        #expect(try await world.task(running).notFoundCount > 3)
         #expect(try await world.task(lost).state == .uncertain)
         #expect(try await world.task(lost).attempt?.clockDrift == .seconds(6 * 86_400))
         #expect(world.provider.paid.isEmpty)

@@ -45,8 +45,8 @@ import VerbatimJSON
         // Usually a task waits there for five seconds, and the provider tells when it begins.
         _ = try await world.sqlite.apply(
             [], at: world.time.now(),
-            teaching: [
-                Lesson(about: LearnedKey(endpoint)) { row, _ in
+            updating: [
+                StatisticsUpdate(about: StatisticsKey(endpoint)) { row, _ in
                     row.wait = .seconds(5)
                     row.startsTold = 1
                 }
@@ -117,7 +117,7 @@ import VerbatimJSON
         let world = try await EngineWorld()
         for number in 0..<40 { try await learn(1, seconds: 5, model: "model-\(number)", in: world) }
         let name = try #require(EndpointName("image/make"))
-        let rows = try await world.sqlite.learned(of: name)
+        let rows = try await world.sqlite.statistics(of: name)
         #expect(rows.count == 25)
         #expect(rows.first { $0.key.model == nil }?.finished == 40)
     }

@@ -2,8 +2,8 @@ import PollingPolicy
 import TaskModel
 import TaskStore
 
-/// What one transaction teaches about the endpoints whose tasks it is about: one lesson for each row.
-struct LessonPlan: Sendable {
+/// Collects the statistics updates of one transaction, one for each row.
+struct StatisticsUpdates: Sendable {
     private struct Count: Sendable {
         var calls = 0.0
         var throttled = 0
@@ -11,48 +11,48 @@ struct LessonPlan: Sendable {
     }
 
     private var counts: [EndpointName: Count] = [:]
-    private var ends: [LearnedKey: [TaskID: EndOfTask]] = [:]
+    private var ends: [StatisticsKey: [TaskID: CompletionSample]] = [:]
     private var wider: [EndpointName: DurationModel] = [:]
 
-    /// So many calls were spent on these endpoints.
+    /// Counts calls that were spent on these endpoints.
     mutating func add(_ calls: [EndpointName: Double]) {
         for (endpoint, count) in calls { counts[endpoint, default: Count()].calls += count }
     }
 
-    /// Whether it is about a task that may have ended.
+    /// Whether it has a sample of a task that may have ended.
     var hasEnds: Bool { !ends.isEmpty }
 
-    /// The provider said "too many" to a call about these tasks.
+    /// Counts a "too many requests" reply to a call about these tasks.
     mutating func countThrottled(about tasks: [TrackedTask]) {
         for endpoint in Set(tasks.map(\.endpoint)) { counts[endpoint, default: Count()].throttled += 1 }
     }
 
-    /// A delivery told of an end that a poll had found before.
+    /// Counts a callback that reported an end that a poll had already found.
     mutating func countLateCallback(about task: TrackedTask, delay: Duration?) {
         counts[task.endpoint, default: Count()].lateCallbacks.append(delay)
     }
 
-    /// Should this task have ended once the transaction is written, it teaches how long its kind takes.
-    mutating func add(_ end: EndOfTask, experience: Experience) {
+    /// Adds a duration sample. It counts only if the transaction ends the task.
+    mutating func add(_ end: CompletionSample, statistics: EndpointStatistics) {
         let endpoint = end.task.endpoint
-        wider[endpoint] = experience.all.model
-        ends[LearnedKey(endpoint), default: [:]][end.task.id] = end
-        if let model = end.task.model, experience.hasRoom(for: model) {
-            ends[LearnedKey(endpoint, model: model), default: [:]][end.task.id] = end
+        wider[endpoint] = statistics.all.model
+        ends[StatisticsKey(endpoint), default: [:]][end.task.id] = end
+        if let model = end.task.model, statistics.hasRoom(for: model) {
+            ends[StatisticsKey(endpoint, model: model), default: [:]][end.task.id] = end
         }
     }
 
-    /// The lessons, one for each row.
-    var lessons: [Lesson] {
-        Set(ends.keys).union(counts.keys.map { LearnedKey($0) }).map { key in
+    /// The updates, one for each row.
+    var updates: [StatisticsUpdate] {
+        Set(ends.keys).union(counts.keys.map { StatisticsKey($0) }).map { key in
             let count = key.model == nil ? counts[key.endpoint] : nil
             let ends = ends[key] ?? [:]
             let wider = wider[key.endpoint]
-            return Lesson(about: key) { row, changes in
+            return StatisticsUpdate(about: key) { row, changes in
                 row.calls += count?.calls ?? 0
                 row.throttled += count?.throttled ?? 0
                 for delay in count?.lateCallbacks ?? [] { row.callbacks.came(after: delay) }
-                let ended = changes.compactMap { change -> (EndOfTask, CallbackRecord)? in
+                let ended = changes.compactMap { change -> (CompletionSample, CallbackRecord)? in
                     guard case .advance(let state) = change.transition, state.hasEnded else { return nil }
                     return ends[change.task.id].map { ($0, change.task.callbacks) }
                 }
@@ -62,9 +62,9 @@ struct LessonPlan: Sendable {
     }
 }
 
-extension Learned {
-    /// Takes over what these ends teach; `wider` is what the endpoint as a whole knew before.
-    fileprivate mutating func learn(from ends: [(EndOfTask, CallbackRecord)], wider: DurationModel) {
+extension StatisticsRow {
+    /// Adds these samples; `wider` is the model of the whole endpoint before them.
+    fileprivate mutating func learn(from ends: [(CompletionSample, CallbackRecord)], wider: DurationModel) {
         let stored = durations.flatMap { DurationModel(decoding: $0) }
         var model = stored ?? (key.model == nil ? wider : DurationModel(prior: wider))
         for (end, delivered) in ends {
@@ -84,14 +84,14 @@ extension Learned {
         durations = model.encoded()
     }
 
-    /// What the latest task counts for among those before it.
+    /// The weight of the latest task in the running averages.
     private static let share = 0.1
 }
 
-extension CallbackExperience {
+extension CallbackStatistics {
     /// Trust comes with deliveries and goes with the first that fails to come before the poll that finds the end: a
     /// dozen of them in a row are believed nearly entirely, and one that is missing is enough to ask as if there were none.
-    fileprivate mutating func learn(from delivered: CallbackRecord, of end: EndOfTask) {
+    fileprivate mutating func learn(from delivered: CallbackRecord, of end: CompletionSample) {
         expected += 1
         guard let finalAt = delivered.finalAt else {
             trust *= 0.25
@@ -101,7 +101,7 @@ extension CallbackExperience {
         came(after: end.callbackDelay(finalAt))
     }
 
-    /// One came, so long after the end.
+    /// Counts a callback that came this long after the end.
     fileprivate mutating func came(after delay: Duration?) {
         came += 1
         guard let delay else { return }

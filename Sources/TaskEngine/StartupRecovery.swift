@@ -5,7 +5,7 @@ import TaskModel
 package import TaskStore
 
 /// What a start does before the loops begin.
-package enum Recovery {
+package enum StartupRecovery {
     /// Declares every attempt that a dead daemon left behind lost: its request may have gone out, so only the
     /// provider's list, a person or a stated policy decides. Everything else goes on from its row as it is.
     package static func run(_ context: EngineContext) async throws(TaskStoreError) {
@@ -16,7 +16,7 @@ package enum Recovery {
             guard !left.isEmpty else { break }
             let now = context.time.now()
             let events = left.map { task in
-                PlannedEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
+                ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
             }
             _ = try await context.store.apply(events, at: now)
         }

@@ -2,23 +2,23 @@ import PollingPolicy
 import TaskModel
 import TaskStore
 
-/// What the end of one task teaches, should it turn out to be one when it is written.
-struct EndOfTask: Sendable {
-    /// The task as it was before.
+/// A candidate duration sample. It counts only if the commit really ends the task.
+struct CompletionSample: Sendable {
+    /// The task before the commit.
     let task: TrackedTask
-    /// When the reply came, or when it was given up.
+    /// When the reply came, or when the task was given up.
     let now: Timestamp
-    /// What the reply said; nil where it was given up here.
+    /// What the reply said; nil if the task was given up here.
     let observation: Observation?
-    /// How long tasks of its kind usually stand in the provider's queue, where that is known.
+    /// The usual time that such tasks spend in the provider's queue, if known.
     let usualWait: Duration?
-    /// Since when nothing could happen unseen.
+    /// Since when the clock has been watched without a gap.
     let watchingSince: Timestamp
 
-    /// How long it took, as far as anybody can say; nil for a task from elsewhere that does not tell.
+    /// How long the task took; nil for an adopted task whose record has no times.
     ///
-    /// By the provider's own clock where it tells both ends, within what our own looks leave possible: no bias from our
-    /// polls, nor from a clock there that is off.
+    /// The provider's times are used if it reports both, clamped to the interval that our polls allow. That removes the
+    /// bias of our polls and of a wrong clock at the provider.
     var sample: DurationSample? {
         let succeeded = if case .succeeded = observation?.verdict { true } else { false }
         guard task.attempts > 0 else { return toldDuration.map { .exact($0, succeeded: succeeded) } }
@@ -29,10 +29,10 @@ struct EndOfTask: Sendable {
         return .exact(told.clamped(to: low...high), succeeded: succeeded)
     }
 
-    /// How long its end went unnoticed; nil where it may have come while nobody could look, or in the reply to the
+    /// How long the end went unnoticed; nil if the task may have ended while the daemon was down, or in the reply to the
     /// submission.
     ///
-    /// The difference of durations, so that it does not matter whether the provider's clock shows our time.
+    /// A difference of durations, so the offset of the provider's clock does not matter.
     var lateness: Duration? {
         let lastLook = task.lastPendingAt ?? beginning
         guard observation != nil, task.attempts > 0, task.state == .running, lastLook >= watchingSince else {
@@ -43,24 +43,24 @@ struct EndOfTask: Sendable {
         return ((now - beginning) - told).clamped(to: .zero...longest)
     }
 
-    /// How long after its end a delivery told of it; nil where the provider does not say when that was.
+    /// The time from the end to its callback; nil if the provider does not report when the task ended.
     func callbackDelay(_ deliveredAt: Timestamp) -> Duration? {
         toldDuration.map { max((deliveredAt - beginning) - $0, .zero) }
     }
 
-    /// Whether a delivery was to tell of its end: its request carried our URL, and the reply was not the result already.
+    /// Whether a callback was expected: the request carried our URL, and the reply was not already the result.
     var expectsCallback: Bool { observation != nil && task.state == .running && task.attempt?.callback != nil }
 
-    /// Whether a record told that it had begun before this one told that it had ended.
+    /// Whether a record showed the start before this one showed the end.
     var startWasTold: Bool { task.waited != nil }
 
-    /// How long it stood in the provider's queue, by the provider's clock.
+    /// The time in the provider's queue, by the provider's clock.
     var waited: Duration? {
         guard let started = observation?.startedAt, let created = observation?.createdAt else { return task.waited }
         return max(started - created, .zero)
     }
 
-    /// From when its age counts beside others of its kind: as if it had stood in the queue for the usual time.
+    /// The start of its age, corrected to the usual time in the queue.
     private var beginning: Timestamp { submitted + correction }
 
     private var submitted: Timestamp {

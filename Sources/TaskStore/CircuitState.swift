@@ -1,7 +1,7 @@
 package import TaskModel
 
 /// What holds one kind of request back.
-package struct StoredGate: Sendable, Hashable {
+package struct CircuitState: Sendable, Hashable {
     /// Which requests a gate is for.
     package enum Kind: String, Sendable, CaseIterable {
         /// Paid requests of an endpoint.

@@ -6,7 +6,7 @@ import TaskStore
 /// When a running task is asked about next: a function of the task alone, so that it can run inside a transaction.
 struct TaskSchedule: Sendable {
     let polling: PollingPolicy
-    let experience: Experience
+    let statistics: EndpointStatistics
     let now: Timestamp
     /// Tasks that usually share a call.
     let sharing: Int
@@ -19,22 +19,22 @@ struct TaskSchedule: Sendable {
     /// When to ask for it, as it is now.
     func nextPoll(of task: TrackedTask) -> Timestamp {
         var history = PollHistory(
-            submittedAt: now - experience.age(of: task, at: now), retryNotBefore: notBefore,
+            submittedAt: now - statistics.age(of: task, at: now), retryNotBefore: notBefore,
             unrecognisedInARow: unrecognisedInARow)
         if let percent = task.progress, let since = task.progressAt {
             history.progress = PollHistory.Progress(percent: percent, since: min(since, now))
         }
         var chance = chance
         return polling.nextPoll(
-            after: history, model: experience.entry(for: task.model).model, now: now,
-            callbackReliability: experience.callbackTrust(of: task), sharedBy: sharing, using: &chance)
+            after: history, model: statistics.entry(for: task.model).model, now: now,
+            callbackReliability: statistics.callbackTrust(of: task), sharedBy: sharing, using: &chance)
     }
 
     /// Whether the task's log should say now that it takes longer than 99 of 100 of its kind.
     func isNewlySlow(_ task: TrackedTask) -> Bool {
         guard task.slowAt == nil else { return false }
-        let model = experience.entry(for: task.model).model
-        return model.sampleCount >= Self.samplesForSlowness && model.isSlow(at: experience.age(of: task, at: now))
+        let model = statistics.entry(for: task.model).model
+        return model.sampleCount >= Self.samplesForSlowness && model.isSlow(at: statistics.age(of: task, at: now))
     }
 
     /// Below this many tasks nobody can tell what one in a hundred is.
@@ -50,29 +50,29 @@ extension EngineContext {
     ) async -> TaskSchedule {
         let gap = [leaveAlone, catalog.endpoint(task.endpoint)?.minGap].compactMap(\.self).max()
         return TaskSchedule(
-            polling: polling, experience: await experiences.experience(of: task.endpoint), now: now, sharing: sharing,
+            polling: polling, statistics: await statistics.statistics(of: task.endpoint), now: now, sharing: sharing,
             notBefore: gap.map { now + $0 }, unrecognisedInARow: unrecognised.inARow(task.id),
             chance: random.drawn())
     }
 
-    /// What the end of a task would teach.
+    /// The duration sample that the task gives if it ends now.
     func end(of task: TrackedTask, at now: Timestamp, saying observation: Observation?) async -> (
-        EndOfTask, Experience
+        CompletionSample, EndpointStatistics
     ) {
-        let experience = await experiences.experience(of: task.endpoint)
-        let end = EndOfTask(
+        let statistics = await statistics.statistics(of: task.endpoint)
+        let end = CompletionSample(
             task: task, now: now, observation: observation,
-            usualWait: experience.entry(for: task.model).learned.wait, watchingSince: clock.watchingSince)
-        return (end, experience)
+            usualWait: statistics.entry(for: task.model).row.wait, watchingSince: clock.watchingSince)
+        return (end, statistics)
     }
 
-    /// What is learned from tasks that are given up here: that they take longer than this.
-    func lessons(from tasks: [TrackedTask], givenUpAt now: Timestamp) async -> [Lesson] {
-        var plan = LessonPlan()
+    /// Statistics updates for tasks that are given up here: they take longer than this.
+    func updates(from tasks: [TrackedTask], givenUpAt now: Timestamp) async -> [StatisticsUpdate] {
+        var plan = StatisticsUpdates()
         for task in tasks where task.state == .running {
-            let (end, experience) = await end(of: task, at: now, saying: nil)
-            plan.add(end, experience: experience)
+            let (end, statistics) = await end(of: task, at: now, saying: nil)
+            plan.add(end, statistics: statistics)
         }
-        return plan.lessons
+        return plan.updates
     }
 }

@@ -4,14 +4,14 @@ import TaskStore
 
 /// What holds requests back.
 extension SQLiteTransaction {
-    func gates() throws -> [StoredGate] {
+    func circuits() throws -> [CircuitState] {
         try Row.fetchAll(db.cachedStatement(sql: "SELECT * FROM gate")).map { row in
-            guard let kind = StoredGate.Kind(rawValue: row["kind"]) else {
+            guard let kind = CircuitState.Kind(rawValue: row["kind"]) else {
                 throw TaskStoreError.damaged("a gate cannot be read")
             }
-            var gate = StoredGate(kind: kind, name: row["name"])
+            var gate = CircuitState(kind: kind, name: row["name"])
             gate.pause = (row["pause_code"] as String?).map { code in
-                StoredGate.Pause(code: code, message: row["pause_message"] ?? "")
+                CircuitState.Pause(code: code, message: row["pause_message"] ?? "")
             }
             gate.failures = row["failures"]
             gate.closedUntil = row.time("closed_until_ms")
@@ -24,8 +24,8 @@ extension SQLiteTransaction {
         }
     }
 
-    func put(_ gates: [StoredGate]) throws {
-        for gate in gates {
+    func put(_ circuits: [CircuitState]) throws {
+        for gate in circuits {
             try db.cachedStatement(
                 sql: """
                     INSERT INTO gate (
