@@ -65,7 +65,8 @@ extension EngineContext {
     ) async throws(TaskStoreError) -> TaskChange? {
         do throws(TaskStoreError) {
             return try await store.apply(
-                .submissionStarted(callback: callback), to: task.id, at: now,
+                .submissionStarted(callback: callback), to: task.id, under: LeaseName(provider: profile.provider),
+                at: now,
                 nextDueAt: now + limits.timeout(of: profile))
         } catch {
             if case .unknown = error {

@@ -6,19 +6,16 @@ package import TaskStore
 
 /// What a start does before the loops begin.
 package enum StartupRecovery {
-    /// Declares every attempt that a dead daemon left behind lost: its request may have gone out, so only the
-    /// provider's list, a person or a stated policy decides. Everything else goes on from its row as it is.
+    /// Ends the leases of the dead daemon and declares lost what it was sending under them: the requests may have gone out,
+    /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
     package static func run(_ context: EngineContext) async throws(TaskStoreError) {
         let reason = TaskFailure(
             code: TaskFailure.daemonStopped, message: "The daemon stopped while the request was being sent.")
-        while true {
-            let left = try await context.store.tasks(in: .submitting, limit: 500)
-            guard !left.isEmpty else { break }
-            let now = context.time.now()
-            let events = left.map { task in
-                ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
-            }
-            _ = try await context.store.apply(events, at: now)
+        // The instance lock is held, so no other process that starts work is alive.
+        try await context.store.endOtherLeases()
+        let now = context.time.now()
+        _ = try await context.store.endLostSubmissions(at: now) { task in
+            ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
         }
         // The clock was ahead when these were planned; they would sleep until it is there again.
         try await context.repairFutureDueTimes(at: context.time.now())

@@ -5,6 +5,8 @@ import TaskModel
 /// Changed rows are written at the end, and before any read that depends on them.
 struct ChangeSet {
     let transaction: any StoreTransaction
+    /// In whose name work is claimed.
+    let holder: LeaseHolder
     /// The loaded tasks in their current state within the transaction.
     private var rows: [TaskID: TaskRow] = [:]
     private var updates: [TaskUpdate] = []
@@ -15,8 +17,9 @@ struct ChangeSet {
     /// The changes for subscribers, to be delivered after the commit.
     private(set) var committed: [CommittedChange] = []
 
-    init(_ transaction: any StoreTransaction) {
+    init(_ transaction: any StoreTransaction, holder: LeaseHolder) {
         self.transaction = transaction
+        self.holder = holder
     }
 
     /// Loads the rows of the tasks to change.

@@ -64,6 +64,8 @@ package protocol StoreSnapshot {
     func statistics(_ keys: [StatisticsKey]) throws -> [StatisticsRow]
     /// Everything that holds requests back.
     func circuits() throws -> [CircuitState]
+    /// All leases.
+    func leases() throws -> [Lease]
 }
 
 /// The same rows, and what a write does to them.
@@ -92,6 +94,10 @@ package protocol StoreTransaction: StoreSnapshot {
     func put(_ statistics: [StatisticsRow]) throws
     /// Keeps what holds requests back, in place of what is there.
     func put(_ circuits: [CircuitState]) throws
+    /// Stores leases, in place of those with their names.
+    func put(_ leases: [Lease]) throws
+    /// Drops the leases with these names.
+    func drop(_ leases: [LeaseName]) throws
     /// Changes the counts of tasks.
     func add(_ counts: [TaskCountDelta]) throws
 

@@ -45,31 +45,38 @@ package struct ScheduledEvent: Sendable {
     package let event: TaskEvent
     /// The attempt that a reply is to, or that a record is of; nil for the latest, and for events about no attempt.
     package let attempt: Int?
+    /// The lease under which the event starts work; nil for events that record something.
+    package let lease: LeaseName?
     /// Runs inside the transaction, perhaps twice, so it depends on nothing but the task.
     package let schedule: Schedule
     /// Another event that the task as the first one leaves it gives rise to; as pure as ``schedule``.
     package let consequence: (@Sendable (TrackedTask) -> TaskEvent?)?
 
     package init(
-        _ event: TaskEvent, for task: TaskID, attempt: Int? = nil,
+        _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
         consequence: (@Sendable (TrackedTask) -> TaskEvent?)? = nil,
         schedule: @escaping Schedule
     ) {
         self.task = task
         self.event = event
         self.attempt = attempt
+        self.lease = lease
         self.consequence = consequence
         self.schedule = schedule
     }
 
     /// An event with a due time that does not depend on what becomes of the task.
-    package init(_ event: TaskEvent, for task: TaskID, attempt: Int? = nil, nextDueAt: Timestamp?) {
-        self.init(event, for: task, attempt: attempt) { _ in nextDueAt }
+    package init(
+        _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
+        nextDueAt: Timestamp?
+    ) {
+        self.init(event, for: task, attempt: attempt, under: lease) { _ in nextDueAt }
     }
 
     /// The same for another event.
     package func replacing(event: TaskEvent) -> ScheduledEvent {
-        ScheduledEvent(event, for: task, attempt: attempt, consequence: consequence, schedule: schedule)
+        ScheduledEvent(
+            event, for: task, attempt: attempt, under: lease, consequence: consequence, schedule: schedule)
     }
 }
 

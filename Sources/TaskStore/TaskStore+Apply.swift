@@ -5,9 +5,9 @@ extension TaskStore {
     ///
     /// An `adopted` remote id that another task of the service owns is an error and changes nothing.
     package func apply(
-        _ event: TaskEvent, to id: TaskID, at now: Timestamp, nextDueAt: Timestamp?
+        _ event: TaskEvent, to id: TaskID, under lease: LeaseName? = nil, at now: Timestamp, nextDueAt: Timestamp?
     ) async throws(TaskStoreError) -> TaskChange? {
-        try await apply([ScheduledEvent(event, for: id, nextDueAt: nextDueAt)], at: now).first
+        try await apply([ScheduledEvent(event, for: id, under: lease, nextDueAt: nextDueAt)], at: now).first
     }
 
     /// Applies several events and statistics updates in one transaction. The result omits tasks that do not exist.
@@ -53,7 +53,7 @@ extension TaskStore {
         }
     }
 
-    private static func tampered(
+    static func tampered(
         _ event: PreparedEvent, by tampering: EventTampering?, for call: StoreCall, at now: Timestamp,
         in changes: ChangeSet
     ) -> [PreparedEvent] {
@@ -107,7 +107,7 @@ extension ChangeSet {
         let planned = event.planned
         guard var row = row(of: planned.task) else { return nil }
         try dropForeignCallbackID(of: &row)
-        let change = TaskLifecycle.apply(
+        var change = TaskLifecycle.apply(
             try withoutForeignID(planned, of: row.task), to: row.task, attempt: planned.attempt, at: now,
             schedule: planned.schedule)
         switch change.transition {
@@ -121,6 +121,10 @@ extension ChangeSet {
                 try refuse(id, ofOtherThan: nil, service: row.task.endpoint.service)
             }
         case .advance, .update:
+            if case .submissionStarted = planned.event {
+                try acquire(planned.lease, at: now)
+                change.task.attempt?.lease = holder.token
+            }
             let isReopened = planned.event == .reopenRequested
             if let claimed = isReopened ? row.task.remoteID : planned.event.claimedRemoteID,
                 isReopened || claimed != row.task.remoteID

@@ -9,6 +9,8 @@ package struct TaskStore: Sendable {
     /// The log of all changes, and its subscribers.
     package let log: EventLog
     let driver: any StoreDriver
+    /// In whose name work is claimed.
+    let holder: LeaseHolder
     /// Changes an event before it is applied; only for tests that break a promise on purpose.
     let tampering: EventTampering?
 
@@ -16,8 +18,11 @@ package struct TaskStore: Sendable {
     package typealias EventTampering = @Sendable (ScheduledEvent, TrackedTask, StoreCall, Timestamp) -> [ScheduledEvent]
 
     /// A store on that database.
-    package init(_ driver: any StoreDriver, tampering: EventTampering? = nil) {
+    package init(
+        _ driver: any StoreDriver, holder: LeaseHolder = .thisProcess, tampering: EventTampering? = nil
+    ) {
         self.driver = driver
+        self.holder = holder
         self.tampering = tampering
         log = EventLog(driver)
     }
@@ -47,8 +52,8 @@ extension TaskStore {
     func commit<Value: Sendable>(
         _ call: StoreCall, _ body: @escaping @Sendable (inout ChangeSet) throws -> Value
     ) async throws(TaskStoreError) -> Value {
-        let committed = try await driver.write(for: call) { transaction in
-            var changes = ChangeSet(transaction)
+        let committed = try await driver.write(for: call) { [holder] transaction in
+            var changes = ChangeSet(transaction, holder: holder)
             let value = try body(&changes)
             try changes.finish()
             return Committed(value: value, changes: changes.committed, isLogged: changes.isLogged)

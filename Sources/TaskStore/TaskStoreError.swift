@@ -24,6 +24,8 @@ package enum TaskStoreError: UserFacingError, Hashable {
     case mismatched(String)
     /// The remote id belongs to another task of the service.
     case remoteIDInUse(by: TaskID)
+    /// Another live process holds the lease of the account, so no work may start.
+    case leaseHeld(by: String)
     /// Anything else that the database says.
     case failed(String)
 
@@ -40,6 +42,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .missing: "storage_missing"
         case .mismatched: "storage_mismatched"
         case .remoteIDInUse: "remote_id_taken"
+        case .leaseHeld: "lease_held"
         case .failed: "storage_failed"
         }
     }
@@ -68,6 +71,8 @@ package enum TaskStoreError: UserFacingError, Hashable {
             "\(what) Nothing was changed."
         case .remoteIDInUse(let owner):
             "This remote id already belongs to task \(owner). If that task was only tracked, `pollux cancel \(owner)` frees the id."
+        case .leaseHeld(let holder):
+            "Another Pollux (\(holder)) sends the tasks of this account, so nothing was sent."
         case .failed(let what):
             "The database could not do as told: \(what)."
         }

@@ -4,6 +4,7 @@ import LocalAPI
 import LocalAPIContract
 import SQLiteDriver
 import TaskStore
+import TaskTesting
 import TaskModel
 import Testing
 import VerbatimJSON
@@ -84,7 +85,7 @@ import VerbatimJSON
                 let id = try await api.submit(way.replacing("\"", with: ""))
                 let task = try #require(TaskID(id))
                 let now = APIHarness.start
-                _ = try await api.store.apply(.submissionStarted(), to: task, at: now, nextDueAt: now)
+                _ = try await api.store.apply(.submissionStarted(), to: task, under: .testing, at: now, nextDueAt: now)
                 _ = try await api.store.apply(
                     .submissionInterrupted(TaskFailure(code: "reply_lost", message: "lost"), isProbablyRefused: false),
                     to: task, at: now, nextDueAt: now)

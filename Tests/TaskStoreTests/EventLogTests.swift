@@ -39,7 +39,7 @@ import VerbatimJSON
             #expect(told.kinds == ["created", "tracked"])
             _ = try await store.insert(.new(lost))
             _ = try await store.apply(.adopted(try remote("r-3")), to: lost.id, at: now, nextDueAt: now)
-            _ = try await store.apply(.submissionStarted(), to: created.id, at: now, nextDueAt: now)
+            _ = try await store.apply(.submissionStarted(), to: created.id, under: .testing, at: now, nextDueAt: now)
             #expect(told.kinds == ["created", "tracked", "created", "adopted", "submission_started"])
             #expect(told.all.last?.task.state == .submitting)
 
@@ -90,7 +90,8 @@ import VerbatimJSON
                         let task = TrackedTask.task(number)
                         _ = try await store.insert(.new(task))
                         #expect(told.all.contains { $0.task.id == task.id })
-                        _ = try await store.apply(.submissionStarted(), to: task.id, at: now, nextDueAt: now)
+                        _ = try await store.apply(
+                            .submissionStarted(), to: task.id, under: .testing, at: now, nextDueAt: now)
                         #expect(told.all.contains { $0.task.id == task.id && $0.entry.to == .submitting })
                     }
                 }

@@ -63,12 +63,12 @@ import Testing
             for _ in 0..<2 {
                 await #expect(throws: TaskStoreError.self) {
                     _ = try await store.verbs.apply(
-                        .submissionStarted(callback: nil), to: task.id, at: now, nextDueAt: now)
+                        .submissionStarted(callback: nil), to: task.id, under: .testing, at: now, nextDueAt: now)
                 }
             }
         }
         let change = try await store.verbs.apply(
-            .submissionStarted(callback: nil), to: task.id, at: now, nextDueAt: now)
+            .submissionStarted(callback: nil), to: task.id, under: .testing, at: now, nextDueAt: now)
         #expect(change?.task.state == .submitting)
         try store.close()
     }

@@ -13,6 +13,7 @@ enum PlanCheck {
     private static let allowed: [(part: String, step: String, why: String)] = [
         ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB's, when it opens a reader"),
         ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
+        ("FROM lease", "SCAN lease", "a row per account"),
         (
             "FROM task_count WHERE count > 0", "SCAN task_count",
             "all there is to tell: a row per endpoint and state"

@@ -318,7 +318,8 @@ import VerbatimJSON
                 group.addTask { [now] in
                     let task = TrackedTask.task(number)
                     _ = try await store.verbs.insert(.new(task))
-                    _ = try await store.verbs.apply(.submissionStarted(), to: task.id, at: now, nextDueAt: now)
+                    _ = try await store.verbs.apply(
+                        .submissionStarted(), to: task.id, under: .testing, at: now, nextDueAt: now)
                     let id = RemoteTaskID("r-\(number)") ?? { preconditionFailure("a valid id") }()
                     _ = try await store.verbs.apply(
                         .submissionAccepted(id, traceID: nil), to: task.id, at: now, nextDueAt: now)
@@ -444,7 +445,7 @@ import VerbatimJSON
         let traced = try await Statements(of: store)
         _ = try await store.verbs.insert(.new(.task(1)))
         let id = TrackedTask.task(1).id
-        _ = try await store.verbs.apply(.submissionStarted(), to: id, at: now, nextDueAt: now)
+        _ = try await store.verbs.apply(.submissionStarted(), to: id, under: .testing, at: now, nextDueAt: now)
         _ = try await store.verbs.apply(
             .submissionAccepted(try #require(RemoteTaskID("r1")), traceID: nil), to: id, at: now, nextDueAt: now)
         try await store.pool.writeWithoutTransaction { db in

@@ -11,7 +11,11 @@ import VerbatimJSON
     private let now = ManualTimeSource.start
 
     private func with(_ body: (TaskStore) async throws -> Void) async throws {
-        try await PlanCheck.with { store in try await body(TaskStore(store)) }
+        try await withDriver { driver in try await body(TaskStore(driver)) }
+    }
+
+    private func withDriver(_ body: (any StoreDriver) async throws -> Void) async throws {
+        try await PlanCheck.with { driver in try await body(driver) }
     }
 
     private func endpoint(_ text: String) throws -> EndpointName { try #require(EndpointName(text)) }
@@ -244,7 +248,8 @@ import VerbatimJSON
             let transitions = try await withThrowingTaskGroup(of: Transition?.self) { group in
                 for _ in 0..<20 {
                     group.addTask { [now] in
-                        try await store.apply(.submissionStarted(), to: task.id, at: now, nextDueAt: now)?.transition
+                        try await store.apply(
+                            .submissionStarted(), to: task.id, under: .testing, at: now, nextDueAt: now)?.transition
                     }
                 }
                 return try await group.reduce(into: [Transition]()) { if let one = $1 { $0.append(one) } }
@@ -272,7 +277,7 @@ import VerbatimJSON
             _ = try await store.insert(.new(task))
             let changes = try await store.apply(
                 [
-                    ScheduledEvent(.submissionStarted(), for: task.id, nextDueAt: now),
+                    ScheduledEvent(.submissionStarted(), for: task.id, under: .testing, nextDueAt: now),
                     ScheduledEvent(.missed, for: TrackedTask.task(2).id, nextDueAt: now),
                     ScheduledEvent(.submissionAccepted(try remote("r"), traceID: nil), for: task.id, nextDueAt: now),
                 ], at: now)
@@ -290,7 +295,7 @@ import VerbatimJSON
             await #expect(throws: TaskStoreError.remoteIDInUse(by: TrackedTask.task(1).id)) {
                 _ = try await store.apply(
                     [
-                        ScheduledEvent(.submissionStarted(), for: free.id, nextDueAt: now),
+                        ScheduledEvent(.submissionStarted(), for: free.id, under: .testing, nextDueAt: now),
                         ScheduledEvent(.adopted(try remote("r")), for: lost.id, nextDueAt: now),
                     ], at: now)
             }
@@ -317,7 +322,7 @@ import VerbatimJSON
             _ = try await store.insert(.new(task))
             _ = try await store.insert(.new(.task(2)))
             for _ in 0..<3 {
-                _ = try await store.apply(.submissionStarted(), to: task.id, at: now, nextDueAt: now)
+                _ = try await store.apply(.submissionStarted(), to: task.id, under: .testing, at: now, nextDueAt: now)
                 _ = try await store.apply(
                     .submissionNotAccepted(TaskFailure(code: "busy", message: "Later.")), to: task.id, at: now,
                     nextDueAt: now)
@@ -731,9 +736,13 @@ import VerbatimJSON
                 let before = try #require(try await store.task(task.id))
                 let due = Bool.random(using: &random) ? now : nil
                 let place = "seed \(seed), step \(step): \(event.kind) on \(before.state)"
-                let expected = TaskLifecycle.apply(event, to: before, at: now + .seconds(step), nextDueAt: due)
+                var expected = TaskLifecycle.apply(event, to: before, at: now + .seconds(step), nextDueAt: due)
+                if expected.transition == .advance(to: .submitting) {
+                    expected.task.attempt?.lease = LeaseHolder.thisProcess.token
+                }
                 do {
-                    let change = try await store.apply(event, to: task.id, at: now + .seconds(step), nextDueAt: due)
+                    let change = try await store.apply(
+                        event, to: task.id, under: .testing, at: now + .seconds(step), nextDueAt: due)
                     #expect(change == expected, "\(place)")
                     #expect(try await store.task(task.id) == expected.task, "\(place)")
                 } catch {
@@ -741,5 +750,80 @@ import VerbatimJSON
                 }
             }
         }
+    }
+
+    // MARK: Leases
+
+    @Test func `a claim acquires its lease, and another process cannot claim under it`() async throws {
+        try await withDriver { (driver: any StoreDriver) async throws in
+            let (first, second) = (TaskStore(driver, holder: holder(1)), TaskStore(driver, holder: holder(2)))
+            let tasks = [TrackedTask.task(1), TrackedTask.task(2)]
+            for task in tasks { _ = try await first.insert(.new(task)) }
+            let started = try await first.apply(
+                .submissionStarted(), to: tasks[0].id, under: .testing, at: now, nextDueAt: now)
+            #expect(started?.task.attempt?.lease == holder(1).token)
+            #expect(try await second.task(tasks[0].id)?.attempt?.lease == holder(1).token)
+            await #expect(throws: TaskStoreError.leaseHeld(by: "holder 1")) {
+                _ = try await second.apply(
+                    .submissionStarted(), to: tasks[1].id, under: .testing, at: now, nextDueAt: now)
+            }
+            #expect(try await second.task(tasks[1].id) == tasks[1])
+            // Another account's lease is free.
+            let other = LeaseName(provider: "testing", account: "second")
+            let change = try await second.apply(
+                .submissionStarted(), to: tasks[1].id, under: other, at: now, nextDueAt: now)
+            #expect(change?.transition == .advance(to: .submitting))
+            let third = TrackedTask.task(3)
+            _ = try await first.insert(.new(third))
+            await #expect(throws: TaskStoreError.failed("a submission was started without a lease")) {
+                _ = try await first.apply(.submissionStarted(), to: third.id, at: now, nextDueAt: now)
+            }
+        }
+    }
+
+    @Test func `a lost lease forbids starting and never recording`() async throws {
+        try await withDriver { (driver: any StoreDriver) async throws in
+            let (first, second) = (TaskStore(driver, holder: holder(1)), TaskStore(driver, holder: holder(2)))
+            let tasks = [TrackedTask.task(1), TrackedTask.task(2)]
+            for task in tasks { _ = try await first.insert(.new(task)) }
+            _ = try await first.apply(
+                .submissionStarted(), to: tasks[0].id, under: .testing, at: now, nextDueAt: now)
+            try await second.endOtherLeases()
+            #expect(try await second.acquire([.testing], at: now).isEmpty)
+            #expect(try await first.acquire([.testing], at: now).map(\.holder) == ["holder 2"])
+            await #expect(throws: TaskStoreError.leaseHeld(by: "holder 2")) {
+                _ = try await first.apply(
+                    .submissionStarted(), to: tasks[1].id, under: .testing, at: now, nextDueAt: now)
+            }
+            let accepted = try await first.apply(
+                .submissionAccepted(try remote("r"), traceID: nil), to: tasks[0].id, at: now, nextDueAt: now)
+            #expect(accepted?.task.state == .running)
+        }
+    }
+
+    @Test func `only what is being sent under an ended lease is lost`() async throws {
+        try await withDriver { (driver: any StoreDriver) async throws in
+            let (first, second) = (TaskStore(driver, holder: holder(1)), TaskStore(driver, holder: holder(2)))
+            let task = TrackedTask.task(1)
+            let old = TrackedTask.task(2, state: .submitting)
+            for task in [task, old] { _ = try await first.insert(.new(task)) }
+            _ = try await first.apply(.submissionStarted(), to: task.id, under: .testing, at: now, nextDueAt: now)
+            func endLost() async throws -> [TaskID] {
+                try await second.endLostSubmissions(at: now) { [now] task in
+                    ScheduledEvent(
+                        .submissionInterrupted(.init(code: "daemon_stopped", message: ""), isProbablyRefused: false),
+                        for: task.id, nextDueAt: now)
+                }.map(\.task.id)
+            }
+            // An attempt of a version without leases has none.
+            #expect(try await endLost() == [old.id])
+            try await second.endOtherLeases()
+            #expect(try await endLost() == [task.id])
+            #expect(try await first.task(task.id)?.state == .uncertain)
+        }
+    }
+
+    private func holder(_ number: UInt128) -> LeaseHolder {
+        LeaseHolder(name: "holder \(number)", token: LeaseToken(number << 64 | 7))
     }
 }

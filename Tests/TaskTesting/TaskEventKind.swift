@@ -25,7 +25,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
     case slowerThanUsual = "slower_than_usual"
     case replyTooLarge = "reply_too_large"
     case missed
-    case remoteTaskGone
+    case remoteTaskGone = "vanished"
     case cancelRequested = "cancelled"
     case reopenRequested = "reopened"
     case deadlinePassed = "expired"

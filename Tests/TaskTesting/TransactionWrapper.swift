@@ -119,6 +119,10 @@ extension SnapshotWrapper {
     package func circuits() throws -> [CircuitState] {
         try reading.circuits()
     }
+
+    package func leases() throws -> [Lease] {
+        try reading.leases()
+    }
 }
 
 extension TransactionWrapper {
@@ -168,6 +172,14 @@ extension TransactionWrapper {
 
     package func put(_ circuits: [CircuitState]) throws {
         try base.put(circuits)
+    }
+
+    package func put(_ leases: [Lease]) throws {
+        try base.put(leases)
+    }
+
+    package func drop(_ leases: [LeaseName]) throws {
+        try base.drop(leases)
     }
 
     package func add(_ counts: [TaskCountDelta]) throws {

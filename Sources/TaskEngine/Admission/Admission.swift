@@ -20,6 +20,8 @@ package enum SubmissionBlock: Sendable, Hashable {
     case endpointGone(EndpointName)
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
+    /// Another process holds the lease of the provider's account.
+    case leaseHeld(provider: String, holder: String, until: Timestamp)
     case noToken(provider: String, variable: String)
     /// A person or a refusal of the whole account paused the circuit, with a code that says which.
     case paused(CircuitKey, code: String, message: String)
@@ -33,7 +35,8 @@ package enum SubmissionBlock: Sendable, Hashable {
     /// When to ask again; nil if only a change ends it.
     var until: Timestamp? {
         switch self {
-        case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _): point
+        case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _), .leaseHeld(_, _, let point):
+            point
         case .turn(let point): point
         case .deadlinePassed, .endpointGone, .noToken, .paused, .inFlightLimit: nil
         }
@@ -60,6 +63,8 @@ package enum SubmissionBlock: Sendable, Hashable {
             Reason(
                 code: "storage_check",
                 message: "The database is being checked, which takes some minutes at most. Then the task is sent.")
+        case .leaseHeld(let provider, let holder, _):
+            Reason(code: "lease_held", message: "Another Pollux (\(holder)) sends the tasks of \(provider).")
         case .noToken(let provider, let variable):
             Reason(
                 code: "no_token", message: "There is no token for \(provider).",

@@ -4,10 +4,11 @@ import TaskStore
 
 /// Decides whether a request may go now. The submitter asks it, and the status pages show its answer.
 ///
-/// The one place that knows pauses, circuit breakers, tokens, rates, the pace of submissions, tasks in flight and
+/// The one place that knows leases, pauses, circuit breakers, tokens, rates, the pace of submissions, tasks in flight and
 /// resubmissions.
 struct AdmissionControl: Sendable {
     let breakers: CircuitBreakers
+    let leases: LeaseKeeper
     /// Whether there are credentials for a provider.
     let hasToken: @Sendable (_ provider: String) -> Bool
     let resubmissions = InFlightResubmissions()
@@ -27,6 +28,7 @@ struct AdmissionControl: Sendable {
     ) {
         self.breakers = breakers
         self.hasToken = hasToken
+        leases = LeaseKeeper(store)
         limiter = ProviderRateLimiter(time)
         throttle = SubmissionThrottle(time)
         self.storage = storage
@@ -62,6 +64,7 @@ struct AdmissionControl: Sendable {
             return .noToken(
                 provider: profile.provider, variable: catalog.provider(profile.provider)?.tokenVariable ?? "its token")
         }
+        if let block = leases.block(on: profile.provider, at: now) { return block }
         return breakers.block(.provider(profile.provider), at: now)
             ?? breakers.block(.submissions(profile.name), at: now)
     }

@@ -34,7 +34,8 @@ package struct PollScheduler: Worker {
                 ready += plan.batches
                 comeBack = min(comeBack, plan.next ?? comeBack)
             }
-            services = claim(from: ready, into: &work, comeBack: &comeBack)
+            try await context.admission.leases.acquire(for: ready.map(\.profile), at: now)
+            services = claim(from: ready, at: now, into: &work, comeBack: &comeBack)
         }
         return comeBack
     }
@@ -53,15 +54,16 @@ package struct PollScheduler: Worker {
 
     /// Claims as many batches as the rates allow, by priority, then in their order. Returns the services that may have more.
     private func claim(
-        from ready: [PollBatch], into work: inout [PollBatch], comeBack: inout Timestamp
+        from ready: [PollBatch], at now: Timestamp, into work: inout [PollBatch], comeBack: inout Timestamp
     ) -> [String] {
         var claimed: Set<String> = []
         var blocked: Set<String> = []
         let inOrder = ready.indices.sorted { (ready[$0].priority, $1) > (ready[$1].priority, $0) }
         for batch in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(batch.service) {
             guard inFlight.batches(of: batch.service) < batchesAllowed(of: batch.service) else { continue }
-            if let slot = context.admission.slot(for: .queries(batch.service), of: batch.profile) {
-                comeBack = min(comeBack, slot)
+            let lease = context.admission.leases.block(on: batch.profile.provider, at: now)
+            if let later = lease?.until ?? context.admission.slot(for: .queries(batch.service), of: batch.profile) {
+                comeBack = min(comeBack, later)
                 blocked.insert(batch.service)
                 continue
             }

@@ -30,6 +30,7 @@ extension Submitter {
             let token = context.callbackToken(for: task, of: profile)
             let start = ScheduledEvent(
                 .submissionStarted(callback: token?.digest), for: task.id,
+                under: LeaseName(provider: profile.provider),
                 nextDueAt: now + context.limits.timeout(of: profile)
             )
             let changes: [TaskChange]
@@ -66,6 +67,9 @@ extension Submitter {
                 task: change.task, profile: profile,
                 callbackURL: token.flatMap { token in context.callbacks?.url(for: token) }, replyRoom: replyRoom)
         } catch {
+            if case .leaseHeld(let holder) = error {
+                admission.leases.lose(profile.provider, to: holder, at: context.time.now())
+            }
             if case .unknown = error {
                 context.storage.noteUnknownClaim(of: task.id, attempt: task.attempts + 1)
                 context.doubtWhatIsKnown()

@@ -37,12 +37,13 @@ package struct Submitter: Worker {
         var load = try await admission.load()
         var comeBack = now + .seconds(60)
         var open: [String: [EndpointProfile]] = [:]
-        for endpoint in load.queued {
-            guard let profile = context.catalog.endpoint(endpoint) else { continue }
+        let queued = load.queued.compactMap { context.catalog.endpoint($0) }
+        try await admission.leases.acquire(for: queued, at: now)
+        for profile in queued {
             if let block = admission.block(on: profile, at: now) {
                 comeBack = min(comeBack, block.until ?? comeBack)
             } else {
-                open[endpoint.service, default: []].append(profile)
+                open[profile.name.service, default: []].append(profile)
             }
         }
         // In random order, so that no service is always served last. Sorted first, since the order of a dictionary differs
@@ -104,7 +105,14 @@ package struct Submitter: Worker {
         _ task: TrackedTask, of profile: EndpointProfile, holding replyRoom: ReplyRoom, at now: Timestamp
     ) async throws(TaskStoreError) -> Work? {
         let token = context.callbackToken(for: task, of: profile)
-        let change = try await context.start(task, of: profile, callback: token?.digest, at: now)
+        let change: TaskChange?
+        do throws(TaskStoreError) {
+            change = try await context.start(task, of: profile, callback: token?.digest, at: now)
+        } catch .leaseHeld(let holder) {
+            admission.leases.lose(profile.provider, to: holder, at: now)
+            context.logger.warning("\(TaskStoreError.leaseHeld(by: holder).message)")
+            return nil
+        }
         // A person may have cancelled it since it was read.
         guard let change, change.transition == .advance(to: .submitting) else { return nil }
         // What is claimed together goes out together: the distance counts from here, however long the disk took.

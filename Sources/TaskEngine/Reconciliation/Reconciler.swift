@@ -65,6 +65,8 @@ package struct Reconciler: Worker {
             ]
             return (nil, next.compactMap(\.self).min())
         }
+        try await context.admission.leases.acquire(for: [work.profile], at: now)
+        if let lease = context.admission.leases.block(on: work.profile.provider, at: now) { return (nil, lease.until) }
         if let slot = context.admission.slot(for: .queries(service), of: work.profile) { return (nil, slot) }
         return (work, now)
     }

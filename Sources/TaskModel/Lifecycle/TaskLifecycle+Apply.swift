@@ -5,7 +5,7 @@ package struct TaskChange: Sendable, Hashable {
     /// The decision of the state machine.
     package let transition: Transition
     /// The task after the event.
-    package let task: TrackedTask
+    package var task: TrackedTask
     /// The provider's record to store, if the event contains one.
     package let response: JSONValue?
     /// The log entries: none, one, or two if the event also shows that the provider accepted two attempts.

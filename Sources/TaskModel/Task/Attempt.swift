@@ -20,6 +20,8 @@ package struct Attempt: Sendable, Hashable {
     package var callback: CallbackDigest?
     /// Records that may be this attempt's, from the latest reading that showed any.
     package var possibleIDs: [RemoteTaskID]
+    /// The lease under which it was started; nil for attempts of earlier versions.
+    package var lease: LeaseToken?
 
     package init(
         number: Int, startedAt: Timestamp, endedAt: Timestamp? = nil, isProbablyRefused: Bool = false,

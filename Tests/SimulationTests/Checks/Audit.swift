@@ -17,6 +17,10 @@ final class Audit {
     private var lastSequence: Int64 = 0
     private var lastStart: [String: (at: Int64, incarnation: Int, jumps: Int, steady: Int64)] = [:]
     private var checkedSends = 0
+    /// The attempt of each task whose request went out last.
+    private var sentAttempts: [String: Int] = [:]
+    /// Whether a second daemon holds the lease.
+    var rivalHoldsLease = false
     private var checkedPolls = 0
     /// The number of the current daemon incarnation. Distances are compared within one.
     private var incarnation = 0
@@ -46,6 +50,7 @@ final class Audit {
         view = try DiskView(path: path)
         version = nil
         incarnation = number
+        rivalHoldsLease = false
         pollsBefore = world.truth.polls.count
     }
 
@@ -102,6 +107,9 @@ final class Audit {
 
     /// Checks that a new attempt respects all limits.
     private func checkStart(_ event: DiskView.EventLine, of row: DiskView.TaskLine) throws {
+        guard !rivalHoldsLease else {
+            throw Violation(.leaseDecides, "\(row.id) was started under the lease of another daemon")
+        }
         try checkResubmission(of: row)
         // Tracked, adopted and reopened tasks are in flight without having taken a slot.
         let inFlight = tasks.count { $0.service == row.service && $0.isInFlight && replays[$0.id]?.wasSent ?? false }
@@ -234,6 +242,22 @@ final class Audit {
         }
     }
 
+    // MARK: Leases
+
+    /// Whether an attempt has been started whose request has not gone out. A lease does not end then: its holder stops
+    /// starting work in time before it expires.
+    var hasUnsentAttempt: Bool {
+        tasks.contains { $0.state == "submitting" && sentAttempts[$0.id] != $0.attempts }
+    }
+
+    /// Checks that a second daemon declared lost only what no living daemon was sending.
+    func checkLiving(_ sending: [DiskView.TaskLine]) throws {
+        for row in sending where row.isLeased {
+            let state = tasks.first { $0.id == row.id }?.state ?? "gone"
+            guard state == row.state else { throw Violation(.livingIsNotLost, "\(row.id) is \(state)") }
+        }
+    }
+
     /// Whether a given-up attempt still awaits its first reading.
     var awaitsFirstReading: Bool {
         givenUp.contains {
@@ -308,6 +332,9 @@ final class Audit {
                     sends > row.attempts && row.attempts > 0 ? .billedOnce : .intentBeforeFirstByte,
                     "\(sender) is \(row.state) with \(row.attempts) attempts, and \(sends) paid requests went out")
             }
+        }
+        for case let sender? in sent[checkedSends...].map({ $0.sender?.text }) {
+            sentAttempts[sender] = rows[sender]?.attempts
         }
         checkedSends = sent.count
         var bills: [String: Int] = [:]

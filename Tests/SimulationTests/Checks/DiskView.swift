@@ -19,6 +19,8 @@ struct DiskView {
         let deadline: Int64?
         let intent: Int?
         let callbacks: Int
+        /// Whether the lease under which the latest attempt was started is still there.
+        let isLeased: Bool
         /// All fields that must not change after the task has ended.
         let outcome: String
 
@@ -32,7 +34,7 @@ struct DiskView {
             (failureCode, resolution) = (next.optional(), next.optional())
             (nextDueAt, deadline) = (next.optional(), next.optional())
             intent = (next.optional() as String?).flatMap { Int($0) }
-            (outcome, callbacks) = (next(), next())
+            (outcome, callbacks, isLeased) = (next(), next(), next())
         }
     }
 
@@ -107,7 +109,8 @@ struct DiskView {
           next_due_at_ms, deadline_ms,
           (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'intent'),
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id), ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
-            attempts, task_payload.response, outcome_source), callbacks
+            attempts, task_payload.response, outcome_source), callbacks,
+          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease)
         FROM task JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """

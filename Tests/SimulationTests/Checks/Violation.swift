@@ -21,6 +21,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case deadlineIsOver = "a deadline ends a task only by a clock that has gone on for a minute without a jump"
     case lostIsFound = "what the provider's list shows plainly is found"
     case replyIsKept = "a reply that arrives late is recorded, and what it accepted is not forgotten"
+    case leaseDecides = "no attempt starts while another process holds the lease of its account"
+    case livingIsNotLost = "what is being sent under a live lease is not declared lost"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

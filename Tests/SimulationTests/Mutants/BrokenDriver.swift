@@ -51,6 +51,10 @@ struct BrokenDriver: DriverWrapper {
         case believesAnyToken
         /// Says that a delivery is on disk, and does not write it.
         case dropsDeliveries
+        /// Sees no lease in a claim.
+        case ignoresLeases
+        /// Sees no lease when it declares submissions lost.
+        case presumesAllDead
     }
 
     let fault: Fault
@@ -184,6 +188,15 @@ private struct BrokenTransaction: TransactionWrapper {
         }
     }
 
+    func leases() throws -> [Lease] {
+        switch (fault, call) {
+        case (.ignoresLeases, .apply), (.ignoresLeases, .write("settle")),
+            (.presumesAllDead, .write("endLostSubmissions")):
+            return []
+        default: return try base.leases()
+        }
+    }
+
     func setDue(_ ids: [TaskID], at time: Timestamp) throws {
         if case .forgetsPutOff = fault { return try base.setDue(ids, at: time + .seconds(1_000_000_000)) }
         try base.setDue(ids, at: time)
@@ -195,8 +208,8 @@ extension BrokenDriver.Fault {
     func events(
         for planned: ScheduledEvent, to task: TrackedTask, in call: StoreCall, at now: Timestamp
     ) -> [ScheduledEvent] {
-        if case .apply = call { return applied(planned, to: task, at: now) }
-        return settled(planned, of: task, at: now).map { [$0] } ?? []
+        if case .write("settle") = call { return settled(planned, of: task, at: now).map { [$0] } ?? [] }
+        return applied(planned, to: task, at: now)
     }
 
     private func applied(_ planned: ScheduledEvent, to task: TrackedTask, at now: Timestamp) -> [ScheduledEvent] {
@@ -206,7 +219,11 @@ extension BrokenDriver.Fault {
             return []
         // Where no token goes out: the one that the engine has drawn is not known here.
         case (.skipsLastLook, .lookupUndecided) where task.state == .queued && task.attempt?.callback == nil:
-            return [ScheduledEvent(.submissionStarted(), for: planned.task, nextDueAt: now + .seconds(60))]
+            return [
+                ScheduledEvent(
+                    .submissionStarted(), for: planned.task, under: LeaseName(provider: ProviderWords.provider),
+                    nextDueAt: now + .seconds(60))
+            ]
         // What a callback says, as if a poll had said it.
         case (.believesCallbacks, .calledBack(let delivery)):
             guard let observation = delivery.observation, delivery.isFinal else { break }

@@ -20,6 +20,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var driver: (@Sendable (any StoreDriver, _ path: String) throws -> any StoreDriver)?
     var tampering: TaskStore.EventTampering?
     var transport: BrokenTransport.Fault?
+    /// What the second daemon of its histories does wrong.
+    var rival: BrokenDriver.Fault?
     /// The only endpoint that its programs use, where that shows it sooner.
     var endpoint: String?
     /// How every history's provider echoes requests, where that shows it sooner.
@@ -101,6 +103,12 @@ extension Mutant {
         return mutant
     }
 
+    private static var presumingAllDead: Mutant {
+        var mutant = Mutant("declares lost what a living daemon is sending", caughtBy: [.livingIsNotLost])
+        mutant.rival = .presumesAllDead
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -179,6 +187,8 @@ extension Mutant {
         loosening("ignores the rate of status queries", caughtBy: [.pollRate]) {
             $0.pollsPerSecond = 1_000
         },
+        breaking(.ignoresLeases, "starts work under the lease of another daemon", caughtBy: [.leaseDecides]),
+        presumingAllDead,
         withoutRecovery,
         withoutHints,
         breaking(.forgetsPutOff, "never looks again at what it has put off", caughtBy: [.everythingEnds]),

@@ -9,6 +9,8 @@ struct ProviderWords {
     let now: Timestamp
     var habit = EchoHabit.verbatim
 
+    /// The provider's name.
+    static let provider = "simulated"
     /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, and one
     /// that replies inline.
     static let definition = """

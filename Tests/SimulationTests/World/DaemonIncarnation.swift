@@ -72,7 +72,11 @@ struct DaemonIncarnation: Sendable {
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let context = try await EngineContext(
-            store: TaskStore(driver, tampering: mutant?.tampering), catalog: world.catalog,
+            store: TaskStore(
+                driver,
+                holder: LeaseHolder(
+                    name: "life \(number)", token: LeaseToken(UInt128(world.seed) << 64 | UInt128(number))),
+                tampering: mutant?.tampering), catalog: world.catalog,
             transport: mutant?.wrap(upstream) ?? upstream, limits: limits, polling: world.polling,
             hasToken: { _ in true },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, time: world.clock,

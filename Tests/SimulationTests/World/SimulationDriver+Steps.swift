@@ -1,10 +1,13 @@
 import TaskEngine
+import SQLiteDriver
 import TaskModel
+import TaskStore
+import TaskTesting
 import VerbatimJSON
 
 extension SimulationDriver {
     /// Injects faults and client actions at random. Returns true if the daemon is killed.
-    func injectFaults(_ group: inout DiscardingTaskGroup) async -> Bool {
+    func injectFaults(_ group: inout DiscardingTaskGroup) async throws -> Bool {
         let (random, faults) = (world.random, world.faults)
         if random.happens(faults.crashes) {
             world.trace.note("kill -9")
@@ -37,12 +40,49 @@ extension SimulationDriver {
             world.truth.accept(.init(sender: nil, path: "/\(intent.submission.endpoint)", body: body))
         }
         if random.happens(20), !loops.isEmpty { await claim(random.integer(in: 0...loops.count - 1), &group) }
+        if random.happens(faults.rivals) { try await meetRival() }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         return false
     }
 
+    /// A second daemon on the same database takes over the lease, ends and so frees it, or only starts beside ours.
+    private func meetRival() async throws {
+        // Until it has started, ours ends all leases anyway.
+        guard daemon != nil, let sqlite else { return }
+        let driver: any StoreDriver = mutant?.rival.map { BrokenDriver(fault: $0, base: sqlite) } ?? sqlite
+        let rival = TaskStore(driver, holder: LeaseHolder(name: "rival", token: LeaseToken(UInt128(world.seed) << 64)))
+        guard !audit.rivalHoldsLease else { return try await endRival() }
+        try audit.check(clients)
+        guard !audit.hasUnsentAttempt else { return }
+        let sending = audit.tasks.filter { $0.state == "submitting" }
+        let takesOver = world.random.happens(500)
+        if takesOver {
+            world.trace.note("a second daemon takes over the lease")
+            try await rival.endOtherLeases()
+            _ = try await rival.acquire([LeaseName(provider: ProviderWords.provider)], at: world.clock.now())
+        }
+        let now = world.clock.now()
+        _ = try await rival.endLostSubmissions(at: now) { task in
+            let failure = TaskFailure(code: TaskFailure.daemonStopped, message: "The daemon stopped.")
+            return ScheduledEvent(
+                .submissionInterrupted(failure, isProbablyRefused: false), for: task.id, nextDueAt: now)
+        }
+        audit.rivalHoldsLease = takesOver
+        try audit.check(clients)
+        if !takesOver { try audit.checkLiving(sending) }
+    }
+
+    /// Ends the second daemon and its lease.
+    private func endRival() async throws {
+        guard audit.rivalHoldsLease, let sqlite else { return }
+        world.trace.note("the second daemon ends")
+        try await TaskStore(sqlite, holder: .thisProcess).endOtherLeases()
+        audit.rivalHoldsLease = false
+    }
+
     /// Ends all faults.
-    func endFaults() {
+    func endFaults() async throws {
+        try await endRival()
         world.endFaults()
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady

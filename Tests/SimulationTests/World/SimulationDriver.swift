@@ -45,6 +45,8 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
+    /// The database of the current daemon incarnation.
+    var sqlite: SQLiteDriver?
     private var stopFlag = DaemonIncarnation.StopFlag()
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
@@ -97,6 +99,7 @@ final class SimulationDriver {
                 world.trace.note("life \(incarnations)")
                 try audit.begin(incarnation: incarnations, path: disk.path)
                 let sqlite = try SQLiteDriver.open(path: disk.path, writing: .callers)
+                self.sqlite = sqlite
                 let end: Result<End, any Error>
                 do { end = .success(try await direct(&group, on: sqlite)) } catch { end = .failure(error) }
                 await drain(&group)
@@ -147,7 +150,7 @@ final class SimulationDriver {
             if world.takeTouch() { try audit.check(clients) }
             steps += 1
             if faultsEndedAt == nil, steps > faultSteps {
-                endFaults()
+                try await endFaults()
                 // Half of the histories restart the daemon here.
                 if world.random.happens(500) { return .crashed }
             }
@@ -157,7 +160,7 @@ final class SimulationDriver {
                     await act(action, &group)
                     continue
                 }
-            } else if await injectFaults(&group) {
+            } else if try await injectFaults(&group) {
                 return .crashed
             }
             try await step(&group)

@@ -1,0 +1,61 @@
+import ProviderCatalog
+import Synchronization
+import TaskModel
+import TaskStore
+
+/// LeaseKeeper acquires the leases of the providers that have work, and remembers those that another process holds.
+///
+/// It saves reads of the store. What counts is the check in the transaction of each claim.
+final class LeaseKeeper: Sendable {
+    private enum Knowledge {
+        case ours
+        case held(by: String, until: Timestamp)
+    }
+
+    /// By provider.
+    private let known = Mutex<[String: Knowledge]>([:])
+    private let store: TaskStore
+
+    /// How long a lease that another process holds is left alone before it is tried again.
+    private static let retryAfter = Duration.seconds(5)
+
+    init(_ store: TaskStore) { self.store = store }
+
+    /// Whether it is too early to try again. A clock that was set back does not prolong the wait.
+    private static func isWaiting(_ until: Timestamp, at now: Timestamp) -> Bool {
+        until > now && until - now <= retryAfter
+    }
+
+    /// What blocks all work of a provider; nil if another process is not known to hold its lease.
+    func block(on provider: String, at now: Timestamp) -> SubmissionBlock? {
+        guard case .held(let holder, let until) = known.withLock({ $0[provider] }), Self.isWaiting(until, at: now)
+        else { return nil }
+        return .leaseHeld(provider: provider, holder: holder, until: until)
+    }
+
+    /// Acquires the leases of these endpoints' providers, but for those known to be ours or held by another process.
+    func acquire(for profiles: [EndpointProfile], at now: Timestamp) async throws(TaskStoreError) {
+        let missing = known.withLock { known in
+            Set(profiles.map(\.provider)).filter { provider in
+                switch known[provider] {
+                case .ours: false
+                case .held(_, let until): !Self.isWaiting(until, at: now)
+                case nil: true
+                }
+            }
+        }.sorted()
+        guard !missing.isEmpty else { return }
+        let held = try await store.acquire(missing.map { LeaseName(provider: $0) }, at: now)
+        known.withLock { known in
+            for provider in missing {
+                let other = held.first { $0.name == LeaseName(provider: provider) }
+                known[provider] = other.map { .held(by: $0.holder, until: now + Self.retryAfter) } ?? .ours
+            }
+        }
+    }
+
+    /// Notes that another process has taken over the lease of a provider.
+    func lose(_ provider: String, to holder: String, at now: Timestamp) {
+        known.withLock { $0[provider] = .held(by: holder, until: now + Self.retryAfter) }
+    }
+}

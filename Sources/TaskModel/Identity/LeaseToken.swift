@@ -1,0 +1,17 @@
+/// The random number that identifies one holder of leases.
+///
+/// 128 bits, so that two holders never draw the same. A counter would not do: a restored database or a fail-over makes it go
+/// back.
+package struct LeaseToken: Sendable, Hashable {
+    private let value: UInt128
+
+    package init(_ value: UInt128) { self.value = value }
+
+    /// The token with these 16 bytes; nil if there are more or fewer.
+    package init?(_ bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        value = bytes.reduce(0) { $0 << 8 | UInt128($1) }
+    }
+
+    package var bytes: [UInt8] { (0..<16).reversed().map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
+}

@@ -1,0 +1,57 @@
+package import TaskModel
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The name of a lease: one account of one provider, whose work one process starts at a time.
+///
+/// Per account and not per task, because batches need one poller and rates need one counter.
+package struct LeaseName: Sendable, Hashable {
+    package let text: String
+
+    /// The lease of an account of a provider.
+    package init(provider: String, account: String = "default") { text = "\(provider)/\(account)" }
+
+    /// A stored name.
+    package init(stored text: String) { self.text = text }
+}
+
+/// The exclusive right of one process to start the work under a name.
+package struct Lease: Sendable, Hashable {
+    package let name: LeaseName
+    /// The holder's name, for messages.
+    package let holder: String
+    package let token: LeaseToken
+    /// Nil if it ends only when another process takes over the instance lock.
+    package let expiresAt: Timestamp?
+
+    package init(name: LeaseName, holder: String, token: LeaseToken, expiresAt: Timestamp?) {
+        self.name = name
+        self.holder = holder
+        self.token = token
+        self.expiresAt = expiresAt
+    }
+
+    func isLive(at now: Timestamp) -> Bool { expiresAt.map { $0 > now } ?? true }
+}
+
+/// A process that holds leases.
+package struct LeaseHolder: Sendable, Hashable {
+    /// The process id, for messages.
+    package let name: String
+    package let token: LeaseToken
+
+    package init(name: String, token: LeaseToken) {
+        self.name = name
+        self.token = token
+    }
+
+    /// This process, from its start to its end.
+    package static let thisProcess = LeaseHolder(
+        name: "process \(getpid())", token: LeaseToken(UInt128.random(in: UInt128.min...UInt128.max)))
+}
