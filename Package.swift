@@ -91,7 +91,8 @@ let package = Package(
                 .embedInCode("0007_doubt_times.sql"),
                 .embedInCode("0008_know_records.sql"), .embedInCode("0009_sum_clock_jumps.sql"),
                 .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
-                .embedInCode("0012_add_note.sql"), .embedInCode("0014_hold_leases.sql"),
+                .embedInCode("0012_add_note.sql"), .embedInCode("0013_store_results.sql"),
+                .embedInCode("0014_hold_leases.sql"),
             ]),
         .target(
             name: "SQLiteDriver",

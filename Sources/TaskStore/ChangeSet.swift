@@ -14,6 +14,7 @@ struct ChangeSet {
     /// The task of each line; nil for lines about the daemon.
     private var told: [(entry: TaskLogEntry, task: TrackedTask)?] = []
     private var counts: [TaskCountDelta] = []
+    private var results: [TaskResults] = []
     /// The changes for subscribers, to be delivered after the commit.
     private(set) var committed: [CommittedChange] = []
 
@@ -48,6 +49,12 @@ struct ChangeSet {
         counts.append(TaskCountDelta(endpoint: endpoint, state: new, change: 1))
     }
 
+    /// Keeps the results of a task that the change makes succeed.
+    mutating func keep(_ rows: [ResultRow], of key: Int64, leadingTo change: TaskChange) {
+        guard change.transition == .advance(to: .succeeded), !rows.isEmpty else { return }
+        results.append(TaskResults(key: key, rows: rows))
+    }
+
     /// Appends a line about a task to the log.
     mutating func append(_ entry: TaskLogEntry, of key: Int64, about task: TrackedTask) {
         lines.append(
@@ -77,6 +84,7 @@ struct ChangeSet {
     mutating func finish() throws {
         try flush()
         if !counts.isEmpty { try transaction.add(counts) }
+        if !results.isEmpty { try transaction.put(results) }
         guard !lines.isEmpty else { return }
         let places = try transaction.append(lines)
         committed = zip(told, places).compactMap { told, place in

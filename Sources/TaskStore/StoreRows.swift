@@ -34,7 +34,7 @@ package struct TaskTexts: Sendable {
         self.bytes = bytes
     }
 
-    /// The task with its documents.
+    /// The task with its documents, without its results.
     package var stored: TaskWithPayload {
         get throws(TaskStoreError) {
             TaskWithPayload(

@@ -56,6 +56,8 @@ package protocol StoreSnapshot {
     func tokens(_ digests: [CallbackDigest]) throws -> [TokenRow]
     /// The bodies kept of these tasks, each with whether a delivery to the task's latest attempt called it ended.
     func bodies(of ids: [TaskID]) throws -> [(body: DeliveredBody, latestIsFinal: Bool)]
+    /// The results stored of the tasks with these keys, in order.
+    func results(of keys: [Int64]) throws -> [TaskResults]
     /// The log after that place, oldest first: of one task, or all of it.
     func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow]
     /// What is known of an endpoint: of all its tasks, and of each model.
@@ -86,6 +88,8 @@ package protocol StoreTransaction: StoreSnapshot {
     func put(_ bodies: [DeliveredBody]) throws
     /// Drops the bodies of these tasks.
     func dropBodies(of keys: [Int64]) throws
+    /// Keeps the results of these tasks, in place of what is there.
+    func put(_ results: [TaskResults]) throws
     /// Keeps attempts that were given up, in place of what is known of them.
     func put(_ attempts: [GivenUpRow]) throws
     /// Drops the attempt with that number of a task.

@@ -67,10 +67,13 @@ struct PreparedEvent: Sendable {
     let planned: ScheduledEvent
     /// The serialised record of the event; the lifecycle decides whether it is kept.
     let record: RecordText?
+    /// The results in the event's record, which are kept if the task succeeds.
+    let results: [ResultRow]
 
     init(_ planned: ScheduledEvent) {
         self.planned = planned.redacted
         record = self.planned.event.recordToKeep.map(RecordText.init)
+        results = self.planned.event.observation.map(ResultRow.rows) ?? []
     }
 }
 
@@ -139,6 +142,7 @@ extension ChangeSet {
         count(row.task.endpoint, from: row.task.state, to: change.task.state)
         try keep(planned.event, of: row, leadingTo: change)
         try keep(change.attempts, of: row)
+        keep(event.results, of: row.key, leadingTo: change)
         for entry in change.logEntries { append(entry, of: row.key, about: change.task) }
         return change
     }

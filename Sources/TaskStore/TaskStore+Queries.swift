@@ -7,13 +7,15 @@ extension TaskStore {
         try await read("task") { try $0.tasks([id]).first?.task }
     }
 
-    /// The task with what was asked for and what came back.
+    /// The task with what was asked for, what came back, and its results.
     package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> TaskWithPayload? {
-        let texts = try await read("taskWithPayload") { try $0.texts(of: [id], .all).first }
-        guard let texts else { return nil }
+        let found = try await read("taskWithPayload") { rows in
+            try rows.texts(of: [id], .all).first.map { ($0, try rows.results(of: [$0])[$0.key] ?? []) }
+        }
+        guard let (texts, results) = found else { return nil }
         // A long record is not read on the caller's thread, which may be one on which others wait.
-        guard texts.bytes > JSONValue.handledAtOnce else { return try texts.stored }
-        let reading = Task { Result { () throws(TaskStoreError) in try texts.stored } }
+        guard texts.bytes > JSONValue.handledAtOnce else { return try texts.stored(with: results) }
+        let reading = Task { Result { () throws(TaskStoreError) in try texts.stored(with: results) } }
         return try await reading.value.get()
     }
 
@@ -39,8 +41,9 @@ extension TaskStore {
                 matching: filter, after: cursor, limit: limit + 1, maxBytes: Self.mostBytesPerPage)
             let shown = found.prefix(limit)
             let isWhole = found.count <= limit && found.reduce(0) { $0 + $1.bytes } <= Self.mostBytesPerPage
+            let results = try rows.results(of: shown)
             return TaskListing(
-                tasks: try shown.map { try $0.stored },
+                tasks: try shown.map { try $0.stored(with: results[$0.key] ?? []) },
                 next: isWhole ? nil : shown.last.map { PageCursor(key: $0.key) })
         }
     }

@@ -24,16 +24,24 @@ struct APIHarness: Sendable {
 
     /// Lends the routes for the span of the body.
     static func run(
-        bodies: ByteBudget = ByteBudget(capacity: 64 << 20),
+        bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog? = nil,
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "pollux-api-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         let database = try SQLiteDriver.open(path: directory.appending(path: "pollux.sqlite").path())
-        let store = TaskStore(database)
+        try await run(on: TaskStore(database), bodies: bodies, catalog: try catalog ?? .builtIn(), body)
+        try database.close()
+    }
+
+    /// Lends routes over that store, as a daemon with that catalogue has them.
+    static func run(
+        on store: TaskStore, bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog,
+        _ body: @escaping @Sendable (APIHarness) async throws -> Void
+    ) async throws {
         let context = try await EngineContext(
-            store: store, catalog: try ProviderCatalog.builtIn(), transport: SilentProvider(), hasToken: { _ in false },
+            store: store, catalog: catalog, transport: SilentProvider(), hasToken: { _ in false },
             time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let engine = TaskEngine(context)
@@ -44,7 +52,6 @@ struct APIHarness: Sendable {
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }
-        try database.close()
     }
 
     /// One request; the answer's status and document.

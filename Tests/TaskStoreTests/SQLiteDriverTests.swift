@@ -608,6 +608,80 @@ import VerbatimJSON
         try next.close()
     }
 
+    @Test func `a task that succeeded before results were stored has none, and one that succeeds later has its own`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.sqlite")
+        let queue = try await database(at: path, afterMigrations: 12)
+        let tasks = [TrackedTask.task(1, state: .succeeded), .task(2, state: .running)]
+        for task in tasks {
+            try await queue.write { db in
+                try db.execute(
+                    sql: """
+                        INSERT INTO task (id, endpoint, service, state, on_uncertain, remote_id, created_at_ms,
+                          submitted_at_ms, ended_at_ms, next_due_at_ms, attempts, attempt_started_at_ms,
+                          attempt_ended_at_ms)
+                        VALUES (?1, 'image/make', 'image', ?2, 'hold', ?3, ?4, ?4,
+                          iif(?2 = 'running', NULL, ?4), iif(?2 = 'running', ?4, NULL), 1, ?4, ?4);
+                        """,
+                    arguments: [task.id.text, task.state.rawValue, task.remoteID?.text, now.milliseconds])
+                try db.execute(
+                    sql: "INSERT INTO task_payload (task_key, request, response) VALUES (?, '{}', '{\"u\":1}')",
+                    arguments: [db.lastInsertedRowID])
+            }
+        }
+        try queue.close()
+        let store = try SQLiteDriver.open(path: path)
+        let earlier = try await store.verbs.taskWithPayload(tasks[0].id)
+        #expect(earlier?.payload.response == ["u": 1])
+        #expect(earlier?.task.resultCount == nil && earlier?.payload.results == nil)
+        var done = Observation(.succeeded(partial: false), record: ["u": 2])
+        done.results = [TaskResult(kind: .id, pointer: JSONPointer(tokens: ["u"]), value: 2)]
+        _ = try await store.verbs.apply(.observed(done), to: tasks[1].id, at: now, nextDueAt: nil)
+        #expect(try await store.verbs.taskWithPayload(tasks[1].id)?.payload.results == done.results)
+        try store.close()
+    }
+
+    @Test func `a long value of a result is stored once, in the record`() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
+        let task = TrackedTask.task(1, state: .running)
+        _ = try await store.verbs.insert(.new(task))
+        let (long, short) = (JSONValue.string(String(repeating: "la ", count: 9_000)), JSONValue.string("la"))
+        var done = Observation(.succeeded(partial: false), record: ["texts": [long, short], "nested": "{\"a\": 1}"])
+        // What is not in the record is stored beside it, whatever its length.
+        let built = JSONValue.string("https://cdn.example/" + String(repeating: "p", count: 2_000))
+        done.results = [
+            TaskResult(kind: .text, pointer: JSONPointer(tokens: ["texts", "0"]), value: long),
+            TaskResult(kind: .text, pointer: JSONPointer(tokens: ["texts", "1"]), value: short),
+            TaskResult(kind: .url, pointer: .init(tokens: ["nested"]), value: built, mediaType: "video/*"),
+        ]
+        _ = try await store.verbs.apply(.observed(done), to: task.id, at: now, nextDueAt: nil)
+        let values = try await store.pool.read { db in
+            try Row.fetchAll(db, sql: "SELECT value FROM task_result ORDER BY ordinal").map { $0["value"] as String? }
+        }
+        #expect(values == [nil, short.text, built.text])
+        #expect(try await store.verbs.taskWithPayload(task.id)?.payload.results == done.results)
+        try store.close()
+    }
+
+    @Test func `a result whose value is gone from the record is damage, and no empty result`() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
+        let task = TrackedTask.task(1, state: .running)
+        _ = try await store.verbs.insert(.new(task))
+        let long = JSONValue.string(String(repeating: "la ", count: 9_000))
+        var done = Observation(.succeeded(partial: false), record: ["text": long])
+        done.results = [TaskResult(kind: .text, pointer: JSONPointer(tokens: ["text"]), value: long)]
+        _ = try await store.verbs.apply(.observed(done), to: task.id, at: now, nextDueAt: nil)
+        try await store.write { db in try db.execute(sql: "UPDATE task_payload SET response = '{}'") }
+        await #expect(throws: TaskStoreError.damaged("a stored result cannot be read")) {
+            _ = try await store.verbs.taskWithPayload(task.id)
+        }
+        try store.close()
+    }
+
     @Test func `the check of plans finds what reads or sorts too much`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))

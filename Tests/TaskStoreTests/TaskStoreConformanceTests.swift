@@ -8,9 +8,9 @@ import VerbatimJSON
 
 /// What every store must do. A second driver adds one line to `with(_:)`.
 @Suite struct TaskStoreConformanceTests {
-    private let now = ManualTimeSource.start
+    let now = ManualTimeSource.start
 
-    private func with(_ body: (TaskStore) async throws -> Void) async throws {
+    func with(_ body: (TaskStore) async throws -> Void) async throws {
         try await withDriver { driver in try await body(TaskStore(driver)) }
     }
 

@@ -104,6 +104,10 @@ extension SnapshotWrapper {
         try reading.bodies(of: ids)
     }
 
+    package func results(of keys: [Int64]) throws -> [TaskResults] {
+        try reading.results(of: keys)
+    }
+
     package func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow] {
         try reading.events(of: task, after: sequence, limit: limit)
     }
@@ -156,6 +160,10 @@ extension TransactionWrapper {
 
     package func dropBodies(of keys: [Int64]) throws {
         try base.dropBodies(of: keys)
+    }
+
+    package func put(_ results: [TaskResults]) throws {
+        try base.put(results)
     }
 
     package func put(_ attempts: [GivenUpRow]) throws {

@@ -24,6 +24,7 @@ package enum EmbeddedMigrations {
             name: "0010_keep_given_up_attempts", bytes: PackageResources._010_keep_given_up_attempts_sql),
         EmbeddedMigration(name: "0011_log_without_task", bytes: PackageResources._011_log_without_task_sql),
         EmbeddedMigration(name: "0012_add_note", bytes: PackageResources._012_add_note_sql),
+        EmbeddedMigration(name: "0013_store_results", bytes: PackageResources._013_store_results_sql),
         EmbeddedMigration(name: "0014_hold_leases", bytes: PackageResources._014_hold_leases_sql),
     ]
 }

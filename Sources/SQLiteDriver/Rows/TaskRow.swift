@@ -17,7 +17,7 @@ extension TaskRow: PositionalRow {
         task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
-        task.attempt_possible_ids, task.callback_attempt, task.note, task.attempt_lease
+        task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease
         """.replacing(
             "labels_of_task",
             with:
@@ -72,6 +72,7 @@ extension TaskRow: PositionalRow {
         if let possibleIDs { task.attempt?.possibleIDs = try PossibleIDsColumn.read(possibleIDs) }
         task.callbacks.attempt = next.optional()
         task.note = next.optional()
+        task.resultCount = next.optional()
         let lease: [UInt8]? = next.optional()
         task.attempt?.lease = lease.flatMap { LeaseToken($0) }
         self.init(key: key, task: task, recordDigest: recordDigest)
@@ -104,8 +105,7 @@ extension TaskRow: PositionalRow {
         "resolution", "age_from_ms", "last_pending_at_ms", "waited_ms", "progress_at_ms", "slow_at_ms",
         "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
         "outcome_source", "attempt_clock_drift_ms", "attempt_clock_lowest_ms", "attempt_clock_highest_ms",
-        "response_digest", "attempt_possible_ids", "callback_attempt",
-        "attempt_lease",
+        "response_digest", "attempt_possible_ids", "callback_attempt", "result_count", "attempt_lease",
     ]
 
     /// What an event can change, as it is to be written.
@@ -129,7 +129,8 @@ extension TaskRow: PositionalRow {
             ColumnValue(task.attempt?.clock.lowest.wholeMilliseconds ?? 0),
             ColumnValue(task.attempt?.clock.highest.wholeMilliseconds ?? 0), ColumnValue(recordDigest),
             ColumnValue(task.attempt.flatMap { PossibleIDsColumn.text(of: $0.possibleIDs) }),
-            ColumnValue(task.callbacks.attempt), ColumnValue(task.attempt?.lease?.bytes),
+            ColumnValue(task.callbacks.attempt), ColumnValue(task.resultCount),
+            ColumnValue(task.attempt?.lease?.bytes),
         ]
     }
 }

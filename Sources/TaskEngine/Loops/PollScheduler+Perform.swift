@@ -312,11 +312,15 @@ extension EngineContext {
     func deliveredOutcome(of task: TrackedTask) async -> Observation? {
         do throws(TaskStoreError) {
             guard let body = try await store.deliveredOutcome(of: task.id),
-                let (id, observation) = catalog.endpoint(task.endpoint)?.dialect.readCallback(body),
-                observation.verdict != .pending
+                let dialect = catalog.endpoint(task.endpoint)?.dialect,
+                case (let id, var observation)? = dialect.readCallback(body), observation.verdict != .pending
             else { return nil }
             // Of an attempt that was thought lost, under whose id this task does not run.
             if let id, let own = task.remoteID, id != own { return nil }
+            // The address of a result may need the id, which the body does not name.
+            if id == nil, case .succeeded = observation.verdict {
+                observation.results = dialect.results(in: observation.record, of: task.remoteID)
+            }
             return observation
         } catch {
             logger.error("Could not read what was delivered for \(task.id): \(error.message)")

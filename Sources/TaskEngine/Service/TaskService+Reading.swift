@@ -44,10 +44,12 @@ extension TaskService {
         return try await task(id)
     }
 
-    /// What a task brought, found in its record; empty until it has succeeded.
+    /// The results of a task; empty until it has succeeded.
     package func results(of stored: TaskWithPayload) -> [TaskResult] {
+        if let results = stored.payload.results { return results }
+        // No results were stored of tasks that succeeded before schema 13, so the definition of today names them. The general
+        // shape replaces the definition of an endpoint that is gone.
         guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
-        // Of an endpoint that is gone the general shape is the best guess.
         let profile =
             context.catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(undefined: stored.task.endpoint)
         return profile.dialect.results(in: record, of: stored.task.remoteID)

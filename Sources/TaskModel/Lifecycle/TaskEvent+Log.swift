@@ -2,7 +2,7 @@ package import VerbatimJSON
 
 extension TaskEvent {
     /// The provider's observation in the event, if any.
-    var observation: Observation? {
+    package var observation: Observation? {
         switch self {
         case .observed(let observation), .submissionAnswered(let observation, _), .endedByCallback(let observation):
             observation

@@ -398,6 +398,7 @@ extension TrackedTask {
             break
         case .succeeded(let partial):
             isPartial = partial
+            resultCount = observation.results.count
             progress = progress == nil ? nil : 100
             failure = nil
         case .failed(let reason):

@@ -64,6 +64,8 @@ package struct TrackedTask: Sendable, Hashable {
     package var callbacks = CallbackRecord()
     /// The source of the outcome; nil while it is open or if the provider reported none.
     package var outcomeSource: OutcomeSource?
+    /// The number of its results; nil until it has succeeded, and if a version that stored no results observed that.
+    package var resultCount: Int?
     /// The number of consecutive polls that did not find the remote id, and the time of the first.
     package var notFoundCount: Int
     package var firstMissAt: Timestamp?
@@ -118,9 +120,12 @@ package struct TaskPayload: Sendable, Hashable {
     package var request: JSONValue
     /// The provider's latest record.
     package var response: JSONValue?
+    /// The results in it, as its dialect named them when the success was observed; nil if none were stored.
+    package var results: [TaskResult]?
 
-    package init(request: JSONValue, response: JSONValue? = nil) {
+    package init(request: JSONValue, response: JSONValue? = nil, results: [TaskResult]? = nil) {
         self.request = request
         self.response = response
+        self.results = results
     }
 }

@@ -1,5 +1,6 @@
 import ProviderCatalog
 import TaskModel
+import TaskStore
 import VerbatimJSON
 
 /// Compares the database, the provider's records and the clients' replies, and reports violated invariants.
@@ -414,6 +415,21 @@ final class Audit {
         case ("failed", let code): return "no reason to fail: \(code ?? "none")"
         case ("expired", _): return row.deadline == nil ? "it had no deadline" : nil
         default: return nil
+        }
+    }
+
+    /// Checks that each success shows the results that the dialect names for its record, from rows of the store.
+    func checkResults(in store: TaskStore) async throws {
+        for row in tasks where row.state == "succeeded" {
+            guard let id = TaskID(row.id), let stored = try await store.taskWithPayload(id),
+                let record = stored.payload.response, let profile = world.catalog.endpoint(stored.task.endpoint)
+            else { throw Violation(.resultsAreStored, "\(row.id) has no record") }
+            let named = profile.dialect.results(in: record, of: stored.task.remoteID)
+            guard let shown = stored.payload.results, shown == named, !shown.isEmpty else {
+                let values = stored.payload.results.map { $0.map(\.value.text) } ?? []
+                throw Violation(
+                    .resultsAreStored, "\(row.id) shows \(values), and its record has \(named.map(\.value.text))")
+            }
         }
     }
 

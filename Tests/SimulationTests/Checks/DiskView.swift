@@ -109,7 +109,9 @@ struct DiskView {
           next_due_at_ms, deadline_ms,
           (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'intent'),
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id), ended_at_ms, finished_at_ms, failure_code, failure_message, resolution,
-            attempts, task_payload.response, outcome_source), callbacks,
+            attempts, task_payload.response, outcome_source, result_count,
+            (SELECT json_group_array(json_array(kind, pointer, value)) FROM task_result
+             WHERE task_result.task_key = task.task_key)), callbacks,
           EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease)
         FROM task JOIN task_payload USING (task_key) ORDER BY task_key
         """

@@ -9,6 +9,7 @@ enum Invariant: String, Sendable, CaseIterable {
     case onlyWhatWasAsked = "a person's decision has a person"
     case outcomeStands = "an outcome never changes by itself"
     case outcomeIsTrue = "an outcome is what the provider or a person says"
+    case resultsAreStored = "the results of a success are those that its endpoint's rules name in its record"
     case eventsInOrder = "every event is there, in order, and leads to the row's state"
     case oneOwner = "a remote id has one owner"
     case inFlightCap = "no more tasks are in flight than may be"

@@ -45,6 +45,10 @@ struct BrokenDriver: DriverWrapper {
         case dropsLateReplies
         /// Says nothing of a record that turns up.
         case ignoresLateRecords
+        /// Says that the results of a success are on disk, and does not write them.
+        case dropsResults
+        /// Stores the results of another task's success in place of a task's own.
+        case confusesResults
         /// Takes what a callback says for what is so.
         case believesCallbacks
         /// Takes any token for somebody's.
@@ -194,6 +198,17 @@ private struct BrokenTransaction: TransactionWrapper {
             (.presumesAllDead, .write("endLostSubmissions")):
             return []
         default: return try base.leases()
+        }
+    }
+
+    func put(_ results: [TaskResults]) throws {
+        switch fault {
+        case .dropsResults: return
+        case .confusesResults:
+            // The results of an earlier success, if there is one.
+            let earlier = try base.results(of: results.flatMap { 1..<$0.key }).first { !$0.rows.isEmpty }
+            try base.put(results.map { TaskResults(key: $0.key, rows: earlier?.rows ?? $0.rows) })
+        default: try base.put(results)
         }
     }
 

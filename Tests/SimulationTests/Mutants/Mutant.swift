@@ -173,6 +173,8 @@ extension Mutant {
                 WHERE state = 'failed' AND remote_id IS NOT NULL
                 """),
         breaking(.swapsRecords, "confuses the records of two tasks", caughtBy: [.outcomeIsTrue]),
+        breaking(.dropsResults, "does not store the results of a success", caughtBy: [.resultsAreStored]),
+        breaking(.confusesResults, "shows the results of another task", caughtBy: [.resultsAreStored]),
         tampering(
             "drops an event", caughtBy: [.eventsInOrder],
             after: "DELETE FROM event WHERE kind = 'submission_accepted'"),

@@ -106,6 +106,7 @@ final class SimulationDriver {
                 let result = try end.get()
                 // Requests that the dead daemon left in the network were sent while it lived.
                 try audit.check(clients)
+                try await audit.checkResults(in: TaskStore(sqlite))
                 // The provider sends callbacks during the downtime, and they fail.
                 if case .crashed = result, world.usesCallbacks {
                     world.callbackDriver.lose(until: world.clock.steady + Int64(world.random.integer(in: 0...20_000)))

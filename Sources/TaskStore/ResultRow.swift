@@ -1,0 +1,81 @@
+import TaskModel
+import VerbatimJSON
+
+/// A result as it is stored.
+package struct ResultRow: Sendable, Hashable {
+    /// A word of ``TaskResult/Kind``.
+    package let kind: String
+    /// Its position in the task's record.
+    package let pointer: String
+    /// The value as JSON; nil if it is long and stands in the record at ``pointer``.
+    package let value: String?
+    package let mediaType: String?
+    package let sizeInBytes: Int?
+
+    package init(kind: String, pointer: String, value: String?, mediaType: String?, sizeInBytes: Int?) {
+        self.kind = kind
+        self.pointer = pointer
+        self.value = value
+        self.mediaType = mediaType
+        self.sizeInBytes = sizeInBytes
+    }
+}
+
+/// The stored results of one task, in order.
+package struct TaskResults: Sendable {
+    /// The row of the task.
+    package let key: Int64
+    package let rows: [ResultRow]
+
+    package init(key: Int64, rows: [ResultRow]) {
+        self.key = key
+        self.rows = rows
+    }
+}
+
+extension ResultRow {
+    /// The length of the longest value that is stored a second time beside its record, in bytes of JSON.
+    private static let longestCopy = 1_024
+
+    /// The rows of an observation's results.
+    static func rows(of observation: Observation) -> [ResultRow] {
+        observation.results.map { ResultRow($0, in: observation.record) }
+    }
+
+    private init(_ result: TaskResult, in record: JSONValue) {
+        let text = result.value.text
+        let isInRecord = text.utf8.count > Self.longestCopy && record.value(at: result.pointer) == result.value
+        self.init(
+            kind: result.kind.rawValue, pointer: result.pointer.description, value: isInRecord ? nil : text,
+            mediaType: result.mediaType, sizeInBytes: result.sizeInBytes)
+    }
+
+    /// The result, with a long value from the record.
+    fileprivate func result(in record: JSONValue?) throws(TaskStoreError) -> TaskResult {
+        guard let kind = TaskResult.Kind(rawValue: kind), let pointer = JSONPointer(pointer),
+            let value = try value.map(StoredDocument.read) ?? record?.value(at: pointer)
+        else { throw .damaged("a stored result cannot be read") }
+        return TaskResult(
+            kind: kind, pointer: pointer, value: value, mediaType: mediaType, sizeInBytes: sizeInBytes)
+    }
+}
+
+extension TaskTexts {
+    /// The task with its documents and results.
+    func stored(with rows: [ResultRow]) throws(TaskStoreError) -> TaskWithPayload {
+        let stored = try self.stored
+        guard task.resultCount != nil else { return stored }
+        var payload = stored.payload
+        payload.results = try rows.map { row throws(TaskStoreError) in try row.result(in: payload.response) }
+        return TaskWithPayload(task: task, payload: payload)
+    }
+}
+
+extension StoreSnapshot {
+    /// The stored results of these tasks, by the keys of their rows.
+    func results(of texts: some Collection<TaskTexts>) throws -> [Int64: [ResultRow]] {
+        let keys = texts.filter { ($0.task.resultCount ?? 0) > 0 }.map(\.key)
+        guard !keys.isEmpty else { return [:] }
+        return Dictionary(try results(of: keys).map { ($0.key, $0.rows) }) { first, _ in first }
+    }
+}
