@@ -78,8 +78,10 @@ let package = Package(
         .target(
             name: "HTTPServing",
             dependencies: [hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging, serviceLifecycle]),
-        // A setting of SQLite that Swift cannot make.
-        .target(name: "SQLiteMemory", linkerSettings: [.linkedLibrary("sqlite3")]),
+        // Settings of SQLite that Swift cannot make.
+        .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
+        // Statements and columns without GRDB's conversions: docs/sqlite.md.
+        .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", grdb, sqlite]),
         // How the C library keeps freed memory, which Swift cannot say either.
         .target(name: "AllocatorSettings"),
         .target(
@@ -97,7 +99,7 @@ let package = Package(
         .target(
             name: "SQLiteDriver",
             dependencies: [
-                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteMemory", grdb, sqlite,
+                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteRaw", grdb,
             ]),
         .systemLibrary(name: "CZlib"),
         .target(name: "ContentCoding", dependencies: ["CZlib"]),
@@ -198,6 +200,7 @@ let package = Package(
         .testTarget(
             name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "Randomness", "TaskModel", "VerbatimJSON"],
             resources: [.copy("Fixtures")]),
+        .testTarget(name: "SQLiteRawTests", dependencies: ["SQLiteRaw", "TaskTesting", grdb]),
         // What a disk does, in the test's hands.
         .target(name: "DiskFaults", path: "Tests/DiskFaults"),
         .testTarget(
@@ -215,8 +218,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Randomness", "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog", "PollingPolicy",
-                "TaskModel", "VerbatimJSON", "TaskTesting", grdb, logging,
+                "Randomness", "TaskEngine", "SQLiteDriver", "SQLiteRaw", "TaskStore", "ProviderCatalog",
+                "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", grdb, logging,
             ]),
         .testTarget(
             name: "UpstreamHTTPTests",
@@ -275,5 +278,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "SQLiteMemory"]
+let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "SQLiteSettings"]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -10,12 +10,12 @@ import TaskStore
     import Darwin
 #endif
 
-/// The file itself: how it is made, opened and brought up to date.
+/// Creates, opens, checks and migrates the database file.
 enum DatabaseFile {
-    /// "PLLX": tells our files from any other SQLite database.
+    /// "PLLX": identifies our files among SQLite databases.
     static let applicationID = 0x504c_4c58
 
-    /// Seconds to wait for another program that keeps the file locked.
+    /// How many seconds a statement waits for another program that locks the file.
     static let busyTimeout = 5.0
 
     static var configuration: Configuration {
@@ -28,39 +28,38 @@ enum DatabaseFile {
         return configuration
     }
 
-    /// Opens what is there: a commit is on disk when it returns, even if the power fails.
+    /// Opens an existing database. A commit survives a power failure once it returns.
     ///
-    /// GRDB sets `synchronous` to NORMAL when it turns on the write-ahead log, after everything that a configuration can
-    /// say; so FULL (https://sqlite.org/pragma.html#pragma_synchronous) is set afterwards, on the one connection that
-    /// writes.
+    /// GRDB sets `synchronous` to NORMAL when it turns on the write-ahead log, after the configuration has run. So this
+    /// sets FULL (https://sqlite.org/pragma.html#pragma_synchronous) afterwards, on the writing connection.
     static func open(_ path: String, configuration: Configuration) throws -> DatabasePool {
         let pool = try DatabasePool(path: path, configuration: configuration)
         try pool.writeWithoutTransaction { db in
-            // The writer's cache holds the inner pages of all indexes of a million tasks; 16 MiB at most.
+            // At most 16 MiB, which holds the inner pages of all indexes of a million tasks.
             try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -16000")
         }
         return pool
     }
 
-    /// Makes a new database if there is none and there never was one, or `mayBegin` allows it; refuses what is there if it
-    /// is not ours. Returns the ``Generation`` of the file alone; nil where the file cannot be read.
+    /// Creates a database if there never was one or `mayBegin` allows it, and rejects a file that is not ours. Returns the
+    /// ``Generation`` of the main file without its log; nil if the file cannot be read.
     ///
-    /// SQLite must not be asked whose a file is: it writes into it to turn on the write-ahead log, and takes a file of a
-    /// few bytes for an empty database.
+    /// This reads the header without SQLite. SQLite would write into a foreign file to turn on the write-ahead log, and
+    /// takes a file of a few bytes for an empty database.
     static func prepare(_ path: String, mark: GenerationMark, mayBegin: Bool) throws -> Int? {
         if !FileManager.default.fileExists(atPath: path) {
-            // SQLite would replay a log that belongs to another database into the new one.
+            // SQLite would replay the log of another database into the new one.
             for leftover in [path + "-wal", path + "-journal"] where size(of: leftover) > 0 {
                 throw TaskStoreError.damaged("\(path) is gone, but its \(leftover) is still there")
             }
             guard mayBegin || !mark.exists else { throw TaskStoreError.missing(path) }
-            // Not behind the mark of the one before, so that a crash right after this is no alarm.
+            // Above the mark of the earlier database. Otherwise a crash right after this would look like lost commits.
             var chance = SystemRandomNumberGenerator()
             let generation = mark.generation.map { $0 + 1 } ?? Int.random(in: Generation.first, using: &chance)
             try create(path, generation: generation)
         }
         guard size(of: path) > 0 else { throw TaskStoreError.damaged("the file \(path) is empty") }
-        // The form of the header: https://sqlite.org/fileformat2.html#the_database_header
+        // The format of the header: https://sqlite.org/fileformat2.html#the_database_header
         guard let header = header(of: path) else { return nil }
         guard header.count == 100, header.starts(with: Array("SQLite format 3\0".utf8)) else {
             throw TaskStoreError.damaged("the file \(path) is no database")
@@ -71,12 +70,14 @@ enum DatabaseFile {
         return number(header[Generation.headerBytes])
     }
 
-    /// Of four bytes, the highest first, with its sign.
+    /// Decodes four bytes as a signed big-endian integer.
     private static func number(_ bytes: ArraySlice<UInt8>) -> Int {
         Int(Int32(truncatingIfNeeded: bytes.reduce(0) { $0 << 8 | Int($1) }))
     }
 
-    /// The first 100 bytes; read before SQLite opens the file, since closing it here would drop SQLite's locks. Nil where the file cannot be read, which SQLite then says in its own words.
+    /// The first 100 bytes of the file; nil if it cannot be read, which SQLite then reports.
+    ///
+    /// Call this before SQLite opens the file: to close the file here drops the locks that SQLite has on it.
     private static func header(of path: String) -> [UInt8]? {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
@@ -100,12 +101,10 @@ enum DatabaseFile {
         try FileManager.default.moveItem(atPath: draft, toPath: path)
     }
 
-    /// Refuses a file from elsewhere, from a later version, with another's log, or with broken pages.
+    /// Rejects a file that is foreign, is from a later version, has the log of another database, or has damaged pages.
     ///
-    /// `generation` is that of the main file alone. `isWhole` says whether all pages were checked.
-    ///
-    /// On a connection that cannot write, which is returned: opening a pool makes and drops a table, and a file that is
-    /// refused is to stay as it is.
+    /// `generation` is that of the main file without its log. `isWhole` says whether all pages were checked. The returned
+    /// connection is read-only, so that a rejected file stays as it is: to open a pool creates and drops a table.
     static func check(
         _ path: String, generation: Int?, mark: GenerationMark, configuration: Configuration
     ) throws -> (connection: DatabaseQueue, isWhole: Bool) {
@@ -126,18 +125,18 @@ enum DatabaseFile {
         return (queue, isWhole)
     }
 
-    /// Applies what is missing of the schema, and sees to it that what is counted is there.
+    /// Applies missing migrations, and corrects the counts of tasks in a small database.
     static func migrate(_ pool: DatabasePool) throws {
         try migrator.migrate(pool)
         try pool.write { db in if try isQuicklyRead(db) { try TaskCounter.correct(in: db) } }
     }
 
-    /// Whether reading the whole file takes no time to speak of.
+    /// Whether the file is small enough to be read as a whole while the daemon starts.
     private static func isQuicklyRead(_ db: Database) throws -> Bool {
         try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0 <= 8_192
     }
 
-    /// Finds broken pages before they are trusted; false where that is left to ``PageCheck``, since it reads the whole file.
+    /// Checks all pages of a small file. Returns false for a larger one, which ``PageCheck`` reads later.
     private static func checkPages(_ db: Database) throws -> Bool {
         guard try isQuicklyRead(db) else { return false }
         let report = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "ok"
@@ -155,7 +154,7 @@ enum DatabaseFile {
 }
 
 extension DatabaseFile {
-    /// The size of a file in bytes; 0 where there is none.
+    /// The size of a file in bytes; 0 if there is none.
     static func size(of path: String) -> Int64 {
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else { return 0 }
         return attributes[.size] as? Int64 ?? 0

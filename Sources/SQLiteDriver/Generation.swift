@@ -1,27 +1,26 @@
 import TaskStore
 
-/// The number that ties a database, its write-ahead log and its state directory together.
+/// A number that shows whether a database, its write-ahead log and its state directory belong together.
 ///
-/// SQLite replays any whole log into any database beside it, since a log does not name its database
-/// (https://sqlite.org/fileformat2.html#the_write_ahead_log). A backup that is put beside the log of a later database would
-/// be mixed with it. So the database has a number in its header, `PRAGMA user_version`, which the main file tells without
-/// its log:
+/// SQLite replays any complete log into any database beside it, because a log does not name its database
+/// (https://sqlite.org/fileformat2.html#the_write_ahead_log). A backup beside the log of a later database would be mixed
+/// with it. So the header of the database has a number, `PRAGMA user_version`, which can be read without the log:
 ///
-/// - The first commit after the log was copied into the file as a whole raises the number. SQLite begins to overwrite the
-///   log at that commit at the earliest. So the log of a file leads to the same number as the file has, or to the next.
-/// - The ``GenerationMark`` beside the database holds the number once the commit that raised it is on disk. A database that
-///   is behind its mark lacks commits.
+/// - The first commit after a complete checkpoint increments the number. SQLite overwrites the log at that commit at the
+///   earliest. So a log leads to the number of its file or to the next one.
+/// - The ``GenerationMark`` beside the database gets the number after that commit is on disk. A database below its mark
+///   lacks commits.
 ///
-/// No crash leaves anything else behind, whichever of these steps it comes between.
+/// Both hold after a crash between any two of these steps.
 enum Generation {
-    /// Where the number is in the first page (https://sqlite.org/fileformat2.html#user_version_number).
+    /// The place of the number in the first page (https://sqlite.org/fileformat2.html#user_version_number).
     static let headerBytes = 60..<64
 
-    /// Where the numbers of new databases begin, so that two databases hardly ever have the same.
+    /// The range of first numbers. It is large, so that two databases hardly ever share a number.
     static let first = 1 << 16...1 << 30
 
-    /// Refuses a file whose log or mark is another's. `inFile` is the number in the main file alone, `withLog` the number
-    /// that the log leads to, `marked` that of the state directory, where there is one.
+    /// Rejects a file with the log or the mark of another database. `inFile` is the number in the main file, `withLog` the
+    /// number that the log leads to, `marked` that of the state directory, if it has one.
     static func check(inFile: Int, withLog: Int, marked: Int?, path: String, mark: String) throws(TaskStoreError) {
         guard withLog == inFile || withLog == inFile + 1 else {
             throw .mismatched(

@@ -7,10 +7,10 @@ import FoundationEssentials
     import Darwin
 #endif
 
-/// The file beside a database that says that there is one, and which ``Generation`` it has reached.
+/// The file beside a database that records the ``Generation`` that the database has reached.
 ///
-/// It is written only after a commit of that generation is on disk, so it is never ahead of a sound database. Its name does
-/// not begin as that of the database does, so that deleting `pollux.sqlite*` leaves the mark.
+/// It is written only after a commit of that generation is on disk, so it is never ahead of an undamaged database. Its name
+/// does not begin with that of the database, so that to delete `pollux.sqlite*` leaves the mark.
 struct GenerationMark: Sendable {
     let path: String
 
@@ -20,16 +20,16 @@ struct GenerationMark: Sendable {
         path = (database.hasSuffix(suffix) ? String(database.dropLast(suffix.count)) : database) + ".generation"
     }
 
-    /// Whether there ever was a database here.
+    /// Whether there has ever been a database here.
     var exists: Bool { access(path, F_OK) == 0 }
 
-    /// The latest generation that was marked; nil where there is none that can be read.
+    /// The latest marked generation; nil if there is no readable mark.
     var generation: Int? {
         guard let bytes = FileManager.default.contents(atPath: path) else { return nil }
         return Int(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace })
     }
 
-    /// Replaces the mark as a whole, on disk when this returns; false where that fails.
+    /// Replaces the mark atomically; it is on disk when this returns. Returns false on failure.
     func write(_ generation: Int) -> Bool {
         let draft = path + ".new"
         guard

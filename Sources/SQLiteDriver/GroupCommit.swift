@@ -1,4 +1,5 @@
 import GRDB
+import SQLiteRaw
 import Synchronization
 import TaskStore
 
@@ -31,18 +32,18 @@ final class GroupCommit: Sendable {
     private let pool: DatabasePool
     private let log: WriteAheadLog
     private let files: OpenedFiles
-    /// What the writes of a transaction tell it is stored with them.
+    /// Collects the counts that the writes of a transaction change.
     let counter = TaskCounter()
-    /// For the work of a write, which has the connection.
-    let prepared = PreparedStatements()
+    /// The cached statements of the writer's connection.
+    let prepared = CachedStatements()
     private let thread: SQLiteDriver.WritingThread
     private let queue = Mutex(Queue())
     private let tail = Mutex(LogTail.settled)
 
-    /// Whether a commit that failed may be on disk at the end of the log, where a crash would make it count.
+    /// Whether the end of the log may contain a failed commit, which recovery after a crash would restore.
     enum LogTail { case settled, unsettled }
 
-    /// Whether what the database shows is what it would show after a crash.
+    /// Whether the database would have the same contents after a crash.
     var isSettled: Bool { tail.withLock { $0 == .settled } }
 
     init(pool: DatabasePool, log: WriteAheadLog, files: OpenedFiles, thread: SQLiteDriver.WritingThread) {
@@ -52,9 +53,9 @@ final class GroupCommit: Sendable {
         self.thread = thread
     }
 
-    /// Runs one write to its end, whatever happens to the caller meanwhile, and returns once it is on disk.
+    /// Runs one write to its end, even if the caller is cancelled, and returns after it is on disk.
     ///
-    /// `committed` is called on the writer's thread after the commit, for one write after another.
+    /// `committed` is called on the writer's thread after the commit, in the order of the writes.
     func write<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value,
         committed: @escaping @Sendable (Value) -> Void = { _ in }
@@ -67,7 +68,7 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// Takes its place in the queue at once; `completion` is called once it is on disk, or why it is not.
+    /// Adds a write to the queue. `completion` is called after the write is on disk or has failed.
     func enqueue<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
@@ -86,7 +87,7 @@ final class GroupCommit: Sendable {
         if isFirst { serve() }
     }
 
-    /// One group on the writer's own queue; then the next one behind whatever else waits there.
+    /// Commits one group on the writer's queue, then enqueues the next one behind other work there.
     private func serve() {
         switch thread {
         case .writers: pool.asyncWriteWithoutTransaction { [self] db in if serveGroup(in: db) { serve() } }
@@ -94,7 +95,7 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// Commits one group; true where more has come meanwhile.
+    /// Commits one group; returns whether more writes have arrived meanwhile.
     private func serveGroup(in db: Database) -> Bool {
         let group = nextGroup()
         if settle(in: db) {
@@ -118,15 +119,15 @@ final class GroupCommit: Sendable {
     }
 
     private func commit(_ group: [Write], in db: Database) {
-        let outcomes = (group.count > 1 ? together(group, in: db) : nil) ?? apart(group, in: db)
-        // At once, not when the next write comes: a crash until then would store what was reported as unknown.
+        let outcomes = (group.count > 1 ? commitAsOne(group, in: db) : nil) ?? commitInSavepoints(group, in: db)
+        // Now, not before the next write: a crash in between would store what was reported as unknown.
         _ = settle(in: db)
         for outcome in outcomes { outcome() }
     }
 
-    /// All of the group as one, without savepoints, which cost as much as a small write; nil where one of them failed by
-    /// itself, so that nothing is stored yet and each has to be tried apart.
-    private func together(_ group: [Write], in db: Database) -> [@Sendable () -> Void]? {
+    /// Commits the group without savepoints, which cost as much as a small write. Returns nil if a write fails: then nothing
+    /// is stored, and the group needs savepoints.
+    private func commitAsOne(_ group: [Write], in db: Database) -> [@Sendable () -> Void]? {
         var outcomes: [@Sendable () -> Void] = []
         var isInBody = false
         do {
@@ -143,8 +144,8 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// Each of the group in a savepoint of its own, so that one that fails takes back only what it did itself.
-    private func apart(_ group: [Write], in db: Database) -> [@Sendable () -> Void] {
+    /// Commits the group with a savepoint per write, so that only a failed write is undone.
+    private func commitInSavepoints(_ group: [Write], in db: Database) -> [@Sendable () -> Void] {
         var outcomes: [@Sendable () -> Void] = []
         var tried: ArraySlice<Write> = []
         do {
@@ -163,8 +164,8 @@ final class GroupCommit: Sendable {
                 try counter.write(in: db)
             }
         } catch {
-            // The commit failed, or SQLite gave up the whole transaction half-way, as it may when the disk is full
-            // (https://sqlite.org/lang_transaction.html). Nothing of those that had their turn is stored; the others get it.
+            // The commit failed, or SQLite rolled back the transaction by itself, as it may when the disk is full
+            // (https://sqlite.org/lang_transaction.html). The writes that ran have failed; the others go back to the queue.
             if tried.isEmpty { tried = group[...] }
             outcomes = tried.map { write in { write.fail(error) } }
             let rest = group[tried.endIndex...]
@@ -173,8 +174,9 @@ final class GroupCommit: Sendable {
         return outcomes
     }
 
-    /// As GRDB's own, but its two statements are compiled once and not each time, which takes as long as a small write; and
-    /// where SQLite gives a transaction up by itself, only the error that says so ends it, which no write may swallow.
+    /// Runs a transaction, as GRDB's method of this name does, with two differences. BEGIN and COMMIT are compiled once,
+    /// since to compile them takes as long as a small write. A transaction that SQLite rolled back by itself is an error, even if
+    /// a write swallows SQLite's error.
     private func inTransaction(in db: Database, _ body: () throws -> Void) throws {
         try files.check()
         try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()
@@ -182,7 +184,7 @@ final class GroupCommit: Sendable {
         do {
             if let generation { try db.execute(sql: "PRAGMA user_version = \(generation)") }
             try body()
-            // SQLite may have given it up by itself: what came after that is no part of it.
+            // SQLite may have rolled it back by itself. Later statements then ran outside the transaction.
             guard db.isInsideTransaction else {
                 throw DatabaseError(resultCode: .SQLITE_ABORT, message: "the transaction was given up")
             }
@@ -192,7 +194,7 @@ final class GroupCommit: Sendable {
         }
         try commit(in: db)
         if let generation { log.began(generation) }
-        // Where the file was deleted meanwhile, the commit is in a file that no start will open again.
+        // If the file was deleted meanwhile, the commit is in a file that no start will open again.
         do { try files.check() } catch { throw TaskStoreError.unknown }
     }
 
@@ -207,25 +209,24 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// Overwrites what a commit that failed may have left in the log; false where the disk still refuses, and either
-    /// commit may be on it.
+    /// Overwrites what a failed commit may have left in the log; returns false if the disk still fails.
     ///
-    /// SQLite leaves the frames of that commit in the log, does not count them, and puts the next commit in their place. Until
-    /// then a crash makes them count: recovery takes each whole transaction in the log
+    /// SQLite leaves the frames of that commit in the log but ignores them, and the next commit overwrites them. A crash
+    /// before that restores them, because recovery takes each complete transaction in the log
     /// (https://sqlite.org/fileformat2.html#recovery).
     private func settle(in db: Database) -> Bool {
         guard !isSettled else { return true }
         do {
             try overwriteTail(in: db)
         } catch {
-            // Where the index of the log cannot grow, no commit succeeds before the log begins anew.
+            // If the index of the log cannot grow, no commit succeeds before the log restarts.
             guard (try? db.checkpoint(.truncate)) != nil, (try? overwriteTail(in: db)) != nil else { return false }
         }
         tail.withLock { $0 = .settled }
         return true
     }
 
-    /// A commit that changes nothing: it writes the page with the generation as it is.
+    /// Commits without a change: writes the page that has the generation.
     private func overwriteTail(in db: Database) throws {
         try files.check()
         try db.inTransaction(.immediate) {
@@ -235,7 +236,7 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// The transaction itself does for a write that is alone in it.
+    /// Runs one write, in a savepoint if the transaction has other writes.
     private func attempt(_ write: Write, alone: Bool, in db: Database) throws -> @Sendable () -> Void {
         guard !alone else { return try write.attempt(db) }
         var outcome: @Sendable () -> Void = {}

@@ -7,19 +7,19 @@ import TaskStore
     import Darwin
 #endif
 
-/// Tells whether the database and its log still are the files that their paths name.
+/// Checks whether the paths of the database and its log still name the files that were opened.
 ///
-/// A file that was deleted or replaced while it is open takes every write without an error, and no start opens it
-/// again: https://sqlite.org/howtocorrupt.html#unlink. This covers the state directory too, since the paths lead through it.
+/// A file that was deleted or replaced while it is open accepts every write without an error, and no start opens it again
+/// (https://sqlite.org/howtocorrupt.html#unlink). The check also covers the state directory, which is part of the paths.
 struct OpenedFiles: Sendable {
     private let files: [(path: String, identity: FileIdentity?)]
 
-    /// Takes the files as they are now, which SQLite has just opened.
+    /// Remembers the files that SQLite has just opened.
     init(of database: String) {
         files = [database, database + "-wal"].map { ($0, FileIdentity(of: $0)) }
     }
 
-    /// Throws ``TaskStoreError/replaced(_:)`` where a path names another file now, or none; two system calls of about 1 µs.
+    /// Throws ``TaskStoreError/replaced(_:)`` if a path now names another file or none. Two system calls of about 1 µs.
     func check() throws(TaskStoreError) {
         for (path, identity) in files where FileIdentity(of: path) != identity { throw .replaced(files[0].path) }
     }
@@ -30,7 +30,7 @@ private struct FileIdentity: Hashable {
     let device: UInt64
     let inode: UInt64
 
-    /// Nil where there is no such file.
+    /// Nil if there is no such file.
     init?(of path: String) {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }

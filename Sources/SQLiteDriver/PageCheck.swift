@@ -9,10 +9,10 @@ import TaskStore
     import Darwin
 #endif
 
-/// Looks at all pages of a database that is too large for that while the daemon starts.
+/// Checks all pages of a database that is too large to be checked while the daemon starts.
 ///
-/// It reads the whole file, once. The daemon's own work comes first: this runs on a thread of the lowest priority, on a
-/// connection with a small cache, and table by table, since the log cannot begin anew during a long read.
+/// It reads the whole file once. It must not delay other work, so it runs on a thread of the lowest priority, on a
+/// connection with a small cache. It goes table by table, because the log cannot restart during a long read.
 final class PageCheck: Sendable {
     private enum Result {
         case pending
@@ -24,7 +24,7 @@ final class PageCheck: Sendable {
     private let configuration: Configuration
     private let result: Mutex<Result>
 
-    /// `isDone` where the pages were looked at before.
+    /// `isDone` if the pages were checked before.
     init(path: String, configuration: Configuration, isDone: Bool) {
         self.path = path
         var configuration = configuration
@@ -33,7 +33,7 @@ final class PageCheck: Sendable {
         result = Mutex(isDone ? .sound : .pending)
     }
 
-    /// Whether all pages are known to be sound; throws where one is not.
+    /// Whether all pages are known to be sound; throws if one is damaged.
     func isDone() throws(TaskStoreError) -> Bool {
         switch result.withLock({ $0 }) {
         case .pending: return false
@@ -42,7 +42,7 @@ final class PageCheck: Sendable {
         }
     }
 
-    /// Looks at all of them, unless that was done.
+    /// Checks all pages, unless that was done.
     func run() async throws(TaskStoreError) {
         guard try !isDone() else { return }
         let queue: DatabaseQueue
@@ -65,12 +65,12 @@ final class PageCheck: Sendable {
         }
     }
 
-    /// What is wrong, if anything is.
+    /// A description of the damage; nil if there is none.
     private static func damage(in queue: DatabaseQueue) -> Swift.Result<String?, any Error> {
         Swift.Result {
             let tables = try queue.unsafeRead { db in
                 try db.execute(sql: "PRAGMA cache_size = -2000")
-                // Indexes are looked at with their tables.
+                // The check of a table includes its indexes.
                 return try String.fetchAll(db, sql: "SELECT name FROM sqlite_schema WHERE type = 'table'")
             }
             for table in ["sqlite_schema"] + tables {
@@ -85,7 +85,7 @@ final class PageCheck: Sendable {
     }
 }
 
-/// A thread that the system runs when nothing else wants the processor.
+/// A thread that runs when nothing else needs the processor.
 private enum LowPriorityThread {
     private final class Work: Sendable {
         let body: @Sendable () -> Void
@@ -103,7 +103,8 @@ private enum LowPriorityThread {
             &thread, nil,
             { context in
                 #if canImport(Glibc)
-                    // On Linux this is about the calling thread alone (https://man7.org/linux/man-pages/man2/setpriority.2.html).
+                    // On Linux this changes only the calling thread
+                    // (https://man7.org/linux/man-pages/man2/setpriority.2.html).
                     _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
                 #endif
                 if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body() }
@@ -116,7 +117,7 @@ private enum LowPriorityThread {
                 pthread_detach(thread)
             #endif
         } else {
-            // No thread could be made, so the check runs on the caller's.
+            // Without a new thread, the check runs on the caller's.
             work.takeRetainedValue().body()
         }
     }

@@ -1,17 +1,17 @@
 import FoundationEssentials
 import GRDB
-import GRDBSQLite
-import SQLiteMemory
+import SQLiteRaw
 import SQLiteMigrations
+import SQLiteRaw
 package import TaskModel
 package import TaskStore
 
-/// The driver of one SQLite file: WAL, `synchronous=FULL`, one writer, readers beside it.
+/// The driver of one SQLite file: a write-ahead log, `synchronous=FULL`, one writer and concurrent readers.
 package struct SQLiteDriver: StoreDriver {
-    /// The writer; its readers are for what may take long, so that it never keeps the short reads waiting.
+    /// The writer, and the readers for long reads, which never delay short ones.
     let pool: DatabasePool
-    /// Where short reads are made.
-    let shortReads: ShortReads
+    /// The connections for short reads.
+    let readPool: ReadConnectionPool
     private let files: OpenedFiles
     private let pages: PageCheck
     let writer: GroupCommit
@@ -26,21 +26,21 @@ package struct SQLiteDriver: StoreDriver {
 
     /// Opens the database, makes it if there is none, and brings its schema up to date.
     ///
-    /// A new database is made beside its place and moved there whole, so that an empty or half-made file in that place
-    /// is always damage. Nothing that exists is ever recreated: what is damaged, foreign or from a newer version is an
-    /// error that says so, and so is a database that is gone, unless `mayBegin` allows an empty one in its place.
+    /// A new database is made under another name and then moved into place. So an empty or incomplete file there always
+    /// means damage. A file that is damaged, foreign or from a newer version is an error and stays as it is. So is a
+    /// database that is gone, unless `mayBegin` allows a new one.
     package static func open(
         path: String, mayBegin: Bool = false, writing thread: WritingThread = .writers
     ) throws(TaskStoreError) -> SQLiteDriver {
         try open(path: path, configuration: DatabaseFile.configuration, mayBegin: mayBegin, writing: thread)
     }
 
-    /// The same with connections that tests can look into.
+    /// The same with a configuration, for tests.
     static func open(
         path: String, configuration: Configuration, mayBegin: Bool = false, writing thread: WritingThread = .writers,
         copyingLogEvery interval: Int = WriteAheadLog.interval
     ) throws(TaskStoreError) -> SQLiteDriver {
-        _ = Self.countsNoMemory
+        SQLiteLibrary.disableMemoryStatistics()
         do throws(any Error) {
             let mark = GenerationMark(of: path)
             let generation = try DatabaseFile.prepare(path, mark: mark, mayBegin: mayBegin)
@@ -51,11 +51,11 @@ package struct SQLiteDriver: StoreDriver {
             try pool.writeWithoutTransaction { db in try log.attach(to: db) }
             let files = OpenedFiles(of: path)
             try DatabaseFile.migrate(pool)
-            // From here on it has the log open, and so can read on where somebody deletes the files.
+            // This opens the log, so the connection can still read after the files were deleted.
             _ = try reader.read { db in try Int.fetchOne(db, sql: "PRAGMA user_version") }
             return SQLiteDriver(
                 pool: pool,
-                shortReads: ShortReads(path: path, configuration: configuration, files: files, first: reader),
+                readPool: ReadConnectionPool(path: path, configuration: configuration, files: files, first: reader),
                 files: files, pages: PageCheck(path: path, configuration: configuration, isDone: isWhole),
                 writer: GroupCommit(pool: pool, log: log, files: files, thread: thread))
         } catch {
@@ -63,24 +63,21 @@ package struct SQLiteDriver: StoreDriver {
         }
     }
 
-    /// Once for the process, before its first connection.
-    private static let countsNoMemory = pollux_sqlite_count_no_memory() == 0
-
-    /// Closes the file; waits for the write and the long reads under way. A short read ends by itself, with its connection.
+    /// Closes the file after the write and the long reads in progress. The connection of a short read closes after it.
     ///
-    /// What is still in the write-ahead log is moved into the file first, so that the file alone is a whole backup.
-    /// SQLite does that when a writer closes last, but GRDB closes its readers after it. Where the files were replaced, what
-    /// stands at their paths now is left alone.
+    /// The write-ahead log is copied into the file first, so that the file alone is a complete backup. SQLite does this
+    /// only if the writer closes last, and GRDB closes its readers after the writer. If the files were replaced, the new
+    /// ones stay as they are.
     package func close() throws(TaskStoreError) {
         do throws(any Error) {
-            try shortReads.close()
+            try readPool.close()
             let emptying = Result {
                 try pool.writeWithoutTransaction { db in
                     writer.prepared.discard()
                     do throws(TaskStoreError) {
                         try files.check()
                     } catch {
-                        pollux_sqlite_keep_log_on_close(db.sqliteConnection)
+                        db.keepLogOnClose()
                         throw error
                     }
                     _ = try db.checkpoint(.truncate)
@@ -105,11 +102,11 @@ package struct SQLiteDriver: StoreDriver {
 
     package func checkContents() async throws(TaskStoreError) { try await pages.run() }
 
-    package func facts() async throws(TaskStoreError) -> StoreInfo {
+    package func info() async throws(TaskStoreError) -> StoreInfo {
         try await beSettled()
         let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
         do {
-            let size = try shortReads.once { db in try Int64.fetchOne(db, sql: pages) } ?? 0
+            let size = try readPool.readUnisolated { db, _ in try Int64.fetchOne(db, sql: pages) } ?? 0
             return StoreInfo(path: pool.path, sizeInBytes: size + DatabaseFile.size(of: pool.path + "-wal"))
         } catch TaskStoreError.replaced {
             return StoreInfo(path: pool.path, sizeInBytes: 0)
@@ -133,18 +130,17 @@ extension SQLiteDriver {
         }
     }
 
-    /// Short reads run on the caller's own thread: they take some 20 µs and wait for nothing, while the way to a reader's
-    /// thread and back takes several times as long. A statement needs no transaction around it, whose own statements take
-    /// longer than most that they would surround.
+    /// Short reads run on the caller's thread: they wait for nothing, and a switch to a reader's thread and back takes
+    /// several times as long. A single statement runs without a transaction, whose own statements would take longer.
     package func read<Value: Sendable>(
         for call: StoreCall, _ extent: ReadExtent, _ body: @escaping @Sendable (any StoreSnapshot) throws -> Value
     ) async throws(TaskStoreError) -> Value {
         try await beSettled()
         do {
             switch extent {
-            case .statement: return try shortReads.once { db, prepared in try body(rows(in: db, prepared)) }
-            case .snapshot: return try shortReads.together { db, prepared in try body(rows(in: db, prepared)) }
-            case .page: return try await readAside(body)
+            case .statement: return try readPool.readUnisolated { db, prepared in try body(rows(in: db, prepared)) }
+            case .snapshot: return try readPool.readSnapshot { db, prepared in try body(rows(in: db, prepared)) }
+            case .page: return try await readOnPool(body)
             }
         } catch TaskStoreError.replaced {
             return try readByWriter(body)
@@ -153,17 +149,17 @@ extension SQLiteDriver {
         }
     }
 
-    /// Nothing is read that a crash would change: first, what a failed commit has left in the log is overwritten.
+    /// Overwrites what a failed commit left in the log, so that no read sees what a crash would change.
     private func beSettled() async throws(TaskStoreError) {
         guard !writer.isSettled else { return }
         do { try await writer.write { _ in } } catch { throw TaskStoreError(translating: error) }
     }
 
-    private func rows(in db: Database, _ prepared: PreparedStatements) -> SQLiteTransaction {
+    private func rows(in db: Database, _ prepared: CachedStatements) -> SQLiteTransaction {
         SQLiteTransaction(db: db, prepared: prepared, counter: nil)
     }
 
-    /// Reads on the writer's connection, which certainly has our files open; it is idle while nothing can be written.
+    /// Reads on the writer's connection, which has the original files open and is idle while nothing can be written.
     private func readByWriter<Value>(
         _ body: (any StoreSnapshot) throws -> Value
     ) throws(TaskStoreError) -> Value {
@@ -174,16 +170,16 @@ extension SQLiteDriver {
         }
     }
 
-    /// Reads on a reader's thread; also for a task that is being cancelled.
-    private func readAside<Value: Sendable>(
+    /// Reads on the thread of a pool reader, also when the caller is cancelled.
+    private func readOnPool<Value: Sendable>(
         _ body: @escaping @Sendable (any StoreSnapshot) throws -> Value
     ) async throws -> Value {
-        // The pool may have to open another connection.
+        // The pool may open another connection.
         try files.check()
         let pool = pool
         return try await Task {
             try await pool.read { db in
-                try body(SQLiteTransaction(db: db, prepared: PreparedStatements(keepsNone: true), counter: nil))
+                try body(SQLiteTransaction(db: db, prepared: CachedStatements(keepsNone: true), counter: nil))
             }
         }.value
     }

@@ -1,4 +1,5 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
@@ -65,7 +66,7 @@ extension SQLiteTransaction {
     }
 }
 
-extension TokenRow: PositionalRow {
+extension TokenRow: ColumnDecodable {
     init(_ columns: inout ColumnReader) throws {
         let owner = CallbackOwner(
             task: try TaskRow(&columns).task, attempt: columns(), deliveries: columns(), hadFinal: columns())
@@ -76,8 +77,8 @@ extension TokenRow: PositionalRow {
     }
 }
 
-/// A body, and whether a delivery to the task's latest attempt called it ended.
-private struct BodyRow: PositionalRow {
+/// A body, and whether a delivery to the latest attempt of the task reported its end.
+private struct BodyRow: ColumnDecodable {
     let body: DeliveredBody
     let latestIsFinal: Bool
 

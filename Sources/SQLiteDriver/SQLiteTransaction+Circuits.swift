@@ -2,7 +2,7 @@ import GRDB
 import TaskModel
 import TaskStore
 
-/// What holds requests back.
+/// The states of the circuit breakers, read with GRDB's rows: once per start.
 extension SQLiteTransaction {
     func circuits() throws -> [CircuitState] {
         try Row.fetchAll(db.cachedStatement(sql: "SELECT * FROM gate")).map { row in
@@ -45,5 +45,12 @@ extension SQLiteTransaction {
                 gate.lastError?.httpStatus, gate.lastErrorAt?.milliseconds, gate.revision,
             ])
         }
+    }
+}
+
+extension Row {
+    /// A column of milliseconds.
+    fileprivate func time(_ column: String) -> Timestamp? {
+        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
     }
 }

@@ -1,8 +1,9 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// What is due when, and how many tasks there are.
+/// Due tasks and due times, and the counts of tasks.
 extension SQLiteTransaction {
     func counts() throws -> [TaskCount] {
         let rows = try Row.fetchAll(
@@ -15,26 +16,9 @@ extension SQLiteTransaction {
         }
     }
 
-    func endpointsWithQueue() throws -> [EndpointName] {
-        // Hops from one endpoint to the next in the index, instead of reading every queued task.
-        try String.fetchAll(
-            db.cachedStatement(
-                sql: """
-                    WITH RECURSIVE found (name) AS (
-                      SELECT MIN(endpoint) FROM task WHERE state = 'queued'
-                      UNION ALL
-                      SELECT (SELECT MIN(endpoint) FROM task WHERE state = 'queued' AND endpoint > name)
-                      FROM found WHERE name IS NOT NULL
-                    )
-                    SELECT name FROM found WHERE name IS NOT NULL
-                    """)
-        ).compactMap { EndpointName($0) }
-    }
-
     func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
-        // A few that may go now are sorted; of many the index on the order of going is read until there are enough.
-        // SQLite cannot know which: either way is slow for the other case, where most wait for a time to come or
-        // where most may go.
+        // If few tasks may go now, they are found by their due time and sorted. If many may go, the index in the order of
+        // priority is read until there are enough. Each way is slow in the other case, and SQLite cannot know which it is.
         let ready = try Int.fetchOne(
             db.cachedStatement(
                 sql: """
@@ -51,20 +35,8 @@ extension SQLiteTransaction {
 
     private static let fewReady = 200
 
-    func count(in states: [TaskState], of service: String, upTo most: Int) throws -> Int {
-        let list = states.map(\.literal).joined(separator: ", ")
-        return try Int.fetchOne(
-            db.cachedStatement(
-                sql: """
-                    SELECT COUNT(*) FROM (
-                      SELECT 1 FROM task
-                      WHERE service = ? AND state IN (\(list)) AND next_due_at_ms IS NOT NULL LIMIT ?
-                    )
-                    """), arguments: [service, max(most, 0)]) ?? 0
-    }
-
     func services(with what: ServiceQuery) throws -> [String] {
-        // Hops from one to the next in the index; that there is a due time is said so that the partial one can be used.
+        // Each step finds the next service in the index. The condition on the due time makes the partial index usable.
         let next =
             switch what {
             case .tasks(let state):
@@ -92,7 +64,7 @@ extension SQLiteTransaction {
                 "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms LIMIT ?",
                 [.text(service), ColumnValue(time), ColumnValue(limit)])
         }
-        // Of the first so many no more than that are left out; only the others' rows are read whole.
+        // Reads keys and ids first, and whole rows only for tasks that are not excluded.
         var free: [Int64] = []
         _ = try DueRow.fetch(
             db.cachedStatement(
@@ -168,8 +140,8 @@ extension SQLiteTransaction {
     }
 }
 
-/// A task that is due, without what it is.
-private struct DueRow: PositionalRow {
+/// The key and the id of a due task.
+private struct DueRow: ColumnDecodable {
     let key: Int64
     let id: TaskID
 

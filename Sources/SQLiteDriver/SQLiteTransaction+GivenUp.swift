@@ -1,8 +1,9 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Attempts whose fate was never seen.
+/// Attempts whose outcome is unknown.
 extension SQLiteTransaction {
     func attempted(
         in state: TaskState, of service: String, within window: ClosedRange<Timestamp>?
@@ -21,7 +22,7 @@ extension SQLiteTransaction {
     }
 
     func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
-        // Of two thousand on either side: nearness in the order of arrival is nearness in time, nearly.
+        // Looks at two thousand tasks on either side, since keys are nearly in the order of time.
         try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
             try TaskRow.fetchAll(
                 db.cachedStatement(
@@ -96,8 +97,8 @@ extension SQLiteTransaction {
     }
 }
 
-extension GivenUpRow: PositionalRow {
-    /// Behind the id of the task.
+extension GivenUpRow: ColumnDecodable {
+    /// The columns after the id of the task.
     static let columns = """
         attempt.task_key, attempt.service, attempt.remote_id, attempt.number, attempt.started_at_ms, attempt.ended_at_ms,
         attempt.ended_with_daemon, attempt.clock_drift_ms, attempt.clock_lowest_ms, attempt.clock_highest_ms,

@@ -1,12 +1,13 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Lists, and the log.
+/// Lists of tasks, and the log.
 extension SQLiteTransaction {
     func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID] {
-        // '~' sorts behind every character of an id.
+        // '~' sorts after every character of an id.
         try String.fetchAll(
             db.cachedStatement(sql: "SELECT id FROM task WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"),
             arguments: [prefix, prefix + "~", limit]
@@ -55,7 +56,7 @@ extension SQLiteTransaction {
     }
 }
 
-extension LogRow: PositionalRow {
+extension LogRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         self.init(
             sequence: next(), task: (next.optional() as String?).flatMap { TaskID($0) },
@@ -65,9 +66,10 @@ extension LogRow: PositionalRow {
     }
 }
 
-/// The statement of a list: first the keys, from indexes, then the rows with their payloads. Written out piece by piece, since every restriction is optional.
+/// The statement of a list. It finds the keys in indexes, then reads the rows with their payloads.
 ///
-/// Its text does not depend on how many values a restriction has, since every text that was ever asked for stays compiled.
+/// Every restriction is optional. The text does not depend on the number of values of a restriction, because each text stays
+/// compiled.
 private struct ListQuery {
     let sql: String
     let values: [ColumnValue]
@@ -80,7 +82,7 @@ private struct ListQuery {
             bound += values
         }
         if let cursor { restrict("task_key < ?", [.integer(cursor.key)]) }
-        /// One value is compared as it is, so that SQLite knows that an index gives its rows in order.
+        /// One value is compared directly, so that SQLite can use the order of an index.
         func restrict(_ column: String, to values: [String]) {
             guard values.count != 1 else { return restrict("\(column) = ?", [.text(values[0])]) }
             guard !values.isEmpty else { return }
@@ -95,7 +97,7 @@ private struct ListQuery {
                 [.text(name), .text(value)])
         }
         if labels.count > 1 {
-            // Of those with the first label, the ones to which none of the others is missing.
+            // Of the tasks with the first label, those that have all others too.
             restrict(
                 """
                 NOT EXISTS (

@@ -1,8 +1,9 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Due times, one by one and all at once.
+/// Changes of due times.
 extension SQLiteTransaction {
     func setDue(_ ids: [TaskID], at time: Timestamp) throws {
         let statement = try db.cachedStatement(
@@ -11,7 +12,7 @@ extension SQLiteTransaction {
     }
 
     func bringForward(in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp) throws -> Int {
-        // Service by service: the index has the due times in order within each, so that only what is changed is read.
+        // Service by service: the index orders due times within a service, so that only changed rows are read.
         var count = 0
         let due = state == .queued ? "MAX(?1, COALESCE(not_before_ms, ?1))" : "?1"
         let condition = state == .queued ? "AND (not_before_ms IS NULL OR not_before_ms < next_due_at_ms)" : ""

@@ -1,4 +1,5 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
@@ -46,7 +47,7 @@ extension SQLiteTransaction {
     }
 }
 
-extension StatisticsRow: PositionalRow {
+extension StatisticsRow: ColumnDecodable {
     fileprivate static let columns = """
         endpoint, model, durations, wait_ms, starts_told, finished, calls, lateness_ms, lateness_samples, throttled,
         callbacks_expected, callbacks_came, callback_trust, callback_delay_ms, callback_delay_samples

@@ -1,8 +1,9 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Rows of tasks, their documents and keys.
+/// Rows of tasks, their documents and idempotency keys.
 extension SQLiteTransaction {
     func tasks(_ ids: [TaskID]) throws -> [TaskRow] {
         try ids.compactMap { id in
@@ -89,7 +90,7 @@ extension SQLiteTransaction {
         }
     }
 
-    /// Writes the columns that changed, comparing the state that the change starts from.
+    /// Writes the columns that changed, if the task is still in the state that the change starts from.
     private func write(_ update: TaskUpdate) throws {
         let row = update.before
         let before = TaskRow.mutableValues(of: row.task, recordDigest: row.recordDigest)
@@ -143,7 +144,7 @@ extension SQLiteTransaction {
     }
 }
 
-extension KeyRow: PositionalRow {
+extension KeyRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         let key: String = next()
         guard let task = next.taskID() else { throw TaskStoreError.damaged("a key names no task") }
@@ -151,7 +152,7 @@ extension KeyRow: PositionalRow {
     }
 }
 
-extension RemoteIDHolder: PositionalRow {
+extension RemoteIDHolder: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         let remoteID = RemoteTaskID(next())
         let task = next.taskID()

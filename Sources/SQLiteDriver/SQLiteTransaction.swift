@@ -1,12 +1,26 @@
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Rows on one connection, for as long as a transaction or read has it.
+/// A statement that runs with nearly every request.
+enum CachedStatement: Hashable {
+    case taskByID
+    case taskByKey
+    case taskWithPayload
+    case insertTask
+    /// Updates these of ``TaskRow/mutableColumns``, a bit for each, of a task in that state.
+    case updateTask(columns: UInt64, from: TaskState)
+}
+
+/// The cached statements of one connection.
+typealias CachedStatements = StatementCache<CachedStatement>
+
+/// The row primitives on one connection, during one transaction or read.
 struct SQLiteTransaction: StoreTransaction {
     let db: Database
-    let prepared: PreparedStatements
-    /// Where counts are gathered until the commit; nil on a connection that only reads.
+    let prepared: CachedStatements
+    /// Collects changes of counts until the commit; nil on a read-only connection.
     let counter: TaskCounter?
 
     func add(_ counts: [TaskCountDelta]) throws { counter?.add(counts) }

@@ -3,30 +3,30 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Keeps `task_count` right: gathers what the writes of one transaction change, and writes it at their end.
+/// Maintains `task_count`: collects the changes of one transaction, and writes them before its commit.
 ///
-/// Only one transaction is under way at a time, so there is one of these for the one writer.
+/// The one writer has one of these, because it runs one transaction at a time.
 final class TaskCounter: Sendable {
-    /// What is counted apart.
+    /// The key of a count.
     fileprivate struct Kind: Hashable {
         let state: TaskState
         let endpoint: EndpointName
     }
 
-    /// What a transaction has changed so far; given back where part of it is undone.
+    /// The changes of a transaction so far. They are restored when a savepoint is undone.
     struct Changes: Sendable {
         fileprivate var byKind: [Kind: Int] = [:]
     }
 
     private let current = Mutex(Changes())
 
-    /// What the transaction has changed so far; empty at its beginning.
+    /// The changes of the current transaction; empty at its beginning.
     var changes: Changes {
         get { current.withLock { $0 } }
         set { current.withLock { $0 = newValue } }
     }
 
-    /// The transaction changes these counts.
+    /// Adds changes of the current transaction.
     func add(_ counts: [TaskCountDelta]) {
         current.withLock { changes in
             for count in counts {
@@ -35,11 +35,11 @@ final class TaskCounter: Sendable {
         }
     }
 
-    /// Writes down what has changed, in the transaction that changed it.
+    /// Writes the changes, in the transaction that made them.
     func write(in db: Database) throws {
         let changes = changes.byKind
         for (kind, change) in changes where change != 0 {
-            // Never below none: a count that somebody has spoilt by hand is no reason to refuse a task.
+            // Never below zero: a count that was changed by hand must not make a write fail.
             try db.cachedStatement(
                 sql: """
                     INSERT INTO task_count (state, endpoint, count) VALUES (?1, ?2, MAX(?3, 0))
@@ -49,7 +49,7 @@ final class TaskCounter: Sendable {
         }
     }
 
-    /// Counts anew where the counts are not those of the rows, as after somebody's own SQL.
+    /// Counts again if the counts do not match the rows, as after changes by hand.
     static func correct(in db: Database) throws {
         let kept = "SELECT state, endpoint, count FROM task_count WHERE count > 0"
         let found = "SELECT state, endpoint, COUNT(*) FROM task GROUP BY state, endpoint"

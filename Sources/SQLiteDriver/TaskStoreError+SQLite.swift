@@ -1,12 +1,16 @@
 import FoundationEssentials
 import GRDB
+import SQLiteRaw
 import TaskStore
+
 extension TaskStoreError {
-    /// Says in our words what SQLite or the file system said in theirs.
+    /// Translates an error of SQLite or the file system.
     init(translating error: any Error) {
         switch error {
         case let error as TaskStoreError: self = error
         case let error as DatabaseError: self = Self.translating(error)
+        // The tables are STRICT, so no statement of ours can store another type.
+        case let error as ColumnTypeError: self = .damaged("\(error)")
         case let error as CocoaError where error.code == .fileWriteOutOfSpace: self = .full
         case let error as CocoaError where [.fileWriteNoPermission, .fileWriteVolumeReadOnly].contains(error.code):
             self = .readOnly
@@ -16,7 +20,7 @@ extension TaskStoreError {
 
     private static func translating(_ error: DatabaseError) -> TaskStoreError {
         switch error.extendedResultCode {
-        // ENOSPC is SQLITE_FULL; a quota or a file size limit arrives as a failed write, a full tmpfs also as a failed
+        // ENOSPC is SQLITE_FULL. A quota or a limit of the file size is a failed write. A full tmpfs may also be a failed
         // growth of the shared-memory file.
         case .SQLITE_IOERR_WRITE, .SQLITE_IOERR_SHMSIZE, .SQLITE_IOERR_TRUNCATE: return .full
         default: break
@@ -35,9 +39,9 @@ extension TaskStoreError {
 extension Error {
     /// Whether a transaction may be on disk although its COMMIT failed with this error.
     ///
-    /// SQLite writes all frames, then syncs the log, then enters the frames into its index in shared memory. Where a write
-    /// fails, the last frame, which alone makes the transaction count, is not whole. After any other error of the disk or the
-    /// memory it may be. An error that is not of the disk comes before the first frame.
+    /// SQLite writes all frames, syncs the log, and then adds the frames to its index in shared memory. If a write fails, the
+    /// last frame is incomplete, and without it the transaction does not count. After another error of disk or memory the
+    /// last frame may be complete. Every other error comes before the first frame.
     var mayBeOnDisk: Bool {
         guard let error = self as? DatabaseError else { return true }
         switch error.resultCode {

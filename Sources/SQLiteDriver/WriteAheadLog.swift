@@ -1,5 +1,5 @@
 import GRDB
-import GRDBSQLite
+import SQLiteRaw
 import Synchronization
 import TaskStore
 
@@ -9,22 +9,24 @@ import TaskStore
 /// never happen. This type checkpoints between commits instead: passively after each ``interval``, and above ``highMark``
 /// with a short wait for readers, so that the log restarts. If a long read prevents the restart, the next growth retries.
 final class WriteAheadLog: Sendable {
-    /// Pages of 4 KiB between copies: what SQLite itself takes (https://sqlite.org/wal.html#automatic_checkpoint).
+    /// Pages of 4 KiB between checkpoints, as in SQLite itself (https://sqlite.org/wal.html#automatic_checkpoint).
     static let interval = 1_000
-    /// Pages from which on the log has to begin anew: 16 MiB.
+    /// The size in pages (16 MiB) above which the log must restart.
     static let highMark = 4_000
-    /// How long a copy above the mark waits for readers, in milliseconds. Writes wait with it.
+    /// How long a checkpoint above the mark waits for readers, in milliseconds. Writes wait with it.
     static let patience: Int32 = 50
 
     private struct State {
         var pages = 0
-        /// At the latest copy.
+        /// The size of the log at the latest checkpoint.
         var copiedAt = 0
-        /// What the latest commit says.
+        /// The generation of the latest commit.
         var generation = 0
-        /// Whether all of the log is in the database, so that the next commit may overwrite it.
+        /// Whether the database contains the whole log, so that the next commit may overwrite the log.
         var isCopied = false
         var marked: Int?
+        /// Kept for as long as the connection may call it.
+        var hook: CommitHook?
     }
 
     private let state = Mutex(State())
@@ -36,28 +38,25 @@ final class WriteAheadLog: Sendable {
         self.interval = interval
     }
 
-    /// Takes over from SQLite on the connection that writes, which must not outlive this.
+    /// Replaces SQLite's automatic checkpoint on the writing connection, which must not outlive this object.
     ///
-    /// What is in the log is copied into the database first. A daemon that was killed after a failed write to disk leaves a
-    /// log that may be whole in the system's memory only; the copy puts it on disk before anything rests on it.
+    /// The log is copied into the database first. A daemon that was killed after a failed write may leave a log that is
+    /// complete only in the system's memory. The copy puts it on disk before anything depends on it.
     func attach(to db: Database) throws {
-        // A log that had to grow past the mark shrinks when it begins anew; below it stays as it is, since writing over
-        // what is there is cheaper than growing.
+        // A log above the mark is truncated when it restarts. Below it the file stays, because to overwrite is cheaper
+        // than to grow.
         try db.execute(sql: "PRAGMA journal_size_limit = \(Self.highMark * 4_096)")
-        sqlite3_wal_hook(
-            db.sqliteConnection,
-            { context, _, _, pages in
-                if let context {
-                    Unmanaged<WriteAheadLog>.fromOpaque(context).takeUnretainedValue().grew(to: Int(pages))
-                }
-                return SQLITE_OK
-            }, Unmanaged.passUnretained(self).toOpaque())
+        let hook = CommitHook { [weak self] pages in self?.grew(to: pages) }
+        hook.attach(to: db)
         let generation = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        state.withLock { $0.generation = generation }
+        state.withLock { state in
+            state.generation = generation
+            state.hook = hook
+        }
         do {
             try copy(.truncate, in: db)
         } catch {
-            // Without room for it, or while another program reads, the log goes on as it is.
+            // With a full disk, or while another program reads, the log goes on as it is.
             guard [.full, .locked].contains(TaskStoreError(translating: error)) else { throw error }
         }
         if let next = nextGeneration {
@@ -70,7 +69,7 @@ final class WriteAheadLog: Sendable {
 
     private func grew(to pages: Int) {
         state.withLock { state in
-            // It began anew.
+            // The log restarted.
             if pages < state.pages { state.copiedAt = 0 }
             state.pages = pages
         }
@@ -78,10 +77,10 @@ final class WriteAheadLog: Sendable {
 
     // MARK: Generations
 
-    /// The number that the next commit has to write into the database; nil where it goes on with the one that is there.
+    /// The generation that the next commit has to write into the database; nil if it stays the same.
     var nextGeneration: Int? { state.withLock { $0.isCopied ? $0.generation + 1 : nil } }
 
-    /// A commit with that number is on disk.
+    /// Notes that a commit of that generation is on disk.
     func began(_ generation: Int) {
         state.withLock { state in
             state.generation = generation
@@ -90,16 +89,15 @@ final class WriteAheadLog: Sendable {
         writeMark(generation)
     }
 
-    /// A mark that cannot be written changes nothing but that a log that gets lost may not be noticed; the next will do.
+    /// Writes the mark. If that fails, a lost log may go unnoticed until the next mark.
     private func writeMark(_ generation: Int) {
         guard state.withLock({ $0.marked != generation }), mark.write(generation) else { return }
         state.withLock { $0.marked = generation }
     }
 
-    // MARK: Copies
+    // MARK: Checkpoints
 
-    /// Copies the log into the database if it is time. A failure changes nothing: the log has everything, and the next
-    /// copy is made from it.
+    /// Copies the log into the database if it is time. A failure loses nothing, because the log still has everything.
     func checkpointIfDue(in db: Database) {
         let pages = state.withLock { state -> Int? in
             guard state.pages - state.copiedAt >= interval else { return nil }
@@ -112,11 +110,9 @@ final class WriteAheadLog: Sendable {
     }
 
     private func copy(_ kind: Database.CheckpointMode, in db: Database) throws {
-        if kind != .passive { sqlite3_busy_timeout(db.sqliteConnection, Self.patience) }
+        if kind != .passive { db.setBusyTimeout(milliseconds: Self.patience) }
         defer {
-            if kind != .passive {
-                sqlite3_busy_timeout(db.sqliteConnection, Int32(DatabaseFile.busyTimeout * 1_000))
-            }
+            if kind != .passive { db.setBusyTimeout(milliseconds: Int32(DatabaseFile.busyTimeout * 1_000)) }
         }
         let (pages, copied) = try db.checkpoint(kind)
         if pages == copied { state.withLock { $0.isCopied = true } }

@@ -64,5 +64,5 @@ package protocol StoreDriver: Sendable {
     /// Throws ``TaskStoreError/damaged(_:)`` where it is not. A cancelled caller gets back early.
     func checkContents() async throws(TaskStoreError)
     /// Where the database is and how large.
-    func facts() async throws(TaskStoreError) -> StoreInfo
+    func info() async throws(TaskStoreError) -> StoreInfo
 }

@@ -18,12 +18,8 @@ package protocol StoreSnapshot {
 
     /// How many tasks there are of each endpoint in each state.
     func counts() throws -> [TaskCount]
-    /// How many open tasks of a service are in these states; stops counting at `most`.
-    func count(in states: [TaskState], of service: String, upTo most: Int) throws -> Int
     /// Services that have what is looked for.
     func services(with what: ServiceQuery) throws -> [String]
-    /// Endpoints with queued tasks.
-    func endpointsWithQueue() throws -> [EndpointName]
 
     /// Tasks in that state, oldest first.
     func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask]

@@ -19,14 +19,6 @@ extension TaskStore {
         return try await reading.value.get()
     }
 
-    /// The task of that service that owns the remote id.
-    package func task(service: String, remoteID: RemoteTaskID) async throws(TaskStoreError) -> TrackedTask? {
-        try await read("taskByRemoteID", .snapshot) { rows in
-            guard let owner = try rows.owner(of: remoteID, service: service) else { return nil }
-            return try rows.tasks([owner]).first?.task
-        }
-    }
-
     /// Ids that begin so, at most `limit`.
     package func ids(withPrefix prefix: String, limit: Int) async throws(TaskStoreError) -> [TaskID] {
         try await read("ids") { try $0.ids(withPrefix: prefix.lowercased(), limit: limit) }

@@ -5,11 +5,6 @@ extension TaskStore {
     /// How many tasks there are of each endpoint in each state.
     package func counts() async throws(TaskStoreError) -> [TaskCount] { try await read("counts") { try $0.counts() } }
 
-    /// Endpoints with queued tasks.
-    package func endpointsWithQueue() async throws(TaskStoreError) -> [EndpointName] {
-        try await read("endpointsWithQueue") { try $0.endpointsWithQueue() }
-    }
-
     /// Queued tasks of an endpoint that may go now, in order of priority, then age; none whose deadline has passed.
     package func queued(
         on endpoint: EndpointName, at now: Timestamp, limit: Int
@@ -22,13 +17,6 @@ extension TaskStore {
         on endpoint: EndpointName, after now: Timestamp
     ) async throws(TaskStoreError) -> Timestamp? {
         try await read("nextQueued") { try $0.earliest(.queued(endpoint, after: now)) }
-    }
-
-    /// How many tasks of a service are in one of these open states; stops counting at `most`.
-    package func inFlight(
-        in states: [TaskState], of service: String, upTo most: Int
-    ) async throws(TaskStoreError) -> Int {
-        try await read("inFlight") { try $0.count(in: states, of: service, upTo: most) }
     }
 
     /// Services that have tasks in that state.

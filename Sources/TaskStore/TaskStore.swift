@@ -36,7 +36,7 @@ package struct TaskStore: Sendable {
     package func checkContents() async throws(TaskStoreError) { try await driver.checkContents() }
 
     /// Where the store is and how large, for the status page.
-    package func facts() async throws(TaskStoreError) -> StoreInfo { try await driver.facts() }
+    package func info() async throws(TaskStoreError) -> StoreInfo { try await driver.info() }
 }
 
 /// What a transaction has led to, and what it has changed.

@@ -174,7 +174,7 @@ import VerbatimJSON
             #expect(try await api.ask(.get, "/healthz").json["status"] == "ok")
             #expect(try await api.ask(.get, "/readyz").json["status"] == "ready")
             // The database is deleted under the daemon.
-            let path = try await api.store.facts().path
+            let path = try await api.store.info().path
             try FileManager.default.moveItem(atPath: path, toPath: path + ".aside")
             for answer in [
                 try await api.ask(.get, "/readyz"),

@@ -247,7 +247,8 @@ import Testing
                     try String.fetchAll(reader, sql: "SELECT name FROM gate")
                 }
                 return [
-                    try store.shortReads.once(names), try store.shortReads.together { db, _ in try names(db) },
+                    try store.readPool.readUnisolated { db, _ in try names(db) },
+                    try store.readPool.readSnapshot { db, _ in try names(db) },
                     try store.pool.read(names),
                 ]
             }

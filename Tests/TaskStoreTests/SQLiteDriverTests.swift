@@ -40,8 +40,8 @@ import VerbatimJSON
         let path = try await database(in: directory)
         let store = try SQLiteDriver.open(path: path)
         #expect(try await store.verbs.counts().map(\.count) == [30])
-        #expect(try await store.facts().path == path)
-        #expect(try await store.facts().sizeInBytes > 4_096)
+        #expect(try await store.info().path == path)
+        #expect(try await store.info().sizeInBytes > 4_096)
         try store.close()
     }
 

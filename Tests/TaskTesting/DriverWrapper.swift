@@ -56,8 +56,8 @@ extension DriverWrapper {
         try await around(.read("checkContents")) { () async throws(TaskStoreError) in try await base.checkContents() }
     }
 
-    package func facts() async throws(TaskStoreError) -> StoreInfo {
-        try await around(.read("facts")) { () async throws(TaskStoreError) in try await base.facts() }
+    package func info() async throws(TaskStoreError) -> StoreInfo {
+        try await around(.read("info")) { () async throws(TaskStoreError) in try await base.info() }
     }
 }
 

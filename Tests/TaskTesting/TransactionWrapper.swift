@@ -40,16 +40,8 @@ extension SnapshotWrapper {
         try reading.counts()
     }
 
-    package func count(in states: [TaskState], of service: String, upTo most: Int) throws -> Int {
-        try reading.count(in: states, of: service, upTo: most)
-    }
-
     package func services(with what: ServiceQuery) throws -> [String] {
         try reading.services(with: what)
-    }
-
-    package func endpointsWithQueue() throws -> [EndpointName] {
-        try reading.endpointsWithQueue()
     }
 
     package func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask] {

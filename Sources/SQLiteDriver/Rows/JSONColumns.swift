@@ -2,7 +2,7 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// The labels of a task, gathered by SQLite into one JSON object.
+/// The labels of a task, which SQLite combines into one JSON object.
 enum LabelsColumn {
     static func read(_ text: String) throws -> [String: String] {
         guard text != "{}" else { return [:] }
@@ -13,7 +13,7 @@ enum LabelsColumn {
     }
 }
 
-/// The remote ids of records that may be a task's, as a JSON array; NULL for none.
+/// The remote ids of records that may belong to an attempt, as a JSON array; NULL for none.
 enum PossibleIDsColumn {
     static func text(of ids: [RemoteTaskID]) -> String? {
         ids.isEmpty ? nil : JSONValue.array(ids.map { .string($0.text) }).text

@@ -1,11 +1,11 @@
 import FoundationEssentials
-import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
 /// One row of `task`.
-extension TaskRow: PositionalRow {
-    /// Every column, for a SELECT; ``init(_:)`` reads them in this order.
+extension TaskRow: ColumnDecodable {
+    /// All columns for a SELECT, in the order in which ``init(_:)`` reads them.
     static let columns = """
         task.task_key, task.id, task.endpoint, task.state, task.on_uncertain, task.created_at_ms, labels_of_task,
         task.priority, task.not_before_ms, task.deadline_ms, task.remote_id, task.is_partial, task.poll_url,
@@ -95,7 +95,7 @@ extension TaskRow: PositionalRow {
         return code.map { TaskFailure(code: $0, message: message ?? "", httpStatus: httpStatus, hint: hint) }
     }
 
-    /// What an event can change: the columns, in the order of ``mutableValues(of:recordDigest:)``.
+    /// The columns that an event can change, in the order of ``mutableValues(of:recordDigest:)``.
     static let mutableColumns = [
         "state", "is_partial", "remote_id", "poll_url", "trace_id",
         "progress", "submitted_at_ms", "started_at_ms", "finished_at_ms", "ended_at_ms",
@@ -108,7 +108,7 @@ extension TaskRow: PositionalRow {
         "response_digest", "attempt_possible_ids", "callback_attempt", "result_count", "attempt_lease",
     ]
 
-    /// What an event can change, as it is to be written.
+    /// The values of the columns that an event can change.
     static func mutableValues(of task: TrackedTask, recordDigest: Int64?) -> [ColumnValue] {
         [
             .text(task.state.rawValue), ColumnValue(task.isPartial), ColumnValue(task.remoteID?.text),
@@ -135,15 +135,8 @@ extension TaskRow: PositionalRow {
     }
 }
 
-extension Row {
-    /// A column of milliseconds.
-    func time(_ column: String) -> Timestamp? {
-        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
-    }
-}
-
-/// A task with its documents, behind its columns.
-extension TaskTexts: PositionalRow {
+/// A task, followed by its documents.
+extension TaskTexts: ColumnDecodable {
     init(_ columns: inout ColumnReader) throws {
         let row = try TaskRow(&columns)
         let (request, response): (String, String?) = (columns(), columns.optional())
@@ -152,10 +145,10 @@ extension TaskTexts: PositionalRow {
 }
 
 extension TaskState {
-    /// The state as a text of SQL, for comparisons.
+    /// The state as an SQL literal, for comparisons.
     ///
-    /// Not as an argument: SQLite compiles a statement anew each time an argument is set that could decide whether a
-    /// partial index may be used, and many are partial by state (https://sqlite.org/c3ref/prepare.html, the note on
-    /// sqlite3_prepare_v2). That took as long as running it.
+    /// Many indexes are partial by state. If the state were an argument, SQLite would compile the statement again each time
+    /// the argument is set, to find out whether such an index is usable (https://sqlite.org/c3ref/prepare.html, the note on
+    /// sqlite3_prepare_v2). That takes as long as to run it.
     var literal: String { "'\(rawValue)'" }
 }

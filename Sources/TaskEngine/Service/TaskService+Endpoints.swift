@@ -57,7 +57,7 @@ extension TaskService {
     /// Throws where the store cannot be read or written; costs next to nothing.
     package func checkReadiness() async throws(TaskServiceError) {
         if case .failed(let error) = await context.store.condition() { throw .store(error) }
-        do throws(TaskStoreError) { _ = try await context.store.facts() } catch { throw .store(error) }
+        do throws(TaskStoreError) { _ = try await context.store.info() } catch { throw .store(error) }
     }
 
     /// Counts by state, the database, and providers that are stopped.
@@ -73,7 +73,7 @@ extension TaskService {
         }
         do throws(TaskStoreError) {
             return EngineReport(
-                counts: counts, store: try await context.store.facts(), providers: providers,
+                counts: counts, store: try await context.store.info(), providers: providers,
                 callbacks: context.callbacks?.reading)
         } catch {
             throw .store(error)

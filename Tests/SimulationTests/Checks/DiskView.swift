@@ -1,11 +1,10 @@
 import GRDB
-
-@testable import SQLiteDriver
+import SQLiteRaw
 
 /// Reads the database without the store under test.
 struct DiskView {
     /// A task's row.
-    struct TaskLine: PositionalRow {
+    struct TaskLine: ColumnDecodable {
         let id: String
         let endpoint: String
         let service: String
@@ -39,7 +38,7 @@ struct DiskView {
     }
 
     /// A log entry.
-    struct EventLine: PositionalRow {
+    struct EventLine: ColumnDecodable {
         let sequence: Int64
         /// Empty where the line is about none.
         let task: String
@@ -58,7 +57,7 @@ struct DiskView {
     }
 
     /// A given-up attempt.
-    struct GivenUpLine: PositionalRow {
+    struct GivenUpLine: ColumnDecodable {
         let task: String
         let service: String
         let number: Int

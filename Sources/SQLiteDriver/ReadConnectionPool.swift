@@ -1,15 +1,16 @@
 import GRDB
+import SQLiteRaw
 import Synchronization
 
-/// Connections for reads that take some 20 µs, each on its caller's own thread.
+/// A pool of connections for short reads, each of which runs on its caller's thread.
 ///
-/// A read takes one that is idle, or opens another: there are as many as there are reads at this moment, which is no more
-/// than the threads that run tasks, and a few are kept. Nobody waits for anybody. GRDB's pool had 4.5 % of all time in the
-/// simulation, and taking a connection here next to none (measured with perf).
-final class ShortReads: Sendable {
+/// A read takes an idle connection or opens another, so no read waits. There are as many connections as concurrent reads,
+/// which is at most the number of threads that run tasks. The pool keeps a few idle ones. GRDB's own pool costs as much as
+/// a quarter of such a read.
+final class ReadConnectionPool: Sendable {
     private struct Connection: Sendable {
         let queue: DatabaseQueue
-        let prepared = PreparedStatements()
+        let prepared = CachedStatements()
 
         func close() throws {
             queue.inDatabase { _ in prepared.discard() }
@@ -22,7 +23,7 @@ final class ShortReads: Sendable {
         var isClosed = false
     }
 
-    /// Idle connections that are kept; each may hold 4 MB of pages.
+    /// The most idle connections that are kept. Each may hold 4 MB of pages.
     static let mostIdle = 4
 
     private let path: String
@@ -33,7 +34,7 @@ final class ShortReads: Sendable {
     /// The number of idle connections.
     var idleCount: Int { state.withLock { $0.idle.count } }
 
-    /// `first` is a connection to the same file that can only read.
+    /// `first` is a read-only connection to the same file.
     init(path: String, configuration: Configuration, files: OpenedFiles, first: DatabaseQueue) {
         self.path = path
         self.files = files
@@ -43,22 +44,17 @@ final class ShortReads: Sendable {
         state = Mutex(State(idle: [Connection(queue: first)]))
     }
 
-    /// Without a transaction of its own: each statement sees the moment of its own beginning.
-    func once<Value>(_ body: (Database) throws -> Value) throws -> Value {
-        try once { db, _ in try body(db) }
+    /// Reads without a transaction: each statement sees the database as it is when the statement begins.
+    func readUnisolated<Value>(_ body: (Database, CachedStatements) throws -> Value) throws -> Value {
+        try withConnection { connection in try connection.queue.unsafeRead { try body($0, connection.prepared) } }
     }
 
-    /// The same with the connection's hot statements.
-    func once<Value>(_ body: (Database, PreparedStatements) throws -> Value) throws -> Value {
-        try with { connection in try connection.queue.unsafeRead { try body($0, connection.prepared) } }
+    /// Reads from one consistent snapshot.
+    func readSnapshot<Value>(_ body: (Database, CachedStatements) throws -> Value) throws -> Value {
+        try withConnection { connection in try connection.queue.read { try body($0, connection.prepared) } }
     }
 
-    /// From one consistent snapshot.
-    func together<Value>(_ body: (Database, PreparedStatements) throws -> Value) throws -> Value {
-        try with { connection in try connection.queue.read { try body($0, connection.prepared) } }
-    }
-
-    /// Closes what is idle, and the others as soon as their reads are over; nothing is read any more.
+    /// Closes idle connections now and the others when their reads end. Later reads fail.
     func close() throws {
         let idle = state.withLock { state in
             state.isClosed = true
@@ -68,7 +64,7 @@ final class ShortReads: Sendable {
         for connection in idle { try connection.close() }
     }
 
-    private func with<Value>(_ body: (Connection) throws -> Value) throws -> Value {
+    private func withConnection<Value>(_ body: (Connection) throws -> Value) throws -> Value {
         let connection = try take()
         defer { giveBack(connection) }
         return try body(connection)
@@ -83,7 +79,7 @@ final class ShortReads: Sendable {
         }
         if let idle { return idle }
         let connection = Result { Connection(queue: try DatabaseQueue(path: path, configuration: configuration)) }
-        // Where the files were replaced, another database was opened, or none.
+        // If the files were replaced, this opened another database or none.
         try files.check()
         return try connection.get()
     }
@@ -94,7 +90,7 @@ final class ShortReads: Sendable {
             state.idle.append(connection)
             return true
         }
-        // Deinitialisation closes it too.
+        // An error is no problem: deinitialisation closes it too.
         if !isKept { try? connection.close() }
     }
 }
