@@ -23,6 +23,14 @@ final class EventFeed: Sendable {
     }
 
     private let state = Mutex(State())
+    private let maxWaiters: Int
+    /// How long a client waits that finds no place; see ``EngineLimits/waitWithoutPlace``.
+    let waitWithoutPlace: Duration
+
+    init(_ limits: EngineLimits) {
+        maxWaiters = limits.waiters
+        waitWithoutPlace = limits.waitWithoutPlace
+    }
 
     /// How many clients wait for tasks.
     var waiting: Int { state.withLock { $0.count } }
@@ -49,12 +57,12 @@ final class EventFeed: Sendable {
         for waiter in waiters { waiter.wake.signal() }
     }
 
-    /// Registers a signal that fires on every change of the task; nil where `most` clients wait already.
+    /// Registers a signal that fires on every change of the task; nil if the most clients wait already.
     ///
     /// A change after the first read that follows is never missed.
-    func subscribe(to task: TaskID, atMost most: Int) -> Subscription? {
+    func subscribe(to task: TaskID) -> Subscription? {
         state.withLock { state in
-            guard state.count < most else { return nil }
+            guard state.count < maxWaiters else { return nil }
             state.nextID += 1
             state.count += 1
             let subscription = Subscription(id: state.nextID, task: task)

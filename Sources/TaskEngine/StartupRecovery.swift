@@ -5,31 +5,37 @@ import TaskModel
 package import TaskStore
 
 /// What a start does before the loops begin.
-package enum StartupRecovery {
+package struct StartupRecovery: Sendable {
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let schedule: ScheduleCorrector
+    let time: any TimeSource
+    let logger: Logger
+
     /// Declares every attempt that a dead daemon left behind lost: its request may have gone out, so only the
     /// provider's list, a person or a stated policy decides. Everything else goes on from its row as it is.
-    package static func run(_ context: EngineContext) async throws(TaskStoreError) {
+    package func run() async throws(TaskStoreError) {
         let reason = TaskFailure(
             code: TaskFailure.daemonStopped, message: "The daemon stopped while the request was being sent.")
         while true {
-            let left = try await context.store.tasks(in: .submitting, limit: 500)
+            let left = try await store.tasks(in: .submitting, limit: 500)
             guard !left.isEmpty else { break }
-            let now = context.time.now()
+            let now = time.now()
             let events = left.map { task in
                 ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
             }
-            _ = try await context.store.apply(events, at: now)
+            _ = try await store.apply(events, at: now)
         }
         // The clock was ahead when these were planned; they would sleep until it is there again.
-        try await context.repairFutureDueTimes(at: context.time.now())
+        try await schedule.repairFutureDueTimes(at: time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]
-        for count in try await context.store.counts() where !count.state.hasEnded {
+        for count in try await store.counts() where !count.state.hasEnded {
             open[count.state, default: 0] += count.count
-            if context.catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
+            if catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
         }
         for (endpoint, count) in gone.sorted(by: { $0.key < $1.key }) {
-            context.logger.warning(
+            logger.warning(
                 """
                 \(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; \
                 put its definition back and start again.
@@ -37,7 +43,7 @@ package enum StartupRecovery {
         }
         if !open.isEmpty {
             let list = TaskState.open.compactMap { state in open[state].map { "\($0) \(state)" } }
-            context.logger.info("Going on with \(list.joined(separator: ", ")).")
+            logger.info("Going on with \(list.joined(separator: ", ")).")
         }
     }
 }

@@ -23,8 +23,11 @@ package final class UnrecognisedResponses: Sendable {
     }
 
     private let book = Mutex(Book())
+    private let logger: Logger
 
-    init() {}
+    init(logger: Logger) {
+        self.logger = logger
+    }
 
     /// Writes a record down; true for a shape that was not seen before.
     func note(_ shape: String, of task: TaskID, endpoint: EndpointName, at now: Timestamp) -> Bool {
@@ -62,18 +65,18 @@ package final class UnrecognisedResponses: Sendable {
     private static let mostTasks = 100_000
 }
 
-extension EngineContext {
+extension UnrecognisedResponses {
     /// Notes whether a poll taught anything, and says once per shape if it did not.
-    func notice(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
-        if let word = observation.respelledWord?.prefix(40), unrecognised.note(word: String(word), of: task.endpoint) {
+    func note(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
+        if let word = observation.respelledWord?.prefix(40), note(word: String(word), of: task.endpoint) {
             logger.warning(
                 """
                 \(task.endpoint) said "\(word)", which its definition lists in another case only. It was read as that word; \
                 add "\(word)" to `state` in the definition.
                 """)
         }
-        guard let shape = observation.unrecognisedShape else { return unrecognised.forget(task.id) }
-        guard unrecognised.note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
+        guard let shape = observation.unrecognisedShape else { return forget(task.id) }
+        guard note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
         logger.warning(
             """
             \(task.endpoint) said something that no rule understands: \(shape). Task \(task.id) goes on and is asked for \

@@ -32,15 +32,15 @@ struct APIHarness: Sendable {
         defer { try? FileManager.default.removeItem(at: directory) }
         let database = try SQLiteDriver.open(path: directory.appending(path: "pollux.sqlite").path())
         let store = TaskStore(database)
-        let context = try await EngineContext(
+        let engine = try await TaskEngine(
             store: store, catalog: try ProviderCatalog.builtIn(), transport: SilentProvider(), hasToken: { _ in false },
             time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let engine = TaskEngine(context)
         let facts = DaemonFacts(
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state",
             baseURLs: ["xhuoapi": "https://example.com/v1"])
-        let router = LocalAPI.router(service: engine.service, facts: facts, time: StandingTime(), bodies: bodies)
+        let router = LocalAPI.router(
+            service: engine.service, endpoints: engine.endpoints, facts: facts, time: StandingTime(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }

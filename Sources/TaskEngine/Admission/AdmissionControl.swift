@@ -13,7 +13,7 @@ struct AdmissionControl: Sendable {
     let resubmissions = InFlightResubmissions()
     let limiter: ProviderRateLimiter
     private let throttle: SubmissionThrottle
-    private let storage: StorageWatch
+    private let storage: StorageMonitor
     private let store: TaskStore
     private let transport: any UpstreamTransport
     private let catalog: ProviderCatalog
@@ -21,7 +21,7 @@ struct AdmissionControl: Sendable {
     let time: any TimeSource
 
     init(
-        breakers: CircuitBreakers, hasToken: @escaping @Sendable (String) -> Bool, storage: StorageWatch,
+        breakers: CircuitBreakers, hasToken: @escaping @Sendable (String) -> Bool, storage: StorageMonitor,
         store: TaskStore, transport: any UpstreamTransport, catalog: ProviderCatalog, limits: EngineLimits,
         time: any TimeSource
     ) {

@@ -34,13 +34,22 @@ package final class CallbackMonitor: Sendable {
 
     let publicURL: String
     private let counts = Mutex(Counts())
+    private let random: EngineRandom
+    private let logger: Logger
 
-    init(publicURL: String) {
+    init(publicURL: String, random: EngineRandom, logger: Logger) {
         self.publicURL = publicURL
+        self.random = random
+        self.logger = logger
     }
 
-    /// The callback URL for an attempt with that token.
-    func url(for token: CallbackToken) -> String { "\(publicURL)/callbacks/\(token.text)" }
+    /// Creates the callback address of an attempt. Returns nil if the endpoint does not support callbacks, or if the
+    /// request names a callback URL.
+    func address(for task: TrackedTask, of profile: EndpointProfile) -> CallbackAddress? {
+        guard profile.dialect.takesCallbacks, !task.hasOwnCallback else { return nil }
+        let token = random.draw { generator in CallbackToken(using: &generator) }
+        return CallbackAddress(url: "\(publicURL)/callbacks/\(token.text)", digest: token.digest)
+    }
 
     /// The path prefix of the callback URLs.
     var path: String {
@@ -78,19 +87,9 @@ package final class CallbackMonitor: Sendable {
     }
 }
 
-extension EngineContext {
-    /// Creates a callback token for an attempt. Returns nil if callbacks are off, the endpoint does not support them,
-    /// or the request names a callback URL.
-    func callbackToken(for task: TrackedTask, of profile: EndpointProfile) -> CallbackToken? {
-        guard callbacks != nil, profile.dialect.takesCallbacks, !task.hasOwnCallback else { return nil }
-        return random.draw { generator in CallbackToken(using: &generator) }
-    }
-
-}
-
 extension CallbackMonitor {
     /// Looks whether the callbacks come that were asked for.
-    func watch(_ change: CommittedChange, logger: Logger) {
+    func watch(_ change: CommittedChange) {
         guard change.isEnd, change.task.attempt?.callback != nil, change.task.outcomeSource == .poll,
             ended(calledBack: change.task.callbacks.count > 0)
         else { return }
@@ -101,4 +100,10 @@ extension CallbackMonitor {
             from the internet?
             """)
     }
+}
+
+/// The callback URL of one attempt, and the digest by which its deliveries are recognised.
+struct CallbackAddress: Sendable {
+    let url: String
+    let digest: CallbackDigest
 }

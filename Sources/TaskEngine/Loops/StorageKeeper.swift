@@ -7,11 +7,10 @@ import TaskStore
 ///
 /// The loops look for themselves before they claim anything; this tells of trouble while none of them has anything to do.
 package struct StorageKeeper: Service {
-    private let context: EngineContext
-
-    package init(_ context: EngineContext) {
-        self.context = context
-    }
+    let store: TaskStore
+    let monitor: StorageMonitor
+    let time: any TimeSource
+    let logger: Logger
 
     package func run() async throws {
         try await cancelWhenGracefulShutdown {
@@ -19,8 +18,8 @@ package struct StorageKeeper: Service {
                 group.addTask { try await checkContents() }
                 group.addTask {
                     while !Task.isCancelled {
-                        _ = await context.checkStorage()
-                        await context.time.sleepUntilNextCheck()
+                        _ = await monitor.check()
+                        await time.sleepUntilNextCheck()
                     }
                 }
                 // Not `waitForAll()`, which would wait for the look that goes on.
@@ -33,13 +32,13 @@ package struct StorageKeeper: Service {
     func checkContents() async throws(TaskStoreError) {
         while !Task.isCancelled {
             do throws(TaskStoreError) {
-                try await context.store.checkContents()
+                try await store.checkContents()
                 return
             } catch {
                 guard !Task.isCancelled else { return }
                 if case .damaged = error { throw error }
-                context.logger.error("The database could not be checked, and nothing paid is sent: \(error.message)")
-                await context.time.sleep(until: context.time.now() + .seconds(30))
+                logger.error("The database could not be checked, and nothing paid is sent: \(error.message)")
+                await time.sleep(until: time.now() + .seconds(30))
             }
         }
     }

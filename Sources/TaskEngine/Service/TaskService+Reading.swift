@@ -7,7 +7,7 @@ extension TaskService {
     /// The task with that id.
     package func task(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         do throws(TaskStoreError) {
-            if let stored = try await context.store.taskWithPayload(id) { return stored }
+            if let stored = try await store.taskWithPayload(id) { return stored }
         } catch {
             throw .store(error)
         }
@@ -20,26 +20,26 @@ extension TaskService {
     /// `patience`, at most five seconds, so that it does not ask again at once.
     package func task(_ id: TaskID, waitingFor patience: Duration) async throws(TaskServiceError) -> TaskWithPayload {
         let first = try await task(id)
-        guard patience > .zero, !first.task.state.hasEnded, !context.feed.isClosing else { return first }
-        guard let place = context.feed.subscribe(to: id, atMost: context.limits.waiters) else {
-            return try await task(id, after: min(patience, context.limits.waitWithoutPlace))
+        guard patience > .zero, !first.task.state.hasEnded, !feed.isClosing else { return first }
+        guard let place = feed.subscribe(to: id) else {
+            return try await task(id, after: min(patience, feed.waitWithoutPlace))
         }
-        defer { context.feed.end(place) }
-        let until = context.time.now() + patience
+        defer { feed.end(place) }
+        let until = time.now() + patience
         while true {
             let stored = try await task(id)
-            let isOver = context.time.now() >= until || context.feed.isClosing || Task.isCancelled
+            let isOver = time.now() >= until || feed.isClosing || Task.isCancelled
             if stored.task.state.hasEnded || isOver { return stored }
-            await place.wake.wait(until: until, on: context.time)
+            await place.wake.wait(until: until, on: time)
         }
     }
 
     /// The task as it is after that time; sooner where the daemon stops or the client has left.
     private func task(_ id: TaskID, after pause: Duration) async throws(TaskServiceError) -> TaskWithPayload {
-        let closing = context.feed.subscribeToClosing()
-        defer { context.feed.end(closing) }
-        if !context.feed.isClosing {
-            await closing.wake.wait(until: context.time.now() + pause, on: context.time)
+        let closing = feed.subscribeToClosing()
+        defer { feed.end(closing) }
+        if !feed.isClosing {
+            await closing.wake.wait(until: time.now() + pause, on: time)
         }
         return try await task(id)
     }
@@ -49,13 +49,13 @@ extension TaskService {
         guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
         // Of an endpoint that is gone the general shape is the best guess.
         let profile =
-            context.catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(undefined: stored.task.endpoint)
+            catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(undefined: stored.task.endpoint)
         return profile.dialect.results(in: record, of: stored.task.remoteID)
     }
 
     /// The daemon stops: no further paid request begins, and all waits end.
     package func beginShutdown() {
-        context.feed.close()
+        feed.close()
     }
 
     /// A page of tasks, newest first.
@@ -63,7 +63,7 @@ extension TaskService {
         matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
     ) async throws(TaskServiceError) -> TaskListing {
         do throws(TaskStoreError) {
-            return try await context.store.tasks(matching: filter, after: cursor, limit: limit)
+            return try await store.tasks(matching: filter, after: cursor, limit: limit)
         } catch {
             throw .store(error)
         }
@@ -74,8 +74,8 @@ extension TaskService {
         of id: TaskID, after sequence: Int64, limit: Int
     ) async throws(TaskServiceError) -> [StoredEvent] {
         do throws(TaskStoreError) {
-            if try await context.store.task(id) != nil {
-                return try await context.store.events(of: id, after: sequence, limit: limit)
+            if try await store.task(id) != nil {
+                return try await store.events(of: id, after: sequence, limit: limit)
             }
         } catch {
             throw .store(error)
@@ -91,7 +91,7 @@ extension TaskService {
         guard TaskID.isPrefix(text) else { throw .taskNotFound(text) }
         let candidates: [TaskID]
         do throws(TaskStoreError) {
-            candidates = try await context.store.ids(withPrefix: text, limit: 4)
+            candidates = try await store.ids(withPrefix: text, limit: 4)
         } catch {
             throw .store(error)
         }

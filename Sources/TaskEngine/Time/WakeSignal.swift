@@ -70,3 +70,16 @@ package final class WakeSignal: Sendable {
         }
     }
 }
+
+/// The hints between the engine's loops.
+struct WakeSignals: Sendable {
+    let submitter = WakeSignal()
+    let polls = WakeSignal()
+    let lookups = WakeSignal()
+    let deadlines = WakeSignal()
+
+    /// There may be something to do for all of them.
+    func signalAll() {
+        for wake in [submitter, polls, lookups, deadlines] { wake.signal() }
+    }
+}

@@ -1,0 +1,48 @@
+import ProviderCatalog
+import TaskModel
+import TaskStore
+
+/// Writes the intent of an attempt down before anything is sent.
+struct AttemptStarter: Sendable {
+    let store: TaskStore
+    let limits: EngineLimits
+    let admission: AdmissionControl
+    let storage: StorageMonitor
+    /// Nil if callbacks are off.
+    let callbacks: CallbackMonitor?
+
+    /// Starts an attempt; nil if the task does not wait in the queue any more.
+    func start(
+        _ task: TrackedTask, of profile: EndpointProfile, holding replyRoom: ReplyRoom, at now: Timestamp
+    ) async throws(TaskStoreError) -> Submitter.Work? {
+        let (event, callbackURL) = event(for: task, of: profile, at: now)
+        let change: TaskChange?
+        do throws(TaskStoreError) {
+            change = try await store.apply([event], at: now).first
+        } catch {
+            if case .unknown = error {
+                noteUnknownClaim(of: task)
+                admission.pace(profile)
+            }
+            throw error
+        }
+        // A person may have cancelled it since it was read.
+        guard let change, change.transition == .advance(to: .submitting) else { return nil }
+        // What is claimed together goes out together: the distance counts from here, however long the disk took.
+        admission.pace(profile)
+        return Submitter.Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom)
+    }
+
+    /// The event that starts an attempt, and the callback URL of its request.
+    func event(for task: TrackedTask, of profile: EndpointProfile, at now: Timestamp) -> (ScheduledEvent, String?) {
+        let callback = callbacks?.address(for: task, of: profile)
+        let event = ScheduledEvent(
+            .submissionStarted(callback: callback?.digest), for: task.id, nextDueAt: now + limits.timeout(of: profile))
+        return (event, callback?.url)
+    }
+
+    /// Remembers that the commit that starts the task's next attempt is unknown.
+    func noteUnknownClaim(of task: TrackedTask) {
+        storage.noteUnknownClaim(of: task.id, attempt: task.attempts + 1)
+    }
+}

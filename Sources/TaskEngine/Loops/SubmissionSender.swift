@@ -1,0 +1,170 @@
+import ProviderCatalog
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// Sends paid requests, and records what their replies prove.
+struct SubmissionSender: Sendable {
+    let store: TaskStore
+    let transport: any UpstreamTransport
+    let limits: EngineLimits
+    let admission: AdmissionControl
+    let planner: SchedulePlanner
+    let sampler: CompletionSampler
+    let recorder: OutcomeRecorder
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let passed: @Sendable (CrashPoint) -> Void
+
+    /// Sends the attempt, and records what its reply proves.
+    func submit(_ work: Submitter.Work) async {
+        passed(.beforeFirstByte)
+        let verdict: SubmitVerdict
+        let minimumDelay: Duration?
+        switch await request(of: work) {
+        case .success(let request):
+            (verdict, minimumDelay) = await send(request, of: work)
+            passed(.afterReply)
+        case .failure(let trouble):
+            // Not sent for reasons of our own, which say nothing about the endpoint. What cannot be built today, since the
+            // definition has changed, cannot be built tomorrow.
+            let again = trouble.isForGood ? nil : time.now() + .seconds(5)
+            await record(
+                trouble.isForGood ? .submissionRefused(trouble.failure) : .submissionNotAccepted(trouble.failure),
+                of: work, schedule: { _ in again })
+            wakes.submitter.signal()
+            return
+        }
+        await take(verdict, of: work, minimumDelay: minimumDelay)
+    }
+
+    /// Records what the reply to an attempt proves, however late it comes.
+    func take(_ verdict: SubmitVerdict, of work: Submitter.Work, minimumDelay: Duration? = nil) async {
+        let (event, schedule) = await reading(of: verdict, for: work, minimumDelay: minimumDelay)
+        // A refusal blocks the endpoint before the task can be claimed again; an id is written down before all else.
+        if case .submissionAccepted = event {
+            await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
+            await admission.note(verdict, of: work.profile)
+        } else {
+            await admission.note(verdict, of: work.profile)
+            let retry = admission.retry(after: verdict, of: work.profile)
+            await record(
+                event, of: work, schedule: { retry ?? schedule($0) },
+                updating: await updates(from: verdict, of: work))
+        }
+        passed(.afterAccepted)
+        wakes.polls.signal()
+        wakes.lookups.signal()
+    }
+
+    private func record(
+        _ event: TaskEvent, of work: Submitter.Work, schedule: @escaping ScheduledEvent.Schedule,
+        updating updates: StatisticsUpdates = StatisticsUpdates()
+    ) async {
+        _ = await recorder.record(
+            [ScheduledEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
+            updating: updates)
+    }
+
+    /// What the reply says about how long tasks take, and about how many calls the provider bears.
+    private func updates(from verdict: SubmitVerdict, of work: Submitter.Work) async -> StatisticsUpdates {
+        var updates = StatisticsUpdates()
+        if case .answered(let observation, _) = verdict, observation.verdict != .pending {
+            await sampler.add(work.task, at: time.now(), saying: observation, to: &updates)
+        }
+        if verdict.isThrottled { updates.countThrottled(about: [work.task]) }
+        return updates
+    }
+
+    /// Why nothing can be sent, and whether it never can.
+    private struct Trouble: Error {
+        let failure: TaskFailure
+        var isForGood = true
+    }
+
+    /// What is to be sent, or why it cannot be read.
+    private func request(of work: Submitter.Work) async -> Result<UpstreamRequest, Trouble> {
+        do throws(TaskStoreError) {
+            let stored = try await store.taskWithPayload(work.task.id)
+            guard let request = stored?.payload.request.object else {
+                return .failure(
+                    Trouble(
+                        failure: TaskFailure(
+                            code: "no_request", message: "The task has no request that could be sent.")))
+            }
+            return Self.paid(request, of: work)
+        } catch {
+            return .failure(
+                Trouble(failure: TaskFailure(code: error.code, message: error.message), isForGood: false))
+        }
+    }
+
+    private static func paid(
+        _ request: JSONObject, of work: Submitter.Work
+    ) -> Result<UpstreamRequest, Trouble> {
+        do throws(RequestProblem) {
+            return .success(
+                try work.profile.dialect.submission(
+                    of: request, callbackURL: work.callbackURL, ownID: work.task.id.text))
+        } catch {
+            return .failure(
+                Trouble(
+                    failure: TaskFailure(
+                        code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem).")))
+        }
+    }
+
+    /// What the reply proves, and the shortest time until the next poll.
+    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?) {
+        do throws(UpstreamTransportError) {
+            let reply = try await transport.send(
+                request, to: work.profile.provider, isPaid: true, timeout: limits.timeout(of: work.profile))
+            return (
+                work.profile.dialect.readSubmission(reply).redacted,
+                work.profile.dialect.minimumPollDelay(from: reply)
+            )
+        } catch {
+            return (SubmitVerdict(error), nil)
+        }
+    }
+
+    /// What the verdict does to the task, and when to look at it next.
+    private func reading(
+        of verdict: SubmitVerdict, for work: Submitter.Work, minimumDelay: Duration?
+    ) async -> (TaskEvent, ScheduledEvent.Schedule) {
+        let now = time.now()
+        switch verdict {
+        case .accepted(let id, let trace, let url):
+            let schedule = await planner.schedule(of: work.task, at: now, minimumDelay: minimumDelay)
+            return (.submissionAccepted(id, traceID: trace, pollURL: url), { schedule.nextPoll(of: $0) })
+        case .answered(let observation, let id):
+            return (.submissionAnswered(observation, remoteID: id), { _ in nil })
+        case .throttled(let failure, _), .stopped(let failure, _):
+            return (.submissionNotAccepted(failure), { _ in now })
+        case .refused(let failure, suspendsProvider: false)
+        where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
+            // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
+        case .refused(let failure, _):
+            return (.submissionRefused(failure), { _ in nil })
+        case .probablyRefused(let failure, _):
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
+        case .unknown(let failure):
+            return (.submissionInterrupted(failure, isProbablyRefused: false), { _ in now })
+        }
+    }
+
+    private func isRepeated(_ task: TrackedTask) -> Bool { task.attempts > 1 }
+}
+
+extension SubmitVerdict {
+    /// What a missing reply proves.
+    init(_ error: UpstreamTransportError) {
+        switch error {
+        case .notSent:
+            self = .throttled(TaskFailure(error), retryAfter: nil)
+        case .interrupted, .tooLarge, .cancelled:
+            self = .unknown(TaskFailure(error))
+        }
+    }
+}
