@@ -7,22 +7,22 @@ package import TaskModel
 /// In memory only: after a restart each such task is asked for once at the usual pace, and tells itself again.
 package final class UnrecognisedResponses: Sendable {
     /// What is known of an endpoint.
-    package struct Reading: Sendable, Hashable {
+    package struct Report: Sendable, Hashable {
         /// Records, not tasks.
         package let count: Int
         package let lastShape: String
         package let lastAt: Timestamp
     }
 
-    private struct Book {
-        var readings: [EndpointName: Reading] = [:]
+    private struct State {
+        var reports: [EndpointName: Report] = [:]
         /// What was logged already.
         var shapes: [EndpointName: Set<String>] = [:]
         var words: [EndpointName: Set<String>] = [:]
         var inARow: [TaskID: Int] = [:]
     }
 
-    private let book = Mutex(Book())
+    private let state = Mutex(State())
     private let logger: Logger
 
     init(logger: Logger) {
@@ -31,33 +31,33 @@ package final class UnrecognisedResponses: Sendable {
 
     /// Writes a record down; true for a shape that was not seen before.
     func note(_ shape: String, of task: TaskID, endpoint: EndpointName, at now: Timestamp) -> Bool {
-        book.withLock { book in
-            let count = (book.readings[endpoint]?.count ?? 0) + 1
-            book.readings[endpoint] = Reading(count: count, lastShape: shape, lastAt: now)
-            if book.inARow[task] != nil || book.inARow.count < Self.mostTasks { book.inARow[task, default: 0] += 1 }
-            guard book.shapes[endpoint, default: []].count < Self.mostShapes else { return false }
-            return book.shapes[endpoint, default: []].insert(shape).inserted
+        state.withLock { state in
+            let count = (state.reports[endpoint]?.count ?? 0) + 1
+            state.reports[endpoint] = Report(count: count, lastShape: shape, lastAt: now)
+            if state.inARow[task] != nil || state.inARow.count < Self.mostTasks { state.inARow[task, default: 0] += 1 }
+            guard state.shapes[endpoint, default: []].count < Self.mostShapes else { return false }
+            return state.shapes[endpoint, default: []].insert(shape).inserted
         }
     }
 
     /// Writes down a word that was read though its case differs; true for one that was not seen before.
     func note(word: String, of endpoint: EndpointName) -> Bool {
-        book.withLock { book in
-            guard book.words[endpoint, default: []].count < Self.mostShapes else { return false }
-            return book.words[endpoint, default: []].insert(word).inserted
+        state.withLock { state in
+            guard state.words[endpoint, default: []].count < Self.mostShapes else { return false }
+            return state.words[endpoint, default: []].insert(word).inserted
         }
     }
 
     /// The task said something plain, or has ended.
     func forget(_ task: TaskID) {
-        book.withLock { _ = $0.inARow.removeValue(forKey: task) }
+        state.withLock { _ = $0.inARow.removeValue(forKey: task) }
     }
 
     /// How many of the task's latest records in a row nobody understood.
-    func inARow(_ task: TaskID) -> Int { book.withLock { $0.inARow[task] ?? 0 } }
+    func inARow(_ task: TaskID) -> Int { state.withLock { $0.inARow[task] ?? 0 } }
 
     /// What is known of an endpoint; nil where all was understood.
-    func reading(of endpoint: EndpointName) -> Reading? { book.withLock { $0.readings[endpoint] } }
+    func report(of endpoint: EndpointName) -> Report? { state.withLock { $0.reports[endpoint] } }
 
     /// Further shapes of an endpoint are counted but no longer logged: one that never repeats is no shape.
     private static let mostShapes = 20

@@ -199,8 +199,8 @@ import VerbatimJSON
         let (_, token) = try await running(world)
         #expect(try await world.engine.callbacks.isKnown(callbackToken: token))
         #expect(try await !world.engine.callbacks.isKnown(callbackToken: token + "x"))
-        #expect(world.engine.callbacks.monitor?.reading.unknownTokens == 1)
-        #expect(world.engine.callbacks.monitor?.reading.deliveries == 0)
+        #expect(world.engine.callbacks.monitor?.report.unknownTokens == 1)
+        #expect(world.engine.callbacks.monitor?.report.deliveries == 0)
     }
 
     @Test func `deliveries without end are counted, and fill nothing`() async throws {
@@ -222,8 +222,8 @@ import VerbatimJSON
             #expect(try await deliver(Self.success(), guess, to: world) == false)
         }
         #expect(try await world.task(id) == before)
-        #expect(world.engine.callbacks.monitor?.reading.unknownTokens == 5)
-        #expect(world.engine.callbacks.monitor?.reading.deliveries == 0)
+        #expect(world.engine.callbacks.monitor?.report.unknownTokens == 5)
+        #expect(world.engine.callbacks.monitor?.report.deliveries == 0)
     }
 
     @Test func `what arrives while a poll is under way is looked into after it`() async throws {
@@ -633,10 +633,10 @@ import VerbatimJSON
     @Test func `ten ends without a call say that the public URL may be wrong`() async throws {
         let world = try await world()
         for number in 0..<9 { try await play(number, in: world, callsBack: false) }
-        #expect(world.engine.callbacks.monitor?.reading.isSilent == false)
+        #expect(world.engine.callbacks.monitor?.report.isSilent == false)
         try await play(9, in: world, callsBack: false)
-        #expect(world.engine.callbacks.monitor?.reading.isSilent == true)
+        #expect(world.engine.callbacks.monitor?.report.isSilent == true)
         try await play(10, in: world, callsBack: true)
-        #expect(world.engine.callbacks.monitor?.reading.isSilent == false)
+        #expect(world.engine.callbacks.monitor?.report.isSilent == false)
     }
 }

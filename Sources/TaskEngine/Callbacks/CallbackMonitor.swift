@@ -9,7 +9,7 @@ import TaskStore
 /// It keeps its counts in memory. Statistics of each endpoint are on disk.
 package final class CallbackMonitor: Sendable {
     /// The counts since the start.
-    package struct Reading: Sendable, Hashable {
+    package struct Report: Sendable, Hashable {
         /// The public base URL that providers call.
         package let publicURL: String
         /// Deliveries with a known token.
@@ -58,9 +58,9 @@ package final class CallbackMonitor: Sendable {
     }
 
     /// The current counts.
-    package var reading: Reading {
+    package var report: Report {
         counts.withLock { counts in
-            Reading(
+            Report(
                 publicURL: publicURL, deliveries: counts.deliveries, unknownTokens: counts.unknownTokens,
                 endedWithout: counts.endedWithout)
         }

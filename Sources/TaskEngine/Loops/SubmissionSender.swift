@@ -25,12 +25,12 @@ struct SubmissionSender: Sendable {
         case .success(let request):
             (verdict, minimumDelay) = await send(request, of: work)
             passed(.afterReply)
-        case .failure(let trouble):
+        case .failure(let problem):
             // Not sent for reasons of our own, which say nothing about the endpoint. What cannot be built today, since the
             // definition has changed, cannot be built tomorrow.
-            let again = trouble.isForGood ? nil : time.now() + .seconds(5)
+            let again = problem.isPermanent ? nil : time.now() + .seconds(5)
             await record(
-                trouble.isForGood ? .submissionRefused(trouble.failure) : .submissionNotAccepted(trouble.failure),
+                problem.isPermanent ? .submissionRefused(problem.failure) : .submissionNotAccepted(problem.failure),
                 of: work, schedule: { _ in again })
             wakes.submitter.signal()
             return
@@ -40,7 +40,7 @@ struct SubmissionSender: Sendable {
 
     /// Records what the reply to an attempt proves, however late it comes.
     func take(_ verdict: SubmitVerdict, of work: Submitter.Work, minimumDelay: Duration? = nil) async {
-        let (event, schedule) = await reading(of: verdict, for: work, minimumDelay: minimumDelay)
+        let (event, schedule) = await outcome(of: verdict, for: work, minimumDelay: minimumDelay)
         // A refusal blocks the endpoint before the task can be claimed again; an id is written down before all else.
         if case .submissionAccepted = event {
             await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
@@ -77,38 +77,38 @@ struct SubmissionSender: Sendable {
     }
 
     /// Why nothing can be sent, and whether it never can.
-    private struct Trouble: Error {
+    private struct RequestFailure: Error {
         let failure: TaskFailure
-        var isForGood = true
+        var isPermanent = true
     }
 
     /// What is to be sent, or why it cannot be read.
-    private func request(of work: Submitter.Work) async -> Result<UpstreamRequest, Trouble> {
+    private func request(of work: Submitter.Work) async -> Result<UpstreamRequest, RequestFailure> {
         do throws(TaskStoreError) {
             let stored = try await store.taskWithPayload(work.task.id)
             guard let request = stored?.payload.request.object else {
                 return .failure(
-                    Trouble(
+                    RequestFailure(
                         failure: TaskFailure(
                             code: "no_request", message: "The task has no request that could be sent.")))
             }
             return Self.paid(request, of: work)
         } catch {
             return .failure(
-                Trouble(failure: TaskFailure(code: error.code, message: error.message), isForGood: false))
+                RequestFailure(failure: TaskFailure(code: error.code, message: error.message), isPermanent: false))
         }
     }
 
     private static func paid(
         _ request: JSONObject, of work: Submitter.Work
-    ) -> Result<UpstreamRequest, Trouble> {
+    ) -> Result<UpstreamRequest, RequestFailure> {
         do throws(RequestProblem) {
             return .success(
                 try work.profile.dialect.submission(
                     of: request, callbackURL: work.callbackURL, ownID: work.task.id.text))
         } catch {
             return .failure(
-                Trouble(
+                RequestFailure(
                     failure: TaskFailure(
                         code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem).")))
         }
@@ -129,7 +129,7 @@ struct SubmissionSender: Sendable {
     }
 
     /// What the verdict does to the task, and when to look at it next.
-    private func reading(
+    private func outcome(
         of verdict: SubmitVerdict, for work: Submitter.Work, minimumDelay: Duration?
     ) async -> (TaskEvent, ScheduledEvent.Schedule) {
         let now = time.now()

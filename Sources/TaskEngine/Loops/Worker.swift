@@ -40,7 +40,7 @@ package struct WorkerLoop<Driven: Worker>: Service {
     package func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingDiscardingTaskGroup { group in
-                var trouble = 0
+                var failures = 0
                 while !Task.isShuttingDownGracefully && !Task.isCancelled {
                     let (work, outcome) = await claim()
                     for piece in work {
@@ -51,15 +51,15 @@ package struct WorkerLoop<Driven: Worker>: Service {
                     }
                     switch outcome {
                     case .success(let next):
-                        trouble = 0
+                        failures = 0
                         // No rule may make this loop spin.
                         let soonest = time.now() + .milliseconds(work.isEmpty ? 5 : 0)
                         // `next` may come from a clock that was set back since.
                         let latest = time.now() + .seconds(60)
                         await worker.wake.wait(until: min(max(next, soonest), latest), on: time)
                     case .failure(let error):
-                        let comeBack = try recover(from: error, times: &trouble)
-                        await time.sleep(until: comeBack)
+                        let next = try recover(from: error, count: &failures)
+                        await time.sleep(until: next)
                     }
                 }
             }
@@ -78,8 +78,8 @@ package struct WorkerLoop<Driven: Worker>: Service {
             guard try await schedule.followClock() else {
                 return ([], .success(time.now() + .milliseconds(20)))
             }
-            let comeBack = try await worker.claim(into: &work, at: time.now())
-            return (work, .success(comeBack))
+            let next = try await worker.claim(into: &work, at: time.now())
+            return (work, .success(next))
         } catch {
             storage.invalidateCaches(after: error)
             guard !work.isEmpty else { return (work, .failure(error)) }
@@ -89,10 +89,10 @@ package struct WorkerLoop<Driven: Worker>: Service {
     }
 
     /// Backs off after an error of the store. A damaged store stops the daemon.
-    private func recover(from error: TaskStoreError, times: inout Int) throws(TaskStoreError) -> Timestamp {
+    private func recover(from error: TaskStoreError, count: inout Int) throws(TaskStoreError) -> Timestamp {
         if case .damaged = error { throw error }
-        times += 1
+        count += 1
         logger.error("\(Driven.self) goes on in a moment: \(error.message)")
-        return time.now() + .seconds(min(times, 5))
+        return time.now() + .seconds(min(count, 5))
     }
 }

@@ -37,7 +37,7 @@ struct ClientIDLookup {
                 continue
             }
             asked += 1
-            switch await look(for: task, profile) {
+            switch await lookUp(for: task, profile) {
             case .found(let id, let trace): outcome.found[task.id] = (id, trace)
             case .unknown: break
             case .unanswered(let isItsOwn):
@@ -48,14 +48,14 @@ struct ClientIDLookup {
         return outcome
     }
 
-    private enum Answer {
+    private enum Reply {
         case found(RemoteTaskID, traceID: String?)
         case unknown
         /// `isItsOwn` means that the failure concerns only this task.
         case unanswered(isItsOwn: Bool)
     }
 
-    private func look(for task: TrackedTask, _ profile: EndpointProfile) async -> Answer {
+    private func lookUp(for task: TrackedTask, _ profile: EndpointProfile) async -> Reply {
         let request: JSONObject?
         do throws(TaskStoreError) {
             request = try await store.taskWithPayload(task.id)?.payload.request.object
@@ -74,7 +74,7 @@ struct ClientIDLookup {
         }
     }
 
-    private func read(_ verdict: LookupVerdict, of id: RemoteTaskID, _ profile: EndpointProfile) async -> Answer {
+    private func read(_ verdict: LookupVerdict, of id: RemoteTaskID, _ profile: EndpointProfile) async -> Reply {
         switch verdict {
         case .observed(let observation):
             await admission.queriesSucceeded(of: service)

@@ -30,12 +30,12 @@ package struct EndpointReport: Sendable {
     /// What noticing the ends of its tasks has cost, since its first task.
     package let tracking: TrackingReport
     /// Status queries of its service since the start, and per minute lately.
-    package let polled: PollRateCounter.Reading
+    package let polled: PollRateCounter.Report
     package let lastError: LastError?
     /// How its callbacks do; nil where none were asked for yet.
     package let callbacks: CallbackReport?
     /// Records that no rule understood since the start; nil if there were none.
-    package let unrecognised: UnrecognisedResponses.Reading?
+    package let unrecognised: UnrecognisedResponses.Report?
 
     /// How long its tasks take, by their own history.
     package struct LearnedReport: Sendable, Hashable {
@@ -87,7 +87,7 @@ package struct EngineReport: Sendable {
     package let store: StoreInfo
     package let providers: [ProviderReport]
     /// Where providers call back, and whether they do; nil where callbacks are off.
-    package let callbacks: CallbackMonitor.Reading?
+    package let callbacks: CallbackMonitor.Report?
 }
 
 /// How a provider's account is doing.

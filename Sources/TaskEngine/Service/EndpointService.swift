@@ -63,9 +63,9 @@ package struct EndpointService: Sendable {
             uncertain: counts[.uncertain] ?? 0, maxInFlight: admission.maxInFlight(of: profile),
             submissionsPerSecond: admission.submissionsPerSecond(of: profile),
             learned: known.learnedReport, tracking: known.trackingReport,
-            polled: meter.reading(of: name.service), lastError: errors.max { $0.at < $1.at },
+            polled: meter.report(of: name.service), lastError: errors.max { $0.at < $1.at },
             callbacks: known.callbackReport,
-            unrecognised: unrecognised.reading(of: name))
+            unrecognised: unrecognised.report(of: name))
     }
 
     /// Throws where the store cannot be read or written; costs next to nothing.
@@ -88,7 +88,7 @@ package struct EndpointService: Sendable {
         do throws(TaskStoreError) {
             return EngineReport(
                 counts: counts, store: try await store.facts(), providers: providers,
-                callbacks: callbacks?.reading)
+                callbacks: callbacks?.report)
         } catch {
             throw .store(error)
         }
