@@ -5,10 +5,10 @@ import TaskModel
 ///
 /// Carries no data: a client that is woken reads the store.
 final class EventFeed: Sendable {
-    /// A place among those that are woken; given back by ``EventFeed/end(_:)``.
+    /// The registration of one waiting client. ``EventFeed/end(_:)`` removes it.
     struct Subscription: Sendable {
         fileprivate let id: UInt64
-        /// Nil where it only waits for the daemon to stop.
+        /// Nil if it waits only for the daemon to stop.
         fileprivate let task: TaskID?
         let wake = WakeSignal()
     }
@@ -35,17 +35,17 @@ final class EventFeed: Sendable {
     /// How many clients wait for tasks.
     var waiting: Int { state.withLock { $0.count } }
 
-    /// Something about the task is on disk.
+    /// Wakes the clients of a task that has changed on disk.
     func publish(_ task: TaskID) {
         for waiter in state.withLock({ $0.waiters[task] }) ?? [] { waiter.wake.signal() }
     }
 
-    /// Something about any task may be on disk.
+    /// Wakes all clients, because any task may have changed.
     func publishAll() {
         for waiter in state.withLock({ $0.waiters.values.flatMap { $0 } }) { waiter.wake.signal() }
     }
 
-    /// Whether the daemon stops, so that nothing waits any more, nor is begun.
+    /// Whether the daemon stops. Then no wait and no paid request starts.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
     /// Ends all waits, since the daemon stops.
@@ -71,7 +71,7 @@ final class EventFeed: Sendable {
         }
     }
 
-    /// Registers a signal that fires only when the daemon stops. It takes no waiter's place.
+    /// Registers a signal that fires only when the daemon stops. It does not count as a waiter.
     func subscribeToClosing() -> Subscription {
         state.withLock { state in
             state.nextID += 1

@@ -30,7 +30,7 @@ struct LogSubscribers {
             inFlightPolls.forget(change.task.id)
         }
         log.subscribe { [plans] change in
-            // A task that is new in the queue changes nothing for those that are polled.
+            // A new queued task does not change the poll plans.
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
@@ -51,7 +51,7 @@ extension Logger {
         log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
     }
 
-    /// The provider has accepted another attempt than the one that counts.
+    /// Logs that the provider has accepted another attempt than the one that counts.
     private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
         let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
         if entry.detail["billed_twice"] == true {

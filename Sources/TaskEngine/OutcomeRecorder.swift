@@ -2,7 +2,7 @@ import Logging
 import TaskModel
 import TaskStore
 
-/// Writes down what requests to providers brought, with retries while the disk is away.
+/// Stores the outcomes of requests to providers, with retries while the disk is unavailable.
 struct OutcomeRecorder: Sendable {
     let store: TaskStore
     let storage: StorageMonitor
@@ -10,12 +10,11 @@ struct OutcomeRecorder: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// Records what happened, however long it takes to get it on disk: an answer that cost money must not be dropped
-    /// because the disk is full for a while.
+    /// Records the events, and retries until they are on disk: a paid reply must not be lost because the disk is full.
     ///
-    /// Gives up only while the daemon stops, and where the database is damaged; the next start then finds the task as
-    /// it was and asks the provider. After a commit that may be on disk the same is written once more: what was stored then
-    /// is ignored by the task's lifecycle.
+    /// Gives up only while the daemon stops, or if the database is damaged. The next start then finds the task in its old
+    /// state and asks the provider. After a commit with an unknown outcome it writes the events again; the lifecycle
+    /// ignores those that are stored already.
     func record(_ events: [ScheduledEvent], updating statistics: StatisticsUpdates = StatisticsUpdates()) async
         -> [TaskChange]
     {
@@ -30,7 +29,7 @@ struct OutcomeRecorder: Sendable {
                 if case .unknown = error { mayBeStored = true }
                 logger.error("Could not store what the provider answered: \(error.message) Trying again.")
                 if case .damaged = error { return [] }
-                // Files that were taken away do not come back because somebody waits for the daemon to stop.
+                // Removed files do not return while the daemon stops.
                 if case .replaced = error, feed.isClosing { return [] }
             }
             if Task.isCancelled { return [] }
@@ -39,7 +38,7 @@ struct OutcomeRecorder: Sendable {
         }
     }
 
-    /// Stores statistics that no event goes with. A failure is logged and not retried.
+    /// Stores statistics without an event. A failure is logged and not retried.
     func updateStatistics(_ statistics: StatisticsUpdates) async {
         do throws(TaskStoreError) {
             _ = try await store.apply([], at: time.now(), updating: statistics.updates)

@@ -2,9 +2,9 @@ import Logging
 import Synchronization
 package import TaskModel
 
-/// What came from providers since the start that no rule understands.
+/// Counts the records of providers, since the start, that no rule understands.
 ///
-/// In memory only: after a restart each such task is asked for once at the usual pace, and tells itself again.
+/// In memory only: after a restart each such task is polled once at the usual pace, and counted again.
 package final class UnrecognisedResponses: Sendable {
     /// What is known of an endpoint.
     package struct Report: Sendable, Hashable {
@@ -29,7 +29,7 @@ package final class UnrecognisedResponses: Sendable {
         self.logger = logger
     }
 
-    /// Writes a record down; true for a shape that was not seen before.
+    /// Counts a record. Returns true for a new shape.
     func note(_ shape: String, of task: TaskID, endpoint: EndpointName, at now: Timestamp) -> Bool {
         state.withLock { state in
             let count = (state.reports[endpoint]?.count ?? 0) + 1
@@ -40,7 +40,7 @@ package final class UnrecognisedResponses: Sendable {
         }
     }
 
-    /// Writes down a word that was read though its case differs; true for one that was not seen before.
+    /// Notes a word that differs from its definition in case only. Returns true for a new word.
     func note(word: String, of endpoint: EndpointName) -> Bool {
         state.withLock { state in
             guard state.words[endpoint, default: []].count < Self.mostShapes else { return false }
@@ -48,25 +48,25 @@ package final class UnrecognisedResponses: Sendable {
         }
     }
 
-    /// The task said something plain, or has ended.
+    /// Forgets a task whose record was understood, or that has ended.
     func forget(_ task: TaskID) {
         state.withLock { _ = $0.inARow.removeValue(forKey: task) }
     }
 
-    /// How many of the task's latest records in a row nobody understood.
+    /// The number of the task's latest records in a row that no rule understands.
     func inARow(_ task: TaskID) -> Int { state.withLock { $0.inARow[task] ?? 0 } }
 
-    /// What is known of an endpoint; nil where all was understood.
+    /// The counts of an endpoint; nil if all records were understood.
     func report(of endpoint: EndpointName) -> Report? { state.withLock { $0.reports[endpoint] } }
 
-    /// Further shapes of an endpoint are counted but no longer logged: one that never repeats is no shape.
+    /// The most shapes of an endpoint that are logged. Further ones are only counted.
     private static let mostShapes = 20
-    /// Tasks beyond that are asked for at the usual pace, which the limits of their service bound all the same.
+    /// The most tasks that are remembered. Others are polled at the usual pace.
     private static let mostTasks = 100_000
 }
 
 extension UnrecognisedResponses {
-    /// Notes whether a poll taught anything, and says once per shape if it did not.
+    /// Notes whether a record was understood, and warns once for each unknown shape.
     func note(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
         if let word = observation.respelledWord?.prefix(40), note(word: String(word), of: task.endpoint) {
             logger.warning(

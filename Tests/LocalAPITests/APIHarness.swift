@@ -87,7 +87,7 @@ struct APIHarness: Sendable {
     }
 }
 
-/// A clock that stands still; whoever sleeps is woken by a nudge or not at all.
+/// A clock that stands still. Only a wake signal ends a sleep.
 private struct StandingTime: TimeSource {
     func now() -> Timestamp { APIHarness.start }
     func elapsed() -> Duration { .zero }

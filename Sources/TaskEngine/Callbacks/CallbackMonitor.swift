@@ -88,7 +88,7 @@ package final class CallbackMonitor: Sendable {
 }
 
 extension CallbackMonitor {
-    /// Looks whether the callbacks come that were asked for.
+    /// Counts the end of a task, and warns once if its callbacks seem to be undeliverable.
     func watch(_ change: CommittedChange) {
         guard change.isEnd, change.task.attempt?.callback != nil, change.task.outcomeSource == .poll,
             ended(calledBack: change.task.callbacks.count > 0)

@@ -131,7 +131,7 @@ package struct CallbackReceiver: Sendable {
         if let own = owner.task.remoteID, let id, id != own {
             return CallbackDelivery(attempt: owner.attempt, remoteID: id)
         }
-        // An id that nobody can ask for is no use: then what the body says is all there is.
+        // An id is useless if the provider cannot be asked for it. Then only the body tells the outcome.
         let canAsk = profile.dialect.canAskByID || owner.task.pollURL != nil
         return CallbackDelivery(
             attempt: owner.attempt, remoteID: canAsk ? id : nil,

@@ -2,7 +2,7 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Writes the intent of an attempt down before anything is sent.
+/// Stores the intent of an attempt before anything is sent.
 struct AttemptStarter: Sendable {
     let store: TaskStore
     let limits: EngineLimits
@@ -11,7 +11,7 @@ struct AttemptStarter: Sendable {
     /// Nil if callbacks are off.
     let callbacks: CallbackMonitor?
 
-    /// Starts an attempt; nil if the task does not wait in the queue any more.
+    /// Starts an attempt. Returns nil if the task is no longer queued.
     func start(
         _ task: TrackedTask, of profile: EndpointProfile, holding replyRoom: ReplyRoom, at now: Timestamp
     ) async throws(TaskStoreError) -> Submitter.Work? {
@@ -26,9 +26,9 @@ struct AttemptStarter: Sendable {
             }
             throw error
         }
-        // A person may have cancelled it since it was read.
+        // A user may have cancelled the task since it was read.
         guard let change, change.transition == .advance(to: .submitting) else { return nil }
-        // What is claimed together goes out together: the distance counts from here, however long the disk took.
+        // Tasks of one claim are sent together, so the pace counts from here, not from the claim.
         admission.pace(profile)
         return Submitter.Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom)
     }

@@ -15,7 +15,7 @@ struct PollFailures: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// The record has more bytes than are read: told once, and asked for seldom. The service itself has answered.
+    /// Postpones a task whose record is too large to be read, and warns once. The service itself works.
     func tooLarge(
         _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure
     ) async {
@@ -32,8 +32,10 @@ struct PollFailures: Sendable {
         await admission.queriesSucceeded(of: work.service)
     }
 
-    /// A query about one task failed. Where others of the service are answered meanwhile, it is this task's trouble: only
-    /// it is left alone, longer and longer, and nobody else waits for it.
+    /// Handles a failed query about one task.
+    ///
+    /// If other queries of the service succeed meanwhile, only this task is postponed, for longer each time. Otherwise
+    /// the service is slowed.
     func failed(
         _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, isAboutAll: Bool
     ) async {
@@ -53,10 +55,10 @@ struct PollFailures: Sendable {
         await recorder.postpone([task.id], until: time.now() + gap)
     }
 
-    /// Nothing was sent, since the address may not be asked.
+    /// The code of a query that was not sent, because its address is not allowed.
     static let cannotAsk = "cannot_ask"
 
-    /// Leaves the service alone for a while, and these tasks until their next turn.
+    /// Opens the circuit breaker of the service, and postpones these tasks.
     func slow(
         _ work: PollBatch, because failure: TaskFailure, isThrottled: Bool = false, retryAfter: Duration? = nil
     ) async {
@@ -65,8 +67,8 @@ struct PollFailures: Sendable {
         logger.warning(
             "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is made again later: \(failure.code): \(failure.message)"
         )
-        // Where only one query shows whether the service is well again, the next one is somebody else's: this one may be
-        // what it cannot answer.
+        // A half-open breaker lets one query pass. Other tasks go first, because these may be what the service cannot
+        // answer.
         var until = time.now() + polling.minGap
         if admission.breakers.isHalfOpen(.polls(work.service)) {
             until =
@@ -82,7 +84,7 @@ struct PollFailures: Sendable {
 }
 
 extension TaskFailure {
-    /// Why a request brought no reply.
+    /// The failure of a request without a reply.
     init(_ error: UpstreamTransportError) {
         switch error {
         case .notSent(let reason): self.init(code: "not_sent", message: "The provider could not be reached: \(reason)")

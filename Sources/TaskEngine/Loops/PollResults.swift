@@ -1,7 +1,7 @@
 import TaskModel
 import TaskStore
 
-/// Records what status queries were answered.
+/// Records the replies to status queries.
 struct PollResults: Sendable {
     let recorder: OutcomeRecorder
     let planner: SchedulePlanner
@@ -41,10 +41,10 @@ struct PollResults: Sendable {
         }
         updates.add(calls.take(about: seen.map(\.task), all: updates.hasEnds))
         let changes = await recorder.record(events, updating: updates)
-        // What a callback told while this was being asked may be newer than the answer.
+        // A callback that came during the query may be newer than its reply.
         let calledBack = changes.map(\.task).filter { $0.state == .running && $0.isCalledBack }.map(\.id)
         await askSoon(calledBack, at: now)
-        // A task that ended makes room for the next one.
+        // The end of a task frees a place in flight.
         if changes.contains(where: { $0.task.state.hasEnded }) { wakes.submitter.signal() }
     }
 

@@ -33,9 +33,9 @@ struct Poller: Sendable {
         }
     }
 
-    /// Asks for one task and, once its record says that it is done, for its result where that stands elsewhere.
+    /// Asks for one task. If its record says that it is done and the result has its own address, asks for that as well.
     ///
-    /// A result that cannot be had yet leaves the task running: it is asked for again, and nothing is lost.
+    /// If the result is not available yet, the task stays running and is polled again.
     private func lookup(
         _ id: RemoteTaskID, of task: TrackedTask, in work: PollBatch
     ) async -> Result<LookupVerdict, UpstreamTransportError> {
@@ -119,7 +119,7 @@ struct Poller: Sendable {
                 if let observation = task.remoteID.flatMap({ observations[$0] }) {
                     seen.append((task, .observed(observation)))
                 } else {
-                    // That a batch leaves an id out says nothing about its task; it is asked for alone next.
+                    // A batch reply that omits an id proves nothing. The next query asks for the task alone.
                     inFlight.markAlone(true, task.id)
                     absent.append(task.id)
                 }
@@ -141,14 +141,14 @@ struct Poller: Sendable {
 }
 
 extension LookupVerdict {
-    /// The same, with the time when it was asked for.
+    /// The same, with the time of the query.
     fileprivate func asked(at time: Timestamp) -> LookupVerdict {
         guard case .observed(var observation) = self else { return self }
         observation.askedAt = time
         return .observed(observation)
     }
 
-    /// The same, with what the reply says about the next query.
+    /// The same, with the minimum delay that the reply asks for.
     fileprivate func delayed(by span: Duration?) -> LookupVerdict {
         guard let span, case .observed(var observation) = self else { return self }
         observation.minimumPollDelay = span
@@ -157,7 +157,7 @@ extension LookupVerdict {
 }
 
 extension BatchVerdict {
-    /// The same, with the time when it was asked for, and what the reply says about the next query.
+    /// The same, with the time of the query and the minimum delay that the reply asks for.
     fileprivate func asked(at time: Timestamp, minimumDelay: Duration?) -> BatchVerdict {
         guard case .observed(let observations) = self else { return self }
         return .observed(
@@ -171,7 +171,7 @@ extension BatchVerdict {
 }
 
 extension UpstreamTransportError {
-    /// Whether it says nothing about what was asked: the provider was not reached, or we stopped.
+    /// Whether the error says nothing about the tasks: the provider was not reached, or the daemon stops.
     fileprivate var isAboutAll: Bool {
         switch self {
         case .notSent, .cancelled: true

@@ -16,17 +16,17 @@ struct Resubmitter: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// Looks once more for the earlier attempts of a task that is to be sent again, and starts the new attempt if the
-    /// provider does not show them; nil where it is not to be sent.
+    /// Searches for the earlier attempts of the task, and starts a new attempt if the provider does not have them. Returns
+    /// nil if nothing is to be sent.
     ///
-    /// A proof of absence ages: the task may have waited in the queue for hours. What a policy decided needs the proof anew.
-    /// What a person decided is stopped only by a record that is certainly the task's.
+    /// A proof of absence expires, because the task may have waited in the queue for hours. A policy needs a new proof. A
+    /// user's decision is stopped only by a record that certainly belongs to the task.
     func start(_ work: Submitter.Work) async -> Submitter.Work? {
         let (task, profile) = (work.task, work.profile)
         let isPersons = task.resolution == .resubmitted
         do throws(TaskStoreError) {
             let attempts = try await store.givenUpAttempts(of: task.id)
-            // What takes time comes before the reading, which would age meanwhile.
+            // All waiting comes before the search, so that its result is fresh.
             guard let replyRoom = transport.roomForPaidReply() else { return await later() }
             guard await admission.waitForSlot(for: .submissions(profile.name), of: profile),
                 await admission.waitForSlot(for: .queries(profile.name.service), of: profile)
@@ -57,7 +57,7 @@ struct Resubmitter: Sendable {
                     return [Self.event(after: own, isPersons: isPersons, starting: start)]
                 }
             } else {
-                // Of an attempt from before such attempts were kept only the person who wants it sent again can tell.
+                // Older versions did not store earlier attempts, so only a user can decide about them.
                 let mayGo = isPersons || attempts.isEmpty && task.attempts == 0
                 let event = mayGo ? start : ScheduledEvent(.lookupUndecided(), for: task.id, nextDueAt: now)
                 changes = try await store.apply([event], at: now)
@@ -81,7 +81,7 @@ struct Resubmitter: Sendable {
         }
     }
 
-    /// What becomes of a task whose earlier attempts were looked for.
+    /// The event that follows from the findings about earlier attempts.
     private static func event(
         after own: [(GivenUpAttempt, LostAttemptSearch.Finding?)], isPersons: Bool, starting start: ScheduledEvent
     ) -> ScheduledEvent {
@@ -99,14 +99,13 @@ struct Resubmitter: Sendable {
         return start
     }
 
-    /// Nothing is started; the task may be claimed again in a second, not at once.
+    /// Waits for a second and starts nothing, so that the task is not claimed again at once.
     private func later() async -> Submitter.Work? {
         await time.sleep(until: time.now() + .seconds(1))
         return nil
     }
 
-    /// Takes the distance to the service's other submissions, once it may; false where the daemon stops or the endpoint is
-    /// held back first.
+    /// Waits for the next slot in the pace of the service. False if the daemon stops or the endpoint is blocked first.
     private func takeSlot(of profile: EndpointProfile) async -> Bool {
         while let slot = admission.takePace(of: profile) {
             guard !Task.isCancelled else { return false }

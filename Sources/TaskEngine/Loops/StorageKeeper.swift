@@ -3,9 +3,9 @@ import ServiceLifecycle
 import TaskModel
 import TaskStore
 
-/// Looks every other second whether the storage is still there, and checks its contents beside the other loops.
+/// Checks the storage every two seconds, and once the contents of the database.
 ///
-/// The loops look for themselves before they claim anything; this tells of trouble while none of them has anything to do.
+/// Each loop also checks the storage before a claim. This service reports problems while the loops are idle.
 package struct StorageKeeper: Service {
     let store: TaskStore
     let monitor: StorageMonitor
@@ -22,13 +22,13 @@ package struct StorageKeeper: Service {
                         await time.sleepUntilNextCheck()
                     }
                 }
-                // Not `waitForAll()`, which would wait for the look that goes on.
+                // `waitForAll()` would also wait for the periodic check, which never ends.
                 while try await group.next() != nil {}
             }
         }
     }
 
-    /// Throws only where the contents are damaged, which ends the daemon; what cannot be read now is read later.
+    /// Checks the contents until a check succeeds. Throws only if they are damaged, which stops the daemon.
     func checkContents() async throws(TaskStoreError) {
         while !Task.isCancelled {
             do throws(TaskStoreError) {

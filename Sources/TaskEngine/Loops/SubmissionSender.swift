@@ -26,8 +26,8 @@ struct SubmissionSender: Sendable {
             (verdict, minimumDelay) = await send(request, of: work)
             passed(.afterReply)
         case .failure(let problem):
-            // Not sent for reasons of our own, which say nothing about the endpoint. What cannot be built today, since the
-            // definition has changed, cannot be built tomorrow.
+            // Nothing was sent, for a local reason that says nothing about the endpoint. A request that cannot be built
+            // with this definition is refused for good.
             let again = problem.isPermanent ? nil : time.now() + .seconds(5)
             await record(
                 problem.isPermanent ? .submissionRefused(problem.failure) : .submissionNotAccepted(problem.failure),
@@ -38,10 +38,11 @@ struct SubmissionSender: Sendable {
         await take(verdict, of: work, minimumDelay: minimumDelay)
     }
 
-    /// Records what the reply to an attempt proves, however late it comes.
+    /// Records what the reply to an attempt proves. The reply may come late.
     func take(_ verdict: SubmitVerdict, of work: Submitter.Work, minimumDelay: Duration? = nil) async {
         let (event, schedule) = await outcome(of: verdict, for: work, minimumDelay: minimumDelay)
-        // A refusal blocks the endpoint before the task can be claimed again; an id is written down before all else.
+        // A remote id is recorded before anything else. A refusal first blocks the endpoint, so that the task is not
+        // claimed again at once.
         if case .submissionAccepted = event {
             await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
             await admission.note(verdict, of: work.profile)
@@ -66,7 +67,7 @@ struct SubmissionSender: Sendable {
             updating: updates)
     }
 
-    /// What the reply says about how long tasks take, and about how many calls the provider bears.
+    /// The statistics updates of the reply: a duration sample, or a throttled call.
     private func updates(from verdict: SubmitVerdict, of work: Submitter.Work) async -> StatisticsUpdates {
         var updates = StatisticsUpdates()
         if case .answered(let observation, _) = verdict, observation.verdict != .pending {
@@ -76,13 +77,13 @@ struct SubmissionSender: Sendable {
         return updates
     }
 
-    /// Why nothing can be sent, and whether it never can.
+    /// Why the request cannot be sent.
     private struct RequestFailure: Error {
         let failure: TaskFailure
         var isPermanent = true
     }
 
-    /// What is to be sent, or why it cannot be read.
+    /// The request of the attempt, or why it cannot be sent.
     private func request(of work: Submitter.Work) async -> Result<UpstreamRequest, RequestFailure> {
         do throws(TaskStoreError) {
             let stored = try await store.taskWithPayload(work.task.id)
@@ -114,7 +115,7 @@ struct SubmissionSender: Sendable {
         }
     }
 
-    /// What the reply proves, and the shortest time until the next poll.
+    /// Sends the request. Returns what its reply proves, and the shortest time until the next poll.
     private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?) {
         do throws(UpstreamTransportError) {
             let reply = try await transport.send(
@@ -128,7 +129,7 @@ struct SubmissionSender: Sendable {
         }
     }
 
-    /// What the verdict does to the task, and when to look at it next.
+    /// The event that follows from the verdict, and its schedule.
     private func outcome(
         of verdict: SubmitVerdict, for work: Submitter.Work, minimumDelay: Duration?
     ) async -> (TaskEvent, ScheduledEvent.Schedule) {
@@ -143,7 +144,7 @@ struct SubmissionSender: Sendable {
             return (.submissionNotAccepted(failure), { _ in now })
         case .refused(let failure, suspendsProvider: false)
         where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
-            // Perhaps it refuses the id since it has it from an earlier attempt; a look-up will tell.
+            // It may refuse the client id because an earlier attempt used it. A look-up shows that.
             return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
         case .refused(let failure, _):
             return (.submissionRefused(failure), { _ in nil })
@@ -158,7 +159,7 @@ struct SubmissionSender: Sendable {
 }
 
 extension SubmitVerdict {
-    /// What a missing reply proves.
+    /// The verdict if no reply came.
     init(_ error: UpstreamTransportError) {
         switch error {
         case .notSent:

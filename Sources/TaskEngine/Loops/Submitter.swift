@@ -4,14 +4,14 @@ package import TaskStore
 
 /// Sends queued tasks to their providers, each exactly once.
 ///
-/// Before the first byte of a paid request its intent is on disk. What the reply proves decides what follows, and a
-/// reply that proves nothing leads to `uncertain`, never to another try.
+/// The intent of a paid request is on disk before its first byte is sent. A reply that proves nothing leads to
+/// `uncertain`, never to another attempt.
 package struct Submitter: Worker {
-    /// A task whose intent is on disk, or one that is looked for once more before it is sent again.
+    /// A task whose intent is on disk, or one whose earlier attempts are searched for first.
     package struct Work: Sendable {
         let task: TrackedTask
         let profile: EndpointProfile
-        /// Where the provider is to call back, if it is.
+        /// The callback URL of the request; nil if the provider does not call back.
         var callbackURL: String?
         /// Whether an earlier attempt may have been accepted, so that its intent is not on disk yet.
         var isResubmission = false
@@ -33,7 +33,7 @@ package struct Submitter: Worker {
     package var wake: WakeSignal { wakes.submitter }
 
     package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
-        // While the daemon stops nothing more is paid for.
+        // A stopping daemon sends no paid request.
         guard !feed.isClosing else { return now + .seconds(60) }
         try await storage.settleUnknownClaims(at: now)
         var load = try await admission.load()

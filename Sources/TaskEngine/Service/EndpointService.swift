@@ -3,7 +3,7 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Shows how the endpoints and the daemon are doing, and pauses endpoints.
+/// Reports the status of endpoints and of the daemon, and pauses endpoints.
 package struct EndpointService: Sendable {
     let store: TaskStore
     let catalog: ProviderCatalog
@@ -17,7 +17,7 @@ package struct EndpointService: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// How every endpoint is doing, by name.
+    /// The status of all endpoints, by name.
     package func endpoints() async throws(TaskServiceError) -> [EndpointReport] {
         let counts = try await countsByEndpoint()
         var reports: [EndpointReport] = []
@@ -27,7 +27,7 @@ package struct EndpointService: Sendable {
         return reports
     }
 
-    /// How the endpoint of that name is doing.
+    /// The status of the endpoint with that name.
     package func endpoint(_ name: String) async throws(TaskServiceError) -> EndpointReport {
         let profile = try catalog.profile(named: name)
         return try await report(on: profile, counts: try await countsByEndpoint()[profile.name] ?? [:])
@@ -68,13 +68,13 @@ package struct EndpointService: Sendable {
             unrecognised: unrecognised.report(of: name))
     }
 
-    /// Throws where the store cannot be read or written; costs next to nothing.
+    /// Throws if the store cannot be read or written. It is cheap.
     package func checkReadiness() async throws(TaskServiceError) {
         if case .failed(let error) = await store.condition() { throw .store(error) }
         do throws(TaskStoreError) { _ = try await store.facts() } catch { throw .store(error) }
     }
 
-    /// Counts by state, the database, and providers that are stopped.
+    /// The counts by state, the database, and the providers.
     package func report() async throws(TaskServiceError) -> EngineReport {
         var counts = Dictionary(uniqueKeysWithValues: TaskState.allCases.map { ($0, 0) })
         for count in try await self.counts() { counts[count.state, default: 0] += count.count }
@@ -108,7 +108,7 @@ package struct EndpointService: Sendable {
 
     // MARK: Pauses
 
-    /// Stops submissions of an endpoint; what runs is tracked on.
+    /// Pauses the submissions of an endpoint. Running tasks are still tracked.
     package func pause(_ name: String) async throws(TaskServiceError) {
         let profile = try catalog.profile(named: name)
         do throws(TaskStoreError) {
@@ -121,7 +121,7 @@ package struct EndpointService: Sendable {
         logger.notice("Submissions to \(profile.name) are paused.")
     }
 
-    /// Lets submissions of an endpoint go on, and lifts the pause of its provider, if that was stopped.
+    /// Resumes the submissions of an endpoint, and of its provider if that is paused.
     package func resume(_ name: String) async throws(TaskServiceError) {
         let profile = try catalog.profile(named: name)
         do throws(TaskStoreError) {
@@ -136,7 +136,7 @@ package struct EndpointService: Sendable {
 }
 
 extension ProviderCatalog {
-    /// The endpoint that a person or a program names.
+    /// The endpoint with that name.
     func profile(named name: String) throws(TaskServiceError) -> EndpointProfile {
         let endpoint = EndpointName(name)
         if let profile = endpoint.flatMap({ self.endpoint($0) }) { return profile }

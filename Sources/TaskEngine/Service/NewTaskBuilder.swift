@@ -3,14 +3,14 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Checks what a program or person asks for, and makes a new task of it.
+/// Checks a submission and builds its task.
 struct NewTaskBuilder: Sendable {
     let catalog: ProviderCatalog
     let random: EngineRandom
     /// The policy of submissions that name none.
     let defaultOnUncertain: UncertainPolicy
 
-    /// What a submission becomes if nothing is in its way.
+    /// The task for a submission.
     func task(for submission: Submission, at now: Timestamp) throws(TaskServiceError) -> NewTask {
         let profile = try catalog.profile(named: submission.endpoint)
         try check(submission.labels)
@@ -56,7 +56,7 @@ struct NewTaskBuilder: Sendable {
         return NewTask(task: task, payload: TaskPayload(request: .null))
     }
 
-    /// A database text ends at its first zero character, so that two labels could become one.
+    /// Rejects zero characters: a database text ends at the first one, so two labels could become one.
     private func check(_ labels: [String: String]) throws(TaskServiceError) {
         guard !labels.contains(where: { $0.key.contains("\0") || $0.value.contains("\0") }) else {
             throw .invalidField("labels", problem: "must not hold the character U+0000")

@@ -10,7 +10,7 @@ struct RemoteCancellation: Sendable {
     let transport: any UpstreamTransport
     let logger: Logger
 
-    /// Asks once, after the outcome is on disk: whether it helps changes nothing of what we know.
+    /// Asks once, after the cancellation is on disk. The reply does not change the task.
     func request(_ stored: TaskWithPayload) async {
         let task = stored.task
         guard let id = task.remoteID, let profile = catalog.endpoint(task.endpoint),

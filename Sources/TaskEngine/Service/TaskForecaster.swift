@@ -65,7 +65,7 @@ struct TaskForecaster: Sendable {
         }
     }
 
-    /// Who decides about a task whose submission was lost.
+    /// What an uncertain task waits for.
     private func undecidedReason(of task: TrackedTask) -> Reason {
         if catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false {
             return Reason(

@@ -14,10 +14,10 @@ extension TaskService {
         throw .taskNotFound(id.text)
     }
 
-    /// The task once it has ended, or as it is when the time is over or the daemon stops.
+    /// The task once it has ended, or its current state when the time is over or the daemon stops.
     ///
-    /// Where as many clients wait as may, this one is not woken by the task: it is answered with the task as it is after
-    /// `patience`, at most five seconds, so that it does not ask again at once.
+    /// If too many clients wait, the task does not wake this one. It then gets the task after `patience`, at most five
+    /// seconds, so that it does not ask again at once.
     package func task(_ id: TaskID, waitingFor patience: Duration) async throws(TaskServiceError) -> TaskWithPayload {
         let first = try await task(id)
         guard patience > .zero, !first.task.state.hasEnded, !feed.isClosing else { return first }
@@ -34,7 +34,7 @@ extension TaskService {
         }
     }
 
-    /// The task as it is after that time; sooner where the daemon stops or the client has left.
+    /// The task after that time; earlier if the daemon stops or the client disconnects.
     private func task(_ id: TaskID, after pause: Duration) async throws(TaskServiceError) -> TaskWithPayload {
         let closing = feed.subscribeToClosing()
         defer { feed.end(closing) }
@@ -44,16 +44,16 @@ extension TaskService {
         return try await task(id)
     }
 
-    /// What a task brought, found in its record; empty until it has succeeded.
+    /// The results of a task, extracted from its record; empty until it has succeeded.
     package func results(of stored: TaskWithPayload) -> [TaskResult] {
         guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
-        // Of an endpoint that is gone the general shape is the best guess.
+        // If the endpoint is no longer defined, the general rules apply.
         let profile =
             catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(undefined: stored.task.endpoint)
         return profile.dialect.results(in: record, of: stored.task.remoteID)
     }
 
-    /// The daemon stops: no further paid request begins, and all waits end.
+    /// Begins the shutdown: no further paid request starts, and all waits end.
     package func beginShutdown() {
         feed.close()
     }
@@ -83,9 +83,9 @@ extension TaskService {
         throw .taskNotFound(id.text)
     }
 
-    /// The id that a text names: a whole id as it is, known or not, else the only known one that begins so.
+    /// The id that a text names: a whole id, known or not, or the only known id with this prefix.
     ///
-    /// Callers parse a text once, where it comes in.
+    /// Callers parse a text once, at the edge.
     package func id(of text: String) async throws(TaskServiceError) -> TaskID {
         if let id = TaskID(text) { return id }
         guard TaskID.isPrefix(text) else { throw .taskNotFound(text) }

@@ -3,9 +3,9 @@ package import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// The one way in: what programs and people can do with tasks.
+/// Accepts and shows tasks, and applies the decisions of programs and users.
 ///
-/// Nobody is told anything before it is on disk.
+/// It answers only after the change is on disk.
 package struct TaskService: Sendable {
     let store: TaskStore
     let catalog: ProviderCatalog
@@ -20,7 +20,7 @@ package struct TaskService: Sendable {
     let time: any TimeSource
     let passed: @Sendable (CrashPoint) -> Void
 
-    /// Stores a task; `isNew` is false where its idempotency key named one already.
+    /// Stores a task. `isNew` is false if its idempotency key names an existing task.
     package func submit(
         _ submission: Submission
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
@@ -28,7 +28,7 @@ package struct TaskService: Sendable {
         return try await answer(to: submission, with: task, after: try await insert(task))
     }
 
-    /// Stores many in one commit, in their order; then tells the id of each, or why there is none, in its place.
+    /// Stores many tasks in one commit, in their order. Then reports the id or the error of each, in the same order.
     package func submit(
         _ submissions: [Submission], telling tell: (Result<TaskID, TaskServiceError>) -> Void
     ) async throws {
@@ -83,7 +83,7 @@ package struct TaskService: Sendable {
         }
     }
 
-    /// Whether the queue is worth a look: not where it takes a person to let the endpoint's tasks go, who then says so.
+    /// Whether to wake the submitter. It is not woken if only a user can unblock the endpoint, because that wakes it.
     private func mayBeSent(_ task: TrackedTask) -> Bool {
         guard let profile = catalog.endpoint(task.endpoint), admission.hasToken(profile.provider) else {
             return false
@@ -92,7 +92,7 @@ package struct TaskService: Sendable {
         return block.until != nil
     }
 
-    /// Tracks a task that was submitted elsewhere; `isNew` is false where it is tracked already.
+    /// Tracks a task that was submitted elsewhere. `isNew` is false if it is tracked already.
     package func adopt(
         endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
         deadline stated: StatedTime?
@@ -119,7 +119,7 @@ package struct TaskService: Sendable {
     /// When the task is expected to end, and why it waits.
     package func forecast(of task: TrackedTask) async -> TaskForecast { await forecaster.forecast(of: task) }
 
-    /// Uncertain tasks of the endpoint that a tracked id may belong to: those whose look-ups showed it, else all of them.
+    /// Uncertain tasks of the endpoint that the tracked id may belong to: those whose look-ups found it, else all.
     package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {
         guard task.isNamedByUser, let id = task.remoteID else { return [] }
         do throws(TaskStoreError) {
@@ -134,9 +134,9 @@ package struct TaskService: Sendable {
         }
     }
 
-    // MARK: What a person can do with a task
+    // MARK: Decisions about a task
 
-    /// Stops tracking it, and asks the provider to end it where it has a way to; the bill may still come.
+    /// Stops tracking the task, and asks the provider to end it if it supports that. It may still be billed.
     package func cancel(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         let stored = try await apply(.cancelRequested, to: id)
         await cancellation.request(stored)
@@ -148,7 +148,7 @@ package struct TaskService: Sendable {
         try await apply(.reopenRequested, to: id)
     }
 
-    /// Settles an uncertain task by a person's word.
+    /// Settles an uncertain task as a user decided.
     package func resolve(_ id: TaskID, _ decision: UncertainResolution) async throws(TaskServiceError)
         -> TaskWithPayload
     {
@@ -205,17 +205,17 @@ package struct TaskService: Sendable {
     }
 }
 
-/// How a person settles an uncertain submission.
+/// How a user settles an uncertain submission.
 package enum UncertainResolution: Sendable, Hashable {
-    /// It is this task of the provider's.
+    /// The provider has it under this id.
     case adopt(remoteID: String)
-    /// It was never taken: send it again.
+    /// The provider never accepted it: send it again.
     case resubmit
-    /// It does not matter any more.
+    /// Give it up.
     case giveUp
 }
 
 extension NewTask {
-    /// The task as it is once it has been stored.
+    /// The task as it is stored.
     fileprivate var stored: TaskWithPayload { TaskWithPayload(task: task, payload: payload) }
 }

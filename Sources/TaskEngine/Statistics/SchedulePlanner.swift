@@ -3,20 +3,20 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// When a running task is asked about next: a function of the task alone, so that it can run inside a transaction.
+/// The schedule of a running task: a function of the task alone, so that it can run inside a transaction.
 struct TaskSchedule: Sendable {
     let polling: PollingPolicy
     let statistics: EndpointStatistics
     let now: Timestamp
     /// Tasks that usually share a call.
     let sharing: Int
-    /// The provider allows nothing sooner.
+    /// The earliest time that the provider allows.
     let notBefore: Timestamp?
-    /// The task's latest records in a row that nobody understood.
+    /// The number of the task's latest records in a row that no rule understands.
     let unrecognisedInARow: Int
     let chance: DrawnRandom
 
-    /// When to ask for it, as it is now.
+    /// When to poll the task next.
     func nextPoll(of task: TrackedTask) -> Timestamp {
         var history = PollHistory(
             submittedAt: now - statistics.age(of: task, at: now), retryNotBefore: notBefore,
@@ -37,11 +37,11 @@ struct TaskSchedule: Sendable {
         return model.sampleCount >= Self.samplesForSlowness && model.isSlow(at: statistics.age(of: task, at: now))
     }
 
-    /// Below this many tasks nobody can tell what one in a hundred is.
+    /// With fewer samples, the slowest hundredth is unknown.
     private static let samplesForSlowness = 20
 }
 
-/// Plans when running tasks are asked about next.
+/// Plans when running tasks are polled next.
 struct SchedulePlanner: Sendable {
     let polling: PollingPolicy
     let catalog: ProviderCatalog

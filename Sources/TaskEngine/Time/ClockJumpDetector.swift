@@ -4,7 +4,7 @@ import TaskStore
 
 /// Detects that the wall clock was set, by comparing it with the monotonic clock.
 ///
-/// A machine that slept is not such a case: both clocks go on.
+/// Sleep of the machine is no jump, because both clocks advance.
 final class ClockJumpDetector: Sendable {
     /// The result of a check.
     enum Finding: Sendable {

@@ -15,7 +15,7 @@ struct ScheduleCorrector: Sendable {
     let longestLookupGap: Duration
     let logger: Logger
 
-    /// Moves the schedule and the circuit breakers along with a wall clock that was set. False while another caller does.
+    /// Moves the schedule and the circuit breakers if the wall clock was set. False while another caller does that.
     func followClock() async throws(TaskStoreError) -> Bool {
         switch clock.check() {
         case .steady: return true
@@ -39,7 +39,7 @@ struct ScheduleCorrector: Sendable {
         }
     }
 
-    /// Repairs, once a minute, due times that a clock ahead of time has written.
+    /// Repairs due times that were written while the clock was ahead, once a minute.
     ///
     /// A jump moves the schedule, but a write that was in progress can still store a time of the old clock. So this looks for
     /// due times later than any plan allows.
@@ -49,10 +49,9 @@ struct ScheduleCorrector: Sendable {
         try await repairFutureDueTimes(at: now)
     }
 
-    /// Makes tasks due now whose due time is later than any plan allows. A time that a person asked for stays.
+    /// Makes tasks due now whose due time is later than any schedule allows. A time that a user chose stays.
     func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
-        // A task waits a few seconds in the queue, and at most the longest gap for its next poll, both counted from when its
-        // circuit closes.
+        // A queued task waits for seconds, and a running one for the longest gap. Both count from when its circuit closes.
         let opening = breakers.lastOpening(after: now) ?? now
         var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
         count += try await store.bringForward(in: .running, dueAfter: opening + longestPollGap * 2, to: now)
