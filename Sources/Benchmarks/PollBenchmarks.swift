@@ -141,12 +141,12 @@ struct PollBenchmarks {
         let meter = MeteredTransport(http)
         var limits = SchedulerBenchmarks.limits
         limits.pollsInParallel = Self.inFlight
-        let context = try await EngineContext(
+        let engine = try await TaskEngine(
             store: store, catalog: catalog, transport: meter, limits: limits,
             polling: PollingPolicy(minGap: .milliseconds(1), maxGap: .milliseconds(1)), hasToken: { _ in true },
             time: WallTime(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
-        let scheduler = PollScheduler(context)
+        let scheduler = engine.scheduler
         let running = Task { try await scheduler.run() }
         try await Task.sleep(for: .seconds(seconds / 4))
         let (before, began) = (meter.answered, Clock.nanoseconds)

@@ -70,11 +70,11 @@ struct SchedulerBenchmarks {
         let store = TaskStore(database)
         let time = SteppedTime(start)
         let provider = InstantProvider()
-        let context = try await EngineContext(
+        let engine = try await TaskEngine(
             store: store, catalog: try ProviderCatalog.builtIn(), transport: provider, limits: Self.limits,
             hasToken: { _ in true }, time: time, random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
-        let scheduler = PollScheduler(context)
+        let scheduler = engine.scheduler.worker
         var polls = 0
         var deciding: UInt64 = 0
         var spent: UInt64 = 0

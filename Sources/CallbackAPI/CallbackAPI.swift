@@ -31,7 +31,8 @@ package enum CallbackAPI {
     ///
     /// `onRunning` receives the port when the listener accepts connections.
     package static func server(
-        service: TaskService, host: String, port: Int, identity: Identity?, limits: CallbackLimits = CallbackLimits(),
+        receiver: CallbackReceiver, host: String, port: Int, identity: Identity?,
+        limits: CallbackLimits = CallbackLimits(),
         time: any TimeSource, eventLoopGroup: any EventLoopGroup, logger: Logger,
         onRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) throws(CallbackSetUpError) -> some Service {
@@ -40,7 +41,7 @@ package enum CallbackAPI {
         quiet.logLevel = max(logger.logLevel, .critical)
         let limiter = ClientLimiter(limits: limits, time: time)
         let router = Router(context: CallbackContext.self)
-        router.add(middleware: CallbackRoute(service: service, limiter: limiter, limits: limits))
+        router.add(middleware: CallbackRoute(receiver: receiver, limiter: limiter, limits: limits))
         let application = Application(
             router: router, server: try builder(identity, limits: limits, limiter: limiter),
             configuration: ApplicationConfiguration(

@@ -22,7 +22,7 @@ package struct CallbackContext: RequestContext {
 struct CallbackRoute: RouterMiddleware {
     typealias Context = CallbackContext
 
-    let service: TaskService
+    let receiver: CallbackReceiver
     let limiter: ClientLimiter
     let limits: CallbackLimits
 
@@ -34,7 +34,7 @@ struct CallbackRoute: RouterMiddleware {
         guard let token = token(in: request.uri.path) else { return answer(.notFound) }
         do throws(TaskServiceError) {
             // Checks the token before reading the body, so that an unknown token uses no memory.
-            guard try await service.isKnown(callbackToken: token) else { return answer(.notFound) }
+            guard try await receiver.isKnown(callbackToken: token) else { return answer(.notFound) }
             switch request.method {
             case .post, .put: return try await take(request, over: context.channel, for: token)
             // Some providers check the URL with GET or HEAD before they call it. This delivers nothing.
@@ -51,7 +51,7 @@ struct CallbackRoute: RouterMiddleware {
 
     /// The token after `/callbacks/` or after the public URL's path. Proxies may or may not strip that path.
     private func token(in path: String) -> String? {
-        for prefix in [service.callbackPath, "/callbacks/"] where path.hasPrefix(prefix) {
+        for prefix in [receiver.path, "/callbacks/"] where path.hasPrefix(prefix) {
             let token = path.dropFirst(prefix.count)
             guard !token.isEmpty, token.utf8.count <= 256, !token.contains("/") else { continue }
             return String(token)
@@ -83,7 +83,7 @@ struct CallbackRoute: RouterMiddleware {
         let expanded = body.encoded == nil ? 0 : body.content.count
         guard limiter.reserve(expanded) else { return answer(.serviceUnavailable, retryAfter: 30) }
         defer { limiter.release(expanded) }
-        switch try await service.deliver(body, headers: headers, to: token) {
+        switch try await receiver.deliver(body, headers: headers, to: token) {
         case .taken: return answer(.ok)
         case .unreadable: return answer(.badRequest)
         case .unknownToken: return answer(.notFound)

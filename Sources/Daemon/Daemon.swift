@@ -137,11 +137,10 @@ package enum Daemon {
     ) async throws(DaemonError) {
         let engine: TaskEngine
         do throws(TaskStoreError) {
-            let context = try await context(
+            engine = try await Self.engine(
                 settings, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
                 logger: logger)
-            try await StartupRecovery.run(context)
-            engine = TaskEngine(context)
+            try await engine.recovery.run()
         } catch {
             throw .store(code: error.code, message: error.message)
         }
@@ -159,7 +158,8 @@ package enum Daemon {
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
-                service: engine.service, facts: facts, time: time, eventLoopGroup: group, logger: logger,
+                service: engine.service, endpoints: engine.endpoints, facts: facts, time: time, eventLoopGroup: group,
+                logger: logger,
                 connections: connections
             ) {
                 chmod(settings.socketPath, 0o600)
@@ -175,7 +175,7 @@ package enum Daemon {
                 """)
         }
         let listener = try CallbackListener(
-            settings.callbacks, service: engine.service, time: time, group: group, logger: logger)
+            settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
         let doors: [any Service] = [listener].compactMap { $0 } + [socket]
         try await run(engine.loops + doors + [ShutdownNotifier(service: engine.service)], logger: logger)
     }
@@ -242,10 +242,10 @@ package enum Daemon {
         }
     }
 
-    private static func context(
+    private static func engine(
         _ settings: DaemonSettings, driver: SQLiteDriver, providers: Providers, transport: UpstreamHTTP,
         time: SystemTimeSource, hooks: FaultInjection, logger: Logger
-    ) async throws(TaskStoreError) -> EngineContext {
+    ) async throws(TaskStoreError) -> TaskEngine {
         var limits = EngineLimits()
         limits.submissionTimeout = settings.submissionTimeout
         limits.maxInFlight = settings.maxInFlight
@@ -253,7 +253,7 @@ package enum Daemon {
         limits.pollsPerSecond = settings.pollsPerSecond
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
         limits.steadySpan = hooks.steadySpan ?? limits.steadySpan
-        return try await EngineContext(
+        return try await TaskEngine(
             store: TaskStore(driver), catalog: providers.catalog,
             transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
             limits: limits,

@@ -24,7 +24,7 @@ enum DatabaseFile {
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(busyTimeout)
         configuration.maximumReaderCount = 2
-        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -4000") }
+        configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -1000") }
         return configuration
     }
 

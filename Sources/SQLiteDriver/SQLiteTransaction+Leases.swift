@@ -1,18 +1,13 @@
-import FoundationEssentials
 import GRDB
+import SQLiteRaw
 import TaskModel
 import TaskStore
 
 extension SQLiteTransaction {
     func leases() throws -> [Lease] {
-        try Row.fetchAll(db.cachedStatement(sql: "SELECT name, holder, token, expires_at_ms FROM lease")).map { row in
-            guard let token = LeaseToken([UInt8](row["token"] as Data)) else {
-                throw TaskStoreError.damaged("a lease cannot be read")
-            }
-            return Lease(
-                name: LeaseName(stored: row["name"]), holder: row["holder"], token: token,
-                expiresAt: row.time("expires_at_ms"))
-        }
+        try LeaseRow.fetchAll(
+            db.cachedStatement(sql: "SELECT name, holder, token, expires_at_ms FROM lease"), binding: []
+        ).map(\.lease)
     }
 
     func put(_ leases: [Lease]) throws {
@@ -23,15 +18,25 @@ extension SQLiteTransaction {
                     ON CONFLICT (name) DO UPDATE SET
                       holder = excluded.holder, token = excluded.token, expires_at_ms = excluded.expires_at_ms
                     """
-            ).execute(arguments: [
-                lease.name.text, lease.holder, Data(lease.token.bytes), lease.expiresAt?.milliseconds,
-            ])
+            ).execute(
+                binding: .text(lease.name.text), .text(lease.holder), ColumnValue(lease.token.bytes),
+                ColumnValue(lease.expiresAt))
         }
     }
 
     func drop(_ leases: [LeaseName]) throws {
         for name in leases {
-            try db.cachedStatement(sql: "DELETE FROM lease WHERE name = ?").execute(arguments: [name.text])
+            try db.cachedStatement(sql: "DELETE FROM lease WHERE name = ?").execute(binding: .text(name.text))
         }
+    }
+}
+
+private struct LeaseRow: ColumnDecodable {
+    let lease: Lease
+
+    init(_ next: inout ColumnReader) throws {
+        let (name, holder): (String, String) = (next(), next())
+        guard let token = LeaseToken(next()) else { throw TaskStoreError.damaged("the lease \(name) cannot be read") }
+        lease = Lease(name: LeaseName(stored: name), holder: holder, token: token, expiresAt: next.time())
     }
 }

@@ -1,4 +1,5 @@
 import GRDB
+import SQLiteRaw
 import TaskStore
 
 /// The results of tasks.
@@ -33,7 +34,7 @@ extension SQLiteTransaction {
     }
 }
 
-extension ResultRow: PositionalRow {
+extension ResultRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         self.init(
             kind: next(), pointer: next(), value: next.optional(), mediaType: next.optional(),

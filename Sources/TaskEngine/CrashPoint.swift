@@ -12,6 +12,6 @@ package enum CrashPoint: String, Sendable, CaseIterable {
     case afterAccepted = "after-accepted"
     /// A poll is about to be sent.
     case duringPoll = "during-poll"
-    /// A poll's reply is there; what it taught is not on disk.
+    /// A poll's reply is there; its outcome is not on disk.
     case afterPollReply = "after-poll-reply"
 }

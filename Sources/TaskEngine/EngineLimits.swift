@@ -1,13 +1,13 @@
 import ProviderCatalog
 import TaskModel
 
-/// What bounds the engine: everything it does in parallel, how long it waits, and what it takes as proof.
+/// The limits of the engine: parallel requests, waiting times, and what counts as proof.
 package struct EngineLimits: Sendable {
     /// How long a paid request may take; settings `submission.timeout_seconds`.
     package var submissionTimeout: Duration = .seconds(60)
     /// How long a status query may take.
     package var pollTimeout: Duration = .seconds(30)
-    /// Paid requests under way at once, over all endpoints.
+    /// The most paid requests in flight, over all endpoints.
     package var submissionsInParallel = 64
     /// Tasks of a service in flight; nil leaves it to the provider's profile; settings `submission.max_in_flight`.
     package var maxInFlight: Int?
@@ -15,14 +15,14 @@ package struct EngineLimits: Sendable {
     package var submissionsPerSecond: Double?
     /// Status queries of a provider per second; nil leaves it to the profile; settings `polling.max_requests_per_second`.
     package var pollsPerSecond: Double?
-    /// Status queries of a service under way at once.
+    /// The most status queries of a service in flight.
     package var pollsInParallel = 4
     /// Ids in one batch query. "Maximum recommended 50 tasks", says the provider of its own tools; no hard limit is documented.
     package var batchSize = 50
     /// Tasks on one page of the provider's list, and how many pages are read before it counts as unreadable.
     package var listPageSize = 50
     package var listPages = 40
-    /// How often a reading of the list begins anew because items moved between two pages.
+    /// How often a reading of the list starts again because items moved between two pages.
     package var listPasses = 3
     /// Accepted tasks whose records are looked at to learn how a list echoes requests, and how long their documents may be.
     package var acceptedNeighbours = 24
@@ -49,13 +49,13 @@ package struct EngineLimits: Sendable {
     package var notFoundBeforeCallbackDecides = 3
     /// And over how long.
     package var missSpanBeforeCallbackDecides: Duration = .seconds(30)
-    /// How long a task is left alone whose record has more bytes than are read. It is seldom smaller the next time, and each
-    /// query downloads up to the limit.
+    /// How long a task waits whose record is too large to be read. It seldom shrinks, and each query downloads up to the
+    /// limit.
     package var tooLargeGap: Duration = .seconds(3_600)
     /// Clients that are woken by their tasks at once. Below the socket's bound on connections, so that waiting clients never
     /// lock out the others.
     package var waiters = 400
-    /// How long a client beyond those waits at most until it is answered with its task as it is then.
+    /// How long a client beyond ``waiters`` waits at most for its reply.
     package var waitWithoutPlace: Duration = .seconds(5)
 
     package init() {}

@@ -5,10 +5,10 @@ import TaskModel
 ///
 /// Carries no data: a client that is woken reads the store.
 final class EventFeed: Sendable {
-    /// A place among those that are woken; given back by ``EventFeed/end(_:)``.
+    /// The registration of one waiting client. ``EventFeed/end(_:)`` removes it.
     struct Subscription: Sendable {
         fileprivate let id: UInt64
-        /// Nil where it only waits for the daemon to stop.
+        /// Nil if it waits only for the daemon to stop.
         fileprivate let task: TaskID?
         let wake = WakeSignal()
     }
@@ -23,21 +23,29 @@ final class EventFeed: Sendable {
     }
 
     private let state = Mutex(State())
+    private let maxWaiters: Int
+    /// How long a client waits that finds no place; see ``EngineLimits/waitWithoutPlace``.
+    let waitWithoutPlace: Duration
+
+    init(_ limits: EngineLimits) {
+        maxWaiters = limits.waiters
+        waitWithoutPlace = limits.waitWithoutPlace
+    }
 
     /// How many clients wait for tasks.
     var waiting: Int { state.withLock { $0.count } }
 
-    /// Something about the task is on disk.
+    /// Wakes the clients of a task that has changed on disk.
     func publish(_ task: TaskID) {
         for waiter in state.withLock({ $0.waiters[task] }) ?? [] { waiter.wake.signal() }
     }
 
-    /// Something about any task may be on disk.
+    /// Wakes all clients, because any task may have changed.
     func publishAll() {
         for waiter in state.withLock({ $0.waiters.values.flatMap { $0 } }) { waiter.wake.signal() }
     }
 
-    /// Whether the daemon stops, so that nothing waits any more, nor is begun.
+    /// Whether the daemon stops. Then no wait and no paid request starts.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
     /// Ends all waits, since the daemon stops.
@@ -49,12 +57,12 @@ final class EventFeed: Sendable {
         for waiter in waiters { waiter.wake.signal() }
     }
 
-    /// Registers a signal that fires on every change of the task; nil where `most` clients wait already.
+    /// Registers a signal that fires on every change of the task; nil if the most clients wait already.
     ///
     /// A change after the first read that follows is never missed.
-    func subscribe(to task: TaskID, atMost most: Int) -> Subscription? {
+    func subscribe(to task: TaskID) -> Subscription? {
         state.withLock { state in
-            guard state.count < most else { return nil }
+            guard state.count < maxWaiters else { return nil }
             state.nextID += 1
             state.count += 1
             let subscription = Subscription(id: state.nextID, task: task)
@@ -63,7 +71,7 @@ final class EventFeed: Sendable {
         }
     }
 
-    /// Registers a signal that fires only when the daemon stops. It takes no waiter's place.
+    /// Registers a signal that fires only when the daemon stops. It does not count as a waiter.
     func subscribeToClosing() -> Subscription {
         state.withLock { state in
             state.nextID += 1

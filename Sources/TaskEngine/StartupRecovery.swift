@@ -5,28 +5,34 @@ import TaskModel
 package import TaskStore
 
 /// What a start does before the loops begin.
-package enum StartupRecovery {
+package struct StartupRecovery: Sendable {
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let schedule: ScheduleCorrector
+    let time: any TimeSource
+    let logger: Logger
+
     /// Ends the leases of the dead daemon and declares lost what it was sending under them: the requests may have gone out,
     /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
-    package static func run(_ context: EngineContext) async throws(TaskStoreError) {
+    package func run() async throws(TaskStoreError) {
         let reason = TaskFailure(
             code: TaskFailure.daemonStopped, message: "The daemon stopped while the request was being sent.")
         // The instance lock is held, so no other process that starts work is alive.
-        try await context.store.endOtherLeases()
-        let now = context.time.now()
-        _ = try await context.store.endLostSubmissions(at: now) { task in
+        try await store.endOtherLeases()
+        let now = time.now()
+        _ = try await store.endLostSubmissions(at: now) { task in
             ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
         }
         // The clock was ahead when these were planned; they would sleep until it is there again.
-        try await context.repairFutureDueTimes(at: context.time.now())
+        try await schedule.repairFutureDueTimes(at: time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]
-        for count in try await context.store.counts() where !count.state.hasEnded {
+        for count in try await store.counts() where !count.state.hasEnded {
             open[count.state, default: 0] += count.count
-            if context.catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
+            if catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
         }
         for (endpoint, count) in gone.sorted(by: { $0.key < $1.key }) {
-            context.logger.warning(
+            logger.warning(
                 """
                 \(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; \
                 put its definition back and start again.
@@ -34,7 +40,7 @@ package enum StartupRecovery {
         }
         if !open.isEmpty {
             let list = TaskState.open.compactMap { state in open[state].map { "\($0) \(state)" } }
-            context.logger.info("Going on with \(list.joined(separator: ", ")).")
+            logger.info("Going on with \(list.joined(separator: ", ")).")
         }
     }
 }

@@ -2,78 +2,81 @@ import Logging
 import Synchronization
 package import TaskModel
 
-/// What came from providers since the start that no rule understands.
+/// Counts the records of providers, since the start, that no rule understands.
 ///
-/// In memory only: after a restart each such task is asked for once at the usual pace, and tells itself again.
+/// In memory only: after a restart each such task is polled once at the usual pace, and counted again.
 package final class UnrecognisedResponses: Sendable {
     /// What is known of an endpoint.
-    package struct Reading: Sendable, Hashable {
+    package struct Report: Sendable, Hashable {
         /// Records, not tasks.
         package let count: Int
         package let lastShape: String
         package let lastAt: Timestamp
     }
 
-    private struct Book {
-        var readings: [EndpointName: Reading] = [:]
+    private struct State {
+        var reports: [EndpointName: Report] = [:]
         /// What was logged already.
         var shapes: [EndpointName: Set<String>] = [:]
         var words: [EndpointName: Set<String>] = [:]
         var inARow: [TaskID: Int] = [:]
     }
 
-    private let book = Mutex(Book())
+    private let state = Mutex(State())
+    private let logger: Logger
 
-    init() {}
+    init(logger: Logger) {
+        self.logger = logger
+    }
 
-    /// Writes a record down; true for a shape that was not seen before.
+    /// Counts a record. Returns true for a new shape.
     func note(_ shape: String, of task: TaskID, endpoint: EndpointName, at now: Timestamp) -> Bool {
-        book.withLock { book in
-            let count = (book.readings[endpoint]?.count ?? 0) + 1
-            book.readings[endpoint] = Reading(count: count, lastShape: shape, lastAt: now)
-            if book.inARow[task] != nil || book.inARow.count < Self.mostTasks { book.inARow[task, default: 0] += 1 }
-            guard book.shapes[endpoint, default: []].count < Self.mostShapes else { return false }
-            return book.shapes[endpoint, default: []].insert(shape).inserted
+        state.withLock { state in
+            let count = (state.reports[endpoint]?.count ?? 0) + 1
+            state.reports[endpoint] = Report(count: count, lastShape: shape, lastAt: now)
+            if state.inARow[task] != nil || state.inARow.count < Self.mostTasks { state.inARow[task, default: 0] += 1 }
+            guard state.shapes[endpoint, default: []].count < Self.mostShapes else { return false }
+            return state.shapes[endpoint, default: []].insert(shape).inserted
         }
     }
 
-    /// Writes down a word that was read though its case differs; true for one that was not seen before.
+    /// Notes a word that differs from its definition in case only. Returns true for a new word.
     func note(word: String, of endpoint: EndpointName) -> Bool {
-        book.withLock { book in
-            guard book.words[endpoint, default: []].count < Self.mostShapes else { return false }
-            return book.words[endpoint, default: []].insert(word).inserted
+        state.withLock { state in
+            guard state.words[endpoint, default: []].count < Self.mostShapes else { return false }
+            return state.words[endpoint, default: []].insert(word).inserted
         }
     }
 
-    /// The task said something plain, or has ended.
+    /// Forgets a task whose record was understood, or that has ended.
     func forget(_ task: TaskID) {
-        book.withLock { _ = $0.inARow.removeValue(forKey: task) }
+        state.withLock { _ = $0.inARow.removeValue(forKey: task) }
     }
 
-    /// How many of the task's latest records in a row nobody understood.
-    func inARow(_ task: TaskID) -> Int { book.withLock { $0.inARow[task] ?? 0 } }
+    /// The number of the task's latest records in a row that no rule understands.
+    func inARow(_ task: TaskID) -> Int { state.withLock { $0.inARow[task] ?? 0 } }
 
-    /// What is known of an endpoint; nil where all was understood.
-    func reading(of endpoint: EndpointName) -> Reading? { book.withLock { $0.readings[endpoint] } }
+    /// The counts of an endpoint; nil if all records were understood.
+    func report(of endpoint: EndpointName) -> Report? { state.withLock { $0.reports[endpoint] } }
 
-    /// Further shapes of an endpoint are counted but no longer logged: one that never repeats is no shape.
+    /// The most shapes of an endpoint that are logged. Further ones are only counted.
     private static let mostShapes = 20
-    /// Tasks beyond that are asked for at the usual pace, which the limits of their service bound all the same.
+    /// The most tasks that are remembered. Others are polled at the usual pace.
     private static let mostTasks = 100_000
 }
 
-extension EngineContext {
-    /// Notes whether a poll taught anything, and says once per shape if it did not.
-    func notice(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
-        if let word = observation.respelledWord?.prefix(40), unrecognised.note(word: String(word), of: task.endpoint) {
+extension UnrecognisedResponses {
+    /// Notes whether a record was understood, and warns once for each unknown shape.
+    func note(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
+        if let word = observation.respelledWord?.prefix(40), note(word: String(word), of: task.endpoint) {
             logger.warning(
                 """
                 \(task.endpoint) said "\(word)", which its definition lists in another case only. It was read as that word; \
                 add "\(word)" to `state` in the definition.
                 """)
         }
-        guard let shape = observation.unrecognisedShape else { return unrecognised.forget(task.id) }
-        guard unrecognised.note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
+        guard let shape = observation.unrecognisedShape else { return forget(task.id) }
+        guard note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
         logger.warning(
             """
             \(task.endpoint) said something that no rule understands: \(shape). Task \(task.id) goes on and is asked for \

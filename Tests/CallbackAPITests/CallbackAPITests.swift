@@ -149,7 +149,7 @@ import VerbatimJSON
             #expect(Listener.status(of: answer) == status)
             #expect(answer.contains("POST, PUT") == (status == 204 || status == 405))
             #expect(try await listener.world.task(id).callbacks.count == 0)
-            #expect(listener.world.context.callbacks?.reading.deliveries == 0)
+            #expect(listener.world.engine.callbacks.monitor?.report.deliveries == 0)
         }
     }
 
@@ -198,7 +198,7 @@ import VerbatimJSON
             let (id, path) = try await running(listener)
             #expect(try await listener.post(String(path.dropLast()) + "-", Self.success) == 404)
             #expect(try await listener.world.task(id).callbacks.count == 0)
-            #expect(listener.world.context.callbacks?.reading.unknownTokens == 1)
+            #expect(listener.world.engine.callbacks.monitor?.report.unknownTokens == 1)
         }
     }
 
@@ -416,7 +416,7 @@ import VerbatimJSON
         {
             let error = #expect(throws: CallbackSetUpError.self) {
                 _ = try CallbackAPI.server(
-                    service: world.service, host: "127.0.0.1", port: 0, identity: identity, time: world.time,
+                    receiver: world.engine.callbacks, host: "127.0.0.1", port: 0, identity: identity, time: world.time,
                     eventLoopGroup: .testing, logger: .silent
                 ) { _ in }
             }

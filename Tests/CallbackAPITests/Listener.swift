@@ -132,7 +132,8 @@ func withListener(
         definition: definition, callbacksAt: publicURL, callbackSecrets: secrets)
     let (ports, port) = AsyncStream.makeStream(of: Int.self)
     let server = try CallbackAPI.server(
-        service: world.service, host: "127.0.0.1", port: 0, identity: identity, limits: limits, time: world.time,
+        receiver: world.engine.callbacks, host: "127.0.0.1", port: 0, identity: identity, limits: limits,
+        time: world.time,
         eventLoopGroup: .testing,
         logger: .silent
     ) { port.yield($0) }

@@ -40,15 +40,15 @@ struct APIHarness: Sendable {
         on store: TaskStore, bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog,
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
-        let context = try await EngineContext(
+        let engine = try await TaskEngine(
             store: store, catalog: catalog, transport: SilentProvider(), hasToken: { _ in false },
             time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let engine = TaskEngine(context)
         let facts = DaemonFacts(
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state",
             baseURLs: ["xhuoapi": "https://example.com/v1"])
-        let router = LocalAPI.router(service: engine.service, facts: facts, time: StandingTime(), bodies: bodies)
+        let router = LocalAPI.router(
+            service: engine.service, endpoints: engine.endpoints, facts: facts, time: StandingTime(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }
@@ -94,7 +94,7 @@ struct APIHarness: Sendable {
     }
 }
 
-/// A clock that stands still; whoever sleeps is woken by a nudge or not at all.
+/// A clock that stands still. Only a wake signal ends a sleep.
 private struct StandingTime: TimeSource {
     func now() -> Timestamp { APIHarness.start }
     func elapsed() -> Duration { .zero }

@@ -15,20 +15,20 @@ import Testing
 
     /// What may keep a task of `image/make` in the queue, and the code that people see.
     private static let obstacles: [String: @Sendable (EngineWorld) async throws -> Void] = [
-        "paused": { try await $0.service.pause("image/make") },
+        "paused": { try await $0.engine.endpoints.pause("image/make") },
         "used_up": { world in
-            await world.context.admission.suspend(
+            await world.service.admission.suspend(
                 .provider("testing"), because: TaskFailure(code: "used_up", message: "No credit is left."))
         },
         "backing_off": { world in
-            await world.context.admission.breakers.failed(
+            await world.service.admission.breakers.failed(
                 .submissions(try #require(EndpointName("image/make"))),
                 because: TaskFailure(code: "busy", message: "Too many."), retryAfter: .seconds(60), at: world.time.now()
             )
         },
         "storage_check": { world in
             world.store.find(.beingChecked)
-            _ = await world.context.checkStorage()
+            _ = await world.service.storage.check()
         },
     ]
 
@@ -56,14 +56,14 @@ import Testing
     @Test func `the endpoint page shows pauses and circuit breakers of requests of both kinds`() async throws {
         let world = try await EngineWorld()
         let failure = TaskFailure(code: "busy", message: "Too many.")
-        func block() async throws -> SubmissionBlock? { try await world.service.endpoint("image/make").block }
+        func block() async throws -> SubmissionBlock? { try await world.engine.endpoints.endpoint("image/make").block }
         #expect(try await block() == nil)
-        await world.context.admission.breakers.failed(
+        await world.service.admission.breakers.failed(
             .polls("image"), because: failure, retryAfter: .seconds(60), at: world.time.now())
         #expect(
             try await block()
                 == .backingOff(.polls("image"), until: world.time.now() + .seconds(60), because: failure))
-        await world.context.admission.suspend(.provider("testing"), because: failure)
+        await world.service.admission.suspend(.provider("testing"), because: failure)
         #expect(try await block() == .paused(.provider("testing"), code: "busy", message: "Too many."))
     }
 
@@ -119,7 +119,7 @@ import Testing
     @Test func `a half-open endpoint gets one request at a time`() async throws {
         let world = try await EngineWorld()
         for _ in 0..<CircuitBreaker.failuresUntilHalfOpen {
-            await world.context.admission.breakers.failed(
+            await world.service.admission.breakers.failed(
                 .submissions(image), because: TaskFailure(code: "busy", message: "Too many."), at: world.time.now())
             world.time.advance(by: .seconds(61))
         }

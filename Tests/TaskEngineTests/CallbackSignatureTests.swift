@@ -167,7 +167,7 @@ import VerbatimJSON
             let packed = Array("as it was packed".utf8)
             let about = ["plain": content, "packed": packed][signed] ?? []
             let code = HMAC<SHA256>.authenticationCode(for: about, using: SymmetricKey(data: Array("key".utf8)))
-            let answer = try await world.service.deliver(
+            let answer = try await world.engine.callbacks.deliver(
                 CallbackBody(content, encodedAs: packed),
                 headers: ["x-sign": code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()],
                 to: String(url.split(separator: "/").last ?? ""))
@@ -243,10 +243,10 @@ import VerbatimJSON
         let token = String(url.split(separator: "/").last ?? "")
         let body = CallbackBody(
             (["task_id": "r-1", "status": "ok", "url": "https://cdn.example/1.png"] as JSONValue).utf8)
-        #expect(try await world.service.deliver(body, headers: ["x-auth": "guess"], to: token) == .taken)
+        #expect(try await world.engine.callbacks.deliver(body, headers: ["x-auth": "guess"], to: token) == .taken)
         let task = try await world.task(id)
         #expect(task.state == .running && task.remoteID?.text == "r-1" && task.callbacks.finalAt == nil)
-        #expect(try await world.service.deliver(body, headers: ["x-auth": "s3cret"], to: token) == .taken)
+        #expect(try await world.engine.callbacks.deliver(body, headers: ["x-auth": "s3cret"], to: token) == .taken)
         #expect(try await world.task(id).callbacks.finalAt != nil)
     }
 }

@@ -45,7 +45,7 @@ import VerbatimJSON
     }
 
     private func deliver(_ body: JSONValue, _ token: String, to world: EngineWorld) async throws -> Bool {
-        try await world.service.deliver(CallbackBody(body.utf8), to: token) == .taken
+        try await world.engine.callbacks.deliver(CallbackBody(body.utf8), to: token) == .taken
     }
 
     private static func success(_ id: String = "r-1") -> JSONValue {
@@ -98,7 +98,7 @@ import VerbatimJSON
         _ = try await world.submit()
         _ = try await world.engine.submitter.step()
         #expect(world.provider.paid.first?.body["callback_url"] == nil)
-        #expect(try await world.service.deliver(CallbackBody([]), to: "anything") == .unknownToken)
+        #expect(try await world.engine.callbacks.deliver(CallbackBody([]), to: "anything") == .unknownToken)
     }
 
     // MARK: A hint, then one poll
@@ -157,7 +157,7 @@ import VerbatimJSON
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
-        #expect(try await world.service.deliver(CallbackBody(Array(body.utf8)), to: token) == .taken)
+        #expect(try await world.engine.callbacks.deliver(CallbackBody(Array(body.utf8)), to: token) == .taken)
         #expect(try await world.task(id).isCalledBack)
         world.provider.enqueue(.json(Record.succeeded("r-1")))
         _ = try await world.engine.scheduler.step()
@@ -176,31 +176,31 @@ import VerbatimJSON
         let id = try await world.submit()
         if state == .submitting {
             var work: [Submitter.Work] = []
-            _ = try await world.engine.submitter.claim(into: &work, at: world.time.now())
+            _ = try await world.engine.submitter.worker.claim(into: &work, at: world.time.now())
             let url = try #require(work.first?.callbackURL)
             let token = String(url.split(separator: "/").last ?? "")
-            #expect(try await world.service.deliver(CallbackBody([0]), to: token) == .unreadable)
+            #expect(try await world.engine.callbacks.deliver(CallbackBody([0]), to: token) == .unreadable)
             return
         }
         _ = try await world.engine.submitter.step()
         let token = try token(of: world.provider.paid.last)
         if state == .queued { _ = try await world.service.resolve(id, .resubmit) }
         #expect(try await world.task(id).state == state)
-        let answer = try await world.service.deliver(CallbackBody([0]), to: token)
+        let answer = try await world.engine.callbacks.deliver(CallbackBody([0]), to: token)
         #expect(answer == (state == .running ? .taken : .unreadable))
         // Read or not, it shows that the provider has the task.
         #expect(try await world.task(id).callbacks.count == 1)
         let packed = CallbackBody(unreadable: [1, 2, 3], because: "is compressed with br, which Pollux cannot read")
-        #expect(try await world.service.deliver(packed, to: token) == answer)
+        #expect(try await world.engine.callbacks.deliver(packed, to: token) == answer)
     }
 
     @Test func `a token is known from the moment that its request goes out, and others are not`() async throws {
         let world = try await world()
         let (_, token) = try await running(world)
-        #expect(try await world.service.isKnown(callbackToken: token))
-        #expect(try await !world.service.isKnown(callbackToken: token + "x"))
-        #expect(world.context.callbacks?.reading.unknownTokens == 1)
-        #expect(world.context.callbacks?.reading.deliveries == 0)
+        #expect(try await world.engine.callbacks.isKnown(callbackToken: token))
+        #expect(try await !world.engine.callbacks.isKnown(callbackToken: token + "x"))
+        #expect(world.engine.callbacks.monitor?.report.unknownTokens == 1)
+        #expect(world.engine.callbacks.monitor?.report.deliveries == 0)
     }
 
     @Test func `deliveries without end are counted, and fill nothing`() async throws {
@@ -222,8 +222,8 @@ import VerbatimJSON
             #expect(try await deliver(Self.success(), guess, to: world) == false)
         }
         #expect(try await world.task(id) == before)
-        #expect(world.context.callbacks?.reading.unknownTokens == 5)
-        #expect(world.context.callbacks?.reading.deliveries == 0)
+        #expect(world.engine.callbacks.monitor?.report.unknownTokens == 5)
+        #expect(world.engine.callbacks.monitor?.report.deliveries == 0)
     }
 
     @Test func `what arrives while a poll is under way is looked into after it`() async throws {
@@ -233,7 +233,7 @@ import VerbatimJSON
         let body = Self.success().utf8
         world.provider.play { [world] _ async throws(UpstreamTransportError) in
             world.time.advance(by: .milliseconds(300))
-            _ = try? await world.service.deliver(CallbackBody(body), to: token)
+            _ = try? await world.engine.callbacks.deliver(CallbackBody(body), to: token)
             world.time.advance(by: .milliseconds(300))
             return .json(Record.pending("r-1"))
         }
@@ -265,7 +265,7 @@ import VerbatimJSON
             guard sent.isPaid else { return .json(Record.succeeded("r-1")) }
             let url = sent.body["callback_url"]?.string ?? ""
             let token = String(url.split(separator: "/").last ?? "")
-            _ = try? await world.service.deliver(CallbackBody(Self.success().utf8), to: token)
+            _ = try? await world.engine.callbacks.deliver(CallbackBody(Self.success().utf8), to: token)
             throw .interrupted("reset")
         }
         let id = try await world.submit()
@@ -282,7 +282,7 @@ import VerbatimJSON
         world.provider.play { _ async throws(UpstreamTransportError) in throw .cancelled }
         let id = try await world.submit()
         var work: [Submitter.Work] = []
-        _ = try await world.engine.submitter.claim(into: &work, at: world.time.now())
+        _ = try await world.engine.submitter.worker.claim(into: &work, at: world.time.now())
         // Delivered while the request was under way; then the daemon died.
         let digest = try #require(try await world.task(id).attempt?.callback)
         let owner = try #require(try await world.sqlite.owner(of: digest))
@@ -292,7 +292,7 @@ import VerbatimJSON
         _ = try await world.sqlite.apply(
             [ScheduledEvent(.calledBack(delivery), for: id, nextDueAt: world.time.now())], at: world.time.now())
         let next = try await EngineWorld(time: world.time, from: world, callbacksAt: Self.publicURL)
-        try await StartupRecovery.run(next.context)
+        try await next.engine.recovery.run()
         let task = try await next.task(id)
         #expect(task.state == .running)
         #expect(task.remoteID?.text == "r-1")
@@ -329,7 +329,7 @@ import VerbatimJSON
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             let url = sent.body["callback_url"]?.string ?? ""
-            _ = try? await world.service.deliver(
+            _ = try? await world.engine.callbacks.deliver(
                 CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
             throw .interrupted("reset")
         }
@@ -349,7 +349,7 @@ import VerbatimJSON
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             let url = sent.body["callback_url"]?.string ?? ""
-            _ = try? await world.service.deliver(
+            _ = try? await world.engine.callbacks.deliver(
                 CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
             return reply
         }
@@ -367,7 +367,7 @@ import VerbatimJSON
         let failure: JSONValue = ["success": false, "error": ["code": "forbidden", "message": "Moderation."]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             guard sent.isPaid else { return .items([]) }
-            _ = try? await world.service.deliver(CallbackBody(failure.utf8), to: first)
+            _ = try? await world.engine.callbacks.deliver(CallbackBody(failure.utf8), to: first)
             throw .interrupted("reset")
         }
         _ = try await world.engine.submitter.step()
@@ -562,7 +562,7 @@ import VerbatimJSON
         let world = try await world(redactor: SecretRedactor(["secret-0123456789"]))
         let (id, token) = try await running(world)
         let body = #"{"success":false,"task_id":"r-1","error":{"code":"bad","message":"bad token secret-0123456789"}}"#
-        #expect(try await world.service.deliver(CallbackBody(Array(body.utf8)), to: token) == .taken)
+        #expect(try await world.engine.callbacks.deliver(CallbackBody(Array(body.utf8)), to: token) == .taken)
         world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
         for _ in 0..<3 {
             _ = try await world.engine.scheduler.step()
@@ -606,16 +606,16 @@ import VerbatimJSON
     @Test func `polls thin out where callbacks come, and are back when one does not`() async throws {
         let world = try await world()
         for number in 0..<12 { try await play(number, in: world, callsBack: true) }
-        let trusted = try #require(try await world.service.endpoint("image/make").callbacks)
+        let trusted = try #require(try await world.engine.endpoints.endpoint("image/make").callbacks)
         #expect(trusted.expected == 12 && trusted.came == 12 && trusted.missing == 0)
         #expect(trusted.trust > 0.9 && trusted.trust < 1)
         try await play(12, in: world, callsBack: false)
-        let doubted = try #require(try await world.service.endpoint("image/make").callbacks)
+        let doubted = try #require(try await world.engine.endpoints.endpoint("image/make").callbacks)
         #expect(doubted.missing == 1)
         #expect(doubted.trust < 0.25)
         // Kept over a restart.
         let next = try await EngineWorld(time: world.time, from: world, callbacksAt: Self.publicURL)
-        #expect(try await next.service.endpoint("image/make").callbacks == doubted)
+        #expect(try await next.engine.endpoints.endpoint("image/make").callbacks == doubted)
     }
 
     @Test func `a delivery after the poll that found the end counts as one that came`() async throws {
@@ -625,7 +625,7 @@ import VerbatimJSON
         world.time.advance(by: .seconds(3))
         #expect(try await deliver(Self.success("r-0"), token, to: world))
         #expect(try await deliver(Self.success("r-0"), token, to: world))
-        let report = try #require(try await world.service.endpoint("image/make").callbacks)
+        let report = try #require(try await world.engine.endpoints.endpoint("image/make").callbacks)
         #expect(report.came == 1 && report.missing == 0)
         #expect(report.trust == 0)
     }
@@ -633,10 +633,10 @@ import VerbatimJSON
     @Test func `ten ends without a call say that the public URL may be wrong`() async throws {
         let world = try await world()
         for number in 0..<9 { try await play(number, in: world, callsBack: false) }
-        #expect(world.context.callbacks?.reading.isSilent == false)
+        #expect(world.engine.callbacks.monitor?.report.isSilent == false)
         try await play(9, in: world, callsBack: false)
-        #expect(world.context.callbacks?.reading.isSilent == true)
+        #expect(world.engine.callbacks.monitor?.report.isSilent == true)
         try await play(10, in: world, callsBack: true)
-        #expect(world.context.callbacks?.reading.isSilent == false)
+        #expect(world.engine.callbacks.monitor?.report.isSilent == false)
     }
 }

@@ -304,7 +304,7 @@ import VerbatimJSON
         world.time.advance(by: .seconds(1))
         _ = try await world.engine.scheduler.step()
         #expect(try await world.sqlite.counts().map(\.state) == [.succeeded])
-        let report = try await world.service.endpoints().first { $0.name.text == "image/make" }
+        let report = try await world.engine.endpoints.endpoints().first { $0.name.text == "image/make" }
         #expect(report?.learned == nil)
     }
 

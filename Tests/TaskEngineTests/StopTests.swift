@@ -51,7 +51,7 @@ import VerbatimJSON
             )
         }
         world.provider.play { _ async throws(UpstreamTransportError) in .json(["id": "r-1"]) }
-        try await world.service.resume("image/make")
+        try await world.engine.endpoints.resume("image/make")
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(first).state == .running)
     }
@@ -72,7 +72,7 @@ import VerbatimJSON
         let task = try await world.task(moved)
         #expect(task.state == .queued)
         #expect(await world.service.forecast(of: task).waitingFor?.message.contains("https://new.example/make") == true)
-        try await world.service.resume("image/make")
+        try await world.engine.endpoints.resume("image/make")
         world.provider.enqueue(.json(["id": "r-2"]))
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(moved).state == .running)

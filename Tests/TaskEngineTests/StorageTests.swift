@@ -39,7 +39,7 @@ import VerbatimJSON
         world.store.forgetOutcome { $0.kinds == ["submission_started"] }
         await #expect(throws: TaskStoreError.unknown) { _ = try await world.engine.submitter.step() }
         let next = try await EngineWorld(from: world)
-        try await StartupRecovery.run(next.context)
+        try await next.engine.recovery.run()
         #expect(try await next.task(id).state == .uncertain)
         #expect(next.provider.sent.isEmpty)
     }
@@ -122,11 +122,11 @@ import VerbatimJSON
 
     @Test func `readiness says what is wrong with the storage`() async throws {
         let world = try await EngineWorld()
-        try await world.service.checkReadiness()
+        try await world.engine.endpoints.checkReadiness()
         world.store.find(.beingChecked)
-        try await world.service.checkReadiness()
+        try await world.engine.endpoints.checkReadiness()
         world.store.find(.failed(.replaced("/state/pollux.sqlite")))
-        let error = await #expect(throws: TaskServiceError.self) { try await world.service.checkReadiness() }
+        let error = await #expect(throws: TaskServiceError.self) { try await world.engine.endpoints.checkReadiness() }
         #expect(error?.code == "storage_replaced")
     }
 

@@ -14,7 +14,7 @@ import VerbatimJSON
     private func check(_ id: TaskID, in world: EngineWorld) async throws -> [JSONValue] {
         let stored = try await world.service.task(id)
         #expect(stored.task.state == .succeeded)
-        let profile = try #require(world.context.catalog.endpoint(stored.task.endpoint))
+        let profile = try #require(world.catalog.endpoint(stored.task.endpoint))
         let named = profile.dialect.results(in: try #require(stored.payload.response), of: stored.task.remoteID)
         #expect(stored.payload.results == named)
         #expect(world.service.results(of: stored) == named)
@@ -23,7 +23,8 @@ import VerbatimJSON
 
     private func deliver(_ body: JSONValue, to world: EngineWorld) async throws {
         let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
-        _ = try await world.service.deliver(CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
+        _ = try await world.engine.callbacks.deliver(
+            CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
     }
 
     @Test func `a poll that finds the end stores the results`() async throws {

@@ -137,7 +137,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .queued)
         #expect(try await world.kinds(of: id) == ["created"])
         #expect(world.provider.sent.isEmpty)
-        let reports = try await world.service.endpoints()
+        let reports = try await world.engine.endpoints.endpoints()
         #expect(try #require(reports.first { $0.name.text == "image/make" }).block == nil)
         world.provider.giveRoom { ReplyRoom() }
         world.provider.enqueue(.accepted("r-1"))
@@ -173,8 +173,8 @@ import VerbatimJSON
         #expect(try await world.task(second).state == .queued)
         let forecast = await world.service.forecast(of: try await world.task(second))
         #expect(forecast.waitingFor?.code == code)
-        #expect(try await world.service.report().providers.first?.pauseReason?.hasPrefix(code) == true)
-        try await world.service.resume("image/make")
+        #expect(try await world.engine.endpoints.report().providers.first?.pauseReason?.hasPrefix(code) == true)
+        try await world.engine.endpoints.resume("image/make")
         world.provider.enqueue(.accepted("r-2"))
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(second).state == .running)
@@ -327,7 +327,7 @@ import VerbatimJSON
 
     @Test func `a paused endpoint sends nothing, another goes on`() async throws {
         let world = try await EngineWorld()
-        try await world.service.pause("image/make")
+        try await world.engine.endpoints.pause("image/make")
         let held = try await world.submit("image/make")
         let free = try await world.submit("image/edit")
         world.provider.enqueue(.accepted("r-1"))

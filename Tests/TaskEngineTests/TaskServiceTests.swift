@@ -262,7 +262,7 @@ import VerbatimJSON
         let running = try await world.insert(.task(3, state: .running))
         try world.database.close()
         let next = try await EngineWorld(time: world.time, from: world)
-        try await StartupRecovery.run(next.context)
+        try await next.engine.recovery.run()
         #expect(try await next.task(sending).state == .uncertain)
         #expect(try await next.task(sending).failure?.code == "daemon_stopped")
         #expect(try await next.task(sending).attempt?.isProbablyRefused == false)
@@ -282,7 +282,7 @@ import VerbatimJSON
     @Test func `recovery takes any number of lost attempts`() async throws {
         let world = try await EngineWorld()
         for number in 0..<503 { try await world.insert(.task(number, state: .submitting)) }
-        try await StartupRecovery.run(world.context)
+        try await world.engine.recovery.run()
         #expect(try await world.sqlite.counts().map(\.state) == [.uncertain])
     }
 
@@ -340,14 +340,14 @@ import VerbatimJSON
         await world.time.untilSleeping(1)
         async let beyond = world.service.task(id, waitingFor: patience)
         await world.time.untilSleeping(2)
-        #expect(world.context.feed.waiting == 1)
+        #expect(world.service.feed.waiting == 1)
         #expect(world.time.sleepingUntil == [world.time.now() + pause, world.time.now() + .seconds(300)])
         world.time.advance(by: pause)
         #expect(try await beyond.task.state == .running)
-        #expect(world.context.feed.waiting == 1)
+        #expect(world.service.feed.waiting == 1)
         world.service.beginShutdown()
         _ = try await placed
-        #expect(world.context.feed.waiting == 0)
+        #expect(world.service.feed.waiting == 0)
     }
 
     @Test func `a wait beyond the limit ends with its client, and when the daemon stops`() async throws {

@@ -92,13 +92,12 @@ private struct World {
         directory = try TemporaryDirectory()
         let warnings = Warnings()
         self.warnings = warnings
-        let context = try await EngineContext(
+        engine = try await TaskEngine(
             store: TaskStore(try SQLiteDriver.open(path: directory.file("pollux.sqlite"))),
             catalog: try ProviderCatalog.builtIn(adding: definition.map { [("mine.yaml", $0)] } ?? []),
             transport: provider, hasToken: { _ in true }, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in Recorder(warnings: warnings) })
-        engine = TaskEngine(context)
         // A start has no budget yet.
         time.set(time.now() + .seconds(1))
     }
@@ -125,7 +124,7 @@ private struct World {
     }
 
     func report() async throws -> EndpointReport {
-        try #require(try await engine.service.endpoints().first { $0.name.text == "flux/images" })
+        try #require(try await engine.endpoints.endpoints().first { $0.name.text == "flux/images" })
     }
 }
 

@@ -17,8 +17,8 @@ package struct EngineWorld: Sendable {
     package let database: SQLiteDriver
     /// The same database without faults, of whose changes the engine is not told.
     package let sqlite: TaskStore
-    package let context: EngineContext
     package let engine: TaskEngine
+    package let catalog: ProviderCatalog
     private let directory: TemporaryDirectory
 
     package var service: TaskService { engine.service }
@@ -36,13 +36,13 @@ package struct EngineWorld: Sendable {
         database = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         store = FaultyDriver(database)
         sqlite = TaskStore(database)
-        context = try await EngineContext(
-            store: TaskStore(store), catalog: try ProviderCatalog(definitions: [("testing.yaml", definition)]),
+        catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
+        engine = try await TaskEngine(
+            store: TaskStore(store), catalog: catalog,
             transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
             callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        engine = TaskEngine(context)
     }
 
     /// Stores a task as it is.

@@ -12,7 +12,7 @@ struct CallbackListener: Service {
 
     /// Returns nil if callbacks are off.
     init?(
-        _ settings: CallbackSettings, service: TaskService, time: any TimeSource, group: any EventLoopGroup,
+        _ settings: CallbackSettings, receiver: CallbackReceiver, time: any TimeSource, group: any EventLoopGroup,
         logger: Logger
     ) throws(DaemonError) {
         guard let address = settings.listen, let publicURL = settings.publicURL else { return nil }
@@ -24,7 +24,7 @@ struct CallbackListener: Service {
         self.address = address
         do throws(CallbackSetUpError) {
             server = try CallbackAPI.server(
-                service: service, host: address.host, port: address.port, identity: identity, time: time,
+                receiver: receiver, host: address.host, port: address.port, identity: identity, time: time,
                 eventLoopGroup: group, logger: logger
             ) { port in
                 logger.info(

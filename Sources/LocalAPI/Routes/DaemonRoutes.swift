@@ -8,7 +8,7 @@ import TaskModel
 
 /// DaemonRoutes show the status, health and API description of the daemon.
 struct DaemonRoutes {
-    let service: TaskService
+    let endpoints: EndpointService
     let facts: DaemonFacts
     let time: any TimeSource
 
@@ -25,7 +25,7 @@ struct DaemonRoutes {
         router.get(LocalAPIRoute.health.routerPath) { _, _ in Response(json: HealthDocument(status: "ok").json) }
         router.get(LocalAPIRoute.readiness.routerPath) { _, _ in
             do throws(TaskServiceError) {
-                try await service.checkReadiness()
+                try await endpoints.checkReadiness()
             } catch {
                 throw Problem(.serviceUnavailable, error.code, title: "The daemon is not ready", error.message)
             }
@@ -39,7 +39,7 @@ struct DaemonRoutes {
     }
 
     private func status() async throws -> StatusDocument {
-        let report = try await service.report()
+        let report = try await endpoints.report()
         var status = StatusDocument()
         status.version = facts.version
         status.pid = facts.pid

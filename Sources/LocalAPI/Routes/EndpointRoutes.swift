@@ -7,12 +7,12 @@ import VerbatimJSON
 
 /// EndpointRoutes show, pause and resume endpoints.
 struct EndpointRoutes {
-    let service: TaskService
+    let endpoints: EndpointService
 
     func add(to router: Router<APIContext>) {
         router.get(LocalAPIRoute.endpoints.routerPath) { request, _ in
             try request.refuseQuery()
-            let reports = try await service.endpoints()
+            let reports = try await endpoints.endpoints()
             return Response(json: EndpointPage(endpoints: reports.map { EndpointDocument($0) }).json)
         }
         router.get(LocalAPIRoute.endpoint.routerPath) { request, context in
@@ -21,11 +21,11 @@ struct EndpointRoutes {
         }
         router.post(LocalAPIRoute.pause.routerPath) { request, context in
             try request.refuseQuery()
-            return try await answer(context) { name throws(TaskServiceError) in try await service.pause(name) }
+            return try await answer(context) { name throws(TaskServiceError) in try await endpoints.pause(name) }
         }
         router.post(LocalAPIRoute.resume.routerPath) { request, context in
             try request.refuseQuery()
-            return try await answer(context) { name throws(TaskServiceError) in try await service.resume(name) }
+            return try await answer(context) { name throws(TaskServiceError) in try await endpoints.resume(name) }
         }
     }
 
@@ -40,7 +40,7 @@ struct EndpointRoutes {
         let name = first + (first.hasSuffix(":") ? "" : "/") + (operation.percentDecoded ?? operation)
         do throws(TaskServiceError) {
             try await change(name)
-            return Response(json: EndpointDocument(try await self.service.endpoint(name)).json)
+            return Response(json: EndpointDocument(try await endpoints.endpoint(name)).json)
         } catch {
             // The path names the endpoint, so an unknown one is 404 and not 422.
             let nearest: [EndpointName]

@@ -11,7 +11,7 @@ enum Admission: Sendable, Hashable {
     case blocked(SubmissionBlock)
 }
 
-/// What keeps a task from being sent: the first thing that does.
+/// The first reason that blocks a submission.
 package enum SubmissionBlock: Sendable, Hashable {
     case notBefore(Timestamp)
     /// Its deadline seems to have passed.
@@ -27,9 +27,9 @@ package enum SubmissionBlock: Sendable, Hashable {
     case paused(CircuitKey, code: String, message: String)
     /// The circuit is open after failures.
     case backingOff(CircuitKey, until: Timestamp, because: TaskFailure?)
-    /// So many tasks of the service are in flight.
+    /// The most tasks of the service are in flight.
     case inFlightLimit(service: String, count: Int, limit: Int)
-    /// Nothing but its turn: the pace of its service, the rate of its provider, memory, or another task that goes first.
+    /// Only its turn: the pace of its service, the rate of its provider, memory, or another task.
     case turn(until: Timestamp? = nil)
 
     /// When to ask again; nil if only a change ends it.

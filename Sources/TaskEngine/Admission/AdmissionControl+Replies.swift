@@ -25,26 +25,26 @@ extension AdmissionControl {
         case .refused(_, suspendsProvider: false):
             await breakers.succeeded(circuit, at: now)
         case .probablyRefused(let failure, suspendsProvider: false), .unknown(let failure):
-            // One lost reply is bad luck. Several in a row show an endpoint that fails, and each may have cost money.
+            // A single lost reply is tolerated. Several in a row show a failing endpoint, and each may have cost money.
             await breakers.failed(circuit, because: failure, tolerated: 2, at: now)
         }
     }
 
-    /// When a task that was throttled on a half-open endpoint goes again: after the others, since it may be the one that
-    /// the endpoint never takes. Nil if it keeps its place.
+    /// When to resend a task that was throttled on a half-open endpoint: after the others, since the endpoint may never
+    /// accept it. Nil if it keeps its place.
     func retry(after verdict: SubmitVerdict, of profile: EndpointProfile) -> Timestamp? {
         let circuit = CircuitKey.submissions(profile.name)
         guard case .throttled = verdict, breakers.isHalfOpen(circuit) else { return nil }
         return (breakers.state(of: circuit).closedUntil ?? time.now()) + .seconds(5)
     }
 
-    /// A status query of the service went through.
+    /// Notes that a status query of the service succeeded.
     func queriesSucceeded(of service: String) async {
         limiter.succeeded(.queries(service))
         await breakers.succeeded(.polls(service), at: time.now())
     }
 
-    /// A status query failed: its service gets none for a while, and fewer if the provider throttled it.
+    /// Notes a failed status query: it opens the breaker of the service, and lowers its rate if it was throttled.
     func queriesFailed(
         of profile: EndpointProfile, because failure: TaskFailure, isThrottled: Bool = false,
         retryAfter: Duration? = nil

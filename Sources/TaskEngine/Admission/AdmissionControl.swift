@@ -14,7 +14,7 @@ struct AdmissionControl: Sendable {
     let resubmissions = InFlightResubmissions()
     let limiter: ProviderRateLimiter
     private let throttle: SubmissionThrottle
-    private let storage: StorageWatch
+    private let storage: StorageMonitor
     private let store: TaskStore
     private let transport: any UpstreamTransport
     private let catalog: ProviderCatalog
@@ -22,13 +22,13 @@ struct AdmissionControl: Sendable {
     let time: any TimeSource
 
     init(
-        breakers: CircuitBreakers, hasToken: @escaping @Sendable (String) -> Bool, storage: StorageWatch,
+        breakers: CircuitBreakers, hasToken: @escaping @Sendable (String) -> Bool, storage: StorageMonitor,
         store: TaskStore, transport: any UpstreamTransport, catalog: ProviderCatalog, limits: EngineLimits,
         time: any TimeSource
     ) {
         self.breakers = breakers
         self.hasToken = hasToken
-        leases = LeaseKeeper(store)
+        leases = LeaseKeeper(store, time: time)
         limiter = ProviderRateLimiter(time)
         throttle = SubmissionThrottle(time)
         self.storage = storage

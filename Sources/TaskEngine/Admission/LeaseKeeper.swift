@@ -15,11 +15,15 @@ final class LeaseKeeper: Sendable {
     /// By provider.
     private let known = Mutex<[String: Knowledge]>([:])
     private let store: TaskStore
+    private let time: any TimeSource
 
     /// How long a lease that another process holds is left alone before it is tried again.
     private static let retryAfter = Duration.seconds(5)
 
-    init(_ store: TaskStore) { self.store = store }
+    init(_ store: TaskStore, time: any TimeSource) {
+        self.store = store
+        self.time = time
+    }
 
     /// Whether it is too early to try again. A clock that was set back does not prolong the wait.
     private static func isWaiting(_ until: Timestamp, at now: Timestamp) -> Bool {
@@ -55,7 +59,8 @@ final class LeaseKeeper: Sendable {
     }
 
     /// Notes that another process has taken over the lease of a provider.
-    func lose(_ provider: String, to holder: String, at now: Timestamp) {
+    func lose(_ provider: String, to holder: String) {
+        let now = time.now()
         known.withLock { $0[provider] = .held(by: holder, until: now + Self.retryAfter) }
     }
 }

@@ -9,7 +9,7 @@ import TaskStore
 /// It keeps its counts in memory. Statistics of each endpoint are on disk.
 package final class CallbackMonitor: Sendable {
     /// The counts since the start.
-    package struct Reading: Sendable, Hashable {
+    package struct Report: Sendable, Hashable {
         /// The public base URL that providers call.
         package let publicURL: String
         /// Deliveries with a known token.
@@ -34,13 +34,22 @@ package final class CallbackMonitor: Sendable {
 
     let publicURL: String
     private let counts = Mutex(Counts())
+    private let random: EngineRandom
+    private let logger: Logger
 
-    init(publicURL: String) {
+    init(publicURL: String, random: EngineRandom, logger: Logger) {
         self.publicURL = publicURL
+        self.random = random
+        self.logger = logger
     }
 
-    /// The callback URL for an attempt with that token.
-    func url(for token: CallbackToken) -> String { "\(publicURL)/callbacks/\(token.text)" }
+    /// Creates the callback address of an attempt. Returns nil if the endpoint does not support callbacks, or if the
+    /// request names a callback URL.
+    func address(for task: TrackedTask, of profile: EndpointProfile) -> CallbackAddress? {
+        guard profile.dialect.takesCallbacks, !task.hasOwnCallback else { return nil }
+        let token = random.draw { generator in CallbackToken(using: &generator) }
+        return CallbackAddress(url: "\(publicURL)/callbacks/\(token.text)", digest: token.digest)
+    }
 
     /// The path prefix of the callback URLs.
     var path: String {
@@ -49,9 +58,9 @@ package final class CallbackMonitor: Sendable {
     }
 
     /// The current counts.
-    package var reading: Reading {
+    package var report: Report {
         counts.withLock { counts in
-            Reading(
+            Report(
                 publicURL: publicURL, deliveries: counts.deliveries, unknownTokens: counts.unknownTokens,
                 endedWithout: counts.endedWithout)
         }
@@ -78,19 +87,9 @@ package final class CallbackMonitor: Sendable {
     }
 }
 
-extension EngineContext {
-    /// Creates a callback token for an attempt. Returns nil if callbacks are off, the endpoint does not support them,
-    /// or the request names a callback URL.
-    func callbackToken(for task: TrackedTask, of profile: EndpointProfile) -> CallbackToken? {
-        guard callbacks != nil, profile.dialect.takesCallbacks, !task.hasOwnCallback else { return nil }
-        return random.draw { generator in CallbackToken(using: &generator) }
-    }
-
-}
-
 extension CallbackMonitor {
-    /// Looks whether the callbacks come that were asked for.
-    func watch(_ change: CommittedChange, logger: Logger) {
+    /// Counts the end of a task, and warns once if its callbacks seem to be undeliverable.
+    func watch(_ change: CommittedChange) {
         guard change.isEnd, change.task.attempt?.callback != nil, change.task.outcomeSource == .poll,
             ended(calledBack: change.task.callbacks.count > 0)
         else { return }
@@ -101,4 +100,10 @@ extension CallbackMonitor {
             from the internet?
             """)
     }
+}
+
+/// The callback URL of one attempt, and the digest by which its deliveries are recognised.
+struct CallbackAddress: Sendable {
+    let url: String
+    let digest: CallbackDigest
 }

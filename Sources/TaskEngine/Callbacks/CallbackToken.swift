@@ -17,7 +17,7 @@ struct CallbackToken: Sendable {
 
     var digest: CallbackDigest { Self.digest(of: text) }
 
-    /// What is kept of a token, whatever a stranger calls one.
+    /// The digest of a text that a client presents as a token.
     static func digest(of text: String) -> CallbackDigest {
         guard let digest = CallbackDigest(Array(SHA256.hash(data: Array(text.utf8)))) else {
             preconditionFailure("SHA-256 has 32 bytes")

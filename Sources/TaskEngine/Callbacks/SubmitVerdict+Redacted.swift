@@ -2,7 +2,7 @@ import ProviderCatalog
 import TaskStore
 
 extension SubmitVerdict {
-    /// The same with callback tokens taken out of what it says of a failure, which is also logged and kept of the endpoint.
+    /// The same without callback tokens in its failure, which is also logged and stored with the endpoint.
     var redacted: SubmitVerdict {
         switch self {
         case .accepted, .answered: self

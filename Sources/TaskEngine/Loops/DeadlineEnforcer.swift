@@ -6,26 +6,27 @@ package import TaskStore
 /// It ends nothing while the clock is in doubt, after a jump or a start: an outcome never changes, and the clock may. A task
 /// that seems overdue is not sent meanwhile.
 package struct DeadlineEnforcer: Worker {
-    package let context: EngineContext
-    package var wake: WakeSignal { context.wakes.deadlines }
+    let store: TaskStore
+    let schedule: ScheduleCorrector
+    let sampler: CompletionSampler
+    /// How long the clock must have been steady; see ``EngineLimits/steadySpan``.
+    let steadySpan: Duration
+    let wakes: WakeSignals
 
-    /// The loop over deadlines.
-    package init(_ context: EngineContext) {
-        self.context = context
-    }
+    package var wake: WakeSignal { wakes.deadlines }
 
     package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
-        try await context.repairSchedule(at: now)
-        let doubt = context.limits.steadySpan - context.clock.steadyFor(at: now)
+        try await schedule.repair(at: now)
+        let doubt = steadySpan - schedule.clock.steadyFor(at: now)
         guard doubt <= .zero else { return now + min(doubt, .seconds(60)) }
-        let overdue = try await context.store.overdue(at: now, limit: 500)
+        let overdue = try await store.overdue(at: now, limit: 500)
         if !overdue.isEmpty {
-            _ = try await context.store.apply(
+            _ = try await store.apply(
                 overdue.map { ScheduledEvent(.deadlinePassed, for: $0.id, nextDueAt: nil) }, at: now,
-                updating: await context.updates(from: overdue, givenUpAt: now))
-            context.wakes.submitter.signal()
+                updating: await sampler.updates(from: overdue, givenUpAt: now))
+            wakes.submitter.signal()
         }
-        let next = try await context.store.nextDeadline() ?? now + .seconds(60)
+        let next = try await store.nextDeadline() ?? now + .seconds(60)
         return min(next, now + .seconds(60))
     }
 

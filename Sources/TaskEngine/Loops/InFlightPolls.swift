@@ -14,13 +14,13 @@ final class InFlightPolls: Sendable {
         var batchCaps: [String: Int] = [:]
         /// How many queries of a service were answered.
         var answers: [String: Int] = [:]
-        var troubles: [TaskID: Trouble] = [:]
+        var failures: [TaskID: QueryFailures] = [:]
         /// Tasks whose records exceed the largest reply that is read.
         var tooLarge: Set<TaskID> = []
     }
 
     /// The failed queries of one task.
-    private struct Trouble {
+    private struct QueryFailures {
         /// Failures between which other queries of the service were answered.
         var own = 0
         /// How many answers the service had given at the latest failure.
@@ -57,7 +57,7 @@ final class InFlightPolls: Sendable {
         state.withLock { state in
             state.answers[service, default: 0] += 1
             for task in tasks {
-                state.troubles[task] = nil
+                state.failures[task] = nil
                 state.tooLarge.remove(task)
             }
             guard let cap = state.batchCaps[service], tasks.count >= cap else { return }
@@ -73,13 +73,13 @@ final class InFlightPolls: Sendable {
         state.withLock { state in
             let answers = state.answers[service] ?? 0
             // Bounded. A forgotten failure counts as one of the service.
-            if state.troubles.count >= 10_000 { state.troubles = [:] }
-            var trouble = state.troubles[task] ?? Trouble(answersThen: answers)
-            let isItsOwn = isOwn || answers != trouble.answersThen
-            if isItsOwn { trouble.own += 1 }
-            trouble.answersThen = answers
-            state.troubles[task] = trouble
-            return isItsOwn ? trouble.own : 0
+            if state.failures.count >= 10_000 { state.failures = [:] }
+            var failures = state.failures[task] ?? QueryFailures(answersThen: answers)
+            let isItsOwn = isOwn || answers != failures.answersThen
+            if isItsOwn { failures.own += 1 }
+            failures.answersThen = answers
+            state.failures[task] = failures
+            return isItsOwn ? failures.own : 0
         }
     }
 
@@ -87,7 +87,7 @@ final class InFlightPolls: Sendable {
     func forget(_ task: TaskID) {
         state.withLock { state in
             state.alone.remove(task)
-            state.troubles[task] = nil
+            state.failures[task] = nil
             state.tooLarge.remove(task)
         }
     }

@@ -5,52 +5,58 @@ import TaskModel
 import TaskStore
 
 /// Plans which tasks of a service to poll, and when, from one page of them: the most overdue first.
-struct PollPlanner {
-    let context: EngineContext
+struct PollPlanner: Sendable {
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let admission: AdmissionControl
+    let statistics: StatisticsCache
+    let unrecognised: UnrecognisedResponses
     let inFlight: InFlightPolls
-    let service: String
+    let polling: PollingPolicy
+    let limits: EngineLimits
+    let logger: Logger
 
-    /// What is due now, and when more may be due.
-    func plan(at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
-        let free = try await freeTasks(at: now)
+    /// What is due of a service now, and when more may be due.
+    func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
+        let free = try await freeTasks(of: service, at: now)
         var plan = PollPlanCache.Plan()
-        for group in groups(of: free) {
+        for group in groups(of: free, service: service) {
             guard let first = group.tasks.first else { continue }
             if group.isBatch {
-                await planBatch(of: group.tasks, profile: group.profile, into: &plan, at: now)
+                await planBatch(of: group.tasks, service: service, profile: group.profile, into: &plan, at: now)
             } else if let due = first.nextDueAt, due > now {
                 plan.next = min(plan.next ?? due, due)
             } else {
                 let members = await members(for: [first], at: now)
-                plan.batches.append(batch(of: [first], as: members, profile: group.profile))
+                plan.batches.append(batch(of: [first], as: members, service: service, profile: group.profile))
             }
         }
         return plan
     }
 
     /// As many tasks as one query takes, without those in flight. Tasks that cannot be polled are postponed.
-    private func freeTasks(at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
-        let horizon = now + context.polling.minGap
+    private func freeTasks(of service: String, at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
+        let horizon = now + polling.minGap
         while true {
-            let free = try await context.store.due(
+            let free = try await store.due(
                 in: .running, of: service, by: now + .seconds(86_400 * 365), excluding: inFlight.tasks(of: service),
-                limit: context.limits.batchSize)
+                limit: limits.batchSize)
             let stuck = free.filter { !canAsk(about: $0) && $0.nextDueAt.map { $0 <= horizon } ?? true }
             guard let one = stuck.first else { return free.filter { canAsk(about: $0) } }
             // Past the horizon, so that the next read finds other tasks of the service.
-            let until = max(now + context.polling.maxGap, horizon + .milliseconds(1))
-            context.logger.warning(
+            let until = max(now + polling.maxGap, horizon + .milliseconds(1))
+            logger.warning(
                 """
                 \(stuck.count) running tasks like \(one.id) wait: there is no token, or no endpoint \(one.endpoint) any \
                 more. Nothing is lost.
                 """)
-            try await context.store.postpone(stuck.map(\.id), until: until)
+            try await store.postpone(stuck.map(\.id), until: until)
         }
     }
 
     /// Whether the provider can be asked about a task: its endpoint is known, and there are credentials.
     private func canAsk(about task: TrackedTask) -> Bool {
-        context.catalog.endpoint(task.endpoint).map { context.admission.hasToken($0.provider) } ?? false
+        catalog.endpoint(task.endpoint).map { admission.hasToken($0.provider) } ?? false
     }
 
     private struct Group {
@@ -61,14 +67,14 @@ struct PollPlanner {
 
     /// Groups the tasks that can share a query. A task goes alone if a batch left it out, if the provider did not know it
     /// lately, or if its records are not understood.
-    private func groups(of tasks: [TrackedTask]) -> [Group] {
+    private func groups(of tasks: [TrackedTask], service: String) -> [Group] {
         var groups: [Group] = []
         for task in tasks {
-            guard let profile = context.catalog.endpoint(task.endpoint) else { continue }
+            guard let profile = catalog.endpoint(task.endpoint) else { continue }
             let isAlone =
                 inFlight.batchLimit(of: service, upTo: profile.batchSize ?? 1) < 2 || task.notFoundCount > 0
                 || inFlight.isAlone(task.id)
-                || context.unrecognised.inARow(task.id) > 1
+                || unrecognised.inARow(task.id) > 1
             if !isAlone,
                 let place = groups.firstIndex(where: { $0.isBatch && $0.profile.sharesBatch(with: profile) })
             {
@@ -82,23 +88,26 @@ struct PollPlanner {
     }
 
     private func planBatch(
-        of tasks: [TrackedTask], profile: EndpointProfile, into plan: inout PollPlanCache.Plan, at now: Timestamp
+        of tasks: [TrackedTask], service: String, profile: EndpointProfile, into plan: inout PollPlanCache.Plan,
+        at now: Timestamp
     ) async {
         let members = await members(for: tasks, at: now)
-        let most = min(profile.batchSize ?? 1, context.limits.batchSize)
+        let most = min(profile.batchSize ?? 1, limits.batchSize)
         let limit = inFlight.batchLimit(of: service, upTo: most)
         // A task follows its own due time as well before its first poll (it may be of any age if it was adopted), after a
         // callback, and if its last poll lies in the future.
         let firstLook = tasks.filter { $0.lastPendingAt.map { $0 > now } ?? true || $0.isCalledBack }
             .compactMap(\.nextDueAt).min()
-        let shared = now + context.polling.nextBatch(of: members, limit: limit)
+        let shared = now + polling.nextBatch(of: members, limit: limit)
         let due = min(shared, firstLook ?? shared)
         guard due <= now else {
             plan.next = min(plan.next ?? due, due)
             return
         }
-        let selection = context.polling.selection(of: members, limit: limit)
-        plan.batches.append(batch(of: selection.map { tasks[$0] }, as: selection.map { members[$0] }, profile: profile))
+        let selection = polling.selection(of: members, limit: limit)
+        plan.batches.append(
+            batch(
+                of: selection.map { tasks[$0] }, as: selection.map { members[$0] }, service: service, profile: profile))
     }
 
     /// The tasks as the schedule sees them.
@@ -110,7 +119,7 @@ struct PollPlanner {
             if let known = read[task.endpoint] {
                 statistics = known
             } else {
-                statistics = await context.statistics.statistics(of: task.endpoint)
+                statistics = await self.statistics.statistics(of: task.endpoint)
                 read[task.endpoint] = statistics
             }
             members.append(
@@ -122,10 +131,12 @@ struct PollPlanner {
         return members
     }
 
-    private func batch(of tasks: [TrackedTask], as members: [BatchCandidate], profile: EndpointProfile) -> PollBatch {
+    private func batch(
+        of tasks: [TrackedTask], as members: [BatchCandidate], service: String, profile: EndpointProfile
+    ) -> PollBatch {
         var priority = 0.0
         for member in members {
-            priority += context.polling.priority(
+            priority += polling.priority(
                 age: member.age, sinceLastPoll: member.sinceLastPoll, model: member.model)
             // It has probably ended: as if its hazard were one per second.
             if member.isExpected { priority += member.sinceLastPoll.inSeconds * member.sinceLastPoll.inSeconds }

@@ -1,5 +1,3 @@
-import Logging
-import PollingPolicy
 import ProviderCatalog
 package import TaskModel
 package import TaskStore
@@ -10,14 +8,18 @@ package import TaskStore
 /// (``ProviderRateLimiter``), and the circuit breaker of a service that failed. A failed query says
 /// nothing about its tasks: it slows the whole service and is repeated later.
 package struct PollScheduler: Worker {
-    package let context: EngineContext
-    package var wake: WakeSignal { context.wakes.polls }
-    var inFlight: InFlightPolls { context.inFlightPolls }
+    let store: TaskStore
+    let planner: PollPlanner
+    let plans: PollPlanCache
+    let admission: AdmissionControl
+    let inFlight: InFlightPolls
+    let poller: Poller
+    /// How many queries of a service may be in flight.
+    let pollsInParallel: Int
+    let random: EngineRandom
+    let wakes: WakeSignals
 
-    /// The loop over running tasks.
-    package init(_ context: EngineContext) {
-        self.context = context
-    }
+    package var wake: WakeSignal { wakes.polls }
 
     package func claim(into work: inout [PollBatch], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
@@ -28,16 +30,22 @@ package struct PollScheduler: Worker {
             guard work.count < Self.enoughAtOnce else { return now }
             var ready: [PollBatch] = []
             // In random order among equals, so that no service is always served last.
-            let inTurn = services.count > 1 ? context.random.draw { services.shuffled(using: &$0) } : services
+            let inTurn = services.count > 1 ? random.draw { services.shuffled(using: &$0) } : services
             for service in inTurn {
                 let plan = try await plan(of: service, at: now)
                 ready += plan.batches
                 comeBack = min(comeBack, plan.next ?? comeBack)
             }
-            try await context.admission.leases.acquire(for: ready.map(\.profile), at: now)
+            try await admission.leases.acquire(for: ready.map(\.profile), at: now)
             services = claim(from: ready, at: now, into: &work, comeBack: &comeBack)
         }
         return comeBack
+    }
+
+    package func perform(_ work: PollBatch) async {
+        await poller.poll(work)
+        inFlight.end(work)
+        plans.end(work)
     }
 
     /// A claim ends after so many batches, and the next one continues.
@@ -45,10 +53,10 @@ package struct PollScheduler: Worker {
 
     /// Services that may have running tasks. They are cached, since the loop runs after each query.
     private func services(at now: Timestamp) async throws(TaskStoreError) -> [String] {
-        if let known = context.plans.services(at: now) { return known }
-        let version = context.plans.version
-        let services = try await context.store.services(in: .running)
-        context.plans.keep(services: services, at: now, version: version)
+        if let known = plans.services(at: now) { return known }
+        let version = plans.version
+        let services = try await store.services(in: .running)
+        plans.keep(services: services, at: now, version: version)
         return services
     }
 
@@ -61,14 +69,14 @@ package struct PollScheduler: Worker {
         let inOrder = ready.indices.sorted { (ready[$0].priority, $1) > (ready[$1].priority, $0) }
         for batch in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(batch.service) {
             guard inFlight.batches(of: batch.service) < batchesAllowed(of: batch.service) else { continue }
-            let lease = context.admission.leases.block(on: batch.profile.provider, at: now)
-            if let later = lease?.until ?? context.admission.slot(for: .queries(batch.service), of: batch.profile) {
+            let lease = admission.leases.block(on: batch.profile.provider, at: now)
+            if let later = lease?.until ?? admission.slot(for: .queries(batch.service), of: batch.profile) {
                 comeBack = min(comeBack, later)
                 blocked.insert(batch.service)
                 continue
             }
             inFlight.begin(batch)
-            context.plans.begin(batch)
+            plans.begin(batch)
             work.append(batch)
             claimed.insert(batch.service)
         }
@@ -77,20 +85,20 @@ package struct PollScheduler: Worker {
 
     /// What is due of a service now, and when more may be due.
     private func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
-        if let block = context.admission.breakers.block(.polls(service), at: now) {
+        if let block = admission.breakers.block(.polls(service), at: now) {
             return PollPlanCache.Plan(next: block.until)
         }
         // The end of one in flight makes room again.
         guard inFlight.batches(of: service) < batchesAllowed(of: service) else { return PollPlanCache.Plan() }
-        if let plan = context.plans.plan(of: service, at: now) { return plan }
-        let version = context.plans.version(of: service)
-        let plan = try await PollPlanner(context: context, inFlight: inFlight, service: service).plan(at: now)
-        context.plans.keep(plan, of: service, at: now, version: version)
+        if let plan = plans.plan(of: service, at: now) { return plan }
+        let version = plans.version(of: service)
+        let plan = try await planner.plan(of: service, at: now)
+        plans.keep(plan, of: service, at: now, version: version)
         return plan
     }
 
     /// How many batches of the service may be in flight: one if its circuit breaker is half open.
     private func batchesAllowed(of service: String) -> Int {
-        context.admission.breakers.isHalfOpen(.polls(service)) ? 1 : context.limits.pollsInParallel
+        admission.breakers.isHalfOpen(.polls(service)) ? 1 : pollsInParallel
     }
 }

@@ -3,15 +3,14 @@ import ServiceLifecycle
 import TaskModel
 import TaskStore
 
-/// Looks every other second whether the storage is still there, and checks its contents beside the other loops.
+/// Checks the storage every two seconds, and once the contents of the database.
 ///
-/// The loops look for themselves before they claim anything; this tells of trouble while none of them has anything to do.
+/// Each loop also checks the storage before a claim. This service reports problems while the loops are idle.
 package struct StorageKeeper: Service {
-    private let context: EngineContext
-
-    package init(_ context: EngineContext) {
-        self.context = context
-    }
+    let store: TaskStore
+    let monitor: StorageMonitor
+    let time: any TimeSource
+    let logger: Logger
 
     package func run() async throws {
         try await cancelWhenGracefulShutdown {
@@ -19,27 +18,27 @@ package struct StorageKeeper: Service {
                 group.addTask { try await checkContents() }
                 group.addTask {
                     while !Task.isCancelled {
-                        _ = await context.checkStorage()
-                        await context.time.sleepUntilNextCheck()
+                        _ = await monitor.check()
+                        await time.sleepUntilNextCheck()
                     }
                 }
-                // Not `waitForAll()`, which would wait for the look that goes on.
+                // `waitForAll()` would also wait for the periodic check, which never ends.
                 while try await group.next() != nil {}
             }
         }
     }
 
-    /// Throws only where the contents are damaged, which ends the daemon; what cannot be read now is read later.
+    /// Checks the contents until a check succeeds. Throws only if they are damaged, which stops the daemon.
     func checkContents() async throws(TaskStoreError) {
         while !Task.isCancelled {
             do throws(TaskStoreError) {
-                try await context.store.checkContents()
+                try await store.checkContents()
                 return
             } catch {
                 guard !Task.isCancelled else { return }
                 if case .damaged = error { throw error }
-                context.logger.error("The database could not be checked, and nothing paid is sent: \(error.message)")
-                await context.time.sleep(until: context.time.now() + .seconds(30))
+                logger.error("The database could not be checked, and nothing paid is sent: \(error.message)")
+                await time.sleep(until: time.now() + .seconds(30))
             }
         }
     }

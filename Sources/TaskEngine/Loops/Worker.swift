@@ -1,16 +1,12 @@
 import Logging
-package import ServiceLifecycle
+import ServiceLifecycle
 package import TaskModel
 package import TaskStore
 
-/// A loop that claims due work and performs it concurrently with its next claim.
-///
-/// `run()` is thin: tests call `step()`, which does the same once and waits for the work.
-package protocol Worker: Service {
+/// Claims due work of one kind and performs it; ``WorkerLoop`` drives it.
+package protocol Worker: Sendable {
     /// One claimed piece of work.
     associatedtype Work: Sendable
-    /// What all workers share.
-    var context: EngineContext { get }
     /// Ends its wait early.
     var wake: WakeSignal { get }
     /// Claims due work and returns when to call again (now, if more is due).
@@ -21,12 +17,21 @@ package protocol Worker: Service {
     func perform(_ work: Work) async
 }
 
-extension Worker {
+/// A loop that lets a worker claim due work, and perform it concurrently with its next claim.
+///
+/// `run()` is thin: tests call `step()`, which does the same once and waits for the work.
+package struct WorkerLoop<Driven: Worker>: Service {
+    package let worker: Driven
+    let storage: StorageMonitor
+    let schedule: ScheduleCorrector
+    let time: any TimeSource
+    let logger: Logger
+
     /// Performs what is due now, or a part of it, and returns when to call again.
     package func step() async throws(TaskStoreError) -> Timestamp {
         let (work, outcome) = await claim()
         await withDiscardingTaskGroup { group in
-            for piece in work { group.addTask { await perform(piece) } }
+            for piece in work { group.addTask { await worker.perform(piece) } }
         }
         return try outcome.get()
     }
@@ -35,59 +40,59 @@ extension Worker {
     package func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingDiscardingTaskGroup { group in
-                var trouble = 0
+                var failures = 0
                 while !Task.isShuttingDownGracefully && !Task.isCancelled {
                     let (work, outcome) = await claim()
                     for piece in work {
                         group.addTask {
-                            await perform(piece)
-                            wake.signal()
+                            await worker.perform(piece)
+                            worker.wake.signal()
                         }
                     }
                     switch outcome {
                     case .success(let next):
-                        trouble = 0
+                        failures = 0
                         // No rule may make this loop spin.
-                        let soonest = context.time.now() + .milliseconds(work.isEmpty ? 5 : 0)
+                        let soonest = time.now() + .milliseconds(work.isEmpty ? 5 : 0)
                         // `next` may come from a clock that was set back since.
-                        let latest = context.time.now() + .seconds(60)
-                        await wake.wait(until: min(max(next, soonest), latest), on: context.time)
+                        let latest = time.now() + .seconds(60)
+                        await worker.wake.wait(until: min(max(next, soonest), latest), on: time)
                     case .failure(let error):
-                        let comeBack = try recover(from: error, times: &trouble)
-                        await context.time.sleep(until: comeBack)
+                        let next = try recover(from: error, count: &failures)
+                        await time.sleep(until: next)
                     }
                 }
             }
         } onGracefulShutdown: {
-            wake.signal()
+            worker.wake.signal()
         }
     }
 
     /// What could be claimed, and when to call again, or why the claim failed.
     ///
     /// Checks storage and clock first: it claims nothing if nothing can be stored, or by a clock that was just set.
-    package func claim() async -> ([Work], Result<Timestamp, TaskStoreError>) {
-        var work: [Work] = []
-        guard await context.checkStorage() else { return ([], .success(context.time.now() + .seconds(2))) }
+    package func claim() async -> ([Driven.Work], Result<Timestamp, TaskStoreError>) {
+        var work: [Driven.Work] = []
+        guard await storage.check() else { return ([], .success(time.now() + .seconds(2))) }
         do throws(TaskStoreError) {
-            guard try await context.settleClock() else {
-                return ([], .success(context.time.now() + .milliseconds(20)))
+            guard try await schedule.followClock() else {
+                return ([], .success(time.now() + .milliseconds(20)))
             }
-            let comeBack = try await claim(into: &work, at: context.time.now())
-            return (work, .success(comeBack))
+            let next = try await worker.claim(into: &work, at: time.now())
+            return (work, .success(next))
         } catch {
-            if case .unknown = error { context.doubtWhatIsKnown() }
+            storage.invalidateCaches(after: error)
             guard !work.isEmpty else { return (work, .failure(error)) }
-            context.logger.error("\(Self.self) could claim only \(work.count): \(error.message)")
-            return (work, .success(context.time.now() + .seconds(1)))
+            logger.error("\(Driven.self) could claim only \(work.count): \(error.message)")
+            return (work, .success(time.now() + .seconds(1)))
         }
     }
 
     /// Backs off after an error of the store. A damaged store stops the daemon.
-    private func recover(from error: TaskStoreError, times: inout Int) throws(TaskStoreError) -> Timestamp {
+    private func recover(from error: TaskStoreError, count: inout Int) throws(TaskStoreError) -> Timestamp {
         if case .damaged = error { throw error }
-        times += 1
-        context.logger.error("\(Self.self) goes on in a moment: \(error.message)")
-        return context.time.now() + .seconds(min(times, 5))
+        count += 1
+        logger.error("\(Driven.self) goes on in a moment: \(error.message)")
+        return time.now() + .seconds(min(count, 5))
     }
 }

@@ -45,3 +45,13 @@ struct AbsencePolicy: Sendable {
         return verifiedElapsed(attempt.firstAbsentAt ?? now) >= span
     }
 }
+
+extension AbsencePolicy {
+    /// Creates the policy that the limits and the clock allow at that time.
+    init(_ limits: EngineLimits, clock: ClockJumpDetector, at now: Timestamp) {
+        self.init(
+            readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,
+            verifiedElapsed: { clock.verifiedElapsed(since: $0) },
+            isSteady: clock.isSteady(for: limits.steadySpan, at: now))
+    }
+}

@@ -14,7 +14,11 @@ struct ClientIDLookup {
         var unanswered: Set<TaskID> = []
     }
 
-    let context: EngineContext
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let admission: AdmissionControl
+    let sender: QuerySender
+    let logger: Logger
     let service: String
 
     /// Looks up each task whose endpoint supports client ids.
@@ -23,17 +27,17 @@ struct ClientIDLookup {
         var asked = 0
         var isOver = false
         for task in tasks {
-            guard let profile = context.catalog.endpoint(task.endpoint), profile.dialect.ownIDMember != nil else {
+            guard let profile = catalog.endpoint(task.endpoint), profile.dialect.ownIDMember != nil else {
                 continue
             }
             // The first one's turn was taken with the claim.
-            if !isOver, asked > 0 { isOver = await !context.admission.waitForSlot(for: .queries(service), of: profile) }
+            if !isOver, asked > 0 { isOver = await !admission.waitForSlot(for: .queries(service), of: profile) }
             guard !isOver else {
                 outcome.unanswered.insert(task.id)
                 continue
             }
             asked += 1
-            switch await look(for: task, profile) {
+            switch await lookUp(for: task, profile) {
             case .found(let id, let trace): outcome.found[task.id] = (id, trace)
             case .unknown: break
             case .unanswered(let isItsOwn):
@@ -44,49 +48,47 @@ struct ClientIDLookup {
         return outcome
     }
 
-    private enum Answer {
+    private enum Reply {
         case found(RemoteTaskID, traceID: String?)
         case unknown
         /// `isItsOwn` means that the failure concerns only this task.
         case unanswered(isItsOwn: Bool)
     }
 
-    private func look(for task: TrackedTask, _ profile: EndpointProfile) async -> Answer {
+    private func lookUp(for task: TrackedTask, _ profile: EndpointProfile) async -> Reply {
         let request: JSONObject?
         do throws(TaskStoreError) {
-            request = try await context.store.taskWithPayload(task.id)?.payload.request.object
+            request = try await store.taskWithPayload(task.id)?.payload.request.object
         } catch {
-            context.logger.error("Could not read the request of \(task.id): \(error.message)")
+            logger.error("Could not read the request of \(task.id): \(error.message)")
             return .unanswered(isItsOwn: true)
         }
         guard let id = request.flatMap({ profile.dialect.ownID(in: $0, otherwise: task.id.text) }),
             let query = try? profile.dialect.lookup(id)
         else { return .unanswered(isItsOwn: true) }
-        context.meter.count(service)
         do throws(UpstreamTransportError) {
-            let reply = try await context.transport.send(
-                query, to: profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
+            let reply = try await sender.send(query, of: service, to: profile.provider)
             return await read(profile.dialect.readLookup(reply, of: id), of: id, profile)
         } catch {
             return await read(.failed(TaskFailure(error), suspendsProvider: false), of: id, profile)
         }
     }
 
-    private func read(_ verdict: LookupVerdict, of id: RemoteTaskID, _ profile: EndpointProfile) async -> Answer {
+    private func read(_ verdict: LookupVerdict, of id: RemoteTaskID, _ profile: EndpointProfile) async -> Reply {
         switch verdict {
         case .observed(let observation):
-            await context.admission.queriesSucceeded(of: service)
+            await admission.queriesSucceeded(of: service)
             return .found(id, traceID: observation.traceID)
         case .notFound:
-            await context.admission.queriesSucceeded(of: service)
+            await admission.queriesSucceeded(of: service)
             return .unknown
         case .throttled(let failure, let retryAfter):
-            await context.admission.queriesFailed(
+            await admission.queriesFailed(
                 of: profile, because: failure, isThrottled: true, retryAfter: retryAfter)
             return .unanswered(isItsOwn: false)
         case .failed(let failure, let suspendsProvider):
-            if suspendsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
-            await context.admission.queriesFailed(of: profile, because: failure)
+            if suspendsProvider { await admission.suspend(.provider(profile.provider), because: failure) }
+            await admission.queriesFailed(of: profile, because: failure)
             // What the provider answers with an error of its own may be about this id alone.
             return .unanswered(isItsOwn: failure.httpStatus != nil && !suspendsProvider)
         }

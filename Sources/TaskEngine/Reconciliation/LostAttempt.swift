@@ -49,7 +49,7 @@ struct LostAttempt: Sendable {
     var addedNames: Set<String> { Set(["async", callback?.member, ownID?.member].compactMap(\.self)) }
 }
 
-extension EngineContext {
+extension LostAttemptSearch {
     /// The search criteria of an attempt; nil if its request or endpoint is unknown.
     func lostAttempt(_ attempt: Attempt, of stored: TaskWithPayload, endedWithDaemon: Bool? = nil) -> LostAttempt? {
         let task = stored.task

@@ -4,7 +4,7 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Searches for lost attempts that share a list: first by client ids, then in the provider's list.
+/// Searches providers for lost attempts that share a list: first by client ids, then in the provider's list.
 struct LostAttemptSearch: Sendable {
     /// An attempt to search for.
     struct Target: Sendable {
@@ -15,15 +15,19 @@ struct LostAttemptSearch: Sendable {
         var key: GivenUpAttempt.Key { GivenUpAttempt.Key(task: task.id, number: attempt.number) }
     }
 
-    let context: EngineContext
-    let service: String
-    /// The profile of any target; all targets share its list.
-    let profile: EndpointProfile
-    let targets: [Target]
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let limits: EngineLimits
+    let admission: AdmissionControl
+    let sender: QuerySender
+    let time: any TimeSource
+    let logger: Logger
 
     /// The provider's replies and the data that evaluates them.
     struct Answer: Sendable {
         let service: String
+        /// The profile of any target; all targets share its list.
+        fileprivate let profile: EndpointProfile
         /// When the search began. Attempts sent later may be missing.
         let began: Timestamp
         /// The start times of attempts whose records may be in the fetched part of the list.
@@ -57,28 +61,33 @@ struct LostAttemptSearch: Sendable {
         case unproven
     }
 
-    /// Queries the provider; returns nil if it did not reply.
-    func run() async -> Answer? {
-        let began = context.time.now()
+    /// Queries the provider for attempts of a service that share the list of `profile`; returns nil if it did not reply.
+    func run(for targets: [Target], of service: String, sharing profile: EndpointProfile) async -> Answer? {
+        let began = time.now()
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
-        let known = await ClientIDLookup(context: context, service: service).find(
-            tasks.values.sorted { $0.id < $1.id })
+        let known = await ClientIDLookup(
+            store: store, catalog: catalog, admission: admission, sender: sender, logger: logger, service: service
+        ).find(tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
-            let accepted = try await acceptedTasks()
-            guard let window, let reading = await read(besides: known, showing: accepted, window) else { return nil }
+            let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets)
+            guard let window = window(of: targets),
+                let reading = await read(
+                    listOf: profile, service, for: targets, besides: known, showing: accepted, window)
+            else { return nil }
             return Answer(
-                service: service, began: began, reach: reach(of: window), known: known, search: self, reading: reading,
-                accepted: accepted, marked: try await owners(of: reading.tasks))
+                service: service, profile: profile, began: began,
+                reach: reach(of: window, targets, service: service, profile), known: known, search: self,
+                reading: reading, accepted: accepted, marked: try await owners(of: reading.tasks, listedWith: profile))
         } catch {
-            context.logger.error("Could not read accepted tasks of \(service): \(error.message)")
+            logger.error("Could not read accepted tasks of \(service): \(error.message)")
             return nil
         }
     }
 
-    private var window: ClosedRange<Timestamp>? {
+    private func window(of targets: [Target]) -> ClosedRange<Timestamp>? {
         let windows = targets.compactMap { target in
-            context.catalog.endpoint(target.task.endpoint).map {
-                context.window(of: target.attempt, $0, endedWithDaemon: target.endedWithDaemon)
+            catalog.endpoint(target.task.endpoint).map {
+                window(of: target.attempt, $0, endedWithDaemon: target.endedWithDaemon)
             }
         }
         guard let from = windows.map(\.lowerBound).min(), let to = windows.map(\.upperBound).max() else { return nil }
@@ -87,15 +96,15 @@ struct LostAttemptSearch: Sendable {
 
     /// The attempts whose callback tokens the records contain, among all tokens ever sent.
     private func owners(
-        of records: [ListedTask]
+        of records: [ListedTask], listedWith profile: EndpointProfile
     ) async throws(TaskStoreError) -> [RemoteTaskID: GivenUpAttempt.Key] {
         let members = Set(
-            context.catalog.endpoints.filter { $0.sharesList(with: profile) }.compactMap(\.dialect.callbackMember))
+            catalog.endpoints.filter { $0.sharesList(with: profile) }.compactMap(\.dialect.callbackMember))
         var owners: [RemoteTaskID: GivenUpAttempt.Key] = [:]
         for record in records {
             for member in members {
                 guard let url = record.request[member]?.string,
-                    let owner = try await context.store.owner(of: CallbackToken.digest(inURL: url))
+                    let owner = try await store.owner(of: CallbackToken.digest(inURL: url))
                 else { continue }
                 owners[record.remoteID] = GivenUpAttempt.Key(task: owner.task.id, number: owner.attempt)
             }
@@ -104,18 +113,18 @@ struct LostAttemptSearch: Sendable {
     }
 
     /// Accepted tasks near the targets, by endpoint.
-    private func acceptedTasks() async throws(TaskStoreError) -> [EndpointName:
-        [(attempt: LostAttempt, stored: TaskWithPayload)]]
-    {
+    private func acceptedTasks(
+        near targets: [Target]
+    ) async throws(TaskStoreError) -> [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]] {
         var accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]] = [:]
-        for target in targets where profile.listing != nil && accepted[target.task.endpoint] == nil {
-            let near = try await context.store.acceptedNeighbours(
-                of: target.task.id, within: context.limits.controlSpan * 2, limit: context.limits.acceptedNeighbours,
-                maxBytes: context.limits.neighbourBytes)
-            let sent = try await context.store.taskWithPayload(target.task.id).flatMap {
-                context.lostAttempt(target.attempt, of: $0)
+        for target in targets where accepted[target.task.endpoint] == nil {
+            let near = try await store.acceptedNeighbours(
+                of: target.task.id, within: limits.controlSpan * 2, limit: limits.acceptedNeighbours,
+                maxBytes: limits.neighbourBytes)
+            let sent = try await store.taskWithPayload(target.task.id).flatMap {
+                lostAttempt(target.attempt, of: $0)
             }
-            let tasks = near.compactMap { stored in context.lostAttempt(of: stored).map { ($0, stored) } }
+            let tasks = near.compactMap { stored in lostAttempt(of: stored).map { ($0, stored) } }
             // Tasks that can serve as a control come first. The list must be read at least to the nearest of them.
             let names = sent?.request.names ?? []
             accepted[target.task.endpoint] =
@@ -127,6 +136,7 @@ struct LostAttemptSearch: Sendable {
 
     /// Fetches the list if it exists and is needed. Returns nil if nothing was learned.
     private func read(
+        listOf profile: EndpointProfile, _ service: String, for targets: [Target],
         besides known: ClientIDLookup.Outcome,
         showing accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]],
         _ window: ClosedRange<Timestamp>
@@ -142,22 +152,26 @@ struct LostAttemptSearch: Sendable {
         // The range must include a control task near the targets of each endpoint.
         for tasks in accepted.values {
             guard let nearest = tasks.first?.stored.task.submittedAt else { continue }
-            from = min(from, nearest - context.limits.clockSkew)
-            to = max(to, nearest + context.limits.clockSkew)
+            from = min(from, nearest - limits.clockSkew)
+            to = max(to, nearest + limits.clockSkew)
         }
-        let reading = await ProviderListFetcher(context: context, service: service, profile: profile, list: list).read(
-            from: from, to: to)
+        let reading = await ProviderListFetcher(
+            limits: limits, admission: admission, sender: sender, time: time, logger: logger, service: service,
+            profile: profile, list: list
+        ).read(from: from, to: to)
         // What was found by its own id is found, whatever becomes of the list.
         return reading ?? (known.found.isEmpty ? nil : unread)
     }
 
     /// The start times of attempts whose records may be in the window, by the clock at that time.
-    private func reach(of window: ClosedRange<Timestamp>) -> ClosedRange<Timestamp> {
+    private func reach(
+        of window: ClosedRange<Timestamp>, _ targets: [Target], service: String, _ profile: EndpointProfile
+    ) -> ClosedRange<Timestamp> {
         let longest =
-            context.catalog.endpoints.filter { $0.name.service == service }
-            .map { context.limits.timeout(of: $0) }.max() ?? context.limits.timeout(of: profile)
+            catalog.endpoints.filter { $0.name.service == service }
+            .map { limits.timeout(of: $0) }.max() ?? limits.timeout(of: profile)
         let drift = targets.map { $0.attempt.clock.highest - $0.attempt.clock.lowest }.max() ?? .zero
-        let room = context.limits.clockSkew + drift
+        let room = limits.clockSkew + drift
         return window.lowerBound - room - longest...window.upperBound + room
     }
 }
@@ -165,16 +179,15 @@ struct LostAttemptSearch: Sendable {
 extension LostAttemptSearch.Answer {
     /// The findings about all lost attempts that share the list, including those that were not targets.
     func findings(in view: ReconciliationSnapshot) -> [GivenUpAttempt.Key: LostAttemptSearch.Finding] {
-        let context = search.context
         let uncertain = view.uncertain.filter { isListed($0.task) }
         let givenUp = view.givenUp.filter { isListed($0.stored.task) }
         var lost: [(attempt: LostAttempt, startedAt: Timestamp)] = uncertain.compactMap { stored in
-            guard let attempt = stored.task.attempt, let lost = context.lostAttempt(of: stored) else { return nil }
+            guard let attempt = stored.task.attempt, let lost = search.lostAttempt(of: stored) else { return nil }
             return (lost, attempt.startedAt)
         }
         lost += givenUp.compactMap { given in
             let attempt = given.givenUp.attempt
-            return context.lostAttempt(attempt, of: given.stored, endedWithDaemon: given.givenUp.endedWithDaemon)
+            return search.lostAttempt(attempt, of: given.stored, endedWithDaemon: given.givenUp.endedWithDaemon)
                 .map { ($0, attempt.startedAt) }
         }
         var findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding] = [:]
@@ -197,14 +210,14 @@ extension LostAttemptSearch.Answer {
         let taken = view.owned.union(known.found.values.map(\.id))
         let evidence = Dictionary(
             uniqueKeysWithValues: accepted.compactMap { endpoint, tasks in
-                context.catalog.endpoint(endpoint).map {
+                search.catalog.endpoint(endpoint).map {
                     (endpoint, ListEvidence(accepted: tasks, in: reading.tasks, $0))
                 }
             })
         let matched = SubmissionMatcher.search(
             for: lost.map(\.attempt).filter { findings[$0.key] == nil },
             among: reading.tasks.filter { !taken.contains($0.remoteID) },
-            sending: view.submitting.filter { isListed($0.task) }.compactMap { context.lostAttempt(of: $0) },
+            sending: view.submitting.filter { isListed($0.task) }.compactMap { search.lostAttempt(of: $0) },
             named: view.named, marked: marked, evidence: evidence)
         for (attempt, startedAt) in lost {
             switch matched[attempt.key] {
@@ -222,7 +235,7 @@ extension LostAttemptSearch.Answer {
 
     /// Whether the fetched list may contain a record of this task.
     private func isListed(_ task: TrackedTask) -> Bool {
-        search.context.catalog.endpoint(task.endpoint)?.sharesList(with: search.profile) ?? false
+        search.catalog.endpoint(task.endpoint)?.sharesList(with: profile) ?? false
     }
 
     /// Whether the search proves that the provider did not accept an attempt. The list must be complete and show a
@@ -232,17 +245,17 @@ extension LostAttemptSearch.Answer {
             attempt.window.upperBound <= coveredUntil
         else { return false }
         guard reading.isList else { return true }
-        let context = search.context
-        if let skew = reading.clockSkew, abs(skew.inSeconds) > context.limits.clockSkew.inSeconds {
-            context.logger.warning(
+        let (limits, logger) = (search.limits, search.logger)
+        if let skew = reading.clockSkew, abs(skew.inSeconds) > limits.clockSkew.inSeconds {
+            logger.warning(
                 "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(service) tasks proves no absence."
             )
             return false
         }
-        if evidence?.hasControl(for: attempt, acceptedWithin: context.limits.controlSpan, of: startedAt) ?? false {
+        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt) ?? false {
             return true
         }
-        context.logger.info(
+        logger.info(
             """
             \(attempt.key.task) is not in the provider's list. This proves nothing, because the list shows no accepted task of \
             \(attempt.endpoint) with the same members and unchanged values.
@@ -251,5 +264,5 @@ extension LostAttemptSearch.Answer {
     }
 
     /// The search covers only attempts that ended before this time, with a tolerance for clock differences.
-    private var coveredUntil: Timestamp { began + search.context.limits.clockSkew }
+    private var coveredUntil: Timestamp { began + search.limits.clockSkew }
 }

@@ -17,7 +17,11 @@ struct FetchedList {
 
 /// Fetches the provider's list of tasks, page by page.
 struct ProviderListFetcher {
-    let context: EngineContext
+    let limits: EngineLimits
+    let admission: AdmissionControl
+    let sender: QuerySender
+    let time: any TimeSource
+    let logger: Logger
     let service: String
     let profile: EndpointProfile
     let list: any ListingDialect
@@ -60,9 +64,9 @@ struct ProviderListFetcher {
             whole.clockSkew = skew
             return whole
         }
-        for number in 0..<context.limits.listPages {
+        for number in 0..<limits.listPages {
             // The first page's turn was taken with the claim.
-            if number > 0, await !context.admission.waitForSlot(for: .queries(service), of: profile) {
+            if number > 0, await !admission.waitForSlot(for: .queries(service), of: profile) {
                 return partial(found)
             }
             let request = listing(from, to, at: progress.offset)
@@ -76,24 +80,24 @@ struct ProviderListFetcher {
                 case .complete: return reading(isComplete: true)
                 case .incomplete: return reading(isComplete: false)
                 case .startAgain:
-                    guard progress.passes < context.limits.listPasses else { return reading(isComplete: false) }
+                    guard progress.passes < limits.listPasses else { return reading(isComplete: false) }
                     progress = Progress(passes: progress.passes + 1)
                 }
             case .throttled(let failure, let retryAfter):
                 await slow(because: failure, isThrottled: true, retryAfter: retryAfter)
                 return partial(found)
             case .failed(let failure, let suspendsProvider):
-                if suspendsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
+                if suspendsProvider { await admission.suspend(.provider(profile.provider), because: failure) }
                 await slow(because: failure, isThrottled: false, retryAfter: nil)
                 return partial(found)
             }
         }
-        context.logger.warning("The provider's list of \(service) tasks is too long to be read completely.")
+        logger.warning("The provider's list of \(service) tasks is too long to be read completely.")
         return reading(isComplete: false)
     }
 
     private func listing(_ from: Timestamp, _ to: Timestamp, at offset: Int) -> UpstreamRequest? {
-        list.page(from: from, to: to, offset: offset, limit: context.limits.listPageSize)
+        list.page(from: from, to: to, offset: offset, limit: limits.listPageSize)
     }
 
     private func step(
@@ -102,7 +106,7 @@ struct ProviderListFetcher {
         let items = page.count + unreadable
         if unreadable > 0 {
             progress.isReadable = false
-            context.logger.warning(
+            logger.warning(
                 "\(unreadable) item(s) of the provider's list of \(service) tasks have no readable id.")
         }
         let isNew = !progress.seen.isSuperset(of: page)
@@ -136,13 +140,11 @@ struct ProviderListFetcher {
     }
 
     private func page(_ request: UpstreamRequest, _ skew: inout Duration?) async -> ListingVerdict {
-        context.meter.count(service)
         do throws(UpstreamTransportError) {
-            let reply = try await context.transport.send(
-                request, to: profile.provider, isPaid: false, timeout: context.limits.pollTimeout)
-            skew = reply.date.map { $0 - context.time.now() } ?? skew
+            let reply = try await sender.send(request, of: service, to: profile.provider)
+            skew = reply.date.map { $0 - time.now() } ?? skew
             let verdict = list.read(reply)
-            if case .page = verdict { await context.admission.queriesSucceeded(of: service) }
+            if case .page = verdict { await admission.queriesSucceeded(of: service) }
             return verdict
         } catch {
             return .failed(TaskFailure(error), suspendsProvider: false)
@@ -150,9 +152,9 @@ struct ProviderListFetcher {
     }
 
     private func slow(because failure: TaskFailure, isThrottled: Bool, retryAfter: Duration?) async {
-        context.logger.warning(
+        logger.warning(
             "The provider's list of \(service) tasks could not be read: \(failure.code): \(failure.message)")
-        await context.admission.queriesFailed(
+        await admission.queriesFailed(
             of: profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
     }
 }

@@ -22,19 +22,25 @@ package struct Reconciler: Worker {
         let tasks: [TaskID: TrackedTask]
     }
 
-    package let context: EngineContext
-    package var wake: WakeSignal { context.wakes.lookups }
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let admission: AdmissionControl
+    let search: LostAttemptSearch
+    let lookups: LookupPolicy
+    let limits: EngineLimits
+    let clock: ClockJumpDetector
+    let random: EngineRandom
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let logger: Logger
     private let inFlight = InFlightServices()
 
-    /// Creates the worker.
-    package init(_ context: EngineContext) {
-        self.context = context
-    }
+    package var wake: WakeSignal { wakes.lookups }
 
     package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
-        let services = Set(try await context.store.services(in: .uncertain))
-            .union(try await context.store.servicesWithGivenUpAttempts())
+        let services = Set(try await store.services(in: .uncertain))
+            .union(try await store.servicesWithGivenUpAttempts())
         for service in services.sorted() where inFlight.begin(service) {
             do throws(TaskStoreError) {
                 let (reading, next) = try await claim(of: service, at: now)
@@ -50,24 +56,24 @@ package struct Reconciler: Worker {
 
     private func claim(of service: String, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
         let due = try await settleWithoutSearch(
-            among: try await context.store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
-        if let block = context.admission.breakers.block(.polls(service), at: now) { return (nil, block.until) }
+            among: try await store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
+        if let block = admission.breakers.block(.polls(service), at: now) { return (nil, block.until) }
         let searchable = due.filter { isSearchable($0.endpoint) && $0.attempt != nil }
         if searchable.count < due.count {
             let found = Set(searchable.map(\.id))
             let stuck = due.map(\.id).filter { !found.contains($0) }
-            try await context.store.postpone(stuck, until: now + context.polling.maxGap)
+            try await store.postpone(stuck, until: now + lookups.maxGap)
         }
         guard let work = try await work(of: service, searchable, at: now) else {
             let next = [
-                try await context.store.nextDue(in: .uncertain, of: service),
-                try await context.store.nextGivenUpReading(of: service).map { max($0, now + .seconds(1)) },
+                try await store.nextDue(in: .uncertain, of: service),
+                try await store.nextGivenUpReading(of: service).map { max($0, now + .seconds(1)) },
             ]
             return (nil, next.compactMap(\.self).min())
         }
-        try await context.admission.leases.acquire(for: [work.profile], at: now)
-        if let lease = context.admission.leases.block(on: work.profile.provider, at: now) { return (nil, lease.until) }
-        if let slot = context.admission.slot(for: .queries(service), of: work.profile) { return (nil, slot) }
+        try await admission.leases.acquire(for: [work.profile], at: now)
+        if let lease = admission.leases.block(on: work.profile.provider, at: now) { return (nil, lease.until) }
+        if let slot = admission.slot(for: .queries(service), of: work.profile) { return (nil, slot) }
         return (work, now)
     }
 
@@ -76,7 +82,7 @@ package struct Reconciler: Worker {
     private func work(
         of service: String, _ searchable: [TrackedTask], at now: Timestamp
     ) async throws(TaskStoreError) -> Work? {
-        if let first = searchable.first, let profile = context.catalog.endpoint(first.endpoint) {
+        if let first = searchable.first, let profile = catalog.endpoint(first.endpoint) {
             let start = first.attempt?.startedAt ?? now
             let together = searchable.filter { other in
                 sharesLookup(other.endpoint, profile)
@@ -85,21 +91,21 @@ package struct Reconciler: Worker {
             // For resubmitted tasks, all earlier attempts are included.
             var earlier: [GivenUpAttempt] = []
             for task in together where task.attempts > 1 {
-                earlier += try await context.store.givenUpAttempts(of: task.id)
+                earlier += try await store.givenUpAttempts(of: task.id)
             }
             let tasks = Dictionary(uniqueKeysWithValues: together.map { ($0.id, $0) })
             return Work(service: service, profile: profile, uncertain: together, givenUp: earlier, tasks: tasks)
         }
-        let due = try await context.store.givenUpAttempts(of: service, dueBy: now, limit: 500)
+        let due = try await store.givenUpAttempts(of: service, dueBy: now, limit: 500)
         var tasks: [TaskID: TrackedTask] = [:]
-        for attempt in due { tasks[attempt.task] = try await context.store.task(attempt.task) }
+        for attempt in due { tasks[attempt.task] = try await store.task(attempt.task) }
         let searchableDue = due.filter { attempt in tasks[attempt.task].map { isSearchable($0.endpoint) } ?? false }
         if searchableDue.count < due.count {
             let known = Set(searchableDue.map(\.key))
             try await noteUnread(due.filter { !known.contains($0.key) }, at: now)
         }
         guard let first = searchableDue.first, let endpoint = tasks[first.task]?.endpoint,
-            let profile = context.catalog.endpoint(endpoint)
+            let profile = catalog.endpoint(endpoint)
         else { return nil }
         let together = searchableDue.filter { attempt in
             // A reading that covers a whole day would never reach its end.
@@ -110,12 +116,12 @@ package struct Reconciler: Worker {
     }
 
     private func sharesLookup(_ endpoint: EndpointName, _ profile: EndpointProfile) -> Bool {
-        context.catalog.endpoint(endpoint)?.sharesLookup(with: profile) ?? false
+        catalog.endpoint(endpoint)?.sharesLookup(with: profile) ?? false
     }
 
     private func isSearchable(_ endpoint: EndpointName) -> Bool {
-        guard let profile = context.catalog.endpoint(endpoint) else { return false }
-        return context.admission.hasToken(profile.provider) && !profile.needsPersonWhenUncertain
+        guard let profile = catalog.endpoint(endpoint) else { return false }
+        return admission.hasToken(profile.provider) && !profile.needsPersonWhenUncertain
     }
 
     /// Ends tasks that need no search: those whose callback reported an end without an id, and those with the policy
@@ -126,31 +132,31 @@ package struct Reconciler: Worker {
         var events: [ScheduledEvent] = []
         for task in tasks {
             if task.callbacks.finalAt != nil, task.callbacks.remoteID == nil,
-                let outcome = await context.deliveredOutcome(of: task)
+                let outcome = await store.deliveredOutcome(of: task, in: catalog, logger: logger)
             {
                 events.append(ScheduledEvent(.endedByCallback(outcome), for: task.id, nextDueAt: nil))
             } else if task.onUncertain == .fail,
-                context.catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false
+                catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false
             {
                 events.append(ScheduledEvent(AbsencePolicy.failed(task), for: task.id, nextDueAt: nil))
             }
         }
         guard !events.isEmpty else { return tasks }
-        let changes = try await context.store.apply(events, at: now)
+        let changes = try await store.apply(events, at: now)
         let settled = Set(changes.filter { $0.task.state.hasEnded }.map(\.task.id))
         return tasks.filter { !settled.contains($0.id) }
     }
 
     package func perform(_ work: Work) async {
         defer { inFlight.end(work.service) }
-        let search = LostAttemptSearch(
-            context: context, service: work.service, profile: work.profile, targets: work.targets)
-        guard let answer = await search.run() else { return await postpone(work) }
+        guard let answer = await search.run(for: work.targets, of: work.service, sharing: work.profile) else {
+            return await postpone(work)
+        }
         let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
-        let policy = context.absencePolicy(at: context.time.now())
-        let (logger, searched) = (context.logger, Set(work.uncertain.map(\.id)))
+        let policy = AbsencePolicy(limits, clock: clock, at: time.now())
+        let searched = Set(work.uncertain.map(\.id))
         do throws(TaskStoreError) {
-            _ = try await context.store.settle(
+            _ = try await store.settle(
                 service: work.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
             ) { view in
                 let findings = answer.findings(in: view)
@@ -186,10 +192,10 @@ package struct Reconciler: Worker {
                 return givenUp + uncertain
             }
             try await note(work.givenUp, answer)
-            context.wakes.polls.signal()
-            context.wakes.submitter.signal()
+            wakes.polls.signal()
+            wakes.submitter.signal()
         } catch {
-            context.logger.error("Could not settle uncertain tasks of \(work.service): \(error.message)")
+            logger.error("Could not settle uncertain tasks of \(work.service): \(error.message)")
             await postpone(work)
         }
     }
@@ -221,7 +227,7 @@ package struct Reconciler: Worker {
     }
 
     private func note(_ attempts: [GivenUpAttempt], _ answer: LostAttemptSearch.Answer) async throws(TaskStoreError) {
-        try await context.store.noteReadings(
+        try await store.noteReadings(
             of: attempts.filter { ($0.nextReadingAt ?? answer.began) <= answer.began }.map { attempt in
                 var attempt = attempt
                 let isKnown = answer.known.found[attempt.task] != nil
@@ -235,7 +241,7 @@ package struct Reconciler: Worker {
     }
 
     private func noteUnread(_ attempts: [GivenUpAttempt], at now: Timestamp) async throws(TaskStoreError) {
-        try await context.store.noteReadings(
+        try await store.noteReadings(
             of: attempts.map { attempt in
                 var attempt = attempt
                 attempt.couldNotBeRead(at: now)
@@ -244,21 +250,21 @@ package struct Reconciler: Worker {
     }
 
     private func postpone(_ work: Work) async {
-        let now = context.time.now()
+        let now = time.now()
         do throws(TaskStoreError) {
             if let gap = work.uncertain.map({ nextLookup(of: $0) }).min() {
-                try await context.store.postpone(work.uncertain.map(\.id), until: gap)
+                try await store.postpone(work.uncertain.map(\.id), until: gap)
             }
             try await noteUnread(work.givenUp.filter { ($0.nextReadingAt ?? now) <= now }, at: now)
         } catch {
-            context.logger.error("Could not postpone uncertain tasks of \(work.service): \(error.message)")
+            logger.error("Could not postpone uncertain tasks of \(work.service): \(error.message)")
         }
     }
 
     private func nextLookup(of task: TrackedTask) -> Timestamp {
-        let now = context.time.now()
-        return context.random.draw { generator in
-            context.lookups.nextLookup(lostAt: task.attempt?.endedAt ?? now, now: now, using: &generator)
+        let now = time.now()
+        return random.draw { generator in
+            lookups.nextLookup(lostAt: task.attempt?.endedAt ?? now, now: now, using: &generator)
         }
     }
 }
@@ -277,15 +283,5 @@ extension Reconciler.Work {
                         task: $0, attempt: given.attempt, endedWithDaemon: given.endedWithDaemon)
                 }
             }
-    }
-}
-
-extension EngineContext {
-    /// The policy for uncertain tasks that were not found.
-    func absencePolicy(at now: Timestamp) -> AbsencePolicy {
-        AbsencePolicy(
-            readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,
-            verifiedElapsed: { [clock] moment in clock.verifiedElapsed(since: moment) },
-            isSteady: clock.isSteady(for: limits.steadySpan, at: now))
     }
 }

@@ -3,23 +3,23 @@ package import TaskModel
 import TaskStore
 package import VerbatimJSON
 
-/// How an endpoint is doing.
+/// The status of an endpoint.
 package struct EndpointReport: Sendable {
     package let name: EndpointName
     package let provider: String
-    /// What it makes: `image`, `video`, `audio` or `text`.
+    /// The kind of its results: `image`, `video`, `audio` or `text`.
     package let kind: String
     /// Whether the reply to a submission is the result itself, never just an id.
     package let answersOnlyInline: Bool
-    /// How many tasks one status query may name; nil where each needs its own.
+    /// How many tasks one status query may name; nil if each needs its own.
     package let batchSize: Int?
-    /// Whence the provider's own list of tasks is known: `documented`, `vendor_code` or `none`.
+    /// The source of what is known about the provider's list: `documented`, `vendor_code` or `none`.
     package let listing: String
-    /// A request that it takes.
+    /// An example of a request.
     package let example: JSONObject?
     /// The pause or circuit breaker that blocks its submissions or status queries; nil if none does.
     package let block: SubmissionBlock?
-    /// What the provider's documents say before anything was learned.
+    /// The typical duration according to the provider.
     package let typical: Duration?
     package let inFlight: Int
     package let queued: Int
@@ -27,74 +27,74 @@ package struct EndpointReport: Sendable {
     package let maxInFlight: Int?
     package let submissionsPerSecond: Double?
     package let learned: LearnedReport?
-    /// What noticing the ends of its tasks has cost, since its first task.
+    /// The cost and delay of noticing that its tasks ended, since its first task.
     package let tracking: TrackingReport
-    /// Status queries of its service since the start, and per minute lately.
-    package let polled: PollRateCounter.Reading
+    /// The status queries of its service, since the start and in the last minute.
+    package let polled: PollRateCounter.Report
     package let lastError: LastError?
-    /// How its callbacks do; nil where none were asked for yet.
+    /// The statistics of its callbacks; nil if none were requested yet.
     package let callbacks: CallbackReport?
     /// Records that no rule understood since the start; nil if there were none.
-    package let unrecognised: UnrecognisedResponses.Reading?
+    package let unrecognised: UnrecognisedResponses.Report?
 
-    /// How long its tasks take, by their own history.
+    /// The measured durations of its tasks.
     package struct LearnedReport: Sendable, Hashable {
         /// Half of them are faster.
         package let p50: Duration
         /// Nine of ten are faster.
         package let p90: Duration
-        /// How many tasks that rests on.
+        /// The number of measured tasks.
         package let samples: Int
     }
 
-    /// What it took to notice ends, and how late that was.
+    /// The cost and delay of noticing that tasks ended.
     package struct TrackingReport: Sendable, Hashable {
         /// Tasks that ended at the provider.
         package let finished: Int
-        /// Status queries for each of these; one for several tasks is shared by them. Nil before the first end.
+        /// Status queries for each finished task. A batch query is divided among its tasks. Nil before the first end.
         package let callsPerTask: Double?
-        /// How long ends went unnoticed on average; nil where it is not known of any.
+        /// The average delay from the end of a task to its detection; nil if unknown.
         package let meanLateness: Duration?
-        /// How often the provider has said "too many".
+        /// The number of throttled replies.
         package let throttled: Int
     }
 
-    /// Whether the callbacks come that were asked for.
+    /// Statistics of requested callbacks.
     package struct CallbackReport: Sendable, Hashable {
-        /// Tasks that ended and whose end was to be delivered.
+        /// Ended tasks with a requested callback.
         package let expected: Int
-        /// Of these, whose end was delivered, sooner or later.
+        /// Those of them whose end was delivered.
         package let came: Int
-        /// 0 to 1: what status queries thin out by.
+        /// The trust in callbacks, from 0 to 1. More trust means fewer status queries.
         package let trust: Double
-        /// From the end to its delivery; nil where that is not known of any.
+        /// The average time from the end to its delivery; nil if unknown.
         package let meanDelay: Duration?
 
-        /// Ended by a poll, and no callback ever came.
+        /// Those of them without a callback.
         package var missing: Int { max(expected - came, 0) }
     }
 
-    /// The latest thing that went wrong.
+    /// The latest error.
     package struct LastError: Sendable, Hashable {
         package let failure: TaskFailure
         package let at: Timestamp
     }
 }
 
-/// How the daemon as a whole is doing.
+/// The status of the daemon.
 package struct EngineReport: Sendable {
     package let counts: [TaskState: Int]
     package let store: StoreInfo
     package let providers: [ProviderReport]
-    /// Where providers call back, and whether they do; nil where callbacks are off.
-    package let callbacks: CallbackMonitor.Reading?
+    /// The counts of callbacks; nil if callbacks are off.
+    package let callbacks: CallbackMonitor.Report?
 }
 
-/// How a provider's account is doing.
+/// The status of a provider's account.
 package struct ProviderReport: Sendable, Hashable {
     package let name: String
     package let hasToken: Bool
-    /// Why nothing is submitted, if so.
+    /// Why submissions are paused; nil if they are not.
     package let pauseReason: String?
 }
 

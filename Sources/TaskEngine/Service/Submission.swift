@@ -1,7 +1,7 @@
 package import TaskModel
 package import VerbatimJSON
 
-/// What a program asks for, with every field already of the right type.
+/// A submission with typed fields.
 package struct Submission: Sendable {
     package var endpoint: String
     package var request: JSONObject
@@ -11,7 +11,7 @@ package struct Submission: Sendable {
     package var notBefore: StatedTime?
     package var deadline: StatedTime?
     package var onUncertain: UncertainPolicy?
-    /// No part of what makes two submissions the same: a person may word it differently each time.
+    /// The note of a user. It is not compared when a submission is repeated.
     package var note: String?
 
     package init(
@@ -39,7 +39,7 @@ extension Submission {
             id: id, endpoint: endpoint, createdAt: now, onUncertain: onUncertain ?? policy, labels: labels,
             priority: priority, notBefore: notBefore?.resolved(at: now), deadline: deadline?.resolved(at: now))
         if let model = request["model"]?.string, 1...64 ~= model.utf8.count, !model.contains("\0") {
-            // A short word only: a longer text is no model's name.
+            // A longer text is not the name of a model.
             task.model = model
         }
         task.note = note
@@ -47,10 +47,10 @@ extension Submission {
     }
 }
 
-/// StatedTime is a time as a program gave it.
+/// A time as a program gave it.
 package enum StatedTime: Sendable, Hashable {
     case at(Timestamp)
-    /// A span from the moment at which the task is stored.
+    /// A span that starts when the task is stored.
     case after(Duration)
 
     /// The point in time that it means for a task that is stored now.
@@ -61,6 +61,6 @@ package enum StatedTime: Sendable, Hashable {
         }
     }
 
-    /// Nil for a span, which means another moment each time.
+    /// The point in time; nil for a span, which means another time at each repetition.
     var moment: Timestamp? { if case .at(let time) = self { time } else { nil } }
 }

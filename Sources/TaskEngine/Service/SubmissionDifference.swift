@@ -1,6 +1,6 @@
 package import VerbatimJSON
 
-/// SubmissionDifference is one field in which a submission differs from the task that its key names.
+/// One field in which a submission differs from the task that its idempotency key names.
 package struct SubmissionDifference: Sendable, Hashable {
     /// `request.prompt`, `labels.film`, `deadline`.
     package let field: String

@@ -7,39 +7,39 @@ extension TaskService {
     /// The task with that id.
     package func task(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         do throws(TaskStoreError) {
-            if let stored = try await context.store.taskWithPayload(id) { return stored }
+            if let stored = try await store.taskWithPayload(id) { return stored }
         } catch {
             throw .store(error)
         }
         throw .taskNotFound(id.text)
     }
 
-    /// The task once it has ended, or as it is when the time is over or the daemon stops.
+    /// The task once it has ended, or its current state when the time is over or the daemon stops.
     ///
-    /// Where as many clients wait as may, this one is not woken by the task: it is answered with the task as it is after
-    /// `patience`, at most five seconds, so that it does not ask again at once.
+    /// If too many clients wait, the task does not wake this one. It then gets the task after `patience`, at most five
+    /// seconds, so that it does not ask again at once.
     package func task(_ id: TaskID, waitingFor patience: Duration) async throws(TaskServiceError) -> TaskWithPayload {
         let first = try await task(id)
-        guard patience > .zero, !first.task.state.hasEnded, !context.feed.isClosing else { return first }
-        guard let place = context.feed.subscribe(to: id, atMost: context.limits.waiters) else {
-            return try await task(id, after: min(patience, context.limits.waitWithoutPlace))
+        guard patience > .zero, !first.task.state.hasEnded, !feed.isClosing else { return first }
+        guard let place = feed.subscribe(to: id) else {
+            return try await task(id, after: min(patience, feed.waitWithoutPlace))
         }
-        defer { context.feed.end(place) }
-        let until = context.time.now() + patience
+        defer { feed.end(place) }
+        let until = time.now() + patience
         while true {
             let stored = try await task(id)
-            let isOver = context.time.now() >= until || context.feed.isClosing || Task.isCancelled
+            let isOver = time.now() >= until || feed.isClosing || Task.isCancelled
             if stored.task.state.hasEnded || isOver { return stored }
-            await place.wake.wait(until: until, on: context.time)
+            await place.wake.wait(until: until, on: time)
         }
     }
 
-    /// The task as it is after that time; sooner where the daemon stops or the client has left.
+    /// The task after that time; earlier if the daemon stops or the client disconnects.
     private func task(_ id: TaskID, after pause: Duration) async throws(TaskServiceError) -> TaskWithPayload {
-        let closing = context.feed.subscribeToClosing()
-        defer { context.feed.end(closing) }
-        if !context.feed.isClosing {
-            await closing.wake.wait(until: context.time.now() + pause, on: context.time)
+        let closing = feed.subscribeToClosing()
+        defer { feed.end(closing) }
+        if !feed.isClosing {
+            await closing.wake.wait(until: time.now() + pause, on: time)
         }
         return try await task(id)
     }
@@ -47,17 +47,17 @@ extension TaskService {
     /// The results of a task; empty until it has succeeded.
     package func results(of stored: TaskWithPayload) -> [TaskResult] {
         if let results = stored.payload.results { return results }
-        // No results were stored of tasks that succeeded before schema 13, so the definition of today names them. The general
-        // shape replaces the definition of an endpoint that is gone.
+        // Tasks that succeeded before schema 13 have no stored results. Today's definition names them.
         guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
+        // If the endpoint is no longer defined, the general rules apply.
         let profile =
-            context.catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(undefined: stored.task.endpoint)
+            catalog.endpoint(stored.task.endpoint) ?? EndpointProfile(undefined: stored.task.endpoint)
         return profile.dialect.results(in: record, of: stored.task.remoteID)
     }
 
-    /// The daemon stops: no further paid request begins, and all waits end.
+    /// Begins the shutdown: no further paid request starts, and all waits end.
     package func beginShutdown() {
-        context.feed.close()
+        feed.close()
     }
 
     /// A page of tasks, newest first.
@@ -65,7 +65,7 @@ extension TaskService {
         matching filter: TaskFilter, after cursor: PageCursor?, limit: Int
     ) async throws(TaskServiceError) -> TaskListing {
         do throws(TaskStoreError) {
-            return try await context.store.tasks(matching: filter, after: cursor, limit: limit)
+            return try await store.tasks(matching: filter, after: cursor, limit: limit)
         } catch {
             throw .store(error)
         }
@@ -76,8 +76,8 @@ extension TaskService {
         of id: TaskID, after sequence: Int64, limit: Int
     ) async throws(TaskServiceError) -> [StoredEvent] {
         do throws(TaskStoreError) {
-            if try await context.store.task(id) != nil {
-                return try await context.store.events(of: id, after: sequence, limit: limit)
+            if try await store.task(id) != nil {
+                return try await store.events(of: id, after: sequence, limit: limit)
             }
         } catch {
             throw .store(error)
@@ -85,15 +85,15 @@ extension TaskService {
         throw .taskNotFound(id.text)
     }
 
-    /// The id that a text names: a whole id as it is, known or not, else the only known one that begins so.
+    /// The id that a text names: a whole id, known or not, or the only known id with this prefix.
     ///
-    /// Callers parse a text once, where it comes in.
+    /// Callers parse a text once, at the edge.
     package func id(of text: String) async throws(TaskServiceError) -> TaskID {
         if let id = TaskID(text) { return id }
         guard TaskID.isPrefix(text) else { throw .taskNotFound(text) }
         let candidates: [TaskID]
         do throws(TaskStoreError) {
-            candidates = try await context.store.ids(withPrefix: text, limit: 4)
+            candidates = try await store.ids(withPrefix: text, limit: 4)
         } catch {
             throw .store(error)
         }

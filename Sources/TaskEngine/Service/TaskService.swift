@@ -1,40 +1,45 @@
-import Logging
-import PollingPolicy
 import ProviderCatalog
 package import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// The one way in: what programs and people can do with tasks.
+/// Accepts and shows tasks, and applies the decisions of programs and users.
 ///
-/// Nobody is told anything before it is on disk.
+/// It answers only after the change is on disk.
 package struct TaskService: Sendable {
-    let context: EngineContext
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let admission: AdmissionControl
+    let storage: StorageMonitor
+    let newTasks: NewTaskBuilder
+    let cancellation: RemoteCancellation
+    let sampler: CompletionSampler
+    let forecaster: TaskForecaster
+    let feed: EventFeed
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let passed: @Sendable (CrashPoint) -> Void
 
-    init(_ context: EngineContext) {
-        self.context = context
-    }
-
-    /// Stores a task; `isNew` is false where its idempotency key named one already.
+    /// Stores a task. `isNew` is false if its idempotency key names an existing task.
     package func submit(
         _ submission: Submission
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
-        let task = try newTask(for: submission)
+        let task = try newTasks.task(for: submission, at: time.now())
         return try await answer(to: submission, with: task, after: try await insert(task))
     }
 
-    /// Stores many in one commit, in their order; then tells the id of each, or why there is none, in its place.
+    /// Stores many tasks in one commit, in their order. Then reports the id or the error of each, in the same order.
     package func submit(
         _ submissions: [Submission], telling tell: (Result<TaskID, TaskServiceError>) -> Void
     ) async throws {
         let tasks = submissions.map { submission in
-            Result { () throws(TaskServiceError) in try newTask(for: submission) }
+            Result { () throws(TaskServiceError) in try newTasks.task(for: submission, at: time.now()) }
         }
         var insertions: ArraySlice<InsertResult>
         do throws(TaskStoreError) {
-            insertions = try await context.store.insert(tasks.compactMap { try? $0.get() })[...]
+            insertions = try await store.insert(tasks.compactMap { try? $0.get() })[...]
         } catch {
-            doubt(error)
+            storage.noteFailedWrite(error)
             for task in tasks {
                 switch task {
                 case .success: tell(.failure(.store(error)))
@@ -54,36 +59,14 @@ package struct TaskService: Sendable {
         }
     }
 
-    /// What a submission becomes if nothing is in its way.
-    private func newTask(for submission: Submission) throws(TaskServiceError) -> NewTask {
-        let profile = try profile(of: submission.endpoint)
-        try check(submission.labels)
-        if let problem = profile.dialect.problem(with: submission.request) {
-            throw .invalidField("request.\(problem.field)", problem: problem.problem)
-        }
-        let now = context.time.now()
-        let key = submission.idempotencyKey.map { NewTask.IdempotencyKey(key: $0, fingerprint: submission.fingerprint) }
-        if submission.request["async"] == false, !profile.dialect.answersOnlyInline {
-            throw .invalidField(
-                "request.async",
-                problem:
-                    "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
-            )
-        }
-        var task = submission.task(
-            id: newID(at: now), of: profile.name, at: now, onUncertain: context.defaultOnUncertain)
-        task.hasOwnCallback = profile.dialect.hasOwnCallback(in: submission.request)
-        return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
-    }
-
     private func answer(
         to submission: Submission, with new: NewTask, after insertion: InsertResult
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         switch insertion {
         case .created:
-            context.passed(.afterQueued)
-            if mayBeSent(new.task) { context.wakes.submitter.signal() }
-            if new.task.deadline != nil { context.wakes.deadlines.signal() }
+            passed(.afterQueued)
+            if mayBeSent(new.task) { wakes.submitter.signal() }
+            if new.task.deadline != nil { wakes.deadlines.signal() }
             return (new.stored, true)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
@@ -100,61 +83,48 @@ package struct TaskService: Sendable {
         }
     }
 
-    /// Whether the queue is worth a look: not where it takes a person to let the endpoint's tasks go, who then says so.
+    /// Whether to wake the submitter. It is not woken if only a user can unblock the endpoint, because that wakes it.
     private func mayBeSent(_ task: TrackedTask) -> Bool {
-        guard let profile = context.catalog.endpoint(task.endpoint), context.admission.hasToken(profile.provider) else {
+        guard let profile = catalog.endpoint(task.endpoint), admission.hasToken(profile.provider) else {
             return false
         }
-        guard let block = context.admission.block(on: profile, at: task.createdAt) else { return true }
+        guard let block = admission.block(on: profile, at: task.createdAt) else { return true }
         return block.until != nil
     }
 
-    /// Tracks a task that was submitted elsewhere; `isNew` is false where it is tracked already.
+    /// Tracks a task that was submitted elsewhere. `isNew` is false if it is tracked already.
     package func adopt(
         endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
         deadline stated: StatedTime?
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
-        let endpoint = try profile(of: name).name
-        guard let remoteID = RemoteTaskID(text) else {
-            throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
-        }
-        guard context.catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
-            throw .invalidField(
-                "endpoint",
-                problem:
-                    "tasks of \(endpoint) can only be asked for by an address that the reply to their submission names")
-        }
-        try check(labels)
-        let now = context.time.now()
-        let deadline = stated?.resolved(at: now)
-        var task = TrackedTask(
-            id: newID(at: now), endpoint: endpoint, state: .running, createdAt: now,
-            onUncertain: context.defaultOnUncertain, labels: labels, priority: priority, deadline: deadline,
-            remoteID: remoteID)
-        task.submittedAt = now
-        let payload = TaskPayload(request: .null)
-        switch try await insert(NewTask(task: task, payload: payload)) {
+        let new = try newTasks.adopted(
+            endpoint: name, remoteID: text, labels: labels, priority: priority, deadline: stated, at: time.now())
+        let task = new.task
+        switch try await insert(new) {
         case .created:
-            context.wakes.polls.signal()
-            if task.deadline != nil { context.wakes.deadlines.signal() }
-            return (TaskWithPayload(task: task, payload: payload), true)
+            wakes.polls.signal()
+            if task.deadline != nil { wakes.deadlines.signal() }
+            return (new.stored, true)
         case .remoteIDInUse(let owner):
             let existing = try await self.task(owner)
-            guard existing.task.endpoint == endpoint else { throw .store(.remoteIDInUse(by: owner)) }
+            guard existing.task.endpoint == task.endpoint else { throw .store(.remoteIDInUse(by: owner)) }
             return (existing, false)
         case .tooLate:
-            throw .invalidField("deadline", problem: "\(deadline?.rfc3339 ?? "") has already passed")
+            throw .invalidField("deadline", problem: "\(task.deadline?.rfc3339 ?? "") has already passed")
         case .keyInUse(let existing, _):
             return (try await self.task(existing), false)
         }
     }
 
-    /// Uncertain tasks of the endpoint that a tracked id may belong to: those whose look-ups showed it, else all of them.
+    /// When the task is expected to end, and why it waits.
+    package func forecast(of task: TrackedTask) async -> TaskForecast { await forecaster.forecast(of: task) }
+
+    /// Uncertain tasks of the endpoint that the tracked id may belong to: those whose look-ups found it, else all.
     package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {
         guard task.isNamedByUser, let id = task.remoteID else { return [] }
         do throws(TaskStoreError) {
-            let uncertain = try await context.store.due(
-                in: .uncertain, of: task.endpoint.service, by: context.time.now() + context.lookups.slowest * 2,
+            let uncertain = try await store.due(
+                in: .uncertain, of: task.endpoint.service, by: time.now() + .seconds(86_400 * 365),
                 limit: 100
             ).filter { $0.endpoint == task.endpoint }
             let fitting = uncertain.filter { $0.attempt?.possibleIDs.contains(id) ?? false }
@@ -164,42 +134,13 @@ package struct TaskService: Sendable {
         }
     }
 
-    // MARK: What a person can do with a task
+    // MARK: Decisions about a task
 
-    /// Stops tracking it, and asks the provider to end it where it has a way to; the bill may still come.
+    /// Stops tracking the task, and asks the provider to end it if it supports that. It may still be billed.
     package func cancel(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         let stored = try await apply(.cancelRequested, to: id)
-        await cancelAtProvider(stored)
+        await cancellation.request(stored)
         return stored
-    }
-
-    /// Asks once, after the outcome is on disk: whether it helps changes nothing of what we know.
-    private func cancelAtProvider(_ stored: TaskWithPayload) async {
-        let task = stored.task
-        guard let id = task.remoteID, let profile = context.catalog.endpoint(task.endpoint),
-            let cancelling = profile.dialect.cancelling, context.admission.hasToken(profile.provider)
-        else { return }
-        do throws(RequestProblem) {
-            guard let request = try cancelling.cancellation(of: id, record: stored.payload.response) else { return }
-            do throws(UpstreamTransportError) {
-                let reply = try await context.transport.send(
-                    request, to: profile.provider, isPaid: false, timeout: .seconds(10))
-                guard let (failure, suspendsProvider) = cancelling.problem(in: reply) else {
-                    context.logger.info(
-                        "\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
-                    return
-                }
-                if suspendsProvider { await context.admission.suspend(.provider(profile.provider), because: failure) }
-                context.logger.warning(
-                    "\(task.id) \(profile.provider) did not end it, so it may be billed: \(failure.code): \(failure.message)"
-                )
-            } catch {
-                context.logger.warning(
-                    "\(task.id) \(profile.provider) could not be asked to end it: \(TaskFailure(error).message)")
-            }
-        } catch {
-            context.logger.warning("\(task.id) cannot be ended at \(profile.provider): \(error.field) \(error.problem)")
-        }
     }
 
     /// Tracks a cancelled or expired task again.
@@ -207,14 +148,14 @@ package struct TaskService: Sendable {
         try await apply(.reopenRequested, to: id)
     }
 
-    /// Settles an uncertain task by a person's word.
+    /// Settles an uncertain task as a user decided.
     package func resolve(_ id: TaskID, _ decision: UncertainResolution) async throws(TaskServiceError)
         -> TaskWithPayload
     {
         switch decision {
         case .adopt(let text):
             let endpoint = try await task(id).task.endpoint
-            guard context.catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
+            guard catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
                 throw .invalidField(
                     "as",
                     problem:
@@ -233,66 +174,48 @@ package struct TaskService: Sendable {
     }
 
     private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
-        let now = context.time.now()
+        let now = time.now()
         let change: TaskChange?
         do throws(TaskStoreError) {
             let updates =
                 event == .cancelRequested
-                ? await context.updates(from: try await context.store.task(id).map { [$0] } ?? [], givenUpAt: now) : []
-            change = try await context.store.apply(
+                ? await sampler.updates(from: try await store.task(id).map { [$0] } ?? [], givenUpAt: now) : []
+            change = try await store.apply(
                 [ScheduledEvent(event, for: id, nextDueAt: now)], at: now, updating: updates
             ).first
         } catch {
-            doubt(error)
+            storage.noteFailedWrite(error)
             throw .store(error)
         }
         guard let change else { throw .taskNotFound(id.text) }
         if case .refuse(let refusal) = change.transition { throw .refused(refusal, change.task) }
-        context.wakes.submitter.signal()
-        context.wakes.polls.signal()
-        context.wakes.lookups.signal()
+        wakes.submitter.signal()
+        wakes.polls.signal()
+        wakes.lookups.signal()
         return try await task(id)
     }
 
     private func insert(_ task: NewTask) async throws(TaskServiceError) -> InsertResult {
         do throws(TaskStoreError) {
-            return try await context.store.insert(task)
+            return try await store.insert(task)
         } catch {
-            doubt(error)
+            storage.noteFailedWrite(error)
             throw .store(error)
         }
     }
-
-    /// A write that may be stored all the same: the program is told so, and the loops go on from what they find.
-    private func doubt(_ error: TaskStoreError) {
-        guard case .unknown = error else { return }
-        context.logger.error("The disk failed while something was being stored, which may be there or not.")
-        context.doubtWhatIsKnown()
-    }
-
-    /// A database text ends at its first zero character, so that two labels could become one.
-    private func check(_ labels: [String: String]) throws(TaskServiceError) {
-        guard !labels.contains(where: { $0.key.contains("\0") || $0.value.contains("\0") }) else {
-            throw .invalidField("labels", problem: "must not hold the character U+0000")
-        }
-    }
-
-    private func newID(at now: Timestamp) -> TaskID {
-        context.random.draw { generator in TaskID(at: now, using: &generator) }
-    }
 }
 
-/// How a person settles an uncertain submission.
+/// How a user settles an uncertain submission.
 package enum UncertainResolution: Sendable, Hashable {
-    /// It is this task of the provider's.
+    /// The provider has it under this id.
     case adopt(remoteID: String)
-    /// It was never taken: send it again.
+    /// The provider never accepted it: send it again.
     case resubmit
-    /// It does not matter any more.
+    /// Give it up.
     case giveUp
 }
 
 extension NewTask {
-    /// The task as it is once it has been stored.
+    /// The task as it is stored.
     fileprivate var stored: TaskWithPayload { TaskWithPayload(task: task, payload: payload) }
 }

@@ -1,39 +1,38 @@
 package import TaskModel
 package import TaskStore
 
-/// Why a wish of a program or person was not granted; nothing was changed, except perhaps where the store says that its
-/// outcome is unknown.
+/// Why a request was rejected. Nothing was changed, unless the store reports an unknown outcome.
 package enum TaskServiceError: UserFacingError {
-    /// No such endpoint; the nearest known ones.
+    /// The endpoint is unknown. `nearest` are similar names.
     case unknownEndpoint(String, nearest: [EndpointName])
-    /// The provider answers it with the result itself and keeps no record of it.
+    /// The reply of the endpoint is the result itself, and the provider keeps no record.
     case synchronousEndpoint(EndpointName)
-    /// No task has this id, or one that begins so.
+    /// No task has this id or prefix.
     case taskNotFound(String)
-    /// Several ids begin so; some of them.
+    /// Several ids have this prefix. `candidates` are some of them.
     case ambiguousID(String, candidates: [TaskID])
-    /// A field has a value that makes no sense.
+    /// A field has an invalid value.
     case invalidField(String, problem: String)
-    /// The key names a task that was submitted with another body.
+    /// The idempotency key names a task with another body.
     case keyConflict(key: String, existing: TaskID, differences: [SubmissionDifference])
-    /// The state does not allow it.
+    /// The state of the task does not allow the request.
     case refused(LifecycleRefusal, TrackedTask)
-    /// The store could not do as told.
+    /// The store failed.
     case store(TaskStoreError)
 
-    /// What sort of answer it deserves, for whoever translates it into a status.
+    /// The kind of the error, which decides the HTTP status.
     package enum Category: Sendable {
-        /// The wish itself makes no sense.
+        /// The request is invalid.
         case invalid
-        /// What it is about does not exist.
+        /// The task or endpoint does not exist.
         case notFound
-        /// It does not fit with what there is.
+        /// The request conflicts with an existing task or its state.
         case conflict
-        /// Right, but not now: the disk is full or read-only.
+        /// The disk is full or read-only.
         case unavailable
-        /// Right, but not now: the storage is busy, gone or failing. Where it failed half-way, it may be done all the same.
+        /// The storage is busy, missing or failing. The change may be stored all the same.
         case storageFailing
-        /// A bug of ours, or a damaged store.
+        /// A bug, or a damaged store.
         case broken
     }
 
@@ -49,7 +48,7 @@ package enum TaskServiceError: UserFacingError {
         }
     }
 
-    /// The task that is in the way, where one is.
+    /// The existing task that conflicts; nil if none does.
     package var existingTask: TaskID? {
         switch self {
         case .keyConflict(_, let existing, _): existing

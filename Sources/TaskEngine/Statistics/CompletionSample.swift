@@ -79,3 +79,27 @@ struct CompletionSample: Sendable {
         return max((finished - created) - correction, .zero)
     }
 }
+
+/// Takes duration samples of tasks that may end.
+struct CompletionSampler: Sendable {
+    let statistics: StatisticsCache
+    let clock: ClockJumpDetector
+
+    /// Adds the duration sample that the task gives if it ends now.
+    func add(
+        _ task: TrackedTask, at now: Timestamp, saying observation: Observation?, to updates: inout StatisticsUpdates
+    ) async {
+        let statistics = await statistics.statistics(of: task.endpoint)
+        let end = CompletionSample(
+            task: task, now: now, observation: observation,
+            usualWait: statistics.entry(for: task.model).row.wait, watchingSince: clock.watchingSince)
+        updates.add(end, statistics: statistics)
+    }
+
+    /// Statistics updates for tasks that are given up here: they take longer than this.
+    func updates(from tasks: [TrackedTask], givenUpAt now: Timestamp) async -> [StatisticsUpdate] {
+        var updates = StatisticsUpdates()
+        for task in tasks where task.state == .running { await add(task, at: now, saying: nil, to: &updates) }
+        return updates.updates
+    }
+}

@@ -3,7 +3,7 @@ import Synchronization
 /// Counts the status queries of each service, since the start and in the last minute.
 package final class PollRateCounter: Sendable {
     /// The counts of one service.
-    package struct Reading: Sendable, Hashable {
+    package struct Report: Sendable, Hashable {
         package let total: Int
         package let perMinute: Int
     }
@@ -35,12 +35,12 @@ package final class PollRateCounter: Sendable {
     }
 
     /// The counts of a service by now.
-    func reading(of service: String) -> Reading {
+    func report(of service: String) -> Report {
         let second = time.elapsed().components.seconds
         return counts.withLock { counts in
             let count = counts[service] ?? Count()
             let minute = count.recent.filter { $0.key > second - 60 && $0.key <= second }
-            return Reading(total: count.total, perMinute: minute.values.reduce(0, +))
+            return Report(total: count.total, perMinute: minute.values.reduce(0, +))
         }
     }
 }

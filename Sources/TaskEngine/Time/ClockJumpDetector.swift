@@ -1,13 +1,10 @@
-import Logging
-import PollingPolicy
-import ProviderCatalog
 import Synchronization
 import TaskModel
 import TaskStore
 
 /// Detects that the wall clock was set, by comparing it with the monotonic clock.
 ///
-/// A machine that slept is not such a case: both clocks go on.
+/// Sleep of the machine is no jump, because both clocks advance.
 final class ClockJumpDetector: Sendable {
     /// The result of a check.
     enum Finding: Sendable {
@@ -141,54 +138,4 @@ final class ClockJumpDetector: Sendable {
 
     /// Ends a correction that failed. The next check finds the jump again.
     func failed() { state.withLock { $0.pending = nil } }
-}
-
-extension EngineContext {
-    /// Moves the schedule and the circuit breakers along with a wall clock that was set. False while another caller does.
-    func settleClock() async throws(TaskStoreError) -> Bool {
-        switch clock.check() {
-        case .steady: return true
-        case .beingCorrected: return false
-        case .jumped(let jump):
-            logger.warning(
-                "The clock was set by \(Int(jump.inSeconds)) s. What was planned by it is moved along; nothing is lost."
-            )
-            do throws(TaskStoreError) {
-                try await store.moveSchedule(by: jump, at: time.now())
-            } catch {
-                clock.failed()
-                throw error
-            }
-            await admission.breakers.move(by: jump)
-            plans.forgetAll()
-            clock.corrected()
-            // What is due may have changed.
-            wakes.signalAll()
-            return true
-        }
-    }
-
-    /// Repairs, once a minute, due times that a clock ahead of time has written.
-    ///
-    /// A jump moves the schedule, but a write that was in progress can still store a time of the old clock. So this looks for
-    /// due times later than any plan allows.
-    func repairSchedule(at now: Timestamp) async throws(TaskStoreError) {
-        guard clock.takeRepairTurn() else { return }
-        await admission.breakers.correct(at: now)
-        try await repairFutureDueTimes(at: now)
-    }
-
-    /// Makes tasks due now whose due time is later than any plan allows. A time that a person asked for stays.
-    func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
-        // A task waits a few seconds in the queue, and at most the longest gap for its next poll, both counted from when its
-        // circuit closes.
-        let opening = admission.breakers.lastOpening(after: now) ?? now
-        let longest = max(polling.maxGap, PollingPolicy.maxUnrecognisedGap, catalog.longestMinGap)
-        var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
-        count += try await store.bringForward(in: .running, dueAfter: opening + longest * 2, to: now)
-        count += try await store.bringForward(in: .uncertain, dueAfter: now + lookups.slowest * 2, to: now)
-        guard count > 0 else { return }
-        logger.warning("\(count) task(s) were planned by a clock that went ahead, and are looked at now.")
-        plans.forgetAll()
-    }
 }

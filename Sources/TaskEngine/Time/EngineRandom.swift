@@ -1,15 +1,15 @@
 import Synchronization
 
-/// The engine's dice, seeded from outside: by the system in the daemon, by a number in tests.
+/// The random number generator of the engine. The system seeds it in the daemon, a number in tests.
 package final class EngineRandom: Sendable {
     private let generator: Mutex<any RandomNumberGenerator & Sendable>
 
-    /// Takes the generator that everything random comes from.
+    /// Wraps a generator.
     package init(_ generator: some RandomNumberGenerator & Sendable) {
         self.generator = Mutex(generator)
     }
 
-    /// Lends the generator to a rule that takes chance as an argument.
+    /// Passes the generator to a rule that takes random numbers as an argument.
     package func draw<Value: Sendable>(_ body: (inout AnyGenerator) -> Value) -> Value {
         generator.withLock { generator in
             var lent = AnyGenerator(base: generator)
@@ -18,17 +18,17 @@ package final class EngineRandom: Sendable {
         }
     }
 
-    /// A generator whose kind is not known here.
+    /// A type-erased generator.
     package struct AnyGenerator: RandomNumberGenerator {
         fileprivate var base: any RandomNumberGenerator & Sendable
 
         package mutating func next() -> UInt64 { base.next() }
     }
-    /// Numbers for a rule that may run twice and must come to the same.
+    /// A generator for a rule that may run twice and must give the same result.
     func drawn() -> DrawnRandom { DrawnRandom(state: draw { $0.next() }) }
 }
 
-/// Numbers that follow from one that was drawn, by SplitMix64 (https://prng.di.unimi.it/splitmix64.c).
+/// A generator that is seeded with one drawn number, by SplitMix64 (https://prng.di.unimi.it/splitmix64.c).
 struct DrawnRandom: RandomNumberGenerator, Sendable {
     fileprivate var state: UInt64
 

@@ -1,19 +1,19 @@
 package import TaskModel
 
-/// Where the engine gets its time from; tests hand in one that they set.
+/// Provides the wall clock and the monotonic clock. Tests set both.
 package protocol TimeSource: Sendable {
-    /// The wall clock, which people and servers set forward and back.
+    /// The wall clock, which users and time servers may set.
     func now() -> Timestamp
-    /// The time that has passed since some moment; goes on while the machine sleeps, and nobody sets it.
+    /// The monotonic clock: the time since some moment. It advances while the machine sleeps, and cannot be set.
     func elapsed() -> Duration
-    /// Returns when the wall clock shows that point, when as much time has passed as lay before it at the call, or when
-    /// the task is cancelled, whichever comes first.
+    /// Sleeps until the wall clock shows that time, until the time between now and then has passed, or until the task is
+    /// cancelled, whichever comes first.
     ///
-    /// A clock that is set back does not make anybody sleep longer.
+    /// So a clock that is set back does not prolong the sleep.
     func sleep(until point: Timestamp) async
-    /// Returns at the next of the moments that all periodic checks share, two seconds apart, or when the task is cancelled.
+    /// Sleeps until the next periodic check, or until the task is cancelled. Checks are two seconds apart.
     ///
-    /// Sharing them makes an idle process wake once for all of its checks.
+    /// All periodic checks run at the same moments, so an idle process wakes once for all of them.
     func sleepUntilNextCheck() async
 }
 

@@ -1,10 +1,9 @@
 import Synchronization
 package import TaskModel
 
-/// Wakes one waiter before its time: a hint that there may be work.
+/// Wakes one waiter early, as a hint that there may be work.
 ///
-/// A signal without a waiter ends the next wait. Losing one costs only time, since the due time in the store finds the work
-/// anyway.
+/// A signal without a waiter ends the next wait. A lost signal costs only time, because the due time is in the store.
 package final class WakeSignal: Sendable {
     private enum State {
         case idle
@@ -36,7 +35,7 @@ package final class WakeSignal: Sendable {
         state.withLock { if case .signalled = $0 { $0 = .idle } }
     }
 
-    /// Returns at that point, on a signal, or when the task is cancelled.
+    /// Waits until that time, for a signal, or until the task is cancelled.
     package func wait(until point: Timestamp, on time: any TimeSource) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.signalled() }
@@ -68,5 +67,18 @@ package final class WakeSignal: Sendable {
             }
             waiter?.resume()
         }
+    }
+}
+
+/// The wake signals of the loops.
+struct WakeSignals: Sendable {
+    let submitter = WakeSignal()
+    let polls = WakeSignal()
+    let lookups = WakeSignal()
+    let deadlines = WakeSignal()
+
+    /// Wakes all loops.
+    func signalAll() {
+        for wake in [submitter, polls, lookups, deadlines] { wake.signal() }
     }
 }

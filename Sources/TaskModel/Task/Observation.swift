@@ -30,7 +30,7 @@ package struct Observation: Sendable, Hashable {
     /// When the poll was sent; nil for callbacks and inline replies.
     package var askedAt: Timestamp?
     /// How long the provider asks not to be polled about this task.
-    package var leaveAloneFor: Duration?
+    package var minimumPollDelay: Duration?
 
     package init(
         _ verdict: Verdict, record: JSONValue, progress: Double? = nil, traceID: String? = nil,

@@ -69,8 +69,8 @@ enum Action: Sendable {
             return try await service.adopt(
                 endpoint: endpoint, remoteID: remoteID, labels: [:], priority: 0, deadline: nil
             ).task.task.id
-        case .pause(let endpoint): try await service.pause(endpoint)
-        case .resume(let endpoint): try await service.resume(endpoint)
+        case .pause(let endpoint): try await daemon.endpoints.pause(endpoint)
+        case .resume(let endpoint): try await daemon.endpoints.resume(endpoint)
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

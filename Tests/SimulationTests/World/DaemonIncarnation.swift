@@ -31,16 +31,18 @@ struct DaemonIncarnation: Sendable {
         /// Whether a wake signal is pending.
         var isSignalled: Bool { wake.isSignalled }
 
-        init<Driven: Worker>(_ loop: Driven, _ name: String, piece: @escaping @Sendable (Driven.Work) -> String) {
+        init<Driven: Worker>(
+            _ loop: WorkerLoop<Driven>, _ name: String, piece: @escaping @Sendable (Driven.Work) -> String
+        ) {
             self.name = name
-            let wake = loop.wake
+            let wake = loop.worker.wake
             self.wake = wake
             claim = {
                 wake.takeSignal()
                 let (work, next) = await loop.claim()
                 let pieces = work.map { work in
                     Piece(name: piece(work)) {
-                        await loop.perform(work)
+                        await loop.worker.perform(work)
                         wake.signal()
                     }
                 }
@@ -57,6 +59,8 @@ struct DaemonIncarnation: Sendable {
     }
 
     let service: TaskService
+    let endpoints: EndpointService
+    let callbacks: CallbackReceiver
     let loops: [Loop]
     private let submitter: Submitter
 
@@ -71,7 +75,7 @@ struct DaemonIncarnation: Sendable {
         let upstream = SimulatedUpstream(world: world) { stopFlag.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
-        let context = try await EngineContext(
+        let engine = try await TaskEngine(
             store: TaskStore(
                 driver,
                 holder: LeaseHolder(
@@ -82,10 +86,11 @@ struct DaemonIncarnation: Sendable {
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
-        if mutant?.skipsRecovery != true { try await StartupRecovery.run(context) }
-        let engine = TaskEngine(context)
+        if mutant?.skipsRecovery != true { try await engine.recovery.run() }
         service = engine.service
-        submitter = engine.submitter
+        endpoints = engine.endpoints
+        callbacks = engine.callbacks
+        submitter = engine.submitter.worker
         loops = [
             Loop(engine.deadlines, "deadlines") { _ in "deadlines" },
             Loop(engine.reconciler, "reconciler") { "look up \($0.service)" },
@@ -96,12 +101,12 @@ struct DaemonIncarnation: Sendable {
 
     /// Records a reply from another daemon that only seemed dead.
     func take(_ late: LateReply) async {
-        let context = submitter.context
-        guard var task = try? await context.store.task(late.task), let attempt = late.attempt, attempt <= task.attempts,
-            let profile = context.catalog.endpoint(task.endpoint)
+        guard var task = try? await submitter.store.task(late.task), let attempt = late.attempt,
+            attempt <= task.attempts,
+            let profile = submitter.catalog.endpoint(task.endpoint)
         else { return }
         task.attempts = attempt
-        await submitter.take(
+        await submitter.sender.take(
             profile.dialect.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
     }
 }

@@ -260,7 +260,7 @@ final class SimulationDriver {
     /// Delivers a callback to the daemon.
     func deliver(_ delivery: CallbackDriver.Delivery, _ group: inout DiscardingTaskGroup) async {
         world.callbackDriver.remove(delivery)
-        guard let service = daemon?.service else { return world.trace.note("nobody takes a callback") }
+        guard let callbacks = daemon?.callbacks else { return world.trace.note("nobody takes a callback") }
         let body = delivery.body(
             by: ProviderWords(truth: world.truth, now: world.clock.providerNow, habit: world.habit))
         if delivery.forgetsTask { world.truth.forget(delivery.record) }
@@ -268,8 +268,9 @@ final class SimulationDriver {
         await world.scheduler.start("callback \(delivery.number)", in: &group) {
             do throws(TaskServiceError) {
                 // As in the route: the token is looked up before the body is read.
-                let isKnown = try await service.isKnown(callbackToken: delivery.token)
-                let answer = isKnown ? try await service.deliver(CallbackBody(body), to: delivery.token) : .unknownToken
+                let isKnown = try await callbacks.isKnown(callbackToken: delivery.token)
+                let answer =
+                    isKnown ? try await callbacks.deliver(CallbackBody(body), to: delivery.token) : .unknownToken
                 // A delivery that must be repeated is stored as well.
                 let wasTaken = answer != .unknownToken
                 trace.note("\(delivery.kind) of \(delivery.record) was \(wasTaken ? "taken" : "refused")")

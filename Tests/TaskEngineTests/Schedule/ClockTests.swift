@@ -49,7 +49,7 @@ import VerbatimJSON
         #expect(try await world.sqlite.counts().map(\.state) == [.succeeded])
         #expect(upstream.calls.count - before <= 2)
         // The hour was nobody's fault: it is not counted as lateness.
-        let report = try await world.service.endpoint("image/make")
+        let report = try await world.engine.endpoints.endpoint("image/make")
         #expect(report.tracking.finished == 40)
         #expect(report.tracking.meanLateness == nil)
     }
@@ -65,7 +65,7 @@ import VerbatimJSON
             try await world.insert(task)
         }
         world.provider.play { sent async throws(UpstreamTransportError) in .items(sent.ids.map(Record.succeeded)) }
-        try await StartupRecovery.run(world.context)
+        try await world.engine.recovery.run()
         let start = world.time.elapsed()
         while try await world.sqlite.counts().contains(where: { $0.state == .running }),
             world.time.elapsed() - start < .seconds(300)
@@ -88,7 +88,7 @@ import VerbatimJSON
         wanted.notBefore = now + .seconds(7_200)
         wanted.nextDueAt = wanted.notBefore
         try await world.insert(wanted)
-        try await StartupRecovery.run(world.context)
+        try await world.engine.recovery.run()
         world.provider.enqueue(.accepted("r-1"))
         _ = try await world.engine.submitter.step()
         #expect(try await world.task(queued).state == .running)
@@ -123,7 +123,7 @@ import VerbatimJSON
         world.time.setWallClock(by: .seconds(-3_600))
         let next = try await EngineWorld(time: world.time, from: world)
         next.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("remote-1")) }
-        try await StartupRecovery.run(next.context)
+        try await next.engine.recovery.run()
         #expect(try await next.engine.scheduler.step() - world.time.now() <= .seconds(90))
         #expect(next.provider.sent.isEmpty)
         world.time.advance(by: .seconds(91))
@@ -285,11 +285,11 @@ import VerbatimJSON
 
     @Test func `small jumps do not begin anew what is measured, large ones do`() async throws {
         let world = try await EngineWorld()
-        let clock = world.context.clock
+        let clock = world.engine.deadlines.schedule.clock
         let moment = world.time.now()
         func jump(_ seconds: Int) async throws {
             world.time.setWallClock(by: .seconds(seconds))
-            #expect(try await world.context.settleClock())
+            #expect(try await world.engine.deadlines.schedule.followClock())
         }
         world.time.advance(by: .seconds(100))
         try await jump(3)
@@ -311,13 +311,13 @@ import VerbatimJSON
     @Test func `a clock that jumped since the last look is not steady, and no time read from it is`() async throws {
         let world = try await EngineWorld()
         world.time.advance(by: .seconds(100))
-        #expect(try await world.context.settleClock())
-        #expect(world.context.clock.steadyFor(at: world.time.now()) == .seconds(100))
-        #expect(world.context.clock.steadyFor(at: world.time.now() + .seconds(3)) == .zero)
+        #expect(try await world.engine.deadlines.schedule.followClock())
+        #expect(world.engine.deadlines.schedule.clock.steadyFor(at: world.time.now()) == .seconds(100))
+        #expect(world.engine.deadlines.schedule.clock.steadyFor(at: world.time.now() + .seconds(3)) == .zero)
         world.time.setWallClock(by: .seconds(5))
-        #expect(world.context.clock.steadyFor(at: world.time.now()) == .zero)
+        #expect(world.engine.deadlines.schedule.clock.steadyFor(at: world.time.now()) == .zero)
         world.time.setWallClock(by: .seconds(-10))
-        #expect(world.context.clock.steadyFor(at: world.time.now()) == .zero)
+        #expect(world.engine.deadlines.schedule.clock.steadyFor(at: world.time.now()) == .zero)
     }
 
     @Test(arguments: [3, -3, 45])

@@ -47,15 +47,15 @@ struct EngineDriver {
         return comeBack
     }
 
-    private func claim<Loop: Worker>(
-        from loop: Loop, in group: inout ThrowingDiscardingTaskGroup<any Error>
+    private func claim<Driven: Worker>(
+        from loop: WorkerLoop<Driven>, in group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws -> Timestamp {
         let (work, outcome) = await loop.claim()
         let tally = tally
         tally.begin(work.count)
         for piece in work {
             group.addTask {
-                await loop.perform(piece)
+                await loop.worker.perform(piece)
                 tally.end()
             }
         }

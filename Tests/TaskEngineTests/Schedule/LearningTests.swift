@@ -25,10 +25,10 @@ import VerbatimJSON
     @Test func `what was learned is there after a restart, down to the last task`() async throws {
         let world = try await EngineWorld()
         try await learn(12, seconds: 20, in: world)
-        let before = try await world.service.endpoint("image/make")
+        let before = try await world.engine.endpoints.endpoint("image/make")
         try world.database.close()
         let next = try await EngineWorld(time: world.time, from: world)
-        let after = try await next.service.endpoint("image/make")
+        let after = try await next.engine.endpoints.endpoint("image/make")
         #expect(after.learned == before.learned)
         #expect(after.tracking == before.tracking)
         #expect(after.tracking.finished == 12)
@@ -84,7 +84,7 @@ import VerbatimJSON
         world.time.advance(by: .seconds(7_200))
         let next = try await EngineWorld(time: world.time, from: world)
         try await EngineDriver(next, upstream).run(for: .seconds(60))
-        let report = try await next.service.endpoint("image/make")
+        let report = try await next.engine.endpoints.endpoint("image/make")
         #expect(report.tracking.finished == 1)
         #expect(report.tracking.meanLateness == nil)
         #expect(try #require(report.learned).p50 < .seconds(60))
@@ -130,7 +130,7 @@ import VerbatimJSON
             try await EngineDriver(world, upstream).run(for: .seconds(300))
             _ = try await world.service.cancel(id)
         }
-        let report = try await world.service.endpoint("image/make")
+        let report = try await world.engine.endpoints.endpoint("image/make")
         #expect(report.tracking.finished == 0)
         #expect(try #require(report.learned).p50 > .seconds(60))
     }

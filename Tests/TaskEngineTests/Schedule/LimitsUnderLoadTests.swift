@@ -19,7 +19,7 @@ import Testing
         #expect(try await first.sqlite.counts().contains { $0.state == .running && $0.count * 10 > tasks })
         try first.database.close()
         let second = try await EngineWorld(limits: limits, seed: 2, time: first.time, from: first)
-        try await StartupRecovery.run(second.context)
+        try await second.engine.recovery.run()
         try await EngineDriver(second, upstream).run(for: .seconds(3_600))
         #expect(try await second.sqlite.counts().map(\.state) == [.succeeded])
         #expect(try await second.sqlite.counts().map(\.count) == [tasks])

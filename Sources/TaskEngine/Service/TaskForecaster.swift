@@ -20,9 +20,17 @@ package struct TaskForecast: Sendable, Hashable {
     }
 }
 
-extension TaskService {
+/// Estimates when tasks end, and says why they wait.
+struct TaskForecaster: Sendable {
+    let catalog: ProviderCatalog
+    let statistics: StatisticsCache
+    let admission: AdmissionControl
+    let inFlightPolls: InFlightPolls
+    let unrecognised: UnrecognisedResponses
+    let time: any TimeSource
+
     /// The forecast for a task.
-    package func forecast(of task: TrackedTask) async -> TaskForecast {
+    func forecast(of task: TrackedTask) async -> TaskForecast {
         TaskForecast(eta: await eta(of: task), waitingFor: await blockedReason(of: task))
     }
 
@@ -30,13 +38,13 @@ extension TaskService {
     private func eta(of task: TrackedTask) async -> (p50: Timestamp, p90: Timestamp)? {
         // There is no forecast for a task that the provider does not know.
         guard task.state == .running, task.notFoundCount < 2 else { return nil }
-        let profile = context.catalog.endpoint(task.endpoint)
-        let statistics = await context.statistics.statistics(of: task.endpoint)
+        let profile = catalog.endpoint(task.endpoint)
+        let statistics = await self.statistics.statistics(of: task.endpoint)
         let model = statistics.entry(for: task.model).model
         guard model.sampleCount > 0 || profile?.typicalDuration != nil || profile?.upperDuration != nil else {
             return nil
         }
-        let now = context.time.now()
+        let now = time.now()
         let age = statistics.age(of: task, at: now)
         return (
             now + (model.quantile(0.5, beyond: age) - age), now + (model.quantile(0.9, beyond: age) - age)
@@ -44,12 +52,12 @@ extension TaskService {
     }
 
     private func blockedReason(of task: TrackedTask) async -> Reason? {
-        let now = context.time.now()
+        let now = time.now()
         switch task.state {
-        case .queued: return await context.admission.block(of: task, at: now).reason(of: task.endpoint)
+        case .queued: return await admission.block(of: task, at: now).reason(of: task.endpoint)
         case .uncertain: return undecidedReason(of: task)
         case .running:
-            guard let profile = context.catalog.endpoint(task.endpoint) else {
+            guard let profile = catalog.endpoint(task.endpoint) else {
                 return SubmissionBlock.endpointGone(task.endpoint).reason(of: task.endpoint)
             }
             return unpolledReason(of: task, profile: profile, at: now)
@@ -57,9 +65,9 @@ extension TaskService {
         }
     }
 
-    /// Who decides about a task whose submission was lost.
+    /// What an uncertain task waits for.
     private func undecidedReason(of task: TrackedTask) -> Reason {
-        if context.catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false {
+        if catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false {
             return Reason(
                 code: "person",
                 message: "The provider shows no list of its tasks, so only a person can say what became of it.",
@@ -84,10 +92,10 @@ extension TaskService {
 
     /// Why a running task is not polled at its usual pace; nil if it is.
     private func unpolledReason(of task: TrackedTask, profile: EndpointProfile, at now: Timestamp) -> Reason? {
-        guard context.admission.hasToken(profile.provider) else {
+        guard admission.hasToken(profile.provider) else {
             return Reason(code: "no_token", message: "Without a token its state cannot be asked for.")
         }
-        if case .backingOff(_, let until, let error) = context.admission.breakers.block(
+        if case .backingOff(_, let until, let error) = admission.breakers.block(
             .polls(task.endpoint.service), at: now)
         {
             let why = error.map { ": \($0.message)" } ?? "."
@@ -101,13 +109,13 @@ extension TaskService {
                     "The provider did not know it, \(task.notFoundCount) look-ups in a row. It is asked for again.",
                 hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
         }
-        if context.inFlightPolls.isTooLarge(task.id) {
+        if inFlightPolls.isTooLarge(task.id) {
             return Reason(
                 code: "reply_too_large",
                 message: "Its record at the provider is larger than is read. It is asked for again each hour.",
                 hint: "Raise `upstream.max_reply_bytes` and restart the daemon to have it read.")
         }
-        guard context.unrecognised.inARow(task.id) > 0 else { return nil }
+        guard unrecognised.inARow(task.id) > 0 else { return nil }
         return Reason(
             code: "unrecognised_record",
             message: "What the provider last said of it was not understood; it is asked for more and more slowly.",

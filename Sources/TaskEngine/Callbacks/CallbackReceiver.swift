@@ -1,19 +1,34 @@
 import Logging
-import PollingPolicy
 import ProviderCatalog
 import TaskModel
 import TaskStore
 import VerbatimJSON
 
-extension TaskService {
+/// Receives callback deliveries and stores them.
+package struct CallbackReceiver: Sendable {
+    /// The counts of deliveries; nil if callbacks are off.
+    package let monitor: CallbackMonitor?
+    /// What providers sign callbacks with, by their names. Without a secret, signatures are not checked.
+    let secrets: [String: String]
+    /// Takes secrets out of bodies. Replies come without them.
+    let redactor: SecretRedactor
+    let store: TaskStore
+    let storage: StorageMonitor
+    let catalog: ProviderCatalog
+    /// The shortest time between two polls of a task.
+    let minGap: Duration
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let logger: Logger
+
     /// The path prefix of the callback URLs, or its default if callbacks are off.
-    package var callbackPath: String { context.callbacks?.path ?? "/callbacks/" }
+    package var path: String { monitor?.path ?? "/callbacks/" }
 
     /// Whether a callback token exists. Call it before reading the body.
     package func isKnown(callbackToken token: String) async throws(TaskServiceError) -> Bool {
-        guard let callbacks = context.callbacks else { return false }
+        guard let monitor else { return false }
         let isKnown = try await owner(of: token) != nil
-        if !isKnown { callbacks.refused() }
+        if !isKnown { monitor.refused() }
         return isKnown
     }
 
@@ -25,14 +40,14 @@ extension TaskService {
     package func deliver(
         _ body: CallbackBody, headers: [String: String] = [:], to token: String
     ) async throws(TaskServiceError) -> DeliveryResult {
-        guard let callbacks = context.callbacks else { return .unknownToken }
+        guard let monitor else { return .unknownToken }
         guard let owner = try await owner(of: token) else {
-            callbacks.refused()
+            monitor.refused()
             return .unknownToken
         }
-        callbacks.delivered()
+        monitor.delivered()
         guard owner.deliveries < CallbackDelivery.maxPerAttempt else { return .taken }
-        let document = body.document(contentType: headers["content-type"], without: context.redactor)
+        let document = body.document(contentType: headers["content-type"], without: redactor)
         let read = delivery(of: document, for: owner)
         // An unsigned body supplies only the id to poll. Its status is ignored.
         let delivery =
@@ -52,15 +67,15 @@ extension TaskService {
     /// A look-up by digest takes the same time for all tokens, so it reveals nothing about near misses.
     private func owner(of token: String) async throws(TaskServiceError) -> CallbackOwner? {
         do throws(TaskStoreError) {
-            return try await context.store.owner(of: CallbackToken.digest(of: token))
+            return try await store.owner(of: CallbackToken.digest(of: token))
         } catch {
             throw unstored(error)
         }
     }
 
     private func unstored(_ error: TaskStoreError) -> TaskServiceError {
-        context.logger.error("A callback could not be stored. Polling continues: \(error.message)")
-        if case .unknown = error { context.doubtWhatIsKnown() }
+        logger.error("A callback could not be stored. Polling continues: \(error.message)")
+        storage.invalidateCaches(after: error)
         return .store(error)
     }
 
@@ -71,10 +86,10 @@ extension TaskService {
     ) -> DeliveryResult {
         let what = "\(task.id) got a callback, but its body (\(size) bytes) cannot be read: it \(unreadable.problem)."
         guard task.remoteID == nil, !task.state.hasEnded else {
-            context.logger.info("\(what) The task is polled instead, as after every callback.")
+            logger.info("\(what) The task is polled instead, as after every callback.")
             return .taken
         }
-        context.logger.warning(
+        logger.warning(
             """
             \(what) The provider has the task, but its id is not known, so the provider is asked to repeat the callback (400). \
             If that repeats, look the task up at the provider and run `pollux resolve \(task.id) --adopt REMOTE_ID`.
@@ -86,17 +101,17 @@ extension TaskService {
     private func isSigned(
         _ body: CallbackBody, headers: [String: String], saying delivery: CallbackDelivery, for task: TrackedTask
     ) -> Bool {
-        guard let provider = context.catalog.endpoint(task.endpoint)?.provider,
-            let signature = context.catalog.provider(provider)?.callbackSignature,
-            let secret = context.callbackSecrets[provider]
+        guard let provider = catalog.endpoint(task.endpoint)?.provider,
+            let signature = catalog.provider(provider)?.callbackSignature,
+            let secret = secrets[provider]
         else { return true }
-        let now = context.time.now()
+        let now = time.now()
         // Some providers sign the compressed body, some the decoded one.
         let isGood = [body.content, body.encoded].compactMap(\.self).contains {
             signature.isGood(of: $0, headers: headers, secret: secret, now: now)
         }
         if isGood { return true }
-        context.logger.warning(
+        logger.warning(
             """
             \(task.id) got a callback\(delivery.remoteID.map { " for \($0)" } ?? "") without a valid signature of \(provider). \
             Its status is ignored, and the task is polled if possible. If that repeats, \
@@ -109,14 +124,14 @@ extension TaskService {
     private func delivery(
         of document: Result<JSONValue, CallbackBody.Unreadable>, for owner: CallbackOwner
     ) -> CallbackDelivery {
-        guard let profile = context.catalog.endpoint(owner.task.endpoint), case .success(let document) = document,
+        guard let profile = catalog.endpoint(owner.task.endpoint), case .success(let document) = document,
             let (id, observation) = profile.dialect.readCallback(document)
         else { return CallbackDelivery(attempt: owner.attempt) }
         // The body names another task of the provider, so its status is ignored.
         if let own = owner.task.remoteID, let id, id != own {
             return CallbackDelivery(attempt: owner.attempt, remoteID: id)
         }
-        // An id that nobody can ask for is no use: then what the body says is all there is.
+        // An id is useless if the provider cannot be asked for it. Then only the body tells the outcome.
         let canAsk = profile.dialect.canAskByID || owner.task.pollURL != nil
         return CallbackDelivery(
             attempt: owner.attempt, remoteID: canAsk ? id : nil,
@@ -124,13 +139,13 @@ extension TaskService {
     }
 
     private func take(_ delivery: CallbackDelivery, for owner: CallbackOwner) async throws(TaskStoreError) {
-        let now = context.time.now()
+        let now = time.now()
         let changes: [TaskChange]
         do throws(TaskStoreError) {
             changes = try await apply(delivery, for: owner, at: now)
         } catch {
             guard case .remoteIDInUse(let other) = error else { throw error }
-            context.logger.warning(
+            logger.warning(
                 """
                 \(owner.task.id) got a callback for \(delivery.remoteID?.text ?? ""), which belongs to \(other). Its content is \
                 believed.
@@ -138,15 +153,15 @@ extension TaskService {
             changes = try await apply(CallbackDelivery(attempt: delivery.attempt), for: owner, at: now)
         }
         if let task = changes.first?.task, delivery.attempt < task.attempts, task.state == .submitting {
-            context.logger.warning(
+            logger.warning(
                 """
                 \(task.id) got a callback for its attempt \(delivery.attempt), which was declared lost, while attempt \
                 \(task.attempts) is being sent. It may be billed twice; \
                 `pollux events \(task.id)` shows who resubmitted it.
                 """)
         }
-        context.wakes.polls.signal()
-        context.wakes.submitter.signal()
+        wakes.polls.signal()
+        wakes.submitter.signal()
     }
 
     private func apply(
@@ -154,10 +169,10 @@ extension TaskService {
     ) async throws(TaskStoreError) -> [TaskChange] {
         let task = owner.task
         // The next allowed poll. A queued task keeps its due time.
-        let soonest = max(now, min(task.lastPendingAt ?? now, now) + context.polling.minGap)
+        let soonest = max(now, min(task.lastPendingAt ?? now, now) + minGap)
         let nextDueAt = task.state == .queued ? nil : task.lastPendingAt == nil ? now : soonest
         let event = ScheduledEvent(.calledBack(delivery), for: task.id, nextDueAt: nextDueAt)
-        return try await context.store.apply(
+        return try await store.apply(
             [event], at: now, updating: updates(from: delivery, for: owner, at: now))
     }
 
@@ -167,9 +182,9 @@ extension TaskService {
     {
         let task = owner.task
         guard delivery.isFinal, task.outcomeSource == .poll, !owner.hadFinal else { return [] }
-        var plan = StatisticsUpdates()
+        var updates = StatisticsUpdates()
         // A lower bound, because the poll itself was late.
-        plan.countLateCallback(about: task, delay: task.endedAt.map { max(now - $0, .zero) })
-        return plan.updates
+        updates.countLateCallback(about: task, delay: task.endedAt.map { max(now - $0, .zero) })
+        return updates.updates
     }
 }

@@ -3,39 +3,45 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-extension Submitter {
-    /// Looks once more for the earlier attempts of a task that is to be sent again, and starts the new attempt if the
-    /// provider does not show them; nil where it is not to be sent.
+/// Looks for the earlier attempts of tasks that are to be sent again.
+struct Resubmitter: Sendable {
+    let store: TaskStore
+    let transport: any UpstreamTransport
+    let admission: AdmissionControl
+    let search: LostAttemptSearch
+    let starter: AttemptStarter
+    let storage: StorageMonitor
+    let feed: EventFeed
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let logger: Logger
+
+    /// Searches for the earlier attempts of the task, and starts a new attempt if the provider does not have them. Returns
+    /// nil if nothing is to be sent.
     ///
-    /// A proof of absence ages: the task may have waited in the queue for hours. What a policy decided needs the proof anew.
-    /// What a person decided is stopped only by a record that is certainly the task's.
-    func start(resubmission work: Work) async -> Work? {
+    /// A proof of absence expires, because the task may have waited in the queue for hours. A policy needs a new proof. A
+    /// user's decision is stopped only by a record that certainly belongs to the task.
+    func start(_ work: Submitter.Work) async -> Submitter.Work? {
         let (task, profile) = (work.task, work.profile)
         let isPersons = task.resolution == .resubmitted
         do throws(TaskStoreError) {
-            let attempts = try await context.store.givenUpAttempts(of: task.id)
-            // What takes time comes before the reading, which would age meanwhile.
-            guard let replyRoom = context.transport.roomForPaidReply() else { return await later() }
+            let attempts = try await store.givenUpAttempts(of: task.id)
+            // All waiting comes before the search, so that its result is fresh.
+            guard let replyRoom = transport.roomForPaidReply() else { return await later() }
             guard await admission.waitForSlot(for: .submissions(profile.name), of: profile),
                 await admission.waitForSlot(for: .queries(profile.name.service), of: profile)
             else { return nil }
-            let search = LostAttemptSearch(
-                context: context, service: profile.name.service, profile: profile,
-                targets: attempts.map {
-                    LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
-                })
-            let answer = attempts.isEmpty ? nil : await search.run()
+            let targets = attempts.map {
+                LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
+            }
+            let answer =
+                targets.isEmpty ? nil : await search.run(for: targets, of: profile.name.service, sharing: profile)
             guard await takeSlot(of: profile) else { return await later() }
-            let now = context.time.now()
-            let token = context.callbackToken(for: task, of: profile)
-            let start = ScheduledEvent(
-                .submissionStarted(callback: token?.digest), for: task.id,
-                under: LeaseName(provider: profile.provider),
-                nextDueAt: now + context.limits.timeout(of: profile)
-            )
+            let now = time.now()
+            let (start, callbackURL) = starter.event(for: task, of: profile, at: now)
             let changes: [TaskChange]
             if let answer {
-                changes = try await context.store.settle(
+                changes = try await store.settle(
                     service: profile.name.service, attemptedIn: answer.reach, candidates: answer.candidates, at: now
                 ) { view in
                     let findings = answer.findings(in: view)
@@ -51,35 +57,32 @@ extension Submitter {
                     return [Self.event(after: own, isPersons: isPersons, starting: start)]
                 }
             } else {
-                // Of an attempt from before such attempts were kept only the person who wants it sent again can tell.
+                // Older versions did not store earlier attempts, so only a user can decide about them.
                 let mayGo = isPersons || attempts.isEmpty && task.attempts == 0
                 let event = mayGo ? start : ScheduledEvent(.lookupUndecided(), for: task.id, nextDueAt: now)
-                changes = try await context.store.apply([event], at: now)
+                changes = try await store.apply([event], at: now)
             }
             guard let change = changes.first(where: { $0.task.id == task.id }),
                 change.transition == .advance(to: .submitting)
             else {
-                context.wakes.lookups.signal()
-                context.wakes.polls.signal()
+                wakes.lookups.signal()
+                wakes.polls.signal()
                 return nil
             }
-            return Work(
-                task: change.task, profile: profile,
-                callbackURL: token.flatMap { token in context.callbacks?.url(for: token) }, replyRoom: replyRoom)
+            return Submitter.Work(
+                task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom)
         } catch {
-            if case .leaseHeld(let holder) = error {
-                admission.leases.lose(profile.provider, to: holder, at: context.time.now())
-            }
+            if case .leaseHeld(let holder) = error { starter.loseLease(of: profile, to: holder) }
             if case .unknown = error {
-                context.storage.noteUnknownClaim(of: task.id, attempt: task.attempts + 1)
-                context.doubtWhatIsKnown()
+                starter.noteUnknownClaim(of: task)
+                storage.invalidateCaches()
             }
-            context.logger.error("Could not look for earlier attempts of \(task.id): \(error.message)")
+            logger.error("Could not look for earlier attempts of \(task.id): \(error.message)")
             return await later()
         }
     }
 
-    /// What becomes of a task whose earlier attempts were looked for.
+    /// The event that follows from the findings about earlier attempts.
     private static func event(
         after own: [(GivenUpAttempt, LostAttemptSearch.Finding?)], isPersons: Bool, starting start: ScheduledEvent
     ) -> ScheduledEvent {
@@ -97,19 +100,18 @@ extension Submitter {
         return start
     }
 
-    /// Nothing is started; the task may be claimed again in a second, not at once.
-    private func later() async -> Work? {
-        await context.time.sleep(until: context.time.now() + .seconds(1))
+    /// Waits for a second and starts nothing, so that the task is not claimed again at once.
+    private func later() async -> Submitter.Work? {
+        await time.sleep(until: time.now() + .seconds(1))
         return nil
     }
 
-    /// Takes the distance to the service's other submissions, once it may; false where the daemon stops or the endpoint is
-    /// held back first.
+    /// Waits for the next slot in the pace of the service. False if the daemon stops or the endpoint is blocked first.
     private func takeSlot(of profile: EndpointProfile) async -> Bool {
         while let slot = admission.takePace(of: profile) {
             guard !Task.isCancelled else { return false }
-            await context.time.sleep(until: slot)
+            await time.sleep(until: slot)
         }
-        return !context.feed.isClosing && admission.block(on: profile, at: context.time.now()) == nil
+        return !feed.isClosing && admission.block(on: profile, at: time.now()) == nil
     }
 }

@@ -3,30 +3,37 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-extension EngineContext {
-    /// Registers what follows every commit: log lines, then caches, then waiting clients.
-    ///
-    /// A new consumer of changes is added here. One that may not miss any, over restarts too, reads
-    /// ``EventLog/subscribe(after:)`` from a place that it keeps in the database instead.
-    func subscribeToLog() {
-        store.log.subscribe { [logger] change in logger.log(change) }
-        if let callbacks {
-            store.log.subscribe { [logger] change in callbacks.watch(change, logger: logger) }
-        }
+/// Everything in the process that follows each commit: log lines, then caches, then waiting clients.
+///
+/// A new consumer of changes is added here. One that may not miss any, over restarts too, reads
+/// ``EventLog/subscribe(after:)`` from a place that it keeps in the database instead.
+struct LogSubscribers {
+    let callbacks: CallbackMonitor?
+    let statistics: StatisticsCache
+    let unrecognised: UnrecognisedResponses
+    let inFlightPolls: InFlightPolls
+    let plans: PollPlanCache
+    let feed: EventFeed
+    let logger: Logger
+
+    /// Registers them in their order.
+    func register(with log: EventLog) {
+        log.subscribe { [logger] change in logger.log(change) }
+        if let callbacks { log.subscribe { change in callbacks.watch(change) } }
         // Weak, since it reads the store that calls it.
-        store.log.subscribe { [weak statistics] change in
+        log.subscribe { [weak statistics] change in
             if change.entry.to.hasEnded { statistics?.forget(change.task.endpoint) }
         }
-        store.log.subscribe { [unrecognised, inFlightPolls] change in
+        log.subscribe { [unrecognised, inFlightPolls] change in
             guard change.entry.from != nil, change.entry.to != .running else { return }
             unrecognised.forget(change.task.id)
             inFlightPolls.forget(change.task.id)
         }
-        store.log.subscribe { [plans] change in
-            // A task that is new in the queue changes nothing for those that are polled.
+        log.subscribe { [plans] change in
+            // A new queued task does not change the poll plans.
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
         }
-        store.log.subscribe { [feed] change in feed.publish(change.task.id) }
+        log.subscribe { [feed] change in feed.publish(change.task.id) }
     }
 }
 
@@ -44,7 +51,7 @@ extension Logger {
         log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
     }
 
-    /// The provider has accepted another attempt than the one that counts.
+    /// Logs that the provider has accepted another attempt than the one that counts.
     private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
         let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
         if entry.detail["billed_twice"] == true {

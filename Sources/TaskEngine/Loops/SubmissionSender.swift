@@ -1,0 +1,171 @@
+import ProviderCatalog
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// Sends paid requests, and records what their replies prove.
+struct SubmissionSender: Sendable {
+    let store: TaskStore
+    let transport: any UpstreamTransport
+    let limits: EngineLimits
+    let admission: AdmissionControl
+    let planner: SchedulePlanner
+    let sampler: CompletionSampler
+    let recorder: OutcomeRecorder
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let passed: @Sendable (CrashPoint) -> Void
+
+    /// Sends the attempt, and records what its reply proves.
+    func submit(_ work: Submitter.Work) async {
+        passed(.beforeFirstByte)
+        let verdict: SubmitVerdict
+        let minimumDelay: Duration?
+        switch await request(of: work) {
+        case .success(let request):
+            (verdict, minimumDelay) = await send(request, of: work)
+            passed(.afterReply)
+        case .failure(let problem):
+            // Nothing was sent, for a local reason that says nothing about the endpoint. A request that cannot be built
+            // with this definition is refused for good.
+            let again = problem.isPermanent ? nil : time.now() + .seconds(5)
+            await record(
+                problem.isPermanent ? .submissionRefused(problem.failure) : .submissionNotAccepted(problem.failure),
+                of: work, schedule: { _ in again })
+            wakes.submitter.signal()
+            return
+        }
+        await take(verdict, of: work, minimumDelay: minimumDelay)
+    }
+
+    /// Records what the reply to an attempt proves. The reply may come late.
+    func take(_ verdict: SubmitVerdict, of work: Submitter.Work, minimumDelay: Duration? = nil) async {
+        let (event, schedule) = await outcome(of: verdict, for: work, minimumDelay: minimumDelay)
+        // A remote id is recorded before anything else. A refusal first blocks the endpoint, so that the task is not
+        // claimed again at once.
+        if case .submissionAccepted = event {
+            await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
+            await admission.note(verdict, of: work.profile)
+        } else {
+            await admission.note(verdict, of: work.profile)
+            let retry = admission.retry(after: verdict, of: work.profile)
+            await record(
+                event, of: work, schedule: { retry ?? schedule($0) },
+                updating: await updates(from: verdict, of: work))
+        }
+        passed(.afterAccepted)
+        wakes.polls.signal()
+        wakes.lookups.signal()
+    }
+
+    private func record(
+        _ event: TaskEvent, of work: Submitter.Work, schedule: @escaping ScheduledEvent.Schedule,
+        updating updates: StatisticsUpdates = StatisticsUpdates()
+    ) async {
+        _ = await recorder.record(
+            [ScheduledEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
+            updating: updates)
+    }
+
+    /// The statistics updates of the reply: a duration sample, or a throttled call.
+    private func updates(from verdict: SubmitVerdict, of work: Submitter.Work) async -> StatisticsUpdates {
+        var updates = StatisticsUpdates()
+        if case .answered(let observation, _) = verdict, observation.verdict != .pending {
+            await sampler.add(work.task, at: time.now(), saying: observation, to: &updates)
+        }
+        if verdict.isThrottled { updates.countThrottled(about: [work.task]) }
+        return updates
+    }
+
+    /// Why the request cannot be sent.
+    private struct RequestFailure: Error {
+        let failure: TaskFailure
+        var isPermanent = true
+    }
+
+    /// The request of the attempt, or why it cannot be sent.
+    private func request(of work: Submitter.Work) async -> Result<UpstreamRequest, RequestFailure> {
+        do throws(TaskStoreError) {
+            let stored = try await store.taskWithPayload(work.task.id)
+            guard let request = stored?.payload.request.object else {
+                return .failure(
+                    RequestFailure(
+                        failure: TaskFailure(
+                            code: "no_request", message: "The task has no request that could be sent.")))
+            }
+            return Self.paid(request, of: work)
+        } catch {
+            return .failure(
+                RequestFailure(failure: TaskFailure(code: error.code, message: error.message), isPermanent: false))
+        }
+    }
+
+    private static func paid(
+        _ request: JSONObject, of work: Submitter.Work
+    ) -> Result<UpstreamRequest, RequestFailure> {
+        do throws(RequestProblem) {
+            return .success(
+                try work.profile.dialect.submission(
+                    of: request, callbackURL: work.callbackURL, ownID: work.task.id.text))
+        } catch {
+            return .failure(
+                RequestFailure(
+                    failure: TaskFailure(
+                        code: "bad_request", message: "Nothing was sent: \(error.field) \(error.problem).")))
+        }
+    }
+
+    /// Sends the request. Returns what its reply proves, and the shortest time until the next poll.
+    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?) {
+        do throws(UpstreamTransportError) {
+            let reply = try await transport.send(
+                request, to: work.profile.provider, isPaid: true, timeout: limits.timeout(of: work.profile))
+            return (
+                work.profile.dialect.readSubmission(reply).redacted,
+                work.profile.dialect.minimumPollDelay(from: reply)
+            )
+        } catch {
+            return (SubmitVerdict(error), nil)
+        }
+    }
+
+    /// The event that follows from the verdict, and its schedule.
+    private func outcome(
+        of verdict: SubmitVerdict, for work: Submitter.Work, minimumDelay: Duration?
+    ) async -> (TaskEvent, ScheduledEvent.Schedule) {
+        let now = time.now()
+        switch verdict {
+        case .accepted(let id, let trace, let url):
+            let schedule = await planner.schedule(of: work.task, at: now, minimumDelay: minimumDelay)
+            return (.submissionAccepted(id, traceID: trace, pollURL: url), { schedule.nextPoll(of: $0) })
+        case .answered(let observation, let id):
+            return (.submissionAnswered(observation, remoteID: id), { _ in nil })
+        case .throttled(let failure, _), .stopped(let failure, _):
+            return (.submissionNotAccepted(failure), { _ in now })
+        case .refused(let failure, suspendsProvider: false)
+        where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
+            // It may refuse the client id because an earlier attempt used it. A look-up shows that.
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
+        case .refused(let failure, _):
+            return (.submissionRefused(failure), { _ in nil })
+        case .probablyRefused(let failure, _):
+            return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
+        case .unknown(let failure):
+            return (.submissionInterrupted(failure, isProbablyRefused: false), { _ in now })
+        }
+    }
+
+    private func isRepeated(_ task: TrackedTask) -> Bool { task.attempts > 1 }
+}
+
+extension SubmitVerdict {
+    /// The verdict if no reply came.
+    init(_ error: UpstreamTransportError) {
+        switch error {
+        case .notSent:
+            self = .throttled(TaskFailure(error), retryAfter: nil)
+        case .interrupted, .tooLarge, .cancelled:
+            self = .unknown(TaskFailure(error))
+        }
+    }
+}

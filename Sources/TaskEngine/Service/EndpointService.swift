@@ -1,0 +1,148 @@
+import Logging
+import ProviderCatalog
+import TaskModel
+import TaskStore
+
+/// Reports the status of endpoints and of the daemon, and pauses endpoints.
+package struct EndpointService: Sendable {
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let admission: AdmissionControl
+    let statistics: StatisticsCache
+    let meter: PollRateCounter
+    let unrecognised: UnrecognisedResponses
+    /// Nil if callbacks are off.
+    let callbacks: CallbackMonitor?
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let logger: Logger
+
+    /// The status of all endpoints, by name.
+    package func endpoints() async throws(TaskServiceError) -> [EndpointReport] {
+        let counts = try await countsByEndpoint()
+        var reports: [EndpointReport] = []
+        for profile in catalog.endpoints {
+            reports.append(try await report(on: profile, counts: counts[profile.name] ?? [:]))
+        }
+        return reports
+    }
+
+    /// The status of the endpoint with that name.
+    package func endpoint(_ name: String) async throws(TaskServiceError) -> EndpointReport {
+        let profile = try catalog.profile(named: name)
+        return try await report(on: profile, counts: try await countsByEndpoint()[profile.name] ?? [:])
+    }
+
+    private func countsByEndpoint() async throws(TaskServiceError) -> [EndpointName: [TaskState: Int]] {
+        var counts: [EndpointName: [TaskState: Int]] = [:]
+        for count in try await self.counts() { counts[count.endpoint, default: [:]][count.state] = count.count }
+        return counts
+    }
+
+    private func report(
+        on profile: EndpointProfile, counts: [TaskState: Int]
+    ) async throws(TaskServiceError) -> EndpointReport {
+        let now = time.now()
+        let name = profile.name
+        let known: EndpointStatistics
+        do throws(TaskStoreError) { known = try await statistics.latest(of: name) } catch {
+            throw .store(error)
+        }
+        let errors = [CircuitKey.submissions(name), .polls(name.service)].compactMap { circuit in
+            let state = admission.breakers.state(of: circuit)
+            return state.lastError.flatMap { error in
+                state.lastErrorAt.map { EndpointReport.LastError(failure: error, at: $0) }
+            }
+        }
+        return EndpointReport(
+            name: name, provider: profile.provider, kind: profile.kind.rawValue,
+            answersOnlyInline: profile.dialect.answersOnlyInline, batchSize: profile.batchSize,
+            listing: profile.listingTrust.rawValue, example: catalog.examples.example(of: name),
+            block: circuitBlock(on: profile, at: now), typical: profile.typicalDuration,
+            inFlight: (counts[.running] ?? 0) + (counts[.submitting] ?? 0), queued: counts[.queued] ?? 0,
+            uncertain: counts[.uncertain] ?? 0, maxInFlight: admission.maxInFlight(of: profile),
+            submissionsPerSecond: admission.submissionsPerSecond(of: profile),
+            learned: known.learnedReport, tracking: known.trackingReport,
+            polled: meter.report(of: name.service), lastError: errors.max { $0.at < $1.at },
+            callbacks: known.callbackReport,
+            unrecognised: unrecognised.report(of: name))
+    }
+
+    /// Throws if the store cannot be read or written. It is cheap.
+    package func checkReadiness() async throws(TaskServiceError) {
+        if case .failed(let error) = await store.condition() { throw .store(error) }
+        do throws(TaskStoreError) { _ = try await store.info() } catch { throw .store(error) }
+    }
+
+    /// The counts by state, the database, and the providers.
+    package func report() async throws(TaskServiceError) -> EngineReport {
+        var counts = Dictionary(uniqueKeysWithValues: TaskState.allCases.map { ($0, 0) })
+        for count in try await self.counts() { counts[count.state, default: 0] += count.count }
+        let providers = Set(catalog.endpoints.map(\.provider)).sorted().map { name in
+            ProviderReport(
+                name: name, hasToken: admission.hasToken(name),
+                pauseReason: admission.breakers.state(of: .provider(name)).pause.map {
+                    "\($0.code): \($0.message)"
+                })
+        }
+        do throws(TaskStoreError) {
+            return EngineReport(
+                counts: counts, store: try await store.info(), providers: providers,
+                callbacks: callbacks?.report)
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// The first pause or circuit breaker that blocks the endpoint's submissions or status queries.
+    private func circuitBlock(on profile: EndpointProfile, at now: Timestamp) -> SubmissionBlock? {
+        let circuits: [CircuitKey] = [
+            .provider(profile.provider), .submissions(profile.name), .polls(profile.name.service),
+        ]
+        return circuits.lazy.compactMap { admission.breakers.block($0, at: now) }.first
+    }
+
+    private func counts() async throws(TaskServiceError) -> [TaskCount] {
+        do throws(TaskStoreError) { return try await store.counts() } catch { throw .store(error) }
+    }
+
+    // MARK: Pauses
+
+    /// Pauses the submissions of an endpoint. Running tasks are still tracked.
+    package func pause(_ name: String) async throws(TaskServiceError) {
+        let profile = try catalog.profile(named: name)
+        do throws(TaskStoreError) {
+            try await admission.breakers.pause(
+                .submissions(profile.name), CircuitState.Pause(code: "paused", message: "paused by hand"),
+                at: time.now())
+        } catch {
+            throw .store(error)
+        }
+        logger.notice("Submissions to \(profile.name) are paused.")
+    }
+
+    /// Resumes the submissions of an endpoint, and of its provider if that is paused.
+    package func resume(_ name: String) async throws(TaskServiceError) {
+        let profile = try catalog.profile(named: name)
+        do throws(TaskStoreError) {
+            try await admission.breakers.resume(.submissions(profile.name))
+            try await admission.breakers.resume(.provider(profile.provider))
+        } catch {
+            throw .store(error)
+        }
+        logger.notice("Submissions to \(profile.name) go on.")
+        wakes.submitter.signal()
+    }
+}
+
+extension ProviderCatalog {
+    /// The endpoint with that name.
+    func profile(named name: String) throws(TaskServiceError) -> EndpointProfile {
+        let endpoint = EndpointName(name)
+        if let profile = endpoint.flatMap({ self.endpoint($0) }) { return profile }
+        if let endpoint, examples.synchronous.contains(endpoint) {
+            throw .synchronousEndpoint(endpoint)
+        }
+        throw .unknownEndpoint(name, nearest: nearest(to: name, limit: 3))
+    }
+}

@@ -1,0 +1,69 @@
+import ProviderCatalog
+import TaskModel
+import TaskStore
+import VerbatimJSON
+
+/// Checks a submission and builds its task.
+struct NewTaskBuilder: Sendable {
+    let catalog: ProviderCatalog
+    let random: EngineRandom
+    /// The policy of submissions that name none.
+    let defaultOnUncertain: UncertainPolicy
+
+    /// The task for a submission.
+    func task(for submission: Submission, at now: Timestamp) throws(TaskServiceError) -> NewTask {
+        let profile = try catalog.profile(named: submission.endpoint)
+        try check(submission.labels)
+        if let problem = profile.dialect.problem(with: submission.request) {
+            throw .invalidField("request.\(problem.field)", problem: problem.problem)
+        }
+        let key = submission.idempotencyKey.map { NewTask.IdempotencyKey(key: $0, fingerprint: submission.fingerprint) }
+        if submission.request["async"] == false, !profile.dialect.answersOnlyInline {
+            throw .invalidField(
+                "request.async",
+                problem:
+                    "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
+            )
+        }
+        var task = submission.task(
+            id: newID(at: now), of: profile.name, at: now, onUncertain: defaultOnUncertain)
+        task.hasOwnCallback = profile.dialect.hasOwnCallback(in: submission.request)
+        return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
+    }
+
+    /// The task for one that was submitted elsewhere.
+    func adopted(
+        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
+        deadline: StatedTime?, at now: Timestamp
+    ) throws(TaskServiceError) -> NewTask {
+        let profile = try catalog.profile(named: name)
+        guard let remoteID = RemoteTaskID(text) else {
+            throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
+        }
+        guard profile.dialect.canAskByID else {
+            throw .invalidField(
+                "endpoint",
+                problem:
+                    "tasks of \(profile.name) can only be asked for by an address that the reply to their submission names"
+            )
+        }
+        try check(labels)
+        var task = TrackedTask(
+            id: newID(at: now), endpoint: profile.name, state: .running, createdAt: now,
+            onUncertain: defaultOnUncertain, labels: labels, priority: priority, deadline: deadline?.resolved(at: now),
+            remoteID: remoteID)
+        task.submittedAt = now
+        return NewTask(task: task, payload: TaskPayload(request: .null))
+    }
+
+    /// Rejects zero characters: a database text ends at the first one, so two labels could become one.
+    private func check(_ labels: [String: String]) throws(TaskServiceError) {
+        guard !labels.contains(where: { $0.key.contains("\0") || $0.value.contains("\0") }) else {
+            throw .invalidField("labels", problem: "must not hold the character U+0000")
+        }
+    }
+
+    private func newID(at now: Timestamp) -> TaskID {
+        random.draw { generator in TaskID(at: now, using: &generator) }
+    }
+}

@@ -1,0 +1,41 @@
+import Logging
+import ProviderCatalog
+import TaskModel
+import TaskStore
+
+/// Asks providers to end cancelled tasks.
+struct RemoteCancellation: Sendable {
+    let catalog: ProviderCatalog
+    let admission: AdmissionControl
+    let transport: any UpstreamTransport
+    let logger: Logger
+
+    /// Asks once, after the cancellation is on disk. The reply does not change the task.
+    func request(_ stored: TaskWithPayload) async {
+        let task = stored.task
+        guard let id = task.remoteID, let profile = catalog.endpoint(task.endpoint),
+            let cancelling = profile.dialect.cancelling, admission.hasToken(profile.provider)
+        else { return }
+        do throws(RequestProblem) {
+            guard let request = try cancelling.cancellation(of: id, record: stored.payload.response) else { return }
+            do throws(UpstreamTransportError) {
+                let reply = try await transport.send(
+                    request, to: profile.provider, isPaid: false, timeout: .seconds(10))
+                guard let (failure, suspendsProvider) = cancelling.problem(in: reply) else {
+                    logger.info(
+                        "\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
+                    return
+                }
+                if suspendsProvider { await admission.suspend(.provider(profile.provider), because: failure) }
+                logger.warning(
+                    "\(task.id) \(profile.provider) did not end it, so it may be billed: \(failure.code): \(failure.message)"
+                )
+            } catch {
+                logger.warning(
+                    "\(task.id) \(profile.provider) could not be asked to end it: \(TaskFailure(error).message)")
+            }
+        } catch {
+            logger.warning("\(task.id) cannot be ended at \(profile.provider): \(error.field) \(error.problem)")
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Logging
+import TaskModel
+import TaskStore
+
+/// Corrects the schedule and the circuit breakers after the wall clock was set.
+struct ScheduleCorrector: Sendable {
+    let clock: ClockJumpDetector
+    let store: TaskStore
+    let breakers: CircuitBreakers
+    let plans: PollPlanCache
+    let wakes: WakeSignals
+    let time: any TimeSource
+    /// The longest time between two polls of a task, and between two look-ups of a lost one.
+    let longestPollGap: Duration
+    let longestLookupGap: Duration
+    let logger: Logger
+
+    /// Moves the schedule and the circuit breakers if the wall clock was set. False while another caller does that.
+    func followClock() async throws(TaskStoreError) -> Bool {
+        switch clock.check() {
+        case .steady: return true
+        case .beingCorrected: return false
+        case .jumped(let jump):
+            logger.warning(
+                "The clock was set by \(Int(jump.inSeconds)) s. What was planned by it is moved along; nothing is lost."
+            )
+            do throws(TaskStoreError) {
+                try await store.moveSchedule(by: jump, at: time.now())
+            } catch {
+                clock.failed()
+                throw error
+            }
+            await breakers.move(by: jump)
+            plans.forgetAll()
+            clock.corrected()
+            // What is due may have changed.
+            wakes.signalAll()
+            return true
+        }
+    }
+
+    /// Repairs due times that were written while the clock was ahead, once a minute.
+    ///
+    /// A jump moves the schedule, but a write that was in progress can still store a time of the old clock. So this looks for
+    /// due times later than any plan allows.
+    func repair(at now: Timestamp) async throws(TaskStoreError) {
+        guard clock.takeRepairTurn() else { return }
+        await breakers.correct(at: now)
+        try await repairFutureDueTimes(at: now)
+    }
+
+    /// Makes tasks due now whose due time is later than any schedule allows. A time that a user chose stays.
+    func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
+        // A queued task waits for seconds, and a running one for the longest gap. Both count from when its circuit closes.
+        let opening = breakers.lastOpening(after: now) ?? now
+        var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
+        count += try await store.bringForward(in: .running, dueAfter: opening + longestPollGap * 2, to: now)
+        count += try await store.bringForward(in: .uncertain, dueAfter: now + longestLookupGap * 2, to: now)
+        guard count > 0 else { return }
+        logger.warning("\(count) task(s) were planned by a clock that went ahead, and are looked at now.")
+        plans.forgetAll()
+    }
+}
