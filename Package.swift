@@ -84,6 +84,8 @@ let package = Package(
         .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", grdb, sqlite]),
         // How the C library keeps freed memory, which Swift cannot say either.
         .target(name: "AllocatorSettings"),
+        // When a file was created, which Swift cannot ask.
+        .target(name: "FileTimes"),
         .target(
             name: "SQLiteMigrations", path: "migrations/sqlite",
             resources: [
@@ -94,12 +96,13 @@ let package = Package(
                 .embedInCode("0008_know_records.sql"), .embedInCode("0009_sum_clock_jumps.sql"),
                 .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
                 .embedInCode("0012_add_note.sql"), .embedInCode("0013_store_results.sql"),
-                .embedInCode("0014_hold_leases.sql"),
+                .embedInCode("0014_hold_leases.sql"), .embedInCode("0015_remember_epoch.sql"),
             ]),
         .target(
             name: "SQLiteDriver",
             dependencies: [
-                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteRaw", grdb,
+                "FileTimes",
+                "TaskStore", "TaskModel", "VerbatimJSON", "SQLiteMigrations", "SQLiteRaw", crypto, grdb,
             ]),
         .systemLibrary(name: "CZlib"),
         .target(name: "ContentCoding", dependencies: ["CZlib"]),
@@ -278,5 +281,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "SQLiteSettings"]
+let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings"]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -44,7 +44,7 @@ package enum Daemon {
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await start(
-                settings, mayBegin: flags.newDatabase, environment: environment, version: version, logger: logger)
+                settings, flags, environment: environment, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
@@ -55,7 +55,7 @@ package enum Daemon {
     }
 
     private static func start(
-        _ settings: DaemonSettings, mayBegin: Bool, environment: [String: String], version: String, logger: Logger
+        _ settings: DaemonSettings, _ flags: DaemonFlags, environment: [String: String], version: String, logger: Logger
     ) async throws(DaemonError) {
         let hint =
             settings.isStateBelowUnsetHome
@@ -70,8 +70,7 @@ package enum Daemon {
         // The supervisor locks the socket later. Locking it here as well stops the start early if it is taken.
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
-        try await serve(
-            settings, mayBegin: mayBegin, environment: environment, version: version, logger: logger)
+        try await serve(settings, flags, environment: environment, version: version, logger: logger)
     }
 
     /// `mayBegin` allows an empty database to replace a missing one.
@@ -79,7 +78,10 @@ package enum Daemon {
         in directory: String, mayBegin: Bool, logger: Logger
     ) throws(DaemonError) -> SQLiteDriver {
         let path = directory + "/pollux.sqlite"
-        if mayBegin, access(path, F_OK) == 0 {
+        if mayBegin, access(path, F_OK) != 0 {
+            // The witness is about the database that is gone.
+            WitnessFile(in: directory).remove()
+        } else if mayBegin {
             logger.warning(
                 "The database exists, so --new-database has no effect. Remove the flag, so that a lost database is noticed."
             )
@@ -102,7 +104,7 @@ package enum Daemon {
     private static func isOurs(_ names: [String]) -> Bool { names.isEmpty || names.contains("pollux.lock") }
 
     private static func serve(
-        _ settings: DaemonSettings, mayBegin: Bool, environment: [String: String], version: String, logger: Logger
+        _ settings: DaemonSettings, _ flags: DaemonFlags, environment: [String: String], version: String, logger: Logger
     ) async throws(DaemonError) {
         var settings = settings
         let proxies = try proxies(environment, logger: logger)
@@ -111,12 +113,12 @@ package enum Daemon {
         let time = SystemTimeSource()
         let hooks = FaultInjection(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
-        let driver = try openDatabase(in: settings.stateDirectory, mayBegin: mayBegin, logger: logger)
+        let driver = try openDatabase(in: settings.stateDirectory, mayBegin: flags.newDatabase, logger: logger)
         let transport = transport(settings, providers, proxies, time: time, hooks: hooks, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
-                settings, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
+                settings, flags, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
                 group: group, version: version, logger: logger)
             outcome = .success(())
         } catch {
@@ -132,14 +134,15 @@ package enum Daemon {
     }
 
     private static func serve(
-        _ settings: DaemonSettings, driver: SQLiteDriver, providers: Providers, transport: UpstreamHTTP,
-        time: SystemTimeSource, hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
+        _ settings: DaemonSettings, _ flags: DaemonFlags, driver: SQLiteDriver, providers: Providers,
+        transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection, group: any EventLoopGroup,
+        version: String, logger: Logger
     ) async throws(DaemonError) {
         let engine: TaskEngine
         do throws(TaskStoreError) {
             engine = try await Self.engine(
-                settings, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
-                logger: logger)
+                settings, isHeld: flags.hold, driver: driver, providers: providers, transport: transport, time: time,
+                hooks: hooks, logger: logger)
             try await engine.recovery.run()
         } catch {
             throw .store(code: error.code, message: error.message)
@@ -158,7 +161,8 @@ package enum Daemon {
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
-                service: engine.service, endpoints: engine.endpoints, facts: facts, time: time, eventLoopGroup: group,
+                service: engine.service, endpoints: engine.endpoints, restores: engine.restores, facts: facts,
+                time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: connections
             ) {
@@ -243,8 +247,8 @@ package enum Daemon {
     }
 
     private static func engine(
-        _ settings: DaemonSettings, driver: SQLiteDriver, providers: Providers, transport: UpstreamHTTP,
-        time: SystemTimeSource, hooks: FaultInjection, logger: Logger
+        _ settings: DaemonSettings, isHeld: Bool, driver: SQLiteDriver, providers: Providers,
+        transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
         var limits = EngineLimits()
         limits.submissionTimeout = settings.submissionTimeout
@@ -254,13 +258,13 @@ package enum Daemon {
         limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
         limits.steadySpan = hooks.steadySpan ?? limits.steadySpan
         return try await TaskEngine(
-            store: TaskStore(driver), catalog: providers.catalog,
+            store: TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory)), catalog: providers.catalog,
             transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
             limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, hasToken: { providers.hasCredentials(for: $0) },
             callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,
-            redactor: providers.redactor, time: time,
+            redactor: providers.redactor, isHeld: isHeld, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

@@ -142,6 +142,23 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.resume.path(service, operation))
     }
 
+    /// Ends `--hold` and every pause.
+    package func resumeAll() async throws(LocalAPIClientError) -> Answer<EndpointPage> {
+        try await post(LocalAPIRoute.resumeAll.path())
+    }
+
+    /// Whether the database is an older copy, and what may have been sent since.
+    package func restore() async throws(LocalAPIClientError) -> Answer<RestoreDocument> {
+        try await send(.GET, LocalAPIRoute.restore.path())
+    }
+
+    /// Decides about a database that is an older copy.
+    package func restore(
+        _ decision: RestoreDecisionDocument
+    ) async throws(LocalAPIClientError) -> Answer<RestoreDocument> {
+        try await post(LocalAPIRoute.restore.path(), decision.json)
+    }
+
     /// The state of the daemon.
     package func status() async throws(LocalAPIClientError) -> Answer<StatusDocument> {
         try await send(.GET, LocalAPIRoute.status.path())

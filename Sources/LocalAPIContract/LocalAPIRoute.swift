@@ -13,6 +13,8 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case endpoint = "/v1/endpoints/{service}/{operation}"
     case pause = "/v1/endpoints/{service}/{operation}/pause"
     case resume = "/v1/endpoints/{service}/{operation}/resume"
+    case resumeAll = "/v1/resume"
+    case restore = "/v1/restore"
     case status = "/v1/status"
     case health = "/healthz"
     case readiness = "/readyz"

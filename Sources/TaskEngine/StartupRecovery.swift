@@ -8,9 +8,23 @@ package import TaskStore
 package struct StartupRecovery: Sendable {
     let store: TaskStore
     let catalog: ProviderCatalog
+    let hold: StartHold
     let schedule: ScheduleCorrector
+    let random: EngineRandom
     let time: any TimeSource
     let logger: Logger
+
+    /// Finds out whether the database is an older copy, before anything is sent.
+    private func checkWitness() async throws(TaskStoreError) {
+        let mode = try await store.checkWitness(newEpoch: random.epoch(), at: time.now())
+        hold.set(mode)
+        guard let mode else { return }
+        logger.critical(
+            """
+            \(mode.reason) Tasks that were queued in it may have been sent since \(mode.since.rfc3339), so nothing paid is \
+            sent. `pollux restore` shows what was found; `pollux restore --accept` sends the rest.
+            """)
+    }
 
     /// Ends the leases of the dead daemon and declares lost what it was sending under them: the requests may have gone out,
     /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
@@ -19,6 +33,7 @@ package struct StartupRecovery: Sendable {
             code: TaskFailure.daemonStopped, message: "The daemon stopped while the request was being sent.")
         // The instance lock is held, so no other process that starts work is alive.
         try await store.endOtherLeases()
+        try await checkWitness()
         let now = time.now()
         _ = try await store.endLostSubmissions(at: now) { task in
             ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)

@@ -14,6 +14,8 @@ package struct TaskEngine: Sendable {
     package let endpoints: EndpointService
     /// The one way in for providers.
     package let callbacks: CallbackReceiver
+    /// Shows and accepts a restore of the database.
+    package let restores: RestoreService
     /// Must run before the loops.
     package let recovery: StartupRecovery
     /// Sends what is queued.
@@ -29,13 +31,14 @@ package struct TaskEngine: Sendable {
 
     /// Builds all parts; reads the circuit breakers from the store.
     ///
-    /// Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
+    /// `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
     package init(
         store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (String) -> Bool,
         callbacksAt publicURL: String? = nil, callbackSecrets: [String: String] = [:],
-        redactor: SecretRedactor = SecretRedactor(), time: any TimeSource, random: EngineRandom, logger: Logger,
+        redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        logger: Logger,
         passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         // Hints, caches and counts.
@@ -57,8 +60,9 @@ package struct TaskEngine: Sendable {
         let breakers = CircuitBreakers(
             try await store.circuits(), at: time.now(), store: store,
             backoff: Backoff(base: polling.minGap * 2, cap: polling.maxGap), random: random, logger: logger)
+        let hold = StartHold(isAskedFor: isHeld)
         let admission = AdmissionControl(
-            breakers: breakers, hasToken: hasToken, storage: storage, store: store, transport: transport,
+            breakers: breakers, hold: hold, hasToken: hasToken, storage: storage, store: store, transport: transport,
             catalog: catalog, limits: limits, time: time)
         let lookups = LookupPolicy(maxGap: polling.maxGap)
         let schedule = ScheduleCorrector(
@@ -92,11 +96,15 @@ package struct TaskEngine: Sendable {
             monitor: monitor, secrets: callbackSecrets, redactor: redactor, store: store, storage: storage,
             catalog: catalog, minGap: polling.minGap, wakes: wakes, time: time, logger: logger)
 
+        restores = RestoreService(store: store, hold: hold, random: random, wakes: wakes, time: time, logger: logger)
+
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
             WorkerLoop(worker: worker, storage: storage, schedule: schedule, time: time, logger: logger)
         }
-        recovery = StartupRecovery(store: store, catalog: catalog, schedule: schedule, time: time, logger: logger)
+        recovery = StartupRecovery(
+            store: store, catalog: catalog, hold: hold, schedule: schedule, random: random, time: time,
+            logger: logger)
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
             DeadlineEnforcer(

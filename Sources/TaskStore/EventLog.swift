@@ -43,7 +43,7 @@ package final class EventLog: Sendable {
 
     private let driver: any StoreDriver
     /// Committed changes that are not delivered yet.
-    private let queue = Mutex<[CommittedChange]>([])
+    private let queue = Mutex<(changes: [CommittedChange], latestStart: Int64)>(([], 0))
     /// The lock is held during delivery.
     private let subscribers = Mutex<[Subscriber]>([])
     private let hints = Mutex<(next: Int, byID: [Int: AsyncStream<Void>.Continuation])>((0, [:]))
@@ -51,6 +51,9 @@ package final class EventLog: Sendable {
     init(_ driver: any StoreDriver) {
         self.driver = driver
     }
+
+    /// The place of the newest start of an attempt that this process has committed; 0 if there is none.
+    var latestStart: Int64 { queue.withLock { $0.latestStart } }
 
     /// Calls the subscriber with every later change, as long as the store exists.
     package func subscribe(_ subscriber: @escaping Subscriber) { subscribers.withLock { $0.append(subscriber) } }
@@ -73,7 +76,11 @@ package final class EventLog: Sendable {
     /// Queues the changes of a commit, in the order of the log.
     func enqueue(_ changes: [CommittedChange]) {
         guard !changes.isEmpty else { return }
-        queue.withLock { $0 += changes }
+        let start = changes.last { $0.entry.kind == TaskEvent.submissionStarted().kind }?.event.sequence
+        queue.withLock { queue in
+            queue.changes += changes
+            queue.latestStart = start ?? queue.latestStart
+        }
     }
 
     /// Returns once every change that was enqueued before has been delivered, by this caller or another.
@@ -81,8 +88,8 @@ package final class EventLog: Sendable {
         subscribers.withLock { subscribers in
             while true {
                 let changes = queue.withLock { queue in
-                    defer { queue = [] }
-                    return queue
+                    defer { queue.changes = [] }
+                    return queue.changes
                 }
                 guard !changes.isEmpty else { return }
                 for change in changes { for subscriber in subscribers { subscriber(change) } }

@@ -64,6 +64,12 @@ package protocol StoreSnapshot {
     func circuits() throws -> [CircuitState]
     /// All leases.
     func leases() throws -> [Lease]
+    /// The facts about the database.
+    func meta() throws -> [MetaName: String]
+    /// The last line of the log, with its time; 0 if there is none.
+    func latestEvent() throws -> (sequence: Int64, at: Timestamp?)
+    /// Whether an attempt was ever started.
+    func hasAttempts() throws -> Bool
 }
 
 /// The same rows, and what a write does to them.
@@ -98,6 +104,10 @@ package protocol StoreTransaction: StoreSnapshot {
     func put(_ leases: [Lease]) throws
     /// Drops the leases with these names.
     func drop(_ leases: [LeaseName]) throws
+    /// Stores a fact about the database, in place of the one that is there.
+    func put(_ name: MetaName, _ value: String) throws
+    /// Drops a fact about the database.
+    func drop(_ name: MetaName) throws
     /// Changes the counts of tasks.
     func add(_ counts: [TaskCountDelta]) throws
 

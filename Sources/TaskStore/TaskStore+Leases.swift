@@ -62,8 +62,10 @@ extension Lease {
 }
 
 extension ChangeSet {
-    /// Acquires the lease for a claim; throws ``TaskStoreError/leaseHeld(by:)`` if another live process has it.
+    /// Acquires the lease for a claim. Throws ``TaskStoreError/leaseHeld(by:)`` if another live process has it, and
+    /// ``TaskStoreError/restored`` if the database is a copy that no person has accepted.
     func acquire(_ name: LeaseName?, at now: Timestamp) throws {
+        guard try transaction.meta()[.restored] == nil else { throw TaskStoreError.restored }
         guard let name else { throw TaskStoreError.failed("a submission was started without a lease") }
         if let lease = try transaction.leases().first(where: { $0.name == name }) {
             if lease.token == holder.token { return }

@@ -11,6 +11,8 @@ package struct TaskStore: Sendable {
     let driver: any StoreDriver
     /// In whose name work is claimed.
     let holder: LeaseHolder
+    /// Notices a database that is an older copy; nil where nothing is paid for.
+    let witness: WitnessKeeper?
     /// Changes an event before it is applied; only for tests that break a promise on purpose.
     let tampering: EventTampering?
 
@@ -19,16 +21,21 @@ package struct TaskStore: Sendable {
 
     /// A store on that database.
     package init(
-        _ driver: any StoreDriver, holder: LeaseHolder = .thisProcess, tampering: EventTampering? = nil
+        _ driver: any StoreDriver, holder: LeaseHolder = .thisProcess, witness: (any Witness)? = nil,
+        tampering: EventTampering? = nil
     ) {
         self.driver = driver
         self.holder = holder
+        self.witness = witness.map { WitnessKeeper($0) }
         self.tampering = tampering
         log = EventLog(driver)
     }
 
     /// Whether the storage can be written to and trusted at this moment; cheap enough to be asked before every claim.
-    package func condition() async -> StorageCondition { await driver.condition() }
+    package func condition() async -> StorageCondition {
+        if let failure = await witness?.retry() { return .failed(failure) }
+        return await driver.condition()
+    }
 
     /// Checks what opening the store left unchecked, which may take minutes; returns once all of it is known to be sound.
     ///

@@ -26,6 +26,8 @@ package enum TaskStoreError: UserFacingError, Hashable {
     case remoteIDInUse(by: TaskID)
     /// Another live process holds the lease of the account, so no work may start.
     case leaseHeld(by: String)
+    /// The database is an older copy, and no person has accepted that.
+    case restored
     /// Anything else that the database says.
     case failed(String)
 
@@ -43,6 +45,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .mismatched: "storage_mismatched"
         case .remoteIDInUse: "remote_id_taken"
         case .leaseHeld: "lease_held"
+        case .restored: "restored"
         case .failed: "storage_failed"
         }
     }
@@ -73,6 +76,8 @@ package enum TaskStoreError: UserFacingError, Hashable {
             "This remote id already belongs to task \(owner). If that task was only tracked, `pollux cancel \(owner)` frees the id."
         case .leaseHeld(let holder):
             "Another Pollux (\(holder)) sends the tasks of this account, so nothing was sent."
+        case .restored:
+            "The database is an older copy, so nothing paid is sent. `pollux restore` shows what may have been sent since."
         case .failed(let what):
             "The database could not do as told: \(what)."
         }

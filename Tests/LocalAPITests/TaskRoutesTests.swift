@@ -263,8 +263,13 @@ import VerbatimJSON
             let running = try await api.ask(.get, "/v1/tasks/\(id)").json
             #expect(running["response"] == record)
             #expect(running["results"] == [])
-            _ = try await api.store.apply(
-                .observed(Observation(.succeeded(partial: false), record: record)), to: task, at: now, nextDueAt: now)
+            var observation = Observation(.succeeded(partial: false), record: record)
+            observation.results = [
+                TaskResult(
+                    kind: .url, pointer: try #require(JSONPointer("/response/data/0/image_url")),
+                    value: "https://x/out.png", mediaType: "image/png")
+            ]
+            _ = try await api.store.apply(.observed(observation), to: task, at: now, nextDueAt: now)
             let expected: JSONValue = [
                 [
                     "kind": "url", "pointer": "/response/data/0/image_url", "value": "https://x/out.png",

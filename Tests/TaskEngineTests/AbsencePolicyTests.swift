@@ -7,7 +7,8 @@ import Testing
 @Suite struct AbsencePolicyTests {
     private static let now = ManualTimeSource.start + .seconds(1_000)
     private let policy = AbsencePolicy(
-        readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: { now - $0 }, isSteady: true)
+        readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: { now - $0 }, isSteady: true,
+        isRestored: false)
     private let now = Self.now
 
     private func task(
@@ -54,10 +55,21 @@ import Testing
     func `a clock that was set a moment ago ends nothing and sends nothing again`(onUncertain: UncertainPolicy) {
         let unsteady = AbsencePolicy(
             readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
-            isSteady: false)
+            isSteady: false, isRestored: false)
         for refused in [false, true] {
             let proven = task(readings: 9, since: 900, policy: onUncertain, probablyRefused: refused, lostFor: 900)
             #expect(unsteady.event(for: proven, after: .absent, at: now) == .absentFromList)
+        }
+    }
+
+    @Test(arguments: UncertainPolicy.allCases)
+    func `in a database that is an older copy no policy ends a task or sends it again`(onUncertain: UncertainPolicy) {
+        let copy = AbsencePolicy(
+            readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
+            isSteady: true, isRestored: true)
+        for refused in [false, true] {
+            let proven = task(readings: 9, since: 900, policy: onUncertain, probablyRefused: refused, lostFor: 900)
+            #expect(copy.event(for: proven, after: .absent, at: now) == .absentFromList)
         }
     }
 

@@ -14,6 +14,9 @@ enum PlanCheck {
         ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB's, when it opens a reader"),
         ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
         ("FROM lease", "SCAN lease", "a row per account"),
+        ("FROM meta", "SCAN meta", "a few facts about the database"),
+        ("ORDER BY sequence DESC LIMIT 1", "SCAN event", "the last line of the log"),
+        ("WHERE attempts > 0", "SCAN task", "once per start without a witness; ends at the first task that was sent"),
         (
             "FROM task_count WHERE count > 0", "SCAN task_count",
             "all there is to tell: a row per endpoint and state"

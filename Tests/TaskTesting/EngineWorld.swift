@@ -28,19 +28,22 @@ package struct EngineWorld: Sendable {
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
-        callbackSecrets: [String: String] = [:], redactor: SecretRedactor = SecretRedactor()
+        callbackSecrets: [String: String] = [:], redactor: SecretRedactor = SecretRedactor(),
+        witness: (any Witness)? = nil, isHeld: Bool = false
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
         provider = ScriptedTransport()
         database = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         store = FaultyDriver(database)
-        sqlite = TaskStore(database)
+        // Another world on the same database is another process.
+        let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
+        sqlite = TaskStore(database, holder: holder)
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         engine = try await TaskEngine(
-            store: TaskStore(store), catalog: catalog,
+            store: TaskStore(store, holder: holder, witness: witness), catalog: catalog,
             transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
-            callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, time: time,
+            callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }

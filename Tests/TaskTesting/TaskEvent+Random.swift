@@ -17,6 +17,7 @@ extension TaskEvent {
             startedAt: Bool.random(using: &random) ? ManualTimeSource.start : nil)
         let events: [TaskEvent] = [
             .submissionStarted(),
+            .perhapsSent(since: ManualTimeSource.start),
             .submissionStarted(
                 callback: CallbackDigest((0..<32).map { _ in UInt8.random(in: 0...255, using: &random) })),
             .calledBack(

@@ -11,6 +11,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
     case submissionNotAccepted = "submission_not_accepted"
     case submissionRefused = "submission_refused"
     case submissionInterrupted = "submission_interrupted"
+    case perhapsSent = "perhaps_sent"
     case absentFromList = "absent_from_list"
     case lookupUndecided = "lookup_undecided"
     case foundInList = "found_in_list"
@@ -40,6 +41,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
             case .submissionNotAccepted: .submissionNotAccepted
             case .submissionRefused: .submissionRefused
             case .submissionInterrupted: .submissionInterrupted
+            case .perhapsSent: .perhapsSent
             case .absentFromList: .absentFromList
             case .lookupUndecided: .lookupUndecided
             case .foundInList: .foundInList

@@ -119,6 +119,18 @@ extension SnapshotWrapper {
     package func leases() throws -> [Lease] {
         try reading.leases()
     }
+
+    package func meta() throws -> [MetaName: String] {
+        try reading.meta()
+    }
+
+    package func latestEvent() throws -> (sequence: Int64, at: Timestamp?) {
+        try reading.latestEvent()
+    }
+
+    package func hasAttempts() throws -> Bool {
+        try reading.hasAttempts()
+    }
 }
 
 extension TransactionWrapper {
@@ -180,6 +192,14 @@ extension TransactionWrapper {
 
     package func drop(_ leases: [LeaseName]) throws {
         try base.drop(leases)
+    }
+
+    package func put(_ name: MetaName, _ value: String) throws {
+        try base.put(name, value)
+    }
+
+    package func drop(_ name: MetaName) throws {
+        try base.drop(name)
     }
 
     package func add(_ counts: [TaskCountDelta]) throws {

@@ -26,6 +26,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0012_add_note", bytes: PackageResources._012_add_note_sql),
         EmbeddedMigration(name: "0013_store_results", bytes: PackageResources._013_store_results_sql),
         EmbeddedMigration(name: "0014_hold_leases", bytes: PackageResources._014_hold_leases_sql),
+        EmbeddedMigration(name: "0015_remember_epoch", bytes: PackageResources._015_remember_epoch_sql),
     ]
 }
 

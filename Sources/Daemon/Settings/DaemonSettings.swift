@@ -96,15 +96,18 @@ package struct DaemonFlags: Sendable {
     package var logLevel: String?
     /// Whether an empty database may replace a missing one. Applies to one start.
     package var newDatabase: Bool
+    /// Holds back everything paid until a person resumes it.
+    package var hold: Bool
 
     package init(
         stateDirectory: String? = nil, socket: String? = nil, settingsFile: String? = nil, logLevel: String? = nil,
-        newDatabase: Bool = false
+        newDatabase: Bool = false, hold: Bool = false
     ) {
         self.stateDirectory = stateDirectory
         self.socket = socket
         self.settingsFile = settingsFile
         self.logLevel = logLevel
         self.newDatabase = newDatabase
+        self.hold = hold
     }
 }

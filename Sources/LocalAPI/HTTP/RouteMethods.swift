@@ -7,8 +7,8 @@ extension LocalAPIRoute {
     /// The methods of this route.
     package var methods: [HTTPRequest.Method] {
         switch self {
-        case .tasks: [.get, .post]
-        case .adopt, .cancel, .reopen, .resolve, .pause, .resume: [.post]
+        case .tasks, .restore: [.get, .post]
+        case .adopt, .cancel, .reopen, .resolve, .pause, .resume, .resumeAll: [.post]
         case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
         }
     }

@@ -47,6 +47,7 @@ struct DaemonRoutes {
         status.uptimeSeconds = (time.now() - facts.startedAt).inSeconds
         status.tasks = Dictionary(uniqueKeysWithValues: report.counts.map { ($0.key.rawValue, $0.value) })
         status.database = .init(path: report.store.path, sizeBytes: Int(report.store.sizeInBytes))
+        status.restored = report.restored?.reason
         status.socket = facts.socketPath
         status.stateDirectory = facts.stateDirectory
         status.providers = report.providers.map { provider in

@@ -23,6 +23,12 @@ struct EndpointRoutes {
             try request.refuseQuery()
             return try await answer(context) { name throws(TaskServiceError) in try await endpoints.pause(name) }
         }
+        router.post(LocalAPIRoute.resumeAll.routerPath) { request, _ in
+            try request.refuseQuery()
+            try await endpoints.resumeAll()
+            return Response(
+                json: EndpointPage(endpoints: try await endpoints.endpoints().map { EndpointDocument($0) }).json)
+        }
         router.post(LocalAPIRoute.resume.routerPath) { request, context in
             try request.refuseQuery()
             return try await answer(context) { name throws(TaskServiceError) in try await endpoints.resume(name) }

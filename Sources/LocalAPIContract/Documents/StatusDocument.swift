@@ -10,6 +10,8 @@ package struct StatusDocument: ContractDocument {
     /// How many tasks are in each state.
     package var tasks: [String: Int] = [:]
     package var database = Database()
+    /// Why nothing paid is sent, if the database is an older copy; a sentence.
+    package var restored: String?
     /// Path of the socket.
     package var socket = ""
     package var stateDirectory = ""
@@ -110,6 +112,7 @@ package struct StatusDocument: ContractDocument {
         try coder.member("tasks", &counts)
         tasks = counts.byState
         try coder.required("database", &database)
+        try coder.member("restored", &restored)
         try coder.required("socket", &socket)
         try coder.required("state_directory", &stateDirectory)
         try coder.documents("providers", &providers)

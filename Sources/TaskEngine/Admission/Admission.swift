@@ -18,6 +18,10 @@ package enum SubmissionBlock: Sendable, Hashable {
     case deadlinePassed(Timestamp)
     /// The catalog does not know its endpoint.
     case endpointGone(EndpointName)
+    /// The database is an older copy, and no person has accepted that.
+    case restored(RestoredMode)
+    /// The daemon was started with `--hold`.
+    case held
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
     /// Another process holds the lease of the provider's account.
@@ -38,7 +42,7 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _), .leaseHeld(_, _, let point):
             point
         case .turn(let point): point
-        case .deadlinePassed, .endpointGone, .noToken, .paused, .inFlightLimit: nil
+        case .deadlinePassed, .endpointGone, .restored, .held, .noToken, .paused, .inFlightLimit: nil
         }
     }
 
@@ -58,6 +62,15 @@ package enum SubmissionBlock: Sendable, Hashable {
             Reason(
                 code: "endpoint_gone",
                 message: "This version knows no endpoint \(endpoint). The task waits; nothing is lost.")
+        case .restored(let mode):
+            Reason(
+                code: "restored",
+                message: "\(mode.reason) Nothing paid is sent until a person accepts that.",
+                hint: "`pollux restore` shows what may have been sent already.")
+        case .held:
+            Reason(
+                code: "held", message: "The daemon was started with --hold, so nothing paid is sent.",
+                hint: "`pollux resume --all` lets everything go on.")
         case .storage(.failed(let error), _): Reason(code: error.code, message: error.message)
         case .storage:
             Reason(

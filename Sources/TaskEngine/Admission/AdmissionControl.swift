@@ -4,11 +4,12 @@ import TaskStore
 
 /// Decides whether a request may go now. The submitter asks it, and the status pages show its answer.
 ///
-/// The one place that knows leases, pauses, circuit breakers, tokens, rates, the pace of submissions, tasks in flight and
+/// The one place that knows a restore, leases, pauses, circuit breakers, tokens, rates, the pace of submissions, tasks in flight and
 /// resubmissions.
 struct AdmissionControl: Sendable {
     let breakers: CircuitBreakers
     let leases: LeaseKeeper
+    let hold: StartHold
     /// Whether there are credentials for a provider.
     let hasToken: @Sendable (_ provider: String) -> Bool
     let resubmissions = InFlightResubmissions()
@@ -22,13 +23,15 @@ struct AdmissionControl: Sendable {
     let time: any TimeSource
 
     init(
-        breakers: CircuitBreakers, hasToken: @escaping @Sendable (String) -> Bool, storage: StorageMonitor,
+        breakers: CircuitBreakers, hold: StartHold, hasToken: @escaping @Sendable (String) -> Bool,
+        storage: StorageMonitor,
         store: TaskStore, transport: any UpstreamTransport, catalog: ProviderCatalog, limits: EngineLimits,
         time: any TimeSource
     ) {
         self.breakers = breakers
         self.hasToken = hasToken
         leases = LeaseKeeper(store, time: time)
+        self.hold = hold
         limiter = ProviderRateLimiter(time)
         throttle = SubmissionThrottle(time)
         self.storage = storage
@@ -59,6 +62,7 @@ struct AdmissionControl: Sendable {
     /// What blocks all submissions of the endpoint; nil if nothing does.
     func block(on profile: EndpointProfile, at now: Timestamp) -> SubmissionBlock? {
         let condition = storage.condition
+        if let block = hold.block { return block }
         if condition != .sound { return .storage(condition, until: now + .seconds(5)) }
         guard hasToken(profile.provider) else {
             return .noToken(

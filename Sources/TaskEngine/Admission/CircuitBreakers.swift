@@ -129,6 +129,11 @@ final class CircuitBreakers: Sendable {
         }
     }
 
+    /// Ends every pause.
+    func resumeAll() async throws(TaskStoreError) {
+        for circuit in circuits(where: { $0.pause != nil }) { try await resume(circuit) }
+    }
+
     // MARK: Changes
 
     private func changeOrLog(_ circuit: CircuitKey, _ body: (inout CircuitState) -> Void) async {

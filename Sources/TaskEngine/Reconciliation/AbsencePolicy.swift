@@ -12,6 +12,8 @@ struct AbsencePolicy: Sendable {
     let verifiedElapsed: @Sendable (Timestamp) -> Duration
     /// Whether the clock has been steady long enough to end or resend a task.
     let isSteady: Bool
+    /// Whether the database is an older copy, so that no policy ends or resends a task.
+    let isRestored: Bool
 
     /// The event that follows a finding at `now`. The caller handles `found`.
     ///
@@ -20,13 +22,15 @@ struct AbsencePolicy: Sendable {
     func event(for task: TrackedTask, after finding: LostAttemptSearch.Finding, at now: Timestamp) -> TaskEvent {
         // A callback proves that the provider has the task, whatever its list shows.
         let isAbsent = finding == .absent && task.callbacks.count == 0
-        if isSteady, isAbsent, isProof(task, at: now) {
+        let mayDecide = isSteady && !isRestored
+        if mayDecide, isAbsent, isProof(task, at: now) {
             if task.attempt?.isProbablyRefused ?? false, let refusal = task.failure {
                 return .givenUp(refusal, .refusalConfirmed)
             }
             if task.onUncertain == .resubmitIfAbsent { return .resubmitted(.resubmittedByPolicy) }
         }
-        if isSteady, task.onUncertain == .fail, let lostAt = task.attempt?.endedAt, verifiedElapsed(lostAt) >= failAfter
+        if mayDecide, task.onUncertain == .fail, let lostAt = task.attempt?.endedAt,
+            verifiedElapsed(lostAt) >= failAfter
         {
             return Self.failed(task)
         }
@@ -48,10 +52,10 @@ struct AbsencePolicy: Sendable {
 
 extension AbsencePolicy {
     /// Creates the policy that the limits and the clock allow at that time.
-    init(_ limits: EngineLimits, clock: ClockJumpDetector, at now: Timestamp) {
+    init(_ limits: EngineLimits, clock: ClockJumpDetector, isRestored: Bool, at now: Timestamp) {
         self.init(
             readings: limits.absentReadings, span: limits.absentSpan, failAfter: limits.failAfter,
             verifiedElapsed: { clock.verifiedElapsed(since: $0) },
-            isSteady: clock.isSteady(for: limits.steadySpan, at: now))
+            isSteady: clock.isSteady(for: limits.steadySpan, at: now), isRestored: isRestored)
     }
 }

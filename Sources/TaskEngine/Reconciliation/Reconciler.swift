@@ -135,7 +135,7 @@ package struct Reconciler: Worker {
                 let outcome = await store.deliveredOutcome(of: task, in: catalog, logger: logger)
             {
                 events.append(ScheduledEvent(.endedByCallback(outcome), for: task.id, nextDueAt: nil))
-            } else if task.onUncertain == .fail,
+            } else if task.onUncertain == .fail, admission.hold.mode == nil,
                 catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false
             {
                 events.append(ScheduledEvent(AbsencePolicy.failed(task), for: task.id, nextDueAt: nil))
@@ -153,7 +153,8 @@ package struct Reconciler: Worker {
             return await postpone(work)
         }
         let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
-        let policy = AbsencePolicy(limits, clock: clock, at: time.now())
+        let policy = AbsencePolicy(
+            limits, clock: clock, isRestored: admission.hold.mode != nil, at: time.now())
         let searched = Set(work.uncertain.map(\.id))
         do throws(TaskStoreError) {
             _ = try await store.settle(

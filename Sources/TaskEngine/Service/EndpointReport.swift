@@ -85,6 +85,8 @@ package struct EndpointReport: Sendable {
 package struct EngineReport: Sendable {
     package let counts: [TaskState: Int]
     package let store: StoreInfo
+    /// Nil if the database is no older copy.
+    package let restored: RestoredMode?
     package let providers: [ProviderReport]
     /// The counts of callbacks; nil if callbacks are off.
     package let callbacks: CallbackMonitor.Report?

@@ -87,7 +87,7 @@ package struct EndpointService: Sendable {
         }
         do throws(TaskStoreError) {
             return EngineReport(
-                counts: counts, store: try await store.info(), providers: providers,
+                counts: counts, store: try await store.info(), restored: admission.hold.mode, providers: providers,
                 callbacks: callbacks?.report)
         } catch {
             throw .store(error)
@@ -119,6 +119,14 @@ package struct EndpointService: Sendable {
             throw .store(error)
         }
         logger.notice("Submissions to \(profile.name) are paused.")
+    }
+
+    /// Ends `--hold` and every pause.
+    package func resumeAll() async throws(TaskServiceError) {
+        admission.hold.release()
+        do throws(TaskStoreError) { try await admission.breakers.resumeAll() } catch { throw .store(error) }
+        logger.notice("All submissions go on.")
+        wakes.submitter.signal()
     }
 
     /// Resumes the submissions of an endpoint, and of its provider if that is paused.

@@ -42,7 +42,8 @@ package enum TaskServiceError: UserFacingError {
         case .taskNotFound: .notFound
         case .ambiguousID, .keyConflict, .refused, .store(.remoteIDInUse): .conflict
         case .store(.full), .store(.readOnly): .unavailable
-        case .store(.locked), .store(.leaseHeld), .store(.unknown), .store(.unsettled), .store(.replaced):
+        case .store(.locked), .store(.leaseHeld), .store(.restored), .store(.unknown), .store(.unsettled),
+            .store(.replaced):
             .storageFailing
         case .store(.damaged), .store(.newer), .store(.failed), .store(.missing), .store(.mismatched): .broken
         }

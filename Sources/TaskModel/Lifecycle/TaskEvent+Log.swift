@@ -87,7 +87,7 @@ extension TaskEvent {
     private var isAboutAttempt: Bool {
         switch self {
         case .submissionStarted, .submissionAccepted, .submissionAnswered, .submissionNotAccepted, .submissionRefused,
-            .submissionInterrupted, .foundInList, .foundByOwnID:
+            .submissionInterrupted, .perhapsSent, .foundInList, .foundByOwnID:
             true
         case .turnedUp, .absentFromList, .lookupUndecided, .adopted, .resubmitted, .givenUp, .observed, .calledBack,
             .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone, .cancelRequested,

@@ -14,6 +14,9 @@ package enum TaskEvent: Sendable, Hashable {
     /// The outcome is unknown: the reply was lost, broken or a server error.
     case submissionInterrupted(TaskFailure, isProbablyRefused: Bool)
 
+    /// The database is an older copy, so the task may have been sent since that time.
+    case perhapsSent(since: Timestamp)
+
     /// The provider's complete list does not contain it.
     case absentFromList
     /// The look-up proves nothing: the list was incomplete, or shows these records, which may be the task's.
@@ -77,6 +80,7 @@ extension TaskEvent {
         case .submissionNotAccepted: "submission_not_accepted"
         case .submissionRefused: "submission_refused"
         case .submissionInterrupted: "submission_interrupted"
+        case .perhapsSent: "perhaps_sent"
         case .absentFromList: "absent_from_list"
         case .lookupUndecided: "lookup_undecided"
         case .foundInList: "found_in_list"

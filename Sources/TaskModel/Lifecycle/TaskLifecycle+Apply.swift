@@ -189,7 +189,9 @@ extension TaskLifecycle {
             change.found = (delivery.attempt, id)
         }
         guard let attempt = old.attempt else { return change }
-        if old.state == .queued, new.state == .uncertain { change.resumed = attempt.number }
+        if old.state == .queued, new.state == .uncertain, new.attempts == old.attempts {
+            change.resumed = attempt.number
+        }
         var isGivenUp = false
         switch event {
         case .resubmitted, .givenUp: isGivenUp = old.state == .uncertain
@@ -245,6 +247,12 @@ extension TrackedTask {
             attempts += 1
             attempt = Attempt(number: attempts, startedAt: now, callback: callback)
             failure = nil
+        case .perhapsSent(let since):
+            attempts += 1
+            attempt = Attempt(number: attempts, startedAt: min(since, now), endedAt: now)
+            failure = TaskFailure(
+                code: TaskFailure.perhapsSent,
+                message: "The database is an older copy. The task was queued in it and may have been sent since.")
         case .submissionAccepted(let id, let trace, let url):
             attempt?.endedAt = now
             pollURL = url

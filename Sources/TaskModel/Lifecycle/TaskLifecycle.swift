@@ -78,7 +78,7 @@ package enum TaskLifecycle {
         case .deadlinePassed: .advance(to: .expired)
         case .foundInList, .foundByOwnID: .advance(to: .running)
         // The reading before the resubmission shows a possible record.
-        case .lookupUndecided: .advance(to: .uncertain)
+        case .lookupUndecided, .perhapsSent: .advance(to: .uncertain)
         // Late rejections. ``lateAcceptance(of:attempt:)`` has turned late acceptances into deliveries.
         case .submissionNotAccepted, .submissionRefused: .note
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
@@ -118,7 +118,8 @@ package enum TaskLifecycle {
         case .cancelRequested: .refuse(.beingSubmitted)
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
-        case .submissionStarted, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID, .turnedUp, .observed,
+        case .submissionStarted, .perhapsSent, .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID,
+            .turnedUp, .observed,
             .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone, .deadlinePassed:
             .ignore
         }
@@ -139,7 +140,8 @@ package enum TaskLifecycle {
         case .cancelRequested: .refuse(.needsResolution)
         case .reopenRequested: .refuse(.notReopenable)
         // A deadline does not cancel a possible bill.
-        case .submissionStarted, .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted,
+        case .submissionStarted, .perhapsSent, .submissionAccepted, .submissionAnswered, .turnedUp,
+            .submissionInterrupted,
             .observed, .slowerThanUsual, .replyTooLarge, .missed, .remoteTaskGone, .deadlinePassed:
             .ignore
         }
@@ -167,7 +169,8 @@ package enum TaskLifecycle {
         case .adopted, .resubmitted, .givenUp: .refuse(.notUncertain)
         case .reopenRequested: .refuse(.notReopenable)
         case .submissionNotAccepted, .submissionRefused: .note
-        case .submissionStarted, .submissionAccepted, .submissionAnswered, .turnedUp, .submissionInterrupted,
+        case .submissionStarted, .perhapsSent, .submissionAccepted, .submissionAnswered, .turnedUp,
+            .submissionInterrupted,
             .absentFromList, .lookupUndecided, .foundInList, .foundByOwnID:
             .ignore
         }
@@ -183,7 +186,7 @@ package enum TaskLifecycle {
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .reopenRequested: isReopenable ? .advance(to: .running) : .refuse(.notReopenable)
         case .submissionNotAccepted, .submissionRefused: .note
-        case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
+        case .submissionStarted, .perhapsSent, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
             .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
             .remoteTaskGone,
             .deadlinePassed:
@@ -199,7 +202,7 @@ package enum TaskLifecycle {
         case .calledBack(let delivery): delivery.isFinal ? .noteLateResult : .ignore
         case .cancelRequested, .adopted, .resubmitted, .givenUp: .refuse(.alreadyEnded)
         case .submissionNotAccepted, .submissionRefused: .note
-        case .submissionStarted, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
+        case .submissionStarted, .perhapsSent, .submissionAccepted, .turnedUp, .submissionInterrupted, .absentFromList,
             .lookupUndecided, .foundInList, .foundByOwnID, .endedByCallback, .slowerThanUsual, .replyTooLarge, .missed,
             .remoteTaskGone,
             .deadlinePassed:

@@ -52,6 +52,13 @@ package struct Attempt: Sendable, Hashable {
         startedAt + clock.lowest...max(end, startedAt) + (clock.highest - clock.lowest)
     }
 
+    /// The same attempt with another start.
+    package func started(at start: Timestamp) -> Attempt {
+        Attempt(
+            number: number, startedAt: start, endedAt: endedAt, isProbablyRefused: isProbablyRefused, clock: clock,
+            callback: callback, possibleIDs: possibleIDs)
+    }
+
     /// Records a change of the wall clock while the outcome is open.
     ///
     /// The measurement of absence continues. It restarts if the jumps exceed the tolerance, because earlier readings

@@ -24,6 +24,8 @@ package struct TaskFailure: Error, Sendable, Hashable {
 
     /// The code of a request that was interrupted when the daemon stopped.
     package static let daemonStopped = "daemon_stopped"
+    /// The task was queued in a database that turned out to be an older copy.
+    package static let perhapsSent = "perhaps_sent"
 
     /// The failure of a given-up submission with an unknown outcome.
     package static func submissionLost(because reason: String) -> TaskFailure {

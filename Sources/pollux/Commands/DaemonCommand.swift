@@ -35,7 +35,10 @@ extension TaskCommand {
 protocol EndpointCommand: DaemonCommand where Document == EndpointDocument {}
 
 extension EndpointCommand {
-    func lines(for endpoint: EndpointDocument, on terminal: Terminal) -> [String] {
-        ["\(endpoint.name.printable)  \(endpoint.state.printable), \(endpoint.queued) queued"]
-    }
+    func lines(for endpoint: EndpointDocument, on terminal: Terminal) -> [String] { endpointLines(for: endpoint) }
+}
+
+/// An endpoint with its state, in one line.
+func endpointLines(for endpoint: EndpointDocument) -> [String] {
+    ["\(endpoint.name.printable)  \(endpoint.state.printable), \(endpoint.queued) queued"]
 }

@@ -3,24 +3,39 @@ import LocalAPIContract
 import LocalAPIClient
 
 /// Resumes submissions to an endpoint.
-struct ResumeCommand: EndpointCommand {
+struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
         abstract: "Resume submissions to an endpoint.",
         discussion: """
-            Ends a pause, whether a person or the daemon started it. Queued tasks are sent at the usual rate.
+            Ends a pause, whether a person or the daemon started it. Queued tasks are sent at the usual rate. --all ends \
+            every pause, and what pollux serve --hold holds back.
 
-            Example:
+            Examples:
               pollux resume suno/audios
+              pollux resume --all
             """)
 
     @Argument(help: "The endpoint, as service/operation.")
-    var endpoint: EndpointArgument
+    var endpoint: EndpointArgument?
+
+    @Flag(help: "Resume all endpoints.")
+    var all = false
 
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions
 
-    func reply(from client: LocalAPIClient) async throws -> Answer<EndpointDocument> {
-        try await client.resume(service: endpoint.service, operation: endpoint.operation)
+    func validate() throws {
+        guard (endpoint == nil) == all else { throw ValidationError("Give an endpoint, or --all.") }
+    }
+
+    func run() async throws {
+        try await Session.open(options) { session in
+            guard let endpoint else {
+                return try session.show(try await session.client.resumeAll().json) { ["All submissions go on."] }
+            }
+            let reply = try await session.client.resume(service: endpoint.service, operation: endpoint.operation)
+            try session.show(reply.json) { endpointLines(for: reply.document) }
+        }
     }
 }

@@ -41,10 +41,13 @@ struct ServeCommand: AsyncParsableCommand {
             """)
     var newDatabase = false
 
+    @Flag(help: "Start without sending anything paid until pollux resume --all. Running tasks are tracked as usual.")
+    var hold = false
+
     func run() async throws {
         let flags = DaemonFlags(
             stateDirectory: stateDir, socket: socket, settingsFile: config, logLevel: logLevel,
-            newDatabase: newDatabase)
+            newDatabase: newDatabase, hold: hold)
         try await Daemon.run(flags: flags, environment: ProcessEnvironment.variables, version: Version.current)
     }
 }

@@ -7,6 +7,7 @@ struct StatusCard {
 
     func lines(on terminal: Terminal) -> [String] {
         var list = KeyValueList()
+        list.add("restored", status.restored.map { "\($0) Nothing paid is sent: see `pollux restore`." }, .yellow)
         list.add("uptime", "\(DurationText.span(status.uptimeSeconds)), since \(status.startedAt)")
         list.add("socket", status.socket)
         list.add("database", "\(status.database.path) (\(Self.size(status.database.sizeBytes)))")

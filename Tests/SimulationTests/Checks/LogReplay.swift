@@ -32,7 +32,7 @@ struct LogReplay {
             if !["called_back", "late_record"].contains(event.kind) || event.from != event.to {
                 remoteID = event.remoteID ?? remoteID
             }
-            if event.kind == "submission_started" {
+            if ["submission_started", "perhaps_sent"].contains(event.kind) {
                 attempts += 1
                 earlierStartedAt = startedAt
                 startedAt = steady

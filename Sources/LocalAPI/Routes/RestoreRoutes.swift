@@ -1,0 +1,49 @@
+import Hummingbird
+import LocalAPIContract
+import TaskEngine
+import TaskModel
+
+/// RestoreRoutes show and accept a database that is an older copy.
+struct RestoreRoutes {
+    let restores: RestoreService
+
+    func add(to router: Router<APIContext>) {
+        router.get(LocalAPIRoute.restore.routerPath) { request, _ in
+            try request.refuseQuery()
+            return Response(json: RestoreDocument(try await restores.report()).json)
+        }
+        router.post(LocalAPIRoute.restore.routerPath) { request, _ in
+            try request.refuseQuery()
+            switch try RestoreDecisionDocument(json: try await request.json()) {
+            case .accept:
+                let count = try await restores.accept()
+                var document = RestoreDocument(try await restores.report())
+                document.resubmitted = count
+                return Response(json: document.json)
+            case .since(let text):
+                guard let since = Timestamp(rfc3339: text) else {
+                    throw ContractError.invalidValue(field: "since", rule: "must be a time as in RFC 3339")
+                }
+                return Response(json: RestoreDocument(try await restores.move(since: since)).json)
+            }
+        }
+    }
+}
+
+extension RestoreDocument {
+    /// The report as a document; nil is a database that is no copy.
+    fileprivate init(_ report: RestoreService.Report?) {
+        self.init()
+        guard let report else { return }
+        restored = true
+        reason = report.mode.reason
+        since = report.mode.since.rfc3339
+        noticedAt = report.mode.at.rfc3339
+        uncertain = report.uncertain.map { task in
+            Uncertain(
+                id: task.id.text, endpoint: task.endpoint.description,
+                possible: task.attempt?.possibleIDs.map(\.text).joined(separator: " ") ?? "")
+        }
+        queued = report.queued
+    }
+}

@@ -1,0 +1,129 @@
+import Crypto
+import Dispatch
+import FileTimes
+import FoundationEssentials
+import TaskModel
+package import TaskStore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The witness as a file of two slots of 512 bytes with checksums, written in turn, so that one is always whole.
+package struct WitnessFile: Witness {
+    private let path: String
+    /// Writes block, so they run on a thread of their own.
+    private let queue = DispatchQueue(label: "pollux.witness")
+
+    private static let slotSize = 512
+
+    /// The witness in that state directory.
+    package init(in directory: String) { path = directory + "/witness" }
+
+    /// Removes the witness, for a new database in the place of one that is gone.
+    package func remove() { unlink(path) }
+
+    // MARK: Reading
+
+    package func read() -> WitnessStatement? {
+        guard let slot = latestSlot() else { return nil }
+        var statement = slot.statement
+        let identity = FileIdentity(of: path)
+        // Devices are numbered anew at each boot. Inodes are soon used again, so the time of creation counts too.
+        statement.isOriginal =
+            slot.inode == identity.inode
+            && (slot.created == 0 || identity.created == 0 || slot.created == identity.created)
+        return statement
+    }
+
+    private struct Slot {
+        let number: Int
+        let inode: UInt64
+        let created: Int64
+        let statement: WitnessStatement
+    }
+
+    private func latestSlot() -> Slot? {
+        guard let bytes = FileManager.default.contents(atPath: path) else { return nil }
+        return stride(from: 0, to: bytes.count, by: Self.slotSize).compactMap { start in
+            Self.slot(String(decoding: bytes.dropFirst(start).prefix(Self.slotSize), as: UTF8.self))
+        }.max { $0.number < $1.number }
+    }
+
+    private static func slot(_ text: String) -> Slot? {
+        let line = text.prefix { $0 != "\n" }
+        let words = line.split(separator: " ")
+        guard words.count == 8, words[0] == "pollux-witness-1",
+            words[7] == checksum(words.dropLast().joined(separator: " ")),
+            let number = Int(words[1]), let sequence = Int64(words[3]), let inode = UInt64(words[4]),
+            let created = Int64(words[5]), let at = Int64(words[6])
+        else { return nil }
+        return Slot(
+            number: number, inode: inode, created: created,
+            statement: WitnessStatement(
+                epoch: String(words[2]), sequence: sequence, at: Timestamp(milliseconds: at)))
+    }
+
+    private static func checksum(_ text: String) -> String {
+        SHA256.hash(data: Array(text.utf8)).prefix(16).map { byte in
+            String(UInt16(byte) + 256, radix: 16).dropFirst()
+        }.joined()
+    }
+
+    // MARK: Writing
+
+    package func write(_ statement: WitnessStatement) async throws(TaskStoreError) {
+        let result = await withCheckedContinuation { continuation in
+            queue.async { continuation.resume(returning: writeNow(statement)) }
+        }
+        if let error = result { throw error }
+    }
+
+    private func writeNow(_ statement: WitnessStatement) -> TaskStoreError? {
+        let number = (latestSlot()?.number ?? 0) + 1
+        let isNew = access(path, F_OK) != 0
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return error() }
+        defer { close(file) }
+        let identity = FileIdentity(of: path)
+        let text =
+            "pollux-witness-1 \(number) \(statement.epoch) \(statement.sequence) \(identity.inode) \(identity.created) "
+            + "\(statement.at.milliseconds)"
+        var bytes = Array("\(text) \(Self.checksum(text))\n".utf8)
+        bytes += repeatElement(UInt8(ascii: " "), count: max(Self.slotSize - bytes.count, 0))
+        let place = off_t(number % 2 * Self.slotSize)
+        guard pwrite(file, bytes, bytes.count, place) == bytes.count, fdatasync(file) == 0 else { return error() }
+        return isNew && !syncDirectory() ? error() : nil
+    }
+
+    private func syncDirectory() -> Bool {
+        let directory = open(path.lastIndex(of: "/").map { String(path[...$0]) } ?? ".", O_RDONLY | O_CLOEXEC)
+        guard directory >= 0 else { return false }
+        defer { close(directory) }
+        return fsync(directory) == 0
+    }
+
+    /// What the latest system call failed with.
+    private func error() -> TaskStoreError {
+        switch errno {
+        case ENOSPC, EDQUOT, EFBIG: .full
+        case EROFS, EACCES, EPERM: .readOnly
+        case let code: .failed("the file \(path) cannot be written: \(String(cString: strerror(code)))")
+        }
+    }
+
+    private struct FileIdentity {
+        let inode: UInt64
+        let created: Int64
+
+        init(of path: String) {
+            var info = stat()
+            inode = stat(path, &info) == 0 ? UInt64(info.st_ino) : 0
+            created = pollux_creation_time(path)
+        }
+    }
+}

@@ -1,0 +1,28 @@
+import Synchronization
+import TaskModel
+
+/// StartHold knows what holds back everything paid since the start: the database is an older copy, or a person asked for it.
+final class StartHold: Sendable {
+    private struct State {
+        var mode: RestoredMode?
+        var isAskedFor: Bool
+    }
+
+    private let state: Mutex<State>
+
+    /// `isAskedFor` if the daemon was started with `--hold`.
+    init(isAskedFor: Bool) { state = Mutex(State(isAskedFor: isAskedFor)) }
+
+    /// The mode that the database is in; nil if it is no copy.
+    var mode: RestoredMode? { state.withLock { $0.mode } }
+
+    func set(_ mode: RestoredMode?) { state.withLock { $0.mode = mode } }
+
+    /// Ends what a person asked for with `--hold`.
+    func release() { state.withLock { $0.isAskedFor = false } }
+
+    /// What blocks all submissions; nil if nothing does.
+    var block: SubmissionBlock? {
+        state.withLock { state in state.mode.map { .restored($0) } ?? (state.isAskedFor ? .held : nil) }
+    }
+}

@@ -1,0 +1,34 @@
+import TaskModel
+import VerbatimJSON
+
+/// The mode as `meta` has it.
+extension RestoredMode {
+    var text: String {
+        JSONValue.object(
+            JSONObject([
+                ("since_ms", .number(JSONNumber(Int(since.milliseconds)))),
+                ("at_ms", .number(JSONNumber(Int(at.milliseconds)))), ("reason", .string(reason)),
+            ])
+        ).text
+    }
+
+    init(text: String) throws(TaskStoreError) {
+        let json = try StoredDocument.read(text).object
+        guard let since = json?["since_ms"]?.number.flatMap({ Int64($0.digits) }),
+            let at = json?["at_ms"]?.number.flatMap({ Int64($0.digits) }), let reason = json?["reason"]?.string
+        else { throw .damaged("what it says of its restore cannot be read") }
+        self.init(since: Timestamp(milliseconds: since), at: Timestamp(milliseconds: at), reason: reason)
+    }
+}
+
+/// The names of facts in `meta`.
+package enum MetaName: String, Sendable {
+    /// The epoch that the witness must have.
+    case epoch
+    /// The ``RestoredMode`` that the database is in.
+    case restored
+    /// There is no witness of the epoch yet.
+    case unwitnessed
+    /// When the file was made as a backup.
+    case backup
+}

@@ -1,0 +1,95 @@
+package import TaskModel
+
+/// What the witness says: how far the database had got, kept outside the database.
+package struct WitnessStatement: Sendable, Hashable {
+    /// The epoch of the database; a new one begins when a person accepts a restore.
+    package var epoch: String
+    /// The place in the log of the newest start of an attempt.
+    package var sequence: Int64
+    /// When this was written.
+    package var at: Timestamp
+    /// Whether the file is the one that was written, not a copy of it.
+    package var isOriginal: Bool
+
+    package init(epoch: String, sequence: Int64, at: Timestamp, isOriginal: Bool = true) {
+        self.epoch = epoch
+        self.sequence = sequence
+        self.at = at
+        self.isOriginal = isOriginal
+    }
+}
+
+/// A file beside the database that shows whether the database was replaced by an older copy.
+///
+/// It is written after the commit that starts an attempt and before the first byte of its request. So it is never ahead of the
+/// database, unless the database is a copy from before that attempt, whose queue may have been paid for since.
+package protocol Witness: Sendable {
+    /// What it says; nil if it is missing or cannot be read.
+    func read() -> WitnessStatement?
+    /// Writes it; it is on disk when this returns.
+    func write(_ statement: WitnessStatement) async throws(TaskStoreError)
+}
+
+/// Keeps the witness behind the commits that start attempts.
+///
+/// Attempts that start together share one write.
+actor WitnessKeeper {
+    nonisolated let witness: any Witness
+    private var epoch: String?
+    private var written: Int64 = 0
+    /// What could not be written.
+    private var failed: (statement: WitnessStatement, error: TaskStoreError)?
+    private var writing: Task<Result<Int64, TaskStoreError>, Never>?
+
+    init(_ witness: any Witness) { self.witness = witness }
+
+    /// Begins to write in that epoch.
+    func begin(epoch: String, at sequence: Int64, now: Timestamp) async throws(TaskStoreError) {
+        try await witness.write(WitnessStatement(epoch: epoch, sequence: sequence, at: now))
+        self.epoch = epoch
+        written = sequence
+    }
+
+    /// Writes again what could not be written; returns why that failed again.
+    func retry() async -> TaskStoreError? {
+        guard let failed else { return nil }
+        do throws(TaskStoreError) {
+            try await secure(failed.statement.sequence, at: failed.statement.at)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Returns once the witness on disk is at that place or later.
+    func secure(_ sequence: Int64, at now: Timestamp) async throws(TaskStoreError) {
+        while written < sequence {
+            guard let epoch else { throw .failed("the witness was used before the start was checked") }
+            if let writing {
+                // A failure of another caller's write does not decide about this one.
+                _ = await writing.value
+                continue
+            }
+            let statement = WitnessStatement(epoch: epoch, sequence: sequence, at: now)
+            let task = Task { [witness] in
+                do throws(TaskStoreError) {
+                    try await witness.write(statement)
+                    return Result<Int64, TaskStoreError>.success(statement.sequence)
+                } catch {
+                    return .failure(error)
+                }
+            }
+            writing = task
+            let result = await task.value
+            writing = nil
+            switch result {
+            case .success(let sequence):
+                written = max(written, sequence)
+                failed = nil
+            case .failure(let error):
+                failed = (statement, error)
+                throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import LocalAPIClient
+import LocalAPIContract
+
+/// Shows or accepts a database that is an older copy.
+struct RestoreCommand: DaemonCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Show what a restored database may have paid for already, and accept it.",
+        discussion: """
+            A database that was restored from a copy may hold tasks that were sent after the copy was made. Pollux notices \
+            that, sends nothing paid, and looks for those tasks at the provider. Settle single ones with pollux resolve. \
+            --accept sends all others: it pays a second time for those that the provider had accepted and does not list.
+
+            Examples:
+              pollux restore
+              pollux restore --since 2026-11-28T06:00:00Z
+              pollux restore --accept
+            """)
+
+    @Flag(help: "Send what was not found, and go on.")
+    var accept = false
+
+    @Option(help: ArgumentHelp("Look for tasks that were sent since this time.", valueName: "time"))
+    var since: String?
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func validate() throws {
+        guard !accept || since == nil else { throw ValidationError("Give --accept or --since, not both.") }
+    }
+
+    func reply(from client: LocalAPIClient) async throws -> Answer<RestoreDocument> {
+        if accept { return try await client.restore(.accept) }
+        if let since { return try await client.restore(.since(since)) }
+        return try await client.restore()
+    }
+
+    func lines(for restore: RestoreDocument, on terminal: Terminal) -> [String] {
+        guard restore.restored else {
+            let sent = restore.resubmitted.map { "Accepted: \($0) task(s) are sent again." }
+            return [sent ?? "The database is no older copy; there is nothing to decide."]
+        }
+        var list = KeyValueList()
+        list.add("reason", restore.reason)
+        list.add("noticed", restore.noticedAt)
+        list.add("sent since", restore.since.map { "perhaps, since \($0)" })
+        list.add("queued", "\(restore.queued), not sent until the restore is accepted")
+        list.add("not found", "\(restore.uncertain.count) task(s) that may have been sent", .yellow)
+        let tasks = restore.uncertain.map { task in
+            "  \(task.id.printable)  \(task.endpoint.printable)"
+                + (task.possible.isEmpty ? "" : "  perhaps \(task.possible.printable)")
+        }
+        return [terminal.paint("The database is an older copy. Nothing paid is sent.", .bold)]
+            + list.lines(on: terminal) + tasks
+            + ["`pollux resolve ID` settles one of them, `pollux restore --accept` sends all that are left."]
+    }
+}

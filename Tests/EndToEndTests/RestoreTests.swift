@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+import VerbatimJSON
+
+extension EndToEnd {
+    /// Puts copies of the state directory back, as a person does after a mishap.
+    @Suite struct RestoreTests {
+        private static let ways = ["directory", "database"]
+
+        @Test(arguments: [1, 2, 5, 12], ways)
+        func `what is put back from a copy is paid for once`(count: Int, way: String) async throws {
+            try await withWorld { world in
+                let state = world.daemon.stateDirectory
+                let copy = world.daemon.directory + "/copy"
+                try await world.daemon.start()
+                let paused = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/pause")
+                #expect(paused.status == 200)
+                var ids: [String] = []
+                for number in 0..<count {
+                    let task = try await world.daemon.submit(
+                        "flux/images", ["prompt": .string("\(number) [seconds=60]")])
+                    ids.append(task.at("id").string ?? "")
+                }
+                _ = try await world.daemon.stop()
+                try FileManager.default.copyItem(atPath: state, toPath: copy)
+                // The daemon goes on, and pays.
+                try await world.daemon.start()
+                _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
+                for id in ids { try await becomes(id, "running", in: world) }
+                #expect(try await world.sandbox.ledger().billed == count)
+                _ = try await world.daemon.stop()
+                // The copy is put back.
+                if way == "directory" {
+                    try FileManager.default.removeItem(atPath: state)
+                    try FileManager.default.copyItem(atPath: copy, toPath: state)
+                } else {
+                    for name in ["pollux.sqlite", "pollux.generation"] {
+                        try FileManager.default.removeItem(atPath: state + "/" + name)
+                        try FileManager.default.copyItem(atPath: copy + "/" + name, toPath: state + "/" + name)
+                    }
+                }
+                try await world.daemon.start()
+                #expect(try await world.daemon.ask("GET", "/v1/restore").json.at("restored") == true)
+                _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
+                // The provider's list shows them; each is found again.
+                for id in ids { try await becomes(id, "running", in: world) }
+                let new = try await world.daemon.submit("flux/images", ["prompt": "new"])
+                #expect(new.at("state").string == "queued")
+                let accepted = try await world.daemon.ask("POST", "/v1/restore", json: ["accept": true])
+                #expect(accepted.status == 200, "\(accepted.text)")
+                #expect(try accepted.json.at("resubmitted").integer == 0)
+                _ = try await world.daemon.ended(new.at("id").string ?? "")
+                #expect(try await world.sandbox.ledger().billed == count + 1)
+            }
+        }
+
+        private func becomes(_ id: String, _ state: String, in world: World) async throws {
+            let deadline = ContinuousClock.now + .seconds(60)
+            while try await world.daemon.task(id).at("state").string != state {
+                guard ContinuousClock.now < deadline else {
+                    Issue.record("\(id) is \(try await world.daemon.task(id).text)")
+                    return
+                }
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+}

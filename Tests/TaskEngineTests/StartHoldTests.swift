@@ -1,0 +1,70 @@
+import ProviderCatalog
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+
+@Suite struct StartHoldTests {
+    /// A witness that does not fit the database.
+    private struct Stranger: Witness {
+        func read() -> WitnessStatement? {
+            WitnessStatement(epoch: "other", sequence: 0, at: ManualTimeSource.start, isOriginal: false)
+        }
+        func write(_ statement: WitnessStatement) async throws(TaskStoreError) {}
+    }
+
+    /// A witness on a full disk.
+    private struct FullDisk: Witness {
+        func read() -> WitnessStatement? { nil }
+        func write(_ statement: WitnessStatement) async throws(TaskStoreError) {
+            if statement.sequence > 0 { throw .full }
+        }
+    }
+
+    @Test func `in a copy nothing paid is sent until a person accepts it`() async throws {
+        let world = try await EngineWorld(witness: Stranger())
+        let old = try await world.insert(.task(1))
+        try await world.engine.recovery.run()
+        #expect(try await world.task(old).state == .uncertain)
+        world.time.advance(by: .seconds(1))
+        let new = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.isEmpty)
+        #expect(await world.service.forecast(of: try await world.task(new)).waitingFor?.code == "restored")
+        let report = try #require(try await world.engine.restores.report())
+        #expect(report.uncertain.map(\.id) == [old])
+        #expect(report.queued == 1)
+        #expect(try await world.engine.endpoints.report().restored != nil)
+        #expect(try await world.engine.restores.accept() == 1)
+        #expect(try await world.engine.restores.report() == nil)
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.count >= 1)
+        #expect(try await world.task(new).state == .running)
+    }
+
+    @Test func `with --hold nothing paid is sent until everything is resumed`() async throws {
+        let world = try await EngineWorld(isHeld: true)
+        try await world.engine.recovery.run()
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.isEmpty)
+        #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == "held")
+        try await world.engine.endpoints.resumeAll()
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+    }
+
+    @Test func `an attempt whose witness cannot be written is not sent`() async throws {
+        let world = try await EngineWorld(witness: FullDisk())
+        try await world.engine.recovery.run()
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.isEmpty)
+        let task = try await world.task(id)
+        #expect(task.state == .queued)
+        #expect(task.failure?.code == "not_sent")
+    }
+}

@@ -1,0 +1,148 @@
+import SQLiteDriver
+import Synchronization
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+
+@Suite struct RestoreTests {
+    private let now = ManualTimeSource.start
+
+    /// A witness in memory.
+    private final class Notes: Witness {
+        let statement: Mutex<WitnessStatement?>
+        let isFull = Mutex(false)
+
+        init(_ statement: WitnessStatement? = nil) { self.statement = Mutex(statement) }
+
+        func read() -> WitnessStatement? { statement.withLock { $0 } }
+        func write(_ new: WitnessStatement) async throws(TaskStoreError) {
+            if isFull.withLock({ $0 }) { throw .full }
+            statement.withLock { $0 = new }
+        }
+    }
+
+    private func with(
+        _ notes: Notes = Notes(), _ body: (TaskStore, Notes) async throws -> Void
+    ) async throws {
+        try await PlanCheck.with { driver in
+            try await body(TaskStore(driver, witness: notes), notes)
+        }
+    }
+
+    /// A store of epoch "one" in which task 1 was started and task 2 is queued.
+    private func withStarted(_ body: (TaskStore, Notes) async throws -> Void) async throws {
+        try await with { (store: TaskStore, notes: Notes) async throws in
+            #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
+            for number in [1, 2] { _ = try await store.insert(.new(.task(number))) }
+            let started = try await store.apply(
+                .submissionStarted(), to: TrackedTask.task(1).id, under: .testing, at: now, nextDueAt: now)
+            #expect(started?.task.state == .submitting)
+            try await store.secureWitness(at: now)
+            #expect(notes.read() == WitnessStatement(epoch: "one", sequence: 3, at: now))
+            try await body(store, notes)
+        }
+    }
+
+    @Test func `a new database gets its epoch and its witness`() async throws {
+        try await with { (store: TaskStore, notes: Notes) async throws in
+            #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
+            #expect(notes.read() == WitnessStatement(epoch: "one", sequence: 0, at: now))
+            // The next start keeps the epoch.
+            #expect(try await store.checkWitness(newEpoch: "two", at: now) == nil)
+            #expect(notes.read()?.epoch == "one")
+        }
+    }
+
+    @Test func `an untouched database starts as it was, whatever was started`() async throws {
+        try await withStarted { (store: TaskStore, _: Notes) async throws in
+            #expect(try await store.checkWitness(newEpoch: "two", at: now) == nil)
+            #expect(try await store.task(TrackedTask.task(2).id)?.state == .queued)
+        }
+    }
+
+    @Test(arguments: ["ahead", "other epoch", "copied", "missing"])
+    func `a copy sends nothing paid, and doubts what was queued in it`(how: String) async throws {
+        try await withStarted { (store: TaskStore, notes: Notes) async throws in
+            notes.statement.withLock { statement in
+                switch how {
+                case "ahead": statement?.sequence = 4
+                case "other epoch": statement?.epoch = "two"
+                case "copied": statement?.isOriginal = false
+                default: statement = nil
+                }
+            }
+            let later = now + .seconds(60)
+            let mode = try #require(try await store.checkWitness(newEpoch: "three", at: later))
+            #expect(mode.since == now)
+            #expect(mode.at == later)
+            let doubted = try #require(try await store.task(TrackedTask.task(2).id))
+            #expect(doubted.state == .uncertain)
+            #expect(doubted.wasPerhapsSent)
+            #expect(doubted.attempt?.startedAt == now)
+            #expect(doubted.attempt?.endedAt == later)
+            // What is submitted since stays queued, over further starts too, and cannot be started.
+            _ = try await store.insert(.new(.task(3, at: later + .seconds(1))))
+            #expect(try await store.checkWitness(newEpoch: "four", at: later + .seconds(9)) == mode)
+            #expect(try await store.restoredMode() == mode)
+            await #expect(throws: TaskStoreError.restored) {
+                _ = try await store.apply(
+                    .submissionStarted(), to: TrackedTask.task(3, at: later + .seconds(1)).id, under: .testing,
+                    at: later, nextDueAt: later)
+            }
+            // A person moves the window, and accepts.
+            let moved = try await store.moveRestore(since: now - .seconds(100), at: later)
+            #expect(moved?.since == now - .seconds(100))
+            #expect(try await store.task(doubted.id)?.attempt?.startedAt == now - .seconds(100))
+            #expect(try await store.acceptRestore(newEpoch: "five", at: later) == 1)
+            #expect(try await store.restoredMode() == nil)
+            #expect(notes.read()?.epoch == "five")
+            let again = try #require(try await store.task(doubted.id))
+            #expect(again.state == .queued)
+            #expect(again.resolution == .resubmitted)
+            #expect(try await store.checkWitness(newEpoch: "six", at: later) == nil)
+            let started = try await store.apply(
+                .submissionStarted(), to: doubted.id, under: .testing, at: later, nextDueAt: later)
+            #expect(started?.transition == .advance(to: .submitting))
+        }
+    }
+
+    @Test func `a database without attempts needs no witness`() async throws {
+        try await with { (store: TaskStore, notes: Notes) async throws in
+            #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
+            _ = try await store.insert(.new(.task(1)))
+            notes.statement.withLock { $0 = nil }
+            #expect(try await store.checkWitness(newEpoch: "two", at: now) == nil)
+            #expect(try await store.task(TrackedTask.task(1).id)?.state == .queued)
+        }
+    }
+
+    @Test func `a crash between an epoch and its witness raises no alarm`() async throws {
+        try await withStarted { (store: TaskStore, notes: Notes) async throws in
+            notes.isFull.withLock { $0 = true }
+            notes.statement.withLock { $0?.isOriginal = false }
+            _ = try #require(try await store.checkWitness(newEpoch: "two", at: now))
+            // The new epoch is on disk; its witness is not.
+            await #expect(throws: TaskStoreError.full) { _ = try await store.acceptRestore(newEpoch: "two", at: now) }
+            notes.isFull.withLock { $0 = false }
+            notes.statement.withLock { $0?.isOriginal = true }
+            #expect(try await store.checkWitness(newEpoch: "three", at: now) == nil)
+            #expect(notes.read()?.epoch == "two")
+        }
+    }
+
+    @Test func `a witness that cannot be written is a condition of the storage until it can`() async throws {
+        try await withStarted { (store: TaskStore, notes: Notes) async throws in
+            notes.isFull.withLock { $0 = true }
+            _ = try await store.apply(
+                .submissionStarted(), to: TrackedTask.task(2).id, under: .testing, at: now, nextDueAt: now)
+            await #expect(throws: TaskStoreError.full) { try await store.secureWitness(at: now) }
+            let condition = await store.condition()
+            #expect(condition == .failed(.full))
+            notes.isFull.withLock { $0 = false }
+            let recovered = await store.condition()
+            #expect(recovered == .sound)
+            #expect(notes.read()?.sequence == 4)
+        }
+    }
+}

@@ -1,0 +1,7 @@
+-- Facts about the database itself, by name: the epoch that its witness has, a restore that a person has yet to accept, and
+-- whether the file is a backup.
+
+CREATE TABLE meta (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
