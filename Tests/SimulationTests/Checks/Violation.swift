@@ -24,6 +24,9 @@ enum Invariant: String, Sendable, CaseIterable {
     case replyIsKept = "a reply that arrives late is recorded, and what it accepted is not forgotten"
     case leaseDecides = "no attempt starts while another process holds the lease of its account"
     case livingIsNotLost = "what is being sent under a live lease is not declared lost"
+    case copySendsNothing =
+        "what was sent after a copy was made is not sent again from the copy, unless a person accepts that"
+    case onlyCopiesAreRestored = "a database that nobody put back is not taken for a copy"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

@@ -20,6 +20,10 @@ struct Mutant: Sendable, CustomStringConvertible {
     var driver: (@Sendable (any StoreDriver, _ path: String) throws -> any StoreDriver)?
     var tampering: TaskStore.EventTampering?
     var transport: BrokenTransport.Fault?
+    /// It does not look at the witness.
+    var trustsCopies = false
+    /// It writes the witness before the commit that starts an attempt.
+    var witnessesFirst = false
     /// What the second daemon of its histories does wrong.
     var rival: BrokenDriver.Fault?
     /// The only endpoint that its programs use, where that shows it sooner.
@@ -100,6 +104,18 @@ extension Mutant {
             .endsAtShortPage, "takes a short page for the last one", caughtBy: [.absenceIsProven, .lostIsFound])
         mutant.endpoint = "image/make"
         mutant.habit = .pagesInTens
+        return mutant
+    }
+
+    private static var trustingCopies: Mutant {
+        var mutant = Mutant("trusts a database that was put back", caughtBy: [.copySendsNothing])
+        mutant.trustsCopies = true
+        return mutant
+    }
+
+    private static var witnessingFirst: Mutant {
+        var mutant = Mutant("writes the witness before the commit", caughtBy: [.onlyCopiesAreRestored])
+        mutant.witnessesFirst = true
         return mutant
     }
 
@@ -191,6 +207,8 @@ extension Mutant {
         },
         breaking(.ignoresLeases, "starts work under the lease of another daemon", caughtBy: [.leaseDecides]),
         presumingAllDead,
+        trustingCopies,
+        witnessingFirst,
         withoutRecovery,
         withoutHints,
         breaking(.forgetsPutOff, "never looks again at what it has put off", caughtBy: [.everythingEnds]),

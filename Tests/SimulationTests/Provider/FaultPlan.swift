@@ -16,6 +16,8 @@ struct FaultPlan: Sendable {
     var crashes = 0
     /// Per step: another program sends a request that contains one of the clients' requests.
     var foreignTasks = 0
+    /// Per step: a person copies the database.
+    var copies = 0
     /// Per step: a second daemon appears on the same database.
     var rivals = 0
 
@@ -34,6 +36,7 @@ struct FaultPlan: Sendable {
         forgetting = random.pick([0, 0, 0, 4]) ?? 0
         crashes = random.pick([0, 8, 25, 60]) ?? 0
         foreignTasks = random.pick([0, 0, 10, 40]) ?? 0
+        copies = random.pick([0, 0, 30]) ?? 0
         rivals = random.pick([0, 0, 15, 60]) ?? 0
     }
 }

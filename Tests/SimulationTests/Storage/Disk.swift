@@ -34,6 +34,38 @@ final class Disk {
         path = image
     }
 
+    /// The witness beside the database.
+    let witness = SimulatedWitness()
+
+    /// A copy of the database and its witness, as a person makes it.
+    struct Copy {
+        fileprivate let path: String
+        fileprivate let witness: WitnessStatement?
+        /// How many paid requests had been sent.
+        let sent: Int
+    }
+
+    /// Copies the database as it is on disk.
+    func copy(sent: Int) throws -> Copy {
+        generation += 1
+        let image = directory + "/\(generation).sqlite"
+        try FileManager.default.copyItem(atPath: path, toPath: image)
+        if FileManager.default.fileExists(atPath: path + "-wal") {
+            try FileManager.default.copyItem(atPath: path + "-wal", toPath: image + "-wal")
+        }
+        return Copy(path: image, witness: witness.statement.withLock { $0 }, sent: sent)
+    }
+
+    /// Puts a copy in the place of the database: with its witness, which is then no original, or beside the one that is there.
+    func putBack(_ copy: Copy, withItsWitness: Bool) throws {
+        path = copy.path
+        guard withItsWitness else { return }
+        witness.statement.withLock { statement in
+            statement = copy.witness
+            statement?.isOriginal = false
+        }
+    }
+
     deinit {
         // A test's leftovers are nobody's problem.
         try? FileManager.default.removeItem(atPath: directory)

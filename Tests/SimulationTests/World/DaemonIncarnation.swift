@@ -60,18 +60,24 @@ struct DaemonIncarnation: Sendable {
 
     let service: TaskService
     let endpoints: EndpointService
+    let restores: RestoreService
+    /// Why the database counts as an older copy; nil if it does not.
+    let copyReason: String?
     let callbacks: CallbackReceiver
     let loops: [Loop]
     private let submitter: Submitter
 
     /// Starts like the daemon: loads the circuit breakers, then declares the attempts of a dead daemon lost.
     init(
-        on sqlite: SQLiteDriver, path: String, in world: World, number: Int, stopFlag: StopFlag, mutant: Mutant?
+        on sqlite: SQLiteDriver, path: String, beside witness: SimulatedWitness, in world: World,
+        number: Int, stopFlag: StopFlag, mutant: Mutant?
     ) async throws {
         let base = try mutant?.wrap(sqlite, path: path) ?? sqlite
-        let driver = SteppedDriver(
+        let stepped = SteppedDriver(
             base: base, world: world, takesUnknownForNo: mutant?.takesUnknownForNo ?? false
         ) { stopFlag.isDead }
+        let driver: any StoreDriver =
+            mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
         let upstream = SimulatedUpstream(world: world) { stopFlag.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
@@ -80,6 +86,8 @@ struct DaemonIncarnation: Sendable {
                 driver,
                 holder: LeaseHolder(
                     name: "life \(number)", token: LeaseToken(UInt128(world.seed) << 64 | UInt128(number))),
+                witness: mutant?.trustsCopies == true
+                    ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
                 tampering: mutant?.tampering), catalog: world.catalog,
             transport: mutant?.wrap(upstream) ?? upstream, limits: limits, polling: world.polling,
             hasToken: { _ in true },
@@ -89,6 +97,8 @@ struct DaemonIncarnation: Sendable {
         if mutant?.skipsRecovery != true { try await engine.recovery.run() }
         service = engine.service
         endpoints = engine.endpoints
+        restores = engine.restores
+        copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
         submitter = engine.submitter.worker
         loops = [

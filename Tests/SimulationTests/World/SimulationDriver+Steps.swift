@@ -41,6 +41,10 @@ extension SimulationDriver {
         }
         if random.happens(20), !loops.isEmpty { await claim(random.integer(in: 0...loops.count - 1), &group) }
         if random.happens(faults.rivals) { try await meetRival() }
+        if random.happens(faults.copies) {
+            world.trace.note("a person copies the database")
+            copy = try disk.copy(sent: world.truth.sent.count)
+        }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         return false
     }

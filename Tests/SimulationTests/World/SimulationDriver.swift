@@ -45,6 +45,10 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
+    /// A copy that a person has made.
+    var copy: Disk.Copy?
+    /// The copy that was put back, if one was.
+    var restore: Restore?
     /// The database of the current daemon incarnation.
     var sqlite: SQLiteDriver?
     private var stopFlag = DaemonIncarnation.StopFlag()
@@ -77,6 +81,11 @@ final class SimulationDriver {
     func run() async throws -> Report {
         while true {
             let end = try await runDaemon().get()
+            if restore != nil { break }
+            if let copy, world.random.happens(400) {
+                try putBack(copy)
+                continue
+            }
             if case .over = end { break }
         }
         return Report(
@@ -105,7 +114,7 @@ final class SimulationDriver {
                 await drain(&group)
                 let result = try end.get()
                 // Requests that the dead daemon left in the network were sent while it lived.
-                try audit.check(clients)
+                if restore == nil { try audit.check(clients) }
                 try await audit.checkResults(in: TaskStore(sqlite))
                 // The provider sends callbacks during the downtime, and they fail.
                 if case .crashed = result, world.usesCallbacks {
@@ -135,10 +144,12 @@ final class SimulationDriver {
 
     private func direct(_ group: inout DiscardingTaskGroup, on sqlite: SQLiteDriver) async throws -> End {
         let (world, inbox, stopFlag, number, mutant, path) = (world, inbox, stopFlag, incarnations, mutant, disk.path)
+        let witness = disk.witness
         await world.scheduler.start("start", in: &group) {
             do {
                 let daemon = try await DaemonIncarnation(
-                    on: sqlite, path: path, in: world, number: number, stopFlag: stopFlag, mutant: mutant)
+                    on: sqlite, path: path, beside: witness, in: world, number: number, stopFlag: stopFlag,
+                    mutant: mutant)
                 inbox.put(.started(daemon))
             } catch {
                 inbox.put(.startFailed("\(error)"))
@@ -148,8 +159,15 @@ final class SimulationDriver {
             for message in inbox.takeAll() {
                 if await handle(message, &group) { return .crashed }
             }
-            if world.takeTouch() { try audit.check(clients) }
             steps += 1
+            if restore != nil {
+                try audit.refresh()
+                try checkRestore()
+                if await decideAboutRestore(&group) { return .over }
+                try await step(&group)
+                continue
+            }
+            if world.takeTouch() { try audit.check(clients) }
             if faultsEndedAt == nil, steps > faultSteps {
                 try await endFaults()
                 // Half of the histories restart the daemon here.
@@ -174,6 +192,7 @@ final class SimulationDriver {
         switch message {
         case .started(let daemon):
             self.daemon = daemon
+            if restore == nil { audit.falseAlarm = daemon.copyReason }
             loops = daemon.loops.map { _ in LoopState(due: now) }
         case .startFailed(let why):
             world.trace.note("it cannot start: \(why)")

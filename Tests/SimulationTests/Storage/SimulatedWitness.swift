@@ -1,0 +1,24 @@
+import Synchronization
+import TaskModel
+import TaskStore
+
+/// The witness beside a simulated database. It survives crashes as the disk does.
+final class SimulatedWitness: Sendable {
+    let statement = Mutex<WitnessStatement?>(nil)
+
+    /// The witness as one daemon incarnation writes it: each write is a step, which fails while the disk is full.
+    struct Writer: Witness {
+        let witness: SimulatedWitness
+        let world: World
+        let isDead: @Sendable () -> Bool
+
+        func read() -> WitnessStatement? { witness.statement.withLock { $0 } }
+
+        func write(_ statement: WitnessStatement) async throws(TaskStoreError) {
+            await world.scheduler.park("witness")
+            if isDead() { throw .damaged("this daemon is dead") }
+            if world.isDiskFull { throw .full }
+            witness.statement.withLock { $0 = statement }
+        }
+    }
+}
