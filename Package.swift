@@ -201,7 +201,8 @@ let package = Package(
         .testTarget(
             name: "RateLimitingTests", dependencies: ["Randomness", "RateLimiting", "TaskModel", "TaskTesting"]),
         .testTarget(
-            name: "ProviderCatalogTests", dependencies: ["ProviderCatalog", "Randomness", "TaskModel", "VerbatimJSON"],
+            name: "ProviderCatalogTests",
+            dependencies: ["ProviderCatalog", "Randomness", "TaskModel", "TaskTesting", "VerbatimJSON"],
             resources: [.copy("Fixtures")]),
         .testTarget(name: "SQLiteRawTests", dependencies: ["SQLiteRaw", "TaskTesting", grdb]),
         // What a disk does, in the test's hands.
@@ -227,7 +228,8 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", nioCore, nioPosix, nioHTTP1,
+                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore, nioPosix,
+                nioHTTP1,
             ]),
         .testTarget(
             name: "CallbackAPITests",

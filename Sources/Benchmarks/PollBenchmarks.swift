@@ -136,7 +136,8 @@ struct PollBenchmarks {
         }
         let access = UpstreamHTTP.Access(baseURL: baseURL, token: "benchmark")
         let http = UpstreamHTTP(
-            providers: ["benchmark": access], eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            providers: Dictionary(uniqueKeysWithValues: catalog.providers.map { ($0.name, access) }),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             now: { Timestamp(Date()) })
         let meter = MeteredTransport(http)
         var limits = SchedulerBenchmarks.limits
@@ -179,7 +180,7 @@ final class MeteredTransport: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { transport.roomForPaidReply() }
 
     func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let reply = try await transport.send(request, to: provider, isPaid: isPaid, timeout: timeout)
         if reply.status == 200 { count.withLock { $0 += 1 } }

@@ -151,7 +151,7 @@ final class InstantProvider: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let (body, asked) = Self.answer(to: request.body ?? [])
         counts.withLock { counts in

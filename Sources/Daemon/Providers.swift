@@ -8,9 +8,9 @@ import UpstreamHTTP
 struct Providers: Sendable {
     let catalog: ProviderCatalog
     /// By provider name. Never logged, stored or shown.
-    let tokens: [String: String]
+    let tokens: [ProviderName: String]
     /// The secrets that sign callbacks, by provider name. Protected like tokens.
-    let callbackSecrets: [String: String]
+    let callbackSecrets: [ProviderName: String]
 
     /// Redacts these secrets, and tokens made with them, from provider replies.
     let redactor: SecretRedactor
@@ -29,13 +29,14 @@ struct Providers: Sendable {
             throw .badSetting(error.message)
         }
         try Self.check(settings, shipped, environment)
-        var baseURLs: [String: String] = [:]
-        var tokens: [String: String] = [:]
+        var baseURLs: [ProviderName: String] = [:]
+        var tokens: [ProviderName: String] = [:]
         for provider in shipped.providers {
             if let url = try Self.baseURL(of: provider, settings, environment) { baseURLs[provider.name] = url }
+            let own = settings.providers[provider.name.text]
             let source = TokenSource(
                 variable: provider.tokenVariable, environment: environment,
-                file: environment[provider.tokenVariable + "_FILE"] ?? settings.providers[provider.name]?.tokenFile)
+                file: environment[provider.tokenVariable + "_FILE"] ?? own?.tokenFile)
             let isFirst = provider.tokenVariable == "XHUOAPI_TOKEN"
             tokens[provider.name] = isFirst && settings.token != nil ? settings.token : try source.read(&settings)
         }
@@ -47,7 +48,7 @@ struct Providers: Sendable {
                 "\(provider.tokenVariable) must hold an access key, a colon and a secret key: \(provider.name) takes tokens "
                     + "that are signed with them.")
         }
-        var secrets: [String: String] = [:]
+        var secrets: [ProviderName: String] = [:]
         for provider in shipped.providers {
             guard let signature = provider.callbackSignature else { continue }
             let source = TokenSource(
@@ -66,15 +67,15 @@ struct Providers: Sendable {
             .adding(others)
         self.tokens = tokens
         catalog = shipped.moved(to: baseURLs)
-        for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name != "xhuoapi" && tokens[name] != nil {
-            guard let address = HTTPAddress(url), address.isExposed else { continue }
+        for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name.text != "xhuoapi" {
+            guard tokens[name] != nil, let address = HTTPAddress(url), address.isExposed else { continue }
             settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
         }
     }
 
     /// Warns about secrets that are too short to be redacted without hiding ordinary words.
     private static func redactor(
-        _ catalog: ProviderCatalog, tokens: [String: String], callbackSecrets: [String: String],
+        _ catalog: ProviderCatalog, tokens: [ProviderName: String], callbackSecrets: [ProviderName: String],
         warning warnings: inout [String]
     ) -> SecretRedactor {
         var secrets: [String] = []
@@ -103,19 +104,19 @@ struct Providers: Sendable {
     }
 
     /// Whether the provider's credentials are set, or it needs none.
-    func hasCredentials(for provider: String) -> Bool {
+    func hasCredentials(for provider: ProviderName) -> Bool {
         tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
     }
 
     /// The tokens that requests contain unchanged, by provider name.
-    var shownTokens: [String: String] {
+    var shownTokens: [ProviderName: String] {
         tokens.filter { name, _ in
             if case .signedToken = catalog.provider(name)?.authentication { false } else { true }
         }
     }
 
     /// The settings of each provider for the transport.
-    var access: [String: UpstreamHTTP.Access] {
+    var access: [ProviderName: UpstreamHTTP.Access] {
         Dictionary(
             uniqueKeysWithValues: catalog.providers.map { provider in
                 (
@@ -152,9 +153,9 @@ struct Providers: Sendable {
     private static func baseURL(
         of provider: ProviderProfile, _ settings: DaemonSettings, _ environment: [String: String]
     ) throws(DaemonError) -> String? {
-        if provider.name == "xhuoapi", let url = settings.baseURL { return url }
+        if provider.name.text == "xhuoapi", let url = settings.baseURL { return url }
         let variable = variable(of: provider)
-        guard let text = environment[variable] else { return settings.providers[provider.name]?.baseURL }
+        guard let text = environment[variable] else { return settings.providers[provider.name.text]?.baseURL }
         guard let address = HTTPAddress(text) else {
             throw Setting.refusal(
                 of: text, for: "the base URL of \(provider.name)", from: "The environment variable \(variable)",
@@ -164,14 +165,14 @@ struct Providers: Sendable {
     }
 
     private static func variable(of provider: ProviderProfile) -> String {
-        "POLLUX_PROVIDERS_\(provider.name.uppercased().replacing("-", with: "_"))_BASE_URL"
+        "POLLUX_PROVIDERS_\(provider.name.text.uppercased().replacing("-", with: "_"))_BASE_URL"
     }
 
     /// Rejects settings of unknown providers.
     private static func check(
         _ settings: DaemonSettings, _ catalog: ProviderCatalog, _ environment: [String: String]
     ) throws(DaemonError) {
-        let names = catalog.providers.map(\.name)
+        let names = catalog.providers.map(\.name.text)
         for (name, own) in settings.providers.sorted(by: { $0.key < $1.key }) where !names.contains(name) {
             let nearest = NearestName.of(name, among: names).map { " Did you mean \"\($0)\"?" } ?? ""
             throw .badSetting("\(own.place): there is no provider \"\(name)\".\(nearest)")

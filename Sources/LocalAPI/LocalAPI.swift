@@ -17,13 +17,13 @@ package struct DaemonFacts: Sendable {
     package let socketPath: String
     package let stateDirectory: String
     /// Base URLs of the providers, by name.
-    package let baseURLs: [String: String]
+    package let baseURLs: [ProviderName: String]
     /// The address of the callback listener; nil if callbacks are off.
     package let callbackAddress: String?
 
     package init(
         version: String, pid: Int, startedAt: Timestamp, socketPath: String, stateDirectory: String,
-        baseURLs: [String: String], callbackAddress: String? = nil
+        baseURLs: [ProviderName: String], callbackAddress: String? = nil
     ) {
         self.version = version
         self.pid = pid

@@ -35,7 +35,7 @@ extension SQLiteTransaction {
 
     private static let fewReady = 200
 
-    func services(with what: ServiceQuery) throws -> [String] {
+    func services(with what: ServiceQuery) throws -> [ServiceName] {
         // Each step finds the next service in the index. The condition on the due time makes the partial index usable.
         let next =
             switch what {
@@ -51,18 +51,23 @@ extension SQLiteTransaction {
                         SELECT MIN(service) FROM given_up_attempt WHERE next_reading_at_ms IS NOT NULL AND service > ?
                         """)
             }
-        var services: [String] = []
-        while let service = try String.fetchOne(next, arguments: [services.last ?? ""]) { services.append(service) }
+        var services: [ServiceName] = []
+        while let text = try String.fetchOne(next, arguments: [services.last?.text ?? ""]) {
+            guard let service = ServiceName(text) else {
+                throw TaskStoreError.damaged("the service name \"\(text)\" is invalid")
+            }
+            services.append(service)
+        }
         return services
     }
 
     func due(
-        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask] {
         guard !excluding.isEmpty else {
             return try tasks(
                 "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms LIMIT ?",
-                [.text(service), ColumnValue(time), ColumnValue(limit)])
+                [.text(service.text), ColumnValue(time), ColumnValue(limit)])
         }
         // Reads keys and ids first, and whole rows only for tasks that are not excluded.
         var free: [Int64] = []
@@ -73,7 +78,7 @@ extension SQLiteTransaction {
                     WHERE service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms
                     LIMIT ?
                     """),
-            binding: [.text(service), ColumnValue(time), ColumnValue(limit + excluding.count)]
+            binding: [.text(service.text), ColumnValue(time), ColumnValue(limit + excluding.count)]
         ) { row in
             if !excluding.contains(row.id) { free.append(row.key) }
             return free.count >= limit
@@ -94,7 +99,7 @@ extension SQLiteTransaction {
                         sql: """
                             SELECT MIN(next_due_at_ms) FROM task
                             WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
-                            """), arguments: [service])
+                            """), arguments: [service.text])
             case .queued(let endpoint, let now):
                 try Int64.fetchOne(
                     db.cachedStatement(
@@ -116,7 +121,7 @@ extension SQLiteTransaction {
                         sql: """
                             SELECT MIN(next_reading_at_ms) FROM given_up_attempt
                             WHERE service = ? AND next_reading_at_ms IS NOT NULL
-                            """), arguments: [service])
+                            """), arguments: [service.text])
             }
         return found.map(Timestamp.init(milliseconds:))
     }

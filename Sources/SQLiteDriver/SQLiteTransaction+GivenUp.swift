@@ -6,7 +6,7 @@ import TaskStore
 /// Attempts whose outcome is unknown.
 extension SQLiteTransaction {
     func attempted(
-        in state: TaskState, of service: String, within window: ClosedRange<Timestamp>?
+        in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?
     ) throws -> [TaskTexts] {
         let condition = window == nil ? "" : "AND attempt_started_at_ms BETWEEN ? AND ?"
         let bounds = window.map { [ColumnValue($0.lowerBound), ColumnValue($0.upperBound)] } ?? []
@@ -18,7 +18,7 @@ extension SQLiteTransaction {
                     WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL \(condition)
                     ORDER BY task_key
                     """),
-            binding: [.text(service)] + bounds)
+            binding: [.text(service.text)] + bounds)
     }
 
     func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
@@ -48,7 +48,7 @@ extension SQLiteTransaction {
                         SELECT task.id, \(GivenUpRow.columns) FROM given_up_attempt AS attempt JOIN task USING (task_key)
                         WHERE attempt.service = ? AND next_reading_at_ms <= ? ORDER BY next_reading_at_ms LIMIT ?
                         """),
-                binding: [.text(service), ColumnValue(time), ColumnValue(limit)])
+                binding: [.text(service.text), ColumnValue(time), ColumnValue(limit)])
         case .begun(let service, let window):
             try GivenUpRow.fetchAll(
                 db.cachedStatement(
@@ -57,7 +57,7 @@ extension SQLiteTransaction {
                         WHERE attempt.service = ? AND attempt.remote_id IS NULL AND attempt.started_at_ms BETWEEN ? AND ?
                         ORDER BY attempt.started_at_ms
                         """),
-                binding: [.text(service), ColumnValue(window.lowerBound), ColumnValue(window.upperBound)])
+                binding: [.text(service.text), ColumnValue(window.lowerBound), ColumnValue(window.upperBound)])
         case .of(let task):
             try GivenUpRow.fetchAll(
                 db.cachedStatement(
@@ -81,7 +81,7 @@ extension SQLiteTransaction {
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """
             ).execute(
-                binding: .integer(row.key), ColumnValue(attempt.number), .text(row.service),
+                binding: .integer(row.key), ColumnValue(attempt.number), .text(row.service.text),
                 ColumnValue(attempt.startedAt), ColumnValue(attempt.endedAt ?? given.givenUpAt),
                 ColumnValue(given.endedWithDaemon), ColumnValue(attempt.clock.sum.wholeMilliseconds),
                 ColumnValue(attempt.clock.lowest.wholeMilliseconds),
@@ -107,7 +107,10 @@ extension GivenUpRow: ColumnDecodable {
 
     init(_ next: inout ColumnReader) throws {
         guard let task = next.taskID() else { throw TaskStoreError.damaged("an attempt names no task") }
-        let (key, service): (Int64, String) = (next(), next())
+        let key: Int64 = next()
+        guard let service = ServiceName(next()) else {
+            throw TaskStoreError.damaged("an attempt of \(task) names no service")
+        }
         let remoteID = (next.optional() as String?).flatMap { RemoteTaskID($0) }
         var attempt = Attempt(
             number: next(), startedAt: Timestamp(milliseconds: next()), endedAt: Timestamp(milliseconds: next()))

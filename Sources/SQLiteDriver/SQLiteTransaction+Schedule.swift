@@ -22,7 +22,7 @@ extension SQLiteTransaction {
                     UPDATE task SET next_due_at_ms = \(due)
                     WHERE state = \(state.literal) AND service = ?2 AND next_due_at_ms > ?3 \(condition)
                     """
-            ).execute(arguments: [now.milliseconds, service, latest.milliseconds])
+            ).execute(arguments: [now.milliseconds, service.text, latest.milliseconds])
             count += db.changesCount
         }
         return count

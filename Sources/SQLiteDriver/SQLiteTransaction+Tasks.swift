@@ -51,7 +51,7 @@ extension SQLiteTransaction {
         try tasks.map { new in
             let task = new.task
             let fixed: [ColumnValue] = [
-                .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service),
+                .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service.text),
                 ColumnValue(task.priority), .text(task.onUncertain.rawValue), ColumnValue(task.createdAt),
                 ColumnValue(task.notBefore), ColumnValue(task.model), ColumnValue(task.hasOwnCallback),
                 ColumnValue(task.note),
@@ -125,21 +125,21 @@ extension SQLiteTransaction {
         }
     }
 
-    func holders(of ids: [RemoteTaskID], service: String) throws -> [RemoteIDHolder] {
+    func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
         try ids.flatMap { id in
             try RemoteIDHolder.fetchAll(
                 db.cachedStatement(
                     sql: """
                         SELECT remote_id, id, 0, state, attempts, failure_code, resolution FROM task
                         WHERE service = ? AND remote_id = ? ORDER BY task_key DESC
-                        """), binding: [.text(service), .text(id.text)])
+                        """), binding: [.text(service.text), .text(id.text)])
                 + RemoteIDHolder.fetchAll(
                     db.cachedStatement(
                         sql: """
                             SELECT attempt.remote_id, task.id, 1, state, attempts, failure_code, resolution
                             FROM given_up_attempt AS attempt JOIN task USING (task_key)
                             WHERE attempt.service = ? AND attempt.remote_id = ?
-                            """), binding: [.text(service), .text(id.text)])
+                            """), binding: [.text(service.text), .text(id.text)])
         }
     }
 }

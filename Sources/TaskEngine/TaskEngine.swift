@@ -35,8 +35,8 @@ package struct TaskEngine: Sendable {
     package init(
         store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
-        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (String) -> Bool,
-        callbacksAt publicURL: String? = nil, callbackSecrets: [String: String] = [:],
+        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        callbacksAt publicURL: String? = nil, callbackSecrets: [ProviderName: String] = [:],
         redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
         logger: Logger,
         passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }

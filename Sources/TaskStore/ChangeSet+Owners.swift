@@ -5,7 +5,7 @@ extension StoreSnapshot {
     ///
     /// One whose id the provider had forgotten gives it up, so that it can be tracked again should it turn up. So does a tracked
     /// one that was cancelled, so that a lost task can adopt it.
-    func owner(of remoteID: RemoteTaskID, service: String) throws -> TaskID? {
+    func owner(of remoteID: RemoteTaskID, service: ServiceName) throws -> TaskID? {
         try holders(of: [remoteID], service: service).first(where: \.isOwner)?.task
     }
 }
@@ -13,14 +13,14 @@ extension StoreSnapshot {
 /// Who owns a remote id.
 extension ChangeSet {
     /// The task that owns the remote id, as the transaction has left it by now.
-    mutating func owner(of remoteID: RemoteTaskID, service: String) throws -> TaskID? {
+    mutating func owner(of remoteID: RemoteTaskID, service: ServiceName) throws -> TaskID? {
         try flush()
         return try transaction.owner(of: remoteID, service: service)
     }
 
     /// Which of the ids are known: of tasks whose submission we saw to its end, and only as a person named them.
     mutating func known(
-        _ ids: Set<RemoteTaskID>, service: String
+        _ ids: Set<RemoteTaskID>, service: ServiceName
     ) throws -> (owned: Set<RemoteTaskID>, named: Set<RemoteTaskID>) {
         guard !ids.isEmpty else { return ([], []) }
         try flush()

@@ -203,12 +203,12 @@ package struct DeliveredBody: Sendable {
 package struct GivenUpRow: Sendable {
     /// The row of its task.
     package let key: Int64
-    package let service: String
+    package let service: ServiceName
     package var attempt: GivenUpAttempt
     /// The record that turned up.
     package var remoteID: RemoteTaskID?
 
-    package init(key: Int64, service: String, attempt: GivenUpAttempt, remoteID: RemoteTaskID?) {
+    package init(key: Int64, service: ServiceName, attempt: GivenUpAttempt, remoteID: RemoteTaskID?) {
         self.key = key
         self.service = service
         self.attempt = attempt

@@ -19,13 +19,13 @@ package protocol StoreSnapshot {
     /// How many tasks there are of each endpoint in each state.
     func counts() throws -> [TaskCount]
     /// Services that have what is looked for.
-    func services(with what: ServiceQuery) throws -> [String]
+    func services(with what: ServiceQuery) throws -> [ServiceName]
 
     /// Tasks in that state, oldest first.
     func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask]
     /// Open tasks of a service in that state that are due by then, most overdue first, but for those excluded.
     func due(
-        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask]
     /// Queued tasks of an endpoint that are due and not over their deadline, in order of priority, then age.
     func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask]
@@ -36,13 +36,13 @@ package protocol StoreSnapshot {
 
     /// Open tasks of a service in that state with their requests, oldest first; only those whose latest attempt began in the
     /// window, where one is given.
-    func attempted(in state: TaskState, of service: String, within window: ClosedRange<Timestamp>?) throws
+    func attempted(in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?) throws
         -> [TaskTexts]
     /// Tasks of the same endpoint, with a remote id and an attempt, that were submitted in the period and arrived just before
     /// or after that one.
     func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask]
     /// Who has these remote ids in a service, newest task first.
-    func holders(of ids: [RemoteTaskID], service: String) throws -> [RemoteIDHolder]
+    func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder]
     /// Attempts that were given up.
     func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow]
 
@@ -144,21 +144,21 @@ package enum ServiceQuery: Sendable, Hashable {
 /// Which time is asked for.
 package enum TimeQuery: Sendable, Hashable {
     /// When an open task of the service in that state is due.
-    case due(TaskState, service: String)
+    case due(TaskState, service: ServiceName)
     /// When a queued task of the endpoint is due, after that point.
     case queued(EndpointName, after: Timestamp)
     /// The deadline of a queued or running task.
     case deadline
     /// When an attempt of the service that was given up is looked for again.
-    case givenUpReading(service: String)
+    case givenUpReading(service: ServiceName)
 }
 
 /// Which attempts that were given up are asked for.
 package enum GivenUpQuery: Sendable {
     /// Of a service, to be looked for again by then, most overdue first.
-    case due(service: String, by: Timestamp, limit: Int)
+    case due(service: ServiceName, by: Timestamp, limit: Int)
     /// Of a service, begun in the window, whose records have not turned up, oldest first.
-    case begun(service: String, in: ClosedRange<Timestamp>)
+    case begun(service: ServiceName, in: ClosedRange<Timestamp>)
     /// Of a task, whose records have not turned up, in the order of their numbers.
     case of(TaskID)
 }

@@ -36,8 +36,8 @@ extension TaskStore {
     /// The view holds those that began in the window, without what came back. `decide` runs inside the transaction, so that
     /// no submission can be confirmed between its view and the write.
     package func settle(
-        service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>, at now: Timestamp,
-        deciding decide: @escaping @Sendable (ReconciliationSnapshot) -> [ScheduledEvent]
+        service: ServiceName, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>,
+        at now: Timestamp, deciding decide: @escaping @Sendable (ReconciliationSnapshot) -> [ScheduledEvent]
     ) async throws(TaskStoreError) -> [TaskChange] {
         try await commit(.write("settle")) { [tampering] changes in
             let view = try changes.view(of: service, attemptedIn: window, candidates: candidates)
@@ -79,7 +79,7 @@ struct PreparedEvent: Sendable {
 
 extension ChangeSet {
     fileprivate mutating func view(
-        of service: String, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>
+        of service: ServiceName, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>
     ) throws -> ReconciliationSnapshot {
         let known = try self.known(candidates, service: service)
         let attempts = try transaction.givenUp(.begun(service: service, in: window))
@@ -148,7 +148,7 @@ extension ChangeSet {
     }
 
     /// Throws if another task owns the remote id.
-    private mutating func refuse(_ remoteID: RemoteTaskID, ofOtherThan task: TaskID?, service: String) throws {
+    private mutating func refuse(_ remoteID: RemoteTaskID, ofOtherThan task: TaskID?, service: ServiceName) throws {
         guard let owner = try owner(of: remoteID, service: service), owner != task else { return }
         throw TaskStoreError.remoteIDInUse(by: owner)
     }

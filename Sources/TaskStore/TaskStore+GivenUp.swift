@@ -3,13 +3,13 @@ package import TaskModel
 /// Attempts that were given up though the provider may have accepted them.
 extension TaskStore {
     /// Services that have attempts which were given up and are to be looked for again.
-    package func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [String] {
+    package func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [ServiceName] {
         try await read("servicesWithGivenUpAttempts") { try $0.services(with: .givenUpAttempts) }
     }
 
     /// Attempts of a service that were given up and are to be looked for again by then, most overdue first.
     package func givenUpAttempts(
-        of service: String, dueBy time: Timestamp, limit: Int
+        of service: ServiceName, dueBy time: Timestamp, limit: Int
     ) async throws(TaskStoreError) -> [GivenUpAttempt] {
         try await read("givenUpAttempts") { rows in
             try rows.givenUp(.due(service: service, by: time, limit: limit)).map(\.attempt)
@@ -22,7 +22,7 @@ extension TaskStore {
     }
 
     /// When the first of them is to be looked for again.
-    package func nextGivenUpReading(of service: String) async throws(TaskStoreError) -> Timestamp? {
+    package func nextGivenUpReading(of service: ServiceName) async throws(TaskStoreError) -> Timestamp? {
         try await read("nextGivenUpReading") { try $0.earliest(.givenUpReading(service: service)) }
     }
 

@@ -20,13 +20,13 @@ extension TaskStore {
     }
 
     /// Services that have tasks in that state.
-    package func services(in state: TaskState) async throws(TaskStoreError) -> [String] {
+    package func services(in state: TaskState) async throws(TaskStoreError) -> [ServiceName] {
         try await read("services") { try $0.services(with: .tasks(state)) }
     }
 
     /// Tasks of a service in that state that are due by then, most overdue first, but for those excluded.
     package func due(
-        in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID> = [], limit: Int
+        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID> = [], limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
         try await read("due", excluding.isEmpty ? .statement : .snapshot) {
             try $0.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
@@ -34,7 +34,7 @@ extension TaskStore {
     }
 
     /// When the first task of a service in that state is due.
-    package func nextDue(in state: TaskState, of service: String) async throws(TaskStoreError) -> Timestamp? {
+    package func nextDue(in state: TaskState, of service: ServiceName) async throws(TaskStoreError) -> Timestamp? {
         try await read("nextDue") { try $0.earliest(.due(state, service: service)) }
     }
 

@@ -1,4 +1,5 @@
 package import ProviderCatalog
+package import TaskModel
 import Text
 
 /// RedactingTransport redacts secrets from provider replies and transport errors.
@@ -9,16 +10,16 @@ package struct RedactingTransport: UpstreamTransport {
     private let base: any UpstreamTransport
     private let redactor: SecretRedactor
     /// By provider name. Only tokens that requests contain, not signing keys.
-    private let tokens: [String: String]
+    private let tokens: [ProviderName: String]
 
-    package init(_ base: any UpstreamTransport, redactor: SecretRedactor, tokens: [String: String] = [:]) {
+    package init(_ base: any UpstreamTransport, redactor: SecretRedactor, tokens: [ProviderName: String] = [:]) {
         self.base = base
         self.redactor = redactor
         self.tokens = tokens
     }
 
     package func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(
@@ -36,7 +37,7 @@ package struct RedactingTransport: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
-    private func restored(_ request: UpstreamRequest, for provider: String) -> UpstreamRequest {
+    private func restored(_ request: UpstreamRequest, for provider: ProviderName) -> UpstreamRequest {
         guard let url = request.url, url.contains(SecretRedactor.mark), let token = tokens[provider] else {
             return request
         }

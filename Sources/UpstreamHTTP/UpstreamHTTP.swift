@@ -34,7 +34,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     /// The default of `upstream.max_reply_bytes`, enough for a minute of video in base64.
     package static let defaultMaxReplyBytes = 32 << 20
 
-    private let providers: [String: Access]
+    private let providers: [ProviderName: Access]
     private let clients: UpstreamClients
     private let eventLoopGroup: any EventLoopGroup
     private let maxReplyBytes: Int
@@ -45,7 +45,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     /// Opens the clients. `connectTimeout` must be below the timeout of every paid request. `requestSent` is called
     /// after the last byte of a request is written.
     package init(
-        providers: [String: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
+        providers: [ProviderName: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
         maxReplyBytes: Int = defaultMaxReplyBytes, connectTimeout: Duration = .seconds(10),
         memory: ReplyMemory = ReplyMemory(), now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
@@ -63,7 +63,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     package func shutdown() async throws { try await clients.shutdown() }
 
     package func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
             [requestSent] in requestSent(isPaid)
@@ -132,7 +132,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     }
 
     private func sending(
-        _ request: UpstreamRequest, _ address: String, _ route: UpstreamClients.Route, to provider: String
+        _ request: UpstreamRequest, _ address: String, _ route: UpstreamClients.Route, to provider: ProviderName
     ) throws -> HTTPClient.Request {
         var address = address
         var headers = headers(of: request, to: provider)
@@ -149,14 +149,14 @@ package struct UpstreamHTTP: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
-    private func url(of request: UpstreamRequest, at provider: String) -> String {
+    private func url(of request: UpstreamRequest, at provider: ProviderName) -> String {
         let access = providers[provider]
         let url = request.url ?? (access?.baseURL ?? "") + request.path
         guard case .query(let name) = access?.authentication, let token = access?.token else { return url }
         return url + (url.contains("?") ? "&" : "?") + name + "=" + token.percentEncoded()
     }
 
-    private func headers(of request: UpstreamRequest, to provider: String) -> HTTPHeaders {
+    private func headers(of request: UpstreamRequest, to provider: ProviderName) -> HTTPHeaders {
         let access = providers[provider]
         var headers = HTTPHeaders((access?.headers ?? [:]).map { ($0.key, $0.value) })
         for (name, value) in request.headers { headers.replaceOrAdd(name: name, value: value) }

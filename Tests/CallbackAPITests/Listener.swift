@@ -7,6 +7,7 @@ import NIOSSL
 import ServiceLifecycle
 import Synchronization
 import TaskEngine
+import TaskModel
 import TaskTesting
 import Testing
 
@@ -124,7 +125,7 @@ struct Conversation: Sendable {
 /// Runs the body with a new listener and always stops it.
 func withListener(
     limits: CallbackLimits = CallbackLimits(), identity: CallbackAPI.Identity? = nil,
-    definition: String = EngineWorld.definition, secrets: [String: String] = [:],
+    definition: String = EngineWorld.definition, secrets: [ProviderName: String] = [:],
     publicURL: String = "https://pollux.example",
     _ body: @escaping @Sendable (Listener) async throws -> Void
 ) async throws {

@@ -1,6 +1,7 @@
 import Foundation
 import ProviderCatalog
 import TaskModel
+import TaskTesting
 import Testing
 
 @testable import Daemon

@@ -11,6 +11,7 @@ import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
+import TaskTesting
 import Testing
 import VerbatimJSON
 
@@ -112,7 +113,7 @@ private struct SilentProvider: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         Issue.record("a route sent something to the provider")
         throw .notSent("nobody is there")

@@ -13,7 +13,7 @@ import VerbatimJSON
 @Suite struct CatalogReadingTests {
     static let profiles: [EndpointProfile] = {
         let catalog = try? ProviderCatalog.builtIn()
-        return catalog?.endpoints.filter { $0.provider == "xhuoapi" } ?? []
+        return catalog?.endpoints.filter { $0.provider.text == "xhuoapi" } ?? []
     }()
 
     @Test func `the sandbox simulates exactly the endpoints of the catalogue`() throws {

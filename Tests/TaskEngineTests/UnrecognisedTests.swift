@@ -138,7 +138,7 @@ private final class Parrot: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         UpstreamReply(status: 200, body: record.utf8)
     }

@@ -108,3 +108,39 @@ import Testing
         #expect(PageCursor(text: text) == nil)
     }
 }
+
+@Suite struct NameTests {
+    @Test(arguments: ["midjourney/imagine", "other:midjourney/imagine", "replicate:predictions", "openai/images/edits"])
+    func `the service of an endpoint is a valid service name`(endpoint: String) throws {
+        let service = try #require(EndpointName(endpoint)).service
+        #expect(ServiceName(service.text) == service)
+    }
+
+    @Test(arguments: ["", "a/b", "a b", "ä", "a\n", "a\u{0}", String(repeating: "a", count: 129)])
+    func `invalid service names are rejected`(text: String) {
+        #expect(ServiceName(text) == nil)
+    }
+
+    @Test(arguments: ["", "P", "Päckchen", "2go", "-a", "a_b", "a:b", "a/b", "a ", String(repeating: "a", count: 33)])
+    func `invalid names of providers and accounts are rejected`(text: String) {
+        #expect(ProviderName(text) == nil)
+        #expect(AccountName(text) == nil)
+    }
+
+    @Test func `the longest names are accepted`() {
+        #expect(ServiceName(String(repeating: "a", count: 128)) != nil)
+        #expect(ProviderName("a" + String(repeating: "-0", count: 15) + "z") != nil)
+    }
+
+    @Test func `the default account has a valid name, and the undefined provider has not`() {
+        #expect(AccountName("default") == .default)
+        #expect(ProviderName(ProviderName.undefined.text) == nil)
+    }
+
+    @Test func `names are sorted by their text`() {
+        let services: [ServiceName] = ["video", "image", "fal:kling"]
+        let providers: [ProviderName] = ["replicate", "fal"]
+        #expect(services.sorted() == ["fal:kling", "image", "video"])
+        #expect(providers.sorted() == ["fal", "replicate"])
+    }
+}

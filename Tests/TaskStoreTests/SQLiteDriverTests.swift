@@ -682,6 +682,20 @@ import VerbatimJSON
         try store.close()
     }
 
+    @Test func `a stored service name that is invalid is damage`() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
+        var task = TrackedTask.task(1, state: .running)
+        task.nextDueAt = now
+        _ = try await store.verbs.insert(.new(task))
+        #expect(try await store.verbs.services(in: .running) == ["image"])
+        try await store.write { db in try db.execute(sql: "UPDATE task SET service = 'a b'") }
+        await #expect(throws: TaskStoreError.damaged("the service name \"a b\" is invalid")) {
+            _ = try await store.verbs.services(in: .running)
+        }
+        try store.close()
+    }
+
     @Test func `the check of plans finds what reads or sorts too much`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))

@@ -28,7 +28,7 @@ package struct EngineWorld: Sendable {
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
-        callbackSecrets: [String: String] = [:], redactor: SecretRedactor = SecretRedactor(),
+        callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
         witness: (any Witness)? = nil, isHeld: Bool = false
     ) async throws {
         self.time = time

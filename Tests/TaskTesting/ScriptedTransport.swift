@@ -6,7 +6,7 @@ package import VerbatimJSON
 /// One request that reached a ``ScriptedTransport``.
 package struct SentRequest: Sendable {
     package let request: UpstreamRequest
-    package let provider: String
+    package let provider: ProviderName
     package let isPaid: Bool
     package let timeout: Duration
 
@@ -75,7 +75,7 @@ package final class ScriptedTransport: UpstreamTransport {
     package func forget() { state.withLock { $0.sent = [] } }
 
     package func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let sent = SentRequest(request: request, provider: provider, isPaid: isPaid, timeout: timeout)
         let (queued, script) = state.withLock { state in

@@ -40,7 +40,7 @@ extension SnapshotWrapper {
         try reading.counts()
     }
 
-    package func services(with what: ServiceQuery) throws -> [String] {
+    package func services(with what: ServiceQuery) throws -> [ServiceName] {
         try reading.services(with: what)
     }
 
@@ -48,9 +48,9 @@ extension SnapshotWrapper {
         try reading.tasks(in: state, limit: limit)
     }
 
-    package func due(in state: TaskState, of service: String, by time: Timestamp, excluding: Set<TaskID>, limit: Int)
-        throws -> [TrackedTask]
-    {
+    package func due(
+        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+    ) throws -> [TrackedTask] {
         try reading.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
     }
 
@@ -66,7 +66,7 @@ extension SnapshotWrapper {
         try reading.earliest(time)
     }
 
-    package func attempted(in state: TaskState, of service: String, within window: ClosedRange<Timestamp>?) throws
+    package func attempted(in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?) throws
         -> [TaskTexts]
     {
         try reading.attempted(in: state, of: service, within: window)
@@ -76,7 +76,7 @@ extension SnapshotWrapper {
         try reading.neighbours(of: row, submittedIn: period)
     }
 
-    package func holders(of ids: [RemoteTaskID], service: String) throws -> [RemoteIDHolder] {
+    package func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
         try reading.holders(of: ids, service: service)
     }
 

@@ -1,6 +1,7 @@
 import NIOPosix
 import ProviderCatalog
 import TaskModel
+import TaskTesting
 import Testing
 import UpstreamHTTP
 

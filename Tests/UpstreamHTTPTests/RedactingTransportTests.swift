@@ -1,5 +1,7 @@
 import ProviderCatalog
 import Synchronization
+import TaskModel
+import TaskTesting
 import Testing
 import UpstreamHTTP
 
@@ -13,7 +15,7 @@ import UpstreamHTTP
         var sent: @Sendable (UpstreamRequest) -> Void = { _ in }
 
         func send(
-            _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+            _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
         ) async throws(UpstreamTransportError) -> UpstreamReply {
             sent(request)
             return try result.get()
@@ -52,7 +54,8 @@ import UpstreamHTTP
         let kept = SecretRedactor([secret]).redacted("https://x/a?key=secret%2f0123456789&b=c")
         #expect(kept == "https://x/a?key=(redacted)&b=c")
         _ = try await transport.send(
-            UpstreamRequest(method: "GET", path: "", url: kept), to: provider, isPaid: false, timeout: .seconds(1))
+            UpstreamRequest(method: "GET", path: "", url: kept), to: try #require(ProviderName(provider)),
+            isPaid: false, timeout: .seconds(1))
         #expect(addresses.withLock { $0 } == [url])
     }
 

@@ -4,6 +4,7 @@ import NIOPosix
 import ProviderCatalog
 import Synchronization
 import TaskModel
+import TaskTesting
 import Testing
 import UpstreamHTTP
 

@@ -11,7 +11,7 @@ package struct DaemonSettings: Sendable {
     package var token: String?
     /// Nil uses the URL of the provider definition.
     package var baseURL: String?
-    /// The settings of each provider, by its name.
+    /// The settings of each provider, by its name as written: ``Providers`` looks for it in the catalog.
     package var providers: [String: ProviderSettings] = [:]
     /// The directory of the user's definitions; nil if no home directory is known.
     package var providersDirectory: String?

@@ -6,7 +6,7 @@ import VerbatimJSON
 extension EndpointDocument {
     /// The endpoint as the socket shows it.
     init(_ report: EndpointReport) {
-        self.init(name: report.name.text, provider: report.provider)
+        self.init(name: report.name.text, provider: report.provider.text)
         kind = report.kind
         answers = report.answersOnlyInline ? "inline" : "asynchronously"
         batchSize = report.batchSize

@@ -52,7 +52,7 @@ struct DaemonRoutes {
         status.stateDirectory = facts.stateDirectory
         status.providers = report.providers.map { provider in
             StatusDocument.Provider(
-                name: provider.name, baseURL: facts.baseURLs[provider.name] ?? "",
+                name: provider.name.text, baseURL: facts.baseURLs[provider.name] ?? "",
                 token: provider.hasToken ? "present" : "missing",
                 state: provider.pauseReason == nil ? "open" : "paused",
                 reason: provider.pauseReason)

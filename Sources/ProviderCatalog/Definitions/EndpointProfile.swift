@@ -4,7 +4,7 @@ package import TaskModel
 package struct EndpointProfile: Sendable {
     package let name: EndpointName
     /// The provider's name, as in ``ProviderProfile/name``.
-    package let provider: String
+    package let provider: ProviderName
     /// What the endpoint makes.
     package let kind: EndpointKind
     /// How it speaks.
@@ -34,7 +34,7 @@ package struct EndpointProfile: Sendable {
     /// Where queries go that several endpoints can share.
     private let routes: (lookup: QueryRoute, batch: QueryRoute?, list: QueryRoute?)
 
-    init(_ name: EndpointName, provider: String, kind: EndpointKind, dialect: any ProviderDialect) {
+    init(_ name: EndpointName, provider: ProviderName, kind: EndpointKind, dialect: any ProviderDialect) {
         self.name = name
         self.provider = provider
         self.kind = kind
@@ -47,10 +47,10 @@ package struct EndpointProfile: Sendable {
     }
 
     /// Describes an endpoint of the general shape, about which no definition says anything.
-    package init(undefined name: EndpointName, provider: String = "") {
+    package init(undefined name: EndpointName) {
         self.init(
-            name, provider: provider, kind: .text,
-            dialect: InferredDialect(ResponseRules(endpoint: name, provider: provider)))
+            name, provider: .undefined, kind: .text,
+            dialect: InferredDialect(ResponseRules(endpoint: name, provider: .undefined)))
     }
 
     /// The same endpoint of a provider at another place.

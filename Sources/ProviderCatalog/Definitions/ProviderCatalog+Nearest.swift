@@ -10,7 +10,7 @@ extension ProviderCatalog {
         let tolerance = NearestName.tolerance(for: text)
         let candidates = endpoints.compactMap { profile -> (distance: Int, name: EndpointName)? in
             let distance = NearestName.distance(text, profile.name.text)
-            let isSameService = profile.name.service.lowercased() == service
+            let isSameService = profile.name.service.text.lowercased() == service
             guard isSameService || distance <= tolerance else { return nil }
             return (isSameService ? distance - tolerance : distance, profile.name)
         }

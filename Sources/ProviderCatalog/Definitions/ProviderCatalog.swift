@@ -8,7 +8,7 @@ package struct ProviderCatalog: Sendable {
     /// Example requests.
     package let examples: EndpointExamples
     private let endpointsByName: [EndpointName: EndpointProfile]
-    private let providersByName: [String: ProviderProfile]
+    private let providersByName: [ProviderName: ProviderProfile]
     /// Sorted by name.
     package var providers: [ProviderProfile] { providersByName.values.sorted { $0.name < $1.name } }
     /// The longest time for which any definition wants its tasks left alone between two polls.
@@ -39,11 +39,11 @@ package struct ProviderCatalog: Sendable {
     ) throws(CatalogError) {
         self.examples = examples
         var endpoints: [EndpointName: EndpointProfile] = [:]
-        var providers: [String: ProviderProfile] = [:]
+        var providers: [ProviderName: ProviderProfile] = [:]
         for (file, yaml) in definitions {
             let definition = try ProviderDefinition(file: file, yaml: yaml)
             guard providers[definition.provider.name] == nil else {
-                throw .defined(twice: definition.provider.name, file: file, line: nil)
+                throw .defined(twice: definition.provider.name.text, file: file, line: nil)
             }
             if definition.provider.isDefault, let other = providers.values.first(where: \.isDefault) {
                 throw .badField(
@@ -62,7 +62,7 @@ package struct ProviderCatalog: Sendable {
         self.endpoints = endpoints.values.sorted { $0.name < $1.name }
     }
 
-    private init(endpoints: [EndpointProfile], providers: [String: ProviderProfile], examples: EndpointExamples) {
+    private init(endpoints: [EndpointProfile], providers: [ProviderName: ProviderProfile], examples: EndpointExamples) {
         self.examples = examples
         self.endpoints = endpoints
         endpointsByName = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.name, $0) })
@@ -70,7 +70,7 @@ package struct ProviderCatalog: Sendable {
     }
 
     /// The same catalog with some providers elsewhere: a sandbox, a proxy.
-    package func moved(to baseURLs: [String: String]) -> ProviderCatalog {
+    package func moved(to baseURLs: [ProviderName: String]) -> ProviderCatalog {
         let providers = providersByName.mapValues { provider in
             baseURLs[provider.name].map { provider.moved(to: $0) } ?? provider
         }
@@ -84,5 +84,5 @@ package struct ProviderCatalog: Sendable {
     package func endpoint(_ name: EndpointName) -> EndpointProfile? { endpointsByName[name] }
 
     /// The provider of that name.
-    package func provider(_ name: String) -> ProviderProfile? { providersByName[name] }
+    package func provider(_ name: ProviderName) -> ProviderProfile? { providersByName[name] }
 }

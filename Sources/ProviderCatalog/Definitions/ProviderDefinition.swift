@@ -40,14 +40,9 @@ struct ProviderDefinition {
         guard HostAllowlist.parts(of: baseURL) != nil, !baseURL.hasSuffix("/"),
             !baseURL.contains(where: { "?#@".contains($0) })
         else { throw fields.error("base_url", "expected a URL that begins with https:// and ends without a slash") }
-        let name = try fields.required("provider", fields.text)
-        guard name.utf8.count <= 32, name.first?.isLetter == true,
-            name.utf8.allSatisfy({ byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || byte == UInt8(ascii: "-")
-            })
-        else { throw fields.error("provider", "expected up to 32 small letters, digits and hyphens, a letter first") }
+        guard let name = ProviderName(try fields.required("provider", fields.text)) else {
+            throw fields.error("provider", "expected up to 32 small letters, digits and hyphens, a letter first")
+        }
         var provider = ProviderProfile(
             name: name, baseURL: baseURL,
             maxRequestsPerSecond: try fields.required("max_requests_per_second", fields.rate))

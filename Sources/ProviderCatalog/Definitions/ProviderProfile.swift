@@ -1,7 +1,9 @@
+package import TaskModel
+
 /// What is known about a provider as a whole.
 package struct ProviderProfile: Sendable, Hashable {
     /// The name by which endpoints and credentials refer to it.
-    package let name: String
+    package let name: ProviderName
     /// Where its paths begin, without a trailing slash.
     package let baseURL: String
     /// How many requests of all kinds one second may see.
@@ -19,7 +21,7 @@ package struct ProviderProfile: Sendable, Hashable {
     /// Further hosts to which addresses in its replies may lead.
     package var allowedHosts: [String] = []
 
-    package init(name: String, baseURL: String, maxRequestsPerSecond: Double) {
+    package init(name: ProviderName, baseURL: String, maxRequestsPerSecond: Double) {
         self.name = name
         self.baseURL = baseURL
         self.maxRequestsPerSecond = maxRequestsPerSecond
@@ -38,7 +40,9 @@ package struct ProviderProfile: Sendable, Hashable {
     }
 
     /// `my-provider` has `MY_PROVIDER_TOKEN` by default.
-    static func tokenVariable(of name: String) -> String { name.uppercased().replacing("-", with: "_") + "_TOKEN" }
+    static func tokenVariable(of name: ProviderName) -> String {
+        name.text.uppercased().replacing("-", with: "_") + "_TOKEN"
+    }
 }
 
 /// How a provider expects the token.

@@ -16,7 +16,7 @@ struct SharedRules {
     }
 
     /// The rules of one endpoint.
-    func rules(of endpoint: EndpointName, provider: String) -> ResponseRules {
+    func rules(of endpoint: EndpointName, provider: ProviderName) -> ResponseRules {
         var rules = ResponseRules(endpoint: endpoint, provider: provider)
         rules.codes = codes
         rules.wait = wait

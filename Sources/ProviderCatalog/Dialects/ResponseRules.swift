@@ -4,7 +4,7 @@ import VerbatimJSON
 /// What replies of an endpoint mean by their codes, messages and statuses, as data; both dialects have it.
 struct ResponseRules: Sendable, Hashable {
     let endpoint: EndpointName
-    let provider: String
+    let provider: ProviderName
     var codes = ReplyCodes()
     /// Where a refusal says how long to wait, besides `Retry-After`.
     var wait: WaitPlace?
@@ -12,7 +12,7 @@ struct ResponseRules: Sendable, Hashable {
     var words = StatusVocabulary()
 
     /// Knows nothing but HTTP's own statuses and the general words.
-    init(endpoint: EndpointName, provider: String) {
+    init(endpoint: EndpointName, provider: ProviderName) {
         self.endpoint = endpoint
         self.provider = provider
     }

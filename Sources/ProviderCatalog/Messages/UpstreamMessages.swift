@@ -88,7 +88,7 @@ package protocol UpstreamTransport: Sendable {
     ///
     /// `isPaid` requests go out on a connection of their own, so that a stale one cannot put them in doubt.
     func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply
 
     /// Sets memory aside for the reply to a paid request, before that is begun; nil where there is none at the moment.

@@ -25,14 +25,14 @@ package enum SubmissionBlock: Sendable, Hashable {
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
     /// Another process holds the lease of the provider's account.
-    case leaseHeld(provider: String, holder: String, until: Timestamp)
-    case noToken(provider: String, variable: String)
+    case leaseHeld(provider: ProviderName, holder: String, until: Timestamp)
+    case noToken(provider: ProviderName, variable: String)
     /// A person or a refusal of the whole account paused the circuit, with a code that says which.
     case paused(CircuitKey, code: String, message: String)
     /// The circuit is open after failures.
     case backingOff(CircuitKey, until: Timestamp, because: TaskFailure?)
     /// The most tasks of the service are in flight.
-    case inFlightLimit(service: String, count: Int, limit: Int)
+    case inFlightLimit(service: ServiceName, count: Int, limit: Int)
     /// Only its turn: the pace of its service, the rate of its provider, memory, or another task.
     case turn(until: Timestamp? = nil)
 

@@ -39,7 +39,7 @@ extension AdmissionControl {
     }
 
     /// Notes that a status query of the service succeeded.
-    func queriesSucceeded(of service: String) async {
+    func queriesSucceeded(of service: ServiceName) async {
         limiter.succeeded(.queries(service))
         await breakers.succeeded(.polls(service), at: time.now())
     }

@@ -11,7 +11,7 @@ struct AdmissionControl: Sendable {
     let leases: LeaseKeeper
     let hold: StartHold
     /// Whether there are credentials for a provider.
-    let hasToken: @Sendable (_ provider: String) -> Bool
+    let hasToken: @Sendable (_ provider: ProviderName) -> Bool
     let resubmissions = InFlightResubmissions()
     let limiter: ProviderRateLimiter
     private let throttle: SubmissionThrottle
@@ -23,7 +23,7 @@ struct AdmissionControl: Sendable {
     let time: any TimeSource
 
     init(
-        breakers: CircuitBreakers, hold: StartHold, hasToken: @escaping @Sendable (String) -> Bool,
+        breakers: CircuitBreakers, hold: StartHold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
         storage: StorageMonitor,
         store: TaskStore, transport: any UpstreamTransport, catalog: ProviderCatalog, limits: EngineLimits,
         time: any TimeSource
@@ -53,7 +53,7 @@ struct AdmissionControl: Sendable {
     }
 
     /// How many requests of all kinds a provider gets per second; nil for no limit.
-    func callsPerSecond(of provider: String) -> Double? {
+    func callsPerSecond(of provider: ProviderName) -> Double? {
         limits.pollsPerSecond ?? catalog.provider(provider)?.maxRequestsPerSecond
     }
 

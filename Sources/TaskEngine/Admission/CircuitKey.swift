@@ -6,17 +6,21 @@ package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
     /// Paid requests of an endpoint.
     case submissions(EndpointName)
     /// Status queries of a service.
-    case polls(String)
+    case polls(ServiceName)
     /// All requests that a provider's account may be refused for.
-    case provider(String)
+    case provider(ProviderName)
 
     init?(_ stored: CircuitState) {
         switch stored.kind {
         case .submissions:
             guard let endpoint = EndpointName(stored.name) else { return nil }
             self = .submissions(endpoint)
-        case .polls: self = .polls(stored.name)
-        case .provider: self = .provider(stored.name)
+        case .polls:
+            guard let service = ServiceName(stored.name) else { return nil }
+            self = .polls(service)
+        case .provider:
+            guard let provider = ProviderName(stored.name) else { return nil }
+            self = .provider(provider)
         }
     }
 
@@ -24,8 +28,8 @@ package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
     var closed: CircuitState {
         switch self {
         case .submissions(let endpoint): CircuitState(kind: .submissions, name: endpoint.text)
-        case .polls(let service): CircuitState(kind: .polls, name: service)
-        case .provider(let provider): CircuitState(kind: .provider, name: provider)
+        case .polls(let service): CircuitState(kind: .polls, name: service.text)
+        case .provider(let provider): CircuitState(kind: .provider, name: provider.text)
         }
     }
 

@@ -3,13 +3,13 @@ import TaskModel
 
 /// The queued tasks whose earlier attempts are being looked for before they are sent again: one per service.
 final class InFlightResubmissions: Sendable {
-    private let tasks = Mutex<[String: TaskID]>([:])
+    private let tasks = Mutex<[ServiceName: TaskID]>([:])
 
     /// The task of each service.
-    var byService: [String: TaskID] { tasks.withLock { $0 } }
+    var byService: [ServiceName: TaskID] { tasks.withLock { $0 } }
 
     /// Starts one; false if the service has one already.
-    func begin(_ task: TaskID, of service: String) -> Bool {
+    func begin(_ task: TaskID, of service: ServiceName) -> Bool {
         tasks.withLock { tasks in
             guard tasks[service] == nil else { return false }
             tasks[service] = task
@@ -18,5 +18,5 @@ final class InFlightResubmissions: Sendable {
     }
 
     /// Ends the service's one.
-    func end(of service: String) { tasks.withLock { _ = $0.removeValue(forKey: service) } }
+    func end(of service: ServiceName) { tasks.withLock { _ = $0.removeValue(forKey: service) } }
 }

@@ -13,7 +13,7 @@ final class LeaseKeeper: Sendable {
     }
 
     /// By provider.
-    private let known = Mutex<[String: Knowledge]>([:])
+    private let known = Mutex<[ProviderName: Knowledge]>([:])
     private let store: TaskStore
     private let time: any TimeSource
 
@@ -31,7 +31,7 @@ final class LeaseKeeper: Sendable {
     }
 
     /// What blocks all work of a provider; nil if another process is not known to hold its lease.
-    func block(on provider: String, at now: Timestamp) -> SubmissionBlock? {
+    func block(on provider: ProviderName, at now: Timestamp) -> SubmissionBlock? {
         guard case .held(let holder, let until) = known.withLock({ $0[provider] }), Self.isWaiting(until, at: now)
         else { return nil }
         return .leaseHeld(provider: provider, holder: holder, until: until)
@@ -59,7 +59,7 @@ final class LeaseKeeper: Sendable {
     }
 
     /// Notes that another process has taken over the lease of a provider.
-    func lose(_ provider: String, to holder: String) {
+    func lose(_ provider: ProviderName, to holder: String) {
         let now = time.now()
         known.withLock { $0[provider] = .held(by: holder, until: now + Self.retryAfter) }
     }

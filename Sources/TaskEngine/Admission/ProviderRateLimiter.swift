@@ -10,7 +10,7 @@ final class ProviderRateLimiter: Sendable {
     /// Requests that are throttled together: an endpoint's submissions, or a service's queries.
     enum TrafficClass: Sendable, Hashable {
         case submissions(EndpointName)
-        case queries(String)
+        case queries(ServiceName)
 
         fileprivate var isSubmission: Bool { if case .submissions = self { true } else { false } }
     }
@@ -41,7 +41,7 @@ final class ProviderRateLimiter: Sendable {
     }
 
     private struct State {
-        var accounts: [String: Account] = [:]
+        var accounts: [ProviderName: Account] = [:]
         var throttles: [TrafficClass: Throttle] = [:]
     }
 
@@ -61,7 +61,7 @@ final class ProviderRateLimiter: Sendable {
     }
 
     /// Takes a token, or returns by the wall clock when to ask again. A nil rate has no limit.
-    func reserve(_ traffic: TrafficClass, of provider: String, perSecond rate: Double?) -> Timestamp? {
+    func reserve(_ traffic: TrafficClass, of provider: ProviderName, perSecond rate: Double?) -> Timestamp? {
         guard let rate, rate > 0 else { return nil }
         let now = monotonicNow
         let slot = state.withLock { state -> Timestamp? in
@@ -89,7 +89,7 @@ final class ProviderRateLimiter: Sendable {
     }
 
     /// How many requests may go now at most; nil for no limit.
-    func available(of provider: String, perSecond rate: Double?) -> Int? {
+    func available(of provider: ProviderName, perSecond rate: Double?) -> Int? {
         guard let rate, rate > 0 else { return nil }
         return state.withLock { state in
             var account = state.accounts[provider] ?? Account(bucket: Self.bucket(rate: rate, since: start))

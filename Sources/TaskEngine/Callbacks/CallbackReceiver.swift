@@ -9,7 +9,7 @@ package struct CallbackReceiver: Sendable {
     /// The counts of deliveries; nil if callbacks are off.
     package let monitor: CallbackMonitor?
     /// What providers sign callbacks with, by their names. Without a secret, signatures are not checked.
-    let secrets: [String: String]
+    let secrets: [ProviderName: String]
     /// Takes secrets out of bodies. Replies come without them.
     let redactor: SecretRedactor
     let store: TaskStore

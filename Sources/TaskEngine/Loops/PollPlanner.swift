@@ -17,7 +17,7 @@ struct PollPlanner: Sendable {
     let logger: Logger
 
     /// What is due of a service now, and when more may be due.
-    func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
+    func plan(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         let free = try await freeTasks(of: service, at: now)
         var plan = PollPlanCache.Plan()
         for group in groups(of: free, service: service) {
@@ -35,7 +35,7 @@ struct PollPlanner: Sendable {
     }
 
     /// As many tasks as one query takes, without those in flight. Tasks that cannot be polled are postponed.
-    private func freeTasks(of service: String, at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
+    private func freeTasks(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
         let horizon = now + polling.minGap
         while true {
             let free = try await store.due(
@@ -67,7 +67,7 @@ struct PollPlanner: Sendable {
 
     /// Groups the tasks that can share a query. A task goes alone if a batch left it out, if the provider did not know it
     /// lately, or if its records are not understood.
-    private func groups(of tasks: [TrackedTask], service: String) -> [Group] {
+    private func groups(of tasks: [TrackedTask], service: ServiceName) -> [Group] {
         var groups: [Group] = []
         for task in tasks {
             guard let profile = catalog.endpoint(task.endpoint) else { continue }
@@ -88,7 +88,7 @@ struct PollPlanner: Sendable {
     }
 
     private func planBatch(
-        of tasks: [TrackedTask], service: String, profile: EndpointProfile, into plan: inout PollPlanCache.Plan,
+        of tasks: [TrackedTask], service: ServiceName, profile: EndpointProfile, into plan: inout PollPlanCache.Plan,
         at now: Timestamp
     ) async {
         let members = await members(for: tasks, at: now)
@@ -132,7 +132,7 @@ struct PollPlanner: Sendable {
     }
 
     private func batch(
-        of tasks: [TrackedTask], as members: [BatchCandidate], service: String, profile: EndpointProfile
+        of tasks: [TrackedTask], as members: [BatchCandidate], service: ServiceName, profile: EndpointProfile
     ) -> PollBatch {
         var priority = 0.0
         for member in members {

@@ -52,7 +52,7 @@ package struct PollScheduler: Worker {
     private static let enoughAtOnce = 8
 
     /// Services that may have running tasks. They are cached, since the loop runs after each query.
-    private func services(at now: Timestamp) async throws(TaskStoreError) -> [String] {
+    private func services(at now: Timestamp) async throws(TaskStoreError) -> [ServiceName] {
         if let known = plans.services(at: now) { return known }
         let version = plans.version
         let services = try await store.services(in: .running)
@@ -63,9 +63,9 @@ package struct PollScheduler: Worker {
     /// Claims as many batches as the rates allow, by priority, then in their order. Returns the services that may have more.
     private func claim(
         from ready: [PollBatch], at now: Timestamp, into work: inout [PollBatch], comeBack: inout Timestamp
-    ) -> [String] {
-        var claimed: Set<String> = []
-        var blocked: Set<String> = []
+    ) -> [ServiceName] {
+        var claimed: Set<ServiceName> = []
+        var blocked: Set<ServiceName> = []
         let inOrder = ready.indices.sorted { (ready[$0].priority, $1) > (ready[$1].priority, $0) }
         for batch in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(batch.service) {
             guard inFlight.batches(of: batch.service) < batchesAllowed(of: batch.service) else { continue }
@@ -84,7 +84,7 @@ package struct PollScheduler: Worker {
     }
 
     /// What is due of a service now, and when more may be due.
-    private func plan(of service: String, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
+    private func plan(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         if let block = admission.breakers.block(.polls(service), at: now) {
             return PollPlanCache.Plan(next: block.until)
         }
@@ -98,7 +98,7 @@ package struct PollScheduler: Worker {
     }
 
     /// How many batches of the service may be in flight: one if its circuit breaker is half open.
-    private func batchesAllowed(of service: String) -> Int {
+    private func batchesAllowed(of service: ServiceName) -> Int {
         admission.breakers.isHalfOpen(.polls(service)) ? 1 : pollsInParallel
     }
 }

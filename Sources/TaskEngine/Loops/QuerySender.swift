@@ -1,4 +1,5 @@
 import ProviderCatalog
+import TaskModel
 
 /// Sends status queries and counts them.
 struct QuerySender: Sendable {
@@ -8,7 +9,7 @@ struct QuerySender: Sendable {
 
     /// Sends a query about tasks of the service. The caller has a token of the provider's rate.
     func send(
-        _ query: UpstreamRequest, of service: String, to provider: String
+        _ query: UpstreamRequest, of service: ServiceName, to provider: ProviderName
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         meter.count(service)
         return try await transport.send(query, to: provider, isPaid: false, timeout: timeout)

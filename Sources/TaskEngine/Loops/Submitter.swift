@@ -38,7 +38,7 @@ package struct Submitter: Worker {
         try await storage.settleUnknownClaims(at: now)
         var load = try await admission.load()
         var comeBack = now + .seconds(60)
-        var open: [String: [EndpointProfile]] = [:]
+        var open: [ServiceName: [EndpointProfile]] = [:]
         let queued = load.queued.compactMap { catalog.endpoint($0) }
         try await admission.leases.acquire(for: queued, at: now)
         for profile in queued {

@@ -19,7 +19,7 @@ struct ClientIDLookup {
     let admission: AdmissionControl
     let sender: QuerySender
     let logger: Logger
-    let service: String
+    let service: ServiceName
 
     /// Looks up each task whose endpoint supports client ids.
     func find(_ tasks: [TrackedTask]) async -> Outcome {

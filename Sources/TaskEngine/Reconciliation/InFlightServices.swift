@@ -1,11 +1,12 @@
 import Synchronization
+import TaskModel
 
 /// The services whose list is being read, so that each is read once at a time.
 final class InFlightServices: Sendable {
-    private let services = Mutex<Set<String>>([])
+    private let services = Mutex<Set<ServiceName>>([])
 
     /// Starts a reading; false if one is in progress.
-    func begin(_ service: String) -> Bool { services.withLock { $0.insert(service).inserted } }
+    func begin(_ service: ServiceName) -> Bool { services.withLock { $0.insert(service).inserted } }
 
-    func end(_ service: String) { services.withLock { _ = $0.remove(service) } }
+    func end(_ service: ServiceName) { services.withLock { _ = $0.remove(service) } }
 }

@@ -25,7 +25,7 @@ struct LostAttemptSearch: Sendable {
 
     /// The provider's replies and the data that evaluates them.
     struct Answer: Sendable {
-        let service: String
+        let service: ServiceName
         /// The profile of any target; all targets share its list.
         fileprivate let profile: EndpointProfile
         /// When the search began. Attempts sent later may be missing.
@@ -62,7 +62,7 @@ struct LostAttemptSearch: Sendable {
     }
 
     /// Queries the provider for attempts of a service that share the list of `profile`; returns nil if it did not reply.
-    func run(for targets: [Target], of service: String, sharing profile: EndpointProfile) async -> Answer? {
+    func run(for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile) async -> Answer? {
         let began = time.now()
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
         let known = await ClientIDLookup(
@@ -136,7 +136,7 @@ struct LostAttemptSearch: Sendable {
 
     /// Fetches the list if it exists and is needed. Returns nil if nothing was learned.
     private func read(
-        listOf profile: EndpointProfile, _ service: String, for targets: [Target],
+        listOf profile: EndpointProfile, _ service: ServiceName, for targets: [Target],
         besides known: ClientIDLookup.Outcome,
         showing accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]],
         _ window: ClosedRange<Timestamp>
@@ -165,7 +165,7 @@ struct LostAttemptSearch: Sendable {
 
     /// The start times of attempts whose records may be in the window, by the clock at that time.
     private func reach(
-        of window: ClosedRange<Timestamp>, _ targets: [Target], service: String, _ profile: EndpointProfile
+        of window: ClosedRange<Timestamp>, _ targets: [Target], service: ServiceName, _ profile: EndpointProfile
     ) -> ClosedRange<Timestamp> {
         let longest =
             catalog.endpoints.filter { $0.name.service == service }

@@ -22,7 +22,7 @@ struct ProviderListFetcher {
     let sender: QuerySender
     let time: any TimeSource
     let logger: Logger
-    let service: String
+    let service: ServiceName
     let profile: EndpointProfile
     let list: any ListingDialect
 

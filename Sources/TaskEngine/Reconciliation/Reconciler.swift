@@ -12,7 +12,7 @@ import VerbatimJSON
 package struct Reconciler: Worker {
     /// Attempts of one service that share a list and started close together.
     package struct Work: Sendable {
-        let service: String
+        let service: ServiceName
         let profile: EndpointProfile
         /// The uncertain tasks that are due.
         let uncertain: [TrackedTask]
@@ -54,7 +54,7 @@ package struct Reconciler: Worker {
         return comeBack
     }
 
-    private func claim(of service: String, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
+    private func claim(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
         let due = try await settleWithoutSearch(
             among: try await store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
         if let block = admission.breakers.block(.polls(service), at: now) { return (nil, block.until) }
@@ -80,7 +80,7 @@ package struct Reconciler: Worker {
     /// Selects work: the most urgent uncertain task and others within an hour of it that share its list. If no
     /// uncertain task is due, selects given-up attempts in the same way.
     private func work(
-        of service: String, _ searchable: [TrackedTask], at now: Timestamp
+        of service: ServiceName, _ searchable: [TrackedTask], at now: Timestamp
     ) async throws(TaskStoreError) -> Work? {
         if let first = searchable.first, let profile = catalog.endpoint(first.endpoint) {
             let start = first.attempt?.startedAt ?? now

@@ -6,7 +6,7 @@ package import VerbatimJSON
 /// The status of an endpoint.
 package struct EndpointReport: Sendable {
     package let name: EndpointName
-    package let provider: String
+    package let provider: ProviderName
     /// The kind of its results: `image`, `video`, `audio` or `text`.
     package let kind: String
     /// Whether the reply to a submission is the result itself, never just an id.
@@ -94,7 +94,7 @@ package struct EngineReport: Sendable {
 
 /// The status of a provider's account.
 package struct ProviderReport: Sendable, Hashable {
-    package let name: String
+    package let name: ProviderName
     package let hasToken: Bool
     /// Why submissions are paused; nil if they are not.
     package let pauseReason: String?

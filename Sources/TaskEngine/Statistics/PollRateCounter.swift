@@ -1,4 +1,5 @@
 import Synchronization
+import TaskModel
 
 /// Counts the status queries of each service, since the start and in the last minute.
 package final class PollRateCounter: Sendable {
@@ -14,7 +15,7 @@ package final class PollRateCounter: Sendable {
         var recent: [Int64: Int] = [:]
     }
 
-    private let counts = Mutex<[String: Count]>([:])
+    private let counts = Mutex<[ServiceName: Count]>([:])
 
     private let time: any TimeSource
 
@@ -23,7 +24,7 @@ package final class PollRateCounter: Sendable {
     }
 
     /// Counts one query.
-    func count(_ service: String) {
+    func count(_ service: ServiceName) {
         let second = time.elapsed().components.seconds
         counts.withLock { counts in
             var count = counts[service] ?? Count()
@@ -35,7 +36,7 @@ package final class PollRateCounter: Sendable {
     }
 
     /// The counts of a service by now.
-    func report(of service: String) -> Report {
+    func report(of service: ServiceName) -> Report {
         let second = time.elapsed().components.seconds
         return counts.withLock { counts in
             let count = counts[service] ?? Count()

@@ -29,9 +29,7 @@ package struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvert
 
     /// The part before the slash, or the whole name without one. Its tasks share one status route and one space of
     /// remote ids.
-    package var service: String {
-        text.utf8.firstIndex(of: UInt8(ascii: "/")).map { String(text[..<$0]) } ?? text
-    }
+    package var service: ServiceName { ServiceName(of: self) }
 
     /// The part after the slash, or after the provider.
     package var operation: String {
@@ -42,7 +40,7 @@ package struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvert
 
     package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
 
-    private static func isAllowed(_ byte: UInt8) -> Bool {
+    static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),

@@ -1,5 +1,6 @@
 import ProviderCatalog
 import TaskModel
+import TaskTesting
 import Testing
 import VerbatimJSON
 

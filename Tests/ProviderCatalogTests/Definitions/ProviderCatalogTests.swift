@@ -1,5 +1,6 @@
 @testable import ProviderCatalog
 import TaskModel
+import TaskTesting
 import Testing
 import VerbatimJSON
 

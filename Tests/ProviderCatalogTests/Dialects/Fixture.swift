@@ -1,6 +1,7 @@
 import Foundation
 @testable import ProviderCatalog
 import TaskModel
+import TaskTesting
 import Testing
 import VerbatimJSON
 
@@ -44,7 +45,7 @@ struct Fixture: CustomTestStringConvertible, Sendable {
     /// one of the general shape.
     var profile: EndpointProfile {
         get throws {
-            let ofService = try Self.catalog.get().endpoints.filter { $0.name.service == service }
+            let ofService = try Self.catalog.get().endpoints.filter { $0.name.service.text == service }
             let rest = file.dropFirst(service.count + 2)
             let named = ofService.filter {
                 rest.hasPrefix($0.name.operation.replacing("/", with: "_").replacing("-", with: "_") + "_")

@@ -182,7 +182,7 @@ private struct BrokenTransaction: TransactionWrapper {
         try base.insert(keys)
     }
 
-    func holders(of ids: [RemoteTaskID], service: String) throws -> [RemoteIDHolder] {
+    func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
         let holders = try base.holders(of: ids, service: service)
         guard case .trustsTracked = fault, case .write("settle") = call else { return holders }
         return holders.map {

@@ -1,5 +1,6 @@
 import ProviderCatalog
 import Synchronization
+import TaskModel
 import TaskTesting
 import VerbatimJSON
 
@@ -29,7 +30,7 @@ struct BrokenTransport: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
     func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(request, to: provider, isPaid: isPaid, timeout: timeout)

@@ -10,7 +10,7 @@ struct ProviderWords {
     var habit = EchoHabit.verbatim
 
     /// The provider's name.
-    static let provider = "simulated"
+    static let provider: ProviderName = "simulated"
     /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, and one
     /// that replies inline.
     static let definition = """

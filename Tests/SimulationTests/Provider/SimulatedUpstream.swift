@@ -13,7 +13,7 @@ struct SimulatedUpstream: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: String, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let body = (try? JSONValue(parsing: request.body ?? [], limits: .lenient))?.object ?? JSONObject()
         let sent = ProviderTruth.PaidRequest(sender: Self.sender, path: request.path, body: body)
