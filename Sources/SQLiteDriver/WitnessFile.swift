@@ -84,7 +84,14 @@ package struct WitnessFile: Witness {
     }
 
     private func writeNow(_ statement: WitnessStatement) -> TaskStoreError? {
-        let number = (latestSlot()?.number ?? 0) + 1
+        let latest = latestSlot()
+        // Writes of attempts that start together may come in any order.
+        if let present = read(), present.isOriginal, present.epoch == statement.epoch,
+            present.sequence >= statement.sequence
+        {
+            return nil
+        }
+        let number = (latest?.number ?? 0) + 1
         let isNew = access(path, F_OK) != 0
         let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { return error() }

@@ -26,20 +26,17 @@ package struct WitnessStatement: Sendable, Hashable {
 package protocol Witness: Sendable {
     /// What it says; nil if it is missing or cannot be read.
     func read() -> WitnessStatement?
-    /// Writes it; it is on disk when this returns.
+    /// Writes it, unless a later statement of the same epoch is there; it is on disk when this returns.
     func write(_ statement: WitnessStatement) async throws(TaskStoreError)
 }
 
-/// Keeps the witness behind the commits that start attempts.
-///
-/// Attempts that start together share one write.
+/// Keeps the witness up with the commits that start attempts.
 actor WitnessKeeper {
     nonisolated let witness: any Witness
     private var epoch: String?
     private var written: Int64 = 0
     /// What could not be written.
     private var failed: (statement: WitnessStatement, error: TaskStoreError)?
-    private var writing: Task<Result<Int64, TaskStoreError>, Never>?
 
     init(_ witness: any Witness) { self.witness = witness }
 
@@ -50,46 +47,28 @@ actor WitnessKeeper {
         written = sequence
     }
 
+    /// Returns once the witness on disk is at that place or later.
+    func secure(_ sequence: Int64, at now: Timestamp) async throws(TaskStoreError) {
+        guard written < sequence else { return }
+        guard let epoch else { throw .failed("the witness was used before the start was checked") }
+        let statement = WitnessStatement(epoch: epoch, sequence: sequence, at: now)
+        do throws(TaskStoreError) { try await witness.write(statement) } catch {
+            failed = (statement, error)
+            throw error
+        }
+        written = max(written, sequence)
+        failed = nil
+    }
+
     /// Writes again what could not be written; returns why that failed again.
     func retry() async -> TaskStoreError? {
         guard let failed else { return nil }
         do throws(TaskStoreError) {
             try await secure(failed.statement.sequence, at: failed.statement.at)
+            self.failed = nil
             return nil
         } catch {
             return error
-        }
-    }
-
-    /// Returns once the witness on disk is at that place or later.
-    func secure(_ sequence: Int64, at now: Timestamp) async throws(TaskStoreError) {
-        while written < sequence {
-            guard let epoch else { throw .failed("the witness was used before the start was checked") }
-            if let writing {
-                // A failure of another caller's write does not decide about this one.
-                _ = await writing.value
-                continue
-            }
-            let statement = WitnessStatement(epoch: epoch, sequence: sequence, at: now)
-            let task = Task { [witness] in
-                do throws(TaskStoreError) {
-                    try await witness.write(statement)
-                    return Result<Int64, TaskStoreError>.success(statement.sequence)
-                } catch {
-                    return .failure(error)
-                }
-            }
-            writing = task
-            let result = await task.value
-            writing = nil
-            switch result {
-            case .success(let sequence):
-                written = max(written, sequence)
-                failed = nil
-            case .failure(let error):
-                failed = (statement, error)
-                throw error
-            }
         }
     }
 }

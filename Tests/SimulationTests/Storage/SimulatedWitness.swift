@@ -18,7 +18,14 @@ final class SimulatedWitness: Sendable {
             await world.scheduler.park("witness")
             if isDead() { throw .damaged("this daemon is dead") }
             if world.isDiskFull { throw .full }
-            witness.statement.withLock { $0 = statement }
+            witness.statement.withLock { present in
+                if let present, present.isOriginal, present.epoch == statement.epoch,
+                    present.sequence >= statement.sequence
+                {
+                    return
+                }
+                present = statement
+            }
         }
     }
 }
