@@ -50,14 +50,9 @@ extension SQLiteTransaction {
     func insert(_ tasks: [NewTaskRow]) throws -> [Int64] {
         try tasks.map { new in
             let task = new.task
-            let fixed: [ColumnValue] = [
-                .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service.text),
-                ColumnValue(task.priority), .text(task.onUncertain.rawValue), ColumnValue(task.createdAt),
-                ColumnValue(task.notBefore), ColumnValue(task.model), ColumnValue(task.hasOwnCallback),
-                ColumnValue(task.note),
-            ]
-            try prepared(.insertTask, in: db, Self.insertion)
-                .execute(binding: fixed + TaskRow.mutableValues(of: task, recordDigest: new.record?.digest))
+            try prepared(.insertTask, in: db, Self.insertion).execute(
+                binding: TaskRow.fixedValues(of: task)
+                    + TaskRow.mutableValues(of: task, recordDigest: new.record?.digest))
             let key = db.lastInsertedRowID
             try db.cachedStatement(sql: "INSERT INTO task_payload (task_key, request, response) VALUES (?, ?, ?)")
                 .execute(binding: .integer(key), .text(new.request), ColumnValue(new.record?.text))
@@ -70,12 +65,7 @@ extension SQLiteTransaction {
     }
 
     private static let insertion: String = {
-        let names =
-            [
-                "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
-                "has_own_callback", "note",
-            ]
-            + TaskRow.mutableColumns
+        let names = TaskRow.fixedColumns + TaskRow.mutableColumns
         let marks = repeatElement("?", count: names.count).joined(separator: ", ")
         return "INSERT INTO task (\(names.joined(separator: ", "))) VALUES (\(marks))"
     }()

@@ -142,7 +142,7 @@ private struct DocumentForm: Sendable {
         + #""unrecognised":{"count":3,"last_shape":"{phase}","last_at":"t"}}"#
     private static let status =
         #"{"version":"0.1.0","pid":7,"started_at":"t","uptime_seconds":1.5,"tasks":{"running":3,"resting":1},"#
-        + #""database":{"path":"/x","size_bytes":4096},"socket":"/s","state_directory":"/d","#
+        + #""database":{"path":"/x","size_bytes":4096},"restored":"r","socket":"/s","state_directory":"/d","#
         + #""providers":[{"name":"p","base_url":"https://x","token":"present","state":"paused","reason":"r"}],"#
         + #""callbacks":{"listen":"l","public_url":"u","deliveries":1,"unknown_tokens":2,"problem":"p"}}"#
     private static let submit =

@@ -39,6 +39,8 @@ package struct EngineWorld: Sendable {
         // Another world on the same database is another process.
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
         sqlite = TaskStore(database, holder: holder)
+        // As every start does that has the instance lock.
+        if earlier != nil { try await sqlite.endOtherLeases() }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), catalog: catalog,

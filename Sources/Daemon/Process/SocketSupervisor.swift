@@ -1,8 +1,15 @@
-import FoundationEssentials
 import Logging
 import ServiceLifecycle
 import Synchronization
 import TaskEngine
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// Keeps the socket where programs look for it.
 ///
@@ -39,10 +46,8 @@ struct SocketSupervisor: Service {
                 return .stopped
             }
             group.addTask {
-                repeat {
-                    await time.sleepUntilNextCheck()
-                    try Task.checkCancellation()
-                } while file.isUnknown || file.isThere(Self.inode(of: path))
+                await time.repeatEachCheck { file.isUnknown || file.isThere(Self.inode(of: path)) }
+                try Task.checkCancellation()
                 return .lost
             }
             defer { group.cancelAll() }
@@ -52,7 +57,8 @@ struct SocketSupervisor: Service {
 
     /// What stands for a file as long as it exists; nil where there is none.
     private static func inode(of path: String) -> UInt64? {
-        (try? FileManager.default.attributesOfItem(atPath: path))?[.systemFileNumber] as? UInt64
+        var info = stat()
+        return lstat(path, &info) == 0 ? UInt64(info.st_ino) : nil
     }
 
     /// The file that the server made.

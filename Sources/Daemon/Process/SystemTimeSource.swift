@@ -1,10 +1,18 @@
 import FoundationEssentials
+import LocalAPI
+import NIOCore
+import NIOPosix
+import Synchronization
 import TaskEngine
 package import TaskModel
 
 /// The system clocks.
+///
+/// All timers are on one event loop, because a timer of Swift or Dispatch wakes up to three threads.
 package struct SystemTimeSource: TimeSource {
     private let start = ContinuousClock.now
+    private let loop = MultiThreadedEventLoopGroup.singleton.next()
+    private let origin = NIODeadline.now()
 
     package init() {}
 
@@ -12,27 +20,88 @@ package struct SystemTimeSource: TimeSource {
 
     package func elapsed() -> Duration { start.duration(to: .now) }
 
-    /// Sleeps in short steps, to notice within seconds that the clock was set forward or the machine slept.
+    /// The loop compares the clocks in short steps, to notice within seconds that one was set forward or the machine slept.
     package func sleep(until point: Timestamp) async {
         let end = elapsed() + (point - now())
-        while !Task.isCancelled {
+        await wait {
             let left = min(point - now(), end - elapsed())
-            guard left > .zero else { return }
-            do { try await sleep(to: min(elapsed() + left, next(of: 2 * Self.secondsBetweenChecks))) } catch { return }
+            guard left > .zero else { return nil }
+            let step = 2 * Self.secondsBetweenChecks
+            return left < .seconds(step) ? min(.now() + TimeAmount(left), next(of: step)) : next(of: step)
         }
     }
 
-    package func sleepUntilNextCheck() async { try? await sleep(to: next(of: Self.secondsBetweenChecks)) }
+    /// Calls it on the thread of the loop, so that a check wakes no other thread.
+    package func repeatEachCheck(_ body: @escaping @Sendable () async -> Bool) async {
+        await withTaskExecutorPreference(EventLoopExecutor(loop)) {
+            while await body(), !Task.isCancelled {
+                let check = next(of: Self.secondsBetweenChecks)
+                await wait { .now() < check ? check : nil }
+            }
+        }
+    }
 
-    /// A wake-up of the process costs about five switches between its threads, so an idle one has few.
     private static let secondsBetweenChecks: Int64 = 2
 
     /// The next multiple of so many seconds since the start: the same moment for everyone who asks before it.
-    private func next(of seconds: Int64) -> Duration {
-        .seconds((elapsed().components.seconds / seconds + 1) * seconds)
+    private func next(of seconds: Int64) -> NIODeadline {
+        let step = TimeAmount.seconds(seconds)
+        return origin + step * ((.now() - origin).nanoseconds / step.nanoseconds + 1)
     }
 
-    private func sleep(to point: Duration) async throws {
-        try await Task.sleep(until: start.advanced(by: point), clock: .continuous)
+    /// Waits until `next` returns nil or the task is cancelled; calls `next` again at each time that it returns.
+    private func wait(_ next: @escaping @Sendable () -> NIODeadline?) async {
+        let timer = LoopTimer(on: loop, next: next)
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { timer.start($0) }
+        } onCancel: {
+            timer.end()
+        }
+    }
+}
+
+/// LoopTimer resumes a task after a number of timers of an event loop, and runs nothing but `next` between them.
+private final class LoopTimer: Sendable {
+    private enum State {
+        case new
+        case waiting(CheckedContinuation<Void, Never>, Scheduled<Void>?)
+        case over
+    }
+
+    private let state = Mutex(State.new)
+    private let loop: any EventLoop
+    private let next: @Sendable () -> NIODeadline?
+
+    init(on loop: any EventLoop, next: @escaping @Sendable () -> NIODeadline?) {
+        self.loop = loop
+        self.next = next
+    }
+
+    func start(_ continuation: CheckedContinuation<Void, Never>) {
+        let isOver = state.withLock { state in
+            if case .over = state { return true }
+            state = .waiting(continuation, nil)
+            return false
+        }
+        if isOver { continuation.resume() } else { schedule() }
+    }
+
+    private func schedule() {
+        guard let deadline = next() else { return end() }
+        state.withLock { state in
+            guard case .waiting(let continuation, _) = state else { return }
+            state = .waiting(continuation, loop.scheduleTask(deadline: deadline) { self.schedule() })
+        }
+    }
+
+    /// Resumes the task now, or at once if it has not begun to wait.
+    func end() {
+        let before = state.withLock { state in
+            defer { state = .over }
+            return state
+        }
+        guard case .waiting(let continuation, let scheduled) = before else { return }
+        scheduled?.cancel()
+        continuation.resume()
     }
 }

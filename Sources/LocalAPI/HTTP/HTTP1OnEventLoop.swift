@@ -1,7 +1,7 @@
 import HTTPServing
 import HummingbirdCore
 import Logging
-import NIOCore
+package import NIOCore
 
 /// HTTP1OnEventLoop runs routes on the event loop of their connection.
 ///
@@ -28,13 +28,13 @@ func offEventLoop<Value: Sendable>(
     try await withTaskExecutorPreference(globalConcurrentExecutor) { try await body() }
 }
 
-/// Runs jobs on one event loop.
-private final class EventLoopExecutor: TaskExecutor {
+/// EventLoopExecutor runs tasks on the thread of one event loop. They must not block.
+package final class EventLoopExecutor: TaskExecutor {
     private let eventLoop: any EventLoop
 
-    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    package init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }

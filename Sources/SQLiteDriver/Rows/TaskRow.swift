@@ -95,6 +95,21 @@ extension TaskRow: ColumnDecodable {
         return code.map { TaskFailure(code: $0, message: message ?? "", httpStatus: httpStatus, hint: hint) }
     }
 
+    /// The columns that never change after the insert, in the order of ``fixedValues(of:)``.
+    static let fixedColumns = [
+        "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
+        "has_own_callback", "note",
+    ]
+
+    /// The values of the columns that never change.
+    static func fixedValues(of task: TrackedTask) -> [ColumnValue] {
+        [
+            .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service.text), ColumnValue(task.priority),
+            .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
+            ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.note),
+        ]
+    }
+
     /// The columns that an event can change, in the order of ``mutableValues(of:recordDigest:)``.
     static let mutableColumns = [
         "state", "is_partial", "remote_id", "poll_url", "trace_id",

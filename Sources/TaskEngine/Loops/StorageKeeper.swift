@@ -17,9 +17,9 @@ package struct StorageKeeper: Service {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await checkContents() }
                 group.addTask {
-                    while !Task.isCancelled {
+                    await time.repeatEachCheck {
                         _ = await monitor.check()
-                        await time.sleepUntilNextCheck()
+                        return true
                     }
                 }
                 // `waitForAll()` would also wait for the periodic check, which never ends.

@@ -11,12 +11,14 @@ package protocol TimeSource: Sendable {
     ///
     /// So a clock that is set back does not prolong the sleep.
     func sleep(until point: Timestamp) async
-    /// Sleeps until the next periodic check, or until the task is cancelled. Checks are two seconds apart.
+    /// Calls `body` now and every two seconds, until it returns false or the task is cancelled. `body` must not block.
     ///
-    /// All periodic checks run at the same moments, so an idle process wakes once for all of them.
-    func sleepUntilNextCheck() async
+    /// All such checks run at the same moments, so an idle process wakes once for all of them.
+    func repeatEachCheck(_ body: @escaping @Sendable () async -> Bool) async
 }
 
 extension TimeSource {
-    package func sleepUntilNextCheck() async { await sleep(until: now() + .seconds(2)) }
+    package func repeatEachCheck(_ body: @escaping @Sendable () async -> Bool) async {
+        while await body(), !Task.isCancelled { await sleep(until: now() + .seconds(2)) }
+    }
 }

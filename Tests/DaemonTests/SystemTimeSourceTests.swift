@@ -1,0 +1,102 @@
+import Daemon
+import Synchronization
+import TaskModel
+import Testing
+
+@Suite struct SystemTimeSourceTests {
+    private let time = SystemTimeSource()
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a sleep lasts until its time`() async {
+        let before = time.elapsed()
+        await time.sleep(until: time.now() + .milliseconds(50))
+        #expect(time.elapsed() - before >= .milliseconds(49))
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a sleep until a time that is over ends at once`() async {
+        await time.sleep(until: time.now() - .seconds(3_600))
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    func `a sleep ends when its task is cancelled`(beforeItBegins: Bool) async {
+        let time = time
+        await withTaskGroup(of: Void.self) { group in
+            let (starts, start) = AsyncStream.makeStream(of: Void.self)
+            if beforeItBegins { group.cancelAll() }
+            group.addTask {
+                start.yield()
+                await time.sleep(until: time.now() + .seconds(1_000_000_000))
+            }
+            for await _ in starts { break }
+            group.cancelAll()
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `many sleeps end in the order of their times`() async {
+        let (time, start) = (time, time.now())
+        await withTaskGroup(of: Int.self) { group in
+            for number in [3, 1, 2] {
+                group.addTask {
+                    await time.sleep(until: start + .milliseconds(100 * number))
+                    return number
+                }
+            }
+            var ended: [Int] = []
+            for await number in group { ended.append(number) }
+            #expect(ended == [1, 2, 3])
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `a check runs now, then at the same moments as every other, until it says that it is over`() async {
+        let time = time
+        await withTaskGroup(of: [Duration].self) { group in
+            for _ in 0..<2 {
+                group.addTask {
+                    let moments = Moments()
+                    await time.repeatEachCheck { moments.add(time.elapsed()) < 2 }
+                    return moments.all
+                }
+            }
+            var found: [[Duration]] = []
+            for await moments in group { found.append(moments) }
+            #expect(found.map(\.count) == [2, 2])
+            #expect(abs((found[0][1] - found[1][1]).inSeconds) < 0.5)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `checks end when their task is cancelled`() async {
+        let (time, moments) = (time, Moments())
+        let (runs, run) = AsyncStream.makeStream(of: Void.self)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await time.repeatEachCheck {
+                    _ = moments.add(time.elapsed())
+                    run.yield()
+                    return true
+                }
+            }
+            for await _ in runs { break }
+            group.cancelAll()
+        }
+        #expect(moments.all.count == 1)
+    }
+}
+
+/// When the checks ran.
+private final class Moments: Sendable {
+    private let moments = Mutex<[Duration]>([])
+
+    var all: [Duration] { moments.withLock(\.self) }
+
+    /// Adds one and returns how many there are.
+    func add(_ moment: Duration) -> Int {
+        moments.withLock {
+            $0.append(moment)
+            return $0.count
+        }
+    }
+}
