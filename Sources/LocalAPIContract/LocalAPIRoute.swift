@@ -14,6 +14,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case pause = "/v1/endpoints/{service}/{operation}/pause"
     case resume = "/v1/endpoints/{service}/{operation}/resume"
     case status = "/v1/status"
+    case backup = "/v1/backup"
     case health = "/healthz"
     case readiness = "/readyz"
     case description = "/openapi.json"
