@@ -87,7 +87,10 @@ package enum Daemon {
             )
         }
         do throws(TaskStoreError) {
-            return try SQLiteDriver.open(path: path, mayBegin: mayBegin)
+            let backup = SchemaBackup(in: directory + "/backups", at: SystemTimeSource().now()) { copy in
+                logger.notice("The database has an older schema. It was copied to \(copy) before the schema changes.")
+            }
+            return try SQLiteDriver.open(path: path, mayBegin: mayBegin, backup: backup)
         } catch {
             throw .store(code: error.code, message: error.message)
         }

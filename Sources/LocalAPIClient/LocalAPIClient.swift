@@ -164,6 +164,13 @@ extension LocalAPIClient {
         try await send(.GET, LocalAPIRoute.status.path())
     }
 
+    /// Writes a copy of the database into the directory, an absolute path on the daemon's machine.
+    package func backUp(into directory: String) async throws(LocalAPIClientError) -> Answer<BackupDocument> {
+        try await send(
+            .POST, LocalAPIRoute.backup.path(), body: BackupRequestDocument(directory: directory).json,
+            timeout: .seconds(6 * 3_600))
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())

@@ -16,6 +16,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case resumeAll = "/v1/resume"
     case restore = "/v1/restore"
     case status = "/v1/status"
+    case backup = "/v1/backup"
     case health = "/healthz"
     case readiness = "/readyz"
     case description = "/openapi.json"

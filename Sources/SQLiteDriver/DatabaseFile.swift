@@ -125,6 +125,14 @@ enum DatabaseFile {
         return (queue, isWhole)
     }
 
+    /// The number of the latest schema if the database has tasks and an older one; else nil.
+    static func schemaToReach(_ db: Database) throws -> Int? {
+        guard let latest = EmbeddedMigrations.all.last, try !migrator.hasCompletedMigrations(db),
+            try db.tableExists("task"), try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM task)") ?? false
+        else { return nil }
+        return Int(latest.name.prefix(4))
+    }
+
     /// Applies missing migrations, and corrects the counts of tasks in a small database.
     static func migrate(_ pool: DatabasePool) throws {
         try migrator.migrate(pool)

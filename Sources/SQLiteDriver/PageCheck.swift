@@ -86,7 +86,7 @@ final class PageCheck: Sendable {
 }
 
 /// A thread that runs when nothing else needs the processor.
-private enum LowPriorityThread {
+enum LowPriorityThread {
     private final class Work: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }

@@ -14,6 +14,7 @@ package struct SQLiteDriver: StoreDriver {
     let readPool: ReadConnectionPool
     private let files: OpenedFiles
     private let pages: PageCheck
+    private let backups: BackupWriter
     let writer: GroupCommit
 
     /// The thread that writes run on.
@@ -28,17 +29,19 @@ package struct SQLiteDriver: StoreDriver {
     ///
     /// A new database is made under another name and then moved into place. So an empty or incomplete file there always
     /// means damage. A file that is damaged, foreign or from a newer version is an error and stays as it is. So is a
-    /// database that is gone, unless `mayBegin` allows a new one.
+    /// database that is gone, unless `mayBegin` allows a new one. `backup` keeps a copy of a database with tasks before its
+    /// schema changes.
     package static func open(
-        path: String, mayBegin: Bool = false, writing thread: WritingThread = .writers
+        path: String, mayBegin: Bool = false, backup: SchemaBackup? = nil, writing thread: WritingThread = .writers
     ) throws(TaskStoreError) -> SQLiteDriver {
-        try open(path: path, configuration: DatabaseFile.configuration, mayBegin: mayBegin, writing: thread)
+        try open(
+            path: path, configuration: DatabaseFile.configuration, mayBegin: mayBegin, backup: backup, writing: thread)
     }
 
     /// The same with a configuration, for tests.
     static func open(
-        path: String, configuration: Configuration, mayBegin: Bool = false, writing thread: WritingThread = .writers,
-        copyingLogEvery interval: Int = WriteAheadLog.interval
+        path: String, configuration: Configuration, mayBegin: Bool = false, backup: SchemaBackup? = nil,
+        writing thread: WritingThread = .writers, copyingLogEvery interval: Int = WriteAheadLog.interval
     ) throws(TaskStoreError) -> SQLiteDriver {
         SQLiteLibrary.disableMemoryStatistics()
         do throws(any Error) {
@@ -50,6 +53,10 @@ package struct SQLiteDriver: StoreDriver {
             let log = WriteAheadLog(mark: mark, interval: interval)
             try pool.writeWithoutTransaction { db in try log.attach(to: db) }
             let files = OpenedFiles(of: path)
+            let backups = BackupWriter(path: path, configuration: configuration)
+            if let backup, let schema = try pool.read(DatabaseFile.schemaToReach) {
+                try backup.write(with: backups, before: schema)
+            }
             try DatabaseFile.migrate(pool)
             // This opens the log, so the connection can still read after the files were deleted.
             _ = try reader.read { db in try Int.fetchOne(db, sql: "PRAGMA user_version") }
@@ -57,6 +64,7 @@ package struct SQLiteDriver: StoreDriver {
                 pool: pool,
                 readPool: ReadConnectionPool(path: path, configuration: configuration, files: files, first: reader),
                 files: files, pages: PageCheck(path: path, configuration: configuration, isDone: isWhole),
+                backups: backups,
                 writer: GroupCommit(pool: pool, log: log, files: files, thread: thread))
         } catch {
             throw TaskStoreError(translating: error)
@@ -101,6 +109,17 @@ package struct SQLiteDriver: StoreDriver {
     }
 
     package func checkContents() async throws(TaskStoreError) { try await pages.run() }
+
+    package func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
+        do throws(TaskStoreError) {
+            // The copy is read by its own connection, from the files at the path.
+            try files.check()
+            try await beSettled()
+        } catch {
+            throw .store(error)
+        }
+        return try await backups.run(into: directory, at: now)
+    }
 
     package func info() async throws(TaskStoreError) -> StoreInfo {
         try await beSettled()

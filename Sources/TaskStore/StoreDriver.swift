@@ -63,6 +63,8 @@ package protocol StoreDriver: Sendable {
     ///
     /// Throws ``TaskStoreError/damaged(_:)`` where it is not. A cancelled caller gets back early.
     func checkContents() async throws(TaskStoreError)
+    /// Writes a consistent, checked copy into the directory, marked as a backup, beside all other work.
+    func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup
     /// Where the database is and how large.
     func info() async throws(TaskStoreError) -> StoreInfo
 }

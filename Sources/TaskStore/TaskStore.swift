@@ -42,6 +42,11 @@ package struct TaskStore: Sendable {
     /// Throws ``TaskStoreError/damaged(_:)`` where it is not. A cancelled caller gets back early.
     package func checkContents() async throws(TaskStoreError) { try await driver.checkContents() }
 
+    /// Writes a consistent, checked copy of the store into the directory. One backup runs at a time.
+    package func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
+        try await driver.backUp(into: directory, at: now)
+    }
+
     /// Where the store is and how large, for the status page.
     package func info() async throws(TaskStoreError) -> StoreInfo { try await driver.info() }
 }

@@ -34,7 +34,9 @@ struct Pollux: AsyncParsableCommand {
                 subcommands: [EndpointsCommand.self, ProvidersCommand.self, PauseCommand.self, ResumeCommand.self]),
             CommandGroup(
                 name: "Daemon",
-                subcommands: [ServeCommand.self, StatusCommand.self, RestoreCommand.self, SandboxCommand.self]),
+                subcommands: [
+                    ServeCommand.self, StatusCommand.self, BackupCommand.self, RestoreCommand.self, SandboxCommand.self,
+                ]),
         ])
 }
 

@@ -115,6 +115,10 @@ private struct DocumentForm: Sendable {
         DocumentForm("resolve", #"{"as":"adopt","remote_id":"r"}"#) { try ResolveDocument(json: $0).json },
         DocumentForm("resubmit", #"{"as":"resubmit"}"#) { try ResolveDocument(json: $0).json },
         DocumentForm("give up", #"{"as":"give_up","remote_id":null}"#) { try ResolveDocument(json: $0).json },
+        DocumentForm("back up", #"{"directory":"/d"}"#) { try BackupRequestDocument(json: $0).json },
+        DocumentForm("backup", #"{"path":"/d/b","size_bytes":4096,"created_at":"t"}"#) {
+            try BackupDocument(json: $0).json
+        },
         DocumentForm("line", bareTask) { try BatchLine(json: $0).json },
         DocumentForm("bad line", #"{"status":409,"code":"c"}"#) { try BatchLine(json: $0).json },
     ]

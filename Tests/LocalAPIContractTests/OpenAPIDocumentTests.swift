@@ -36,6 +36,7 @@ import VerbatimJSON
         #expect(fields(of: "Event") == event.json.object?.names)
         let status = StatusDocument()
         #expect(fields(of: "Status") == status.json.object?.names)
+        #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
         #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 31)
         finished.callback = TaskDocument.Callback(receiver: "pollux", deliveries: 0)
         #expect(fields(of: "TaskCallback") == finished.json["callback"]?.object?.names)
@@ -47,16 +48,16 @@ import VerbatimJSON
         #expect(fields(of: "CallbackReceiver") == receiving.json["callbacks"]?.object?.names)
     }
 
-    @Test(arguments: ["SubmitRequest", "AdoptRequest"])
+    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest"])
     func `its requests have exactly the fields that we accept`(schema: String) throws {
         let names = try #require(fields(of: schema))
         for name in names + ["stranger"] {
             let error = #expect(throws: ContractError.self) {
                 let json = JSONValue.object(JSONObject([(name, .bool(true))]))
-                if schema == "SubmitRequest" {
-                    _ = try SubmitDocument(json: json)
-                } else {
-                    _ = try AdoptDocument(json: json)
+                switch schema {
+                case "SubmitRequest": _ = try SubmitDocument(json: json)
+                case "AdoptRequest": _ = try AdoptDocument(json: json)
+                default: _ = try BackupRequestDocument(json: json)
                 }
             }
             #expect((error?.code == ProblemCode.unknownField) == (name == "stranger"), "\(name)")

@@ -35,9 +35,11 @@ struct Problem: Error {
             members.append(("candidates", .array(candidates.map { .string($0.text) })))
         case .invalidField(let field, _):
             members.append(("fields", [.string(field)]))
+        case .backup where error.code == "backup_directory_unusable":
+            members.append(("fields", ["directory"]))
         case .keyConflict(_, _, let differences):
             members.append(("fields", .array(differences.map { .string($0.field) })))
-        case .taskNotFound, .refused, .store:
+        case .taskNotFound, .refused, .backup, .store:
             break
         }
         let (status, title): (HTTPResponse.Status, String) =
@@ -46,6 +48,7 @@ struct Problem: Error {
             case .notFound: (.notFound, "Task not found")
             case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")
+            case .storageFailing where error.code == "backup_interrupted": (.serviceUnavailable, "The daemon stops")
             case .storageFailing where error.code == "storage_unknown":
                 (.serviceUnavailable, "Outcome unknown")
             case .storageFailing: (.serviceUnavailable, "Storage unavailable")

@@ -6,7 +6,7 @@ import NIOCore
 import TaskEngine
 import TaskModel
 
-/// DaemonRoutes show the status, health and API description of the daemon.
+/// DaemonRoutes show the status, health and API description of the daemon, and back up its database.
 struct DaemonRoutes {
     let endpoints: EndpointService
     let facts: DaemonFacts
@@ -21,6 +21,14 @@ struct DaemonRoutes {
         router.get(LocalAPIRoute.status.routerPath) { request, _ in
             try request.refuseQuery()
             return Response(json: try await status().json)
+        }
+        router.post(LocalAPIRoute.backup.routerPath) { request, _ in
+            try request.refuseQuery()
+            let document = try BackupRequestDocument(json: try await request.json())
+            let backup = try await endpoints.backUp(into: document.directory)
+            let made = BackupDocument(
+                path: backup.path, sizeBytes: Int(backup.sizeInBytes), createdAt: backup.createdAt.rfc3339)
+            return Response(.created, json: made.json)
         }
         router.get(LocalAPIRoute.health.routerPath) { _, _ in Response(json: HealthDocument(status: "ok").json) }
         router.get(LocalAPIRoute.readiness.routerPath) { _, _ in

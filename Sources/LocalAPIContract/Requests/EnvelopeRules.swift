@@ -60,6 +60,16 @@ package enum EnvelopeRules {
         }
     }
 
+    /// Checks the path of a directory.
+    static func check(directory: String, named field: String) throws(ContractError) {
+        guard directory.utf8.first == UInt8(ascii: "/") else {
+            throw .invalidValue(field: field, rule: "must be an absolute path")
+        }
+        guard !directory.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else {
+            throw .invalidValue(field: field, rule: "must not hold control characters")
+        }
+    }
+
     /// Checks a text that must say something.
     static func check(word: String, named field: String) throws(ContractError) {
         guard !word.isEmpty else { throw .invalidValue(field: field, rule: "must not be empty") }

@@ -104,7 +104,8 @@ extension TaskRow: ColumnDecodable {
     /// The values of the columns that never change.
     static func fixedValues(of task: TrackedTask) -> [ColumnValue] {
         [
-            .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service.text), ColumnValue(task.priority),
+            .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service.text),
+            ColumnValue(task.priority),
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
             ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.note),
         ]

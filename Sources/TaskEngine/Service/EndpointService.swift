@@ -1,6 +1,6 @@
 import Logging
 import ProviderCatalog
-import TaskModel
+package import TaskModel
 import TaskStore
 
 /// Reports the status of endpoints and of the daemon, and pauses endpoints.
@@ -72,6 +72,14 @@ package struct EndpointService: Sendable {
     package func checkReadiness() async throws(TaskServiceError) {
         if case .failed(let error) = await store.condition() { throw .store(error) }
         do throws(TaskStoreError) { _ = try await store.info() } catch { throw .store(error) }
+    }
+
+    /// Writes a copy of the database into the directory, beside all other work.
+    package func backUp(into directory: String) async throws(TaskServiceError) -> Backup {
+        do throws(BackupError) { return try await store.backUp(into: directory, at: time.now()) } catch {
+            if case .store(let error) = error { throw .store(error) }
+            throw .backup(error)
+        }
     }
 
     /// The counts by state, the database, and the providers.

@@ -17,6 +17,8 @@ package enum TaskServiceError: UserFacingError {
     case keyConflict(key: String, existing: TaskID, differences: [SubmissionDifference])
     /// The state of the task does not allow the request.
     case refused(LifecycleRefusal, TrackedTask)
+    /// No backup was written.
+    case backup(BackupError)
     /// The store failed.
     case store(TaskStoreError)
 
@@ -38,10 +40,13 @@ package enum TaskServiceError: UserFacingError {
 
     package var category: Category {
         switch self {
-        case .unknownEndpoint, .synchronousEndpoint, .invalidField: .invalid
+        case .unknownEndpoint, .synchronousEndpoint, .invalidField, .backup(.unusableDirectory): .invalid
         case .taskNotFound: .notFound
-        case .ambiguousID, .keyConflict, .refused, .store(.remoteIDInUse): .conflict
-        case .store(.full), .store(.readOnly): .unavailable
+        case .ambiguousID, .keyConflict, .refused, .store(.remoteIDInUse), .backup(.exists), .backup(.running):
+            .conflict
+        case .store(.full), .store(.readOnly), .backup(.noSpace): .unavailable
+        case .backup(.interrupted): .storageFailing
+        case .backup(.failed), .backup(.store): .broken
         case .store(.locked), .store(.leaseHeld), .store(.restored), .store(.unknown), .store(.unsettled),
             .store(.replaced):
             .storageFailing
@@ -55,7 +60,7 @@ package enum TaskServiceError: UserFacingError {
         case .keyConflict(_, let existing, _): existing
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
-        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .store: nil
+        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store: nil
         }
     }
 
@@ -68,6 +73,7 @@ package enum TaskServiceError: UserFacingError {
         case .invalidField: "invalid_field"
         case .keyConflict: "idempotency_key_reused"
         case .refused(let refusal, _): refusal.code
+        case .backup(let error): error.code
         case .store(let error): error.code
         }
     }
@@ -98,6 +104,8 @@ package enum TaskServiceError: UserFacingError {
             """
         case .refused(let refusal, let task):
             "\(refusal.message) Task \(task.id) is \(task.state)."
+        case .backup(let error):
+            error.message
         case .store(let error):
             error.message
         }

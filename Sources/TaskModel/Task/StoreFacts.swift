@@ -22,3 +22,17 @@ package struct StoreInfo: Sendable, Hashable {
         self.sizeInBytes = sizeInBytes
     }
 }
+
+/// Backup is a finished copy of the database.
+package struct Backup: Sendable, Hashable {
+    package let path: String
+    package let sizeInBytes: Int64
+    /// The time that the copy is marked with.
+    package let createdAt: Timestamp
+
+    package init(path: String, sizeInBytes: Int64, createdAt: Timestamp) {
+        self.path = path
+        self.sizeInBytes = sizeInBytes
+        self.createdAt = createdAt
+    }
+}

@@ -1,0 +1,21 @@
+/// BackupDocument is a finished copy of the database.
+package struct BackupDocument: ContractDocument {
+    package var path = ""
+    package var sizeBytes = 0
+    /// RFC 3339. The copy is marked with it.
+    package var createdAt = ""
+
+    package init() {}
+
+    package init(path: String, sizeBytes: Int, createdAt: String) {
+        self.path = path
+        self.sizeBytes = sizeBytes
+        self.createdAt = createdAt
+    }
+
+    package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+        try coder.required("path", &path)
+        try coder.required("size_bytes", &sizeBytes)
+        try coder.required("created_at", &createdAt)
+    }
+}

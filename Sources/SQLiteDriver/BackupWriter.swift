@@ -1,0 +1,118 @@
+import FoundationEssentials
+import GRDB
+import SQLiteRaw
+import Synchronization
+import TaskModel
+import TaskStore
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// BackupWriter writes copies of the open database: consistent, checked, and marked as a backup.
+///
+/// A copy is written with `VACUUM INTO` (https://sqlite.org/lang_vacuum.html#vacuuminto) to a temporary file and gets its
+/// name once it is on disk. It is one snapshot, so meanwhile the log cannot restart and grows with each commit.
+final class BackupWriter: Sendable {
+    private let path: String
+    private let configuration: Configuration
+    private let isRunning = Mutex(false)
+
+    /// A writer of copies of the database at that path.
+    init(path: String, configuration: Configuration) {
+        self.path = path
+        var configuration = configuration
+        configuration.label = "pollux backup"
+        self.configuration = configuration
+    }
+
+    /// Writes `pollux-TIME.sqlite` into the directory, on a thread of low priority. One backup runs at a time.
+    func run(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup {
+        let isFree = isRunning.withLock { running in
+            defer { running = true }
+            return !running
+        }
+        guard isFree else { throw .running }
+        defer { isRunning.withLock { $0 = false } }
+        let draft = BackupDraft(of: path, in: directory)
+        let target = directory + "/" + Self.name(at: now)
+        let database = try open()
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                LowPriorityThread.run {
+                    continuation.resume(
+                        returning: Result { () throws(BackupError) in
+                            try draft.become(target, replacing: false) { file throws(BackupError) in
+                                try Self.write(database, to: file, in: directory, at: now)
+                            }
+                        })
+                }
+            }
+        } onCancel: {
+            database.interrupt()
+        }
+        return Backup(path: target, sizeInBytes: try result.get(), createdAt: now)
+    }
+
+    /// Writes the copy on the caller's thread, over an older file of that name.
+    func replace(_ name: String, in directory: String, at now: Timestamp) throws(BackupError) {
+        let database = try open()
+        let draft = BackupDraft(of: path, in: directory)
+        _ = try draft.become(directory + "/" + name, replacing: true) { file throws(BackupError) in
+            try Self.write(database, to: file, in: directory, at: now)
+        }
+    }
+
+    private func open() throws(BackupError) -> DatabaseQueue {
+        do { return try DatabaseQueue(path: path, configuration: configuration) } catch {
+            throw .store(TaskStoreError(translating: error))
+        }
+    }
+
+    private static func name(at now: Timestamp) -> String {
+        let time = now.rfc3339.prefix { $0 != "." }.filter { $0 != "-" && $0 != ":" }
+        return "pollux-\(time)Z.sqlite"
+    }
+
+    /// Copies the database into an empty file, marks the copy, and checks all of it.
+    private static func write(
+        _ database: DatabaseQueue, to file: String, in directory: String, at now: Timestamp
+    ) throws(BackupError) {
+        do {
+            let report = try database.writeWithoutTransaction { db in
+                // If this connection were the last one, to close it would copy the log, perhaps into a replaced file.
+                db.keepLogOnClose()
+                try db.execute(sql: "VACUUM INTO ?", arguments: [file])
+                try db.execute(sql: "ATTACH ? AS copy", arguments: [file])
+                defer { try? db.execute(sql: "DETACH copy") }
+                try db.execute(
+                    sql: "CREATE TABLE IF NOT EXISTS copy.meta (name TEXT PRIMARY KEY, value TEXT) STRICT")
+                try db.execute(
+                    sql: "INSERT OR REPLACE INTO copy.meta (name, value) VALUES ('backup', ?)",
+                    arguments: [now.rfc3339])
+                return try String.fetchOne(db, sql: "PRAGMA copy.integrity_check(1)") ?? "it cannot be checked"
+            }
+            guard report == "ok" else { throw TaskStoreError.damaged(report) }
+        } catch {
+            throw BackupError(translating: error, in: directory)
+        }
+    }
+}
+
+extension BackupError {
+    fileprivate init(translating error: any Error, in directory: String) {
+        if let error = error as? DatabaseError, error.resultCode == .SQLITE_INTERRUPT {
+            self = .interrupted
+            return
+        }
+        switch TaskStoreError(translating: error) {
+        case .full: self = .noSpace(directory)
+        case .readOnly: self = .unusableDirectory(directory, reason: "the file cannot be written")
+        case .failed(let what): self = .failed(what)
+        case let error: self = .store(error)
+        }
+    }
+}

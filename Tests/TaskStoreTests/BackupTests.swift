@@ -1,0 +1,289 @@
+import Foundation
+import GRDB
+import SQLiteMigrations
+import Synchronization
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+
+@testable import SQLiteDriver
+
+@Suite struct BackupTests {
+    private let directory: TemporaryDirectory
+    /// Where backups go.
+    private let target: String
+    private let path: String
+    private let now = ManualTimeSource.start
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        path = directory.file("pollux.sqlite")
+        target = directory.file("backups")
+        try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: false)
+    }
+
+    /// An open database with tasks.
+    private func database(tasks: Int = 30) async throws -> SQLiteDriver {
+        let store = try SQLiteDriver.open(path: path)
+        for number in 0..<tasks { _ = try await store.verbs.insert(.new(.task(number))) }
+        return store
+    }
+
+    private var files: [String] {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: target).sorted() }
+    }
+
+    /// All rows of a table as text.
+    private func rows(_ table: String, in path: String) throws -> [String] {
+        let queue = try DatabaseQueue(path: path)
+        defer { try? queue.close() }
+        return try queue.read { db in try Row.fetchAll(db, sql: "SELECT * FROM \(table)").map { "\($0)" } }
+    }
+
+    // MARK: The copy
+
+    @Test func `a backup has every row of the open database, is sound, marked and private`() async throws {
+        let store = try await database()
+        let backup = try await store.backUp(into: target, at: now)
+        #expect(try files == [String(backup.path.dropFirst(target.count + 1))])
+        #expect(backup.path.wholeMatch(of: /.+\/pollux-\d{8}T\d{6}Z\.sqlite/) != nil, "\(backup.path)")
+        #expect(backup.sizeInBytes == DatabaseFile.size(of: backup.path) && backup.createdAt == now)
+        let mode = try FileManager.default.attributesOfItem(atPath: backup.path)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        #expect(try rows("pragma_integrity_check", in: backup.path) == [#"[integrity_check:"ok"]"#])
+        let mark = try rows("meta", in: backup.path)
+        #expect(mark == [#"[name:"backup" value:"\#(now.rfc3339)"]"#])
+        for table in ["task", "task_payload", "event", "task_count", "grdb_migrations"] {
+            let copied = try rows(table, in: backup.path)
+            #expect(!copied.isEmpty, "\(table)")
+            #expect(try copied == rows(table, in: path), "\(table)")
+        }
+        try store.close()
+        // Only the copy is marked.
+        #expect((try? rows("meta WHERE name = 'backup'", in: path))?.isEmpty ?? true)
+        let next = try SQLiteDriver.open(path: backup.path)
+        #expect(try await next.verbs.counts().map(\.count) == [30])
+        try next.close()
+    }
+
+    @Test func `writes go on during backups, and each backup has what was stored before it`() async throws {
+        let store = try await database(tasks: 300)
+        let writing = Task { [now] in
+            var stored = 300
+            while !Task.isCancelled {
+                _ = try await store.verbs.insert(.new(.task(stored)))
+                stored += 1
+            }
+            return (stored, now)
+        }
+        for second in 0..<5 {
+            let before = try await store.verbs.counts().map(\.count).reduce(0, +)
+            let backup = try await store.backUp(into: target, at: now + .seconds(second))
+            let copied = try rows("task", in: backup.path).count
+            #expect(copied >= before)
+            #expect(try rows("event", in: backup.path).count == copied)
+        }
+        writing.cancel()
+        let stored = try await writing.value.0
+        #expect(stored > 300)
+        #expect(try await store.verbs.counts().map(\.count).reduce(0, +) == stored)
+        try store.close()
+    }
+
+    // MARK: Failures
+
+    @Test func `a backup never overwrites a file`() async throws {
+        let store = try await database()
+        let first = try await store.backUp(into: target, at: now)
+        let bytes = try Data(contentsOf: URL(filePath: first.path))
+        _ = try await store.verbs.insert(.new(.task(99)))
+        await #expect(throws: BackupError.exists(first.path)) { try await store.backUp(into: target, at: now) }
+        #expect(try Data(contentsOf: URL(filePath: first.path)) == bytes)
+        #expect(try files.count == 1)
+        _ = try await store.backUp(into: target, at: now + .seconds(1))
+        #expect(try files.count == 2)
+        try store.close()
+    }
+
+    @Test func `a directory that does not exist, is a file or has too long a name is refused with the system's reason`()
+        async throws
+    {
+        let store = try await database(tasks: 1)
+        for (place, reason) in [
+            (directory.file("nowhere"), "No such file"), (path, "Not a directory"),
+            ("/" + String(repeating: "x", count: 5_000), "too long"), ("/proc", "/proc"),
+        ] {
+            let error = await #expect(throws: BackupError.self) { try await store.backUp(into: place, at: now) }
+            #expect(error?.code == "backup_directory_unusable", "\(place)")
+            #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+        }
+        #expect(!FileManager.default.fileExists(atPath: directory.file("nowhere")))
+        try store.close()
+    }
+
+    @Test(arguments: [("pwrite", ENOSPC, "backup_no_space"), ("fdatasync", EIO, "backup_failed")])
+    func `a full or failing disk leaves no file behind, and a later backup succeeds`(
+        call: String, number: Int32, code: String
+    ) async throws {
+        let store = try await database()
+        let disk = Disk(of: target)
+        disk.hook { name, _ in name == call ? number : 0 }
+        let error = await #expect(throws: BackupError.self) { try await store.backUp(into: target, at: now) }
+        #expect(error?.code == code, "\(String(describing: error))")
+        #expect(try files.isEmpty)
+        disk.hook(nil)
+        _ = try await store.backUp(into: target, at: now)
+        #expect(try files.count == 1)
+        try store.close()
+    }
+
+    @Test func `until it is complete and on disk, a backup has only its temporary name`() async throws {
+        let store = try await database()
+        let disk = Disk(of: target)
+        let seen = Mutex<Set<[String]>>([])
+        disk.hook { [target] _, _ in
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: target)) ?? []
+            seen.withLock { _ = $0.insert(names.filter { !$0.hasSuffix("-journal") }) }
+            return 0
+        }
+        let backup = try await store.backUp(into: target, at: now)
+        disk.hook(nil)
+        let draft = String(BackupDraft(of: path, in: target).path.dropFirst(target.count + 1))
+        #expect(seen.withLock { $0 } == [[draft]])
+        #expect(try files == [String(backup.path.dropFirst(target.count + 1))])
+        try store.close()
+    }
+
+    @Test func `damage in the database is found, and leaves no file behind`() async throws {
+        let store = try await database()
+        try store.close()
+        let queue = try DatabaseQueue(path: path)
+        let root = try await queue.read { db in
+            try Int.fetchOne(db, sql: "SELECT rootpage FROM sqlite_schema WHERE name = 'event'") ?? 0
+        }
+        try queue.close()
+        let writer = BackupWriter(path: path, configuration: DatabaseFile.configuration)
+        let file = try FileHandle(forUpdating: URL(filePath: path))
+        try file.seek(toOffset: UInt64((root - 1) * 4_096))
+        try file.write(contentsOf: Data(repeating: 0xa5, count: 4_096))
+        try file.close()
+        let error = await #expect(throws: BackupError.self) { try await writer.run(into: target, at: now) }
+        #expect(error?.code == "storage_damaged", "\(String(describing: error))")
+        #expect(try files.isEmpty)
+    }
+
+    @Test func `what a killed backup left is removed by the next one, and other files stay`() async throws {
+        let store = try await database()
+        let leftover = BackupDraft(of: path, in: target).path
+        for name in [leftover, leftover + "-journal", target + "/.pollux-backup-0"] {
+            try Data("half".utf8).write(to: URL(filePath: name))
+        }
+        let backup = try await store.backUp(into: target, at: now)
+        #expect(try files == [".pollux-backup-0", String(backup.path.dropFirst(target.count + 1))])
+        #expect(leftover != BackupDraft(of: path + "2", in: target).path)
+        try store.close()
+    }
+
+    @Test func `one backup runs at a time`() async throws {
+        let store = try await database(tasks: 300)
+        let results = await withTaskGroup(of: Result<Backup, BackupError>.self) { group in
+            for second in 0..<8 {
+                group.addTask { [target, now] in
+                    do throws(BackupError) {
+                        return .success(try await store.backUp(into: target, at: now + .seconds(second)))
+                    } catch {
+                        return .failure(error)
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        let written = results.count { (try? $0.get()) != nil }
+        #expect(written >= 1)
+        #expect(try files.count == written)
+        for case .failure(let error) in results { #expect(error == .running) }
+        try store.close()
+    }
+
+    @Test func `a database that was replaced under the daemon is not backed up`() async throws {
+        let store = try await database(tasks: 1)
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
+        let error = await #expect(throws: BackupError.self) { try await store.backUp(into: target, at: now) }
+        #expect(error?.code == "storage_replaced")
+        #expect(try files.isEmpty)
+        try FileManager.default.moveItem(atPath: path + ".moved", toPath: path)
+        try store.close()
+    }
+
+    // MARK: Before a schema change
+
+    /// A closed database of an earlier schema.
+    private func earlierDatabase(schema count: Int, tasks: Int) throws {
+        for old in [path, path + "-wal", path + "-shm", Disk.mark(of: path)] {
+            try? FileManager.default.removeItem(atPath: old)
+        }
+        let queue = try DatabaseQueue(path: path)
+        try queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA application_id = 0x504c4c58") }
+        var migrator = DatabaseMigrator()
+        for migration in EmbeddedMigrations.all.prefix(count) {
+            migrator.registerMigration(migration.name) { db in try db.execute(sql: migration.sql) }
+        }
+        try migrator.migrate(queue)
+        try queue.write { db in
+            for number in 0..<tasks {
+                try db.execute(
+                    sql: """
+                        INSERT INTO task (id, endpoint, service, state, on_uncertain, created_at_ms, next_due_at_ms)
+                        VALUES (?, 'a/b', 'a', 'queued', 'hold', 1, 1)
+                        """, arguments: [TrackedTask.task(number).id.text])
+            }
+        }
+        try queue.close()
+    }
+
+    @Test func `a database with tasks is copied before its schema changes, once`() async throws {
+        let latest = EmbeddedMigrations.all.count
+        try earlierDatabase(schema: latest - 1, tasks: 3)
+        let written = Mutex<[String]>([])
+        let backup = SchemaBackup(in: target, at: now) { copy in written.withLock { $0.append(copy) } }
+        let copy = target + "/before-schema-\(latest).sqlite"
+        for _ in 0..<2 {
+            let store = try SQLiteDriver.open(path: path, backup: backup)
+            #expect(try await store.verbs.counts().map(\.count) == [3])
+            try store.close()
+            #expect(written.withLock { $0 } == [copy])
+        }
+        #expect(try rows("task", in: copy).count == 3)
+        #expect(try rows("grdb_migrations", in: copy).count == latest - 1)
+        #expect(try rows("meta", in: copy).count == 1)
+        // It is the way back, and forth again.
+        try FileManager.default.copyItem(atPath: copy, toPath: directory.file("again.sqlite"))
+        let again = try SQLiteDriver.open(path: directory.file("again.sqlite"), backup: backup)
+        #expect(try await again.verbs.counts().map(\.count) == [3])
+        try again.close()
+    }
+
+    @Test func `the copies of the latest two schemas are kept, and a newer copy replaces an older one`() async throws {
+        let latest = EmbeddedMigrations.all.count
+        let backup = SchemaBackup(in: target, at: now)
+        for name in ["before-schema-3.sqlite", "before-schema-\(latest).sqlite", "before-schema-9.sqlite", "other"] {
+            try Data().write(to: URL(filePath: target + "/" + name))
+        }
+        try earlierDatabase(schema: latest - 1, tasks: 1)
+        try SQLiteDriver.open(path: path, backup: backup).close()
+        #expect(try files == ["before-schema-\(latest).sqlite", "before-schema-9.sqlite", "other"].sorted())
+        #expect(try rows("task", in: target + "/before-schema-\(latest).sqlite").count == 1)
+    }
+
+    @Test func `nothing is copied without tasks, and without a copy the schema stays as it is`() async throws {
+        let latest = EmbeddedMigrations.all.count
+        try earlierDatabase(schema: latest - 1, tasks: 0)
+        try SQLiteDriver.open(path: path, backup: SchemaBackup(in: target, at: now)).close()
+        #expect(try files.isEmpty)
+        try earlierDatabase(schema: latest - 1, tasks: 1)
+        let blocked = SchemaBackup(in: directory.file("nowhere/backups"), at: now)
+        #expect(throws: TaskStoreError.readOnly) { try SQLiteDriver.open(path: path, backup: blocked) }
+        #expect(try rows("grdb_migrations", in: path).count == latest - 1)
+    }
+}
