@@ -57,7 +57,8 @@ extension TaskStore {
         // A crash came between the commit of the epoch and its first witness.
         let isUnwitnessed = meta[.unwitnessed] != nil
         guard let witness else {
-            return hasAttempts && !isUnwitnessed
+            // A database of an earlier version has no epoch, and gets its first witness without a word.
+            return hasAttempts && meta[.epoch] != nil && !isUnwitnessed
                 ? "The state directory lacks its file witness, as after the database alone was put back." : nil
         }
         if witness.sequence > sequence {

@@ -82,7 +82,8 @@ import Testing
             for await _ in runs { break }
             group.cancelAll()
         }
-        #expect(moments.all.count == 1)
+        // That the group has ended shows it; a second check may have come before the cancellation.
+        #expect((1...2).contains(moments.all.count))
     }
 }
 

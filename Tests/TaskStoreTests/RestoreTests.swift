@@ -107,6 +107,24 @@ import Testing
         }
     }
 
+    @Test func `a database of a version without witnesses gets one, and is no copy`() async throws {
+        try await PlanCheck.with { driver in
+            let store = TaskStore(driver)
+            for number in [1, 2] { _ = try await store.insert(.new(.task(number))) }
+            _ = try await store.apply(
+                .submissionStarted(), to: TrackedTask.task(1).id, under: .testing, at: now, nextDueAt: now)
+            let notes = Notes()
+            #expect(try await TaskStore(driver, witness: notes).checkWitness(newEpoch: "one", at: now) == nil)
+            #expect(notes.read() == WitnessStatement(epoch: "one", sequence: 3, at: now))
+            // A state directory that had a witness gets an even older database.
+            let stranger = Notes(WitnessStatement(epoch: "other", sequence: 0, at: now))
+            let directory = try TemporaryDirectory()
+            let old = try SQLiteDriver.open(path: directory.file("old.sqlite"))
+            #expect(try await TaskStore(old, witness: stranger).checkWitness(newEpoch: "two", at: now) != nil)
+            try old.close()
+        }
+    }
+
     @Test func `a database without attempts needs no witness`() async throws {
         try await with { (store: TaskStore, notes: Notes) async throws in
             #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
