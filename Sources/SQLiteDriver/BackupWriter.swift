@@ -42,7 +42,8 @@ final class BackupWriter: Sendable {
         let database = try open()
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                LowPriorityThread.run {
+                // A person waits for it.
+                LowPriorityThread.run(niceness: 5) {
                     continuation.resume(
                         returning: Result { () throws(BackupError) in
                             try draft.become(target, replacing: false) { file throws(BackupError) in

@@ -51,7 +51,7 @@ final class PageCheck: Sendable {
         }
         let damage = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                LowPriorityThread.run { continuation.resume(returning: Self.damage(in: queue)) }
+                LowPriorityThread.run(niceness: 19) { continuation.resume(returning: Self.damage(in: queue)) }
             }
         } onCancel: {
             queue.interrupt()
@@ -85,15 +85,20 @@ final class PageCheck: Sendable {
     }
 }
 
-/// A thread that runs when nothing else needs the processor.
+/// A thread with a lower priority than the rest of the daemon.
 enum LowPriorityThread {
     private final class Work: Sendable {
+        let niceness: Int32
         let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+        init(niceness: Int32, _ body: @escaping @Sendable () -> Void) {
+            self.niceness = niceness
+            self.body = body
+        }
     }
 
-    static func run(_ body: @escaping @Sendable () -> Void) {
-        let work = Unmanaged.passRetained(Work(body))
+    /// `niceness` is 1 to 19; at 19 it runs when nothing else needs the processor.
+    static func run(niceness: Int32, _ body: @escaping @Sendable () -> Void) {
+        let work = Unmanaged.passRetained(Work(niceness: niceness, body))
         #if canImport(Darwin)
             var thread: pthread_t?
         #else
@@ -102,12 +107,14 @@ enum LowPriorityThread {
         let failure = pthread_create(
             &thread, nil,
             { context in
+                guard let context else { return nil }
+                let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
                 #if canImport(Glibc)
                     // On Linux this changes only the calling thread
                     // (https://man7.org/linux/man-pages/man2/setpriority.2.html).
-                    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+                    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, work.niceness)
                 #endif
-                if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body() }
+                work.body()
                 return nil
             }, work.toOpaque())
         if failure == 0 {

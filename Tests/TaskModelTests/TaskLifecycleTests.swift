@@ -27,6 +27,7 @@ import VerbatimJSON
         (.submissionNotAccepted(failure), "note >queued >queued note note note note note"),
         (.submissionRefused(failure), "note >failed >failed note note note note note"),
         (.submissionInterrupted(failure, isProbablyRefused: true), "- >uncertain - - - - - -"),
+        (.perhapsSent(since: ManualTimeSource.start), ">uncertain - - - - - - -"),
         (.absentFromList, "- - = - - - - -"),
         (.lookupUndecided(), ">uncertain - = - - - - -"),
         (.foundInList(id, traceID: nil), ">running - >running - - - - -"),
