@@ -78,10 +78,8 @@ package enum Daemon {
         in directory: String, mayBegin: Bool, logger: Logger
     ) throws(DaemonError) -> SQLiteDriver {
         let path = directory + "/pollux.sqlite"
-        if mayBegin, access(path, F_OK) != 0 {
-            // The witness is about the database that is gone.
-            WitnessFile(in: directory).remove()
-        } else if mayBegin {
+        let isGone = access(path, F_OK) != 0
+        if mayBegin, !isGone {
             logger.warning(
                 "The database exists, so --new-database has no effect. Remove the flag, so that a lost database is noticed."
             )
@@ -90,7 +88,10 @@ package enum Daemon {
             let backup = SchemaBackup(in: directory + "/backups", at: SystemTimeSource().now()) { copy in
                 logger.notice("The database has an older schema. It was copied to \(copy) before the schema changes.")
             }
-            return try SQLiteDriver.open(path: path, mayBegin: mayBegin, backup: backup)
+            let driver = try SQLiteDriver.open(path: path, mayBegin: mayBegin, backup: backup)
+            // The witness is about the database that is gone.
+            if mayBegin, isGone { WitnessFile(in: directory).remove() }
+            return driver
         } catch {
             throw .store(code: error.code, message: error.message)
         }

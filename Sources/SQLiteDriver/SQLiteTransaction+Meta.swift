@@ -26,10 +26,6 @@ extension SQLiteTransaction {
             db.cachedStatement(sql: "SELECT sequence, at_ms FROM event ORDER BY sequence DESC LIMIT 1"))
         return (row?.sequence ?? 0, row?.at)
     }
-
-    func hasAttempts() throws -> Bool {
-        try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM task WHERE attempts > 0)") ?? false
-    }
 }
 
 private struct MetaRow: ColumnDecodable {

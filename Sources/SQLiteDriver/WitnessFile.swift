@@ -2,6 +2,7 @@ import Crypto
 import Dispatch
 import FileTimes
 import FoundationEssentials
+import Synchronization
 import TaskModel
 package import TaskStore
 
@@ -14,8 +15,10 @@ package import TaskStore
 #endif
 
 /// The witness as a file of two slots of 512 bytes with checksums, written in turn, so that one is always whole.
-package struct WitnessFile: Witness {
+package final class WitnessFile: Witness {
     private let path: String
+    /// Whether the latest write may not be on disk.
+    private let isUnsynced = Mutex(false)
     /// Writes block, so they run on a thread of their own.
     private let queue = DispatchQueue(label: "pollux.witness")
 
@@ -78,7 +81,7 @@ package struct WitnessFile: Witness {
 
     package func write(_ statement: WitnessStatement) async throws(TaskStoreError) {
         let result = await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: writeNow(statement)) }
+            queue.async { continuation.resume(returning: self.writeNow(statement)) }
         }
         if let error = result { throw error }
     }
@@ -86,13 +89,17 @@ package struct WitnessFile: Witness {
     private func writeNow(_ statement: WitnessStatement) -> TaskStoreError? {
         let latest = latestSlot()
         // Writes of attempts that start together may come in any order.
-        if let present = read(), present.isOriginal, present.epoch == statement.epoch,
+        if !isUnsynced.withLock({ $0 }), let present = read(), present.isOriginal, present.epoch == statement.epoch,
             present.sequence >= statement.sequence
         {
             return nil
         }
-        let number = (latest?.number ?? 0) + 1
         let isNew = access(path, F_OK) != 0
+        // A file that is there and cannot be read is left alone.
+        if !isNew, FileManager.default.contents(atPath: path) == nil {
+            return .failed("the file \(path) cannot be read")
+        }
+        let number = (latest?.number ?? 0) + 1
         let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { return error() }
         defer { close(file) }
@@ -103,8 +110,11 @@ package struct WitnessFile: Witness {
         var bytes = Array("\(text) \(Self.checksum(text))\n".utf8)
         bytes += repeatElement(UInt8(ascii: " "), count: max(Self.slotSize - bytes.count, 0))
         let place = off_t(number % 2 * Self.slotSize)
+        isUnsynced.withLock { $0 = true }
         guard pwrite(file, bytes, bytes.count, place) == bytes.count, fdatasync(file) == 0 else { return error() }
-        return isNew && !syncDirectory() ? error() : nil
+        if isNew, !syncDirectory() { return error() }
+        isUnsynced.withLock { $0 = false }
+        return nil
     }
 
     private func syncDirectory() -> Bool {

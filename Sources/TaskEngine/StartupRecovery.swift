@@ -29,11 +29,13 @@ package struct StartupRecovery: Sendable {
     /// Ends the leases of the dead daemon and declares lost what it was sending under them: the requests may have gone out,
     /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
     package func run() async throws(TaskStoreError) {
-        let reason = TaskFailure(
-            code: TaskFailure.daemonStopped, message: "The daemon stopped while the request was being sent.")
         // The instance lock is held, so no other process that starts work is alive.
         try await store.endOtherLeases()
         try await checkWitness()
+        // In a copy the request may also have been sent again later, by the daemon that went on.
+        let reason = TaskFailure(
+            code: hold.mode == nil ? TaskFailure.daemonStopped : "reply_lost",
+            message: "The daemon stopped while the request was being sent.")
         let now = time.now()
         _ = try await store.endLostSubmissions(at: now) { task in
             ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)

@@ -8,6 +8,7 @@ extension RestoredMode {
             JSONObject([
                 ("since_ms", .number(JSONNumber(Int(since.milliseconds)))),
                 ("at_ms", .number(JSONNumber(Int(at.milliseconds)))), ("reason", .string(reason)),
+                ("seen", .string(seen)),
             ])
         ).text
     }
@@ -15,9 +16,10 @@ extension RestoredMode {
     init(text: String) throws(TaskStoreError) {
         let json = try StoredDocument.read(text).object
         guard let since = json?["since_ms"]?.number.flatMap({ Int64($0.digits) }),
-            let at = json?["at_ms"]?.number.flatMap({ Int64($0.digits) }), let reason = json?["reason"]?.string
+            let at = json?["at_ms"]?.number.flatMap({ Int64($0.digits) }), let reason = json?["reason"]?.string,
+            let seen = json?["seen"]?.string
         else { throw .damaged("what it says of its restore cannot be read") }
-        self.init(since: Timestamp(milliseconds: since), at: Timestamp(milliseconds: at), reason: reason)
+        self.init(since: Timestamp(milliseconds: since), at: Timestamp(milliseconds: at), reason: reason, seen: seen)
     }
 }
 

@@ -68,8 +68,6 @@ package protocol StoreSnapshot {
     func meta() throws -> [MetaName: String]
     /// The last line of the log, with its time; 0 if there is none.
     func latestEvent() throws -> (sequence: Int64, at: Timestamp?)
-    /// Whether an attempt was ever started.
-    func hasAttempts() throws -> Bool
 }
 
 /// The same rows, and what a write does to them.

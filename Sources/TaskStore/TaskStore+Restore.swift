@@ -4,33 +4,43 @@ package import TaskModel
 extension TaskStore {
     /// Compares the database with its witness, once, before the first claim. Returns the mode that the database is in now.
     ///
-    /// A copy enters the mode in a commit of its own. Then all tasks that were queued at `now` become uncertain, in further
-    /// commits: a crash between them is made up for by the next start.
+    /// A copy enters the mode in one commit, with all tasks that may have been sent since it was made.
     package func checkWitness(
         newEpoch: String, at now: Timestamp
     ) async throws(TaskStoreError) -> RestoredMode? {
         let (found, hasWitness) = (witness?.witness.read(), witness != nil)
-        let start = try await write("checkWitness") { transaction throws -> Start in
+        let start = try await commit(.write("checkWitness")) { changes throws -> Start in
+            let transaction = changes.transaction
             let meta = try transaction.meta()
             let latest = try transaction.latestEvent()
             let epoch = meta[.epoch] ?? newEpoch
+            var start = Start(mode: nil, epoch: epoch, sequence: latest.sequence)
+            let seen = Self.mark(of: found, meta)
             if let text = meta[.restored] {
-                return Start(mode: try RestoredMode(text: text), epoch: epoch, sequence: latest.sequence)
+                start.mode = try RestoredMode(text: text)
+                // Another copy, made in this mode, was put back since.
+                guard start.mode?.seen != seen else { return start }
             }
             if meta[.epoch] == nil {
                 try transaction.put(.epoch, epoch)
                 try transaction.put(.unwitnessed, "")
             }
-            var start = Start(mode: nil, epoch: epoch, sequence: latest.sequence)
-            let hasAttempts = found == nil ? try transaction.hasAttempts() : true
-            guard hasWitness, let reason = Self.reason(for: found, meta, at: latest.sequence, hasAttempts: hasAttempts)
-            else { return start }
-            start.mode = RestoredMode(since: min(latest.at ?? now, now), at: now, reason: reason)
-            try transaction.put(.restored, start.mode?.text ?? "")
+            let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence)
+            guard hasWitness, let reason else { return start }
+            let times = [latest.at, meta[.backup].flatMap { Timestamp(rfc3339: $0) }, start.mode?.since, now]
+            let mode = RestoredMode(since: times.compactMap(\.self).min() ?? now, at: now, reason: reason, seen: seen)
+            start.mode = mode
+            try transaction.put(.restored, mode.text)
+            try changes.doubt(since: mode.since, at: now)
             return start
         }
-        if let mode = start.mode { try await doubtQueue(of: mode, at: now) } else { try await begin(start, at: now) }
+        if start.mode == nil { try await begin(start, at: now) }
         return start.mode
+    }
+
+    /// What tells one copy from another.
+    private static func mark(of witness: WitnessStatement?, _ meta: [MetaName: String]) -> String {
+        "\(witness.map { "\($0.epoch) \($0.sequence)" } ?? "none") \(meta[.backup] ?? "")"
     }
 
     /// What a start finds.
@@ -51,34 +61,23 @@ extension TaskStore {
 
     /// Why the database must be an older copy; nil if it is not known to be one.
     private static func reason(
-        for witness: WitnessStatement?, _ meta: [MetaName: String], at sequence: Int64, hasAttempts: Bool
+        for witness: WitnessStatement?, _ meta: [MetaName: String], at sequence: Int64
     ) -> String? {
         if let backup = meta[.backup] { return "The database is a backup of \(backup)." }
-        // A crash came between the commit of the epoch and its first witness.
+        // The epoch was committed before its first witness.
         let isUnwitnessed = meta[.unwitnessed] != nil
         guard let witness else {
             // A database of an earlier version has no epoch, and gets its first witness without a word.
-            return hasAttempts && meta[.epoch] != nil && !isUnwitnessed
+            return meta[.epoch] != nil && !isUnwitnessed
                 ? "The state directory lacks its file witness, as after the database alone was put back." : nil
         }
+        if isUnwitnessed, witness.epoch != meta[.epoch] { return nil }
         if witness.sequence > sequence {
             return "Attempts were started after the database was copied, the last at \(witness.at.rfc3339)."
         }
         guard let epoch = meta[.epoch] else { return "The database is older than the state directory that it is in." }
-        if witness.epoch != epoch, !isUnwitnessed {
-            return "The database is from before a restore, or from another state directory."
-        }
+        if witness.epoch != epoch { return "The database is from before a restore, or from another state directory." }
         return witness.isOriginal ? nil : "The state directory is a copy."
-    }
-
-    /// Makes uncertain what was queued when the mode was entered.
-    private func doubtQueue(of mode: RestoredMode, at now: Timestamp) async throws(TaskStoreError) {
-        while true {
-            let queued = try await tasks(in: .queued, limit: 500).filter { $0.createdAt <= mode.at }
-            guard !queued.isEmpty else { return }
-            _ = try await apply(
-                queued.map { ScheduledEvent(.perhapsSent(since: mode.since), for: $0.id, nextDueAt: now) }, at: now)
-        }
     }
 
     /// The mode that the database is in; nil if it is not known to be a copy.
@@ -110,6 +109,9 @@ extension TaskStore {
     /// Returns how many tasks are sent again.
     package func acceptRestore(newEpoch: String, at now: Timestamp) async throws(TaskStoreError) -> Int {
         let accepted = try await commit(.write("acceptRestore")) { changes throws -> Accepted in
+            let meta = try changes.transaction.meta()
+            // Another person may have accepted it meanwhile.
+            guard meta[.restored] != nil || meta[.unwitnessed] != nil else { return Accepted(count: 0, sequence: nil) }
             let rows = try changes.transaction.open(in: .uncertain).filter(\.task.wasPerhapsSent)
             let ids = rows.map(\.task.id)
             try changes.load(ids)
@@ -122,13 +124,16 @@ extension TaskStore {
             try changes.transaction.put(.unwitnessed, "")
             return Accepted(count: ids.count, sequence: try changes.transaction.latestEvent().sequence)
         }
-        try await begin(Start(mode: nil, epoch: newEpoch, sequence: accepted.sequence), at: now)
+        if let sequence = accepted.sequence {
+            try await begin(Start(mode: nil, epoch: newEpoch, sequence: sequence), at: now)
+        }
         return accepted.count
     }
 
     private struct Accepted {
         let count: Int
-        let sequence: Int64
+        /// Nil if there was nothing to accept.
+        let sequence: Int64?
     }
 
     /// Returns once the witness is on disk for all attempts that were started so far. To be called before their first byte.
@@ -141,4 +146,30 @@ extension TaskStore {
 extension TrackedTask {
     /// Whether it is uncertain only because the database is a copy.
     package var wasPerhapsSent: Bool { state == .uncertain && failure?.code == TaskFailure.perhapsSent }
+}
+
+extension ChangeSet {
+    /// Makes uncertain what was queued in a copy, and opens the windows of what was uncertain in it: each may have been sent
+    /// since then.
+    fileprivate mutating func doubt(since: Timestamp, at now: Timestamp) throws {
+        let queued = try transaction.open(in: .queued).map(\.task.id)
+        try load(queued)
+        for id in queued {
+            _ = try apply(PreparedEvent(ScheduledEvent(.perhapsSent(since: since), for: id, nextDueAt: now)), at: now)
+        }
+        for row in try transaction.open(in: .uncertain) {
+            var task = row.task
+            guard var attempt = task.attempt else { continue }
+            attempt = attempt.started(at: min(attempt.startedAt, since))
+            attempt.endedAt = now
+            task.attempt = attempt
+            // Of an attempt that ended with its daemon nothing could be sent later; that does not hold for a copy.
+            if task.failure?.code == TaskFailure.daemonStopped {
+                task.failure = TaskFailure(
+                    code: "reply_lost", message: "No reply is known, in an older copy of the database.")
+            }
+            task.nextDueAt = now
+            change(row, to: task)
+        }
+    }
 }

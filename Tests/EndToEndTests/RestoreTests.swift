@@ -26,7 +26,7 @@ extension EndToEnd {
                 // The daemon goes on, and pays.
                 try await world.daemon.start()
                 _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
-                for id in ids { try await becomes(id, "running", in: world) }
+                for id in ids { try await isAccepted(id, in: world) }
                 #expect(try await world.sandbox.ledger().billed == count)
                 _ = try await world.daemon.stop()
                 // The copy is put back.
@@ -43,7 +43,7 @@ extension EndToEnd {
                 #expect(try await world.daemon.ask("GET", "/v1/restore").json.at("restored") == true)
                 _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
                 // The provider's list shows them; each is found again.
-                for id in ids { try await becomes(id, "running", in: world) }
+                for id in ids { try await isAccepted(id, in: world) }
                 let new = try await world.daemon.submit("flux/images", ["prompt": "new"])
                 #expect(new.at("state").string == "queued")
                 let accepted = try await world.daemon.ask("POST", "/v1/restore", json: ["accept": true])
@@ -54,9 +54,9 @@ extension EndToEnd {
             }
         }
 
-        private func becomes(_ id: String, _ state: String, in world: World) async throws {
-            let deadline = ContinuousClock.now + .seconds(60)
-            while try await world.daemon.task(id).at("state").string != state {
+        private func isAccepted(_ id: String, in world: World) async throws {
+            let deadline = ContinuousClock.now + .seconds(120)
+            while !["running", "succeeded"].contains(try await world.daemon.task(id).at("state").string) {
                 guard ContinuousClock.now < deadline else {
                     Issue.record("\(id) is \(try await world.daemon.task(id).text)")
                     return

@@ -125,13 +125,41 @@ import Testing
         }
     }
 
-    @Test func `a database without attempts needs no witness`() async throws {
+    @Test func `a database without its witness is a copy, also if nothing was started in it`() async throws {
         try await with { (store: TaskStore, notes: Notes) async throws in
             #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
             _ = try await store.insert(.new(.task(1)))
             notes.statement.withLock { $0 = nil }
-            #expect(try await store.checkWitness(newEpoch: "two", at: now) == nil)
-            #expect(try await store.task(TrackedTask.task(1).id)?.state == .queued)
+            #expect(try await store.checkWitness(newEpoch: "two", at: now) != nil)
+            #expect(try await store.task(TrackedTask.task(1).id)?.state == .uncertain)
+        }
+    }
+
+    @Test func `what was uncertain in a copy may have been sent again until the start`() async throws {
+        try await withStarted { (store: TaskStore, notes: Notes) async throws in
+            _ = try await store.apply(
+                .submissionInterrupted(
+                    TaskFailure(code: TaskFailure.daemonStopped, message: ""), isProbablyRefused: false),
+                to: TrackedTask.task(1).id, at: now, nextDueAt: now)
+            notes.statement.withLock { $0?.isOriginal = false }
+            let later = now + .seconds(600)
+            _ = try #require(try await store.checkWitness(newEpoch: "two", at: later))
+            let task = try #require(try await store.task(TrackedTask.task(1).id))
+            #expect(task.attempt?.endedAt == later)
+            #expect(task.failure?.code == "reply_lost")
+            #expect(!task.wasPerhapsSent)
+        }
+    }
+
+    @Test func `another copy that is put back in this mode is doubted too`() async throws {
+        try await withStarted { (store: TaskStore, notes: Notes) async throws in
+            notes.statement.withLock { $0?.isOriginal = false }
+            _ = try #require(try await store.checkWitness(newEpoch: "two", at: now))
+            _ = try await store.insert(.new(.task(3, at: now + .seconds(1))))
+            // It was accepted elsewhere, and a copy from before that is put back.
+            notes.statement.withLock { $0?.epoch = "accepted" }
+            _ = try #require(try await store.checkWitness(newEpoch: "three", at: now + .seconds(9)))
+            #expect(try await store.task(TrackedTask.task(3, at: now + .seconds(1)).id)?.state == .uncertain)
         }
     }
 
@@ -143,7 +171,6 @@ import Testing
             // The new epoch is on disk; its witness is not.
             await #expect(throws: TaskStoreError.full) { _ = try await store.acceptRestore(newEpoch: "two", at: now) }
             notes.isFull.withLock { $0 = false }
-            notes.statement.withLock { $0?.isOriginal = true }
             #expect(try await store.checkWitness(newEpoch: "three", at: now) == nil)
             #expect(notes.read()?.epoch == "two")
         }

@@ -127,10 +127,6 @@ extension SnapshotWrapper {
     package func latestEvent() throws -> (sequence: Int64, at: Timestamp?) {
         try reading.latestEvent()
     }
-
-    package func hasAttempts() throws -> Bool {
-        try reading.hasAttempts()
-    }
 }
 
 extension TransactionWrapper {

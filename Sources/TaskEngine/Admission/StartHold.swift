@@ -6,6 +6,8 @@ final class StartHold: Sendable {
     private struct State {
         var mode: RestoredMode?
         var isAskedFor: Bool
+        /// Whether a person's decision about the copy is being stored.
+        var isDeciding = false
     }
 
     private let state: Mutex<State>
@@ -17,6 +19,16 @@ final class StartHold: Sendable {
     var mode: RestoredMode? { state.withLock { $0.mode } }
 
     func set(_ mode: RestoredMode?) { state.withLock { $0.mode = mode } }
+
+    /// Whether a decision about the copy may begin; one at a time.
+    func beginDecision() -> Bool {
+        state.withLock { state in
+            defer { state.isDeciding = true }
+            return !state.isDeciding
+        }
+    }
+
+    func endDecision() { state.withLock { $0.isDeciding = false } }
 
     /// Ends what a person asked for with `--hold`.
     func release() { state.withLock { $0.isAskedFor = false } }

@@ -1,5 +1,6 @@
 import Logging
 import ProviderCatalog
+import Synchronization
 import TaskModel
 import TaskStore
 
@@ -12,6 +13,7 @@ struct Resubmitter: Sendable {
     let starter: AttemptStarter
     let storage: StorageMonitor
     let feed: EventFeed
+    let unanswered = UnansweredSearches()
     let wakes: WakeSignals
     let time: any TimeSource
     let logger: Logger
@@ -36,6 +38,12 @@ struct Resubmitter: Sendable {
             }
             let answer =
                 targets.isEmpty ? nil : await search.run(for: targets, of: profile.name.service, sharing: profile)
+            // After a restore the list may show it; a provider that does not answer now is asked again, twice.
+            if answer == nil, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
+                unanswered.count(task.id) <= 2
+            {
+                return await later()
+            }
             guard await takeSlot(of: profile) else { return await later() }
             let now = time.now()
             let (start, callbackURL) = starter.event(for: task, of: profile, at: now)
@@ -113,5 +121,18 @@ struct Resubmitter: Sendable {
             await time.sleep(until: slot)
         }
         return !feed.isClosing && admission.block(on: profile, at: time.now()) == nil
+    }
+}
+
+/// Counts the searches for a task that the provider did not answer.
+final class UnansweredSearches: Sendable {
+    private let counts = Mutex<[TaskID: Int]>([:])
+
+    /// Counts one more, and returns how many there are.
+    func count(_ task: TaskID) -> Int {
+        counts.withLock { counts in
+            counts[task, default: 0] += 1
+            return counts[task, default: 0]
+        }
     }
 }

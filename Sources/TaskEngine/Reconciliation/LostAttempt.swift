@@ -45,8 +45,13 @@ struct LostAttempt: Sendable {
         texts = self.request.leaves.compactMapValues { $0.string.flatMap(PromptText.distinctive) }
     }
 
+    /// The member of a callback URL that the request had if it was sent from a later state of the database than this copy.
+    var possibleCallbackMember: String?
+
     /// The names of members that Pollux added to the request.
-    var addedNames: Set<String> { Set(["async", callback?.member, ownID?.member].compactMap(\.self)) }
+    var addedNames: Set<String> {
+        Set(["async", callback?.member ?? possibleCallbackMember, ownID?.member].compactMap(\.self))
+    }
 }
 
 extension LostAttemptSearch {
@@ -57,7 +62,7 @@ extension LostAttemptSearch {
             return nil
         }
         let ownID = profile.dialect.ownID(in: request, otherwise: task.id.text)
-        return LostAttempt(
+        var lost = LostAttempt(
             key: GivenUpAttempt.Key(task: task.id, number: attempt.number), endpoint: task.endpoint,
             request: profile.dialect.body(of: request), recordType: profile.recordType,
             otherTypes: otherTypes(than: profile),
@@ -68,6 +73,10 @@ extension LostAttemptSearch {
                 profile.dialect.callbackMember.map { LostAttempt.Callback(member: $0, digest: digest) }
             },
             ownID: profile.dialect.ownIDMember.flatMap { member in ownID.map { (member, $0) } })
+        if attempt.callback == nil, task.failure?.code == TaskFailure.perhapsSent, !task.hasOwnCallback {
+            lost.possibleCallbackMember = profile.dialect.callbackMember
+        }
+        return lost
     }
 
     /// The search criteria of the task's latest attempt.

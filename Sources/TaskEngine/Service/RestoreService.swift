@@ -15,6 +15,8 @@ package struct RestoreService: Sendable {
 
     /// The most tasks that a report lists.
     package static let most = 500
+    /// The most uncertain tasks that are looked through for a report.
+    private static let mostRead = 100_000
 
     let store: TaskStore
     let hold: StartHold
@@ -30,7 +32,9 @@ package struct RestoreService: Sendable {
             let counts = try await store.counts().filter { $0.state == .queued }
             return Report(
                 mode: mode,
-                uncertain: try await store.tasks(in: .uncertain, limit: Self.most).filter(\.wasPerhapsSent),
+                uncertain: Array(
+                    try await store.tasks(in: .uncertain, limit: Self.mostRead).filter(\.wasPerhapsSent).prefix(
+                        Self.most)),
                 queued: counts.reduce(0) { $0 + $1.count })
         } catch {
             throw .store(error)
@@ -39,8 +43,10 @@ package struct RestoreService: Sendable {
 
     /// Searches from another time on. Returns nil if the database is no copy.
     package func move(since: Timestamp) async throws(TaskServiceError) -> Report? {
+        guard hold.beginDecision() else { return try await report() }
+        defer { hold.endDecision() }
         do throws(TaskStoreError) {
-            hold.set(try await store.moveRestore(since: since, at: time.now()))
+            if let mode = try await store.moveRestore(since: since, at: time.now()) { hold.set(mode) }
         } catch {
             throw .store(error)
         }
@@ -51,7 +57,8 @@ package struct RestoreService: Sendable {
     /// Sends what was not found, which counts as a person's decision for each of these tasks, and ends the mode. Returns how
     /// many are sent again; nil if the database is no copy.
     package func accept() async throws(TaskServiceError) -> Int? {
-        guard hold.mode != nil else { return nil }
+        guard hold.mode != nil, hold.beginDecision() else { return nil }
+        defer { hold.endDecision() }
         let count: Int
         do throws(TaskStoreError) {
             count = try await store.acceptRestore(newEpoch: random.epoch(), at: time.now())

@@ -6,10 +6,13 @@ package struct RestoredMode: Sendable, Hashable {
     package let at: Timestamp
     /// What shows that it is a copy, as a sentence.
     package let reason: String
+    /// The witness and the backup mark that were found then, which tell one copy from another.
+    package let seen: String
 
-    package init(since: Timestamp, at: Timestamp, reason: String) {
+    package init(since: Timestamp, at: Timestamp, reason: String, seen: String) {
         self.since = since
         self.at = at
         self.reason = reason
+        self.seen = seen
     }
 }
