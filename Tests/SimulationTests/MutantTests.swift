@@ -3,7 +3,7 @@ import Testing
 /// Serialized: each history has its own thread, and parallel mutants would starve other suites.
 @Suite(.serialized) struct MutantTests {
     /// More histories than any mutant has needed. All mutants run the same ones.
-    private static let mostHistories: UInt64 = 600
+    private static let mostHistories: UInt64 = 1_000
 
     @Test(arguments: Mutant.all)
     func `the simulation catches a Pollux that`(_ mutant: Mutant) async throws {

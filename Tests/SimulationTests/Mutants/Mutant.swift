@@ -24,6 +24,9 @@ struct Mutant: Sendable, CustomStringConvertible {
     var trustsCopies = false
     /// It writes the witness before the commit that starts an attempt.
     var witnessesFirst = false
+    /// Whether its histories have copies that are put back, or second daemons. They end early what shows other mutants.
+    var needsCopies = false
+    var needsRivals = false
     /// What the second daemon of its histories does wrong.
     var rival: BrokenDriver.Fault?
     /// The only endpoint that its programs use, where that shows it sooner.
@@ -59,6 +62,7 @@ extension Mutant {
         mutant.habit = habit
         mutant.driver = { base, _ in BrokenDriver(fault: fault, base: base) }
         mutant.tampering = { fault.events(for: $0, to: $1, in: $2, at: $3) }
+        mutant.needsRivals = fault == .ignoresLeases
         return mutant
     }
 
@@ -110,6 +114,7 @@ extension Mutant {
     private static var trustingCopies: Mutant {
         var mutant = Mutant("trusts a database that was put back", caughtBy: [.copySendsNothing])
         mutant.trustsCopies = true
+        mutant.needsCopies = true
         return mutant
     }
 
@@ -122,6 +127,7 @@ extension Mutant {
     private static var presumingAllDead: Mutant {
         var mutant = Mutant("declares lost what a living daemon is sending", caughtBy: [.livingIsNotLost])
         mutant.rival = .presumesAllDead
+        mutant.needsRivals = true
         return mutant
     }
 
@@ -177,7 +183,7 @@ extension Mutant {
         },
         loosening("ends a task by a clock that was just set", caughtBy: [.deadlineIsOver]) { $0.steadySpan = .zero },
         tampering(
-            "applies a late result over an outcome", caughtBy: [.outcomeStands],
+            "applies a late result over an outcome", caughtBy: [.outcomeStands, .resultsAreStored],
             before: """
                 UPDATE task_payload SET response = '{"late": true}' WHERE task_key IN (
                   SELECT task_key FROM task WHERE state = 'succeeded')

@@ -40,8 +40,8 @@ extension SimulationDriver {
             world.truth.accept(.init(sender: nil, path: "/\(intent.submission.endpoint)", body: body))
         }
         if random.happens(20), !loops.isEmpty { await claim(random.integer(in: 0...loops.count - 1), &group) }
-        if random.happens(faults.rivals) { try await meetRival() }
-        if random.happens(faults.copies) {
+        if random.happens(faults.rivals), mutant?.needsRivals ?? true { try await meetRival() }
+        if random.happens(faults.copies), mutant?.needsCopies ?? true {
             world.trace.note("a person copies the database")
             copy = try disk.copy(sent: world.truth.sent.count)
         }
