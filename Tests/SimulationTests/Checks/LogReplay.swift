@@ -88,7 +88,8 @@ struct LogReplay {
         }
         let all: [TaskEvent] =
             [
-                .submissionStarted(), .perhapsSent(since: Timestamp(milliseconds: 0)), .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
+                .submissionStarted(), .perhapsSent(since: Timestamp(milliseconds: 0)),
+                .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
                 .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
                 .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .adopted(id),
                 .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .remoteTaskGone, .cancelRequested,
