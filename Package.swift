@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// The rooms of the house, one target each. Arrows point only downwards in this file's order;
+// The rooms of the house, one target each. A target depends only on targets listed above it;
 // `swift build --explicit-target-dependency-import-check error` keeps them honest.
 
 let strict: [SwiftSetting] = [
