@@ -30,7 +30,7 @@ extension Statement {
         // If the last run of the statement failed, this returns its error again (https://sqlite.org/c3ref/reset.html).
         // GRDB takes an error from it for a bug, and drops such statements from its cache; ours are used again.
         sqlite3_reset(sqliteStatement)
-        // Tells GRDB not to check arguments of its own.
+        // GRDB then checks no arguments; the statement binds them itself.
         setUncheckedArguments(StatementArguments())
         try bind(values)
         // Through GRDB, which watches transactions.

@@ -3,7 +3,7 @@ package import TaskModel
 /// Who may start work.
 ///
 /// A claim acquires its lease in its own transaction, so no caller can forget it. A lost lease forbids starting work. It never
-/// forbids recording: the reply to a request that was sent is a fact, whoever holds the lease by then.
+/// forbids recording: the reply to a request that was sent is a fact, even if another process holds the lease.
 extension TaskStore {
     /// Acquires the leases that are free, expired or already ours; returns those that another process holds.
     package func acquire(_ names: [LeaseName], at now: Timestamp) async throws(TaskStoreError) -> [Lease] {

@@ -1,7 +1,7 @@
 package import TaskModel
 
 extension TaskStore {
-    /// The statistics of an endpoint: of all its tasks, and of each model with a row of its own.
+    /// The statistics of an endpoint: one row for all its tasks, and one for each model that has a separate row.
     package func statistics(of endpoint: EndpointName) async throws(TaskStoreError) -> [StatisticsRow] {
         try await read("statistics") { try $0.statistics(of: endpoint) }
     }

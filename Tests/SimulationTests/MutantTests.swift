@@ -25,7 +25,7 @@ import Testing
                 return
             }
         }
-        let message = "nobody noticed a Pollux that \(mutant)"
+        let message = "no history caught a Pollux that \(mutant)"
         if mutant.escapes {
             withKnownIssue("The histories do not catch this mutant.") { Issue.record("\(message)") }
         } else {

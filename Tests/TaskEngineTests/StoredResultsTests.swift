@@ -5,7 +5,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Whatever brings the outcome, the store has the results that the dialect names for the record.
+/// Checks that the store has the results that the dialect names, for each way to an outcome.
 @Suite(.timeLimit(.minutes(2))) struct StoredResultsTests {
     private static let publicURL = "https://pollux.example"
 

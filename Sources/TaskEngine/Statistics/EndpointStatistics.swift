@@ -48,7 +48,7 @@ struct EndpointStatistics: Sendable {
         task.attempt?.callback == nil ? 0 : all.row.callbacks.trust
     }
 
-    /// Whether the model has, or may get, a row of its own.
+    /// Whether the model has a separate row, or may get one.
     func hasRoom(for model: String) -> Bool { models[model] != nil || models.count < Self.mostModels }
 }
 

@@ -26,7 +26,7 @@ enum Invariant: String, Sendable, CaseIterable {
     case livingIsNotLost = "what is being sent under a live lease is not declared lost"
     case copySendsNothing =
         "what was sent after a copy was made is not sent again from the copy, unless a person accepts that"
-    case onlyCopiesAreRestored = "a database that nobody put back is not taken for a copy"
+    case onlyCopiesAreRestored = "only a database that was put back counts as a copy"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

@@ -279,7 +279,7 @@ final class SimulationDriver {
     /// Delivers a callback to the daemon.
     func deliver(_ delivery: CallbackDriver.Delivery, _ group: inout DiscardingTaskGroup) async {
         world.callbackDriver.remove(delivery)
-        guard let callbacks = daemon?.callbacks else { return world.trace.note("nobody takes a callback") }
+        guard let callbacks = daemon?.callbacks else { return world.trace.note("a callback fails: no daemon runs") }
         let body = delivery.body(
             by: ProviderWords(truth: world.truth, now: world.clock.providerNow, habit: world.habit))
         if delivery.forgetsTask { world.truth.forget(delivery.record) }
