@@ -24,8 +24,6 @@ struct Mutant: Sendable, CustomStringConvertible {
     var trustsCopies = false
     /// It writes the witness before the commit that starts an attempt.
     var witnessesFirst = false
-    /// Whether it is known that the histories do not catch it today. A catch is no failure.
-    var escapes = false
     /// Whether its histories have copies that are put back, or second daemons. They end early what shows other mutants.
     var needsCopies = false
     var needsRivals = false
@@ -133,14 +131,6 @@ extension Mutant {
         return mutant
     }
 
-    /// Its histories no longer catch it since a restore, rivals and the split of the engine came; the cause is open.
-    private static var ignoringLateRecords: Mutant {
-        var mutant = breaking(
-            .ignoresLateRecords, "says nothing of records that turn up", caughtBy: [.lateIsTold, .everythingEnds])
-        mutant.escapes = true
-        return mutant
-    }
-
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -243,7 +233,8 @@ extension Mutant {
         breaking(.explainsEverything, "takes a stranger's larger request", caughtBy: [.outcomeIsTrue]),
         breaking(.skipsLastLook, "sends again without looking once more", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
-        ignoringLateRecords,
+        breaking(
+            .ignoresLateRecords, "says nothing of records that turn up", caughtBy: [.lateIsTold, .everythingEnds]),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

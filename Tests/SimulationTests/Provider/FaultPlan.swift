@@ -6,6 +6,8 @@ struct FaultPlan: Sendable {
     var polls = 0
     /// Records that appear late in the list and in look-ups.
     var hidden = 0
+    /// Of those, the ones that appear only after an absence proof or after a resubmission.
+    var late = 0
     /// Per step: the disk becomes full.
     var fullDisk = 0
     /// Per step: the wall clock is set.
@@ -31,6 +33,7 @@ struct FaultPlan: Sendable {
         paid = random.pick([0, 100, 400, 800]) ?? 0
         polls = random.pick([0, 100, 400]) ?? 0
         hidden = random.pick([0, 200, 700]) ?? 0
+        late = random.pick([100, 300, 900]) ?? 0
         fullDisk = random.pick([0, 0, 0, 15]) ?? 0
         jumps = random.pick([0, 0, 0, 8]) ?? 0
         forgetting = random.pick([0, 0, 0, 4]) ?? 0

@@ -103,7 +103,7 @@ final class ProviderTruth: Sendable {
 
     /// Accepts and bills a paid request.
     @discardableResult
-    func accept(_ request: PaidRequest, isHidden: Bool = false) -> Record {
+    func accept(_ request: PaidRequest, isHidden: Bool = false, isLate: Bool = false) -> Record {
         let now = clock.providerNow
         let parts = request.path.split(separator: "/").map(String.init)
         let number = state.withLock { $0.records.count } + 1
@@ -115,9 +115,11 @@ final class ProviderTruth: Sendable {
             request: request.body, sender: request.sender, createdAt: now,
             finishesAt: now + .milliseconds(random.integer(in: 500...(isLong ? 150_000 : 15_000))),
             ending: random.happens(150) ? .failed : .succeeded,
-            // Some appear only after an absence proof or after a resubmission.
             listedFrom: isHidden
-                ? now + .milliseconds(random.integer(in: 1_000...(random.happens(300) ? 400_000 : 100_000))) : now,
+                ? now
+                    + .milliseconds(
+                        isLate ? random.integer(in: 130_000...400_000) : random.integer(in: 1_000...100_000))
+                : now,
             knownFrom: isHidden ? now + .milliseconds(random.integer(in: 1_000...20_000)) : now)
         trace.note("provider bills \(record.id) \(request.path) for \(request.sender?.text ?? "others")")
         state.withLock { $0.records.append(record) }

@@ -78,7 +78,9 @@ struct SimulatedUpstream: UpstreamTransport {
         case 7: return error("api_error", 500, retryAfter: nil)
         default: break
         }
-        let record = world.truth.accept(request, isHidden: world.random.happens(world.faults.hidden))
+        let record = world.truth.accept(
+            request, isHidden: world.random.happens(world.faults.hidden),
+            isLate: world.random.happens(world.faults.late))
         switch fate {
         case 8:
             world.note("the reply is lost")

@@ -62,7 +62,9 @@ final class SimulationDriver {
         let now = world.clock.now()
         // If the list hides an endpoint, the two endpoints that share it are the interesting ones.
         let usual = world.habit == .hidesEdits ? ["image/make", "image/edit", "image/edit"] : Intent.endpoints
-        let endpoints = mutant?.endpoint.map { [$0] } ?? usual
+        // Lost attempts are compared with accepted ones of their endpoint, so some histories have only one.
+        let only = world.random.happens(300) ? world.random.pick(usual) : nil
+        let endpoints = (mutant?.endpoint ?? only).map { [$0] } ?? usual
         let intents = (1...random.integer(in: 1...5)).map {
             Intent(number: $0, random: random, now: now, endpoints: endpoints)
         }
