@@ -16,7 +16,7 @@ extension SQLiteTransaction {
         }
     }
 
-    func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
+    func queued(on endpoint: EndpointName, after key: Int64, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
         // If few tasks may go now, they are found by their due time and sorted. If many may go, the index in the order of
         // priority is read until there are enough. Each way is slow in the other case, and SQLite cannot know which it is.
         let ready = try Int.fetchOne(
@@ -29,8 +29,25 @@ extension SQLiteTransaction {
         return try tasks(
             """
             endpoint = ? AND state = 'queued' AND \(due) <= ? AND (deadline_ms IS NULL OR deadline_ms > ?)
+              AND +task_key > ?
             ORDER BY priority DESC, task_key LIMIT ?
-            """, [.text(endpoint.text), ColumnValue(now), ColumnValue(now), ColumnValue(limit)])
+            """, [.text(endpoint.text), ColumnValue(now), ColumnValue(now), .integer(key), ColumnValue(limit)])
+    }
+
+    func queued(on endpoint: EndpointName, after key: Int64, through last: Int64, limit: Int) throws -> [TaskTexts] {
+        // By the index of queued tasks, and sorted: by the key, all ended tasks would be read.
+        try TaskTexts.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT \(TaskRow.columns), request, NULL AS response FROM task JOIN task_payload USING (task_key)
+                    WHERE +task_key > ? AND +task_key <= ? AND endpoint = ? AND state = 'queued'
+                      AND next_due_at_ms IS NOT NULL
+                    ORDER BY +task_key LIMIT ?
+                    """), binding: [.integer(key), .integer(last), .text(endpoint.text), ColumnValue(limit)])
+    }
+
+    func latestKey() throws -> Int64 {
+        try Int64.fetchOne(db.cachedStatement(sql: "SELECT MAX(task_key) FROM task")) ?? 0
     }
 
     private static let fewReady = 200

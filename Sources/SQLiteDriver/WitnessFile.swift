@@ -17,8 +17,14 @@ package import TaskStore
 /// The witness as a file of two slots of 512 bytes with checksums, written in turn, so that one is always whole.
 package final class WitnessFile: Witness {
     private let path: String
-    /// Whether the latest write may not be on disk.
-    private let isUnsynced = Mutex(false)
+    private struct Progress {
+        /// Whether the latest statement may not be on disk.
+        var isUnsynced = false
+        /// The number of the slot that is on disk; nil before the first write. A refresh never overwrites it.
+        var synced: Int?
+    }
+
+    private let progress = Mutex(Progress())
     /// Writes block, so they run on a thread of their own.
     private let queue = DispatchQueue(label: "pollux.witness")
 
@@ -86,23 +92,53 @@ package final class WitnessFile: Witness {
         if let error = result { throw error }
     }
 
+    package func refresh(_ statement: WitnessStatement) async {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                let present = self.read()
+                // Before the first write, and after one that failed, nothing is known to be on disk.
+                if self.isSynced, present?.epoch == statement.epoch, present?.sequence == statement.sequence {
+                    _ = self.put(statement, waiting: false)
+                }
+                continuation.resume()
+            }
+        }
+    }
+
     private func writeNow(_ statement: WitnessStatement) -> TaskStoreError? {
-        let latest = latestSlot()
+        var statement = statement
         // Writes of attempts that start together may come in any order.
-        if !isUnsynced.withLock({ $0 }), let present = read(), present.isOriginal, present.epoch == statement.epoch,
+        if let present = read(), present.isOriginal, present.epoch == statement.epoch,
             present.sequence >= statement.sequence
         {
-            return nil
+            if isSynced { return nil }
+            statement.sequence = present.sequence
         }
+        return put(statement, waiting: true)
+    }
+
+    private var isSynced: Bool { progress.withLock { $0.synced != nil && !$0.isUnsynced } }
+
+    /// Writes the slot that is not known to be on disk.
+    private func put(_ statement: WitnessStatement, waiting: Bool) -> TaskStoreError? {
         let isNew = access(path, F_OK) != 0
         // A file that is there and cannot be read is left alone.
         if !isNew, FileManager.default.contents(atPath: path) == nil {
             return .failed("the file \(path) cannot be read")
         }
-        let number = (latest?.number ?? 0) + 1
         let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { return error() }
         defer { close(file) }
+        let synced: Int
+        if let known = progress.withLock({ $0.synced }) {
+            synced = known
+        } else {
+            // The latest slot may be one that a dead daemon did not wait for.
+            guard fdatasync(file) == 0 else { return error() }
+            synced = latestSlot()?.number ?? 0
+            progress.withLock { $0.synced = synced }
+        }
+        let number = synced + 1
         let identity = FileIdentity(of: path)
         let text =
             "pollux-witness-1 \(number) \(statement.epoch) \(statement.sequence) \(identity.inode) \(identity.created) "
@@ -110,10 +146,11 @@ package final class WitnessFile: Witness {
         var bytes = Array("\(text) \(Self.checksum(text))\n".utf8)
         bytes += repeatElement(UInt8(ascii: " "), count: max(Self.slotSize - bytes.count, 0))
         let place = off_t(number % 2 * Self.slotSize)
-        isUnsynced.withLock { $0 = true }
+        guard waiting else { return pwrite(file, bytes, bytes.count, place) == bytes.count ? nil : error() }
+        progress.withLock { $0.isUnsynced = true }
         guard pwrite(file, bytes, bytes.count, place) == bytes.count, fdatasync(file) == 0 else { return error() }
         if isNew, !syncDirectory() { return error() }
-        isUnsynced.withLock { $0 = false }
+        progress.withLock { $0 = Progress(isUnsynced: false, synced: number) }
         return nil
     }
 

@@ -9,21 +9,27 @@ package struct StartupRecovery: Sendable {
     let store: TaskStore
     let catalog: ProviderCatalog
     let hold: StartHold
+    let starts: StartChecker
     let schedule: ScheduleCorrector
     let random: EngineRandom
     let time: any TimeSource
     let logger: Logger
 
-    /// Finds out whether the database is an older copy, before anything is sent.
-    private func checkWitness() async throws(TaskStoreError) {
-        let mode = try await store.checkWitness(newEpoch: random.epoch(), at: time.now())
+    /// Finds out whether the database is an older copy, before anything is sent. Returns when it was last in use, if it is not
+    /// known to be one.
+    private func checkWitness() async throws(TaskStoreError) -> Timestamp? {
+        let mode: RestoredMode
+        switch try await store.checkWitness(newEpoch: random.epoch(), at: time.now()) {
+        case .noCopy(let runningUntil): return runningUntil
+        case .copy(let found): mode = found
+        }
         hold.set(mode)
-        guard let mode else { return }
         logger.critical(
             """
             \(mode.reason) Tasks that were queued in it may have been sent since \(mode.since.rfc3339), so nothing paid is \
             sent. `pollux restore` shows what was found; `pollux restore --accept` sends the rest.
             """)
+        return nil
     }
 
     /// Ends the leases of the dead daemon and declares lost what it was sending under them: the requests may have gone out,
@@ -31,7 +37,7 @@ package struct StartupRecovery: Sendable {
     package func run() async throws(TaskStoreError) {
         // The instance lock is held, so no other process that starts work is alive.
         try await store.endOtherLeases()
-        try await checkWitness()
+        let runningUntil = try await checkWitness()
         // In a copy the request may also have been sent again later, by the daemon that went on.
         let reason = TaskFailure(
             code: hold.mode == nil ? TaskFailure.daemonStopped : "reply_lost",
@@ -44,7 +50,8 @@ package struct StartupRecovery: Sendable {
         try await schedule.repairFutureDueTimes(at: time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]
-        for count in try await store.counts() where !count.state.hasEnded {
+        let counts = try await store.counts()
+        for count in counts where !count.state.hasEnded {
             open[count.state, default: 0] += count.count
             if catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
         }
@@ -54,6 +61,10 @@ package struct StartupRecovery: Sendable {
                 \(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; \
                 put its definition back and start again.
                 """)
+        }
+        if let runningUntil {
+            let queued = Set(counts.filter { $0.state == .queued && $0.count > 0 }.map(\.endpoint))
+            try await starts.begin(queued, since: runningUntil)
         }
         if !open.isEmpty {
             let list = TaskState.open.compactMap { state in open[state].map { "\($0) \(state)" } }

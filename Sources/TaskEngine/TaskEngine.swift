@@ -78,6 +78,10 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, limits: limits, admission: admission, sender: queries, time: time,
             logger: logger)
 
+        let starts = StartChecker(
+            store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,
+            logger: logger)
+
         // The ways in.
         service = TaskService(
             store: store, catalog: catalog, admission: admission, storage: storage,
@@ -103,7 +107,7 @@ package struct TaskEngine: Sendable {
             WorkerLoop(worker: worker, storage: storage, schedule: schedule, time: time, logger: logger)
         }
         recovery = StartupRecovery(
-            store: store, catalog: catalog, hold: hold, schedule: schedule, random: random, time: time,
+            store: store, catalog: catalog, hold: hold, starts: starts, schedule: schedule, random: random, time: time,
             logger: logger)
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
@@ -111,7 +115,8 @@ package struct TaskEngine: Sendable {
                 store: store, schedule: schedule, sampler: sampler, steadySpan: limits.steadySpan, wakes: wakes))
         reconciler = loop(
             Reconciler(
-                store: store, catalog: catalog, admission: admission, search: search, lookups: lookups, limits: limits,
+                store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
+                limits: limits,
                 clock: clock, random: random, wakes: wakes, time: time, logger: logger))
         let notFound = NotFoundPolicy(store: store, catalog: catalog, limits: limits, clock: clock, logger: logger)
         let calls = PollCountBuffer()

@@ -17,6 +17,19 @@ package struct DaemonEvent: Sendable, Hashable {
 }
 
 extension DaemonEvent {
+    /// Tasks of these endpoints that were queued at the start are sent although the provider's list could not show whether they
+    /// had been sent since then.
+    package static func startNotChecked(
+        _ endpoints: [EndpointName], since: Timestamp, because reason: String, at now: Timestamp
+    ) -> DaemonEvent {
+        DaemonEvent(
+            at: now, kind: "start_not_checked",
+            detail: JSONObject([
+                ("endpoints", .array(endpoints.map { .string($0.text) })), ("since", .string(since.rfc3339)),
+                ("message", .string(reason)),
+            ]))
+    }
+
     /// The wall clock was set by so much.
     static func clockSet(by jump: Duration, at now: Timestamp) -> DaemonEvent {
         DaemonEvent(

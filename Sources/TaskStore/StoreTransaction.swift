@@ -27,8 +27,13 @@ package protocol StoreSnapshot {
     func due(
         in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask]
-    /// Queued tasks of an endpoint that are due and not over their deadline, in order of priority, then age.
-    func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask]
+    /// Queued tasks of an endpoint with a greater key that are due and not over their deadline, in order of priority, then
+    /// age.
+    func queued(on endpoint: EndpointName, after key: Int64, at now: Timestamp, limit: Int) throws -> [TrackedTask]
+    /// Queued tasks of an endpoint with their requests, by key: greater ones than the first, up to the last.
+    func queued(on endpoint: EndpointName, after key: Int64, through last: Int64, limit: Int) throws -> [TaskTexts]
+    /// The key of the newest task; 0 if there is none.
+    func latestKey() throws -> Int64
     /// Queued and running tasks whose deadline has passed.
     func overdue(at now: Timestamp, limit: Int) throws -> [TrackedTask]
     /// The first time of that kind.

@@ -116,3 +116,8 @@ package struct ReconciliationSnapshot: Sendable {
         self.named = named
     }
 }
+
+/// A place in the order in which tasks arrived; it covers the tasks up to there.
+package struct TaskMark: Sendable, Hashable {
+    let key: Int64
+}

@@ -1,5 +1,17 @@
 package import TaskModel
 
+/// What a start knows about the database.
+package enum WitnessFinding: Sendable {
+    /// It is an older copy.
+    case copy(RestoredMode)
+    /// It is not known to be one, and was in use until then; nil if there was no witness. Files that were overwritten together,
+    /// or a machine that was set back, look the same.
+    case noCopy(runningUntil: Timestamp?)
+
+    /// The mode that the database is in; nil if it is not known to be a copy.
+    package var mode: RestoredMode? { if case .copy(let mode) = self { mode } else { nil } }
+}
+
 /// Notices that the database is an older copy, and keeps it from paying again.
 extension TaskStore {
     /// Compares the database with its witness, once, before the first claim. Returns the mode that the database is in now.
@@ -7,7 +19,7 @@ extension TaskStore {
     /// A copy enters the mode in one commit, with all tasks that may have been sent since it was made.
     package func checkWitness(
         newEpoch: String, at now: Timestamp
-    ) async throws(TaskStoreError) -> RestoredMode? {
+    ) async throws(TaskStoreError) -> WitnessFinding {
         let (found, hasWitness) = (witness?.witness.read(), witness != nil)
         let start = try await commit(.write("checkWitness")) { changes throws -> Start in
             let transaction = changes.transaction
@@ -34,14 +46,18 @@ extension TaskStore {
             try changes.doubt(since: mode.since, at: now)
             return start
         }
-        if start.mode == nil { try await begin(start, at: now) }
-        return start.mode
+        if let mode = start.mode { return .copy(mode) }
+        try await begin(start, at: now)
+        return .noCopy(runningUntil: found?.at)
     }
 
     /// What tells one copy from another.
     private static func mark(of witness: WitnessStatement?, _ meta: [MetaName: String]) -> String {
         "\(witness.map { "\($0.epoch) \($0.sequence)" } ?? "none") \(meta[.backup] ?? "")"
     }
+
+    /// Notes that the daemon runs at this time, so that the next start knows the time since.
+    package func refreshWitness(at now: Timestamp) async { await witness?.refresh(at: now) }
 
     /// What a start finds.
     private struct Start {

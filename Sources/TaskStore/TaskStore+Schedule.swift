@@ -5,11 +5,31 @@ extension TaskStore {
     /// How many tasks there are of each endpoint in each state.
     package func counts() async throws(TaskStoreError) -> [TaskCount] { try await read("counts") { try $0.counts() } }
 
-    /// Queued tasks of an endpoint that may go now, in order of priority, then age; none whose deadline has passed.
+    /// Queued tasks of an endpoint that may go now, in order of priority, then age; none whose deadline has passed, and none
+    /// that the mark covers.
     package func queued(
-        on endpoint: EndpointName, at now: Timestamp, limit: Int
+        on endpoint: EndpointName, after mark: TaskMark? = nil, at now: Timestamp, limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
-        try await read("queued") { try $0.queued(on: endpoint, at: now, limit: limit) }
+        try await read("queued") {
+            try $0.queued(on: endpoint, after: mark?.key ?? 0, at: now, limit: limit)
+        }
+    }
+
+    /// The mark that covers all tasks that there are.
+    package func mark() async throws(TaskStoreError) -> TaskMark {
+        try await read("mark") { TaskMark(key: try $0.latestKey()) }
+    }
+
+    /// A page of queued tasks of an endpoint with their requests, oldest first: those that `mark` covers and `earlier` does
+    /// not. Returns also the mark that covers the page.
+    package func queuedPage(
+        on endpoint: EndpointName, after earlier: TaskMark?, through mark: TaskMark, limit: Int
+    ) async throws(TaskStoreError) -> (tasks: [TaskWithPayload], mark: TaskMark)? {
+        try await read("queuedPage") { rows in
+            let texts = try rows.queued(on: endpoint, after: earlier?.key ?? 0, through: mark.key, limit: limit)
+            guard let last = texts.last else { return nil }
+            return (try texts.map { try $0.stored }, TaskMark(key: last.key))
+        }
     }
 
     /// When the next queued task of an endpoint that is not ready yet becomes so.

@@ -79,6 +79,11 @@ extension TaskStore {
         return committed.value
     }
 
+    /// Appends a line about the daemon to the log.
+    package func log(_ event: DaemonEvent) async throws(TaskStoreError) {
+        try await commit(.write("log")) { $0.append(event) }
+    }
+
     /// Writes what changes no task and has no line in the log.
     func write<Value: Sendable>(
         _ verb: String, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value

@@ -28,6 +28,8 @@ package protocol Witness: Sendable {
     func read() -> WitnessStatement?
     /// Writes it, unless a later statement of the same epoch is there; it is on disk when this returns.
     func write(_ statement: WitnessStatement) async throws(TaskStoreError)
+    /// Writes the same statement with a later time, without waiting for the disk. A failure does no harm.
+    func refresh(_ statement: WitnessStatement) async
 }
 
 /// Keeps the witness up with the commits that start attempts.
@@ -58,6 +60,12 @@ actor WitnessKeeper {
         }
         written = max(written, sequence)
         failed = nil
+    }
+
+    /// Writes the time, so that a start knows when the daemon was last running.
+    func refresh(at now: Timestamp) async {
+        guard let epoch, failed == nil else { return }
+        await witness.refresh(WitnessStatement(epoch: epoch, sequence: written, at: now))
     }
 
     /// Writes again what could not be written; returns why that failed again.

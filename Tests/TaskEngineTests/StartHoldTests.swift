@@ -13,6 +13,7 @@ import VerbatimJSON
             WitnessStatement(epoch: "other", sequence: 0, at: ManualTimeSource.start, isOriginal: false)
         }
         func write(_ statement: WitnessStatement) async throws(TaskStoreError) {}
+        func refresh(_ statement: WitnessStatement) async {}
     }
 
     /// A witness on a full disk.
@@ -21,6 +22,7 @@ import VerbatimJSON
         func write(_ statement: WitnessStatement) async throws(TaskStoreError) {
             if statement.sequence > 0 { throw .full }
         }
+        func refresh(_ statement: WitnessStatement) async {}
     }
 
     @Test func `in a copy nothing paid is sent until a person accepts it`() async throws {

@@ -16,6 +16,8 @@ import Testing
         init(_ statement: WitnessStatement? = nil) { self.statement = Mutex(statement) }
 
         func read() -> WitnessStatement? { statement.withLock { $0 } }
+        func refresh(_ new: WitnessStatement) async { statement.withLock { $0?.at = new.at } }
+
         func write(_ new: WitnessStatement) async throws(TaskStoreError) {
             if isFull.withLock({ $0 }) { throw .full }
             statement.withLock { $0 = new }
@@ -33,7 +35,7 @@ import Testing
     /// A store of epoch "one" in which task 1 was started and task 2 is queued.
     private func withStarted(_ body: (TaskStore, Notes) async throws -> Void) async throws {
         try await with { (store: TaskStore, notes: Notes) async throws in
-            #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
+            #expect(try await store.checkWitness(newEpoch: "one", at: now).mode == nil)
             for number in [1, 2] { _ = try await store.insert(.new(.task(number))) }
             let started = try await store.apply(
                 .submissionStarted(), to: TrackedTask.task(1).id, under: .testing, at: now, nextDueAt: now)
@@ -46,17 +48,17 @@ import Testing
 
     @Test func `a new database gets its epoch and its witness`() async throws {
         try await with { (store: TaskStore, notes: Notes) async throws in
-            #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
+            #expect(try await store.checkWitness(newEpoch: "one", at: now).mode == nil)
             #expect(notes.read() == WitnessStatement(epoch: "one", sequence: 0, at: now))
             // The next start keeps the epoch.
-            #expect(try await store.checkWitness(newEpoch: "two", at: now) == nil)
+            #expect(try await store.checkWitness(newEpoch: "two", at: now).mode == nil)
             #expect(notes.read()?.epoch == "one")
         }
     }
 
     @Test func `an untouched database starts as it was, whatever was started`() async throws {
         try await withStarted { (store: TaskStore, _: Notes) async throws in
-            #expect(try await store.checkWitness(newEpoch: "two", at: now) == nil)
+            #expect(try await store.checkWitness(newEpoch: "two", at: now).mode == nil)
             #expect(try await store.task(TrackedTask.task(2).id)?.state == .queued)
         }
     }
@@ -73,7 +75,7 @@ import Testing
                 }
             }
             let later = now + .seconds(60)
-            let mode = try #require(try await store.checkWitness(newEpoch: "three", at: later))
+            let mode = try #require(try await store.checkWitness(newEpoch: "three", at: later).mode)
             #expect(mode.since == now)
             #expect(mode.at == later)
             let doubted = try #require(try await store.task(TrackedTask.task(2).id))
@@ -83,7 +85,7 @@ import Testing
             #expect(doubted.attempt?.endedAt == later)
             // What is submitted since stays queued, over further starts too, and cannot be started.
             _ = try await store.insert(.new(.task(3, at: later + .seconds(1))))
-            #expect(try await store.checkWitness(newEpoch: "four", at: later + .seconds(9)) == mode)
+            #expect(try await store.checkWitness(newEpoch: "four", at: later + .seconds(9)).mode == mode)
             #expect(try await store.restoredMode() == mode)
             await #expect(throws: TaskStoreError.restored) {
                 _ = try await store.apply(
@@ -100,7 +102,7 @@ import Testing
             let again = try #require(try await store.task(doubted.id))
             #expect(again.state == .queued)
             #expect(again.resolution == .resubmitted)
-            #expect(try await store.checkWitness(newEpoch: "six", at: later) == nil)
+            #expect(try await store.checkWitness(newEpoch: "six", at: later).mode == nil)
             let started = try await store.apply(
                 .submissionStarted(), to: doubted.id, under: .testing, at: later, nextDueAt: later)
             #expect(started?.transition == .advance(to: .submitting))
@@ -114,23 +116,23 @@ import Testing
             _ = try await store.apply(
                 .submissionStarted(), to: TrackedTask.task(1).id, under: .testing, at: now, nextDueAt: now)
             let notes = Notes()
-            #expect(try await TaskStore(driver, witness: notes).checkWitness(newEpoch: "one", at: now) == nil)
+            #expect(try await TaskStore(driver, witness: notes).checkWitness(newEpoch: "one", at: now).mode == nil)
             #expect(notes.read() == WitnessStatement(epoch: "one", sequence: 3, at: now))
             // A state directory that had a witness gets an even older database.
             let stranger = Notes(WitnessStatement(epoch: "other", sequence: 0, at: now))
             let directory = try TemporaryDirectory()
             let old = try SQLiteDriver.open(path: directory.file("old.sqlite"))
-            #expect(try await TaskStore(old, witness: stranger).checkWitness(newEpoch: "two", at: now) != nil)
+            #expect(try await TaskStore(old, witness: stranger).checkWitness(newEpoch: "two", at: now).mode != nil)
             try old.close()
         }
     }
 
     @Test func `a database without its witness is a copy, also if nothing was started in it`() async throws {
         try await with { (store: TaskStore, notes: Notes) async throws in
-            #expect(try await store.checkWitness(newEpoch: "one", at: now) == nil)
+            #expect(try await store.checkWitness(newEpoch: "one", at: now).mode == nil)
             _ = try await store.insert(.new(.task(1)))
             notes.statement.withLock { $0 = nil }
-            #expect(try await store.checkWitness(newEpoch: "two", at: now) != nil)
+            #expect(try await store.checkWitness(newEpoch: "two", at: now).mode != nil)
             #expect(try await store.task(TrackedTask.task(1).id)?.state == .uncertain)
         }
     }
@@ -143,7 +145,7 @@ import Testing
                 to: TrackedTask.task(1).id, at: now, nextDueAt: now)
             notes.statement.withLock { $0?.isOriginal = false }
             let later = now + .seconds(600)
-            _ = try #require(try await store.checkWitness(newEpoch: "two", at: later))
+            _ = try #require(try await store.checkWitness(newEpoch: "two", at: later).mode)
             let task = try #require(try await store.task(TrackedTask.task(1).id))
             #expect(task.attempt?.endedAt == later)
             #expect(task.failure?.code == "reply_lost")
@@ -154,11 +156,11 @@ import Testing
     @Test func `another copy that is put back in this mode is doubted too`() async throws {
         try await withStarted { (store: TaskStore, notes: Notes) async throws in
             notes.statement.withLock { $0?.isOriginal = false }
-            _ = try #require(try await store.checkWitness(newEpoch: "two", at: now))
+            _ = try #require(try await store.checkWitness(newEpoch: "two", at: now).mode)
             _ = try await store.insert(.new(.task(3, at: now + .seconds(1))))
             // It was accepted elsewhere, and a copy from before that is put back.
             notes.statement.withLock { $0?.epoch = "accepted" }
-            _ = try #require(try await store.checkWitness(newEpoch: "three", at: now + .seconds(9)))
+            _ = try #require(try await store.checkWitness(newEpoch: "three", at: now + .seconds(9)).mode)
             #expect(try await store.task(TrackedTask.task(3, at: now + .seconds(1)).id)?.state == .uncertain)
         }
     }
@@ -167,11 +169,11 @@ import Testing
         try await withStarted { (store: TaskStore, notes: Notes) async throws in
             notes.isFull.withLock { $0 = true }
             notes.statement.withLock { $0?.isOriginal = false }
-            _ = try #require(try await store.checkWitness(newEpoch: "two", at: now))
+            _ = try #require(try await store.checkWitness(newEpoch: "two", at: now).mode)
             // The new epoch is on disk; its witness is not.
             await #expect(throws: TaskStoreError.full) { _ = try await store.acceptRestore(newEpoch: "two", at: now) }
             notes.isFull.withLock { $0 = false }
-            #expect(try await store.checkWitness(newEpoch: "three", at: now) == nil)
+            #expect(try await store.checkWitness(newEpoch: "three", at: now).mode == nil)
             #expect(notes.read()?.epoch == "two")
         }
     }

@@ -44,6 +44,31 @@ import Testing
         #expect(witness.read() == nil)
     }
 
+    @Test func `a refresh changes the time, and never the slot that is on disk`() async throws {
+        let directory = try TemporaryDirectory()
+        let witness = WitnessFile(in: directory.path)
+        // Before the first write nothing is known to be on disk.
+        await witness.refresh(statement(1))
+        #expect(witness.read() == nil)
+        try await witness.write(statement(7))
+        let path = directory.file("witness")
+        let written = try Data(contentsOf: URL(filePath: path))
+        for minute in 1...3 {
+            var later = statement(7)
+            later.at = now + .seconds(minute * 60)
+            await witness.refresh(later)
+            #expect(WitnessFile(in: directory.path).read() == later)
+            // The first write went into the second slot.
+            let slot = try Data(contentsOf: URL(filePath: path)).dropFirst(512)
+            #expect(slot == written.dropFirst(512))
+        }
+        // Nor does one for another place in the log.
+        await witness.refresh(statement(9))
+        #expect(witness.read()?.sequence == 7)
+        try await witness.write(statement(8))
+        #expect(WitnessFile(in: directory.path).read() == statement(8))
+    }
+
     @Test func `a copy is not the original, and a file that was moved is`() async throws {
         let directory = try TemporaryDirectory()
         let files = FileManager.default

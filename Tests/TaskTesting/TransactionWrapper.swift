@@ -54,8 +54,18 @@ extension SnapshotWrapper {
         try reading.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
     }
 
-    package func queued(on endpoint: EndpointName, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
-        try reading.queued(on: endpoint, at: now, limit: limit)
+    package func queued(
+        on endpoint: EndpointName, after key: Int64, through last: Int64, limit: Int
+    ) throws -> [TaskTexts] {
+        try reading.queued(on: endpoint, after: key, through: last, limit: limit)
+    }
+
+    package func latestKey() throws -> Int64 { try reading.latestKey() }
+
+    package func queued(
+        on endpoint: EndpointName, after key: Int64, at now: Timestamp, limit: Int
+    ) throws -> [TrackedTask] {
+        try reading.queued(on: endpoint, after: key, at: now, limit: limit)
     }
 
     package func overdue(at now: Timestamp, limit: Int) throws -> [TrackedTask] {

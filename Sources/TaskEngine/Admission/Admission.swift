@@ -22,6 +22,8 @@ package enum SubmissionBlock: Sendable, Hashable {
     case restored(RestoredMode)
     /// The daemon was started with `--hold`.
     case held
+    /// It was queued at the start, and the provider's list has not been read yet.
+    case startCheck(since: Timestamp)
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
     /// Another process holds the lease of the provider's account.
@@ -42,7 +44,7 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _), .leaseHeld(_, _, let point):
             point
         case .turn(let point): point
-        case .deadlinePassed, .endpointGone, .restored, .held, .noToken, .paused, .inFlightLimit: nil
+        case .deadlinePassed, .endpointGone, .restored, .held, .startCheck, .noToken, .paused, .inFlightLimit: nil
         }
     }
 
@@ -71,6 +73,13 @@ package enum SubmissionBlock: Sendable, Hashable {
             Reason(
                 code: "held", message: "The daemon was started with --hold, so nothing paid is sent.",
                 hint: "`pollux resume --all` lets everything go on.")
+        case .startCheck(let since):
+            Reason(
+                code: "start_check",
+                message: """
+                    It was queued when the daemon started. First the provider's list is read, in case the task has been sent \
+                    since \(since.rfc3339).
+                    """)
         case .storage(.failed(let error), _): Reason(code: error.code, message: error.message)
         case .storage:
             Reason(

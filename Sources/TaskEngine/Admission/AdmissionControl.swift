@@ -10,6 +10,7 @@ struct AdmissionControl: Sendable {
     let breakers: CircuitBreakers
     let leases: LeaseKeeper
     let hold: StartHold
+    let startCheck = StartCheck()
     /// Whether there are credentials for a provider.
     let hasToken: @Sendable (_ provider: ProviderName) -> Bool
     let resubmissions = InFlightResubmissions()
@@ -79,6 +80,9 @@ struct AdmissionControl: Sendable {
         if let deadline = task.deadline, deadline <= now { return .deadlinePassed(deadline) }
         guard let profile = catalog.endpoint(task.endpoint) else { return .endpointGone(task.endpoint) }
         if let block = block(on: profile, at: now) { return block }
+        if let scope = startCheck.scope(of: task.endpoint), task.createdAt <= scope.startedAt {
+            return .startCheck(since: scope.since)
+        }
         let service = task.endpoint.service
         guard let limit = maxInFlight(of: profile), let count = try? await load().inFlight(of: service), count >= limit
         else { return .turn() }

@@ -37,7 +37,8 @@ struct Resubmitter: Sendable {
                 LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
             }
             let answer =
-                targets.isEmpty ? nil : await search.run(for: targets, of: profile.name.service, sharing: profile)
+                targets.isEmpty
+                ? nil : await search.run(for: targets, of: profile.name.service, sharing: profile).answer
             // After a restore the list may show it; a provider that does not answer now is asked again, twice.
             if answer == nil, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
                 unanswered.count(task.id) <= 2

@@ -1,9 +1,10 @@
 import Logging
 import ServiceLifecycle
+import Synchronization
 import TaskModel
 import TaskStore
 
-/// Checks the storage every two seconds, and once the contents of the database.
+/// Checks the storage every two seconds, and once the contents of the database; keeps the time of the witness.
 ///
 /// Each loop also checks the storage before a claim. This service reports problems while the loops are idle.
 package struct StorageKeeper: Service {
@@ -17,10 +18,17 @@ package struct StorageKeeper: Service {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await checkContents() }
                 group.addTask {
+                    let refreshedAt = Mutex(time.now())
                     await time.repeatEachCheck {
                         _ = await monitor.check()
+                        let now = time.now()
+                        if abs((now - refreshedAt.withLock { $0 }).inSeconds) >= 60 {
+                            refreshedAt.withLock { $0 = now }
+                            await store.refreshWitness(at: now)
+                        }
                         return true
                     }
+                    await store.refreshWitness(at: time.now())
                 }
                 // `waitForAll()` would also wait for the periodic check, which never ends.
                 while try await group.next() != nil {}

@@ -73,7 +73,8 @@ package struct Submitter: Worker {
         for profile in profiles {
             if most > 0 {
                 let ready = try await store.queued(
-                    on: profile.name, at: now, limit: resubmission == nil ? most : most + 1)
+                    on: profile.name, after: admission.startCheck.scope(of: profile.name)?.mark, at: now,
+                    limit: resubmission == nil ? most : most + 1)
                 candidates += ready.filter { $0.id != resubmission }.map { ($0, profile) }
             }
             if let next = try await store.nextQueued(on: profile.name, after: now) {

@@ -61,8 +61,20 @@ struct LostAttemptSearch: Sendable {
         case unproven
     }
 
-    /// Queries the provider for attempts of a service that share the list of `profile`; returns nil if it did not reply.
-    func run(for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile) async -> Answer? {
+    /// What became of a search.
+    enum Result: Sendable {
+        case read(Answer)
+        /// The provider answered with an error.
+        case refused
+        /// Nothing was learned: there was no connection, or nothing to ask for.
+        case unanswered
+
+        /// What was read; nil if nothing was.
+        var answer: Answer? { if case .read(let answer) = self { answer } else { nil } }
+    }
+
+    /// Queries the provider for attempts of a service that share the list of `profile`.
+    func run(for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile) async -> Result {
         let began = time.now()
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
         let known = await ClientIDLookup(
@@ -70,17 +82,22 @@ struct LostAttemptSearch: Sendable {
         ).find(tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
             let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets)
-            guard let window = window(of: targets),
-                let reading = await read(
-                    listOf: profile, service, for: targets, besides: known, showing: accepted, window)
-            else { return nil }
-            return Answer(
-                service: service, profile: profile, began: began,
-                reach: reach(of: window, targets, service: service, profile), known: known, search: self,
-                reading: reading, accepted: accepted, marked: try await owners(of: reading.tasks, listedWith: profile))
+            guard let window = window(of: targets) else { return .unanswered }
+            let reading: FetchedList
+            switch await read(listOf: profile, service, for: targets, besides: known, showing: accepted, window) {
+            case .read(let list): reading = list
+            case .refused: return .refused
+            case .unanswered: return .unanswered
+            }
+            return .read(
+                Answer(
+                    service: service, profile: profile, began: began,
+                    reach: reach(of: window, targets, service: service, profile), known: known, search: self,
+                    reading: reading, accepted: accepted,
+                    marked: try await owners(of: reading.tasks, listedWith: profile)))
         } catch {
             logger.error("Could not read accepted tasks of \(service): \(error.message)")
-            return nil
+            return .unanswered
         }
     }
 
@@ -134,20 +151,20 @@ struct LostAttemptSearch: Sendable {
         return accepted
     }
 
-    /// Fetches the list if it exists and is needed. Returns nil if nothing was learned.
+    /// Fetches the list if it exists and is needed.
     private func read(
         listOf profile: EndpointProfile, _ service: ServiceName, for targets: [Target],
         besides known: ClientIDLookup.Outcome,
         showing accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]],
         _ window: ClosedRange<Timestamp>
-    ) async -> FetchedList? {
+    ) async -> ProviderListFetcher.Result {
         guard let list = profile.listing else {
             // No list can contradict them: what was asked for and is not known is absent.
-            guard known.unanswered.count < Set(targets.map(\.task.id)).count else { return nil }
-            return FetchedList(tasks: [], isComplete: true, isList: false)
+            guard known.unanswered.count < Set(targets.map(\.task.id)).count else { return .unanswered }
+            return .read(FetchedList(tasks: [], isComplete: true, isList: false))
         }
         let unread = FetchedList(tasks: [], isComplete: false, isList: false)
-        if known.found.count == Set(targets.map(\.task.id)).count { return unread }
+        if known.found.count == Set(targets.map(\.task.id)).count { return .read(unread) }
         var (from, to) = (window.lowerBound, window.upperBound)
         // The range must include a control task near the targets of each endpoint.
         for tasks in accepted.values {
@@ -159,8 +176,9 @@ struct LostAttemptSearch: Sendable {
             limits: limits, admission: admission, sender: sender, time: time, logger: logger, service: service,
             profile: profile, list: list
         ).read(from: from, to: to)
+        if case .read = reading { return reading }
         // What was found by its own id is found, whatever becomes of the list.
-        return reading ?? (known.found.isEmpty ? nil : unread)
+        return known.found.isEmpty ? reading : .read(unread)
     }
 
     /// The start times of attempts whose records may be in the window, by the clock at that time.
@@ -208,12 +226,7 @@ extension LostAttemptSearch.Answer {
         }
         // An attempt found by its client id needs no record, and no other attempt may take its record.
         let taken = view.owned.union(known.found.values.map(\.id))
-        let evidence = Dictionary(
-            uniqueKeysWithValues: accepted.compactMap { endpoint, tasks in
-                search.catalog.endpoint(endpoint).map {
-                    (endpoint, ListEvidence(accepted: tasks, in: reading.tasks, $0))
-                }
-            })
+        let evidence = evidence
         let matched = SubmissionMatcher.search(
             for: lost.map(\.attempt).filter { findings[$0.key] == nil },
             among: reading.tasks.filter { !taken.contains($0.remoteID) },
@@ -231,6 +244,38 @@ extension LostAttemptSearch.Answer {
             }
         }
         return findings
+    }
+
+    /// The listed records that no task owns and that no lost attempt explains: each lost attempt explains one of those that may
+    /// be its own.
+    func unexplained(in view: ReconciliationSnapshot) -> [ListedTask] {
+        var lost = view.uncertain.filter { isListed($0.task) }.compactMap { search.lostAttempt(of: $0) }
+        lost += view.givenUp.filter { isListed($0.stored.task) }.compactMap { given in
+            search.lostAttempt(
+                given.givenUp.attempt, of: given.stored, endedWithDaemon: given.givenUp.endedWithDaemon)
+        }
+        return SubmissionMatcher.unexplained(
+            by: lost,
+            among: reading.tasks.filter { !view.owned.contains($0.remoteID) && marked[$0.remoteID] == nil },
+            evidence: evidence)
+    }
+
+    /// Those of the records that may be of the task's latest attempt.
+    func records(among records: [ListedTask], for stored: TaskWithPayload) -> [RemoteTaskID] {
+        guard let attempt = search.lostAttempt(of: stored) else { return [] }
+        let evidence = evidence[stored.task.endpoint]
+        return records.filter { record in
+            SubmissionMatcher.verdict(on: SubmissionMatcher.Record(record), for: attempt, by: evidence) != .other
+        }.map(\.remoteID)
+    }
+
+    private var evidence: [EndpointName: ListEvidence] {
+        Dictionary(
+            uniqueKeysWithValues: accepted.compactMap { endpoint, tasks in
+                search.catalog.endpoint(endpoint).map {
+                    (endpoint, ListEvidence(accepted: tasks, in: reading.tasks, $0))
+                }
+            })
     }
 
     /// Whether the fetched list may contain a record of this task.

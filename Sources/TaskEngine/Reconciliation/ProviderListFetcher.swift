@@ -49,28 +49,37 @@ struct ProviderListFetcher {
         case startAgain
     }
 
-    /// The tasks that the provider lists between the two times, as far as it replied; nil without any reply.
+    /// What became of a reading.
+    enum Result {
+        case read(FetchedList)
+        /// The provider answered the first page with an error.
+        case refused
+        /// There was no connection.
+        case unanswered
+    }
+
+    /// The tasks that the provider lists between the two times, as far as it replied.
     ///
     /// The page length does not show the end: a provider may limit pages, ignore the offset, or move items meanwhile.
     /// So each page starts at the last item of the previous one and must contain it. A page with only that item is
     /// followed by one after it, which must be empty. A list without pages is complete only if its definition says
     /// so. An unreadable item may be any task, so the reading then proves no absence.
-    func read(from: Timestamp, to: Timestamp) async -> FetchedList? {
+    func read(from: Timestamp, to: Timestamp) async -> Result {
         var found: [RemoteTaskID: ListedTask] = [:]
         var skew: Duration?
         var progress = Progress()
-        func reading(isComplete: Bool) -> FetchedList {
+        func reading(isComplete: Bool) -> Result {
             var whole = self.reading(found, reachedEnd: isComplete && progress.isReadable)
             whole.clockSkew = skew
-            return whole
+            return .read(whole)
         }
         for number in 0..<limits.listPages {
             // The first page's turn was taken with the claim.
             if number > 0, await !admission.waitForSlot(for: .queries(service), of: profile) {
-                return partial(found)
+                return partial(found, otherwise: .unanswered)
             }
             let request = listing(from, to, at: progress.offset)
-            guard let request else { return nil }
+            guard let request else { return .unanswered }
             switch await page(request, &skew) {
             case .page(let tasks, let unreadable):
                 for task in tasks { found[task.remoteID] = task }
@@ -85,11 +94,11 @@ struct ProviderListFetcher {
                 }
             case .throttled(let failure, let retryAfter):
                 await slow(because: failure, isThrottled: true, retryAfter: retryAfter)
-                return partial(found)
+                return partial(found, otherwise: .refused)
             case .failed(let failure, let suspendsProvider):
                 if suspendsProvider { await admission.suspend(.provider(profile.provider), because: failure) }
                 await slow(because: failure, isThrottled: false, retryAfter: nil)
-                return partial(found)
+                return partial(found, otherwise: failure.httpStatus == nil ? .unanswered : .refused)
             }
         }
         logger.warning("The provider's list of \(service) tasks is too long to be read completely.")
@@ -130,8 +139,8 @@ struct ProviderListFetcher {
     }
 
     /// What the pages before a failed one show is there all the same.
-    private func partial(_ found: [RemoteTaskID: ListedTask]) -> FetchedList? {
-        found.isEmpty ? nil : reading(found, reachedEnd: false)
+    private func partial(_ found: [RemoteTaskID: ListedTask], otherwise: Result) -> Result {
+        found.isEmpty ? otherwise : .read(reading(found, reachedEnd: false))
     }
 
     private func reading(_ found: [RemoteTaskID: ListedTask], reachedEnd: Bool) -> FetchedList {

@@ -20,12 +20,15 @@ package struct Reconciler: Worker {
         let givenUp: [GivenUpAttempt]
         /// The tasks of ``givenUp`` by id.
         let tasks: [TaskID: TrackedTask]
+        /// One task of each endpoint whose queued tasks wait for this reading since the start.
+        var queued: [TrackedTask] = []
     }
 
     let store: TaskStore
     let catalog: ProviderCatalog
     let admission: AdmissionControl
     let search: LostAttemptSearch
+    let starts: StartChecker
     let lookups: LookupPolicy
     let limits: EngineLimits
     let clock: ClockJumpDetector
@@ -40,7 +43,7 @@ package struct Reconciler: Worker {
     package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
         let services = Set(try await store.services(in: .uncertain))
-            .union(try await store.servicesWithGivenUpAttempts())
+            .union(try await store.servicesWithGivenUpAttempts()).union(starts.check.services)
         for service in services.sorted() where inFlight.begin(service) {
             do throws(TaskStoreError) {
                 let (reading, next) = try await claim(of: service, at: now)
@@ -64,10 +67,14 @@ package struct Reconciler: Worker {
             let stuck = due.map(\.id).filter { !found.contains($0) }
             try await store.postpone(stuck, until: now + lookups.maxGap)
         }
-        guard let work = try await work(of: service, searchable, at: now) else {
+        // What was lost comes first, so that its records have an owner.
+        var found = try await work(of: service, searchable, at: now)
+        if found == nil { found = try await starts.work(of: service, at: now) }
+        guard let work = found else {
             let next = [
                 try await store.nextDue(in: .uncertain, of: service),
                 try await store.nextGivenUpReading(of: service).map { max($0, now + .seconds(1)) },
+                starts.check.next(of: service, at: now + .seconds(1)),
             ]
             return (nil, next.compactMap(\.self).min())
         }
@@ -149,7 +156,8 @@ package struct Reconciler: Worker {
 
     package func perform(_ work: Work) async {
         defer { inFlight.end(work.service) }
-        guard let answer = await search.run(for: work.targets, of: work.service, sharing: work.profile) else {
+        guard work.queued.isEmpty else { return await starts.perform(work) }
+        guard let answer = await search.run(for: work.targets, of: work.service, sharing: work.profile).answer else {
             return await postpone(work)
         }
         let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
@@ -271,7 +279,7 @@ package struct Reconciler: Worker {
 }
 
 extension Reconciler.Work {
-    fileprivate var targets: [LostAttemptSearch.Target] {
+    var targets: [LostAttemptSearch.Target] {
         uncertain.compactMap { task in
             task.attempt.map {
                 LostAttemptSearch.Target(
@@ -283,6 +291,9 @@ extension Reconciler.Work {
                     LostAttemptSearch.Target(
                         task: $0, attempt: given.attempt, endedWithDaemon: given.endedWithDaemon)
                 }
+            }
+            + queued.compactMap { task in
+                task.attempt.map { LostAttemptSearch.Target(task: task, attempt: $0, endedWithDaemon: false) }
             }
     }
 }

@@ -140,6 +140,26 @@ enum SubmissionMatcher {
         return findings
     }
 
+    /// The records that are left when each lost attempt takes one that may be its own.
+    static func unexplained(
+        by lost: [LostAttempt], among listed: [ListedTask], evidence: [EndpointName: ListEvidence]
+    ) -> [ListedTask] {
+        let index = AttemptIndex(of: lost)
+        let records = listed.map { task in
+            var record = Record(task)
+            record.owners = index.owners(of: record)
+            return record
+        }
+        let matched = MultisetMatching.match(
+            lost.map { attempt in
+                records.indices.filter {
+                    verdict(on: records[$0], for: attempt, by: evidence[attempt.endpoint]) != .other
+                }
+            })
+        let taken = Set(matched.compactMap(\.self))
+        return records.indices.filter { !taken.contains($0) }.map { records[$0].task }
+    }
+
     /// Records with the fewest members come first as the likeliest match, then the oldest.
     private static func inOrder(_ listed: [ListedTask]) -> [Record] {
         listed.map { (record: Record($0), members: $0.request.object?.members.count ?? 0) }

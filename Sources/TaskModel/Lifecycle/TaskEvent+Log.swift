@@ -55,8 +55,11 @@ extension TaskEvent {
             detail["says"] = .string(delivery.word)
             if let id = delivery.remoteID { detail["remote_id"] = .string(id.text) }
         }
-        if case .lookupUndecided = self, let possible = task.attempt?.possibleIDs, !possible.isEmpty {
-            detail["possible"] = .array(possible.map { .string($0.text) })
+        switch self {
+        case .lookupUndecided, .perhapsSent:
+            let possible = task.attempt?.possibleIDs ?? []
+            if !possible.isEmpty { detail["possible"] = .array(possible.map { .string($0.text) }) }
+        default: break
         }
         if case .replyTooLarge(let failure) = self {
             detail["code"] = .string(failure.code)

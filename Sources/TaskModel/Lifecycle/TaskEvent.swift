@@ -14,8 +14,9 @@ package enum TaskEvent: Sendable, Hashable {
     /// The outcome is unknown: the reply was lost, broken or a server error.
     case submissionInterrupted(TaskFailure, isProbablyRefused: Bool)
 
-    /// The database is an older copy, so the task may have been sent since that time.
-    case perhapsSent(since: Timestamp)
+    /// The database may be an older copy, and the task may have been sent since that time. The provider lists these records,
+    /// which may be the task's; none are given where the database is known to be a copy.
+    case perhapsSent(since: Timestamp, possible: [RemoteTaskID] = [])
 
     /// The provider's complete list does not contain it.
     case absentFromList

@@ -247,12 +247,17 @@ extension TrackedTask {
             attempts += 1
             attempt = Attempt(number: attempts, startedAt: now, callback: callback)
             failure = nil
-        case .perhapsSent(let since):
+        case .perhapsSent(let since, let possible):
             attempts += 1
-            attempt = Attempt(number: attempts, startedAt: min(since, now), endedAt: now)
+            attempt = Attempt(
+                number: attempts, startedAt: min(since, now), endedAt: now,
+                possibleIDs: Array(possible.prefix(Attempt.maxPossibleIDs)))
             failure = TaskFailure(
                 code: TaskFailure.perhapsSent,
-                message: "The database is an older copy. The task was queued in it and may have been sent since.")
+                message: possible.isEmpty
+                    ? "The database is an older copy. The task was queued in it and may have been sent since."
+                    : "The task was queued when the daemon started, and the provider lists a record that may be its own."
+            )
         case .submissionAccepted(let id, let trace, let url):
             attempt?.endedAt = now
             pollURL = url

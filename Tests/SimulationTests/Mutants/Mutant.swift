@@ -24,6 +24,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var trustsCopies = false
     /// It writes the witness before the commit that starts an attempt.
     var witnessesFirst = false
+    /// It sends what was queued at the start without a look at the provider's list.
+    var forgetsReading = false
     /// Whether its histories have copies that are put back, or second daemons. They end early what shows other mutants.
     var needsCopies = false
     var needsRivals = false
@@ -114,6 +116,13 @@ extension Mutant {
     private static var trustingCopies: Mutant {
         var mutant = Mutant("trusts a database that was put back", caughtBy: [.copySendsNothing])
         mutant.trustsCopies = true
+        mutant.needsCopies = true
+        return mutant
+    }
+
+    private static var forgettingReading: Mutant {
+        var mutant = Mutant("forgets the reading at the start", caughtBy: [.copySendsNothing])
+        mutant.forgetsReading = true
         mutant.needsCopies = true
         return mutant
     }
@@ -214,6 +223,7 @@ extension Mutant {
         breaking(.ignoresLeases, "starts work under the lease of another daemon", caughtBy: [.leaseDecides]),
         presumingAllDead,
         trustingCopies,
+        forgettingReading,
         witnessingFirst,
         withoutRecovery,
         withoutHints,

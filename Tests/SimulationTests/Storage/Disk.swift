@@ -43,26 +43,41 @@ final class Disk {
         fileprivate let witness: WitnessStatement?
         /// How many paid requests had been sent.
         let sent: Int
+        /// How many records the provider had.
+        let billed: Int
+
+        /// Whether it can be put back so that nothing shows it.
+        var canOverwrite: Bool { witness != nil }
+    }
+
+    /// How a copy is put back.
+    enum PutBack: CaseIterable {
+        /// With its witness, which is then no original.
+        case withWitness
+        /// Beside the witness that is there.
+        case besideWitness
+        /// Over the files that are there, or together with the whole machine: the witness is the original, at an earlier time.
+        case inPlace
     }
 
     /// Copies the database as it is on disk.
-    func copy(sent: Int) throws -> Copy {
+    func copy(sent: Int, billed: Int) throws -> Copy {
         generation += 1
         let image = directory + "/\(generation).sqlite"
         try FileManager.default.copyItem(atPath: path, toPath: image)
         if FileManager.default.fileExists(atPath: path + "-wal") {
             try FileManager.default.copyItem(atPath: path + "-wal", toPath: image + "-wal")
         }
-        return Copy(path: image, witness: witness.statement.withLock { $0 }, sent: sent)
+        return Copy(path: image, witness: witness.statement.withLock { $0 }, sent: sent, billed: billed)
     }
 
-    /// Puts a copy in the place of the database: with its witness, which is then no original, or beside the one that is there.
-    func putBack(_ copy: Copy, withItsWitness: Bool) throws {
+    /// Puts a copy in the place of the database.
+    func putBack(_ copy: Copy, _ how: PutBack) throws {
         path = copy.path
-        guard withItsWitness else { return }
+        guard how != .besideWitness else { return }
         witness.statement.withLock { statement in
             statement = copy.witness
-            statement?.isOriginal = false
+            statement?.isOriginal = how == .inPlace
         }
     }
 

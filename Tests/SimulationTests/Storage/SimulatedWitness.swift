@@ -14,6 +14,10 @@ final class SimulatedWitness: Sendable {
 
         func read() -> WitnessStatement? { witness.statement.withLock { $0 } }
 
+        func refresh(_ statement: WitnessStatement) async {
+            witness.statement.withLock { if $0?.sequence == statement.sequence { $0?.at = statement.at } }
+        }
+
         func write(_ statement: WitnessStatement) async throws(TaskStoreError) {
             await world.scheduler.park("witness")
             if isDead() { throw .damaged("this daemon is dead") }

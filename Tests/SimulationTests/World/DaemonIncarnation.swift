@@ -95,6 +95,7 @@ struct DaemonIncarnation: Sendable {
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
         if mutant?.skipsRecovery != true { try await engine.recovery.run() }
+        if mutant?.forgetsReading == true { engine.forgetReading() }
         service = engine.service
         endpoints = engine.endpoints
         restores = engine.restores
@@ -118,5 +119,13 @@ struct DaemonIncarnation: Sendable {
         task.attempts = attempt
         await submitter.sender.take(
             profile.dialect.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
+    }
+}
+
+extension TaskEngine {
+    /// Lets all tasks that were queued at the start go.
+    fileprivate func forgetReading() {
+        let check = reconciler.worker.starts.check
+        for service in check.services { check.end(check.due(of: service, at: Timestamp(milliseconds: .max))) }
     }
 }

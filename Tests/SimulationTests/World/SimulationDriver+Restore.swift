@@ -1,5 +1,6 @@
 import TaskEngine
 import TaskModel
+import VerbatimJSON
 
 /// A copy of the database and its witness, put back after the original went on.
 struct Restore {
@@ -10,6 +11,18 @@ struct Restore {
     let startedAt: Int64
     /// The paid requests when a person accepted it; nil before that.
     var acceptedAt: Int?
+    /// What must hold where nothing shows that it is a copy; nil where something does.
+    var overwritten: Overwritten?
+
+    /// What was queued in a copy that nothing shows to be one.
+    struct Overwritten {
+        /// The tasks that had never been accepted, by endpoint and request.
+        let tasks: [String: Set<String>]
+        /// The provider's records when the copy was made.
+        let billedBefore: Int
+        /// The endpoints and requests of which a record was not listed at the start.
+        let hidden: Set<String>
+    }
 }
 
 extension SimulationDriver {
@@ -20,7 +33,11 @@ extension SimulationDriver {
     /// Puts the copy back. `copied` is the number of requests that were sent when it was made.
     func putBack(_ copy: Disk.Copy) throws {
         world.trace.note("the copy is put back")
-        try disk.putBack(copy, withItsWitness: world.random.happens(500))
+        let canOverwrite = copy.canOverwrite && world.truth.nextArrival == nil && world.clock.jumps == 0
+        let ways = Disk.PutBack.allCases.filter { $0 != .inPlace || canOverwrite }
+        let how = world.random.pick(ways) ?? .besideWitness
+        world.trace.note("it is put back: \(how)")
+        try disk.putBack(copy, how)
         world.endFaults()
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady
@@ -28,11 +45,47 @@ extension SimulationDriver {
         restore = Restore(
             paidSince: Set(sent[copy.sent...].compactMap { $0.sender?.text }), sentBefore: sent.count,
             startedAt: world.clock.steady)
+        guard how == .inPlace else { return }
+        try audit.begin(incarnation: 0, path: disk.path)
+        try audit.refresh()
+        let queued = audit.tasks.filter { $0.state == "queued" && $0.attempts == 0 }
+        let now = world.clock.providerNow
+        let since = world.truth.records[copy.billed...]
+        restore?.overwritten = Restore.Overwritten(
+            tasks: Dictionary(grouping: queued, by: key).mapValues { Set($0.map(\.id)) }, billedBefore: copy.billed,
+            hidden: Set(
+                since.filter { !$0.isListed(at: now) }.compactMap { record in
+                    audit.tasks.first { $0.id == record.sender?.text }.map(key)
+                }))
+    }
+
+    /// The endpoint and the request of a task.
+    private func key(of row: DiskView.TaskLine) -> String {
+        let request = clients.intents.first { $0.number == row.intent }?.submission.request
+        return "\(row.endpoint) \(request.map { JSONValue.object($0).text } ?? "")"
+    }
+
+    /// Checks that of equal requests that were queued in a copy no more were paid for than there are. Which of them a record
+    /// is counted for does not matter.
+    private func checkOverwritten(_ overwritten: Restore.Overwritten) throws {
+        // Only the list can show what was sent.
+        guard world.habit != .hidesEdits else { return }
+        for (key, tasks) in overwritten.tasks where !overwritten.hidden.contains(key) {
+            guard !ProviderWords.unlisted.contains(where: { key.hasPrefix($0 + "/") }) else { continue }
+            let billed = world.truth.records[overwritten.billedBefore...].filter { record in
+                record.sender.map { tasks.contains($0.text) } ?? false
+            }
+            guard billed.count <= tasks.count else {
+                throw Violation(
+                    .copySendsNothing, "\(billed.map(\.id)) were billed for \(tasks.count) task(s) of \(key)")
+            }
+        }
     }
 
     /// Checks that nothing was paid for twice by the restored database.
     func checkRestore() throws {
         guard let restore else { return }
+        if let overwritten = restore.overwritten { return try checkOverwritten(overwritten) }
         let sent = world.truth.sent
         for request in sent[restore.sentBefore..<(restore.acceptedAt ?? sent.count)] {
             guard let sender = request.sender?.text, restore.paidSince.contains(sender) else { continue }
@@ -59,6 +112,10 @@ extension SimulationDriver {
         let now = world.clock.steady
         if now - quietSince >= Self.giveUpAfter { quietSince = now }
         let isIdle = world.scheduler.waiting.isEmpty && !loops.contains(where: \.isClaiming)
+        let isOver = audit.tasks.allSatisfy { $0.hasEnded || $0.state == "uncertain" }
+        if restore.overwritten != nil {
+            return isIdle && isOver && now - restore.startedAt > Self.patience || now - restore.startedAt > Self.longest
+        }
         if restore.acceptedAt == nil, now - restore.startedAt > Self.patience, isIdle {
             self.restore?.acceptedAt = world.truth.sent.count
             world.trace.note("a person accepts the copy")
@@ -66,7 +123,6 @@ extension SimulationDriver {
             await world.scheduler.start("person accepts", in: &group) { _ = try? await restores.accept() }
             return false
         }
-        let isOver = audit.tasks.allSatisfy { $0.hasEnded || $0.state == "uncertain" }
         return restore.acceptedAt != nil && isIdle && isOver && now - restore.startedAt > Self.patience * 2
             || now - restore.startedAt > Self.longest
     }

@@ -43,7 +43,7 @@ extension SimulationDriver {
         if random.happens(faults.rivals), mutant?.needsRivals ?? true { try await meetRival() }
         if random.happens(faults.copies), mutant?.needsCopies ?? true {
             world.trace.note("a person copies the database")
-            copy = try disk.copy(sent: world.truth.sent.count)
+            copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         return false

@@ -1,0 +1,75 @@
+import Synchronization
+import TaskModel
+import TaskStore
+
+/// StartCheck knows which tasks that were queued at the start wait until the provider's list has been read.
+///
+/// Files that were overwritten by older ones together with their witness, or a machine that was set back, show only in that
+/// list: what was queued may have been sent since.
+final class StartCheck: Sendable {
+    /// The tasks and the time that are in doubt.
+    struct Scope: Sendable {
+        /// When the daemon is known to have run last.
+        let since: Timestamp
+        let startedAt: Timestamp
+        /// Covers the tasks that existed at the start.
+        let mark: TaskMark
+    }
+
+    private struct State {
+        var scope: Scope?
+        var endpoints: Set<EndpointName> = []
+        var refusals: [ServiceName: Int] = [:]
+        var notBefore: [ServiceName: Timestamp] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// How often a provider may answer with an error before the tasks go out unchecked.
+    static let mostRefusals = 3
+    /// The distance between two tries, so that three take less than a minute.
+    static let gap = Duration.seconds(15)
+
+    /// Makes tasks of these endpoints wait.
+    func begin(_ endpoints: Set<EndpointName>, in scope: Scope) {
+        state.withLock { state in
+            state.scope = scope
+            state.endpoints = endpoints
+        }
+    }
+
+    /// What the tasks of the endpoint wait for; nil if they need not.
+    func scope(of endpoint: EndpointName) -> Scope? {
+        state.withLock { $0.endpoints.contains(endpoint) ? $0.scope : nil }
+    }
+
+    /// The services whose lists are to be read.
+    var services: Set<ServiceName> { state.withLock { Set($0.endpoints.map(\.service)) } }
+
+    /// The endpoints of the service whose tasks wait, if it is time to read its list.
+    func due(of service: ServiceName, at now: Timestamp) -> [EndpointName] {
+        state.withLock { state in
+            guard (state.notBefore[service] ?? now) <= now else { return [] }
+            return state.endpoints.filter { $0.service == service }.sorted()
+        }
+    }
+
+    /// When the list of the service is to be read again; nil if nothing waits for it.
+    func next(of service: ServiceName, at now: Timestamp) -> Timestamp? {
+        state.withLock { state in
+            state.endpoints.contains { $0.service == service } ? max(state.notBefore[service] ?? now, now) : nil
+        }
+    }
+
+    /// Puts off the next reading. Returns whether the provider has answered with an error often enough.
+    func fail(_ service: ServiceName, isAnswered: Bool, at now: Timestamp) -> Bool {
+        state.withLock { state in
+            state.notBefore[service] = now + Self.gap
+            if isAnswered { state.refusals[service, default: 0] += 1 }
+            return state.refusals[service, default: 0] >= Self.mostRefusals
+        }
+    }
+
+    /// Lets the tasks of these endpoints go.
+    func end(_ endpoints: [EndpointName]) { state.withLock { $0.endpoints.subtract(endpoints) } }
+}

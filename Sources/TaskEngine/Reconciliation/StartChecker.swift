@@ -1,0 +1,138 @@
+import Logging
+import ProviderCatalog
+import Synchronization
+import TaskModel
+import TaskStore
+
+/// Compares the tasks that were queued at the start with the provider's list, since the database may be an older copy that
+/// shows no sign of it.
+struct StartChecker: Sendable {
+    let store: TaskStore
+    let catalog: ProviderCatalog
+    let check: StartCheck
+    let search: LostAttemptSearch
+    let wakes: WakeSignals
+    let time: any TimeSource
+    let logger: Logger
+
+    private static let pageSize = 1_000
+
+    /// Makes the tasks that are queued on these endpoints now wait, where the provider lists its tasks.
+    func begin(_ queued: Set<EndpointName>, since: Timestamp) async throws(TaskStoreError) {
+        guard !queued.isEmpty else { return }
+        let now = time.now()
+        let scope = StartCheck.Scope(since: min(since, now), startedAt: now, mark: try await store.mark())
+        let unlisted = queued.filter { endpoint in catalog.endpoint(endpoint).map { $0.listing == nil } ?? false }
+        check.begin(queued.subtracting(unlisted), in: scope)
+        if !unlisted.isEmpty {
+            try await skip(unlisted.sorted(), in: scope, because: "the provider has no list of tasks")
+        }
+    }
+
+    /// The reading of the service's list that is due; nil if there is none.
+    func work(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> Reconciler.Work? {
+        while true {
+            let waiting = check.due(of: service, at: now).compactMap { catalog.endpoint($0) }
+            guard let first = waiting.first else { return nil }
+            let together = waiting.filter { $0.sharesLookup(with: first) }
+            var tasks: [TrackedTask] = []
+            for profile in together {
+                guard let scope = check.scope(of: profile.name),
+                    let oldest = try await store.queuedPage(
+                        on: profile.name, after: nil, through: scope.mark, limit: 1)?.tasks.first
+                else { continue }
+                tasks.append(Self.inDoubt(oldest.task, in: scope))
+            }
+            if !tasks.isEmpty {
+                return Reconciler.Work(
+                    service: service, profile: first, uncertain: [], givenUp: [], tasks: [:], queued: tasks)
+            }
+            // They were all cancelled meanwhile.
+            check.end(together.map(\.name))
+        }
+    }
+
+    /// Reads the list, and makes uncertain the tasks that may have been sent since the daemon is known to have run.
+    func perform(_ work: Reconciler.Work) async {
+        let endpoints = work.queued.map(\.endpoint)
+        guard let scope = endpoints.first.flatMap({ check.scope(of: $0) }) else { return }
+        let reading = await search.run(for: work.targets, of: work.service, sharing: work.profile)
+        do throws(TaskStoreError) {
+            if case .read(let answer) = reading {
+                try await doubt(endpoints, in: scope, after: answer)
+                if answer.isComplete { return pass(endpoints) }
+            }
+            let isAnswered = if case .unanswered = reading { false } else { true }
+            if check.fail(work.service, isAnswered: isAnswered, at: time.now()) {
+                try await skip(endpoints, in: scope, because: "the provider's list could not be read")
+                pass(endpoints)
+            }
+        } catch {
+            _ = check.fail(work.service, isAnswered: false, at: time.now())
+            logger.error("Could not check the queued tasks of \(work.service): \(error.message)")
+        }
+    }
+
+    /// Logs that tasks of these endpoints go out unchecked.
+    func skip(
+        _ endpoints: [EndpointName], in scope: StartCheck.Scope, because reason: String
+    ) async throws(TaskStoreError) {
+        logger.warning(
+            """
+            Tasks of \(endpoints.map(\.text).joined(separator: ", ")) that were queued at the start are sent unchecked: \(reason). \
+            If this machine or its files were set back to an earlier state, stop now and start with --hold.
+            """)
+        try await store.log(.startNotChecked(endpoints, since: scope.since, because: reason, at: time.now()))
+    }
+
+    private func pass(_ endpoints: [EndpointName]) {
+        check.end(endpoints)
+        wakes.submitter.signal()
+    }
+
+    private func doubt(
+        _ endpoints: [EndpointName], in scope: StartCheck.Scope, after answer: LostAttemptSearch.Answer
+    ) async throws(TaskStoreError) {
+        let unexplained = Mutex<[ListedTask]>([])
+        _ = try await store.settle(
+            service: answer.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
+        ) { view in
+            unexplained.withLock { $0 = answer.unexplained(in: view) }
+            return []
+        }
+        let records = unexplained.withLock { $0 }
+        guard !records.isEmpty else { return }
+        for endpoint in endpoints {
+            var mark: TaskMark?
+            while let page = try await store.queuedPage(
+                on: endpoint, after: mark, through: scope.mark, limit: Self.pageSize)
+            {
+                mark = page.mark
+                let events = page.tasks.compactMap { stored -> ScheduledEvent? in
+                    let possible = answer.records(among: records, for: Self.inDoubt(stored, in: scope))
+                    guard !possible.isEmpty else { return nil }
+                    return ScheduledEvent(
+                        .perhapsSent(since: scope.since, possible: possible), for: stored.task.id,
+                        nextDueAt: answer.began)
+                }
+                guard !events.isEmpty else { continue }
+                _ = try await store.apply(events, at: scope.startedAt)
+                logger.warning(
+                    """
+                    \(events.count) task(s) of \(endpoint) that were queued at the start may have been sent before: the \
+                    provider lists records that no task owns. They are looked for first.
+                    """)
+            }
+        }
+        wakes.lookups.signal()
+    }
+
+    /// The task as it is if it was sent since the daemon is known to have run.
+    private static func inDoubt(_ task: TrackedTask, in scope: StartCheck.Scope) -> TrackedTask {
+        TaskLifecycle.apply(.perhapsSent(since: scope.since), to: task, at: scope.startedAt, nextDueAt: nil).task
+    }
+
+    private static func inDoubt(_ stored: TaskWithPayload, in scope: StartCheck.Scope) -> TaskWithPayload {
+        TaskWithPayload(task: inDoubt(stored.task, in: scope), payload: stored.payload)
+    }
+}

@@ -1,0 +1,149 @@
+import ProviderCatalog
+import Synchronization
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@Suite(.timeLimit(.minutes(5))) struct StartCheckTests {
+    /// A witness in memory.
+    private final class Kept: Witness {
+        private let statement = Mutex<WitnessStatement?>(nil)
+
+        func read() -> WitnessStatement? { statement.withLock { $0 } }
+        func write(_ new: WitnessStatement) async throws(TaskStoreError) { statement.withLock { $0 = new } }
+        func refresh(_ new: WitnessStatement) async { statement.withLock { $0 = new } }
+    }
+
+    /// A daemon that started an hour after another had stopped, with these tasks.
+    private func restarted(_ tasks: [TrackedTask]) async throws -> EngineWorld {
+        let witness = Kept()
+        let before = try await EngineWorld(witness: witness)
+        try await before.engine.recovery.run()
+        for task in tasks { try await before.insert(task) }
+        let time = ManualTimeSource()
+        time.advance(by: .seconds(3_600))
+        let world = try await EngineWorld(time: time, from: before, witness: witness)
+        try await world.engine.recovery.run()
+        return world
+    }
+
+    /// The provider accepts everything, and lists these records.
+    private func play(_ world: EngineWorld, listing records: [JSONValue]) {
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            guard !sent.isPaid else { return .accepted("new-\((sent.body["prompt"]?.string ?? "").filter { $0 != " " })") }
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items(Array(records.dropFirst(offset)))
+        }
+    }
+
+    private func record(_ id: String, _ prompt: String = "a cat") -> JSONValue {
+        Record.listed(id, request: ["prompt": .string(prompt)], at: ManualTimeSource.start + .seconds(1_800))
+    }
+
+    /// The kinds of the log's lines about the daemon.
+    private func daemonEvents(_ world: EngineWorld) async throws -> [String] {
+        try await world.sqlite.log.read(after: 0, limit: 1_000).compactMap { event in
+            if case .daemon(let event, _) = event { event.kind } else { nil }
+        }
+    }
+
+    @Test func `a task that was queued at the start waits for the list, and a later one does not`() async throws {
+        let world = try await restarted([.task(1)])
+        let later = try await world.submit("image/make", JSONObject([("prompt", "a dog")]))
+        play(world, listing: [])
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.map { $0.body["prompt"]?.string } == ["a dog"])
+        #expect(try await world.task(later).state == .running)
+        let old = try #require(try await world.sqlite.tasks(in: .queued, limit: 2).first)
+        #expect(await world.service.forecast(of: old).waitingFor?.code == "start_check")
+        _ = try await world.engine.reconciler.step()
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(old.id).state == .running)
+        #expect(try await daemonEvents(world).isEmpty)
+    }
+
+    @Test func `a task whose record is listed is not sent`() async throws {
+        let world = try await restarted([.task(1)])
+        play(world, listing: [record("r-1")])
+        for _ in 1...3 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(10))
+        }
+        #expect(world.provider.paid.isEmpty)
+        let task = try #require(try await world.sqlite.tasks(in: .running, limit: 1).first)
+        #expect(task.remoteID?.text == "r-1")
+        #expect(try await world.kinds(of: task.id).suffix(2) == ["perhaps_sent", "found_in_list"])
+    }
+
+    @Test func `a record that may be the task's waits for a person, and shows`() async throws {
+        let world = try await restarted([.task(1)])
+        play(world, listing: [record("r-1", "a c")])
+        for _ in 1...3 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(60))
+        }
+        #expect(world.provider.paid.isEmpty)
+        let task = try #require(try await world.sqlite.tasks(in: .uncertain, limit: 1).first)
+        #expect(task.attempt?.possibleIDs.map(\.text) == ["r-1"])
+    }
+
+    @Test func `a record that a lost attempt explains holds back no other task`() async throws {
+        var lost = TrackedTask.task(1, state: .uncertain)
+        lost.attempt = lost.attempt?.started(at: ManualTimeSource.start + .seconds(1_790))
+        lost.attempt?.endedAt = ManualTimeSource.start + .seconds(1_810)
+        let world = try await restarted([lost, .task(2)])
+        // Too little is echoed to find the lost task.
+        play(world, listing: [record("r-1", "a c")])
+        for _ in 1...2 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(10))
+        }
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `without a list the tasks go out unchecked, and the log says so`() async throws {
+        let world = try await restarted([.task(1, endpoint: "single/make")])
+        play(world, listing: [])
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.count == 1)
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test func `after three readings that ended in errors the tasks go out unchecked`() async throws {
+        let world = try await restarted([.task(1)])
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.isPaid ? .accepted("r-1") : .error("broken", status: 500)
+        }
+        var readings = 0
+        for _ in 1...400 where world.provider.paid.isEmpty {
+            _ = try await world.engine.reconciler.step()
+            readings = world.provider.queries.count
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(1))
+        }
+        #expect(readings == 3)
+        #expect(world.provider.paid.count == 1)
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test func `without a connection the tasks wait`() async throws {
+        let world = try await restarted([.task(1)])
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-1") }
+            throw .notSent("connection refused")
+        }
+        for _ in 1...300 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(2))
+        }
+        #expect(world.provider.queries.count > 3)
+        #expect(world.provider.paid.isEmpty)
+    }
+}
