@@ -53,6 +53,21 @@ extension LocalAPIClient {
         }
     }
 
+    /// Retries an ended task, and repeats that if the daemon goes away before it replies.
+    ///
+    /// The number makes that safe: it names one retry of the task.
+    package func retryOnce(_ id: String, number: Int = 1) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        do {
+            return try await retry(id, number: number)
+        } catch .interrupted {
+            return try await retryingWhileAway { () async throws(LocalAPIClientError) in
+                try await retry(id, number: number)
+            }
+        } catch {
+            throw error
+        }
+    }
+
     /// Submits tasks that have idempotency keys in one request. If the daemon goes away, those without a reply are sent again.
     ///
     /// A daemon that was never there is an error at once, unless `wasThere`.

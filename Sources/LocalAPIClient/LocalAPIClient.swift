@@ -92,6 +92,12 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.reopen.path(id))
     }
 
+    /// Submits the request of an ended task again, which is paid for again. The status is 200 if the retry of that number
+    /// exists, so this is safe to repeat.
+    package func retry(_ id: String, number: Int = 1) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.retry.path(id) + (number == 1 ? "" : "?number=\(number)"))
+    }
+
     /// Resolves an uncertain submission.
     package func resolve(
         _ id: String, _ document: ResolveDocument

@@ -11,6 +11,8 @@ package struct TaskQuery: Sendable, Hashable {
     package var createdAfter: String?
     /// RFC 3339.
     package var createdBefore: String?
+    /// Whether the tasks have been retried; nil for both.
+    package var isRetried: Bool?
     /// The tasks on a page.
     package var limit: Int?
     /// The `next_cursor` of the page before.
@@ -37,6 +39,7 @@ package struct TaskQuery: Sendable, Hashable {
         for label in labels.sorted(by: { $0.key < $1.key }) { items.append(("label", "\(label.key):\(label.value)")) }
         if let createdAfter { items.append(("created_after", createdAfter)) }
         if let createdBefore { items.append(("created_before", createdBefore)) }
+        if let isRetried { items.append(("retried", String(isRetried))) }
         if let limit { items.append(("limit", String(limit))) }
         if let cursor { items.append(("cursor", cursor)) }
         guard !items.isEmpty else { return "" }

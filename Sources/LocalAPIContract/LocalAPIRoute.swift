@@ -7,6 +7,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case task = "/v1/tasks/{id}"
     case cancel = "/v1/tasks/{id}/cancel"
     case reopen = "/v1/tasks/{id}/reopen"
+    case retry = "/v1/tasks/{id}/retry"
     case resolve = "/v1/tasks/{id}/resolve"
     case events = "/v1/tasks/{id}/events"
     case endpoints = "/v1/endpoints"

@@ -108,6 +108,10 @@ private struct ListQuery {
         }
         if let after = filter.createdAfter { restrict("created_at_ms > ?", [ColumnValue(after)]) }
         if let before = filter.createdBefore { restrict("created_at_ms < ?", [ColumnValue(before)]) }
+        if let isRetried = filter.isRetried {
+            restrict(
+                "\(isRetried ? "" : "NOT ")EXISTS (SELECT 1 FROM task AS retry WHERE retry.retry_of = task.id)", [])
+        }
         sql = """
             SELECT \(TaskRow.columns), request, response FROM task JOIN task_payload USING (task_key)
             WHERE task.task_key IN (

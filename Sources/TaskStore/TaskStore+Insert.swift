@@ -93,6 +93,7 @@ extension TrackedTask {
     fileprivate var firstEntry: TaskLogEntry {
         var detail = JSONObject()
         detail["remote_id"] = remoteID.map { .string($0.text) }
+        detail["retry_of"] = retryOf.map { .string($0.text) }
         return TaskLogEntry(
             at: createdAt, kind: remoteID == nil ? "created" : "tracked", from: nil, to: state, detail: detail)
     }

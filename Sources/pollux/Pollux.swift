@@ -28,6 +28,7 @@ struct Pollux: AsyncParsableCommand {
                 subcommands: [
                     SubmitCommand.self, TrackCommand.self, ListCommand.self, ShowCommand.self, WaitCommand.self,
                     EventsCommand.self, CancelCommand.self, ReopenCommand.self, ResolveCommand.self,
+                    RetryCommand.self,
                 ]),
             CommandGroup(
                 name: "Endpoints",

@@ -134,7 +134,7 @@ private struct DocumentForm: Sendable {
         + #""finished_at":"f","ended_at":"e","not_before":"n","deadline":"d","next_poll_at":"np","attempts":1,"#
         + #""polls":4,"on_uncertain":"fail","resolution":"adopted","outcome_source":"poll","#
         + #""callback":{"receiver":"pollux","deliveries":2,"latest_at":"l"},"#
-        + #""waiting_for":{"code":"paused","message":"Paused."},"note":"n"}"#
+        + #""waiting_for":{"code":"paused","message":"Paused."},"note":"n","retry_of":"y"}"#
     private static let endpoint =
         #"{"name":"a/b","provider":"p","kind":"image","answers":"inline","batch_size":50,"listing":"documented","#
         + #""example":{"n":1.0},"state":"paused","until":"u","reason":"r","in_flight":1,"queued":2,"uncertain":3,"#

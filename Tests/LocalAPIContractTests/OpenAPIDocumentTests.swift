@@ -37,7 +37,7 @@ import VerbatimJSON
         let status = StatusDocument()
         #expect(fields(of: "Status") == status.json.object?.names)
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
-        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 31)
+        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 32)
         finished.callback = TaskDocument.Callback(receiver: "pollux", deliveries: 0)
         #expect(fields(of: "TaskCallback") == finished.json["callback"]?.object?.names)
         var endpoint = EndpointDocument(name: "a/b", provider: "p")

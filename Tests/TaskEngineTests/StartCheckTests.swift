@@ -33,7 +33,9 @@ import VerbatimJSON
     /// The provider accepts everything, and lists these records.
     private func play(_ world: EngineWorld, listing records: [JSONValue]) {
         world.provider.play { sent async throws(UpstreamTransportError) in
-            guard !sent.isPaid else { return .accepted("new-\((sent.body["prompt"]?.string ?? "").filter { $0 != " " })") }
+            guard !sent.isPaid else {
+                return .accepted("new-\((sent.body["prompt"]?.string ?? "").filter { $0 != " " })")
+            }
             let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
             return .items(Array(records.dropFirst(offset)))
         }

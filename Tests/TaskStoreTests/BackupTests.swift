@@ -218,6 +218,9 @@ import Testing
 
     // MARK: Before a schema change
 
+    /// The number of the latest schema, which may leave out numbers.
+    private var number: Int { Int(EmbeddedMigrations.all.last?.name.prefix(4) ?? "") ?? 0 }
+
     /// A closed database of an earlier schema.
     private func earlierDatabase(schema count: Int, tasks: Int) throws {
         for old in [path, path + "-wal", path + "-shm", Disk.mark(of: path)] {
@@ -247,7 +250,7 @@ import Testing
         try earlierDatabase(schema: latest - 1, tasks: 3)
         let written = Mutex<[String]>([])
         let backup = SchemaBackup(in: target, at: now) { copy in written.withLock { $0.append(copy) } }
-        let copy = target + "/before-schema-\(latest).sqlite"
+        let copy = target + "/before-schema-\(number).sqlite"
         for _ in 0..<2 {
             let store = try SQLiteDriver.open(path: path, backup: backup)
             #expect(try await store.verbs.counts().map(\.count) == [3])
@@ -267,13 +270,13 @@ import Testing
     @Test func `the copies of the latest two schemas are kept, and a newer copy replaces an older one`() async throws {
         let latest = EmbeddedMigrations.all.count
         let backup = SchemaBackup(in: target, at: now)
-        for name in ["before-schema-3.sqlite", "before-schema-\(latest).sqlite", "before-schema-9.sqlite", "other"] {
+        for name in ["before-schema-3.sqlite", "before-schema-\(number).sqlite", "before-schema-9.sqlite", "other"] {
             try Data().write(to: URL(filePath: target + "/" + name))
         }
         try earlierDatabase(schema: latest - 1, tasks: 1)
         try SQLiteDriver.open(path: path, backup: backup).close()
-        #expect(try files == ["before-schema-\(latest).sqlite", "before-schema-9.sqlite", "other"].sorted())
-        #expect(try rows("task", in: target + "/before-schema-\(latest).sqlite").count == 1)
+        #expect(try files == ["before-schema-\(number).sqlite", "before-schema-9.sqlite", "other"].sorted())
+        #expect(try rows("task", in: target + "/before-schema-\(number).sqlite").count == 1)
     }
 
     @Test func `nothing is copied without tasks, and without a copy the schema stays as it is`() async throws {

@@ -84,6 +84,7 @@ extension TaskDocument {
             Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
         }
         note = task.note
+        retryOf = task.retryOf?.text
     }
 }
 

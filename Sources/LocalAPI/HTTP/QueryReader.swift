@@ -35,6 +35,13 @@ struct QueryReader {
         all(name).flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
     }
 
+    /// `true` or `false`.
+    func flag(_ name: String) throws(Problem) -> Bool? {
+        guard let text = try one(name) else { return nil }
+        guard let value = Bool(text) else { throw Self.problem(name, "must be true or false") }
+        return value
+    }
+
     /// A whole number within bounds.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = try one(name) else { return nil }

@@ -14,6 +14,13 @@ struct TaskActionRoutes {
         router.post(LocalAPIRoute.reopen.routerPath) { request, context in
             try await answer(try await service.reopen(try await id(of: request, context)))
         }
+        router.post(LocalAPIRoute.retry.routerPath) { request, context in
+            let number = try QueryReader(request, knowing: ["number"]).integer("number", in: 1...1_000) ?? 1
+            let id = try await service.id(of: context.parameters.require("id"))
+            let (task, isNew) = try await service.retry(id, number: number)
+            return await service.response(
+                isNew ? .created : .ok, showing: task, location: LocalAPIRoute.task.path(task.task.id.text))
+        }
         router.post(LocalAPIRoute.resolve.routerPath) { request, context in
             try request.refuseQuery()
             let decision: UncertainResolution =

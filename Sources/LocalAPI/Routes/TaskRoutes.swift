@@ -72,7 +72,7 @@ struct TaskRoutes {
     private func list(_ request: Request) async throws -> Response {
         let query = try QueryReader(
             request,
-            knowing: ["state", "endpoint", "label", "created_after", "created_before", "limit", "cursor"])
+            knowing: ["state", "endpoint", "label", "created_after", "created_before", "retried", "limit", "cursor"])
         var cursor: PageCursor?
         if let text = try query.one("cursor") {
             cursor = PageCursor(text: text)
@@ -121,6 +121,7 @@ struct TaskRoutes {
         }
         filter.createdAfter = try query.time("created_after")
         filter.createdBefore = try query.time("created_before")
+        filter.isRetried = try query.flag("retried")
         return filter
     }
 

@@ -52,6 +52,8 @@ package struct TaskDocument: ContractDocument {
     package var waitingFor: Reason?
     /// The free text that it was submitted with.
     package var note: String?
+    /// The id of the ended task whose request it submits again.
+    package var retryOf: String?
 
     /// Why the task failed or, while it is open, why its latest attempt failed.
     package struct Failure: ContractDocument {
@@ -213,6 +215,7 @@ package struct TaskDocument: ContractDocument {
         try coder.member("callback", &callback)
         try coder.member("waiting_for", &waitingFor)
         try coder.member("note", &note)
+        try coder.member("retry_of", &retryOf)
     }
 }
 

@@ -17,7 +17,8 @@ extension TaskRow: ColumnDecodable {
         task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
-        task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease
+        task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease,
+        task.retry_of
         """.replacing(
             "labels_of_task",
             with:
@@ -75,6 +76,7 @@ extension TaskRow: ColumnDecodable {
         task.resultCount = next.optional()
         let lease: [UInt8]? = next.optional()
         task.attempt?.lease = lease.flatMap { LeaseToken($0) }
+        task.retryOf = (next.optional() as String?).flatMap { TaskID($0) }
         self.init(key: key, task: task, recordDigest: recordDigest)
     }
 
@@ -98,7 +100,7 @@ extension TaskRow: ColumnDecodable {
     /// The columns that never change after the insert, in the order of ``fixedValues(of:)``.
     static let fixedColumns = [
         "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
-        "has_own_callback", "note",
+        "has_own_callback", "note", "retry_of",
     ]
 
     /// The values of the columns that never change.
@@ -108,6 +110,7 @@ extension TaskRow: ColumnDecodable {
             ColumnValue(task.priority),
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
             ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.note),
+            ColumnValue(task.retryOf?.text),
         ]
     }
 

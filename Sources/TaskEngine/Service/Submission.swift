@@ -13,6 +13,8 @@ package struct Submission: Sendable {
     package var onUncertain: UncertainPolicy?
     /// The note of a user. It is not compared when a submission is repeated.
     package var note: String?
+    /// The ended task whose request it submits again.
+    var retryOf: TaskID?
 
     package init(
         endpoint: String, request: JSONObject, idempotencyKey: String? = nil, labels: [String: String] = [:],
@@ -31,6 +33,16 @@ package struct Submission: Sendable {
 }
 
 extension Submission {
+    /// The request of an ended task again. Its times are not: they were meant for the old task.
+    init(retry number: Int, of old: TaskWithPayload) {
+        self.init(
+            endpoint: old.task.endpoint.text, request: old.payload.request.object ?? JSONObject(),
+            idempotencyKey: "retry/\(old.task.id)/\(number)", labels: old.task.labels, priority: old.task.priority,
+            onUncertain: old.task.onUncertain)
+        note = old.task.note
+        retryOf = old.task.id
+    }
+
     /// The task that it becomes. `onUncertain` applies if the submission names no policy.
     func task(id: TaskID, of endpoint: EndpointName, at now: Timestamp, onUncertain policy: UncertainPolicy)
         -> TrackedTask
@@ -43,6 +55,7 @@ extension Submission {
             task.model = model
         }
         task.note = note
+        task.retryOf = retryOf
         return task
     }
 }

@@ -173,6 +173,19 @@ package struct TaskService: Sendable {
         }
     }
 
+    /// Submits the request of an ended task again, as a new task, which is paid for again.
+    ///
+    /// The idempotency key names the old task and the number of the retry, so to repeat the call returns the same task.
+    package func retry(
+        _ id: TaskID, number: Int
+    ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
+        let old = try await task(id)
+        if let refusal = old.refusalOfRetry { throw .refused(refusal, old.task) }
+        let submission = Submission(retry: number, of: old)
+        let new = try newTasks.task(for: submission, at: time.now())
+        return try await answer(to: submission, with: new, after: try await insert(new))
+    }
+
     private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         let now = time.now()
         let change: TaskChange?
@@ -202,6 +215,16 @@ package struct TaskService: Sendable {
             storage.noteFailedWrite(error)
             throw .store(error)
         }
+    }
+}
+
+extension TaskWithPayload {
+    /// Why the request must not be submitted again; nil if it may.
+    fileprivate var refusalOfRetry: LifecycleRefusal? {
+        if task.state == .uncertain { return .needsResolution }
+        guard task.state.hasEnded else { return .notEnded }
+        if task.failure?.code == TaskFailure.submissionLost { return .submissionLost }
+        return payload.request.object == nil ? .requestUnknown : nil
     }
 }
 

@@ -24,6 +24,9 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
     case needsResolution = "needs_resolution"
     case notUncertain = "not_uncertain"
     case notReopenable = "not_reopenable"
+    case notEnded = "not_ended"
+    case submissionLost = "submission_lost"
+    case requestUnknown = "request_unknown"
 
     package var code: String { rawValue }
 
@@ -34,11 +37,17 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
         case .beingSubmitted:
             "The task is being sent at this moment. Ask again in a few seconds, when its reply is known."
         case .needsResolution:
-            "The provider may or may not have accepted this task. Resolve it: adopt its remote id, resubmit it, or give it up."
+            "The provider may or may not have accepted this task. Resolve it with `pollux resolve`: adopt its remote id, resubmit it, or give it up."
         case .notUncertain:
             "Only a task in state `uncertain` can be resolved; this one is not."
         case .notReopenable:
             "Only a cancelled or expired task that has a remote id can be reopened, or a lost one whose record turned up later."
+        case .notEnded:
+            "Only a task that has ended can be retried; this one has not."
+        case .submissionLost:
+            "The outcome of its submission is unknown: the provider may have it and bill it, so a retry could pay twice. Look for it in the provider's own list. If it is there, `pollux track` follows it; if not, submit the request again with `pollux submit`. While such a task is `uncertain`, `pollux resolve` settles it."
+        case .requestUnknown:
+            "The task was submitted elsewhere, so its request is not known here and cannot be sent again."
         }
     }
 }

@@ -27,10 +27,13 @@ package struct TaskFailure: Error, Sendable, Hashable {
     /// The task was queued in a database that turned out to be an older copy.
     package static let perhapsSent = "perhaps_sent"
 
+    /// The code of a given-up submission with an unknown outcome.
+    package static let submissionLost = "submission_lost"
+
     /// The failure of a given-up submission with an unknown outcome.
     package static func submissionLost(because reason: String) -> TaskFailure {
         TaskFailure(
-            code: "submission_lost", message: "The submission's outcome is unknown: \(reason)",
+            code: submissionLost, message: "The submission's outcome is unknown: \(reason)",
             hint: "Look at the provider's own task list before you submit it again; it may have been billed.")
     }
 }

@@ -6,6 +6,8 @@ package struct TaskFilter: Sendable, Hashable {
     package var labels: [String: String] = [:]
     package var createdAfter: Timestamp?
     package var createdBefore: Timestamp?
+    /// Whether the tasks have been retried; nil for both.
+    package var isRetried: Bool?
 
     package init() {}
 }

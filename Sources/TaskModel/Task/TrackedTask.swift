@@ -19,6 +19,8 @@ package struct TrackedTask: Sendable, Hashable {
     package var labels: [String: String]
     /// A free text of the client's, which only people read.
     package var note: String?
+    /// The ended task whose request it submits again.
+    package var retryOf: TaskID?
     /// Higher priorities come first; equal ones in order of age.
     package var priority: Int
     /// Why it failed, or why the latest attempt of an open task failed.

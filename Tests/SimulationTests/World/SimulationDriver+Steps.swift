@@ -199,8 +199,8 @@ extension SimulationDriver {
     }
 
     /// The maximum delay of a poll without faults. Shorter than a minute, when loops run anyway, so that lost hints
-    /// show. Longer than the rate limit can delay the few tasks of a history.
-    private static let maxPollDelay: Int64 = 20_000
+    /// show. Longer than a task can wait for the common query of its service.
+    private static let maxPollDelay: Int64 = 40_000
     /// The time until all circuit breakers that opened during the faults are closed again.
     private static let breakerRecovery: Int64 = 70_000
 
