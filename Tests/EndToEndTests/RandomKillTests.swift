@@ -49,6 +49,8 @@ extension EndToEnd {
                 #expect(try await daemon.stop() == .code(0))
                 try await daemon.start()
             }
+            // A kill is no restore.
+            #expect(try await daemon.ask("GET", "/v1/restore").json.at("restored") == false)
         }
 
         /// Sixteen clients submit one task after another and wait for each, with any number of retries.
