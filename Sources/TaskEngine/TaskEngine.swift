@@ -100,7 +100,11 @@ package struct TaskEngine: Sendable {
             monitor: monitor, secrets: callbackSecrets, redactor: redactor, store: store, storage: storage,
             catalog: catalog, minGap: polling.minGap, wakes: wakes, time: time, logger: logger)
 
-        restores = RestoreService(store: store, hold: hold, random: random, wakes: wakes, time: time, logger: logger)
+        restores = RestoreService(
+            store: store, hold: hold,
+            records: UnownedRecordSearch(
+                store: store, catalog: catalog, limits: limits, admission: admission, sender: queries, time: time,
+                logger: logger), random: random, wakes: wakes, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {

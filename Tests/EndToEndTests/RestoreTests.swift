@@ -27,7 +27,12 @@ extension EndToEnd {
                 try await world.daemon.start()
                 _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
                 for id in ids { try await isAccepted(id, in: world) }
-                #expect(try await world.sandbox.ledger().billed == count)
+                // The copy will know nothing of this one.
+                let later = try await world.daemon.submit("flux/images", ["prompt": "after the copy [seconds=60]"])
+                try await isAccepted(later.at("id").string ?? "", in: world)
+                let remoteID = try await world.daemon.task(later.at("id").string ?? "").at("remote_id").string
+                let billed = count + 1
+                #expect(try await world.sandbox.ledger().billed == billed)
                 _ = try await world.daemon.stop()
                 // The copy is put back.
                 if way == "directory" {
@@ -48,18 +53,20 @@ extension EndToEnd {
                 _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
                 // The provider's list shows them; each is found again.
                 for id in ids { try await isAccepted(id, in: world) }
+                let unowned = try await world.daemon.ask("GET", "/v1/restore").json.at("unowned").array ?? []
+                #expect(unowned.compactMap { $0.at("remote_id").string } == (isNoticed ? [remoteID] : []))
                 let new = try await world.daemon.submit("flux/images", ["prompt": "new"])
                 #expect(new.at("state").string == "queued")
                 guard isNoticed else {
                     _ = try await world.daemon.ended(new.at("id").string ?? "")
-                    #expect(try await world.sandbox.ledger().billed == count + 1)
+                    #expect(try await world.sandbox.ledger().billed == billed + 1)
                     return
                 }
                 let accepted = try await world.daemon.ask("POST", "/v1/restore", json: ["accept": true])
                 #expect(accepted.status == 200, "\(accepted.text)")
                 #expect(try accepted.json.at("resubmitted").integer == 0)
                 _ = try await world.daemon.ended(new.at("id").string ?? "")
-                #expect(try await world.sandbox.ledger().billed == count + 1)
+                #expect(try await world.sandbox.ledger().billed == billed + 1)
             }
         }
 

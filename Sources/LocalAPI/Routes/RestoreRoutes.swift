@@ -10,7 +10,7 @@ struct RestoreRoutes {
     func add(to router: Router<APIContext>) {
         router.get(LocalAPIRoute.restore.routerPath) { request, _ in
             try request.refuseQuery()
-            return Response(json: RestoreDocument(try await restores.report()).json)
+            return Response(json: RestoreDocument(try await restores.fullReport()).json)
         }
         router.post(LocalAPIRoute.restore.routerPath) { request, _ in
             try request.refuseQuery()
@@ -45,5 +45,11 @@ extension RestoreDocument {
                 possible: task.attempt?.possibleIDs.map(\.text).joined(separator: " ") ?? "")
         }
         queued = report.queued
+        unowned = report.unowned.map { record in
+            Unowned(
+                service: record.service.text, remoteID: record.remoteID.text, createdAt: record.createdAt?.rfc3339,
+                prompt: record.prompt)
+        }
+        unread = report.unread.map(\.text).joined(separator: " ")
     }
 }

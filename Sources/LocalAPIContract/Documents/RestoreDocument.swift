@@ -14,6 +14,11 @@ package struct RestoreDocument: ContractDocument {
     package var uncertain: [Uncertain] = []
     /// How many tasks are queued: submitted since, or looked for and not to be sent yet.
     package var queued = 0
+    /// The first 500 records from that time that the providers list and no task owns: of tasks that the copy has lost, or of
+    /// other programs. Only in the reply to GET.
+    package var unowned: [Unowned] = []
+    /// The services whose lists could not be read to their ends for that, separated by blanks.
+    package var unread: String?
     /// How many tasks were sent again by accepting; nil in other replies.
     package var resubmitted: Int?
 
@@ -39,6 +44,32 @@ package struct RestoreDocument: ContractDocument {
         }
     }
 
+    /// A record that no task owns.
+    package struct Unowned: ContractDocument {
+        package var service = ""
+        package var remoteID = ""
+        /// By the provider's clock. RFC 3339.
+        package var createdAt: String?
+        /// The beginning of the prompt that the provider lists.
+        package var prompt: String?
+
+        package init() {}
+
+        package init(service: String, remoteID: String, createdAt: String?, prompt: String?) {
+            self.service = service
+            self.remoteID = remoteID
+            self.createdAt = createdAt
+            self.prompt = prompt
+        }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("service", &service)
+            try coder.required("remote_id", &remoteID)
+            try coder.member("created_at", &createdAt)
+            try coder.member("prompt", &prompt)
+        }
+    }
+
     package init() {}
 
     package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
@@ -48,6 +79,8 @@ package struct RestoreDocument: ContractDocument {
         try coder.member("noticed_at", &noticedAt)
         try coder.documents("uncertain", &uncertain)
         try coder.member("queued", &queued)
+        try coder.documents("unowned", &unowned)
+        try coder.member("unread", &unread)
         try coder.member("resubmitted", &resubmitted)
     }
 }

@@ -11,6 +11,10 @@ package struct RestoreService: Sendable {
         package let uncertain: [TrackedTask]
         /// How many tasks wait to be sent, submitted since.
         package let queued: Int
+        /// Records of the provider that no task owns; at most ``most``.
+        package var unowned: [UnownedRecord] = []
+        /// The services whose lists could not be read to their ends for that.
+        package var unread: [ServiceName] = []
     }
 
     /// The most tasks that a report lists.
@@ -20,6 +24,7 @@ package struct RestoreService: Sendable {
 
     let store: TaskStore
     let hold: StartHold
+    let records: UnownedRecordSearch
     let random: EngineRandom
     let wakes: WakeSignals
     let time: any TimeSource
@@ -39,6 +44,20 @@ package struct RestoreService: Sendable {
         } catch {
             throw .store(error)
         }
+    }
+
+    /// The same with what the providers list and no task owns, which takes some requests to them.
+    package func fullReport() async throws(TaskServiceError) -> Report? {
+        guard var report = try await report() else { return nil }
+        do throws(TaskStoreError) {
+            let (found, unread) = try await records.find(in: report.mode)
+            let possible = Set(report.uncertain.flatMap { $0.attempt?.possibleIDs ?? [] })
+            report.unowned = Array(found.filter { !possible.contains($0.remoteID) }.prefix(Self.most))
+            report.unread = unread
+        } catch {
+            throw .store(error)
+        }
+        return report
     }
 
     /// Searches from another time on. Returns nil if the database is no copy.

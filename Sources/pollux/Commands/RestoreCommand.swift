@@ -52,8 +52,22 @@ struct RestoreCommand: DaemonCommand {
             "  \(task.id.printable)  \(task.endpoint.printable)"
                 + (task.possible.isEmpty ? "" : "  perhaps \(task.possible.printable)")
         }
+        let records = restore.unowned.map { record in
+            "  \(record.service.printable)  \(record.remoteID.printable)  \((record.createdAt ?? "").printable)"
+                + (record.prompt.map { "  \($0.printable)" } ?? "")
+        }
+        var unowned =
+            records.isEmpty
+            ? []
+            : [
+                "The providers list these records, which no task here owns (`pollux track ENDPOINT ID` fetches a result):"
+            ]
+        unowned += records
+        if let unread = restore.unread, !unread.isEmpty {
+            unowned.append("The lists of these services could not be read to their ends: \(unread.printable)")
+        }
         return [terminal.paint("The database is an older copy. Nothing paid is sent.", .bold)]
-            + list.lines(on: terminal) + tasks
+            + list.lines(on: terminal) + tasks + unowned
             + ["`pollux resolve ID` settles one of them, `pollux restore --accept` sends all that are left."]
     }
 }
