@@ -73,13 +73,16 @@ struct LostAttemptSearch: Sendable {
         var answer: Answer? { if case .read(let answer) = self { answer } else { nil } }
     }
 
-    /// Queries the provider for attempts of a service that share the list of `profile`.
-    func run(for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile) async -> Result {
+    /// Queries the provider for attempts of a service that share the list of `profile`; by their client ids first, unless
+    /// only the list is wanted.
+    func run(
+        for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile, onlyInList: Bool = false
+    ) async -> Result {
         let began = time.now()
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
         let known = await ClientIDLookup(
             store: store, catalog: catalog, admission: admission, sender: sender, logger: logger, service: service
-        ).find(tasks.values.sorted { $0.id < $1.id })
+        ).find(onlyInList ? [] : tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
             let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets)
             guard let window = window(of: targets) else { return .unanswered }

@@ -56,7 +56,8 @@ struct StartChecker: Sendable {
     func perform(_ work: Reconciler.Work) async {
         let endpoints = work.queued.map(\.endpoint)
         guard let scope = endpoints.first.flatMap({ check.scope(of: $0) }) else { return }
-        let reading = await search.run(for: work.targets, of: work.service, sharing: work.profile)
+        let reading = await search.run(
+            for: work.targets, of: work.service, sharing: work.profile, onlyInList: true)
         do throws(TaskStoreError) {
             if case .read(let answer) = reading {
                 try await doubt(endpoints, in: scope, after: answer)
