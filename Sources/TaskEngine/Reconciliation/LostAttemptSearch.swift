@@ -16,8 +16,10 @@ struct LostAttemptSearch: Sendable {
     }
 
     let store: TaskStore
-    let catalog: ProviderCatalog
-    let limits: EngineLimits
+    @Current var catalog: ProviderCatalog
+    @Current var limits: EngineLimits
+    /// Grows with every reload.
+    @Current var version: Int
     let admission: AdmissionControl
     let sender: QuerySender
     let time: any TimeSource
@@ -63,16 +65,18 @@ struct LostAttemptSearch: Sendable {
 
     /// Queries the provider for attempts of a service that share the list of `profile`; returns nil if it did not reply.
     func run(for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile) async -> Answer? {
-        let began = time.now()
+        let (began, version) = (time.now(), version)
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
         let known = await ClientIDLookup(
-            store: store, catalog: catalog, admission: admission, sender: sender, logger: logger, service: service
+            store: store, catalog: _catalog, admission: admission, sender: sender, logger: logger, service: service
         ).find(tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
             let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets)
             guard let window = window(of: targets),
                 let reading = await read(
-                    listOf: profile, service, for: targets, besides: known, showing: accepted, window)
+                    listOf: profile, service, for: targets, besides: known, showing: accepted, window),
+                // After a reload the rest may have come from another place, or for another account.
+                version == self.version
             else { return nil }
             return Answer(
                 service: service, profile: profile, began: began,
@@ -169,7 +173,7 @@ struct LostAttemptSearch: Sendable {
     ) -> ClosedRange<Timestamp> {
         let longest =
             catalog.endpoints.filter { $0.name.service == service }
-            .map { limits.timeout(of: $0) }.max() ?? limits.timeout(of: profile)
+            .map { limits.longestTimeout(of: $0) }.max() ?? limits.longestTimeout(of: profile)
         let drift = targets.map { $0.attempt.clock.highest - $0.attempt.clock.lowest }.max() ?? .zero
         let room = limits.clockSkew + drift
         return window.lowerBound - room - longest...window.upperBound + room

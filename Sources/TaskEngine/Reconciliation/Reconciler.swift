@@ -23,10 +23,10 @@ package struct Reconciler: Worker {
     }
 
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let search: LostAttemptSearch
-    let lookups: LookupPolicy
+    @Current var lookups: LookupPolicy
     let limits: EngineLimits
     let clock: ClockJumpDetector
     let random: EngineRandom
