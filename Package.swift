@@ -145,8 +145,8 @@ let package = Package(
                 "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
-                "PollingPolicy", "TaskModel", "Text", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging,
-                serviceLifecycle,
+                "PollingPolicy", "TaskModel", "Text", "VerbatimJSON", crypto, hummingbird, nioCore, nioPosix, logging,
+                serviceLifecycle, unixSignals,
                 yams,
             ]),
         // The simulated provider shares no code with our reading of the real one.
@@ -230,8 +230,9 @@ let package = Package(
             name: "UpstreamHTTPTests",
             dependencies: [
                 "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore, nioPosix,
-                nioHTTP1,
-            ]),
+                nioHTTP1, nioSSL,
+            ],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [

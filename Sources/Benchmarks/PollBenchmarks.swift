@@ -136,7 +136,8 @@ struct PollBenchmarks {
         }
         let access = UpstreamHTTP.Access(baseURL: baseURL, token: "benchmark")
         let http = UpstreamHTTP(
-            providers: Dictionary(uniqueKeysWithValues: catalog.providers.map { ($0.name, access) }),
+            providers: Current(
+                always: Dictionary(uniqueKeysWithValues: catalog.providers.map { ($0.name, access) })),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             now: { Timestamp(Date()) })
         let meter = MeteredTransport(http)

@@ -9,6 +9,7 @@ import PollingPolicy
 import ProviderCatalog
 import SQLiteDriver
 import ServiceLifecycle
+import Synchronization
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -38,13 +39,18 @@ package enum Daemon {
         // A closed log pipe then fails one write instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
         let environment = environment.withoutBlanks
-        let settings = try SettingsLoader.load(flags: flags, environment: environment)
+        // Until the daemon listens for it, a reload that comes too early would end the process.
+        signal(SIGHUP, SIG_IGN)
+        let configuration = Reloadable(
+            try Configuration(flags: flags, environment: environment, at: SystemTimeSource().now()))
         let log = LogQueue()
-        let logger = Logger(label: "pollux") { _ in PlainLogHandler(level: settings.logLevel, to: log) }
+        let logger = Logger(label: "pollux") { _ in
+            PlainLogHandler(level: configuration.view(\.settings.logLevel), to: log)
+        }
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await start(
-                settings, flags, environment: environment, version: version, logger: logger)
+                configuration, flags, environment: environment, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
@@ -55,8 +61,10 @@ package enum Daemon {
     }
 
     private static func start(
-        _ settings: DaemonSettings, _ flags: DaemonFlags, environment: [String: String], version: String, logger: Logger
+        _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
+        version: String, logger: Logger
     ) async throws(DaemonError) {
+        let settings = configuration.current.settings
         let hint =
             settings.isStateBelowUnsetHome
             ? "HOME is not set, so the home directory comes from the user database. Set HOME, or choose a state directory with --state-dir or POLLUX_STATE_DIR."
@@ -70,7 +78,7 @@ package enum Daemon {
         // The supervisor locks the socket later. Locking it here as well stops the start early if it is taken.
         _ = try prepareSocket(settings.socketPath, logger: logger)
         defer { withExtendedLifetime(lock) {} }
-        try await serve(settings, flags, environment: environment, version: version, logger: logger)
+        try await serve(configuration, flags, environment: environment, version: version, logger: logger)
     }
 
     /// `mayBegin` allows an empty database to replace a missing one.
@@ -108,22 +116,22 @@ package enum Daemon {
     private static func isOurs(_ names: [String]) -> Bool { names.isEmpty || names.contains("pollux.lock") }
 
     private static func serve(
-        _ settings: DaemonSettings, _ flags: DaemonFlags, environment: [String: String], version: String, logger: Logger
+        _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
+        version: String, logger: Logger
     ) async throws(DaemonError) {
-        var settings = settings
-        let proxies = try proxies(environment, logger: logger)
-        let providers = try Providers(&settings, environment: environment, secrets: proxies.secrets)
+        let settings = configuration.current.settings
+        logProxies(configuration.current.connections.proxies, logger: logger)
         for warning in settings.warnings { logger.warning("\(warning)") }
         let time = SystemTimeSource()
         let hooks = FaultInjection(environment: environment)
         let group = MultiThreadedEventLoopGroup.singleton
         let driver = try openDatabase(in: settings.stateDirectory, mayBegin: flags.newDatabase, logger: logger)
-        let transport = transport(settings, providers, proxies, time: time, hooks: hooks, group: group)
+        let transport = transport(configuration, time: time, hooks: hooks, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
-                settings, flags, driver: driver, providers: providers, transport: transport, time: time, hooks: hooks,
-                group: group, version: version, logger: logger)
+                configuration, flags, environment: environment, driver: driver, transport: transport, time: time,
+                hooks: hooks, group: group, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
@@ -138,24 +146,28 @@ package enum Daemon {
     }
 
     private static func serve(
-        _ settings: DaemonSettings, _ flags: DaemonFlags, driver: SQLiteDriver, providers: Providers,
-        transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection, group: any EventLoopGroup,
-        version: String, logger: Logger
+        _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
+        driver: SQLiteDriver, transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection,
+        group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
+        let settings = configuration.current.settings
+        let renewal = TokenRenewal()
         let engine: TaskEngine
         do throws(TaskStoreError) {
             engine = try await Self.engine(
-                settings, isHeld: flags.hold, driver: driver, providers: providers, transport: transport, time: time,
+                configuration, isHeld: flags.hold, driver: driver, transport: transport, renewal: renewal, time: time,
                 hooks: hooks, logger: logger)
             try await engine.recovery.run()
         } catch {
             throw .store(code: error.code, message: error.message)
         }
+        let reloader = Reloader(
+            configuration, flags: flags, environment: environment, engine: engine, transport: transport, time: time,
+            logger: logger)
+        renewal.begin(with: reloader)
         let facts = DaemonFacts(
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
-            stateDirectory: settings.stateDirectory,
-            baseURLs: Dictionary(uniqueKeysWithValues: providers.catalog.providers.map { ($0.name, $0.baseURL) }),
-            callbackAddress: settings.callbacks.listen?.description)
+            stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description)
         let connections = FileDescriptorLimit.connections(wanted: LocalAPI.maxConnections)
         if connections < LocalAPI.maxConnections {
             logger.warning(
@@ -165,8 +177,8 @@ package enum Daemon {
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
-                service: engine.service, endpoints: engine.endpoints, restores: engine.restores, facts: facts,
-                time: time, eventLoopGroup: group,
+                service: engine.service, endpoints: engine.endpoints, restores: engine.restores, settings: reloader,
+                facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: connections
             ) {
@@ -175,17 +187,19 @@ package enum Daemon {
                 logger.info("Pollux \(version) listens on \(settings.socketPath)")
             }
         }
-        if providers.tokens.isEmpty {
+        if configuration.current.providers.tokens.isEmpty {
             logger.warning(
                 """
                 No token is set, so tasks wait in the queue. Nothing is lost. \
-                Set XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) and start again.
+                Set XHUOAPI_TOKEN (or XHUOAPI_TOKEN_FILE) and start again, or name a file with xhuoapi.token_file and \
+                run `pollux reload`.
                 """)
         }
         let listener = try CallbackListener(
             settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
         let doors: [any Service] = [listener].compactMap { $0 } + [socket]
-        try await run(engine.loops + doors + [ShutdownNotifier(service: engine.service)], logger: logger)
+        let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
+        try await run(engine.loops + reloads + doors + [ShutdownNotifier(service: engine.service)], logger: logger)
     }
 
     private static func run(_ services: [any Service], logger: Logger) async throws(DaemonError) {
@@ -221,56 +235,55 @@ package enum Daemon {
         }
     }
 
-    /// Reads the proxy variables and logs them once: a wrong proxy otherwise looks like a provider failure.
-    private static func proxies(
-        _ environment: [String: String], logger: Logger
-    ) throws(DaemonError) -> ProxySettings {
-        do throws(ProxySettings.InvalidProxy) {
-            let proxies = try ProxySettings(environment: environment)
-            for (scheme, proxy) in [("http", proxies.http), ("https", proxies.https)] {
-                guard let proxy else { continue }
-                logger.info("Requests to \(scheme):// providers go through the proxy \(proxy.description).")
-            }
-            return proxies
-        } catch {
-            throw .badSetting(error.message)
+    /// Logs the proxies: a wrong proxy otherwise looks like a provider failure.
+    private static func logProxies(_ proxies: ProxySettings, logger: Logger) {
+        for (scheme, proxy) in [("http", proxies.http), ("https", proxies.https)] {
+            guard let proxy else { continue }
+            logger.info("Requests to \(scheme):// providers go through the proxy \(proxy.description).")
         }
     }
 
     private static func transport(
-        _ settings: DaemonSettings, _ providers: Providers, _ proxies: ProxySettings, time: SystemTimeSource,
-        hooks: FaultInjection, group: any EventLoopGroup
+        _ configuration: Reloadable<Configuration>, time: SystemTimeSource, hooks: FaultInjection,
+        group: any EventLoopGroup
     ) -> UpstreamHTTP {
         UpstreamHTTP(
-            providers: providers.access, eventLoopGroup: group, proxies: proxies, maxReplyBytes: settings.maxReplyBytes,
-            connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout),
-            memory: ReplyMemory(directory: settings.stateDirectory), now: { time.now() }
+            providers: configuration.view(\.providers.access), eventLoopGroup: group,
+            connections: configuration.current.connections,
+            maxReplyBytes: configuration.view(\.settings.maxReplyBytes),
+            memory: ReplyMemory(directory: configuration.current.settings.stateDirectory), now: { time.now() }
         ) { isPaid in
             if isPaid { hooks.passed(.afterLastByte) }
         }
     }
 
     private static func engine(
-        _ settings: DaemonSettings, isHeld: Bool, driver: SQLiteDriver, providers: Providers,
-        transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
+        _ configuration: Reloadable<Configuration>, isHeld: Bool, driver: SQLiteDriver, transport: UpstreamHTTP,
+        renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
-        var limits = EngineLimits()
-        limits.submissionTimeout = settings.submissionTimeout
-        limits.maxInFlight = settings.maxInFlight
-        limits.submissionsPerSecond = settings.submissionsPerSecond
-        limits.pollsPerSecond = settings.pollsPerSecond
-        limits.absentSpan = hooks.absentSpan ?? limits.absentSpan
-        limits.steadySpan = hooks.steadySpan ?? limits.steadySpan
+        let redacting = RedactingTransport(
+            transport, redactor: configuration.view(\.providers.redactor),
+            tokens: configuration.view(\.providers.shownTokens))
+        let settings = configuration.current.settings
         return try await TaskEngine(
-            store: TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory)), catalog: providers.catalog,
-            transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
-            limits: limits,
-            polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
-            defaultOnUncertain: settings.onUncertain, hasToken: { providers.hasCredentials(for: $0) },
-            callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,
-            redactor: providers.redactor, isHeld: isHeld, time: time,
+            store: TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory)),
+            settings: configuration.view(\.engine), version: configuration.version,
+            transport: RenewingTransport(redacting, tokens: configuration.view(\.providers.tokens)) { _ in
+                await renewal.renew()
+            },
+            hasToken: { configuration.current.providers.hasCredentials(for: $0) },
+            callbacksAt: settings.callbacks.publicURL, isHeld: isHeld, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
+}
+
+/// Has the tokens read again. The engine needs it before there is a reloader, which needs the engine.
+private final class TokenRenewal: Sendable {
+    private let reloader = Mutex<Reloader?>(nil)
+
+    func begin(with reloader: Reloader) { self.reloader.withLock { $0 = reloader } }
+
+    func renew() async { await reloader.withLock { $0 }?.rereadTokens() }
 }
 
 /// Tells the engine when shutdown begins: nothing more is paid for, and clients' long waits end, so that the socket can

@@ -6,6 +6,8 @@ import UpstreamHTTP
 
 /// The providers of this daemon: bundled and user definitions, with their base URLs and tokens.
 struct Providers: Sendable {
+    /// As written, without the base URLs of the settings.
+    let definitions: Definitions
     let catalog: ProviderCatalog
     /// By provider name. Never logged, stored or shown.
     let tokens: [ProviderName: String]
@@ -13,21 +15,22 @@ struct Providers: Sendable {
     let callbackSecrets: [ProviderName: String]
 
     /// Redacts these secrets, and tokens made with them, from provider replies.
-    let redactor: SecretRedactor
+    var redactor: SecretRedactor
+    /// The settings of each provider for the transport.
+    let access: [ProviderName: UpstreamHTTP.Access]
+    /// The tokens that requests contain unchanged, by provider name.
+    let shownTokens: [ProviderName: String]
 
-    /// Loads the definitions beside the settings file, and each provider's base URL and token.
+    /// Takes the definitions, and reads each provider's base URL and token.
     ///
     /// `others` are secrets that belong to no provider.
     init(
-        _ settings: inout DaemonSettings, environment: [String: String], secrets others: [String] = []
+        _ settings: inout DaemonSettings, _ definitions: Definitions, environment: [String: String],
+        secrets others: [String] = []
     ) throws(DaemonError) {
         let environment = environment.withoutBlanks
-        let shipped: ProviderCatalog
-        do throws(CatalogError) {
-            shipped = try ProviderCatalog.builtIn(adding: try Self.ownDefinitions(in: settings.providersDirectory))
-        } catch {
-            throw .badSetting(error.message)
-        }
+        self.definitions = definitions
+        let shipped = definitions.catalog
         try Self.check(settings, shipped, environment)
         var baseURLs: [ProviderName: String] = [:]
         var tokens: [ProviderName: String] = [:]
@@ -66,7 +69,12 @@ struct Providers: Sendable {
         redactor = Self.redactor(shipped, tokens: tokens, callbackSecrets: secrets, warning: &settings.warnings)
             .adding(others)
         self.tokens = tokens
-        catalog = shipped.moved(to: baseURLs)
+        let catalog = shipped.moved(to: baseURLs)
+        self.catalog = catalog
+        access = Self.access(of: catalog, tokens: tokens)
+        shownTokens = tokens.filter { name, _ in
+            if case .signedToken = catalog.provider(name)?.authentication { false } else { true }
+        }
         for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name.text != "xhuoapi" {
             guard tokens[name] != nil, let address = HTTPAddress(url), address.isExposed else { continue }
             settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
@@ -108,15 +116,16 @@ struct Providers: Sendable {
         tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
     }
 
-    /// The tokens that requests contain unchanged, by provider name.
-    var shownTokens: [ProviderName: String] {
-        tokens.filter { name, _ in
-            if case .signedToken = catalog.provider(name)?.authentication { false } else { true }
-        }
+    /// Every secret, and each part of a pair of keys.
+    var secrets: Set<String> {
+        let whole = Array(tokens.values) + Array(callbackSecrets.values)
+        let pairs = tokens.filter { shownTokens[$0.key] == nil }.values
+        return Set(whole + pairs.flatMap { $0.split(separator: ":", maxSplits: 1).map(String.init) })
     }
 
-    /// The settings of each provider for the transport.
-    var access: [ProviderName: UpstreamHTTP.Access] {
+    private static func access(
+        of catalog: ProviderCatalog, tokens: [ProviderName: String]
+    ) -> [ProviderName: UpstreamHTTP.Access] {
         Dictionary(
             uniqueKeysWithValues: catalog.providers.map { provider in
                 (
@@ -134,20 +143,6 @@ struct Providers: Sendable {
     func connectTimeout(besides submissionTimeout: Duration) -> Duration {
         let shortest = catalog.endpoints.compactMap(\.submissionTimeout).min() ?? submissionTimeout
         return min(.seconds(10), min(shortest, submissionTimeout) / 2)
-    }
-
-    /// The user's definition files, sorted by name; empty if the directory does not exist.
-    private static func ownDefinitions(in directory: String?) throws(CatalogError) -> [(name: String, yaml: String)] {
-        guard let directory else { return [] }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        return try names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map {
-            name throws(CatalogError) in
-            let path = directory + "/" + name
-            guard let yaml = TextFile.text(of: path) else {
-                throw .badField(file: path, line: nil, field: "the file", problem: "it cannot be read")
-            }
-            return (path, yaml)
-        }
     }
 
     private static func baseURL(

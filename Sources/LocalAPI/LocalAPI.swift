@@ -16,21 +16,18 @@ package struct DaemonFacts: Sendable {
     package let startedAt: Timestamp
     package let socketPath: String
     package let stateDirectory: String
-    /// Base URLs of the providers, by name.
-    package let baseURLs: [ProviderName: String]
     /// The address of the callback listener; nil if callbacks are off.
     package let callbackAddress: String?
 
     package init(
         version: String, pid: Int, startedAt: Timestamp, socketPath: String, stateDirectory: String,
-        baseURLs: [ProviderName: String], callbackAddress: String? = nil
+        callbackAddress: String? = nil
     ) {
         self.version = version
         self.pid = pid
         self.startedAt = startedAt
         self.socketPath = socketPath
         self.stateDirectory = stateDirectory
-        self.baseURLs = baseURLs
         self.callbackAddress = callbackAddress
     }
 }
@@ -49,8 +46,8 @@ package enum LocalAPI {
     /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
     /// once the socket accepts connections.
     package static func server(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, facts: DaemonFacts,
-        time: any TimeSource,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService,
+        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
@@ -58,7 +55,9 @@ package enum LocalAPI {
         // The library's info lines mean nothing to a user.
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
-            router: router(service: service, endpoints: endpoints, restores: restores, facts: facts, time: time),
+            router: router(
+                service: service, endpoints: endpoints, restores: restores, settings: settings, facts: facts,
+                time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -75,8 +74,8 @@ package enum LocalAPI {
 
     /// Makes the router with all routes. Tests use it without a socket.
     package static func router(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, facts: DaemonFacts,
-        time: any TimeSource,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService,
+        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -87,7 +86,7 @@ package enum LocalAPI {
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(endpoints: endpoints).add(to: router)
         RestoreRoutes(restores: restores).add(to: router)
-        DaemonRoutes(endpoints: endpoints, facts: facts, time: time).add(to: router)
+        DaemonRoutes(endpoints: endpoints, settings: settings, facts: facts, time: time).add(to: router)
         return router
     }
 }

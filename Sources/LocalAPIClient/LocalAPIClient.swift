@@ -177,6 +177,11 @@ extension LocalAPIClient {
             timeout: .seconds(6 * 3_600))
     }
 
+    /// Has the daemon read its settings again.
+    package func reload() async throws(LocalAPIClientError) -> Answer<ReloadDocument> {
+        try await post(LocalAPIRoute.reload.path())
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())

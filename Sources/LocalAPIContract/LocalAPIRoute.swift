@@ -18,6 +18,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case restore = "/v1/restore"
     case status = "/v1/status"
     case backup = "/v1/backup"
+    case reload = "/v1/reload"
     case health = "/healthz"
     case readiness = "/readyz"
     case description = "/openapi.json"

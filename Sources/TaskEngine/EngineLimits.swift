@@ -58,8 +58,14 @@ package struct EngineLimits: Sendable {
     /// How long a client beyond ``waiters`` waits at most for its reply.
     package var waitWithoutPlace: Duration = .seconds(5)
 
+    /// The longest timeout of a paid request before a reload shortened it.
+    var formerTimeout: Duration = .zero
+
     package init() {}
 
     /// How long a paid request of the endpoint may take.
     func timeout(of profile: EndpointProfile) -> Duration { profile.submissionTimeout ?? submissionTimeout }
+
+    /// How long a paid request of the endpoint may have taken, also one from before a reload.
+    func longestTimeout(of profile: EndpointProfile) -> Duration { max(timeout(of: profile), formerTimeout) }
 }

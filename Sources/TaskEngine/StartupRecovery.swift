@@ -7,7 +7,7 @@ package import TaskStore
 /// What a start does before the loops begin.
 package struct StartupRecovery: Sendable {
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let hold: StartHold
     let starts: StartChecker
     let schedule: ScheduleCorrector
@@ -59,7 +59,7 @@ package struct StartupRecovery: Sendable {
             logger.warning(
                 """
                 \(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; \
-                put its definition back and start again.
+                put its definition back and run `pollux reload`.
                 """)
         }
         if let runningUntil {

@@ -29,25 +29,33 @@ package struct TaskEngine: Sendable {
     /// Looks after the storage.
     package let storage: StorageKeeper
 
+    private let plans: PollPlanCache
+    private let statistics: StatisticsCache
+    private let wakes: WakeSignals
+
     /// Builds all parts; reads the circuit breakers from the store.
     ///
+    /// `version` grows with every replacement of the settings or the tokens.
     /// `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
     package init(
-        store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
-        limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
-        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
-        callbacksAt publicURL: String? = nil, callbackSecrets: [ProviderName: String] = [:],
-        redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
-        logger: Logger,
-        passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
+        store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
+        transport: any UpstreamTransport, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        callbacksAt publicURL: String? = nil, isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
+        let catalog = settings.view(\.catalog)
+        let limits = settings.view(\.limits)
+        let polling = settings.view(\.polling)
+        let minGap = settings.view(\.polling.minGap)
+        // What no setting changes.
+        let fixed = settings.wrappedValue.limits
         // Hints, caches and counts.
-        let (wakes, feed, plans, inFlight) = (WakeSignals(), EventFeed(limits), PollPlanCache(), InFlightPolls())
+        let (wakes, feed, plans, inFlight) = (WakeSignals(), EventFeed(fixed), PollPlanCache(), InFlightPolls())
         let (clock, meter) = (ClockJumpDetector(time), PollRateCounter(time))
         let unrecognised = UnrecognisedResponses(logger: logger)
         let monitor = publicURL.map { CallbackMonitor(publicURL: $0, random: random, logger: logger) }
         let statistics = StatisticsCache(store: store) { endpoint in
-            let profile = catalog.endpoint(endpoint)
+            let profile = catalog.wrappedValue.endpoint(endpoint)
             return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
         }
         LogSubscribers(
@@ -59,24 +67,28 @@ package struct TaskEngine: Sendable {
         let storage = StorageMonitor(store: store, plans: plans, feed: feed, wakes: wakes, logger: logger)
         let breakers = CircuitBreakers(
             try await store.circuits(), at: time.now(), store: store,
-            backoff: Backoff(base: polling.minGap * 2, cap: polling.maxGap), random: random, logger: logger)
+            backoff: polling.view { Backoff(base: $0.minGap * 2, cap: $0.maxGap) }, random: random, logger: logger)
         let hold = StartHold(isAskedFor: isHeld)
         let admission = AdmissionControl(
             breakers: breakers, hold: hold, hasToken: hasToken, storage: storage, store: store, transport: transport,
             catalog: catalog, limits: limits, time: time)
-        let lookups = LookupPolicy(maxGap: polling.maxGap)
+        let lookups = polling.view { LookupPolicy(maxGap: $0.maxGap) }
         let schedule = ScheduleCorrector(
             clock: clock, store: store, breakers: breakers, plans: plans, wakes: wakes, time: time,
-            longestPollGap: max(polling.maxGap, PollingPolicy.maxUnrecognisedGap, catalog.longestMinGap),
-            longestLookupGap: lookups.slowest, logger: logger)
+            longestPollGap: settings.view {
+                max($0.polling.maxGap, PollingPolicy.maxUnrecognisedGap, $0.catalog.longestMinGap)
+            },
+            longestLookupGap: lookups.wrappedValue.slowest, logger: logger)
         let recorder = OutcomeRecorder(store: store, storage: storage, feed: feed, time: time, logger: logger)
         let sampler = CompletionSampler(statistics: statistics, clock: clock)
         let planner = SchedulePlanner(
             polling: polling, catalog: catalog, statistics: statistics, unrecognised: unrecognised, random: random)
-        let queries = QuerySender(transport: transport, meter: meter, timeout: limits.pollTimeout)
+        let queries = QuerySender(transport: transport, meter: meter, timeout: fixed.pollTimeout)
         let search = LostAttemptSearch(
-            store: store, catalog: catalog, limits: limits, admission: admission, sender: queries, time: time,
-            logger: logger)
+            store: store, catalog: catalog, limits: limits, version: version, admission: admission, sender: queries,
+            time: time, logger: logger)
+
+        (self.plans, self.statistics, self.wakes) = (plans, statistics, wakes)
 
         let starts = StartChecker(
             store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,
@@ -85,7 +97,8 @@ package struct TaskEngine: Sendable {
         // The ways in.
         service = TaskService(
             store: store, catalog: catalog, admission: admission, storage: storage,
-            newTasks: NewTaskBuilder(catalog: catalog, random: random, defaultOnUncertain: defaultOnUncertain),
+            newTasks: NewTaskBuilder(
+                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain)),
             cancellation: RemoteCancellation(
                 catalog: catalog, admission: admission, transport: transport, logger: logger),
             sampler: sampler,
@@ -97,13 +110,14 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, admission: admission, statistics: statistics, meter: meter,
             unrecognised: unrecognised, callbacks: monitor, wakes: wakes, time: time, logger: logger)
         callbacks = CallbackReceiver(
-            monitor: monitor, secrets: callbackSecrets, redactor: redactor, store: store, storage: storage,
-            catalog: catalog, minGap: polling.minGap, wakes: wakes, time: time, logger: logger)
+            monitor: monitor, secrets: settings.view(\.callbackSecrets), redactor: settings.view(\.redactor),
+            store: store, storage: storage,
+            catalog: catalog, minGap: minGap, wakes: wakes, time: time, logger: logger)
 
         restores = RestoreService(
             store: store, hold: hold,
             records: UnownedRecordSearch(
-                store: store, catalog: catalog, limits: limits, admission: admission, sender: queries, time: time,
+                store: store, catalog: catalog, limits: fixed, admission: admission, sender: queries, time: time,
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
 
         // The loops.
@@ -116,31 +130,31 @@ package struct TaskEngine: Sendable {
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
             DeadlineEnforcer(
-                store: store, schedule: schedule, sampler: sampler, steadySpan: limits.steadySpan, wakes: wakes))
+                store: store, schedule: schedule, sampler: sampler, steadySpan: fixed.steadySpan, wakes: wakes))
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
-                limits: limits,
+                limits: fixed,
                 clock: clock, random: random, wakes: wakes, time: time, logger: logger))
-        let notFound = NotFoundPolicy(store: store, catalog: catalog, limits: limits, clock: clock, logger: logger)
+        let notFound = NotFoundPolicy(store: store, catalog: catalog, limits: fixed, clock: clock, logger: logger)
         let calls = PollCountBuffer()
         let poller = Poller(
             sender: queries, calls: calls, admission: admission, inFlight: inFlight,
             results: PollResults(
                 recorder: recorder, planner: planner, sampler: sampler, unrecognised: unrecognised,
-                notFound: notFound, calls: calls, minGap: polling.minGap, wakes: wakes),
+                notFound: notFound, calls: calls, minGap: minGap, wakes: wakes),
             failures: PollFailures(
                 recorder: recorder, admission: admission, inFlight: inFlight, polling: polling,
-                tooLargeGap: limits.tooLargeGap, time: time, logger: logger),
-            batchSize: limits.batchSize, time: time, passed: passed)
+                tooLargeGap: fixed.tooLargeGap, time: time, logger: logger),
+            batchSize: fixed.batchSize, time: time, passed: passed)
         scheduler = loop(
             PollScheduler(
                 store: store,
                 planner: PollPlanner(
                     store: store, catalog: catalog, admission: admission, statistics: statistics,
-                    unrecognised: unrecognised, inFlight: inFlight, polling: polling, limits: limits, logger: logger),
+                    unrecognised: unrecognised, inFlight: inFlight, polling: polling, limits: fixed, logger: logger),
                 plans: plans, admission: admission, inFlight: inFlight, poller: poller,
-                pollsInParallel: limits.pollsInParallel, random: random, wakes: wakes))
+                pollsInParallel: fixed.pollsInParallel, random: random, wakes: wakes))
         let starter = AttemptStarter(
             store: store, limits: limits, admission: admission, storage: storage, callbacks: monitor, logger: logger)
         submitter = loop(
@@ -153,6 +167,31 @@ package struct TaskEngine: Sendable {
                     store: store, transport: transport, limits: limits, admission: admission, planner: planner,
                     sampler: sampler, recorder: recorder, wakes: wakes, time: time, passed: passed),
                 feed: feed, random: random, wakes: wakes))
+    }
+
+    /// Builds the engine with settings that never change.
+    package init(
+        store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
+        limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
+        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        callbacksAt publicURL: String? = nil, callbackSecrets: [ProviderName: String] = [:],
+        redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        logger: Logger,
+        passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
+    ) async throws(TaskStoreError) {
+        let settings = EngineSettings(
+            catalog: catalog, limits: limits, polling: polling, defaultOnUncertain: defaultOnUncertain,
+            callbackSecrets: callbackSecrets, redactor: redactor)
+        try await self.init(
+            store: store, settings: Current(always: settings), transport: transport, hasToken: hasToken,
+            callbacksAt: publicURL, isHeld: isHeld, time: time, random: random, logger: logger, passed: passed)
+    }
+
+    /// Follows a replacement of the settings: drops what was computed from the former ones, and wakes the loops.
+    package func followReload() {
+        statistics.forgetAll()
+        plans.forgetAll()
+        wakes.signalAll()
     }
 
     /// The loops, in the order in which they start.

@@ -1,6 +1,6 @@
 import Text
 
-/// The proxies for provider requests, from the usual environment variables.
+/// The proxies for provider requests, from a setting or the usual environment variables.
 package struct ProxySettings: Sendable, Hashable {
     /// One proxy.
     package struct Proxy: Sendable, Hashable {
@@ -11,16 +11,16 @@ package struct ProxySettings: Sendable, Hashable {
         let port: Int
         /// The name and password, joined by a colon. Never shown.
         let credentials: String?
-        /// The environment variable that names the proxy.
+        /// The setting or environment variable that names the proxy.
         package let variable: String
 
-        /// Host, port and variable, without the credentials: `10.0.0.1:3128 (HTTPS_PROXY)`.
+        /// Host, port and setting, without the credentials: `10.0.0.1:3128 (HTTPS_PROXY)`.
         package var description: String {
             "\(host.contains(":") ? "[\(host)]" : host):\(port) (\(variable))"
         }
     }
 
-    /// A proxy variable with an invalid value.
+    /// A proxy setting with an invalid value.
     package struct InvalidProxy: Error, Hashable {
         /// A whole sentence, without the value, which may contain a password.
         package let message: String
@@ -31,24 +31,28 @@ package struct ProxySettings: Sendable, Hashable {
     /// The proxy for `https://` URLs.
     package let https: Proxy?
     private let exceptions: [String]
+    private let isForLoopback: Bool
 
-    /// The passwords in the variables.
+    /// The passwords in the settings.
     package var secrets: [String] {
         [http, https].compactMap { $0?.credentials?.split(separator: ":", maxSplits: 1).last.map(String.init) }
     }
 
     /// No proxies.
-    package static let none = ProxySettings(http: nil, https: nil, exceptions: [])
+    package static let none = ProxySettings()
 
-    private init(http: Proxy?, https: Proxy?, exceptions: [String]) {
-        self.http = http
-        self.https = https
-        self.exceptions = exceptions
+    private init() {
+        (http, https) = (nil, nil)
+        exceptions = []
+        isForLoopback = false
     }
 
     /// Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Lower case names take precedence, as in curl. Blank values
     /// count as unset.
-    package init(environment: [String: String]) throws(InvalidProxy) {
+    ///
+    /// `setting`, the value of `upstream.proxy`, replaces the proxies of both schemes. `NO_PROXY` applies to it too,
+    /// as to `--proxy` of curl.
+    package init(environment: [String: String], setting: String? = nil) throws(InvalidProxy) {
         func value(_ name: String) -> (variable: String, text: String)? {
             for variable in [name.lowercased(), name] {
                 let text = (environment[variable] ?? "").filter { !$0.isWhitespace || name == "NO_PROXY" }
@@ -56,19 +60,29 @@ package struct ProxySettings: Sendable, Hashable {
             }
             return nil
         }
-        http = try value("HTTP_PROXY").map { value throws(InvalidProxy) in try Self.proxy(value.text, value.variable) }
-        https = try value("HTTPS_PROXY").map { value throws(InvalidProxy) in try Self.proxy(value.text, value.variable)
+        isForLoopback = setting != nil
+        if let setting {
+            let proxy = try Self.proxy(setting, "upstream.proxy")
+            (http, https) = (proxy, proxy)
+        } else {
+            http = try value("HTTP_PROXY").map { value throws(InvalidProxy) in
+                try Self.proxy(value.text, value.variable)
+            }
+            https = try value("HTTPS_PROXY").map { value throws(InvalidProxy) in
+                try Self.proxy(value.text, value.variable)
+            }
         }
         exceptions = (value("NO_PROXY")?.text ?? "").split { $0 == "," || $0.isWhitespace }.map { $0.lowercased() }
     }
 
     /// The proxy for a URL; nil if requests go directly to the host.
     ///
-    /// Loopback URLs never use a proxy, because a proxy has its own loopback.
+    /// Loopback URLs use only a proxy that a setting of our own names: variables are meant for other hosts, and a
+    /// proxy elsewhere has its own loopback.
     func proxy(for url: String) -> Proxy? {
         guard let target = URLAuthority(url) else { return nil }
         guard let proxy = target.scheme == "https" ? https : http else { return nil }
-        guard !target.isLoopback, !exceptions.contains(where: target.matches) else { return nil }
+        guard isForLoopback || !target.isLoopback, !exceptions.contains(where: target.matches) else { return nil }
         return proxy
     }
 

@@ -8,14 +8,17 @@ import Text
 /// the caller has checked that the host may receive it.
 package struct RedactingTransport: UpstreamTransport {
     private let base: any UpstreamTransport
-    private let redactor: SecretRedactor
+    @Current private var redactor: SecretRedactor
     /// By provider name. Only tokens that requests contain, not signing keys.
-    private let tokens: [ProviderName: String]
+    @Current private var tokens: [ProviderName: String]
 
-    package init(_ base: any UpstreamTransport, redactor: SecretRedactor, tokens: [ProviderName: String] = [:]) {
+    package init(
+        _ base: any UpstreamTransport, redactor: Current<SecretRedactor>,
+        tokens: Current<[ProviderName: String]> = Current(always: [:])
+    ) {
         self.base = base
-        self.redactor = redactor
-        self.tokens = tokens
+        _redactor = redactor
+        _tokens = tokens
     }
 
     package func send(
@@ -24,6 +27,8 @@ package struct RedactingTransport: UpstreamTransport {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(
                 restored(request, for: provider), to: provider, isPaid: isPaid, timeout: timeout)
+            // Read after the reply: it may repeat a token that came meanwhile.
+            let redactor = redactor
             return reply.replacing(
                 headers: reply.headers.mapValues { redactor.redacted($0) }, body: redactor.redacted(body: reply.body))
         } catch {

@@ -1,6 +1,8 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOSSL
+import Synchronization
 import TaskModel
 
 /// Holds an HTTP client for each route to a provider: direct, through a tunnel, or through a forwarding proxy.
@@ -25,13 +27,19 @@ struct UpstreamClients: Sendable {
     private let clients: [Key: HTTPClient]
     private let direct: (paid: HTTPClient, free: HTTPClient)
     private let proxies: ProxySettings
+    private let connectTimeout: Duration
+    private let eventLoopGroup: any EventLoopGroup
 
-    init(proxies: ProxySettings, connectTimeout: Duration, eventLoopGroup: any EventLoopGroup) {
+    init(_ connections: UpstreamHTTP.Connections, eventLoopGroup: any EventLoopGroup) {
+        let (proxies, connectTimeout) = (connections.proxies, connections.connectTimeout)
         self.proxies = proxies
+        self.connectTimeout = connectTimeout
+        self.eventLoopGroup = eventLoopGroup
+        let tls = connections.trust.configuration
         func client(_ route: Route, isPaid: Bool) -> HTTPClient {
             HTTPClient(
                 eventLoopGroupProvider: .shared(eventLoopGroup),
-                configuration: Self.configuration(route, isPaid: isPaid, connectTimeout: connectTimeout))
+                configuration: Self.configuration(route, isPaid: isPaid, tls: tls, connectTimeout: connectTimeout))
         }
         direct = (client(.direct, isPaid: true), client(.direct, isPaid: false))
         var clients: [Key: HTTPClient] = [:]
@@ -62,11 +70,35 @@ struct UpstreamClients: Sendable {
         for client in [direct.paid, direct.free] + clients.values { try await client.shutdown() }
     }
 
+    /// The period in which the certificate of the URL's host is valid; nil if none can be had.
+    ///
+    /// For the message about a failed handshake, whose error does not contain it. It checks nothing and sends nothing.
+    func certificateValidity(of url: String, on route: Route) async -> ClosedRange<Timestamp>? {
+        struct Seen: Error {}
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.certificateVerification = .none
+        var configuration = Self.configuration(route, isPaid: true, tls: tls, connectTimeout: connectTimeout)
+        let validity = Mutex<ClosedRange<Timestamp>?>(nil)
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                let certificate = try channel.pipeline.syncOperations.nioSSL_peerCertificate()
+                validity.withLock { $0 = certificate?.validity }
+                channel.close(promise: nil)
+                // The client sends its request only over a connection without an error.
+                throw Seen()
+            }
+        }
+        let client = HTTPClient(eventLoopGroupProvider: .shared(eventLoopGroup), configuration: configuration)
+        _ = try? await client.get(url: url, deadline: .now() + .milliseconds(connectTimeout.wholeMilliseconds)).get()
+        try? await client.shutdown()
+        return validity.withLock { $0 }
+    }
+
     private static func configuration(
-        _ route: Route, isPaid: Bool, connectTimeout: Duration
+        _ route: Route, isPaid: Bool, tls: TLSConfiguration, connectTimeout: Duration
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow,
+            tlsConfiguration: tls, redirectConfiguration: .disallow,
             timeout: .init(connect: .milliseconds(connectTimeout.wholeMilliseconds)), decompression: .disabled)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.httpVersion = .http1Only
@@ -92,6 +124,42 @@ struct UpstreamClients: Sendable {
             }
         }
         return configuration
+    }
+}
+
+/// Holds the clients in force, and former ones until the end: requests may be in flight on them.
+final class ClientPool: Sendable {
+    private struct State {
+        var connections: UpstreamHTTP.Connections
+        var clients: UpstreamClients
+        var former: [UpstreamClients] = []
+    }
+
+    private let state: Mutex<State>
+    private let eventLoopGroup: any EventLoopGroup
+
+    init(_ connections: UpstreamHTTP.Connections, eventLoopGroup: any EventLoopGroup) {
+        self.eventLoopGroup = eventLoopGroup
+        state = Mutex(
+            State(
+                connections: connections,
+                clients: UpstreamClients(connections, eventLoopGroup: eventLoopGroup)))
+    }
+
+    var current: UpstreamClients { state.withLock { $0.clients } }
+
+    /// Replaces the clients if the connections differ. Idle connections of the former ones close by themselves.
+    func use(_ connections: UpstreamHTTP.Connections) {
+        state.withLock { state in
+            guard state.connections != connections else { return }
+            state.former.append(state.clients)
+            state.connections = connections
+            state.clients = UpstreamClients(connections, eventLoopGroup: eventLoopGroup)
+        }
+    }
+
+    func shutdown() async throws {
+        for clients in state.withLock({ $0.former + [$0.clients] }) { try await clients.shutdown() }
     }
 }
 

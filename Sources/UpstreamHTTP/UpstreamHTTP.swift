@@ -34,48 +34,68 @@ package struct UpstreamHTTP: UpstreamTransport {
     /// The default of `upstream.max_reply_bytes`, enough for a minute of video in base64.
     package static let defaultMaxReplyBytes = 32 << 20
 
-    private let providers: [ProviderName: Access]
-    private let clients: UpstreamClients
+    /// How requests reach providers. A change needs new connections.
+    package struct Connections: Sendable, Hashable {
+        package var proxies: ProxySettings
+        package var trust: TrustSettings
+        /// Must be below the timeout of every paid request.
+        package var connectTimeout: Duration
+
+        package init(
+            proxies: ProxySettings = .none, trust: TrustSettings = .system, connectTimeout: Duration = .seconds(10)
+        ) {
+            self.proxies = proxies
+            self.trust = trust
+            self.connectTimeout = connectTimeout
+        }
+    }
+
+    @Current private var providers: [ProviderName: Access]
+    private let pool: ClientPool
     private let eventLoopGroup: any EventLoopGroup
-    private let maxReplyBytes: Int
+    @Current private var maxReplyBytes: Int
     private let memory: ReplyMemory
     private let now: @Sendable () -> Timestamp
     private let requestSent: @Sendable (_ isPaid: Bool) -> Void
 
-    /// Opens the clients. `connectTimeout` must be below the timeout of every paid request. `requestSent` is called
-    /// after the last byte of a request is written.
+    /// Opens the clients. `requestSent` is called after the last byte of a request is written.
     package init(
-        providers: [ProviderName: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
-        maxReplyBytes: Int = defaultMaxReplyBytes, connectTimeout: Duration = .seconds(10),
+        providers: Current<[ProviderName: Access]>, eventLoopGroup: any EventLoopGroup,
+        connections: Connections = Connections(), maxReplyBytes: Current<Int> = Current(always: defaultMaxReplyBytes),
         memory: ReplyMemory = ReplyMemory(), now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
     ) {
-        self.providers = providers
+        _providers = providers
         self.eventLoopGroup = eventLoopGroup
-        self.maxReplyBytes = maxReplyBytes
+        _maxReplyBytes = maxReplyBytes
         self.memory = memory
         self.now = now
         self.requestSent = requestSent
-        clients = UpstreamClients(proxies: proxies, connectTimeout: connectTimeout, eventLoopGroup: eventLoopGroup)
+        pool = ClientPool(connections, eventLoopGroup: eventLoopGroup)
     }
 
+    /// Sends later requests over these connections. Requests in flight end on the former ones.
+    package func connect(_ connections: Connections) { pool.use(connections) }
+
     /// Closes all connections.
-    package func shutdown() async throws { try await clients.shutdown() }
+    package func shutdown() async throws { try await pool.shutdown() }
 
     package func send(
         _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
+        // One request uses one version of everything, also if a reload comes meanwhile.
+        let (access, clients, maxReplyBytes) = (providers[provider], pool.current, maxReplyBytes)
         let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
             [requestSent] in requestSent(isPaid)
         }
-        let address = url(of: request, at: provider)
+        let address = url(of: request, at: access)
         let route = clients.route(to: address)
         let sending: HTTPClient.Request
         do {
-            sending = try self.sending(request, address, route, to: provider)
+            sending = try self.sending(request, address, route, to: access)
         } catch {
             // The redacted text omits credentials, which the URL may contain.
-            let address = request.url ?? (providers[provider]?.baseURL ?? "") + request.path
+            let address = request.url ?? (access?.baseURL ?? "") + request.path
             throw .notSent("\(address) is not a valid URL")
         }
         let outcome: Result<UpstreamReply, any Error>
@@ -100,42 +120,61 @@ package struct UpstreamHTTP: UpstreamTransport {
             if case .forwarding(let proxy) = route, reply.status == 407 {
                 throw .notSent("the proxy \(proxy.description) rejected the credentials")
             }
-            return try decoded(reply)
+            return try decoded(reply, maxBytes: maxReplyBytes)
         case .failure(let error):
             // A complete JSON document counts as a whole reply, even if its connection ended improperly.
             if !(error is ReplyCollector.ReplyTooLarge), !(error is SpillQueue.Unreadable),
                 let head = collector.received,
                 let whole = try? await collector.complete(head)
             {
-                let reply = try decoded(whole)
+                let reply = try decoded(whole, maxBytes: maxReplyBytes)
                 if reply.isWholeDocument { return reply }
             }
             throw UpstreamTransportError(
                 translating: error, hasSentHead: collector.hasSentHead, isInOrder: isPaid, route: route,
-                maxBytes: maxReplyBytes)
+                certificate: await certificateProblem(error, address, route, clients), maxBytes: maxReplyBytes)
         }
     }
 
+    /// What is wrong with the certificate of the URL's host, in words; nil if the error is about something else.
+    private func certificateProblem(
+        _ error: any Error, _ url: String, _ route: UpstreamClients.Route, _ clients: UpstreamClients
+    ) async -> String? {
+        guard var problem = CertificateProblem(error, at: now()), let host = URLAuthority(url)?.host else { return nil }
+        if problem == .unknownAuthority {
+            // Of the host alone: a URL may contain the token.
+            let port = URLAuthority(url)?.hostField ?? host
+            let validity = await clients.certificateValidity(of: "https://\(port)/", on: route)
+            problem = CertificateProblem(error, validity: validity, at: now()) ?? problem
+        }
+        let way =
+            switch route {
+            case .direct: ""
+            case .tunnel(let proxy), .forwarding(let proxy): ", seen through the proxy \(proxy.description),"
+            }
+        return "the certificate of \(host)\(way) is not trusted: \(problem.reason)"
+    }
+
     /// Decodes the content codings. If that fails, returns the reply unchanged: its status may be enough.
-    private func decoded(_ reply: UpstreamReply) throws(UpstreamTransportError) -> UpstreamReply {
+    private func decoded(_ reply: UpstreamReply, maxBytes: Int) throws(UpstreamTransportError) -> UpstreamReply {
         do throws(ContentCoding.Failure) {
             let body = try ContentCoding.decode(
-                reply.body, encodings: reply.headers["content-encoding"], maxBytes: maxReplyBytes)
+                reply.body, encodings: reply.headers["content-encoding"], maxBytes: maxBytes)
             var headers = reply.headers
             headers["content-encoding"] = nil
             return reply.replacing(headers: headers, body: body)
         } catch .tooLarge {
-            throw .tooLarge(maxBytes: maxReplyBytes)
+            throw .tooLarge(maxBytes: maxBytes)
         } catch {
             return reply
         }
     }
 
     private func sending(
-        _ request: UpstreamRequest, _ address: String, _ route: UpstreamClients.Route, to provider: ProviderName
+        _ request: UpstreamRequest, _ address: String, _ route: UpstreamClients.Route, to access: Access?
     ) throws -> HTTPClient.Request {
         var address = address
-        var headers = headers(of: request, to: provider)
+        var headers = headers(of: request, to: access)
         if case .forwarding(let proxy) = route, let target = URLAuthority(address) {
             // The client connects to the proxy, so `Host` names the target.
             headers.replaceOrAdd(name: "Host", value: target.hostField)
@@ -149,15 +188,13 @@ package struct UpstreamHTTP: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
-    private func url(of request: UpstreamRequest, at provider: ProviderName) -> String {
-        let access = providers[provider]
+    private func url(of request: UpstreamRequest, at access: Access?) -> String {
         let url = request.url ?? (access?.baseURL ?? "") + request.path
         guard case .query(let name) = access?.authentication, let token = access?.token else { return url }
         return url + (url.contains("?") ? "&" : "?") + name + "=" + token.percentEncoded()
     }
 
-    private func headers(of request: UpstreamRequest, to provider: ProviderName) -> HTTPHeaders {
-        let access = providers[provider]
+    private func headers(of request: UpstreamRequest, to access: Access?) -> HTTPHeaders {
         var headers = HTTPHeaders((access?.headers ?? [:]).map { ($0.key, $0.value) })
         for (name, value) in request.headers { headers.replaceOrAdd(name: name, value: value) }
         headers.replaceOrAdd(name: "Accept", value: "application/json")

@@ -18,12 +18,16 @@ extension UpstreamTransportError {
     /// It does only if no part of the request was written. AsyncHTTPClient reports the head in the event loop turn
     /// that writes it. If `isInOrder`, timeouts and cancellations run on that event loop too, so one that finds the
     /// head unwritten also prevents writing it. Otherwise they can race with that turn and prove nothing.
+    ///
+    /// `certificate` says what is wrong with the server's certificate, if that is the reason.
     init(
-        translating error: any Error, hasSentHead: Bool, isInOrder: Bool, route: UpstreamClients.Route, maxBytes: Int
+        translating error: any Error, hasSentHead: Bool, isInOrder: Bool, route: UpstreamClients.Route,
+        certificate: String? = nil, maxBytes: Int
     ) {
         let isCancelled = error is CancellationError || (error as? HTTPClientError) == .cancelled
         if !hasSentHead, isInOrder || !isCancelled && !Self.isTimeout(error) {
-            self = .notSent(isCancelled ? "it was cancelled before it was sent" : Self.reason(for: error, on: route))
+            self = .notSent(
+                isCancelled ? "it was cancelled before it was sent" : certificate ?? Self.reason(for: error, on: route))
         } else if isCancelled {
             self = .cancelled
         } else if error is ReplyCollector.ReplyTooLarge {
@@ -63,10 +67,21 @@ extension UpstreamTransportError {
             error.connectionErrors.first.map { reason(for: $0.error) } ?? "no address of \(error.host) could be reached"
         case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
         case let error as NIOSSLError: tlsReason(for: error)
+        case is BoringSSLError:
+            """
+            TLS cannot be set up. Does this machine have a list of certificate authorities (ca-certificates)? \
+            `upstream.ca_file` names one
+            """
         case let error as SpillQueue.Unreadable:
             "the temporary file with the reply cannot be read: \(String(cString: strerror(error.code)))"
-        default: "\(error)"
+        default: Self.text(of: error)
         }
+    }
+
+    /// The description, unless it contains the name of a source file.
+    private static func text(of error: any Error) -> String {
+        let text = "\(error)"
+        return text.contains("/") || text.contains(".swift") ? "\(type(of: error))" : text
     }
 
     private static func reason(for error: HTTPClientError) -> String {

@@ -36,7 +36,8 @@ struct Pollux: AsyncParsableCommand {
             CommandGroup(
                 name: "Daemon",
                 subcommands: [
-                    ServeCommand.self, StatusCommand.self, BackupCommand.self, RestoreCommand.self, SandboxCommand.self,
+                    ServeCommand.self, StatusCommand.self, ReloadCommand.self, BackupCommand.self, RestoreCommand.self,
+                    SandboxCommand.self,
                 ]),
         ])
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Logging
+import ProviderCatalog
 import Testing
 
 @testable import Daemon
@@ -37,7 +38,7 @@ private struct LogPipe {
     @Test func `an unread log blocks nothing, and dropped lines are counted`() async throws {
         let pipe = try LogPipe()
         let queue = LogQueue(descriptor: pipe.writer, maxBytes: 64 << 10)
-        let logger = Logger(label: "test") { _ in PlainLogHandler(level: .info, to: queue) }
+        let logger = Logger(label: "test") { _ in PlainLogHandler(level: Current(always: .info), to: queue) }
         let sent = 20_000
         for number in 0..<sent { logger.info("line \(number)") }
         #expect(await queue.flush(within: .milliseconds(50)) == false)

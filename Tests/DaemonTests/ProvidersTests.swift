@@ -33,7 +33,8 @@ import Testing
     private func load(_ directory: String, _ environment: [String: String] = [:]) throws(DaemonError) -> Providers {
         let environment = environment.merging(["HOME": directory, "POLLUX_CONFIG": directory + "/pollux.yaml"]) { $1 }
         var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
-        return try Providers(&settings, environment: environment)
+        let definitions = try Definitions(in: settings.providersDirectory)
+        return try Providers(&settings, definitions, environment: environment)
     }
 
     @Test func `a definition beside the settings file is a provider like any other`() throws {
@@ -69,7 +70,8 @@ import Testing
                 "REPLICATE_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZg==",
             ].merging(["HOME": directory, "POLLUX_CONFIG": directory + "/pollux.yaml"]) { $1 }
             var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
-            let redactor = try Providers(&settings, environment: environment).redactor
+            let definitions = try Definitions(in: settings.providersDirectory)
+            let redactor = try Providers(&settings, definitions, environment: environment).redactor
             let minted = try #require(
                 SignedToken.make(
                     from: environment["MINE_TOKEN"] ?? "", lifetime: .seconds(60), now: Timestamp(milliseconds: 99_000))
@@ -94,7 +96,7 @@ import Testing
                     "POLLUX_PROVIDERS_FAL_BASE_URL": "http://\(host)",
                 ]
                 var settings = try SettingsLoader.load(flags: DaemonFlags(), environment: environment)
-                _ = try Providers(&settings, environment: environment)
+                _ = try Providers(&settings, Definitions(in: nil), environment: environment)
                 #expect(settings.warnings.contains { $0.contains("without encryption") } == isWarned, "\(host)")
             }
         }

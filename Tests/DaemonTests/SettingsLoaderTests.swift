@@ -81,7 +81,8 @@ import Testing
             "polling.min_gap_seconds": "0.5", "polling.max_gap_seconds": "90", "polling.max_requests_per_second": "3.5",
             "submission.timeout_seconds": "12.5", "submission.on_uncertain": "resubmit_if_absent",
             "submission.max_in_flight": "9", "submission.max_per_second": "0.25", "log.level": "warning",
-            "upstream.max_reply_bytes": "65537", "callbacks.listen": "[::1]:8443",
+            "upstream.max_reply_bytes": "65537", "upstream.proxy": "http://10.0.0.1:3128", "upstream.ca_file": "/a.pem",
+            "callbacks.listen": "[::1]:8443",
             "callbacks.public_url": "https://pollux.example/",
             "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem",
         ]
@@ -95,6 +96,7 @@ import Testing
         var environment: [String: String] = [:]
         for setting in Setting.all { environment[setting.variable] = values[setting.name] }
         let settings = try load(environment)
+        #expect(settings.proxy == "http://10.0.0.1:3128" && settings.authoritiesFile == "/a.pem")
         #expect(settings.stateDirectory == "/s")
         #expect(settings.socketPath == "/s/x.sock")
         #expect(settings.baseURL == "https://example.org/v1")

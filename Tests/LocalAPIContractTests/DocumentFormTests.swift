@@ -119,6 +119,9 @@ private struct DocumentForm: Sendable {
         DocumentForm("backup", #"{"path":"/d/b","size_bytes":4096,"created_at":"t"}"#) {
             try BackupDocument(json: $0).json
         },
+        DocumentForm(
+            "reload", #"{"settings":{"digest":"d","loaded_at":"t"},"changed":["a.b","c"],"warnings":["W."]}"#
+        ) { try ReloadDocument(json: $0).json },
         DocumentForm("line", bareTask) { try BatchLine(json: $0).json },
         DocumentForm("bad line", #"{"status":409,"code":"c"}"#) { try BatchLine(json: $0).json },
     ]
@@ -146,7 +149,8 @@ private struct DocumentForm: Sendable {
         + #""unrecognised":{"count":3,"last_shape":"{phase}","last_at":"t"}}"#
     private static let status =
         #"{"version":"0.1.0","pid":7,"started_at":"t","uptime_seconds":1.5,"tasks":{"running":3,"resting":1},"#
-        + #""database":{"path":"/x","size_bytes":4096},"restored":"r","socket":"/s","state_directory":"/d","#
+        + #""database":{"path":"/x","size_bytes":4096},"restored":"r","held":"h","#
+        + #""settings":{"digest":"d","loaded_at":"t"},"socket":"/s","state_directory":"/d","#
         + #""providers":[{"name":"p","base_url":"https://x","token":"present","state":"paused","reason":"r"}],"#
         + #""callbacks":{"listen":"l","public_url":"u","deliveries":1,"unknown_tokens":2,"problem":"p"}}"#
     private static let submit =

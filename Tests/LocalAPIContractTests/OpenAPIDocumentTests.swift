@@ -37,6 +37,8 @@ import VerbatimJSON
         let status = StatusDocument()
         #expect(fields(of: "Status") == status.json.object?.names)
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
+        #expect(fields(of: "Reload") == ReloadDocument().json.object?.names)
+        #expect(fields(of: "Settings") == SettingsDocument().json.object?.names)
         #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 32)
         finished.callback = TaskDocument.Callback(receiver: "pollux", deliveries: 0)
         #expect(fields(of: "TaskCallback") == finished.json["callback"]?.object?.names)

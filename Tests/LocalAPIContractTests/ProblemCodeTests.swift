@@ -10,6 +10,7 @@ import Testing
         (ProblemCode.bodyTooLarge, "body_too_large"),
         (ProblemCode.unsupportedMediaType, "unsupported_media_type"), (ProblemCode.invalidField, "invalid_field"),
         (ProblemCode.missingField, "missing_field"), (ProblemCode.unknownField, "unknown_field"),
+        (ProblemCode.restartNeeded, "restart_needed"), (ProblemCode.badSetting, "bad_setting"),
         (ProblemCode.internalError, "internal_error"), (ProblemCode.busy, "busy"),
         (ProblemCode.notReady, "not_ready"),
     ]

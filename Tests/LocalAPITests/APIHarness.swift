@@ -26,19 +26,22 @@ struct APIHarness: Sendable {
     /// Lends the routes for the span of the body.
     static func run(
         bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog? = nil,
+        settings: any SettingsReloading = UnchangedSettings(),
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "pollux-api-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         let database = try SQLiteDriver.open(path: directory.appending(path: "pollux.sqlite").path())
-        try await run(on: TaskStore(database), bodies: bodies, catalog: try catalog ?? .builtIn(), body)
+        try await run(
+            on: TaskStore(database), bodies: bodies, catalog: try catalog ?? .builtIn(), settings: settings, body)
         try database.close()
     }
 
     /// Lends routes over that store, as a daemon with that catalogue has them.
     static func run(
         on store: TaskStore, bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog,
+        settings: any SettingsReloading = UnchangedSettings(),
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let engine = try await TaskEngine(
@@ -46,11 +49,10 @@ struct APIHarness: Sendable {
             time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let facts = DaemonFacts(
-            version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state",
-            baseURLs: ["xhuoapi": "https://example.com/v1"])
+            version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
-            service: engine.service, endpoints: engine.endpoints, restores: engine.restores, facts: facts,
-            time: StandingTime(), bodies: bodies)
+            service: engine.service, endpoints: engine.endpoints, restores: engine.restores, settings: settings,
+            facts: facts, time: StandingTime(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }
@@ -118,4 +120,11 @@ private struct SilentProvider: UpstreamTransport {
         Issue.record("a route sent something to the provider")
         throw .notSent("nobody is there")
     }
+}
+
+/// Settings that no reload changes.
+struct UnchangedSettings: SettingsReloading {
+    let loaded = LoadedSettings(digest: "0123456789abcdef", loadedAt: APIHarness.start)
+
+    func reload() async throws(ReloadRefusal) -> Reload { Reload(settings: loaded, changes: [], warnings: []) }
 }

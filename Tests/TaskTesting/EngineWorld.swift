@@ -19,6 +19,8 @@ package struct EngineWorld: Sendable {
     package let sqlite: TaskStore
     package let engine: TaskEngine
     package let catalog: ProviderCatalog
+    /// What ``engine`` works by.
+    package let settings: Reloadable<EngineSettings>
     private let directory: TemporaryDirectory
 
     package var service: TaskService { engine.service }
@@ -42,12 +44,24 @@ package struct EngineWorld: Sendable {
         // As every start does that has the instance lock.
         if earlier != nil { try await sqlite.endOtherLeases() }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
+        settings = Reloadable(
+            EngineSettings(
+                catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets, redactor: redactor
+            ))
         engine = try await TaskEngine(
-            store: TaskStore(store, holder: holder, witness: witness), catalog: catalog,
-            transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
-            callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, isHeld: isHeld, time: time,
+            store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
+            version: settings.version, transport: provider, hasToken: { _ in hasToken },
+            callbacksAt: publicURL, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// Replaces the settings, as a reload does.
+    package func reload(_ change: (inout EngineSettings) throws -> Void) rethrows {
+        var next = settings.current
+        try change(&next)
+        settings.replace(with: next.following(settings.current))
+        engine.followReload()
     }
 
     /// Stores a task as it is.

@@ -62,6 +62,25 @@ import Testing
         #expect(mistake?.message.contains("secret") == false)
     }
 
+    @Test func `the setting replaces both variables and is used for loopback, but NO_PROXY holds`() throws {
+        let environment = Self.proxied.merging(["NO_PROXY": "a.example, 127.0.0.2"]) { $1 }
+        let proxies = try ProxySettings(environment: environment, setting: "socks5://s.example:9")
+        for url in ["http://b.example", "https://b.example", "http://127.0.0.1:80/x", "https://localhost"] {
+            #expect(proxies.proxy(for: url)?.description == "s.example:9 (upstream.proxy)", "\(url)")
+        }
+        for url in ["http://a.example", "https://a.example", "http://127.0.0.2"] {
+            #expect(proxies.proxy(for: url) == nil, "\(url)")
+        }
+    }
+
+    @Test func `an invalid setting is reported by its name without its contents`() {
+        let mistake = #expect(throws: ProxySettings.InvalidProxy.self) {
+            try ProxySettings(environment: [:], setting: "https://me:secret@p.example")
+        }
+        #expect(mistake?.message.hasPrefix("upstream.proxy names no proxy") == true)
+        #expect(mistake?.message.contains("secret") == false)
+    }
+
     @Test func `credentials are read and never shown`() throws {
         let proxy = try #require(
             try ProxySettings(environment: ["HTTPS_PROXY": "http://me:p%40ss%3aword@p.example:1"]).https)

@@ -12,9 +12,10 @@ import UpstreamHTTP
     ) async throws -> Result<UpstreamReply, UpstreamTransportError> {
         let address = "http://\(credentials)127.0.0.1:\(port ?? proxy.port)"
         let transport = UpstreamHTTP(
-            providers: ["testing": UpstreamHTTP.Access(baseURL: url, token: "secret-token")],
+            providers: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: "secret-token")]),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-            proxies: try ProxySettings(environment: ["HTTP_PROXY": address, "HTTPS_PROXY": address]),
+            connections: UpstreamHTTP.Connections(
+                proxies: try ProxySettings(environment: ["HTTP_PROXY": address, "HTTPS_PROXY": address])),
             now: { Timestamp(milliseconds: 1_795_442_709_000) })
         let request = UpstreamRequest(method: "POST", path: "/make?a=1", body: Array("{}".utf8))
         let result: Result<UpstreamReply, UpstreamTransportError>

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// A server on a loopback port whose raw replies the test decides.
@@ -27,13 +28,18 @@ final class RawServer: Sendable {
     private let action: @Sendable (_ request: Int) -> Action
     private let channel = Mutex<(any Channel)?>(nil)
 
-    /// Starts to listen. The closure chooses the action by the request's number, from 1.
-    static func start(_ action: @escaping @Sendable (_ request: Int) -> Action) async throws -> RawServer {
+    /// Starts to listen, with TLS if there is a context. The closure chooses the action by the request's number, from 1.
+    static func start(
+        tls: NIOSSLContext? = nil, _ action: @escaping @Sendable (_ request: Int) -> Action
+    ) async throws -> RawServer {
         let server = RawServer(action)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+                    }
                     try channel.pipeline.syncOperations.addHandler(Handler(server: server))
                 }
             }

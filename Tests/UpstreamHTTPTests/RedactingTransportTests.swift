@@ -25,7 +25,9 @@ import UpstreamHTTP
     private func send(
         _ result: Result<UpstreamReply, UpstreamTransportError>
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        try await RedactingTransport(Answering(result: result), redactor: SecretRedactor([Self.secret])).send(
+        try await RedactingTransport(
+            Answering(result: result), redactor: Current(always: SecretRedactor([Self.secret]))
+        ).send(
             UpstreamRequest(method: "GET", path: "/"), to: "p", isPaid: true, timeout: .seconds(1))
     }
 
@@ -50,7 +52,8 @@ import UpstreamHTTP
             addresses.withLock { $0.append(request.url) }
         }
         let secret = "secret/0123456789"
-        let transport = RedactingTransport(base, redactor: SecretRedactor([secret]), tokens: ["p": secret])
+        let transport = RedactingTransport(
+            base, redactor: Current(always: SecretRedactor([secret])), tokens: Current(always: ["p": secret]))
         let kept = SecretRedactor([secret]).redacted("https://x/a?key=secret%2f0123456789&b=c")
         #expect(kept == "https://x/a?key=(redacted)&b=c")
         _ = try await transport.send(

@@ -21,9 +21,10 @@ import UpstreamHTTP
         _ body: (UpstreamHTTP) async throws -> Value
     ) async throws -> Value {
         let transport = UpstreamHTTP(
-            providers: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)],
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, proxies: proxies, maxReplyBytes: maxReplyBytes,
-            connectTimeout: connectTimeout, memory: memory, now: { Self.now }, requestSent: sent)
+            providers: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)]),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            connections: UpstreamHTTP.Connections(proxies: proxies, connectTimeout: connectTimeout),
+            maxReplyBytes: Current(always: maxReplyBytes), memory: memory, now: { Self.now }, requestSent: sent)
         let value: Value
         do { value = try await body(transport) } catch {
             try await transport.shutdown()

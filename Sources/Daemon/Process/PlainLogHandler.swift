@@ -1,16 +1,23 @@
 import FoundationEssentials
 package import Logging
+package import ProviderCatalog
 import TaskModel
 
 /// PlainLogHandler writes one plain line per message: time, level, text.
 package struct PlainLogHandler: LogHandler {
-    package var logLevel: Logger.Level
+    /// The level of the settings, until another one is set.
+    package var logLevel: Logger.Level {
+        get { own ?? level }
+        set { own = newValue }
+    }
+    private var own: Logger.Level?
+    @Current private var level: Logger.Level
     package var metadata: Logger.Metadata = [:]
 
     private let queue: LogQueue
 
-    package init(level: Logger.Level, to queue: LogQueue) {
-        logLevel = level
+    package init(level: Current<Logger.Level>, to queue: LogQueue) {
+        _level = level
         self.queue = queue
     }
 

@@ -29,9 +29,19 @@ package struct DaemonSettings: Sendable {
     package var submissionsPerSecond: Double?
     /// The size limit of a provider reply in bytes.
     package var maxReplyBytes = UpstreamHTTP.defaultMaxReplyBytes
+    /// The proxy for requests to providers, which may contain a password. Nil leaves it to the environment.
+    package var proxy: String?
+    /// A PEM file of certificate authorities that are trusted besides the system's.
+    package var authoritiesFile: String?
     /// The callback listener and its public URL.
     package var callbacks = CallbackSettings()
     package var logLevel: Logger.Level = .info
+    /// The settings as they were given, by name.
+    var values: [String: String] = [:]
+    /// The file of ``token``, if one is named.
+    var mainTokenFile: String?
+    /// The token files as they were before they were read, by path.
+    var tokenFiles: [String: FileStamp] = [:]
     /// Warnings to log that do not prevent the start.
     package var warnings: [String] = []
 

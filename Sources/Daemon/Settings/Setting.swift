@@ -13,6 +13,8 @@ struct Setting: Sendable {
     let apply: @Sendable (String, inout DaemonSettings) -> Bool
     /// Completes the sentence "must be …".
     let rule: String
+    /// Whether only a start applies it.
+    var needsRestart: Bool { ["state_directory", "socket"].contains(name) || name.hasPrefix("callbacks.") }
 
     static let all: [Setting] = [
         Setting("state_directory", "POLLUX_STATE_DIR", rule: "a path") { text, settings in
@@ -56,6 +58,12 @@ struct Setting: Sendable {
             settings.maxReplyBytes = number
             return true
         },
+        Setting("upstream.proxy", "POLLUX_UPSTREAM_PROXY", rule: "a proxy as in http://10.0.0.1:3128") {
+            text, settings in
+            settings.proxy = text
+            return !text.isEmpty
+        },
+        path("upstream.ca_file", "POLLUX_UPSTREAM_CA_FILE", \.authoritiesFile),
         Setting(
             "callbacks.listen", "POLLUX_CALLBACKS_LISTEN", rule: "a host and a port, as in 127.0.0.1:8443"
         ) { text, settings in

@@ -18,6 +18,7 @@ package enum SettingsLoader {
             for entry in try SettingsFile(path: file).entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
+                    settings.values[entry.name] = entry.value
                 } else if let (provider, key) = SettingsFile.providerKey(entry.name) {
                     var own = settings.providers[provider] ?? ProviderSettings(place: entry.place)
                     if key == "base_url" {
@@ -29,6 +30,7 @@ package enum SettingsLoader {
                         own.tokenFile = places.absolute(entry.value)
                     }
                     settings.providers[provider] = own
+                    settings.values[entry.name] = entry.value
                 } else if let setting = Setting.all.first(where: { $0.name == entry.name }) {
                     try set(setting, to: entry.value, from: entry.place, in: &settings)
                 }
@@ -55,6 +57,7 @@ package enum SettingsLoader {
             settings.socketPath = usualSocket(places, state: settings.stateDirectory) ?? ""
         }
         settings.socketPath = places.absolute(settings.socketPath)
+        settings.authoritiesFile = settings.authoritiesFile.map(places.absolute)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
         // The directory is beside the settings file, even if that file does not exist.
@@ -63,7 +66,8 @@ package enum SettingsLoader {
                 + "/providers"
         }
         let namedFile = environment["XHUOAPI_TOKEN_FILE"] ?? tokenFile
-        settings.token = try TokenSource(environment: environment, file: namedFile.map(places.absolute)).read(&settings)
+        settings.mainTokenFile = namedFile.map(places.absolute)
+        settings.token = try TokenSource(environment: environment, file: settings.mainTokenFile).read(&settings)
         try check(&settings, environment: environment)
         return settings
     }
@@ -87,6 +91,7 @@ package enum SettingsLoader {
         guard setting.apply(value, &settings) else {
             throw Setting.refusal(of: value, for: setting.name, from: place, rule: setting.rule)
         }
+        settings.values[setting.name] = value
     }
 
     /// Rejects incomplete callback settings, which would go unnoticed because polling does the work.

@@ -11,6 +11,7 @@ struct TokenSource {
     func read(_ settings: inout DaemonSettings) throws(DaemonError) -> String? {
         if let token = environment[variable] { return try checked(token, from: variable) }
         guard let path = file else { return nil }
+        settings.tokenFiles[path] = FileStamp(of: path)
         guard let text = TextFile.text(of: path) else {
             throw .badSetting("The token file \(path) cannot be read. Does it exist, and may you read it?")
         }

@@ -8,7 +8,7 @@ extension LocalAPIRoute {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks, .restore: [.get, .post]
-        case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup: [.post]
+        case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload: [.post]
         case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
         }
     }

@@ -5,10 +5,12 @@ import LocalAPIContract
 import NIOCore
 import TaskEngine
 import TaskModel
+import VerbatimJSON
 
-/// DaemonRoutes show the status, health and API description of the daemon, and back up its database.
+/// DaemonRoutes show the status, health and API description of the daemon, back up its database and reload its settings.
 struct DaemonRoutes {
     let endpoints: EndpointService
+    let settings: any SettingsReloading
     let facts: DaemonFacts
     let time: any TimeSource
 
@@ -29,6 +31,17 @@ struct DaemonRoutes {
             let made = BackupDocument(
                 path: backup.path, sizeBytes: Int(backup.sizeInBytes), createdAt: backup.createdAt.rfc3339)
             return Response(.created, json: made.json)
+        }
+        router.post(LocalAPIRoute.reload.routerPath) { request, _ in
+            try request.refuseQuery()
+            do throws(ReloadRefusal) {
+                let reload = try await settings.reload()
+                let document = ReloadDocument(
+                    settings: SettingsDocument(reload.settings), changed: reload.changes, warnings: reload.warnings)
+                return Response(json: document.json)
+            } catch {
+                throw Problem(error)
+            }
         }
         router.get(LocalAPIRoute.health.routerPath) { _, _ in Response(json: HealthDocument(status: "ok").json) }
         router.get(LocalAPIRoute.readiness.routerPath) { _, _ in
@@ -56,11 +69,13 @@ struct DaemonRoutes {
         status.tasks = Dictionary(uniqueKeysWithValues: report.counts.map { ($0.key.rawValue, $0.value) })
         status.database = .init(path: report.store.path, sizeBytes: Int(report.store.sizeInBytes))
         status.restored = report.restored?.reason
+        status.held = report.held?.message
+        status.settings = SettingsDocument(settings.loaded)
         status.socket = facts.socketPath
         status.stateDirectory = facts.stateDirectory
         status.providers = report.providers.map { provider in
             StatusDocument.Provider(
-                name: provider.name.text, baseURL: facts.baseURLs[provider.name] ?? "",
+                name: provider.name.text, baseURL: provider.baseURL,
                 token: provider.hasToken ? "present" : "missing",
                 state: provider.pauseReason == nil ? "open" : "paused",
                 reason: provider.pauseReason)
@@ -74,5 +89,25 @@ struct DaemonRoutes {
                     : nil)
         }
         return status
+    }
+}
+
+extension SettingsDocument {
+    fileprivate init(_ settings: LoadedSettings) {
+        self.init(digest: settings.digest, loadedAt: settings.loadedAt.rfc3339)
+    }
+}
+
+extension Problem {
+    fileprivate init(_ refusal: ReloadRefusal) {
+        switch refusal {
+        case .invalid:
+            self.init(
+                .unprocessableContent, ProblemCode.badSetting, title: "The settings were not reloaded", refusal.message)
+        case .needsRestart(let names):
+            self.init(
+                .conflict, ProblemCode.restartNeeded, title: "The settings were not reloaded", refusal.message,
+                members: [("settings", .array(names.map { .string($0) }))])
+        }
     }
 }

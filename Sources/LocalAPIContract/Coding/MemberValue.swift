@@ -72,7 +72,7 @@ extension [String: String]: MemberValue {
     }
 }
 
-extension Array: MemberValue where Element: ContractDocument {
+extension Array: MemberValue where Element: MemberValue {
     package static func read(_ json: JSONValue, at path: String?) throws(ContractError) -> [Element] {
         guard case .array(let elements) = json else {
             throw .wrongType(field: path, expected: "an array", found: json.kind)
@@ -82,10 +82,10 @@ extension Array: MemberValue where Element: ContractDocument {
 
     /// An error inside an element names its path, without its place in the list.
     static func read(_ elements: [JSONValue], at path: String?) throws(ContractError) -> [Element] {
-        var documents: [Element] = []
-        documents.reserveCapacity(elements.count)
-        for element in elements { documents.append(try Element.read(element, at: path)) }
-        return documents
+        var values: [Element] = []
+        values.reserveCapacity(elements.count)
+        for element in elements { values.append(try Element.read(element, at: path)) }
+        return values
     }
     package var json: JSONValue { .array(map(\.json)) }
 }

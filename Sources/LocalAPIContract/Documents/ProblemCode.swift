@@ -24,6 +24,10 @@ package enum ProblemCode {
     package static let missingField = "missing_field"
     /// 422: a field that the contract does not know.
     package static let unknownField = "unknown_field"
+    /// 409: settings have changed that apply at a start only.
+    package static let restartNeeded = "restart_needed"
+    /// 422: a setting or definition is invalid.
+    package static let badSetting = "bad_setting"
     /// 500: a bug of the daemon.
     package static let internalError = "internal_error"
     /// 503: the bodies under way take all the memory that is meant for them; the same request may be sent again.

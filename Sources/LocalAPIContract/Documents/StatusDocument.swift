@@ -12,6 +12,10 @@ package struct StatusDocument: ContractDocument {
     package var database = Database()
     /// Why nothing paid is sent, if the database is an older copy; a sentence.
     package var restored: String?
+    /// Why nothing paid is sent since a start with `--hold`; a sentence.
+    package var held: String?
+    /// Nil from a daemon that does not say it.
+    package var settings: SettingsDocument?
     /// Path of the socket.
     package var socket = ""
     package var stateDirectory = ""
@@ -113,6 +117,8 @@ package struct StatusDocument: ContractDocument {
         tasks = counts.byState
         try coder.required("database", &database)
         try coder.member("restored", &restored)
+        try coder.member("held", &held)
+        try coder.member("settings", &settings)
         try coder.required("socket", &socket)
         try coder.required("state_directory", &stateDirectory)
         try coder.documents("providers", &providers)

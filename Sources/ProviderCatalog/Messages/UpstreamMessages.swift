@@ -38,6 +38,8 @@ package struct UpstreamReply: Sendable, Hashable {
     package let body: [UInt8]
     /// The memory that is set aside for the body.
     package let room: ReplyRoom
+    /// Whether the provider rejected a token that has been replaced since. The next request has the new one.
+    package var rejectsReplacedToken = false
 
     package init(
         status: Int, retryAfter: Duration? = nil, date: Timestamp? = nil, headers: [String: String] = [:],
@@ -53,7 +55,10 @@ package struct UpstreamReply: Sendable, Hashable {
 
     /// The same reply with other headers and another body, as after decoding; its memory stays set aside.
     package func replacing(headers: [String: String], body: [UInt8]) -> UpstreamReply {
-        UpstreamReply(status: status, retryAfter: retryAfter, date: date, headers: headers, body: body, room: room)
+        var reply = UpstreamReply(
+            status: status, retryAfter: retryAfter, date: date, headers: headers, body: body, room: room)
+        reply.rejectsReplacedToken = rejectsReplacedToken
+        return reply
     }
 }
 

@@ -5,7 +5,7 @@ import Hummingbird
 struct Authorization: RouterMiddleware {
     typealias Context = SandboxContext
 
-    let tokens: AcceptedTokens
+    let provider: SimulatedProvider
 
     func handle(
         _ request: Request, context: SandboxContext,
@@ -27,7 +27,7 @@ struct Authorization: RouterMiddleware {
         case "used-up-token": throw .usedUp
         default: break
         }
-        if case .only(let accepted) = tokens, !accepted.contains(token) { throw .invalidToken }
+        guard provider.accepts(token) else { throw .invalidToken }
         return token
     }
 }

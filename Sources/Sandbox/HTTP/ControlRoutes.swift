@@ -12,6 +12,12 @@ struct ControlRoutes: Sendable {
         group.get("ledger") { _, _ in Response.json(provider.ledger.document) }
         group.get("stats") { _, _ in Response.json(provider.statistics.document) }
         group.post("faults") { request, _ in try await replaceFaults(request) }
+        group.post("revoke") { request, _ in
+            var request = request
+            provider.revoke(String(decoding: try await request.bodyBytes(), as: UTF8.self))
+            logger.info("Token revoked")
+            return Response.json(["revoked": true])
+        }
         group.post("reset") { _, _ in
             provider.reset()
             logger.info("State reset")

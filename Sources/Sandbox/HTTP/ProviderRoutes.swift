@@ -12,8 +12,7 @@ struct ProviderRoutes: Sendable {
     /// Adds the routes under the root and under `/v1`, because the provider's hosts differ in that prefix.
     func add(to router: Router<SandboxContext>) {
         for prefix in ["", "v1"] {
-            let group = router.group(RouterPath(prefix)).add(
-                middleware: Authorization(tokens: provider.settings.tokens))
+            let group = router.group(RouterPath(prefix)).add(middleware: Authorization(provider: provider))
             for service in ServiceTable.services.sorted() {
                 group.post(RouterPath("\(service)/tasks")) { request, context in
                     try await query(service: service, request: request, context: context)

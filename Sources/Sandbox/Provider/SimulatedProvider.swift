@@ -20,6 +20,7 @@ final class SimulatedProvider: Sendable {
         var places: [TaskQuery.Key: Int] = [:]
         var callbacks: [String: [CallbackRecord]] = [:]
         var forgotten: Set<String> = []
+        var revokedTokens: Set<String> = []
         var statistics = RequestStatistics()
         var pollGate = RateGate()
     }
@@ -174,6 +175,14 @@ final class SimulatedProvider: Sendable {
 
     /// Replaces the fault plan and keeps the counters.
     func replaceFaults(with plan: FaultPlan) { state.withLock { $0.plan = plan } }
+
+    /// Rejects the token from now on.
+    func revoke(_ token: String) { state.withLock { _ = $0.revokedTokens.insert(token) } }
+
+    func accepts(_ token: String) -> Bool {
+        if case .only(let accepted) = settings.tokens, !accepted.contains(token) { return false }
+        return state.withLock { !$0.revokedTokens.contains(token) }
+    }
 
     /// Deletes all tasks, counts and numbers, and keeps the current fault plan.
     func reset() { state.withLock { $0 = State(plan: $0.plan) } }

@@ -48,6 +48,10 @@ package enum SubmissionBlock: Sendable, Hashable {
         }
     }
 
+    static let holdReason = Reason(
+        code: "held", message: "The daemon was started with --hold, so nothing paid is sent.",
+        hint: "`pollux resume --all` lets everything go on.")
+
     /// The same in words, for a task of that endpoint.
     func reason(of endpoint: EndpointName) -> Reason {
         switch self {
@@ -69,10 +73,7 @@ package enum SubmissionBlock: Sendable, Hashable {
                 code: "restored",
                 message: "\(mode.reason) Nothing paid is sent until a person accepts that.",
                 hint: "`pollux restore` shows what may have been sent already.")
-        case .held:
-            Reason(
-                code: "held", message: "The daemon was started with --hold, so nothing paid is sent.",
-                hint: "`pollux resume --all` lets everything go on.")
+        case .held: Self.holdReason
         case .startCheck(let since):
             Reason(
                 code: "start_check",
@@ -90,7 +91,10 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .noToken(let provider, let variable):
             Reason(
                 code: "no_token", message: "There is no token for \(provider).",
-                hint: "Set \(variable) or \(variable)_FILE and start the daemon again.")
+                hint: """
+                    Set \(variable) or \(variable)_FILE and start the daemon again, or name a token file in its settings and \
+                    run `pollux reload`.
+                    """)
         case .paused(let circuit, let code, let message):
             Reason(
                 code: code, message: "The \(circuit) is paused: \(message)",

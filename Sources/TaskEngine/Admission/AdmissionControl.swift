@@ -19,15 +19,15 @@ struct AdmissionControl: Sendable {
     private let storage: StorageMonitor
     private let store: TaskStore
     private let transport: any UpstreamTransport
-    private let catalog: ProviderCatalog
-    private let limits: EngineLimits
+    @Current private var catalog: ProviderCatalog
+    @Current private var limits: EngineLimits
     let time: any TimeSource
 
     init(
         breakers: CircuitBreakers, hold: StartHold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
         storage: StorageMonitor,
-        store: TaskStore, transport: any UpstreamTransport, catalog: ProviderCatalog, limits: EngineLimits,
-        time: any TimeSource
+        store: TaskStore, transport: any UpstreamTransport, catalog: Current<ProviderCatalog>,
+        limits: Current<EngineLimits>, time: any TimeSource
     ) {
         self.breakers = breakers
         self.hasToken = hasToken
@@ -38,8 +38,8 @@ struct AdmissionControl: Sendable {
         self.storage = storage
         self.store = store
         self.transport = transport
-        self.catalog = catalog
-        self.limits = limits
+        _catalog = catalog
+        _limits = limits
         self.time = time
     }
 

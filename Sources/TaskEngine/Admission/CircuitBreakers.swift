@@ -1,4 +1,5 @@
 import Logging
+import ProviderCatalog
 import RateLimiting
 import Synchronization
 import TaskModel
@@ -10,12 +11,12 @@ import TaskStore
 final class CircuitBreakers: Sendable {
     private let states: Mutex<[CircuitKey: CircuitState]>
     private let store: TaskStore
-    private let backoff: Backoff
+    private let backoff: Current<Backoff>
     private let random: EngineRandom
     private let logger: Logger
 
     init(
-        _ stored: [CircuitState], at now: Timestamp, store: TaskStore, backoff: Backoff, random: EngineRandom,
+        _ stored: [CircuitState], at now: Timestamp, store: TaskStore, backoff: Current<Backoff>, random: EngineRandom,
         logger: Logger
     ) {
         let states = stored.compactMap { state in CircuitKey(state).map { ($0, state.corrected(at: now)) } }
@@ -59,7 +60,8 @@ final class CircuitBreakers: Sendable {
             state.breaker = random.draw { [breaker = state.breaker] generator in
                 var breaker = breaker
                 breaker.failed(
-                    at: now, retryAfter: retryAfter, tolerated: tolerated, backoff: backoff, using: &generator)
+                    at: now, retryAfter: retryAfter, tolerated: tolerated, backoff: backoff.wrappedValue,
+                    using: &generator)
                 return breaker
             }
         }

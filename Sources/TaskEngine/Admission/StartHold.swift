@@ -33,6 +33,11 @@ final class StartHold: Sendable {
     /// Ends what a person asked for with `--hold`.
     func release() { state.withLock { $0.isAskedFor = false } }
 
+    /// Why nothing paid is sent since a start with `--hold`; nil if it is.
+    var requestedHold: Reason? {
+        state.withLock { $0.isAskedFor } ? SubmissionBlock.holdReason : nil
+    }
+
     /// What blocks all submissions; nil if nothing does.
     var block: SubmissionBlock? {
         state.withLock { state in state.mode.map { .restored($0) } ?? (state.isAskedFor ? .held : nil) }

@@ -9,14 +9,14 @@ package struct CallbackReceiver: Sendable {
     /// The counts of deliveries; nil if callbacks are off.
     package let monitor: CallbackMonitor?
     /// What providers sign callbacks with, by their names. Without a secret, signatures are not checked.
-    let secrets: [ProviderName: String]
+    @Current var secrets: [ProviderName: String]
     /// Takes secrets out of bodies. Replies come without them.
-    let redactor: SecretRedactor
+    @Current var redactor: SecretRedactor
     let store: TaskStore
     let storage: StorageMonitor
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     /// The shortest time between two polls of a task.
-    let minGap: Duration
+    @Current var minGap: Duration
     let wakes: WakeSignals
     let time: any TimeSource
     let logger: Logger

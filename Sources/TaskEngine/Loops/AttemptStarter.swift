@@ -6,7 +6,7 @@ import TaskStore
 /// Stores the intent of an attempt before anything is sent.
 struct AttemptStarter: Sendable {
     let store: TaskStore
-    let limits: EngineLimits
+    @Current var limits: EngineLimits
     let admission: AdmissionControl
     let storage: StorageMonitor
     /// Nil if callbacks are off.

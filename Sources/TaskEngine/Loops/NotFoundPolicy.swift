@@ -9,7 +9,7 @@ import TaskStore
 /// how the task ended.
 struct NotFoundPolicy: Sendable {
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let limits: EngineLimits
     let clock: ClockJumpDetector
     let logger: Logger

@@ -9,7 +9,7 @@ struct PollFailures: Sendable {
     let recorder: OutcomeRecorder
     let admission: AdmissionControl
     let inFlight: InFlightPolls
-    let polling: PollingPolicy
+    @Current var polling: PollingPolicy
     /// How long a task waits whose record is too large; see ``EngineLimits/tooLargeGap``.
     let tooLargeGap: Duration
     let time: any TimeSource
@@ -93,7 +93,7 @@ extension TaskFailure {
             self.init(
                 code: "reply_too_large",
                 message: "The provider's reply is larger than \(maxBytes) bytes, so it was not read.",
-                hint: "Raise `upstream.max_reply_bytes` and restart the daemon to have it read.")
+                hint: "Raise `upstream.max_reply_bytes` and run `pollux reload` to have it read.")
         case .cancelled:
             self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came.")
         }

@@ -7,12 +7,12 @@ import TaskStore
 /// Plans which tasks of a service to poll, and when, from one page of them: the most overdue first.
 struct PollPlanner: Sendable {
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let statistics: StatisticsCache
     let unrecognised: UnrecognisedResponses
     let inFlight: InFlightPolls
-    let polling: PollingPolicy
+    @Current var polling: PollingPolicy
     let limits: EngineLimits
     let logger: Logger
 

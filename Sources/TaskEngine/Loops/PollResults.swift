@@ -1,3 +1,4 @@
+import ProviderCatalog
 import TaskModel
 import TaskStore
 
@@ -10,7 +11,7 @@ struct PollResults: Sendable {
     let notFound: NotFoundPolicy
     let calls: PollCountBuffer
     /// The shortest time between two polls of a task.
-    let minGap: Duration
+    @Current var minGap: Duration
     let wakes: WakeSignals
 
     /// Records observations, with the next due times and with statistics.

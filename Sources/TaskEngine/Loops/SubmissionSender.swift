@@ -7,7 +7,7 @@ import VerbatimJSON
 struct SubmissionSender: Sendable {
     let store: TaskStore
     let transport: any UpstreamTransport
-    let limits: EngineLimits
+    @Current var limits: EngineLimits
     let admission: AdmissionControl
     let planner: SchedulePlanner
     let sampler: CompletionSampler
@@ -30,8 +30,15 @@ struct SubmissionSender: Sendable {
         let minimumDelay: Duration?
         switch await request(of: work) {
         case .success(let request):
-            (verdict, minimumDelay) = await send(request, of: work)
+            let isTokenReplaced: Bool
+            (verdict, minimumDelay, isTokenReplaced) = await send(request, of: work)
             passed(.afterReply)
+            if isTokenReplaced, let failure = verdict.rejectionOfAccount {
+                // It says nothing about the new token, so the provider is not paused.
+                await record(.submissionNotAccepted(failure), of: work) { [again = time.now()] _ in again }
+                wakes.submitter.signal()
+                return
+            }
         case .failure(let problem):
             // Nothing was sent, for a local reason that says nothing about the endpoint. A request that cannot be built
             // with this definition is refused for good.
@@ -122,17 +129,18 @@ struct SubmissionSender: Sendable {
         }
     }
 
-    /// Sends the request. Returns what its reply proves, and the shortest time until the next poll.
-    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?) {
+    /// Sends the request. Returns what its reply proves, the shortest time until the next poll, and whether the token
+    /// that it was sent with has been replaced.
+    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?, Bool) {
         do throws(UpstreamTransportError) {
             let reply = try await transport.send(
                 request, to: work.profile.provider, isPaid: true, timeout: limits.timeout(of: work.profile))
             return (
                 work.profile.dialect.readSubmission(reply).redacted,
-                work.profile.dialect.minimumPollDelay(from: reply)
+                work.profile.dialect.minimumPollDelay(from: reply), reply.rejectsReplacedToken
             )
         } catch {
-            return (SubmitVerdict(error), nil)
+            return (SubmitVerdict(error), nil, false)
         }
     }
 
@@ -166,6 +174,14 @@ struct SubmissionSender: Sendable {
 }
 
 extension SubmitVerdict {
+    /// Why the provider took nothing from this account; nil if it did not say so.
+    fileprivate var rejectionOfAccount: TaskFailure? {
+        switch self {
+        case .refused(let failure, suspendsProvider: true), .stopped(let failure, .account): failure
+        case .accepted, .answered, .throttled, .stopped, .refused, .probablyRefused, .unknown: nil
+        }
+    }
+
     /// The verdict if no reply came.
     init(_ error: UpstreamTransportError) {
         switch error {

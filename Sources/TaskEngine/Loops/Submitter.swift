@@ -20,7 +20,7 @@ package struct Submitter: Worker {
     }
 
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let storage: StorageMonitor
     let starter: AttemptStarter

@@ -15,7 +15,7 @@ struct ClientIDLookup {
     }
 
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let sender: QuerySender
     let logger: Logger

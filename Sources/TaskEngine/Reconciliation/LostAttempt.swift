@@ -96,7 +96,7 @@ extension LostAttemptSearch {
     /// If the daemon died, the attempt sent nothing after its timeout, however late the daemon restarted. Otherwise
     /// the machine may have slept, and the attempt may have sent later.
     func window(of attempt: Attempt, _ profile: EndpointProfile, endedWithDaemon: Bool) -> ClosedRange<Timestamp> {
-        let latest = attempt.startedAt + limits.timeout(of: profile)
+        let latest = attempt.startedAt + limits.longestTimeout(of: profile)
         let ended = attempt.endedAt ?? latest
         let end = max(endedWithDaemon ? min(ended, latest) : ended, attempt.startedAt)
         let period = attempt.period(until: end)

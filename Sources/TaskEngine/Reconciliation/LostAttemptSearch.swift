@@ -16,8 +16,10 @@ struct LostAttemptSearch: Sendable {
     }
 
     let store: TaskStore
-    let catalog: ProviderCatalog
-    let limits: EngineLimits
+    @Current var catalog: ProviderCatalog
+    @Current var limits: EngineLimits
+    /// Grows with every reload.
+    @Current var version: Int
     let admission: AdmissionControl
     let sender: QuerySender
     let time: any TimeSource
@@ -78,10 +80,10 @@ struct LostAttemptSearch: Sendable {
     func run(
         for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile, onlyInList: Bool = false
     ) async -> Result {
-        let began = time.now()
+        let (began, version) = (time.now(), version)
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
         let known = await ClientIDLookup(
-            store: store, catalog: catalog, admission: admission, sender: sender, logger: logger, service: service
+            store: store, catalog: _catalog, admission: admission, sender: sender, logger: logger, service: service
         ).find(onlyInList ? [] : tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
             let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets)
@@ -92,6 +94,8 @@ struct LostAttemptSearch: Sendable {
             case .refused: return .refused
             case .unanswered: return .unanswered
             }
+            // After a reload the rest may have come from another place, or for another account.
+            guard version == self.version else { return .unanswered }
             return .read(
                 Answer(
                     service: service, profile: profile, began: began,
@@ -190,7 +194,7 @@ struct LostAttemptSearch: Sendable {
     ) -> ClosedRange<Timestamp> {
         let longest =
             catalog.endpoints.filter { $0.name.service == service }
-            .map { limits.timeout(of: $0) }.max() ?? limits.timeout(of: profile)
+            .map { limits.longestTimeout(of: $0) }.max() ?? limits.longestTimeout(of: profile)
         let drift = targets.map { $0.attempt.clock.highest - $0.attempt.clock.lowest }.max() ?? .zero
         let room = limits.clockSkew + drift
         return window.lowerBound - room - longest...window.upperBound + room

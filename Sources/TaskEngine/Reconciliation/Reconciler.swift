@@ -25,11 +25,11 @@ package struct Reconciler: Worker {
     }
 
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let search: LostAttemptSearch
     let starts: StartChecker
-    let lookups: LookupPolicy
+    @Current var lookups: LookupPolicy
     let limits: EngineLimits
     let clock: ClockJumpDetector
     let random: EngineRandom

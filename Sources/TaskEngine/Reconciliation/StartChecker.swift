@@ -8,7 +8,7 @@ import TaskStore
 /// shows no sign of it.
 struct StartChecker: Sendable {
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let check: StartCheck
     let search: LostAttemptSearch
     let wakes: WakeSignals

@@ -87,6 +87,8 @@ package struct EngineReport: Sendable {
     package let store: StoreInfo
     /// Nil if the database is no older copy.
     package let restored: RestoredMode?
+    /// Why nothing paid is sent since a start with `--hold`; nil if it is.
+    package let held: Reason?
     package let providers: [ProviderReport]
     /// The counts of callbacks; nil if callbacks are off.
     package let callbacks: CallbackMonitor.Report?
@@ -95,6 +97,7 @@ package struct EngineReport: Sendable {
 /// The status of a provider's account.
 package struct ProviderReport: Sendable, Hashable {
     package let name: ProviderName
+    package let baseURL: String
     package let hasToken: Bool
     /// Why submissions are paused; nil if they are not.
     package let pauseReason: String?

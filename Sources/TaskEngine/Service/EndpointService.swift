@@ -6,7 +6,7 @@ import TaskStore
 /// Reports the status of endpoints and of the daemon, and pauses endpoints.
 package struct EndpointService: Sendable {
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let statistics: StatisticsCache
     let meter: PollRateCounter
@@ -74,6 +74,16 @@ package struct EndpointService: Sendable {
         do throws(TaskStoreError) { _ = try await store.info() } catch { throw .store(error) }
     }
 
+    /// How many open tasks each endpoint has that no definition knows, by name.
+    package func openTasksWithoutEndpoint() async throws(TaskServiceError) -> [(endpoint: EndpointName, count: Int)] {
+        let catalog = catalog
+        var gone: [EndpointName: Int] = [:]
+        for count in try await counts() where !count.state.hasEnded && catalog.endpoint(count.endpoint) == nil {
+            gone[count.endpoint, default: 0] += count.count
+        }
+        return gone.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
     /// Writes a copy of the database into the directory, beside all other work.
     package func backUp(into directory: String) async throws(TaskServiceError) -> Backup {
         do throws(BackupError) { return try await store.backUp(into: directory, at: time.now()) } catch {
@@ -84,18 +94,21 @@ package struct EndpointService: Sendable {
 
     /// The counts by state, the database, and the providers.
     package func report() async throws(TaskServiceError) -> EngineReport {
+        let catalog = catalog
         var counts = Dictionary(uniqueKeysWithValues: TaskState.allCases.map { ($0, 0) })
         for count in try await self.counts() { counts[count.state, default: 0] += count.count }
         let providers = Set(catalog.endpoints.map(\.provider)).sorted().map { name in
             ProviderReport(
-                name: name, hasToken: admission.hasToken(name),
+                name: name, baseURL: catalog.provider(name)?.baseURL ?? "", hasToken: admission.hasToken(name),
                 pauseReason: admission.breakers.state(of: .provider(name)).pause.map {
                     "\($0.code): \($0.message)"
                 })
         }
         do throws(TaskStoreError) {
             return EngineReport(
-                counts: counts, store: try await store.info(), restored: admission.hold.mode, providers: providers,
+                counts: counts, store: try await store.info(), restored: admission.hold.mode,
+                held: admission.hold.requestedHold,
+                providers: providers,
                 callbacks: callbacks?.report)
         } catch {
             throw .store(error)

@@ -5,10 +5,10 @@ import VerbatimJSON
 
 /// Checks a submission and builds its task.
 struct NewTaskBuilder: Sendable {
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let random: EngineRandom
     /// The policy of submissions that name none.
-    let defaultOnUncertain: UncertainPolicy
+    @Current var defaultOnUncertain: UncertainPolicy
 
     /// The task for a submission.
     func task(for submission: Submission, at now: Timestamp) throws(TaskServiceError) -> NewTask {

@@ -5,7 +5,7 @@ import TaskStore
 
 /// Asks providers to end cancelled tasks.
 struct RemoteCancellation: Sendable {
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let transport: any UpstreamTransport
     let logger: Logger

@@ -22,7 +22,7 @@ package struct TaskForecast: Sendable, Hashable {
 
 /// Estimates when tasks end, and says why they wait.
 struct TaskForecaster: Sendable {
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let statistics: StatisticsCache
     let admission: AdmissionControl
     let inFlightPolls: InFlightPolls
@@ -113,7 +113,7 @@ struct TaskForecaster: Sendable {
             return Reason(
                 code: "reply_too_large",
                 message: "Its record at the provider is larger than is read. It is asked for again each hour.",
-                hint: "Raise `upstream.max_reply_bytes` and restart the daemon to have it read.")
+                hint: "Raise `upstream.max_reply_bytes` and run `pollux reload` to have it read.")
         }
         guard unrecognised.inARow(task.id) > 0 else { return nil }
         return Reason(

@@ -8,7 +8,7 @@ import VerbatimJSON
 /// It answers only after the change is on disk.
 package struct TaskService: Sendable {
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
     let storage: StorageMonitor
     let newTasks: NewTaskBuilder

@@ -19,7 +19,7 @@ package struct UnownedRecord: Sendable, Hashable {
 /// made, which the copy has lost, or to other programs.
 struct UnownedRecordSearch: Sendable {
     let store: TaskStore
-    let catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     let limits: EngineLimits
     let admission: AdmissionControl
     let sender: QuerySender

@@ -43,8 +43,8 @@ struct TaskSchedule: Sendable {
 
 /// Plans when running tasks are polled next.
 struct SchedulePlanner: Sendable {
-    let polling: PollingPolicy
-    let catalog: ProviderCatalog
+    @Current var polling: PollingPolicy
+    @Current var catalog: ProviderCatalog
     let statistics: StatisticsCache
     let unrecognised: UnrecognisedResponses
     let random: EngineRandom

@@ -31,6 +31,11 @@ final class StatisticsCache: Sendable {
         EndpointStatistics(try await store.statistics(of: endpoint), of: endpoint, documented: documented(endpoint))
     }
 
+    /// Drops all cached statistics, as after a reload of the documented durations.
+    func forgetAll() {
+        known.withLock { $0 = [:] }
+    }
+
     /// Drops the cached statistics of an endpoint whose task has ended.
     func forget(_ endpoint: EndpointName) {
         known.withLock { _ = $0.removeValue(forKey: endpoint) }

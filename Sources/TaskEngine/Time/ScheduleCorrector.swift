@@ -1,4 +1,5 @@
 import Logging
+import ProviderCatalog
 import TaskModel
 import TaskStore
 
@@ -11,7 +12,7 @@ struct ScheduleCorrector: Sendable {
     let wakes: WakeSignals
     let time: any TimeSource
     /// The longest time between two polls of a task, and between two look-ups of a lost one.
-    let longestPollGap: Duration
+    @Current var longestPollGap: Duration
     let longestLookupGap: Duration
     let logger: Logger
 

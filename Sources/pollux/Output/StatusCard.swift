@@ -8,7 +8,9 @@ struct StatusCard {
     func lines(on terminal: Terminal) -> [String] {
         var list = KeyValueList()
         list.add("restored", status.restored.map { "\($0) Nothing paid is sent: see `pollux restore`." }, .yellow)
+        list.add("held", status.held.map { "\($0) `pollux resume --all` lets everything go on." }, .yellow)
         list.add("uptime", "\(DurationText.span(status.uptimeSeconds)), since \(status.startedAt)")
+        list.add("settings", status.settings.map { "\($0.digest), loaded \($0.loadedAt)" })
         list.add("socket", status.socket)
         list.add("database", "\(status.database.path) (\(Self.size(status.database.sizeBytes)))")
         list.add("open tasks", counts(of: TaskDocument.openStates))

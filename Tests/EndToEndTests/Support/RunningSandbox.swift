@@ -37,6 +37,9 @@ struct RunningSandbox: Sendable {
         _ = try await ask("POST", "/sandbox/faults", body: plan)
     }
 
+    /// Rejects the token from now on.
+    func revoke(_ token: String) async throws { _ = try await ask("POST", "/sandbox/revoke", body: token) }
+
     private func ask(_ method: String, _ path: String, body: String = "") async throws -> Reply {
         try await onThread { [port] in
             let connection = try Connection(port: port)

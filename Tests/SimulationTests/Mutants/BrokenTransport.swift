@@ -12,6 +12,8 @@ struct BrokenTransport: UpstreamTransport {
         case retries
         /// Takes a lost reply for a request that never left.
         case callsLostUnsent
+        /// Takes a lost reply for the rejection of a token that was replaced.
+        case callsLostRejected
         /// Confuses two records of one reply.
         case swapsRecords
         /// Shows a reader nothing behind a page of fewer than twelve items, as if it were the last one.
@@ -45,6 +47,10 @@ struct BrokenTransport: UpstreamTransport {
             switch fault {
             case .retries: return try await base.send(request, to: provider, isPaid: true, timeout: timeout)
             case .callsLostUnsent: throw .notSent(why)
+            case .callsLostRejected:
+                var reply = UpstreamReply.error("invalid_token", status: 401)
+                reply.rejectsReplacedToken = true
+                return reply
             case .swapsRecords, .endsAtShortPage: throw error
             }
         }

@@ -180,6 +180,7 @@ extension Mutant {
         breaking(.forgetsIntent, "forgets the intent commit", caughtBy: [.intentBeforeFirstByte]),
         breaking(.retries, "retries a paid request", caughtBy: [.billedOnce]),
         breaking(.callsLostUnsent, "takes a lost reply for an unsent request", caughtBy: [.billedOnce]),
+        breaking(.callsLostRejected, "takes a lost reply for a rejected token", caughtBy: [.billedOnce]),
         breaking(.resendsAfterCrash, "sends again after a crash", caughtBy: [.billedOnce]),
         breaking(
             .resendsHeld, "sends again what a person should decide about",

@@ -48,6 +48,8 @@ struct ProviderWords {
             endpoints:
               lyrics: {submission_timeout_seconds: 120}
         """
+    /// The definition without the service `song`.
+    static let definitionWithoutSong = definition.replacing(#/  song:\n(    .*\n)+/#, with: "")
     /// The limits of the definition that the checks enforce.
     static let inFlightCaps = ["image": 2]
     static let submissionGaps: [String: Int64] = ["song": 2_000]

@@ -61,6 +61,11 @@ struct SimulatedUpstream: UpstreamTransport {
             throw .notSent("connection refused")
         }
         world.truth.noteSent(request)
+        if world.isTokenReplaced {
+            var reply = error("invalid_token", 401, retryAfter: nil)
+            reply.rejectsReplacedToken = true
+            return reply
+        }
         switch fate {
         case 1:
             world.note("the request is lost")

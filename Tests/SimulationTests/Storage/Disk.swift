@@ -93,6 +93,8 @@ final class Stage: Sendable {
     let directory: String
     let template: String
     let catalog: ProviderCatalog
+    /// The same without one service.
+    let partialCatalog: ProviderCatalog
     private let histories = Atomic(0)
 
     /// A name for the directory of one more history.
@@ -109,6 +111,7 @@ final class Stage: Sendable {
         template = directory + "/template.sqlite"
         try SQLiteDriver.open(path: template).close()
         catalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definition)])
+        partialCatalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definitionWithoutSong)])
     }
 
     deinit {

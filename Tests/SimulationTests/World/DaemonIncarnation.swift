@@ -66,6 +66,10 @@ struct DaemonIncarnation: Sendable {
     let callbacks: CallbackReceiver
     let loops: [Loop]
     private let submitter: Submitter
+    private let settings: Reloadable<EngineSettings>
+    private let engine: TaskEngine
+    /// All that the provider offers, also while the settings lack some of it.
+    private let catalog: ProviderCatalog
 
     /// Starts like the daemon: loads the circuit breakers, then declares the attempts of a dead daemon lost.
     init(
@@ -81,6 +85,8 @@ struct DaemonIncarnation: Sendable {
         let upstream = SimulatedUpstream(world: world) { stopFlag.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
+        let settings = Reloadable(
+            EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling))
         let engine = try await TaskEngine(
             store: TaskStore(
                 driver,
@@ -88,14 +94,17 @@ struct DaemonIncarnation: Sendable {
                     name: "life \(number)", token: LeaseToken(UInt128(world.seed) << 64 | UInt128(number))),
                 witness: mutant?.trustsCopies == true
                     ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
-                tampering: mutant?.tampering), catalog: world.catalog,
-            transport: mutant?.wrap(upstream) ?? upstream, limits: limits, polling: world.polling,
+                tampering: mutant?.tampering), settings: settings.view(\.self), version: settings.version,
+            transport: mutant?.wrap(upstream) ?? upstream,
             hasToken: { _ in true },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
         if mutant?.skipsRecovery != true { try await engine.recovery.run() }
         if mutant?.forgetsReading == true { engine.forgetReading() }
+        self.settings = settings
+        self.engine = engine
+        catalog = world.catalog
         service = engine.service
         endpoints = engine.endpoints
         restores = engine.restores
@@ -110,11 +119,19 @@ struct DaemonIncarnation: Sendable {
         ]
     }
 
+    /// Replaces the definitions, as a reload does.
+    func reload(_ catalog: ProviderCatalog) {
+        var next = settings.current
+        next.catalog = catalog
+        settings.replace(with: next.following(settings.current))
+        engine.followReload()
+    }
+
     /// Records a reply from another daemon that only seemed dead.
     func take(_ late: LateReply) async {
         guard var task = try? await submitter.store.task(late.task), let attempt = late.attempt,
             attempt <= task.attempts,
-            let profile = submitter.catalog.endpoint(task.endpoint)
+            let profile = catalog.endpoint(task.endpoint)
         else { return }
         task.attempts = attempt
         await submitter.sender.take(

@@ -45,6 +45,11 @@ extension SimulationDriver {
             world.trace.note("a person copies the database")
             copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
         }
+        if world.isReloaded, let daemon {
+            let isPartial = world.reloadRandom.happens(500)
+            world.trace.note("the settings are reloaded\(isPartial ? " without song" : "")")
+            daemon.reload(isPartial ? world.partialCatalog : world.catalog)
+        }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         return false
     }
@@ -88,6 +93,7 @@ extension SimulationDriver {
     func endFaults() async throws {
         try await endRival()
         world.endFaults()
+        daemon?.reload(world.catalog)
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady
         // Any endpoint resumes the whole account.

@@ -54,7 +54,8 @@ final class SimulationDriver {
     private var stopFlag = DaemonIncarnation.StopFlag()
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
-        world = World(seed: seed, catalog: stage.catalog, tail: tail, habit: mutant?.habit)
+        world = World(
+            seed: seed, catalog: stage.catalog, partialCatalog: stage.partialCatalog, tail: tail, habit: mutant?.habit)
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant

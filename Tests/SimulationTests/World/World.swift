@@ -13,6 +13,10 @@ final class World: Sendable {
     let random: SharedRandom
     /// Decides about commits with an unknown outcome. It is separate, so that it does not change other histories.
     let commitRandom: SharedRandom
+    /// Decides about reloads and replaced tokens. It is separate for the same reason.
+    let reloadRandom: SharedRandom
+    /// The catalog without one service, as a person may reload it.
+    let partialCatalog: ProviderCatalog
     let truth: ProviderTruth
     let callbackDriver: CallbackDriver
     /// Whether polls are so frequent that only the provider's rate limits them. Applies to one history of eighteen,
@@ -31,13 +35,19 @@ final class World: Sendable {
         var isDiskFull = false
         /// The probability of a commit with an unknown outcome, in thousandths.
         var unknownCommits = 0
+        /// The probability per step of a reload, and per paid request of a replaced token, in thousandths.
+        var reloads = 0
         var isTouched = true
         var refusedWrites = 0
     }
 
-    init(seed: UInt64, catalog: ProviderCatalog, tail: Int, habit forced: EchoHabit? = nil) {
+    init(
+        seed: UInt64, catalog: ProviderCatalog, partialCatalog: ProviderCatalog, tail: Int,
+        habit forced: EchoHabit? = nil
+    ) {
         self.seed = seed
         self.catalog = catalog
+        self.partialCatalog = partialCatalog
         clock = SimulatedClock(scheduler: scheduler)
         trace = Trace(clock: clock, tail: tail)
         random = SharedRandom(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
@@ -53,7 +63,11 @@ final class World: Sendable {
         callbackDriver = CallbackDriver(random: SharedRandom(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
         truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
-        state = Mutex(State(faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0))
+        reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
+        state = Mutex(
+            State(
+                faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,
+                reloads: seed % 7 == 4 ? 50 : 0))
     }
 
     /// The current fault probabilities.
@@ -68,6 +82,12 @@ final class World: Sendable {
     /// Whether the outcome of the next commit is unknown.
     func losesCommit() -> Bool { commitRandom.happens(state.withLock { $0.unknownCommits }) }
 
+    /// Whether a person reloads the settings in this step.
+    var isReloaded: Bool { reloadRandom.happens(state.withLock { $0.reloads }) }
+
+    /// Whether the token of the next paid request has been replaced.
+    var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
+
     /// Ends all faults and corrects the clock.
     func endFaults() {
         note("the world heals")
@@ -75,6 +95,7 @@ final class World: Sendable {
             state.faults = .none
             state.isDiskFull = false
             state.unknownCommits = 0
+            state.reloads = 0
         }
         callbackDriver.endFaults()
         clock.correct()

@@ -1,0 +1,33 @@
+import FoundationEssentials
+import ProviderCatalog
+
+/// The definitions of providers: those that are shipped, and a person's own.
+struct Definitions: Sendable {
+    let catalog: ProviderCatalog
+    /// The person's own files, sorted by path.
+    let own: [(path: String, yaml: String)]
+
+    /// Reads the files of the directory. It need not exist.
+    init(in directory: String?) throws(DaemonError) {
+        do throws(CatalogError) {
+            let own = try Self.files(in: directory)
+            catalog = try ProviderCatalog.builtIn(adding: own.map { ($0.path, $0.yaml) })
+            self.own = own
+        } catch {
+            throw .badSetting(error.message)
+        }
+    }
+
+    private static func files(in directory: String?) throws(CatalogError) -> [(path: String, yaml: String)] {
+        guard let directory else { return [] }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return try names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map {
+            name throws(CatalogError) in
+            let path = directory + "/" + name
+            guard let yaml = TextFile.text(of: path) else {
+                throw .badField(file: path, line: nil, field: "the file", problem: "it cannot be read")
+            }
+            return (path, yaml)
+        }
+    }
+}

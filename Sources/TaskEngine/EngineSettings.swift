@@ -1,0 +1,41 @@
+package import PollingPolicy
+package import ProviderCatalog
+package import TaskModel
+
+/// The definitions and settings that the engine works by. A reload replaces them as a whole.
+package struct EngineSettings: Sendable {
+    package var catalog: ProviderCatalog
+    package var limits: EngineLimits
+    package var polling: PollingPolicy
+    /// The policy of submissions that name none.
+    package var defaultOnUncertain: UncertainPolicy
+    /// What providers sign callbacks with, by their names.
+    package var callbackSecrets: [ProviderName: String]
+    /// Takes secrets out of callback bodies.
+    package var redactor: SecretRedactor
+
+    package init(
+        catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
+        defaultOnUncertain: UncertainPolicy = .hold, callbackSecrets: [ProviderName: String] = [:],
+        redactor: SecretRedactor = SecretRedactor()
+    ) {
+        self.catalog = catalog
+        self.limits = limits
+        self.polling = polling
+        self.defaultOnUncertain = defaultOnUncertain
+        self.callbackSecrets = callbackSecrets
+        self.redactor = redactor
+    }
+
+    /// The same settings as successors of others: a lost attempt may have been sent under the longer timeout of those.
+    package func following(_ former: EngineSettings) -> EngineSettings {
+        var settings = self
+        let shortened = former.catalog.endpoints.compactMap { profile -> Duration? in
+            let before = former.limits.timeout(of: profile)
+            let after = catalog.endpoint(profile.name).map { limits.timeout(of: $0) }
+            return after.map { $0 < before } ?? true ? before : nil
+        }
+        settings.limits.formerTimeout = max(former.limits.formerTimeout, shortened.max() ?? .zero)
+        return settings
+    }
+}

@@ -1,0 +1,177 @@
+import ProviderCatalog
+import SQLiteDriver
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+/// Tests what a reload of the settings changes in a running engine, and what it may not.
+@Suite(.timeLimit(.minutes(2))) struct ReloadTests {
+    private static let start = ManualTimeSource.start
+
+    private func catalog(_ change: (String) -> String) throws -> ProviderCatalog {
+        try ProviderCatalog(definitions: [("testing.yaml", change(EngineWorld.definition))])
+    }
+
+    private func reload(_ world: EngineWorld, _ change: (String) -> String) throws {
+        let next = try catalog(change)
+        world.reload { $0.catalog = next }
+    }
+
+    // MARK: Definitions
+
+    @Test func `an endpoint that a reload adds takes and sends tasks`() async throws {
+        let world = try await EngineWorld()
+        await #expect(throws: TaskServiceError.self) { try await world.submit("image/new") }
+        try reload(world) { $0.replacing("      other: {", with: "      new: {}\n      other: {") }
+        let id = try await world.submit("image/new")
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+    }
+
+    @Test func `tasks of an endpoint that a reload removes wait until it is back`() async throws {
+        let world = try await EngineWorld()
+        let queued = try await world.submit("single/make")
+        let running = try await world.insert(.task(2, state: .running, endpoint: "single/make"))
+        try reload(world) { String($0.prefix(upTo: $0.firstRange(of: "  single:")?.lowerBound ?? $0.endIndex)) }
+        _ = try await world.engine.submitter.step()
+        world.time.advance(by: .seconds(3_600))
+        _ = try await world.engine.scheduler.step()
+        #expect(world.provider.sent.isEmpty)
+        for (id, state) in [(queued, TaskState.queued), (running, .running)] {
+            #expect(try await world.task(id).state == state)
+            let shown = try await world.service.task(id)
+            #expect(await world.service.forecast(of: shown.task).waitingFor?.code == "endpoint_gone")
+        }
+        #expect(try await world.engine.endpoints.openTasksWithoutEndpoint().map(\.count) == [2])
+        try reload(world) { $0 }
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.isPaid ? .accepted("r-1") : .json(Record.succeeded("remote-2"))
+        }
+        _ = try await world.engine.submitter.step()
+        world.time.advance(by: .seconds(120))
+        _ = try await world.engine.scheduler.step()
+        #expect(try await world.task(queued).attempts == 1)
+        #expect(try await world.task(running).state == .succeeded)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `limits and gaps of a reload apply to the next request`() async throws {
+        let world = try await EngineWorld()
+        world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
+        try await world.submit()
+        _ = try await world.engine.submitter.step()
+        world.reload { settings in
+            settings.limits.submissionTimeout = .seconds(7)
+            settings.limits.maxInFlight = 1
+        }
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .queued)
+        world.reload { $0.limits.maxInFlight = 2 }
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.map(\.timeout) == [.seconds(60), .seconds(7)])
+    }
+
+    // MARK: Tokens
+
+    private static func rejected(_ code: String, status: Int = 401) -> UpstreamReply {
+        var reply = UpstreamReply.error(code, status: status)
+        reply.rejectsReplacedToken = true
+        return reply
+    }
+
+    @Test(arguments: ["invalid_token", "unheard_of"])
+    func `a submission with a replaced token goes back to the queue, and the provider is not paused`(
+        code: String
+    ) async throws {
+        let world = try await EngineWorld()
+        world.provider.enqueue(Self.rejected(code))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .queued)
+        #expect(try await world.engine.endpoints.report().providers.allSatisfy { $0.pauseReason == nil })
+        world.provider.enqueue(.accepted("r-1"))
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+        #expect(world.provider.paid.count == 2)
+        #expect(
+            try await world.kinds(of: id) == [
+                "created", "submission_started", "submission_not_accepted", "submission_started",
+                "submission_accepted",
+            ])
+    }
+
+    @Test func `a submission with the token in force pauses the provider as before`() async throws {
+        let world = try await EngineWorld()
+        world.provider.enqueue(.error("invalid_token", status: 401))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .failed)
+        #expect(try await world.engine.endpoints.report().providers.contains { $0.pauseReason != nil })
+    }
+
+    @Test(arguments: [("timeout", TaskState.uncertain), ("api_error", .uncertain)])
+    func `a replaced token does not make a reply proof that proves nothing`(
+        code: String, state: TaskState
+    ) async throws {
+        let world = try await EngineWorld()
+        world.provider.enqueue(Self.rejected(code))
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == state)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    // MARK: Lost attempts
+
+    @Test func `a list that was read before and after a reload proves nothing`() async throws {
+        let world = try await EngineWorld()
+        let lost = TrackedTask.task(1, state: .uncertain, onUncertain: .resubmitIfAbsent)
+        try await world.insert(lost)
+        try await world.insert(.task(90, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog"])
+        let control = Record.listed("control", request: ["prompt": "a dog"], at: Self.start + .seconds(1))
+        func play(reloading: Bool) {
+            world.provider.play { sent async throws(UpstreamTransportError) in
+                let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+                // The second page comes from elsewhere, where the task is missing.
+                if offset == 0, reloading { world.reload { _ in } }
+                return .items(offset == 0 ? [control] : [])
+            }
+        }
+        play(reloading: true)
+        for _ in 0..<20 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(60))
+        }
+        #expect(world.provider.queries.contains { $0.isListing })
+        #expect(try await world.task(lost.id).attempt?.absentReadings == 0)
+        #expect(try await world.task(lost.id).state == .uncertain)
+        // Without a reload the same list is proof.
+        play(reloading: false)
+        for _ in 0..<60 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(600))
+        }
+        #expect(try await world.task(lost.id).state == .queued)
+    }
+
+    @Test func `an attempt is looked for as long as its timeout was before a reload`() async throws {
+        for isShortened in [false, true] {
+            let world = try await EngineWorld()
+            var lost = TrackedTask.task(1, state: .uncertain)
+            lost.failure = TaskFailure(code: TaskFailure.daemonStopped, message: "The daemon stopped.")
+            lost.attempt?.endedAt = Self.start + .seconds(3_600)
+            try await world.insert(lost)
+            world.reload { $0.limits.submissionTimeout = .seconds(600) }
+            if isShortened { world.reload { $0.limits.submissionTimeout = .seconds(1) } }
+            world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+            _ = try await world.engine.reconciler.step()
+            let until = try #require(world.provider.queries.first?.body["created_at_max"]?.number?.integer)
+            #expect(until >= Int64((Self.start + .seconds(600)).unixSeconds))
+        }
+    }
+}

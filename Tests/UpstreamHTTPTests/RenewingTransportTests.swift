@@ -1,0 +1,48 @@
+import ProviderCatalog
+import TaskModel
+import TaskTesting
+import Testing
+import UpstreamHTTP
+
+/// Tests what a rejected token leads to.
+@Suite struct RenewingTransportTests {
+    private let tokens = Reloadable<[ProviderName: String]>(["p": "old"])
+
+    /// Sends a request whose token the provider rejects; reading it again brings `renewed`.
+    private func send(
+        isPaid: Bool, renewed: String?, thenStatus status: Int = 200
+    ) async throws -> (reply: UpstreamReply, sent: Int) {
+        let provider = ScriptedTransport()
+        provider.enqueue(.text("", status: 401))
+        provider.enqueue(.text("", status: status))
+        let transport = RenewingTransport(provider, tokens: tokens.view(\.self)) { [tokens] provider in
+            #expect(provider == "p")
+            if let renewed { tokens.replace(with: ["p": renewed]) }
+        }
+        let reply = try await transport.send(
+            UpstreamRequest(method: "GET", path: "/"), to: "p", isPaid: isPaid, timeout: .seconds(1))
+        return (reply, provider.sent.count)
+    }
+
+    @Test func `a rejected query is repeated with the new token`() async throws {
+        let (reply, sent) = try await send(isPaid: false, renewed: "new")
+        #expect(reply.status == 200 && sent == 2 && !reply.rejectsReplacedToken)
+    }
+
+    @Test func `a query is repeated once only`() async throws {
+        let (reply, sent) = try await send(isPaid: false, renewed: "new", thenStatus: 401)
+        #expect(reply.status == 401 && sent == 2)
+    }
+
+    @Test func `a rejected paid request is never repeated`() async throws {
+        let (reply, sent) = try await send(isPaid: true, renewed: "new")
+        #expect(reply.status == 401 && sent == 1 && reply.rejectsReplacedToken)
+    }
+
+    @Test(arguments: [true, false]) func `without another token the rejection stands`(isPaid: Bool) async throws {
+        for renewed in [nil, "old"] {
+            let (reply, sent) = try await send(isPaid: isPaid, renewed: renewed)
+            #expect(reply.status == 401 && sent == 1 && !reply.rejectsReplacedToken)
+        }
+    }
+}
