@@ -109,7 +109,7 @@ private struct ListQuery {
         if let after = filter.createdAfter { restrict("created_at_ms > ?", [ColumnValue(after)]) }
         if let before = filter.createdBefore { restrict("created_at_ms < ?", [ColumnValue(before)]) }
         sql = """
-            SELECT \(TaskRow.columns), request, response FROM task JOIN task_payload USING (task_key)
+            SELECT \(TaskRow.columns), request, response FROM task LEFT JOIN task_payload USING (task_key)
             WHERE task.task_key IN (
               SELECT task_key FROM task
               \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))

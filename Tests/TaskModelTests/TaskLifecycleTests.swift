@@ -69,6 +69,7 @@ import VerbatimJSON
         case .refuse(.needsResolution): "!N"
         case .refuse(.notUncertain): "!U"
         case .refuse(.notReopenable): "!R"
+        case .refuse(.notEnded), .refuse(.notSettled), .refuse(.pinned), .refuse(.detailsRemoved): "!D"
         }
     }
 

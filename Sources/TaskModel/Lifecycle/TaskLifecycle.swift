@@ -24,6 +24,10 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
     case needsResolution = "needs_resolution"
     case notUncertain = "not_uncertain"
     case notReopenable = "not_reopenable"
+    case notEnded = "not_ended"
+    case notSettled = "not_settled"
+    case pinned
+    case detailsRemoved = "details_removed"
 
     package var code: String { rawValue }
 
@@ -39,6 +43,14 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
             "Only a task in state `uncertain` can be resolved; this one is not."
         case .notReopenable:
             "Only a cancelled or expired task that has a remote id can be reopened, or a lost one whose record turned up later."
+        case .notEnded:
+            "Only the details of a task that has ended can be deleted. Cancel it first, or wait for its end."
+        case .notSettled:
+            "An attempt of this task may still turn up at the provider, and its request is needed to recognise it. That is settled at most a day after the attempt was given up; delete it then."
+        case .pinned:
+            "The task is pinned. `pollux unpin` it first."
+        case .detailsRemoved:
+            "The details of this task were removed, so nothing is left to keep or to track."
         }
     }
 }
