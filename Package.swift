@@ -145,8 +145,9 @@ let package = Package(
                 "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
-                "PollingPolicy", "TaskModel", "Text", "VerbatimJSON", hummingbird, nioCore, nioPosix, logging,
-                serviceLifecycle,
+                "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", hummingbird, nioCore,
+                nioPosix,
+                logging, serviceLifecycle,
                 yams,
             ]),
         // The simulated provider shares no code with our reading of the real one.
@@ -257,7 +258,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["Daemon", "ProviderCatalog", "TaskModel", "TaskTesting", "UpstreamHTTP", logging]),
+            dependencies: [
+                "Daemon", "ProviderCatalog", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP", logging,
+            ]),
         .testTarget(
             name: "SandboxTests",
             dependencies: [

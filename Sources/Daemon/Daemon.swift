@@ -165,8 +165,8 @@ package enum Daemon {
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
-                service: engine.service, endpoints: engine.endpoints, restores: engine.restores, facts: facts,
-                time: time, eventLoopGroup: group,
+                service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
+                retention: engine.retention, facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: connections
             ) {
@@ -268,7 +268,7 @@ package enum Daemon {
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, hasToken: { providers.hasCredentials(for: $0) },
             callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,
-            redactor: providers.redactor, isHeld: isHeld, time: time,
+            redactor: providers.redactor, isHeld: isHeld, retention: settings.retention, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

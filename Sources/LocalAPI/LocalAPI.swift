@@ -49,8 +49,8 @@ package enum LocalAPI {
     /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
     /// once the socket accepts connections.
     package static func server(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, facts: DaemonFacts,
-        time: any TimeSource,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
+        facts: DaemonFacts, time: any TimeSource,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
@@ -58,7 +58,9 @@ package enum LocalAPI {
         // The library's info lines mean nothing to a user.
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
-            router: router(service: service, endpoints: endpoints, restores: restores, facts: facts, time: time),
+            router: router(
+                service: service, endpoints: endpoints, restores: restores, retention: retention, facts: facts,
+                time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -75,8 +77,8 @@ package enum LocalAPI {
 
     /// Makes the router with all routes. Tests use it without a socket.
     package static func router(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService, facts: DaemonFacts,
-        time: any TimeSource,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
+        facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -87,6 +89,7 @@ package enum LocalAPI {
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(endpoints: endpoints).add(to: router)
         RestoreRoutes(restores: restores).add(to: router)
+        RetentionRoutes(service: service, retention: retention).add(to: router)
         DaemonRoutes(endpoints: endpoints, facts: facts, time: time).add(to: router)
         return router
     }

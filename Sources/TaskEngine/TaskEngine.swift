@@ -16,6 +16,8 @@ package struct TaskEngine: Sendable {
     package let callbacks: CallbackReceiver
     /// Shows and accepts a restore of the database.
     package let restores: RestoreService
+    /// Pins tasks and removes details.
+    package let retention: RetentionService
     /// Must run before the loops.
     package let recovery: StartupRecovery
     /// Sends what is queued.
@@ -26,6 +28,8 @@ package struct TaskEngine: Sendable {
     package let reconciler: WorkerLoop<Reconciler>
     /// Ends what is out of time.
     package let deadlines: WorkerLoop<DeadlineEnforcer>
+    /// Removes details that are too old.
+    package let sweeper: WorkerLoop<RetentionSweeper>
     /// Looks after the storage.
     package let storage: StorageKeeper
 
@@ -37,7 +41,8 @@ package struct TaskEngine: Sendable {
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
         callbacksAt publicURL: String? = nil, callbackSecrets: [ProviderName: String] = [:],
-        redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false,
+        retention policy: RetentionPolicy = RetentionPolicy(), time: any TimeSource, random: EngineRandom,
         logger: Logger,
         passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
@@ -97,6 +102,8 @@ package struct TaskEngine: Sendable {
             catalog: catalog, minGap: polling.minGap, wakes: wakes, time: time, logger: logger)
 
         restores = RestoreService(store: store, hold: hold, random: random, wakes: wakes, time: time, logger: logger)
+        retention = RetentionService(
+            store: store, policy: policy, storage: storage, feed: feed, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
@@ -109,6 +116,10 @@ package struct TaskEngine: Sendable {
         deadlines = loop(
             DeadlineEnforcer(
                 store: store, schedule: schedule, sampler: sampler, steadySpan: limits.steadySpan, wakes: wakes))
+        sweeper = loop(
+            RetentionSweeper(
+                store: store, policy: policy, hold: hold, clock: clock, steadySpan: limits.steadySpan, wakes: wakes,
+                logger: logger))
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, lookups: lookups, limits: limits,
@@ -147,5 +158,9 @@ package struct TaskEngine: Sendable {
     }
 
     /// The loops, in the order in which they start.
-    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter] }
+    ///
+    /// Without a retention policy there is no sweeper, so it wakes nothing.
+    package var loops: [any Service] {
+        [storage, deadlines, reconciler, scheduler, submitter] + (sweeper.worker.policy.isOff ? [] : [sweeper])
+    }
 }

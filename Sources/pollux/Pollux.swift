@@ -28,6 +28,7 @@ struct Pollux: AsyncParsableCommand {
                 subcommands: [
                     SubmitCommand.self, TrackCommand.self, ListCommand.self, ShowCommand.self, WaitCommand.self,
                     EventsCommand.self, CancelCommand.self, ReopenCommand.self, ResolveCommand.self,
+                    PinCommand.self, UnpinCommand.self, DeleteCommand.self,
                 ]),
             CommandGroup(
                 name: "Endpoints",
@@ -35,7 +36,8 @@ struct Pollux: AsyncParsableCommand {
             CommandGroup(
                 name: "Daemon",
                 subcommands: [
-                    ServeCommand.self, StatusCommand.self, BackupCommand.self, RestoreCommand.self, SandboxCommand.self,
+                    ServeCommand.self, StatusCommand.self, BackupCommand.self, RestoreCommand.self, PruneCommand.self,
+                    SandboxCommand.self,
                 ]),
         ])
 }

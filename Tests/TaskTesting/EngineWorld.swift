@@ -29,7 +29,7 @@ package struct EngineWorld: Sendable {
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
-        witness: (any Witness)? = nil, isHeld: Bool = false
+        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy()
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -45,7 +45,8 @@ package struct EngineWorld: Sendable {
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), catalog: catalog,
             transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
-            callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, isHeld: isHeld, time: time,
+            callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, isHeld: isHeld,
+            retention: retention, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }

@@ -1,5 +1,6 @@
 package import Logging
 package import TaskModel
+package import TaskStore
 import UpstreamHTTP
 
 /// All settings, parsed and checked.
@@ -31,6 +32,8 @@ package struct DaemonSettings: Sendable {
     package var maxReplyBytes = UpstreamHTTP.defaultMaxReplyBytes
     /// The callback listener and its public URL.
     package var callbacks = CallbackSettings()
+    /// How long the details of ended tasks are kept.
+    package var retention = RetentionPolicy()
     package var logLevel: Logger.Level = .info
     /// Warnings to log that do not prevent the start.
     package var warnings: [String] = []

@@ -8,7 +8,9 @@ extension LocalAPIRoute {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks, .restore: [.get, .post]
-        case .adopt, .cancel, .reopen, .resolve, .pause, .resume, .resumeAll, .backup: [.post]
+        case .adopt, .cancel, .reopen, .resolve, .pause, .resume, .resumeAll, .backup, .prune, .pin, .unpin,
+            .delete:
+            [.post]
         case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
         }
     }
