@@ -61,6 +61,7 @@ struct DaemonIncarnation: Sendable {
     let service: TaskService
     let endpoints: EndpointService
     let restores: RestoreService
+    let retention: RetentionService
     /// Why the database counts as an older copy; nil if it does not.
     let copyReason: String?
     let callbacks: CallbackReceiver
@@ -91,22 +92,25 @@ struct DaemonIncarnation: Sendable {
                 tampering: mutant?.tampering), catalog: world.catalog,
             transport: mutant?.wrap(upstream) ?? upstream, limits: limits, polling: world.polling,
             hasToken: { _ in true },
-            callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, time: world.clock,
+            callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, retention: world.retention,
+            time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
         if mutant?.skipsRecovery != true { try await engine.recovery.run() }
         service = engine.service
         endpoints = engine.endpoints
         restores = engine.restores
+        retention = engine.retention
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
         submitter = engine.submitter.worker
-        loops = [
-            Loop(engine.deadlines, "deadlines") { _ in "deadlines" },
-            Loop(engine.reconciler, "reconciler") { "look up \($0.service)" },
-            Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
-            Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
-        ]
+        loops =
+            [
+                Loop(engine.deadlines, "deadlines") { _ in "deadlines" },
+                Loop(engine.reconciler, "reconciler") { "look up \($0.service)" },
+                Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
+                Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
+            ] + (world.retention.isOff ? [] : [Loop(engine.sweeper, "sweeper") { _ in "sweep" }])
     }
 
     /// Records a reply from another daemon that only seemed dead.
