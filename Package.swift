@@ -98,6 +98,7 @@ let package = Package(
                 .embedInCode("0012_add_note.sql"), .embedInCode("0013_store_results.sql"),
                 .embedInCode("0014_hold_leases.sql"), .embedInCode("0015_remember_epoch.sql"),
                 .embedInCode("0016_link_retries.sql"),
+                .embedInCode("0018_remove_details.sql"),
             ]),
         .target(
             name: "SQLiteDriver",
@@ -145,8 +146,8 @@ let package = Package(
                 "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
-                "PollingPolicy", "TaskModel", "Text", "VerbatimJSON", crypto, hummingbird, nioCore, nioPosix, logging,
-                serviceLifecycle, unixSignals,
+                "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
+                nioPosix, logging, serviceLifecycle, unixSignals,
                 yams,
             ]),
         // The simulated provider shares no code with our reading of the real one.
@@ -258,7 +259,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["Daemon", "ProviderCatalog", "TaskModel", "TaskTesting", "UpstreamHTTP", logging]),
+            dependencies: [
+                "Daemon", "ProviderCatalog", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP", logging,
+            ]),
         .testTarget(
             name: "SandboxTests",
             dependencies: [

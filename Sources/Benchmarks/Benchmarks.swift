@@ -39,6 +39,7 @@ enum Benchmarks {
         if isChosen("start") { try StartBenchmarks(place: place, report: report).run() }
         if isChosen("idle") { try IdleBenchmarks(place: place, report: report).run() }
         if isChosen("ended") { try EndedBenchmarks(place: place, report: report).run() }
+        if isChosen("retention") { try await RetentionBenchmarks(place: place, report: report).run() }
         if isChosen("limit") { try LimitBenchmarks(place: place, report: report).run() }
         if isChosen("instructions") { try InstructionBenchmarks(place: place, report: report).run() }
         if isChosen("neighbours") { try NeighbourBenchmarks(place: place, report: report).run() }

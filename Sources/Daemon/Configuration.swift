@@ -111,7 +111,7 @@ struct Configuration: Sendable {
             catalog: providers.catalog, limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, callbackSecrets: providers.callbackSecrets,
-            redactor: providers.redactor)
+            redactor: providers.redactor, retention: settings.retention)
     }
 
     // MARK: What it consists of

@@ -177,7 +177,8 @@ package enum Daemon {
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
-                service: engine.service, endpoints: engine.endpoints, restores: engine.restores, settings: reloader,
+                service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
+                retention: engine.retention, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: connections

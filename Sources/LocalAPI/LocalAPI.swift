@@ -46,7 +46,7 @@ package enum LocalAPI {
     /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
     /// once the socket accepts connections.
     package static func server(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
@@ -56,7 +56,8 @@ package enum LocalAPI {
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(
-                service: service, endpoints: endpoints, restores: restores, settings: settings, facts: facts,
+                service: service, endpoints: endpoints, restores: restores, retention: retention, settings: settings,
+                facts: facts,
                 time: time),
             server: http,
             configuration: ApplicationConfiguration(
@@ -74,7 +75,7 @@ package enum LocalAPI {
 
     /// Makes the router with all routes. Tests use it without a socket.
     package static func router(
-        service: TaskService, endpoints: EndpointService, restores: RestoreService,
+        service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
@@ -86,6 +87,7 @@ package enum LocalAPI {
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(endpoints: endpoints).add(to: router)
         RestoreRoutes(restores: restores).add(to: router)
+        RetentionRoutes(service: service, retention: retention).add(to: router)
         DaemonRoutes(endpoints: endpoints, settings: settings, facts: facts, time: time).add(to: router)
         return router
     }

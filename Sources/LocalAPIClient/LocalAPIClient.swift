@@ -98,6 +98,21 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.retry.path(id) + (number == 1 ? "" : "?number=\(number)"))
     }
 
+    /// Keeps the details of a task from removal.
+    package func pin(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.pin.path(id))
+    }
+
+    /// Lets the details of a task be removed again.
+    package func unpin(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.unpin.path(id))
+    }
+
+    /// Removes the details of an ended task at once.
+    package func delete(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.delete.path(id))
+    }
+
     /// Resolves an uncertain submission.
     package func resolve(
         _ id: String, _ document: ResolveDocument
@@ -182,6 +197,13 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.reload.path())
     }
 
+    /// Removes what is older than the retention allows, or counts it.
+    package func prune(dryRun: Bool) async throws(LocalAPIClientError) -> Answer<PruneDocument> {
+        try await send(
+            .POST, LocalAPIRoute.prune.path(), body: PruneRequestDocument(dryRun: dryRun).json,
+            timeout: .seconds(6 * 3_600))
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())
@@ -226,7 +248,8 @@ extension Answer<EventPage> {
     fileprivate func appending(_ page: Answer<EventPage>) -> Answer<EventPage> {
         let lines = (json["events"]?.array ?? []) + (page.json["events"]?.array ?? [])
         return Answer(
-            status: status, json: ["events": .array(lines)],
-            document: EventPage(events: document.events + page.document.events))
+            status: status, json: ["events": .array(lines), "removed_at": page.json["removed_at"] ?? .null],
+            document: EventPage(
+                events: document.events + page.document.events, removedAt: page.document.removedAt))
     }
 }

@@ -23,7 +23,12 @@ extension SQLiteTransaction {
 
     func latestEvent() throws -> (sequence: Int64, at: Timestamp?) {
         let row = try LatestEventRow.fetchOne(
-            db.cachedStatement(sql: "SELECT sequence, at_ms FROM event ORDER BY sequence DESC LIMIT 1"))
+            // The counter goes on where the last lines were removed.
+            db.cachedStatement(
+                sql: """
+                    SELECT IFNULL((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
+                      (SELECT at_ms FROM event ORDER BY sequence DESC LIMIT 1)
+                    """))
         return (row?.sequence ?? 0, row?.at)
     }
 }
@@ -37,7 +42,7 @@ private struct MetaRow: ColumnDecodable {
 
 private struct LatestEventRow: ColumnDecodable {
     let sequence: Int64
-    let at: Timestamp
+    let at: Timestamp?
 
-    init(_ next: inout ColumnReader) throws { (sequence, at) = (next(), Timestamp(milliseconds: next())) }
+    init(_ next: inout ColumnReader) throws { (sequence, at) = (next(), next.time()) }
 }

@@ -22,7 +22,7 @@ extension SQLiteTransaction {
                         .taskWithPayload, in: db,
                         """
                         SELECT \(TaskRow.columns), request, response
-                        FROM task JOIN task_payload USING (task_key) WHERE id = ?
+                        FROM task LEFT JOIN task_payload USING (task_key) WHERE id = ?
                         """), binding: .text(id.text))
             }
         case .requestOnly:
@@ -84,7 +84,7 @@ extension SQLiteTransaction {
     private func write(_ update: TaskUpdate) throws {
         let row = update.before
         let before = TaskRow.mutableValues(of: row.task, recordDigest: row.recordDigest)
-        let after = TaskRow.mutableValues(of: update.task, recordDigest: update.record?.digest ?? row.recordDigest)
+        let after = TaskRow.mutableValues(of: update.task, recordDigest: update.recordDigest)
         let changed = after.indices.filter { before[$0] != after[$0] }
         guard !changed.isEmpty else { return }
         let statement = try prepared(

@@ -1,6 +1,7 @@
 package import PollingPolicy
 package import ProviderCatalog
 package import TaskModel
+package import TaskStore
 
 /// The definitions and settings that the engine works by. A reload replaces them as a whole.
 package struct EngineSettings: Sendable {
@@ -13,11 +14,13 @@ package struct EngineSettings: Sendable {
     package var callbackSecrets: [ProviderName: String]
     /// Takes secrets out of callback bodies.
     package var redactor: SecretRedactor
+    /// How long details of ended tasks are kept.
+    package var retention: RetentionPolicy
 
     package init(
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, callbackSecrets: [ProviderName: String] = [:],
-        redactor: SecretRedactor = SecretRedactor()
+        redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy()
     ) {
         self.catalog = catalog
         self.limits = limits
@@ -25,6 +28,7 @@ package struct EngineSettings: Sendable {
         self.defaultOnUncertain = defaultOnUncertain
         self.callbackSecrets = callbackSecrets
         self.redactor = redactor
+        self.retention = retention
     }
 
     /// The same settings as successors of others: a lost attempt may have been sent under the longer timeout of those.

@@ -16,6 +16,8 @@ package struct TaskEngine: Sendable {
     package let callbacks: CallbackReceiver
     /// Shows and accepts a restore of the database.
     package let restores: RestoreService
+    /// Pins tasks and removes details.
+    package let retention: RetentionService
     /// Must run before the loops.
     package let recovery: StartupRecovery
     /// Sends what is queued.
@@ -26,6 +28,8 @@ package struct TaskEngine: Sendable {
     package let reconciler: WorkerLoop<Reconciler>
     /// Ends what is out of time.
     package let deadlines: WorkerLoop<DeadlineEnforcer>
+    /// Removes details that are too old.
+    package let sweeper: WorkerLoop<RetentionSweeper>
     /// Looks after the storage.
     package let storage: StorageKeeper
 
@@ -119,6 +123,8 @@ package struct TaskEngine: Sendable {
             records: UnownedRecordSearch(
                 store: store, catalog: catalog, limits: fixed, admission: admission, sender: queries, time: time,
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
+        retention = RetentionService(
+            store: store, policy: settings.view(\.retention), storage: storage, feed: feed, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
@@ -131,6 +137,11 @@ package struct TaskEngine: Sendable {
         deadlines = loop(
             DeadlineEnforcer(
                 store: store, schedule: schedule, sampler: sampler, steadySpan: fixed.steadySpan, wakes: wakes))
+        sweeper = loop(
+            RetentionSweeper(
+                store: store, policy: settings.view(\.retention), hold: hold, clock: clock,
+                steadySpan: fixed.steadySpan, wakes: wakes,
+                logger: logger))
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
@@ -195,5 +206,5 @@ package struct TaskEngine: Sendable {
     }
 
     /// The loops, in the order in which they start.
-    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter] }
+    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper] }
 }

@@ -8,6 +8,9 @@ extension ChangeSet {
         switch event {
         case .submissionStarted(let callback?):
             try transaction.insert([NewToken(digest: callback, key: row.key, attempt: change.task.attempts)])
+            try dropOldAttempts(of: row.key, before: change.task.attempts)
+        case .submissionStarted(.none):
+            try dropOldAttempts(of: row.key, before: change.task.attempts)
         case .calledBack(let delivery):
             try transaction.count([CountedDelivery(delivery, of: row.key)])
             let isOfAnother = change.transition == .noteLateRecord && !change.task.state.hasEnded
@@ -16,6 +19,31 @@ extension ChangeSet {
             break
         }
         if change.task.isOver, row.task.callbacks.finalAt != nil { try transaction.dropBodies(of: [row.key]) }
+    }
+
+    /// The most attempts of a task whose lines and tokens are kept: a provider that says "later" for weeks is asked
+    /// thousands of times.
+    private static let mostAttempts = 100
+
+    private func dropOldAttempts(of key: Int64, before number: Int) throws {
+        guard number > Self.mostAttempts else { return }
+        try transaction.dropTokens(of: key, upToAttempt: number - Self.mostAttempts)
+        try drop(
+            try transaction.oldestLines(
+                of: key, kinds: [TaskEvent.submissionStarted().kind, "submission_not_accepted"], limit: 2))
+    }
+
+    /// Deletes lines of the log.
+    func drop(_ lines: [Int64]) throws {
+        guard let last = lines.max() else { return }
+        try transaction.dropLines(lines)
+        try noteRemoval(upTo: last)
+    }
+
+    /// Remembers the last line that was removed, for readers of the log that are not there yet.
+    func noteRemoval(upTo sequence: Int64) throws {
+        let before = try transaction.meta()[.lastRemovedLine].flatMap { Int64($0) } ?? 0
+        if sequence > before { try transaction.put(.lastRemovedLine, String(sequence)) }
     }
 
     /// Keeps the better of two final bodies, and the later of two equally good ones.

@@ -33,7 +33,9 @@ struct ChangeSet {
 
     /// Replaces the task. `before` is the row before the change.
     mutating func change(_ before: TaskRow, to task: TrackedTask, record: RecordText? = nil) {
-        rows[task.id] = TaskRow(key: before.key, task: task, recordDigest: record?.digest ?? before.recordDigest)
+        rows[task.id] = TaskRow(
+            key: before.key, task: task,
+            recordDigest: TaskUpdate(before: before, task: task, record: record).recordDigest)
         guard let place = updates.lastIndex(where: { $0.before.key == before.key }) else {
             updates.append(TaskUpdate(before: before, task: task, record: record))
             return

@@ -23,12 +23,15 @@ package enum LoggedEvent: Sendable, Hashable {
     case task(StoredEvent)
     /// About the daemon as a whole.
     case daemon(DaemonEvent, sequence: Int64)
+    /// Lines up to this place were removed, and the reader has not seen all of them. It reads the tasks themselves, and the
+    /// log from this place on.
+    case pruned(upTo: Int64)
 
     /// The sequence number, in commit order.
     package var sequence: Int64 {
         switch self {
         case .task(let event): event.sequence
-        case .daemon(_, let sequence): sequence
+        case .daemon(_, let sequence), .pruned(let sequence): sequence
         }
     }
 }
@@ -58,10 +61,14 @@ package final class EventLog: Sendable {
     /// Calls the subscriber with every later change, as long as the store exists.
     package func subscribe(_ subscriber: @escaping Subscriber) { subscribers.withLock { $0.append(subscriber) } }
 
-    /// A page of the log after the sequence number, oldest first.
+    /// A page of the log after the sequence number, oldest first. It begins with ``LoggedEvent/pruned(upTo:)`` if lines
+    /// after that number were removed.
     package func read(after sequence: Int64, limit: Int) async throws(TaskStoreError) -> [LoggedEvent] {
         try await driver.read(for: .read("log"), .page) { rows in
-            try rows.events(of: nil, after: sequence, limit: limit).map { try LoggedEvent($0) }
+            let removed = try rows.meta()[.lastRemovedLine].flatMap { Int64($0) } ?? 0
+            let start = max(sequence, removed)
+            let lines = try rows.events(of: nil, after: start, limit: limit).map { try LoggedEvent($0) }
+            return removed > sequence ? [.pruned(upTo: removed)] + lines : lines
         }
     }
 

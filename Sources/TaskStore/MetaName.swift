@@ -33,4 +33,6 @@ package enum MetaName: String, Sendable {
     case unwitnessed
     /// When the file was made as a backup.
     case backup
+    /// The place of the last line of the log that was removed.
+    case lastRemovedLine = "last_removed_line"
 }

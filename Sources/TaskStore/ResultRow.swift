@@ -61,6 +61,9 @@ extension ResultRow {
 }
 
 extension TaskTexts {
+    /// How many results are stored of it.
+    var resultsThatAreKept: Int { task.lacks(.response) ? 0 : task.resultCount ?? 0 }
+
     /// The task with its documents and results.
     func stored(with rows: [ResultRow]) throws(TaskStoreError) -> TaskWithPayload {
         let stored = try self.stored
@@ -74,7 +77,7 @@ extension TaskTexts {
 extension StoreSnapshot {
     /// The stored results of these tasks, by the keys of their rows.
     func results(of texts: some Collection<TaskTexts>) throws -> [Int64: [ResultRow]] {
-        let keys = texts.filter { ($0.task.resultCount ?? 0) > 0 }.map(\.key)
+        let keys = texts.filter { $0.resultsThatAreKept > 0 }.map(\.key)
         guard !keys.isEmpty else { return [:] }
         return Dictionary(try results(of: keys).map { ($0.key, $0.rows) }) { first, _ in first }
     }

@@ -14,6 +14,9 @@ package struct StatisticsKey: Sendable, Hashable {
 
 /// Statistics of an endpoint, or of one model of it. One small row, however many tasks there were.
 package struct StatisticsRow: Sendable, Hashable {
+    /// The most models of an endpoint that have rows. Tasks of others count for the endpoint only.
+    package static let mostModels = 200
+
     package let key: StatisticsKey
     /// The duration model as PollingPolicy encodes it; nil before the first sample.
     package var durations: String?

@@ -85,6 +85,9 @@ package struct TaskUpdate: Sendable {
     package var task: TrackedTask
     /// The record to keep from now on; nil keeps the one that is there.
     package var record: RecordText?
+
+    /// The digest of the record that the task has afterwards.
+    package var recordDigest: Int64? { task.lacks(.response) ? nil : record?.digest ?? before.recordDigest }
 }
 
 /// One line to append to the log.

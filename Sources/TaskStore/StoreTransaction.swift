@@ -65,13 +65,23 @@ package protocol StoreSnapshot {
     func statistics(of endpoint: EndpointName) throws -> [StatisticsRow]
     /// The rows of these keys that there are.
     func statistics(_ keys: [StatisticsKey]) throws -> [StatisticsRow]
+    /// Ended tasks that are not pinned, in the order of their ends, then of their keys.
+    func ended(_ query: EndedQuery) throws -> [TaskRow]
+    /// How much these parts of these tasks are.
+    func size(of parts: RemovedDetails.Parts, of keys: [Int64]) throws -> DetailSize
+    /// Idempotency keys created by that time, oldest first, after that place.
+    func keys(createdBy time: Timestamp, after place: KeyRow?, limit: Int) throws -> [KeyRow]
+    /// Lines of the log about no task, written by that time, oldest first.
+    func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64]
+    /// The oldest lines of these kinds about a task.
+    func oldestLines(of key: Int64, kinds: [String], limit: Int) throws -> [Int64]
     /// Everything that holds requests back.
     func circuits() throws -> [CircuitState]
     /// All leases.
     func leases() throws -> [Lease]
     /// The facts about the database.
     func meta() throws -> [MetaName: String]
-    /// The last line of the log, with its time; 0 if there is none.
+    /// The place of the last line that the log ever had, 0 for none, and the time of the last one that it still has.
     func latestEvent() throws -> (sequence: Int64, at: Timestamp?)
 }
 
@@ -99,6 +109,14 @@ package protocol StoreTransaction: StoreSnapshot {
     func put(_ attempts: [GivenUpRow]) throws
     /// Drops the attempt with that number of a task.
     func dropGivenUp(_ number: Int, of key: Int64) throws
+    /// Deletes these parts of these tasks; returns the place of the last line of the log among them.
+    func removeDetails(_ parts: RemovedDetails.Parts, of keys: [Int64]) throws -> Int64?
+    /// Deletes idempotency keys.
+    func dropKeys(_ keys: [String]) throws
+    /// Deletes lines of the log.
+    func dropLines(_ sequences: [Int64]) throws
+    /// Deletes the tokens of a task's attempts up to that number.
+    func dropTokens(of key: Int64, upToAttempt number: Int) throws
     /// Keeps statistics, in place of what is there.
     func put(_ statistics: [StatisticsRow]) throws
     /// Keeps what holds requests back, in place of what is there.
@@ -134,6 +152,30 @@ package enum DocumentScope: Sendable, Hashable {
     case requestOnly
     /// None that is longer: a longer record is left out, and a task with a longer request.
     case upTo(bytes: Int)
+}
+
+/// Which ended tasks are asked for.
+package struct EndedQuery: Sendable {
+    package let state: TaskState
+    /// Exactly these parts were removed before.
+    package let lacking: RemovedDetails.Parts
+    package let endedBy: Timestamp
+    /// Those after this one; nil for all.
+    package let after: (endedAt: Timestamp, key: Int64)?
+    package let limit: Int
+}
+
+/// How much of tasks there is to remove.
+package struct DetailSize: Sendable, Hashable {
+    /// Lines of the log.
+    package var events: Int
+    /// The length of texts, without what rows and indexes need.
+    package var bytes: Int64
+
+    package init(events: Int = 0, bytes: Int64 = 0) {
+        self.events = events
+        self.bytes = bytes
+    }
 }
 
 /// Which services are asked for.

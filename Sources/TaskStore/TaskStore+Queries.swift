@@ -9,10 +9,14 @@ extension TaskStore {
 
     /// The task with what was asked for, what came back, and its results.
     package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> TaskWithPayload? {
-        let found = try await read("taskWithPayload") { rows in
-            try rows.texts(of: [id], .all).first.map { ($0, try rows.results(of: [$0])[$0.key] ?? []) }
+        func read(_ extent: ReadExtent) async throws(TaskStoreError) -> (TaskTexts, [ResultRow])? {
+            try await self.read("taskWithPayload", extent) { rows in
+                try rows.texts(of: [id], .all).first.map { ($0, try rows.results(of: [$0])[$0.key] ?? []) }
+            }
         }
-        guard let (texts, results) = found else { return nil }
+        guard var (texts, results) = try await read(.statement) else { return nil }
+        // The details were removed between the two statements.
+        if texts.resultsThatAreKept != results.count, let both = try await read(.snapshot) { (texts, results) = both }
         // A long record is not read on the caller's thread, which may be one on which others wait.
         guard texts.bytes > JSONValue.handledAtOnce else { return try texts.stored(with: results) }
         let reading = Task { Result { () throws(TaskStoreError) in try texts.stored(with: results) } }
@@ -61,7 +65,7 @@ extension TaskStore {
             guard let row = try rows.tasks([id]).first, let start = row.task.attempt?.startedAt else { return [] }
             func distance(_ task: TrackedTask) -> Double { abs(((task.submittedAt ?? start) - start).inSeconds) }
             let nearest = try rows.neighbours(of: row, submittedIn: start - span...start + span)
-                .filter(\.wasSeenAccepted).sorted { (distance($0), $0.id) < (distance($1), $1.id) }
+                .filter { $0.wasSeenAccepted && !$0.isStub }.sorted { (distance($0), $0.id) < (distance($1), $1.id) }
                 .prefix(limit).map(\.id)
             let texts = Dictionary(
                 try rows.texts(of: nearest, .upTo(bytes: maxBytes)).map { ($0.task.id, $0) }

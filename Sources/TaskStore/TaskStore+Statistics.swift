@@ -14,7 +14,15 @@ extension TaskStore {
         var rows = Dictionary(
             try transaction.statistics(updates.map(\.key)).map { ($0.key, $0) }
         ) { first, _ in first }
-        for update in updates { update.learn(&rows[update.key, default: StatisticsRow(key: update.key)], changes) }
+        for update in updates {
+            if rows[update.key] == nil, update.key.model != nil {
+                // Programs choose the names of models.
+                let known = try transaction.statistics(of: update.key.endpoint).count
+                let new = rows.keys.count { $0.endpoint == update.key.endpoint && $0.model != nil }
+                guard known + new <= StatisticsRow.mostModels else { continue }
+            }
+            update.learn(&rows[update.key, default: StatisticsRow(key: update.key)], changes)
+        }
         try transaction.put(updates.compactMap { rows[$0.key] })
     }
 

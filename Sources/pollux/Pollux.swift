@@ -29,6 +29,7 @@ struct Pollux: AsyncParsableCommand {
                     SubmitCommand.self, TrackCommand.self, ListCommand.self, ShowCommand.self, WaitCommand.self,
                     EventsCommand.self, CancelCommand.self, ReopenCommand.self, ResolveCommand.self,
                     RetryCommand.self,
+                    PinCommand.self, UnpinCommand.self, DeleteCommand.self,
                 ]),
             CommandGroup(
                 name: "Endpoints",
@@ -37,6 +38,7 @@ struct Pollux: AsyncParsableCommand {
                 name: "Daemon",
                 subcommands: [
                     ServeCommand.self, StatusCommand.self, ReloadCommand.self, BackupCommand.self, RestoreCommand.self,
+                    PruneCommand.self,
                     SandboxCommand.self,
                 ]),
         ])

@@ -84,7 +84,8 @@ import VerbatimJSON
         ["submit", "--batch", "-", "--label", "a=b"],
         ["list", "--state", "running,queued", "--label", "a=b", "--label", "c=d", "--all", "--created-after", "2h"],
         ["wait", "a", "b", "--timeout", "90"], ["resolve", "x", "--adopt", "y"], ["pause", "suno/audios", "--json"],
-        ["serve", "--state-dir", "x", "--log-level", "debug"],
+        ["serve", "--state-dir", "x", "--log-level", "debug"], ["pin", "a", "b"], ["unpin", "a"], ["delete", "a", "b"],
+        ["prune", "--dry-run"],
     ])
     func `a command line that makes sense is taken`(arguments: [String]) {
         #expect(throws: Never.self) { try Pollux.parseAsRoot(arguments) }

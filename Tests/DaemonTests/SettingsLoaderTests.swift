@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import TaskModel
+import TaskStore
 import TaskTesting
 import Testing
 
@@ -45,6 +46,34 @@ import Testing
         }
     }
 
+    @Test func `retention is off until spans are set`() throws {
+        #expect(try load(["HOME": "/h"]).retention.isOff)
+        let file = "retention: {ended: 90d, failed: 12h, responses: 30d, events: 4w, idempotency_keys: 365d}\n"
+        let retention = try load(file: file).retention
+        #expect(retention.ended == .seconds(90 * 86_400))
+        #expect(retention.failed == .seconds(12 * 3_600))
+        #expect(retention.responses == .seconds(30 * 86_400))
+        #expect(retention.events == .seconds(28 * 86_400))
+        #expect(retention.idempotencyKeys == .seconds(365 * 86_400))
+        #expect(try !load(["POLLUX_RETENTION_ENDED": "90d"]).retention.isOff)
+    }
+
+    @Test(arguments: ["ended", "failed", "responses", "events", "idempotency_keys"])
+    func `a span of the retention must have its unit, and the message names the setting`(name: String) {
+        for bad in ["90", "0d", "-1d", "1y", "soon", "1.5d"] {
+            let message = message(file: "retention: {\(name): \(bad)}\n")
+            #expect(message.contains("retention.\(name)") && message.contains("as in 90d"), "\(bad): \(message)")
+        }
+    }
+
+    @Test func `keys are kept at least as long as details, and artefacts are not known yet`() throws {
+        let message = message(file: "retention: {ended: 90d, idempotency_keys: 30d}\n")
+        #expect(message.contains("retention.idempotency_keys") && message.contains("retention.ended"), "\(message)")
+        #expect(try load(file: "retention: {ended: 1000d}\n").retention.idempotencyKeys == nil)
+        let unknown = self.message(file: "retention: {artefacts: 30d}\n")
+        #expect(unknown.contains("there is no setting \"retention.artefacts\""), "\(unknown)")
+    }
+
     // MARK: Sources
 
     @Test func `without settings the defaults apply`() throws {
@@ -84,7 +113,9 @@ import Testing
             "upstream.max_reply_bytes": "65537", "upstream.proxy": "http://10.0.0.1:3128", "upstream.ca_file": "/a.pem",
             "callbacks.listen": "[::1]:8443",
             "callbacks.public_url": "https://pollux.example/",
-            "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem",
+            "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem", "retention.ended": "90d",
+            "retention.failed": "30d", "retention.responses": "2w", "retention.events": "36h",
+            "retention.idempotency_keys": "400d",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in

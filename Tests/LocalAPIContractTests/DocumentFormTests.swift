@@ -100,7 +100,7 @@ private struct DocumentForm: Sendable {
         },
         DocumentForm(
             "events",
-            #"{"events":[{"sequence":1,"task_id":"x","at":"t","kind":"created","from":"a","to":"b","detail":{"p":1.0}}]}"#,
+            #"{"events":[{"sequence":1,"task_id":"x","at":"t","kind":"created","from":"a","to":"b","detail":{"p":1.0}}],"removed_at":"r"}"#,
             verbatim: ["detail"]
         ) { try EventPage(json: $0).json },
         DocumentForm("status", status) { try StatusDocument(json: $0).json },
@@ -122,6 +122,12 @@ private struct DocumentForm: Sendable {
         DocumentForm(
             "reload", #"{"settings":{"digest":"d","loaded_at":"t"},"changed":["a.b","c"],"warnings":["W."]}"#
         ) { try ReloadDocument(json: $0).json },
+        DocumentForm("prune", #"{"dry_run":true}"#) { try PruneRequestDocument(json: $0).json },
+        DocumentForm(
+            "pruned",
+            #"{"configured":true,"dry_run":true,"complete":false,"tasks":1,"responses":2,"events":3,"idempotency_keys":4,"#
+                + #""bytes":5}"#
+        ) { try PruneDocument(json: $0).json },
         DocumentForm("line", bareTask) { try BatchLine(json: $0).json },
         DocumentForm("bad line", #"{"status":409,"code":"c"}"#) { try BatchLine(json: $0).json },
     ]
@@ -137,7 +143,8 @@ private struct DocumentForm: Sendable {
         + #""finished_at":"f","ended_at":"e","not_before":"n","deadline":"d","next_poll_at":"np","attempts":1,"#
         + #""polls":4,"on_uncertain":"fail","resolution":"adopted","outcome_source":"poll","#
         + #""callback":{"receiver":"pollux","deliveries":2,"latest_at":"l"},"#
-        + #""waiting_for":{"code":"paused","message":"Paused."},"note":"n","retry_of":"y"}"#
+        + #""waiting_for":{"code":"paused","message":"Paused."},"note":"n","retry_of":"y","pinned":true,"#
+        + #""removed":{"at":"r","request":true,"response":true,"events":true}}"#
     private static let endpoint =
         #"{"name":"a/b","provider":"p","kind":"image","answers":"inline","batch_size":50,"listing":"documented","#
         + #""example":{"n":1.0},"state":"paused","until":"u","reason":"r","in_flight":1,"queued":2,"uncertain":3,"#

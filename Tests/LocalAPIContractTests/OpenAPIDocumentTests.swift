@@ -39,7 +39,10 @@ import VerbatimJSON
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
         #expect(fields(of: "Reload") == ReloadDocument().json.object?.names)
         #expect(fields(of: "Settings") == SettingsDocument().json.object?.names)
-        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 32)
+        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 34)
+        finished.removed = TaskDocument.Removed(at: "t", request: true, response: true, events: true)
+        #expect(fields(of: "Removed") == finished.json["removed"]?.object?.names)
+        #expect(fields(of: "Prune") == PruneDocument().json.object?.names)
         finished.callback = TaskDocument.Callback(receiver: "pollux", deliveries: 0)
         #expect(fields(of: "TaskCallback") == finished.json["callback"]?.object?.names)
         var endpoint = EndpointDocument(name: "a/b", provider: "p")
@@ -50,15 +53,16 @@ import VerbatimJSON
         #expect(fields(of: "CallbackReceiver") == receiving.json["callbacks"]?.object?.names)
     }
 
-    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest"])
+    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest"])
     func `its requests have exactly the fields that we accept`(schema: String) throws {
         let names = try #require(fields(of: schema))
         for name in names + ["stranger"] {
             let error = #expect(throws: ContractError.self) {
-                let json = JSONValue.object(JSONObject([(name, .bool(true))]))
+                let json = JSONValue.object(JSONObject([(name, schema == "PruneRequest" ? "x" : .bool(true))]))
                 switch schema {
                 case "SubmitRequest": _ = try SubmitDocument(json: json)
                 case "AdoptRequest": _ = try AdoptDocument(json: json)
+                case "PruneRequest": _ = try PruneRequestDocument(json: json)
                 default: _ = try BackupRequestDocument(json: json)
                 }
             }

@@ -51,8 +51,8 @@ struct APIHarness: Sendable {
         let facts = DaemonFacts(
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
-            service: engine.service, endpoints: engine.endpoints, restores: engine.restores, settings: settings,
-            facts: facts, time: StandingTime(), bodies: bodies)
+            service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
+            retention: engine.retention, settings: settings, facts: facts, time: StandingTime(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }

@@ -75,11 +75,12 @@ private struct Request {
         let perMinute = Int(Double(reports.count) / max(seconds, 0.001) * 60)
         let sums = (
             steps: reports.reduce(0) { $0 + $1.steps }, kills: reports.reduce(0) { $0 + $1.incarnations - 1 },
-            tasks: reports.reduce(0) { $0 + $1.tasks }, billed: reports.reduce(0) { $0 + $1.billed }
+            tasks: reports.reduce(0) { $0 + $1.tasks }, billed: reports.reduce(0) { $0 + $1.billed },
+            stubs: reports.reduce(0) { $0 + $1.stubs }
         )
         return """
             \(reports.count) histories held, \(perMinute) a minute: \(sums.steps) steps, \(sums.kills) kills and \
-            restarts, \(sums.tasks) tasks, \(sums.billed) billed
+            restarts, \(sums.tasks) tasks, \(sums.billed) billed, \(sums.stubs) without details
             """
     }
 }

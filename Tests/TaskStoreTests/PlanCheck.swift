@@ -16,6 +16,7 @@ enum PlanCheck {
         ("FROM lease", "SCAN lease", "a row per account"),
         ("FROM meta", "SCAN meta", "a few facts about the database"),
         ("ORDER BY sequence DESC LIMIT 1", "SCAN event", "the last line of the log"),
+        ("FROM sqlite_sequence", "SCAN sqlite_sequence", "one row"),
         (
             "FROM task_count WHERE count > 0", "SCAN task_count",
             "all there is to tell: a row per endpoint and state"

@@ -31,7 +31,7 @@ package struct EngineWorld: Sendable {
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
-        witness: (any Witness)? = nil, isHeld: Bool = false
+        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy()
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -46,8 +46,9 @@ package struct EngineWorld: Sendable {
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         settings = Reloadable(
             EngineSettings(
-                catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets, redactor: redactor
-            ))
+                catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,
+                redactor: redactor,
+                retention: retention))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
             version: settings.version, transport: provider, hasToken: { _ in hasToken },

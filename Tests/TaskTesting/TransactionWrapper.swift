@@ -122,6 +122,26 @@ extension SnapshotWrapper {
         try reading.statistics(keys)
     }
 
+    package func ended(_ query: EndedQuery) throws -> [TaskRow] {
+        try reading.ended(query)
+    }
+
+    package func size(of parts: RemovedDetails.Parts, of keys: [Int64]) throws -> DetailSize {
+        try reading.size(of: parts, of: keys)
+    }
+
+    package func keys(createdBy time: Timestamp, after place: KeyRow?, limit: Int) throws -> [KeyRow] {
+        try reading.keys(createdBy: time, after: place, limit: limit)
+    }
+
+    package func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64] {
+        try reading.daemonLines(by: time, limit: limit)
+    }
+
+    package func oldestLines(of key: Int64, kinds: [String], limit: Int) throws -> [Int64] {
+        try reading.oldestLines(of: key, kinds: kinds, limit: limit)
+    }
+
     package func circuits() throws -> [CircuitState] {
         try reading.circuits()
     }
@@ -182,6 +202,22 @@ extension TransactionWrapper {
 
     package func dropGivenUp(_ number: Int, of key: Int64) throws {
         try base.dropGivenUp(number, of: key)
+    }
+
+    package func removeDetails(_ parts: RemovedDetails.Parts, of keys: [Int64]) throws -> Int64? {
+        try base.removeDetails(parts, of: keys)
+    }
+
+    package func dropKeys(_ keys: [String]) throws {
+        try base.dropKeys(keys)
+    }
+
+    package func dropLines(_ sequences: [Int64]) throws {
+        try base.dropLines(sequences)
+    }
+
+    package func dropTokens(of key: Int64, upToAttempt number: Int) throws {
+        try base.dropTokens(of: key, upToAttempt: number)
     }
 
     package func put(_ statistics: [StatisticsRow]) throws {

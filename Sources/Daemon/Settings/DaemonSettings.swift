@@ -1,5 +1,6 @@
 package import Logging
 package import TaskModel
+package import TaskStore
 import UpstreamHTTP
 
 /// All settings, parsed and checked.
@@ -35,6 +36,8 @@ package struct DaemonSettings: Sendable {
     package var authoritiesFile: String?
     /// The callback listener and its public URL.
     package var callbacks = CallbackSettings()
+    /// How long the details of ended tasks are kept.
+    package var retention = RetentionPolicy()
     package var logLevel: Logger.Level = .info
     /// The settings as they were given, by name.
     var values: [String: String] = [:]

@@ -1,5 +1,7 @@
+import LocalAPIContract
 import Logging
 import TaskModel
+import TaskStore
 
 /// Describes one setting: its names and how its text is parsed.
 ///
@@ -80,6 +82,11 @@ struct Setting: Sendable {
         },
         path("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", \.callbacks.certificateFile),
         path("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", \.callbacks.keyFile),
+        span("retention.ended", "POLLUX_RETENTION_ENDED", \.retention.ended),
+        span("retention.failed", "POLLUX_RETENTION_FAILED", \.retention.failed),
+        span("retention.responses", "POLLUX_RETENTION_RESPONSES", \.retention.responses),
+        span("retention.events", "POLLUX_RETENTION_EVENTS", \.retention.events),
+        span("retention.idempotency_keys", "POLLUX_RETENTION_IDEMPOTENCY_KEYS", \.retention.idempotencyKeys),
         Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in
@@ -107,6 +114,17 @@ struct Setting: Sendable {
         return Setting(name, variable, rule: rule) { text, settings in
             guard let number = Double(text), range.contains(number) else { return false }
             settings[keyPath: target] = .seconds(rounding: number)
+            return true
+        }
+    }
+
+    /// A bare number is refused: 90 would be seconds to Pollux and days to the person who wrote it.
+    private static func span(
+        _ name: String, _ variable: String, _ target: any WritableKeyPath<DaemonSettings, Duration?> & Sendable
+    ) -> Setting {
+        Setting(name, variable, rule: "a span with its unit (s, m, h, d or w), as in 90d") { text, settings in
+            guard let span = TimeSpan.read(text), span > .zero, Int64(text) == nil else { return false }
+            settings[keyPath: target] = span
             return true
         }
     }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Logging
 import TaskModel
+import TaskStore
 import Text
 
 /// Loads the settings. Flags override the environment, which overrides the file and the defaults.
@@ -113,6 +114,17 @@ package enum SettingsLoader {
         }
     }
 
+    /// A key that goes before its task would let a repeated request be paid for again while its task is still there.
+    private static func check(_ retention: RetentionPolicy) throws(DaemonError) {
+        guard let keys = retention.idempotencyKeys else { return }
+        for (name, span) in [("ended", retention.ended), ("failed", retention.failed)] {
+            guard let span, keys < span else { continue }
+            throw .badSetting(
+                "retention.idempotency_keys (\(Int(keys.inSeconds)) s) must not be below retention.\(name) (\(Int(span.inSeconds)) s)."
+            )
+        }
+    }
+
     private static func check(
         _ settings: inout DaemonSettings, environment: [String: String]
     ) throws(DaemonError) {
@@ -122,6 +134,7 @@ package enum SettingsLoader {
             )
         }
         try check(settings.callbacks)
+        try check(settings.retention)
         // sockaddr_un holds 108 bytes, the last of them zero.
         guard settings.socketPath.utf8.count <= 107 else {
             throw .badSetting(

@@ -85,6 +85,18 @@ extension TaskDocument {
         }
         note = task.note
         retryOf = task.retryOf?.text
+        pinned = task.isPinned
+        removed = Removed(of: task)
+    }
+}
+
+extension TaskDocument.Removed {
+    /// Nil if nothing was removed of the task.
+    fileprivate init?(of task: TrackedTask) {
+        guard let removed = task.removed else { return nil }
+        self.init(
+            at: removed.at.rfc3339, request: removed.parts.contains(.request),
+            response: removed.parts.contains(.response), events: removed.parts.contains(.events))
     }
 }
 

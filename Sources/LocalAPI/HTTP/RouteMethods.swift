@@ -8,7 +8,10 @@ extension LocalAPIRoute {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .tasks, .restore: [.get, .post]
-        case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload: [.post]
+        case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
+            .unpin,
+            .delete:
+            [.post]
         case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
         }
     }

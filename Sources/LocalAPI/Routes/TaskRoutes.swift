@@ -127,11 +127,17 @@ struct TaskRoutes {
 
     private func events(_ request: Request, id: String) async throws -> Response {
         let query = try QueryReader(request, knowing: ["after", "limit"])
+        let id = try await service.id(of: id)
         let events = try await service.events(
-            of: try await service.id(of: id),
+            of: id,
             // The largest integer that every JSON reader keeps exactly.
             after: Int64(try query.integer("after", in: 0...9_007_199_254_740_991) ?? 0),
             limit: try query.integer("limit", in: 1...1_000) ?? 500)
-        return await offEventLoop { Response(json: EventPage(events: events.map { EventDocument($0) }).json) }
+        // Asked afterwards: a log that was removed meanwhile is not shown as one that was always empty.
+        let removed = try await service.removedDetails(of: id)
+        let removedAt = removed.flatMap { $0.parts.contains(.events) ? $0.at.rfc3339 : nil }
+        return await offEventLoop {
+            Response(json: EventPage(events: events.map { EventDocument($0) }, removedAt: removedAt).json)
+        }
     }
 }

@@ -45,14 +45,18 @@ package struct EventDocument: ContractDocument {
 /// EventPage is a page of the log of one task, oldest first.
 package struct EventPage: ContractDocument {
     package var events: [EventDocument] = []
+    /// RFC 3339. When the log of the task was removed; nil if it was not.
+    package var removedAt: String?
 
     package init() {}
 
-    package init(events: [EventDocument]) {
+    package init(events: [EventDocument], removedAt: String? = nil) {
         self.events = events
+        self.removedAt = removedAt
     }
 
     package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
         try coder.documents("events", &events)
+        try coder.member("removed_at", &removedAt)
     }
 }

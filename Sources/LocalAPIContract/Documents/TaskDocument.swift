@@ -54,6 +54,38 @@ package struct TaskDocument: ContractDocument {
     package var note: String?
     /// The id of the ended task whose request it submits again.
     package var retryOf: String?
+    /// Whether its details are kept from removal.
+    package var pinned = false
+    /// Which of its details were removed, and when; nil if none were.
+    package var removed: Removed?
+
+    /// What was removed of an ended task.
+    package struct Removed: ContractDocument {
+        /// RFC 3339. When the latest part was removed.
+        package var at = ""
+        /// The request, the note and the message of the error.
+        package var request = false
+        /// The record and the results.
+        package var response = false
+        /// The log.
+        package var events = false
+
+        package init() {}
+
+        package init(at: String, request: Bool, response: Bool, events: Bool) {
+            self.at = at
+            self.request = request
+            self.response = response
+            self.events = events
+        }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("at", &at)
+            try coder.member("request", &request)
+            try coder.member("response", &response)
+            try coder.member("events", &events)
+        }
+    }
 
     /// Why the task failed or, while it is open, why its latest attempt failed.
     package struct Failure: ContractDocument {
@@ -216,6 +248,8 @@ package struct TaskDocument: ContractDocument {
         try coder.member("waiting_for", &waitingFor)
         try coder.member("note", &note)
         try coder.member("retry_of", &retryOf)
+        try coder.member("pinned", &pinned)
+        try coder.member("removed", &removed)
     }
 }
 

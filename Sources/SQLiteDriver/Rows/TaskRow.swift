@@ -18,7 +18,7 @@ extension TaskRow: ColumnDecodable {
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
         task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease,
-        task.retry_of
+        task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms
         """.replacing(
             "labels_of_task",
             with:
@@ -77,6 +77,9 @@ extension TaskRow: ColumnDecodable {
         let lease: [UInt8]? = next.optional()
         task.attempt?.lease = lease.flatMap { LeaseToken($0) }
         task.retryOf = (next.optional() as String?).flatMap { TaskID($0) }
+        task.isPinned = next()
+        let parts = RemovedDetails.Parts(rawValue: next())
+        task.removed = next.time().map { RemovedDetails(parts: parts, at: $0) }
         self.init(key: key, task: task, recordDigest: recordDigest)
     }
 
@@ -100,7 +103,7 @@ extension TaskRow: ColumnDecodable {
     /// The columns that never change after the insert, in the order of ``fixedValues(of:)``.
     static let fixedColumns = [
         "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
-        "has_own_callback", "note", "retry_of",
+        "has_own_callback", "retry_of",
     ]
 
     /// The values of the columns that never change.
@@ -109,8 +112,7 @@ extension TaskRow: ColumnDecodable {
             .text(task.id.text), .text(task.endpoint.text), .text(task.endpoint.service.text),
             ColumnValue(task.priority),
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
-            ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.note),
-            ColumnValue(task.retryOf?.text),
+            ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.retryOf?.text),
         ]
     }
 
@@ -125,6 +127,7 @@ extension TaskRow: ColumnDecodable {
         "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
         "outcome_source", "attempt_clock_drift_ms", "attempt_clock_lowest_ms", "attempt_clock_highest_ms",
         "response_digest", "attempt_possible_ids", "callback_attempt", "result_count", "attempt_lease",
+        "note", "is_pinned", "removed_parts", "removed_at_ms",
     ]
 
     /// The values of the columns that an event can change.
@@ -149,7 +152,8 @@ extension TaskRow: ColumnDecodable {
             ColumnValue(task.attempt?.clock.highest.wholeMilliseconds ?? 0), ColumnValue(recordDigest),
             ColumnValue(task.attempt.flatMap { PossibleIDsColumn.text(of: $0.possibleIDs) }),
             ColumnValue(task.callbacks.attempt), ColumnValue(task.resultCount),
-            ColumnValue(task.attempt?.lease?.bytes),
+            ColumnValue(task.attempt?.lease?.bytes), ColumnValue(task.note), ColumnValue(task.isPinned),
+            ColumnValue(task.removed?.parts.rawValue ?? 0), ColumnValue(task.removed?.at),
         ]
     }
 }
@@ -158,8 +162,9 @@ extension TaskRow: ColumnDecodable {
 extension TaskTexts: ColumnDecodable {
     init(_ columns: inout ColumnReader) throws {
         let row = try TaskRow(&columns)
-        let (request, response): (String, String?) = (columns(), columns.optional())
-        self.init(key: row.key, task: row.task, request: request, response: response, bytes: columns.bytesRead)
+        let (request, response): (String?, String?) = (columns.optional(), columns.optional())
+        self.init(
+            key: row.key, task: row.task, request: request ?? "null", response: response, bytes: columns.bytesRead)
     }
 }
 

@@ -117,7 +117,7 @@ struct StartChecker: Sendable {
                         nextDueAt: answer.began)
                 }
                 guard !events.isEmpty else { continue }
-                _ = try await store.apply(events, at: scope.startedAt)
+                _ = try await store.apply(events, at: time.now())
                 logger.warning(
                     """
                     \(events.count) task(s) of \(endpoint) that were queued at the start may have been sent before: the \

@@ -33,7 +33,7 @@ extension Submission {
             compare(field, stored.map { .string($0.rfc3339) }, (given?.moment).map { .string($0.rfc3339) })
         }
         compare("endpoint", .string(before.endpoint.text), .string(endpoint))
-        let requestBefore = stored.payload.request.object ?? JSONObject()
+        let requestBefore = before.isStub ? request : stored.payload.request.object ?? JSONObject()
         for name in Set(requestBefore.names).union(request.names).sorted() {
             compare("request.\(name)", requestBefore[name], request[name])
         }
@@ -46,6 +46,8 @@ extension Submission {
         if let onUncertain {
             compare("on_uncertain", .string(before.onUncertain.rawValue), .string(onUncertain.rawValue))
         }
+        // Nothing else differs, so the request does, and that of a stub is gone.
+        if before.isStub, differences.isEmpty { compare("request", "(removed)", .object(request)) }
         return differences
     }
 }

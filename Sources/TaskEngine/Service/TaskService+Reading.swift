@@ -85,6 +85,11 @@ extension TaskService {
         throw .taskNotFound(id.text)
     }
 
+    /// Which details of the task were removed; nil if none were.
+    package func removedDetails(of id: TaskID) async throws(TaskServiceError) -> RemovedDetails? {
+        do throws(TaskStoreError) { return try await store.task(id)?.removed } catch { throw .store(error) }
+    }
+
     /// The id that a text names: a whole id, known or not, or the only known id with this prefix.
     ///
     /// Callers parse a text once, at the edge.

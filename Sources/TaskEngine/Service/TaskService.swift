@@ -223,6 +223,7 @@ extension TaskWithPayload {
     fileprivate var refusalOfRetry: LifecycleRefusal? {
         if task.state == .uncertain { return .needsResolution }
         guard task.state.hasEnded else { return .notEnded }
+        if task.removed?.parts.contains(.request) ?? false { return .detailsRemoved }
         if task.failure?.code == TaskFailure.submissionLost { return .submissionLost }
         return payload.request.object == nil ? .requestUnknown : nil
     }

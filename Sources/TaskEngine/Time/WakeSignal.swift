@@ -76,9 +76,10 @@ struct WakeSignals: Sendable {
     let polls = WakeSignal()
     let lookups = WakeSignal()
     let deadlines = WakeSignal()
+    let retention = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
-        for wake in [submitter, polls, lookups, deadlines] { wake.signal() }
+        for wake in [submitter, polls, lookups, deadlines, retention] { wake.signal() }
     }
 }

@@ -92,13 +92,14 @@ extension TaskLifecycle {
     ) -> TaskChange {
         // Logged only once per task.
         let isRepeated = event == .slowerThanUsual && task.slowAt != nil
-        let transition =
+        let usual =
             isRepeated
             ? .ignore
             : transition(
                 from: task.state, on: event, hasRemoteID: task.remoteID != nil,
                 isKnownByCallback: task.callbacks.remoteID != nil, isCalledBack: task.callbacks.count > 0,
                 isEarlierAttempt: attempt.map { $0 < task.attempts } ?? false, wasLost: task.wasLost)
+        let transition = task.isStub ? usual.withoutDetails : usual
         var change: TaskChange
         switch transition {
         case .ignore, .refuse, .noteLateRecord:
@@ -212,6 +213,18 @@ extension TaskLifecycle {
             task: old.id, attempt: lost, endedWithDaemon: old.failure?.code == TaskFailure.daemonStopped,
             givenUpAt: now)
         return change
+    }
+}
+
+extension Transition {
+    /// The effect on a task whose details were removed: it cannot be tracked again, and no document is stored for it. An id
+    /// that turns up is kept all the same.
+    fileprivate var withoutDetails: Transition {
+        switch self {
+        case .advance, .update: .refuse(.detailsRemoved)
+        case .note, .noteLateResult: .ignore
+        case .ignore, .refuse, .noteLateRecord: self
+        }
     }
 }
 
@@ -332,6 +345,7 @@ extension TrackedTask {
             lastPendingAt = nil
             notFoundCount = 0
             firstMissAt = nil
+            removed = nil
             if submittedAt == nil {
                 submittedAt = attempt?.startedAt
                 ageFrom = submittedAt

@@ -27,6 +27,9 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
     case notEnded = "not_ended"
     case submissionLost = "submission_lost"
     case requestUnknown = "request_unknown"
+    case notSettled = "not_settled"
+    case pinned
+    case detailsRemoved = "details_removed"
 
     package var code: String { rawValue }
 
@@ -43,11 +46,17 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
         case .notReopenable:
             "Only a cancelled or expired task that has a remote id can be reopened, or a lost one whose record turned up later."
         case .notEnded:
-            "Only a task that has ended can be retried; this one has not."
+            "The task has not ended. Cancel it first, or wait for its end."
         case .submissionLost:
             "The outcome of its submission is unknown: the provider may have it and bill it, so a retry could pay twice. Look for it in the provider's own list. If it is there, `pollux track` follows it; if not, submit the request again with `pollux submit`. While such a task is `uncertain`, `pollux resolve` settles it."
         case .requestUnknown:
             "The task was submitted elsewhere, so its request is not known here and cannot be sent again."
+        case .notSettled:
+            "An attempt of this task may still turn up at the provider, and its request is needed to recognise it. That is settled at most a day after the attempt was given up; delete it then."
+        case .pinned:
+            "The task is pinned. `pollux unpin` it first."
+        case .detailsRemoved:
+            "The details of this task were removed, so nothing is left to keep, to track or to submit again."
         }
     }
 }

@@ -71,6 +71,10 @@ package struct TrackedTask: Sendable, Hashable {
     /// The number of consecutive polls that did not find the remote id, and the time of the first.
     package var notFoundCount: Int
     package var firstMissAt: Timestamp?
+    /// Whether a user keeps its details from removal.
+    package var isPinned = false
+    /// Which of its details were removed; nil if none were.
+    package var removed: RemovedDetails?
 
     /// Creates a new task.
     package init(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import LocalAPIClient
 import LocalAPIContract
+import VerbatimJSON
 
 /// DaemonCommand asks the daemon one question and prints the reply: as JSON with `--json`, else as lines for people.
 protocol DaemonCommand: AsyncParsableCommand {
@@ -28,6 +29,34 @@ protocol TaskCommand: DaemonCommand where Document == TaskDocument {}
 extension TaskCommand {
     func lines(for task: TaskDocument, on terminal: Terminal) -> [String] {
         ["\(task.id.printable)  \(task.stateWords)"]
+    }
+}
+
+/// TasksCommand changes several tasks and prints a line for each.
+protocol TasksCommand: AsyncParsableCommand {
+    var ids: [String] { get }
+    var options: GlobalOptions { get }
+
+    func change(_ id: String, with client: LocalAPIClient) async throws -> Answer<TaskDocument>
+
+    /// What is said of a task that was changed.
+    func words(for task: TaskDocument) -> String
+}
+
+extension TasksCommand {
+    func run() async throws {
+        try await Session.open(options) { session in
+            // All are looked up first, so that a mistyped id changes nothing.
+            var whole: [String] = []
+            for id in ids { whole.append(try await session.client.task(id).document.id) }
+            var replies: [Answer<TaskDocument>] = []
+            for id in whole { replies.append(try await change(id, with: session.client)) }
+            let json: JSONValue =
+                replies.count == 1 ? replies[0].json : ["tasks": .array(replies.map(\.json)), "next_cursor": nil]
+            try session.show(json) {
+                replies.map { "\($0.document.id.printable)  \($0.document.stateWords), \(words(for: $0.document))" }
+            }
+        }
     }
 }
 

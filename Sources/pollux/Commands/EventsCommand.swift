@@ -24,6 +24,6 @@ struct EventsCommand: DaemonCommand {
     func reply(from client: LocalAPIClient) async throws -> Answer<EventPage> { try await client.events(id) }
 
     func lines(for log: EventPage, on terminal: Terminal) -> [String] {
-        EventTable.table(log.events, now: terminal.now).lines(on: terminal)
+        EventTable.lines(for: log, on: terminal)
     }
 }

@@ -40,6 +40,9 @@ struct ShowCommand: AsyncParsableCommand {
             let answer = try await session.client.task(id)
             let task = answer.document
             if response {
+                if let removed = task.removed, removed.response {
+                    throw RefusedInput(message: "The record of this task was removed on \(removed.at).")
+                }
                 let text = session.terminal.isTerminal ? task.response.printablePrettyText : task.response.printableText
                 return try StandardOutput.write(text + "\n")
             }
@@ -52,7 +55,7 @@ struct ShowCommand: AsyncParsableCommand {
             guard !session.printsJSON else { return try session.show(log.json) { [] } }
             try session.show(answer.json) {
                 TaskCard(task: task, now: session.terminal.now).lines(on: session.terminal) + [""]
-                    + EventTable.table(log.document.events, now: session.terminal.now).lines(on: session.terminal)
+                    + EventTable.lines(for: log.document, on: session.terminal)
             }
         }
     }

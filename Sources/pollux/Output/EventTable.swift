@@ -4,6 +4,13 @@ import LocalAPIContract
 
 /// EventTable renders a task's log, one event per line.
 enum EventTable {
+    /// The log, or when it was removed.
+    static func lines(for log: EventPage, on terminal: Terminal) -> [String] {
+        let removed = log.removedAt.map { ["The log of this task was removed on \($0.printable)."] } ?? []
+        return removed
+            + (log.events.isEmpty && !removed.isEmpty ? [] : table(log.events, now: terminal.now).lines(on: terminal))
+    }
+
     static func table(_ events: [EventDocument], now: Date) -> Table {
         Table(
             columns: [

@@ -29,6 +29,8 @@ struct TaskCard {
     private var facts: KeyValueList {
         var list = KeyValueList()
         list.add("endpoint", task.endpoint)
+        list.add("details", task.removed?.words, .yellow)
+        list.add("pinned", task.pinned ? "its details are kept from removal" : nil)
         list.add("waiting for", task.waitingFor?.message, .yellow)
         list.add("error", task.error.map { "\($0.code): \($0.message)" }, task.hasEnded ? .red : .yellow)
         list.add("status", task.error?.httpStatus.map { "HTTP \($0)" })
@@ -87,7 +89,7 @@ struct TaskCard {
         case "uncertain":
             "look for it at the provider, then: pollux resolve \(task.id) --adopt REMOTE_ID | --resubmit | --give-up"
         case "cancelled", "expired":
-            task.remoteID == nil ? nil : "track it again: pollux reopen \(task.id)"
+            task.remoteID == nil || task.removed?.request == true ? nil : "track it again: pollux reopen \(task.id)"
         default:
             nil
         }

@@ -25,10 +25,24 @@ extension TaskDocument {
         return now < p90 ? left : "slower than 90 % of its kind"
     }
 
+    /// The line of a task that has succeeded and shows no results.
+    var noResults: String {
+        guard let removed, removed.response else { return ResultLines.none }
+        return "none: the results were removed on \(removed.at.printable)"
+    }
+
     /// What the task waits for, or why it failed.
     var reason: String {
         if let waitingFor { return waitingFor.message.printable }
         if let error { return "\(error.code): \(error.message)".printable }
         return ""
+    }
+}
+
+extension TaskDocument.Removed {
+    /// What was removed, and when.
+    var words: String {
+        let parts = [(request, "request"), (response, "response and results"), (events, "log")].filter(\.0).map(\.1)
+        return "\(parts.joined(separator: ", ")) removed on \(at)"
     }
 }

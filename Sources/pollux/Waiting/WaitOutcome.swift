@@ -18,7 +18,7 @@ enum WaitOutcome {
 
     private static func results(of task: TaskDocument) -> [String] {
         task.state == "succeeded" && task.results.isEmpty
-            ? [ResultLines.none] : ResultLines(results: task.results, record: task.response).lines
+            ? [task.noResults] : ResultLines(results: task.results, record: task.response).lines
     }
 
     private static func words(for task: TaskDocument) -> String {

@@ -14,7 +14,9 @@ final class Audit {
     /// The version of the last read database; nil if it must be read.
     private var version: Int?
     private var replays: [String: LogReplay] = [:]
-    private var outcomes: [String: (line: String, reopenings: Int)] = [:]
+    private var outcomes: [String: (line: String, core: String, reopenings: Int)] = [:]
+    /// A key that named two tasks.
+    var secondTask: String?
     private var lastSequence: Int64 = 0
     private var lastStart: [String: (at: Int64, incarnation: Int, jumps: Int, steady: Int64)] = [:]
     private var checkedSends = 0
@@ -37,7 +39,10 @@ final class Audit {
 
     /// Records the daemon's reply to a delivery: accepted, or unknown token.
     func note(_ delivery: CallbackDriver.Delivery, wasTaken: Bool) {
-        guard wasTaken == (delivery.kind != .forgery) else {
+        let sender = world.truth.record(delivery.record)?.sender?.text
+        // Its token went with its details.
+        let isGone = tasks.contains { $0.id == sender && $0.removedParts & RemovedDetails.Parts.request.rawValue != 0 }
+        guard wasTaken == (delivery.kind != .forgery) || isGone && !wasTaken else {
             misjudged = "\(delivery.kind) for \(delivery.record) was \(wasTaken ? "taken" : "refused")"
             return
         }
@@ -72,8 +77,10 @@ final class Audit {
         let version = try view.version()
         var events: [DiskView.EventLine] = []
         if version != self.version {
+            let before = (tasks: tasks, givenUp: givenUp)
             (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
+            try checkRemoval(since: before.tasks, before.givenUp)
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
@@ -225,7 +232,7 @@ final class Audit {
     func hasControl(for row: DiskView.TaskLine) -> Bool {
         let now = world.clock.providerNow
         return tasks.contains { other in
-            guard other.id != row.id, other.endpoint == row.endpoint, other.attempts > 0,
+            guard other.id != row.id, other.endpoint == row.endpoint, other.attempts > 0, other.removedParts == 0,
                 other.failureCode != "remote_task_not_found",
                 [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains(other.resolution),
                 let record = other.remoteID.flatMap(world.truth.record)
@@ -299,9 +306,33 @@ final class Audit {
     /// Whether a user or a policy resubmitted that task.
     func wasResubmitted(_ id: String) -> Bool { replays[id].map { $0.resubmissions > 0 } ?? false }
 
+    // MARK: Retention
+
+    /// Checks that only what may be removed was removed, and that the rest of each task is there.
+    private func checkRemoval(
+        since before: [DiskView.TaskLine], _ givenUpBefore: [DiskView.GivenUpLine]
+    ) throws {
+        let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
+        for old in before where old.removedParts != 0 {
+            guard let row = rows[old.id], old.remoteID == nil || row.remoteID == old.remoteID else {
+                throw Violation(.stubStays, "\(old.id) lost its details, and now its row or remote id")
+            }
+        }
+        for old in before {
+            guard let row = rows[old.id], row.removedParts > old.removedParts else { continue }
+            guard row.hasEnded, !old.isPinned else {
+                throw Violation(.removalIsSafe, "\(row.id) is \(row.state)\(old.isPinned ? " and pinned" : "")")
+            }
+            if givenUpBefore.contains(where: { $0.task == row.id && $0.nextReadingAt != nil }) {
+                throw Violation(.removalIsSafe, "an attempt of \(row.id) is still looked for")
+            }
+        }
+    }
+
     // MARK: Replies to clients
 
     private func checkClients(_ clients: Clients, rows: [String: DiskView.TaskLine]) throws {
+        if let secondTask { throw Violation(.oneTaskPerIntent, secondTask) }
         if let lost = clients.promised.sorted().first(where: { rows[$0] == nil }) {
             throw Violation(.acceptedIsNeverLost, "\(lost) was promised and is not there")
         }
@@ -377,12 +408,14 @@ final class Audit {
         for row in tasks where row.hasEnded {
             let reopenings = replays[row.id]?.reopenings ?? 0
             if let known = outcomes[row.id], known.reopenings == reopenings {
-                guard known.line == row.outcome else {
-                    throw Violation(.outcomeStands, "\(row.id) was \(known.line) and is \(row.outcome)")
+                guard row.removedParts == 0 ? known.line == row.outcome : known.core == row.core else {
+                    throw Violation(
+                        row.removedParts == 0 ? .outcomeStands : .stubStays,
+                        "\(row.id) was \(known.line) and is \(row.outcome)")
                 }
                 continue
             }
-            outcomes[row.id] = (row.outcome, reopenings)
+            outcomes[row.id] = (row.outcome, row.core, reopenings)
             if let problem = problem(withOutcomeOf: row, clients) {
                 throw Violation(.outcomeIsTrue, "\(row.id) \(row.state) \(row.failureCode ?? ""): \(problem)")
             }
@@ -432,7 +465,8 @@ final class Audit {
 
     /// Checks that each success shows the results that the dialect names for its record, from rows of the store.
     func checkResults(in store: TaskStore) async throws {
-        for row in tasks where row.state == "succeeded" {
+        for row in tasks
+        where row.state == "succeeded" && row.removedParts & RemovedDetails.Parts.response.rawValue == 0 {
             guard let id = TaskID(row.id), let stored = try await store.taskWithPayload(id),
                 let record = stored.payload.response, let profile = world.catalog.endpoint(stored.task.endpoint)
             else { throw Violation(.resultsAreStored, "\(row.id) has no record") }

@@ -22,6 +22,10 @@ struct DiskView {
         let isLeased: Bool
         /// All fields that must not change after the task has ended.
         let outcome: String
+        /// Those of them that stay without its details.
+        let core: String
+        let removedParts: Int
+        let isPinned: Bool
 
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
         /// Whether it counts against its service's concurrency limit.
@@ -34,6 +38,7 @@ struct DiskView {
             (nextDueAt, deadline) = (next.optional(), next.optional())
             intent = (next.optional() as String?).flatMap { Int($0) }
             (outcome, callbacks, isLeased) = (next(), next(), next())
+            (core, removedParts, isPinned) = (next(), next(), next())
         }
     }
 
@@ -111,8 +116,11 @@ struct DiskView {
             attempts, task_payload.response, outcome_source, result_count,
             (SELECT json_group_array(json_array(kind, pointer, value)) FROM task_result
              WHERE task_result.task_key = task.task_key)), callbacks,
-          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease)
-        FROM task JOIN task_payload USING (task_key) ORDER BY task_key
+          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease),
+          json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
+            ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
+          removed_parts, is_pinned
+        FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """
         SELECT task.id, attempt.service, number, readings, attempt.remote_id, next_reading_at_ms

@@ -57,6 +57,10 @@ struct BrokenDriver: DriverWrapper {
         case dropsDeliveries
         /// Sees no lease in a claim.
         case ignoresLeases
+        /// Sees no attempts that are still looked for when it removes details.
+        case sweepsUnsettled
+        /// Sees no pins when it removes details.
+        case sweepsPinned
         /// Sees no lease when it declares submissions lost.
         case presumesAllDead
     }
@@ -175,6 +179,23 @@ private struct BrokenTransaction: TransactionWrapper {
     func keys(_ keys: [String]) throws -> [KeyRow] {
         if case .ignoresKeys = fault { return [] }
         return try base.keys(keys)
+    }
+
+    func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {
+        switch (fault, call) {
+        case (.sweepsUnsettled, .write("sweep")), (.sweepsUnsettled, .write("removeDetails")): return []
+        default: return try base.givenUp(query)
+        }
+    }
+
+    func tasks(_ ids: [TaskID]) throws -> [TaskRow] {
+        let rows = try base.tasks(ids)
+        guard case .sweepsPinned = fault, case .write("removeDetails") = call else { return rows }
+        return rows.map { row in
+            var row = row
+            row.task.isPinned = false
+            return row
+        }
     }
 
     func insert(_ keys: [KeyRow]) throws {

@@ -222,6 +222,18 @@ extension Mutant {
             $0.pollsPerSecond = 1_000
         },
         breaking(.ignoresLeases, "starts work under the lease of another daemon", caughtBy: [.leaseDecides]),
+        tampering(
+            "throws away tasks without details", caughtBy: [.stubStays, .acceptedIsNeverLost, .eventsInOrder],
+            after: "DELETE FROM task WHERE removed_parts = 7"),
+        tampering(
+            "forgets the remote ids of tasks without details", caughtBy: [.stubStays],
+            after: "UPDATE task SET remote_id = NULL WHERE removed_parts = 7 AND remote_id IS NOT NULL"),
+        tampering(
+            "forgets the keys of tasks without details", caughtBy: [.oneTaskPerIntent],
+            after: "DELETE FROM idempotency_key WHERE task_id IN (SELECT id FROM task WHERE removed_parts = 7)"),
+        breaking(
+            .sweepsUnsettled, "removes the details of what is still looked for", caughtBy: [.removalIsSafe]),
+        breaking(.sweepsPinned, "removes the details of a pinned task", caughtBy: [.removalIsSafe]),
         presumingAllDead,
         trustingCopies,
         forgettingReading,

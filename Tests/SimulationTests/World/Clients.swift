@@ -31,6 +31,11 @@ enum Action: Sendable {
     case track(String, remoteID: String)
     case pause(String)
     case resume(String)
+    /// Repeats a submission that was answered, with its key. The reply must name that task.
+    case repeatKey(Submission, TaskID)
+    case pin(String, Bool)
+    case delete(String)
+    case prune
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
 
@@ -45,6 +50,10 @@ enum Action: Sendable {
         case .track(let endpoint, let id): "person tracks \(endpoint) \(id)"
         case .pause(let endpoint): "person pauses \(endpoint)"
         case .resume(let endpoint): "person resumes \(endpoint)"
+        case .repeatKey(let submission, _): "client repeats \(submission.idempotencyKey ?? "")"
+        case .pin(let id, let isPinned): "person \(isPinned ? "pins" : "unpins") \(id)"
+        case .delete(let id): "person deletes \(id)"
+        case .prune: "person prunes"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -71,6 +80,10 @@ enum Action: Sendable {
             ).task.task.id
         case .pause(let endpoint): try await daemon.endpoints.pause(endpoint)
         case .resume(let endpoint): try await daemon.endpoints.resume(endpoint)
+        case .repeatKey(let submission, _): return try await service.submit(submission).task.task.id
+        case .pin(let id, let isPinned): try await daemon.retention.pin(service.id(of: id), isPinned)
+        case .delete(let id): try await daemon.retention.delete(service.id(of: id))
+        case .prune: _ = try await daemon.retention.prune(isDryRun: false)
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

@@ -61,6 +61,7 @@ struct DaemonIncarnation: Sendable {
     let service: TaskService
     let endpoints: EndpointService
     let restores: RestoreService
+    let retention: RetentionService
     /// Why the database counts as an older copy; nil if it does not.
     let copyReason: String?
     let callbacks: CallbackReceiver
@@ -86,7 +87,7 @@ struct DaemonIncarnation: Sendable {
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let settings = Reloadable(
-            EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling))
+            EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention))
         let engine = try await TaskEngine(
             store: TaskStore(
                 driver,
@@ -97,7 +98,8 @@ struct DaemonIncarnation: Sendable {
                 tampering: mutant?.tampering), settings: settings.view(\.self), version: settings.version,
             transport: mutant?.wrap(upstream) ?? upstream,
             hasToken: { _ in true },
-            callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil, time: world.clock,
+            callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
+            time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
         if mutant?.skipsRecovery != true { try await engine.recovery.run() }
@@ -108,15 +110,17 @@ struct DaemonIncarnation: Sendable {
         service = engine.service
         endpoints = engine.endpoints
         restores = engine.restores
+        retention = engine.retention
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
         submitter = engine.submitter.worker
-        loops = [
-            Loop(engine.deadlines, "deadlines") { _ in "deadlines" },
-            Loop(engine.reconciler, "reconciler") { "look up \($0.service)" },
-            Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
-            Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
-        ]
+        loops =
+            [
+                Loop(engine.deadlines, "deadlines") { _ in "deadlines" },
+                Loop(engine.reconciler, "reconciler") { "look up \($0.service)" },
+                Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
+                Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
+            ] + (world.retention.isOff ? [] : [Loop(engine.sweeper, "sweeper") { _ in "sweep" }])
     }
 
     /// Replaces the definitions, as a reload does.

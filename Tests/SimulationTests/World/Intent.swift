@@ -23,6 +23,9 @@ struct Intent: Sendable {
     /// Whether the client tries (again). Without a key it cannot repeat a try safely.
     var wantsToAsk: Bool { answered == nil && asking == 0 && (key != nil || unanswered == 0) && refusals < 3 }
 
+    /// The same submission once more, if it was answered and has a key.
+    var repetition: Action? { key == nil ? nil : answered.map { .repeatKey(submission, $0) } }
+
     /// Draws an intent. There are few different requests, so that equal ones occur together.
     init(number: Int, random: SharedRandom, now: Timestamp, endpoints: [String]) {
         self.number = number

@@ -104,6 +104,7 @@ extension SimulationDriver {
     /// A random action of a client.
     private func randomAction() -> Action? {
         let random = world.random
+        if !world.retention.isOff, random.happens(200) { return retentionAction() }
         if random.happens(mutant?.peopleTrack ?? false ? 300 : 550) { return submission() }
         let uncertain = audit.tasks.filter { $0.state == "uncertain" }
         if random.happens(mutant?.peopleTrack ?? false ? 900 : 300), let row = random.pick(uncertain) {
@@ -132,6 +133,31 @@ extension SimulationDriver {
         case 5: return random.happens(300) ? random.pick(ProviderWords.endpoints).map { .pause($0) } : nil
         default: return random.pick(ProviderWords.endpoints).map { .resume($0) }
         }
+    }
+
+    /// Repeats an old key, pins, deletes or prunes.
+    private func retentionAction() -> Action? {
+        let random = world.random
+        switch random.integer(in: 0...3) {
+        case 0: return random.pick(clients.intents.compactMap(\.repetition))
+        case 1: return random.pick(audit.tasks).map { .pin($0.id, random.happens(600)) }
+        case 2: return random.pick(audit.tasks).map { .delete($0.id) }
+        default: return .prune
+        }
+    }
+
+    /// What is left to see of the retention after everything has ended: some sweeps, then each key once more.
+    private func lastRetentionAction() -> Action?? {
+        guard !world.retention.isOff else { return .some(nil) }
+        if sweepsLeft > 0 {
+            sweepsLeft -= 1
+            advance(10_000)
+            return nil
+        }
+        guard let intent = clients.intents.first(where: { $0.repetition != nil && !repeated.contains($0.number) })
+        else { return .some(nil) }
+        repeated.insert(intent.number)
+        return intent.repetition.map { .some($0) }
     }
 
     /// The next submission that a client has not completed.
@@ -252,7 +278,7 @@ extension SimulationDriver {
             // Given-up attempts are read again after five minutes.
             guard audit.awaitsFirstReading else {
                 try audit.checkLateRecords()
-                return .some(nil)
+                return lastRetentionAction()
             }
             return nil
         }

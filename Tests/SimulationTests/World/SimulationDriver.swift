@@ -43,6 +43,10 @@ final class SimulationDriver {
     var faultsEndedAt: Int64?
     /// The time of the last decision.
     var quietSince: Int64 = 0
+    /// How often the sweeper runs after everything has ended.
+    var sweepsLeft = 30
+    /// The intents whose keys were repeated at the end.
+    var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
     /// A copy that a person has made.
@@ -93,7 +97,8 @@ final class SimulationDriver {
         }
         return Report(
             seed: world.seed, fingerprint: world.trace.fingerprint, steps: steps, incarnations: incarnations,
-            tasks: audit.tasks.count, billed: world.truth.records.count { $0.sender != nil })
+            tasks: audit.tasks.count, billed: world.truth.records.count { $0.sender != nil },
+            stubs: audit.tasks.count { $0.removedParts == RemovedDetails.Parts.all.rawValue })
     }
 
     /// Runs the history and returns a failure as a value.
@@ -236,6 +241,9 @@ final class SimulationDriver {
         world.trace.note("\(action.words): \(words)")
         if case .bringReply(let late) = action, case .success = answer { audit.note(late) }
         if case .success(let id?) = answer { clients.promised.insert(id.text) }
+        if case .repeatKey(let submission, let first) = action, case .success(let id?) = answer, id != first {
+            audit.secondTask = "\(submission.idempotencyKey ?? "") named \(first) and names \(id)"
+        }
         guard case .submit(let number, _) = action else { return }
         settle(number) { intent in
             switch answer {
@@ -265,7 +273,7 @@ final class SimulationDriver {
         case .reopen(let id): clients.reopened.insert(id)
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
-        case .resolve, .misuseKey, .track, .resume, .bringReply: break
+        case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .delete, .prune: break
         }
         let inbox = inbox
         await world.scheduler.start(action.words, in: &group) {
@@ -336,4 +344,6 @@ struct Report: Sendable {
     let incarnations: Int
     let tasks: Int
     let billed: Int
+    /// The tasks whose details were removed.
+    let stubs: Int
 }

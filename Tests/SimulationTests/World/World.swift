@@ -2,6 +2,7 @@ import PollingPolicy
 import ProviderCatalog
 import Synchronization
 import TaskModel
+import TaskStore
 
 /// The state that survives crashes: time, provider, random generators and current faults.
 final class World: Sendable {
@@ -28,6 +29,8 @@ final class World: Sendable {
     let habit: EchoHabit
     /// Whether this history uses callbacks.
     let usesCallbacks: Bool
+    /// How long details are kept; in one history of four. The keys stay for the whole history.
+    let retention: RetentionPolicy
     private let state: Mutex<State>
 
     private struct State {
@@ -63,11 +66,23 @@ final class World: Sendable {
         callbackDriver = CallbackDriver(random: SharedRandom(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
         truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
+        retention = Self.retention(ofSeed: seed)
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,
                 reloads: seed % 7 == 4 ? 50 : 0))
+    }
+
+    private static func retention(ofSeed seed: UInt64) -> RetentionPolicy {
+        var policy = RetentionPolicy()
+        guard seed % 4 == 1 else { return policy }
+        let random = SharedRandom(seed: seed ^ 0x27d4_eb2f_1656_67c5)
+        if random.happens(900) { policy.ended = .seconds(random.integer(in: 5...120)) }
+        if random.happens(300) { policy.failed = .seconds(random.integer(in: 5...600)) }
+        if random.happens(400) { policy.responses = .seconds(random.integer(in: 1...60)) }
+        if random.happens(400) { policy.events = .seconds(random.integer(in: 1...60)) }
+        return policy
     }
 
     /// The current fault probabilities.

@@ -1,0 +1,62 @@
+import Logging
+import ProviderCatalog
+import Synchronization
+package import TaskModel
+package import TaskStore
+
+/// RetentionSweeper periodically removes details of ended tasks that are older than the retention policy allows.
+///
+/// It removes a few tasks per commit and pauses in between, so that other writes hardly wait. It removes nothing while the clock
+/// is in doubt, or while the database is a copy that no person has accepted: a removal is final, and either may pass.
+package struct RetentionSweeper: Worker {
+    let store: TaskStore
+    @Current var policy: RetentionPolicy
+    let hold: StartHold
+    let clock: ClockJumpDetector
+    /// How long the clock must have been steady; see ``EngineLimits/steadySpan``.
+    let steadySpan: Duration
+    let wakes: WakeSignals
+    let logger: Logger
+    private let progress = Progress()
+
+    private final class Progress: Sendable {
+        /// The sweep that is under way, and when to go on.
+        let state = Mutex<(sweep: RetentionSweep?, nextAt: Timestamp?)>((nil, nil))
+    }
+
+    /// The longest time between two sweeps.
+    private static let longestInterval = Duration.seconds(600)
+    /// The time between two commits of a sweep.
+    private static let pause = Duration.milliseconds(50)
+
+    package var wake: WakeSignal { wakes.retention }
+
+    package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
+        let interval = min(max((policy.shortest ?? Self.longestInterval) / 10, .seconds(1)), Self.longestInterval)
+        guard hold.mode == nil, !policy.isOff else { return now + .seconds(60) }
+        let doubt = steadySpan - clock.steadyFor(at: now)
+        guard doubt <= .zero else { return now + min(doubt, .seconds(60)) }
+        let (begun, nextAt) = progress.state.withLock { $0 }
+        // A time further ahead comes from a clock that was set back since.
+        if begun == nil, let nextAt, nextAt > now, nextAt - now <= interval { return nextAt }
+        let sweep = try await store.advance(begun ?? RetentionSweep(policy, at: now), at: now)
+        let next = sweep.isOver ? now + interval : now + Self.pause
+        progress.state.withLock { $0 = (sweep.isOver ? nil : sweep, next) }
+        if sweep.isOver { logger.noteRemoval(sweep.count) }
+        return next
+    }
+
+    package func perform(_ work: TaskID) async {}
+}
+
+extension Logger {
+    /// Logs what a sweep has removed, if anything.
+    func noteRemoval(_ count: RetentionSweep.Count) {
+        guard count != RetentionSweep.Count() else { return }
+        info(
+            """
+            Retention: removed the details of \(count.tasks) task(s), the responses of \(count.responses) more, \
+            \(count.events) event(s) and \(count.keys) idempotency key(s).
+            """)
+    }
+}

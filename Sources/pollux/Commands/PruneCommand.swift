@@ -1,0 +1,45 @@
+import ArgumentParser
+import LocalAPIClient
+import LocalAPIContract
+
+/// Removes what is older than the retention allows.
+struct PruneCommand: DaemonCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune",
+        abstract: "Remove now what is older than the retention settings allow.",
+        discussion: """
+            The daemon does so by itself every few minutes. --dry-run only says how much would go. Free space in the \
+            database is used again; the file does not become smaller.
+
+            Examples:
+              pollux prune --dry-run
+              pollux prune
+            """)
+
+    @Flag(help: "Only say what would be removed.")
+    var dryRun = false
+
+    @OptionGroup(title: "Connection and output")
+    var options: GlobalOptions
+
+    func reply(from client: LocalAPIClient) async throws -> Answer<PruneDocument> {
+        try await client.prune(dryRun: dryRun)
+    }
+
+    func lines(for prune: PruneDocument, on terminal: Terminal) -> [String] {
+        guard prune.configured else {
+            return [
+                "No retention is set, so nothing is removed. Set retention.ended in pollux.yaml, for example to 90d, and start the daemon again."
+            ]
+        }
+        var list = KeyValueList()
+        list.add("tasks", "\(prune.tasks), with all details")
+        list.add("responses", "\(prune.responses) more")
+        list.add("events", String(prune.events))
+        list.add("keys", String(prune.idempotencyKeys))
+        list.add("texts", "\(prune.bytes) bytes")
+        let rest = "The daemon is stopping. The rest goes after its next start."
+        return [prune.dryRun ? "Would be removed:" : "Removed:"] + list.lines(on: terminal)
+            + (prune.complete ? [] : [rest])
+    }
+}

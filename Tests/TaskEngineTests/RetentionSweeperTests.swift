@@ -1,0 +1,125 @@
+import ProviderCatalog
+import TaskEngine
+import TaskModel
+import TaskStore
+import TaskTesting
+import Testing
+import VerbatimJSON
+
+@Suite struct RetentionSweeperTests {
+    private func policy(ended: Duration) -> RetentionPolicy {
+        var policy = RetentionPolicy()
+        policy.ended = ended
+        return policy
+    }
+
+    /// A submission with a key.
+    private func submission(_ prompt: String) -> Submission {
+        Submission(
+            endpoint: "image/make", request: JSONObject([("prompt", .string(prompt))]), idempotencyKey: "k")
+    }
+
+    private func ended(in world: EngineWorld) async throws -> TaskID {
+        let id = try await world.service.submit(submission("a cat")).task.task.id
+        _ = try await world.service.cancel(id)
+        return id
+    }
+
+    @Test func `without a policy there is no loop, and prune says so`() async throws {
+        let world = try await EngineWorld()
+        #expect(world.engine.loops.count == 5)
+        #expect(try await world.engine.retention.prune(isDryRun: true) == nil)
+        let swept = try await EngineWorld(retention: policy(ended: .seconds(60)))
+        #expect(swept.engine.loops.count == 6)
+    }
+
+    @Test func `the sweeper removes what is old, and the same key still names the task`() async throws {
+        let world = try await EngineWorld(retention: policy(ended: .seconds(600)))
+        let id = try await ended(in: world)
+        world.time.advance(by: .seconds(300))
+        _ = try await world.engine.sweeper.step()
+        #expect(try await world.task(id).removed == nil)
+        world.time.advance(by: .seconds(400))
+        for _ in 1...5 {
+            _ = try await world.engine.sweeper.step()
+            world.time.advance(by: .seconds(1))
+        }
+        #expect(try await world.task(id).isStub)
+        let again = try await world.service.submit(submission("a cat"))
+        #expect(again.task.task.id == id && !again.isNew && again.task.task.isStub)
+        let error = await #expect(throws: TaskServiceError.self) {
+            try await world.service.submit(submission("a dog"))
+        }
+        guard case .keyConflict(_, let existing, let differences) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(existing == id && differences.map(\.field) == ["request"])
+    }
+
+    @Test func `the sweeper waits while the clock is in doubt, and between two sweeps`() async throws {
+        let world = try await EngineWorld(retention: policy(ended: .seconds(100)))
+        let id = try await ended(in: world)
+        world.time.setWallClock(by: .seconds(3_600))
+        _ = try await world.engine.sweeper.step()
+        _ = try await world.engine.sweeper.step()
+        #expect(try await world.task(id).removed == nil)
+        world.time.advance(by: .seconds(61))
+        var next = world.time.now()
+        while next - world.time.now() < .seconds(1) { next = try await world.engine.sweeper.step() }
+        #expect(try await world.task(id).isStub)
+        // A tenth of the shortest span.
+        #expect(next == world.time.now() + .seconds(10))
+        #expect(try await world.engine.sweeper.step() == next)
+    }
+
+    @Test func `prune counts what it then removes`() async throws {
+        let world = try await EngineWorld(retention: policy(ended: .seconds(60)))
+        let id = try await ended(in: world)
+        world.time.advance(by: .seconds(90))
+        let counted = try #require(try await world.engine.retention.prune(isDryRun: true))
+        #expect(try await world.task(id).removed == nil)
+        let removed = try #require(try await world.engine.retention.prune(isDryRun: false))
+        #expect(counted == removed && removed.tasks == 1 && removed.isComplete)
+        #expect(try await world.task(id).isStub)
+        #expect(try await world.engine.retention.prune(isDryRun: false)?.tasks == 0)
+    }
+
+    @Test func `an open task cannot be deleted, a pinned one neither, an ended one can, and again`() async throws {
+        let world = try await EngineWorld()
+        let open = try await world.submit()
+        let ended = try await ended(in: world)
+        func code(_ body: () async throws -> Void) async -> String? {
+            do {
+                try await body()
+                return nil
+            } catch { return (error as? TaskServiceError)?.code }
+        }
+        let retention = world.engine.retention
+        #expect(await code { try await retention.delete(open) } == "not_ended")
+        try await retention.pin(ended, true)
+        #expect(await code { try await retention.delete(ended) } == "pinned")
+        try await retention.pin(ended, false)
+        for _ in 1...2 { try await retention.delete(ended) }
+        #expect(try await world.task(ended).isStub)
+        #expect(await code { try await retention.pin(ended, true) } == "details_removed")
+        #expect(await code { try await retention.delete(TrackedTask.task(9).id) } == "task_not_found")
+        #expect(await code { _ = try await world.service.reopen(ended) } == "not_reopenable")
+    }
+
+    @Test func `a stub whose task could be reopened says why it cannot`() async throws {
+        let world = try await EngineWorld()
+        var task = TrackedTask.task(1, state: .cancelled, remoteID: "r")
+        task.attempts = 1
+        let id = try await world.insert(task)
+        try await world.engine.retention.delete(id)
+        await #expect {
+            try await world.service.reopen(id)
+        } throws: { error in
+            (error as? TaskServiceError)?.code == "details_removed"
+        }
+        let tracked = try await world.service.adopt(
+            endpoint: "image/make", remoteID: "r", labels: [:], priority: 0, deadline: nil)
+        #expect(tracked.task.task.id == id && !tracked.isNew)
+    }
+}
