@@ -59,8 +59,6 @@ struct BrokenDriver: DriverWrapper {
         case ignoresLeases
         /// Sees no attempts that are still looked for when it removes details.
         case sweepsUnsettled
-        /// Sees no pins when it removes details.
-        case sweepsPinned
         /// Sees no lease when it declares submissions lost.
         case presumesAllDead
     }
@@ -185,16 +183,6 @@ private struct BrokenTransaction: TransactionWrapper {
         switch (fault, call) {
         case (.sweepsUnsettled, .write("sweep")), (.sweepsUnsettled, .write("removeDetails")): return []
         default: return try base.givenUp(query)
-        }
-    }
-
-    func tasks(_ ids: [TaskID]) throws -> [TaskRow] {
-        let rows = try base.tasks(ids)
-        guard case .sweepsPinned = fault, case .write("removeDetails") = call else { return rows }
-        return rows.map { row in
-            var row = row
-            row.task.isPinned = false
-            return row
         }
     }
 

@@ -233,7 +233,6 @@ extension Mutant {
             after: "DELETE FROM idempotency_key WHERE task_id IN (SELECT id FROM task WHERE removed_parts = 7)"),
         breaking(
             .sweepsUnsettled, "removes the details of what is still looked for", caughtBy: [.removalIsSafe]),
-        breaking(.sweepsPinned, "removes the details of a pinned task", caughtBy: [.removalIsSafe]),
         presumingAllDead,
         trustingCopies,
         forgettingReading,
