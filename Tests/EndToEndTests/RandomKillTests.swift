@@ -50,7 +50,7 @@ extension EndToEnd {
                 try await daemon.start()
             }
             // A kill is no restore.
-            #expect(try await daemon.ask("GET", "/v1/restore").json.at("restored") == false)
+            #expect(try await daemon.persistently("GET", "/v1/restore").json.at("restored") == false)
         }
 
         /// Sixteen clients submit one task after another and wait for each, with any number of retries.

@@ -25,12 +25,19 @@ import VerbatimJSON
         return id
     }
 
-    @Test func `without a policy there is no loop, and prune says so`() async throws {
+    @Test func `without a policy nothing is removed, until a reload brings one`() async throws {
         let world = try await EngineWorld()
-        #expect(world.engine.loops.count == 5)
+        let id = try await ended(in: world)
+        world.time.advance(by: .seconds(700))
+        #expect(try await world.engine.sweeper.step() >= world.time.now() + .seconds(60))
         #expect(try await world.engine.retention.prune(isDryRun: true) == nil)
-        let swept = try await EngineWorld(retention: policy(ended: .seconds(60)))
-        #expect(swept.engine.loops.count == 6)
+        #expect(try await world.task(id).removed == nil)
+        world.reload { $0.retention = policy(ended: .seconds(600)) }
+        for _ in 1...5 {
+            _ = try await world.engine.sweeper.step()
+            world.time.advance(by: .seconds(1))
+        }
+        #expect(try await world.task(id).removed != nil)
     }
 
     @Test func `the sweeper removes what is old, and the same key still names the task`() async throws {
