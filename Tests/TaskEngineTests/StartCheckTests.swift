@@ -18,16 +18,31 @@ import VerbatimJSON
     }
 
     /// A daemon that started an hour after another had stopped, with these tasks.
-    private func restarted(_ tasks: [TrackedTask]) async throws -> EngineWorld {
+    private func restarted(_ tasks: [TrackedTask], hasToken: Bool = true) async throws -> EngineWorld {
         let witness = Kept()
         let before = try await EngineWorld(witness: witness)
         try await before.engine.recovery.run()
         for task in tasks { try await before.insert(task) }
+        return try await started(after: before, at: ManualTimeSource.start + .seconds(3_600), witness, hasToken)
+    }
+
+    private func started(
+        after before: EngineWorld, at start: Timestamp, _ witness: Kept, _ hasToken: Bool = true
+    ) async throws -> EngineWorld {
         let time = ManualTimeSource()
-        time.advance(by: .seconds(3_600))
-        let world = try await EngineWorld(time: time, from: before, witness: witness)
+        time.advance(by: start - ManualTimeSource.start)
+        let world = try await EngineWorld(time: time, hasToken: hasToken, from: before, witness: witness)
         try await world.engine.recovery.run()
         return world
+    }
+
+    /// Lets the loops run for so long.
+    private func run(_ world: EngineWorld, steps: Int, _ gap: Duration = .seconds(10)) async throws {
+        for _ in 0..<steps {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: gap)
+        }
     }
 
     /// The provider accepts everything, and lists these records.
@@ -147,5 +162,74 @@ import VerbatimJSON
         }
         #expect(world.provider.queries.count > 3)
         #expect(world.provider.paid.isEmpty)
+    }
+
+    @Test func `a second start looks from the same time on, if the first one did not get as far as the check`()
+        async throws
+    {
+        let witness = Kept()
+        let before = try await EngineWorld(witness: witness)
+        try await before.engine.recovery.run()
+        try await before.insert(.task(1))
+        // No connection, and then a restart an hour later.
+        let first = try await started(after: before, at: ManualTimeSource.start + .seconds(3_600), witness)
+        let second = try await started(after: first, at: ManualTimeSource.start + .seconds(7_200), witness)
+        play(second, listing: [record("r-1")])
+        try await run(second, steps: 3)
+        #expect(second.provider.paid.isEmpty)
+        #expect(try await second.sqlite.tasks(in: .running, limit: 1).first?.remoteID?.text == "r-1")
+        // Once checked, a start looks from its own time on.
+        try await second.insert(.task(2))
+        let third = try await started(after: second, at: ManualTimeSource.start + .seconds(90_000), witness)
+        play(third, listing: [record("r-2")])
+        try await run(third, steps: 3)
+        #expect(third.provider.paid.count == 1)
+    }
+
+    @Test func `a list by another clock proves nothing`() async throws {
+        let world = try await restarted([.task(1)])
+        let ahead = ManualTimeSource.start + .seconds(90_000)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-1") }
+            let page = UpstreamReply.items([])
+            return UpstreamReply(status: 200, date: ahead, body: page.body)
+        }
+        try await run(world, steps: 2, .seconds(5))
+        #expect(world.provider.paid.isEmpty)
+        try await run(world, steps: 20)
+        #expect(world.provider.paid.count == 1)
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test func `without credentials the tasks wait, and nothing is asked`() async throws {
+        let world = try await restarted([.task(1)], hasToken: false)
+        play(world, listing: [])
+        #expect(try await world.engine.reconciler.step() >= world.time.now() + .seconds(30))
+        #expect(world.provider.queries.isEmpty)
+        #expect(try await daemonEvents(world).isEmpty)
+    }
+
+    @Test func `credentials that are refused are no answer`() async throws {
+        let world = try await restarted([.task(1)])
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.isPaid ? .accepted("r-1") : .error("invalid_token", status: 401)
+        }
+        try await run(world, steps: 30)
+        #expect(world.provider.paid.isEmpty)
+        #expect(try await daemonEvents(world).isEmpty)
+    }
+
+    @Test func `a connection that breaks off between two pages is no answer`() async throws {
+        let world = try await restarted([.task(1)])
+        let other = record("r-9", "something else altogether, which is long enough to be told apart")
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-1") }
+            if Int(sent.body["offset"]?.number?.integer ?? 0) > 0 { throw .interrupted("connection reset") }
+            return .items([other])
+        }
+        try await world.insert(.task(90, state: .succeeded, remoteID: "r-9"))
+        try await run(world, steps: 60)
+        #expect(world.provider.paid.isEmpty)
+        #expect(try await daemonEvents(world).isEmpty)
     }
 }

@@ -318,6 +318,29 @@ import VerbatimJSON
         }
     }
 
+    @Test func `the token of an attempt that was given up is kept`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            func digest(_ number: Int) throws -> CallbackDigest {
+                try #require(CallbackDigest([UInt8](repeating: UInt8(number), count: 32)))
+            }
+            let lost = TaskFailure(code: "reply_lost", message: "No reply.")
+            _ = try await store.apply(
+                .submissionStarted(callback: try digest(1)), to: task.id, under: .testing, at: now, nextDueAt: now)
+            _ = try await store.apply(
+                .submissionInterrupted(lost, isProbablyRefused: false), to: task.id, at: now, nextDueAt: now)
+            _ = try await store.apply(.resubmitted(.resubmitted), to: task.id, at: now, nextDueAt: now)
+            for number in 2...130 {
+                _ = try await store.apply(
+                    .submissionStarted(callback: try digest(number)), to: task.id, under: .testing, at: now,
+                    nextDueAt: now)
+                _ = try await store.apply(.submissionNotAccepted(lost), to: task.id, at: now, nextDueAt: now)
+            }
+            #expect(try await store.owner(of: try digest(1))?.attempt == 1)
+        }
+    }
+
     @Test func `an endpoint has rows for at most two hundred models`() async throws {
         try await with { (store: TaskStore) async throws in
             let endpoint = TrackedTask.task(1).endpoint

@@ -54,6 +54,14 @@ final class StartCheck: Sendable {
         }
     }
 
+    /// The endpoints of the service whose tasks wait.
+    func endpoints(of service: ServiceName) -> [EndpointName] {
+        state.withLock { $0.endpoints.filter { $0.service == service }.sorted() }
+    }
+
+    /// Whether no other endpoints' tasks wait.
+    func isLast(_ endpoints: [EndpointName]) -> Bool { state.withLock { $0.endpoints.isSubset(of: endpoints) } }
+
     /// When the list of the service is to be read again; nil if nothing waits for it.
     func next(of service: ServiceName, at now: Timestamp) -> Timestamp? {
         state.withLock { state in

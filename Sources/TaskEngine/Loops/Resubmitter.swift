@@ -36,9 +36,11 @@ struct Resubmitter: Sendable {
             let targets = attempts.map {
                 LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
             }
-            let answer =
-                targets.isEmpty
-                ? nil : await search.run(for: targets, of: profile.name.service, sharing: profile).answer
+            let searched =
+                targets.isEmpty ? nil : await search.run(for: targets, of: profile.name.service, sharing: profile)
+            // Not even a person's decision goes without a reading that was possible.
+            if case .outdated = searched { return await later() }
+            let answer = searched?.answer
             // After a restore the list may show it; a provider that does not answer now is asked again, twice.
             if answer == nil, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
                 unanswered.count(task.id) <= 2

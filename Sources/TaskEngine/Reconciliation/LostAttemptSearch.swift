@@ -70,6 +70,8 @@ struct LostAttemptSearch: Sendable {
         case refused
         /// Nothing was learned: there was no connection, or nothing to ask for.
         case unanswered
+        /// The settings or the tokens were replaced meanwhile, so the pages may be of two lists.
+        case outdated
 
         /// What was read; nil if nothing was.
         var answer: Answer? { if case .read(let answer) = self { answer } else { nil } }
@@ -95,7 +97,7 @@ struct LostAttemptSearch: Sendable {
             case .unanswered: return .unanswered
             }
             // After a reload the rest may have come from another place, or for another account.
-            guard version == self.version else { return .unanswered }
+            guard version == self.version else { return .outdated }
             return .read(
                 Answer(
                     service: service, profile: profile, began: began,
@@ -284,6 +286,14 @@ extension LostAttemptSearch.Answer {
                 }
             })
     }
+
+    /// Whether the list shows all that was accepted in the window: it was read to its end, and the provider's clock agrees.
+    var showsAll: Bool {
+        reading.isComplete && abs((reading.clockSkew ?? .zero).inSeconds) <= search.limits.clockSkew.inSeconds
+    }
+
+    /// Whether the connection broke off between two pages.
+    var wasCutOff: Bool { reading.wasCutOff }
 
     /// Whether the fetched list may contain a record of this task.
     private func isListed(_ task: TrackedTask) -> Bool {

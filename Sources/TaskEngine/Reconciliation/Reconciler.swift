@@ -74,7 +74,7 @@ package struct Reconciler: Worker {
             let next = [
                 try await store.nextDue(in: .uncertain, of: service),
                 try await store.nextGivenUpReading(of: service).map { max($0, now + .seconds(1)) },
-                starts.check.next(of: service, at: now + .seconds(1)),
+                starts.next(of: service, at: now + .seconds(1)),
             ]
             return (nil, next.compactMap(\.self).min())
         }

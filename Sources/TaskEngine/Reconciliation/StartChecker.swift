@@ -19,20 +19,28 @@ struct StartChecker: Sendable {
 
     /// Makes the tasks that are queued on these endpoints now wait, where the provider lists its tasks.
     func begin(_ queued: Set<EndpointName>, since: Timestamp) async throws(TaskStoreError) {
-        guard !queued.isEmpty else { return }
+        guard !queued.isEmpty else { return try await store.noteStartChecked() }
         let now = time.now()
         let scope = StartCheck.Scope(since: min(since, now), startedAt: now, mark: try await store.mark())
         let unlisted = queued.filter { endpoint in catalog.endpoint(endpoint).map { $0.listing == nil } ?? false }
         check.begin(queued.subtracting(unlisted), in: scope)
         if !unlisted.isEmpty {
-            try await skip(unlisted.sorted(), in: scope, because: "the provider has no list of tasks")
+            try await skip(unlisted.sorted(), in: scope, because: Self.noList)
+            if unlisted.count == queued.count { try await store.noteStartChecked() }
         }
     }
 
     /// The reading of the service's list that is due; nil if there is none.
     func work(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> Reconciler.Work? {
         while true {
-            let waiting = check.due(of: service, at: now).compactMap { catalog.endpoint($0) }
+            let waiting = readable(check.due(of: service, at: now))
+            let unlisted = waiting.filter { $0.listing == nil }.map(\.name)
+            if let scope = unlisted.first.flatMap({ check.scope(of: $0) }) {
+                // A reload has taken its list away.
+                try await skip(unlisted, in: scope, because: Self.noList)
+                try await pass(unlisted)
+                continue
+            }
             guard let first = waiting.first else { return nil }
             let together = waiting.filter { $0.sharesLookup(with: first) }
             var tasks: [TrackedTask] = []
@@ -41,16 +49,28 @@ struct StartChecker: Sendable {
                     let oldest = try await store.queuedPage(
                         on: profile.name, after: nil, through: scope.mark, limit: 1)?.tasks.first
                 else { continue }
-                tasks.append(Self.inDoubt(oldest.task, in: scope))
+                tasks.append(inDoubt(oldest.task, in: scope))
             }
             if !tasks.isEmpty {
                 return Reconciler.Work(
                     service: service, profile: first, uncertain: [], givenUp: [], tasks: [:], queued: tasks)
             }
             // They were all cancelled meanwhile.
-            check.end(together.map(\.name))
+            try await pass(together.map(\.name))
         }
     }
+
+    /// When the list of the service is to be read; nil if nothing waits for it, or it cannot be read.
+    func next(of service: ServiceName, at now: Timestamp) -> Timestamp? {
+        readable(check.endpoints(of: service)).isEmpty ? nil : check.next(of: service, at: now)
+    }
+
+    /// Those that can be asked for: their definitions are there, and credentials.
+    private func readable(_ endpoints: [EndpointName]) -> [EndpointProfile] {
+        endpoints.compactMap { catalog.endpoint($0) }.filter { search.admission.hasToken($0.provider) }
+    }
+
+    private static let noList = "the provider has no list of tasks"
 
     /// Reads the list, and makes uncertain the tasks that may have been sent since the daemon is known to have run.
     func perform(_ work: Reconciler.Work) async {
@@ -61,12 +81,19 @@ struct StartChecker: Sendable {
         do throws(TaskStoreError) {
             if case .read(let answer) = reading {
                 try await doubt(endpoints, in: scope, after: answer)
-                if answer.isComplete { return pass(endpoints) }
+                if answer.showsAll { return try await pass(endpoints) }
             }
-            let isAnswered = if case .unanswered = reading { false } else { true }
+            let isAnswered =
+                switch reading {
+                case .read(let answer): !answer.wasCutOff
+                case .refused: true
+                case .unanswered, .outdated: false
+                }
             if check.fail(work.service, isAnswered: isAnswered, at: time.now()) {
-                try await skip(endpoints, in: scope, because: "the provider's list could not be read")
-                pass(endpoints)
+                try await skip(
+                    endpoints, in: scope,
+                    because: "the provider's list could not be read to its end, or the clocks differ")
+                try await pass(endpoints)
             }
         } catch {
             _ = check.fail(work.service, isAnswered: false, at: time.now())
@@ -86,7 +113,9 @@ struct StartChecker: Sendable {
         try await store.log(.startNotChecked(endpoints, since: scope.since, because: reason, at: time.now()))
     }
 
-    private func pass(_ endpoints: [EndpointName]) {
+    private func pass(_ endpoints: [EndpointName]) async throws(TaskStoreError) {
+        // Until then, a later start looks from the same time on.
+        if check.isLast(endpoints) { try await store.noteStartChecked() }
         check.end(endpoints)
         wakes.submitter.signal()
     }
@@ -110,7 +139,7 @@ struct StartChecker: Sendable {
             {
                 mark = page.mark
                 let events = page.tasks.compactMap { stored -> ScheduledEvent? in
-                    let possible = answer.records(among: records, for: Self.inDoubt(stored, in: scope))
+                    let possible = answer.records(among: records, for: inDoubt(stored, in: scope))
                     guard !possible.isEmpty else { return nil }
                     return ScheduledEvent(
                         .perhapsSent(since: scope.since, possible: possible), for: stored.task.id,
@@ -128,12 +157,13 @@ struct StartChecker: Sendable {
         wakes.lookups.signal()
     }
 
-    /// The task as it is if it was sent since the daemon is known to have run.
-    private static func inDoubt(_ task: TrackedTask, in scope: StartCheck.Scope) -> TrackedTask {
-        TaskLifecycle.apply(.perhapsSent(since: scope.since), to: task, at: scope.startedAt, nextDueAt: nil).task
+    /// The task as it is if it was sent since the daemon is known to have run. The time ends now: the clock may have been
+    /// wrong at the start.
+    private func inDoubt(_ task: TrackedTask, in scope: StartCheck.Scope) -> TrackedTask {
+        TaskLifecycle.apply(.perhapsSent(since: scope.since), to: task, at: time.now(), nextDueAt: nil).task
     }
 
-    private static func inDoubt(_ stored: TaskWithPayload, in scope: StartCheck.Scope) -> TaskWithPayload {
+    private func inDoubt(_ stored: TaskWithPayload, in scope: StartCheck.Scope) -> TaskWithPayload {
         TaskWithPayload(task: inDoubt(stored.task, in: scope), payload: stored.payload)
     }
 }

@@ -181,6 +181,10 @@ package struct TaskService: Sendable {
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         let old = try await task(id)
         if let refusal = old.refusalOfRetry { throw .refused(refusal, old.task) }
+        let attempts: [GivenUpAttempt]
+        do throws(TaskStoreError) { attempts = try await store.givenUpAttempts(of: id) } catch { throw .store(error) }
+        // The provider may have accepted an attempt that was given up.
+        guard !attempts.contains(where: { $0.nextReadingAt != nil }) else { throw .refused(.notSettled, old.task) }
         let submission = Submission(retry: number, of: old)
         let new = try newTasks.task(for: submission, at: time.now())
         return try await answer(to: submission, with: new, after: try await insert(new))

@@ -30,10 +30,16 @@ struct UnownedRecordSearch: Sendable {
     func find(
         in mode: RestoredMode
     ) async throws(TaskStoreError) -> (records: [UnownedRecord], unread: [ServiceName]) {
-        var waiting = Set(try await store.counts().map(\.endpoint)).sorted().compactMap { catalog.endpoint($0) }
-            .filter { $0.listing != nil && admission.hasToken($0.provider) }
+        let known = Set(try await store.counts().map(\.endpoint))
+        let providers = Set(known.compactMap { catalog.endpoint($0)?.provider })
+        // The copy may be from before the first task of a service.
+        let all = catalog.endpoints.filter { providers.contains($0.provider) }.sorted { $0.name < $1.name }
+        func isReadable(_ profile: EndpointProfile) -> Bool {
+            profile.listing != nil && admission.hasToken(profile.provider)
+        }
+        var waiting = all.filter(isReadable)
         var records: [UnownedRecord] = []
-        var unread: Set<ServiceName> = []
+        var unread = Set(all.filter { known.contains($0.name) && !isReadable($0) }.map(\.name.service))
         while let profile = waiting.first {
             waiting.removeAll { $0.sharesLookup(with: profile) || $0.name == profile.name }
             let service = profile.name.service
