@@ -151,7 +151,7 @@ import VerbatimJSON
         if isReloaded { #expect(try await world.task(lost.id).attempt?.absentReadings == 0) }
     }
 
-    @Test func `a reload during the reading sends nothing unread, whoever has decided`() async throws {
+    @Test func `after a reload during the reading nothing is sent unread`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .uncertain))
         _ = try await world.sqlite.apply(

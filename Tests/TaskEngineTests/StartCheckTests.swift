@@ -201,6 +201,19 @@ import VerbatimJSON
         #expect(try await daemonEvents(world) == ["start_not_checked"])
     }
 
+    @Test func `a clock that is set back does not put off the next reading`() async throws {
+        let world = try await restarted([.task(1)])
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-1") }
+            throw .notSent("connection refused")
+        }
+        _ = try await world.engine.reconciler.step()
+        world.time.setWallClock(by: .seconds(-1_800))
+        play(world, listing: [])
+        try await run(world, steps: 12)
+        #expect(world.provider.paid.count == 1)
+    }
+
     @Test func `without credentials the tasks wait, and nothing is asked`() async throws {
         let world = try await restarted([.task(1)], hasToken: false)
         play(world, listing: [])
