@@ -109,6 +109,13 @@ import VerbatimJSON
         (["input": ["prompt": "a red house on a hill"]], ["input": ["prompt": "a blue car at night"]], .other),
     ]
 
+    @Test func `of equal requests an open task gets the only record, not an attempt that was given up before`() {
+        var givenUp = lost(1, window: -90...120)
+        givenUp.isGivenUp = true
+        #expect(search([givenUp, lost(2)], [record("r-1")]) == [.nothing, found("r-1")])
+        #expect(search([givenUp, lost(2)], [record("r-1"), record("r-2")]).allSatisfy { $0 != .nothing })
+    }
+
     @Test(arguments: contract.indices)
     func `a record is the same, possibly the same, or another's`(row: Int) throws {
         let (sent, echo, verdict) = Self.contract[row]

@@ -45,6 +45,9 @@ struct LostAttempt: Sendable {
         texts = self.request.leaves.compactMapValues { $0.string.flatMap(PromptText.distinctive) }
     }
 
+    /// Whether it was given up: of equal requests, an open task has more need of the one record.
+    var isGivenUp = false
+
     /// The member of a callback URL that the request had if it was sent from a later state of the database than this copy.
     var possibleCallbackMember: String?
 

@@ -214,8 +214,12 @@ extension LostAttemptSearch.Answer {
         }
         lost += givenUp.compactMap { given in
             let attempt = given.givenUp.attempt
-            return search.lostAttempt(attempt, of: given.stored, endedWithDaemon: given.givenUp.endedWithDaemon)
-                .map { ($0, attempt.startedAt) }
+            guard
+                var lost = search.lostAttempt(
+                    attempt, of: given.stored, endedWithDaemon: given.givenUp.endedWithDaemon)
+            else { return nil }
+            lost.isGivenUp = true
+            return (lost, attempt.startedAt)
         }
         var findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding] = [:]
         // Programs may reuse a client id for two tasks, but only one of them can own the remote task.

@@ -173,8 +173,9 @@ enum SubmissionMatcher {
 
     private static func isMoreDemanding(_ left: LostAttempt, _ right: LostAttempt) -> Bool {
         let counts = (left.request.leaves.count, right.request.leaves.count)
-        return counts.0 != counts.1
-            ? counts.0 > counts.1
+        guard counts.0 == counts.1 else { return counts.0 > counts.1 }
+        return left.isGivenUp != right.isGivenUp
+            ? right.isGivenUp
             : (left.window.lowerBound, left.key.task, left.key.number) < (
                 right.window.lowerBound, right.key.task, right.key.number
             )
