@@ -86,8 +86,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a stub owns its remote id: nobody tracks it again, and no lost attempt takes its record`() async throws
-    {
+    @Test func `a stub keeps its remote id, which no other task can track and no lost attempt takes`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await succeed(1, in: store)
             try await sweep(store, policy(), at: later)

@@ -45,7 +45,7 @@ struct LostAttempt: Sendable {
         texts = self.request.leaves.compactMapValues { $0.string.flatMap(PromptText.distinctive) }
     }
 
-    /// Whether it was given up: of equal requests, an open task has more need of the one record.
+    /// Whether it was given up. If two requests are equal, an open task takes the only record first.
     var isGivenUp = false
 
     /// The member of a callback URL that the request had if it was sent from a later state of the database than this copy.
