@@ -2,9 +2,9 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// FakeDaemon answers requests on a Unix socket with what a test has written down, one connection each.
+/// Answers requests on a Unix socket with scripted bytes, one request per connection.
 final class FakeDaemon: Sendable {
-    /// A request as it came.
+    /// A received request.
     struct Request: Sendable {
         let head: String
         let body: String
@@ -18,8 +18,8 @@ final class FakeDaemon: Sendable {
 
     var requests: [Request] { received.withLock { $0 } }
 
-    /// Listens; each request is answered with the bytes that the closure makes, then the connection ends. After so many
-    /// requests the socket no longer listens.
+    /// Listens and answers each request with the bytes that the closure returns, then closes the connection. The socket
+    /// closes after that many requests.
     init(requests: Int, _ answer: @escaping @Sendable (_ number: Int, _ request: Request) -> String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()

@@ -5,7 +5,7 @@ import Testing
 @testable import pollux
 
 @Suite struct SocketLocationTests {
-    @Test func `each source gives way to the one before`() throws {
+    @Test func `the socket path comes from the first source that is set`() throws {
         let home = FileManager.default.temporaryDirectory.appending(path: "pollux-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(
             atPath: home + "/.config/pollux", withIntermediateDirectories: true)
@@ -49,7 +49,7 @@ import Testing
     }
 }
 
-/// A socket that takes connections into its queue.
+/// A listening socket that accepts nothing.
 private struct UnixListener {
     private let descriptor: Int32
 
