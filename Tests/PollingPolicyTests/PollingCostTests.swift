@@ -3,12 +3,12 @@ import PollingSimulator
 import TaskModel
 import Testing
 
-/// The promises about cost, in a reduced run of the simulator with fixed seeds.
-@Suite struct JudgementTests {
+/// Tests the cost of polling in a short run of the simulator with fixed seeds.
+@Suite struct PollingCostTests {
     private let judge = OneTask(seed: 1974, lessons: 60, tasks: 15)
 
     @Test(arguments: [(0.15, 1.20), (0.25, 1.12), (0.53, 1.10), (0.95, 1.06)])
-    func `after ten tasks it costs little more than the optimum`(cv: Double, bar: Double) {
+    func `after ten tasks polling costs little more than the optimum`(cv: Double, bar: Double) {
         let truth = TrueDurations.logNormal(mean: 60, cv: cv)
         let optimum = judge.optimum(on: truth, price: 0.5)
         let pollux = judge.pollux(on: truth, price: 0.5)
@@ -17,7 +17,7 @@ import Testing
         #expect(pollux.lateness(quantile: 0.99) <= 60)
     }
 
-    @Test func `its own polls teach it nearly as much as the provider's times`() {
+    @Test func `learning from polls costs little more than learning from the provider's times`() {
         let truth = TrueDurations.logNormal(mean: 60, cv: 0.25)
         let optimum = judge.optimum(on: truth, price: 0.5).cost(price: 0.5)
         #expect(judge.pollux(on: truth, price: 0.5, source: .polled).cost(price: 0.5) <= 1.12 * optimum)
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [20.0, 60, 300])
-    func `before there is experience it costs at most a tenth more than the better of two fixed gaps`(mean: Double) {
+    func `without samples polling costs at most a tenth more than the better of two fixed gaps`(mean: Double) {
         let judge = ColdStart(seed: 1974, rounds: 60)
         let ratios = [0.15, 0.25, 0.53, 0.95].map { cv in
             let truth = TrueDurations.logNormal(mean: mean, cv: cv)
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(arguments: [0.15, 0.53, 0.95])
-    func `fifty in flight cost at most one and a half calls each and are noticed within a second`(cv: Double) {
+    func `fifty tasks in flight cost at most 1.5 calls each, and their ends are seen within a second`(cv: Double) {
         let tally = ManyTasks(seed: 1974, inFlight: 50, tasks: 600).pollux(on: .logNormal(mean: 60, cv: cv))
         #expect(tally.callsPerTask <= 1.5, "\(tally.callsPerTask)")
         #expect(tally.meanLateness < 1, "\(tally.meanLateness)")
