@@ -4,13 +4,13 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What endpoints told step by step send, and how they read what comes back.
+/// Tests the requests of declared endpoints and how they read replies.
 @Suite struct DeclaredDialectTests {
     private let id: RemoteTaskID
 
     init() throws { id = try #require(RemoteTaskID("t-1")) }
 
-    /// A definition whose one endpoint has these lines, indented by four.
+    /// An endpoint whose definition has these lines, indented by four spaces.
     private func endpoint(_ lines: String, top: String = "") throws -> EndpointProfile {
         let yaml = """
             provider: p
@@ -61,7 +61,7 @@ import VerbatimJSON
 
     // MARK: Requests
 
-    @Test func `members of the request fill the address and the header, and leave the body`() throws {
+    @Test func `members of the request fill the path and the headers and are removed from the body`() throws {
         let profile = try endpoint(
             """
                 submit:
@@ -86,19 +86,19 @@ import VerbatimJSON
     }
 
     @Test(arguments: [#"{}"#, #"{"model":""}"#, #"{"model":"../admin"}"#, #"{"model":"a//b"}"#, #"{"model":["a"]}"#])
-    func `a request that cannot fill the address is told before anything is sent`(body: String) throws {
+    func `a request without the members of the path is rejected before it is sent`(body: String) throws {
         let profile = try endpoint(Self.plain.replacing("/v1/make", with: "/v1/{+model}/make"))
         #expect(profile.dialect.problem(with: try #require(try JSONValue(parsing: body).object))?.field == "model")
     }
 
-    @Test func `a callback may go into the query`() throws {
+    @Test func `a callback URL may be sent in the query`() throws {
         let profile = try endpoint(Self.plain.replacing("make\"}", with: "make\", callback: {query: hook}}"))
         let sent = try profile.dialect.submission(
             of: JSONObject(), callbackURL: "https://me.example/c?a=1", ownID: nil)
         #expect(sent.path == "/v1/make?hook=https%3A%2F%2Fme.example%2Fc%3Fa%3D1")
     }
 
-    @Test func `polls may have a method, a body and a query of their own`() throws {
+    @Test func `a poll may have its own method, body and query`() throws {
         let profile = try endpoint(
             Self.plain.replacing(
                 "poll: {path: \"/v1/tasks/{id}\"",
@@ -108,13 +108,13 @@ import VerbatimJSON
         #expect(String(decoding: sent.body ?? [], as: UTF8.self) == #"{"ids":["t-1"],"n":1}"#)
     }
 
-    @Test func `an id cannot lead to another route`() throws {
+    @Test func `an id cannot change the path of a request`() throws {
         let profile = try endpoint(Self.plain)
         #expect(try profile.dialect.lookup(#require(RemoteTaskID("a/b?c"))).path == "/v1/tasks/a%2Fb%3Fc")
         #expect(throws: RequestProblem.self) { try profile.dialect.lookup(#require(RemoteTaskID(".."))) }
     }
 
-    // MARK: Addresses that replies name
+    // MARK: Poll URLs
 
     private func followed(_ url: String) throws -> String? {
         let profile = try endpoint(
@@ -128,7 +128,7 @@ import VerbatimJSON
         "https://eu.p.example/x",
         "https://API.P.EXAMPLE/x",
     ])
-    func `an address at an allowed host is followed`(url: String) throws {
+    func `a poll URL at an allowed host is used`(url: String) throws {
         #expect(try followed(url) == url)
     }
 
@@ -138,10 +138,10 @@ import VerbatimJSON
         "https://api.p.example@evil.example/x", "https://api.p.example:444/x", "https://evilp.example/", "/x",
         "https://api.p.example\\@evil.example/", "file:///etc/passwd", "https://", "https:// api.p.example/",
     ])
-    func `an address at a foreign host or over another scheme is not`(url: String) throws {
-        // Asked at the path of the definition instead, where it has one …
+    func `a poll URL at another host or scheme is not used`(url: String) throws {
+        // The path of the definition is used if there is one …
         #expect(try followed(url) == nil)
-        // … and not at all where it has none.
+        // … and otherwise the request fails.
         let profile = try endpoint(
             """
                 submit: {path: "/v1/make"}
@@ -153,7 +153,7 @@ import VerbatimJSON
         #expect(error?.field == "poll_url")
     }
 
-    @Test func `a provider that was moved is talked to at its new place only`() throws {
+    @Test func `a provider with a replaced base URL gets requests only there`() throws {
         let yaml = DeclaredDefinitionTests.valid.replacing("{id: /id}", with: "{id: /id, poll_url: /u}")
         let moved = try ProviderCatalog(definitions: [("p.yaml", yaml)]).moved(to: ["p": "http://127.0.0.1:8090/p"])
         let profile = try #require(moved.endpoints.first)
@@ -165,7 +165,7 @@ import VerbatimJSON
 
     // MARK: Submissions
 
-    @Test func `a reply with an id is accepted, with the address it names`() throws {
+    @Test func `a reply with an id is accepted, with its poll URL`() throws {
         let profile = try endpoint(
             Self.plain.replacing("{id: /id}", with: "{id: [/task/id, /id], poll_url: /urls/get}"))
         #expect(
@@ -174,23 +174,25 @@ import VerbatimJSON
                 == .accepted(
                     try #require(RemoteTaskID("12345678901234567890")), traceID: nil, pollURL: "https://x.example"))
         guard case .unknown = profile.dialect.readSubmission(reply(200, "{}")) else {
-            Issue.record("no id proves nothing"); return
+            Issue.record("a reply without an id proves nothing"); return
         }
         guard case .unknown = profile.dialect.readSubmission(reply(200, "<html>")) else {
-            Issue.record("no JSON proves nothing"); return
+            Issue.record("a reply without JSON proves nothing"); return
         }
     }
 
     @Test(arguments: ["slow_down", "broke", "bad_input"])
-    func `an id is proof, whatever code stands beside it`(code: String) throws {
+    func `an id in a 2xx reply proves acceptance, whatever its error code`(code: String) throws {
         let codes = "codes: {throttled: [slow_down], stops_account: [broke], refused: [bad_input]}"
         let profile = try endpoint(Self.plain, top: codes)
         let body = #"{"id":"t-1","status":"bad","error":{"code":"\#(code)"}}"#
         #expect(profile.dialect.readSubmission(reply(200, body)) == .accepted(id, traceID: nil))
-        if case .accepted = profile.dialect.readSubmission(reply(400, body)) { Issue.record("a refusal") }
+        if case .accepted = profile.dialect.readSubmission(reply(400, body)) {
+            Issue.record("accepted despite the status 400")
+        }
     }
 
-    @Test func `only the provider says that it does not know a task`() throws {
+    @Test func `a 404 means not found only with a JSON object`() throws {
         let profile = try endpoint(Self.plain)
         #expect(profile.dialect.readLookup(reply(404, #"{"error":{"message":"no such task"}}"#), of: id) == .notFound)
         for body in ["<html>no route</html>", "", "\"gone\""] {
@@ -200,7 +202,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what no rule knows is told apart from what plainly goes on`() throws {
+    @Test func `a status that no rule knows is reported as unrecognised, unless another part is pending`() throws {
         let profile = try endpoint(
             """
                 submit: {path: "/v1/make"}
@@ -222,7 +224,7 @@ import VerbatimJSON
         #expect(shape(#"{"other":1}"#) == "{other}")
     }
 
-    @Test func `a code may say whether it was taken`() throws {
+    @Test func `a declared code decides whether a submission was accepted`() throws {
         let profile = try endpoint(
             Self.plain.replacing("{id: /id}", with: "{id: /result, at: /code, words: [1, 21, 22]}")
                 + "\n    error: {code: /code, message: /description}",
@@ -230,14 +232,14 @@ import VerbatimJSON
         #expect(
             profile.dialect.readSubmission(reply(200, #"{"code":22,"result":"t-1"}"#)) == .accepted(id, traceID: nil))
         guard case .throttled = profile.dialect.readSubmission(reply(200, #"{"code":23,"description":"full"}"#)) else {
-            Issue.record("23 is later")
+            Issue.record("23 is not throttled")
             return
         }
         guard
             case .refused(let failure, suspendsProvider: false) = profile.dialect.readSubmission(
                 reply(200, #"{"code":24,"description":"banned"}"#))
         else {
-            Issue.record("24 is no")
+            Issue.record("24 is not refused")
             return
         }
         #expect(failure.message == "banned")
@@ -253,7 +255,8 @@ import VerbatimJSON
         (302, "unknown"), (303, "unknown"), (304, "unknown"), (301, "moved"), (307, "moved"), (308, "moved"),
         (503, "throttled"), (418, "unknown"), (407, "account"), (409, "probably"), (410, "stops"),
     ])
-    func `statuses prove what they usually do, and what the definition says`(status: Int, expected: String) throws {
+    func `a status has its usual meaning, or the one that the definition declares`(status: Int, expected: String) throws
+    {
         let profile = try endpoint(
             Self.plain,
             top: """
@@ -273,9 +276,9 @@ import VerbatimJSON
         #expect(word == expected)
     }
 
-    // MARK: What the definition says of codes, texts and waits
+    // MARK: Declared codes, texts and wait times
 
-    @Test func `a text in a message stops the account and keeps the task, whatever its code says`() throws {
+    @Test func `a declared text in a message stops the account, whatever the code`() throws {
         let profile = try endpoint(
             Self.plain + "\n    cancel: {path: \"/v1/{id}\"}",
             top: "codes: {throttled: [busy], stops_account: {code: [locked], text: [No Credit]}}")
@@ -298,17 +301,17 @@ import VerbatimJSON
         else { Issue.record("other messages keep their meaning"); return }
     }
 
-    @Test func `the longest text decides where several fit`() throws {
+    @Test func `the longest matching text decides`() throws {
         let profile = try endpoint(
             Self.plain, top: "codes: {refused: {text: quota}, stops_account: {text: daily quota}}")
         guard
             case .stopped = profile.dialect.readSubmission(reply(429, #"{"error":{"message":"daily quota is used"}}"#)),
             case .refused(_, suspendsProvider: false) = profile.dialect.readSubmission(
                 reply(429, #"{"error":{"message":"size quota"}}"#))
-        else { Issue.record("by length"); return }
+        else { Issue.record("the longest text does not decide"); return }
     }
 
-    @Test func `a moved address is shown without what may be secret in it`() throws {
+    @Test func `the error of a redirect shows the new URL without its secrets`() throws {
         let profile = try endpoint(Self.plain + "\n    cancel: {path: \"/v1/{id}\"}")
         let moved = UpstreamReply(
             status: 308, headers: ["location": "https://me:pw@new.example/v2/make?key=secret#x"], body: [])
@@ -331,7 +334,7 @@ import VerbatimJSON
             (#"[{"retryDelay":-1}]"#, nil), (#"[{"retryDelay":""}]"#, nil), ("[]", nil), ("7", nil),
             (#"[{"retryDelay":"1e9s"}]"#, nil), (#"[{"retryDelay":1e9}]"#, 86_400),
         ] as [(String, Double?)])
-    func `a wait may stand in the body of a refusal`(details: String, seconds: Double?) throws {
+    func `a wait time may be in the body of a throttled reply`(details: String, seconds: Double?) throws {
         let lines = Self.plain + "\n    error: {code: /error/code, wait: {at: /error/details/*/retryDelay}}"
         let body = #"{"error":{"code":"x","details":\#(details)}}"#
         let expected = seconds.map { Duration.seconds(rounding: $0) }
@@ -339,7 +342,7 @@ import VerbatimJSON
             case .throttled(_, let asked) = try endpoint(lines).dialect.readLookup(reply(429, body), of: id)
         else { Issue.record("not throttled"); return }
         #expect(submitted == expected && asked == expected)
-        // Of two waits the longer holds.
+        // The longer of two wait times counts.
         let both = UpstreamReply(status: 429, retryAfter: .seconds(10), body: Array(body.utf8))
         guard case .throttled(_, let longer) = try endpoint(lines).dialect.readSubmission(both) else { return }
         #expect(longer == max(.seconds(10), expected ?? .zero))
@@ -347,7 +350,7 @@ import VerbatimJSON
 
     // MARK: Ids in header fields
 
-    @Test func `an id and an address may stand in header fields`() throws {
+    @Test func `an id and a poll URL may be in header fields`() throws {
         let profile = try endpoint(
             Self.plain.replacing(
                 "{id: /id}", with: "{id_header: Operation-Location, poll_url_header: Operation-Location}"))
@@ -358,7 +361,7 @@ import VerbatimJSON
         let url = "https://api.p.example/v1/operations/t-1?api-version=2"
         #expect(accepted(url) == .accepted(id, traceID: nil, pollURL: url))
         #expect(try profile.dialect.lookup(id, pollURL: url).url == url)
-        // Relative to the base URL, and no address at all.
+        // A path relative to the base URL, and a text that is not a URL.
         #expect(
             accepted("/v1/operations/t-1/")
                 == .accepted(id, traceID: nil, pollURL: "https://api.p.example/v1/operations/t-1/"))
@@ -370,10 +373,10 @@ import VerbatimJSON
         guard
             case .refused = profile.dialect.readSubmission(
                 UpstreamReply(status: 400, headers: ["operation-location": url], body: []))
-        else { Issue.record("an id under a refusal"); return }
+        else { Issue.record("the id outweighs the status 400"); return }
     }
 
-    @Test func `a relative address in a body is asked at the base URL's host`() throws {
+    @Test func `a relative poll URL in a body is resolved against the base URL`() throws {
         let profile = try endpoint(Self.plain.replacing("{id: /id}", with: "{id: /id, poll_url: /u}"))
         #expect(
             profile.dialect.readSubmission(reply(200, #"{"id":"t-1","u":"/q/1"}"#))
@@ -382,7 +385,7 @@ import VerbatimJSON
 
     // MARK: Results
 
-    @Test func `the declared places are the results, whatever the names and whatever else is there`() throws {
+    @Test func `results are read from the declared pointers only`() throws {
         let profile = try endpoint(Self.plain.replacing("[/url]", with: "[/sample, /out/*/u, /json/urls/*]"))
         let record: JSONValue = [
             "state": "failed", "status": "odd", "url": "https://x/no.png", "sample": "https://x/1.jpg",
@@ -396,7 +399,7 @@ import VerbatimJSON
         #expect(profile.dialect.results(in: ["url": "https://x/no.png"]) == [])
     }
 
-    @Test func `a file that the provider keeps is a result by its address`() throws {
+    @Test func `a file at the provider is a result with its URL`() throws {
         let profile = try endpoint(
             Self.plain.replacing("results: [/url]", with: "result: {path: \"/v1/{id}/content\", is_file: true}"))
         let result = try #require(profile.dialect.results(in: ["id": "t-1"]).first)
@@ -409,7 +412,7 @@ import VerbatimJSON
         #expect(named.dialect.results(in: ["file": "https://x/f"], of: id).map(\.value) == ["https://x/f"])
     }
 
-    @Test func `what a delivery holds is found where the definition says`() throws {
+    @Test func `results of a callback are read from the pointers declared for it`() throws {
         let profile = try endpoint(
             Self.plain.replacing(
                 "/v1/make\"", with: "/v1/make\", callback: {member: hook, results: [/payload/url]}"))
@@ -419,7 +422,7 @@ import VerbatimJSON
                 == ["https://x/2"])
     }
 
-    @Test func `an observed success carries its results, and no other observation does`() throws {
+    @Test func `only the observation of a success has results`() throws {
         let profile = try endpoint(Self.plain)
         for (status, values) in [("ok", ["https://x/1"]), ("bad", []), ("run", []), ("odd", [])] {
             let record: JSONValue = ["id": "t-1", "status": .string(status), "url": "https://x/1"]
@@ -435,7 +438,7 @@ import VerbatimJSON
 
     // MARK: States
 
-    @Test func `a word in another case is told, and one that another rule lists is left to it`() throws {
+    @Test func `a status word in another case is reported, unless two rules list it with different meanings`() throws {
         func seen(_ rules: String, _ word: String) throws -> Observation {
             let lines = Self.plain.replacing(
                 "state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]", with: "state: \(rules)")
@@ -450,14 +453,14 @@ import VerbatimJSON
         let split =
             "[{at: /status, pending: [run], failed: [DONE]}, {at: /status, succeeded: [done], partial: [Ok, OK], failed: [ok]}]"
         #expect(try seen(split, "done").verdict == .succeeded(partial: false))
-        // Two meanings that differ by case only are never mixed up.
+        // A word that matches two meanings without regard to case is unrecognised.
         let mixed = try seen(split, "oK")
         #expect(mixed.verdict == .pending && mixed.unrecognisedShape?.hasPrefix("/status=\"oK\" in ") == true)
     }
 
     private struct Unread: Error {}
 
-    @Test func `false is not there`() throws {
+    @Test func `a declared member that is false counts as missing`() throws {
         let rules = "[{present: /error, means: failed}, {at: /status, pending: [run], succeeded: [ok]}]"
         for nothing in ["null", "false", #""""#, "[]", "{}"] {
             #expect(try state(rules, "{\"error\":\(nothing),\"status\":\"ok\"}") == .succeeded(partial: false))
@@ -467,7 +470,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an end without a result has a code of ours, and the provider's words if it has any`() throws {
+    @Test func `an end without a result fails with no_result and the provider's message`() throws {
         let rules = "[{present: /url, means: succeeded}, {at: /done, pending: [\"false\"], no_result: [\"true\"]}]"
         guard case .failed(let failure) = try state(rules, #"{"done":true}"#),
             case .failed(let told) = try state(rules, #"{"done":true,"error":{"message":"m"}}"#)
@@ -482,7 +485,7 @@ import VerbatimJSON
                     "{}")))
     }
 
-    @Test func `a word in another case is the same word, and an unknown one keeps the task running`() throws {
+    @Test func `a status word matches without regard to case, and an unknown one means pending`() throws {
         let rules = "[{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]"
         #expect(try state(rules, #"{"status":"ok"}"#) == .succeeded(partial: false))
         #expect(try isFailed(state(rules, #"{"status":"bad"}"#)))
@@ -493,7 +496,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `Booleans, numbers, presence and statuses tell it too`() throws {
+    @Test func `a state can follow from Booleans, numbers, presence of members and HTTP statuses`() throws {
         let flag = "[{present: /error, means: failed}, {at: /done, pending: [\"false\"], succeeded: [\"true\"]}]"
         #expect(try state(flag, #"{"done":false}"#) == .pending)
         #expect(try state(flag, #"{"done":true}"#) == .succeeded(partial: false))
@@ -511,7 +514,7 @@ import VerbatimJSON
         #expect(try state(absence, #"{"result":["u"]}"#) == .succeeded(partial: false))
     }
 
-    @Test func `a list has ended when all of it has`() throws {
+    @Test func `a list of parts has ended when every part has`() throws {
         let rules = "[{at: /songs/*/state, pending: [run], succeeded: [ok], failed: [bad]}]"
         func songs(_ states: String...) throws -> Observation.Verdict? {
             try state(rules, "{\"songs\":[\(states.map { "{\"state\":\"\($0)\"}" }.joined(separator: ","))]}")
@@ -536,7 +539,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a query that fails says nothing about its task`() throws {
+    @Test func `a failed query proves nothing about its task`() throws {
         let profile = try endpoint(Self.plain)
         #expect(profile.dialect.readLookup(reply(404, "{}"), of: id) == .notFound)
         guard case .throttled = profile.dialect.readLookup(reply(429, ""), of: id) else { Issue.record("429"); return }
@@ -567,7 +570,7 @@ import VerbatimJSON
         #expect(found.mapValues(\.verdict) == [id: .pending, other: .succeeded(partial: false)])
     }
 
-    @Test func `a list of a span of time is asked for in the provider's units`() throws {
+    @Test func `a list request has its time window in the provider's unit`() throws {
         let list =
             "list: {path: /list, query: {after: \"{from}\", n: \"{limit}\"}, time: milliseconds, items: /data, id: /id, created_at: /at, request: /input}"
         let profile = try endpoint(Self.plain + "\n    \(list)")
@@ -587,7 +590,7 @@ import VerbatimJSON
         #expect(try endpoint(Self.plain + "\n    \(list.dropLast()), whole: true}").listing?.isWhole == true)
     }
 
-    @Test func `a result that stands elsewhere is fetched, and its failure is not the task's`() throws {
+    @Test func `a separate result is fetched, and only a declared status with an error code fails the task`() throws {
         let profile = try endpoint(Self.plain + "\n    result: {url: /response_url, failed_statuses: [422]}")
         let done = Observation(.succeeded(partial: false), record: ["response_url": "https://api.p.example/r"])
         #expect(try profile.resultFetching?.request(of: id, record: done.record).url == "https://api.p.example/r")
@@ -611,16 +614,16 @@ import VerbatimJSON
             return
         }
         #expect(isFailed(failed.verdict))
-        // A gateway's page and an empty object under the same status are not the provider's word.
+        // A gateway's page or an empty object with that status is not an answer of the provider.
         let server = try endpoint(Self.plain + "\n    result: {url: /response_url, failed_statuses: [500]}")
         guard
             case .failed = server.resultFetching?.read(
                 reply(500, #"{"error":{"message":"Internal Server Error"}}"#), of: id, after: done)
-        else { Issue.record("a framework's words"); return }
+        else { Issue.record("an error without a code fails the task"); return }
         guard
             case .observed = server.resultFetching?.read(reply(500, #"{"error":{"code":"oom"}}"#), of: id, after: done)
         else {
-            Issue.record("the provider's word")
+            Issue.record("an error with a code does not fail the task")
             return
         }
         for body in ["<html>", "{}", ""] {
@@ -633,7 +636,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a task is ended at the provider by the call that it has for that`() throws {
+    @Test func `a task is cancelled at the provider by the declared request`() throws {
         let profile = try endpoint(Self.plain + "\n    cancel: {method: PUT, path: \"/v1/{id}/cancel\"}")
         #expect(
             try profile.dialect.cancelling?.cancellation(of: id, record: nil)
@@ -641,12 +644,12 @@ import VerbatimJSON
         #expect(try endpoint(Self.plain).dialect.cancelling == nil)
     }
 
-    @Test func `a task is ended at the provider only in the states in which it takes that`() throws {
+    @Test func `a task is cancelled at the provider only in the declared states`() throws {
         let profile = try endpoint(
             Self.plain + "\n    cancel: {path: \"/v1/{id}\", while: {at: /status, words: [queued]}}")
         #expect(try profile.dialect.cancelling?.cancellation(of: id, record: ["status": "queued"]) != nil)
         #expect(try profile.dialect.cancelling?.cancellation(of: id, record: ["status": "run"]) == nil)
-        // Nothing known of its state is no reason not to try.
+        // With an unknown state it is tried.
         #expect(try profile.dialect.cancelling?.cancellation(of: id, record: [:]) != nil)
         #expect(try profile.dialect.cancelling?.cancellation(of: id, record: nil) != nil)
     }
