@@ -7,7 +7,7 @@ extension SQLiteDriver {
     /// The store's verbs on this database.
     var verbs: TaskStore { TaskStore(self) }
 
-    /// Any write.
+    /// Runs a write.
     func write<Value: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(TaskStoreError) -> Value {

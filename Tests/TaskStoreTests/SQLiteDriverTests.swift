@@ -24,7 +24,7 @@ import VerbatimJSON
         }
     }
 
-    /// A closed database with some tasks in it.
+    /// Creates a closed database with tasks.
     private func database(in directory: TemporaryDirectory, tasks: Int = 30) async throws -> String {
         let path = directory.file("pollux.sqlite")
         let store = try SQLiteDriver.open(path: path)
@@ -35,7 +35,7 @@ import VerbatimJSON
 
     // MARK: Opening
 
-    @Test func `what was written is there when the file is opened again`() async throws {
+    @Test func `stored tasks are there after reopening`() async throws {
         let directory = try TemporaryDirectory()
         let path = try await database(in: directory)
         let store = try SQLiteDriver.open(path: path)
@@ -45,12 +45,12 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `what was written is there though the file was never closed`() async throws {
+    @Test func `stored tasks are there after a crash`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let store = try SQLiteDriver.open(path: path)
         for number in 0..<10 { _ = try await store.verbs.insert(.new(.task(number))) }
-        // The files as a power failure leaves them: the database with its log.
+        // The files as a power failure leaves them.
         let copy = directory.file("copy.sqlite")
         for suffix in ["", "-wal"] { try FileManager.default.copyItem(atPath: path + suffix, toPath: copy + suffix) }
         let next = try SQLiteDriver.open(path: copy)
@@ -59,7 +59,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a log that breaks off loses only what was not committed`() async throws {
+    @Test func `a truncated log loses only the commit that it cuts`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let store = try SQLiteDriver.open(path: path)
@@ -76,7 +76,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `every file is its owner's alone`() async throws {
+    @Test func `every file is accessible only to its owner`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         _ = try await store.verbs.insert(.new(.task(1)))
@@ -89,7 +89,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `commits are on disk before they are told`() async throws {
+    @Test func `commits are synced, in WAL mode, with foreign keys`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let (synchronous, journal, keys) = try await store.pool.write { db in
@@ -104,7 +104,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a database that was closed is one whole file`() async throws {
+    @Test func `a closed database is complete in one file`() async throws {
         let directory = try TemporaryDirectory()
         let path = try await database(in: directory)
         let copy = directory.file("copy.sqlite")
@@ -114,7 +114,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a draft that was left behind is no obstacle`() async throws {
+    @Test func `a leftover draft is removed`() async throws {
         let directory = try TemporaryDirectory()
         try write([1, 2, 3], to: directory.file("pollux.sqlite.new"))
         try write([1, 2, 3], to: directory.file("pollux.sqlite.new-journal"))
@@ -125,9 +125,9 @@ import VerbatimJSON
         #expect(!names.contains { $0.contains(".new") })
     }
 
-    // MARK: What must not be opened
+    // MARK: Invalid files
 
-    @Test func `a database of a newer version is refused as such`() async throws {
+    @Test func `a database of a newer version is refused and unchanged`() async throws {
         let directory = try TemporaryDirectory()
         let path = try await database(in: directory)
         let queue = try DatabaseQueue(path: path)
@@ -146,7 +146,7 @@ import VerbatimJSON
         try after.close()
     }
 
-    @Test func `a database of another program is refused and left as it is`() async throws {
+    @Test func `a database of another program is refused and unchanged`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let queue = try DatabaseQueue(path: path)
@@ -156,14 +156,14 @@ import VerbatimJSON
         try queue.close()
         let before = try bytes(path)
         guard case .failure(.damaged(let what)) = open(path) else {
-            Issue.record("it was opened")
+            Issue.record("the database was opened")
             return
         }
         #expect(what.contains("another program"))
         #expect(try bytes(path) == before)
     }
 
-    @Test func `an empty, foreign or broken file is refused and left as it is`() async throws {
+    @Test func `an empty, foreign or damaged file is refused and unchanged`() async throws {
         let directory = try TemporaryDirectory()
         let whole = try bytes(try await database(in: directory))
         var random = SeededRandom(seed: 1)
@@ -186,7 +186,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a page that was overwritten is noticed before it is trusted`() async throws {
+    @Test func `a damaged page is found before the database is used`() async throws {
         let directory = try TemporaryDirectory()
         let whole = try bytes(try await database(in: directory, tasks: 200))
         for page in 1..<(whole.count / 4_096) {
@@ -202,7 +202,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `no flipped bit in the header makes an empty start`() async throws {
+    @Test func `a database with a flipped bit in its header is refused or complete`() async throws {
         let directory = try TemporaryDirectory()
         let whole = try bytes(try await database(in: directory))
         for bit in 0..<800 {
@@ -210,7 +210,7 @@ import VerbatimJSON
             broken[bit / 8] ^= 1 << UInt8(bit % 8)
             let path = directory.file("bit-\(bit).sqlite")
             try write(broken, to: path)
-            // It is refused with words, or nothing was lost.
+            // The database is refused, or nothing was lost.
             if case .success(let store) = open(path) {
                 let count = try? await store.verbs.counts().map(\.count)
                 #expect(count == [30], "bit \(bit)")
@@ -220,18 +220,18 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a log without its database is damage, not a new start`() async throws {
+    @Test func `a log without its database is damage and no new database is created`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let store = try SQLiteDriver.open(path: path)
         for number in 0..<10 { _ = try await store.verbs.insert(.new(.task(number))) }
         let log = try bytes(path + "-wal")
         try store.close()
-        // The database was moved away without its log.
+        // The database is moved away without its log.
         try FileManager.default.removeItem(atPath: path)
         try write(log, to: path + "-wal")
         guard case .failure(let error) = open(path) else {
-            Issue.record("a new database was made beside a foreign log")
+            Issue.record("a new database was created beside the log")
             return
         }
         #expect(error.code == "storage_damaged")
@@ -239,9 +239,9 @@ import VerbatimJSON
         #expect(try bytes(path + "-wal") == log)
     }
 
-    // MARK: Trouble while running
+    // MARK: Failures while running
 
-    @Test func `a full disk is told as such, and what was there is safe`() async throws {
+    @Test func `a write on a full disk fails with that error, and stored tasks are unchanged`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let task = TrackedTask.task(1)
@@ -259,7 +259,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a database that may only be read is told as such`() async throws {
+    @Test func `a write to a read-only database fails with that error`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         try await store.pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA query_only = ON") }
@@ -267,7 +267,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a path that cannot be written is told as such`() throws {
+    @Test func `a path that cannot be written fails with an explanation`() throws {
         let directory = try TemporaryDirectory()
         try write([], to: directory.file("file"))
         for path in [directory.file("missing/pollux.sqlite"), "/proc/pollux.sqlite"] {
@@ -289,11 +289,11 @@ import VerbatimJSON
         (.SQLITE_IOERR_FSYNC, "storage_failed"),
         (.SQLITE_MISUSE, "storage_failed"),
     ])
-    func `every trouble of SQLite has a word of ours`(code: ResultCode, word: String) {
+    func `each SQLite error maps to one storage code`(code: ResultCode, word: String) {
         #expect(TaskStoreError(translating: DatabaseError(resultCode: code)).code == word)
     }
 
-    @Test func `a write for a task that was cancelled still happens`() async throws {
+    @Test func `a read and a write run in a cancelled Swift task`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let writing = Task {
@@ -310,7 +310,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `two hundred writers at once lose no task and no event`() async throws {
+    @Test func `two hundred concurrent writers lose no task and no event`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -341,7 +341,7 @@ import VerbatimJSON
 
     // MARK: Schema
 
-    @Test func `counts equal those of the rows after every kind of change`() async throws {
+    @Test func `the stored counts equal the rows after changes`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let store = try SQLiteDriver.open(path: path)
@@ -364,7 +364,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `wrong counts do not refuse a task, and are right again after a restart`()
+    @Test func `wrong counts do not prevent a change and are corrected by a restart`()
         async throws
     {
         let directory = try TemporaryDirectory()
@@ -375,7 +375,7 @@ import VerbatimJSON
         _ = try await store.verbs.apply(.cancelRequested, to: TrackedTask.task(0).id, at: now, nextDueAt: nil)
         try await store.pool.write { db in
             try db.execute(sql: "INSERT INTO task_count (state, endpoint, count) VALUES ('running', 'no/such', 7)")
-            // Rows can also be removed by hand.
+            // Rows may also be removed by hand.
             try db.execute(sql: "UPDATE task_count SET count = 0; DELETE FROM task WHERE state = 'cancelled'")
         }
         try store.close()
@@ -386,7 +386,7 @@ import VerbatimJSON
         try next.close()
     }
 
-    @Test func `a record that is kept already is not even looked at`() async throws {
+    @Test func `an unchanged record is neither read nor written`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let traced = try await Statements(of: store)
@@ -405,7 +405,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `lists of any length are a few statements, which stay compiled`() async throws {
+    @Test func `filters of any length use a few cached statements`() async throws {
         let directory = try TemporaryDirectory()
         let prepared = Statements()
         var configuration = DatabaseFile.configuration
@@ -426,7 +426,7 @@ import VerbatimJSON
             filter.labels = Dictionary(uniqueKeysWithValues: (0..<count % 33).map { ("l\($0)", "\($0)") })
             _ = try await store.verbs.tasks(matching: filter, after: nil, limit: 9)
         }
-        // With one value or more of each: twice, and for labels none, one or more.
+        // Two forms each for states and endpoints, three for labels.
         let lists = Set(prepared.all.filter { $0.contains("FROM task") })
         #expect(lists.count <= 12, "\(lists.count)")
 
@@ -439,7 +439,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `inserting and updating a task makes no tables on the way, and is still checked`() async throws {
+    @Test func `inserting and updating a task uses no temporary table, and constraints still apply`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let traced = try await Statements(of: store)
@@ -453,7 +453,7 @@ import VerbatimJSON
             let writes = traced.all.filter { $0.hasPrefix("INSERT INTO task ") || $0.hasPrefix("UPDATE task ") }
             #expect(writes.count == 3)
             for sql in writes {
-                // Values are left open, as they are when SQLite prepares the statement.
+                // Without values, as when SQLite prepares the statement.
                 let statement = try db.makeStatement(sql: "EXPLAIN " + sql)
                 statement.setUncheckedArguments(StatementArguments())
                 let steps = try Row.fetchAll(statement).map { $0["opcode"] as String }
@@ -471,7 +471,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `the embedded migrations are the files of the folder`() throws {
+    @Test func `the embedded migrations equal the files of the folder`() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("migrations/sqlite")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sql") }
@@ -483,7 +483,7 @@ import VerbatimJSON
         }
     }
 
-    /// A database as the version left it that had so many migrations.
+    /// Creates a database with the first migrations, like an earlier version.
     private func database(at path: String, afterMigrations count: Int) async throws -> DatabaseQueue {
         let queue = try DatabaseQueue(path: path)
         try await queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA application_id = 0x504c4c58") }
@@ -496,7 +496,7 @@ import VerbatimJSON
     }
 
     @Test
-    func `an attempt of which only is known that the clock was set may have been at any time, and is measured anew`()
+    func `a migrated attempt whose clock was set has an unlimited period and a new measurement`()
         async throws
     {
         let directory = try TemporaryDirectory()
@@ -529,7 +529,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a database that the first version made still opens, with all that is in it`() async throws {
+    @Test func `a database of the first version opens with its tasks`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let queue = try await database(at: path, afterMigrations: 1)
@@ -547,7 +547,7 @@ import VerbatimJSON
         try queue.close()
         let store = try SQLiteDriver.open(path: path)
         var expected = task
-        // Its age still counts from the submission.
+        // Its age counts from the submission.
         expected.ageFrom = task.submittedAt
         #expect(try await store.verbs.task(task.id) == expected)
         #expect(try await store.verbs.statistics(of: task.endpoint).isEmpty)
@@ -555,7 +555,7 @@ import VerbatimJSON
         noted.note = "written later"
         _ = try await store.verbs.insert(.new(noted))
         #expect(try await store.verbs.task(noted.id)?.note == "written later")
-        // The stored record has no digest yet, so it is written once more.
+        // The stored record has no digest yet, so an equal one is written again.
         for progress: JSONValue in [1, 2] {
             let pending = Observation(.pending, record: ["progress": progress])
             _ = try await store.verbs.apply(.observed(pending), to: task.id, at: now, nextDueAt: now)
@@ -568,7 +568,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: 1..<EmbeddedMigrations.all.count)
-    func `a database of each earlier schema opens, goes on, and takes entries about no task`(count: Int) async throws {
+    func `a database of each earlier schema opens, and stores changes and daemon entries`(count: Int) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let queue = try await database(at: path, afterMigrations: count)
@@ -596,7 +596,7 @@ import VerbatimJSON
         #expect(log.map(\.sequence) == [1, 2, 3])
         if case .daemon(let event, _) = log[1] { #expect(event.kind == "clock_set") } else { Issue.record("\(log)") }
         try store.close()
-        // What was changed in the text of the schema is whole.
+        // The migrated schema is consistent.
         let next = try DatabaseQueue(path: path)
         let (report, broken) = try await next.read { db in
             (
@@ -608,7 +608,7 @@ import VerbatimJSON
         try next.close()
     }
 
-    @Test func `a task that succeeded before results were stored has none, and one that succeeds later has its own`()
+    @Test func `a migrated success has no stored results, and a later success has`()
         async throws
     {
         let directory = try TemporaryDirectory()
@@ -643,14 +643,14 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a long value of a result is stored once, in the record`() async throws {
+    @Test func `a long value of a result is stored only in the record`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let task = TrackedTask.task(1, state: .running)
         _ = try await store.verbs.insert(.new(task))
         let (long, short) = (JSONValue.string(String(repeating: "la ", count: 9_000)), JSONValue.string("la"))
         var done = Observation(.succeeded(partial: false), record: ["texts": [long, short], "nested": "{\"a\": 1}"])
-        // A value that is not in the record is stored beside it at any length.
+        // A value that is not in the record is stored in the row at any length.
         let built = JSONValue.string("https://cdn.example/" + String(repeating: "p", count: 2_000))
         done.results = [
             TaskResult(kind: .text, pointer: JSONPointer(tokens: ["texts", "0"]), value: long),
@@ -666,7 +666,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a result whose value is gone from the record is damage, and no empty result`() async throws {
+    @Test func `a result whose value is missing in the record is damage`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let task = TrackedTask.task(1, state: .running)
@@ -682,7 +682,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a stored service name that is invalid is damage`() async throws {
+    @Test func `an invalid stored service name is damage`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         var task = TrackedTask.task(1, state: .running)
@@ -696,7 +696,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `the check of plans finds what reads or sorts too much`() async throws {
+    @Test func `the plan check finds scans and sorts`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let bad = [

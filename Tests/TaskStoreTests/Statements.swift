@@ -3,13 +3,13 @@ import Synchronization
 
 @testable import SQLiteDriver
 
-/// Statements that SQLite ran.
+/// The statements that SQLite executed.
 final class Statements: Sendable {
     private let texts = Mutex<[String]>([])
 
     init() {}
 
-    /// Those that the store's writer runs from now on, with their values left open.
+    /// Records the statements of the store's writer from now on, without their values.
     convenience init(of store: SQLiteDriver) async throws {
         self.init()
         try await store.pool.writeWithoutTransaction { db in

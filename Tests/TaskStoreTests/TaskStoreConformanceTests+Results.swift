@@ -4,7 +4,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What every store must do with results.
+/// Tests the results of any store.
 extension TaskStoreConformanceTests {
     /// A success with these results.
     private func done(_ results: [TaskResult], record: JSONValue = ["id": "x"]) -> Observation {
@@ -17,7 +17,7 @@ extension TaskStoreConformanceTests {
         TaskResult(kind: .url, pointer: JSONPointer(tokens: tokens), value: value)
     }
 
-    @Test func `results come back as they were named, in their order`() async throws {
+    @Test func `stored results are read unchanged, in order`() async throws {
         try await with { (store: TaskStore) async throws in
             let lyrics = String(repeating: "la 😀 \u{0}\n", count: 500)
             let results = [
@@ -43,7 +43,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `a success without results is told from one of which none were stored`() async throws {
+    @Test func `an empty list of results differs from results that were not stored`() async throws {
         try await with { (store: TaskStore) async throws in
             let running = TrackedTask.task(1, state: .running)
             let earlier = TrackedTask.task(2, state: .succeeded)
@@ -62,7 +62,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `each task of a batch has its own results, and a late result changes none of them`() async throws {
+    @Test func `each task of a batch has its own results, and a late record does not change them`() async throws {
         try await with { (store: TaskStore) async throws in
             let tasks = (1...5).map { TrackedTask.task($0, state: .running) }
             _ = try await store.insert(tasks.map { .new($0) })
@@ -82,7 +82,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `every outcome that a record brings stores its results`() async throws {
+    @Test func `every event that ends a task with a record stores its results`() async throws {
         try await with { (store: TaskStore) async throws in
             let seen = done([result("https://x/1.png", at: "url")], record: ["url": "https://x/1.png"])
             let id = RemoteTaskID("r")
@@ -111,7 +111,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `a callback that decides nothing stores no results`() async throws {
+    @Test func `a callback that does not decide the outcome stores no results`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
@@ -122,14 +122,14 @@ extension TaskStoreConformanceTests {
             _ = try await store.apply(.cancelRequested, to: task.id, at: now, nextDueAt: nil)
             _ = try await store.apply(.observed(polled), to: task.id, at: now, nextDueAt: nil)
             #expect(try await store.taskWithPayload(task.id)?.payload.results == nil)
-            // A reopened task has the results of the outcome that it comes to.
+            // A reopened task has the results of its new outcome.
             _ = try await store.apply(.reopenRequested, to: task.id, at: now, nextDueAt: now)
             _ = try await store.apply(.observed(polled), to: task.id, at: now, nextDueAt: nil)
             #expect(try await store.taskWithPayload(task.id)?.payload.results == polled.results)
         }
     }
 
-    @Test func `callback tokens are in no stored result`() async throws {
+    @Test func `stored results contain no callback token`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))

@@ -6,7 +6,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What every store must do. A second driver adds one line to `with(_:)`.
+/// Tests the behaviour of any store. A second driver adds one line to `with(_:)`.
 @Suite struct TaskStoreConformanceTests {
     let now = ManualTimeSource.start
 
@@ -21,7 +21,7 @@ import VerbatimJSON
     private func endpoint(_ text: String) throws -> EndpointName { try #require(EndpointName(text)) }
     private func remote(_ text: String) throws -> RemoteTaskID { try #require(RemoteTaskID(text)) }
 
-    @Test func `the due time follows from the task as the event leaves it, and the lifecycle runs once`() async throws {
+    @Test func `the due time is computed from the changed task, and the lifecycle runs once`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(state: .running)
             _ = try await store.insert(.new(task))
@@ -43,7 +43,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `two events of one batch that claim one remote id are told apart`() async throws {
+    @Test func `two events of one batch cannot use the same remote id`() async throws {
         try await with { (store: TaskStore) async throws in
             let (one, other) = (TrackedTask.task(1, state: .uncertain), TrackedTask.task(2, state: .uncertain))
             _ = try await store.insert([.new(one), .new(other)])
@@ -56,7 +56,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `callback tokens are in nothing that is stored`() async throws {
+    @Test func `no stored record, failure, delivery or log entry contains a callback token`() async throws {
         try await with { (store: TaskStore) async throws in
             let token = String(repeating: "aB3_-", count: 9).prefix(43)
             let url = "https://pollux.example/callbacks/\(token)"
@@ -89,25 +89,25 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an older state of a gate does not overwrite a newer one`() async throws {
+    @Test func `an older circuit state does not overwrite a newer one`() async throws {
         try await with { (store: TaskStore) async throws in
-            var gate = CircuitState(kind: .polls, name: "image")
-            gate.revision = 2
-            gate.failures = 2
-            try await store.save(gate)
-            gate.revision = 1
-            gate.failures = 1
-            try await store.save(gate)
+            var circuit = CircuitState(kind: .polls, name: "image")
+            circuit.revision = 2
+            circuit.failures = 2
+            try await store.save(circuit)
+            circuit.revision = 1
+            circuit.failures = 1
+            try await store.save(circuit)
             #expect(try await store.circuits().map(\.failures) == [2])
-            gate.revision = 3
-            try await store.save(gate)
+            circuit.revision = 3
+            try await store.save(circuit)
             #expect(try await store.circuits().map(\.failures) == [1])
         }
     }
 
     // MARK: Inserting
 
-    @Test func `a new task comes back as it was, payload and all`() async throws {
+    @Test func `a new task is read unchanged, with its payload`() async throws {
         try await with { (store: TaskStore) async throws in
             var task = TrackedTask.task(
                 state: .uncertain, priority: 7, labels: ["a": "1", "ä\"{}": "\n"], notBefore: now,
@@ -148,7 +148,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a key names the first task that came with it, for ever`() async throws {
+    @Test func `a key belongs to the first task that used it`() async throws {
         try await with { (store: TaskStore) async throws in
             let first = TrackedTask.task(1)
             #expect(try await store.insert(.new(first, key: "k", body: 1)) == .created)
@@ -162,7 +162,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `many are stored as if they came one after another`() async throws {
+    @Test func `tasks inserted together have the same outcomes as one after another`() async throws {
         try await with { (store: TaskStore) async throws in
             let first = TrackedTask.task(1)
             let late = TrackedTask.task(5, deadline: now)
@@ -181,7 +181,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a remote id is one task's within its service`() async throws {
+    @Test func `a remote id belongs to one task within its service`() async throws {
         try await with { (store: TaskStore) async throws in
             let first = TrackedTask.task(1, state: .running, remoteID: "r")
             #expect(try await store.insert(.new(first)) == .created)
@@ -196,7 +196,7 @@ import VerbatimJSON
 
     // MARK: Events
 
-    @Test func `an event changes row, record and log together`() async throws {
+    @Test func `an event changes row, record and log in one transaction`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
@@ -213,7 +213,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the record that is kept is the latest, though it be one from before`() async throws {
+    @Test func `the latest record is stored, even if it equals an earlier one`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
@@ -227,7 +227,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what the state does not allow changes nothing`() async throws {
+    @Test func `an event that the state does not allow changes nothing`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
@@ -240,7 +240,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `of two writers that start from one state only the first wins`() async throws {
+    @Test func `only the first of concurrent starts takes effect`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
@@ -259,7 +259,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an unknown id finds no task`() async throws {
+    @Test func `an unknown id finds and changes nothing`() async throws {
         try await with { (store: TaskStore) async throws in
             let id = TrackedTask.task(1).id
             #expect(try await store.apply(.missed, to: id, at: now, nextDueAt: now) == nil)
@@ -270,7 +270,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a batch is applied in order, without those that do not exist`() async throws {
+    @Test func `a batch is applied in order and skips unknown tasks`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
@@ -285,7 +285,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a batch with one impossible event changes nothing at all`() async throws {
+    @Test func `a batch with one failing event changes nothing`() async throws {
         try await with { (store: TaskStore) async throws in
             _ = try await store.insert(.new(.task(1, state: .running, remoteID: "r")))
             let free = TrackedTask.task(2)
@@ -303,7 +303,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a remote id that a provider answers is kept even if it is another task's`() async throws {
+    @Test func `a remote id from the provider's reply is stored even if another task has it`() async throws {
         try await with { (store: TaskStore) async throws in
             _ = try await store.insert(.new(.task(1, state: .running, remoteID: "r")))
             let task = TrackedTask.task(2, state: .submitting)
@@ -343,7 +343,7 @@ import VerbatimJSON
 
     // MARK: Settling
 
-    @Test func `settling shows one service's uncertain and sending tasks, and who owns what`() async throws {
+    @Test func `settle passes the uncertain and submitting tasks of one service and the owned ids`() async throws {
         try await with { (store: TaskStore) async throws in
             let lost = TrackedTask.task(1, state: .uncertain)
             let sending = TrackedTask.task(2, state: .submitting)
@@ -369,7 +369,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a found id that is another task's is refused, with everything beside it`() async throws {
+    @Test func `settle with the id of another task fails and changes nothing`() async throws {
         try await with { (store: TaskStore) async throws in
             let owner = TrackedTask.task(1, state: .running, remoteID: "r")
             let lost = TrackedTask.task(2, state: .uncertain)
@@ -386,9 +386,9 @@ import VerbatimJSON
         }
     }
 
-    // MARK: What is due
+    // MARK: Due tasks
 
-    @Test func `the queue goes by priority, then age, and leaves out who may not go yet`() async throws {
+    @Test func `the queue is sorted by priority, then age, without tasks that may not start yet`() async throws {
         try await with { (store: TaskStore) async throws in
             let tasks = [
                 TrackedTask.task(1), .task(2, priority: 5), .task(3), .task(4, priority: 5), .task(5, priority: -1),
@@ -406,7 +406,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a long queue keeps its order, though most of it waits for a time to come`() async throws {
+    @Test func `a long queue is in order even if many tasks wait for a later time`() async throws {
         try await with { (store: TaskStore) async throws in
             let make = try endpoint("image/make")
             for number in 0..<300 { _ = try await store.insert(.new(.task(number, priority: number % 3))) }
@@ -421,9 +421,9 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the due tasks do not contain those that the caller excludes`() async throws {
+    @Test func `due tasks exclude those of the caller`() async throws {
         try await with { (store: TaskStore) async throws in
-            // Two at each time, so that there are ties.
+            // Two tasks for each time, so that there are ties.
             let tasks = (0..<12).map { TrackedTask.task($0, state: .running, at: now + .seconds($0 / 2)) }
             for task in tasks { _ = try await store.insert(.new(task)) }
             _ = try await store.insert(.new(.task(20, state: .running, endpoint: "video/make", at: now)))
@@ -446,7 +446,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `due tasks come most overdue first, of one service and state only`() async throws {
+    @Test func `due tasks are of one service and state, the most overdue first`() async throws {
         try await with { (store: TaskStore) async throws in
             for (number, seconds) in [3, 1, 2, 9].enumerated() {
                 _ = try await store.insert(.new(.task(number, state: .running, at: now + .seconds(seconds))))
@@ -465,7 +465,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a task is put off while it is open, and only then`() async throws {
+    @Test func `only an open task is postponed`() async throws {
         try await with { (store: TaskStore) async throws in
             let open = TrackedTask.task(1, state: .running)
             let ended = TrackedTask.task(2, state: .succeeded)
@@ -477,7 +477,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `overdue are queued and running tasks whose deadline has passed`() async throws {
+    @Test func `queued and running tasks after their deadline are overdue`() async throws {
         try await with { (store: TaskStore) async throws in
             let deadline = now + .seconds(10)
             for (number, state) in TaskState.allCases.enumerated() {
@@ -493,7 +493,7 @@ import VerbatimJSON
 
     // MARK: Lists
 
-    @Test func `pages show every task once, newest first, while new ones arrive`() async throws {
+    @Test func `pages have every task once, newest first, while new ones arrive`() async throws {
         try await with { (store: TaskStore) async throws in
             for number in 0..<25 { _ = try await store.insert(.new(.task(number))) }
             var seen: [TaskID] = []
@@ -518,7 +518,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a page of large records ends early, and the next goes on`() async throws {
+    @Test func `a page of large records ends early, and the next continues`() async throws {
         try await with { (store: TaskStore) async throws in
             let picture = JSONValue.object(JSONObject([("data", .string(String(repeating: "A", count: 5 << 20)))]))
             for number in 0..<8 { _ = try await store.insert(.new(.task(number), response: picture)) }
@@ -533,7 +533,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `every filter restricts, together they restrict more`() async throws {
+    @Test func `filters select tasks, and several filters must all match`() async throws {
         try await with { (store: TaskStore) async throws in
             let tasks: [TrackedTask] = [
                 .task(1, labels: ["team": "a", "job": "x"]), .task(2, labels: ["team": "b"]),
@@ -564,7 +564,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a beginning of an id finds those that begin so`() async throws {
+    @Test func `a prefix of an id finds the ids that have it`() async throws {
         try await with { (store: TaskStore) async throws in
             for number in 0..<5 { _ = try await store.insert(.new(.task(number))) }
             let id = TrackedTask.task(3).id
@@ -576,7 +576,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `counts are those of each endpoint`() async throws {
+    @Test func `counts are by endpoint and state`() async throws {
         try await with { (store: TaskStore) async throws in
             for number in 1...5 {
                 let task = TrackedTask.task(number, state: .running)
@@ -591,9 +591,9 @@ import VerbatimJSON
         }
     }
 
-    // MARK: What is learned
+    // MARK: Statistics
 
-    @Test func `a lesson is learned with the change that teaches it, and comes back as it was`() async throws {
+    @Test func `statistics are updated with the changes of their commit and read unchanged`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .running)
             _ = try await store.insert(.new(task))
@@ -621,7 +621,7 @@ import VerbatimJSON
             expected.durations = "as the policy writes it"
             expected.wait = .milliseconds(1_250)
             expected.startsTold = 0.5
-            // The second time there was nothing left to end.
+            // The task could not end a second time.
             expected.finished = 1
             expected.calls = 0.5
             expected.lateness = .milliseconds(1_500)
@@ -634,7 +634,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a clock that was set moves the schedule of what is under way, and nothing that people wished`()
+    @Test func `a clock jump moves the schedule of open tasks, but not times set by people`()
         async throws
     {
         try await with { (store: TaskStore) async throws in
@@ -660,14 +660,14 @@ import VerbatimJSON
             #expect(try await store.task(ready.id)?.nextDueAt == ready.nextDueAt.map { $0 - .seconds(3_600) })
             let doubted = try await store.task(uncertain.id)
             #expect(doubted?.nextDueAt == uncertain.nextDueAt.map { $0 - .seconds(3_600) })
-            // When it was sent is told by the clock of that time, and how far from it the clock of today is, beside it.
+            // The start is kept in the time of the former clock, and the drift is stored beside it.
             #expect(doubted?.attempt?.startedAt == uncertain.attempt?.startedAt)
             #expect(doubted?.attempt?.clock == ClockDrift(sum: .seconds(-3_600)))
         }
     }
 
     @Test(arguments: [TaskState.submitting, .uncertain])
-    func `jumps of the clock are added up, and begin a measurement anew only beyond the tolerance`(
+    func `clock jumps are summed, and restart a measurement only beyond the tolerance`(
         state: TaskState
     ) async throws {
         try await with { (store: TaskStore) async throws in
@@ -681,48 +681,48 @@ import VerbatimJSON
                 for jump in seconds { try await store.moveSchedule(by: .seconds(jump), at: now) }
                 return try await store.task(task.id)?.attempt
             }
-            // There and back, and a little further each time: what is measured goes on, by the clock of today.
+            // Small jumps in both directions: the measurement continues with the current clock.
             let small = try await jump(7, -7, 20, 30)
             #expect(small?.clock == ClockDrift(sum: .seconds(50), highest: .seconds(50)))
             #expect(small?.absentReadings == 2 && small?.firstAbsentAt == now + .seconds(50))
             let large = try await jump(11)
             #expect(large?.clock == ClockDrift(sum: .seconds(61)))
             #expect(large?.absentReadings == 0 && large?.firstAbsentAt == nil)
-            // A clock that comes back was wrong all the same.
+            // A clock that is corrected was still wrong.
             let back = try await jump(-61)
             #expect(back?.clock == ClockDrift(highest: .seconds(61)))
             #expect(try await store.task(ended.id) == ended)
         }
     }
 
-    // MARK: Gates
+    // MARK: Circuit breakers
 
-    @Test func `gates come back as they were, the latest of each`() async throws {
+    @Test func `circuit states are read unchanged, the latest of each`() async throws {
         try await with { (store: TaskStore) async throws in
-            var gate = CircuitState(kind: .submissions, name: "image/make")
-            gate.pause = CircuitState.Pause(code: "paused", message: "by hand")
-            gate.failures = 3
-            gate.closedUntil = now
-            gate.lastError = TaskFailure(code: "busy", message: "Later.", httpStatus: 500)
-            gate.lastErrorAt = now
-            gate.revision = 2
+            var circuit = CircuitState(kind: .submissions, name: "image/make")
+            circuit.pause = CircuitState.Pause(code: "paused", message: "by hand")
+            circuit.failures = 3
+            circuit.closedUntil = now
+            circuit.lastError = TaskFailure(code: "busy", message: "Later.", httpStatus: 500)
+            circuit.lastErrorAt = now
+            circuit.revision = 2
             try await store.save(CircuitState(kind: .submissions, name: "image/make"))
-            try await store.save(gate)
-            // One that was overtaken on its way changes nothing.
+            try await store.save(circuit)
+            // An older revision changes nothing.
             var stale = CircuitState(kind: .submissions, name: "image/make")
             stale.revision = 1
             try await store.save(stale)
             try await store.save(CircuitState(kind: .polls, name: "image/make"))
-            let gates = try await store.circuits()
-            #expect(gates.count == 2)
-            #expect(gates.contains(gate))
+            let circuits = try await store.circuits()
+            #expect(circuits.count == 2)
+            #expect(circuits.contains(circuit))
         }
     }
 
-    // MARK: Anything in any order
+    // MARK: Random events
 
     @Test(arguments: [UInt64(1), 2, 3])
-    func `no order of events is more than the store can write`(seed: UInt64) async throws {
+    func `any order of events can be stored`(seed: UInt64) async throws {
         try await with { (store: TaskStore) async throws in
             var random = SeededRandom(seed: seed)
             let tasks = (0..<8).map { TrackedTask.task($0) }
@@ -778,7 +778,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a lost lease forbids starting and never recording`() async throws {
+    @Test func `a process without the lease cannot start attempts but can record replies`() async throws {
         try await withDriver { (driver: any StoreDriver) async throws in
             let (first, second) = (TaskStore(driver, holder: holder(1)), TaskStore(driver, holder: holder(2)))
             let tasks = [TrackedTask.task(1), TrackedTask.task(2)]
@@ -798,7 +798,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `only what is being sent under an ended lease is lost`() async throws {
+    @Test func `only attempts without a current lease are declared lost`() async throws {
         try await withDriver { (driver: any StoreDriver) async throws in
             let (first, second) = (TaskStore(driver, holder: holder(1)), TaskStore(driver, holder: holder(2)))
             let task = TrackedTask.task(1)
@@ -812,7 +812,7 @@ import VerbatimJSON
                         for: task.id, nextDueAt: now)
                 }.map(\.task.id)
             }
-            // An attempt of a version without leases has none.
+            // An attempt of a version without leases has no lease.
             #expect(try await endLost() == [old.id])
             try await second.endOtherLeases()
             #expect(try await endLost() == [task.id])
