@@ -30,7 +30,7 @@ import Testing
         #expect(policy.event(for: refused, after: .absent, at: now) == .absentFromList)
     }
 
-    @Test func `the third reading after two minutes settles it by the task's policy`() {
+    @Test func `the third absent reading after two minutes resubmits only under that policy`() {
         let proven = task(readings: 2, since: 120)
         #expect(policy.event(for: proven, after: .absent, at: now) == .resubmitted(.resubmittedByPolicy))
         #expect(
@@ -38,21 +38,21 @@ import Testing
     }
 
     @Test(arguments: [LostAttemptSearch.Finding.unproven, .possible([], isSame: false)])
-    func `what proves nothing never sends anything again`(finding: LostAttemptSearch.Finding) {
+    func `an inconclusive reading never resubmits`(finding: LostAttemptSearch.Finding) {
         for refused in [false, true] {
             let proven = task(readings: 9, since: 900, probablyRefused: refused)
             #expect(policy.event(for: proven, after: finding, at: now) == .lookupUndecided())
         }
     }
 
-    @Test func `a task that was called back is never absent`() {
+    @Test func `a task with a callback is never absent`() {
         var called = task(readings: 9, since: 900)
         called.callbacks.count = 1
         #expect(policy.event(for: called, after: .absent, at: now) == .lookupUndecided())
     }
 
     @Test(arguments: UncertainPolicy.allCases)
-    func `a clock that was set a moment ago ends nothing and sends nothing again`(onUncertain: UncertainPolicy) {
+    func `an unsteady clock prevents resubmission and giving up`(onUncertain: UncertainPolicy) {
         let unsteady = AbsencePolicy(
             readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
             isSteady: false, isRestored: false)
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test(arguments: UncertainPolicy.allCases)
-    func `in a database that is an older copy no policy ends a task or sends it again`(onUncertain: UncertainPolicy) {
+    func `in a restored copy no policy resubmits or gives up a task`(onUncertain: UncertainPolicy) {
         let copy = AbsencePolicy(
             readings: 3, span: .seconds(120), failAfter: .seconds(600), verifiedElapsed: policy.verifiedElapsed,
             isSteady: true, isRestored: true)
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(arguments: [LostAttemptSearch.Finding.absent, .unproven, .possible([], isSame: true)])
-    func `fail ends it after ten minutes without a find, with or without a proof`(finding: LostAttemptSearch.Finding) {
+    func `the policy fail gives up after ten minutes unless the task is found`(finding: LostAttemptSearch.Finding) {
         let early = task(readings: 9, since: 500, policy: .fail, lostFor: 599)
         let event = policy.event(for: early, after: finding, at: now)
         #expect(event == (finding == .absent ? .absentFromList : .lookupUndecided()))
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test(arguments: UncertainPolicy.allCases)
-    func `a probable refusal counts once absence is proven, under every policy`(onUncertain: UncertainPolicy) {
+    func `a probable refusal is confirmed by proven absence under every policy`(onUncertain: UncertainPolicy) {
         let refused = task(readings: 2, since: 120, policy: onUncertain, probablyRefused: true)
         let reason = TaskFailure(code: "reply_lost", message: "The reply was lost.")
         #expect(policy.event(for: refused, after: .absent, at: now) == .givenUp(reason, .refusalConfirmed))

@@ -9,7 +9,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Signatures of deliveries, in every form that a definition can tell.
+/// Tests callback signatures in every declarable form.
 @Suite(.timeLimit(.minutes(5))) struct CallbackSignatureTests {
     private static let body = Array(#"{"test": 2432232314}"#.utf8)
     private static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -54,7 +54,7 @@ import VerbatimJSON
     ]
     private static let then = Timestamp(milliseconds: 1_614_265_330_000)
 
-    @Test func `the example of Standard Webhooks is good, and nothing that differs is`() throws {
+    @Test func `the example of Standard Webhooks is valid, and any change makes it invalid`() throws {
         let signature = try signature(Self.standard)
         func isGood(
             _ body: [UInt8] = Self.body, _ headers: [String: String] = Self.headers, secret: String = Self.secret,
@@ -77,7 +77,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `time and digits may stand in one field`() throws {
+    @Test func `timestamp and signature may be in one header field`() throws {
         let signature = try signature(
             """
               algorithm: hmac_sha256
@@ -87,7 +87,7 @@ import VerbatimJSON
               over: "{timestamp}.{body}"
               tolerance_seconds: 1800
             """)
-        // Made with Python's hmac.
+        // Computed with Python's hmac.
         let digits = "0b3080349de1beba9929841ead6c3ea6775b8a424992d70df8620081a41bb3db"
         func isGood(_ value: String) -> Bool {
             signature.isGood(
@@ -100,7 +100,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `signatures may stand side by side in any way of writing a list`() throws {
+    @Test func `several signatures may be in one header field, in any list format`() throws {
         let stamped = try signature(
             """
               algorithm: hmac_sha256
@@ -152,7 +152,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what is compressed may be signed as it is or as it was`() async throws {
+    @Test func `a signature may cover the compressed or the decoded body`() async throws {
         for (signed, isGood) in [("plain", true), ("packed", true), ("neither", false)] {
             let world = try await EngineWorld(
                 definition: definition(
@@ -176,7 +176,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a key of the provider's signs over a digest of the body`() throws {
+    @Test func `an Ed25519 signature may cover the body's digest`() throws {
         let signature = try signature(
             """
               algorithm: ed25519
@@ -205,7 +205,7 @@ import VerbatimJSON
         #expect(!signature.isGood(of: Self.body, headers: headers, secret: secret, now: Self.then))
     }
 
-    @Test func `a field may just repeat the secret`() throws {
+    @Test func `a header field may repeat the secret as signature`() throws {
         let signature = try signature("  {algorithm: echo, secret: OWN_SECRET, header: X-Webhook-Auth}")
         #expect(signature.isGood(of: [], headers: ["x-webhook-auth": "s3cret"], secret: "s3cret", now: Self.then))
         for headers in [[:], ["x-webhook-auth": ""], ["x-webhook-auth": "s3cre"], ["x-webhook-auth": "s3cret1"]] {
@@ -227,12 +227,12 @@ import VerbatimJSON
         ),
         ("  {algorithm: echo, secret: A, header: h, colour: red}", "colour"),
     ])
-    func `a definition that cannot be meant is refused by its field`(lines: String, field: String) {
+    func `an invalid signature definition is refused with its field`(lines: String, field: String) {
         let error = #expect(throws: CatalogError.self) { try signature(lines) }
         #expect(error?.message.contains(field) == true, "\(error?.message ?? "")")
     }
 
-    @Test func `of a body that is not signed only where to ask is believed`() async throws {
+    @Test func `an unsigned body only supplies the remote id`() async throws {
         let world = try await EngineWorld(
             definition: definition("  {algorithm: echo, secret: OWN_SECRET, header: X-Auth}"),
             callbacksAt: "https://pollux.example", callbackSecrets: ["own": "s3cret"])

@@ -10,7 +10,7 @@ import VerbatimJSON
 @Suite(.timeLimit(.minutes(2))) struct CallbackTests {
     private static let publicURL = "https://pollux.example"
 
-    /// An engine with callbacks on.
+    /// Creates an engine with callbacks enabled.
     private func world(
         limits: EngineLimits = EngineLimits(), redactor: SecretRedactor = SecretRedactor()
     ) async throws -> EngineWorld {
@@ -25,7 +25,7 @@ import VerbatimJSON
         return String(url.dropFirst(prefix.count))
     }
 
-    /// A task that runs as `r-1`, and the token of its attempt.
+    /// Creates a running task with the remote id `r-1`. Returns it with its token.
     private func running(_ world: EngineWorld) async throws -> (TaskID, token: String) {
         world.provider.enqueue(.accepted("r-1"))
         let id = try await world.submit()
@@ -33,7 +33,7 @@ import VerbatimJSON
         return (id, try token(of: world.provider.paid.last))
     }
 
-    /// A task whose reply was lost, and the token of its attempt.
+    /// Creates a task whose reply was lost. Returns it with its token.
     private func lost(
         _ world: EngineWorld, onUncertain: UncertainPolicy? = nil
     ) async throws -> (TaskID, token: String) {
@@ -59,14 +59,14 @@ import VerbatimJSON
         "success": false, "task_id": "r-1", "error": ["code": "forbidden", "message": "Moderation."],
     ]
 
-    /// What an image that is a third done looks like in a callback.
-    private static let lie: JSONValue = [
+    /// A callback that claims success and reports progress of 35 %.
+    private static let premature: JSONValue = [
         "success": true, "task_id": "r-1", "progress": 35, "image_url": "https://cdn.example/preview.png",
     ]
 
-    // MARK: What is sent
+    // MARK: Requests
 
-    @Test func `each attempt carries a token of its own, of which only the digest is kept`() async throws {
+    @Test func `each attempt has its own token, and only its digest is stored`() async throws {
         let world = try await world()
         let (first, firstToken) = try await running(world)
         world.provider.enqueue(.accepted("r-2"))
@@ -80,7 +80,7 @@ import VerbatimJSON
         #expect(world.provider.paid.first?.body["async"] == true)
     }
 
-    @Test func `a callback URL of the program's own is kept, and none of ours is sent`() async throws {
+    @Test func `a callback URL in the request is kept, and no own one is sent`() async throws {
         let world = try await world()
         world.provider.enqueue(.accepted("r-1"))
         let id = try await world.submit(
@@ -92,7 +92,7 @@ import VerbatimJSON
         #expect(task.attempt?.callback == nil)
     }
 
-    @Test func `without a public URL nothing is asked for`() async throws {
+    @Test func `without a public URL no callback is requested`() async throws {
         let world = try await EngineWorld()
         world.provider.enqueue(.accepted("r-1"))
         _ = try await world.submit()
@@ -101,9 +101,9 @@ import VerbatimJSON
         #expect(try await world.engine.callbacks.deliver(CallbackBody([]), to: "anything") == .unknownToken)
     }
 
-    // MARK: A hint, then one poll
+    // MARK: Callbacks and polls
 
-    @Test func `a delivery brings the poll that decides`() async throws {
+    @Test func `a callback triggers a poll, which decides the outcome`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
@@ -119,11 +119,11 @@ import VerbatimJSON
                 == ["created", "submission_started", "submission_accepted", "called_back", "observed"])
     }
 
-    @Test func `a success that is none changes nothing but the time of the next poll`() async throws {
+    @Test func `a premature success only triggers a poll`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
-        #expect(try await deliver(Self.lie, token, to: world))
+        #expect(try await deliver(Self.premature, token, to: world))
         world.time.advance(by: .milliseconds(1))
         world.provider.enqueue(.json(Record.pending("r-1")))
         _ = try await world.engine.scheduler.step()
@@ -134,7 +134,7 @@ import VerbatimJSON
         #expect(world.provider.queries.count == 1)
     }
 
-    @Test func `what contradicts itself ends as the provider's record says`() async throws {
+    @Test func `contradicting callbacks do not change the outcome of the provider's record`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
@@ -144,7 +144,7 @@ import VerbatimJSON
         world.provider.enqueue(.json(Record.succeeded("r-1")))
         _ = try await world.engine.scheduler.step()
         #expect(try await world.task(id).state == .succeeded)
-        // What comes after the end and contradicts it is kept, and changes nothing.
+        // A contradicting callback after the end is logged and changes nothing.
         #expect(try await deliver(Self.failure, token, to: world))
         #expect(try await deliver(Self.success(), token, to: world))
         let task = try await world.task(id)
@@ -153,7 +153,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["", "not JSON", "[]", "{\"success\": tr", "\u{0}"])
-    func `a body that nobody can read still is a hint`(body: String) async throws {
+    func `an unreadable body triggers a poll`(body: String) async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
@@ -165,8 +165,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [TaskState.uncertain, .submitting, .queued, .running])
-    func `a body that cannot be read is asked for again only where nothing else can tell`(state: TaskState) async throws
-    {
+    func `an unreadable body is requested again unless the task can be polled`(state: TaskState) async throws {
         let world = try await world()
         if state == .running {
             world.provider.enqueue(.accepted("r-1"))
@@ -188,13 +187,13 @@ import VerbatimJSON
         #expect(try await world.task(id).state == state)
         let answer = try await world.engine.callbacks.deliver(CallbackBody([0]), to: token)
         #expect(answer == (state == .running ? .taken : .unreadable))
-        // Read or not, it shows that the provider has the task.
+        // Even an unreadable body proves that the provider has the task.
         #expect(try await world.task(id).callbacks.count == 1)
         let packed = CallbackBody(unreadable: [1, 2, 3], because: "is compressed with br, which Pollux cannot read")
         #expect(try await world.engine.callbacks.deliver(packed, to: token) == answer)
     }
 
-    @Test func `a token is known from the moment that its request goes out, and others are not`() async throws {
+    @Test func `a token is known once its request is sent, and other tokens are unknown`() async throws {
         let world = try await world()
         let (_, token) = try await running(world)
         #expect(try await world.engine.callbacks.isKnown(callbackToken: token))
@@ -203,18 +202,18 @@ import VerbatimJSON
         #expect(world.engine.callbacks.monitor?.report.deliveries == 0)
     }
 
-    @Test func `deliveries without end are counted, and fill nothing`() async throws {
+    @Test func `callbacks beyond the limit are counted and not stored`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         for _ in 0..<(CallbackDelivery.maxPerAttempt + 40) {
-            #expect(try await deliver(Self.lie, token, to: world))
+            #expect(try await deliver(Self.premature, token, to: world))
         }
         let events = try await world.kinds(of: id).count { $0 == "called_back" }
         #expect(events == CallbackDelivery.maxPerAttempt)
         #expect(world.provider.queries.isEmpty)
     }
 
-    @Test func `a stranger's token leaves no trace but a count`() async throws {
+    @Test func `an unknown token only raises a counter`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         let before = try await world.task(id)
@@ -226,7 +225,7 @@ import VerbatimJSON
         #expect(world.engine.callbacks.monitor?.report.deliveries == 0)
     }
 
-    @Test func `what arrives while a poll is under way is looked into after it`() async throws {
+    @Test func `a callback during a poll triggers another poll`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(40))
@@ -245,7 +244,7 @@ import VerbatimJSON
 
     // MARK: Lost replies
 
-    @Test func `a delivery resolves what was uncertain`() async throws {
+    @Test func `a callback resolves an uncertain task`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world)
         #expect(try await deliver(Self.success(), token, to: world))
@@ -259,7 +258,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `one that comes before the reply is kept until the reply is lost`() async throws {
+    @Test func `a callback before a lost reply resolves the task`() async throws {
         let world = try await world()
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             guard sent.isPaid else { return .json(Record.succeeded("r-1")) }
@@ -277,13 +276,13 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .succeeded)
     }
 
-    @Test func `one that comes before a crash is found by the next start`() async throws {
+    @Test func `a callback before a crash resolves the task at the next start`() async throws {
         let world = try await world()
         world.provider.play { _ async throws(UpstreamTransportError) in throw .cancelled }
         let id = try await world.submit()
         var work: [Submitter.Work] = []
         _ = try await world.engine.submitter.worker.claim(into: &work, at: world.time.now())
-        // Delivered while the request was under way; then the daemon died.
+        // The callback arrives during the request, then the daemon crashes.
         let digest = try #require(try await world.task(id).attempt?.callback)
         let owner = try #require(try await world.sqlite.owner(of: digest))
         let delivery = CallbackDelivery(
@@ -298,10 +297,10 @@ import VerbatimJSON
         #expect(task.remoteID?.text == "r-1")
     }
 
-    @Test func `a task that the provider has called back for is never sent again`() async throws {
+    @Test func `a task with a callback is never resubmitted`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world, onUncertain: .resubmitIfAbsent)
-        // A delivery that names no id: it proves the task, but nobody can ask for it.
+        // A callback without an id proves that the task exists, but it cannot be polled.
         #expect(try await deliver(["note": "working on it"], token, to: world))
         world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
         for _ in 0..<12 {
@@ -313,7 +312,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `a result without an id is the outcome of what nobody can ask for`() async throws {
+    @Test func `a result without an id is the outcome of a lost submission`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world)
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
@@ -324,7 +323,7 @@ import VerbatimJSON
         #expect(try await world.sqlite.taskWithPayload(id)?.payload.response == body)
     }
 
-    @Test func `a result without an id that came before the reply is the outcome once that is lost`() async throws {
+    @Test func `a result without an id before a lost reply is the outcome`() async throws {
         let world = try await world()
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
@@ -344,7 +343,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [UpstreamReply.error("busy", status: 429), .error("forbidden", status: 403)])
-    func `what was called back is not sent again, whatever its reply says`(reply: UpstreamReply) async throws {
+    func `a task with a callback is not resubmitted, whatever its reply`(reply: UpstreamReply) async throws {
         let world = try await world()
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
@@ -360,7 +359,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `a failure of an earlier attempt is no end of a later one`() async throws {
+    @Test func `a callback about an earlier attempt's failure does not end a later attempt`() async throws {
         let world = try await world()
         let (id, first) = try await lost(world)
         _ = try await world.service.resolve(id, .resubmit)
@@ -376,7 +375,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .uncertain)
     }
 
-    @Test func `an earlier attempt that was taken after all is not paid for again`() async throws {
+    @Test func `a queued task with a callback for an earlier attempt is not sent again`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world)
         _ = try await world.service.resolve(id, .resubmit)
@@ -387,7 +386,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `an id that another task owns is not believed`() async throws {
+    @Test func `a callback with another task's id does not resolve an uncertain task`() async throws {
         let world = try await world()
         _ = try await running(world)
         let (id, token) = try await lost(world)
@@ -398,7 +397,7 @@ import VerbatimJSON
         #expect(task.callbacks.finalAt == nil)
     }
 
-    @Test func `what is said of another task of the provider's is no end of this one`() async throws {
+    @Test func `a callback about another task of the provider does not end this task`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
@@ -412,7 +411,7 @@ import VerbatimJSON
         #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
     }
 
-    @Test func `a listed record is matched by the token in it`() async throws {
+    @Test func `a listed record is matched by its token`() async throws {
         let world = try await world()
         let (first, firstToken) = try await lost(world)
         let (second, secondToken) = try await lost(world)
@@ -424,16 +423,16 @@ import VerbatimJSON
                     "prompt": "a cat", "async": true, "callback_url": .string("\(Self.publicURL)/callbacks/\(token)"),
                 ], at: now)
         }
-        // Equal requests, told apart by nothing else.
+        // The requests are equal and differ only in their token.
         world.provider.play { _ async throws(UpstreamTransportError) in
-            .items([listed("r-2", secondToken), listed("r-1", firstToken), listed("r-0", "of-somebody-else")])
+            .items([listed("r-2", secondToken), listed("r-1", firstToken), listed("r-0", "another-token")])
         }
         _ = try await world.engine.reconciler.step()
         #expect(try await world.task(first).remoteID?.text == "r-1")
         #expect(try await world.task(second).remoteID?.text == "r-2")
     }
 
-    @Test func `a token in the list is proof, whatever time the provider's clock shows`() async throws {
+    @Test func `a token in a listed record is proof, whatever the record's time`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world)
         let url = Self.publicURL + "/callbacks/" + token
@@ -445,7 +444,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "r-5")
     }
 
-    @Test func `a list that does not tell where to call back proves no absence`() async throws {
+    @Test func `a list without callback URLs does not prove absence`() async throws {
         let world = try await world()
         let (id, _) = try await lost(world, onUncertain: .resubmitIfAbsent)
         let now = world.time.now()
@@ -461,9 +460,9 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    // MARK: What only the callback knows
+    // MARK: Outcomes from callbacks only
 
-    @Test func `what the provider has forgotten ends as it was delivered, and says so`() async throws {
+    @Test func `a task that the provider has forgotten ends with the delivered outcome`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
@@ -484,7 +483,7 @@ import VerbatimJSON
         #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
     }
 
-    @Test func `a record that is late for seconds is no record that is gone`() async throws {
+    @Test func `a record that is missing for seconds is not gone`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         world.time.advance(by: .seconds(2))
@@ -497,12 +496,12 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what is delivered after a cancel counts once the task is reopened`() async throws {
+    @Test func `a callback after a cancellation counts once the task is reopened`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         _ = try await world.service.cancel(id)
         world.time.advance(by: .seconds(60))
-        #expect(try await deliver(Self.lie, token, to: world))
+        #expect(try await deliver(Self.premature, token, to: world))
         #expect(try await deliver(Self.success(), token, to: world))
         let cancelled = try await world.task(id)
         #expect(cancelled.state == .cancelled && cancelled.callbacks.count == 2 && cancelled.nextDueAt == nil)
@@ -519,7 +518,7 @@ import VerbatimJSON
         #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
     }
 
-    @Test func `what is delivered after a task was given up counts once it is reopened`() async throws {
+    @Test func `a callback after giving up counts once the task is reopened`() async throws {
         let world = try await world()
         let (id, token) = try await lost(world, onUncertain: .hold)
         _ = try await world.service.resolve(id, .giveUp)
@@ -539,7 +538,7 @@ import VerbatimJSON
         #expect(task.state == .succeeded && task.outcomeSource == .callback)
     }
 
-    @Test func `of a token that a record echoes only a mark is kept`() async throws {
+    @Test func `a token in a record is redacted`() async throws {
         let world = try await world()
         let (id, token) = try await running(world)
         let url = Self.publicURL + "/callbacks/" + token
@@ -558,7 +557,7 @@ import VerbatimJSON
             ])
     }
 
-    @Test func `a secret that a callback repeats is not kept`() async throws {
+    @Test func `a secret in a callback is redacted`() async throws {
         let world = try await world(redactor: SecretRedactor(["secret-0123456789"]))
         let (id, token) = try await running(world)
         let body = #"{"success":false,"task_id":"r-1","error":{"code":"bad","message":"bad token secret-0123456789"}}"#
@@ -573,7 +572,7 @@ import VerbatimJSON
         #expect(kept.text.contains("(redacted)") && !kept.text.contains("secret-0123456789"))
     }
 
-    @Test func `a refusal that quotes the callback URL keeps no token`() async throws {
+    @Test func `a token in a refusal is redacted`() async throws {
         let world = try await world()
         world.provider.play { sent async throws(UpstreamTransportError) in
             let url = sent.body["callback_url"]?.string ?? ""
@@ -585,9 +584,9 @@ import VerbatimJSON
         #expect(try await world.task(id).failure?.message == Self.publicURL + "/callbacks/(token) cannot be reached")
     }
 
-    // MARK: What is learned
+    // MARK: Statistics
 
-    /// Runs a task to its end, called back or not; returns its polls while nothing had ended.
+    /// Runs a task to its end, with or without a callback.
     private func play(_ number: Int, in world: EngineWorld, callsBack: Bool) async throws {
         let remote = "r-\(number)"
         world.provider.enqueue(.accepted(remote))
@@ -603,7 +602,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `polls thin out where callbacks come, and are back when one does not`() async throws {
+    @Test func `the trust in callbacks rises with each one and falls when one is missing`() async throws {
         let world = try await world()
         for number in 0..<12 { try await play(number, in: world, callsBack: true) }
         let trusted = try #require(try await world.engine.endpoints.endpoint("image/make").callbacks)
@@ -613,12 +612,12 @@ import VerbatimJSON
         let doubted = try #require(try await world.engine.endpoints.endpoint("image/make").callbacks)
         #expect(doubted.missing == 1)
         #expect(doubted.trust < 0.25)
-        // Kept over a restart.
+        // The trust survives a restart.
         let next = try await EngineWorld(time: world.time, from: world, callbacksAt: Self.publicURL)
         #expect(try await next.engine.endpoints.endpoint("image/make").callbacks == doubted)
     }
 
-    @Test func `a delivery after the poll that found the end counts as one that came`() async throws {
+    @Test func `a callback after the poll that found the end counts as received`() async throws {
         let world = try await world()
         try await play(0, in: world, callsBack: false)
         let token = try token(of: world.provider.paid.last)
@@ -630,7 +629,7 @@ import VerbatimJSON
         #expect(report.trust == 0)
     }
 
-    @Test func `ten ends without a call say that the public URL may be wrong`() async throws {
+    @Test func `ten ends without a callback are reported as silence`() async throws {
         let world = try await world()
         for number in 0..<9 { try await play(number, in: world, callsBack: false) }
         #expect(world.engine.callbacks.monitor?.report.isSilent == false)

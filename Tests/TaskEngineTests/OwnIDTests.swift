@@ -7,9 +7,9 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Endpoints that take an id of ours: a lost reply is found by it, and a second submission is refused.
+/// Tests endpoints that accept a client id.
 @Suite(.timeLimit(.minutes(2))) struct OwnIDTests {
-    /// With a list, and without one.
+    /// A definition with a list, and one without.
     private static let listed = """
         provider: testing
         default: true
@@ -35,7 +35,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a submission carries the task's id, unless the program gave one`() async throws {
+    @Test func `a submission has the task's id unless the request has one`() async throws {
         let world = try await EngineWorld(definition: Self.listed)
         let ours = try await world.submit()
         let theirs = try await world.submit("image/make", JSONObject([("prompt", "a cat"), ("task_id", "mine")]))
@@ -48,7 +48,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [listed, unlisted])
-    func `a lost submission is found by its id, and no list is read`(definition: String) async throws {
+    func `a lost submission is found by its id without the list`(definition: String) async throws {
         let world = try await EngineWorld(definition: definition)
         let id = try await world.insert(uncertain(1))
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -63,7 +63,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count == 1)
     }
 
-    @Test func `without a list its absence under that id is the proof`() async throws {
+    @Test func `without a list absence under the id is proof`() async throws {
         let world = try await EngineWorld(definition: Self.unlisted)
         let held = try await world.insert(uncertain(1))
         let sent = try await world.insert(uncertain(2, policy: .resubmitIfAbsent))
@@ -75,9 +75,9 @@ import VerbatimJSON
         #expect(try await world.task(sent).state == .queued)
     }
 
-    @Test func `of two equal requests each has the record with its own id`() async throws {
+    @Test func `of two equal requests each gets the record with its id`() async throws {
         let world = try await EngineWorld(definition: Self.listed)
-        // The first was never taken; the reply to the second was lost. Ids come back without hyphens.
+        // The first was not accepted, the reply to the second was lost. Ids are returned without hyphens.
         let ids = [
             try await world.insert(uncertain(1, policy: .resubmitIfAbsent)),
             try await world.insert(uncertain(2, policy: .resubmitIfAbsent)),
@@ -98,7 +98,7 @@ import VerbatimJSON
         #expect(try await world.task(ids[1]).state == .running)
     }
 
-    @Test func `an id that another task has settles nothing, and is asked for no more than others`() async throws {
+    @Test func `an id that another task has does not resolve a task, and is not polled more often`() async throws {
         let world = try await EngineWorld(definition: Self.listed)
         let request: JSONValue = ["prompt": "a cat", "task_id": "mine"]
         try await world.insert(.task(5, state: .running, remoteID: "mine"))
@@ -116,7 +116,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count < 100)
     }
 
-    @Test func `of two tasks that were sent under one id one is found`() async throws {
+    @Test func `only one of two tasks with the same id is found`() async throws {
         let world = try await EngineWorld(definition: Self.unlisted)
         let request: JSONValue = ["prompt": "a cat", "task_id": "mine"]
         let ids = [
@@ -132,7 +132,7 @@ import VerbatimJSON
         #expect(Set(states) == [.running, .uncertain])
     }
 
-    @Test func `a task that cannot be asked for by its id holds up no other`() async throws {
+    @Test func `a task with an unusable id does not block others`() async throws {
         let world = try await EngineWorld(definition: Self.unlisted)
         let odd = try await world.insert(
             uncertain(1, policy: .resubmitIfAbsent), request: ["prompt": "a cat", "task_id": "two words"])
@@ -153,7 +153,7 @@ import VerbatimJSON
         #expect(try await world.task(stuck).state == .uncertain)
     }
 
-    @Test func `an answer that proves nothing is no absence`() async throws {
+    @Test func `a failed query by id does not prove absence`() async throws {
         let world = try await EngineWorld(definition: Self.unlisted)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
         world.provider.play { _ async throws(UpstreamTransportError) in .text("<html>", status: 502) }
@@ -162,7 +162,7 @@ import VerbatimJSON
         #expect(try await world.task(id).attempt?.absentReadings == 0)
     }
 
-    @Test func `a second attempt that is refused is looked for before it counts as refused`() async throws {
+    @Test func `a refused second attempt is looked up before it counts as refused`() async throws {
         let world = try await EngineWorld(definition: Self.listed)
         let id = try await world.submit(onUncertain: .resubmitIfAbsent)
         world.provider.enqueue(.interrupted("reset"))
@@ -185,7 +185,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 2)
     }
 
-    @Test func `a record in the list that echoes another id is not taken, and is shown`() async throws {
+    @Test func `a listed record with another id does not resolve the task and is shown`() async throws {
         let world = try await EngineWorld(definition: Self.listed)
         let id = try await world.insert(uncertain(1))
         world.provider.play { sent async throws(UpstreamTransportError) in

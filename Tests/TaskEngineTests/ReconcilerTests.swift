@@ -20,7 +20,7 @@ import VerbatimJSON
         Record.listed(id, request: request, at: start + .seconds(1))
     }
 
-    /// The provider has these in its list, page by page.
+    /// Makes the provider list these records in pages.
     private func list(_ world: EngineWorld, pageCap: Int = 50, _ records: @escaping @Sendable () -> [JSONValue]) {
         world.provider.play { sent async throws(UpstreamTransportError) in
             let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
@@ -28,7 +28,7 @@ import VerbatimJSON
         }
     }
 
-    /// A task that was accepted near the lost ones, and its record: what a list must show to prove anything.
+    /// Inserts an accepted task as control and returns its record, which a list must have to prove absence.
     private func insertControl(
         _ world: EngineWorld, _ request: JSONValue = ["prompt": "a dog"], endpoint: String = "image/make"
     ) async throws -> JSONValue {
@@ -37,18 +37,18 @@ import VerbatimJSON
         return listed("control", request)
     }
 
-    /// Looks whenever it is time to, for so long.
+    /// Runs the reconciler at its due times for that long.
     private func look(_ world: EngineWorld, for duration: Duration) async throws {
         let end = world.time.now() + duration
         while world.time.now() <= end {
             let comeBack = try await world.engine.reconciler.step()
             let next = try await world.sqlite.nextDue(in: .uncertain, of: "image") ?? end + .seconds(1)
-            // A gate that is closed outlasts the due time; work that was claimed says "at once".
+            // An open circuit delays beyond the due time. Claimed work returns "at once".
             world.time.set(to: max(comeBack < end ? comeBack : next, next, world.time.now() + .milliseconds(1)))
         }
     }
 
-    @Test func `a lost submission is found by the request that the list echoes`() async throws {
+    @Test func `a lost submission is found by its echoed request`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         list(world) { [listed] in [listed("r-9", ["prompt": "a dog"]), listed("r-1", ["prompt": "a cat"])] }
@@ -64,7 +64,7 @@ import VerbatimJSON
         #expect(world.provider.paid.isEmpty)
     }
 
-    @Test func `an id that another task owns is not taken`() async throws {
+    @Test func `a record of another task does not resolve a lost submission`() async throws {
         let world = try await EngineWorld()
         try await world.insert(.task(5, state: .succeeded, remoteID: "r-1"))
         let id = try await world.insert(uncertain(1))
@@ -74,7 +74,7 @@ import VerbatimJSON
         #expect(try await world.task(id).attempt?.absentReadings == 1)
     }
 
-    @Test func `two equal requests and one record leave one of them waiting`() async throws {
+    @Test func `one record resolves only one of two equal requests`() async throws {
         let world = try await EngineWorld()
         let ids = [try await world.insert(uncertain(1)), try await world.insert(uncertain(2))]
         list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }
@@ -85,7 +85,7 @@ import VerbatimJSON
         #expect(states.filter { $0 == .uncertain }.count == 1)
     }
 
-    @Test func `a record that may be of a task being sent waits for its reply`() async throws {
+    @Test func `a record that may belong to a submitting task resolves nothing before its reply`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
         try await world.insert(.task(2, state: .submitting))
@@ -104,12 +104,12 @@ import VerbatimJSON
             return .items(Array(records.dropFirst(offset).prefix(50)))
         }
         _ = try await world.engine.reconciler.step()
-        // Each page but the first begins with the last item before it: 50, 49, 21 new ones, that item alone, and an empty page.
+        // Each later page starts with the last item of the one before: 50, 49, 21 new items, that item, an empty page.
         #expect(world.provider.sent.count == 5)
         #expect(try await world.task(id).remoteID?.text == "r-119")
     }
 
-    @Test func `pages keep to the rate of the provider`() async throws {
+    @Test func `reading pages respects the provider's rate`() async throws {
         var limits = EngineLimits()
         limits.pollsPerSecond = 2
         let world = try await EngineWorld(limits: limits)
@@ -133,7 +133,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count == 4)
     }
 
-    @Test func `a record that appears late is still found`() async throws {
+    @Test func `a record that is listed late is found`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         let start = start
@@ -142,16 +142,16 @@ import VerbatimJSON
         }
         try await look(world, for: .seconds(300))
         #expect(try await world.task(id).state == .running)
-        // At most the largest gap later.
+        // It is found at most the largest gap later.
         #expect(try await world.task(id).nextDueAt.map { $0 <= start + .seconds(261) } == true)
     }
 
     @Test(arguments: [50, 1])
-    func `a list that ignores the offset proves no absence`(length: Int) async throws {
+    func `a list that ignores the offset does not prove absence`(length: Int) async throws {
         let world = try await EngineWorld()
         let control = try await insertControl(world)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
-        // The same page for ever, while the task stands on the next.
+        // Always the same page, while the task would be on the next one.
         let page = [control] + (1..<length).map { listed("r-\($0)", ["prompt": "a dog"]) }
         world.provider.play { _ async throws(UpstreamTransportError) in .items(page) }
         try await look(world, for: .seconds(900))
@@ -160,7 +160,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count < 200)
     }
 
-    @Test func `a task on the part of a list that can be read is found`() async throws {
+    @Test func `a record on the readable part of a list is found`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         let page = (0..<50).map { listed("r-\($0)", $0 == 7 ? ["prompt": "a cat"] : ["prompt": "a dog"]) }
@@ -169,7 +169,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "r-7")
     }
 
-    @Test func `a list that is too long proves no absence and is not read in a hurry`() async throws {
+    @Test func `a list that is too long does not prove absence and is read at the usual pace`() async throws {
         var limits = EngineLimits()
         limits.listPages = 4
         let world = try await EngineWorld(limits: limits)
@@ -185,7 +185,7 @@ import VerbatimJSON
 
     // MARK: Proof of absence
 
-    @Test func `hold never ends by itself`() async throws {
+    @Test func `the policy hold never ends a task`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
@@ -193,12 +193,12 @@ import VerbatimJSON
         let task = try await world.task(id)
         #expect(task.state == .uncertain)
         #expect(world.provider.paid.isEmpty)
-        // Within a minute for ten minutes, then less and less often.
+        // At most a minute apart for ten minutes, then at growing gaps.
         #expect(world.provider.sent.count > 15 && world.provider.sent.count < 60)
         #expect(await world.service.forecast(of: task).waitingFor?.code == "lookup")
     }
 
-    @Test func `resubmit_if_absent sends again after three readings over two minutes`() async throws {
+    @Test func `the policy resubmit_if_absent resubmits after three readings over two minutes`() async throws {
         let world = try await EngineWorld()
         let control = try await insertControl(world)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
@@ -218,13 +218,13 @@ import VerbatimJSON
             return .items(Array([control].dropFirst(Int(sent.body["offset"]?.number?.integer ?? 0))))
         }
         _ = try await world.engine.submitter.step()
-        #expect(world.provider.sent.count > read + 1, "it was looked for once more")
+        #expect(world.provider.sent.count > read + 1, "the list is read again before the resubmission")
         #expect(try await world.task(id).resolution == .resubmittedByPolicy)
         #expect(try await world.task(id).attempts == 2)
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `fail ends it after ten minutes of look-ups, without a proof`() async throws {
+    @Test func `the policy fail gives up after ten minutes without proof`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1, policy: .fail))
         list(world) { [] }
@@ -235,7 +235,7 @@ import VerbatimJSON
         #expect(try await world.task(id).resolution == .givenUpByPolicy)
     }
 
-    @Test func `fail ends it at once where there is nothing to look in`() async throws {
+    @Test func `the policy fail gives up at once without a list`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1, "single/make", policy: .fail))
         _ = try await world.engine.reconciler.step()
@@ -243,7 +243,7 @@ import VerbatimJSON
         #expect(world.provider.sent.isEmpty)
     }
 
-    @Test func `a probable refusal fails with the provider's error once the list does not show it`() async throws {
+    @Test func `a probable refusal fails with the provider's error once its absence is proven`() async throws {
         let world = try await EngineWorld()
         world.provider.enqueue(.error("api_error", status: 500))
         let control = try await insertControl(world)
@@ -261,7 +261,7 @@ import VerbatimJSON
         UpstreamReply.text("<html>", status: 502), .error("rate_limited", status: 429),
         .error("forbidden", status: 403),
     ])
-    func `a reading that fails does not count and slows the service`(reply: UpstreamReply) async throws {
+    func `a failed reading does not count and slows down the service`(reply: UpstreamReply) async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1, policy: .fail))
         world.provider.play { _ async throws(UpstreamTransportError) in reply }
@@ -273,7 +273,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count <= asked + 1)
     }
 
-    // MARK: What an empty place in a list proves
+    // MARK: Conditions of the proof
 
     private func staysUncertain(
         _ world: EngineWorld, _ task: TrackedTask, controlAt created: Timestamp? = nil, date: Duration? = nil
@@ -290,8 +290,8 @@ import VerbatimJSON
         return try await world.task(id).state == .uncertain
     }
 
-    @Test func `a list whose clock differs from ours proves no absence`() async throws {
-        // Its own reply says so …
+    @Test func `a list with a different clock does not prove absence`() async throws {
+        // The difference shows in the Date of the reply …
         for (skew, isProof) in [(-180, false), (-20, true)] {
             let world = try await EngineWorld()
             try await world.insert(.task(2, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog"])
@@ -299,7 +299,7 @@ import VerbatimJSON
                 world, uncertain(1, policy: .resubmitIfAbsent), controlAt: start, date: .seconds(skew))
             #expect(stays != isProof, "\(skew)")
         }
-        // … or a task that was accepted, and stands there at another time.
+        // … or in the time of the control's record.
         for (skew, isProof) in [(180, false), (-180, false), (5, true)] {
             let world = try await EngineWorld()
             try await world.insert(.task(2, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog"])
@@ -309,7 +309,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a list that shows an accepted task with another request proves no absence`() async throws {
+    @Test func `a list that shows the control with another request does not prove absence`() async throws {
         for (sent, isProof) in [("a dog", true), ("a dog ", false)] {
             let world = try await EngineWorld()
             try await world.insert(
@@ -320,7 +320,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a clock that was set widens the window, and what stands in it prevents the proof`() async throws {
+    @Test func `a clock jump widens the time window, and a possible record in it prevents the proof`() async throws {
         for (seconds, isProof) in [(300, false), (900, true)] {
             let world = try await EngineWorld()
             var task = uncertain(1, policy: .resubmitIfAbsent)
@@ -329,7 +329,7 @@ import VerbatimJSON
             let id = try await world.insert(task)
             let later = Record.listed("r-1", request: ["prompt": "a cat \n"], at: start + .seconds(seconds))
             list(world) { [control, later] }
-            // The clock is looked at often enough to see that it is steady.
+            // The clock is checked often enough to prove that it is steady.
             for _ in 0..<60 {
                 _ = try await world.engine.reconciler.step()
                 world.time.advance(by: .seconds(30))
@@ -338,7 +338,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what was sent by a machine that slept on the way is looked for until its attempt ended`() async throws {
+    @Test func `the time window extends to the end of a long attempt`() async throws {
         let world = try await EngineWorld()
         var task = uncertain(1)
         task.attempt?.endedAt = start + .seconds(3_600)
@@ -351,7 +351,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "r-1")
     }
 
-    /// An endpoint that the user defines, whose list has pages.
+    /// A declared endpoint with a paged list.
     private static let paged = """
         provider: own
         default: true
@@ -380,9 +380,9 @@ import VerbatimJSON
         sent.request.path.split(separator: "skip=").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
     }
 
-    @Test func `a list of small pages is read to its empty one, by what was sent in the body`() async throws {
+    @Test func `a list is read to its empty page and matched by the members of the body`() async throws {
         let world = try await EngineWorld(definition: Self.paged)
-        // The model went out in the address, so no record echoes it.
+        // The model was sent in the path, so no record echoes it.
         let id = try await world.insert(uncertain(1, policy: .fail), request: ["model": "v1", "prompt": "a cat"])
         let items = (0..<10).map { item("r-\($0)", "a dog") } + [item("r-10", "a cat")]
         world.provider.play { sent async throws(UpstreamTransportError) in paged(items, skip: Self.skip(in: sent)) }
@@ -391,7 +391,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [false, true])
-    func `nothing is missing for certain where an item cannot be read`(isReadable: Bool) async throws {
+    func `a list with an unreadable item does not prove absence`(isReadable: Bool) async throws {
         let world = try await EngineWorld(definition: Self.paged)
         try await world.insert(
             .task(90, state: .succeeded, remoteID: "r-1"), request: ["model": "v1", "prompt": "a dog"])
@@ -405,7 +405,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["documented", "vendor_code"])
-    func `a list that shows no accepted task of the endpoint proves no absence`(listing: String) async throws {
+    func `a list without a control of the endpoint does not prove absence`(listing: String) async throws {
         let definition = EngineWorld.definition.replacing("listing: documented", with: "listing: \(listing)")
         #expect(
             try await staysUncertain(
@@ -419,7 +419,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a control must have sent every member that the lost task sent`() async throws {
+    @Test func `a control must have every member of the lost request`() async throws {
         for (members, isProof) in [(["prompt": "a dog", "n": 2], true), (["prompt": "a dog"], false)]
             as [(JSONValue, Bool)]
         {
@@ -434,7 +434,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["trimmed", "tracked", "adopted"])
-    func `a record that may be the task's prevents the proof and is shown`(how: String) async throws {
+    func `a record that may be the task's prevents the proof and is shown to the user`(how: String) async throws {
         let world = try await EngineWorld()
         let control = try await insertControl(world)
         let prompt: JSONValue = how == "trimmed" ? "a cat \n" : "a cat"
@@ -458,10 +458,10 @@ import VerbatimJSON
         let events = try await world.sqlite.events(of: id, after: 0, limit: 100).filter {
             $0.entry.kind == "lookup_undecided"
         }
-        #expect(events.map { $0.entry.detail["possible"] } == [["r-1"]], "said once")
+        #expect(events.map { $0.entry.detail["possible"] } == [["r-1"]], "logged once")
     }
 
-    @Test func `pages of ten are read to the end`() async throws {
+    @Test func `a list with pages of ten is read to its end`() async throws {
         let world = try await EngineWorld()
         let control = try await insertControl(world)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
@@ -472,11 +472,11 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "r-10")
     }
 
-    @Test func `a list that moves between two pages is read again`() async throws {
+    @Test func `a list that changes between two pages is read again`() async throws {
         let world = try await EngineWorld()
         let control = try await insertControl(world)
         let id = try await world.insert(uncertain(1, policy: .resubmitIfAbsent))
-        // An item before the second page is deleted after the first one was read, so that one item is skipped.
+        // An item is deleted after the first page was read, so that the second page skips one.
         world.provider.play { [world, listed] sent async throws(UpstreamTransportError) in
             var records = [control] + (0..<12).map { listed("r-\($0)", ["prompt": "a dog"]) }
             records.insert(listed("lost", ["prompt": "a cat"]), at: 10)
@@ -488,7 +488,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "lost")
     }
 
-    @Test func `no task is absent because of a list that is not its own`() async throws {
+    @Test func `the list of another endpoint does not prove absence`() async throws {
         func endpoint(_ name: String) -> String {
             """
               image/\(name):
@@ -512,7 +512,7 @@ import VerbatimJSON
                 """)
         let make = try await world.insert(uncertain(1, "image/make", policy: .resubmitIfAbsent))
         let edit = try await world.insert(uncertain(2, "image/edit", policy: .resubmitIfAbsent))
-        // Of the two lists only that of `edit` can be read, and it shows the task.
+        // Only the list of `edit` is readable, and it shows its task.
         let at = JSONValue.number(JSONNumber(Int64(start.unixSeconds) + 1))
         world.provider.play { sent async throws(UpstreamTransportError) in
             sent.request.path.hasPrefix("/edit")
@@ -525,7 +525,7 @@ import VerbatimJSON
         #expect(try await world.task(make).attempt?.absentReadings == 0)
     }
 
-    @Test func `a reading that fails on a later page counts for nothing`() async throws {
+    @Test func `a reading that fails on a later page does not count`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         let page = (0..<50).map { listed("r-\($0)", ["prompt": "a dog"]) }
@@ -534,9 +534,9 @@ import VerbatimJSON
         #expect(try await world.task(id).attempt?.absentReadings == 0)
     }
 
-    // MARK: What must not hold up the rest
+    // MARK: Independence of tasks
 
-    @Test func `an uncertain task of an endpoint that is gone holds up no other`() async throws {
+    @Test func `an uncertain task of a removed endpoint does not block others`() async throws {
         let world = try await EngineWorld()
         let gone = try await world.insert(uncertain(1, "image/gone"))
         let known = try await world.insert(uncertain(2))
@@ -546,7 +546,7 @@ import VerbatimJSON
         #expect(try await world.task(gone).state == .uncertain)
     }
 
-    @Test func `a provider without a list is not asked for one`() async throws {
+    @Test func `a provider without a list gets no list query`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1, "single/make"))
         let comeBack = try await world.engine.reconciler.step()
@@ -555,7 +555,7 @@ import VerbatimJSON
         #expect(comeBack > world.time.now())
     }
 
-    @Test func `a service whose look-up could not be planned is looked at again`() async throws {
+    @Test func `a look-up that could not be planned is tried again`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         world.store.fail(next: 1, with: .locked) { call in
@@ -567,7 +567,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .running)
     }
 
-    @Test func `a full disk while settling settles nothing and is tried again`() async throws {
+    @Test func `a reading that cannot be stored is repeated`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(uncertain(1))
         list(world) { [listed] in [listed("r-1", ["prompt": "a cat"])] }

@@ -7,7 +7,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What happens between the decision to send a lost task again and its next attempt, and to attempts that were given up.
+/// Tests the check before a resubmission, and the readings of given-up attempts.
 @Suite(.timeLimit(.minutes(2))) struct ResubmissionTests {
     private let start = ManualTimeSource.start
 
@@ -15,7 +15,7 @@ import VerbatimJSON
         Record.listed(id, request: ["prompt": .string(prompt)], at: start + .seconds(1))
     }
 
-    /// A task whose reply was lost and that is queued again, with a control beside it.
+    /// Creates a queued task with a lost attempt, and a control.
     private func resubmitted(_ world: EngineWorld, how: Resolution) async throws -> TaskID {
         try await world.insert(.task(90, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog"])
         let id = try await world.insert(.task(1, state: .uncertain, onUncertain: .resubmitIfAbsent))
@@ -23,7 +23,7 @@ import VerbatimJSON
         return id
     }
 
-    /// The provider accepts everything, and lists the control and these.
+    /// Makes the provider accept everything and list the control and these records.
     private func answer(_ world: EngineWorld, listing records: @escaping @Sendable () -> [JSONValue]) {
         let control = listed("control", "a dog")
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -34,12 +34,12 @@ import VerbatimJSON
     }
 
     @Test(arguments: [Resolution.resubmittedByPolicy, .resubmitted])
-    func `a record that appeared while it waited in the queue is found, and nothing is paid`(how: Resolution)
+    func `a record listed while the task was queued is found before the resubmission`(how: Resolution)
         async throws
     {
         let world = try await EngineWorld()
         let id = try await resubmitted(world, how: how)
-        // Paused for hours; then the endpoint goes on.
+        // The endpoint was paused for hours.
         world.time.advance(by: .seconds(7_200))
         answer(world) { [listed] in [listed("r-1", "a cat")] }
         _ = try await world.engine.submitter.step()
@@ -49,7 +49,7 @@ import VerbatimJSON
         #expect(world.provider.paid.isEmpty)
     }
 
-    @Test func `what may be its record stops the policy, and not a person`() async throws {
+    @Test func `a possible record prevents a resubmission by policy, but not by a person`() async throws {
         for (how, isSent) in [(Resolution.resubmittedByPolicy, false), (.resubmitted, true)] {
             let world = try await EngineWorld()
             let id = try await resubmitted(world, how: how)
@@ -61,7 +61,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [Resolution.resubmittedByPolicy, .resubmitted])
-    func `its record in the hands of a tracked task stops both`(how: Resolution) async throws {
+    func `a record that a tracked task has prevents any resubmission`(how: Resolution) async throws {
         let world = try await EngineWorld()
         let id = try await resubmitted(world, how: how)
         _ = try await world.service.adopt(
@@ -72,7 +72,7 @@ import VerbatimJSON
         #expect(world.provider.paid.isEmpty)
     }
 
-    @Test func `without a complete reading the policy sends nothing, and a person does`() async throws {
+    @Test func `a failed reading prevents a resubmission by policy, but not by a person`() async throws {
         for (how, isSent) in [(Resolution.resubmittedByPolicy, false), (.resubmitted, true)] {
             let world = try await EngineWorld()
             let id = try await resubmitted(world, how: how)
@@ -85,7 +85,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a cap of tasks in flight counts those that are looked for once more`() async throws {
+    @Test func `the limit of tasks in flight includes resubmissions`() async throws {
         var limits = EngineLimits()
         limits.maxInFlight = 1
         let world = try await EngineWorld(limits: limits)
@@ -98,9 +98,9 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    // MARK: After an attempt was given up
+    // MARK: Given-up attempts
 
-    /// Looks whenever a reading is due, for so long.
+    /// Runs the reconciler at the due readings for that long.
     private func look(_ world: EngineWorld, for duration: Duration) async throws {
         let end = world.time.now() + duration
         while world.time.now() <= end {
@@ -110,7 +110,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a record that appears after the task was sent again is said to be billed twice`() async throws {
+    @Test func `a late record of a resubmitted task is logged as billed twice`() async throws {
         let world = try await EngineWorld()
         let id = try await resubmitted(world, how: .resubmitted)
         answer(world) { [] }
@@ -130,7 +130,7 @@ import VerbatimJSON
         #expect(tracked.isNew && tracked.task.task.id != id)
     }
 
-    @Test func `a record that appears after a refusal was confirmed gives the task its id, and it can be reopened`()
+    @Test func `a late record after a confirmed refusal gives the task its id, and it can be reopened`()
         async throws
     {
         let world = try await EngineWorld()
@@ -147,7 +147,7 @@ import VerbatimJSON
         #expect(reopened.task.state == .running && reopened.task.remoteID?.text == "r-late")
     }
 
-    @Test func `one reading is for all of a service, five in a day, and only complete ones count`() async throws {
+    @Test func `given-up attempts of a service share five complete readings in a day`() async throws {
         let world = try await EngineWorld()
         try await world.insert(.task(90, state: .succeeded, remoteID: "control"), request: ["prompt": "a dog"])
         for number in 1...3 {

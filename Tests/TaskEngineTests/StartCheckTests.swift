@@ -9,7 +9,7 @@ import VerbatimJSON
 
 @Suite(.timeLimit(.minutes(5))) struct StartCheckTests {
     /// A witness in memory.
-    private final class Kept: Witness {
+    private final class MemoryWitness: Witness {
         private let statement = Mutex<WitnessStatement?>(nil)
 
         func read() -> WitnessStatement? { statement.withLock { $0 } }
@@ -17,9 +17,9 @@ import VerbatimJSON
         func refresh(_ new: WitnessStatement) async { statement.withLock { $0 = new } }
     }
 
-    /// A daemon that started an hour after another had stopped, with these tasks.
+    /// Starts a daemon with these tasks an hour after an earlier one stopped.
     private func restarted(_ tasks: [TrackedTask], hasToken: Bool = true) async throws -> EngineWorld {
-        let witness = Kept()
+        let witness = MemoryWitness()
         let before = try await EngineWorld(witness: witness)
         try await before.engine.recovery.run()
         for task in tasks { try await before.insert(task) }
@@ -27,7 +27,7 @@ import VerbatimJSON
     }
 
     private func started(
-        after before: EngineWorld, at start: Timestamp, _ witness: Kept, _ hasToken: Bool = true
+        after before: EngineWorld, at start: Timestamp, _ witness: MemoryWitness, _ hasToken: Bool = true
     ) async throws -> EngineWorld {
         let time = ManualTimeSource()
         time.advance(by: start - ManualTimeSource.start)
@@ -36,7 +36,7 @@ import VerbatimJSON
         return world
     }
 
-    /// Lets the loops run for so long.
+    /// Runs the loops for that many steps.
     private func run(_ world: EngineWorld, steps: Int, _ gap: Duration = .seconds(10)) async throws {
         for _ in 0..<steps {
             _ = try await world.engine.reconciler.step()
@@ -45,7 +45,7 @@ import VerbatimJSON
         }
     }
 
-    /// The provider accepts everything, and lists these records.
+    /// Makes the provider accept everything and list these records.
     private func play(_ world: EngineWorld, listing records: [JSONValue]) {
         world.provider.play { sent async throws(UpstreamTransportError) in
             guard !sent.isPaid else {
@@ -60,14 +60,14 @@ import VerbatimJSON
         Record.listed(id, request: ["prompt": .string(prompt)], at: ManualTimeSource.start + .seconds(1_800))
     }
 
-    /// The kinds of the log's lines about the daemon.
+    /// The kinds of the daemon entries in the log.
     private func daemonEvents(_ world: EngineWorld) async throws -> [String] {
         try await world.sqlite.log.read(after: 0, limit: 1_000).compactMap { event in
             if case .daemon(let event, _) = event { event.kind } else { nil }
         }
     }
 
-    @Test func `a task that was queued at the start waits for the list, and a later one does not`() async throws {
+    @Test func `a task queued at the start waits for the list, and a later one does not`() async throws {
         let world = try await restarted([.task(1)])
         let later = try await world.submit("image/make", JSONObject([("prompt", "a dog")]))
         play(world, listing: [])
@@ -96,7 +96,7 @@ import VerbatimJSON
         #expect(try await world.kinds(of: task.id).suffix(2) == ["perhaps_sent", "found_in_list"])
     }
 
-    @Test func `a record that may be the task's waits for a person, and shows`() async throws {
+    @Test func `a queued task with a possible record waits for a person`() async throws {
         let world = try await restarted([.task(1)])
         play(world, listing: [record("r-1", "a c")])
         for _ in 1...3 {
@@ -109,12 +109,12 @@ import VerbatimJSON
         #expect(task.attempt?.possibleIDs.map(\.text) == ["r-1"])
     }
 
-    @Test func `a record that a lost attempt explains holds back no other task`() async throws {
+    @Test func `a record that may be a lost attempt's does not block other tasks`() async throws {
         var lost = TrackedTask.task(1, state: .uncertain)
         lost.attempt = lost.attempt?.started(at: ManualTimeSource.start + .seconds(1_790))
         lost.attempt?.endedAt = ManualTimeSource.start + .seconds(1_810)
         let world = try await restarted([lost, .task(2)])
-        // Too little is echoed to find the lost task.
+        // The echo is too short to find the lost task.
         play(world, listing: [record("r-1", "a c")])
         for _ in 1...2 {
             _ = try await world.engine.reconciler.step()
@@ -124,7 +124,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `without a list the tasks go out unchecked, and the log says so`() async throws {
+    @Test func `without a list tasks are sent unchecked, and that is logged`() async throws {
         let world = try await restarted([.task(1, endpoint: "single/make")])
         play(world, listing: [])
         _ = try await world.engine.submitter.step()
@@ -132,7 +132,7 @@ import VerbatimJSON
         #expect(try await daemonEvents(world) == ["start_not_checked"])
     }
 
-    @Test func `after three readings that ended in errors the tasks go out unchecked`() async throws {
+    @Test func `after three failed readings tasks are sent unchecked`() async throws {
         let world = try await restarted([.task(1)])
         world.provider.play { sent async throws(UpstreamTransportError) in
             sent.isPaid ? .accepted("r-1") : .error("broken", status: 500)
@@ -164,21 +164,21 @@ import VerbatimJSON
         #expect(world.provider.paid.isEmpty)
     }
 
-    @Test func `a second start looks from the same time on, if the first one did not get as far as the check`()
+    @Test func `a start checks from the last stop that was not yet checked`()
         async throws
     {
-        let witness = Kept()
+        let witness = MemoryWitness()
         let before = try await EngineWorld(witness: witness)
         try await before.engine.recovery.run()
         try await before.insert(.task(1))
-        // No connection, and then a restart an hour later.
+        // The first start has no connection and is followed by another one.
         let first = try await started(after: before, at: ManualTimeSource.start + .seconds(3_600), witness)
         let second = try await started(after: first, at: ManualTimeSource.start + .seconds(7_200), witness)
         play(second, listing: [record("r-1")])
         try await run(second, steps: 3)
         #expect(second.provider.paid.isEmpty)
         #expect(try await second.sqlite.tasks(in: .running, limit: 1).first?.remoteID?.text == "r-1")
-        // Once checked, a start looks from its own time on.
+        // After a check the next start reads only from its own stop.
         try await second.insert(.task(2))
         let third = try await started(after: second, at: ManualTimeSource.start + .seconds(90_000), witness)
         play(third, listing: [record("r-2")])
@@ -186,7 +186,7 @@ import VerbatimJSON
         #expect(third.provider.paid.count == 1)
     }
 
-    @Test func `a list by another clock proves nothing`() async throws {
+    @Test func `a list with a different clock does not end the check`() async throws {
         let world = try await restarted([.task(1)])
         let ahead = ManualTimeSource.start + .seconds(90_000)
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -201,7 +201,7 @@ import VerbatimJSON
         #expect(try await daemonEvents(world) == ["start_not_checked"])
     }
 
-    @Test func `a clock that is set back does not put off the next reading`() async throws {
+    @Test func `a clock set back does not delay the next reading`() async throws {
         let world = try await restarted([.task(1)])
         world.provider.play { sent async throws(UpstreamTransportError) in
             if sent.isPaid { return .accepted("r-1") }
@@ -214,7 +214,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `without credentials the tasks wait, and nothing is asked`() async throws {
+    @Test func `without credentials tasks wait, and nothing is queried`() async throws {
         let world = try await restarted([.task(1)], hasToken: false)
         play(world, listing: [])
         #expect(try await world.engine.reconciler.step() >= world.time.now() + .seconds(30))
@@ -222,7 +222,7 @@ import VerbatimJSON
         #expect(try await daemonEvents(world).isEmpty)
     }
 
-    @Test func `credentials that are refused are no answer`() async throws {
+    @Test func `refused credentials do not count as a reading`() async throws {
         let world = try await restarted([.task(1)])
         world.provider.play { sent async throws(UpstreamTransportError) in
             sent.isPaid ? .accepted("r-1") : .error("invalid_token", status: 401)
@@ -232,7 +232,7 @@ import VerbatimJSON
         #expect(try await daemonEvents(world).isEmpty)
     }
 
-    @Test func `a connection that breaks off between two pages is no answer`() async throws {
+    @Test func `a connection lost between two pages does not count as a reading`() async throws {
         let world = try await restarted([.task(1)])
         let other = record("r-9", "something else altogether, which is long enough to be told apart")
         world.provider.play { sent async throws(UpstreamTransportError) in

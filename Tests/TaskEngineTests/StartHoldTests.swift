@@ -7,8 +7,8 @@ import Testing
 import VerbatimJSON
 
 @Suite struct StartHoldTests {
-    /// A witness that does not fit the database.
-    private struct Stranger: Witness {
+    /// A witness of another database.
+    private struct ForeignWitness: Witness {
         func read() -> WitnessStatement? {
             WitnessStatement(epoch: "other", sequence: 0, at: ManualTimeSource.start, isOriginal: false)
         }
@@ -17,7 +17,7 @@ import VerbatimJSON
     }
 
     /// A witness on a full disk.
-    private struct FullDisk: Witness {
+    private struct FullDiskWitness: Witness {
         func read() -> WitnessStatement? { nil }
         func write(_ statement: WitnessStatement) async throws(TaskStoreError) {
             if statement.sequence > 0 { throw .full }
@@ -25,8 +25,8 @@ import VerbatimJSON
         func refresh(_ statement: WitnessStatement) async {}
     }
 
-    @Test func `in a copy nothing paid is sent until a person accepts it`() async throws {
-        let world = try await EngineWorld(witness: Stranger())
+    @Test func `a restored copy sends no submissions until a person accepts it`() async throws {
+        let world = try await EngineWorld(witness: ForeignWitness())
         let old = try await world.insert(.task(1))
         try await world.engine.recovery.run()
         #expect(try await world.task(old).state == .uncertain)
@@ -39,7 +39,7 @@ import VerbatimJSON
         #expect(report.uncertain.map(\.id) == [old])
         #expect(report.queued == 1)
         #expect(try await world.engine.endpoints.report().restored != nil)
-        // What a copy still has may be needed.
+        // Details in a copy may still be needed.
         world.reload { $0.retention.ended = .seconds(60) }
         let error = await #expect(throws: TaskServiceError.self) {
             try await world.engine.retention.prune(isDryRun: false)
@@ -47,7 +47,7 @@ import VerbatimJSON
         #expect(error?.code == "restored")
         #expect(try await world.engine.restores.accept() == 1)
         #expect(try await world.engine.restores.report() == nil)
-        // The old task is looked for once more first; the list shows nothing, and a person has decided.
+        // The old task is looked up again first. The list is empty, and a person has decided.
         world.provider.play { sent async throws(UpstreamTransportError) in
             sent.isPaid ? .accepted("r-\(sent.body["prompt"]?.string ?? "")") : .items([])
         }
@@ -59,7 +59,7 @@ import VerbatimJSON
         #expect(try await world.task(old).attempts == 2)
     }
 
-    @Test func `with --hold nothing paid is sent until everything is resumed`() async throws {
+    @Test func `with --hold nothing is submitted until everything is resumed`() async throws {
         let world = try await EngineWorld(isHeld: true)
         try await world.engine.recovery.run()
         let id = try await world.submit()
@@ -73,7 +73,7 @@ import VerbatimJSON
     }
 
     @Test func `an attempt whose witness cannot be written is not sent`() async throws {
-        let world = try await EngineWorld(witness: FullDisk())
+        let world = try await EngineWorld(witness: FullDiskWitness())
         try await world.engine.recovery.run()
         let id = try await world.submit()
         _ = try await world.engine.submitter.step()

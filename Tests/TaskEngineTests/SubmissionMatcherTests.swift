@@ -55,7 +55,7 @@ import VerbatimJSON
         .possible(ids.compactMap { RemoteTaskID($0) }, isSame: isSame)
     }
 
-    /// A list whose records have shown English prompts verbatim, and the default `model: v6`.
+    /// Evidence of a list that echoes Latin prompts verbatim and the default `model: v6`.
     private static let verbatim = ListEvidence(
         defaults: [["model"]: ["v6"]], verbatim: [["prompt"]: [[.latin]], ["input", "prompt"]: [[.latin]]])
 
@@ -63,7 +63,7 @@ import VerbatimJSON
 
     private static let long = String(repeating: "a very long prompt about the sea, ", count: 12)
 
-    /// What was sent, the record that comes back, and the verdict.
+    /// Requests, echoed records and their verdicts.
     private static let contract: [(sent: JSONValue, record: JSONValue, verdict: SubmissionMatcher.Verdict)] = [
         (["prompt": "a cat \n"], ["prompt": "a cat"], .possible),
         (["prompt": .string(long)], ["prompt": .string(String(long.prefix(200)))], .possible),
@@ -74,15 +74,15 @@ import VerbatimJSON
         (["prompt": "a red house on a hill"], ["prompt": "a blue car at night"], .other),
         (["prompt": "a cat"], ["prompt": "a cat", "mode": "turbo", "n": 4], .possible),
         (["prompt": "a cat"], ["prompt": "a dog"], .possible),
-        // Equal in everything, whatever the order and the form of numbers.
+        // Equal, whatever the order and the number format.
         (["prompt": "a cat", "n": 1], ["n": .number(JSONNumber(1)), "prompt": "a cat"], .same),
         (["prompt": "a cat", "size": ["w": 1, "h": 2]], ["size": ["h": 2, "w": 1], "prompt": "a cat"], .same),
-        // Members that say nothing, or that this endpoint fills in by itself.
+        // Empty members, or defaults of the endpoint.
         (["prompt": "a cat"], ["prompt": "a cat", "async": true, "seed": nil, "tags": [], "style": ""], .same),
         (["prompt": "a cat", "seed": nil], ["prompt": "a cat", "model": "v6"], .same),
         (["prompt": "a cat"], ["prompt": "a cat", "model": "v7"], .possible),
         (["input": ["prompt": "a cat"]], ["input": ["prompt": "a cat", "n": 2]], .possible),
-        // Numbers, Booleans, addresses, missing and further members never contradict.
+        // Numbers, Booleans, URLs, missing and additional members never contradict.
         (["prompt": "a cat", "n": 1], ["prompt": "a cat", "n": 4], .possible),
         (["prompt": "a cat", "hd": true], ["prompt": "a cat", "hd": false], .possible),
         (["url": "https://a.example/one/two/three"], ["url": "https://b.example/four/five"], .possible),
@@ -93,7 +93,7 @@ import VerbatimJSON
         (["prompt": "a red house on a hill"], ["style": "anime"], .possible),
         (["prompt": "a red house on a hill"], [:], .possible),
         (["prompt": "a red house on a hill"], nil, .possible),
-        // Rewritten, not another's.
+        // Rewritten by the provider.
         (["prompt": "A Red House, on a hill!"], ["prompt": "a red house on a hill --v 6"], .possible),
         (["prompt": "salt &amp; pepper on a table"], ["prompt": "salt & pepper on a table"], .possible),
         (["prompt": "caf\u{e9} with red chairs"], ["prompt": "cafe\u{301} with red chairs and more"], .possible),
@@ -102,14 +102,14 @@ import VerbatimJSON
         (["prompt": "100% sure of this one"], ["prompt": "100%25%20sure%20of%20this%20one"], .possible),
         (["prompt": "a rock &rock; of unknown kind"], ["prompt": "something else altogether"], .possible),
         (["prompt": "my key is sk-0123456789abcdef"], ["prompt": "their key is (redacted)"], .possible),
-        // The control echoed Latin letters verbatim; what becomes of others is not known.
+        // The control echoed Latin letters verbatim, which proves nothing about others.
         (["prompt": "ein rotes Haus auf dem Berg 山上的红房子"], ["prompt": "a red house on a mountain"], .possible),
-        // Another member than the control's.
+        // A member that the control does not have.
         (["lyrics": "all the leaves are brown"], ["lyrics": "and the sky is grey today"], .possible),
         (["input": ["prompt": "a red house on a hill"]], ["input": ["prompt": "a blue car at night"]], .other),
     ]
 
-    @Test func `of equal requests an open task gets the only record, not an attempt that was given up before`() {
+    @Test func `an open task gets the only record before a given-up attempt with an equal request`() {
         var givenUp = lost(1, window: -90...120)
         givenUp.isGivenUp = true
         #expect(search([givenUp, lost(2)], [record("r-1")]) == [.nothing, found("r-1")])
@@ -117,7 +117,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: contract.indices)
-    func `a record is the same, possibly the same, or another's`(row: Int) throws {
+    func `a record is the same, possible or another's as in the contract's table`(row: Int) throws {
         let (sent, echo, verdict) = Self.contract[row]
         let attempt = lost(1, try #require(sent.object))
         let judged = SubmissionMatcher.verdict(
@@ -125,7 +125,7 @@ import VerbatimJSON
         #expect(judged == verdict, "\(sent.text) → \(echo.text)")
     }
 
-    @Test func `without a control that echoed it verbatim no text contradicts`() {
+    @Test func `without a control with verbatim echoes no text contradicts`() {
         let sent = lost(1, JSONObject([("prompt", "a red house on a hill")]))
         let records = [record("r-1", ["prompt": "a blue car at night"])]
         #expect(search([sent], records, by: ListEvidence()) == [possible("r-1")])
@@ -134,7 +134,7 @@ import VerbatimJSON
 
     // MARK: Types, tokens, ids, times
 
-    @Test func `types are equal but for case, and those of other endpoints are others`() {
+    @Test func `record types match without regard to case, and those of other endpoints exclude a record`() {
         let attempt = lost(1, type: "imagine", others: ["videos"])
         #expect(search([attempt], [record("r-1", type: "IMAGINE")]) == [found("r-1")])
         #expect(search([attempt], [record("r-1", type: "Videos")]) == [.nothing])
@@ -142,13 +142,13 @@ import VerbatimJSON
         #expect(search([attempt], [record("r-1")]) == [found("r-1")])
     }
 
-    @Test func `the token of the attempt proves it, whatever else came back and when`() {
+    @Test func `the attempt's token proves a record, whatever its content and time`() {
         let attempt = lost(1, token: "mine")
         let echo: JSONValue = ["prompt": "A CAT", "callback_url": "https://x.example/callbacks/mine"]
         #expect(search([attempt], [record("r-1", echo, at: 7_000)]) == [found("r-1")])
     }
 
-    @Test func `a token of another attempt of ours is another's, any other address is possible`() {
+    @Test func `another attempt's token excludes a record, and any other callback URL is possible`() {
         let (mine, theirs) = (lost(1, token: "mine"), lost(2, token: "theirs"))
         let echo: JSONValue = ["prompt": "a cat", "callback_url": "https://x.example/callbacks/theirs"]
         #expect(search([mine, theirs], [record("r-1", echo)]) == [.nothing, found("r-1")])
@@ -159,7 +159,7 @@ import VerbatimJSON
         #expect(search([mine], [record("r-1")]) == [possible("r-1")])
     }
 
-    @Test func `a record that carries the token of any attempt of ours is another's`() throws {
+    @Test func `a record marked with another attempt's token is another's`() throws {
         let owner = GivenUpAttempt.Key(task: TrackedTask.task(7).id, number: 2)
         let attempt = lost(1)
         let findings = SubmissionMatcher.search(
@@ -167,7 +167,7 @@ import VerbatimJSON
         #expect(findings[attempt.key] == .nothing)
     }
 
-    @Test func `an id of ours that comes back is needed, and another attempt's is another's`() {
+    @Test func `an endpoint's client id is required in a record, and another attempt's excludes it`() {
         let (mine, theirs) = (lost(1, ownID: "M-1"), lost(2, ownID: "m-2"))
         #expect(search([mine], [record("m1")]) == [found("m1")])
         #expect(
@@ -175,14 +175,14 @@ import VerbatimJSON
         #expect(search([mine], [record("r-1")]) == [possible("r-1")])
     }
 
-    @Test func `only records of the window count, and those without a time are in every window`() {
+    @Test func `only records in the time window count, and those without a time are in every window`() {
         #expect(search([lost(1)], [record("r-1", at: 121)]) == [.nothing])
         #expect(search([lost(1)], [record("r-1", at: -61)]) == [.nothing])
         #expect(search([lost(1)], [record("r-1", at: nil)]) == [found("r-1")])
         #expect(search([lost(1)], [record("r-1", ["prompt": "?"], at: nil)]) == [possible("r-1")])
     }
 
-    // MARK: Several of both
+    // MARK: Several attempts and records
 
     @Test func `two equal requests need two records`() {
         #expect(search([lost(1), lost(2)], [record("r-1"), record("r-2")]).contains(.nothing) == false)
@@ -191,46 +191,46 @@ import VerbatimJSON
         #expect(one.filter { $0 == .nothing }.count == 1)
     }
 
-    @Test func `who sent more members takes the record with more members`() {
+    @Test func `the attempt with more members gets the record with more members`() {
         let rich = lost(1, JSONObject([("prompt", "a cat"), ("model", "v6")]))
         let records = [record("r-rich", ["prompt": "a cat", "model": "v6"]), record("r-poor")]
         #expect(search([lost(2), rich], records) == [found("r-poor"), found("r-rich")])
     }
 
-    @Test func `a longer window does not take the only record of a shorter one`() {
+    @Test func `an attempt with a longer time window does not get the only record of another one`() {
         let long = lost(1, window: -60...300)
         let short = lost(2, window: 0...100)
         let records = [record("r-both", at: 50), record("r-long", at: 200)]
         #expect(search([long, short], records) == [found("r-long"), found("r-both")])
     }
 
-    @Test func `a record that may be of a task being sent serves none yet`() {
+    @Test func `a record that may be a submitting task's is not assigned`() {
         #expect(search([lost(1)], [record("r-1")], sending: [lost(2)]) == [possible("r-1", isSame: true)])
-        // However the provider rewrites what is being sent.
+        // Also if the provider rewrites the submitted request.
         let padded = lost(2, JSONObject([("prompt", "A cat \n")]))
         #expect(search([lost(1)], [record("r-1")], sending: [padded]) == [possible("r-1", isSame: true)])
         let other = lost(2, JSONObject([("prompt", "a dog")]))
         #expect(search([lost(1)], [record("r-1")], sending: [other]) == [found("r-1")])
     }
 
-    @Test func `a record that is the same for two endpoints serves neither`() {
+    @Test func `a record that matches attempts of two endpoints is not assigned`() {
         let findings = search([lost(1), lost(2, endpoint: "suno/other")], [record("r-1")])
         #expect(findings == [possible("r-1", isSame: true), possible("r-1", isSame: true)])
     }
 
-    @Test func `a record that may be another endpoint's lost task is not taken`() {
+    @Test func `a record that may be another endpoint's lost task is not assigned`() {
         let rewritten = lost(2, JSONObject([("prompt", "A cat ")]), endpoint: "suno/other")
         #expect(search([lost(1), rewritten], [record("r-1")]).first == possible("r-1", isSame: true))
     }
 
-    @Test func `a record that a person has named is never taken, and prevents absence`() throws {
+    @Test func `a record that a person has named is not assigned and prevents absence`() throws {
         let named: Set = [try #require(RemoteTaskID("r-1"))]
         #expect(search([lost(1)], [record("r-1")], named: named) == [possible("r-1", isSame: true)])
         #expect(search([lost(1)], [record("r-1", ["prompt": "A cat"])], named: named) == [possible("r-1")])
     }
 
     @Test(arguments: Array(UInt64(1)...40))
-    func `no record serves two tasks, and no more could be served`(seed: UInt64) {
+    func `no record is assigned twice, and the number of assignments is the largest possible`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for _ in 0..<30 {
             let tasks = (0..<Int.random(in: 1...6, using: &random)).map { number in
@@ -263,7 +263,7 @@ import VerbatimJSON
         record.createdAt.map(task.window.contains) ?? true && record.request["p"] == task.request.leaves[["p"]]
     }
 
-    /// How many can be served at all, by trying everything.
+    /// The largest possible number of assignments, by exhaustive search.
     private func most(_ tasks: ArraySlice<LostAttempt>, _ records: [ListedTask]) -> Int {
         guard let task = tasks.first else { return 0 }
         let without = most(tasks.dropFirst(), records)
@@ -273,7 +273,7 @@ import VerbatimJSON
         return max(without, with.max() ?? 0)
     }
 
-    @Test(.timeLimit(.minutes(5))) func `hundreds of equal requests are matched without a stack of their own`() {
+    @Test(.timeLimit(.minutes(5))) func `hundreds of equal requests are matched without a stack overflow`() {
         let tasks = (0..<300).map { lost($0) }
         let records = (0..<200).map { record("r-\($0)") }
         let findings = search(tasks, records)

@@ -6,8 +6,8 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Refusals that are about the whole account or the address, and keep the queue.
-@Suite(.timeLimit(.minutes(2))) struct StopTests {
+/// Tests refusals that concern the account or the URL and keep tasks queued.
+@Suite(.timeLimit(.minutes(2))) struct AccountStopTests {
     private static let definition = """
         provider: testing
         default: true
@@ -31,7 +31,7 @@ import VerbatimJSON
         UpstreamReply.json(["detail": "User is LOCKED. Top up."], status: 403), .json(["code": "broke"], status: 429),
         .json(["code": "broke"], status: 200),
     ])
-    func `a stop of the account keeps every task queued, and all endpoints wait`(reply: UpstreamReply) async throws {
+    func `an unusable account keeps every task of the provider queued`(reply: UpstreamReply) async throws {
         let world = try await EngineWorld(definition: Self.definition)
         world.provider.play { _ async throws(UpstreamTransportError) in reply }
         let first = try await world.submit()
@@ -57,7 +57,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [301, 307, 308])
-    func `an address that has moved pauses its endpoint alone and shows where it leads`(status: Int) async throws {
+    func `a permanent redirect pauses only its endpoint and shows the new URL`(status: Int) async throws {
         let world = try await EngineWorld(definition: Self.definition)
         world.provider.enqueue(
             UpstreamReply(status: status, headers: ["location": "https://new.example/make"], body: []))
@@ -79,7 +79,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [302, 303, 408])
-    func `a redirect of another kind and a time-out prove nothing`(status: Int) async throws {
+    func `other redirects and a time-out make the task uncertain`(status: Int) async throws {
         let world = try await EngineWorld(definition: Self.definition)
         world.provider.enqueue(UpstreamReply(status: status, body: []))
         let id = try await world.submit()
@@ -87,7 +87,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .uncertain)
     }
 
-    @Test func `a wait that stands in the body is kept by submissions and by polls`() async throws {
+    @Test func `a wait time in the body applies to submissions and polls`() async throws {
         let world = try await EngineWorld(definition: Self.definition)
         world.provider.enqueue(.json(["detail": "slow down", "wait": "45.5s"], status: 429))
         world.provider.play { _ async throws(UpstreamTransportError) in
@@ -107,7 +107,7 @@ import VerbatimJSON
         #expect(try #require(try await world.task(id).nextDueAt) - world.time.now() >= .seconds(33))
     }
 
-    @Test func `a query or a cancellation that says so stops the account too`() async throws {
+    @Test func `a query or a cancellation can also stop the account`() async throws {
         for isCancelled in [false, true] {
             let world = try await EngineWorld(definition: Self.definition)
             let id = try await world.insert(.task(1, state: .running, endpoint: "image/make"))

@@ -7,8 +7,8 @@ import TaskStore
 import TaskTesting
 import Testing
 
-/// Failing, hanging and refused status queries: no task pays for them, and nobody is hammered.
-@Suite(.timeLimit(.minutes(5))) struct TroubleOnTheWireTests {
+/// Tests failing, hanging and throttled status queries.
+@Suite(.timeLimit(.minutes(5))) struct QueryFaultTests {
     private static let outage = Duration.seconds(60)..<Duration.seconds(90)
     private static let refusing = Duration.seconds(150)..<Duration.seconds(210)
 
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: ["image/make", "single/make"])
-    func `no task fails for it, calls in the outage are few, and all is well soon after`(
+    func `an outage fails no task, causes few calls, and polls resume soon after`(
         endpoint: String
     ) async throws {
         let world = try await EngineWorld()
@@ -33,13 +33,13 @@ import Testing
         let outage = upstream.calls.filter { Self.outage.contains($0.at) }
         #expect(outage.count <= 20, "\(outage.map(\.at))")
         let refused = upstream.queries.filter { Self.refusing.contains($0.at) }
-        // Those that were under way together when it began.
+        // At most the queries that were in flight when it began.
         #expect(refused.count <= EngineLimits().pollsInParallel, "\(refused.map(\.at))")
         for end in [Self.outage.upperBound, Self.refusing.upperBound] {
             let next = upstream.queries.first { $0.at >= end && $0.fate == .answered }
             #expect(next.map { $0.at - end <= PollingPolicy().maxGap } ?? true, "\(end): \(next?.at as Any)")
         }
-        // Nothing spins: even with all of this a task costs a few calls.
+        // Even with all faults a task needs few calls.
         #expect(upstream.queries.count <= 60 * 20)
     }
 }

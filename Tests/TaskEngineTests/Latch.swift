@@ -3,8 +3,8 @@ import TaskEngine
 import TaskModel
 import TaskTesting
 
-/// Makes its callers wait until a test opens it.
-final class Gate: Sendable {
+/// Blocks callers until a test opens it.
+final class Latch: Sendable {
     private let signal = WakeSignal()
     private let never = ManualTimeSource()
 
@@ -26,14 +26,14 @@ final class Tally: Sendable {
 }
 
 extension TaskService {
-    /// The task once its stored state is that one; woken by the store's own writes, never by time.
+    /// Waits for writes of the store until the task has that state.
     func task(_ id: TaskID, waitingForState state: TaskState, world: EngineWorld) async throws -> TrackedTask {
-        let gate = Gate()
-        world.store.afterApply { _ in gate.open() }
+        let latch = Latch()
+        world.store.afterApply { _ in latch.open() }
         while true {
             let task = try await self.task(id).task
             if task.state == state { return task }
-            await gate.wait()
+            await latch.wait()
         }
     }
 }

@@ -8,9 +8,9 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Queries that fail again and again, while others of the same service would be answered.
-@Suite(.timeLimit(.minutes(2))) struct StubbornQueryTests {
-    /// Steps through the loop of polls for so long.
+/// Tests queries that keep failing beside others of their service that succeed.
+@Suite(.timeLimit(.minutes(2))) struct FailingQueryIsolationTests {
+    /// Runs the poll loop for that long.
     private func poll(_ world: EngineWorld, for span: Duration) async throws {
         let end = world.time.now() + span
         while world.time.now() < end {
@@ -27,7 +27,7 @@ import VerbatimJSON
         return ids
     }
 
-    @Test func `a reply that is too large comes in smaller ones`() async throws {
+    @Test func `a batch whose reply is too large is split`() async throws {
         let world = try await EngineWorld()
         _ = try await insert(40, "image/make", into: world)
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -39,7 +39,7 @@ import VerbatimJSON
         #expect(Set(try await world.sqlite.counts().map(\.state)) == [.succeeded])
     }
 
-    @Test func `a record that is too large is told, and asked for no more than each hour`() async throws {
+    @Test func `a record that is too large is reported and polled at most hourly`() async throws {
         let world = try await EngineWorld()
         let id = try await insert(1, "single/make", into: world)[0]
         world.provider.play { _ async throws(UpstreamTransportError) in throw .tooLarge(maxBytes: 1_000) }
@@ -49,7 +49,7 @@ import VerbatimJSON
         #expect(stored.state == .running)
         #expect(await world.service.forecast(of: stored).waitingFor?.code == "reply_too_large")
         #expect(try await world.kinds(of: id).filter { $0 == "reply_too_large" }.count == 1)
-        // Others of the service are asked at their usual pace.
+        // Other tasks of the service are polled at the usual pace.
         world.provider.forget()
         world.provider.play { sent async throws(UpstreamTransportError) in
             let asked = sent.body["id"]?.string ?? ""
@@ -59,7 +59,7 @@ import VerbatimJSON
         let other = try await world.insert(.task(2, state: .running, endpoint: "single/make"))
         try await poll(world, for: .seconds(300))
         #expect(try await world.task(other).state == .succeeded)
-        // A larger limit lets it be read.
+        // With a larger limit it can be read.
         world.provider.play { sent async throws(UpstreamTransportError) in
             .json(Record.succeeded(sent.body["id"]?.string ?? ""))
         }
@@ -67,7 +67,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .succeeded)
     }
 
-    @Test func `an id that spoils every batch is asked for alone, less and less often`() async throws {
+    @Test func `an id that fails every batch is polled alone at growing gaps`() async throws {
         let world = try await EngineWorld()
         let ids = try await insert(40, "image/make", into: world)
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -87,7 +87,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [UpstreamReply.error("api_error", status: 500), .json(Record.succeeded("another"))])
-    func `a task whose queries always fail takes no turn from the others`(reply: UpstreamReply) async throws {
+    func `a task whose queries always fail does not delay others`(reply: UpstreamReply) async throws {
         let world = try await EngineWorld()
         let ids = try await insert(3, "single/make", into: world)
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -95,17 +95,17 @@ import VerbatimJSON
         }
         try await poll(world, for: .seconds(3_600))
         let asked = Dictionary(grouping: world.provider.sent, by: { $0.body["id"]?.string ?? "" }).mapValues(\.count)
-        // Once a minute at the least.
+        // At least once a minute.
         for id in ["remote-1", "remote-3"] { #expect(asked[id, default: 0] >= 50) }
         #expect((5...40).contains(asked["remote-2", default: 0]))
         #expect(try await world.task(ids[1]).state == .running)
     }
 
-    @Test func `a task that failed beside others and is alone then slows its service like any`() async throws {
+    @Test func `a failing task that is alone slows down its service`() async throws {
         let world = try await EngineWorld()
         _ = try await insert(2, "single/make", into: world)
         let start = world.time.now()
-        // The other one ends after a minute; this one never has an answer.
+        // The other task ends after a minute. This one never gets a reply.
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             guard sent.body["id"] == "remote-2" else { return .error("api_error", status: 500) }
             let isOver = world.time.now() > start + .seconds(60)
@@ -117,7 +117,7 @@ import VerbatimJSON
         #expect((30...100).contains(world.provider.sent.count - before))
     }
 
-    @Test func `a service that is down for all is asked little, and everybody comes back`() async throws {
+    @Test func `a service that is down gets few queries, and all tasks recover`() async throws {
         let world = try await EngineWorld()
         _ = try await insert(5, "single/make", into: world)
         let start = world.time.now()
@@ -131,13 +131,13 @@ import VerbatimJSON
         #expect(Set(try await world.sqlite.counts().map(\.state)) == [.succeeded])
     }
 
-    @Test func `a submission that an endpoint never takes lets the others pass`() async throws {
+    @Test func `a submission that is always throttled does not block others`() async throws {
         let world = try await EngineWorld()
         let start = world.time.now()
         let never = try await world.submit("single/make", JSONObject([("prompt", "never")]))
         for _ in 0..<4 { try await world.submit("single/make") }
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
-            // Down for all at first, and then for one only.
+            // First all submissions are throttled, then only one.
             sent.body["prompt"] == "never" || world.time.now() < start + .seconds(300)
                 ? .error("busy", status: 429) : .accepted("r-\(world.provider.sent.count)")
         }
@@ -170,7 +170,7 @@ import VerbatimJSON
         #expect(try await world.sqlite.counts().first { $0.state == .running }?.count == 2)
     }
 
-    @Test func `a request that can no longer be built fails, and nothing was sent`() async throws {
+    @Test func `a request that can no longer be built fails and is not sent`() async throws {
         let definition = """
             provider: own
             default: true
