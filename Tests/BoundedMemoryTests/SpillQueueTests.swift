@@ -37,7 +37,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).isEmpty)
     }
 
-    @Test func `without a file nothing is lost`() throws {
+    @Test func `without a file all bytes are kept in memory`() throws {
         var queue = SpillQueue(limit: 10, directory: "/nowhere/at/all")
         let bytes = (0..<100).map { UInt8($0) }
         queue.append(bytes[..<50])
