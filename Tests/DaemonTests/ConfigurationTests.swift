@@ -115,7 +115,7 @@ import UpstreamHTTP
         ("upstream: {ca_file: /nowhere.pem}\n", "upstream.ca_file names /nowhere.pem, which cannot be read"),
         ("xhuoapi: {token_file: /nowhere}\n", "The token file /nowhere cannot be read"),
     ])
-    func `a bad setting is refused by its name`(file: String, message: String) throws {
+    func `an invalid setting is refused by its name`(file: String, message: String) throws {
         let former = try load()
         try write(file, to: "pollux.yaml")
         let error = #expect(throws: DaemonError.self) { _ = try load(after: former) }
