@@ -60,10 +60,10 @@ final class Audit {
         pollsBefore = world.truth.polls.count
     }
 
-    /// Why a database was taken for a copy that is none.
+    /// Why the database wrongly counts as a copy.
     var falseAlarm: String?
 
-    /// Reads the rows without a check, for a database that was put back.
+    /// Reads the rows of a restored database without a check.
     func refresh() throws {
         let version = try view.version()
         guard version != self.version else { return }
