@@ -458,7 +458,7 @@ import VerbatimJSON
         let events = try await world.sqlite.events(of: id, after: 0, limit: 100).filter {
             $0.entry.kind == "lookup_undecided"
         }
-        #expect(events.map { $0.entry.detail["possible"] } == [["r-1"]], "logged once")
+        #expect(events.map { $0.entry.detail["possible"] } == [["r-1"]], "the finding is logged once")
     }
 
     @Test func `a list with pages of ten is read to its end`() async throws {

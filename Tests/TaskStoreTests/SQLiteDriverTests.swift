@@ -195,7 +195,7 @@ import VerbatimJSON
             let path = directory.file("page-\(page).sqlite")
             try write(broken, to: path)
             guard case .failure(let error) = open(path) else {
-                Issue.record("page \(page) was taken")
+                Issue.record("the damaged page \(page) was not found")
                 continue
             }
             #expect(error.code == "storage_damaged", "page \(page): \(error)")

@@ -174,10 +174,10 @@ import VerbatimJSON
                 == .accepted(
                     try #require(RemoteTaskID("12345678901234567890")), traceID: nil, pollURL: "https://x.example"))
         guard case .unknown = profile.dialect.readSubmission(reply(200, "{}")) else {
-            Issue.record("a reply without an id proves nothing"); return
+            Issue.record("a reply without an id is a verdict"); return
         }
         guard case .unknown = profile.dialect.readSubmission(reply(200, "<html>")) else {
-            Issue.record("a reply without JSON proves nothing"); return
+            Issue.record("a reply without JSON is a verdict"); return
         }
     }
 
@@ -244,7 +244,7 @@ import VerbatimJSON
         }
         #expect(failure.message == "banned")
         guard case .unknown = profile.dialect.readSubmission(reply(200, #"{"code":9,"result":"t-1"}"#)) else {
-            Issue.record("an unknown code proves nothing")
+            Issue.record("an unknown code is a verdict")
             return
         }
     }
@@ -298,7 +298,7 @@ import VerbatimJSON
             case .throttled = profile.dialect.readSubmission(reply(403, #"{"error":{"code":"busy","message":"wait"}}"#)),
             case .refused(_, suspendsProvider: false) = profile.dialect.readSubmission(
                 reply(403, #"{"error":{"message":"no credits"}}"#.replacing("credits", with: "such model")))
-        else { Issue.record("other messages keep their meaning"); return }
+        else { Issue.record("another message stops the account"); return }
     }
 
     @Test func `the longest matching text decides`() throws {
@@ -321,7 +321,7 @@ import VerbatimJSON
         #expect(failure.code == "moved" && failure.message.contains("https://new.example/v2/make "))
         #expect(!failure.message.contains("pw") && !failure.message.contains("secret"))
         guard case .failed(let query, suspendsProvider: false) = profile.dialect.readLookup(moved, of: id) else {
-            Issue.record("a query is not answered"); return
+            Issue.record("the query has not failed"); return
         }
         #expect(query.message.contains("new.example"))
         #expect(profile.dialect.cancelling?.problem(in: moved)?.failure.code == "moved")

@@ -134,7 +134,7 @@ final class Audit {
         // Tracked, adopted and reopened tasks are in flight without having taken a slot.
         let inFlight = tasks.count { $0.service == row.service && $0.isInFlight && replays[$0.id]?.wasSent ?? false }
         if let cap = ProviderWords.inFlightCaps[row.service], inFlight > cap {
-            throw Violation(.inFlightCap, "\(inFlight) tasks of \(row.service) are in flight, and \(cap) may be")
+            throw Violation(.inFlightCap, "\(inFlight) tasks of \(row.service) are in flight, and the limit is \(cap)")
         }
         let jumps = world.clock.jumps
         if let gap = ProviderWords.submissionGaps[row.service], let last = lastStart[row.service],
@@ -173,21 +173,21 @@ final class Audit {
             try checkAbsence(of: row, since: replay.startedAt)
         case "resubmitted":
             guard replay.personalResubmissions <= clients.resubmissions[row.id, default: 0] else {
-                throw Violation(.onlyWhatWasAsked, "nobody resubmitted \(row.id)")
+                throw Violation(.onlyWhatWasAsked, "\(row.id) was resubmitted, but not by a person")
             }
         default: break
         }
         if event.kind == "expired", let deadline = row.deadline.map(Timestamp.init(milliseconds:)) {
             let decidedAt = Timestamp(milliseconds: event.at)
             guard world.clock.wasOver(deadline, whenShowing: decidedAt) else {
-                throw Violation(.deadlineIsOver, "\(row.id) expired at \(decidedAt), by a clock that was just set")
+                throw Violation(.deadlineIsOver, "\(row.id) expired at \(decidedAt), by a clock that had just changed")
             }
         }
         if event.kind == "cancelled", !clients.cancelled.contains(row.id) {
-            throw Violation(.onlyWhatWasAsked, "nobody cancelled \(row.id)")
+            throw Violation(.onlyWhatWasAsked, "\(row.id) was cancelled, but not by a person")
         }
         if event.kind == "reopened", !clients.reopened.contains(row.id) {
-            throw Violation(.onlyWhatWasAsked, "nobody reopened \(row.id)")
+            throw Violation(.onlyWhatWasAsked, "\(row.id) was reopened, but not by a person")
         }
     }
 
@@ -207,7 +207,7 @@ final class Audit {
                 // Records of earlier attempts are the responsibility of the resubmission.
                 && record.createdAt >= point(started)
         }
-        if let its { throw Violation(.absenceIsProven, "\(row.id) is \(its.id), which the list showed") }
+        if let its { throw Violation(.absenceIsProven, "\(row.id) has the record \(its.id), which the list showed") }
     }
 
     /// Checks that the list was read again, without the record, before a policy's resubmission.
@@ -217,7 +217,7 @@ final class Audit {
         else { return }
         let isRead = world.truth.readings.contains { $0.service == row.service && $0.steady > decided.at }
         guard isRead || world.clock.jumps > 0 else {
-            throw Violation(.absenceIsProven, "\(row.id) is sent again, and was not looked for since that was decided")
+            throw Violation(.absenceIsProven, "\(row.id) was resubmitted without a reading after the decision")
         }
         try checkAbsence(of: row, since: replay.earlierStartedAt)
     }
@@ -298,7 +298,7 @@ final class Audit {
             }
             let rivals = givenUp.contains { $0.service == given.service && $0.task != given.task && $0.remoteID == nil }
             if let record = its.first, !rivals {
-                throw Violation(.lateIsTold, "\(given.task): \(record.id) has turned up, and nobody is told")
+                throw Violation(.lateIsTold, "\(given.task): the late record \(record.id) is not in the log")
             }
         }
     }
@@ -315,7 +315,7 @@ final class Audit {
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         for old in before where old.removedParts != 0 {
             guard let row = rows[old.id], old.remoteID == nil || row.remoteID == old.remoteID else {
-                throw Violation(.stubStays, "\(old.id) lost its details, and now its row or remote id")
+                throw Violation(.stubStays, "\(old.id) has no details and lost its row or remote id")
             }
         }
         for old in before {
@@ -324,7 +324,7 @@ final class Audit {
                 throw Violation(.removalIsSafe, "\(row.id) is \(row.state)\(old.isPinned ? " and pinned" : "")")
             }
             if givenUpBefore.contains(where: { $0.task == row.id && $0.nextReadingAt != nil }) {
-                throw Violation(.removalIsSafe, "an attempt of \(row.id) is still looked for")
+                throw Violation(.removalIsSafe, "an attempt of \(row.id) is not settled")
             }
         }
     }
@@ -334,7 +334,7 @@ final class Audit {
     private func checkClients(_ clients: Clients, rows: [String: DiskView.TaskLine]) throws {
         if let secondTask { throw Violation(.oneTaskPerIntent, secondTask) }
         if let lost = clients.promised.sorted().first(where: { rows[$0] == nil }) {
-            throw Violation(.acceptedIsNeverLost, "\(lost) was promised and is not there")
+            throw Violation(.acceptedIsNeverLost, "\(lost) was acknowledged and is missing")
         }
         var byIntent: [Int: [String]] = [:]
         for row in tasks { if let intent = row.intent { byIntent[intent, default: []].append(row.id) } }
@@ -347,7 +347,8 @@ final class Audit {
                 throw Violation(.acceptedIsNeverLost, "intent \(intent.number) was answered with \(answer), not \(ids)")
             }
             if intent.refusals > 0, intent.answered == nil, intent.asking + intent.unanswered == 0, !ids.isEmpty {
-                throw Violation(.errorMeansNothingStored, "intent \(intent.number) was refused, and is \(ids)")
+                throw Violation(
+                    .errorMeansNothingStored, "intent \(intent.number) was rejected and is stored as \(ids)")
             }
         }
         let owned = tasks.filter {
@@ -368,7 +369,7 @@ final class Audit {
         let sent = world.truth.sent
         for request in sent[checkedSends...] {
             guard let sender = request.sender?.text, let row = rows[sender] else {
-                throw Violation(.intentBeforeFirstByte, "a paid request went out for nobody")
+                throw Violation(.intentBeforeFirstByte, "a paid request was sent without a task")
             }
             let sends = sent.count { $0.sender?.text == sender }
             guard row.state == "submitting", sends <= row.attempts else {
@@ -435,16 +436,16 @@ final class Audit {
         case ("succeeded", _), ("failed", "forbidden"):
             // If a user tracks its id, a task can have its result from a late reply without an id.
             guard let record = record ?? world.truth.records.first(where: { $0.sender?.text == row.id }) else {
-                return "the provider has no \(row.remoteID ?? "id") of it"
+                return "the provider has no record of it with the id \(row.remoteID ?? "none")"
             }
             guard record.ending.rawState == row.state, record.isFinished(at: now) else { return "\(record.id) differs" }
             // Records do not contain the operation. A given-up task's record may match any equal request.
             let isAbandoned = record.sender.map { self.isAbandoned($0.text) } ?? false
             if record.sender == nil, record.request["mode"] != nil, row.attempts > 0, row.resolution != "adopted" {
-                return "\(record.id) is a stranger's, who asked for more"
+                return "\(record.id) belongs to another program's larger request"
             }
             guard "\(record.service)/\(record.operation)" == row.endpoint || isAbandoned else {
-                return "\(record.id) is another kind"
+                return "\(record.id) has another endpoint"
             }
             let wanted = clients.request(ofIntent: row.intent)
             let isIt = wanted.map { $0.isCovered(by: record.request) } ?? true
@@ -452,7 +453,7 @@ final class Audit {
         case ("failed", "remote_task_not_found"):
             return record.map { $0.isForgotten(at: now) } ?? true ? nil : "the provider has it"
         case ("failed", "submission_lost"):
-            return row.resolution == "given_up" || row.resolution == "given_up_by_policy" ? nil : "nobody gave it up"
+            return row.resolution == "given_up" || row.resolution == "given_up_by_policy" ? nil : "it was not given up"
         case ("failed", "api_error"):
             return row.resolution == "refusal_confirmed" ? nil : "nothing confirms it"
         case ("failed", "bad_request"), ("failed", "used_up"):
