@@ -14,22 +14,6 @@ extension EndToEnd {
         }
 
         private func settings(_ world: World) -> String { world.directory + "/.config/pollux/pollux.yaml" }
-        private func definition(_ world: World) -> String { world.directory + "/.config/pollux/providers/mine.yaml" }
-
-        private func definition(at port: Int) -> String {
-            """
-            provider: mine
-            base_url: http://127.0.0.1:\(port)/replicate
-            max_requests_per_second: 100
-            endpoints:
-              make:
-                submit: {path: /v1/predictions}
-                accepted: {id: /id}
-                poll: {path: "/v1/predictions/{id}"}
-                state: [{at: /status, pending: [starting, processing], succeeded: [succeeded], failed: [failed]}]
-                results: [/output/*]
-            """
-        }
 
         private func digest(_ world: World) async throws -> String {
             try await world.daemon.ask("GET", "/v1/status").json.at("settings", "digest").string ?? ""
@@ -42,10 +26,10 @@ extension EndToEnd {
                 let early = try await world.daemon.submit("flux/images", ["prompt": "a fox [seconds=120]"])
                 let digest = try await digest(world)
                 try write("log: {level: debug}\nsubmission: {timeout_seconds: 50}\n", to: settings(world))
-                try write(definition(at: world.sandbox.port), to: definition(world))
+                try write(world.definition, to: world.definitionFile)
                 let reload = try await world.pollux(["reload"])
                 #expect(reload.exit == .code(0), "\(reload.errors)")
-                for change in ["log.level", "submission.timeout_seconds", definition(world), "provider mine"] {
+                for change in ["log.level", "submission.timeout_seconds", world.definitionFile, "provider mine"] {
                     #expect(reload.output.contains("changed: \(change)\n"), "\(reload.output)")
                 }
                 #expect(try await self.digest(world) != digest)
@@ -56,7 +40,7 @@ extension EndToEnd {
                 }
                 #expect(try await world.sandbox.ledger().billed == 2)
                 // SIGHUP also reloads, here the former files.
-                try FileManager.default.removeItem(atPath: definition(world))
+                try FileManager.default.removeItem(atPath: world.definitionFile)
                 try write("log: {level: info}\n", to: settings(world))
                 world.daemon.process.send(SIGHUP)
                 try await world.daemon.process.logged("The settings were reloaded", count: 2)
@@ -102,18 +86,18 @@ extension EndToEnd {
 
         @Test func `tasks of a definition removed by a reload wait and continue when it is back`() async throws {
             try await withWorld { world in
-                try write(definition(at: world.sandbox.port), to: definition(world))
+                try write(world.definition, to: world.definitionFile)
                 try await world.daemon.start(["MINE_TOKEN": World.token])
                 let request: JSONValue = ["input": ["prompt": "a fox [seconds=60]"]]
                 let id = try await world.daemon.submit("mine:make", request).at("id").string ?? ""
                 try await world.daemon.process.logged("→ running")
-                try FileManager.default.removeItem(atPath: definition(world))
+                try FileManager.default.removeItem(atPath: world.definitionFile)
                 let reply = try await world.daemon.ask("POST", "/v1/reload")
                 #expect(try reply.json.at("warnings").text.contains("1 task(s) of mine:make wait"))
                 let waiting = try await world.daemon.task(id)
                 #expect(waiting.at("state").string == "running")
                 #expect(waiting.at("waiting_for", "code").string == "endpoint_gone")
-                try write(definition(at: world.sandbox.port), to: definition(world))
+                try write(world.definition, to: world.definitionFile)
                 #expect(try await world.daemon.ask("POST", "/v1/reload").status == 200)
                 #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
                 #expect(try await world.sandbox.ledger().billed == 1)

@@ -96,11 +96,7 @@ import VerbatimJSON
         world.time.advance(by: .seconds(2))
         try await deliver(
             ["success": true, "task_id": "r-1", "data": [["image_url": "https://cdn.example/1.png"]]], to: world)
-        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
-        for _ in 0..<3 {
-            _ = try await world.engine.scheduler.step()
-            world.time.advance(by: .seconds(61))
-        }
+        try await world.pollForgottenTasks()
         #expect(try await world.kinds(of: id).last == "ended_by_callback")
         #expect(try await check(id, in: world) == ["https://cdn.example/1.png"])
     }
@@ -126,11 +122,7 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         world.time.advance(by: .seconds(2))
         try await deliver(["status": "ok"], to: world)
-        world.provider.play { _ async throws(UpstreamTransportError) in .json(["error": "unknown"], status: 404) }
-        for _ in 0..<3 {
-            _ = try await world.engine.scheduler.step()
-            world.time.advance(by: .seconds(61))
-        }
+        try await world.pollForgottenTasks(reply: .json(["error": "unknown"], status: 404))
         #expect(try await world.kinds(of: id).last == "ended_by_callback")
         #expect(try await check(id, in: world) == ["http://127.0.0.1:1/films/f-1/content"])
     }

@@ -33,7 +33,7 @@ import VerbatimJSON
     }
 
     @Test func `a status word in another case ends the task and is logged once`() async throws {
-        let world = try await World(definition: World.ownDefinition)
+        let world = try await World(definition: DefinitionText.mine)
         for name in ["a", "b"] {
             world.provider.setRecord(["id": .string(name), "state": "SUCCEEDED"])
             let task = try await world.track(name, endpoint: "mine:make")
@@ -74,19 +74,6 @@ private struct World {
     let provider = RepeatingTransport()
     let warnings: Warnings
     private let directory: TemporaryDirectory
-
-    static let ownDefinition = """
-        provider: mine
-        base_url: https://api.mine.example
-        max_requests_per_second: 2
-        endpoints:
-          make:
-            submit: {path: /make}
-            accepted: {id: /id}
-            poll: {path: "/tasks/{id}"}
-            state: [{at: /state, pending: [run], succeeded: [succeeded], failed: [bad]}]
-            results: [/url]
-        """
 
     init(definition: String? = nil) async throws {
         directory = try TemporaryDirectory()

@@ -228,13 +228,7 @@ import Testing
         for old in [path, path + "-wal", path + "-shm", Disk.mark(of: path)] {
             try? FileManager.default.removeItem(atPath: old)
         }
-        let queue = try DatabaseQueue(path: path)
-        try queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA application_id = 0x504c4c58") }
-        var migrator = DatabaseMigrator()
-        for migration in EmbeddedMigrations.all.prefix(count) {
-            migrator.registerMigration(migration.name) { db in try db.execute(sql: migration.sql) }
-        }
-        try migrator.migrate(queue)
+        let queue = try DatabaseQueue.earlier(migrations: count, at: path)
         try queue.write { db in
             for number in 0..<tasks {
                 try db.execute(

@@ -43,13 +43,8 @@ enum PlanCheck {
     static func with(_ body: (SQLiteDriver) async throws -> Void) async throws {
         let directory = try TemporaryDirectory()
         let statements = Statements()
-        var configuration = DatabaseFile.configuration
-        configuration.prepareDatabase { db in
-            db.trace(options: .statement) { event in
-                if case .statement(let statement) = event { statements.add(statement.sql) }
-            }
-        }
-        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"), configuration: configuration)
+        let store = try SQLiteDriver.open(
+            path: directory.file("pollux.sqlite"), configuration: statements.configuration)
         statements.forget()
         try await body(store)
         for sql in Set(statements.all).sorted() {

@@ -12,10 +12,19 @@ final class Statements: Sendable {
     /// Records the statements of the store's writer from now on, without their values.
     convenience init(of store: SQLiteDriver) async throws {
         self.init()
-        try await store.pool.writeWithoutTransaction { db in
-            db.trace(options: .statement) { event in
-                if case .statement(let statement) = event { self.add(statement.sql) }
-            }
+        try await store.pool.writeWithoutTransaction { db in self.record(db) }
+    }
+
+    /// A configuration whose connections record their statements here.
+    var configuration: Configuration {
+        var configuration = DatabaseFile.configuration
+        configuration.prepareDatabase { db in self.record(db) }
+        return configuration
+    }
+
+    private func record(_ db: Database) {
+        db.trace(options: .statement) { event in
+            if case .statement(let statement) = event { self.add(statement.sql) }
         }
     }
 

@@ -51,6 +51,13 @@ extension CallbackFixture {
         try await world.engine.callbacks.deliver(CallbackBody(body.utf8), to: token) == .taken
     }
 
+    /// Delivers a callback for a paid request before its reply.
+    static func callBack(_ body: JSONValue, during sent: SentRequest, to world: EngineWorld) async {
+        let url = sent.body["callback_url"]?.string ?? ""
+        _ = try? await world.engine.callbacks.deliver(
+            CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
+    }
+
     static func success(_ id: String = "r-1") -> JSONValue {
         [
             "success": true, "task_id": .string(id), "trace_id": "t-1",

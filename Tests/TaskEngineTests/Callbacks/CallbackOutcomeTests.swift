@@ -57,11 +57,7 @@ import VerbatimJSON
         #expect(try await world.kinds(of: id).last == "late_result")
 
         _ = try await world.service.reopen(id)
-        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
-        for _ in 0..<3 {
-            _ = try await world.engine.scheduler.step()
-            world.time.advance(by: .seconds(61))
-        }
+        try await world.pollForgottenTasks()
         let task = try await world.task(id)
         #expect(task.state == .succeeded && task.outcomeSource == .callback)
         #expect(try await world.sqlite.deliveredOutcome(of: id) == nil)
@@ -78,11 +74,7 @@ import VerbatimJSON
         #expect(try await world.kinds(of: id).last == "late_record")
 
         _ = try await world.service.reopen(id)
-        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
-        for _ in 0..<3 {
-            _ = try await world.engine.scheduler.step()
-            world.time.advance(by: .seconds(61))
-        }
+        try await world.pollForgottenTasks()
         let task = try await world.task(id)
         #expect(task.state == .succeeded && task.outcomeSource == .callback)
     }
@@ -111,11 +103,7 @@ import VerbatimJSON
         let (id, token) = try await running(world)
         let body = #"{"success":false,"task_id":"r-1","error":{"code":"bad","message":"bad token secret-0123456789"}}"#
         #expect(try await world.engine.callbacks.deliver(CallbackBody(Array(body.utf8)), to: token) == .taken)
-        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
-        for _ in 0..<3 {
-            _ = try await world.engine.scheduler.step()
-            world.time.advance(by: .seconds(61))
-        }
+        try await world.pollForgottenTasks()
         #expect(try await world.task(id).failure?.message == "bad token (redacted)")
         let kept = try #require(try await world.sqlite.taskWithPayload(id)?.payload.response)
         #expect(kept.text.contains("(redacted)") && !kept.text.contains("secret-0123456789"))

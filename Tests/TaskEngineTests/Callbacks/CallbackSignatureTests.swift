@@ -47,6 +47,17 @@ import VerbatimJSON
           timestamp: webhook-timestamp
           tolerance_seconds: 300
         """
+    private static let stamped = """
+          algorithm: hmac_sha256
+          secret: OWN_SECRET
+          header: ElevenLabs-Signature
+          form: "t={timestamp},v0={hex}"
+          over: "{timestamp}.{body}"
+          tolerance_seconds: 1800
+        """
+    /// The signature of `1614265330.{"a":1}`, computed with Python's hmac.
+    private static let stampedDigits = "0b3080349de1beba9929841ead6c3ea6775b8a424992d70df8620081a41bb3db"
+
     /// The example of the Standard Webhooks specification.
     private static let headers = [
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330",
@@ -78,17 +89,8 @@ import VerbatimJSON
     }
 
     @Test func `timestamp and signature may be in one header field`() throws {
-        let signature = try signature(
-            """
-              algorithm: hmac_sha256
-              secret: OWN_SECRET
-              header: ElevenLabs-Signature
-              form: "t={timestamp},v0={hex}"
-              over: "{timestamp}.{body}"
-              tolerance_seconds: 1800
-            """)
-        // Computed with Python's hmac.
-        let digits = "0b3080349de1beba9929841ead6c3ea6775b8a424992d70df8620081a41bb3db"
+        let signature = try signature(Self.stamped)
+        let digits = Self.stampedDigits
         func isGood(_ value: String) -> Bool {
             signature.isGood(
                 of: Array(#"{"a":1}"#.utf8), headers: ["elevenlabs-signature": value], secret: "whsec-x", now: Self.then
@@ -101,16 +103,8 @@ import VerbatimJSON
     }
 
     @Test func `several signatures may be in one header field, in any list format`() throws {
-        let stamped = try signature(
-            """
-              algorithm: hmac_sha256
-              secret: OWN_SECRET
-              header: ElevenLabs-Signature
-              form: "t={timestamp},v0={hex}"
-              over: "{timestamp}.{body}"
-              tolerance_seconds: 1800
-            """)
-        let digits = "0b3080349de1beba9929841ead6c3ea6775b8a424992d70df8620081a41bb3db"
+        let stamped = try signature(Self.stamped)
+        let digits = Self.stampedDigits
         let other = String(repeating: "0", count: 64)
         for value in [
             "t=1614265330, v0=\(digits)", "t=1614265330 ,v0=\(digits) ", "t=1614265330;v0=\(digits)",

@@ -9,6 +9,14 @@ import VerbatimJSON
 
 /// Tests callbacks of attempts whose reply was lost.
 @Suite(.timeLimit(.minutes(2))) struct LostReplyCallbackTests: CallbackFixture {
+    /// Runs the reconciler and the submitter once a minute for twelve minutes.
+    private func reconcile(_ world: EngineWorld) async throws {
+        for _ in 0..<12 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(60))
+            _ = try await world.engine.submitter.step()
+        }
+    }
 
     @Test func `a callback resolves an uncertain task`() async throws {
         let world = try await world()
@@ -28,9 +36,7 @@ import VerbatimJSON
         let world = try await world()
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
             guard sent.isPaid else { return .json(Record.succeeded("r-1")) }
-            let url = sent.body["callback_url"]?.string ?? ""
-            let token = String(url.split(separator: "/").last ?? "")
-            _ = try? await world.engine.callbacks.deliver(CallbackBody(Self.success().utf8), to: token)
+            await Self.callBack(Self.success(), during: sent, to: world)
             throw .interrupted("reset")
         }
         let id = try await world.submit()
@@ -69,11 +75,7 @@ import VerbatimJSON
         // A callback without an id proves that the task exists, but it cannot be polled.
         #expect(try await deliver(["note": "working on it"], token, to: world))
         world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
-        for _ in 0..<12 {
-            _ = try await world.engine.reconciler.step()
-            world.time.advance(by: .seconds(60))
-            _ = try await world.engine.submitter.step()
-        }
+        try await reconcile(world)
         #expect(try await world.task(id).state == .uncertain)
         #expect(world.provider.paid.count == 1)
     }
@@ -93,9 +95,7 @@ import VerbatimJSON
         let world = try await world()
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
-            let url = sent.body["callback_url"]?.string ?? ""
-            _ = try? await world.engine.callbacks.deliver(
-                CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
+            await Self.callBack(body, during: sent, to: world)
             throw .interrupted("reset")
         }
         let id = try await world.submit(onUncertain: .resubmitIfAbsent)
@@ -113,9 +113,7 @@ import VerbatimJSON
         let world = try await world()
         let body: JSONValue = ["success": true, "data": [["image_url": "https://cdn.example/1.png"]]]
         world.provider.play { [world] sent async throws(UpstreamTransportError) in
-            let url = sent.body["callback_url"]?.string ?? ""
-            _ = try? await world.engine.callbacks.deliver(
-                CallbackBody(body.utf8), to: String(url.split(separator: "/").last ?? ""))
+            await Self.callBack(body, during: sent, to: world)
             return reply
         }
         let id = try await world.submit()
@@ -217,11 +215,7 @@ import VerbatimJSON
         world.provider.play { _ async throws(UpstreamTransportError) in
             .items([Record.listed("r-1", request: ["prompt": "a cat"], at: now)])
         }
-        for _ in 0..<12 {
-            _ = try await world.engine.reconciler.step()
-            world.time.advance(by: .seconds(60))
-            _ = try await world.engine.submitter.step()
-        }
+        try await reconcile(world)
         #expect(try await world.task(id).state == .uncertain)
         #expect(world.provider.paid.count == 1)
     }

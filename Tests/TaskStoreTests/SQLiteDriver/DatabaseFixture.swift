@@ -1,6 +1,4 @@
 import Foundation
-import GRDB
-import SQLiteMigrations
 import TaskModel
 import TaskStore
 import TaskTesting
@@ -33,17 +31,5 @@ extension DatabaseFixture {
         for number in 0..<tasks { _ = try await store.verbs.insert(.new(.task(number))) }
         try store.close()
         return path
-    }
-
-    /// Creates a database with the first migrations, like an earlier version.
-    func database(at path: String, afterMigrations count: Int) async throws -> DatabaseQueue {
-        let queue = try DatabaseQueue(path: path)
-        try await queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA application_id = 0x504c4c58") }
-        var migrator = DatabaseMigrator()
-        for migration in EmbeddedMigrations.all.prefix(count) {
-            migrator.registerMigration(migration.name) { db in try db.execute(sql: migration.sql) }
-        }
-        try migrator.migrate(queue)
-        return queue
     }
 }

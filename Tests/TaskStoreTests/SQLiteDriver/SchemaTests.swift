@@ -29,7 +29,7 @@ import VerbatimJSON
     {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
-        let queue = try await database(at: path, afterMigrations: 8)
+        let queue = try DatabaseQueue.earlier(migrations: 8, at: path)
         let tasks = [1, 2].map { TrackedTask.task($0, state: .uncertain) }
         for (key, task) in tasks.enumerated() {
             try await queue.write { db in
@@ -60,15 +60,10 @@ import VerbatimJSON
     @Test func `a database of the first version opens with its tasks`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
-        let queue = try await database(at: path, afterMigrations: 1)
+        let queue = try DatabaseQueue.earlier(migrations: 1, at: path)
         let task = TrackedTask.task(1, state: .running)
         try await queue.write { db in
-            try db.execute(
-                sql: """
-                    INSERT INTO task (id, endpoint, service, state, on_uncertain, remote_id, created_at_ms,
-                      submitted_at_ms, next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms)
-                    VALUES (?1, 'image/make', 'image', 'running', 'hold', 'remote-1', ?2, ?2, ?2, 1, ?2, ?2);
-                    """, arguments: [task.id.text, now.milliseconds])
+            try db.insertRunning(task)
             try db.execute(
                 sql: "INSERT INTO task_payload (task_key, request, response) VALUES (1, '{}', '{\"progress\":1}')")
         }
@@ -99,15 +94,10 @@ import VerbatimJSON
     func `a database of each earlier schema opens, and stores changes and daemon entries`(count: Int) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
-        let queue = try await database(at: path, afterMigrations: count)
+        let queue = try DatabaseQueue.earlier(migrations: count, at: path)
         let task = TrackedTask.task(1, state: .running)
         try await queue.write { db in
-            try db.execute(
-                sql: """
-                    INSERT INTO task (id, endpoint, service, state, on_uncertain, remote_id, created_at_ms,
-                      submitted_at_ms, next_due_at_ms, attempts, attempt_started_at_ms, attempt_ended_at_ms)
-                    VALUES (?1, 'image/make', 'image', 'running', 'hold', 'remote-1', ?2, ?2, ?2, 1, ?2, ?2);
-                    """, arguments: [task.id.text, now.milliseconds])
+            try db.insertRunning(task)
             try db.execute(
                 sql: """
                     INSERT INTO task_payload (task_key, request) VALUES (1, '{}');
@@ -141,7 +131,7 @@ import VerbatimJSON
     {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
-        let queue = try await database(at: path, afterMigrations: 12)
+        let queue = try DatabaseQueue.earlier(migrations: 12, at: path)
         let tasks = [TrackedTask.task(1, state: .succeeded), .task(2, state: .running)]
         for task in tasks {
             try await queue.write { db in

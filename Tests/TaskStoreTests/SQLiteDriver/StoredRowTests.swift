@@ -76,13 +76,8 @@ import VerbatimJSON
     @Test func `filters of any length use a few cached statements`() async throws {
         let directory = try TemporaryDirectory()
         let prepared = Statements()
-        var configuration = DatabaseFile.configuration
-        configuration.prepareDatabase { db in
-            db.trace(options: .statement) { event in
-                if case .statement(let statement) = event { prepared.add(statement.sql) }
-            }
-        }
-        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"), configuration: configuration)
+        let store = try SQLiteDriver.open(
+            path: directory.file("pollux.sqlite"), configuration: prepared.configuration)
         _ = try await store.verbs.insert(
             .new(.task(1, endpoint: "image/make", labels: ["l1": "1", "l2": "2", "l3": "3"])))
         let endpoints = (0..<2_499).compactMap { EndpointName("image/e\($0)") }
