@@ -6,7 +6,7 @@ import Testing
     private let directory = FileManager.default.temporaryDirectory.path
 
     @Test(arguments: [1, 7, 64, 1_000])
-    func `bytes come out in order, however many are in the file`(limit: Int) throws {
+    func `bytes are read in order, however many are in the file`(limit: Int) throws {
         var queue = SpillQueue(limit: limit, directory: directory)
         var sent: [UInt8] = []
         var got: [UInt8] = []

@@ -24,7 +24,7 @@ import Testing
         return try Providers(&settings, definitions, environment: environment)
     }
 
-    @Test func `a definition beside the settings file is a provider like any other`() throws {
+    @Test func `a definition beside the settings file defines a provider`() throws {
         let files = [
             "pollux.yaml": "log: {level: info}\n", "providers/mine.yaml": DefinitionText.mine,
             "providers/notes.txt": "x",

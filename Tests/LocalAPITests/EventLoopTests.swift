@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func `a route runs on the event loop of its connection, also after a wait, and offEventLoop leaves it`()
+    @Test func `a route runs on the event loop of its connection, also after a wait, except in offEventLoop`()
         async throws
     {
         let router = Router(context: Context.self)

@@ -72,7 +72,7 @@ import UpstreamHTTP
 
     // MARK: Requests and replies
 
-    @Test func `a request arrives once, with body, token and headers, and its reply comes back`() async throws {
+    @Test func `a request arrives once, with body, token and headers, and its reply is returned`() async throws {
         let server = try await RawServer.start { _ in .reply(RawServer.http(body: #"{"task_id":"r-1"}"#)) }
         let sent = Mutex<[Bool]>([])
         let result = try await with(server.url, sent: { isPaid in sent.withLock { $0.append(isPaid) } }) {

@@ -64,7 +64,7 @@ import VerbatimJSON
         (#"ends-with-a-slash\"#, #"{"a":"ends-with-a-slash\\","b":"ends-with-a-slash\""}"#),
         (#"""quoted-and-long-enough"#, #"{"a":"\"quoted-and-long-enough"}"#),
     ])
-    func `a secret beside an escape leaves the body valid`(secret: String, body: String) throws {
+    func `a redacted secret beside an escape leaves the body valid`(secret: String, body: String) throws {
         let redacted = SecretRedactor([secret]).redacted(body: Array(body.utf8))
         let before = try JSONValue(parsing: body, limits: .lenient)
         let after = try JSONValue(parsing: redacted, limits: .lenient)

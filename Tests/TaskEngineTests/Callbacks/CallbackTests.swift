@@ -24,7 +24,7 @@ import VerbatimJSON
         #expect(world.provider.paid.first?.body["async"] == true)
     }
 
-    @Test func `a callback URL in the request is kept, and no own one is sent`() async throws {
+    @Test func `a callback URL in the request is kept, and no token is sent`() async throws {
         let world = try await world()
         world.provider.enqueue(.accepted("r-1"))
         let id = try await world.submit(

@@ -75,7 +75,7 @@ import VerbatimJSON
         #expect(try await world.task(sent).state == .queued)
     }
 
-    @Test func `of two equal requests each gets the record with its id`() async throws {
+    @Test func `each of two equal requests gets the record with its id`() async throws {
         let world = try await EngineWorld(definition: Self.listed)
         // The first was not accepted, the reply to the second was lost. Ids are returned without hyphens.
         let ids = [
