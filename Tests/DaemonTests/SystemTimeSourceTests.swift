@@ -14,7 +14,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1)))
-    func `a sleep until a time that is over ends at once`() async {
+    func `a sleep until a past time ends at once`() async {
         await time.sleep(until: time.now() - .seconds(3_600))
     }
 
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1)))
-    func `a check runs now, then at the same moments as every other, until it says that it is over`() async {
+    func `a check runs at once, then together with other checks, until it ends itself`() async {
         let time = time
         await withTaskGroup(of: [Duration].self) { group in
             for _ in 0..<2 {
@@ -82,18 +82,18 @@ import Testing
             for await _ in runs { break }
             group.cancelAll()
         }
-        // That the group has ended shows it; a second check may have come before the cancellation.
+        // The end of the group proves it. A second check may have run before the cancellation.
         #expect((1...2).contains(moments.all.count))
     }
 }
 
-/// When the checks ran.
+/// The times of the checks.
 private final class Moments: Sendable {
     private let moments = Mutex<[Duration]>([])
 
     var all: [Duration] { moments.withLock(\.self) }
 
-    /// Adds one and returns how many there are.
+    /// Adds a time and returns the number of times.
     func add(_ moment: Duration) -> Int {
         moments.withLock {
             $0.append(moment)
