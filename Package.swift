@@ -97,6 +97,7 @@ let package = Package(
                 .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
                 .embedInCode("0012_add_note.sql"), .embedInCode("0013_store_results.sql"),
                 .embedInCode("0014_hold_leases.sql"), .embedInCode("0015_remember_epoch.sql"),
+                .embedInCode("0017_name_accounts.sql"),
             ]),
         .target(
             name: "SQLiteDriver",

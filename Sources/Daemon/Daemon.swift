@@ -242,7 +242,7 @@ package enum Daemon {
         hooks: FaultInjection, group: any EventLoopGroup
     ) -> UpstreamHTTP {
         UpstreamHTTP(
-            providers: providers.access, eventLoopGroup: group, proxies: proxies, maxReplyBytes: settings.maxReplyBytes,
+            accounts: providers.access, eventLoopGroup: group, proxies: proxies, maxReplyBytes: settings.maxReplyBytes,
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout),
             memory: ReplyMemory(directory: settings.stateDirectory), now: { time.now() }
         ) { isPaid in
@@ -266,7 +266,7 @@ package enum Daemon {
             transport: RedactingTransport(transport, redactor: providers.redactor, tokens: providers.shownTokens),
             limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
-            defaultOnUncertain: settings.onUncertain, hasToken: { providers.hasCredentials(for: $0) },
+            defaultOnUncertain: settings.onUncertain, accounts: { providers.accounts(of: $0) },
             callbacksAt: settings.callbacks.publicURL, callbackSecrets: providers.callbackSecrets,
             redactor: providers.redactor, isHeld: isHeld, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)

@@ -8,6 +8,7 @@ package import TaskStore
 package struct StartupRecovery: Sendable {
     let store: TaskStore
     let catalog: ProviderCatalog
+    let accounts: ProviderAccounts
     let hold: StartHold
     let schedule: ScheduleCorrector
     let random: EngineRandom
@@ -44,9 +45,24 @@ package struct StartupRecovery: Sendable {
         try await schedule.repairFutureDueTimes(at: time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]
+        var withoutAccount: [ProviderAccount: Int] = [:]
         for count in try await store.counts() where !count.state.hasEnded {
             open[count.state, default: 0] += count.count
-            if catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
+            guard let profile = catalog.endpoint(count.endpoint) else {
+                gone[count.endpoint, default: 0] += count.count
+                continue
+            }
+            let owner = ProviderAccount(provider: profile.provider, account: count.account)
+            if count.state != .queued, count.account != .unknown, accounts.account(owner) == nil {
+                withoutAccount[owner, default: 0] += count.count
+            }
+        }
+        for (owner, count) in withoutAccount.sorted(by: { $0.key < $1.key }) {
+            logger.warning(
+                """
+                \(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. \
+                Nothing is lost; put it back into providers.\(owner.provider).accounts and start again.
+                """)
         }
         for (endpoint, count) in gone.sorted(by: { $0.key < $1.key }) {
             logger.warning(

@@ -31,11 +31,11 @@ package struct TaskEngine: Sendable {
 
     /// Builds all parts; reads the circuit breakers from the store.
     ///
-    /// `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
+    /// `accounts` are those of a provider in the settings, at least one. `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
     package init(
         store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
-        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        defaultOnUncertain: UncertainPolicy = .hold, accounts: @escaping @Sendable (ProviderName) -> [Account],
         callbacksAt publicURL: String? = nil, callbackSecrets: [ProviderName: String] = [:],
         redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
         logger: Logger,
@@ -62,8 +62,8 @@ package struct TaskEngine: Sendable {
             backoff: Backoff(base: polling.minGap * 2, cap: polling.maxGap), random: random, logger: logger)
         let hold = StartHold(isAskedFor: isHeld)
         let admission = AdmissionControl(
-            breakers: breakers, hold: hold, hasToken: hasToken, storage: storage, store: store, transport: transport,
-            catalog: catalog, limits: limits, time: time)
+            breakers: breakers, hold: hold, accounts: ProviderAccounts(of: accounts), storage: storage, store: store,
+            transport: transport, catalog: catalog, limits: limits, time: time)
         let lookups = LookupPolicy(maxGap: polling.maxGap)
         let schedule = ScheduleCorrector(
             clock: clock, store: store, breakers: breakers, plans: plans, wakes: wakes, time: time,
@@ -103,8 +103,9 @@ package struct TaskEngine: Sendable {
             WorkerLoop(worker: worker, storage: storage, schedule: schedule, time: time, logger: logger)
         }
         recovery = StartupRecovery(
-            store: store, catalog: catalog, hold: hold, schedule: schedule, random: random, time: time,
-            logger: logger)
+            store: store, catalog: catalog, accounts: admission.accounts, hold: hold, schedule: schedule,
+            random: random,
+            time: time, logger: logger)
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
             DeadlineEnforcer(

@@ -9,21 +9,21 @@ import Text
 package struct RedactingTransport: UpstreamTransport {
     private let base: any UpstreamTransport
     private let redactor: SecretRedactor
-    /// By provider name. Only tokens that requests contain, not signing keys.
-    private let tokens: [ProviderName: String]
+    /// Only tokens that requests contain, not signing keys.
+    private let tokens: [ProviderAccount: String]
 
-    package init(_ base: any UpstreamTransport, redactor: SecretRedactor, tokens: [ProviderName: String] = [:]) {
+    package init(_ base: any UpstreamTransport, redactor: SecretRedactor, tokens: [ProviderAccount: String] = [:]) {
         self.base = base
         self.redactor = redactor
         self.tokens = tokens
     }
 
     package func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(
-                restored(request, for: provider), to: provider, isPaid: isPaid, timeout: timeout)
+                restored(request, for: account), by: account, isPaid: isPaid, timeout: timeout)
             return reply.replacing(
                 headers: reply.headers.mapValues { redactor.redacted($0) }, body: redactor.redacted(body: reply.body))
         } catch {
@@ -37,8 +37,8 @@ package struct RedactingTransport: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
-    private func restored(_ request: UpstreamRequest, for provider: ProviderName) -> UpstreamRequest {
-        guard let url = request.url, url.contains(SecretRedactor.mark), let token = tokens[provider] else {
+    private func restored(_ request: UpstreamRequest, for account: ProviderAccount) -> UpstreamRequest {
+        guard let url = request.url, url.contains(SecretRedactor.mark), let token = tokens[account] else {
             return request
         }
         return UpstreamRequest(

@@ -10,7 +10,7 @@ import VerbatimJSON
 
 /// Sends one HTTP request to a provider and returns its reply. Never resends a request, never follows a redirect.
 package struct UpstreamHTTP: UpstreamTransport {
-    /// The base URL and credentials of a provider.
+    /// The base URL of a provider, and the credentials of one of its accounts.
     package struct Access: Sendable {
         /// Without a trailing slash.
         package let baseURL: String
@@ -34,7 +34,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     /// The default of `upstream.max_reply_bytes`, enough for a minute of video in base64.
     package static let defaultMaxReplyBytes = 32 << 20
 
-    private let providers: [ProviderName: Access]
+    private let accounts: [ProviderAccount: Access]
     private let clients: UpstreamClients
     private let eventLoopGroup: any EventLoopGroup
     private let maxReplyBytes: Int
@@ -45,12 +45,12 @@ package struct UpstreamHTTP: UpstreamTransport {
     /// Opens the clients. `connectTimeout` must be below the timeout of every paid request. `requestSent` is called
     /// after the last byte of a request is written.
     package init(
-        providers: [ProviderName: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
+        accounts: [ProviderAccount: Access], eventLoopGroup: any EventLoopGroup, proxies: ProxySettings = .none,
         maxReplyBytes: Int = defaultMaxReplyBytes, connectTimeout: Duration = .seconds(10),
         memory: ReplyMemory = ReplyMemory(), now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
     ) {
-        self.providers = providers
+        self.accounts = accounts
         self.eventLoopGroup = eventLoopGroup
         self.maxReplyBytes = maxReplyBytes
         self.memory = memory
@@ -63,19 +63,19 @@ package struct UpstreamHTTP: UpstreamTransport {
     package func shutdown() async throws { try await clients.shutdown() }
 
     package func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
             [requestSent] in requestSent(isPaid)
         }
-        let address = url(of: request, at: provider)
+        let address = url(of: request, by: account)
         let route = clients.route(to: address)
         let sending: HTTPClient.Request
         do {
-            sending = try self.sending(request, address, route, to: provider)
+            sending = try self.sending(request, address, route, by: account)
         } catch {
             // The redacted text omits credentials, which the URL may contain.
-            let address = request.url ?? (providers[provider]?.baseURL ?? "") + request.path
+            let address = request.url ?? (accounts[account]?.baseURL ?? "") + request.path
             throw .notSent("\(address) is not a valid URL")
         }
         let outcome: Result<UpstreamReply, any Error>
@@ -132,10 +132,11 @@ package struct UpstreamHTTP: UpstreamTransport {
     }
 
     private func sending(
-        _ request: UpstreamRequest, _ address: String, _ route: UpstreamClients.Route, to provider: ProviderName
+        _ request: UpstreamRequest, _ address: String, _ route: UpstreamClients.Route,
+        by account: ProviderAccount
     ) throws -> HTTPClient.Request {
         var address = address
-        var headers = headers(of: request, to: provider)
+        var headers = headers(of: request, by: account)
         if case .forwarding(let proxy) = route, let target = URLAuthority(address) {
             // The client connects to the proxy, so `Host` names the target.
             headers.replaceOrAdd(name: "Host", value: target.hostField)
@@ -149,15 +150,15 @@ package struct UpstreamHTTP: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
-    private func url(of request: UpstreamRequest, at provider: ProviderName) -> String {
-        let access = providers[provider]
+    private func url(of request: UpstreamRequest, by account: ProviderAccount) -> String {
+        let access = accounts[account]
         let url = request.url ?? (access?.baseURL ?? "") + request.path
         guard case .query(let name) = access?.authentication, let token = access?.token else { return url }
         return url + (url.contains("?") ? "&" : "?") + name + "=" + token.percentEncoded()
     }
 
-    private func headers(of request: UpstreamRequest, to provider: ProviderName) -> HTTPHeaders {
-        let access = providers[provider]
+    private func headers(of request: UpstreamRequest, by account: ProviderAccount) -> HTTPHeaders {
+        let access = accounts[account]
         var headers = HTTPHeaders((access?.headers ?? [:]).map { ($0.key, $0.value) })
         for (name, value) in request.headers { headers.replaceOrAdd(name: name, value: value) }
         headers.replaceOrAdd(name: "Accept", value: "application/json")

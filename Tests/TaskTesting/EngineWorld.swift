@@ -26,7 +26,8 @@ package struct EngineWorld: Sendable {
     /// Puts everything together; `database` is the path of one that is there already.
     package init(
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
-        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
+        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, accounts: [Account]? = nil,
+        from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
         witness: (any Witness)? = nil, isHeld: Bool = false
@@ -44,7 +45,8 @@ package struct EngineWorld: Sendable {
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), catalog: catalog,
-            transport: provider, limits: limits, polling: polling, hasToken: { _ in hasToken },
+            transport: provider, limits: limits, polling: polling,
+            accounts: { _ in accounts ?? [Account(hasToken: hasToken)] },
             callbacksAt: publicURL, callbackSecrets: callbackSecrets, redactor: redactor, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

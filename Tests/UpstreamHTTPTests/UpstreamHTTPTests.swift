@@ -21,7 +21,7 @@ import UpstreamHTTP
         _ body: (UpstreamHTTP) async throws -> Value
     ) async throws -> Value {
         let transport = UpstreamHTTP(
-            providers: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)],
+            accounts: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)],
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, proxies: proxies, maxReplyBytes: maxReplyBytes,
             connectTimeout: connectTimeout, memory: memory, now: { Self.now }, requestSent: sent)
         let value: Value
@@ -37,7 +37,7 @@ import UpstreamHTTP
         _ transport: UpstreamHTTP, isPaid: Bool = true, timeout: Duration = .seconds(20)
     ) async -> Result<UpstreamReply, UpstreamTransportError> {
         do throws(UpstreamTransportError) {
-            return .success(try await transport.send(submission, to: "testing", isPaid: isPaid, timeout: timeout))
+            return .success(try await transport.send(submission, by: "testing", isPaid: isPaid, timeout: timeout))
         } catch {
             return .failure(error)
         }

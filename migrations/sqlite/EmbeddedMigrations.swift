@@ -27,6 +27,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0013_store_results", bytes: PackageResources._013_store_results_sql),
         EmbeddedMigration(name: "0014_hold_leases", bytes: PackageResources._014_hold_leases_sql),
         EmbeddedMigration(name: "0015_remember_epoch", bytes: PackageResources._015_remember_epoch_sql),
+        EmbeddedMigration(name: "0017_name_accounts", bytes: PackageResources._017_name_accounts_sql),
     ]
 }
 

@@ -17,7 +17,7 @@ extension TaskRow: ColumnDecodable {
         task.progress_at_ms, task.slow_at_ms, task.has_own_callback, task.attempt_callback, task.callbacks,
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
-        task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease
+        task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease, task.account
         """.replacing(
             "labels_of_task",
             with:
@@ -75,6 +75,7 @@ extension TaskRow: ColumnDecodable {
         task.resultCount = next.optional()
         let lease: [UInt8]? = next.optional()
         task.attempt?.lease = lease.flatMap { LeaseToken($0) }
+        task.account = AccountName(stored: next())
         self.init(key: key, task: task, recordDigest: recordDigest)
     }
 
@@ -122,6 +123,7 @@ extension TaskRow: ColumnDecodable {
         "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
         "outcome_source", "attempt_clock_drift_ms", "attempt_clock_lowest_ms", "attempt_clock_highest_ms",
         "response_digest", "attempt_possible_ids", "callback_attempt", "result_count", "attempt_lease",
+        "account",
     ]
 
     /// The values of the columns that an event can change.
@@ -146,7 +148,7 @@ extension TaskRow: ColumnDecodable {
             ColumnValue(task.attempt?.clock.highest.wholeMilliseconds ?? 0), ColumnValue(recordDigest),
             ColumnValue(task.attempt.flatMap { PossibleIDsColumn.text(of: $0.possibleIDs) }),
             ColumnValue(task.callbacks.attempt), ColumnValue(task.resultCount),
-            ColumnValue(task.attempt?.lease?.bytes),
+            ColumnValue(task.attempt?.lease?.bytes), .text(task.account.text),
         ]
     }
 }

@@ -25,6 +25,7 @@ struct Authorization: RouterMiddleware {
         switch token {
         case "expired-token": throw .tokenExpired
         case "used-up-token": throw .usedUp
+        case "throttled-token": throw .tooManyRequests
         default: break
         }
         if case .only(let accepted) = tokens, !accepted.contains(token) { throw .invalidToken }

@@ -10,6 +10,8 @@ struct LostAttemptSearch: Sendable {
     struct Target: Sendable {
         let task: TrackedTask
         let attempt: Attempt
+        /// The account that made it.
+        let account: AccountName
         let endedWithDaemon: Bool
 
         var key: GivenUpAttempt.Key { GivenUpAttempt.Key(task: task.id, number: attempt.number) }
@@ -23,11 +25,10 @@ struct LostAttemptSearch: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// The provider's replies and the data that evaluates them.
+    /// The provider's replies to one account, and the data that evaluates them.
     struct Answer: Sendable {
-        let service: ServiceName
-        /// The profile of any target; all targets share its list.
-        fileprivate let profile: EndpointProfile
+        /// The endpoint of any target, as the account uses it that was searched; all targets share its list.
+        let endpoint: AccountEndpoint
         /// When the search began. Attempts sent later may be missing.
         let began: Timestamp
         /// The start times of attempts whose records may be in the fetched part of the list.
@@ -50,7 +51,7 @@ struct LostAttemptSearch: Sendable {
 
     /// The finding about one attempt, given the owners of the records.
     enum Finding: Sendable, Equatable {
-        case found(RemoteTaskID, traceID: String?)
+        case found(RemoteTaskID, traceID: String?, by: AccountName)
         /// The provider knows the attempt's client id, but the id belongs to another task.
         case conflict(RemoteTaskID)
         /// These records may belong to it. `isSame` means that one is equal but cannot be assigned to it.
@@ -61,25 +62,26 @@ struct LostAttemptSearch: Sendable {
         case unproven
     }
 
-    /// Queries the provider for attempts of a service that share the list of `profile`; returns nil if it did not reply.
-    func run(for targets: [Target], of service: ServiceName, sharing profile: EndpointProfile) async -> Answer? {
-        let began = time.now()
+    /// Queries the provider for attempts that share the endpoint's list, as the endpoint's account; returns nil if it did not
+    /// reply. The caller has a token of the account's rate.
+    func run(for targets: [Target], sharing endpoint: AccountEndpoint) async -> Answer? {
+        let (began, profile) = (time.now(), endpoint.profile)
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
         let known = await ClientIDLookup(
-            store: store, catalog: catalog, admission: admission, sender: sender, logger: logger, service: service
+            store: store, catalog: catalog, admission: admission, sender: sender, logger: logger, endpoint: endpoint
         ).find(tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
-            let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets)
+            let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets, of: endpoint.account)
             guard let window = window(of: targets),
                 let reading = await read(
-                    listOf: profile, service, for: targets, besides: known, showing: accepted, window)
+                    listOf: endpoint, for: targets, besides: known, showing: accepted, window)
             else { return nil }
             return Answer(
-                service: service, profile: profile, began: began,
-                reach: reach(of: window, targets, service: service, profile), known: known, search: self,
+                endpoint: endpoint, began: began, reach: reach(of: window, targets, profile), known: known,
+                search: self,
                 reading: reading, accepted: accepted, marked: try await owners(of: reading.tasks, listedWith: profile))
         } catch {
-            logger.error("Could not read accepted tasks of \(service): \(error.message)")
+            logger.error("Could not read accepted tasks of \(endpoint.service): \(error.message)")
             return nil
         }
     }
@@ -112,14 +114,14 @@ struct LostAttemptSearch: Sendable {
         return owners
     }
 
-    /// Accepted tasks near the targets, by endpoint.
+    /// Accepted tasks near the targets, by endpoint; those of the account first.
     private func acceptedTasks(
-        near targets: [Target]
+        near targets: [Target], of account: AccountName
     ) async throws(TaskStoreError) -> [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]] {
         var accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]] = [:]
         for target in targets where accepted[target.task.endpoint] == nil {
             let near = try await store.acceptedNeighbours(
-                of: target.task.id, within: limits.controlSpan * 2, limit: limits.acceptedNeighbours,
+                of: target.task.id, by: account, within: limits.controlSpan * 2, limit: limits.acceptedNeighbours,
                 maxBytes: limits.neighbourBytes)
             let sent = try await store.taskWithPayload(target.task.id).flatMap {
                 lostAttempt(target.attempt, of: $0)
@@ -127,21 +129,22 @@ struct LostAttemptSearch: Sendable {
             let tasks = near.compactMap { stored in lostAttempt(of: stored).map { ($0, stored) } }
             // Tasks that can serve as a control come first. The list must be read at least to the nearest of them.
             let names = sent?.request.names ?? []
-            accepted[target.task.endpoint] =
-                tasks.filter { names.isSubset(of: $0.0.request.names) }
-                + tasks.filter { !names.isSubset(of: $0.0.request.names) }
+            func mayControl(_ task: (LostAttempt, TaskWithPayload)) -> Bool {
+                task.1.task.account == account && names.isSubset(of: task.0.request.names)
+            }
+            accepted[target.task.endpoint] = tasks.filter(mayControl) + tasks.filter { !mayControl($0) }
         }
         return accepted
     }
 
     /// Fetches the list if it exists and is needed. Returns nil if nothing was learned.
     private func read(
-        listOf profile: EndpointProfile, _ service: ServiceName, for targets: [Target],
+        listOf endpoint: AccountEndpoint, for targets: [Target],
         besides known: ClientIDLookup.Outcome,
         showing accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]],
         _ window: ClosedRange<Timestamp>
     ) async -> FetchedList? {
-        guard let list = profile.listing else {
+        guard let list = endpoint.profile.listing else {
             // No list can contradict them: what was asked for and is not known is absent.
             guard known.unanswered.count < Set(targets.map(\.task.id)).count else { return nil }
             return FetchedList(tasks: [], isComplete: true, isList: false)
@@ -151,13 +154,16 @@ struct LostAttemptSearch: Sendable {
         var (from, to) = (window.lowerBound, window.upperBound)
         // The range must include a control task near the targets of each endpoint.
         for tasks in accepted.values {
-            guard let nearest = tasks.first?.stored.task.submittedAt else { continue }
+            guard
+                let nearest = tasks.first(where: { $0.stored.task.account == endpoint.account })?.stored.task
+                    .submittedAt
+            else { continue }
             from = min(from, nearest - limits.clockSkew)
             to = max(to, nearest + limits.clockSkew)
         }
         let reading = await ProviderListFetcher(
-            limits: limits, admission: admission, sender: sender, time: time, logger: logger, service: service,
-            profile: profile, list: list
+            limits: limits, admission: admission, sender: sender, time: time, logger: logger, endpoint: endpoint,
+            list: list
         ).read(from: from, to: to)
         // What was found by its own id is found, whatever becomes of the list.
         return reading ?? (known.found.isEmpty ? nil : unread)
@@ -165,10 +171,10 @@ struct LostAttemptSearch: Sendable {
 
     /// The start times of attempts whose records may be in the window, by the clock at that time.
     private func reach(
-        of window: ClosedRange<Timestamp>, _ targets: [Target], service: ServiceName, _ profile: EndpointProfile
+        of window: ClosedRange<Timestamp>, _ targets: [Target], _ profile: EndpointProfile
     ) -> ClosedRange<Timestamp> {
         let longest =
-            catalog.endpoints.filter { $0.name.service == service }
+            catalog.endpoints.filter { $0.name.service == profile.name.service }
             .map { limits.timeout(of: $0) }.max() ?? limits.timeout(of: profile)
         let drift = targets.map { $0.attempt.clock.highest - $0.attempt.clock.lowest }.max() ?? .zero
         let room = limits.clockSkew + drift
@@ -177,10 +183,12 @@ struct LostAttemptSearch: Sendable {
 }
 
 extension LostAttemptSearch.Answer {
-    /// The findings about all lost attempts that share the list, including those that were not targets.
+    /// The findings about all lost attempts of the account that share the list, including those that were not targets.
+    ///
+    /// Who owns a record is decided over all accounts, since two of them may be one user's and show the same list.
     func findings(in view: ReconciliationSnapshot) -> [GivenUpAttempt.Key: LostAttemptSearch.Finding] {
-        let uncertain = view.uncertain.filter { isListed($0.task) }
-        let givenUp = view.givenUp.filter { isListed($0.stored.task) }
+        let uncertain = view.uncertain.filter { mayBeOurs($0.task.account) && isListed($0.task) }
+        let givenUp = view.givenUp.filter { mayBeOurs($0.givenUp.account) && isListed($0.stored.task) }
         var lost: [(attempt: LostAttempt, startedAt: Timestamp)] = uncertain.compactMap { stored in
             guard let attempt = stored.task.attempt, let lost = search.lostAttempt(of: stored) else { return nil }
             return (lost, attempt.startedAt)
@@ -197,21 +205,21 @@ extension LostAttemptSearch.Answer {
             guard let own = known.found[stored.task.id], let attempt = stored.task.attempt else { continue }
             let isFree = claimed.insert(own.id).inserted
             findings[GivenUpAttempt.Key(task: stored.task.id, number: attempt.number)] =
-                isFree ? .found(own.id, traceID: own.traceID) : .conflict(own.id)
+                isFree ? .found(own.id, traceID: own.traceID, by: account) : .conflict(own.id)
         }
         // All attempts of a task share its client id, so an already known attempt is not a new finding.
         for given in givenUp {
             guard let own = known.found[given.stored.task.id], given.stored.task.state != .uncertain,
                 claimed.insert(own.id).inserted
             else { continue }
-            findings[given.givenUp.key] = .found(own.id, traceID: own.traceID)
+            findings[given.givenUp.key] = .found(own.id, traceID: own.traceID, by: account)
         }
         // An attempt found by its client id needs no record, and no other attempt may take its record.
         let taken = view.owned.union(known.found.values.map(\.id))
         let evidence = Dictionary(
             uniqueKeysWithValues: accepted.compactMap { endpoint, tasks in
                 search.catalog.endpoint(endpoint).map {
-                    (endpoint, ListEvidence(accepted: tasks, in: reading.tasks, $0))
+                    (endpoint, ListEvidence(accepted: tasks, in: reading.tasks, $0, of: account))
                 }
             })
         let matched = SubmissionMatcher.search(
@@ -221,7 +229,7 @@ extension LostAttemptSearch.Answer {
             named: view.named, marked: marked, evidence: evidence)
         for (attempt, startedAt) in lost {
             switch matched[attempt.key] {
-            case .found(let id, let trace): findings[attempt.key] = .found(id, traceID: trace)
+            case .found(let id, let trace): findings[attempt.key] = .found(id, traceID: trace, by: account)
             case .possible(let ids, let isSame): findings[attempt.key] = .possible(ids, isSame: isSame)
             case .nothing:
                 findings[attempt.key] =
@@ -233,9 +241,14 @@ extension LostAttemptSearch.Answer {
         return findings
     }
 
+    private var account: AccountName { endpoint.account }
+
+    /// Whether the account that was searched may have made an attempt of that account.
+    private func mayBeOurs(_ account: AccountName) -> Bool { account == self.account || account == .unknown }
+
     /// Whether the fetched list may contain a record of this task.
     private func isListed(_ task: TrackedTask) -> Bool {
-        search.catalog.endpoint(task.endpoint)?.sharesList(with: profile) ?? false
+        search.catalog.endpoint(task.endpoint)?.sharesList(with: endpoint.profile) ?? false
     }
 
     /// Whether the search proves that the provider did not accept an attempt. The list must be complete and show a
@@ -248,7 +261,7 @@ extension LostAttemptSearch.Answer {
         let (limits, logger) = (search.limits, search.logger)
         if let skew = reading.clockSkew, abs(skew.inSeconds) > limits.clockSkew.inSeconds {
             logger.warning(
-                "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(service) tasks proves no absence."
+                "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(endpoint.service) tasks proves no absence."
             )
             return false
         }

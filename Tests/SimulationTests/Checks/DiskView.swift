@@ -20,10 +20,12 @@ struct DiskView {
         let callbacks: Int
         /// Whether the lease under which the latest attempt was started is still there.
         let isLeased: Bool
+        let account: String
         /// All fields that must not change after the task has ended.
         let outcome: String
 
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
+        var accountService: String { "\(service) \(account)" }
         /// Whether it counts against its service's concurrency limit.
         var isInFlight: Bool { state == "submitting" || state == "running" }
 
@@ -33,7 +35,7 @@ struct DiskView {
             (failureCode, resolution) = (next.optional(), next.optional())
             (nextDueAt, deadline) = (next.optional(), next.optional())
             intent = (next.optional() as String?).flatMap { Int($0) }
-            (outcome, callbacks, isLeased) = (next(), next(), next())
+            (outcome, callbacks, isLeased, account) = (next(), next(), next(), next())
         }
     }
 
@@ -48,11 +50,12 @@ struct DiskView {
         let to: String
         let remoteID: String?
         let resolution: String?
+        let account: String?
 
         init(_ next: inout ColumnReader) throws {
             (sequence, task, at, kind) = (next(), next(), next(), next())
             (from, to) = (next.optional(), next())
-            (remoteID, resolution) = (next.optional(), next.optional())
+            (remoteID, resolution, account) = (next.optional(), next.optional(), next.optional())
         }
     }
 
@@ -111,7 +114,7 @@ struct DiskView {
             attempts, task_payload.response, outcome_source, result_count,
             (SELECT json_group_array(json_array(kind, pointer, value)) FROM task_result
              WHERE task_result.task_key = task.task_key)), callbacks,
-          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease)
+          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account
         FROM task JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """
@@ -120,7 +123,7 @@ struct DiskView {
         """
     private static let events = """
         SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
-          detail ->> '$.resolution'
+          detail ->> '$.resolution', detail ->> '$.account'
         FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
 }

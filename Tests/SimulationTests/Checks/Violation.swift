@@ -27,6 +27,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case copySendsNothing =
         "what was sent after a copy was made is not sent again from the copy, unless a person accepts that"
     case onlyCopiesAreRestored = "only a database that was put back counts as a copy"
+    case accountAsks = "a task is asked for with the account that submitted it"
+    case queueDrains = "the queue of a dead account goes out through the others"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

@@ -22,6 +22,7 @@ extension SimulationDriver {
         world.trace.note("the copy is put back")
         try disk.putBack(copy, withItsWitness: world.random.happens(500))
         world.endFaults()
+        world.accounts.revive()
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady
         let sent = world.truth.sent

@@ -41,6 +41,8 @@ final class SimulationDriver {
     private(set) var steps = 0
     private let faultSteps: Int
     var faultsEndedAt: Int64?
+    /// When every account worked, after the faults.
+    var healedAt: Int64?
     /// The time of the last decision.
     var quietSince: Int64 = 0
     /// The endpoints to resume after the faults.
@@ -54,7 +56,9 @@ final class SimulationDriver {
     private var stopFlag = DaemonIncarnation.StopFlag()
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
-        world = World(seed: seed, catalog: stage.catalog, tail: tail, habit: mutant?.habit)
+        world = World(
+            seed: seed, catalog: stage.catalog, tail: tail, habit: mutant?.habit,
+            severalAccounts: mutant.map(\.needsAccounts))
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
@@ -75,7 +79,9 @@ final class SimulationDriver {
         for number in 0..<(hasPages ? random.integer(in: 5...30) : random.integer(in: 0...2)) {
             let path = random.pick(["/image/make", "/song/audios"]) ?? ""
             world.truth.accept(
-                .init(sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))])))
+                .init(
+                    sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))]),
+                    account: world.accounts.any()))
         }
     }
 

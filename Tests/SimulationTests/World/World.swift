@@ -14,6 +14,7 @@ final class World: Sendable {
     /// Decides about commits with an unknown outcome. It is separate, so that it does not change other histories.
     let commitRandom: SharedRandom
     let truth: ProviderTruth
+    let accounts: SimulatedAccounts
     let callbackDriver: CallbackDriver
     /// Whether polls are so frequent that only the provider's rate limits them. Applies to one history of eighteen,
     /// because it needs four times as many steps.
@@ -35,7 +36,10 @@ final class World: Sendable {
         var refusedWrites = 0
     }
 
-    init(seed: UInt64, catalog: ProviderCatalog, tail: Int, habit forced: EchoHabit? = nil) {
+    /// `severalAccounts` says whether the history has more than one; nil draws it.
+    init(
+        seed: UInt64, catalog: ProviderCatalog, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil
+    ) {
         self.seed = seed
         self.catalog = catalog
         clock = SimulatedClock(scheduler: scheduler)
@@ -51,7 +55,9 @@ final class World: Sendable {
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
             : PollingPolicy()
         callbackDriver = CallbackDriver(random: SharedRandom(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
-        truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
+        accounts = SimulatedAccounts(seed: seed, areSeveral: severalAccounts)
+        truth = ProviderTruth(
+            random: random, clock: clock, trace: trace, callbackDriver: callbackDriver, accounts: accounts)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         state = Mutex(State(faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0))
     }
@@ -77,6 +83,7 @@ final class World: Sendable {
             state.unknownCommits = 0
         }
         callbackDriver.endFaults()
+        accounts.endThrottling()
         clock.correct()
     }
 
