@@ -43,7 +43,8 @@ import Testing
                 ProviderAccount(provider: "xhuoapi", account: "first"): "token-of-a-4711-0815",
                 ProviderAccount(provider: "xhuoapi", account: "second"): "token-of-b-4711-0815",
             ])
-        #expect(providers.access[ProviderAccount(provider: "xhuoapi", account: "second")]?.token == "token-of-b-4711-0815")
+        #expect(
+            providers.access[ProviderAccount(provider: "xhuoapi", account: "second")]?.token == "token-of-b-4711-0815")
         #expect(providers.redactor.redacted("token-of-a-4711-0815, token-of-b-4711-0815") == "(redacted), (redacted)")
         #expect(warnings.isEmpty)
     }
