@@ -147,7 +147,7 @@ struct Configuration: Sendable {
         let others = (isProxyNamed ? [] : ["upstream.proxy"]) + (areFilesNamed ? [] : ["certificate authorities"])
         let tokens = Set(providers.tokens.keys).union(former.providers.tokens.keys)
             .filter { providers.tokens[$0] != former.providers.tokens[$0] }.sorted()
-        return names + others + tokens.map { "token of \($0)" }
+        return names + others + tokens.map { "token of \($0.account == .default ? "\($0.provider)" : "\($0)")" }
     }
 
     /// The changed settings that only a start applies, by name.

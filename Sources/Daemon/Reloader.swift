@@ -58,9 +58,13 @@ actor Reloader {
     private func warnings(_ next: Configuration, since former: Configuration) async -> [String] {
         // The reload has succeeded, also if the tasks cannot be counted.
         let gone = (try? await engine.endpoints.openTasksWithoutEndpoint()) ?? []
+        let withoutAccount = (try? await engine.endpoints.openTasksWithoutAccount()) ?? []
         return next.settings.warnings.filter { !former.settings.warnings.contains($0) }
             + gone.map { endpoint, count in
                 "\(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; put its definition back and reload."
+            }
+            + withoutAccount.map { owner, count in
+                "\(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. Nothing is lost; put it back into providers.\(owner.provider).accounts and reload."
             }
     }
 

@@ -8,6 +8,7 @@ package import TaskStore
 package struct StartupRecovery: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
+    let accounts: ProviderAccounts
     let hold: StartHold
     let starts: StartChecker
     let schedule: ScheduleCorrector
@@ -54,6 +55,13 @@ package struct StartupRecovery: Sendable {
         for count in counts where !count.state.hasEnded {
             open[count.state, default: 0] += count.count
             if catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
+        }
+        for (owner, count) in accounts.gone(in: counts, catalog) {
+            logger.warning(
+                """
+                \(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. \
+                Nothing is lost; put it back into providers.\(owner.provider).accounts and run `pollux reload`.
+                """)
         }
         for (endpoint, count) in gone.sorted(by: { $0.key < $1.key }) {
             logger.warning(

@@ -15,7 +15,7 @@ package struct LeaseName: Sendable, Hashable {
     package let text: String
 
     /// The lease of an account of a provider.
-    package init(provider: ProviderName, account: AccountName = .default) { text = "\(provider)/\(account)" }
+    package init(_ account: ProviderAccount) { text = "\(account.provider)/\(account.account)" }
 
     /// A stored name.
     package init(stored text: String) { self.text = text }

@@ -45,7 +45,7 @@ struct APIHarness: Sendable {
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let engine = try await TaskEngine(
-            store: store, catalog: catalog, transport: SilentProvider(), hasToken: { _ in false },
+            store: store, catalog: catalog, transport: SilentProvider(), accounts: { _ in [Account(hasToken: false)] },
             time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let facts = DaemonFacts(
@@ -115,7 +115,7 @@ private struct SilentProvider: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         Issue.record("a route sent something to the provider")
         throw .notSent("nobody is there")

@@ -18,14 +18,14 @@ import VerbatimJSON
     }
 
     /// A daemon that started an hour after another had stopped, with these tasks.
-    private func restarted(_ tasks: [TrackedTask]) async throws -> EngineWorld {
+    private func restarted(_ tasks: [TrackedTask], accounts: [Account]? = nil) async throws -> EngineWorld {
         let witness = Kept()
         let before = try await EngineWorld(witness: witness)
         try await before.engine.recovery.run()
         for task in tasks { try await before.insert(task) }
         let time = ManualTimeSource()
         time.advance(by: .seconds(3_600))
-        let world = try await EngineWorld(time: time, from: before, witness: witness)
+        let world = try await EngineWorld(time: time, accounts: accounts, from: before, witness: witness)
         try await world.engine.recovery.run()
         return world
     }
@@ -132,6 +132,75 @@ import VerbatimJSON
         #expect(readings == 3)
         #expect(world.provider.paid.count == 1)
         #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test(arguments: [["a", "b"], ["b", "a"], ["b"]])
+    func `a record in the list of any account shows that the task was sent`(accounts: [String]) async throws {
+        let world = try await restarted([.task(1)], accounts: accounts.map { Account(AccountName(stored: $0)) })
+        world.provider.play { [record] sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items(sent.account.account == "b" ? Array([record("r-1", "a cat")].dropFirst(offset)) : [])
+        }
+        for _ in 1...3 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(10))
+        }
+        #expect(world.provider.paid.isEmpty)
+        let task = try #require(try await world.sqlite.tasks(in: .running, limit: 1).first)
+        #expect(task.remoteID?.text == "r-1" && task.account == "b")
+        #expect(Set(world.provider.queries.map(\.account.account.text)).isSuperset(of: accounts))
+    }
+
+    @Test func `the tasks wait until the list of each account with a token was read`() async throws {
+        let world = try await restarted(
+            [.task(1)], accounts: [Account("a"), Account("b"), Account("c", hasToken: false)])
+        let isConnected = Mutex(false)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            guard sent.account.account == "a" || isConnected.withLock({ $0 }) else {
+                throw .notSent("connection refused")
+            }
+            return .items([])
+        }
+        func run() async throws {
+            for _ in 1...100 {
+                _ = try await world.engine.reconciler.step()
+                _ = try await world.engine.submitter.step()
+                world.time.advance(by: .seconds(2))
+            }
+        }
+        try await run()
+        #expect(Set(world.provider.queries.map(\.account.account)) == ["a", "b"])
+        #expect(world.provider.paid.isEmpty)
+        isConnected.withLock { $0 = true }
+        try await run()
+        #expect(world.provider.paid.count == 1)
+        #expect(try await daemonEvents(world).isEmpty)
+    }
+
+    @Test func `a lost attempt of one account does not explain a record in the list of another`() async throws {
+        var lost = TrackedTask.task(1, state: .uncertain)
+        lost.account = "a"
+        lost.attempt = lost.attempt?.started(at: ManualTimeSource.start + .seconds(1_790))
+        lost.attempt?.endedAt = ManualTimeSource.start + .seconds(1_810)
+        let world = try await restarted([lost, .task(2)], accounts: [Account("a"), Account("b")])
+        world.provider.play { [record] sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            // Too little is echoed to find a task.
+            return .items(sent.account.account == "b" ? Array([record("r-1", "a c")].dropFirst(offset)) : [])
+        }
+        for _ in 1...3 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(10))
+        }
+        #expect(world.provider.paid.isEmpty)
+        let task = try await world.task(TrackedTask.task(2).id)
+        #expect(task.state == .uncertain && task.account == .unknown)
+        #expect(task.attempt?.possibleIDs.map(\.text) == ["r-1"])
     }
 
     @Test func `without a connection the tasks wait`() async throws {

@@ -374,7 +374,10 @@ import VerbatimJSON
         try await store.pool.write { db in try db.execute(sql: "UPDATE task_count SET count = 0") }
         _ = try await store.verbs.apply(.cancelRequested, to: TrackedTask.task(0).id, at: now, nextDueAt: nil)
         try await store.pool.write { db in
-            try db.execute(sql: "INSERT INTO task_count (state, endpoint, count) VALUES ('running', 'no/such', 7)")
+            try db.execute(
+                sql: """
+                    INSERT INTO task_count (state, endpoint, account, count) VALUES ('running', 'no/such', 'default', 7)
+                    """)
             // Nor to let somebody tidy up by hand.
             try db.execute(sql: "UPDATE task_count SET count = 0; DELETE FROM task WHERE state = 'cancelled'")
         }
@@ -589,6 +592,8 @@ import VerbatimJSON
         }
         try queue.close()
         let store = try SQLiteDriver.open(path: path)
+        #expect(try await store.verbs.task(task.id)?.account == .default)
+        #expect(try await store.verbs.due(in: .running, of: "image", by: now, limit: 9).map(\.id) == [task.id])
         try await store.verbs.moveSchedule(by: .seconds(5), at: now)
         _ = try await store.verbs.apply(.cancelRequested, to: task.id, at: now, nextDueAt: nil)
         #expect(try await store.verbs.counts().map(\.state) == [.cancelled])
@@ -606,6 +611,30 @@ import VerbatimJSON
         }
         #expect(report == ["ok"] && broken == 0)
         try next.close()
+    }
+
+    @Test func `pauses and breakers of a database without accounts go on with the account default`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.sqlite")
+        let queue = try await database(at: path, afterMigrations: 15)
+        try await queue.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO gate (kind, name, pause_code, pause_message, failures, closed_until_ms, revision)
+                    VALUES ('submissions', 'image/make', 'paused', 'by hand', 2, 9, 4), ('polls', 'image', NULL, NULL, 1, 8, 3),
+                      ('provider', 'testing', 'used_up', 'no credit', 0, NULL, 1)
+                    """)
+        }
+        try queue.close()
+        let store = try SQLiteDriver.open(path: path)
+        let circuits = try await store.verbs.circuits().sorted {
+            "\($0.kind) \($0.account?.text ?? "")" < "\($1.kind) \($1.account?.text ?? "")"
+        }
+        #expect(circuits.map(\.account) == [.default, .default, nil, .default])
+        #expect(circuits.map(\.pause?.code) == [nil, "used_up", "paused", nil])
+        #expect(circuits.map(\.failures) == [1, 0, 0, 2])
+        #expect(circuits.map(\.closedUntil?.milliseconds) == [8, nil, nil, 9])
+        try store.close()
     }
 
     @Test func `a task that succeeded before results were stored has none, and one that succeeds later has its own`()

@@ -28,7 +28,8 @@ package struct EngineWorld: Sendable {
     /// Puts everything together; `database` is the path of one that is there already.
     package init(
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
-        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
+        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, accounts: [Account]? = nil,
+        from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
         witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy()
@@ -51,7 +52,8 @@ package struct EngineWorld: Sendable {
                 retention: retention))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
-            version: settings.version, transport: provider, hasToken: { _ in hasToken },
+            version: settings.version, transport: provider,
+            accounts: { _ in accounts ?? [Account(hasToken: hasToken)] },
             callbacksAt: publicURL, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -97,6 +97,8 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 package struct ProviderSettings: Sendable {
     package var baseURL: String?
     package var tokenFile: String?
+    /// Its accounts; empty if it has only the account `default`.
+    package var accounts: [AccountSettings] = []
     /// The source of the setting, for messages.
     package var place: String
 }

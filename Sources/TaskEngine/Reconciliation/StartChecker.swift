@@ -29,8 +29,25 @@ struct StartChecker: Sendable {
         }
     }
 
-    /// The reading of the service's list that is due; nil if there is none.
-    func work(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> Reconciler.Work? {
+    /// The services whose lists are to be read, each under the first account of its provider.
+    var services: Set<AccountService> { Set(check.services.map(key)) }
+
+    /// When the lists of the service are to be read again; nil if nothing waits for them.
+    func next(of service: AccountService, at now: Timestamp) -> Timestamp? {
+        service == key(of: service.service) ? check.next(of: service.service, at: now) : nil
+    }
+
+    private func key(of service: ServiceName) -> AccountService {
+        let provider = catalog.endpoints.first { $0.name.service == service }?.provider
+        return AccountService(service, of: provider.map { search.admission.accounts.first(of: $0) } ?? .default)
+    }
+
+    /// The reading of the service's lists that is due; nil if there is none.
+    ///
+    /// Any account may have sent what was queued, so the lists of all are read together.
+    func work(of key: AccountService, at now: Timestamp) async throws(TaskStoreError) -> Reconciler.Work? {
+        let service = key.service
+        guard key == self.key(of: service) else { return nil }
         while true {
             let waiting = check.due(of: service, at: now).compactMap { catalog.endpoint($0) }
             guard let first = waiting.first else { return nil }
@@ -45,32 +62,39 @@ struct StartChecker: Sendable {
             }
             if !tasks.isEmpty {
                 return Reconciler.Work(
-                    service: service, profile: first, uncertain: [], givenUp: [], tasks: [:], queued: tasks)
+                    service: key, profile: first, account: search.firstAccount(for: .unknown, first, at: now),
+                    uncertain: [], givenUp: [], tasks: [:], queued: tasks)
             }
             // They were all cancelled meanwhile.
             check.end(together.map(\.name))
         }
     }
 
-    /// Reads the list, and makes uncertain the tasks that may have been sent since the daemon is known to have run.
+    /// Reads the lists of all accounts, and makes uncertain the tasks that may have been sent since the daemon is known to have run.
     func perform(_ work: Reconciler.Work) async {
         let endpoints = work.queued.map(\.endpoint)
         guard let scope = endpoints.first.flatMap({ check.scope(of: $0) }) else { return }
         let reading = await search.run(
-            for: work.targets, of: work.service, sharing: work.profile, onlyInList: true)
+            for: work.targets, sharing: work.profile, first: work.account, onlyInList: true)
+        let service = work.service.service
         do throws(TaskStoreError) {
             if case .read(let answer) = reading {
-                try await doubt(endpoints, in: scope, after: answer)
+                try await doubt(endpoints, of: service, in: scope, after: answer)
                 if answer.isComplete { return pass(endpoints) }
             }
-            let isAnswered = if case .unanswered = reading { false } else { true }
-            if check.fail(work.service, isAnswered: isAnswered, at: time.now()) {
+            let isAnswered =
+                switch reading {
+                case .read(let answer): answer.isRefused
+                case .refused: true
+                case .unanswered: false
+                }
+            if check.fail(service, isAnswered: isAnswered, at: time.now()) {
                 try await skip(endpoints, in: scope, because: "the provider's list could not be read")
                 pass(endpoints)
             }
         } catch {
-            _ = check.fail(work.service, isAnswered: false, at: time.now())
-            logger.error("Could not check the queued tasks of \(work.service): \(error.message)")
+            _ = check.fail(service, isAnswered: false, at: time.now())
+            logger.error("Could not check the queued tasks of \(service): \(error.message)")
         }
     }
 
@@ -92,11 +116,11 @@ struct StartChecker: Sendable {
     }
 
     private func doubt(
-        _ endpoints: [EndpointName], in scope: StartCheck.Scope, after answer: LostAttemptSearch.Answer
+        _ endpoints: [EndpointName], of service: ServiceName, in scope: StartCheck.Scope, after answer: CombinedAnswer
     ) async throws(TaskStoreError) {
         let unexplained = Mutex<[ListedTask]>([])
         _ = try await store.settle(
-            service: answer.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
+            service: service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
         ) { view in
             unexplained.withLock { $0 = answer.unexplained(in: view) }
             return []
@@ -109,9 +133,9 @@ struct StartChecker: Sendable {
                 on: endpoint, after: mark, through: scope.mark, limit: Self.pageSize)
             {
                 mark = page.mark
+                let found = answer.records(among: records, for: page.tasks.map { Self.inDoubt($0, in: scope) })
                 let events = page.tasks.compactMap { stored -> ScheduledEvent? in
-                    let possible = answer.records(among: records, for: Self.inDoubt(stored, in: scope))
-                    guard !possible.isEmpty else { return nil }
+                    guard let possible = found[stored.task.id], !possible.isEmpty else { return nil }
                     return ScheduledEvent(
                         .perhapsSent(since: scope.since, possible: possible), for: stored.task.id,
                         nextDueAt: answer.began)

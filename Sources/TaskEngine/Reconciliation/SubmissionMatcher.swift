@@ -140,9 +140,9 @@ enum SubmissionMatcher {
         return findings
     }
 
-    /// The records that are left when each lost attempt takes one that may be its own.
+    /// The records that are left when each lost attempt takes one that may be its own, as `mayBe` decides.
     static func unexplained(
-        by lost: [LostAttempt], among listed: [ListedTask], evidence: [EndpointName: ListEvidence]
+        by lost: [LostAttempt], among listed: [ListedTask], mayBe: (Record, LostAttempt) -> Bool
     ) -> [ListedTask] {
         let index = AttemptIndex(of: lost)
         let records = listed.map { task in
@@ -151,11 +151,7 @@ enum SubmissionMatcher {
             return record
         }
         let matched = MultisetMatching.match(
-            lost.map { attempt in
-                records.indices.filter {
-                    verdict(on: records[$0], for: attempt, by: evidence[attempt.endpoint]) != .other
-                }
-            })
+            lost.map { attempt in records.indices.filter { mayBe(records[$0], attempt) } })
         let taken = Set(matched.compactMap(\.self))
         return records.indices.filter { !taken.contains($0) }.map { records[$0].task }
     }

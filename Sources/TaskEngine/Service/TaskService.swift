@@ -85,20 +85,20 @@ package struct TaskService: Sendable {
 
     /// Whether to wake the submitter. It is not woken if only a user can unblock the endpoint, because that wakes it.
     private func mayBeSent(_ task: TrackedTask) -> Bool {
-        guard let profile = catalog.endpoint(task.endpoint), admission.hasToken(profile.provider) else {
-            return false
-        }
+        guard let profile = catalog.endpoint(task.endpoint) else { return false }
         guard let block = admission.block(on: profile, at: task.createdAt) else { return true }
         return block.until != nil
     }
 
     /// Tracks a task that was submitted elsewhere. `isNew` is false if it is tracked already.
     package func adopt(
-        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
+        endpoint name: String, remoteID text: String, account: String? = nil, labels: [String: String], priority: Int,
         deadline stated: StatedTime?
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
+        let profile = try catalog.profile(named: name)
         let new = try newTasks.adopted(
-            endpoint: name, remoteID: text, labels: labels, priority: priority, deadline: stated, at: time.now())
+            profile, remoteID: text, account: try self.account(named: account, of: profile), labels: labels,
+            priority: priority, deadline: stated, at: time.now())
         let task = new.task
         switch try await insert(new) {
         case .created:
@@ -116,6 +116,20 @@ package struct TaskService: Sendable {
         }
     }
 
+    /// The account with that name; the first of the provider if there is no name.
+    private func account(named name: String?, of profile: EndpointProfile) throws(TaskServiceError) -> AccountName {
+        guard let name else { return admission.accounts.first(of: profile.provider) }
+        let known = admission.accounts.of(profile.provider).map(\.name)
+        guard let account = known.first(where: { $0.text == name }) else {
+            throw .invalidField(
+                "account",
+                problem:
+                    "\(profile.provider) has no account \"\(name)\". It has \(known.map(\.text).joined(separator: ", "))"
+            )
+        }
+        return account
+    }
+
     /// When the task is expected to end, and why it waits.
     package func forecast(of task: TrackedTask) async -> TaskForecast { await forecaster.forecast(of: task) }
 
@@ -123,10 +137,12 @@ package struct TaskService: Sendable {
     package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {
         guard task.isNamedByUser, let id = task.remoteID else { return [] }
         do throws(TaskStoreError) {
-            let uncertain = try await store.due(
-                in: .uncertain, of: task.endpoint.service, by: time.now() + .seconds(86_400 * 365),
-                limit: 100
-            ).filter { $0.endpoint == task.endpoint }
+            var uncertain: [TrackedTask] = []
+            for service in try await store.services(in: .uncertain) where service.service == task.endpoint.service {
+                uncertain += try await store.due(
+                    in: .uncertain, of: service, by: time.now() + .seconds(86_400 * 365), limit: 100
+                ).filter { $0.endpoint == task.endpoint }
+            }
             let fitting = uncertain.filter { $0.attempt?.possibleIDs.contains(id) ?? false }
             return (fitting.isEmpty ? uncertain : fitting).map(\.id)
         } catch {
@@ -154,7 +170,8 @@ package struct TaskService: Sendable {
     {
         switch decision {
         case .adopt(let text):
-            let endpoint = try await task(id).task.endpoint
+            let task = try await task(id).task
+            let endpoint = task.endpoint
             guard catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
                 throw .invalidField(
                     "as",
@@ -165,7 +182,10 @@ package struct TaskService: Sendable {
             guard let remoteID = RemoteTaskID(text) else {
                 throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
             }
-            return try await apply(.adopted(remoteID), to: id)
+            let provider = catalog.endpoint(endpoint)?.provider
+            // Nobody knows who sent it before the database was copied.
+            let account = task.account == .unknown ? provider.map { admission.accounts.first(of: $0) } : nil
+            return try await apply(.adopted(remoteID), to: id, shownTo: account)
         case .resubmit:
             return try await apply(.resubmitted(.resubmitted), to: id)
         case .giveUp:
@@ -186,7 +206,9 @@ package struct TaskService: Sendable {
         return try await answer(to: submission, with: new, after: try await insert(new))
     }
 
-    private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
+    private func apply(
+        _ event: TaskEvent, to id: TaskID, shownTo account: AccountName? = nil
+    ) async throws(TaskServiceError) -> TaskWithPayload {
         let now = time.now()
         let change: TaskChange?
         do throws(TaskStoreError) {
@@ -194,7 +216,7 @@ package struct TaskService: Sendable {
                 event == .cancelRequested
                 ? await sampler.updates(from: try await store.task(id).map { [$0] } ?? [], givenUpAt: now) : []
             change = try await store.apply(
-                [ScheduledEvent(event, for: id, nextDueAt: now)], at: now, updating: updates
+                [ScheduledEvent(event, for: id, shownTo: account, nextDueAt: now)], at: now, updating: updates
             ).first
         } catch {
             storage.noteFailedWrite(error)

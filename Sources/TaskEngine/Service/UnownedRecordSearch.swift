@@ -31,15 +31,21 @@ struct UnownedRecordSearch: Sendable {
         in mode: RestoredMode
     ) async throws(TaskStoreError) -> (records: [UnownedRecord], unread: [ServiceName]) {
         var waiting = Set(try await store.counts().map(\.endpoint)).sorted().compactMap { catalog.endpoint($0) }
-            .filter { $0.listing != nil && admission.hasToken($0.provider) }
+            .filter { $0.listing != nil }
         var records: [UnownedRecord] = []
         var unread: Set<ServiceName> = []
         while let profile = waiting.first {
             waiting.removeAll { $0.sharesLookup(with: profile) || $0.name == profile.name }
             let service = profile.name.service
-            let list = await read(of: profile, in: mode)
-            if list?.isComplete != true { unread.insert(service) }
-            records += try await unowned(among: list?.tasks ?? [], of: service, in: mode)
+            // Two accounts may be one user's and show the same list.
+            var listed: [ListedTask] = []
+            var known: Set<RemoteTaskID> = []
+            for endpoint in admission.endpoints(profile) where admission.accounts.canSend(by: endpoint.owner) {
+                let list = await read(of: endpoint, in: mode)
+                if list?.isComplete != true { unread.insert(service) }
+                listed += (list?.tasks ?? []).filter { known.insert($0.remoteID).inserted }
+            }
+            records += try await unowned(among: listed, of: service, in: mode)
         }
         return (records, unread.sorted())
     }
@@ -48,14 +54,14 @@ struct UnownedRecordSearch: Sendable {
         min(mode.since, mode.at) - limits.clockSkew...mode.at + limits.clockSkew
     }
 
-    private func read(of profile: EndpointProfile, in mode: RestoredMode) async -> FetchedList? {
-        let (service, period) = (profile.name.service, period(of: mode))
-        guard let list = profile.listing, admission.breakers.block(.polls(service), at: time.now()) == nil,
-            await admission.waitForSlot(for: .queries(service), of: profile)
+    private func read(of endpoint: AccountEndpoint, in mode: RestoredMode) async -> FetchedList? {
+        let period = period(of: mode)
+        guard let list = endpoint.profile.listing, admission.breakers.block(endpoint.polls, at: time.now()) == nil,
+            await admission.waitForQuerySlot(of: endpoint)
         else { return nil }
         let reading = await ProviderListFetcher(
-            limits: limits, admission: admission, sender: sender, time: time, logger: logger, service: service,
-            profile: profile, list: list
+            limits: limits, admission: admission, sender: sender, time: time, logger: logger, endpoint: endpoint,
+            list: list
         ).read(from: period.lowerBound, to: period.upperBound)
         if case .read(let list) = reading { return list }
         return nil

@@ -8,7 +8,7 @@ struct ResumeCommand: AsyncParsableCommand {
         commandName: "resume",
         abstract: "Resume submissions to an endpoint.",
         discussion: """
-            Ends a pause, whether a person or the daemon started it. Queued tasks are sent at the usual rate. --all ends \
+            Ends a pause, whether a person or the daemon started it, and the pauses of all accounts of its provider. Queued tasks are sent at the usual rate. --all ends \
             every pause, and what pollux serve --hold holds back.
 
             Examples:

@@ -24,10 +24,11 @@ final class Audit {
     private var sentAttempts: [String: Int] = [:]
     /// Whether a second daemon holds the lease.
     var rivalHoldsLease = false
-    private var checkedPolls = 0
+    private var checkedPolls: [AccountName: Int] = [:]
+    private var checkedQuestions = 0
     /// The number of the current daemon incarnation. Distances are compared within one.
     private var incarnation = 0
-    private var pollsBefore = 0
+    private var pollsBefore: [AccountName: Int] = [:]
     /// The number of acknowledged deliveries of each task.
     private var acknowledged: [String: Int] = [:]
     private var misjudged: String?
@@ -57,7 +58,7 @@ final class Audit {
         version = nil
         incarnation = number
         rivalHoldsLease = false
-        pollsBefore = world.truth.polls.count
+        pollsBefore = world.truth.polls.mapValues(\.count)
     }
 
     /// Why a database was taken for a copy that is none.
@@ -88,6 +89,7 @@ final class Audit {
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
         try checkPace()
+        try checkAccounts(rows: rows)
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
     }
@@ -132,19 +134,21 @@ final class Audit {
         }
         try checkResubmission(of: row)
         // Tracked, adopted and reopened tasks are in flight without having taken a slot.
-        let inFlight = tasks.count { $0.service == row.service && $0.isInFlight && replays[$0.id]?.wasSent ?? false }
+        let inFlight = tasks.count {
+            $0.service == row.service && $0.account == row.account && $0.isInFlight && replays[$0.id]?.wasSent ?? false
+        }
         if let cap = ProviderWords.inFlightCaps[row.service], inFlight > cap {
             throw Violation(.inFlightCap, "\(inFlight) tasks of \(row.service) are in flight, and \(cap) may be")
         }
         let jumps = world.clock.jumps
-        if let gap = ProviderWords.submissionGaps[row.service], let last = lastStart[row.service],
+        if let gap = ProviderWords.submissionGaps[row.service], let last = lastStart[row.accountService],
             last.incarnation == incarnation, last.jumps == jumps, 0..<gap ~= event.at - last.at,
             // A commit can lag behind its decision, so a later decision may be committed first.
             world.clock.steady - last.steady < gap
         {
             throw Violation(.submissionRate, "two starts of \(row.service) within \(event.at - last.at) ms")
         }
-        lastStart[row.service] = (event.at, incarnation, jumps, world.clock.steady)
+        lastStart[row.accountService] = (event.at, incarnation, jumps, world.clock.steady)
     }
 
     /// Checks who resolved a lost submission, and whether they may.
@@ -165,12 +169,12 @@ final class Audit {
                 throw Violation(.onlyWhatWasAsked, "\(row.id): \(event.resolution ?? "") under \(row.onUncertain)")
             }
             let since = replay.uncertainSince ?? 0
-            let readings = world.truth.readings.count { $0.service == row.service && $0.steady >= since }
+            let readings = self.readings(of: row.service, by: replay.account).count { $0 >= since }
             let span = world.clock.steady - since
             guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
                 throw Violation(.absenceIsProven, "\(row.id): \(readings) readings over \(span) ms")
             }
-            try checkAbsence(of: row, since: replay.startedAt)
+            try checkAbsence(of: row, by: replay.account, since: replay.startedAt)
         case "resubmitted":
             guard replay.personalResubmissions <= clients.resubmissions[row.id, default: 0] else {
                 throw Violation(.onlyWhatWasAsked, "nobody resubmitted \(row.id)")
@@ -192,16 +196,16 @@ final class Audit {
     }
 
     /// Checks that no visible record was treated as absent.
-    private func checkAbsence(of row: DiskView.TaskLine, since start: Int64?) throws {
+    private func checkAbsence(of row: DiskView.TaskLine, by account: String, since start: Int64?) throws {
         guard world.clock.jumps == 0, let started = start,
-            let read = world.truth.readings.last(where: { $0.service == row.service })?.steady
+            let read = readings(of: row.service, by: account).last
         else { return }
         func point(_ steady: Int64) -> Timestamp {
             world.clock.providerNow - .milliseconds(world.clock.steady - steady)
         }
         let owned = ownedBySubmission
         let its = world.truth.records.first { record in
-            record.sender?.text == row.id && !owned.contains(record.id)
+            record.sender?.text == row.id && record.account.text == account && !owned.contains(record.id)
                 && (record.isListed(at: point(read)) && record.createdAt <= point(read)
                     || world.habit == .hidesEdits && record.operation == "edit")
                 // Records of earlier attempts are the responsibility of the resubmission.
@@ -215,11 +219,11 @@ final class Audit {
         guard let replay = replays[row.id], let decided = replay.latestResubmission, !decided.isPersons,
             replay.earlierStartedAt.map({ $0 <= decided.at }) ?? false
         else { return }
-        let isRead = world.truth.readings.contains { $0.service == row.service && $0.steady > decided.at }
+        let isRead = readings(of: row.service, by: replay.earlierAccount).contains { $0 > decided.at }
         guard isRead || world.clock.jumps > 0 else {
             throw Violation(.absenceIsProven, "\(row.id) is sent again, and was not looked for since that was decided")
         }
-        try checkAbsence(of: row, since: replay.earlierStartedAt)
+        try checkAbsence(of: row, by: replay.earlierAccount, since: replay.earlierStartedAt)
     }
 
     /// The remote ids of tasks whose acceptance Pollux saw, without ids that a user supplied.
@@ -237,7 +241,7 @@ final class Audit {
                 [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains(other.resolution),
                 let record = other.remoteID.flatMap(world.truth.record)
             else { return false }
-            return record.isListed(at: now) && record.request["n"] != nil
+            return record.account.text == row.account && record.isListed(at: now) && record.request["n"] != nil
                 && (!world.usesCallbacks || record.request["callback_url"] != nil)
         }
     }
@@ -455,7 +459,7 @@ final class Audit {
             return row.resolution == "given_up" || row.resolution == "given_up_by_policy" ? nil : "nobody gave it up"
         case ("failed", "api_error"):
             return row.resolution == "refusal_confirmed" ? nil : "nothing confirms it"
-        case ("failed", "bad_request"), ("failed", "used_up"):
+        case ("failed", "bad_request"), ("failed", "used_up"), ("failed", "invalid_token"):
             return world.truth.refused.contains { $0.text == row.id } ? nil : "the provider never refused it"
         case ("failed", let code): return "no reason to fail: \(code ?? "none")"
         case ("expired", _): return row.deadline == nil ? "it had no deadline" : nil
@@ -493,14 +497,41 @@ final class Audit {
     /// With more queries the tolerance matters less, but few histories have long bursts.
     private func checkPace() throws {
         let together = 8
-        let polls = world.truth.polls
-        guard polls.count > checkedPolls else { return }
-        checkedPolls = polls.count
-        for many in [20, 40, 80] where polls.count >= pollsBefore + many && world.clock.jumps == 0 {
-            let span = polls[polls.count - 1].steady - polls[polls.count - many].steady
-            let least = Int64(many - together) * 1_000 / ProviderWords.pollsPerSecond
-            guard span >= least else { throw Violation(.pollRate, "\(many) queries within \(span) ms") }
+        for (account, polls) in world.truth.polls where polls.count > checkedPolls[account] ?? 0 {
+            checkedPolls[account] = polls.count
+            let before = pollsBefore[account] ?? 0
+            for many in [20, 40, 80] where polls.count >= before + many && world.clock.jumps == 0 {
+                let span = polls[polls.count - 1] - polls[polls.count - many]
+                let least = Int64(many - together) * 1_000 / ProviderWords.pollsPerSecond
+                guard span >= least else { throw Violation(.pollRate, "\(many) queries within \(span) ms") }
+            }
         }
+    }
+
+    // MARK: Accounts
+
+    /// Checks that each task is asked for with the account that submitted it. The list of a user with two accounts may show one
+    /// of them what the other submitted, which counts only for tasks that were found there.
+    private func checkAccounts(rows: [String: DiskView.TaskLine]) throws {
+        let questions = world.truth.questions
+        defer { checkedQuestions = questions.count }
+        for question in questions[checkedQuestions...] {
+            for id in question.ids {
+                guard let record = world.truth.record(id), record.account != question.account else { continue }
+                let owner = tasks.first { $0.remoteID == id }
+                let isShared = world.accounts.user(of: question.account) == record.user
+                guard isShared, owner?.resolution != nil else {
+                    throw Violation(
+                        .accountAsks, "\(id) of account \(record.account) is asked for by account \(question.account)")
+                }
+            }
+        }
+    }
+
+    /// The steady times when the account's list of a service was read to its end.
+    private func readings(of service: String, by account: String) -> [Int64] {
+        world.truth.readings.filter { $0.service.service.text == service && $0.service.account.text == account }
+            .map(\.steady)
     }
 }
 

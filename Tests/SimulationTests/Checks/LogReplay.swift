@@ -16,6 +16,9 @@ struct LogReplay {
     private(set) var startedAt: Int64?
     /// The steady time of the submission before the latest.
     private(set) var earlierStartedAt: Int64?
+    /// The accounts of these two submissions.
+    private(set) var account = ""
+    private(set) var earlierAccount = ""
     /// The latest resubmission: its steady time, and whether a user decided it.
     private(set) var latestResubmission: (isPersons: Bool, at: Int64)?
     /// The ids of late records beside its own.
@@ -36,6 +39,8 @@ struct LogReplay {
                 attempts += 1
                 earlierStartedAt = startedAt
                 startedAt = steady
+                earlierAccount = account
+                account = event.account ?? ""
             }
             if event.kind == "reopened" { reopenings += 1 }
             if event.to == "submitting" { wasSent = true }

@@ -29,6 +29,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case onlyCopiesAreRestored = "only a database that was put back counts as a copy"
     case removalIsSafe = "nothing that is open, pinned or unsettled loses its details"
     case stubStays = "a task without details stays as what it was, with its remote id"
+    case accountAsks = "a task is asked for with the account that submitted it"
+    case queueDrains = "the queue of a dead account goes out through the others"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

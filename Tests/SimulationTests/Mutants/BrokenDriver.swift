@@ -61,6 +61,8 @@ struct BrokenDriver: DriverWrapper {
         case sweepsUnsettled
         /// Sees no lease when it declares submissions lost.
         case presumesAllDead
+        /// Knows only what its first account owns, when it matches the records of a list.
+        case forgetsOtherAccounts
     }
 
     let fault: Fault
@@ -141,8 +143,10 @@ private struct BrokenSnapshot: SnapshotWrapper {
         return try reading.givenUp(query)
     }
 
-    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
-        let near = try reading.neighbours(of: row, submittedIn: period)
+    func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask] {
+        let near = try reading.neighbours(of: row, by: account, submittedIn: period)
         guard case .mixesControls = fault else { return near }
         return try near
             + [TaskState.running, .succeeded].flatMap { try reading.tasks(in: $0, limit: 10) }
@@ -193,6 +197,10 @@ private struct BrokenTransaction: TransactionWrapper {
 
     func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
         let holders = try base.holders(of: ids, service: service)
+        if case .forgetsOtherAccounts = fault, case .write("settle") = call {
+            let first = AccountName(stored: "first")
+            return try holders.filter { try base.tasks([$0.task]).first?.task.account == first }
+        }
         guard case .trustsTracked = fault, case .write("settle") = call else { return holders }
         return holders.map {
             RemoteIDHolder(
@@ -245,7 +253,8 @@ extension BrokenDriver.Fault {
         case (.skipsLastLook, .lookupUndecided) where task.state == .queued && task.attempt?.callback == nil:
             return [
                 ScheduledEvent(
-                    .submissionStarted(), for: planned.task, under: LeaseName(provider: ProviderWords.provider),
+                    .submissionStarted(), for: planned.task,
+                    under: LeaseName(ProviderAccount(provider: ProviderWords.provider)),
                     nextDueAt: now + .seconds(60))
             ]
         // What a callback says, as if a poll had said it.

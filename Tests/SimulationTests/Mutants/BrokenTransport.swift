@@ -18,6 +18,8 @@ struct BrokenTransport: UpstreamTransport {
         case swapsRecords
         /// Shows a reader nothing behind a page of fewer than twelve items, as if it were the last one.
         case endsAtShortPage
+        /// Asks for every task with the credentials of one account.
+        case asksWithFirstAccount
     }
 
     let fault: Fault
@@ -32,10 +34,14 @@ struct BrokenTransport: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
+        var account = account
+        if case .asksWithFirstAccount = fault, !isPaid {
+            account = ProviderAccount(provider: account.provider, account: AccountName(stored: "first"))
+        }
         do throws(UpstreamTransportError) {
-            let reply = try await base.send(request, to: provider, isPaid: isPaid, timeout: timeout)
+            let reply = try await base.send(request, by: account, isPaid: isPaid, timeout: timeout)
             if case .endsAtShortPage = fault { return shortPages.cut(reply, to: request) }
             guard case .swapsRecords = fault, let ids = Self.ids(in: request), ids.count > 1 else { return reply }
             let text = String(decoding: reply.body, as: UTF8.self)
@@ -45,13 +51,13 @@ struct BrokenTransport: UpstreamTransport {
         } catch {
             guard isPaid, case .interrupted(let why) = error else { throw error }
             switch fault {
-            case .retries: return try await base.send(request, to: provider, isPaid: true, timeout: timeout)
+            case .retries: return try await base.send(request, by: account, isPaid: true, timeout: timeout)
             case .callsLostUnsent: throw .notSent(why)
             case .callsLostRejected:
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .swapsRecords, .endsAtShortPage: throw error
+            case .swapsRecords, .endsAtShortPage, .asksWithFirstAccount: throw error
             }
         }
     }

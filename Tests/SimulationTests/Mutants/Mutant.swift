@@ -29,6 +29,10 @@ struct Mutant: Sendable, CustomStringConvertible {
     /// Whether its histories have copies that are put back, or second daemons. They end early what shows other mutants.
     var needsCopies = false
     var needsRivals = false
+    /// Whether its histories have several accounts. Those of the others have one.
+    var needsAccounts = false
+    /// It sends with its first account only.
+    var usesOneAccount = false
     /// What the second daemon of its histories does wrong.
     var rival: BrokenDriver.Fault?
     /// The only endpoint that its programs use, where that shows it sooner.
@@ -140,6 +144,28 @@ extension Mutant {
         return mutant
     }
 
+    private static var mixingAccounts: Mutant {
+        var mutant = breaking(
+            .asksWithFirstAccount, "asks for a task with another account", caughtBy: [.accountAsks])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var forgettingOtherAccounts: Mutant {
+        var mutant = breaking(
+            .forgetsOtherAccounts, "takes a record that another account's task owns",
+            caughtBy: [.oneOwner, .accountAsks])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var insistingOnDeadAccount: Mutant {
+        var mutant = Mutant("chooses a dead account for ever", caughtBy: [.queueDrains])
+        mutant.needsAccounts = true
+        mutant.usesOneAccount = true
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -236,6 +262,9 @@ extension Mutant {
         presumingAllDead,
         trustingCopies,
         forgettingReading,
+        mixingAccounts,
+        forgettingOtherAccounts,
+        insistingOnDeadAccount,
         witnessingFirst,
         withoutRecovery,
         withoutHints,

@@ -19,7 +19,7 @@ struct ProviderWords {
         base_url: http://127.0.0.1:1/v1
         max_requests_per_second: 2
         codes:
-          refused_stops_account: [used_up]
+          refused_stops_account: [used_up, invalid_token]
           throttled: [rate_limited, busy]
           unknown_task: [no_task]
           outcome_unknown: [timeout]
@@ -86,13 +86,14 @@ struct ProviderWords {
         }
     }
 
-    /// A page of the list.
-    func list(service: String, query: JSONObject, pageCap: Int, ignoresOffset: Bool) -> (page: [JSONValue], isAll: Bool)
-    {
+    /// A page of the user's list.
+    func list(
+        service: String, user: Int, query: JSONObject, pageCap: Int, ignoresOffset: Bool
+    ) -> (page: [JSONValue], isAll: Bool) {
         let from = query["created_at_min"]?.number?.double ?? 0
         let to = query["created_at_max"]?.number?.double ?? .infinity
         let shown = truth.records.filter {
-            $0.service == service && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
+            $0.service == service && $0.user == user && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
                 && $0.createdAt.unixSeconds <= to && !(habit == .hidesEdits && $0.operation == "edit")
         }
         let limit = min(Int(query["limit"]?.number?.double ?? 12), habit == .pagesInTens ? 10 : pageCap)

@@ -39,6 +39,7 @@ extension SimulationDriver {
         world.trace.note("it is put back: \(how)")
         try disk.putBack(copy, how)
         world.endFaults()
+        world.accounts.revive()
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady
         let sent = world.truth.sent

@@ -41,6 +41,8 @@ final class SimulationDriver {
     private(set) var steps = 0
     private let faultSteps: Int
     var faultsEndedAt: Int64?
+    /// When every account worked, after the faults.
+    var healedAt: Int64?
     /// The time of the last decision.
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
@@ -59,7 +61,8 @@ final class SimulationDriver {
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
-            seed: seed, catalog: stage.catalog, partialCatalog: stage.partialCatalog, tail: tail, habit: mutant?.habit)
+            seed: seed, catalog: stage.catalog, partialCatalog: stage.partialCatalog, tail: tail, habit: mutant?.habit,
+            severalAccounts: mutant.map(\.needsAccounts))
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
@@ -80,7 +83,9 @@ final class SimulationDriver {
         for number in 0..<(hasPages ? random.integer(in: 5...30) : random.integer(in: 0...2)) {
             let path = random.pick(["/image/make", "/song/audios"]) ?? ""
             world.truth.accept(
-                .init(sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))])))
+                .init(
+                    sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))]),
+                    account: world.accounts.any()))
         }
     }
 
