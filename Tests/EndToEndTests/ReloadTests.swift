@@ -130,8 +130,8 @@ extension EndToEnd {
                 var ids: [String] = []
                 for number in 0..<40 {
                     if number == 20 {
-                        // The old token is dead at once. No signal and no command says so.
-                        try write(World.token + "-new", to: file)
+                        // The old token is dead at once. No signal and no command says so. What follows `~` does not change the user.
+                        try write(World.token + "~new", to: file)
                         try await world.sandbox.revoke(World.token)
                     }
                     let task = try await world.daemon.submit(

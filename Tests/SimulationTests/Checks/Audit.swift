@@ -169,7 +169,7 @@ final class Audit {
                 throw Violation(.onlyWhatWasAsked, "\(row.id): \(event.resolution ?? "") under \(row.onUncertain)")
             }
             let since = replay.uncertainSince ?? 0
-            let readings = self.readings(of: row.service, by: replay.account).count { $0 >= since }
+            let readings = self.readings(of: row.service, by: replay.account) { $0 >= since }
             let span = world.clock.steady - since
             guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
                 throw Violation(.absenceIsProven, "\(row.id): \(readings) readings over \(span) ms")
@@ -197,17 +197,18 @@ final class Audit {
 
     /// Checks that no visible record was treated as absent.
     private func checkAbsence(of row: DiskView.TaskLine, by account: String, since start: Int64?) throws {
-        guard world.clock.jumps == 0, let started = start,
-            let read = readings(of: row.service, by: account).last
-        else { return }
+        guard world.clock.jumps == 0, let started = start else { return }
         func point(_ steady: Int64) -> Timestamp {
             world.clock.providerNow - .milliseconds(world.clock.steady - steady)
         }
         let owned = ownedBySubmission
         let its = world.truth.records.first { record in
-            record.sender?.text == row.id && record.account.text == account && !owned.contains(record.id)
-                && (record.isListed(at: point(read)) && record.createdAt <= point(read)
-                    || world.habit == .hidesEdits && record.operation == "edit")
+            guard record.sender?.text == row.id, candidates(for: account).contains(record.account),
+                !owned.contains(record.id), let read = readings(of: row.service, by: record.account).last
+            else { return false }
+            return
+                (record.isListed(at: point(read)) && record.createdAt <= point(read)
+                || world.habit == .hidesEdits && record.operation == "edit")
                 // Records of earlier attempts are the responsibility of the resubmission.
                 && record.createdAt >= point(started)
         }
@@ -219,8 +220,8 @@ final class Audit {
         guard let replay = replays[row.id], let decided = replay.latestResubmission, !decided.isPersons,
             replay.earlierStartedAt.map({ $0 <= decided.at }) ?? false
         else { return }
-        let isRead = readings(of: row.service, by: replay.earlierAccount).contains { $0 > decided.at }
-        guard isRead || world.clock.jumps > 0 else {
+        let readings = readings(of: row.service, by: replay.earlierAccount) { $0 > decided.at }
+        guard readings > 0 || world.clock.jumps > 0 else {
             throw Violation(.absenceIsProven, "\(row.id) is sent again, and was not looked for since that was decided")
         }
         try checkAbsence(of: row, by: replay.earlierAccount, since: replay.earlierStartedAt)
@@ -232,8 +233,13 @@ final class Audit {
             .union(givenUp.compactMap(\.remoteID))
     }
 
-    /// Whether the provider lists an accepted task of that endpoint with the most members of any request.
+    /// Whether the provider lists an accepted task of that endpoint with the most members of any request, to each account that
+    /// may have sent the task.
     func hasControl(for row: DiskView.TaskLine) -> Bool {
+        candidates(for: row.account).allSatisfy { hasControl(for: row, of: $0) }
+    }
+
+    private func hasControl(for row: DiskView.TaskLine, of account: AccountName) -> Bool {
         let now = world.clock.providerNow
         return tasks.contains { other in
             guard other.id != row.id, other.endpoint == row.endpoint, other.attempts > 0, other.removedParts == 0,
@@ -241,7 +247,7 @@ final class Audit {
                 [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains(other.resolution),
                 let record = other.remoteID.flatMap(world.truth.record)
             else { return false }
-            return record.account.text == row.account && record.isListed(at: now) && record.request["n"] != nil
+            return record.account == account && record.isListed(at: now) && record.request["n"] != nil
                 && (!world.usesCallbacks || record.request["callback_url"] != nil)
         }
     }
@@ -528,10 +534,20 @@ final class Audit {
         }
     }
 
+    /// The accounts among which the one that sent an attempt is.
+    private func candidates(for account: String) -> [AccountName] {
+        account.isEmpty ? world.accounts.names : [AccountName(stored: account)]
+    }
+
     /// The steady times when the account's list of a service was read to its end.
-    private func readings(of service: String, by account: String) -> [Int64] {
-        world.truth.readings.filter { $0.service.service.text == service && $0.service.account.text == account }
+    private func readings(of service: String, by account: AccountName) -> [Int64] {
+        world.truth.readings.filter { $0.service.service.text == service && $0.service.account == account }
             .map(\.steady)
+    }
+
+    /// How many of these times each account was read that may have sent the attempt.
+    private func readings(of service: String, by account: String, when isCounted: (Int64) -> Bool) -> Int {
+        candidates(for: account).map { readings(of: service, by: $0).count(where: isCounted) }.min() ?? 0
     }
 }
 

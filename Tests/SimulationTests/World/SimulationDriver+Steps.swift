@@ -269,8 +269,10 @@ extension SimulationDriver {
     /// The next action after the faults: nil to continue, `.some(nil)` at the end.
     func nextAction() throws -> Action?? {
         guard daemon != nil else { return nil }
-        // Hurried histories poll ten times as often.
-        if steps > (world.isHurried ? 40_000 : 8_000) || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000 {
+        // Hurried histories poll ten times as often, and a sweeper may go round each second while a person is waited for.
+        if steps > (world.isHurried || !world.retention.isOff ? 40_000 : 8_000)
+            || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000
+        {
             let open = audit.tasks.filter { !$0.hasEnded }.map {
                 "\($0.id) \($0.endpoint) \($0.state) \($0.onUncertain), due at \($0.nextDueAt.map { String(world.clock.steady(at: Timestamp(milliseconds: $0))) } ?? "never")"
             }
