@@ -37,7 +37,8 @@ package struct StartupRecovery: Sendable {
     /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
     package func run() async throws(TaskStoreError) {
         // The instance lock is held, so no other process that starts work is alive.
-        try await store.endOtherLeases()
+        try await store.endOtherLeases(at: time.now())
+        accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await checkWitness()
         // In a copy the request may also have been sent again later, by the daemon that went on.
         let reason = TaskFailure(

@@ -125,7 +125,8 @@ package struct TaskEngine: Sendable {
                 store: store, catalog: catalog, limits: fixed, admission: admission, sender: queries, time: time,
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
         retention = RetentionService(
-            store: store, policy: settings.view(\.retention), storage: storage, feed: feed, time: time, logger: logger)
+            store: store, policy: settings.view(\.retention), hold: hold, storage: storage, feed: feed, time: time,
+            logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {

@@ -8,9 +8,9 @@ extension ChangeSet {
         switch event {
         case .submissionStarted(let callback?, _):
             try transaction.insert([NewToken(digest: callback, key: row.key, attempt: change.task.attempts)])
-            try dropOldAttempts(of: row.key, before: change.task.attempts)
+            try dropOldAttempts(of: row, before: change.task.attempts)
         case .submissionStarted(nil, _):
-            try dropOldAttempts(of: row.key, before: change.task.attempts)
+            try dropOldAttempts(of: row, before: change.task.attempts)
         case .calledBack(let delivery):
             try transaction.count([CountedDelivery(delivery, of: row.key)])
             let isOfAnother = change.transition == .noteLateRecord && !change.task.state.hasEnded
@@ -25,12 +25,15 @@ extension ChangeSet {
     /// thousands of times.
     private static let mostAttempts = 100
 
-    private func dropOldAttempts(of key: Int64, before number: Int) throws {
+    private func dropOldAttempts(of row: TaskRow, before number: Int) throws {
         guard number > Self.mostAttempts else { return }
-        try transaction.dropTokens(of: key, upToAttempt: number - Self.mostAttempts)
+        // The provider may call back about an attempt that was given up.
+        let givenUp = try transaction.givenUp(.of(row.task.id)).map(\.attempt.attempt.number).min() ?? number
+        let last = min(number - Self.mostAttempts, givenUp - 1)
+        if last > 0 { try transaction.dropTokens(of: row.key, upToAttempt: last) }
         try drop(
             try transaction.oldestLines(
-                of: key, kinds: [TaskEvent.submissionStarted().kind, "submission_not_accepted"], limit: 2))
+                of: row.key, kinds: [TaskEvent.submissionStarted().kind, "submission_not_accepted"], limit: 2))
     }
 
     /// Deletes lines of the log.

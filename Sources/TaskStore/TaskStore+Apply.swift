@@ -160,11 +160,10 @@ extension ChangeSet {
         let earlier = change.attempts.found?.number ?? (id == task.callbacks.remoteID ? task.callbacks.attempt : nil)
         let number = earlier ?? task.attempts
         guard number < task.attempts || task.account == .unknown else { return }
-        change.task.account =
-            try account(ofAttempt: number, of: task.id) ?? (task.account == .unknown ? .default : task.account)
+        change.task.account = try account(ofAttempt: number, of: task.id) ?? task.account
     }
 
-    /// The account that made an attempt; nil for one of an earlier version, and for one that this copy does not know.
+    /// The account that made an attempt; nil for one that this copy does not know.
     private func account(ofAttempt number: Int, of task: TaskID) throws -> AccountName? {
         let givenUp = try transaction.givenUp(.numbered(number, of: task)).first?.attempt.account
         if let givenUp, givenUp != .unknown { return givenUp }
@@ -172,7 +171,8 @@ extension ChangeSet {
             .filter { $0.kind == "submission_started" }
             .map { try StoredDocument.read($0.detail) }
             .first { $0["attempt"]?.number?.digits == "\(number)" }
-        return start?["account"]?.string.flatMap { AccountName($0) }
+        // Before there were accounts, no event named one.
+        return start.map { $0["account"]?.string.map { AccountName(stored: $0) } ?? .default }
     }
 
     /// Throws if another task owns the remote id.

@@ -38,7 +38,14 @@ extension TaskStore {
                 try transaction.put(.unwitnessed, "")
             }
             let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence)
-            guard hasWitness, let reason else { return start }
+            guard hasWitness, let reason else {
+                // An earlier start may not have got as far as the check.
+                let since = [found?.at, meta[.uncheckedSince].flatMap { Timestamp(rfc3339: $0) }].compactMap(\.self)
+                    .min()
+                start.runningUntil = since
+                if let since { try transaction.put(.uncheckedSince, since.rfc3339) }
+                return start
+            }
             let times = [latest.at, meta[.backup].flatMap { Timestamp(rfc3339: $0) }, start.mode?.since, now]
             let mode = RestoredMode(since: times.compactMap(\.self).min() ?? now, at: now, reason: reason, seen: seen)
             start.mode = mode
@@ -48,7 +55,7 @@ extension TaskStore {
         }
         if let mode = start.mode { return .copy(mode) }
         try await begin(start, at: now)
-        return .noCopy(runningUntil: found?.at)
+        return .noCopy(runningUntil: start.runningUntil)
     }
 
     /// What tells one copy from another.
@@ -64,6 +71,15 @@ extension TaskStore {
         var mode: RestoredMode?
         let epoch: String
         let sequence: Int64
+        /// When the database was last in use; nil if that is not known.
+        var runningUntil: Timestamp?
+    }
+
+    /// Notes that nothing that was queued at a start is in doubt any more.
+    package func noteStartChecked() async throws(TaskStoreError) {
+        try await write("noteStartChecked") { transaction in
+            if try transaction.meta()[.uncheckedSince] != nil { try transaction.drop(.uncheckedSince) }
+        }
     }
 
     /// Writes the first witness of the epoch or of this start, then notes that there is one.
@@ -135,7 +151,7 @@ extension TaskStore {
                 let event = ScheduledEvent(.resubmitted(.resubmitted), for: id, nextDueAt: now)
                 _ = try changes.apply(PreparedEvent(event), at: now)
             }
-            for name in [MetaName.restored, .backup] { try changes.transaction.drop(name) }
+            for name in [MetaName.restored, .backup, .uncheckedSince] { try changes.transaction.drop(name) }
             try changes.transaction.put(.epoch, newEpoch)
             try changes.transaction.put(.unwitnessed, "")
             return Accepted(count: ids.count, sequence: try changes.transaction.latestEvent().sequence)

@@ -104,7 +104,7 @@ extension EndToEnd {
                 let open = try await world.daemon.submit("flux/images", ["prompt": "x [seconds=600]"])
                 let id = open.at("id").string ?? ""
                 let refused = try await world.pollux(["delete", id])
-                #expect(refused.exit == .code(65) && refused.errors.contains("has ended"), "\(refused.errors)")
+                #expect(refused.exit == .code(65) && refused.errors.contains("has not ended"), "\(refused.errors)")
                 let unknown = try await world.pollux(["delete", "01a20915-0000-7000-8000-000000000000"])
                 #expect(unknown.exit == .code(66), "\(unknown.errors)")
                 #expect(try await world.daemon.task(id).at("removed") == .null)

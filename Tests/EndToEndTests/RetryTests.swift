@@ -4,7 +4,7 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Tests that ended tasks are submitted again, once for each time that somebody says so.
+    /// Tests that an ended task is submitted again, once per decision of a person.
     @Suite struct RetryTests {
         /// Submits tasks that fail, and returns their ids once they have.
         private func failed(_ count: Int, in world: World) async throws -> [String] {

@@ -1,5 +1,6 @@
 import ProviderCatalog
 import SQLiteDriver
+import Synchronization
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -148,6 +149,36 @@ import VerbatimJSON
         #expect(world.provider.queries.contains { $0.isListing })
         #expect(try await world.task(lost.id).state == (isReloaded ? .uncertain : .queued))
         if isReloaded { #expect(try await world.task(lost.id).attempt?.absentReadings == 0) }
+    }
+
+    @Test func `after a reload during the reading nothing is sent unread`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .uncertain))
+        _ = try await world.sqlite.apply(
+            .resubmitted(.resubmitted), to: id, at: world.time.now(), nextDueAt: world.time.now())
+        let record = Record.listed("r-1", request: ["prompt": "a cat"], at: Self.start + .seconds(1))
+        let readings = Mutex(0)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-new") }
+            guard Int(sent.body["offset"]?.number?.integer ?? 0) == 0 else { return .items([]) }
+            // As after a 401, when a replaced token was read.
+            if readings.withLock({
+                $0 += 1; return $0
+            }) == 1 {
+                world.reload { _ in }
+            }
+            return .items([record])
+        }
+        async let outdated = world.engine.submitter.step()
+        // It waits a second before the task is claimed again.
+        await world.time.untilSleeping()
+        world.time.advance(by: .seconds(1))
+        _ = try await outdated
+        #expect(world.provider.paid.isEmpty)
+        world.time.advance(by: .seconds(5))
+        _ = try await world.engine.submitter.step()
+        #expect(world.provider.paid.isEmpty)
+        #expect(try await world.task(id).remoteID?.text == "r-1")
     }
 
     @Test func `an attempt is looked for as long as its timeout was before a reload`() async throws {

@@ -40,6 +40,37 @@ import VerbatimJSON
         #expect(try await world.task(id).removed != nil)
     }
 
+    @Test func `a sweep that is under way ends when its policy is replaced`() async throws {
+        let world = try await EngineWorld(retention: policy(ended: .seconds(60)))
+        var ids: [TaskID] = []
+        for number in 1...120 {
+            let id = try await world.submit("image/make", JSONObject([("prompt", .string("\(number)"))]))
+            _ = try await world.service.cancel(id)
+            ids.append(id)
+        }
+        world.time.advance(by: .seconds(700))
+        // The first of several commits.
+        _ = try await world.engine.sweeper.step()
+        world.reload { $0.retention = policy(ended: .seconds(86_400)) }
+        for _ in 1...10 {
+            world.time.advance(by: .seconds(1))
+            _ = try await world.engine.sweeper.step()
+        }
+        var removed = 0
+        for id in ids where try await world.task(id).removed != nil { removed += 1 }
+        #expect(removed > 0 && removed < ids.count)
+    }
+
+    @Test func `a task with an attempt that is still looked for is not retried`() async throws {
+        let world = try await EngineWorld()
+        let id = try await world.insert(.task(1, state: .uncertain))
+        let now = world.time.now()
+        _ = try await world.sqlite.apply(.resubmitted(.resubmitted), to: id, at: now, nextDueAt: now)
+        _ = try await world.service.cancel(id)
+        let error = await #expect(throws: TaskServiceError.self) { try await world.service.retry(id, number: 1) }
+        #expect(error?.code == "not_settled")
+    }
+
     @Test func `the sweeper removes what is old, and the same key still names the task`() async throws {
         let world = try await EngineWorld(retention: policy(ended: .seconds(600)))
         let id = try await ended(in: world)

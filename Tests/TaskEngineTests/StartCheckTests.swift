@@ -18,16 +18,36 @@ import VerbatimJSON
     }
 
     /// A daemon that started an hour after another had stopped, with these tasks.
-    private func restarted(_ tasks: [TrackedTask], accounts: [Account]? = nil) async throws -> EngineWorld {
+    private func restarted(
+        _ tasks: [TrackedTask], hasToken: Bool = true, accounts: [Account]? = nil
+    ) async throws -> EngineWorld {
         let witness = Kept()
         let before = try await EngineWorld(witness: witness)
         try await before.engine.recovery.run()
         for task in tasks { try await before.insert(task) }
+        return try await started(
+            after: before, at: ManualTimeSource.start + .seconds(3_600), witness, hasToken, accounts: accounts)
+    }
+
+    private func started(
+        after before: EngineWorld, at start: Timestamp, _ witness: Kept, _ hasToken: Bool = true,
+        accounts: [Account]? = nil
+    ) async throws -> EngineWorld {
         let time = ManualTimeSource()
-        time.advance(by: .seconds(3_600))
-        let world = try await EngineWorld(time: time, accounts: accounts, from: before, witness: witness)
+        time.advance(by: start - ManualTimeSource.start)
+        let world = try await EngineWorld(
+            time: time, hasToken: hasToken, accounts: accounts, from: before, witness: witness)
         try await world.engine.recovery.run()
         return world
+    }
+
+    /// Lets the loops run for so long.
+    private func run(_ world: EngineWorld, steps: Int, _ gap: Duration = .seconds(10)) async throws {
+        for _ in 0..<steps {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: gap)
+        }
     }
 
     /// The provider accepts everything, and lists these records.
@@ -153,7 +173,7 @@ import VerbatimJSON
         #expect(Set(world.provider.queries.map(\.account.account.text)).isSuperset(of: accounts))
     }
 
-    @Test func `the tasks wait until the list of each account with a token was read`() async throws {
+    @Test func `the tasks wait while an account with a token has no connection`() async throws {
         let world = try await restarted(
             [.task(1)], accounts: [Account("a"), Account("b"), Account("c", hasToken: false)])
         let isConnected = Mutex(false)
@@ -177,7 +197,52 @@ import VerbatimJSON
         isConnected.withLock { $0 = true }
         try await run()
         #expect(world.provider.paid.count == 1)
-        #expect(try await daemonEvents(world).isEmpty)
+        // The account without a token may have sent it too.
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test(arguments: [["a", "b"], ["b", "a"]])
+    func `an account that is throttled for an hour does not hold back the tasks for an hour`(accounts: [String])
+        async throws
+    {
+        let world = try await restarted([.task(1)], accounts: accounts.map { Account(AccountName(stored: $0)) })
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            return sent.account.account == "a"
+                ? .items([]) : .error("busy", status: 429, retryAfter: .seconds(3_600))
+        }
+        try await run(world, steps: 12)
+        #expect(world.provider.paid.count == 1)
+        let lines = try await world.sqlite.log.read(after: 0, limit: 1_000).compactMap { event in
+            if case .daemon(let event, _) = event { event.detail["message"]?.string } else { nil }
+        }
+        #expect(lines == ["the list of account b could not be read"])
+    }
+
+    @Test func `an account that the last process used is not forgotten with the settings`() async throws {
+        let witness = Kept()
+        let before = try await EngineWorld(accounts: [Account("a"), Account("spare")], witness: witness)
+        try await before.engine.recovery.run()
+        try await before.insert(.task(1))
+        let names = ["a", "spare"].map {
+            LeaseName(ProviderAccount(provider: "testing", account: AccountName(stored: $0)))
+        }
+        _ = try await before.sqlite.acquire(names, at: before.time.now())
+        let world = try await started(
+            after: before, at: ManualTimeSource.start + .seconds(3_600), witness, accounts: [Account("a")])
+        play(world, listing: [])
+        try await run(world, steps: 2)
+        #expect(world.provider.paid.isEmpty)
+        try await run(world, steps: 10)
+        #expect(world.provider.paid.count == 1)
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+        // It is forgotten once a process has run without it.
+        try await world.insert(.task(2))
+        let next = try await started(
+            after: world, at: ManualTimeSource.start + .seconds(90_000), witness, accounts: [Account("a")])
+        play(next, listing: [])
+        try await run(next, steps: 2)
+        #expect(next.provider.paid.count == 1)
     }
 
     @Test func `a lost attempt of one account does not explain a record in the list of another`() async throws {
@@ -216,5 +281,87 @@ import VerbatimJSON
         }
         #expect(world.provider.queries.count > 3)
         #expect(world.provider.paid.isEmpty)
+    }
+
+    @Test func `a second start looks from the same time on, if the first one did not get as far as the check`()
+        async throws
+    {
+        let witness = Kept()
+        let before = try await EngineWorld(witness: witness)
+        try await before.engine.recovery.run()
+        try await before.insert(.task(1))
+        // No connection, and then a restart an hour later.
+        let first = try await started(after: before, at: ManualTimeSource.start + .seconds(3_600), witness)
+        let second = try await started(after: first, at: ManualTimeSource.start + .seconds(7_200), witness)
+        play(second, listing: [record("r-1")])
+        try await run(second, steps: 3)
+        #expect(second.provider.paid.isEmpty)
+        #expect(try await second.sqlite.tasks(in: .running, limit: 1).first?.remoteID?.text == "r-1")
+        // Once checked, a start looks from its own time on.
+        try await second.insert(.task(2))
+        let third = try await started(after: second, at: ManualTimeSource.start + .seconds(90_000), witness)
+        play(third, listing: [record("r-2")])
+        try await run(third, steps: 3)
+        #expect(third.provider.paid.count == 1)
+    }
+
+    @Test func `a list by another clock proves nothing`() async throws {
+        let world = try await restarted([.task(1)])
+        let ahead = ManualTimeSource.start + .seconds(90_000)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-1") }
+            let page = UpstreamReply.items([])
+            return UpstreamReply(status: 200, date: ahead, body: page.body)
+        }
+        try await run(world, steps: 2, .seconds(5))
+        #expect(world.provider.paid.isEmpty)
+        try await run(world, steps: 20)
+        #expect(world.provider.paid.count == 1)
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test func `a clock that is set back does not put off the next reading`() async throws {
+        let world = try await restarted([.task(1)])
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-1") }
+            throw .notSent("connection refused")
+        }
+        _ = try await world.engine.reconciler.step()
+        world.time.setWallClock(by: .seconds(-1_800))
+        play(world, listing: [])
+        try await run(world, steps: 12)
+        #expect(world.provider.paid.count == 1)
+    }
+
+    @Test func `without credentials the tasks wait, and nothing is asked`() async throws {
+        let world = try await restarted([.task(1)], hasToken: false)
+        play(world, listing: [])
+        #expect(try await world.engine.reconciler.step() >= world.time.now() + .seconds(30))
+        #expect(world.provider.queries.isEmpty)
+        #expect(try await daemonEvents(world).isEmpty)
+    }
+
+    @Test func `credentials that are refused are no answer`() async throws {
+        let world = try await restarted([.task(1)])
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            sent.isPaid ? .accepted("r-1") : .error("invalid_token", status: 401)
+        }
+        try await run(world, steps: 30)
+        #expect(world.provider.paid.isEmpty)
+        #expect(try await daemonEvents(world).isEmpty)
+    }
+
+    @Test func `a connection that breaks off between two pages is no answer`() async throws {
+        let world = try await restarted([.task(1)])
+        let other = record("r-9", "something else altogether, which is long enough to be told apart")
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("r-1") }
+            if Int(sent.body["offset"]?.number?.integer ?? 0) > 0 { throw .interrupted("connection reset") }
+            return .items([other])
+        }
+        try await world.insert(.task(90, state: .succeeded, remoteID: "r-9"))
+        try await run(world, steps: 60)
+        #expect(world.provider.paid.isEmpty)
+        #expect(try await daemonEvents(world).isEmpty)
     }
 }

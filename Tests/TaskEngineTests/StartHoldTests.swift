@@ -39,6 +39,12 @@ import VerbatimJSON
         #expect(report.uncertain.map(\.id) == [old])
         #expect(report.queued == 1)
         #expect(try await world.engine.endpoints.report().restored != nil)
+        // What a copy still has may be needed.
+        world.reload { $0.retention.ended = .seconds(60) }
+        let error = await #expect(throws: TaskServiceError.self) {
+            try await world.engine.retention.prune(isDryRun: false)
+        }
+        #expect(error?.code == "restored")
         #expect(try await world.engine.restores.accept() == 1)
         #expect(try await world.engine.restores.report() == nil)
         // The old task is looked for once more first; the list shows nothing, and a person has decided.

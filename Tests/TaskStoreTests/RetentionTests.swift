@@ -86,8 +86,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a stub owns its remote id: nobody tracks it again, and no lost attempt takes its record`() async throws
-    {
+    @Test func `a stub keeps its remote id, which no other task can track and no lost attempt takes`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await succeed(1, in: store)
             try await sweep(store, policy(), at: later)
@@ -315,6 +314,29 @@ import VerbatimJSON
             #expect(try await store.owner(of: try digest(30)) == nil)
             #expect(try await store.owner(of: try digest(31))?.attempt == 31)
             #expect(try await store.task(task.id)?.attempts == 130)
+        }
+    }
+
+    @Test func `the token of an attempt that was given up is kept`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let task = TrackedTask.task(1)
+            _ = try await store.insert(.new(task))
+            func digest(_ number: Int) throws -> CallbackDigest {
+                try #require(CallbackDigest([UInt8](repeating: UInt8(number), count: 32)))
+            }
+            let lost = TaskFailure(code: "reply_lost", message: "No reply.")
+            _ = try await store.apply(
+                .submissionStarted(callback: try digest(1)), to: task.id, under: .testing, at: now, nextDueAt: now)
+            _ = try await store.apply(
+                .submissionInterrupted(lost, isProbablyRefused: false), to: task.id, at: now, nextDueAt: now)
+            _ = try await store.apply(.resubmitted(.resubmitted), to: task.id, at: now, nextDueAt: now)
+            for number in 2...130 {
+                _ = try await store.apply(
+                    .submissionStarted(callback: try digest(number)), to: task.id, under: .testing, at: now,
+                    nextDueAt: now)
+                _ = try await store.apply(.submissionNotAccepted(lost), to: task.id, at: now, nextDueAt: now)
+            }
+            #expect(try await store.owner(of: try digest(1))?.attempt == 1)
         }
     }
 

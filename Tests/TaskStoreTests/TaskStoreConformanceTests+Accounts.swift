@@ -76,6 +76,24 @@ extension TaskStoreConformanceTests {
         }
     }
 
+    @Test func `the ends of leases are remembered, the latest of each account`() async throws {
+        try await withDriver { (driver: any StoreDriver) async throws in
+            let (first, second) = (TaskStore(driver, holder: holder(1)), TaskStore(driver, holder: holder(2)))
+            let names = ["a", "b"].map {
+                LeaseName(ProviderAccount(provider: "testing", account: AccountName($0) ?? .default))
+            }
+            #expect(try await second.leaseEnds().isEmpty)
+            _ = try await first.acquire(names, at: now)
+            try await second.endOtherLeases(at: now + .seconds(10))
+            _ = try await second.acquire([names[1]], at: now)
+            try await first.endOtherLeases(at: now + .seconds(20))
+            let ends = [names[0]: now + .seconds(10), names[1]: now + .seconds(20)]
+            #expect(try await first.leaseEnds() == ends)
+            #expect(names.map { $0.account(of: "testing") } == ["a", "b"])
+            #expect(names[0].account(of: "test") == nil)
+        }
+    }
+
     @Test func `a pause of an endpoint and the breakers of its accounts are kept apart`() async throws {
         try await with { (store: TaskStore) async throws in
             var pause = CircuitState(kind: .submissions, name: "image/make", account: nil)

@@ -14,7 +14,7 @@ import VerbatimJSON
         try await withDriver { driver in try await body(TaskStore(driver)) }
     }
 
-    private func withDriver(_ body: (any StoreDriver) async throws -> Void) async throws {
+    func withDriver(_ body: (any StoreDriver) async throws -> Void) async throws {
         try await PlanCheck.with { driver in try await body(driver) }
     }
 
@@ -789,7 +789,7 @@ import VerbatimJSON
             for task in tasks { _ = try await first.insert(.new(task)) }
             _ = try await first.apply(
                 .submissionStarted(), to: tasks[0].id, under: .testing, at: now, nextDueAt: now)
-            try await second.endOtherLeases()
+            try await second.endOtherLeases(at: now)
             #expect(try await second.acquire([.testing], at: now).isEmpty)
             #expect(try await first.acquire([.testing], at: now).map(\.holder) == ["holder 2"])
             await #expect(throws: TaskStoreError.leaseHeld(by: "holder 2")) {
@@ -818,13 +818,13 @@ import VerbatimJSON
             }
             // An attempt of a version without leases has none.
             #expect(try await endLost() == [old.id])
-            try await second.endOtherLeases()
+            try await second.endOtherLeases(at: now)
             #expect(try await endLost() == [task.id])
             #expect(try await first.task(task.id)?.state == .uncertain)
         }
     }
 
-    private func holder(_ number: UInt128) -> LeaseHolder {
+    func holder(_ number: UInt128) -> LeaseHolder {
         LeaseHolder(name: "holder \(number)", token: LeaseToken(number << 64 | 7))
     }
 }

@@ -43,7 +43,7 @@ package struct EngineWorld: Sendable {
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
         sqlite = TaskStore(database, holder: holder)
         // As every start does that has the instance lock.
-        if earlier != nil { try await sqlite.endOtherLeases() }
+        if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         settings = Reloadable(
             EngineSettings(

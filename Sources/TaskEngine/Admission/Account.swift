@@ -1,4 +1,5 @@
 package import ProviderCatalog
+import Synchronization
 package import TaskModel
 import TaskStore
 
@@ -21,19 +22,27 @@ package struct Account: Sendable, Hashable {
 struct ProviderAccounts: Sendable {
     /// The accounts of a provider; at least one.
     let of: @Sendable (ProviderName) -> [Account]
+    let former = FormerAccounts()
 
     /// The account with that name; nil if the settings have none.
     func account(_ wanted: ProviderAccount) -> Account? {
         of(wanted.provider).first { $0.name == wanted.account }
     }
 
+    /// The account that a person names.
+    func account(named name: String, of provider: ProviderName) throws(TaskServiceError) -> AccountName {
+        let known = of(provider).map(\.name)
+        guard let account = known.first(where: { $0.text == name }) else {
+            throw .invalidField(
+                "account",
+                problem:
+                    "\(provider) has no account \"\(name)\". It has \(known.map(\.text).joined(separator: ", "))")
+        }
+        return account
+    }
+
     /// Whether requests by that account can be sent.
     func canSend(by account: ProviderAccount) -> Bool { self.account(account)?.hasToken ?? false }
-
-    /// The accounts among which the one that sent an attempt is.
-    func candidates(for account: AccountName, of provider: ProviderName) -> [AccountName] {
-        account == .unknown ? of(provider).map(\.name) : [account]
-    }
 
     /// How many open tasks wait for accounts that the settings do not have any more.
     func gone(in counts: [TaskCount], _ catalog: ProviderCatalog) -> [(owner: ProviderAccount, count: Int)] {
@@ -48,6 +57,21 @@ struct ProviderAccounts: Sendable {
 
     /// The account of tasks for which nobody names one.
     func first(of provider: ProviderName) -> AccountName { of(provider).first?.name ?? .default }
+}
+
+/// The accounts that earlier processes had leases of, which the settings may not name any more.
+final class FormerAccounts: Sendable {
+    private let ends = Mutex<[LeaseName: Timestamp]>([:])
+
+    /// Takes when each lease ended.
+    func set(_ ends: [LeaseName: Timestamp]) { self.ends.withLock { $0 = ends } }
+
+    /// Those of the provider that were used at that time or later.
+    func used(of provider: ProviderName, since: Timestamp) -> [AccountName] {
+        ends.withLock { ends in
+            ends.filter { $0.value >= since }.compactMap { name, _ in name.account(of: provider) }.sorted()
+        }
+    }
 }
 
 /// An endpoint as one account uses it: leases, pauses, breakers, rates and places in flight are kept for it.

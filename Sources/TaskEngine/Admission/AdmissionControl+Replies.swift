@@ -32,9 +32,14 @@ extension AdmissionControl {
     }
 
     /// When to resend a task that was throttled on a half-open endpoint: after the others, since the endpoint may never
-    /// accept it. Nil if it keeps its place.
-    func retry(after verdict: SubmitVerdict, of endpoint: AccountEndpoint) -> Timestamp? {
+    /// accept it. Nil if it keeps its place, also because another account can take it now.
+    func retry(of task: TrackedTask, after verdict: SubmitVerdict, of endpoint: AccountEndpoint) -> Timestamp? {
         guard case .throttled = verdict, breakers.isHalfOpen(endpoint.submissions) else { return nil }
+        let now = time.now()
+        let canMove =
+            onlyAccount(for: task, of: endpoint.profile) == nil
+            && endpoints(endpoint.profile).contains { $0.account != endpoint.account && block(on: $0, at: now) == nil }
+        guard !canMove else { return nil }
         return (breakers.state(of: endpoint.submissions).closedUntil ?? time.now()) + .seconds(5)
     }
 

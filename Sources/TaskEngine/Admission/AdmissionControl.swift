@@ -63,6 +63,15 @@ struct AdmissionControl: Sendable {
         accounts.of(profile.provider).map { AccountEndpoint(profile, of: $0.name) }
     }
 
+    /// The accounts among which the one is that made an attempt of that time: those of the settings, and those that this or an
+    /// earlier process has used since.
+    func candidates(for account: AccountName, of provider: ProviderName, since: Timestamp) -> [AccountName] {
+        guard account == .unknown else { return [account] }
+        let named = accounts.of(provider).map(\.name)
+        let used = Set(accounts.former.used(of: provider, since: since) + leases.held(of: provider))
+        return named + used.subtracting(named).sorted()
+    }
+
     /// What blocks all submissions of the endpoint; nil if an account may send them.
     func block(on profile: EndpointProfile, at now: Timestamp) -> SubmissionBlock? {
         let condition = storage.condition
@@ -114,7 +123,9 @@ struct AdmissionControl: Sendable {
         if let scope = startCheck.scope(of: task.endpoint), task.createdAt <= scope.startedAt {
             return .startCheck(since: scope.since)
         }
-        let open = endpoints(profile).filter { block(on: $0, at: now) == nil }
+        let only = onlyAccount(for: task, of: profile)
+        if let only, let block = block(on: only, at: now) { return block }
+        let open = only.map { [$0] } ?? endpoints(profile).filter { block(on: $0, at: now) == nil }
         guard open.allSatisfy(hasLimit), let load = try? await load() else { return .turn() }
         let full = open.compactMap { limit(of: $0, under: load) }
         return full.count == open.count ? full.first ?? .turn() : .turn()
@@ -158,9 +169,9 @@ struct AdmissionControl: Sendable {
     }
 
     /// The account that takes the next task of the endpoint: of those that may, the one with the most room, then with the
-    /// fewest tasks in flight. Nil if none has room.
+    /// fewest tasks in flight. Nil if none has room, or if the task waits for an account that may not.
     ///
-    /// A task that may have been accepted before stays with its account, which refuses a client id that it has seen.
+    /// Accounts whose latest submissions failed come behind the others: what hangs has few tasks in flight, and would get all.
     func account(
         for task: TrackedTask, among endpoints: [AccountEndpoint], under load: TaskLoad
     ) -> AccountEndpoint? {
@@ -168,16 +179,38 @@ struct AdmissionControl: Sendable {
             room(for: endpoint, under: load) > 0
                 && !(breakers.isHalfOpen(endpoint.submissions) && load.isSending(endpoint.service))
         }
-        if task.mayHaveBeenAccepted, let own = free.first(where: { $0.account == task.account }) { return own }
-        // Of equals the first in the settings.
-        var best = free.first
-        for endpoint in free.dropFirst() {
-            guard let taken = best else { break }
-            let (more, less) = (room(for: endpoint, under: load), room(for: taken, under: load))
-            let (own, other) = (load.inFlight(of: endpoint.service), load.inFlight(of: taken.service))
-            if more > less || more == less && own < other { best = endpoint }
+        if let profile = endpoints.first?.profile, let own = onlyAccount(for: task, of: profile) {
+            return free.first { $0.account == own.account }
         }
-        return best
+        // Of equals the first in the settings.
+        return free.enumerated().min { left, right in
+            rank(left, under: load) < rank(right, under: load)
+        }?.element
+    }
+
+    /// Whether the task waits for the only account that may send it, whatever others may take.
+    func waitsForItsAccount(
+        _ task: TrackedTask, of profile: EndpointProfile, among endpoints: [AccountEndpoint], under load: TaskLoad
+    ) -> Bool {
+        onlyAccount(for: task, of: profile) != nil && account(for: task, among: endpoints, under: load) == nil
+    }
+
+    /// What comes first among accounts that may take a task; the least is chosen.
+    private func rank(
+        _ place: (offset: Int, element: AccountEndpoint), under load: TaskLoad
+    ) -> (Int, Int, Int, Int) {
+        let endpoint = place.element
+        let isFailing = breakers.state(of: endpoint.submissions).failures > 0
+        return (isFailing ? 1 : 0, -room(for: endpoint, under: load), load.inFlight(of: endpoint.service), place.offset)
+    }
+
+    /// The only account that may send the task again: the one that made its latest attempt, if that may have been accepted and
+    /// the provider refuses a client id that it has seen from that account. Nil if any may.
+    func onlyAccount(for task: TrackedTask, of profile: EndpointProfile) -> AccountEndpoint? {
+        guard task.mayHaveBeenAccepted, profile.dialect.ownIDMember != nil else { return nil }
+        let endpoint = AccountEndpoint(profile, of: task.account)
+        // An account that the settings do not name any more sends nothing.
+        return accounts.account(endpoint.owner) == nil ? nil : endpoint
     }
 
     /// How many requests the account's rate allows now; nil for no limit.

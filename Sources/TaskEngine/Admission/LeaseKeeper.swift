@@ -35,6 +35,15 @@ final class LeaseKeeper: Sendable {
         return .leaseHeld(account, holder: holder, until: until)
     }
 
+    /// The accounts of the provider whose leases are known to be ours.
+    func held(of provider: ProviderName) -> [AccountName] {
+        known.withLock { known in
+            known.compactMap { account, knowledge in
+                if account.provider == provider, case .ours = knowledge { account.account } else { nil }
+            }
+        }
+    }
+
     /// Acquires the leases of these accounts, but for those known to be ours or held by another process.
     func acquire(_ accounts: some Sequence<ProviderAccount>, at now: Timestamp) async throws(TaskStoreError) {
         let missing = known.withLock { known in

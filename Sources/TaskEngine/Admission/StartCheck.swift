@@ -21,6 +21,11 @@ final class StartCheck: Sendable {
         var endpoints: Set<EndpointName> = []
         var refusals: [ServiceName: Int] = [:]
         var notBefore: [ServiceName: Timestamp] = [:]
+
+        func isTime(for service: ServiceName, at now: Timestamp) -> Bool {
+            // A time further ahead comes from a clock that was set back since.
+            notBefore[service].map { $0 <= now || $0 - now > StartCheck.gap } ?? true
+        }
     }
 
     private let state = Mutex(State())
@@ -49,15 +54,24 @@ final class StartCheck: Sendable {
     /// The endpoints of the service whose tasks wait, if it is time to read its list.
     func due(of service: ServiceName, at now: Timestamp) -> [EndpointName] {
         state.withLock { state in
-            guard (state.notBefore[service] ?? now) <= now else { return [] }
+            guard state.isTime(for: service, at: now) else { return [] }
             return state.endpoints.filter { $0.service == service }.sorted()
         }
     }
 
+    /// The endpoints of the service whose tasks wait.
+    func endpoints(of service: ServiceName) -> [EndpointName] {
+        state.withLock { $0.endpoints.filter { $0.service == service }.sorted() }
+    }
+
+    /// Whether no other endpoints' tasks wait.
+    func isLast(_ endpoints: [EndpointName]) -> Bool { state.withLock { $0.endpoints.isSubset(of: endpoints) } }
+
     /// When the list of the service is to be read again; nil if nothing waits for it.
     func next(of service: ServiceName, at now: Timestamp) -> Timestamp? {
         state.withLock { state in
-            state.endpoints.contains { $0.service == service } ? max(state.notBefore[service] ?? now, now) : nil
+            guard state.endpoints.contains(where: { $0.service == service }) else { return nil }
+            return state.isTime(for: service, at: now) ? now : state.notBefore[service]
         }
     }
 

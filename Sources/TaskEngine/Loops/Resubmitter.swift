@@ -30,9 +30,9 @@ struct Resubmitter: Sendable {
             let attempts = try await store.givenUpAttempts(of: task.id)
             // All waiting comes before the search, so that its result is fresh.
             guard let replyRoom = transport.roomForPaidReply() else { return await later() }
-            // The one that sends the task need not be the one that made the attempts.
-            let maker = attempts.first.flatMap {
-                admission.accounts.candidates(for: $0.account, of: endpoint.profile.provider).first
+            // The account that sends the task need not be one that made the attempts.
+            let maker = attempts.first.map {
+                search.firstAccount(for: $0.account, endpoint.profile, at: time.now())
             }
             let searched = AccountEndpoint(endpoint.profile, of: maker ?? endpoint.account)
             guard await admission.waitForSubmissionSlot(of: endpoint), await admission.waitForQuerySlot(of: searched)
@@ -41,11 +41,16 @@ struct Resubmitter: Sendable {
                 LostAttemptSearch.Target(
                     task: task, attempt: $0.attempt, account: $0.account, endedWithDaemon: $0.endedWithDaemon)
             }
-            let answer =
+            let result =
                 targets.isEmpty
-                ? nil : await search.run(for: targets, sharing: endpoint.profile, first: searched.account).answer
-            // After a restore the list may show it; a provider that does not answer now is asked again, twice.
-            if answer == nil, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
+                ? nil
+                : await search.run(
+                    for: targets, sharing: endpoint.profile, first: searched.account, isUrgent: true)
+            // Not even a person's decision goes without a reading that was possible.
+            if case .outdated = result { return await later() }
+            let answer = result?.answer
+            // After a restore the lists may show it; an account that gives no answer now is asked again, twice.
+            if answer?.isPartial ?? true, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
                 unanswered.count(task.id) <= 2
             {
                 return await later()
@@ -59,9 +64,7 @@ struct Resubmitter: Sendable {
                     service: endpoint.name.service, attemptedIn: answer.reach, candidates: answer.candidates, at: now
                 ) { view in
                     let findings = answer.findings(in: view)
-                    let own = view.givenUp.filter { $0.stored.task.id == task.id }.map {
-                        ($0.givenUp, findings[$0.givenUp.key])
-                    }
+                    let own = attempts.map { ($0, findings[$0.key] ?? .unproven) }
                     let isCalledBack = view.givenUp.contains {
                         $0.stored.task.id == task.id && $0.stored.task.callbacks.count > 0
                     }
@@ -98,7 +101,7 @@ struct Resubmitter: Sendable {
 
     /// The event that follows from the findings about earlier attempts.
     private static func event(
-        after own: [(GivenUpAttempt, LostAttemptSearch.Finding?)], isPersons: Bool, starting start: ScheduledEvent
+        after own: [(GivenUpAttempt, LostAttemptSearch.Finding)], isPersons: Bool, starting start: ScheduledEvent
     ) -> ScheduledEvent {
         for case (let attempt, .found(let id, let trace, let account)) in own {
             return ScheduledEvent(

@@ -20,8 +20,16 @@ package struct RetentionSweeper: Worker {
     private let progress = Progress()
 
     private final class Progress: Sendable {
-        /// The sweep that is under way, and when to go on.
-        let state = Mutex<(sweep: RetentionSweep?, nextAt: Timestamp?)>((nil, nil))
+        struct State {
+            /// The sweep that is under way, by which policy, and when it began.
+            var sweep: RetentionSweep?
+            var policy = RetentionPolicy()
+            var begunAt: Timestamp?
+            /// When to go on.
+            var nextAt: Timestamp?
+        }
+
+        let state = Mutex(State())
     }
 
     /// The longest time between two sweeps.
@@ -33,15 +41,30 @@ package struct RetentionSweeper: Worker {
 
     package func claim(into work: inout [TaskID], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         let interval = min(max((policy.shortest ?? Self.longestInterval) / 10, .seconds(1)), Self.longestInterval)
-        guard hold.mode == nil, !policy.isOff else { return now + .seconds(60) }
+        guard hold.mode == nil, !policy.isOff else {
+            progress.state.withLock { $0.sweep = nil }
+            return now + .seconds(60)
+        }
         let doubt = steadySpan - clock.steadyFor(at: now)
-        guard doubt <= .zero else { return now + min(doubt, .seconds(60)) }
-        let (begun, nextAt) = progress.state.withLock { $0 }
+        guard doubt <= .zero else {
+            progress.state.withLock { $0.sweep = nil }
+            return now + min(doubt, .seconds(60))
+        }
+        let policy = policy
+        let state = progress.state.withLock { state in
+            // Not by settings that were replaced, nor by a clock that was ahead when it began.
+            if state.policy != policy || state.begunAt.map({ $0 > now }) ?? false { state = Progress.State() }
+            return state
+        }
         // A time further ahead comes from a clock that was set back since.
-        if begun == nil, let nextAt, nextAt > now, nextAt - now <= interval { return nextAt }
-        let sweep = try await store.advance(begun ?? RetentionSweep(policy, at: now), at: now)
+        if state.sweep == nil, let nextAt = state.nextAt, nextAt > now, nextAt - now <= interval { return nextAt }
+        let sweep = try await store.advance(state.sweep ?? RetentionSweep(policy, at: now), at: now)
         let next = sweep.isOver ? now + interval : now + Self.pause
-        progress.state.withLock { $0 = (sweep.isOver ? nil : sweep, next) }
+        progress.state.withLock { former in
+            former = Progress.State(
+                sweep: sweep.isOver ? nil : sweep, policy: policy, begunAt: state.sweep == nil ? now : state.begunAt,
+                nextAt: next)
+        }
         if sweep.isOver { logger.noteRemoval(sweep.count) }
         return next
     }

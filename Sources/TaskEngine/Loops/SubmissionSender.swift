@@ -62,7 +62,7 @@ struct SubmissionSender: Sendable {
             await admission.note(verdict, of: work.endpoint)
         } else {
             await admission.note(verdict, of: work.endpoint)
-            let retry = admission.retry(after: verdict, of: work.endpoint)
+            let retry = admission.retry(of: work.task, after: verdict, of: work.endpoint)
             await record(
                 event, of: work, schedule: { retry ?? schedule($0) },
                 updating: await updates(from: verdict, of: work))

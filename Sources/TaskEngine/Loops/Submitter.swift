@@ -69,13 +69,19 @@ package struct Submitter: Worker {
     ) async throws(TaskStoreError) -> Timestamp? {
         guard let service = profiles.first?.name.service else { return nil }
         var open: [EndpointName: [AccountEndpoint]] = [:]
+        var comeBack: Timestamp?
         for profile in profiles {
-            open[profile.name] = admission.endpoints(profile).filter { admission.block(on: $0, at: now) == nil }
+            for endpoint in admission.endpoints(profile) {
+                if let block = admission.block(on: endpoint, at: now) {
+                    comeBack = [comeBack, block.until].compactMap(\.self).min()
+                } else {
+                    open[profile.name, default: []].append(endpoint)
+                }
+            }
         }
         let room = room(of: open, under: load)
         let resubmissions = load.resubmissions(of: service)
         var candidates: [(task: TrackedTask, profile: EndpointProfile)] = []
-        var comeBack: Timestamp?
         for profile in profiles {
             if room.most > 0 {
                 let ready = try await store.queued(
@@ -92,7 +98,11 @@ package struct Submitter: Worker {
             let (one, other) = (left.element.task, right.element.task)
             return (other.priority, one.createdAt, left.offset) < (one.priority, other.createdAt, right.offset)
         }
+        var waiting: [TaskID] = []
         for (task, profile) in inOrder.prefix(room.places).map(\.element) {
+            if admission.waitsForItsAccount(task, of: profile, among: open[profile.name] ?? [], under: load) {
+                waiting.append(task.id)
+            }
             // An account whose turn comes later leaves the task to the others.
             while let endpoint = admission.account(for: task, among: open[profile.name] ?? [], under: load) {
                 let admitted = admission.admit(task, of: endpoint, under: load, at: now)
@@ -104,6 +114,11 @@ package struct Submitter: Worker {
                 for name in open.keys { open[name]?.removeAll { $0.account == endpoint.account } }
             }
             if open.values.allSatisfy(\.isEmpty) { break }
+        }
+        if !waiting.isEmpty {
+            // Not at the head of the queue, where others would wait for them.
+            try await store.postpone(waiting, until: now + .seconds(15))
+            comeBack = min(comeBack ?? now + .seconds(15), now + .seconds(15))
         }
         return comeBack
     }

@@ -33,17 +33,21 @@ struct LostAttemptSearch: Sendable {
         let endpoint: AccountEndpoint
         /// When the search began. Attempts sent later may be missing.
         let began: Timestamp
-        /// The start times of attempts whose records may be in the fetched part of the list.
-        let reach: ClosedRange<Timestamp>
+        /// The time for which the list was read.
+        let window: ClosedRange<Timestamp>
         let known: ClientIDLookup.Outcome
-        fileprivate let search: LostAttemptSearch
-        fileprivate let reading: FetchedList
-        fileprivate let accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]]
+        let reading: FetchedList
+        let accepted: [EndpointName: [(attempt: LostAttempt, stored: TaskWithPayload)]]
         /// The attempts whose callback tokens the records contain.
-        fileprivate let marked: [RemoteTaskID: GivenUpAttempt.Key]
+        let marked: [RemoteTaskID: GivenUpAttempt.Key]
+
+        var account: AccountName { endpoint.account }
 
         /// Whether the whole list was read.
         var isComplete: Bool { reading.isComplete }
+
+        /// Whether the account was asked about the task, and replied in full.
+        func isComplete(about task: TaskID) -> Bool { isComplete && !known.unanswered.contains(task) }
 
         /// The ids whose owners decide the findings.
         var candidates: Set<RemoteTaskID> {
@@ -71,15 +75,17 @@ struct LostAttemptSearch: Sendable {
         case refused
         /// Nothing was learned: there was no connection, or nothing to ask for.
         case unanswered
+        /// The settings or the tokens were replaced meanwhile, so the pages may be of two lists.
+        case outdated
 
         /// What was read; nil if nothing was.
         var answer: Found? { if case .read(let answer) = self { answer } else { nil } }
     }
 
     /// Queries the provider for attempts that share the endpoint's list, as the endpoint's account; by their client ids first,
-    /// unless only the list is wanted. The caller has a token of the account's rate.
+    /// unless only the list is wanted. The list is read for the whole window. The caller has a token of the account's rate.
     func run(
-        for targets: [Target], sharing endpoint: AccountEndpoint, onlyInList: Bool = false
+        for targets: [Target], sharing endpoint: AccountEndpoint, in window: ClosedRange<Timestamp>, onlyInList: Bool
     ) async -> Result<Answer> {
         let (began, version, profile) = (time.now(), version, endpoint.profile)
         let tasks = Dictionary(targets.map { ($0.task.id, $0.task) }) { first, _ in first }
@@ -88,7 +94,6 @@ struct LostAttemptSearch: Sendable {
         ).find(onlyInList ? [] : tasks.values.sorted { $0.id < $1.id })
         do throws(TaskStoreError) {
             let accepted = profile.listing == nil ? [:] : try await acceptedTasks(near: targets, of: endpoint.account)
-            guard let window = window(of: targets) else { return .unanswered }
             let reading: FetchedList
             switch await read(listOf: endpoint, for: targets, besides: known, showing: accepted, window) {
             case .read(let list): reading = list
@@ -96,11 +101,11 @@ struct LostAttemptSearch: Sendable {
             case .unanswered: return .unanswered
             }
             // After a reload the rest may have come from another place, or for another account.
-            guard version == self.version else { return .unanswered }
+            guard version == self.version else { return .outdated }
             return .read(
                 Answer(
-                    endpoint: endpoint, began: began, reach: reach(of: window, targets, profile), known: known,
-                    search: self, reading: reading, accepted: accepted,
+                    endpoint: endpoint, began: began, window: window, known: known, reading: reading,
+                    accepted: accepted,
                     marked: try await owners(of: reading.tasks, listedWith: profile)))
         } catch {
             logger.error("Could not read accepted tasks of \(endpoint.service): \(error.message)")
@@ -108,7 +113,8 @@ struct LostAttemptSearch: Sendable {
         }
     }
 
-    private func window(of targets: [Target]) -> ClosedRange<Timestamp>? {
+    /// The time in which the attempts may have reached the provider; nil if their endpoints are gone.
+    func window(of targets: [Target]) -> ClosedRange<Timestamp>? {
         let windows = targets.compactMap { target in
             catalog.endpoint(target.task.endpoint).map {
                 window(of: target.attempt, $0, endedWithDaemon: target.endedWithDaemon)
@@ -146,7 +152,7 @@ struct LostAttemptSearch: Sendable {
                 of: target.task.id, by: account, within: limits.controlSpan * 2, limit: limits.acceptedNeighbours,
                 maxBytes: limits.neighbourBytes)
             let sent = try await store.taskWithPayload(target.task.id).flatMap {
-                lostAttempt(target.attempt, of: $0)
+                lostAttempt(target.attempt, of: $0, by: target.account)
             }
             let tasks = near.compactMap { stored in lostAttempt(of: stored).map { ($0, stored) } }
             // Tasks that can serve as a control come first. The list must be read at least to the nearest of them.
@@ -193,7 +199,7 @@ struct LostAttemptSearch: Sendable {
     }
 
     /// The start times of attempts whose records may be in the window, by the clock at that time.
-    private func reach(
+    func reach(
         of window: ClosedRange<Timestamp>, _ targets: [Target], _ profile: EndpointProfile
     ) -> ClosedRange<Timestamp> {
         let longest =
@@ -203,128 +209,4 @@ struct LostAttemptSearch: Sendable {
         let room = limits.clockSkew + drift
         return window.lowerBound - room - longest...window.upperBound + room
     }
-}
-
-extension LostAttemptSearch.Answer {
-    /// The findings about all lost attempts of the account that share the list, including those that were not targets.
-    ///
-    /// Who owns a record is decided over all accounts, since two of them may be one user's and show the same list.
-    func findings(in view: ReconciliationSnapshot) -> [GivenUpAttempt.Key: LostAttemptSearch.Finding] {
-        let uncertain = view.uncertain.filter { mayBeOurs($0.task.account) && isListed($0.task) }
-        let givenUp = view.givenUp.filter { mayBeOurs($0.givenUp.account) && isListed($0.stored.task) }
-        var lost: [(attempt: LostAttempt, startedAt: Timestamp)] = uncertain.compactMap { stored in
-            guard let attempt = stored.task.attempt, let lost = search.lostAttempt(of: stored) else { return nil }
-            return (lost, attempt.startedAt)
-        }
-        lost += givenUp.compactMap { given in
-            let attempt = given.givenUp.attempt
-            return search.lostAttempt(attempt, of: given.stored, endedWithDaemon: given.givenUp.endedWithDaemon)
-                .map { ($0, attempt.startedAt) }
-        }
-        var findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding] = [:]
-        // Programs may reuse a client id for two tasks, but only one of them can own the remote task.
-        var claimed = view.owned.union(view.named)
-        for stored in uncertain {
-            guard let own = known.found[stored.task.id], let attempt = stored.task.attempt else { continue }
-            let isFree = claimed.insert(own.id).inserted
-            findings[GivenUpAttempt.Key(task: stored.task.id, number: attempt.number)] =
-                isFree ? .found(own.id, traceID: own.traceID, by: account) : .conflict(own.id)
-        }
-        // All attempts of a task share its client id, so an already known attempt is not a new finding.
-        for given in givenUp {
-            guard let own = known.found[given.stored.task.id], given.stored.task.state != .uncertain,
-                claimed.insert(own.id).inserted
-            else { continue }
-            findings[given.givenUp.key] = .found(own.id, traceID: own.traceID, by: account)
-        }
-        // An attempt found by its client id needs no record, and no other attempt may take its record.
-        let taken = view.owned.union(known.found.values.map(\.id))
-        let evidence = evidence
-        let matched = SubmissionMatcher.search(
-            for: lost.map(\.attempt).filter { findings[$0.key] == nil },
-            among: reading.tasks.filter { !taken.contains($0.remoteID) },
-            sending: view.submitting.filter { isListed($0.task) }.compactMap { search.lostAttempt(of: $0) },
-            named: view.named, marked: marked, evidence: evidence)
-        for (attempt, startedAt) in lost {
-            switch matched[attempt.key] {
-            case .found(let id, let trace): findings[attempt.key] = .found(id, traceID: trace, by: account)
-            case .possible(let ids, let isSame): findings[attempt.key] = .possible(ids, isSame: isSame)
-            case .nothing:
-                findings[attempt.key] =
-                    proves(absenceOf: attempt, startedAt: startedAt, by: evidence[attempt.endpoint])
-                    ? .absent : .unproven
-            case nil: break
-            }
-        }
-        return findings
-    }
-
-    /// The listed records that no task owns, as far as this list shows.
-    func unowned(in view: ReconciliationSnapshot) -> [ListedTask] {
-        reading.tasks.filter { !view.owned.contains($0.remoteID) && marked[$0.remoteID] == nil }
-    }
-
-    /// The lost attempts of all accounts that share the list, with their accounts.
-    func lostAttempts(in view: ReconciliationSnapshot) -> [(attempt: LostAttempt, account: AccountName)] {
-        var lost = view.uncertain.filter { isListed($0.task) }.compactMap { stored in
-            search.lostAttempt(of: stored).map { (attempt: $0, account: stored.task.account) }
-        }
-        lost += view.givenUp.filter { isListed($0.stored.task) }.compactMap { given in
-            search.lostAttempt(
-                given.givenUp.attempt, of: given.stored, endedWithDaemon: given.givenUp.endedWithDaemon
-            ).map { (attempt: $0, account: given.givenUp.account) }
-        }
-        return lost
-    }
-
-    /// The task's latest attempt as a lost one.
-    func lostAttempt(of stored: TaskWithPayload) -> LostAttempt? { search.lostAttempt(of: stored) }
-
-    /// How the list echoes requests, by endpoint.
-    var evidence: [EndpointName: ListEvidence] {
-        Dictionary(
-            uniqueKeysWithValues: accepted.compactMap { endpoint, tasks in
-                search.catalog.endpoint(endpoint).map {
-                    (endpoint, ListEvidence(accepted: tasks, in: reading.tasks, $0, of: account))
-                }
-            })
-    }
-
-    var account: AccountName { endpoint.account }
-
-    /// Whether the account that was searched may have made an attempt of that account.
-    func mayBeOurs(_ account: AccountName) -> Bool { account == self.account || account == .unknown }
-
-    /// Whether the fetched list may contain a record of this task.
-    private func isListed(_ task: TrackedTask) -> Bool {
-        search.catalog.endpoint(task.endpoint)?.sharesList(with: endpoint.profile) ?? false
-    }
-
-    /// Whether the search proves that the provider did not accept an attempt. The list must be complete and show a
-    /// control: an accepted task of the endpoint, sent near the attempt and listed exactly as sent.
-    private func proves(absenceOf attempt: LostAttempt, startedAt: Timestamp, by evidence: ListEvidence?) -> Bool {
-        guard reading.isComplete, !known.unanswered.contains(attempt.key.task),
-            attempt.window.upperBound <= coveredUntil
-        else { return false }
-        guard reading.isList else { return true }
-        let (limits, logger) = (search.limits, search.logger)
-        if let skew = reading.clockSkew, abs(skew.inSeconds) > limits.clockSkew.inSeconds {
-            logger.warning(
-                "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(endpoint.service) tasks proves no absence."
-            )
-            return false
-        }
-        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt) ?? false {
-            return true
-        }
-        logger.info(
-            """
-            \(attempt.key.task) is not in the provider's list. This proves nothing, because the list shows no accepted task of \
-            \(attempt.endpoint) with the same members and unchanged values.
-            """)
-        return false
-    }
-
-    /// The search covers only attempts that ended before this time, with a tolerance for clock differences.
-    private var coveredUntil: Timestamp { began + search.limits.clockSkew }
 }

@@ -11,6 +11,8 @@ struct FetchedList {
     let isComplete: Bool
     /// Whether the provider has a list. Without one, only look-ups by client id were made.
     var isList = true
+    /// Whether there was no connection for a later page.
+    var wasCutOff = false
     /// How far the provider's clock is ahead of the local clock, if its replies contain the time.
     var clockSkew: Duration?
 }
@@ -97,7 +99,9 @@ struct ProviderListFetcher {
             case .failed(let failure, let suspendsProvider):
                 if suspendsProvider { await admission.suspend(endpoint.owner, because: failure) }
                 await slow(because: failure, isThrottled: false, retryAfter: nil)
-                return partial(found, otherwise: failure.httpStatus == nil ? .unanswered : .refused)
+                // Without valid credentials the list cannot be read; with others it can.
+                let isUnanswered = suspendsProvider || failure.httpStatus == nil
+                return partial(found, otherwise: isUnanswered ? .unanswered : .refused)
             }
         }
         logger.warning("The provider's list of \(endpoint.service) tasks is too long to be read completely.")
@@ -139,7 +143,10 @@ struct ProviderListFetcher {
 
     /// What the pages before a failed one show is there all the same.
     private func partial(_ found: [RemoteTaskID: ListedTask], otherwise: Result) -> Result {
-        found.isEmpty ? otherwise : .read(reading(found, reachedEnd: false))
+        guard !found.isEmpty else { return otherwise }
+        var part = reading(found, reachedEnd: false)
+        if case .unanswered = otherwise { part.wasCutOff = true }
+        return .read(part)
     }
 
     private func reading(_ found: [RemoteTaskID: ListedTask], reachedEnd: Bool) -> FetchedList {

@@ -64,17 +64,18 @@ package struct Reconciler: Worker {
     ) {
         let due = try await settleWithoutSearch(
             among: try await store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
-        if let block = admission.breakers.block(.polls(service), at: now) { return (nil, block.until) }
+        let block = admission.breakers.block(.polls(service), at: now)
         let searchable = due.filter { isSearchable($0.endpoint, by: service.account) && $0.attempt != nil }
         if searchable.count < due.count {
             let found = Set(searchable.map(\.id))
             let stuck = due.map(\.id).filter { !found.contains($0) }
             try await store.postpone(stuck, until: now + lookups.maxGap)
         }
-        // What was lost comes first, so that its records have an owner.
-        var found = try await work(of: service, searchable, at: now)
+        // What was lost comes first, so that its records have an owner. Another account may read what a start waits for.
+        var found = block == nil ? try await work(of: service, searchable, at: now) : nil
         if found == nil { found = try await starts.work(of: service, at: now) }
         guard let work = found else {
+            if let block { return (nil, block.until) }
             let next = [
                 try await store.nextDue(in: .uncertain, of: service),
                 try await store.nextGivenUpReading(of: service).map { max($0, now + .seconds(1)) },
@@ -83,6 +84,7 @@ package struct Reconciler: Worker {
             return (nil, next.compactMap(\.self).min())
         }
         let endpoint = AccountEndpoint(work.profile, of: work.account)
+        if let block = admission.breakers.block(endpoint.polls, at: now) { return (nil, block.until) }
         try await admission.leases.acquire([endpoint.owner], at: now)
         if let lease = admission.leases.block(on: endpoint.owner, at: now) { return (nil, lease.until) }
         if let slot = admission.querySlot(of: endpoint) { return (nil, slot) }
@@ -178,6 +180,7 @@ package struct Reconciler: Worker {
         let policy = AbsencePolicy(
             limits, clock: clock, isRestored: admission.hold.mode != nil, at: time.now())
         let searched = Set(work.uncertain.map(\.id))
+        let earlier = Dictionary(grouping: work.givenUp, by: \.task)
         do throws(TaskStoreError) {
             _ = try await store.settle(
                 service: work.service.service, attemptedIn: answer.reach, candidates: answer.candidates,
@@ -207,8 +210,7 @@ package struct Reconciler: Worker {
                         return ScheduledEvent(.lookupUndecided(), for: task.id, nextDueAt: next)
                     case .possible, .absent, .unproven:
                         guard searched.contains(task.id) else { return nil }
-                        let whole = Self.finding(
-                            finding, with: view.givenUp.filter { $0.stored.task.id == task.id }, findings)
+                        let whole = Self.finding(finding, with: earlier[task.id] ?? [], findings)
                         return ScheduledEvent(
                             policy.event(for: task, after: whole, at: answer.began), for: task.id, nextDueAt: next)
                     }
@@ -226,11 +228,11 @@ package struct Reconciler: Worker {
 
     /// The finding about a whole task: it is absent only if all its attempts are.
     private static func finding(
-        _ latest: LostAttemptSearch.Finding, with earlier: [GivenUpTask],
+        _ latest: LostAttemptSearch.Finding, with earlier: [GivenUpAttempt],
         _ findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding]
     ) -> LostAttemptSearch.Finding {
         guard latest == .absent else { return latest }
-        return earlier.map { findings[$0.givenUp.key] ?? .unproven }.first { $0 != .absent } ?? latest
+        return earlier.map { findings[$0.key] ?? .unproven }.first { $0 != .absent } ?? latest
     }
 
     /// The event for a given-up attempt; nil if the finding changes nothing.

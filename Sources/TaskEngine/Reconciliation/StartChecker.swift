@@ -19,22 +19,26 @@ struct StartChecker: Sendable {
 
     /// Makes the tasks that are queued on these endpoints now wait, where the provider lists its tasks.
     func begin(_ queued: Set<EndpointName>, since: Timestamp) async throws(TaskStoreError) {
-        guard !queued.isEmpty else { return }
+        guard !queued.isEmpty else { return try await store.noteStartChecked() }
         let now = time.now()
         let scope = StartCheck.Scope(since: min(since, now), startedAt: now, mark: try await store.mark())
         let unlisted = queued.filter { endpoint in catalog.endpoint(endpoint).map { $0.listing == nil } ?? false }
         check.begin(queued.subtracting(unlisted), in: scope)
         if !unlisted.isEmpty {
-            try await skip(unlisted.sorted(), in: scope, because: "the provider has no list of tasks")
+            try await skip(unlisted.sorted(), in: scope, because: Self.noList)
+            if unlisted.count == queued.count { try await store.noteStartChecked() }
         }
     }
 
     /// The services whose lists are to be read, each under the first account of its provider.
     var services: Set<AccountService> { Set(check.services.map(key)) }
 
-    /// When the lists of the service are to be read again; nil if nothing waits for them.
+    /// When the lists of the service are to be read again; nil if nothing waits for them, or none can be read.
     func next(of service: AccountService, at now: Timestamp) -> Timestamp? {
-        service == key(of: service.service) ? check.next(of: service.service, at: now) : nil
+        guard service == key(of: service.service), !readable(check.endpoints(of: service.service)).isEmpty else {
+            return nil
+        }
+        return check.next(of: service.service, at: now)
     }
 
     private func key(of service: ServiceName) -> AccountService {
@@ -49,7 +53,14 @@ struct StartChecker: Sendable {
         let service = key.service
         guard key == self.key(of: service) else { return nil }
         while true {
-            let waiting = check.due(of: service, at: now).compactMap { catalog.endpoint($0) }
+            let waiting = readable(check.due(of: service, at: now))
+            let unlisted = waiting.filter { $0.listing == nil }.map(\.name)
+            if let scope = unlisted.first.flatMap({ check.scope(of: $0) }) {
+                // A reload has taken its list away.
+                try await skip(unlisted, in: scope, because: Self.noList)
+                try await pass(unlisted)
+                continue
+            }
             guard let first = waiting.first else { return nil }
             let together = waiting.filter { $0.sharesLookup(with: first) }
             var tasks: [TrackedTask] = []
@@ -58,7 +69,7 @@ struct StartChecker: Sendable {
                     let oldest = try await store.queuedPage(
                         on: profile.name, after: nil, through: scope.mark, limit: 1)?.tasks.first
                 else { continue }
-                tasks.append(Self.inDoubt(oldest.task, in: scope))
+                tasks.append(inDoubt(oldest.task, in: scope))
             }
             if !tasks.isEmpty {
                 return Reconciler.Work(
@@ -66,11 +77,21 @@ struct StartChecker: Sendable {
                     uncertain: [], givenUp: [], tasks: [:], queued: tasks)
             }
             // They were all cancelled meanwhile.
-            check.end(together.map(\.name))
+            try await pass(together.map(\.name))
         }
     }
 
-    /// Reads the lists of all accounts, and makes uncertain the tasks that may have been sent since the daemon is known to have run.
+    /// Those that can be asked for: their definitions are there, and credentials.
+    private func readable(_ endpoints: [EndpointName]) -> [EndpointProfile] {
+        endpoints.compactMap { catalog.endpoint($0) }.filter {
+            !search.searchedAccounts(for: .unknown, of: $0.provider).isEmpty
+        }
+    }
+
+    private static let noList = "the provider has no list of tasks"
+
+    /// Reads the lists of all accounts, and makes uncertain the tasks that may have been sent since the daemon is known to have
+    /// run.
     func perform(_ work: Reconciler.Work) async {
         let endpoints = work.queued.map(\.endpoint)
         guard let scope = endpoints.first.flatMap({ check.scope(of: $0) }) else { return }
@@ -80,22 +101,29 @@ struct StartChecker: Sendable {
         do throws(TaskStoreError) {
             if case .read(let answer) = reading {
                 try await doubt(endpoints, of: service, in: scope, after: answer)
-                if answer.isComplete { return pass(endpoints) }
+                if answer.showsAll { return try await pass(endpoints) }
             }
             let isAnswered =
                 switch reading {
-                case .read(let answer): answer.isRefused
+                case .read(let answer): answer.isAnswered
                 case .refused: true
-                case .unanswered: false
+                case .unanswered, .outdated: false
                 }
             if check.fail(service, isAnswered: isAnswered, at: time.now()) {
-                try await skip(endpoints, in: scope, because: "the provider's list could not be read")
-                pass(endpoints)
+                try await skip(endpoints, in: scope, because: Self.problem(with: reading))
+                try await pass(endpoints)
             }
         } catch {
             _ = check.fail(service, isAnswered: false, at: time.now())
             logger.error("Could not check the queued tasks of \(service): \(error.message)")
         }
+    }
+
+    /// Why the lists did not show everything.
+    private static func problem(with reading: LostAttemptSearch.Result<CombinedAnswer>) -> String {
+        let general = "the provider's list could not be read to its end, or the clocks differ"
+        guard let unread = reading.answer?.unreadAccounts, !unread.isEmpty else { return general }
+        return "the list of \(unread.map { "account \($0)" }.joined(separator: " and of ")) could not be read"
     }
 
     /// Logs that tasks of these endpoints go out unchecked.
@@ -110,7 +138,9 @@ struct StartChecker: Sendable {
         try await store.log(.startNotChecked(endpoints, since: scope.since, because: reason, at: time.now()))
     }
 
-    private func pass(_ endpoints: [EndpointName]) {
+    private func pass(_ endpoints: [EndpointName]) async throws(TaskStoreError) {
+        // Until then, a later start looks from the same time on.
+        if check.isLast(endpoints) { try await store.noteStartChecked() }
         check.end(endpoints)
         wakes.submitter.signal()
     }
@@ -133,7 +163,7 @@ struct StartChecker: Sendable {
                 on: endpoint, after: mark, through: scope.mark, limit: Self.pageSize)
             {
                 mark = page.mark
-                let found = answer.records(among: records, for: page.tasks.map { Self.inDoubt($0, in: scope) })
+                let found = answer.records(among: records, for: page.tasks.map { inDoubt($0, in: scope) })
                 let events = page.tasks.compactMap { stored -> ScheduledEvent? in
                     guard let possible = found[stored.task.id], !possible.isEmpty else { return nil }
                     return ScheduledEvent(
@@ -152,12 +182,13 @@ struct StartChecker: Sendable {
         wakes.lookups.signal()
     }
 
-    /// The task as it is if it was sent since the daemon is known to have run.
-    private static func inDoubt(_ task: TrackedTask, in scope: StartCheck.Scope) -> TrackedTask {
-        TaskLifecycle.apply(.perhapsSent(since: scope.since), to: task, at: scope.startedAt, nextDueAt: nil).task
+    /// The task as it is if it was sent since the daemon is known to have run. The time ends now: the clock may have been
+    /// wrong at the start.
+    private func inDoubt(_ task: TrackedTask, in scope: StartCheck.Scope) -> TrackedTask {
+        TaskLifecycle.apply(.perhapsSent(since: scope.since), to: task, at: time.now(), nextDueAt: nil).task
     }
 
-    private static func inDoubt(_ stored: TaskWithPayload, in scope: StartCheck.Scope) -> TaskWithPayload {
+    private func inDoubt(_ stored: TaskWithPayload, in scope: StartCheck.Scope) -> TaskWithPayload {
         TaskWithPayload(task: inDoubt(stored.task, in: scope), payload: stored.payload)
     }
 }

@@ -171,19 +171,22 @@ package struct EndpointService: Sendable {
         wakes.submitter.signal()
     }
 
-    /// Resumes the submissions of an endpoint, and every account of its provider that is paused.
-    package func resume(_ name: String) async throws(TaskServiceError) {
+    /// Resumes the submissions of an endpoint, and every account of its provider that is paused; or only one account.
+    package func resume(_ name: String, account: String? = nil) async throws(TaskServiceError) {
         let profile = try catalog.profile(named: name)
+        let only = try account.map { name throws(TaskServiceError) in
+            try admission.accounts.account(named: name, of: profile.provider)
+        }
         do throws(TaskStoreError) {
-            try await admission.breakers.resume(.endpoint(profile.name))
-            for endpoint in admission.endpoints(profile) {
+            if only == nil { try await admission.breakers.resume(.endpoint(profile.name)) }
+            for endpoint in admission.endpoints(profile) where only.map({ $0 == endpoint.account }) ?? true {
                 try await admission.breakers.resume(endpoint.submissions)
                 try await admission.breakers.resume(.account(endpoint.owner))
             }
         } catch {
             throw .store(error)
         }
-        logger.notice("Submissions to \(profile.name) go on.")
+        logger.notice("Submissions to \(profile.name)\(only.map { " by account \($0)" } ?? "") go on.")
         wakes.submitter.signal()
     }
 }

@@ -23,6 +23,7 @@ package struct RetentionService: Sendable {
 
     let store: TaskStore
     @Current var policy: RetentionPolicy
+    let hold: StartHold
     let storage: StorageMonitor
     let feed: EventFeed
     let time: any TimeSource
@@ -31,6 +32,8 @@ package struct RetentionService: Sendable {
     /// Runs a whole sweep now, or counts what it would remove. Nil if no retention is set.
     package func prune(isDryRun: Bool) async throws(TaskServiceError) -> Report? {
         guard !policy.isOff else { return nil }
+        // What a copy still has may be needed to recognise what was paid for since.
+        guard isDryRun || hold.mode == nil else { throw .store(.restored) }
         var sweep = RetentionSweep(policy, at: time.now())
         while !sweep.isOver, !feed.isClosing, !Task.isCancelled {
             do throws(TaskStoreError) {

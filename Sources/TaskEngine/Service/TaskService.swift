@@ -119,15 +119,30 @@ package struct TaskService: Sendable {
     /// The account with that name; the first of the provider if there is no name.
     private func account(named name: String?, of profile: EndpointProfile) throws(TaskServiceError) -> AccountName {
         guard let name else { return admission.accounts.first(of: profile.provider) }
-        let known = admission.accounts.of(profile.provider).map(\.name)
-        guard let account = known.first(where: { $0.text == name }) else {
-            throw .invalidField(
-                "account",
-                problem:
-                    "\(profile.provider) has no account \"\(name)\". It has \(known.map(\.text).joined(separator: ", "))"
-            )
+        return try admission.accounts.account(named: name, of: profile.provider)
+    }
+
+    /// The account with that name, else the only one that may have sent the task: with another one the provider would not know
+    /// its id.
+    private func account(named name: String?, of task: TrackedTask) async throws(TaskServiceError) -> AccountName? {
+        guard let profile = catalog.endpoint(task.endpoint) else { return nil }
+        if let name { return try account(named: name, of: profile) }
+        let earlier: [GivenUpAttempt]
+        do throws(TaskStoreError) { earlier = try await store.givenUpAttempts(of: task.id) } catch {
+            throw .store(error)
         }
-        return account
+        let attempts = [(task.account, task.attempt?.startedAt)] + earlier.map { ($0.account, $0.attempt.startedAt) }
+        let makers = Set(
+            attempts.flatMap { account, startedAt in
+                admission.candidates(
+                    for: account, of: profile.provider, since: startedAt ?? task.createdAt)
+            })
+        guard makers.count > 1 else { return makers.first }
+        throw .invalidField(
+            "account",
+            problem:
+                "must name the account whose list shows the record: \(makers.sorted().map(\.text).joined(separator: ", ")) may have sent the task"
+        )
     }
 
     /// When the task is expected to end, and why it waits.
@@ -169,7 +184,7 @@ package struct TaskService: Sendable {
         -> TaskWithPayload
     {
         switch decision {
-        case .adopt(let text):
+        case .adopt(let text, let name):
             let task = try await task(id).task
             let endpoint = task.endpoint
             guard catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
@@ -182,9 +197,7 @@ package struct TaskService: Sendable {
             guard let remoteID = RemoteTaskID(text) else {
                 throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
             }
-            let provider = catalog.endpoint(endpoint)?.provider
-            // Nobody knows who sent it before the database was copied.
-            let account = task.account == .unknown ? provider.map { admission.accounts.first(of: $0) } : nil
+            let account = try await account(named: name, of: task)
             return try await apply(.adopted(remoteID), to: id, shownTo: account)
         case .resubmit:
             return try await apply(.resubmitted(.resubmitted), to: id)
@@ -201,6 +214,10 @@ package struct TaskService: Sendable {
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         let old = try await task(id)
         if let refusal = old.refusalOfRetry { throw .refused(refusal, old.task) }
+        let attempts: [GivenUpAttempt]
+        do throws(TaskStoreError) { attempts = try await store.givenUpAttempts(of: id) } catch { throw .store(error) }
+        // The provider may have accepted an attempt that was given up.
+        guard !attempts.contains(where: { $0.nextReadingAt != nil }) else { throw .refused(.notSettled, old.task) }
         let submission = Submission(retry: number, of: old)
         let new = try newTasks.task(for: submission, at: time.now())
         return try await answer(to: submission, with: new, after: try await insert(new))
@@ -253,8 +270,8 @@ extension TaskWithPayload {
 
 /// How a user settles an uncertain submission.
 package enum UncertainResolution: Sendable, Hashable {
-    /// The provider has it under this id.
-    case adopt(remoteID: String)
+    /// The provider has it under this id, of the account with this name.
+    case adopt(remoteID: String, account: String? = nil)
     /// The provider never accepted it: send it again.
     case resubmit
     /// Give it up.

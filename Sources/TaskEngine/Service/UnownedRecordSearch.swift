@@ -8,6 +8,8 @@ import VerbatimJSON
 /// A record of the provider from the time that an older copy of the database does not know, which no task owns.
 package struct UnownedRecord: Sendable, Hashable {
     package let service: ServiceName
+    /// The account whose list shows it.
+    package let account: AccountName
     package let remoteID: RemoteTaskID
     /// By the provider's clock; nil where its list gives no time.
     package let createdAt: Timestamp?
@@ -30,20 +32,29 @@ struct UnownedRecordSearch: Sendable {
     func find(
         in mode: RestoredMode
     ) async throws(TaskStoreError) -> (records: [UnownedRecord], unread: [ServiceName]) {
-        var waiting = Set(try await store.counts().map(\.endpoint)).sorted().compactMap { catalog.endpoint($0) }
-            .filter { $0.listing != nil }
+        let known = Set(try await store.counts().map(\.endpoint))
+        let providers = Set(known.compactMap { catalog.endpoint($0)?.provider })
+        // The copy may be from before the first task of a service.
+        let all = catalog.endpoints.filter { providers.contains($0.provider) }.sorted { $0.name < $1.name }
+        var waiting = all.filter { $0.listing != nil }
         var records: [UnownedRecord] = []
-        var unread: Set<ServiceName> = []
+        var unread = Set(all.filter { known.contains($0.name) && $0.listing == nil }.map(\.name.service))
         while let profile = waiting.first {
             waiting.removeAll { $0.sharesLookup(with: profile) || $0.name == profile.name }
             let service = profile.name.service
             // Two accounts may be one user's and show the same list.
-            var listed: [ListedTask] = []
-            var known: Set<RemoteTaskID> = []
-            for endpoint in admission.endpoints(profile) where admission.accounts.canSend(by: endpoint.owner) {
+            var listed: [(task: ListedTask, account: AccountName)] = []
+            var shown: Set<RemoteTaskID> = []
+            let accounts = admission.candidates(for: .unknown, of: profile.provider, since: mode.since)
+            for account in accounts {
+                let endpoint = AccountEndpoint(profile, of: account)
+                guard admission.accounts.canSend(by: endpoint.owner) else {
+                    if known.contains(where: { $0.service == service }) { unread.insert(service) }
+                    continue
+                }
                 let list = await read(of: endpoint, in: mode)
                 if list?.isComplete != true { unread.insert(service) }
-                listed += (list?.tasks ?? []).filter { known.insert($0.remoteID).inserted }
+                listed += (list?.tasks ?? []).filter { shown.insert($0.remoteID).inserted }.map { ($0, account) }
             }
             records += try await unowned(among: listed, of: service, in: mode)
         }
@@ -68,22 +79,22 @@ struct UnownedRecordSearch: Sendable {
     }
 
     private func unowned(
-        among listed: [ListedTask], of service: ServiceName, in mode: RestoredMode
+        among listed: [(task: ListedTask, account: AccountName)], of service: ServiceName, in mode: RestoredMode
     ) async throws(TaskStoreError) -> [UnownedRecord] {
         let period = period(of: mode)
-        let recent = listed.filter { $0.createdAt.map(period.contains) ?? true }
+        let recent = listed.filter { $0.task.createdAt.map(period.contains) ?? true }
         guard !recent.isEmpty else { return [] }
         let known = Mutex<Set<RemoteTaskID>>([])
         _ = try await store.settle(
-            service: service, attemptedIn: period, candidates: Set(recent.map(\.remoteID)), at: time.now()
+            service: service, attemptedIn: period, candidates: Set(recent.map(\.task.remoteID)), at: time.now()
         ) { view in
             known.withLock { $0 = view.owned.union(view.named) }
             return []
         }
         let owned = known.withLock { $0 }
-        return recent.filter { !owned.contains($0.remoteID) }.map { record in
+        return recent.filter { !owned.contains($0.task.remoteID) }.map { record, account in
             UnownedRecord(
-                service: service, remoteID: record.remoteID, createdAt: record.createdAt,
+                service: service, account: account, remoteID: record.remoteID, createdAt: record.createdAt,
                 prompt: record.request["prompt"]?.string.map { String($0.prefix(60)) })
         }
     }

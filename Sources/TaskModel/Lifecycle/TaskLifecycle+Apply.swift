@@ -348,7 +348,7 @@ extension TrackedTask {
             lastPendingAt = nil
             notFoundCount = 0
             firstMissAt = nil
-            removed = nil
+            removed = removed?.withoutResponse
             if submittedAt == nil {
                 submittedAt = attempt?.startedAt
                 ageFrom = submittedAt

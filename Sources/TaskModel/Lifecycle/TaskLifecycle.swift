@@ -52,7 +52,7 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
         case .requestUnknown:
             "The task was submitted elsewhere, so its request is not known here and cannot be sent again."
         case .notSettled:
-            "An attempt of this task may still turn up at the provider, and its request is needed to recognise it. That is settled at most a day after the attempt was given up; delete it then."
+            "An attempt of this task may still turn up at the provider. That is settled at most a day after the attempt was given up; delete or retry the task then."
         case .pinned:
             "The task is pinned. `pollux unpin` it first."
         case .detailsRemoved:

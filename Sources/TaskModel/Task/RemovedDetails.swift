@@ -24,6 +24,12 @@ package struct RemovedDetails: Sendable, Hashable {
         self.parts = parts
         self.at = at
     }
+
+    /// The same once a task gets a response again; nil if nothing else was removed.
+    package var withoutResponse: RemovedDetails? {
+        let rest = parts.subtracting(.response)
+        return rest.isEmpty ? nil : RemovedDetails(parts: rest, at: at)
+    }
 }
 
 extension TrackedTask {

@@ -169,10 +169,13 @@ final class Audit {
                 throw Violation(.onlyWhatWasAsked, "\(row.id): \(event.resolution ?? "") under \(row.onUncertain)")
             }
             let since = replay.uncertainSince ?? 0
-            let readings = self.readings(of: row.service, by: replay.account) { $0 >= since }
             let span = world.clock.steady - since
-            guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
-                throw Violation(.absenceIsProven, "\(row.id): \(readings) readings over \(span) ms")
+            for attempt in replay.perhapsAccepted {
+                let readings = self.readings(of: row.service, by: attempt.account) { $0 >= since }
+                guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
+                    throw Violation(
+                        .absenceIsProven, "\(row.id): \(readings) readings of \(attempt.account) over \(span) ms")
+                }
             }
             try checkAbsence(of: row, by: replay.account, since: replay.startedAt)
         case "resubmitted":
@@ -207,7 +210,8 @@ final class Audit {
                 !owned.contains(record.id), let read = readings(of: row.service, by: record.account).last
             else { return false }
             return
-                (record.isListed(at: point(read)) && record.createdAt <= point(read)
+                ((record.service == "mine" ? record.isKnown : record.isListed)(point(read))
+                && record.createdAt <= point(read)
                 || world.habit == .hidesEdits && record.operation == "edit")
                 // Records of earlier attempts are the responsibility of the resubmission.
                 && record.createdAt >= point(started)
@@ -220,9 +224,13 @@ final class Audit {
         guard let replay = replays[row.id], let decided = replay.latestResubmission, !decided.isPersons,
             replay.earlierStartedAt.map({ $0 <= decided.at }) ?? false
         else { return }
-        let readings = readings(of: row.service, by: replay.earlierAccount) { $0 > decided.at }
-        guard readings > 0 || world.clock.jumps > 0 else {
-            throw Violation(.absenceIsProven, "\(row.id) is sent again, and was not looked for since that was decided")
+        for attempt in replay.perhapsAccepted.dropLast() {
+            let readings = readings(of: row.service, by: attempt.account) { $0 > decided.at }
+            guard readings > 0 || world.clock.jumps > 0 else {
+                throw Violation(
+                    .absenceIsProven,
+                    "\(row.id) is sent again, and was not looked for in \(attempt.account) since that was decided")
+            }
         }
         try checkAbsence(of: row, by: replay.earlierAccount, since: replay.earlierStartedAt)
     }
@@ -394,6 +402,10 @@ final class Audit {
         var bills: [String: Int] = [:]
         for record in world.truth.records { if let sender = record.sender { bills[sender.text, default: 0] += 1 } }
         for (sender, count) in bills where count > 1 {
+            // The provider refuses a client id that it has seen, if the same account sends it again.
+            guard rows[sender]?.service != "mine" || world.accounts.wasRemoved else {
+                throw Violation(.billedOnce, "\(sender) was billed \(count) times under one client id")
+            }
             let allowed = 1 + (replays[sender]?.resubmissions ?? 0)
             guard count <= allowed else {
                 throw Violation(.billedOnce, "\(sender) was billed \(count) times, and \(allowed) were allowed")
@@ -536,7 +548,7 @@ final class Audit {
 
     /// The accounts among which the one that sent an attempt is.
     private func candidates(for account: String) -> [AccountName] {
-        account.isEmpty ? world.accounts.names : [AccountName(stored: account)]
+        account.isEmpty ? world.accounts.configured : [AccountName(stored: account)]
     }
 
     /// The steady times when the account's list of a service was read to its end.

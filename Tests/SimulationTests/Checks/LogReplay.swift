@@ -19,6 +19,8 @@ struct LogReplay {
     /// The accounts of these two submissions.
     private(set) var account = ""
     private(set) var earlierAccount = ""
+    /// The submissions that may have been accepted: the steady time and the account of each.
+    private(set) var perhapsAccepted: [(startedAt: Int64, account: String)] = []
     /// The latest resubmission: its steady time, and whether a user decided it.
     private(set) var latestResubmission: (isPersons: Bool, at: Int64)?
     /// The ids of late records beside its own.
@@ -41,7 +43,9 @@ struct LogReplay {
                 startedAt = steady
                 earlierAccount = account
                 account = event.account ?? ""
+                perhapsAccepted.append((steady, account))
             }
+            if event.kind == "submission_not_accepted", event.from == "submitting" { _ = perhapsAccepted.popLast() }
             if event.kind == "reopened" { reopenings += 1 }
             if event.to == "submitting" { wasSent = true }
             if event.to == "running", !event.kind.hasPrefix("submission_") { wasSent = false }

@@ -20,11 +20,14 @@ struct BrokenTransport: UpstreamTransport {
         case endsAtShortPage
         /// Asks for every task with the credentials of one account.
         case asksWithFirstAccount
+        /// Sends a task again with another account than before.
+        case resendsByOtherAccount
     }
 
     let fault: Fault
     let base: any UpstreamTransport
     private let shortPages = ShortPages()
+    private let sentIDs = SentIDs()
 
     init(fault: Fault, base: any UpstreamTransport) {
         self.fault = fault
@@ -39,6 +42,10 @@ struct BrokenTransport: UpstreamTransport {
         var account = account
         if case .asksWithFirstAccount = fault, !isPaid {
             account = ProviderAccount(provider: account.provider, account: AccountName(stored: "first"))
+        }
+        if case .resendsByOtherAccount = fault, isPaid, sentIDs.isRepeated(request) {
+            account = ProviderAccount(
+                provider: account.provider, account: account.account == "first" ? "second" : "first")
         }
         do throws(UpstreamTransportError) {
             let reply = try await base.send(request, by: account, isPaid: isPaid, timeout: timeout)
@@ -57,7 +64,7 @@ struct BrokenTransport: UpstreamTransport {
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .swapsRecords, .endsAtShortPage, .asksWithFirstAccount: throw error
+            case .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount: throw error
             }
         }
     }
@@ -66,6 +73,18 @@ struct BrokenTransport: UpstreamTransport {
     private static func ids(in request: UpstreamRequest) -> [String]? {
         let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
         return body?["ids"]?.array?.compactMap(\.string)
+    }
+}
+
+/// The client ids that were sent.
+private final class SentIDs: Sendable {
+    private let ids = Mutex<Set<String>>([])
+
+    /// Whether the request has a client id that was sent before.
+    func isRepeated(_ request: UpstreamRequest) -> Bool {
+        let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
+        guard let id = body?["task_id"]?.string else { return false }
+        return ids.withLock { !$0.insert(id).inserted }
     }
 }
 

@@ -166,6 +166,38 @@ extension Mutant {
         return mutant
     }
 
+    private static var droppingClaimants: Mutant {
+        var mutant = breaking(
+            .dropsClaimants, "takes a record that another account's attempt may have made",
+            caughtBy: [.outcomeIsTrue, .lostIsFound, .absenceIsProven])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var acceptingPartialAnswers: Mutant {
+        var mutant = breaking(
+            .acceptsPartialAnswers, "takes what an unread account does not show for absent",
+            caughtBy: [.absenceIsProven])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var matchingFirstListOnly: Mutant {
+        var mutant = breaking(
+            .matchesFirstListOnly, "sends what another account's list shows", caughtBy: [.copySendsNothing])
+        mutant.needsAccounts = true
+        mutant.needsCopies = true
+        return mutant
+    }
+
+    private static var movingClientIDs: Mutant {
+        var mutant = breaking(
+            .resendsByOtherAccount, "sends a client id again by another account", caughtBy: [.billedOnce])
+        mutant.needsAccounts = true
+        mutant.endpoint = "mine/make"
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -265,6 +297,10 @@ extension Mutant {
         mixingAccounts,
         forgettingOtherAccounts,
         insistingOnDeadAccount,
+        droppingClaimants,
+        acceptingPartialAnswers,
+        matchingFirstListOnly,
+        movingClientIDs,
         witnessingFirst,
         withoutRecovery,
         withoutHints,

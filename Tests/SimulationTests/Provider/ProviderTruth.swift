@@ -108,6 +108,9 @@ final class ProviderTruth: Sendable {
     /// The record with that id.
     func record(_ id: String) -> Record? { records.first { $0.id == id } }
 
+    /// Whether the user has had a task with that client id, forgotten or not.
+    func hasSeen(_ id: String, from user: Int) -> Bool { records.contains { $0.id == id && $0.user == user } }
+
     func noteSent(_ request: PaidRequest) { state.withLock { $0.sent.append(request) } }
     func noteRefused(_ sender: TaskID?) { _ = sender.map { id in state.withLock { $0.refused.insert(id) } } }
     func noteStop() { state.withLock { $0.hasStopped = true } }
@@ -133,7 +136,8 @@ final class ProviderTruth: Sendable {
         // task.
         let isLong = random.happens(250) || parts.first == "words"
         let record = Record(
-            id: "remote-\(number)", service: parts.first ?? "", operation: parts.dropFirst().joined(separator: "/"),
+            id: parts.first == "mine" ? request.body["task_id"]?.string ?? "" : "remote-\(number)",
+            service: parts.first ?? "", operation: parts.dropFirst().joined(separator: "/"),
             request: request.body, sender: request.sender, account: request.account,
             user: accounts.user(of: request.account), createdAt: now,
             finishesAt: now + .milliseconds(random.integer(in: 500...(isLong ? 150_000 : 15_000))),
@@ -165,7 +169,12 @@ final class ProviderTruth: Sendable {
             state.onTheWay.removeAll { $0.arrival <= now }
             return arrived
         }
-        for (_, request) in arrived { accept(request) }
+        for (_, request) in arrived {
+            let id = request.path == "/mine/make" ? request.body["task_id"]?.string : nil
+            let user = accounts.user(of: request.account)
+            let isRepeated = state.withLock { $0.records.contains { $0.id == id && $0.user == user } }
+            if !isRepeated { accept(request) }
+        }
     }
 }
 

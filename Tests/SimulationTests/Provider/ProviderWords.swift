@@ -11,8 +11,8 @@ struct ProviderWords {
 
     /// The provider's name.
     static let provider: ProviderName = "simulated"
-    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, and one
-    /// that replies inline.
+    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, one that replies
+    /// inline, and one that takes a client id, which is used in histories with several accounts.
     static let definition = """
         provider: simulated
         default: true
@@ -42,6 +42,11 @@ struct ProviderWords {
             listing: none
             endpoints:
               make: {typical_seconds: 20, upper_seconds: 40}
+          mine:
+            batch_size: 50
+            listing: none
+            endpoints:
+              make: {own_id: task_id, typical_seconds: 20, upper_seconds: 40}
           words:
             batch_size: 50
             listing: documented
@@ -55,7 +60,7 @@ struct ProviderWords {
     static let submissionGaps: [String: Int64] = ["song": 2_000]
     static let pollsPerSecond: Int64 = 2
     static let endpoints = ["image/make", "image/edit", "song/audios", "lone/make", "words/lyrics"]
-    static let unlisted: Set<String> = ["lone"]
+    static let unlisted: Set<String> = ["lone", "mine"]
 
     /// The current record of a task.
     func record(_ record: ProviderTruth.Record) -> JSONValue {

@@ -7,12 +7,24 @@ final class SimulatedAccounts: Sendable {
     private struct State {
         var dead: Set<AccountName> = []
         var throttled: Set<AccountName> = []
+        /// Those that answer with an error where they are asked for lists.
+        var unreadable: Set<AccountName> = []
+        /// Those that the settings do not name.
+        var removed: Set<AccountName> = []
+        var wasRemoved = false
     }
+
+    /// What becomes of an account during the faults.
+    enum Trouble { case unreadable, removed }
 
     /// In the order of the settings; `default` alone in most histories.
     let names: [AccountName]
     /// The number of the fault step at which an account stops working for good; nil if none does.
     let diesAt: Int?
+    /// The fault steps at which accounts get into trouble.
+    let troubles: [Int: Trouble]
+    /// Whether no list can be read while a database that was put back waits for a person.
+    let areUnreadableInCopies: Bool
     private let users: [AccountName: Int]
     private let state = Mutex(State())
     private let random: SharedRandom
@@ -22,7 +34,7 @@ final class SimulatedAccounts: Sendable {
         random = SharedRandom(seed: seed ^ 0x6a09_e667_f3bc_c908)
         let isDrawn = random.happens(300)
         guard areSeveral ?? isDrawn else {
-            (names, users, diesAt) = ([.default], [:], nil)
+            (names, users, diesAt, troubles, areUnreadableInCopies) = ([.default], [:], nil, [:], false)
             return
         }
         names = ["first", "second", "third"].prefix(random.integer(in: 2...3)).map { AccountName(stored: $0) }
@@ -34,6 +46,11 @@ final class SimulatedAccounts: Sendable {
         }
         self.users = users
         diesAt = random.happens(700) ? random.integer(in: 1...60) : nil
+        var troubles: [Int: Trouble] = [:]
+        if random.happens(500) { troubles[random.integer(in: 1...60)] = .unreadable }
+        if random.happens(300) { troubles[random.integer(in: 1...60)] = .removed }
+        self.troubles = troubles
+        areUnreadableInCopies = random.happens(500)
         if random.happens(300), let slow = names.last { state.withLock { _ = $0.throttled.insert(slow) } }
     }
 
@@ -58,7 +75,39 @@ final class SimulatedAccounts: Sendable {
         return name
     }
 
-    func endThrottling() { state.withLock { $0.throttled = [] } }
+    /// Whether the account cannot read its list now.
+    func isUnreadable(_ account: AccountName) -> Bool { state.withLock { $0.unreadable.contains(account) } }
+    /// The accounts that the settings name.
+    var configured: [AccountName] { state.withLock { state in names.filter { !state.removed.contains($0) } } }
+    /// Whether the settings lacked an account at any time.
+    var wasRemoved: Bool { state.withLock { $0.wasRemoved } }
+
+    /// Gets one account into trouble, and says which.
+    func begin(_ trouble: Trouble) -> AccountName? {
+        guard let name = random.pick(names) else { return nil }
+        state.withLock { state in
+            switch trouble {
+            case .unreadable: state.unreadable.insert(name)
+            case .removed:
+                state.removed.insert(name)
+                state.wasRemoved = true
+            }
+        }
+        return name
+    }
+
+    /// Lets no account read its list.
+    func hideLists() { state.withLock { $0.unreadable = Set(names) } }
+
+    /// Ends everything but the end of an account.
+    func endTroubles() {
+        state.withLock { state in
+            state.throttled = []
+            state.unreadable = []
+            state.removed = []
+        }
+    }
+
     /// Makes the dead account work again.
     func revive() { state.withLock { $0.dead = [] } }
 }

@@ -95,6 +95,12 @@ struct SimulatedUpstream: UpstreamTransport {
         case 7: return error("api_error", 500, retryAfter: nil)
         default: break
         }
+        if request.path == "/mine/make", let id = request.body["task_id"]?.string,
+            world.truth.hasSeen(id, from: world.accounts.user(of: request.account))
+        {
+            world.truth.noteRefused(request.sender)
+            return error("bad_request", 400, retryAfter: nil)
+        }
         let record = world.truth.accept(
             request, isHidden: world.random.happens(world.faults.hidden),
             isLate: world.random.happens(world.faults.late))
@@ -135,6 +141,9 @@ struct SimulatedUpstream: UpstreamTransport {
             ProviderTruth.Question(
                 ids: query["ids"]?.array?.compactMap(\.string) ?? [one].compactMap(\.self), account: account))
         if world.accounts.isDead(account) { return error("invalid_token", 401, retryAfter: nil) }
+        if world.accounts.isUnreadable(account), service == "mine" || one == nil && query["ids"] == nil {
+            return error("rate_limited", 429, retryAfter: .seconds(5))
+        }
         let fate = world.random.happens(world.faults.polls) ? world.random.integer(in: 0...11) : -1
         switch fate {
         case 0: throw .notSent("connection refused")
@@ -171,6 +180,8 @@ struct SimulatedUpstream: UpstreamTransport {
             // A faulty proxy returns another task's reply.
             if fate == 11, let other = known.first(where: { $0.id != id }) { return .json(words.record(other)) }
             if let record = known.first(where: { $0.id == id }) { return .json(words.record(record)) }
+            // An unknown client id is as good as a list that does not show it.
+            if service == "mine" { world.truth.noteReading(of: service, by: account) }
             return world.random.happens(500) ? .json([:]) : .error("no_task", status: 404)
         }
         let (page, isAll) = words.list(

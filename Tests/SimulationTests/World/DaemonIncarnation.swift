@@ -97,8 +97,9 @@ struct DaemonIncarnation: Sendable {
                     ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
                 tampering: mutant?.tampering), settings: settings.view(\.self), version: settings.version,
             transport: mutant?.wrap(upstream) ?? upstream,
-            accounts: { [names = world.accounts.names] _ in
-                names.prefix(mutant?.usesOneAccount ?? false ? 1 : names.count).map { Account($0) }
+            accounts: { [accounts = world.accounts] _ in
+                let names = accounts.configured
+                return names.prefix(mutant?.usesOneAccount ?? false ? 1 : names.count).map { Account($0) }
             },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
             time: world.clock,

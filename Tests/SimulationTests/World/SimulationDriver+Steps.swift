@@ -53,6 +53,10 @@ extension SimulationDriver {
             daemon.reload(isPartial ? world.partialCatalog : world.catalog)
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
+        if let trouble = world.accounts.troubles[steps], let name = world.accounts.begin(trouble) {
+            world.trace.note("account \(name): \(trouble)")
+            if trouble == .removed { daemon?.reload(world.catalog) }
+        }
         if world.accounts.diesAt == steps, let name = world.accounts.kill() {
             world.truth.noteStop()
             world.trace.note("account \(name) dies")
@@ -73,7 +77,7 @@ extension SimulationDriver {
         let takesOver = world.random.happens(500)
         if takesOver {
             world.trace.note("a second daemon takes over the lease")
-            try await rival.endOtherLeases()
+            try await rival.endOtherLeases(at: world.clock.now())
             _ = try await rival.acquire(
                 world.accounts.names.map {
                     LeaseName(ProviderAccount(provider: ProviderWords.provider, account: $0))
@@ -94,7 +98,7 @@ extension SimulationDriver {
     private func endRival() async throws {
         guard audit.rivalHoldsLease, let sqlite else { return }
         world.trace.note("the second daemon ends")
-        try await TaskStore(sqlite, holder: .thisProcess).endOtherLeases()
+        try await TaskStore(sqlite, holder: .thisProcess).endOtherLeases(at: world.clock.now())
         audit.rivalHoldsLease = false
     }
 
@@ -179,8 +183,8 @@ extension SimulationDriver {
 
     /// The decision of a user who looks at the provider's website.
     private func decision(about row: DiskView.TaskLine) -> UncertainResolution {
-        if let its = lostRecord(of: row), its.account.text == row.account, world.random.happens(700) {
-            return .adopt(remoteID: its.id)
+        if let its = lostRecord(of: row), world.random.happens(700) {
+            return .adopt(remoteID: its.id, account: its.account.text)
         }
         return world.random.happens(500) ? .resubmit : .giveUp
     }
@@ -269,7 +273,7 @@ extension SimulationDriver {
     /// The next action after the faults: nil to continue, `.some(nil)` at the end.
     func nextAction() throws -> Action?? {
         guard daemon != nil else { return nil }
-        // Hurried histories poll ten times as often, and a sweeper may go round each second while a person is waited for.
+        // Hurried histories poll ten times as often, and a sweep takes many small steps.
         if steps > (world.isHurried || !world.retention.isOff ? 40_000 : 8_000)
             || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000
         {
@@ -309,7 +313,12 @@ extension SimulationDriver {
     /// Whether no account is dead, or what was queued went out through the others. The dead one then works again.
     private func hasDrained() throws -> Bool {
         guard !world.accounts.dead.isEmpty else { return true }
-        let queued = audit.tasks.filter { $0.state == "queued" || $0.state == "submitting" }
+        let queued = audit.tasks.filter { row in
+            // A client id waits for the account that it was sent by.
+            let isBound = row.service == "mine" && row.attempts > 0
+            return (row.state == "queued" || row.state == "submitting")
+                && !(isBound && world.accounts.isDead(AccountName(stored: row.account)))
+        }
         guard queued.isEmpty else {
             guard world.clock.steady - (faultsEndedAt ?? 0) < Self.drainsWithin else {
                 throw Violation(

@@ -69,7 +69,10 @@ final class SimulationDriver {
         let random = world.random
         let now = world.clock.now()
         // If the list hides an endpoint, the two endpoints that share it are the interesting ones.
-        let usual = world.habit == .hidesEdits ? ["image/make", "image/edit", "image/edit"] : Intent.endpoints
+        let usual =
+            world.habit == .hidesEdits
+            ? ["image/make", "image/edit", "image/edit"]
+            : Intent.endpoints + (world.accounts.areSeveral ? ["mine/make", "mine/make"] : [])
         // Lost attempts are compared with accepted ones of their endpoint, so some histories have only one.
         let only = world.random.happens(300) ? world.random.pick(usual) : nil
         let endpoints = (mutant?.endpoint ?? only).map { [$0] } ?? usual

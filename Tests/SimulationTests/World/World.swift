@@ -117,7 +117,7 @@ final class World: Sendable {
             state.reloads = 0
         }
         callbackDriver.endFaults()
-        accounts.endThrottling()
+        accounts.endTroubles()
         clock.correct()
     }
 
