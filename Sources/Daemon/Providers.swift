@@ -25,10 +25,10 @@ struct Providers: Sendable {
 
     /// Takes the definitions, and reads each provider's base URL and token.
     ///
-    /// `others` are secrets that belong to no provider.
+    /// `others` are secrets that belong to no provider. `former` has the tokens that stay in use if they cannot be read again.
     init(
         _ settings: inout DaemonSettings, _ definitions: Definitions, environment: [String: String],
-        secrets others: [String] = []
+        secrets others: [String] = [], keeping former: Providers? = nil
     ) throws(DaemonError) {
         let environment = environment.withoutBlanks
         self.definitions = definitions
@@ -42,10 +42,12 @@ struct Providers: Sendable {
             let own = settings.providers[provider.name.text]
             let source = TokenSource(
                 variable: provider.tokenVariable, environment: environment,
-                file: environment[provider.tokenVariable + "_FILE"] ?? own?.tokenFile)
+                file: environment[provider.tokenVariable + "_FILE"] ?? own?.tokenFile,
+                former: former?.tokens[ProviderAccount(provider: provider.name)])
             if let own, !own.accounts.isEmpty {
                 named[provider.name] = own.accounts
-                try Self.read(own, of: provider, into: &tokens, environment: environment, &settings)
+                try Self.read(
+                    own, of: provider, into: &tokens, environment: environment, &settings, keeping: former)
                 continue
             }
             let isFirst = provider.tokenVariable == "XHUOAPI_TOKEN"
@@ -57,9 +59,12 @@ struct Providers: Sendable {
             for (owner, keys) in tokens.sorted(by: { $0.key < $1.key })
             where owner.provider == provider.name && keys.split(separator: ":", maxSplits: 1).count < 2 {
                 let place = named[provider.name] == nil ? provider.tokenVariable : "The token of \(owner)"
-                throw .badSetting(
+                let problem = DaemonError.badSetting(
                     "\(place) must hold an access key, a colon and a secret key: \(provider.name) takes tokens "
                         + "that are signed with them.")
+                guard let kept = former?.tokens[owner] else { throw problem }
+                settings.tokenProblems.append(problem.message)
+                tokens[owner] = kept
             }
         }
         var secrets: [ProviderName: String] = [:]
@@ -67,14 +72,16 @@ struct Providers: Sendable {
             guard let signature = provider.callbackSignature else { continue }
             let source = TokenSource(
                 variable: signature.secretVariable, environment: environment,
-                file: environment[signature.secretVariable + "_FILE"])
+                file: environment[signature.secretVariable + "_FILE"],
+                former: former?.callbackSecrets[provider.name])
             guard let secret = try source.read(&settings) else { continue }
-            guard signature.key(of: secret) != nil else {
-                throw .badSetting(
-                    "\(signature.secretVariable) is not written as \(signature.secretForm), as \(provider.name) writes it."
-                )
-            }
             secrets[provider.name] = secret
+            guard signature.key(of: secret) == nil else { continue }
+            let problem = DaemonError.badSetting(
+                "\(signature.secretVariable) is not written as \(signature.secretForm), as \(provider.name) writes it.")
+            guard let kept = source.former else { throw problem }
+            settings.tokenProblems.append(problem.message)
+            secrets[provider.name] = kept
         }
         callbackSecrets = secrets
         redactor = Self.redactor(shipped, tokens: tokens, callbackSecrets: secrets, warning: &settings.warnings)
@@ -99,7 +106,7 @@ struct Providers: Sendable {
     /// Reads the token of each account that the settings name.
     private static func read(
         _ own: ProviderSettings, of provider: ProviderProfile, into tokens: inout [ProviderAccount: String],
-        environment: [String: String], _ settings: inout DaemonSettings
+        environment: [String: String], _ settings: inout DaemonSettings, keeping former: Providers?
     ) throws(DaemonError) {
         let setting = "\(own.place): providers.\(provider.name).accounts"
         for variable in [provider.tokenVariable, provider.tokenVariable + "_FILE"] where environment[variable] != nil {
@@ -108,7 +115,9 @@ struct Providers: Sendable {
             )
         }
         for account in own.accounts {
-            let source = TokenSource(variable: "", environment: [:], file: account.tokenFile)
+            let owner = ProviderAccount(provider: provider.name, account: account.name)
+            let source = TokenSource(
+                variable: "", environment: [:], file: account.tokenFile, former: former?.tokens[owner])
             let token: String?
             do throws(DaemonError) { token = try source.read(&settings) } catch {
                 throw .badSetting("\(setting), account \(account.name): \(error.message)")
@@ -120,7 +129,7 @@ struct Providers: Sendable {
                     "\(setting): the accounts \(twin.name) and \(account.name) have the same token, so the provider counts them as one."
                 )
             }
-            tokens[ProviderAccount(provider: provider.name, account: account.name)] = token
+            tokens[owner] = token
         }
     }
 

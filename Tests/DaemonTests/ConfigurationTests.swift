@@ -129,6 +129,28 @@ import UpstreamHTTP
         #expect(next.providers.redactor.redacted("second-token-0123456789") == "(redacted)")
     }
 
+    @Test func `a token file that cannot be read leaves its token in use, and others are renewed`() throws {
+        for name in ["one", "two"] { try write("\(name)-token-0123456789", to: name) }
+        let accounts = ["one", "two"].map { "{name: \($0), token_file: \(directory.file($0))}" }
+        try write("providers: {xhuoapi: {accounts: [\(accounts.joined(separator: ", "))]}}\n", to: "pollux.yaml")
+        let former = try load()
+        try FileManager.default.removeItem(atPath: directory.file("one"))
+        try write("new-token-0123456789", to: "two")
+        let next = try former.withTokens(readAgainIn: environment())
+        #expect(next.changes(from: former) == ["token of account two of xhuoapi"])
+        #expect(next.providers.tokens[ProviderAccount(provider: "xhuoapi", account: "one")] == "one-token-0123456789")
+        #expect(
+            next.settings.tokenProblems.count == 1 && next.settings.tokenProblems[0].contains(directory.file("one")))
+        #expect(!next.hasChangedTokenFile)
+        try write("one-again-0123456789", to: "one")
+        #expect(next.hasChangedTokenFile)
+        let last = try next.withTokens(readAgainIn: environment())
+        #expect(last.changes(from: next) == ["token of account one of xhuoapi"] && last.settings.tokenProblems.isEmpty)
+        // A reload is refused as a whole.
+        try FileManager.default.removeItem(atPath: directory.file("one"))
+        #expect(throws: DaemonError.self) { _ = try load(after: last) }
+    }
+
     @Test func `former tokens are still redacted, the latest of them`() throws {
         var configuration = try load()
         for number in 100..<130 {

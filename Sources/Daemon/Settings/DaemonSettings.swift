@@ -43,8 +43,10 @@ package struct DaemonSettings: Sendable {
     var values: [String: String] = [:]
     /// The file of ``token``, if one is named.
     var mainTokenFile: String?
-    /// The token files as they were before they were read, by path.
-    var tokenFiles: [String: FileStamp] = [:]
+    /// The token files as they were before they were read, by path; nil for one that was not there.
+    var tokenFiles: [String: FileStamp?] = [:]
+    /// Why tokens could not be read again, so that those that were read before stay in use.
+    var tokenProblems: [String] = []
     /// Warnings to log that do not prevent the start.
     package var warnings: [String] = []
 
