@@ -160,7 +160,8 @@ extension ChangeSet {
         let earlier = change.attempts.found?.number ?? (id == task.callbacks.remoteID ? task.callbacks.attempt : nil)
         let number = earlier ?? task.attempts
         guard number < task.attempts || task.account == .unknown else { return }
-        change.task.account = try account(ofAttempt: number, of: task.id) ?? task.account
+        change.task.account =
+            try account(ofAttempt: number, of: task.id) ?? (task.account == .unknown ? .default : task.account)
     }
 
     /// The account that made an attempt; nil for one that this copy does not know.

@@ -100,7 +100,8 @@ struct LogReplay {
                 .submissionStarted(), .perhapsSent(since: Timestamp(milliseconds: 0)),
                 .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
                 .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
-                .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .adopted(id),
+                .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .foundByOwnID(id, traceID: nil),
+                .adopted(id),
                 .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .remoteTaskGone, .cancelRequested,
                 .reopenRequested, .deadlinePassed,
             ] + observations.map { .observed($0) } + observations.map { .submissionAnswered($0, remoteID: id) }
