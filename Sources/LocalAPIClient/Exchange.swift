@@ -132,7 +132,7 @@ struct Exchange {
         case ENOENT, ENOTDIR: "there is no such socket"
         case EACCES: "this user may not open it"
         case ENOTSOCK: "that file is not a socket"
-        default: "nobody listens there"
+        default: "no process listens there"
         }
     }
 }

@@ -44,9 +44,9 @@ import VerbatimJSON
     }
 
     @Test func `no daemon says how to start one`() {
-        let report = ExitReport(of: LocalAPIClientError.noDaemon(socketPath: "/s", reason: "nobody listens there"))
+        let report = ExitReport(of: LocalAPIClientError.noDaemon(socketPath: "/s", reason: "no process listens there"))
         #expect(report.message?.contains("pollux serve") == true)
-        #expect(report.message?.contains("/s: nobody listens there.") == true)
+        #expect(report.message?.contains("/s: no process listens there.") == true)
     }
 
     @Test func `a problem shows what helps`() {

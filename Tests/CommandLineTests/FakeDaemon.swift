@@ -19,7 +19,7 @@ final class FakeDaemon: Sendable {
     var requests: [Request] { received.withLock { $0 } }
 
     /// Listens; each request is answered with the bytes that the closure makes, then the connection ends. After so many
-    /// requests nobody listens any more.
+    /// requests the socket no longer listens.
     init(requests: Int, _ answer: @escaping @Sendable (_ number: Int, _ request: Request) -> String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()

@@ -22,7 +22,7 @@ import VerbatimJSON
                 + "&created_after=2026-11-23T14%3A00%3A00%2B02%3A00&limit=5&cursor=c%3D")
     }
 
-    @Test func `nobody on the socket is told at once, and never as an interruption`() async throws {
+    @Test func `a socket without a listener fails at once, and never as an interruption`() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "none-\(UUID().uuidString)").path
         let error = await #expect(throws: LocalAPIClientError.self) {
             try await LocalAPIClient.with(socketPath: path) { _ = try await $0.status() }

@@ -35,7 +35,7 @@ import VerbatimJSON
                 #".["\u00fc\u001b\u009b\u202e\ud83d\ude00"]"#
             ),
         ] as [([String], JSONValue, String)])
-    func `the way to data is one word of a shell and names its place to jq, whatever a provider calls it`(
+    func `the way to data is one word of a shell and names its place to jq, with any member name of a provider`(
         tokens: [String], record: JSONValue, path: String
     ) {
         let pointer = JSONPointer(tokens: tokens)

@@ -36,7 +36,7 @@ import Testing
         #expect(try path() == home + "/.local/state/pollux/pollux.sock")
     }
 
-    @Test func `a socket answers if somebody listens there`() throws {
+    @Test func `a socket answers if a process listens there`() throws {
         let path = "/tmp/pollux-\(UInt32.random(in: .min ... .max)).sock"
         #expect(!SocketLocation.answers(path))
         #expect(!SocketLocation.answers("/" + String(repeating: "x", count: 200)))

@@ -110,7 +110,7 @@ private struct StandingTime: TimeSource {
     }
 }
 
-/// A provider that nobody should ask.
+/// A provider that must not be asked.
 private struct SilentProvider: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
@@ -118,7 +118,7 @@ private struct SilentProvider: UpstreamTransport {
         _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         Issue.record("a route sent something to the provider")
-        throw .notSent("nobody is there")
+        throw .notSent("no provider")
     }
 }
 

@@ -24,7 +24,7 @@ import Testing
         let router = Router(context: Context.self)
         router.get("places") { _, context in
             var places = [context.eventLoop.inEventLoop]
-            // Somebody else, off the loop, lets it go on.
+            // A thread off the loop lets it continue.
             await withCheckedContinuation { waiting in DispatchQueue.global().async { waiting.resume() } }
             places.append(context.eventLoop.inEventLoop)
             places.append(await offEventLoop { context.eventLoop.inEventLoop })

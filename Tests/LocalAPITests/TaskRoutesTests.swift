@@ -134,7 +134,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `deep nesting is refused wherever it stands`() async throws {
+    @Test func `deep nesting is refused in every member`() async throws {
         try await APIHarness.run { api in
             let deep = String(repeating: "[", count: 5_000) + String(repeating: "]", count: 5_000)
             let answer = try await api.ask(

@@ -46,7 +46,7 @@ import Testing
         #expect(policy.selection(of: others + [called]).contains(120))
     }
 
-    @Test func `nobody in flight, nothing to do`() {
+    @Test func `nothing is due when no task is in flight`() {
         #expect(policy.nextBatch(of: []) == policy.maxGap)
         #expect(policy.selection(of: []).isEmpty)
     }

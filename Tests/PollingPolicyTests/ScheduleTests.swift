@@ -128,12 +128,12 @@ import Testing
         #expect(Set(points).count > 40)
     }
 
-    @Test func `a clock that was set back makes nobody wait for ever`() {
+    @Test func `after a clock is set back no task waits for ever`() {
         let gap = gap(at: .seconds(-1_000_000), model: DurationModelTests.steady(30))
         #expect(gap <= .seconds(60))
     }
 
-    @Test func `what is long overdue has priority, and nobody is forgotten`() {
+    @Test func `tasks long overdue go first, and no task is left out`() {
         let policy = PollingPolicy()
         let model = DurationModelTests.steady(30)
         func priority(_ age: Int, since: Int) -> Double {

@@ -13,7 +13,7 @@ import Testing
         return next - now
     }
 
-    @Test func `the first record that nobody understands changes nothing, each further one doubles the gap`() {
+    @Test func `the first record that no rule understands changes nothing, each further one doubles the gap`() {
         let usual = gap(inARow: 0)
         #expect(gap(inARow: 1) == usual)
         for further in 1...4 {

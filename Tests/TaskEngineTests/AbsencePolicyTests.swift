@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(arguments: [LostAttemptSearch.Finding.absent, .unproven, .possible([], isSame: true)])
-    func `fail ends it after ten minutes without a find, whatever is proven`(finding: LostAttemptSearch.Finding) {
+    func `fail ends it after ten minutes without a find, with or without a proof`(finding: LostAttemptSearch.Finding) {
         let early = task(readings: 9, since: 500, policy: .fail, lostFor: 599)
         let event = policy.event(for: early, after: finding, at: now)
         #expect(event == (finding == .absent ? .absentFromList : .lookupUndecided()))
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test(arguments: UncertainPolicy.allCases)
-    func `a probable refusal is believed once absence is proven, whatever the policy`(onUncertain: UncertainPolicy) {
+    func `a probable refusal counts once absence is proven, under every policy`(onUncertain: UncertainPolicy) {
         let refused = task(readings: 2, since: 120, policy: onUncertain, probablyRefused: true)
         let reason = TaskFailure(code: "reply_lost", message: "The reply was lost.")
         #expect(policy.event(for: refused, after: .absent, at: now) == .givenUp(reason, .refusalConfirmed))

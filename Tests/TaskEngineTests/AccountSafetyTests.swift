@@ -100,7 +100,8 @@ import VerbatimJSON
 
     // MARK: Two tokens of one user
 
-    @Test func `a record that another account's attempt may have made is nobody's, and prevents a proof`() async throws
+    @Test func `a record that another account's attempt may have made goes to no task, and prevents a proof`()
+        async throws
     {
         let world = try await EngineWorld(accounts: [Account("a"), Account("b")])
         var shared = [listed("r-1", "a cat")]

@@ -3,7 +3,7 @@ import TaskEngine
 import TaskModel
 import TaskTesting
 
-/// Lets somebody wait until a test opens it.
+/// Makes its callers wait until a test opens it.
 final class Gate: Sendable {
     private let signal = WakeSignal()
     private let never = ManualTimeSource()

@@ -351,7 +351,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "r-1")
     }
 
-    /// An endpoint of somebody's own, whose list has pages.
+    /// An endpoint that the user defines, whose list has pages.
     private static let paged = """
         provider: own
         default: true
@@ -488,7 +488,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "lost")
     }
 
-    @Test func `nobody is absent from a list that is not its own`() async throws {
+    @Test func `no task is absent because of a list that is not its own`() async throws {
         func endpoint(_ name: String) -> String {
             """
               image/\(name):

@@ -150,7 +150,7 @@ import VerbatimJSON
         #expect(try await world.sqlite.counts().first { $0.state == .running }?.count == 4)
     }
 
-    @Test func `a long Retry-After keeps the turns, and nobody takes it for a wrong clock`() async throws {
+    @Test func `a long Retry-After keeps the order and does not count as a wrong clock`() async throws {
         let world = try await EngineWorld()
         let start = world.time.now()
         let never = try await world.submit("single/make", JSONObject([("prompt", "never")]))

@@ -235,7 +235,7 @@ import VerbatimJSON
         #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == "no_token")
     }
 
-    @Test func `a task of an endpoint that is gone waits and blocks nobody`() async throws {
+    @Test func `a task of a removed endpoint waits and blocks no other`() async throws {
         let world = try await EngineWorld()
         let gone = try await world.insert(.task(1, endpoint: "image/aaa"))
         let known = try await world.submit("image/make")
@@ -263,7 +263,7 @@ import VerbatimJSON
         let world = try await EngineWorld()
         let late = try await world.insert(.task(1, deadline: world.time.now() + .seconds(5)))
         let fine = try await world.insert(.task(2, deadline: world.time.now() + .seconds(50)))
-        // The daemon slept meanwhile; nobody says that the deadlines are looked at first.
+        // The daemon slept meanwhile; the deadlines need not be checked first.
         world.time.advance(by: .seconds(5))
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
         _ = try await world.engine.submitter.step()

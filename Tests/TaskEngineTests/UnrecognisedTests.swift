@@ -12,7 +12,7 @@ import VerbatimJSON
 
 /// What becomes of a task whose records no rule understands: the real engine on a fresh database.
 @Suite struct UnrecognisedTests {
-    @Test func `a task that nobody understands goes on, ever more slowly, and is told of once`() async throws {
+    @Test func `a task with unrecognised records is polled ever more slowly and is reported once`() async throws {
         let world = try await World()
         let task = try await world.track("a")
         var gaps: [Duration] = []

@@ -50,7 +50,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what changes nothing, or is undone, is told to nobody`() async throws {
+    @Test func `a change that has no effect or is rolled back reaches no subscriber`() async throws {
         try await with { (store, told) async throws in
             let (owner, lost) = (TrackedTask.task(1, state: .running), TrackedTask.task(2, state: .uncertain))
             _ = try await store.insert([.new(owner), .new(lost)])
@@ -70,7 +70,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `of a commit whose outcome is unknown nobody is told, and the log has it`() async throws {
+    @Test func `a commit whose outcome is unknown reaches no subscriber, and the log has it`() async throws {
         try await PlanCheck.with { (driver) async throws in
             let (faulty, told) = (FaultyDriver(driver), Told())
             let store = TaskStore(faulty)

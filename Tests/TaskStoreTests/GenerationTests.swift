@@ -157,7 +157,7 @@ import VerbatimJSON
         try await insert(4..<40, into: later)
         try Disk.copy(path, to: directory.file("crash.sqlite"))
         try later.close()
-        // The machine died; somebody puts the backup in the database's place.
+        // The machine died, and the backup replaces the database.
         try Disk.copy(directory.file("crash.sqlite"), to: path)
         try Disk.copy(directory.file("backup.sqlite"), to: path, parts: [""])
         guard case .mismatched(let words) = refusal(path) else {

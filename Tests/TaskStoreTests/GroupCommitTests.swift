@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    @Test func `a write on its caller's thread is served like any other, and whatever came meanwhile with it`()
+    @Test func `a write on its caller's thread commits together with the writes that arrived meanwhile`()
         async throws
     {
         let directory = try TemporaryDirectory()
@@ -218,7 +218,7 @@ import Testing
         }
     }
 
-    @Test func `whoever is told finds it in the files, as a crash leaves them`() async throws {
+    @Test func `a subscriber finds a reported change in the files as a crash leaves them`() async throws {
         try await with { (store, directory, _) async throws in
             let told = Told()
             let copy = directory.file("copy.sqlite")

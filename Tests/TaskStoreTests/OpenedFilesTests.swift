@@ -60,11 +60,11 @@ import Testing
         _ = try await store.verbs.insert(.new(.task(1)))
         for suffix in ["", "-wal"] {
             try FileManager.default.removeItem(atPath: path + suffix)
-            try Data("\(suffix) of somebody".utf8).write(to: URL(filePath: path + suffix))
+            try Data("\(suffix) of another program".utf8).write(to: URL(filePath: path + suffix))
         }
         #expect(throws: TaskStoreError.replaced(path)) { try store.close() }
         for suffix in ["", "-wal"] {
-            #expect(FileManager.default.contents(atPath: path + suffix) == Data("\(suffix) of somebody".utf8))
+            #expect(FileManager.default.contents(atPath: path + suffix) == Data("\(suffix) of another program".utf8))
         }
     }
 }

@@ -59,7 +59,7 @@ import Testing
             Issue.record("it counts as sound")
             return
         }
-        // Nobody asks for more than once.
+        // No page is read more than once.
         await #expect(throws: TaskStoreError.self) { try await store.checkContents() }
         try store.close()
     }

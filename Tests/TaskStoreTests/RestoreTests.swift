@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func `an untouched database starts as it was, whatever was started`() async throws {
+    @Test func `an untouched database starts as it was after any number of attempts`() async throws {
         try await withStarted { (store: TaskStore, _: Notes) async throws in
             #expect(try await store.checkWitness(newEpoch: "two", at: now).mode == nil)
             #expect(try await store.task(TrackedTask.task(2).id)?.state == .queued)

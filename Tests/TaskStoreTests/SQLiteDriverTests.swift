@@ -227,7 +227,7 @@ import VerbatimJSON
         for number in 0..<10 { _ = try await store.verbs.insert(.new(.task(number))) }
         let log = try bytes(path + "-wal")
         try store.close()
-        // Somebody moved the database away and left its log.
+        // The database was moved away without its log.
         try FileManager.default.removeItem(atPath: path)
         try write(log, to: path + "-wal")
         guard case .failure(let error) = open(path) else {
@@ -341,7 +341,7 @@ import VerbatimJSON
 
     // MARK: Schema
 
-    @Test func `counts are those of the rows, whatever became of them`() async throws {
+    @Test func `counts equal those of the rows after every kind of change`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let store = try SQLiteDriver.open(path: path)
@@ -364,7 +364,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `counts that somebody has spoilt are no reason to refuse a task, and are right again after a restart`()
+    @Test func `wrong counts do not refuse a task, and are right again after a restart`()
         async throws
     {
         let directory = try TemporaryDirectory()
@@ -378,7 +378,7 @@ import VerbatimJSON
                 sql: """
                     INSERT INTO task_count (state, endpoint, account, count) VALUES ('running', 'no/such', 'default', 7)
                     """)
-            // Nor to let somebody tidy up by hand.
+            // Rows can also be removed by hand.
             try db.execute(sql: "UPDATE task_count SET count = 0; DELETE FROM task WHERE state = 'cancelled'")
         }
         try store.close()
@@ -550,7 +550,7 @@ import VerbatimJSON
         try queue.close()
         let store = try SQLiteDriver.open(path: path)
         var expected = task
-        // What it was taken from before, its age still counts from.
+        // Its age still counts from the submission.
         expected.ageFrom = task.submittedAt
         #expect(try await store.verbs.task(task.id) == expected)
         #expect(try await store.verbs.statistics(of: task.endpoint).isEmpty)
@@ -558,7 +558,7 @@ import VerbatimJSON
         noted.note = "written later"
         _ = try await store.verbs.insert(.new(noted))
         #expect(try await store.verbs.task(noted.id)?.note == "written later")
-        // Of the record that is there nobody knows the digest: it is written once more.
+        // The stored record has no digest yet, so it is written once more.
         for progress: JSONValue in [1, 2] {
             let pending = Observation(.pending, record: ["progress": progress])
             _ = try await store.verbs.apply(.observed(pending), to: task.id, at: now, nextDueAt: now)
@@ -679,7 +679,7 @@ import VerbatimJSON
         _ = try await store.verbs.insert(.new(task))
         let (long, short) = (JSONValue.string(String(repeating: "la ", count: 9_000)), JSONValue.string("la"))
         var done = Observation(.succeeded(partial: false), record: ["texts": [long, short], "nested": "{\"a\": 1}"])
-        // What is not in the record is stored beside it, whatever its length.
+        // A value that is not in the record is stored beside it at any length.
         let built = JSONValue.string("https://cdn.example/" + String(repeating: "p", count: 2_000))
         done.results = [
             TaskResult(kind: .text, pointer: JSONPointer(tokens: ["texts", "0"]), value: long),

@@ -259,7 +259,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `unknown ids are nobody`() async throws {
+    @Test func `an unknown id finds no task`() async throws {
         try await with { (store: TaskStore) async throws in
             let id = TrackedTask.task(1).id
             #expect(try await store.apply(.missed, to: id, at: now, nextDueAt: now) == nil)
@@ -421,7 +421,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `due tasks come without those that are left out, wherever they stand`() async throws {
+    @Test func `the due tasks do not contain those that the caller excludes`() async throws {
         try await with { (store: TaskStore) async throws in
             // Two at each time, so that there are ties.
             let tasks = (0..<12).map { TrackedTask.task($0, state: .running, at: now + .seconds($0 / 2)) }

@@ -6,7 +6,7 @@ import VerbatimJSON
 @testable import TaskStore
 
 @Suite struct TokenRedactorTests {
-    @Test func `a token is taken out wherever it stands, and nothing else is touched`() throws {
+    @Test func `a token is removed in every place, and nothing else changes`() throws {
         let token = String(repeating: "aB3-_", count: 8) + "xyz"
         for (text, expected) in [
             ("https://a.example/callbacks/\(token)", "https://a.example/callbacks/(token)"),

@@ -35,7 +35,7 @@ import VerbatimJSON
         await error { () throws(TaskStoreError) in _ = try await store.verbs.insert(.new(.task(number))) }
     }
 
-    /// The tasks of 0..<200 that whoever opens the files as they are now would find.
+    /// The tasks of 0..<200 that a driver finds when it opens the files as they are now.
     private func found(after name: String) async throws -> [Int] {
         let copy = elsewhere.file("\(name).sqlite")
         try Disk.copy(path, to: copy)
@@ -61,7 +61,9 @@ import VerbatimJSON
         return copy
     }
 
-    @Test func `a commit whose sync fails is unknown, and what it left is gone before anybody is told`() async throws {
+    @Test func `a commit whose sync fails is unknown, and its remains are gone before its caller gets the error`()
+        async throws
+    {
         #expect(await insert(0) == nil)
         disk.failSyncs(1)
         #expect(await insert(1) == .unknown)
@@ -161,7 +163,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [UInt64(1), 2, 3])
-    func `whatever fails when, a crash finds what the store shows`(seed: UInt64) async throws {
+    func `after any sequence of failures a crash finds what the store shows`(seed: UInt64) async throws {
         var random = SeededRandom(seed: seed)
         var stored: Set<Int> = []
         for number in 0..<60 {

@@ -23,7 +23,7 @@ enum SignatureList {
         }
     }
 
-    /// What stands in the places of a form, wherever in a list the text is of that form.
+    /// The texts in the places of a form, for each entry of a list that has that form.
     static func values(of form: Template, in text: String) -> [[String: String]] {
         var found: [[String: String]] = []
         var rest = text[...]

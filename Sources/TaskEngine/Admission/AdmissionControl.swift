@@ -188,7 +188,7 @@ struct AdmissionControl: Sendable {
         }?.element
     }
 
-    /// Whether the task waits for the only account that may send it, whatever others may take.
+    /// Whether the task waits for the only account that may send it, also if others are free.
     func waitsForItsAccount(
         _ task: TrackedTask, of profile: EndpointProfile, among endpoints: [AccountEndpoint], under load: TaskLoad
     ) -> Bool {

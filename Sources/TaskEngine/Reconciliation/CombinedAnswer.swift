@@ -154,7 +154,7 @@ struct CombinedAnswer: Sendable {
         }
     }
 
-    /// Those of the records that may be of the task's latest attempt, whichever account made it.
+    /// Those of the records that may be of the task's latest attempt, by any account.
     func records(among records: [ListedTask], for stored: [TaskWithPayload]) -> [TaskID: [RemoteTaskID]] {
         let (lists, records) = (lists, records.map { SubmissionMatcher.Record($0) })
         var found: [TaskID: [RemoteTaskID]] = [:]
@@ -262,7 +262,7 @@ extension LostAttemptSearch {
     /// Searches each account that may have made one of the attempts, all of which share the list of `profile`.
     ///
     /// Each list is read for the time of all attempts. The caller has a token of the rate of `first`, and has looked at its
-    /// breaker. `isUrgent` means that the others are asked whatever their breakers say.
+    /// breaker. `isUrgent` means that the others are asked even if their breakers are open.
     func run(
         for targets: [Target], sharing profile: EndpointProfile, first: AccountName, onlyInList: Bool = false,
         isUrgent: Bool = false

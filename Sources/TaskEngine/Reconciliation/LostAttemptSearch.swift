@@ -194,7 +194,7 @@ struct LostAttemptSearch: Sendable {
             list: list
         ).read(from: from, to: to)
         if case .read = reading { return reading }
-        // What was found by its own id is found, whatever becomes of the list.
+        // A record found by its own id counts even if the list cannot be read.
         return known.found.isEmpty ? reading : .read(unread)
     }
 

@@ -119,7 +119,7 @@ enum SubmissionMatcher {
         let verdicts = attempts.map { attempt in
             records.indices.map { verdict(on: records[$0], for: attempt, in: shown[$0]) }
         }
-        /// Whatever account made the attempt.
+        /// Whether the record may belong to the attempt, also if its account's list does not show the record.
         func mayBelong(_ record: Int, to attempt: LostAttempt) -> Bool {
             shown[record].contains { list in
                 Self.mayBelong(records[record], attempt, by: list.evidence[attempt.endpoint])

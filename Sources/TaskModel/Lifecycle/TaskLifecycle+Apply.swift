@@ -138,7 +138,7 @@ extension TaskLifecycle {
             // A resolution of an earlier attempt does not resolve this one.
             if state == .uncertain { changed.resolution = nil }
             changed.endedAt = state.hasEnded ? now : nil
-            // A delivery that came before anybody could ask wants its answer now.
+            // A callback arrived before the task had an id to ask for: ask now.
             let isAskedNow = state == .running && changed.isCalledBack
             changed.nextDueAt = state.hasEnded ? nil : isAskedNow ? now : schedule(changed) ?? now
             let entry = TaskLogEntry(

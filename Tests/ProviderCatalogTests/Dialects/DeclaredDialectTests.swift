@@ -482,7 +482,7 @@ import VerbatimJSON
                     "{}")))
     }
 
-    @Test func `a word in another case is the same word, and one that nobody knows keeps the task running`() throws {
+    @Test func `a word in another case is the same word, and an unknown one keeps the task running`() throws {
         let rules = "[{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]"
         #expect(try state(rules, #"{"status":"ok"}"#) == .succeeded(partial: false))
         #expect(try isFailed(state(rules, #"{"status":"bad"}"#)))
