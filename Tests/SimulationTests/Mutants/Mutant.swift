@@ -211,7 +211,9 @@ extension Mutant {
     }
 
     private static var withoutLog: Mutant {
-        var mutant = Mutant("loses its last commits in a crash", caughtBy: [.acceptedIsNeverLost, .eventsInOrder])
+        var mutant = Mutant(
+            "loses its last commits in a crash",
+            caughtBy: [.acceptedIsNeverLost, .eventsInOrder, .onlyCopiesAreRestored])
         mutant.losesLog = true
         return mutant
     }
@@ -226,6 +228,10 @@ extension Mutant {
 
     /// All of them; every invariant has one at least.
     static let all: [Mutant] = [
+        droppingClaimants,
+        acceptingPartialAnswers,
+        matchingFirstListOnly,
+        movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
         withoutLog,
         withoutDoubt,
@@ -297,10 +303,6 @@ extension Mutant {
         mixingAccounts,
         forgettingOtherAccounts,
         insistingOnDeadAccount,
-        droppingClaimants,
-        acceptingPartialAnswers,
-        matchingFirstListOnly,
-        movingClientIDs,
         witnessingFirst,
         withoutRecovery,
         withoutHints,
