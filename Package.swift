@@ -97,7 +97,7 @@ let package = Package(
                 .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
                 .embedInCode("0012_add_note.sql"), .embedInCode("0013_store_results.sql"),
                 .embedInCode("0014_hold_leases.sql"), .embedInCode("0015_remember_epoch.sql"),
-                .embedInCode("0016_link_retries.sql"),
+                .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
             ]),
         .target(
@@ -260,7 +260,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "ProviderCatalog", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP", logging,
+                "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
+                logging,
             ]),
         .testTarget(
             name: "SandboxTests",

@@ -58,7 +58,7 @@ struct RetentionBenchmarks {
     /// One day's tasks, from their submission to their end.
     private func live(_ day: Int, at now: Timestamp, in store: TaskStore) async throws {
         var random = SystemRandomNumberGenerator()
-        let lease = LeaseName(provider: try unwrapped(ProviderName("xhuoapi")))
+        let lease = LeaseName(ProviderAccount(provider: try unwrapped(ProviderName("xhuoapi"))))
         var number = 0
         while number < perDay {
             let count = min(250, perDay - number)

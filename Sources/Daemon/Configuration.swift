@@ -49,7 +49,9 @@ struct Configuration: Sendable {
             definitions = try Definitions(in: settings.providersDirectory)
         }
         let earlier = former?.formerSecrets ?? []
-        var providers = try Providers(&settings, definitions, environment: environment, secrets: proxies.secrets)
+        var providers = try Providers(
+            &settings, definitions, environment: environment, secrets: proxies.secrets,
+            keeping: kept?.providers)
         let retired = former.map { $0.providers.secrets.subtracting(providers.secrets).sorted() } ?? []
         formerSecrets = Array((retired + earlier.filter { !retired.contains($0) }).prefix(Self.mostFormerSecrets))
         providers.redactor = providers.redactor.adding(formerSecrets)
@@ -65,11 +67,15 @@ struct Configuration: Sendable {
         loadedAt = now
     }
 
-    /// The same with the tokens as their files have them now. Definitions and other settings stay as they were read.
+    /// The same with the tokens as their files have them now. Definitions and other settings stay as they were read, and so does
+    /// a token that cannot be read.
     func withTokens(readAgainIn environment: [String: String]) throws(DaemonError) -> Configuration {
         var settings = settings
         settings.tokenFiles = [:]
-        settings.token = try TokenSource(environment: environment, file: settings.mainTokenFile).read(&settings)
+        settings.tokenProblems = []
+        settings.token = try TokenSource(
+            environment: environment, file: settings.mainTokenFile, former: settings.token
+        ).read(&settings)
         return try Configuration(
             settings, environment: environment, isForTokens: true, at: loadedAt, after: self)
     }
@@ -147,7 +153,7 @@ struct Configuration: Sendable {
         let others = (isProxyNamed ? [] : ["upstream.proxy"]) + (areFilesNamed ? [] : ["certificate authorities"])
         let tokens = Set(providers.tokens.keys).union(former.providers.tokens.keys)
             .filter { providers.tokens[$0] != former.providers.tokens[$0] }.sorted()
-        return names + others + tokens.map { "token of \($0)" }
+        return names + others + tokens.map { "token of \($0.account == .default ? "\($0.provider)" : "\($0)")" }
     }
 
     /// The changed settings that only a start applies, by name.

@@ -249,7 +249,7 @@ package enum Daemon {
         group: any EventLoopGroup
     ) -> UpstreamHTTP {
         UpstreamHTTP(
-            providers: configuration.view(\.providers.access), eventLoopGroup: group,
+            accounts: configuration.view(\.providers.access), eventLoopGroup: group,
             connections: configuration.current.connections,
             maxReplyBytes: configuration.view(\.settings.maxReplyBytes),
             memory: ReplyMemory(directory: configuration.current.settings.stateDirectory), now: { time.now() }
@@ -272,7 +272,7 @@ package enum Daemon {
             transport: RenewingTransport(redacting, tokens: configuration.view(\.providers.tokens)) { _ in
                 await renewal.renew()
             },
-            hasToken: { configuration.current.providers.hasCredentials(for: $0) },
+            accounts: { configuration.current.providers.accounts(of: $0) },
             callbacksAt: settings.callbacks.publicURL, isHeld: isHeld, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }

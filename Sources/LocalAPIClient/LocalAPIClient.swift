@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 package import LocalAPIContract
 import NIOHTTP1
+import Text
 package import VerbatimJSON
 
 /// LocalAPIClient sends requests to the daemon over its Unix socket, one method per route.
@@ -156,11 +157,12 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.pause.path(service, operation))
     }
 
-    /// Resumes submissions to an endpoint.
+    /// Resumes submissions to an endpoint, or only those by one account.
     package func resume(
-        service: String, operation: String
+        service: String, operation: String, account: String? = nil
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await post(LocalAPIRoute.resume.path(service, operation))
+        let query = account.map { "?account=\($0.percentEncoded())" } ?? ""
+        return try await post(LocalAPIRoute.resume.path(service, operation) + query)
     }
 
     /// Ends `--hold` and every pause.

@@ -31,7 +31,7 @@ struct LogSubscribers {
         }
         log.subscribe { [plans] change in
             // A new queued task does not change the poll plans.
-            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
+            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
     }

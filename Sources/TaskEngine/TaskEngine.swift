@@ -39,11 +39,12 @@ package struct TaskEngine: Sendable {
 
     /// Builds all parts; reads the circuit breakers from the store.
     ///
-    /// `version` grows with every replacement of the settings or the tokens.
+    /// `version` grows with every replacement of the settings or the tokens. `accounts` are those of a provider in the settings
+    /// in force, at least one.
     /// `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
-        transport: any UpstreamTransport, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
         callbacksAt publicURL: String? = nil, isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
@@ -74,8 +75,8 @@ package struct TaskEngine: Sendable {
             backoff: polling.view { Backoff(base: $0.minGap * 2, cap: $0.maxGap) }, random: random, logger: logger)
         let hold = StartHold(isAskedFor: isHeld)
         let admission = AdmissionControl(
-            breakers: breakers, hold: hold, hasToken: hasToken, storage: storage, store: store, transport: transport,
-            catalog: catalog, limits: limits, time: time)
+            breakers: breakers, hold: hold, accounts: ProviderAccounts(of: accounts), storage: storage, store: store,
+            transport: transport, catalog: catalog, limits: limits, time: time)
         let lookups = polling.view { LookupPolicy(maxGap: $0.maxGap) }
         let schedule = ScheduleCorrector(
             clock: clock, store: store, breakers: breakers, plans: plans, wakes: wakes, time: time,
@@ -132,8 +133,8 @@ package struct TaskEngine: Sendable {
             WorkerLoop(worker: worker, storage: storage, schedule: schedule, time: time, logger: logger)
         }
         recovery = StartupRecovery(
-            store: store, catalog: catalog, hold: hold, starts: starts, schedule: schedule, random: random, time: time,
-            logger: logger)
+            store: store, catalog: catalog, accounts: admission.accounts, hold: hold, starts: starts,
+            schedule: schedule, random: random, time: time, logger: logger)
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
             DeadlineEnforcer(
@@ -185,7 +186,7 @@ package struct TaskEngine: Sendable {
     package init(
         store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
-        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        defaultOnUncertain: UncertainPolicy = .hold, accounts: @escaping @Sendable (ProviderName) -> [Account],
         callbacksAt publicURL: String? = nil, callbackSecrets: [ProviderName: String] = [:],
         redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
         logger: Logger,
@@ -195,7 +196,7 @@ package struct TaskEngine: Sendable {
             catalog: catalog, limits: limits, polling: polling, defaultOnUncertain: defaultOnUncertain,
             callbackSecrets: callbackSecrets, redactor: redactor)
         try await self.init(
-            store: store, settings: Current(always: settings), transport: transport, hasToken: hasToken,
+            store: store, settings: Current(always: settings), transport: transport, accounts: accounts,
             callbacksAt: publicURL, isHeld: isHeld, time: time, random: random, logger: logger, passed: passed)
     }
 

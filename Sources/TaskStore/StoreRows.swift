@@ -223,5 +223,6 @@ package struct GivenUpRow: Sendable {
 package struct TaskCountDelta: Sendable {
     package let endpoint: EndpointName
     package let state: TaskState
+    package var account = AccountName.default
     package let change: Int
 }

@@ -16,16 +16,16 @@ package protocol StoreSnapshot {
     /// Ids that begin so.
     func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID]
 
-    /// How many tasks there are of each endpoint in each state.
+    /// How many tasks there are of each endpoint in each state, by account.
     func counts() throws -> [TaskCount]
-    /// Services that have what is looked for.
-    func services(with what: ServiceQuery) throws -> [ServiceName]
+    /// Services of accounts that have what is looked for, in their order.
+    func services(with what: ServiceQuery) throws -> [AccountService]
 
     /// Tasks in that state, oldest first.
     func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask]
     /// Open tasks of a service in that state that are due by then, most overdue first, but for those excluded.
     func due(
-        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+        in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask]
     /// Queued tasks of an endpoint with a greater key that are due and not over their deadline, in order of priority, then
     /// age.
@@ -43,9 +43,11 @@ package protocol StoreSnapshot {
     /// window, where one is given.
     func attempted(in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?) throws
         -> [TaskTexts]
-    /// Tasks of the same endpoint, with a remote id and an attempt, that were submitted in the period and arrived just before
-    /// or after that one.
-    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask]
+    /// Tasks of the same endpoint, with an attempt and a remote id that the account has, which were submitted in the period and
+    /// arrived just before or after that one. ``AccountName/unknown`` stands for all accounts.
+    func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask]
     /// Who has these remote ids in a service, newest task first.
     func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder]
     /// Attempts that were given up.
@@ -189,21 +191,23 @@ package enum ServiceQuery: Sendable, Hashable {
 /// Which time is asked for.
 package enum TimeQuery: Sendable, Hashable {
     /// When an open task of the service in that state is due.
-    case due(TaskState, service: ServiceName)
+    case due(TaskState, service: AccountService)
     /// When a queued task of the endpoint is due, after that point.
     case queued(EndpointName, after: Timestamp)
     /// The deadline of a queued or running task.
     case deadline
     /// When an attempt of the service that was given up is looked for again.
-    case givenUpReading(service: ServiceName)
+    case givenUpReading(service: AccountService)
 }
 
 /// Which attempts that were given up are asked for.
 package enum GivenUpQuery: Sendable {
     /// Of a service, to be looked for again by then, most overdue first.
-    case due(service: ServiceName, by: Timestamp, limit: Int)
+    case due(service: AccountService, by: Timestamp, limit: Int)
     /// Of a service, begun in the window, whose records have not turned up, oldest first.
     case begun(service: ServiceName, in: ClosedRange<Timestamp>)
     /// Of a task, whose records have not turned up, in the order of their numbers.
     case of(TaskID)
+    /// The one with that number of a task.
+    case numbered(Int, of: TaskID)
 }

@@ -28,7 +28,7 @@ extension TaskStore {
         func flush() throws {
             let places = try changes.transaction.insert(newTasks)
             for (new, place) in zip(newTasks, places) {
-                changes.count(new.task.endpoint, from: nil, to: new.task.state)
+                changes.count(from: nil, to: new.task)
                 changes.append(new.task.firstEntry, of: place, about: new.task)
             }
             newTasks = []

@@ -195,6 +195,8 @@ extension ChangeSet {
             attempt = attempt.started(at: min(attempt.startedAt, since))
             attempt.endedAt = now
             task.attempt = attempt
+            // Another account may have sent it since.
+            task.account = .unknown
             // Of an attempt that ended with its daemon nothing could be sent later; that does not hold for a copy.
             if task.failure?.code == TaskFailure.daemonStopped {
                 task.failure = TaskFailure(
@@ -202,6 +204,7 @@ extension ChangeSet {
             }
             task.nextDueAt = now
             change(row, to: task)
+            count(from: row.task, to: task)
         }
     }
 }

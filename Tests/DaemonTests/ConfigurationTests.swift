@@ -1,5 +1,6 @@
 import Foundation
 import ProviderCatalog
+import TaskEngine
 import TaskModel
 import TaskTesting
 import Testing
@@ -83,6 +84,58 @@ import UpstreamHTTP
         #expect(next.digest == former.digest && next.loadedAt == former.loadedAt)
         #expect(next.changes(from: former) == ["token of xhuoapi"])
         #expect(!next.hasChangedTokenFile)
+    }
+
+    @Test func `a reload notices changed accounts, each of its parts`() throws {
+        try write("first-token-0123456789", to: "one")
+        try write("second-token-0123456789", to: "two")
+        let two = "{name: two, token_file: \(directory.file("two"))}"
+        func load(_ accounts: String, after former: Configuration? = nil) throws -> Configuration {
+            try write("providers: {xhuoapi: {accounts: [\(accounts)]}}\n", to: "pollux.yaml")
+            return try self.load(after: former)
+        }
+        let one = "{name: one, token_file: \(directory.file("one"))"
+        var former = try load("\(one)}, \(two)")
+        #expect(try load("\(one)}, \(two)", after: former).changes(from: former) == [])
+        for (accounts, tokens) in [
+            ("\(one)}", ["token of account two of xhuoapi"]), ("\(one), max_in_flight: 3}", []),
+            ("\(one), max_in_flight: 3}, \(two)", ["token of account two of xhuoapi"]),
+        ] {
+            let next = try load(accounts, after: former)
+            #expect(next.changes(from: former) == ["providers.xhuoapi.accounts"] + tokens)
+            #expect(next.digest != former.digest && next.restartNeeds(from: former).isEmpty)
+            former = next
+        }
+        #expect(former.providers.accounts(of: "xhuoapi").map(\.name) == ["one", "two"])
+        try write("third-token-0123456789", to: "two")
+        #expect(former.hasChangedTokenFile)
+        let next = try former.withTokens(readAgainIn: environment())
+        #expect(next.changes(from: former) == ["token of account two of xhuoapi"])
+        let owner = ProviderAccount(provider: "xhuoapi", account: "two")
+        #expect(next.providers.access[owner]?.token == "third-token-0123456789")
+        #expect(next.providers.redactor.redacted("second-token-0123456789") == "(redacted)")
+    }
+
+    @Test func `a token file that cannot be read leaves its token in use, and others are renewed`() throws {
+        for name in ["one", "two"] { try write("\(name)-token-0123456789", to: name) }
+        let accounts = ["one", "two"].map { "{name: \($0), token_file: \(directory.file($0))}" }
+        try write("providers: {xhuoapi: {accounts: [\(accounts.joined(separator: ", "))]}}\n", to: "pollux.yaml")
+        let former = try load()
+        try FileManager.default.removeItem(atPath: directory.file("one"))
+        try write("new-token-0123456789", to: "two")
+        let next = try former.withTokens(readAgainIn: environment())
+        #expect(next.changes(from: former) == ["token of account two of xhuoapi"])
+        #expect(next.providers.tokens[ProviderAccount(provider: "xhuoapi", account: "one")] == "one-token-0123456789")
+        #expect(
+            next.settings.tokenProblems.count == 1 && next.settings.tokenProblems[0].contains(directory.file("one")))
+        #expect(!next.hasChangedTokenFile)
+        try write("one-again-0123456789", to: "one")
+        #expect(next.hasChangedTokenFile)
+        let last = try next.withTokens(readAgainIn: environment())
+        #expect(last.changes(from: next) == ["token of account one of xhuoapi"] && last.settings.tokenProblems.isEmpty)
+        // A reload is refused as a whole.
+        try FileManager.default.removeItem(atPath: directory.file("one"))
+        #expect(throws: DaemonError.self) { _ = try load(after: last) }
     }
 
     @Test func `former tokens are still redacted, the latest of them`() throws {

@@ -114,8 +114,8 @@ extension EndToEnd {
                 var ids: [String] = []
                 for number in 0..<40 {
                     if number == 20 {
-                        // The old token is revoked at once, without a signal or command.
-                        try write(World.token + "-new", to: file)
+                        // The old token is revoked at once, without a signal or command. The part after `~` does not change the user.
+                        try write(World.token + "~new", to: file)
                         try await world.sandbox.revoke(World.token)
                     }
                     let task = try await world.daemon.submit(

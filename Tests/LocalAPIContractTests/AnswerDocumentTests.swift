@@ -38,8 +38,8 @@ import VerbatimJSON
         let bare = TaskDocument(id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z")
         #expect(
             bare.json.object?.names == [
-                "id", "endpoint", "state", "partial", "remote_id", "trace_id", "labels", "priority", "request",
-                "response", "results", "error", "progress", "eta", "slower_than_usual_since", "created_at",
+                "id", "endpoint", "state", "partial", "remote_id", "account", "trace_id", "labels", "priority",
+                "request", "response", "results", "error", "progress", "eta", "slower_than_usual_since", "created_at",
                 "submitted_at", "started_at",
                 "finished_at",
                 "ended_at", "not_before", "deadline", "next_poll_at", "attempts", "polls", "on_uncertain",

@@ -88,11 +88,13 @@ import VerbatimJSON
     }
 
     @Test func `only the resolution "adopt" has a remote id, and requires one`() throws {
-        for document in [ResolveDocument.adopt(remoteID: "x"), .resubmit, .giveUp] {
+        for document in [ResolveDocument.adopt(remoteID: "x"), .adopt(remoteID: "x", account: "b"), .resubmit, .giveUp]
+        {
             #expect(try ResolveDocument(json: document.json) == document)
         }
         #expect(throws: ContractError.missingField("remote_id")) { try ResolveDocument(json: ["as": "adopt"]) }
         #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "give_up", "remote_id": "x"]) }
+        #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "resubmit", "account": "b"]) }
         #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "retry"]) }
         #expect(throws: ContractError.missingField("as")) { try ResolveDocument(json: [:]) }
     }

@@ -45,7 +45,8 @@ struct APIHarness: Sendable {
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let engine = try await TaskEngine(
-            store: store, catalog: catalog, transport: UnreachableProvider(), hasToken: { _ in false },
+            store: store, catalog: catalog, transport: UnreachableProvider(),
+            accounts: { _ in [Account(hasToken: false)] },
             time: StoppedClock(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let facts = DaemonFacts(
@@ -115,7 +116,7 @@ private struct UnreachableProvider: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         Issue.record("a route sent something to the provider")
         throw .notSent("no provider")

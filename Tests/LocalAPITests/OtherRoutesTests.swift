@@ -89,7 +89,7 @@ import VerbatimJSON
                 _ = try await api.store.apply(
                     .submissionInterrupted(TaskFailure(code: "reply_lost", message: "lost"), isProbablyRefused: false),
                     to: task, at: now, nextDueAt: now)
-                #expect(try await api.ask(.get, "/v1/tasks/\(id)").json["waiting_for"]?["code"] == "lookup")
+                #expect(try await api.ask(.get, "/v1/tasks/\(id)").json["waiting_for"]?["code"] == "no_token")
                 #expect(try await api.ask(.post, "/v1/tasks/\(id)/cancel").problemCode == "needs_resolution")
                 let answer = try await api.ask(.post, "/v1/tasks/\(id)/resolve", way)
                 #expect(answer.status == 200, "\(answer.text)")

@@ -18,11 +18,11 @@ import Testing
         "paused": { try await $0.engine.endpoints.pause("image/make") },
         "used_up": { world in
             await world.service.admission.suspend(
-                .provider("testing"), because: TaskFailure(code: "used_up", message: "No credit is left."))
+                "testing", because: TaskFailure(code: "used_up", message: "No credit is left."))
         },
         "backing_off": { world in
             await world.service.admission.breakers.failed(
-                .submissions(try #require(EndpointName("image/make"))),
+                .submissions(try #require(EndpointName("image/make")), .default),
                 because: TaskFailure(code: "busy", message: "Too many."), retryAfter: .seconds(60), at: world.time.now()
             )
         },
@@ -63,8 +63,8 @@ import Testing
         #expect(
             try await block()
                 == .backingOff(.polls("image"), until: world.time.now() + .seconds(60), because: failure))
-        await world.service.admission.suspend(.provider("testing"), because: failure)
-        #expect(try await block() == .paused(.provider("testing"), code: "busy", message: "Too many."))
+        await world.service.admission.suspend("testing", because: failure)
+        #expect(try await block() == .paused(.account("testing"), code: "busy", message: "Too many."))
     }
 
     // MARK: Reads of a claim
@@ -120,7 +120,8 @@ import Testing
         let world = try await EngineWorld()
         for _ in 0..<CircuitBreaker.failuresUntilHalfOpen {
             await world.service.admission.breakers.failed(
-                .submissions(image), because: TaskFailure(code: "busy", message: "Too many."), at: world.time.now())
+                .submissions(image, .default), because: TaskFailure(code: "busy", message: "Too many."),
+                at: world.time.now())
             world.time.advance(by: .seconds(61))
         }
         for _ in 0..<3 { try await world.submit() }

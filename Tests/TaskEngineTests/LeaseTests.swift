@@ -20,7 +20,7 @@ import Testing
         #expect(await world.service.forecast(of: try await world.task(queued)).waitingFor?.code == "lease_held")
         #expect(try await world.task(queued).state == .queued)
         // The other process ends. Its lease is tried again after five seconds.
-        try await world.sqlite.endOtherLeases()
+        try await world.sqlite.endOtherLeases(at: world.time.now())
         world.time.advance(by: .seconds(6))
         world.provider.enqueue(.accepted("r-1"))
         _ = try await world.engine.submitter.step()
@@ -40,7 +40,7 @@ import Testing
         world.provider.play { _ async throws(UpstreamTransportError) in
             // Another process takes the lease while the reply is on its way.
             do {
-                try await rival.endOtherLeases()
+                try await rival.endOtherLeases(at: world.time.now())
                 _ = try await rival.acquire([.testing], at: now)
             } catch { throw .notSent("\(error)") }
             return .accepted("r-1")

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ProviderRateLimiterTests {
     private typealias TrafficClass = ProviderRateLimiter.TrafficClass
     private let time = ManualTimeSource()
-    private let sending = TrafficClass.submissions(TrackedTask.task(endpoint: "a/b").endpoint)
+    private let sending = TrafficClass.submissions(TrackedTask.task(endpoint: "a/b").endpoint, .default)
     private let asking = TrafficClass.queries("a")
 
     /// Reserves for each class every millisecond and returns the counts.

@@ -82,7 +82,7 @@ private struct World {
         engine = try await TaskEngine(
             store: TaskStore(try SQLiteDriver.open(path: directory.file("pollux.sqlite"))),
             catalog: try ProviderCatalog.builtIn(adding: definition.map { [("mine.yaml", $0)] } ?? []),
-            transport: provider, hasToken: { _ in true }, time: time,
+            transport: provider, accounts: { _ in [Account()] }, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in WarningRecorder(warnings: warnings) })
         // A start has no budget.
@@ -125,7 +125,7 @@ private final class RepeatingTransport: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         UpstreamReply(status: 200, body: record.utf8)
     }

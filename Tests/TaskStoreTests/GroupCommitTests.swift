@@ -47,7 +47,7 @@ import Testing
 
     private static func note(_ number: Int, in db: Database) throws {
         try db.execute(
-            sql: "INSERT INTO gate (kind, name, failures, revision) VALUES ('polls', ?, 0, 1)",
+            sql: "INSERT INTO gate (kind, name, account, failures, revision) VALUES ('polls', ?, 'default', 0, 1)",
             arguments: ["\(number)"])
     }
 
@@ -182,7 +182,9 @@ import Testing
                 if number == 3 {
                     // Fails as a full disk may: SQLite rolls back the transaction, not only the statement.
                     try db.execute(
-                        sql: "INSERT OR ROLLBACK INTO gate (kind, name, revision) VALUES ('polls', '0', 1)")
+                        sql:
+                            "INSERT OR ROLLBACK INTO gate (kind, name, account, revision) VALUES ('polls', '0', 'default', 1)"
+                    )
                 }
                 try Self.note(number, in: db)
             }

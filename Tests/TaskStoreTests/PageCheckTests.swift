@@ -22,7 +22,7 @@ import Testing
             for number in 0..<36 {
                 try db.execute(
                     sql:
-                        "INSERT INTO gate (kind, name, error_message, revision) VALUES ('polls', ?, hex(zeroblob(500000)), 1)",
+                        "INSERT INTO gate (kind, name, account, error_message, revision) VALUES ('polls', ?, 'default', hex(zeroblob(500000)), 1)",
                     arguments: ["\(number)"])
             }
         }

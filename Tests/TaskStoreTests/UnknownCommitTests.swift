@@ -82,7 +82,8 @@ import VerbatimJSON
             for number in 0..<count {
                 store.writer.enqueue({ db in
                     try db.execute(
-                        sql: "INSERT INTO gate (kind, name, revision) VALUES ('polls', ?, 1)", arguments: ["\(number)"])
+                        sql: "INSERT INTO gate (kind, name, account, revision) VALUES ('polls', ?, 'default', 1)",
+                        arguments: ["\(number)"])
                 }) { (result: Result<Void, any Error>) in
                     if case .failure(let error) = result { sink.yield((error as? TaskStoreError)?.code) }
                 }
@@ -140,8 +141,8 @@ import VerbatimJSON
             await error { () throws(TaskStoreError) in try await store.write { db in try db.execute(sql: sql) } }
         }
         let fill = """
-            INSERT INTO gate (kind, name, error_message, revision) VALUES ('polls', 'x', hex(randomblob(100000)), 1)
-            ON CONFLICT (kind, name) DO UPDATE SET error_message = excluded.error_message
+            INSERT INTO gate (kind, name, account, error_message, revision) VALUES ('polls', 'x', 'default', hex(randomblob(100000)), 1)
+            ON CONFLICT (kind, name, account) DO UPDATE SET error_message = excluded.error_message
             """
         while DatabaseFile.size(of: path + "-wal") < 3_950 * 4_120 { #expect(await write(fill) == nil) }
         let atFailure = fail(ENOSPC) { call, file in call != "fdatasync" && file.hasSuffix("-shm") }

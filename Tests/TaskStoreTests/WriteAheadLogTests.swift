@@ -26,9 +26,9 @@ import Testing
             try await store.write { db in
                 try db.execute(
                     sql: """
-                        INSERT INTO gate (kind, name, error_message, revision)
-                        VALUES ('polls', 'x', hex(randomblob(100000)), 1)
-                        ON CONFLICT (kind, name) DO UPDATE SET error_message = excluded.error_message
+                        INSERT INTO gate (kind, name, account, error_message, revision)
+                        VALUES ('polls', 'x', 'default', hex(randomblob(100000)), 1)
+                        ON CONFLICT (kind, name, account) DO UPDATE SET error_message = excluded.error_message
                         """)
             }
             largest = max(largest, logSize(of: store))

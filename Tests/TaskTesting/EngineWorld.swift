@@ -28,7 +28,8 @@ package struct EngineWorld: Sendable {
     /// Creates the engine. `from` is an earlier world whose database it opens.
     package init(
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
-        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
+        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, accounts: [Account]? = nil,
+        from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
         witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy()
@@ -42,7 +43,7 @@ package struct EngineWorld: Sendable {
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
         sqlite = TaskStore(database, holder: holder)
         // As every start with the instance lock does.
-        if earlier != nil { try await sqlite.endOtherLeases() }
+        if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         settings = Reloadable(
             EngineSettings(
@@ -51,7 +52,8 @@ package struct EngineWorld: Sendable {
                 retention: retention))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
-            version: settings.version, transport: provider, hasToken: { _ in hasToken },
+            version: settings.version, transport: provider,
+            accounts: { _ in accounts ?? [Account(hasToken: hasToken)] },
             callbacksAt: publicURL, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -21,3 +21,13 @@ extension AccountName: ExpressibleByStringLiteral {
         self = name
     }
 }
+
+/// The account `default` of a provider.
+extension ProviderAccount: ExpressibleByStringLiteral {
+    package init(stringLiteral text: String) { self.init(provider: ProviderName(stringLiteral: text)) }
+}
+
+/// The service as the account `default` uses it.
+extension AccountService: ExpressibleByStringLiteral {
+    package init(stringLiteral text: String) { self.init(ServiceName(stringLiteral: text)) }
+}

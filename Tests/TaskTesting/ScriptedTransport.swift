@@ -6,7 +6,7 @@ package import VerbatimJSON
 /// One request that reached a ``ScriptedTransport``.
 package struct SentRequest: Sendable {
     package let request: UpstreamRequest
-    package let provider: ProviderName
+    package let account: ProviderAccount
     package let isPaid: Bool
     package let timeout: Duration
 
@@ -75,9 +75,9 @@ package final class ScriptedTransport: UpstreamTransport {
     package func forget() { state.withLock { $0.sent = [] } }
 
     package func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let sent = SentRequest(request: request, provider: provider, isPaid: isPaid, timeout: timeout)
+        let sent = SentRequest(request: request, account: account, isPaid: isPaid, timeout: timeout)
         let (queued, script) = state.withLock { state in
             state.sent.append(sent)
             if state.queue.isEmpty && state.script == nil { state.unscripted += 1 }

@@ -40,7 +40,7 @@ extension SnapshotWrapper {
         try reading.counts()
     }
 
-    package func services(with what: ServiceQuery) throws -> [ServiceName] {
+    package func services(with what: ServiceQuery) throws -> [AccountService] {
         try reading.services(with: what)
     }
 
@@ -49,7 +49,7 @@ extension SnapshotWrapper {
     }
 
     package func due(
-        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+        in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask] {
         try reading.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
     }
@@ -82,8 +82,10 @@ extension SnapshotWrapper {
         try reading.attempted(in: state, of: service, within: window)
     }
 
-    package func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
-        try reading.neighbours(of: row, submittedIn: period)
+    package func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask] {
+        try reading.neighbours(of: row, by: account, submittedIn: period)
     }
 
     package func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {

@@ -15,7 +15,7 @@ import UpstreamHTTP
         var sent: @Sendable (UpstreamRequest) -> Void = { _ in }
 
         func send(
-            _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+            _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
         ) async throws(UpstreamTransportError) -> UpstreamReply {
             sent(request)
             return try result.get()
@@ -28,7 +28,7 @@ import UpstreamHTTP
         try await RedactingTransport(
             FixedReplyTransport(result: result), redactor: Current(always: SecretRedactor([Self.secret]))
         ).send(
-            UpstreamRequest(method: "GET", path: "/"), to: "p", isPaid: true, timeout: .seconds(1))
+            UpstreamRequest(method: "GET", path: "/"), by: "p", isPaid: true, timeout: .seconds(1))
     }
 
     @Test func `secrets in a reply are redacted and the rest is unchanged`() async throws {
@@ -57,8 +57,8 @@ import UpstreamHTTP
         let kept = SecretRedactor([secret]).redacted("https://x/a?key=secret%2f0123456789&b=c")
         #expect(kept == "https://x/a?key=(redacted)&b=c")
         _ = try await transport.send(
-            UpstreamRequest(method: "GET", path: "", url: kept), to: try #require(ProviderName(provider)),
-            isPaid: false, timeout: .seconds(1))
+            UpstreamRequest(method: "GET", path: "", url: kept),
+            by: ProviderAccount(provider: try #require(ProviderName(provider))), isPaid: false, timeout: .seconds(1))
         #expect(addresses.withLock { $0 } == [url])
     }
 

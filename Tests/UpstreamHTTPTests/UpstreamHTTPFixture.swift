@@ -22,7 +22,7 @@ extension UpstreamHTTPFixture {
         _ body: (UpstreamHTTP) async throws -> Value
     ) async throws -> Value {
         let transport = UpstreamHTTP(
-            providers: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)]),
+            accounts: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: token)]),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             connections: UpstreamHTTP.Connections(proxies: proxies, connectTimeout: connectTimeout),
             maxReplyBytes: Current(always: maxReplyBytes), memory: memory, now: { Self.now }, requestSent: sent)
@@ -39,7 +39,7 @@ extension UpstreamHTTPFixture {
         _ transport: UpstreamHTTP, isPaid: Bool = true, timeout: Duration = .seconds(20)
     ) async -> Result<UpstreamReply, UpstreamTransportError> {
         do throws(UpstreamTransportError) {
-            return .success(try await transport.send(submission, to: "testing", isPaid: isPaid, timeout: timeout))
+            return .success(try await transport.send(submission, by: "testing", isPaid: isPaid, timeout: timeout))
         } catch {
             return .failure(error)
         }

@@ -16,9 +16,21 @@ package enum SettingsLoader {
         var tokenFile: String?
         let file = fileToRead(flags: flags, environment: environment, places: places)
         if let file {
-            for entry in try SettingsFile(path: file).entries {
+            let file = try SettingsFile(path: file)
+            for list in file.accounts {
+                settings.providers[list.provider] = ProviderSettings(
+                    accounts: list.accounts.map { account in
+                        var account = account
+                        account.tokenFile = places.absolute(account.tokenFile)
+                        return account
+                    }, place: list.place)
+                settings.values["providers.\(list.provider).accounts"] = list.accounts.map(\.text)
+                    .joined(separator: ", ")
+            }
+            for entry in file.entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
+                    try refuse(entry, besides: settings.providers["xhuoapi"])
                     settings.values[entry.name] = entry.value
                 } else if let (provider, key) = SettingsFile.providerKey(entry.name) {
                     var own = settings.providers[provider] ?? ProviderSettings(place: entry.place)
@@ -28,6 +40,7 @@ package enum SettingsLoader {
                         }
                         own.baseURL = address.text
                     } else {
+                        try refuse(entry, besides: own)
                         own.tokenFile = places.absolute(entry.value)
                     }
                     settings.providers[provider] = own
@@ -84,6 +97,16 @@ package enum SettingsLoader {
     /// Where the socket is if nothing names its place.
     static func usualSocket(_ places: XDGDirectories, state: String?) -> String? {
         places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
+    }
+
+    /// Rejects a token file besides accounts, each of which has its own.
+    private static func refuse(
+        _ entry: SettingsFile.Entry, besides own: ProviderSettings?
+    ) throws(DaemonError) {
+        guard let own, !own.accounts.isEmpty else { return }
+        throw .badSetting(
+            "\(entry.place): \(entry.name) cannot be set besides accounts (\(own.place)). Each account has its own token_file."
+        )
     }
 
     private static func set(

@@ -41,7 +41,8 @@ struct TaskRoutes {
         try request.refuseQuery()
         let document = try AdoptDocument(json: try await request.json())
         let (task, isNew) = try await service.adopt(
-            endpoint: document.endpoint, remoteID: document.remoteID, labels: document.labels,
+            endpoint: document.endpoint, remoteID: document.remoteID, account: document.account,
+            labels: document.labels,
             priority: document.priority ?? 0,
             deadline: try StatedTime(document.deadline, of: "deadline"))
         let uncertain = try await service.uncertainTasks(fitting: task.task)

@@ -89,11 +89,11 @@ package enum UpstreamTransportError: Error, Sendable, Hashable {
 
 /// Carries one request and brings one answer; never sends a request a second time.
 package protocol UpstreamTransport: Sendable {
-    /// Sends the request once and waits for the whole answer.
+    /// Sends the request once, with the credentials of that account, and waits for the whole answer.
     ///
     /// `isPaid` requests go out on a connection of their own, so that a stale one cannot put them in doubt.
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply
 
     /// Sets memory aside for the reply to a paid request, before that is begun; nil where there is none at the moment.

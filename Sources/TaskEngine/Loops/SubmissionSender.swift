@@ -59,10 +59,10 @@ struct SubmissionSender: Sendable {
         // claimed again at once.
         if case .submissionAccepted = event {
             await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
-            await admission.note(verdict, of: work.profile)
+            await admission.note(verdict, of: work.endpoint)
         } else {
-            await admission.note(verdict, of: work.profile)
-            let retry = admission.retry(after: verdict, of: work.profile)
+            await admission.note(verdict, of: work.endpoint)
+            let retry = admission.retry(of: work.task, after: verdict, of: work.endpoint)
             await record(
                 event, of: work, schedule: { retry ?? schedule($0) },
                 updating: await updates(from: verdict, of: work))
@@ -77,7 +77,11 @@ struct SubmissionSender: Sendable {
         updating updates: StatisticsUpdates = StatisticsUpdates()
     ) async {
         _ = await recorder.record(
-            [ScheduledEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
+            [
+                ScheduledEvent(
+                    event, for: work.task.id, attempt: work.task.attempts, shownTo: work.endpoint.account,
+                    schedule: schedule)
+            ],
             updating: updates)
     }
 
@@ -134,7 +138,7 @@ struct SubmissionSender: Sendable {
     private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?, Bool) {
         do throws(UpstreamTransportError) {
             let reply = try await transport.send(
-                request, to: work.profile.provider, isPaid: true, timeout: limits.timeout(of: work.profile))
+                request, by: work.endpoint.owner, isPaid: true, timeout: limits.timeout(of: work.profile))
             return (
                 work.profile.dialect.readSubmission(reply).redacted,
                 work.profile.dialect.minimumPollDelay(from: reply), reply.rejectsReplacedToken
@@ -161,6 +165,9 @@ struct SubmissionSender: Sendable {
         where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
             // It may refuse the client id because an earlier attempt used it. A look-up shows that.
             return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
+        case .refused(let failure, suspendsProvider: true) where admission.hasAnotherAccount(than: work.endpoint):
+            // It was refused for its account, and the queue of a dead account goes to the others.
+            return (.submissionNotAccepted(failure), { _ in now })
         case .refused(let failure, _):
             return (.submissionRefused(failure), { _ in nil })
         case .probablyRefused(let failure, _):

@@ -29,10 +29,11 @@ struct ListEvidence: Sendable {
         self.verbatim = verbatim
     }
 
-    /// Learns from accepted tasks: from their stored records and from their records in the list.
+    /// Learns from accepted tasks: from their stored records and from their records in the account's list. Only tasks of the
+    /// account vouch for its list.
     init(
         accepted: [(attempt: LostAttempt, stored: TaskWithPayload)], in reading: [ListedTask],
-        _ profile: EndpointProfile
+        _ profile: EndpointProfile, of account: AccountName
     ) {
         let shown = Dictionary(reading.map { ($0.remoteID, $0) }) { first, _ in first }
         for (attempt, stored) in accepted {
@@ -41,7 +42,9 @@ struct ListEvidence: Sendable {
             for echo in [kept, record?.request.object].compactMap(\.self) {
                 learnDefaults(from: RequestEcho(echo), of: attempt)
             }
-            if let record, let acceptedAt = stored.task.submittedAt { learnControl(attempt, record, acceptedAt) }
+            if let record, let acceptedAt = stored.task.submittedAt, stored.task.account == account {
+                learnControl(attempt, record, acceptedAt)
+            }
         }
     }
 

@@ -41,19 +41,21 @@ extension Audit {
         }
         try checkResubmission(of: row)
         // Tracked, adopted and reopened tasks are in flight without having taken a slot.
-        let inFlight = tasks.count { $0.service == row.service && $0.isInFlight && replays[$0.id]?.wasSent ?? false }
+        let inFlight = tasks.count {
+            $0.service == row.service && $0.account == row.account && $0.isInFlight && replays[$0.id]?.wasSent ?? false
+        }
         if let cap = ProviderWords.inFlightCaps[row.service], inFlight > cap {
             throw Violation(.inFlightCap, "\(inFlight) tasks of \(row.service) are in flight, and the limit is \(cap)")
         }
         let jumps = world.clock.jumps
-        if let gap = ProviderWords.submissionGaps[row.service], let last = lastStart[row.service],
+        if let gap = ProviderWords.submissionGaps[row.service], let last = lastStart[row.accountService],
             last.incarnation == incarnation, last.jumps == jumps, 0..<gap ~= event.at - last.at,
             // A commit can lag behind its decision, so a later decision may be committed first.
             world.clock.steady - last.steady < gap
         {
             throw Violation(.submissionRate, "two starts of \(row.service) within \(event.at - last.at) ms")
         }
-        lastStart[row.service] = (event.at, incarnation, jumps, world.clock.steady)
+        lastStart[row.accountService] = (event.at, incarnation, jumps, world.clock.steady)
     }
 
     /// Checks who resolved a lost submission, and whether they may.
@@ -74,12 +76,15 @@ extension Audit {
                 throw Violation(.onlyWhatWasAsked, "\(row.id): \(event.resolution ?? "") under \(row.onUncertain)")
             }
             let since = replay.uncertainSince ?? 0
-            let readings = world.truth.readings.count { $0.service == row.service && $0.steady >= since }
             let span = world.clock.steady - since
-            guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
-                throw Violation(.absenceIsProven, "\(row.id): \(readings) readings over \(span) ms")
+            for attempt in replay.perhapsAccepted {
+                let readings = self.readings(of: row.service, by: attempt.account) { $0 >= since }
+                guard readings >= 3, span >= 120_000 || world.clock.jumps > 0 else {
+                    throw Violation(
+                        .absenceIsProven, "\(row.id): \(readings) readings of \(attempt.account) over \(span) ms")
+                }
             }
-            try checkAbsence(of: row, since: replay.startedAt)
+            try checkAbsence(of: row, by: replay.account, since: replay.startedAt)
         case "resubmitted":
             guard replay.personalResubmissions <= clients.resubmissions[row.id, default: 0] else {
                 throw Violation(.onlyWhatWasAsked, "\(row.id) was resubmitted, but not by a person")
@@ -101,18 +106,20 @@ extension Audit {
     }
 
     /// Checks that no visible record was treated as absent.
-    private func checkAbsence(of row: DiskView.TaskLine, since start: Int64?) throws {
-        guard world.clock.jumps == 0, let started = start,
-            let read = world.truth.readings.last(where: { $0.service == row.service })?.steady
-        else { return }
+    private func checkAbsence(of row: DiskView.TaskLine, by account: String, since start: Int64?) throws {
+        guard world.clock.jumps == 0, let started = start else { return }
         func point(_ steady: Int64) -> Timestamp {
             world.clock.providerNow - .milliseconds(world.clock.steady - steady)
         }
         let owned = ownedBySubmission
         let its = world.truth.records.first { record in
-            record.sender?.text == row.id && !owned.contains(record.id)
-                && (record.isListed(at: point(read)) && record.createdAt <= point(read)
-                    || world.habit == .hidesEdits && record.operation == "edit")
+            guard record.sender?.text == row.id, candidates(for: account).contains(record.account),
+                !owned.contains(record.id), let read = readings(of: row.service, by: record.account).last
+            else { return false }
+            return
+                ((record.service == "mine" ? record.isKnown : record.isListed)(point(read))
+                && record.createdAt <= point(read)
+                || world.habit == .hidesEdits && record.operation == "edit")
                 // Records of earlier attempts are the responsibility of the resubmission.
                 && record.createdAt >= point(started)
         }
@@ -124,11 +131,15 @@ extension Audit {
         guard let replay = replays[row.id], let decided = replay.latestResubmission, !decided.isPersons,
             replay.earlierStartedAt.map({ $0 <= decided.at }) ?? false
         else { return }
-        let isRead = world.truth.readings.contains { $0.service == row.service && $0.steady > decided.at }
-        guard isRead || world.clock.jumps > 0 else {
-            throw Violation(.absenceIsProven, "\(row.id) was resubmitted without a reading after the decision")
+        for attempt in replay.perhapsAccepted.dropLast() {
+            let readings = self.readings(of: row.service, by: attempt.account) { $0 > decided.at }
+            guard readings > 0 || world.clock.jumps > 0 else {
+                throw Violation(
+                    .absenceIsProven,
+                    "\(row.id) was resubmitted without a reading of \(attempt.account) after the decision")
+            }
         }
-        try checkAbsence(of: row, since: replay.earlierStartedAt)
+        try checkAbsence(of: row, by: replay.earlierAccount, since: replay.earlierStartedAt)
     }
 
     /// The remote ids of tasks whose acceptance Pollux saw, without ids that a user supplied.
@@ -137,8 +148,13 @@ extension Audit {
             .union(givenUp.compactMap(\.remoteID))
     }
 
-    /// Whether the provider lists an accepted task of that endpoint with the most members of any request.
+    /// Whether the provider lists an accepted task of that endpoint with the most members of any request, to each account that
+    /// may have sent the task.
     func hasControl(for row: DiskView.TaskLine) -> Bool {
+        candidates(for: row.account).allSatisfy { hasControl(for: row, of: $0) }
+    }
+
+    private func hasControl(for row: DiskView.TaskLine, of account: AccountName) -> Bool {
         let now = world.clock.providerNow
         return tasks.contains { other in
             guard other.id != row.id, other.endpoint == row.endpoint, other.attempts > 0, other.removedParts == 0,
@@ -146,7 +162,7 @@ extension Audit {
                 [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains(other.resolution),
                 let record = other.remoteID.flatMap(world.truth.record)
             else { return false }
-            return record.isListed(at: now) && record.request["n"] != nil
+            return record.account == account && record.isListed(at: now) && record.request["n"] != nil
                 && (!world.usesCallbacks || record.request["callback_url"] != nil)
         }
     }

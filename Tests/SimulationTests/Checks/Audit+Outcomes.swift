@@ -27,6 +27,10 @@ extension Audit {
         var bills: [String: Int] = [:]
         for record in world.truth.records { if let sender = record.sender { bills[sender.text, default: 0] += 1 } }
         for (sender, count) in bills where count > 1 {
+            // The provider refuses a client id that it has seen, if the same account sends it again.
+            guard rows[sender]?.service != "mine" || world.accounts.wasRemoved else {
+                throw Violation(.billedOnce, "\(sender) was billed \(count) times under one client id")
+            }
             let allowed = 1 + (replays[sender]?.resubmissions ?? 0)
             guard count <= allowed else {
                 throw Violation(.billedOnce, "\(sender) was billed \(count) times, and \(allowed) were allowed")
@@ -98,7 +102,7 @@ extension Audit {
             return row.resolution == "given_up" || row.resolution == "given_up_by_policy" ? nil : "it was not given up"
         case ("failed", "api_error"):
             return row.resolution == "refusal_confirmed" ? nil : "nothing confirms it"
-        case ("failed", "bad_request"), ("failed", "used_up"):
+        case ("failed", "bad_request"), ("failed", "used_up"), ("failed", "invalid_token"):
             return world.truth.refused.contains { $0.text == row.id } ? nil : "the provider never refused it"
         case ("failed", let code): return "no reason to fail: \(code ?? "none")"
         case ("expired", _): return row.deadline == nil ? "it had no deadline" : nil
@@ -126,6 +130,42 @@ extension Audit {
     private func isAbandoned(_ id: String) -> Bool {
         let wasGivenUp = tasks.first { $0.id == id }?.resolution?.hasPrefix("given_up") ?? false
         return wasGivenUp || wasResubmitted(id)
+    }
+
+    // MARK: Accounts
+
+    /// Checks that each task is asked for with the account that submitted it. The list of a user with two accounts may show one
+    /// of them what the other submitted, which counts only for tasks that were found there.
+    func checkAccounts(rows: [String: DiskView.TaskLine]) throws {
+        let questions = world.truth.questions
+        defer { checkedQuestions = questions.count }
+        for question in questions[checkedQuestions...] {
+            for id in question.ids {
+                guard let record = world.truth.record(id), record.account != question.account else { continue }
+                let owner = tasks.first { $0.remoteID == id }
+                let isShared = world.accounts.user(of: question.account) == record.user
+                guard isShared, owner?.resolution != nil else {
+                    throw Violation(
+                        .accountAsks, "\(id) of account \(record.account) is asked for by account \(question.account)")
+                }
+            }
+        }
+    }
+
+    /// The accounts among which the one that sent an attempt is.
+    func candidates(for account: String) -> [AccountName] {
+        account.isEmpty ? world.accounts.configured : [AccountName(stored: account)]
+    }
+
+    /// The steady times when the account's list of a service was read to its end.
+    func readings(of service: String, by account: AccountName) -> [Int64] {
+        world.truth.readings.filter { $0.service.service.text == service && $0.service.account == account }
+            .map(\.steady)
+    }
+
+    /// How many of these times each account was read that may have sent the attempt.
+    func readings(of service: String, by account: String, when isCounted: (Int64) -> Bool) -> Int {
+        candidates(for: account).map { readings(of: service, by: $0).count(where: isCounted) }.min() ?? 0
     }
 }
 

@@ -24,10 +24,11 @@ final class Audit {
     var sentAttempts: [String: Int] = [:]
     /// Whether a second daemon holds the lease.
     var rivalHoldsLease = false
-    var checkedPolls = 0
+    var checkedPolls: [AccountName: Int] = [:]
+    var checkedQuestions = 0
     /// The number of the current daemon incarnation. Distances are compared within one.
     var incarnation = 0
-    var pollsBefore = 0
+    var pollsBefore: [AccountName: Int] = [:]
     /// The number of acknowledged deliveries of each task.
     var acknowledged: [String: Int] = [:]
     var misjudged: String?
@@ -57,7 +58,7 @@ final class Audit {
         version = nil
         incarnation = number
         rivalHoldsLease = false
-        pollsBefore = world.truth.polls.count
+        pollsBefore = world.truth.polls.mapValues(\.count)
     }
 
     /// Why the database wrongly counts as a copy.
@@ -88,6 +89,7 @@ final class Audit {
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
         try checkPace()
+        try checkAccounts(rows: rows)
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
     }
@@ -221,13 +223,14 @@ final class Audit {
     /// With more queries the tolerance matters less, but few histories have long bursts.
     private func checkPace() throws {
         let together = 8
-        let polls = world.truth.polls
-        guard polls.count > checkedPolls else { return }
-        checkedPolls = polls.count
-        for many in [20, 40, 80] where polls.count >= pollsBefore + many && world.clock.jumps == 0 {
-            let span = polls[polls.count - 1].steady - polls[polls.count - many].steady
-            let least = Int64(many - together) * 1_000 / ProviderWords.pollsPerSecond
-            guard span >= least else { throw Violation(.pollRate, "\(many) queries within \(span) ms") }
+        for (account, polls) in world.truth.polls where polls.count > checkedPolls[account] ?? 0 {
+            checkedPolls[account] = polls.count
+            let before = pollsBefore[account] ?? 0
+            for many in [20, 40, 80] where polls.count >= before + many && world.clock.jumps == 0 {
+                let span = polls[polls.count - 1] - polls[polls.count - many]
+                let least = Int64(many - together) * 1_000 / ProviderWords.pollsPerSecond
+                guard span >= least else { throw Violation(.pollRate, "\(many) queries within \(span) ms") }
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ struct DiskView {
         let callbacks: Int
         /// Whether the lease under which the latest attempt was started is still there.
         let isLeased: Bool
+        let account: String
         /// All fields that must not change after the task has ended.
         let outcome: String
         /// Those of them that stay without its details.
@@ -28,6 +29,7 @@ struct DiskView {
         let isPinned: Bool
 
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
+        var accountService: String { "\(service) \(account)" }
         /// Whether it counts against its service's concurrency limit.
         var isInFlight: Bool { state == "submitting" || state == "running" }
 
@@ -37,7 +39,7 @@ struct DiskView {
             (failureCode, resolution) = (next.optional(), next.optional())
             (nextDueAt, deadline) = (next.optional(), next.optional())
             intent = (next.optional() as String?).flatMap { Int($0) }
-            (outcome, callbacks, isLeased) = (next(), next(), next())
+            (outcome, callbacks, isLeased, account) = (next(), next(), next(), next())
             (core, removedParts, isPinned) = (next(), next(), next())
         }
     }
@@ -53,11 +55,12 @@ struct DiskView {
         let to: String
         let remoteID: String?
         let resolution: String?
+        let account: String?
 
         init(_ next: inout ColumnReader) throws {
             (sequence, task, at, kind) = (next(), next(), next(), next())
             (from, to) = (next.optional(), next())
-            (remoteID, resolution) = (next.optional(), next.optional())
+            (remoteID, resolution, account) = (next.optional(), next.optional(), next.optional())
         }
     }
 
@@ -116,7 +119,7 @@ struct DiskView {
             attempts, task_payload.response, outcome_source, result_count,
             (SELECT json_group_array(json_array(kind, pointer, value)) FROM task_result
              WHERE task_result.task_key = task.task_key)), callbacks,
-          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease),
+          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account,
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
             ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
           removed_parts, is_pinned
@@ -128,7 +131,7 @@ struct DiskView {
         """
     private static let events = """
         SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
-          detail ->> '$.resolution'
+          detail ->> '$.resolution', detail ->> '$.account'
         FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
 }

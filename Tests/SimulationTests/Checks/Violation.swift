@@ -29,6 +29,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case onlyCopiesAreRestored = "only a restored database counts as a copy"
     case removalIsSafe = "open, pinned and unsettled tasks keep their details"
     case stubStays = "a task without details keeps its state and its remote id"
+    case accountAsks = "a task is asked for with the account that submitted it"
+    case queueDrains = "the queue of a dead account goes out through the others"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

@@ -61,6 +61,14 @@ struct BrokenDriver: DriverWrapper {
         case sweepsUnsettled
         /// Ignores leases when it declares attempts lost.
         case presumesAllDead
+        /// Knows only what its first account owns, when it matches the records of a list.
+        case forgetsOtherAccounts
+        /// Knows only the lost attempts of the account whose list was read.
+        case dropsClaimants
+        /// Takes an attempt whose account gave no answer for absent.
+        case acceptsPartialAnswers
+        /// Overlooks what only another account's list shows, where a task is sent again.
+        case matchesFirstListOnly
     }
 
     let fault: Fault
@@ -141,8 +149,10 @@ private struct BrokenSnapshot: SnapshotWrapper {
         return try reading.givenUp(query)
     }
 
-    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
-        let near = try reading.neighbours(of: row, submittedIn: period)
+    func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask] {
+        let near = try reading.neighbours(of: row, by: account, submittedIn: period)
         guard case .mixesControls = fault else { return near }
         return try near
             + [TaskState.running, .succeeded].flatMap { try reading.tasks(in: $0, limit: 10) }
@@ -179,7 +189,25 @@ private struct BrokenTransaction: TransactionWrapper {
         return try base.keys(keys)
     }
 
+    /// The account whose list was read for this call; nil if that is not known.
+    private var readAccount: AccountName? {
+        guard case .dropsClaimants = fault, case .write("settle") = call else { return nil }
+        let words = StepScheduler.taskName.split { " ()".contains($0) }
+        return words.contains("account") ? words.last.flatMap { AccountName(String($0)) } : nil
+    }
+
+    func attempted(
+        in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?
+    ) throws -> [TaskTexts] {
+        let all = try base.attempted(in: state, of: service, within: window)
+        guard state == .uncertain, let account = readAccount else { return all }
+        return all.filter { [account, .unknown].contains($0.task.account) }
+    }
+
     func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {
+        if let account = readAccount, case .begun = query {
+            return try base.givenUp(query).filter { [account, .unknown].contains($0.attempt.account) }
+        }
         switch (fault, call) {
         case (.sweepsUnsettled, .write("sweep")), (.sweepsUnsettled, .write("removeDetails")): return []
         default: return try base.givenUp(query)
@@ -193,6 +221,10 @@ private struct BrokenTransaction: TransactionWrapper {
 
     func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
         let holders = try base.holders(of: ids, service: service)
+        if case .forgetsOtherAccounts = fault, case .write("settle") = call {
+            let first = AccountName(stored: "first")
+            return try holders.filter { try base.tasks([$0.task]).first?.task.account == first }
+        }
         guard case .trustsTracked = fault, case .write("settle") = call else { return holders }
         return holders.map {
             RemoteIDHolder(
@@ -245,7 +277,8 @@ extension BrokenDriver.Fault {
         case (.skipsLastLook, .lookupUndecided) where task.state == .queued && task.attempt?.callback == nil:
             return [
                 ScheduledEvent(
-                    .submissionStarted(), for: planned.task, under: LeaseName(provider: ProviderWords.provider),
+                    .submissionStarted(), for: planned.task,
+                    under: LeaseName(ProviderAccount(provider: ProviderWords.provider)),
                     nextDueAt: now + .seconds(60))
             ]
         // The callback is applied like a poll.
@@ -271,6 +304,16 @@ extension BrokenDriver.Fault {
         case (.excludesPossible, .lookupUndecided(let possible))
         where mayResend && !possible.isEmpty && task.callbacks.count == 0:
             return absent
+        case (.acceptsPartialAnswers, .lookupUndecided(let possible))
+        where mayResend && possible.isEmpty && task.attempts > 1 && task.callbacks.count == 0:
+            return absent
+        case (.matchesFirstListOnly, .turnedUp)
+        where task.state == .queued && task.resolution == .resubmitted && planned.account != "first":
+            return ScheduledEvent(
+                .submissionStarted(account: planned.account ?? .default), for: planned.task,
+                under: LeaseName(
+                    ProviderAccount(provider: ProviderWords.provider, account: planned.account ?? .default)),
+                nextDueAt: now + .seconds(60))
         case (.overlooksListed, .foundInList) where mayResend && task.attempt != nil: return absent
         case (.findsNothing, .foundInList): return planned.replacing(event: .lookupUndecided())
         case (.resendsHeld, .absentFromList): return planned.replacing(event: .resubmitted(.resubmittedByPolicy))

@@ -18,11 +18,16 @@ struct BrokenTransport: UpstreamTransport {
         case swapsRecords
         /// Ends a list after a page of fewer than twelve items.
         case endsAtShortPage
+        /// Asks for every task with the credentials of one account.
+        case asksWithFirstAccount
+        /// Sends a task again with another account than before.
+        case resendsByOtherAccount
     }
 
     let fault: Fault
     let base: any UpstreamTransport
     private let shortPages = ShortPages()
+    private let sentIDs = SentIDs()
 
     init(fault: Fault, base: any UpstreamTransport) {
         self.fault = fault
@@ -32,10 +37,18 @@ struct BrokenTransport: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
+        var account = account
+        if case .asksWithFirstAccount = fault, !isPaid {
+            account = ProviderAccount(provider: account.provider, account: AccountName(stored: "first"))
+        }
+        if case .resendsByOtherAccount = fault, isPaid, sentIDs.isRepeated(request) {
+            account = ProviderAccount(
+                provider: account.provider, account: account.account == "first" ? "second" : "first")
+        }
         do throws(UpstreamTransportError) {
-            let reply = try await base.send(request, to: provider, isPaid: isPaid, timeout: timeout)
+            let reply = try await base.send(request, by: account, isPaid: isPaid, timeout: timeout)
             if case .endsAtShortPage = fault { return shortPages.cut(reply, to: request) }
             guard case .swapsRecords = fault, let ids = Self.ids(in: request), ids.count > 1 else { return reply }
             let text = String(decoding: reply.body, as: UTF8.self)
@@ -45,13 +58,13 @@ struct BrokenTransport: UpstreamTransport {
         } catch {
             guard isPaid, case .interrupted(let why) = error else { throw error }
             switch fault {
-            case .retries: return try await base.send(request, to: provider, isPaid: true, timeout: timeout)
+            case .retries: return try await base.send(request, by: account, isPaid: true, timeout: timeout)
             case .callsLostUnsent: throw .notSent(why)
             case .callsLostRejected:
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .swapsRecords, .endsAtShortPage: throw error
+            case .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount: throw error
             }
         }
     }
@@ -60,6 +73,18 @@ struct BrokenTransport: UpstreamTransport {
     private static func ids(in request: UpstreamRequest) -> [String]? {
         let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
         return body?["ids"]?.array?.compactMap(\.string)
+    }
+}
+
+/// The client ids that were sent.
+private final class SentIDs: Sendable {
+    private let ids = Mutex<Set<String>>([])
+
+    /// Whether the request has a client id that was sent before.
+    func isRepeated(_ request: UpstreamRequest) -> Bool {
+        let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
+        guard let id = body?["task_id"]?.string else { return false }
+        return ids.withLock { !$0.insert(id).inserted }
     }
 }
 

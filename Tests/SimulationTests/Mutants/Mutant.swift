@@ -29,6 +29,10 @@ struct Mutant: Sendable, CustomStringConvertible {
     /// Whether its histories have restored copies or second daemons. Those hide the defects of other mutants.
     var needsCopies = false
     var needsRivals = false
+    /// Whether its histories have several accounts. Those of the others have one.
+    var needsAccounts = false
+    /// It submits with its first account only.
+    var usesOneAccount = false
     /// The defect of the second daemon.
     var rival: BrokenDriver.Fault?
     /// The only endpoint that its clients use, if that catches it sooner.
@@ -140,6 +144,60 @@ extension Mutant {
         return mutant
     }
 
+    private static var mixingAccounts: Mutant {
+        var mutant = breaking(
+            .asksWithFirstAccount, "asks for a task with another account", caughtBy: [.accountAsks])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var forgettingOtherAccounts: Mutant {
+        var mutant = breaking(
+            .forgetsOtherAccounts, "takes a record that another account's task owns",
+            caughtBy: [.oneOwner, .accountAsks])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var insistingOnDeadAccount: Mutant {
+        var mutant = Mutant("chooses a dead account for ever", caughtBy: [.queueDrains])
+        mutant.needsAccounts = true
+        mutant.usesOneAccount = true
+        return mutant
+    }
+
+    private static var droppingClaimants: Mutant {
+        var mutant = breaking(
+            .dropsClaimants, "takes a record that another account's attempt may have made",
+            caughtBy: [.outcomeIsTrue, .lostIsFound, .absenceIsProven])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var acceptingPartialAnswers: Mutant {
+        var mutant = breaking(
+            .acceptsPartialAnswers, "takes what an unread account does not show for absent",
+            caughtBy: [.absenceIsProven])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var matchingFirstListOnly: Mutant {
+        var mutant = breaking(
+            .matchesFirstListOnly, "sends what another account's list shows", caughtBy: [.copySendsNothing])
+        mutant.needsAccounts = true
+        mutant.needsCopies = true
+        return mutant
+    }
+
+    private static var movingClientIDs: Mutant {
+        var mutant = breaking(
+            .resendsByOtherAccount, "sends a client id again by another account", caughtBy: [.billedOnce])
+        mutant.needsAccounts = true
+        mutant.endpoint = "mine/make"
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -153,7 +211,9 @@ extension Mutant {
     }
 
     private static var withoutLog: Mutant {
-        var mutant = Mutant("loses its last commits in a crash", caughtBy: [.acceptedIsNeverLost, .eventsInOrder])
+        var mutant = Mutant(
+            "loses its last commits in a crash",
+            caughtBy: [.acceptedIsNeverLost, .eventsInOrder, .onlyCopiesAreRestored])
         mutant.losesLog = true
         return mutant
     }
@@ -168,6 +228,10 @@ extension Mutant {
 
     /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
+        droppingClaimants,
+        acceptingPartialAnswers,
+        matchingFirstListOnly,
+        movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
         withoutLog,
         withoutDoubt,
@@ -238,6 +302,9 @@ extension Mutant {
         presumingAllDead,
         trustingCopies,
         forgettingReading,
+        mixingAccounts,
+        forgettingOtherAccounts,
+        insistingOnDeadAccount,
         witnessingFirst,
         withoutRecovery,
         withoutHints,

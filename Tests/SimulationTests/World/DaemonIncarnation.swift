@@ -97,7 +97,10 @@ struct DaemonIncarnation: Sendable {
                     ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
                 tampering: mutant?.tampering), settings: settings.view(\.self), version: settings.version,
             transport: mutant?.wrap(upstream) ?? upstream,
-            hasToken: { _ in true },
+            accounts: { [accounts = world.accounts] _ in
+                let names = accounts.configured
+                return names.prefix(mutant?.usesOneAccount ?? false ? 1 : names.count).map { Account($0) }
+            },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
             time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
@@ -139,7 +142,8 @@ struct DaemonIncarnation: Sendable {
         else { return }
         task.attempts = attempt
         await submitter.sender.take(
-            profile.dialect.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
+            profile.dialect.readSubmission(late.reply),
+            of: Submitter.Work(task: task, endpoint: AccountEndpoint(profile, of: late.account)))
     }
 }
 

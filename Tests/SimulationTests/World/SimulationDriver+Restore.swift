@@ -13,6 +13,10 @@ struct Restore {
     var acceptedAt: Int?
     /// What to check if nothing shows that it is a copy; nil otherwise.
     var overwritten: Overwritten?
+    /// What was queued in the copy, if its acceptance is to be checked.
+    var queued: Overwritten?
+    /// Those of it whose records were plainly listed when a person accepted it.
+    var plain: [String: Set<String>] = [:]
 
     /// The queued tasks of a copy that nothing shows to be one.
     struct Overwritten {
@@ -39,24 +43,30 @@ extension SimulationDriver {
         world.trace.note("it is put back: \(how)")
         try disk.putBack(copy, how)
         world.endFaults()
+        world.accounts.revive()
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady
         let sent = world.truth.sent
         restore = Restore(
             paidSince: Set(sent[copy.sent...].compactMap { $0.sender?.text }), sentBefore: sent.count,
             startedAt: world.clock.steady)
-        guard how == .inPlace else { return }
         try audit.begin(incarnation: 0, path: disk.path)
         try audit.refresh()
         let queued = audit.tasks.filter { $0.state == "queued" && $0.attempts == 0 }
         let now = world.clock.providerNow
         let since = world.truth.records[copy.billed...]
-        restore?.overwritten = Restore.Overwritten(
+        let overwritten = Restore.Overwritten(
             tasks: Dictionary(grouping: queued, by: key).mapValues { Set($0.map(\.id)) }, billedBefore: copy.billed,
             hidden: Set(
                 since.filter { !$0.isListed(at: now) }.compactMap { record in
                     audit.tasks.first { $0.id == record.sender?.text }.map(key)
                 }))
+        if how == .inPlace {
+            restore?.overwritten = overwritten
+        } else {
+            restore?.queued = overwritten
+            if world.accounts.areUnreadableInCopies { world.accounts.hideLists() }
+        }
     }
 
     /// The endpoint and the request of a task.
@@ -82,6 +92,47 @@ extension SimulationDriver {
         }
     }
 
+    /// Those of the queued tasks, by endpoint and request, whose records a list shows plainly when a person accepts the copy: no
+    /// other task could have them. None of them is sent again.
+    private func plain(_ queued: Restore.Overwritten) -> [String: Set<String>] {
+        guard world.habit == .verbatim, !world.usesCallbacks, world.clock.jumps == 0, world.truth.nextArrival == nil
+        else { return [:] }
+        let now = world.clock.providerNow
+        return queued.tasks.filter { key, ids in
+            guard let row = audit.tasks.first(where: { ids.contains($0.id) }), row.service != "mine",
+                !ProviderWords.unlisted.contains(row.service),
+                // The record of an accepted task shows the provider's defaults.
+                audit.tasks.contains(where: {
+                    $0.endpoint == row.endpoint && $0.state == "succeeded" && $0.attempts > 0 && $0.removedParts == 0
+                })
+            else { return false }
+            let isAlone = audit.tasks.allSatisfy { other in
+                other.service != row.service || ids.contains(other.id)
+                    || other.endpoint == row.endpoint && self.key(of: other) != key
+            }
+            return isAlone
+                && world.truth.records.allSatisfy { record in
+                    !(record.sender.map { ids.contains($0.text) } ?? false)
+                        || record.isListed(at: now) && record.isKnown(at: now)
+                }
+        }
+    }
+
+    /// Checks that of equal requests whose records were plainly listed no more were paid for than there are.
+    private func checkAccepted(_ restore: Restore) throws {
+        for (key, tasks) in restore.plain {
+            let billed = world.truth.records[(restore.queued?.billedBefore ?? 0)...].filter { record in
+                record.sender.map { tasks.contains($0.text) } ?? false
+            }
+            guard billed.count <= tasks.count else {
+                throw Violation(
+                    .copySendsNothing,
+                    "\(billed.map(\.id)) were billed for \(tasks.count) task(s) of \(key), though the lists showed them"
+                )
+            }
+        }
+    }
+
     /// Checks that the restored database paid nothing twice.
     func checkRestore() throws {
         guard let restore else { return }
@@ -92,6 +143,7 @@ extension SimulationDriver {
             throw Violation(.copySendsNothing, "\(sender) was sent after the copy was made, and again from the copy")
         }
         guard let accepted = restore.acceptedAt else { return }
+        try checkAccepted(restore)
         var counts: [String: Int] = [:]
         for case let sender? in sent[accepted...].map({ $0.sender?.text }) where restore.paidSince.contains(sender) {
             counts[sender, default: 0] += 1
@@ -118,6 +170,8 @@ extension SimulationDriver {
         }
         if restore.acceptedAt == nil, now - restore.startedAt > Self.patience, isIdle {
             self.restore?.acceptedAt = world.truth.sent.count
+            self.restore?.plain = restore.queued.map(plain) ?? [:]
+            world.accounts.endTroubles()
             world.trace.note("a person accepts the copy")
             let restores = daemon.restores
             await world.scheduler.start("person accepts", in: &group) { _ = try? await restores.accept() }

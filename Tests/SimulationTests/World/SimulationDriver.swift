@@ -41,6 +41,8 @@ final class SimulationDriver {
     private(set) var steps = 0
     private let faultSteps: Int
     var faultsEndedAt: Int64?
+    /// When every account worked, after the faults.
+    var healedAt: Int64?
     /// The time of the last decision.
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
@@ -59,14 +61,18 @@ final class SimulationDriver {
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
-            seed: seed, catalog: stage.catalog, partialCatalog: stage.partialCatalog, tail: tail, habit: mutant?.habit)
+            seed: seed, catalog: stage.catalog, partialCatalog: stage.partialCatalog, tail: tail, habit: mutant?.habit,
+            severalAccounts: mutant.map(\.needsAccounts))
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
         let random = world.random
         let now = world.clock.now()
         // If the list hides an endpoint, the two endpoints that share it are the interesting ones.
-        let usual = world.habit == .hidesEdits ? ["image/make", "image/edit", "image/edit"] : Intent.endpoints
+        let usual =
+            world.habit == .hidesEdits
+            ? ["image/make", "image/edit", "image/edit"]
+            : Intent.endpoints + (world.accounts.areSeveral ? ["mine/make", "mine/make"] : [])
         // Lost attempts are compared with accepted ones of their endpoint, so some histories have only one.
         let only = world.random.happens(300) ? world.random.pick(usual) : nil
         let endpoints = (mutant?.endpoint ?? only).map { [$0] } ?? usual
@@ -80,7 +86,9 @@ final class SimulationDriver {
         for number in 0..<(hasPages ? random.integer(in: 5...30) : random.integer(in: 0...2)) {
             let path = random.pick(["/image/make", "/song/audios"]) ?? ""
             world.truth.accept(
-                .init(sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))])))
+                .init(
+                    sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))]),
+                    account: world.accounts.any()))
         }
     }
 

@@ -19,6 +19,7 @@ final class World: Sendable {
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     let truth: ProviderTruth
+    let accounts: SimulatedAccounts
     let callbackDriver: CallbackDriver
     /// Whether polls are so frequent that only the provider's rate limits them. Applies to one history of eighteen,
     /// because it needs four times as many steps.
@@ -44,9 +45,10 @@ final class World: Sendable {
         var refusedWrites = 0
     }
 
+    /// `severalAccounts` says whether the history has more than one; nil draws it.
     init(
         seed: UInt64, catalog: ProviderCatalog, partialCatalog: ProviderCatalog, tail: Int,
-        habit forced: EchoHabit? = nil
+        habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil
     ) {
         self.seed = seed
         self.catalog = catalog
@@ -64,7 +66,9 @@ final class World: Sendable {
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
             : PollingPolicy()
         callbackDriver = CallbackDriver(random: SharedRandom(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
-        truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
+        accounts = SimulatedAccounts(seed: seed, areSeveral: severalAccounts)
+        truth = ProviderTruth(
+            random: random, clock: clock, trace: trace, callbackDriver: callbackDriver, accounts: accounts)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
@@ -113,6 +117,7 @@ final class World: Sendable {
             state.reloads = 0
         }
         callbackDriver.endFaults()
+        accounts.endTroubles()
         clock.correct()
     }
 

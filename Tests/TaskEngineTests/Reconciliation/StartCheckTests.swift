@@ -18,20 +18,25 @@ import VerbatimJSON
     }
 
     /// Starts a daemon with these tasks an hour after an earlier one stopped.
-    private func restarted(_ tasks: [TrackedTask], hasToken: Bool = true) async throws -> EngineWorld {
+    private func restarted(
+        _ tasks: [TrackedTask], hasToken: Bool = true, accounts: [Account]? = nil
+    ) async throws -> EngineWorld {
         let witness = MemoryWitness()
         let before = try await EngineWorld(witness: witness)
         try await before.engine.recovery.run()
         for task in tasks { try await before.insert(task) }
-        return try await started(after: before, at: ManualTimeSource.start + .seconds(3_600), witness, hasToken)
+        return try await started(
+            after: before, at: ManualTimeSource.start + .seconds(3_600), witness, hasToken, accounts: accounts)
     }
 
     private func started(
-        after before: EngineWorld, at start: Timestamp, _ witness: MemoryWitness, _ hasToken: Bool = true
+        after before: EngineWorld, at start: Timestamp, _ witness: MemoryWitness, _ hasToken: Bool = true,
+        accounts: [Account]? = nil
     ) async throws -> EngineWorld {
         let time = ManualTimeSource()
         time.advance(by: start - ManualTimeSource.start)
-        let world = try await EngineWorld(time: time, hasToken: hasToken, from: before, witness: witness)
+        let world = try await EngineWorld(
+            time: time, hasToken: hasToken, accounts: accounts, from: before, witness: witness)
         try await world.engine.recovery.run()
         return world
     }
@@ -147,6 +152,120 @@ import VerbatimJSON
         #expect(readings == 3)
         #expect(world.provider.paid.count == 1)
         #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test(arguments: [["a", "b"], ["b", "a"], ["b"]])
+    func `a record in the list of any account shows that the task was sent`(accounts: [String]) async throws {
+        let world = try await restarted([.task(1)], accounts: accounts.map { Account(AccountName(stored: $0)) })
+        world.provider.play { [record] sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            return .items(sent.account.account == "b" ? Array([record("r-1", "a cat")].dropFirst(offset)) : [])
+        }
+        for _ in 1...3 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(10))
+        }
+        #expect(world.provider.paid.isEmpty)
+        let task = try #require(try await world.sqlite.tasks(in: .running, limit: 1).first)
+        #expect(task.remoteID?.text == "r-1" && task.account == "b")
+        #expect(Set(world.provider.queries.map(\.account.account.text)).isSuperset(of: accounts))
+    }
+
+    @Test func `the tasks wait while an account with a token has no connection`() async throws {
+        let world = try await restarted(
+            [.task(1)], accounts: [Account("a"), Account("b"), Account("c", hasToken: false)])
+        let isConnected = Mutex(false)
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            guard sent.account.account == "a" || isConnected.withLock({ $0 }) else {
+                throw .notSent("connection refused")
+            }
+            return .items([])
+        }
+        func run() async throws {
+            for _ in 1...100 {
+                _ = try await world.engine.reconciler.step()
+                _ = try await world.engine.submitter.step()
+                world.time.advance(by: .seconds(2))
+            }
+        }
+        try await run()
+        #expect(Set(world.provider.queries.map(\.account.account)) == ["a", "b"])
+        #expect(world.provider.paid.isEmpty)
+        isConnected.withLock { $0 = true }
+        try await run()
+        #expect(world.provider.paid.count == 1)
+        // The account without a token may have sent it too.
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+    }
+
+    @Test(arguments: [["a", "b"], ["b", "a"]])
+    func `an account that is throttled for an hour does not hold back the tasks for an hour`(accounts: [String])
+        async throws
+    {
+        let world = try await restarted([.task(1)], accounts: accounts.map { Account(AccountName(stored: $0)) })
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            return sent.account.account == "a"
+                ? .items([]) : .error("busy", status: 429, retryAfter: .seconds(3_600))
+        }
+        try await run(world, steps: 12)
+        #expect(world.provider.paid.count == 1)
+        let lines = try await world.sqlite.log.read(after: 0, limit: 1_000).compactMap { event in
+            if case .daemon(let event, _) = event { event.detail["message"]?.string } else { nil }
+        }
+        #expect(lines == ["the list of account b could not be read"])
+    }
+
+    @Test func `an account that the last process used is not forgotten with the settings`() async throws {
+        let witness = MemoryWitness()
+        let before = try await EngineWorld(accounts: [Account("a"), Account("spare")], witness: witness)
+        try await before.engine.recovery.run()
+        try await before.insert(.task(1))
+        let names = ["a", "spare"].map {
+            LeaseName(ProviderAccount(provider: "testing", account: AccountName(stored: $0)))
+        }
+        _ = try await before.sqlite.acquire(names, at: before.time.now())
+        let world = try await started(
+            after: before, at: ManualTimeSource.start + .seconds(3_600), witness, accounts: [Account("a")])
+        play(world, listing: [])
+        try await run(world, steps: 2)
+        #expect(world.provider.paid.isEmpty)
+        try await run(world, steps: 10)
+        #expect(world.provider.paid.count == 1)
+        #expect(try await daemonEvents(world) == ["start_not_checked"])
+        // It is forgotten once a process has run without it.
+        try await world.insert(.task(2))
+        let next = try await started(
+            after: world, at: ManualTimeSource.start + .seconds(90_000), witness, accounts: [Account("a")])
+        play(next, listing: [])
+        try await run(next, steps: 2)
+        #expect(next.provider.paid.count == 1)
+    }
+
+    @Test func `a lost attempt of one account does not explain a record in the list of another`() async throws {
+        var lost = TrackedTask.task(1, state: .uncertain)
+        lost.account = "a"
+        lost.attempt = lost.attempt?.started(at: ManualTimeSource.start + .seconds(1_790))
+        lost.attempt?.endedAt = ManualTimeSource.start + .seconds(1_810)
+        let world = try await restarted([lost, .task(2)], accounts: [Account("a"), Account("b")])
+        world.provider.play { [record] sent async throws(UpstreamTransportError) in
+            if sent.isPaid { return .accepted("new") }
+            let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
+            // Too little is echoed to find a task.
+            return .items(sent.account.account == "b" ? Array([record("r-1", "a c")].dropFirst(offset)) : [])
+        }
+        for _ in 1...3 {
+            _ = try await world.engine.reconciler.step()
+            _ = try await world.engine.submitter.step()
+            world.time.advance(by: .seconds(10))
+        }
+        #expect(world.provider.paid.isEmpty)
+        let task = try await world.task(TrackedTask.task(2).id)
+        #expect(task.state == .uncertain && task.account == .unknown)
+        #expect(task.attempt?.possibleIDs.map(\.text) == ["r-1"])
     }
 
     @Test func `without a connection the tasks wait`() async throws {

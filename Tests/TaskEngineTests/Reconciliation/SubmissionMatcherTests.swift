@@ -14,11 +14,12 @@ import VerbatimJSON
     private func lost(
         _ number: Int, _ request: JSONObject = JSONObject([("prompt", "a cat")]), type: String? = nil,
         others: Set<String> = [], window: ClosedRange<Int> = -60...120, endpoint: String = "suno/audios",
-        token: String? = nil, ownID: String? = nil
+        token: String? = nil, ownID: String? = nil, by account: AccountName = .default
     ) -> LostAttempt {
         LostAttempt(
             key: GivenUpAttempt.Key(task: TrackedTask.task(number).id, number: 1),
-            endpoint: EndpointName(endpoint) ?? { preconditionFailure("a valid name") }(), request: request,
+            endpoint: EndpointName(endpoint) ?? { preconditionFailure("a valid name") }(), by: account,
+            request: request,
             recordType: type, otherTypes: others,
             window: start + .seconds(window.lowerBound)...start + .seconds(window.upperBound),
             callback: token.map {
@@ -41,10 +42,16 @@ import VerbatimJSON
         by evidence: ListEvidence = Self.verbatim
     ) -> [SubmissionMatcher.Finding?] {
         let endpoints = Set((lost + sending).map(\.endpoint))
-        let findings = SubmissionMatcher.search(
-            for: lost, among: records, sending: sending, named: named,
+        let list = SubmissionMatcher.List(
+            account: .default, ids: Set(records.map(\.remoteID)),
             evidence: Dictionary(uniqueKeysWithValues: endpoints.map { ($0, evidence) }))
+        let findings = SubmissionMatcher.search(
+            for: lost, among: records, of: [list], sending: sending, named: named)
         return lost.map { findings[$0.key] }
+    }
+
+    private static func evidence(_ endpoints: String...) -> [EndpointName: ListEvidence] {
+        Dictionary(uniqueKeysWithValues: endpoints.compactMap { EndpointName($0) }.map { ($0, verbatim) })
     }
 
     private func found(_ id: String) -> SubmissionMatcher.Finding {
@@ -159,11 +166,40 @@ import VerbatimJSON
         #expect(search([mine], [record("r-1")]) == [possible("r-1")])
     }
 
+    @Test func `equal attempts of unknown accounts share the records of all lists`() {
+        let attempts = [lost(1, by: .unknown), lost(2, by: .unknown)]
+        let records = [record("r-1"), record("r-2")]
+        let evidence = Self.evidence("suno/audios")
+        let lists = [("a", "r-1"), ("b", "r-2")].compactMap { account, id in
+            RemoteTaskID(id).map {
+                SubmissionMatcher.List(account: AccountName(stored: account), ids: [$0], evidence: evidence)
+            }
+        }
+        let findings = SubmissionMatcher.search(for: attempts, among: records, of: lists)
+        #expect(attempts.map { findings[$0.key] } == [found("r-1"), found("r-2")])
+    }
+
+    @Test func `an attempt gets no record that only another account's list shows, but competes for it`() throws {
+        let (mine, other) = (lost(1, by: "a"), lost(2, endpoint: "suno/covers", by: "b"))
+        let id = try #require(RemoteTaskID("r-1"))
+        let evidence = Self.evidence("suno/audios", "suno/covers")
+        let list = SubmissionMatcher.List(account: "a", ids: [id], evidence: evidence)
+        func findings(_ attempts: LostAttempt...) -> [SubmissionMatcher.Finding?] {
+            let findings = SubmissionMatcher.search(for: attempts, among: [record("r-1")], of: [list])
+            return attempts.map { findings[$0.key] }
+        }
+        #expect(findings(mine) == [found("r-1")])
+        #expect(findings(mine, other) == [possible("r-1", isSame: true), .nothing])
+        #expect(findings(mine, lost(3, by: "b")) == [found("r-1"), .nothing])
+    }
+
     @Test func `a record marked with another attempt's token is another's`() throws {
         let owner = GivenUpAttempt.Key(task: TrackedTask.task(7).id, number: 2)
         let attempt = lost(1)
+        let id = try #require(RemoteTaskID("r-1"))
         let findings = SubmissionMatcher.search(
-            for: [attempt], among: [record("r-1")], marked: [try #require(RemoteTaskID("r-1")): owner])
+            for: [attempt], among: [record("r-1")],
+            of: [SubmissionMatcher.List(account: .default, ids: [id], evidence: [:])], marked: [id: owner])
         #expect(findings[attempt.key] == .nothing)
     }
 

@@ -22,7 +22,7 @@ extension TaskStoreConformanceTests {
             }
             #expect(try await second.task(tasks[1].id) == tasks[1])
             // Another account's lease is free.
-            let other = LeaseName(provider: "testing", account: "second")
+            let other = LeaseName(ProviderAccount(provider: "testing", account: "second"))
             let change = try await second.apply(
                 .submissionStarted(), to: tasks[1].id, under: other, at: now, nextDueAt: now)
             #expect(change?.transition == .advance(to: .submitting))
@@ -41,7 +41,7 @@ extension TaskStoreConformanceTests {
             for task in tasks { _ = try await first.insert(.new(task)) }
             _ = try await first.apply(
                 .submissionStarted(), to: tasks[0].id, under: .testing, at: now, nextDueAt: now)
-            try await second.endOtherLeases()
+            try await second.endOtherLeases(at: now)
             #expect(try await second.acquire([.testing], at: now).isEmpty)
             #expect(try await first.acquire([.testing], at: now).map(\.holder) == ["holder 2"])
             await #expect(throws: TaskStoreError.leaseHeld(by: "holder 2")) {
@@ -70,13 +70,13 @@ extension TaskStoreConformanceTests {
             }
             // An attempt of a version without leases has no lease.
             #expect(try await endLost() == [old.id])
-            try await second.endOtherLeases()
+            try await second.endOtherLeases(at: now)
             #expect(try await endLost() == [task.id])
             #expect(try await first.task(task.id)?.state == .uncertain)
         }
     }
 
-    private func holder(_ number: UInt128) -> LeaseHolder {
+    func holder(_ number: UInt128) -> LeaseHolder {
         LeaseHolder(name: "holder \(number)", token: LeaseToken(number << 64 | 7))
     }
 }

@@ -147,6 +147,10 @@ import VerbatimJSON
                 if expected.transition == .advance(to: .submitting) {
                     expected.task.attempt?.lease = LeaseHolder.thisProcess.token
                 }
+                // All attempts were made by one account, which the log names.
+                if expected.task.account == .unknown, expected.task.remoteID != before.remoteID {
+                    expected.task.account = .default
+                }
                 do {
                     let change = try await store.apply(
                         event, to: task.id, under: .testing, at: now + .seconds(step), nextDueAt: due)

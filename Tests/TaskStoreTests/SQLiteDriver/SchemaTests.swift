@@ -107,6 +107,8 @@ import VerbatimJSON
         }
         try queue.close()
         let store = try SQLiteDriver.open(path: path)
+        #expect(try await store.verbs.task(task.id)?.account == .default)
+        #expect(try await store.verbs.due(in: .running, of: "image", by: now, limit: 9).map(\.id) == [task.id])
         try await store.verbs.moveSchedule(by: .seconds(5), at: now)
         _ = try await store.verbs.apply(.cancelRequested, to: task.id, at: now, nextDueAt: nil)
         #expect(try await store.verbs.counts().map(\.state) == [.cancelled])
@@ -124,6 +126,30 @@ import VerbatimJSON
         }
         #expect(report == ["ok"] && broken == 0)
         try next.close()
+    }
+
+    @Test func `pauses and breakers of a database without accounts belong to the account default`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("pollux.sqlite")
+        let queue = try DatabaseQueue.earlier(migrations: 15, at: path)
+        try await queue.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO gate (kind, name, pause_code, pause_message, failures, closed_until_ms, revision)
+                    VALUES ('submissions', 'image/make', 'paused', 'by hand', 2, 9, 4), ('polls', 'image', NULL, NULL, 1, 8, 3),
+                      ('provider', 'testing', 'used_up', 'no credit', 0, NULL, 1)
+                    """)
+        }
+        try queue.close()
+        let store = try SQLiteDriver.open(path: path)
+        let circuits = try await store.verbs.circuits().sorted {
+            "\($0.kind) \($0.account?.text ?? "")" < "\($1.kind) \($1.account?.text ?? "")"
+        }
+        #expect(circuits.map(\.account) == [.default, .default, nil, .default])
+        #expect(circuits.map(\.pause?.code) == [nil, "used_up", "paused", nil])
+        #expect(circuits.map(\.failures) == [1, 0, 0, 2])
+        #expect(circuits.map(\.closedUntil?.milliseconds) == [8, nil, nil, 9])
+        try store.close()
     }
 
     @Test func `a migrated success has no stored results, and a later success has`()

@@ -42,7 +42,10 @@ import VerbatimJSON
         try await store.pool.write { db in try db.execute(sql: "UPDATE task_count SET count = 0") }
         _ = try await store.verbs.apply(.cancelRequested, to: TrackedTask.task(0).id, at: now, nextDueAt: nil)
         try await store.pool.write { db in
-            try db.execute(sql: "INSERT INTO task_count (state, endpoint, count) VALUES ('running', 'no/such', 7)")
+            try db.execute(
+                sql: """
+                    INSERT INTO task_count (state, endpoint, account, count) VALUES ('running', 'no/such', 'default', 7)
+                    """)
             // Rows may also be removed by hand.
             try db.execute(sql: "UPDATE task_count SET count = 0; DELETE FROM task WHERE state = 'cancelled'")
         }
