@@ -248,7 +248,7 @@ let package = Package(
                 "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteDriver",
                 "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
-                nioCore, nioEmbedded, logging, serviceLifecycle,
+                nioCore, nioEmbedded, nioPosix, logging, serviceLifecycle,
             ]),
         .testTarget(name: "LocalAPIContractTests", dependencies: ["LocalAPIContract", "VerbatimJSON"]),
         .testTarget(

@@ -19,6 +19,12 @@ SECTIONS = [
       "tables, and with inserts of one plain row.",
       "A task by id is one HTTP request and one read by primary key. With 64 clients the code of the bare route stays in "
       "the processor's cache and that of a task does not, so the ratio falls."]),
+    ("Streams of events",
+     r"streams: ",
+     ["Each client follows the tasks of its own label. The daemon commits 5,000 tasks a second, each with an event, in requests "
+      "of 250, and each event goes to one client.",
+      "The processors without clients are what the same submits take. Stored events are read over one stream; with a label "
+      "the figure is events looked at."]),
     ("Polls with every result committed",
      r"bare: client loop|polls with every result",
      ["The bare loop asks the same sandbox the same with the same HTTP client and drops the answers. Pollux parses each "

@@ -14,6 +14,7 @@ struct LogSubscribers {
     let inFlightPolls: InFlightPolls
     let plans: PollPlanCache
     let feed: EventFeed
+    let streams: EventStreams
     let logger: Logger
 
     /// Registers them in their order.
@@ -34,6 +35,8 @@ struct LogSubscribers {
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
+        // Weak, since it reads the store that calls it.
+        log.subscribe { [weak streams] change in streams?.publish(change) }
     }
 }
 

@@ -18,6 +18,8 @@ package struct TaskEngine: Sendable {
     package let restores: RestoreService
     /// Pins tasks and removes details.
     package let retention: RetentionService
+    /// The streams of events that clients follow.
+    package let streams: EventStreams
     /// Must run before the loops.
     package let recovery: StartupRecovery
     /// Sends what is queued.
@@ -63,13 +65,15 @@ package struct TaskEngine: Sendable {
             let profile = catalog.wrappedValue.endpoint(endpoint)
             return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
         }
+        let streams = EventStreams(store: store, random: random, time: time)
         LogSubscribers(
             callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
-            plans: plans, feed: feed, logger: logger
+            plans: plans, feed: feed, streams: streams, logger: logger
         ).register(with: store.log)
 
         // What several consumers use.
-        let storage = StorageMonitor(store: store, plans: plans, feed: feed, wakes: wakes, logger: logger)
+        let storage = StorageMonitor(
+            store: store, plans: plans, feed: feed, streams: streams, wakes: wakes, logger: logger)
         let breakers = CircuitBreakers(
             try await store.circuits(), at: time.now(), store: store,
             backoff: polling.view { Backoff(base: $0.minGap * 2, cap: $0.maxGap) }, random: random, logger: logger)
@@ -93,7 +97,7 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, limits: limits, version: version, admission: admission, sender: queries,
             time: time, logger: logger)
 
-        (self.plans, self.statistics, self.wakes) = (plans, statistics, wakes)
+        (self.plans, self.statistics, self.wakes, self.streams) = (plans, statistics, wakes, streams)
 
         let starts = StartChecker(
             store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,

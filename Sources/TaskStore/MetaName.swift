@@ -39,4 +39,6 @@ package enum MetaName: String, Sendable {
     case leaseEnds = "lease_ends"
     /// The place of the last line of the log that was removed.
     case lastRemovedLine = "last_removed_line"
+    /// The ``LogEpoch``.
+    case logEpoch = "log_epoch"
 }

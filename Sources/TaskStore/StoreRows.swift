@@ -124,6 +124,17 @@ package struct LogRow: Sendable {
     }
 }
 
+/// A line of the log about a task, with the task as it is now.
+package struct TaskLine: Sendable {
+    package let line: LogRow
+    package let task: TrackedTask
+
+    package init(line: LogRow, task: TrackedTask) {
+        self.line = line
+        self.task = task
+    }
+}
+
 /// An idempotency key, and the task that it names.
 package struct KeyRow: Sendable {
     package let key: String

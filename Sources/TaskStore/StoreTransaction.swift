@@ -63,6 +63,11 @@ package protocol StoreSnapshot {
     func results(of keys: [Int64]) throws -> [TaskResults]
     /// The log after that place, oldest first: of one task, or all of it.
     func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow]
+    /// The lines about tasks that the filter selects, after that place and up to the other, oldest first, each with its task;
+    /// ends after `limit` lines, or sooner with the line that exceeds `maxBytes`.
+    func lines(
+        matching filter: EventFilter, after: Int64, through: Int64, limit: Int, maxBytes: Int
+    ) throws -> [TaskLine]
     /// What is known of an endpoint: of all its tasks, and of each model.
     func statistics(of endpoint: EndpointName) throws -> [StatisticsRow]
     /// The rows of these keys that there are.

@@ -37,6 +37,7 @@ extension TaskStore {
                 try transaction.put(.epoch, epoch)
                 try transaction.put(.unwitnessed, "")
             }
+            try transaction.beginLogEpoch(newEpoch, isCopy: false)
             let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence)
             guard hasWitness, let reason else {
                 // An earlier start may not have got as far as the check.
@@ -50,6 +51,7 @@ extension TaskStore {
             let mode = RestoredMode(since: times.compactMap(\.self).min() ?? now, at: now, reason: reason, seen: seen)
             start.mode = mode
             try transaction.put(.restored, mode.text)
+            try transaction.beginLogEpoch(newEpoch, isCopy: true)
             try changes.doubt(since: mode.since, at: now)
             return start
         }

@@ -115,7 +115,7 @@ import Testing
             "callbacks.public_url": "https://pollux.example/",
             "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem", "retention.ended": "90d",
             "retention.failed": "30d", "retention.responses": "2w", "retention.events": "36h",
-            "retention.idempotency_keys": "400d",
+            "retention.idempotency_keys": "400d", "events.max_streams": "12",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in
@@ -139,6 +139,7 @@ import Testing
         #expect(settings.maxInFlight == 9)
         #expect(settings.submissionsPerSecond == 0.25)
         #expect(settings.logLevel == .warning)
+        #expect(settings.maxStreams == 12)
         #expect(settings.callbacks.listen?.host == "::1" && settings.callbacks.listen?.port == 8443)
         #expect(settings.callbacks.publicURL == "https://pollux.example")
         #expect(settings.callbacks.certificateFile == "/c.pem" && settings.callbacks.keyFile == "/k.pem")

@@ -103,6 +103,14 @@ private struct DocumentForm: Sendable {
             #"{"events":[{"sequence":1,"task_id":"x","at":"t","kind":"created","from":"a","to":"b","detail":{"p":1.0}}],"removed_at":"r"}"#,
             verbatim: ["detail"]
         ) { try EventPage(json: $0).json },
+        DocumentForm(
+            "stream event",
+            #"{"id":"e-1","sequence":1,"task_id":"x","at":"t","kind":"created","from":"a","to":"b","detail":{"p":1.0},"task":\#(bareTask)}"#,
+            verbatim: ["detail"]
+        ) { try StreamEventDocument(json: $0).json },
+        DocumentForm("stream control", #"{"control":"reset","reason":"pruned","oldest":"e-1","newest":"e-9"}"#) {
+            try StreamControlDocument(json: $0).json
+        },
         DocumentForm("status", status) { try StatusDocument(json: $0).json },
         DocumentForm("health", #"{"status":"ok"}"#) { try HealthDocument(json: $0).json },
         DocumentForm(

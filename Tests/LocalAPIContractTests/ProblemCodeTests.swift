@@ -12,7 +12,7 @@ import Testing
         (ProblemCode.missingField, "missing_field"), (ProblemCode.unknownField, "unknown_field"),
         (ProblemCode.restartNeeded, "restart_needed"), (ProblemCode.badSetting, "bad_setting"),
         (ProblemCode.internalError, "internal_error"), (ProblemCode.busy, "busy"),
-        (ProblemCode.notReady, "not_ready"),
+        (ProblemCode.notReady, "not_ready"), (ProblemCode.tooManyStreams, "too_many_streams"),
     ]
 
     @Test func `problems have the documented codes`() {

@@ -26,7 +26,7 @@ struct APIHarness: Sendable {
     /// Runs the body with routes on a new database.
     static func run(
         bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog? = nil,
-        settings: any SettingsReloading = UnchangedSettings(),
+        settings: any SettingsReloading = UnchangedSettings(), maxStreams: Int = LocalAPI.maxStreams,
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "pollux-api-\(UUID().uuidString)")
@@ -34,14 +34,15 @@ struct APIHarness: Sendable {
         defer { try? FileManager.default.removeItem(at: directory) }
         let database = try SQLiteDriver.open(path: directory.appending(path: "pollux.sqlite").path())
         try await run(
-            on: TaskStore(database), bodies: bodies, catalog: try catalog ?? .builtIn(), settings: settings, body)
+            on: TaskStore(database), bodies: bodies, catalog: try catalog ?? .builtIn(), settings: settings,
+            maxStreams: maxStreams, body)
         try database.close()
     }
 
     /// Runs the body with routes on that store and catalogue.
     static func run(
         on store: TaskStore, bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog,
-        settings: any SettingsReloading = UnchangedSettings(),
+        settings: any SettingsReloading = UnchangedSettings(), maxStreams: Int = LocalAPI.maxStreams,
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let engine = try await TaskEngine(
@@ -53,7 +54,9 @@ struct APIHarness: Sendable {
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
             service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-            retention: engine.retention, settings: settings, facts: facts, time: StoppedClock(), bodies: bodies)
+            retention: engine.retention,
+            streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
+            settings: settings, facts: facts, time: StoppedClock(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }

@@ -220,7 +220,9 @@ import VerbatimJSON
                 #expect(Set(described) == Set(route.methods.map { $0.rawValue.lowercased() }), "\(route.rawValue)")
                 // A listed method must be routed: neither 405 nor "no such route".
                 for method in route.methods {
-                    let answer = try await api.ask(method, route.path("0199", "x"))
+                    // A stream would not end.
+                    let query = route == .stream ? "?after=x" : ""
+                    let answer = try await api.ask(method, route.path("0199", "x") + query)
                     #expect(
                         ![405, 500].contains(answer.status) && answer.problemCode != "no_such_route",
                         "\(route.rawValue)")

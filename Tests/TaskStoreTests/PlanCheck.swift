@@ -36,6 +36,10 @@ enum PlanCheck {
             "state = 'queued' AND next_due_at_ms <=", "USE TEMP B-TREE FOR ORDER BY",
             "used only if fewer than 200 tasks may start now"
         ),
+        (
+            "INDEXED BY event_task", "USE TEMP B-TREE FOR ORDER BY",
+            "the lines of a few tasks, brought into the order of the log"
+        ),
         ("attempt_started_at_ms BETWEEN", "USE TEMP B-TREE FOR ORDER BY", "the uncertain tasks of one service"),
     ]
 

@@ -56,6 +56,41 @@ import Testing
         }
     }
 
+    @Test func `the log keeps its epoch until the database turns out to be a copy, and then gets a new one each time`()
+        async throws
+    {
+        try await withStarted { (store: TaskStore, witness: MemoryWitness) async throws in
+            func epoch() async throws -> LogEpoch { try await store.logEpoch(orNew: "unused") }
+            #expect(try await epoch().name == "one")
+            #expect(try await store.checkWitness(newEpoch: "two", at: now).mode == nil)
+            #expect(try await epoch().name == "one")
+            // A copy is put back: its next lines have places that were given before.
+            witness.statement.withLock { $0?.sequence = 4 }
+            #expect(try await store.checkWitness(newEpoch: "three", at: now).mode != nil)
+            #expect(try await epoch().name == "three")
+            #expect(try await epoch().former == ["one"])
+            // The same copy, and its acceptance.
+            #expect(try await store.checkWitness(newEpoch: "four", at: now).mode != nil)
+            _ = try await store.acceptRestore(newEpoch: "five", at: now)
+            #expect(try await epoch().name == "three")
+            #expect(witness.read()?.epoch == "five")
+            // Another one.
+            witness.statement.withLock { $0?.sequence = 99 }
+            #expect(try await store.checkWitness(newEpoch: "six", at: now).mode != nil)
+            #expect(try await epoch().name == "six")
+            #expect(try await epoch().former == ["three", "one"])
+        }
+    }
+
+    @Test func `a database of an earlier version gets an epoch of its log when it is first asked for`() async throws {
+        try await with { (store: TaskStore, _: MemoryWitness) async throws in
+            #expect(try await store.logEpoch(orNew: "a").name == "a")
+            #expect(try await store.logEpoch(orNew: "b").name == "a")
+            #expect(try await store.checkWitness(newEpoch: "c", at: now).mode == nil)
+            #expect(try await store.logEpoch(orNew: "d").name == "a")
+        }
+    }
+
     @Test func `an unchanged database is not a copy`() async throws {
         try await withStarted { (store: TaskStore, _: MemoryWitness) async throws in
             #expect(try await store.checkWitness(newEpoch: "two", at: now).mode == nil)

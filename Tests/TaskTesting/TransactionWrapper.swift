@@ -116,6 +116,12 @@ extension SnapshotWrapper {
         try reading.events(of: task, after: sequence, limit: limit)
     }
 
+    package func lines(
+        matching filter: EventFilter, after: Int64, through: Int64, limit: Int, maxBytes: Int
+    ) throws -> [TaskLine] {
+        try reading.lines(matching: filter, after: after, through: through, limit: limit, maxBytes: maxBytes)
+    }
+
     package func statistics(of endpoint: EndpointName) throws -> [StatisticsRow] {
         try reading.statistics(of: endpoint)
     }

@@ -1,3 +1,4 @@
+import LocalAPI
 package import Logging
 package import TaskModel
 package import TaskStore
@@ -38,6 +39,8 @@ package struct DaemonSettings: Sendable {
     package var callbacks = CallbackSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
+    /// The most streams of events at once.
+    package var maxStreams = LocalAPI.maxStreams
     package var logLevel: Logger.Level = .info
     /// The settings as they were given, by name.
     var values: [String: String] = [:]

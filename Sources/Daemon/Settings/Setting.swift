@@ -16,7 +16,9 @@ struct Setting: Sendable {
     /// Completes the sentence "must be …".
     let rule: String
     /// Whether only a start applies it.
-    var needsRestart: Bool { ["state_directory", "socket"].contains(name) || name.hasPrefix("callbacks.") }
+    var needsRestart: Bool {
+        ["state_directory", "socket", "events.max_streams"].contains(name) || name.hasPrefix("callbacks.")
+    }
 
     static let all: [Setting] = [
         Setting("state_directory", "POLLUX_STATE_DIR", rule: "a path") { text, settings in
@@ -82,6 +84,13 @@ struct Setting: Sendable {
         },
         path("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", \.callbacks.certificateFile),
         path("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", \.callbacks.keyFile),
+        Setting(
+            "events.max_streams", "POLLUX_EVENTS_MAX_STREAMS", rule: "a whole number from 1 to 100000"
+        ) { text, settings in
+            guard let number = Int(text), (1...100_000).contains(number) else { return false }
+            settings.maxStreams = number
+            return true
+        },
         span("retention.ended", "POLLUX_RETENTION_ENDED", \.retention.ended),
         span("retention.failed", "POLLUX_RETENTION_FAILED", \.retention.failed),
         span("retention.responses", "POLLUX_RETENTION_RESPONSES", \.retention.responses),

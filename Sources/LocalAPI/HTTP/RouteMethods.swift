@@ -12,7 +12,7 @@ extension LocalAPIRoute {
             .unpin,
             .delete:
             [.post]
-        case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
+        case .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
         }
     }
 

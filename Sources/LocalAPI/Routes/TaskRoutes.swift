@@ -92,34 +92,9 @@ struct TaskRoutes {
 
     private func filter(_ query: QueryReader) throws -> TaskFilter {
         var filter = TaskFilter()
-        filter.states = try query.list("state").map { word in
-            guard let state = TaskState(rawValue: word) else {
-                let nearest = NearestName.of(word, among: TaskDocument.states).map { "; did you mean \($0)?" } ?? ""
-                throw QueryReader.problem(
-                    "state", "must be among \(TaskDocument.states.joined(separator: ", ")), not \"\(word)\"\(nearest)")
-            }
-            return state
-        }
-        filter.endpoints = try query.list("endpoint").map { text in
-            guard let name = EndpointName(text) else {
-                throw QueryReader.problem("endpoint", "must be of the form service/operation, not \"\(text)\"")
-            }
-            return name
-        }
-        guard query.all("label").count <= EnvelopeRules.maxLabels else {
-            throw QueryReader.problem("label", "may be given at most \(EnvelopeRules.maxLabels) times")
-        }
-        for label in query.all("label") {
-            guard let colon = label.firstIndex(of: ":"), colon > label.startIndex else {
-                throw QueryReader.problem("label", "must be of the form name:value, not \"\(label)\"")
-            }
-            let name = String(label[..<colon])
-            let value = String(label[label.index(after: colon)...])
-            if let other = filter.labels[name], other != value {
-                throw QueryReader.problem("label", "asks for two values of \"\(name)\", which no task has")
-            }
-            filter.labels[name] = value
-        }
+        filter.states = try query.states()
+        filter.endpoints = try query.endpoints()
+        filter.labels = try query.labels()
         filter.createdAfter = try query.time("created_after")
         filter.createdBefore = try query.time("created_before")
         filter.isRetried = try query.flag("retried")
