@@ -60,7 +60,7 @@ package enum DetailChange: Sendable {
     case refused(LifecycleRefusal, TrackedTask)
 }
 
-/// How far a sweep got, and what it has removed. A new one begins at the start, so a sweep that was interrupted loses nothing.
+/// The progress of a sweep and its counts. A new sweep starts at the beginning, so an interrupted one loses nothing.
 package struct RetentionSweep: Sendable {
     /// The most tasks of one commit. Other writes wait for it.
     static let batchSize = 50

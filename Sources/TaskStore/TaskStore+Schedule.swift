@@ -1,6 +1,6 @@
 package import TaskModel
 
-/// What is due when.
+/// The queue and the due tasks.
 extension TaskStore {
     /// How many tasks there are of each endpoint in each state, by account.
     package func counts() async throws(TaskStoreError) -> [TaskCount] { try await read("counts") { try $0.counts() } }

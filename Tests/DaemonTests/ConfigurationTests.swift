@@ -36,19 +36,6 @@ import UpstreamHTTP
         try Configuration(flags: DaemonFlags(), environment: environment(more), at: at, after: former)
     }
 
-    private static let definition = """
-        provider: mine
-        base_url: https://api.mine.example
-        max_requests_per_second: 2
-        endpoints:
-          make:
-            submit: {path: /make}
-            accepted: {id: /id}
-            poll: {path: "/tasks/{id}"}
-            state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
-            results: [/url]
-        """
-
     @Test func `the digest follows the contents of settings and definitions`() throws {
         let first = try load()
         #expect(try load(after: first).digest == first.digest)
@@ -58,11 +45,11 @@ import UpstreamHTTP
         #expect(second.digest != first.digest)
         #expect(second.changes(from: first) == ["log.level", "polling.max_gap_seconds"])
         #expect(second.settings.maxGap == .seconds(30))
-        try write(Self.definition, to: "providers/mine.yaml")
+        try write(DefinitionText.mine, to: "providers/mine.yaml")
         let third = try load(after: second)
         #expect(third.digest != second.digest)
         #expect(third.changes(from: second) == [directory.file("providers/mine.yaml"), "provider mine"])
-        try write(Self.definition + "\n", to: "providers/mine.yaml")
+        try write(DefinitionText.mine + "\n", to: "providers/mine.yaml")
         #expect(try load(after: third).changes(from: third) == [directory.file("providers/mine.yaml")])
     }
 
@@ -168,7 +155,7 @@ import UpstreamHTTP
         ("upstream: {ca_file: /nowhere.pem}\n", "upstream.ca_file names /nowhere.pem, which cannot be read"),
         ("xhuoapi: {token_file: /nowhere}\n", "The token file /nowhere cannot be read"),
     ])
-    func `a bad setting is refused by its name`(file: String, message: String) throws {
+    func `an invalid setting is refused by its name`(file: String, message: String) throws {
         let former = try load()
         try write(file, to: "pollux.yaml")
         let error = #expect(throws: DaemonError.self) { _ = try load(after: former) }

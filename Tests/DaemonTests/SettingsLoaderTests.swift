@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `retention is off until spans are set`() throws {
+    @Test func `retention is off until its settings are set`() throws {
         #expect(try load(["HOME": "/h"]).retention.isOff)
         let file = "retention: {ended: 90d, failed: 12h, responses: 30d, events: 4w, idempotency_keys: 365d}\n"
         let retention = try load(file: file).retention
@@ -59,14 +59,14 @@ import Testing
     }
 
     @Test(arguments: ["ended", "failed", "responses", "events", "idempotency_keys"])
-    func `a span of the retention must have its unit, and the message names the setting`(name: String) {
+    func `a retention time needs a unit, and the error names the setting`(name: String) {
         for bad in ["90", "0d", "-1d", "1y", "soon", "1.5d"] {
             let message = message(file: "retention: {\(name): \(bad)}\n")
             #expect(message.contains("retention.\(name)") && message.contains("as in 90d"), "\(bad): \(message)")
         }
     }
 
-    @Test func `keys are kept at least as long as details, and artefacts are not known yet`() throws {
+    @Test func `keys must be kept as long as details, and artefacts are an unknown setting`() throws {
         let message = message(file: "retention: {ended: 90d, idempotency_keys: 30d}\n")
         #expect(message.contains("retention.idempotency_keys") && message.contains("retention.ended"), "\(message)")
         #expect(try load(file: "retention: {ended: 1000d}\n").retention.idempotencyKeys == nil)

@@ -15,11 +15,11 @@ import Testing
         (ProblemCode.notReady, "not_ready"),
     ]
 
-    @Test func `problems have the contract's codes`() {
+    @Test func `problems have the documented codes`() {
         for (code, word) in Self.words { #expect(code == word) }
     }
 
-    @Test func `every code of the source stands above`() throws {
+    @Test func `this test lists every code of the source`() throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let source = try String(

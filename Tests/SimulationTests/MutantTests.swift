@@ -6,7 +6,7 @@ import Testing
     private static let mostHistories: UInt64 = 1_000
 
     @Test(arguments: Mutant.all)
-    func `the simulation catches a Pollux that`(_ mutant: Mutant) async throws {
+    func `the simulation catches a daemon that`(_ mutant: Mutant) async throws {
         let stage = try Stage()
         let simulation = Simulation(stage: stage, mutant: mutant)
         let plain = Simulation(stage: stage, mutant: mutant.harmless)
@@ -21,11 +21,11 @@ import Testing
                     Issue.record("\(error)")
                     return
                 }
-                print("A Pollux that \(mutant): seed \(seed): \(violation)")
+                print("A daemon that \(mutant): seed \(seed): \(violation)")
                 return
             }
         }
-        Issue.record("no history caught a Pollux that \(mutant) in \(Self.mostHistories) histories")
+        Issue.record("no history caught a daemon that \(mutant) in \(Self.mostHistories) histories")
     }
 
     @Test func `every invariant has a mutant that it catches`() {

@@ -8,7 +8,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Tests what a reload of the settings changes in a running engine, and what it may not.
+/// Tests what a reload of the settings changes in a running engine.
 @Suite(.timeLimit(.minutes(2))) struct ReloadTests {
     private static let start = ManualTimeSource.start
 
@@ -23,7 +23,7 @@ import VerbatimJSON
 
     // MARK: Definitions
 
-    @Test func `an endpoint that a reload adds takes and sends tasks`() async throws {
+    @Test func `an endpoint added by a reload accepts and sends tasks`() async throws {
         let world = try await EngineWorld()
         await #expect(throws: TaskServiceError.self) { try await world.submit("image/new") }
         try reload(world) { $0.replacing("      other: {", with: "      new: {}\n      other: {") }
@@ -33,7 +33,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .running)
     }
 
-    @Test func `tasks of an endpoint that a reload removes wait until it is back`() async throws {
+    @Test func `tasks of an endpoint removed by a reload wait until it is back`() async throws {
         let world = try await EngineWorld()
         let queued = try await world.submit("single/make")
         let running = try await world.insert(.task(2, state: .running, endpoint: "single/make"))
@@ -106,7 +106,7 @@ import VerbatimJSON
             ])
     }
 
-    @Test func `a submission with the token in force pauses the provider as before`() async throws {
+    @Test func `a submission rejected with the current token pauses the provider`() async throws {
         let world = try await EngineWorld()
         world.provider.enqueue(.error("invalid_token", status: 401))
         let id = try await world.submit()
@@ -116,7 +116,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [("timeout", TaskState.uncertain), ("api_error", .uncertain)])
-    func `a replaced token does not make a reply proof that proves nothing`(
+    func `a replaced token does not turn an inconclusive reply into a refusal`(
         code: String, state: TaskState
     ) async throws {
         let world = try await EngineWorld()
@@ -130,7 +130,7 @@ import VerbatimJSON
     // MARK: Lost attempts
 
     @Test(arguments: [true, false])
-    func `a list that was read before and after a reload proves nothing`(isReloaded: Bool) async throws {
+    func `a list read across a reload proves nothing`(isReloaded: Bool) async throws {
         let world = try await EngineWorld()
         let lost = TrackedTask.task(1, state: .uncertain, onUncertain: .resubmitIfAbsent)
         try await world.insert(lost)
@@ -138,7 +138,7 @@ import VerbatimJSON
         let control = Record.listed("control", request: ["prompt": "a dog"], at: Self.start + .seconds(1))
         world.provider.play { sent async throws(UpstreamTransportError) in
             let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
-            // The second page comes from elsewhere, where the task is missing.
+            // The second page may come from another provider, where the task is missing.
             if offset == 0, isReloaded { world.reload { _ in } }
             return .items(offset == 0 ? [control] : [])
         }
@@ -151,7 +151,7 @@ import VerbatimJSON
         if isReloaded { #expect(try await world.task(lost.id).attempt?.absentReadings == 0) }
     }
 
-    @Test func `after a reload during the reading nothing is sent unread`() async throws {
+    @Test func `a task is not resubmitted when a reload interrupts its reading`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .uncertain))
         _ = try await world.sqlite.apply(
@@ -161,7 +161,7 @@ import VerbatimJSON
         world.provider.play { sent async throws(UpstreamTransportError) in
             if sent.isPaid { return .accepted("r-new") }
             guard Int(sent.body["offset"]?.number?.integer ?? 0) == 0 else { return .items([]) }
-            // As after a 401, when a replaced token was read.
+            // As after a 401 with a replaced token.
             if readings.withLock({
                 $0 += 1; return $0
             }) == 1 {
@@ -170,7 +170,7 @@ import VerbatimJSON
             return .items([record])
         }
         async let outdated = world.engine.submitter.step()
-        // It waits a second before the task is claimed again.
+        // It waits a second before it claims the task again.
         await world.time.untilSleeping()
         world.time.advance(by: .seconds(1))
         _ = try await outdated
@@ -181,7 +181,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "r-1")
     }
 
-    @Test func `an attempt is looked for as long as its timeout was before a reload`() async throws {
+    @Test func `the time window uses the longest timeout since the start`() async throws {
         for isShortened in [false, true] {
             let world = try await EngineWorld()
             var lost = TrackedTask.task(1, state: .uncertain)

@@ -1,6 +1,6 @@
 package import TaskModel
 
-/// Names in tests are literals. An invalid one is a mistake of the test, so it stops.
+/// Lets tests write names as literals. An invalid literal stops the test.
 extension ServiceName: ExpressibleByStringLiteral {
     package init(stringLiteral text: String) {
         guard let name = Self(text) else { preconditionFailure("\"\(text)\" is no name of a service.") }

@@ -1,15 +1,15 @@
 package import TaskModel
 package import TaskStore
 
-/// Rows that stand before other rows: a wrapper writes down only the primitives that it does differently.
+/// Rows that forward to other rows. A wrapper implements only the primitives that it changes.
 package protocol SnapshotWrapper: StoreSnapshot {
-    /// What stands behind.
+    /// The wrapped rows.
     var reading: any StoreSnapshot { get }
 }
 
-/// The same for a transaction.
+/// A transaction that forwards to another one.
 package protocol TransactionWrapper: SnapshotWrapper, StoreTransaction {
-    /// What stands behind.
+    /// The wrapped transaction.
     var base: any StoreTransaction { get }
 }
 

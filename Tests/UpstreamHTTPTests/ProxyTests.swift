@@ -29,7 +29,7 @@ import UpstreamHTTP
         return result
     }
 
-    @Test func `a plain request names its whole address to the proxy`() async throws {
+    @Test func `a plain request sends its whole URL to the proxy`() async throws {
         let proxy = try await RawServer.start { _ in .reply(RawServer.http(body: #"{"id":"r-1"}"#)) }
         let result = try await send(to: "http://api.invalid:81/v1", through: proxy, credentials: "me:pw@")
         #expect(try result.get().status == 200)

@@ -8,7 +8,7 @@ import UpstreamHTTP
 @Suite struct RedactingTransportTests {
     private static let secret = "secret-0123456789"
 
-    private struct Answering: UpstreamTransport {
+    private struct FixedReplyTransport: UpstreamTransport {
         func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
         let result: Result<UpstreamReply, UpstreamTransportError>
@@ -26,7 +26,7 @@ import UpstreamHTTP
         _ result: Result<UpstreamReply, UpstreamTransportError>
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         try await RedactingTransport(
-            Answering(result: result), redactor: Current(always: SecretRedactor([Self.secret]))
+            FixedReplyTransport(result: result), redactor: Current(always: SecretRedactor([Self.secret]))
         ).send(
             UpstreamRequest(method: "GET", path: "/"), by: "p", isPaid: true, timeout: .seconds(1))
     }
@@ -48,7 +48,7 @@ import UpstreamHTTP
         provider: String, url: String
     ) async throws {
         let addresses = Mutex<[String?]>([])
-        let base = Answering(result: .success(UpstreamReply(status: 200, body: []))) { request in
+        let base = FixedReplyTransport(result: .success(UpstreamReply(status: 200, body: []))) { request in
             addresses.withLock { $0.append(request.url) }
         }
         let secret = "secret/0123456789"

@@ -4,12 +4,12 @@ import TaskTesting
 import Testing
 import UpstreamHTTP
 
-/// Tests what a rejected token leads to.
+/// Tests requests with a rejected token.
 @Suite struct RenewingTransportTests {
     private let tokens = Reloadable<[ProviderAccount: String]>(["p": "old", Self.other: "other"])
     private static let other = ProviderAccount(provider: "p", account: "other")
 
-    /// Sends a request of the account `default` whose token the provider rejects; reading it again brings `renewed`.
+    /// Sends a request of the account `default` whose token the provider rejects. Reading the token again returns `renewed`.
     private func send(
         isPaid: Bool, renewed: String?, thenStatus status: Int = 200
     ) async throws -> (reply: UpstreamReply, sent: Int) {
@@ -30,7 +30,7 @@ import UpstreamHTTP
         #expect(reply.status == 200 && sent == 2 && !reply.rejectsReplacedToken)
     }
 
-    @Test func `a query is repeated once only`() async throws {
+    @Test func `a query is repeated only once`() async throws {
         let (reply, sent) = try await send(isPaid: false, renewed: "new", thenStatus: 401)
         #expect(reply.status == 401 && sent == 2)
     }
@@ -52,7 +52,7 @@ import UpstreamHTTP
         #expect(reply.status == 401 && provider.sent.count == 1 && !reply.rejectsReplacedToken)
     }
 
-    @Test(arguments: [true, false]) func `without another token the rejection stands`(isPaid: Bool) async throws {
+    @Test(arguments: [true, false]) func `without a new token the rejection is returned`(isPaid: Bool) async throws {
         for renewed in [nil, "old"] {
             let (reply, sent) = try await send(isPaid: isPaid, renewed: renewed)
             #expect(reply.status == 401 && sent == 1 && !reply.rejectsReplacedToken)

@@ -8,7 +8,7 @@ import Testing
 
 @testable import UpstreamHTTP
 
-/// Tests which certificates are trusted, against a server with certificates of our own.
+/// Tests which certificates are trusted, with a server that uses test certificates.
 @Suite(.timeLimit(.minutes(5))) struct TrustTests {
     private static let now = Timestamp(milliseconds: 1_795_442_709_000)
 

@@ -34,7 +34,7 @@ package struct UpstreamReply: Sendable, Hashable {
     package let date: Timestamp?
     /// The header fields by their names in small letters; of repeated ones the first.
     package let headers: [String: String]
-    /// The body without its content coding. Where that could not be undone, as it came, and the headers still name it.
+    /// The decoded body. If decoding failed, the body as received, and the headers still name its coding.
     package let body: [UInt8]
     /// The memory that is set aside for the body.
     package let room: ReplyRoom
@@ -64,7 +64,7 @@ package struct UpstreamReply: Sendable, Hashable {
 
 /// Memory that is set aside for a reply, and given back when the last copy of this value is gone.
 ///
-/// It is no part of what the reply says: all are equal.
+/// All values are equal, because the memory is not part of the reply's content.
 package struct ReplyRoom: Sendable, Hashable {
     private let reservation: (any Sendable)?
 

@@ -4,19 +4,19 @@ import TaskModel
 import TaskTesting
 import VerbatimJSON
 
-/// The wire with one of its promises broken.
+/// The transport with one defect.
 struct BrokenTransport: UpstreamTransport {
-    /// Which promise.
+    /// The defect.
     enum Fault: Sendable {
-        /// Sends a paid request again whose reply is lost, as HTTP clients like to do.
+        /// Repeats a paid request whose reply is lost, like a retrying HTTP client.
         case retries
-        /// Takes a lost reply for a request that never left.
+        /// Treats a lost reply as an unsent request.
         case callsLostUnsent
-        /// Takes a lost reply for the rejection of a token that was replaced.
+        /// Treats a lost reply as the rejection of a replaced token.
         case callsLostRejected
-        /// Confuses two records of one reply.
+        /// Swaps two records of one reply.
         case swapsRecords
-        /// Shows a reader nothing behind a page of fewer than twelve items, as if it were the last one.
+        /// Ends a list after a page of fewer than twelve items.
         case endsAtShortPage
         /// Asks for every task with the credentials of one account.
         case asksWithFirstAccount
@@ -69,7 +69,7 @@ struct BrokenTransport: UpstreamTransport {
         }
     }
 
-    /// What a batch query asks about.
+    /// The ids of a batch query.
     private static func ids(in request: UpstreamRequest) -> [String]? {
         let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
         return body?["ids"]?.array?.compactMap(\.string)
@@ -88,9 +88,9 @@ private final class SentIDs: Sendable {
     }
 }
 
-/// Ends each reading of a list behind its first short page: the next page shows only the overlap, the one after it nothing.
+/// Ends each reading of a list after its first short page. The next page has only the overlap, the one after is empty.
 private final class ShortPages: Sendable {
-    /// How many more items each reading may see; none for a reading that has not met a short page.
+    /// The number of items left for each reading; nil before its first short page.
     private let left = Mutex<[String: Int]>([:])
 
     func cut(_ reply: UpstreamReply, to request: UpstreamRequest) -> UpstreamReply {

@@ -2,23 +2,23 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// A copy of the database and its witness, put back after the original went on.
+/// A restored copy of the database and its witness.
 struct Restore {
     /// The tasks whose requests went out after the copy was made.
     let paidSince: Set<String>
-    /// The paid requests before it was put back.
+    /// The number of paid requests before it was restored.
     let sentBefore: Int
     let startedAt: Int64
-    /// The paid requests when a person accepted it; nil before that.
+    /// The number of paid requests when a person accepted it; nil before.
     var acceptedAt: Int?
-    /// What must hold where nothing shows that it is a copy; nil where something does.
+    /// What to check if nothing shows that it is a copy; nil otherwise.
     var overwritten: Overwritten?
     /// What was queued in the copy, if its acceptance is to be checked.
     var queued: Overwritten?
     /// Those of it whose records were plainly listed when a person accepted it.
     var plain: [String: Set<String>] = [:]
 
-    /// What was queued in a copy that nothing shows to be one.
+    /// The queued tasks of a copy that nothing shows to be one.
     struct Overwritten {
         /// The tasks that had never been accepted, by endpoint and request.
         let tasks: [String: Set<String>]
@@ -30,7 +30,7 @@ struct Restore {
 }
 
 extension SimulationDriver {
-    /// How long a person looks at a restored database before accepting it.
+    /// How long a person waits before accepting a restored database.
     private static let patience: Int64 = 400_000
     private static let longest: Int64 = 2_000_000
 
@@ -75,8 +75,8 @@ extension SimulationDriver {
         return "\(row.endpoint) \(request.map { JSONValue.object($0).text } ?? "")"
     }
 
-    /// Checks that of equal requests that were queued in a copy no more were paid for than there are. Which of them a record
-    /// is counted for does not matter.
+    /// Checks that equal requests queued in a copy were not paid more often than there are tasks. The assignment of
+    /// records to tasks does not matter.
     private func checkOverwritten(_ overwritten: Restore.Overwritten) throws {
         // Only the list can show what was sent.
         guard world.habit != .hidesEdits else { return }
@@ -133,7 +133,7 @@ extension SimulationDriver {
         }
     }
 
-    /// Checks that nothing was paid for twice by the restored database.
+    /// Checks that the restored database paid nothing twice.
     func checkRestore() throws {
         guard let restore else { return }
         if let overwritten = restore.overwritten { return try checkOverwritten(overwritten) }
@@ -147,7 +147,7 @@ extension SimulationDriver {
         var counts: [String: Int] = [:]
         for case let sender? in sent[accepted...].map({ $0.sender?.text }) where restore.paidSince.contains(sender) {
             counts[sender, default: 0] += 1
-            // Each further one needs a proven rejection or a person's decision, and these histories have neither.
+            // A further request needs a proven rejection or a person's decision, which these histories do not have.
             let isListed = world.truth.records.contains {
                 $0.sender?.text == sender && $0.listedFrom + .seconds(300) <= world.clock.providerNow
                     && !$0.isForgotten(at: world.clock.providerNow)
@@ -158,7 +158,7 @@ extension SimulationDriver {
         }
     }
 
-    /// Lets a person accept the copy after a while. Returns true at the end.
+    /// Lets a person accept the copy after a while. Returns true at the end of the history.
     func decideAboutRestore(_ group: inout DiscardingTaskGroup) async -> Bool {
         guard let daemon, let restore else { return false }
         let now = world.clock.steady

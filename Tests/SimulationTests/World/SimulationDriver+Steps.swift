@@ -261,7 +261,7 @@ extension SimulationDriver {
             guard let due = row.nextDueAt.map({ world.clock.steady(at: Timestamp(milliseconds: $0)) }),
                 time - due > Self.maxPollDelay
             else { continue }
-            throw Violation(.askedInTime, "\(row.id) was due at \(due) ms, and nobody looks before \(time) ms")
+            throw Violation(.askedInTime, "\(row.id) was due at \(due) ms and is not polled before \(time) ms")
         }
     }
 
@@ -383,6 +383,8 @@ extension SimulationDriver {
             $0.sender?.text == row.id && !owned.contains($0.id) && $0.isListed(at: now)
                 && $0.listedFrom + .seconds(70) <= now
         }
-        if let its, !hasCompetitor(row) { throw Violation(.lostIsFound, "\(row.id) is \(its.id), and was not found") }
+        if let its, !hasCompetitor(row) {
+            throw Violation(.lostIsFound, "\(row.id) has the record \(its.id), which was not found")
+        }
     }
 }
