@@ -9,7 +9,7 @@ import Testing
     func `the simulation catches a daemon that`(_ mutant: Mutant) async throws {
         let stage = try Stage()
         let simulation = Simulation(stage: stage, mutant: mutant)
-        let plain = Simulation(stage: stage)
+        let plain = Simulation(stage: stage, mutant: mutant.harmless)
         for seed in 1...Self.mostHistories {
             do throws(Simulation.Failure) {
                 _ = try await simulation.run(seed: seed)

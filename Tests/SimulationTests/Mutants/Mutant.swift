@@ -47,6 +47,14 @@ struct Mutant: Sendable, CustomStringConvertible {
         self.catchers = catchers
     }
 
+    /// The same histories without its fault.
+    var harmless: Mutant {
+        var plain = Mutant("does nothing wrong", caughtBy: [])
+        (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
+        (plain.endpoint, plain.habit, plain.peopleTrack) = (endpoint, habit, peopleTrack)
+        return plain
+    }
+
     /// Wraps the database with the defect.
     func wrap(_ driver: any StoreDriver, path: String) throws -> any StoreDriver {
         try self.driver?(driver, path) ?? driver

@@ -329,7 +329,7 @@ extension SimulationDriver {
         }
         world.trace.note("the dead account works again")
         world.accounts.revive()
-        toResume = [ProviderWords.endpoints[0]]
+        toResume.append(ProviderWords.endpoints[0])
         healedAt = world.clock.steady
         quietSince = world.clock.steady
         return false
