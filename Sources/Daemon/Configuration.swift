@@ -152,7 +152,13 @@ struct Configuration: Sendable {
 
     /// The changed settings that only a start applies, by name.
     func restartNeeds(from former: Configuration) -> [String] {
-        Setting.all.filter { $0.needsRestart && parts[$0.name] != former.parts[$0.name] }.map(\.name)
+        Setting.all.filter { setting in
+            // A value that nobody set may change with the directories that exist.
+            guard let value = setting.valueFromStart, parts[setting.name] != former.parts[setting.name] else {
+                return false
+            }
+            return value(settings) != value(former.settings)
+        }.map(\.name)
     }
 
     /// Whether a token or signing secret differs from a former configuration.
