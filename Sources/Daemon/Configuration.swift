@@ -58,7 +58,7 @@ struct Configuration: Sendable {
             proxies: proxies, trust: trust,
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout))
         let engine = Self.engine(settings, providers, FaultInjection(environment: environment))
-        self.engine = former.map { engine.following($0.engine) } ?? engine
+        self.engine = former.map { engine.following($0.engine, at: now) } ?? engine
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }
         self.settings = settings

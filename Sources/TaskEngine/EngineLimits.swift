@@ -60,6 +60,8 @@ package struct EngineLimits: Sendable {
 
     /// The longest timeout of a paid request before a reload shortened it.
     var formerTimeout: Duration = .zero
+    /// When a reload last changed the base URL of a provider. What was sent before may be in no list that is read since.
+    var movedAt: [ProviderName: Timestamp] = [:]
 
     package init() {}
 

@@ -310,15 +310,21 @@ extension LostAttemptSearch.Answer {
         guard reading.isComplete, !known.unanswered.contains(attempt.key.task),
             attempt.window.upperBound <= coveredUntil
         else { return false }
-        guard reading.isList else { return true }
         let (limits, logger) = (search.limits, search.logger)
+        // Sent before the provider was moved: only a control from that time shows that the list is still the same.
+        let movedAt = limits.movedAt[profile.provider].flatMap { moved in
+            attempt.window.lowerBound + limits.clockSkew < moved ? moved : nil
+        }
+        guard reading.isList else { return movedAt == nil }
         if let skew = reading.clockSkew, abs(skew.inSeconds) > limits.clockSkew.inSeconds {
             logger.warning(
                 "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(service) tasks proves no absence."
             )
             return false
         }
-        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt) ?? false {
+        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt, before: movedAt)
+            ?? false
+        {
             return true
         }
         logger.info(

@@ -69,6 +69,7 @@ struct DaemonIncarnation: Sendable {
     private let submitter: Submitter
     private let settings: Reloadable<EngineSettings>
     private let engine: TaskEngine
+    private let clock: SimulatedClock
     /// All that the provider offers, also while the settings lack some of it.
     private let catalog: ProviderCatalog
 
@@ -106,6 +107,7 @@ struct DaemonIncarnation: Sendable {
         if mutant?.forgetsReading == true { engine.forgetReading() }
         self.settings = settings
         self.engine = engine
+        clock = world.clock
         catalog = world.catalog
         service = engine.service
         endpoints = engine.endpoints
@@ -127,7 +129,7 @@ struct DaemonIncarnation: Sendable {
     func reload(_ catalog: ProviderCatalog) {
         var next = settings.current
         next.catalog = catalog
-        settings.replace(with: next.following(settings.current))
+        settings.replace(with: next.following(settings.current, at: clock.now()))
         engine.followReload()
     }
 
