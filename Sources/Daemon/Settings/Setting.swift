@@ -89,6 +89,7 @@ struct Setting: Sendable {
         span("retention.responses", "POLLUX_RETENTION_RESPONSES", \.retention.responses),
         span("retention.events", "POLLUX_RETENTION_EVENTS", \.retention.events),
         span("retention.idempotency_keys", "POLLUX_RETENTION_IDEMPOTENCY_KEYS", \.retention.idempotencyKeys),
+        span("retention.stubs", "POLLUX_RETENTION_STUBS", \.retention.stubs),
         Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in

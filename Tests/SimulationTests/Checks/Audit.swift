@@ -31,6 +31,10 @@ final class Audit {
     /// The number of acknowledged deliveries of each task.
     private var acknowledged: [String: Int] = [:]
     private var misjudged: String?
+    /// The remote ids of tasks that went as a whole; empty for those without one.
+    private(set) var gone: [String: String] = [:]
+    /// The tasks whose keys have gone when their time was over.
+    private var forgotten: Set<String> = []
 
     init(world: World, path: String) throws {
         self.world = world
@@ -41,7 +45,9 @@ final class Audit {
     func note(_ delivery: CallbackDriver.Delivery, wasTaken: Bool) {
         let sender = world.truth.record(delivery.record)?.sender?.text
         // Its token went with its details.
-        let isGone = tasks.contains { $0.id == sender && $0.removedParts & RemovedDetails.Parts.request.rawValue != 0 }
+        let isGone =
+            sender.map { gone[$0] != nil } ?? false
+            || tasks.contains { $0.id == sender && $0.removedParts & RemovedDetails.Parts.request.rawValue != 0 }
         guard wasTaken == (delivery.kind != .forgery) || isGone && !wasTaken else {
             misjudged = "\(delivery.kind) for \(delivery.record) was \(wasTaken ? "taken" : "refused")"
             return
@@ -121,7 +127,7 @@ final class Audit {
                 throw Violation(.eventsInOrder, "\(row.id) runs as \(row.remoteID ?? "nothing"), its log differs")
             }
         }
-        let lost = replays.keys.sorted().first { rows[$0] == nil }
+        let lost = replays.keys.sorted().first { rows[$0] == nil && gone[$0] == nil }
         if let lost { throw Violation(.acceptedIsNeverLost, "the row of \(lost) is gone") }
     }
 
@@ -225,7 +231,7 @@ final class Audit {
     /// The remote ids of tasks whose acceptance Pollux saw, without ids that a user supplied.
     var ownedBySubmission: Set<String> {
         Set(tasks.filter { $0.attempts > 0 && $0.resolution != "adopted" }.compactMap(\.remoteID))
-            .union(givenUp.compactMap(\.remoteID))
+            .union(givenUp.compactMap(\.remoteID)).union(gone.values)
     }
 
     /// Whether the provider lists an accepted task of that endpoint with the most members of any request.
@@ -313,10 +319,18 @@ final class Audit {
         since before: [DiskView.TaskLine], _ givenUpBefore: [DiskView.GivenUpLine]
     ) throws {
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
-        for old in before where old.removedParts != 0 {
+        for old in before where rows[old.id] == nil && old.isStub {
+            try checkEnd(of: old, among: before, givenUpBefore)
+            gone[old.id] = old.remoteID ?? ""
+            if !old.hasKey || isOver(old, world.retention.keySpan ?? world.retention.stubSpan) {
+                forgotten.insert(old.id)
+            }
+        }
+        for old in before where old.removedParts != 0 && gone[old.id] == nil {
             guard let row = rows[old.id], old.remoteID == nil || row.remoteID == old.remoteID else {
                 throw Violation(.stubStays, "\(old.id) lost its details, and now its row or remote id")
             }
+            if old.hasKey, !row.hasKey, isOver(old, world.retention.keySpan) { forgotten.insert(old.id) }
         }
         for old in before {
             guard let row = rows[old.id], row.removedParts > old.removedParts else { continue }
@@ -329,26 +343,60 @@ final class Audit {
         }
     }
 
+    /// Checks that a task without details went when its time was over, and that no search misses it. One whose key still
+    /// answered shows when a program repeats the key.
+    private func checkEnd(
+        of old: DiskView.TaskLine, among before: [DiskView.TaskLine], _ givenUpBefore: [DiskView.GivenUpLine]
+    ) throws {
+        guard !old.hasKey || isOver(old, world.retention.keySpan) else { return }
+        guard isOver(old, world.retention.stubSpan), !old.isPinned else {
+            throw Violation(.stubStays, "\(old.id) went before its time")
+        }
+        // Within a day, and with any clock.
+        guard world.clock.steady < 86_400_000, world.clock.jumps == 0 else { return }
+        let lost = before.first { $0.service == old.service && ["submitting", "uncertain"].contains($0.state) }
+        let other = givenUpBefore.first { $0.service == old.service && $0.remoteID == nil }
+        if let lost = lost?.id ?? other?.task {
+            throw Violation(.removalIsSafe, "\(old.id) went, and \(lost) may now take its record")
+        }
+    }
+
+    /// Whether a task ended that long ago. A wrong clock may say so as well.
+    private func isOver(_ row: DiskView.TaskLine, _ span: Duration?) -> Bool {
+        guard let span, let endedAt = row.endedAt else { return false }
+        return world.clock.jumps > 0 || Timestamp(milliseconds: endedAt) + span <= world.clock.now()
+    }
+
+    /// Whether the key of that task has gone when its time was over.
+    func isForgotten(_ id: String) -> Bool { forgotten.contains(id) }
+
     // MARK: Replies to clients
 
     private func checkClients(_ clients: Clients, rows: [String: DiskView.TaskLine]) throws {
         if let secondTask { throw Violation(.oneTaskPerIntent, secondTask) }
-        if let lost = clients.promised.sorted().first(where: { rows[$0] == nil }) {
+        if let lost = clients.promised.sorted().first(where: { rows[$0] == nil && gone[$0] == nil }) {
             throw Violation(.acceptedIsNeverLost, "\(lost) was promised and is not there")
         }
         var byIntent: [Int: [String]] = [:]
-        for row in tasks { if let intent = row.intent { byIntent[intent, default: []].append(row.id) } }
+        for row in tasks where !isForgotten(row.id) {
+            if let intent = row.intent { byIntent[intent, default: []].append(row.id) }
+        }
         for intent in clients.intents {
             let ids = byIntent[intent.number] ?? []
             guard ids.count <= 1 else {
                 throw Violation(.oneTaskPerIntent, "intent \(intent.number) became \(ids.joined(separator: ", "))")
             }
-            if let answer = intent.answered, ids != [answer.text] {
+            if let answer = intent.answered, !isForgotten(answer.text), gone[answer.text] == nil, ids != [answer.text] {
                 throw Violation(.acceptedIsNeverLost, "intent \(intent.number) was answered with \(answer), not \(ids)")
             }
             if intent.refusals > 0, intent.answered == nil, intent.asking + intent.unanswered == 0, !ids.isEmpty {
                 throw Violation(.errorMeansNothingStored, "intent \(intent.number) was refused, and is \(ids)")
             }
+        }
+        for row in tasks where row.attempts > 0 && row.resolution != "adopted" && world.clock.jumps == 0 {
+            guard let id = row.remoteID, gone.values.contains(id), world.truth.record(id)?.sender?.text != row.id
+            else { continue }
+            throw Violation(.oneOwner, "\(row.id) has taken \(id), whose task is gone")
         }
         let owned = tasks.filter {
             // A user may track the remote id of an own task that becomes known later.
@@ -367,6 +415,10 @@ final class Audit {
     private func checkPayments(rows: [String: DiskView.TaskLine]) throws {
         let sent = world.truth.sent
         for request in sent[checkedSends...] {
+            guard request.address == request.madeFor else {
+                throw Violation(
+                    .addressFits, "made for \(request.madeFor ?? "any"), it went to \(request.address ?? "none")")
+            }
             guard let sender = request.sender?.text, let row = rows[sender] else {
                 throw Violation(.intentBeforeFirstByte, "a paid request went out for nobody")
             }

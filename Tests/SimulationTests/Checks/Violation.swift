@@ -28,7 +28,8 @@ enum Invariant: String, Sendable, CaseIterable {
         "what was sent after a copy was made is not sent again from the copy, unless a person accepts that"
     case onlyCopiesAreRestored = "only a database that was put back counts as a copy"
     case removalIsSafe = "nothing that is open, pinned or unsettled loses its details"
-    case stubStays = "a task without details stays as what it was, with its remote id"
+    case stubStays = "a task without details stays as what it was, with its remote id, until its time is over"
+    case addressFits = "a paid request goes to the address that it was made for"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

@@ -59,6 +59,8 @@ struct BrokenDriver: DriverWrapper {
         case ignoresLeases
         /// Sees no attempts that are still looked for when it removes details.
         case sweepsUnsettled
+        /// Sees no attempts that are looked for when it removes tasks without details.
+        case sweepsOwners
         /// Sees no lease when it declares submissions lost.
         case presumesAllDead
     }
@@ -182,11 +184,21 @@ private struct BrokenTransaction: TransactionWrapper {
     func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {
         switch (fault, call) {
         case (.sweepsUnsettled, .write("sweep")), (.sweepsUnsettled, .write("removeDetails")): return []
+        case (.sweepsOwners, .write("sweep")):
+            if case .begun = query { return [] }
+            return try base.givenUp(query)
         default: return try base.givenUp(query)
         }
     }
 
-    func insert(_ keys: [KeyRow]) throws {
+    func due(
+        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+    ) throws -> [TrackedTask] {
+        if case .sweepsOwners = fault, case .write("sweep") = call { return [] }
+        return try base.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
+    }
+
+    func insert(_ keys: [NewKey]) throws {
         if case .ignoresKeys = fault { return }
         try base.insert(keys)
     }

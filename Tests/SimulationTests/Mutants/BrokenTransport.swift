@@ -14,11 +14,16 @@ struct BrokenTransport: UpstreamTransport {
         case callsLostUnsent
         /// Takes a lost reply for the rejection of a token that was replaced.
         case callsLostRejected
+        /// Sends a request to any address.
+        case ignoresAddress
         /// Confuses two records of one reply.
         case swapsRecords
         /// Shows a reader nothing behind a page of fewer than twelve items, as if it were the last one.
         case endsAtShortPage
     }
+
+    /// The header field that shows where a request was to go.
+    static let formerAddress = "made-for"
 
     let fault: Fault
     let base: any UpstreamTransport
@@ -34,6 +39,12 @@ struct BrokenTransport: UpstreamTransport {
     func send(
         _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
+        if case .ignoresAddress = fault, let made = request.baseURL {
+            let freed = UpstreamRequest(
+                method: request.method, path: request.path, url: request.url,
+                headers: request.headers.merging([Self.formerAddress: made]) { $1 }, body: request.body)
+            return try await base.send(freed, to: provider, isPaid: isPaid, timeout: timeout)
+        }
         do throws(UpstreamTransportError) {
             let reply = try await base.send(request, to: provider, isPaid: isPaid, timeout: timeout)
             if case .endsAtShortPage = fault { return shortPages.cut(reply, to: request) }
@@ -51,7 +62,7 @@ struct BrokenTransport: UpstreamTransport {
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .swapsRecords, .endsAtShortPage: throw error
+            case .ignoresAddress, .swapsRecords, .endsAtShortPage: throw error
             }
         }
     }

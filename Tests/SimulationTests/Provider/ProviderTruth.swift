@@ -38,6 +38,9 @@ final class ProviderTruth: Sendable {
         let sender: TaskID?
         let path: String
         let body: JSONObject
+        /// Where it went, and where it was to go.
+        var address: String?
+        var madeFor: String?
     }
 
     private struct State {

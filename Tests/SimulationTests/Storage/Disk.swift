@@ -95,6 +95,8 @@ final class Stage: Sendable {
     let catalog: ProviderCatalog
     /// The same without one service.
     let partialCatalog: ProviderCatalog
+    /// The same with the provider elsewhere.
+    let movedCatalog: ProviderCatalog
     private let histories = Atomic(0)
 
     /// A name for the directory of one more history.
@@ -111,6 +113,7 @@ final class Stage: Sendable {
         template = directory + "/template.sqlite"
         try SQLiteDriver.open(path: template).close()
         catalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definition)])
+        movedCatalog = catalog.moved(to: [ProviderWords.provider: "http://127.0.0.1:2/v1"])
         partialCatalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definitionWithoutSong)])
     }
 

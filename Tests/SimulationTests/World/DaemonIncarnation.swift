@@ -84,11 +84,13 @@ struct DaemonIncarnation: Sendable {
         ) { stopFlag.isDead }
         let driver: any StoreDriver =
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
-        let upstream = SimulatedUpstream(world: world) { stopFlag.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let settings = Reloadable(
             EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention))
+        let upstream = SimulatedUpstream(
+            world: world, address: { settings.current.catalog.provider(ProviderWords.provider)?.baseURL }
+        ) { stopFlag.isDead }
         let engine = try await TaskEngine(
             store: TaskStore(
                 driver,
