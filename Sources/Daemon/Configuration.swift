@@ -60,7 +60,7 @@ struct Configuration: Sendable {
             proxies: proxies, trust: trust,
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout))
         let engine = Self.engine(settings, providers, FaultInjection(environment: environment))
-        self.engine = former.map { engine.following($0.engine) } ?? engine
+        self.engine = former.map { engine.following($0.engine, at: now) } ?? engine
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }
         self.settings = settings
@@ -158,7 +158,13 @@ struct Configuration: Sendable {
 
     /// The changed settings that only a start applies, by name.
     func restartNeeds(from former: Configuration) -> [String] {
-        Setting.all.filter { $0.needsRestart && parts[$0.name] != former.parts[$0.name] }.map(\.name)
+        Setting.all.filter { setting in
+            // A default may change with the directories that exist.
+            guard let value = setting.valueFromStart, parts[setting.name] != former.parts[setting.name] else {
+                return false
+            }
+            return value(settings) != value(former.settings)
+        }.map(\.name)
     }
 
     /// Whether a token or signing secret differs from a former configuration.

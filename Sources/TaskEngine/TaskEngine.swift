@@ -129,8 +129,8 @@ package struct TaskEngine: Sendable {
                 store: store, catalog: catalog, limits: fixed, admission: admission, sender: queries, time: time,
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
         retention = RetentionService(
-            store: store, policy: settings.view(\.retention), hold: hold, storage: storage, feed: feed, time: time,
-            logger: logger)
+            store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
+            storage: storage, feed: feed, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
@@ -145,9 +145,8 @@ package struct TaskEngine: Sendable {
                 store: store, schedule: schedule, sampler: sampler, steadySpan: fixed.steadySpan, wakes: wakes))
         sweeper = loop(
             RetentionSweeper(
-                store: store, policy: settings.view(\.retention), hold: hold, clock: clock,
-                steadySpan: fixed.steadySpan, wakes: wakes,
-                logger: logger))
+                store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
+                clock: clock, steadySpan: fixed.steadySpan, wakes: wakes, logger: logger))
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,

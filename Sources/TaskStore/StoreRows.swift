@@ -140,14 +140,20 @@ package struct KeyRow: Sendable {
     package let key: String
     package let task: TaskID
     package let fingerprint: [UInt8]
-    package let createdAt: Timestamp
 
-    package init(key: String, task: TaskID, fingerprint: [UInt8], createdAt: Timestamp) {
+    package init(key: String, task: TaskID, fingerprint: [UInt8]) {
         self.key = key
         self.task = task
         self.fingerprint = fingerprint
-        self.createdAt = createdAt
     }
+}
+
+/// The idempotency key of a new task.
+package struct NewKey: Sendable {
+    /// The row of the task.
+    package let task: Int64
+    package let key: String
+    package let fingerprint: [UInt8]
 }
 
 /// A task, or an attempt that was given up, that has a remote id.

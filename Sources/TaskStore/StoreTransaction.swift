@@ -76,8 +76,10 @@ package protocol StoreSnapshot {
     func ended(_ query: EndedQuery) throws -> [TaskRow]
     /// How much these parts of these tasks are.
     func size(of parts: RemovedDetails.Parts, of keys: [Int64]) throws -> DetailSize
-    /// Idempotency keys created by that time, oldest first, after that place.
-    func keys(createdBy time: Timestamp, after place: KeyRow?, limit: Int) throws -> [KeyRow]
+    /// Tasks without details, in the order of their ends, then of their keys.
+    func stubs(_ query: StubQuery) throws -> [TaskRow]
+    /// The idempotency keys of the tasks with these keys.
+    func idempotencyKeys(of keys: [Int64]) throws -> [String]
     /// Lines of the log about no task, written by that time, oldest first.
     func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64]
     /// The oldest lines of these kinds about a task.
@@ -101,7 +103,7 @@ package protocol StoreTransaction: StoreSnapshot {
     /// Appends to the log; returns the places, in order.
     func append(_ lines: [NewLogLine]) throws -> [Int64]
     /// Inserts idempotency keys.
-    func insert(_ keys: [KeyRow]) throws
+    func insert(_ keys: [NewKey]) throws
     /// Inserts callback tokens.
     func insert(_ tokens: [NewToken]) throws
     /// Counts deliveries with the tokens of these attempts.
@@ -118,8 +120,10 @@ package protocol StoreTransaction: StoreSnapshot {
     func dropGivenUp(_ number: Int, of key: Int64) throws
     /// Deletes these parts of these tasks; returns the place of the last line of the log among them.
     func removeDetails(_ parts: RemovedDetails.Parts, of keys: [Int64]) throws -> Int64?
-    /// Deletes idempotency keys.
-    func dropKeys(_ keys: [String]) throws
+    /// Deletes the idempotency keys of these tasks.
+    func dropKeys(of keys: [Int64]) throws
+    /// Deletes ended tasks with all their rows and updates the counts; returns the place of their last line of the log.
+    func removeTasks(_ keys: [Int64]) throws -> Int64?
     /// Deletes lines of the log.
     func dropLines(_ sequences: [Int64]) throws
     /// Deletes the tokens of a task's attempts up to that number.
@@ -166,6 +170,16 @@ package struct EndedQuery: Sendable {
     package let state: TaskState
     /// Exactly these parts were removed before.
     package let lacking: RemovedDetails.Parts
+    package let endedBy: Timestamp
+    /// Those after this one; nil for all.
+    package let after: (endedAt: Timestamp, key: Int64)?
+    package let limit: Int
+}
+
+/// Which tasks without details are asked for.
+package struct StubQuery: Sendable {
+    /// Whether their idempotency keys, if they had any, were removed before.
+    package let isKeyless: Bool
     package let endedBy: Timestamp
     /// Those after this one; nil for all.
     package let after: (endedAt: Timestamp, key: Int64)?

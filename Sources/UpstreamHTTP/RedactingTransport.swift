@@ -35,7 +35,7 @@ package struct RedactingTransport: UpstreamTransport {
             switch error {
             case .notSent(let words): throw .notSent(redactor.redacted(words))
             case .interrupted(let words): throw .interrupted(redactor.redacted(words))
-            case .tooLarge, .cancelled: throw error
+            case .tooLarge, .outdated, .cancelled: throw error
             }
         }
     }
@@ -46,9 +46,11 @@ package struct RedactingTransport: UpstreamTransport {
         guard let url = request.url, url.contains(SecretRedactor.mark), let token = tokens[account] else {
             return request
         }
-        return UpstreamRequest(
+        var restored = UpstreamRequest(
             method: request.method, path: request.path,
             url: url.replacing(SecretRedactor.mark, with: token.percentEncoded()), headers: request.headers,
             body: request.body)
+        restored.baseURL = request.baseURL
+        return restored
     }
 }

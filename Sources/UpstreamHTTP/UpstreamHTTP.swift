@@ -85,6 +85,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         // One request uses one version of everything, also if a reload comes meanwhile.
         let (access, clients, maxReplyBytes) = (accounts[account], pool.current, maxReplyBytes)
+        try request.check(baseURL: access?.baseURL)
         let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
             [requestSent] in requestSent(isPaid)
         }

@@ -67,6 +67,27 @@ import UpstreamHTTP
         #expect(try load(after: former).restartNeeds(from: former) == names)
     }
 
+    @Test func `another spelling of a value needs no restart`() throws {
+        try write(
+            "callbacks: {listen: \"127.0.0.1:8443\", public_url: \"https://p.example\", certificate_file: /c/d.pem, key_file: /c/k.pem}\n",
+            to: "pollux.yaml")
+        let former = try load()
+        let state = former.settings.stateDirectory
+        try write(
+            """
+            state_directory: \(state)/.//
+            socket: \(former.settings.socketPath)
+            callbacks: {listen: "127.0.0.1:08443", public_url: "https://p.example/", certificate_file: /c//d.pem, key_file: /c/./k.pem}
+
+            """, to: "pollux.yaml")
+        #expect(try load(after: former).restartNeeds(from: former).isEmpty)
+        // The default takes the place of the same value.
+        try write("callbacks: {listen: \"127.0.0.1:8444\", public_url: \"https://p.example\"}\n", to: "pollux.yaml")
+        #expect(
+            try load(after: former).restartNeeds(from: former)
+                == ["callbacks.listen", "callbacks.certificate_file", "callbacks.key_file"])
+    }
+
     @Test func `changed tokens are read again without anything else`() throws {
         try write("first-token-0123456789", to: "token")
         let former = try load(["XHUOAPI_TOKEN_FILE": directory.file("token")])

@@ -134,7 +134,7 @@ private struct DocumentForm: Sendable {
         DocumentForm(
             "pruned",
             #"{"configured":true,"dry_run":true,"complete":false,"tasks":1,"responses":2,"events":3,"idempotency_keys":4,"#
-                + #""bytes":5}"#
+                + #""stubs":6,"bytes":5}"#
         ) { try PruneDocument(json: $0).json },
         DocumentForm("line", bareTask) { try BatchLine(json: $0).json },
         DocumentForm("bad line", #"{"status":409,"code":"c"}"#) { try BatchLine(json: $0).json },

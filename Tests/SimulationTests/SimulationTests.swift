@@ -89,11 +89,11 @@ private struct Request {
         let sums = (
             steps: reports.reduce(0) { $0 + $1.steps }, kills: reports.reduce(0) { $0 + $1.incarnations - 1 },
             tasks: reports.reduce(0) { $0 + $1.tasks }, billed: reports.reduce(0) { $0 + $1.billed },
-            stubs: reports.reduce(0) { $0 + $1.stubs }
+            stubs: reports.reduce(0) { $0 + $1.stubs }, gone: reports.reduce(0) { $0 + $1.gone }
         )
         return """
             \(reports.count) histories held, \(perMinute) a minute: \(sums.steps) steps, \(sums.kills) kills and \
-            restarts, \(sums.tasks) tasks, \(sums.billed) billed, \(sums.stubs) without details
+            restarts, \(sums.tasks) tasks, \(sums.billed) billed, \(sums.stubs) without details, \(sums.gone) gone
             """
     }
 }

@@ -77,6 +77,33 @@ import VerbatimJSON
         #expect(world.provider.paid.map(\.timeout) == [.seconds(60), .seconds(7)])
     }
 
+    @Test func `a request is rebuilt for the new base URL if a reload moves the provider`() async throws {
+        let world = try await EngineWorld()
+        let moved = world.catalog.moved(to: ["testing": "http://127.0.0.1:2/v1"])
+        let id = try await world.submit()
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            // Like a transport that reads its base URL at this moment.
+            if sent.request.baseURL == "http://127.0.0.1:1/v1" {
+                world.reload { $0.catalog = moved }
+                throw .outdated
+            }
+            return .accepted("r-1")
+        }
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .queued)
+        // It says nothing about the endpoint.
+        #expect(try await world.engine.endpoints.endpoints().allSatisfy { $0.lastError == nil })
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+        #expect(
+            world.provider.paid.map(\.request.baseURL) == ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"])
+        #expect(
+            try await world.kinds(of: id) == [
+                "created", "submission_started", "submission_not_accepted", "submission_started",
+                "submission_accepted",
+            ])
+    }
+
     // MARK: Tokens
 
     private static func rejected(_ code: String, status: Int = 401) -> UpstreamReply {
@@ -149,6 +176,32 @@ import VerbatimJSON
         #expect(world.provider.queries.contains { $0.isListing })
         #expect(try await world.task(lost.id).state == (isReloaded ? .uncertain : .queued))
         if isReloaded { #expect(try await world.task(lost.id).attempt?.absentReadings == 0) }
+    }
+
+    @Test(arguments: [true, false])
+    func `a list at a new base URL proves absence before the reload only if it shows a task from before`(
+        isSameList: Bool
+    ) async throws {
+        let world = try await EngineWorld()
+        let lost = TrackedTask.task(1, state: .uncertain, onUncertain: .resubmitIfAbsent)
+        try await world.insert(lost)
+        world.time.advance(by: .seconds(30))
+        let moved = world.catalog.moved(to: ["testing": "http://127.0.0.1:2/v1"])
+        let (early, late) = (Self.start, world.time.now() + .seconds(1))
+        world.reload { $0.catalog = moved }
+        let acceptedAt = isSameList ? early : late
+        try await world.insert(
+            .task(90, state: .succeeded, at: acceptedAt, remoteID: "control"), request: ["prompt": "a dog"])
+        let control = Record.listed("control", request: ["prompt": "a dog"], at: acceptedAt + .seconds(1))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            .items(Int(sent.body["offset"]?.number?.integer ?? 0) == 0 ? [control] : [])
+        }
+        for _ in 0..<20 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(60))
+        }
+        #expect(world.provider.queries.contains { $0.isListing })
+        #expect(try await world.task(lost.id).state == (isSameList ? .queued : .uncertain))
     }
 
     @Test func `a task is not resubmitted when a reload interrupts its reading`() async throws {

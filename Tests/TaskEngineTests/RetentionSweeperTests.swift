@@ -1,10 +1,11 @@
 import ProviderCatalog
-import TaskEngine
 import TaskModel
 import TaskStore
 import TaskTesting
 import Testing
 import VerbatimJSON
+
+@testable import TaskEngine
 
 @Suite struct RetentionSweeperTests {
     private func policy(ended: Duration) -> RetentionPolicy {
@@ -93,6 +94,57 @@ import VerbatimJSON
             return
         }
         #expect(existing == id && differences.map(\.field) == ["request"])
+    }
+
+    private func stubPolicy() -> RetentionPolicy {
+        var policy = policy(ended: .seconds(60))
+        policy.idempotencyKeys = .seconds(86_400)
+        policy.stubs = .seconds(86_400)
+        return policy
+    }
+
+    /// Inserts a stub whose time is over, and a newer task.
+    private func oldStub(in world: EngineWorld) async throws -> TaskID {
+        let id = try await ended(in: world)
+        try await world.submit()
+        try await world.engine.retention.delete(id)
+        world.time.advance(by: .seconds(86_401))
+        return id
+    }
+
+    @Test func `the sweeper removes stubs only after the provider's list has been read`() async throws {
+        let world = try await EngineWorld(retention: stubPolicy())
+        let id = try await oldStub(in: world)
+        let check = world.engine.reconciler.worker.starts.check
+        let endpoint = try await world.task(id).endpoint
+        check.begin(
+            [endpoint],
+            in: StartCheck.Scope(
+                since: world.time.now(), startedAt: world.time.now(), mark: try await world.sqlite.mark()))
+        func sweep() async throws {
+            for _ in 1...10 {
+                _ = try await world.engine.sweeper.step()
+                world.time.advance(by: .seconds(60))
+            }
+        }
+        try await sweep()
+        #expect(try await world.engine.retention.prune(isDryRun: false)?.stubs == 0)
+        #expect(try await world.sqlite.task(id) != nil)
+        check.end([endpoint])
+        try await sweep()
+        #expect(try await world.sqlite.task(id) == nil)
+    }
+
+    @Test func `a submission makes a new task if its key is removed at the same moment`() async throws {
+        let world = try await EngineWorld(retention: stubPolicy())
+        let id = try await oldStub(in: world)
+        world.store.afterApply { [retention = world.engine.retention] call in
+            guard case .insert = call else { return }
+            _ = try? await retention.prune(isDryRun: false)
+        }
+        let again = try await world.service.submit(submission("a cat"))
+        #expect(again.isNew && again.task.task.id != id)
+        #expect(try await world.sqlite.task(id) == nil)
     }
 
     @Test func `the sweeper waits while the clock is unsteady, and between two sweeps`() async throws {

@@ -63,7 +63,7 @@ package struct EngineWorld: Sendable {
     package func reload(_ change: (inout EngineSettings) throws -> Void) rethrows {
         var next = settings.current
         try change(&next)
-        settings.replace(with: next.following(settings.current))
+        settings.replace(with: next.following(settings.current, at: time.now()))
         engine.followReload()
     }
 

@@ -138,8 +138,12 @@ extension SnapshotWrapper {
         try reading.size(of: parts, of: keys)
     }
 
-    package func keys(createdBy time: Timestamp, after place: KeyRow?, limit: Int) throws -> [KeyRow] {
-        try reading.keys(createdBy: time, after: place, limit: limit)
+    package func stubs(_ query: StubQuery) throws -> [TaskRow] {
+        try reading.stubs(query)
+    }
+
+    package func idempotencyKeys(of keys: [Int64]) throws -> [String] {
+        try reading.idempotencyKeys(of: keys)
     }
 
     package func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64] {
@@ -180,7 +184,7 @@ extension TransactionWrapper {
         try base.append(lines)
     }
 
-    package func insert(_ keys: [KeyRow]) throws {
+    package func insert(_ keys: [NewKey]) throws {
         try base.insert(keys)
     }
 
@@ -216,8 +220,12 @@ extension TransactionWrapper {
         try base.removeDetails(parts, of: keys)
     }
 
-    package func dropKeys(_ keys: [String]) throws {
-        try base.dropKeys(keys)
+    package func dropKeys(of keys: [Int64]) throws {
+        try base.dropKeys(of: keys)
+    }
+
+    package func removeTasks(_ keys: [Int64]) throws -> Int64? {
+        try base.removeTasks(keys)
     }
 
     package func dropLines(_ sequences: [Int64]) throws {

@@ -7,6 +7,29 @@ import Testing
 import UpstreamHTTP
 
 @Suite(.timeLimit(.minutes(5))) struct UpstreamHTTPTests: UpstreamHTTPFixture {
+    @Test func `a request that was made for another base URL is not sent`() async throws {
+        let calls = Mutex(0)
+        let server = try await RawServer.start { _ in
+            calls.withLock { $0 += 1 }
+            return .replyAndClose("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        }
+        let address = "http://127.0.0.1:\(server.port)"
+        try await with(address) { transport in
+            var request = submission
+            request.baseURL = "http://127.0.0.1:1/v1"
+            await #expect(throws: UpstreamTransportError.outdated) {
+                try await transport.send(request, by: "testing", isPaid: true, timeout: .seconds(20))
+            }
+            await #expect(throws: UpstreamTransportError.outdated) {
+                try await transport.send(request, by: "gone", isPaid: true, timeout: .seconds(20))
+            }
+            #expect(calls.withLock { $0 } == 0)
+            request.baseURL = address
+            _ = try await transport.send(request, by: "testing", isPaid: true, timeout: .seconds(20))
+            #expect(calls.withLock { $0 } == 1)
+        }
+    }
+
     @Test func `a failed handshake is reported with its reason and without source file names`() async throws {
         let server = try await RawServer.start { _ in .replyAndClose("HTTP/1.1 400 X\r\n\r\n") }
         let result = try await with("https://127.0.0.1:\(server.port)") { await send($0) }

@@ -139,11 +139,23 @@ package enum SettingsLoader {
 
     /// A key that goes before its task would let a repeated request be paid for again while its task is still there.
     private static func check(_ retention: RetentionPolicy) throws(DaemonError) {
-        guard let keys = retention.idempotencyKeys else { return }
-        for (name, span) in [("ended", retention.ended), ("failed", retention.failed)] {
-            guard let span, keys < span else { continue }
+        let details: [(name: String, span: Duration?)] = [("ended", retention.ended), ("failed", retention.failed)]
+        try check(retention.idempotencyKeys, of: "idempotency_keys", against: details)
+        let keys = retention.idempotencyKeys == nil ? "idempotency_keys, a year unless set" : "idempotency_keys"
+        try check(retention.stubs, of: "stubs", against: details + [(keys, retention.keySpan)])
+        guard let stubs = retention.stubs, stubs < .seconds(86_400) else { return }
+        throw .badSetting(
+            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked for that long."
+        )
+    }
+
+    private static func check(
+        _ span: Duration?, of name: String, against others: [(name: String, span: Duration?)]
+    ) throws(DaemonError) {
+        for other in others {
+            guard let span, let least = other.span, span < least else { continue }
             throw .badSetting(
-                "retention.idempotency_keys (\(Int(keys.inSeconds)) s) must not be below retention.\(name) (\(Int(span.inSeconds)) s)."
+                "retention.\(name) (\(Int(span.inSeconds)) s) must not be below retention.\(other.name) (\(Int(least.inSeconds)) s)."
             )
         }
     }

@@ -12,6 +12,8 @@ package struct UpstreamRequest: Sendable, Hashable {
     package let headers: [String: String]
     /// JSON in UTF-8; nil for none.
     package let body: [UInt8]?
+    /// The base URL that it was made for. It is not sent to another. Nil allows any.
+    package var baseURL: String?
 
     package init(
         method: String, path: String, url: String? = nil, headers: [String: String] = [:], body: [UInt8]? = nil
@@ -21,6 +23,11 @@ package struct UpstreamRequest: Sendable, Hashable {
         self.url = url
         self.headers = headers
         self.body = body
+    }
+
+    /// Throws if it was made for another base URL than the one in force.
+    package func check(baseURL: String?) throws(UpstreamTransportError) {
+        if let made = self.baseURL, made != baseURL { throw .outdated }
     }
 }
 
@@ -83,6 +90,8 @@ package enum UpstreamTransportError: Error, Sendable, Hashable {
     case interrupted(String)
     /// The reply has more bytes than `upstream.max_reply_bytes` allows. The request arrived; asking again brings the same.
     case tooLarge(maxBytes: Int)
+    /// Nothing was sent: a reload has moved the provider since the request was made.
+    case outdated
     /// We stopped it ourselves while shutting down; as much in doubt as ``interrupted(_:)``.
     case cancelled
 }

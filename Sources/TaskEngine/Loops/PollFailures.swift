@@ -94,6 +94,8 @@ extension TaskFailure {
                 code: "reply_too_large",
                 message: "The provider's reply is larger than \(maxBytes) bytes, so it was not read.",
                 hint: "Raise `upstream.max_reply_bytes` and run `pollux reload` to have it read.")
+        case .outdated:
+            self.init(code: "not_sent", message: "Nothing was sent: a reload has moved the provider meanwhile.")
         case .cancelled:
             self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came.")
         }

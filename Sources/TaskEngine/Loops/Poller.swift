@@ -174,7 +174,7 @@ extension UpstreamTransportError {
     /// Whether the error says nothing about the tasks: the provider was not reached, or the daemon stops.
     fileprivate var isAboutAll: Bool {
         switch self {
-        case .notSent, .cancelled: true
+        case .notSent, .outdated, .cancelled: true
         case .interrupted, .tooLarge: false
         }
     }

@@ -26,18 +26,16 @@ struct SubmissionSender: Sendable {
             return
         }
         passed(.beforeFirstByte)
-        let verdict: SubmitVerdict
-        let minimumDelay: Duration?
         switch await request(of: work) {
         case .success(let request):
-            let isTokenReplaced: Bool
-            (verdict, minimumDelay, isTokenReplaced) = await send(request, of: work)
+            let outcome = await send(request, of: work)
             passed(.afterReply)
-            if isTokenReplaced, let failure = verdict.rejectionOfAccount {
-                // It says nothing about the new token, so the provider is not paused.
+            switch outcome {
+            case .verdict(let verdict, let minimumDelay):
+                await take(verdict, of: work, minimumDelay: minimumDelay)
+            case .outdated(let failure):
                 await record(.submissionNotAccepted(failure), of: work) { [again = time.now()] _ in again }
                 wakes.submitter.signal()
-                return
             }
         case .failure(let problem):
             // Nothing was sent, for a local reason that says nothing about the endpoint. A request that cannot be built
@@ -47,9 +45,16 @@ struct SubmissionSender: Sendable {
                 problem.isPermanent ? .submissionRefused(problem.failure) : .submissionNotAccepted(problem.failure),
                 of: work, schedule: { _ in again })
             wakes.submitter.signal()
-            return
         }
-        await take(verdict, of: work, minimumDelay: minimumDelay)
+    }
+
+    /// The outcome of a request.
+    private enum SendOutcome {
+        /// What the reply proves, and the shortest time until the next poll.
+        case verdict(SubmitVerdict, minimumDelay: Duration?)
+        /// Nothing was accepted, because a reload has replaced the token or the base URL. This says nothing about the new ones,
+        /// so neither the account nor the endpoint is paused.
+        case outdated(TaskFailure)
     }
 
     /// Records what the reply to an attempt proves. The reply may come late.
@@ -111,7 +116,12 @@ struct SubmissionSender: Sendable {
                         failure: TaskFailure(
                             code: "no_request", message: "The task has no request that could be sent.")))
             }
-            return Self.paid(request, of: work)
+            return Self.paid(request, of: work).map { request in
+                var request = request
+                // A search at another base URL would not find the task.
+                request.baseURL = work.profile.baseURL
+                return request
+            }
         } catch {
             return .failure(
                 RequestFailure(failure: TaskFailure(code: error.code, message: error.message), isPermanent: false))
@@ -133,18 +143,16 @@ struct SubmissionSender: Sendable {
         }
     }
 
-    /// Sends the request. Returns what its reply proves, the shortest time until the next poll, and whether the token
-    /// that it was sent with has been replaced.
-    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?, Bool) {
+    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> SendOutcome {
         do throws(UpstreamTransportError) {
             let reply = try await transport.send(
                 request, by: work.endpoint.owner, isPaid: true, timeout: limits.timeout(of: work.profile))
-            return (
-                work.profile.dialect.readSubmission(reply).redacted,
-                work.profile.dialect.minimumPollDelay(from: reply), reply.rejectsReplacedToken
-            )
+            let verdict = work.profile.dialect.readSubmission(reply).redacted
+            if reply.rejectsReplacedToken, let failure = verdict.rejectionOfAccount { return .outdated(failure) }
+            return .verdict(verdict, minimumDelay: work.profile.dialect.minimumPollDelay(from: reply))
         } catch {
-            return (SubmitVerdict(error), nil, false)
+            if case .outdated = error { return .outdated(TaskFailure(error)) }
+            return .verdict(SubmitVerdict(error), minimumDelay: nil)
         }
     }
 
@@ -192,7 +200,7 @@ extension SubmitVerdict {
     /// The verdict if no reply came.
     init(_ error: UpstreamTransportError) {
         switch error {
-        case .notSent:
+        case .notSent, .outdated:
             self = .throttled(TaskFailure(error), retryAfter: nil)
         case .interrupted, .tooLarge, .cancelled:
             self = .unknown(TaskFailure(error))

@@ -239,14 +239,20 @@ struct CombinedAnswer: Sendable {
             // Attempts that ended later may be missing. The tolerance is for clock differences.
             attempt.window.upperBound <= min(answer.window.upperBound, answer.began + limits.clockSkew)
         else { return false }
-        guard answer.reading.isList else { return true }
+        // A list at another base URL may lack what was sent before, unless it shows a control from before.
+        let movedAt = limits.movedAt[profile.provider].flatMap { moved in
+            attempt.window.lowerBound + limits.clockSkew < moved ? moved : nil
+        }
+        guard answer.reading.isList else { return movedAt == nil }
         if let skew = answer.reading.clockSkew, abs(skew.inSeconds) > limits.clockSkew.inSeconds {
             logger.warning(
                 "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(answer.endpoint.service) tasks proves no absence."
             )
             return false
         }
-        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt) ?? false {
+        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt, before: movedAt)
+            ?? false
+        {
             return true
         }
         logger.info(

@@ -48,10 +48,14 @@ struct ListEvidence: Sendable {
         }
     }
 
-    /// Whether the list shows a task that was accepted near the attempt and whose request has all of its members.
-    func hasControl(for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp) -> Bool {
+    /// Whether the list shows a task that was accepted near the attempt, and before that time, and whose request has all of
+    /// its members.
+    func hasControl(
+        for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp, before end: Timestamp?
+    ) -> Bool {
         controls.contains { control in
-            attempt.request.names.isSubset(of: control.names) && (attempt.callback == nil || control.hasCallback)
+            if let end, control.acceptedAt >= end { return false }
+            return attempt.request.names.isSubset(of: control.names) && (attempt.callback == nil || control.hasCallback)
                 && abs((control.acceptedAt - startedAt).inSeconds) <= span.inSeconds
         }
     }

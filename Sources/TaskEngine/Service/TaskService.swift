@@ -70,11 +70,12 @@ package struct TaskService: Sendable {
             return (new.stored, true)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
-        case .keyInUse(let existing, sameBody: true):
-            return (try await self.task(existing), false)
-        case .keyInUse(let existing, sameBody: false):
-            let stored = try await self.task(existing)
-            let differences = submission.differences(from: stored)
+        case .keyInUse(let existing, let isSameBody):
+            guard let stored = try await find(existing) else {
+                // A sweep has just removed the task and its key.
+                return try await answer(to: submission, with: new, after: try await insert(new))
+            }
+            let differences = isSameBody ? [] : submission.differences(from: stored)
             guard !differences.isEmpty else { return (stored, false) }
             throw .keyConflict(
                 key: submission.idempotencyKey ?? "", existing: existing, differences: differences)
@@ -245,6 +246,16 @@ package struct TaskService: Sendable {
         wakes.polls.signal()
         wakes.lookups.signal()
         return try await task(id)
+    }
+
+    /// The task; nil if there is none.
+    private func find(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload? {
+        do throws(TaskServiceError) {
+            return try await task(id)
+        } catch {
+            if case .taskNotFound = error { return nil }
+            throw error
+        }
     }
 
     private func insert(_ task: NewTask) async throws(TaskServiceError) -> InsertResult {

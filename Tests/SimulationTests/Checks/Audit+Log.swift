@@ -30,7 +30,7 @@ extension Audit {
                 throw Violation(.eventsInOrder, "\(row.id) runs as \(row.remoteID ?? "nothing"), its log differs")
             }
         }
-        let lost = replays.keys.sorted().first { rows[$0] == nil }
+        let lost = replays.keys.sorted().first { rows[$0] == nil && gone[$0] == nil }
         if let lost { throw Violation(.acceptedIsNeverLost, "the row of \(lost) is gone") }
     }
 
@@ -145,7 +145,7 @@ extension Audit {
     /// The remote ids of tasks whose acceptance Pollux saw, without ids that a user supplied.
     var ownedBySubmission: Set<String> {
         Set(tasks.filter { $0.attempts > 0 && $0.resolution != "adopted" }.compactMap(\.remoteID))
-            .union(givenUp.compactMap(\.remoteID))
+            .union(givenUp.compactMap(\.remoteID)).union(gone.values)
     }
 
     /// Whether the provider lists an accepted task of that endpoint with the most members of any request, to each account that

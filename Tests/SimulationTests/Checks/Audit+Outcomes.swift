@@ -10,6 +10,11 @@ extension Audit {
     func checkPayments(rows: [String: DiskView.TaskLine]) throws {
         let sent = world.truth.sent
         for request in sent[checkedSends...] {
+            guard request.address == request.madeFor else {
+                throw Violation(
+                    .addressFits,
+                    "a request made for \(request.madeFor ?? "none") was sent to \(request.address ?? "none")")
+            }
             guard let sender = request.sender?.text, let row = rows[sender] else {
                 throw Violation(.intentBeforeFirstByte, "a paid request was sent without a task")
             }

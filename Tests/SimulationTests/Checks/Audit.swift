@@ -32,6 +32,10 @@ final class Audit {
     /// The number of acknowledged deliveries of each task.
     var acknowledged: [String: Int] = [:]
     var misjudged: String?
+    /// The remote ids of tasks that were removed as a whole; empty for those without one.
+    var gone: [String: String] = [:]
+    /// The tasks whose keys were removed after their time.
+    var forgotten: Set<String> = []
 
     init(world: World, path: String) throws {
         self.world = world
@@ -42,7 +46,9 @@ final class Audit {
     func note(_ delivery: CallbackDriver.Delivery, wasTaken: Bool) {
         let sender = world.truth.record(delivery.record)?.sender?.text
         // Its token went with its details.
-        let isGone = tasks.contains { $0.id == sender && $0.removedParts & RemovedDetails.Parts.request.rawValue != 0 }
+        let isGone =
+            sender.map { gone[$0] != nil } ?? false
+            || tasks.contains { $0.id == sender && $0.removedParts & RemovedDetails.Parts.request.rawValue != 0 }
         guard wasTaken == (delivery.kind != .forgery) || isGone && !wasTaken else {
             misjudged = "\(delivery.kind) for \(delivery.record) was \(wasTaken ? "taken" : "refused")"
             return
@@ -165,10 +171,18 @@ final class Audit {
         since before: [DiskView.TaskLine], _ givenUpBefore: [DiskView.GivenUpLine]
     ) throws {
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
-        for old in before where old.removedParts != 0 {
+        for old in before where rows[old.id] == nil && old.isStub {
+            try checkEnd(of: old, among: before, givenUpBefore)
+            gone[old.id] = old.remoteID ?? ""
+            if !old.hasKey || isOver(old, world.retention.keySpan ?? world.retention.stubSpan) {
+                forgotten.insert(old.id)
+            }
+        }
+        for old in before where old.removedParts != 0 && gone[old.id] == nil {
             guard let row = rows[old.id], old.remoteID == nil || row.remoteID == old.remoteID else {
                 throw Violation(.stubStays, "\(old.id) has no details and lost its row or remote id")
             }
+            if old.hasKey, !row.hasKey, isOver(old, world.retention.keySpan) { forgotten.insert(old.id) }
         }
         for old in before {
             guard let row = rows[old.id], row.removedParts > old.removedParts else { continue }
@@ -181,27 +195,61 @@ final class Audit {
         }
     }
 
+    /// Checks that a task without details was removed after its time, and that no search needs it. A task that was removed
+    /// too early with its key shows when a program repeats the key.
+    private func checkEnd(
+        of old: DiskView.TaskLine, among before: [DiskView.TaskLine], _ givenUpBefore: [DiskView.GivenUpLine]
+    ) throws {
+        guard !old.hasKey || isOver(old, world.retention.keySpan) else { return }
+        guard isOver(old, world.retention.stubSpan), !old.isPinned else {
+            throw Violation(.stubStays, "\(old.id) was removed before its time")
+        }
+        // Within a day, and with any clock.
+        guard world.clock.steady < 86_400_000, world.clock.jumps == 0 else { return }
+        let lost = before.first { $0.service == old.service && ["submitting", "uncertain"].contains($0.state) }
+        let other = givenUpBefore.first { $0.service == old.service && $0.remoteID == nil }
+        if let lost = lost?.id ?? other?.task {
+            throw Violation(.removalIsSafe, "\(old.id) was removed, and \(lost) may now take its record")
+        }
+    }
+
+    /// Whether a task ended that long ago, or may have by a wrong clock.
+    private func isOver(_ row: DiskView.TaskLine, _ span: Duration?) -> Bool {
+        guard let span, let endedAt = row.endedAt else { return false }
+        return world.clock.jumps > 0 || Timestamp(milliseconds: endedAt) + span <= world.clock.now()
+    }
+
+    /// Whether the key of that task was removed after its time.
+    func isForgotten(_ id: String) -> Bool { forgotten.contains(id) }
+
     // MARK: Replies to clients
 
     private func checkClients(_ clients: Clients, rows: [String: DiskView.TaskLine]) throws {
         if let secondTask { throw Violation(.oneTaskPerIntent, secondTask) }
-        if let lost = clients.promised.sorted().first(where: { rows[$0] == nil }) {
+        if let lost = clients.promised.sorted().first(where: { rows[$0] == nil && gone[$0] == nil }) {
             throw Violation(.acceptedIsNeverLost, "\(lost) was acknowledged and is missing")
         }
         var byIntent: [Int: [String]] = [:]
-        for row in tasks { if let intent = row.intent { byIntent[intent, default: []].append(row.id) } }
+        for row in tasks where !isForgotten(row.id) {
+            if let intent = row.intent { byIntent[intent, default: []].append(row.id) }
+        }
         for intent in clients.intents {
             let ids = byIntent[intent.number] ?? []
             guard ids.count <= 1 else {
                 throw Violation(.oneTaskPerIntent, "intent \(intent.number) became \(ids.joined(separator: ", "))")
             }
-            if let answer = intent.answered, ids != [answer.text] {
+            if let answer = intent.answered, !isForgotten(answer.text), gone[answer.text] == nil, ids != [answer.text] {
                 throw Violation(.acceptedIsNeverLost, "intent \(intent.number) was answered with \(answer), not \(ids)")
             }
             if intent.refusals > 0, intent.answered == nil, intent.asking + intent.unanswered == 0, !ids.isEmpty {
                 throw Violation(
                     .errorMeansNothingStored, "intent \(intent.number) was rejected and is stored as \(ids)")
             }
+        }
+        for row in tasks where row.attempts > 0 && row.resolution != "adopted" && world.clock.jumps == 0 {
+            guard let id = row.remoteID, gone.values.contains(id), world.truth.record(id)?.sender?.text != row.id
+            else { continue }
+            throw Violation(.oneOwner, "\(row.id) has \(id), the record of a removed task")
         }
         let owned = tasks.filter {
             // A user may track the remote id of an own task that becomes known later.

@@ -1,5 +1,6 @@
 import GRDB
 import SQLiteRaw
+import TaskModel
 
 /// Reads the database without the store under test.
 struct DiskView {
@@ -27,7 +28,10 @@ struct DiskView {
         let core: String
         let removedParts: Int
         let isPinned: Bool
+        let endedAt: Int64?
+        let hasKey: Bool
 
+        var isStub: Bool { removedParts & RemovedDetails.Parts.all.rawValue == RemovedDetails.Parts.all.rawValue }
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
         var accountService: String { "\(service) \(account)" }
         /// Whether it counts against its service's concurrency limit.
@@ -41,6 +45,7 @@ struct DiskView {
             intent = (next.optional() as String?).flatMap { Int($0) }
             (outcome, callbacks, isLeased, account) = (next(), next(), next(), next())
             (core, removedParts, isPinned) = (next(), next(), next())
+            (endedAt, hasKey) = (next.optional(), next())
         }
     }
 
@@ -122,7 +127,7 @@ struct DiskView {
           EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account,
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
             ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
-          removed_parts, is_pinned
+          removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key)
         FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """

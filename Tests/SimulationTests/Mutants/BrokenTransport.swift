@@ -14,6 +14,8 @@ struct BrokenTransport: UpstreamTransport {
         case callsLostUnsent
         /// Treats a lost reply as the rejection of a replaced token.
         case callsLostRejected
+        /// Sends a request to any base URL.
+        case ignoresAddress
         /// Swaps two records of one reply.
         case swapsRecords
         /// Ends a list after a page of fewer than twelve items.
@@ -23,6 +25,9 @@ struct BrokenTransport: UpstreamTransport {
         /// Sends a task again with another account than before.
         case resendsByOtherAccount
     }
+
+    /// The header field that names the base URL that a request was made for.
+    static let formerAddress = "made-for"
 
     let fault: Fault
     let base: any UpstreamTransport
@@ -47,6 +52,12 @@ struct BrokenTransport: UpstreamTransport {
             account = ProviderAccount(
                 provider: account.provider, account: account.account == "first" ? "second" : "first")
         }
+        if case .ignoresAddress = fault, let made = request.baseURL {
+            let anywhere = UpstreamRequest(
+                method: request.method, path: request.path, url: request.url,
+                headers: request.headers.merging([Self.formerAddress: made]) { $1 }, body: request.body)
+            return try await base.send(anywhere, by: account, isPaid: isPaid, timeout: timeout)
+        }
         do throws(UpstreamTransportError) {
             let reply = try await base.send(request, by: account, isPaid: isPaid, timeout: timeout)
             if case .endsAtShortPage = fault { return shortPages.cut(reply, to: request) }
@@ -64,7 +75,8 @@ struct BrokenTransport: UpstreamTransport {
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount: throw error
+            case .ignoresAddress, .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount:
+                throw error
             }
         }
     }

@@ -297,14 +297,31 @@ extension Mutant {
         },
         breaking(.ignoresLeases, "starts work under the lease of another daemon", caughtBy: [.leaseDecides]),
         tampering(
-            "deletes tasks without details", caughtBy: [.stubStays, .acceptedIsNeverLost, .eventsInOrder],
-            after: "DELETE FROM task WHERE removed_parts = 7"),
+            "deletes tasks without details", caughtBy: [.stubStays, .oneTaskPerIntent],
+            after: "DELETE FROM task WHERE removed_parts >= 7"),
+        tampering(
+            "deletes tasks without details that have a key", caughtBy: [.oneTaskPerIntent],
+            after: """
+                DELETE FROM task WHERE removed_parts >= 7 AND task_key IN (SELECT task_key FROM idempotency_key)
+                """),
         tampering(
             "forgets the remote ids of tasks without details", caughtBy: [.stubStays],
-            after: "UPDATE task SET remote_id = NULL WHERE removed_parts = 7 AND remote_id IS NOT NULL"),
+            after: "UPDATE task SET remote_id = NULL WHERE removed_parts >= 7 AND remote_id IS NOT NULL"),
         tampering(
             "forgets the keys of tasks without details", caughtBy: [.oneTaskPerIntent],
-            after: "DELETE FROM idempotency_key WHERE task_id IN (SELECT id FROM task WHERE removed_parts = 7)"),
+            after: "DELETE FROM idempotency_key WHERE task_key IN (SELECT task_key FROM task WHERE removed_parts >= 7)"),
+        tampering(
+            "removes the details of pinned tasks", caughtBy: [.removalIsSafe],
+            before: """
+                CREATE TEMP TABLE IF NOT EXISTS pin (task_key INTEGER PRIMARY KEY);
+                DELETE FROM pin;
+                INSERT INTO pin SELECT task_key FROM task WHERE is_pinned = 1;
+                UPDATE task SET is_pinned = 0 WHERE is_pinned = 1
+                """,
+            after: "UPDATE task SET is_pinned = 1 WHERE task_key IN (SELECT task_key FROM pin)", around: "sweep"),
+        breaking(
+            .sweepsOwners, "removes tasks whose records a search reads", caughtBy: [.removalIsSafe, .oneOwner]),
+        breaking(.ignoresAddress, "sends a request to another base URL than it was made for", caughtBy: [.addressFits]),
         breaking(
             .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
         presumingAllDead,

@@ -42,6 +42,9 @@ final class ProviderTruth: Sendable {
         let path: String
         let body: JSONObject
         let account: AccountName
+        /// The base URL in force when it was sent, and the one that it was made for.
+        var address: String?
+        var madeFor: String?
     }
 
     /// A status query that names tasks.

@@ -7,6 +7,8 @@ import VerbatimJSON
 /// callbacks.
 struct SimulatedUpstream: UpstreamTransport {
     let world: World
+    /// The provider's base URL in force.
+    let address: @Sendable () -> String?
     /// Whether the sending daemon has been killed.
     let isDead: @Sendable () -> Bool
 
@@ -16,8 +18,11 @@ struct SimulatedUpstream: UpstreamTransport {
         _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let body = (try? JSONValue(parsing: request.body ?? [], limits: .lenient))?.object ?? JSONObject()
+        let address = address()
+        try request.check(baseURL: address)
         let sent = ProviderTruth.PaidRequest(
-            sender: Self.sender, path: request.path, body: body, account: account.account)
+            sender: Self.sender, path: request.path, body: body, account: account.account, address: address,
+            madeFor: request.baseURL ?? request.headers[BrokenTransport.formerAddress])
         // A crash at this point happens before the first byte, or leaves the request in the network.
         await world.scheduler.park("send \(request.path)")
         if isDead() {

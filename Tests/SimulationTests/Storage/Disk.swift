@@ -94,6 +94,8 @@ final class Stage: Sendable {
     let catalog: ProviderCatalog
     /// The catalog without one service.
     let partialCatalog: ProviderCatalog
+    /// The same with the provider at another base URL.
+    let movedCatalog: ProviderCatalog
     private let histories = Atomic(0)
 
     /// Returns a directory name for another history.
@@ -110,6 +112,7 @@ final class Stage: Sendable {
         template = directory + "/template.sqlite"
         try SQLiteDriver.open(path: template).close()
         catalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definition)])
+        movedCatalog = catalog.moved(to: [ProviderWords.provider: "http://127.0.0.1:2/v1"])
         partialCatalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definitionWithoutSong)])
     }
 

@@ -69,6 +69,7 @@ struct DaemonIncarnation: Sendable {
     private let submitter: Submitter
     private let settings: Reloadable<EngineSettings>
     private let engine: TaskEngine
+    private let clock: SimulatedClock
     /// All that the provider offers, also while the settings lack some of it.
     private let catalog: ProviderCatalog
 
@@ -83,11 +84,13 @@ struct DaemonIncarnation: Sendable {
         ) { stopFlag.isDead }
         let driver: any StoreDriver =
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
-        let upstream = SimulatedUpstream(world: world) { stopFlag.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let settings = Reloadable(
             EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention))
+        let upstream = SimulatedUpstream(
+            world: world, address: { settings.current.catalog.provider(ProviderWords.provider)?.baseURL }
+        ) { stopFlag.isDead }
         let engine = try await TaskEngine(
             store: TaskStore(
                 driver,
@@ -109,6 +112,7 @@ struct DaemonIncarnation: Sendable {
         if mutant?.forgetsReading == true { engine.forgetReading() }
         self.settings = settings
         self.engine = engine
+        clock = world.clock
         catalog = world.catalog
         service = engine.service
         endpoints = engine.endpoints
@@ -130,7 +134,7 @@ struct DaemonIncarnation: Sendable {
     func reload(_ catalog: ProviderCatalog) {
         var next = settings.current
         next.catalog = catalog
-        settings.replace(with: next.following(settings.current))
+        settings.replace(with: next.following(settings.current, at: clock.now()))
         engine.followReload()
     }
 

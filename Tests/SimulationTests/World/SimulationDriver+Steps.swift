@@ -48,9 +48,15 @@ extension SimulationDriver {
             copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
         }
         if world.isReloaded, let daemon {
-            let isPartial = world.reloadRandom.happens(500)
-            world.trace.note("the settings are reloaded\(isPartial ? " without song" : "")")
-            daemon.reload(isPartial ? world.partialCatalog : world.catalog)
+            let (words, catalog) =
+                switch world.reloadRandom.integer(in: 0...3) {
+                case 0: ("", world.catalog)
+                case 1: (" with the provider at another base URL", world.movedCatalog)
+                default: (" without song", world.partialCatalog)
+                }
+            world.trace.note("the settings are reloaded\(words)")
+            wasMoved = wasMoved || words.hasPrefix(" with")
+            daemon.reload(catalog)
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         if let trouble = world.accounts.troubles[steps], let name = world.accounts.begin(trouble) {
@@ -134,7 +140,7 @@ extension SimulationDriver {
         case 2: return random.pick(audit.tasks).map { .resolve($0.id, decision(about: $0)) }
         case 3:
             // Another program's task, or an own lost one whose id a user saw at the provider.
-            let owned = audit.ownedBySubmission
+            let owned = audit.ownedBySubmission.subtracting(audit.gone.values)
             let known = world.truth.records.filter {
                 $0.isKnown(at: world.clock.providerNow) && ($0.sender == nil || !owned.contains($0.id))
             }
@@ -142,7 +148,9 @@ extension SimulationDriver {
                 .track("\($0.service)/\($0.operation)", remoteID: $0.id, account: $0.account)
             }
         case 4:
-            guard var misuse = random.pick(clients.intents.filter { $0.key != nil && $0.answered != nil })?.submission
+            // If keys are removed, another body may be accepted by the time it arrives.
+            guard world.retention.idempotencyKeys == nil,
+                var misuse = random.pick(clients.intents.filter { $0.key != nil && $0.answered != nil })?.submission
             else { return nil }
             misuse.request["prompt"] = "something else"
             return .misuseKey(misuse)
@@ -167,7 +175,7 @@ extension SimulationDriver {
         guard !world.retention.isOff else { return .some(nil) }
         if sweepsLeft > 0 {
             sweepsLeft -= 1
-            advance(10_000)
+            advance(world.retention.stubs == nil ? 10_000 : 40_000)
             return nil
         }
         guard let intent = clients.intents.first(where: { $0.repetition != nil && !repeated.contains($0.number) })
@@ -356,6 +364,8 @@ extension SimulationDriver {
 
     /// Whether the list may lack a control task for that endpoint. Its absences then prove nothing.
     private func mayLackControl(_ row: DiskView.TaskLine) -> Bool {
+        // Attempts before the provider was moved need a control from before.
+        if wasMoved { return true }
         guard world.habit.isFaithful else { return true }
         if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }
         return !audit.hasControl(for: row)

@@ -47,6 +47,8 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
     var sweepsLeft = 30
+    /// Whether a reload has moved the provider.
+    var wasMoved = false
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.
@@ -61,8 +63,7 @@ final class SimulationDriver {
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
-            seed: seed, catalog: stage.catalog, partialCatalog: stage.partialCatalog, tail: tail, habit: mutant?.habit,
-            severalAccounts: mutant.map(\.needsAccounts))
+            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts))
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
@@ -106,7 +107,7 @@ final class SimulationDriver {
         return Report(
             seed: world.seed, fingerprint: world.trace.fingerprint, steps: steps, incarnations: incarnations,
             tasks: audit.tasks.count, billed: world.truth.records.count { $0.sender != nil },
-            stubs: audit.tasks.count { $0.removedParts == RemovedDetails.Parts.all.rawValue })
+            stubs: audit.tasks.count(where: \.isStub), gone: audit.gone.count)
     }
 
     /// Runs the history and returns a failure as a value.
@@ -250,7 +251,13 @@ final class SimulationDriver {
         if case .bringReply(let late) = action, case .success = answer { audit.note(late) }
         if case .success(let id?) = answer { clients.promised.insert(id.text) }
         if case .repeatKey(let submission, let first) = action, case .success(let id?) = answer, id != first {
-            audit.secondTask = "\(submission.idempotencyKey ?? "") named \(first) and names \(id)"
+            let key = submission.idempotencyKey ?? ""
+            // After its time a key makes a new task.
+            if !audit.isForgotten(first.text) {
+                audit.secondTask = "\(key) named \(first) and names \(id)"
+            } else if let index = clients.intents.firstIndex(where: { $0.key == key }) {
+                clients.intents[index].answered = id
+            }
         }
         guard case .submit(let number, _) = action else { return }
         settle(number) { intent in
@@ -354,4 +361,6 @@ struct Report: Sendable {
     let billed: Int
     /// The tasks whose details were removed.
     let stubs: Int
+    /// The tasks that were removed as a whole.
+    let gone: Int
 }

@@ -18,6 +18,8 @@ final class World: Sendable {
     let reloadRandom: SharedRandom
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
+    /// The catalog with the provider at another base URL, where it knows the same tasks.
+    let movedCatalog: ProviderCatalog
     let truth: ProviderTruth
     let accounts: SimulatedAccounts
     let callbackDriver: CallbackDriver
@@ -30,7 +32,7 @@ final class World: Sendable {
     let habit: EchoHabit
     /// Whether this history uses callbacks.
     let usesCallbacks: Bool
-    /// How long details are kept; in one history of four. The keys stay for the whole history.
+    /// How long details are kept; in one history of four. In half of those, keys and stubs go as well.
     let retention: RetentionPolicy
     private let state: Mutex<State>
 
@@ -47,12 +49,12 @@ final class World: Sendable {
 
     /// `severalAccounts` says whether the history has more than one; nil draws it.
     init(
-        seed: UInt64, catalog: ProviderCatalog, partialCatalog: ProviderCatalog, tail: Int,
-        habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil
+        seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil
     ) {
         self.seed = seed
-        self.catalog = catalog
-        self.partialCatalog = partialCatalog
+        catalog = stage.catalog
+        partialCatalog = stage.partialCatalog
+        movedCatalog = stage.movedCatalog
         clock = SimulatedClock(scheduler: scheduler)
         trace = Trace(clock: clock, tail: tail)
         random = SharedRandom(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
@@ -86,6 +88,12 @@ final class World: Sendable {
         if random.happens(300) { policy.failed = .seconds(random.integer(in: 5...600)) }
         if random.happens(400) { policy.responses = .seconds(random.integer(in: 1...60)) }
         if random.happens(400) { policy.events = .seconds(random.integer(in: 1...60)) }
+        guard random.happens(500) else { return policy }
+        let least = max(policy.ended ?? .zero, policy.failed ?? .zero)
+        let keys = least + .seconds(random.integer(in: 20...200))
+        policy.idempotencyKeys = keys
+        // Longer than what the windows of later attempts reach back.
+        policy.stubs = max(keys, .seconds(150)) + .seconds(random.happens(500) ? 0 : random.integer(in: 10...200))
         return policy
     }
 
