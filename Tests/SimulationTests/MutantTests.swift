@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// Serialized: each history has its own thread, and parallel mutants would starve other suites.
@@ -5,7 +6,13 @@ import Testing
     /// More histories than any mutant has needed. All mutants run the same ones.
     private static let mostHistories: UInt64 = 1_000
 
-    @Test(arguments: Mutant.all)
+    /// All, or those whose names contain the text in `POLLUX_SIMULATION_MUTANT`.
+    static var chosen: [Mutant] {
+        guard let name = ProcessInfo.processInfo.environment["POLLUX_SIMULATION_MUTANT"] else { return Mutant.all }
+        return Mutant.all.filter { $0.name.contains(name) }
+    }
+
+    @Test(arguments: chosen)
     func `the simulation catches a daemon that`(_ mutant: Mutant) async throws {
         let stage = try Stage()
         let simulation = Simulation(stage: stage, mutant: mutant)

@@ -39,6 +39,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var endpoint: String?
     /// How the provider echoes requests in each history, if that catches it sooner.
     var habit: EchoHabit?
+    /// Whether every history has many reloads that move the provider.
+    var movesOften = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
 
@@ -142,6 +144,13 @@ extension Mutant {
     private static var witnessingFirst: Mutant {
         var mutant = Mutant("writes the witness before the commit", caughtBy: [.onlyCopiesAreRestored])
         mutant.witnessesFirst = true
+        return mutant
+    }
+
+    private static var ignoringAddresses: Mutant {
+        var mutant = breaking(
+            .ignoresAddress, "sends a request to another base URL than it was made for", caughtBy: [.addressFits])
+        mutant.movesOften = true
         return mutant
     }
 
@@ -298,10 +307,10 @@ extension Mutant {
         breaking(.ignoresLeases, "starts work under the lease of another daemon", caughtBy: [.leaseDecides]),
         tampering(
             "deletes tasks without details", caughtBy: [.stubStays, .oneTaskPerIntent],
-            after: "DELETE FROM task WHERE removed_parts >= 7"),
+            before: "DELETE FROM task WHERE removed_parts >= 7"),
         tampering(
             "deletes tasks without details that have a key", caughtBy: [.oneTaskPerIntent],
-            after: """
+            before: """
                 DELETE FROM task WHERE removed_parts >= 7 AND task_key IN (SELECT task_key FROM idempotency_key)
                 """),
         tampering(
@@ -321,7 +330,7 @@ extension Mutant {
             after: "UPDATE task SET is_pinned = 1 WHERE task_key IN (SELECT task_key FROM pin)", around: "sweep"),
         breaking(
             .sweepsOwners, "removes tasks whose records a search reads", caughtBy: [.removalIsSafe, .oneOwner]),
-        breaking(.ignoresAddress, "sends a request to another base URL than it was made for", caughtBy: [.addressFits]),
+        ignoringAddresses,
         breaking(
             .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
         presumingAllDead,

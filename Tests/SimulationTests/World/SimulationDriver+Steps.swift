@@ -47,9 +47,10 @@ extension SimulationDriver {
             world.trace.note("a person copies the database")
             copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
         }
-        if world.isReloaded, let daemon {
+        let movesOften = mutant?.movesOften ?? false
+        if movesOften ? world.reloadRandom.happens(300) : world.isReloaded, let daemon {
             let (words, catalog) =
-                switch world.reloadRandom.integer(in: 0...3) {
+                switch world.reloadRandom.integer(in: 0...(movesOften ? 1 : 3)) {
                 case 0: ("", world.catalog)
                 case 1: (" with the provider at another base URL", world.movedCatalog)
                 default: (" without song", world.partialCatalog)
