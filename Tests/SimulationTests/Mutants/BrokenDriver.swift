@@ -65,12 +65,8 @@ struct BrokenDriver: DriverWrapper {
         case presumesAllDead
         /// Knows only what its first account owns, when it matches the records of a list.
         case forgetsOtherAccounts
-        /// Knows only the lost attempts of the account whose list was read.
-        case dropsClaimants
         /// Takes an attempt whose account gave no answer for absent.
         case acceptsPartialAnswers
-        /// Overlooks what only another account's list shows, where a task is sent again.
-        case matchesFirstListOnly
     }
 
     let fault: Fault
@@ -191,25 +187,7 @@ private struct BrokenTransaction: TransactionWrapper {
         return try base.keys(keys)
     }
 
-    /// The account whose list was read for this call; nil if that is not known.
-    private var readAccount: AccountName? {
-        guard case .dropsClaimants = fault, case .write("settle") = call else { return nil }
-        let words = StepScheduler.taskName.split { " ()".contains($0) }
-        return words.contains("account") ? words.last.flatMap { AccountName(String($0)) } : nil
-    }
-
-    func attempted(
-        in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?
-    ) throws -> [TaskTexts] {
-        let all = try base.attempted(in: state, of: service, within: window)
-        guard state == .uncertain, let account = readAccount else { return all }
-        return all.filter { [account, .unknown].contains($0.task.account) }
-    }
-
     func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {
-        if let account = readAccount, case .begun = query {
-            return try base.givenUp(query).filter { [account, .unknown].contains($0.attempt.account) }
-        }
         switch (fault, call) {
         case (.sweepsUnsettled, .write("sweep")), (.sweepsUnsettled, .write("removeDetails")): return []
         case (.sweepsOwners, .write("sweep")):
@@ -318,14 +296,7 @@ extension BrokenDriver.Fault {
             return absent
         case (.acceptsPartialAnswers, .lookupUndecided(let possible))
         where mayResend && possible.isEmpty && task.attempts > 1 && task.callbacks.count == 0:
-            return absent
-        case (.matchesFirstListOnly, .turnedUp)
-        where task.state == .queued && task.resolution == .resubmitted && planned.account != "first":
-            return ScheduledEvent(
-                .submissionStarted(account: planned.account ?? .default), for: planned.task,
-                under: LeaseName(
-                    ProviderAccount(provider: ProviderWords.provider, account: planned.account ?? .default)),
-                nextDueAt: now + .seconds(60))
+            return planned.replacing(event: .resubmitted(.resubmittedByPolicy))
         case (.overlooksListed, .foundInList) where mayResend && task.attempt != nil: return absent
         case (.findsNothing, .foundInList): return planned.replacing(event: .lookupUndecided())
         case (.resendsHeld, .absentFromList): return planned.replacing(event: .resubmitted(.resubmittedByPolicy))

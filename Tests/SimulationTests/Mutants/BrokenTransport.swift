@@ -49,8 +49,10 @@ struct BrokenTransport: UpstreamTransport {
             account = ProviderAccount(provider: account.provider, account: AccountName(stored: "first"))
         }
         if case .resendsByOtherAccount = fault, isPaid, sentIDs.isRepeated(request) {
-            account = ProviderAccount(
-                provider: account.provider, account: account.account == "first" ? "second" : "first")
+            let other: AccountName = account.account == "first" ? "second" : "first"
+            // The refusal of a dead one would pause the account that seems to have sent it.
+            let isDead = (base as? SimulatedUpstream)?.world.accounts.isDead(other) ?? false
+            account = ProviderAccount(provider: account.provider, account: isDead ? account.account : other)
         }
         if case .ignoresAddress = fault, let made = request.baseURL {
             let anywhere = UpstreamRequest(

@@ -183,33 +183,19 @@ extension Mutant {
         return mutant
     }
 
-    private static var droppingClaimants: Mutant {
-        var mutant = breaking(
-            .dropsClaimants, "takes a record that another account's attempt may have made",
-            caughtBy: [.outcomeIsTrue, .lostIsFound, .absenceIsProven])
-        mutant.needsAccounts = true
-        return mutant
-    }
-
     private static var acceptingPartialAnswers: Mutant {
         var mutant = breaking(
             .acceptsPartialAnswers, "takes what an unread account does not show for absent",
             caughtBy: [.absenceIsProven])
         mutant.needsAccounts = true
-        return mutant
-    }
-
-    private static var matchingFirstListOnly: Mutant {
-        var mutant = breaking(
-            .matchesFirstListOnly, "sends what another account's list shows", caughtBy: [.copySendsNothing])
-        mutant.needsAccounts = true
-        mutant.needsCopies = true
+        mutant.endpoint = "image/make"
         return mutant
     }
 
     private static var movingClientIDs: Mutant {
         var mutant = breaking(
-            .resendsByOtherAccount, "sends a client id again by another account", caughtBy: [.billedOnce])
+            .resendsByOtherAccount, "sends a client id again by another account",
+            caughtBy: [.billedOnce, .accountAsks])
         mutant.needsAccounts = true
         mutant.endpoint = "mine/make"
         return mutant
@@ -245,9 +231,7 @@ extension Mutant {
 
     /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
-        droppingClaimants,
         acceptingPartialAnswers,
-        matchingFirstListOnly,
         movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
         withoutLog,
