@@ -101,9 +101,13 @@ extension SimulationDriver {
         return queued.tasks.filter { key, ids in
             guard let row = audit.tasks.first(where: { ids.contains($0.id) }), row.service != "mine",
                 !ProviderWords.unlisted.contains(row.service),
-                // The record of an accepted task shows the provider's defaults.
-                audit.tasks.contains(where: {
-                    $0.endpoint == row.endpoint && $0.state == "succeeded" && $0.attempts > 0 && $0.removedParts == 0
+                // The record of an accepted task of the same account shows the provider's defaults.
+                world.truth.records.filter({ $0.sender.map { ids.contains($0.text) } ?? false }).allSatisfy({ record in
+                    audit.tasks.contains {
+                        $0.endpoint == row.endpoint && $0.state == "succeeded" && $0.attempts > 0
+                            && $0.removedParts == 0 && AccountName(stored: $0.account) == record.account
+                            && [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains($0.resolution)
+                    }
                 })
             else { return false }
             let isAlone = audit.tasks.allSatisfy { other in
