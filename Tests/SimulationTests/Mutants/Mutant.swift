@@ -326,7 +326,7 @@ extension Mutant {
         witnessingFirst,
         withoutRecovery,
         withoutHints,
-        breaking(.forgetsPutOff, "never continues a postponed task", caughtBy: [.everythingEnds]),
+        breaking(.forgetsPutOff, "never continues a postponed task", caughtBy: [.everythingEnds, .askedInTime]),
         breaking(.believesCallbacks, "accepts a callback as outcome", caughtBy: [.outcomeIsTrue]),
         breaking(.believesAnyToken, "accepts any callback token", caughtBy: [.tokenDecides]),
         breaking(.dropsDeliveries, "acknowledges a delivery and drops it", caughtBy: [.deliveryIsKept]),
