@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// What it costs that many clients follow the log, each the tasks of its own label.
+/// Measures the cost of many streams of events, each filtered by a label of its own.
 struct StreamBenchmarks {
     let place: Place
     let report: Report
@@ -172,7 +172,7 @@ struct StreamBenchmarks {
     }
 }
 
-/// EventReader reads many streams of lines on a thread of its own, and counts their events.
+/// Reads many streams of lines on one thread and counts their events.
 private final class EventReader: Sendable {
     private let files: [Int32]
     private let events = Atomic(0)

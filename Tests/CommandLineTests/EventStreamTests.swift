@@ -10,7 +10,7 @@ import VerbatimJSON
 @Suite(.timeLimit(.minutes(5))) struct EventStreamTests {
     // MARK: Server-sent events
 
-    @Test func `messages are read whatever the parts in which their bytes come`() {
+    @Test func `messages are read from bytes that arrive in any parts`() {
         let text = "retry: 2000\n\nid: a-1\ndata: {\"x\":1}\n\n:\nid: a-2\n\nevent: reset\ndata:{}\ndata: é\n\n"
         let expected = [
             EventStreamParser.Message(),
@@ -93,9 +93,9 @@ import VerbatimJSON
         #expect(outages.withLock { $0 } == 2)
     }
 
-    @Test func `a daemon that was never there, or refuses the stream, is told at once`() async throws {
+    @Test func `a missing daemon or a refused stream is an error at once`() async throws {
         let daemon = try FakeDaemon(requests: 1) { _, _ in Self.problem(404, "task_not_found") }
-        for path in ["/tmp/nobody-listens-here.sock", daemon.path] {
+        for path in ["/tmp/pollux-no-such-socket.sock", daemon.path] {
             await #expect(throws: LocalAPIClientError.self) {
                 try await LocalAPIClient.with(socketPath: path) { client in
                     try await client.followOverRestarts(EventQuery(), from: StreamPlace()) { _ in true }

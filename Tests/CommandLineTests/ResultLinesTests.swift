@@ -35,7 +35,7 @@ import VerbatimJSON
                 #".["\u00fc\u001b\u009b\u202e\ud83d\ude00"]"#
             ),
         ] as [([String], JSONValue, String)])
-    func `the jq path to inline data is quoted for the shell, whatever the member names`(
+    func `the jq path to inline data is quoted for the shell, with any member names`(
         tokens: [String], record: JSONValue, path: String
     ) {
         let pointer = JSONPointer(tokens: tokens)

@@ -9,7 +9,7 @@ protocol ReplyReader: ProviderDialect {
     func error(in body: JSONValue) -> ReportedError?
     /// What the id or result in a 2xx reply to a paid request proves; nil if it has neither.
     ///
-    /// An id is proof, whatever the code: a request that is sent again because of the code would be paid twice.
+    /// An id proves acceptance, with any code. Sending the request again because of the code would pay twice.
     func acceptance(in reply: UpstreamReply, _ answer: ClassifiedReply) -> SubmitVerdict?
     /// What a 2xx reply to a paid request without an id, a result or a listed code proves.
     func withoutAcceptance(_ answer: ClassifiedReply) -> SubmitVerdict
