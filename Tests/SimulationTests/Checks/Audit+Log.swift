@@ -150,19 +150,18 @@ extension Audit {
 
     /// Whether the provider lists an accepted task of that endpoint with the most members of any request, to each account that
     /// may have sent the task.
-    func hasControl(for row: DiskView.TaskLine) -> Bool {
-        candidates(for: row.account).allSatisfy { hasControl(for: row, of: $0) }
+    func hasControl(for row: DiskView.TaskLine, at moment: Timestamp) -> Bool {
+        candidates(for: row.account).allSatisfy { hasControl(for: row, of: $0, at: moment) }
     }
 
-    private func hasControl(for row: DiskView.TaskLine, of account: AccountName) -> Bool {
-        let now = world.clock.providerNow
-        return tasks.contains { other in
+    private func hasControl(for row: DiskView.TaskLine, of account: AccountName, at moment: Timestamp) -> Bool {
+        tasks.contains { other in
             guard other.id != row.id, other.endpoint == row.endpoint, other.attempts > 0, other.removedParts == 0,
                 other.failureCode != "remote_task_not_found",
                 [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains(other.resolution),
                 let record = other.remoteID.flatMap(world.truth.record)
             else { return false }
-            return record.account == account && record.isListed(at: now) && record.request["n"] != nil
+            return record.account == account && record.isListed(at: moment) && record.request["n"] != nil
                 && (!world.usesCallbacks || record.request["callback_url"] != nil)
         }
     }

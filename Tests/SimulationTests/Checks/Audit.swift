@@ -9,6 +9,8 @@ final class Audit {
     var view: DiskView
     var tasks: [DiskView.TaskLine] = []
     var givenUp: [DiskView.GivenUpLine] = []
+    /// When the list for each given-up attempt was last read, by the provider's clock.
+    var latestReadings: [DiskView.GivenUpLine.Attempt: Timestamp] = [:]
     /// Recorded late replies, as the acceptances that they prove.
     var lateAcceptances: [(task: String, id: String)] = []
     /// The version of the last read database; nil if it must be read.
@@ -88,6 +90,10 @@ final class Audit {
             (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
             try checkRemoval(since: before.tasks, before.givenUp)
+            let readings = Dictionary(uniqueKeysWithValues: before.givenUp.map { ($0.attempt, $0.readings) })
+            for given in givenUp where given.readings > readings[given.attempt, default: 0] {
+                latestReadings[given.attempt] = world.clock.providerNow
+            }
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
@@ -143,16 +149,18 @@ final class Audit {
         }
     }
 
-    /// Checks that every clearly listed late record has been reported.
+    /// Checks that every late record was reported that was clearly listed, with a control, when its list was last read.
     func checkLateRecords() throws {
         guard world.clock.jumps == 0, world.habit == .verbatim || world.habit == .pagesInTens else { return }
         let known = Set(tasks.compactMap(\.remoteID)).union(givenUp.compactMap(\.remoteID))
-        let now = world.clock.providerNow
-        for given in givenUp where given.readings > 0 && given.remoteID == nil {
-            guard let row = tasks.first(where: { $0.id == given.task }), hasControl(for: row) else { continue }
+        for given in givenUp where given.remoteID == nil {
+            // The reading took up to its deadline, and so did the reply to the control.
+            guard let moment = latestReadings[given.attempt].map({ $0 - .seconds(180) }),
+                let row = tasks.first(where: { $0.id == given.task }), hasControl(for: row, at: moment)
+            else { continue }
             let its = world.truth.records.filter {
-                $0.sender?.text == given.task && !known.contains($0.id) && !$0.isForgotten(at: now)
-                    && $0.listedFrom + .seconds(400) <= now
+                $0.sender?.text == given.task && !known.contains($0.id) && $0.isListed(at: moment)
+                    && !$0.isForgotten(at: world.clock.providerNow)
             }
             let rivals = givenUp.contains { $0.service == given.service && $0.task != given.task && $0.remoteID == nil }
             if let record = its.first, !rivals {

@@ -78,6 +78,13 @@ struct DiskView {
         let remoteID: String?
         let nextReadingAt: Int64?
 
+        var attempt: Attempt { Attempt(task: task, number: number) }
+
+        struct Attempt: Hashable {
+            let task: String
+            let number: Int
+        }
+
         init(_ next: inout ColumnReader) throws {
             (task, service, number, readings) = (next(), next(), next(), next())
             (remoteID, nextReadingAt) = (next.optional(), next.optional())

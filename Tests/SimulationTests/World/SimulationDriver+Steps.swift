@@ -369,7 +369,7 @@ extension SimulationDriver {
         if wasMoved { return true }
         guard world.habit.isFaithful else { return true }
         if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }
-        return !audit.hasControl(for: row)
+        return !audit.hasControl(for: row, at: world.clock.providerNow)
     }
 
     /// Whether a lost or given-up attempt of another endpoint could own the same record, which no list can decide.
