@@ -1,6 +1,6 @@
 import Foundation
 
-/// Measures Pollux beside the bare limits of what it is made of, in one run.
+/// Measures Pollux beside the limits of its parts, in one run.
 ///
 /// Run by scripts/run-benchmarks.sh: `benchmarks POLLUX OUTPUT [--quick] [GROUP]…`, with the groups
 /// that `run()` names.
@@ -49,6 +49,6 @@ enum Benchmarks {
 }
 
 extension String {
-    /// What a symbolic link points to.
+    /// The target of a symbolic link.
     fileprivate var resolved: String { (try? FileManager.default.destinationOfSymbolicLink(atPath: self)) ?? self }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import TaskModel
 
-/// What a daemon costs whose database holds many ended tasks.
+/// Measures a daemon whose database has many ended tasks.
 struct EndedBenchmarks {
     let place: Place
     let report: Report
@@ -23,7 +23,7 @@ struct EndedBenchmarks {
         add("start", \.start, " s")
     }
 
-    /// Medians, of one client.
+    /// The medians for one client.
     private struct Costs {
         let submit: Double
         let task: Double
@@ -40,10 +40,10 @@ struct EndedBenchmarks {
             daemon.server.stop()
             return daemon.secondsToAnswer
         }
-        // Without a token nothing is sent.
+        // The daemon has no token, so it sends nothing.
         let daemon = try DaemonProcess(place, state: state, baseURL: "http://127.0.0.1:9/v1", token: false)
         defer { daemon.server.stop() }
-        // A start checks the pages of a large database beside its requests, which is not what a request costs later.
+        // A start checks the pages of a large database in parallel. Requests cost less after that.
         daemon.server.waitUntilIdle()
         let scale = place.isQuick ? 1 : 10
         func median(_ count: Int, expecting: String = "HTTP/1.1 200", _ request: (Int) -> [UInt8]) throws -> Double {

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// A provider on a port of this machine that says of every task, at once, that it is still running.
+/// A provider on a port of this machine that reports every task as running, without delay.
 final class LocalProvider: Sendable {
     let port: UInt16
     private let listener: Int32
@@ -19,10 +19,10 @@ final class LocalProvider: Sendable {
         Thread { [self] in serve() }.start()
     }
 
-    /// What it was asked so far.
+    /// The numbers of queries and of tasks in them.
     var counts: (queries: Int, tasks: Int) { state.withLock { ($0.queries, $0.tasks) } }
 
-    /// Whether it was asked about so many tasks within that time.
+    /// Whether this many tasks were polled within that time.
     func wait(untilAskedAbout tasks: Int, within seconds: Int) -> Bool {
         let end = Clock.nanoseconds + UInt64(seconds) * 1_000_000_000
         while Clock.nanoseconds < end {
@@ -58,7 +58,7 @@ final class LocalProvider: Sendable {
         }
     }
 
-    /// Answers the requests that have come whole.
+    /// Replies to the requests that have arrived completely.
     private func answer(_ bytes: inout [UInt8], on fd: Int32) {
         while let head = HTTPText.endOfHead(bytes) {
             let end = head + (HTTPText.contentLength(bytes[..<head]) ?? 0)
