@@ -6,23 +6,23 @@ import TaskModel
 import Text
 import UpstreamHTTP
 
-/// Configuration is everything that the daemon works by: settings, definitions, tokens, proxies and trust.
+/// The complete configuration of the daemon: settings, definitions, tokens, proxies and trust.
 ///
-/// It is read and checked as a whole, and never changes. A reload makes another one.
+/// It is read and checked as a whole, and never changes. A reload creates another one.
 struct Configuration: Sendable {
     let settings: DaemonSettings
     let providers: Providers
     let engine: EngineSettings
     let connections: UpstreamHTTP.Connections
     let loadedAt: Timestamp
-    /// The lines of ``digest``, by what they are about.
+    /// The lines of ``digest`` by subject.
     private let parts: [String: String]
     /// Former tokens, latest first. Replies may still repeat them.
     private let formerSecrets: [String]
 
     private static let mostFormerSecrets = 16
 
-    /// Reads everything. `former` is the configuration in force, if there is one.
+    /// Reads everything. `former` is the current configuration, if there is one.
     init(
         flags: DaemonFlags, environment: [String: String], at now: Timestamp, after former: Configuration? = nil
     ) throws(DaemonError) {
@@ -67,8 +67,8 @@ struct Configuration: Sendable {
         loadedAt = now
     }
 
-    /// The same with the tokens as their files have them now. Definitions and other settings stay as they were read, and so does
-    /// a token that cannot be read.
+    /// The same configuration with tokens read again from their files. Definitions and other settings stay unchanged,
+    /// and so does a token that cannot be read.
     func withTokens(readAgainIn environment: [String: String]) throws(DaemonError) -> Configuration {
         var settings = settings
         settings.tokenFiles = [:]
@@ -122,7 +122,7 @@ struct Configuration: Sendable {
 
     // MARK: What it consists of
 
-    /// The settings as they were given, where each provider is, and the definitions. No secrets.
+    /// The settings as given, the base URL of each provider, and the definitions. It has no secrets.
     private static func parts(
         _ settings: DaemonSettings, _ providers: Providers, _ proxies: ProxySettings, _ environment: [String: String]
     ) -> [String: String] {
@@ -136,7 +136,7 @@ struct Configuration: Sendable {
         return parts
     }
 
-    /// Identifies the settings and definitions in force: the same text for the same contents.
+    /// Identifies the current settings and definitions: equal contents give equal text.
     var digest: String {
         let lines = parts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }
         return SHA256.hash(data: Array(lines.joined().utf8)).prefix(8).map { byte in
@@ -144,10 +144,10 @@ struct Configuration: Sendable {
         }.joined()
     }
 
-    /// What differs from a former configuration, by name: settings, definition files and tokens.
+    /// The names of settings, definition files and tokens that differ from a former configuration.
     func changes(from former: Configuration) -> [String] {
         let names = Set(parts.keys).union(former.parts.keys).filter { parts[$0] != former.parts[$0] }.sorted()
-        // A password is in no name, and a file may have other contents under the same one.
+        // The proxy's password appears in no name, and a file may have other contents under the same name.
         let isProxyNamed = names.contains("upstream.proxy") || connections.proxies == former.connections.proxies
         let areFilesNamed = names.contains("upstream.ca_file") || connections.trust == former.connections.trust
         let others = (isProxyNamed ? [] : ["upstream.proxy"]) + (areFilesNamed ? [] : ["certificate authorities"])

@@ -39,7 +39,7 @@ package enum Daemon {
         // A closed log pipe then fails one write instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
         let environment = environment.withoutBlanks
-        // Until the daemon listens for it, a reload that comes too early would end the process.
+        // Until the daemon handles this signal, a reload that comes too early would end the process.
         signal(SIGHUP, SIG_IGN)
         let configuration = Reloadable(
             try Configuration(flags: flags, environment: environment, at: SystemTimeSource().now()))
@@ -55,7 +55,7 @@ package enum Daemon {
         } catch {
             outcome = .failure(error)
         }
-        // A blocked log must not keep the process from ending.
+        // A blocked log must not prevent the process from ending.
         _ = await log.flush(within: .seconds(2))
         try outcome.get()
     }
@@ -97,7 +97,7 @@ package enum Daemon {
                 logger.notice("The database has an older schema. It was copied to \(copy) before the schema changes.")
             }
             let driver = try SQLiteDriver.open(path: path, mayBegin: mayBegin, backup: backup)
-            // The witness is about the database that is gone.
+            // The witness belongs to the missing database.
             if mayBegin, isGone { WitnessFile(in: directory).remove() }
             return driver
         } catch {
@@ -201,7 +201,7 @@ package enum Daemon {
         try await run(engine.loops + reloads + [watch] + doors + [notifier], logger: logger)
     }
 
-    /// How many connections and streams of events there may be.
+    /// The maximum numbers of connections and of event streams.
     private static func connections(_ wantedStreams: Int, logger: Logger) -> ConnectionShares {
         let possible = FileDescriptorLimit.connections(wanted: LocalAPI.maxConnections + wantedStreams)
         let shares = ConnectionShares(of: possible, connections: LocalAPI.maxConnections, streams: wantedStreams)
@@ -239,7 +239,7 @@ package enum Daemon {
             throw .unusablePath(
                 "The file at the socket's path is not a socket. Move it away, or choose another path with --socket.")
         } catch {
-            // No known error reaches this.
+            // No known error reaches this line.
             logger.debug("\(String(reflecting: error))")
             throw .broken(
                 "The daemon stopped because something failed that should not: \(type(of: error)). Please report it; --log-level debug shows more."
@@ -289,7 +289,7 @@ package enum Daemon {
     }
 }
 
-/// Has the tokens read again. The engine needs it before there is a reloader, which needs the engine.
+/// Reloads the tokens. The engine needs this before the reloader exists, because the reloader needs the engine.
 private final class TokenRenewal: Sendable {
     private let reloader = Mutex<Reloader?>(nil)
 

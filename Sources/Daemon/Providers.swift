@@ -25,7 +25,8 @@ struct Providers: Sendable {
 
     /// Takes the definitions, and reads each provider's base URL and token.
     ///
-    /// `others` are secrets that belong to no provider. `former` has the tokens that stay in use if they cannot be read again.
+    /// `others` are secrets that belong to no provider. `former` has the tokens that stay in use if they cannot be read
+    /// again.
     init(
         _ settings: inout DaemonSettings, _ definitions: Definitions, environment: [String: String],
         secrets others: [String] = [], keeping former: Providers? = nil
@@ -103,7 +104,7 @@ struct Providers: Sendable {
         }
     }
 
-    /// Reads the token of each account that the settings name.
+    /// Reads the token of each account in the settings.
     private static func read(
         _ own: ProviderSettings, of provider: ProviderProfile, into tokens: inout [ProviderAccount: String],
         environment: [String: String], _ settings: inout DaemonSettings, keeping former: Providers?
@@ -163,7 +164,7 @@ struct Providers: Sendable {
         return SecretRedactor(secrets, tokensBeginningWith: beginnings)
     }
 
-    /// Whether the provider's credentials are set, or it needs none.
+    /// Whether the provider has credentials or needs none.
     func hasCredentials(for provider: ProviderName) -> Bool {
         tokens.keys.contains { $0.provider == provider }
             || catalog.provider(provider)?.authentication == Authentication.none
@@ -172,7 +173,7 @@ struct Providers: Sendable {
     /// The accounts of a provider, in the order of the settings: `default` alone if they name none.
     func accounts(of provider: ProviderName) -> [Account] { accounts[provider] ?? [Account(hasToken: false)] }
 
-    /// Every secret, and each part of a pair of keys.
+    /// All secrets, and each part of a key pair.
     var secrets: Set<String> {
         let whole = Array(tokens.values) + Array(callbackSecrets.values)
         let pairs = tokens.filter { shownTokens[$0.key] == nil }.values

@@ -8,7 +8,7 @@ import TaskModel
 import UnixSignals
 import UpstreamHTTP
 
-/// Reloader replaces the configuration of the running daemon, as a whole or not at all.
+/// Replaces the configuration of the running daemon, completely or not at all.
 actor Reloader {
     private let configuration: Reloadable<Configuration>
     private let flags: DaemonFlags
@@ -17,7 +17,7 @@ actor Reloader {
     private let transport: UpstreamHTTP
     private let time: any TimeSource
     private let logger: Logger
-    /// Why token files could not be read last, so that it is logged once.
+    /// Why token files could not be read last time, so that each problem is logged once.
     private var tokenProblems: [String] = []
 
     init(
@@ -33,7 +33,7 @@ actor Reloader {
         self.logger = logger
     }
 
-    /// Reads and checks everything, then puts it in force. An error means that nothing has changed.
+    /// Reads and checks everything, then applies it. An error means that nothing has changed.
     private func replaceAll() throws(ReloadRefusal) -> (former: Configuration, now: Configuration) {
         let former = configuration.current
         let next: Configuration
@@ -49,14 +49,14 @@ actor Reloader {
     }
 
     private func put(_ next: Configuration) {
-        // Connections first: no request with the new settings uses the former proxies.
+        // Connections are replaced first, so that no request with the new settings uses the former proxies.
         transport.connect(next.connections)
         configuration.replace(with: next)
         engine.followReload()
     }
 
     private func warnings(_ next: Configuration, since former: Configuration) async -> [String] {
-        // The reload has succeeded, also if the tasks cannot be counted.
+        // The reload has succeeded, even if the tasks cannot be counted.
         let gone = (try? await engine.endpoints.openTasksWithoutEndpoint()) ?? []
         let withoutAccount = (try? await engine.endpoints.openTasksWithoutAccount()) ?? []
         return next.settings.warnings.filter { !former.settings.warnings.contains($0) }
@@ -75,7 +75,7 @@ actor Reloader {
         if configuration.current.hasChangedTokenFile { rereadTokens() }
     }
 
-    /// Reads the token files, and puts changed tokens in force. A token that cannot be read stays as it was.
+    /// Reads the token files and applies changed tokens. A token that cannot be read stays unchanged.
     func rereadTokens() {
         let former = configuration.current
         let next: Configuration
@@ -85,7 +85,7 @@ actor Reloader {
         log(tokenProblems: next.settings.tokenProblems)
         let changes = next.changes(from: former)
         guard !changes.isEmpty || next.hasOtherSecrets(than: former) else {
-            // Read again, but with the same contents.
+            // The files were written again, but with the same contents.
             if next.settings.tokenFiles != former.settings.tokenFiles { configuration.replace(with: next) }
             return
         }
@@ -132,13 +132,13 @@ struct SignalReloads: Service {
 
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            // It logs what it did.
+            // The reloader logs the result.
             _ = try? await reloader.reload()
         }
     }
 }
 
-/// Looks for changed token files every 30 seconds.
+/// Checks for changed token files every 30 seconds.
 struct TokenWatcher: Service {
     let reloader: Reloader
     let time: any TimeSource

@@ -81,7 +81,7 @@ package final class LogQueue: Sendable {
         }
     }
 
-    /// Has the time of the report, because the times of the dropped lines are lost.
+    /// The report with its own time, because the times of the dropped lines are lost.
     private static func report(of dropped: Int) -> [UInt8] {
         let what = dropped == 1 ? "1 log line was" : "\(dropped) log lines were"
         return Array(

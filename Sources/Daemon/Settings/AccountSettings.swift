@@ -5,15 +5,15 @@ import Yams
 /// One account in `providers.NAME.accounts`.
 package struct AccountSettings: Sendable, Hashable {
     package let name: AccountName
-    /// As written; see ``SettingsLoader``, which makes it absolute.
+    /// The path as written. ``SettingsLoader`` makes it absolute.
     package var tokenFile: String
-    /// How many tasks it may have in flight; nil for no limit of its own.
+    /// The maximum number of its tasks in flight; nil for no limit.
     package let maxInFlight: Int?
 
-    /// As it is compared with the account of another reading.
+    /// The text that is compared with the account of another configuration.
     var text: String { "\(name) \(tokenFile) \(maxInFlight.map(String.init) ?? "")" }
 
-    /// Parses the list. `setting` is its name, `place` its line in the file at `path`; both are for messages.
+    /// Parses the list. `setting` is its name, `place` its line in the file at `path`. Both are for messages.
     static func list(
         of node: Node, setting: String, place: String, path: String
     ) throws(DaemonError) -> [AccountSettings] {

@@ -15,7 +15,7 @@ struct Setting: Sendable {
     let apply: @Sendable (String, inout DaemonSettings) -> Bool
     /// Completes the sentence "must be …".
     let rule: String
-    /// The value in force of a setting that only a start applies. Two spellings of a value give the same text.
+    /// The current value of a setting that only a start applies. Two spellings of one value give the same text.
     var valueFromStart: (@Sendable (DaemonSettings) -> String?)?
 
     static let all: [Setting] = [
@@ -116,7 +116,7 @@ struct Setting: Sendable {
         self.apply = apply
     }
 
-    /// The same setting, which only a start applies.
+    /// The same setting, applied only at a start.
     private func needingRestart(_ value: @escaping @Sendable (DaemonSettings) -> String?) -> Setting {
         var setting = self
         setting.valueFromStart = value
@@ -135,7 +135,7 @@ struct Setting: Sendable {
         }
     }
 
-    /// A bare number is refused: 90 would be seconds to Pollux and days to the person who wrote it.
+    /// Parses a duration. A bare number is rejected: 90 would be seconds to Pollux, but the user may mean days.
     private static func span(
         _ name: String, _ variable: String, _ target: any WritableKeyPath<DaemonSettings, Duration?> & Sendable
     ) -> Setting {
@@ -177,7 +177,7 @@ struct Setting: Sendable {
 }
 
 extension String {
-    /// A path without empty parts and dots.
+    /// The path without empty segments and dots.
     fileprivate var withoutDetours: String {
         "/" + split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }

@@ -94,12 +94,12 @@ package enum SettingsLoader {
         return places.settingsFile.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
-    /// Where the socket is if nothing names its place.
+    /// The default path of the socket.
     static func usualSocket(_ places: XDGDirectories, state: String?) -> String? {
         places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
     }
 
-    /// Rejects a token file besides accounts, each of which has its own.
+    /// Rejects a token file besides accounts, because each account has its own.
     private static func refuse(
         _ entry: SettingsFile.Entry, besides own: ProviderSettings?
     ) throws(DaemonError) {
@@ -118,7 +118,7 @@ package enum SettingsLoader {
         settings.values[setting.name] = value
     }
 
-    /// Rejects incomplete callback settings, which would go unnoticed because polling does the work.
+    /// Rejects incomplete callback settings. They would not be noticed, because polling still works.
     private static func check(_ callbacks: CallbackSettings) throws(DaemonError) {
         switch (callbacks.listen, callbacks.publicURL) {
         case (nil, _?):
@@ -137,7 +137,8 @@ package enum SettingsLoader {
         }
     }
 
-    /// A key that goes before its task would let a repeated request be paid for again while its task is still there.
+    /// Rejects a retention that removes a key before its task. A repeated request would then be paid for again while
+    /// its task still exists.
     private static func check(_ retention: RetentionPolicy) throws(DaemonError) {
         let details: [(name: String, span: Duration?)] = [("ended", retention.ended), ("failed", retention.failed)]
         try check(retention.idempotencyKeys, of: "idempotency_keys", against: details)
