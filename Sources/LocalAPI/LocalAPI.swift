@@ -9,7 +9,7 @@ package import ServiceLifecycle
 package import TaskEngine
 package import TaskModel
 
-/// DaemonFacts are constants of the running daemon.
+/// The constants of the running daemon.
 package struct DaemonFacts: Sendable {
     package let version: String
     package let pid: Int
@@ -32,18 +32,19 @@ package struct DaemonFacts: Sendable {
     }
 }
 
-/// LocalAPI builds the HTTP server on the Unix socket.
+/// Builds the HTTP server on the Unix socket.
 package enum LocalAPI {
     /// The largest body of a request.
     package static let maxBodyBytes = 8 << 20
     /// The memory for the bodies of all requests. Beyond it, a request gets 503.
     package static let maxBodyBytesAtOnce = 64 << 20
-    /// The most connections at once, if the system allows that many. More wait in the kernel's queue. Streams do not count.
+    /// The maximum number of connections, if the system allows that many. More wait in the kernel's queue. Streams do
+    /// not count.
     package static let maxConnections = 512
-    /// The most streams of events at once, unless the settings say otherwise.
+    /// The default of the maximum number of event streams.
     package static let maxStreams = 2_048
 
-    /// Makes the server on the Unix socket, as a service.
+    /// Creates the server on the Unix socket, as a service.
     ///
     /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
     /// once the socket accepts connections.
@@ -56,7 +57,7 @@ package enum LocalAPI {
     ) -> some Service {
         let connections = SocketConnections(limit: connections)
         var quiet = logger
-        // The library's info lines mean nothing to a user.
+        // The library's info lines do not help a user.
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(
@@ -81,7 +82,7 @@ package enum LocalAPI {
             base: ContinuingHTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
     }
 
-    /// Makes the router with all routes. Tests use it without a socket.
+    /// Creates the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
         streams: StreamRoutes, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,

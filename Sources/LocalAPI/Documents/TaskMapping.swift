@@ -5,7 +5,7 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-// How a task crosses the socket: from the document of a submission, and to the document of a task.
+// Converts tasks for the socket: from the document of a submission, and to the document of a task.
 
 extension Submission {
     /// Makes a submission from the document, with its times parsed.
@@ -43,7 +43,7 @@ extension StatedTime {
 }
 
 extension TaskDocument {
-    /// The task as the socket shows it.
+    /// The task as the API shows it.
     init(_ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult]) {
         let task = stored.task
         self.init(
@@ -92,7 +92,7 @@ extension TaskDocument {
 }
 
 extension TaskDocument.Removed {
-    /// Nil if nothing was removed of the task.
+    /// Nil if no details of the task were removed.
     fileprivate init?(of task: TrackedTask) {
         guard let removed = task.removed else { return nil }
         self.init(
@@ -102,7 +102,7 @@ extension TaskDocument.Removed {
 }
 
 extension TaskDocument.Callback {
-    /// Nil where the requests of the task carry no callback URL.
+    /// Nil if the requests of the task have no callback URL.
     fileprivate init?(of task: TrackedTask) {
         guard task.hasOwnCallback || task.attempt?.callback != nil || task.callbacks.count > 0 else { return nil }
         self.init(
@@ -112,7 +112,7 @@ extension TaskDocument.Callback {
 }
 
 extension TaskService {
-    /// The task as the socket shows it, with what can be said about it now.
+    /// The task as the API shows it, with its current forecast.
     func document(of stored: TaskWithPayload) async -> TaskDocument {
         TaskDocument(stored, forecast: await forecast(of: stored.task), results: results(of: stored))
     }
@@ -136,7 +136,7 @@ extension TaskPayload {
 }
 
 extension EventDocument {
-    /// The event as the socket shows it.
+    /// The event as the API shows it.
     init(_ event: StoredEvent) {
         self.init(
             sequence: Int(event.sequence), taskID: event.task.text, at: event.entry.at.rfc3339, kind: event.entry.kind,

@@ -6,7 +6,7 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// Problem is an error reply. Routes throw it, and ``ProblemMiddleware`` writes it as RFC 9457.
+/// An error reply. Routes throw it, and ``ProblemMiddleware`` writes it as RFC 9457.
 struct Problem: Error {
     let document: ProblemDocument
 

@@ -21,7 +21,7 @@ extension LocalAPIRoute {
 }
 
 extension LocalAPIRoute {
-    /// The first route that matches the path, for any method. `adopt` comes before `{id}`.
+    /// The first route that matches the path, for any method. `adopt` precedes `{id}`.
     static func matching(_ path: String) -> LocalAPIRoute? {
         let segments = path.split(separator: "/")
         return allCases.first { route in

@@ -3,7 +3,7 @@ import LocalAPIContract
 import TaskEngine
 import TaskModel
 
-/// RetentionRoutes pin tasks and remove the details of ended ones.
+/// Pins tasks and removes the details of ended ones.
 struct RetentionRoutes {
     let service: TaskService
     let retention: RetentionService
