@@ -11,9 +11,9 @@ import NIOCore
 import NIOHTTP1
 import VerbatimJSON
 
-/// Exchange sends one request, reads its reply, and classifies errors.
+/// Sends one request, reads its reply, and classifies errors.
 struct Exchange {
-    /// Guards the memory. A page of tasks with inline images is large.
+    /// Limits the memory. A page of tasks with inline images is large.
     private static let maxBodyBytes = 256 << 20
 
     let http: HTTPClient
@@ -32,7 +32,8 @@ struct Exchange {
         return (status, try document(bytes, status: status))
     }
 
-    /// Posts lines and passes on each line of the reply as it comes. Returns the status and document of a refusal.
+    /// Posts lines and passes on each line of the reply when it arrives. Returns the status and document of a
+    /// rejection.
     func send(
         lines: [UInt8], to target: String, onLine: (JSONValue) throws -> Void
     ) async throws -> (status: Int, json: JSONValue)? {
@@ -71,13 +72,13 @@ struct Exchange {
     enum StreamEnd {
         /// The daemon ended it.
         case ended
-        /// The caller wanted no more.
+        /// The caller stopped it.
         case left
         case refused(status: Int, json: JSONValue)
     }
 
-    /// Reads a stream of events and passes on each message as it comes, first nil once the stream is open, until the closure
-    /// returns false. Only the head of the response has to come within the timeout.
+    /// Reads a stream of events and passes on each message when it arrives, until the closure returns false. The first
+    /// call has nil, once the stream is open. Only the head of the response must arrive within the timeout.
     func follow(
         _ target: String, after id: String?, onMessage: (EventStreamParser.Message?) async throws -> Bool
     ) async throws -> StreamEnd {
@@ -123,7 +124,7 @@ struct Exchange {
         try Self.document(bytes, of: "status \(status)")
     }
 
-    /// A document of the daemon.
+    /// Parses a document of the daemon.
     static func document(_ bytes: [UInt8], of what: String = "an event") throws(LocalAPIClientError) -> JSONValue {
         var limits = JSONLimits.lenient
         limits.maxDepth += 8  // The envelope around a provider's own nesting.

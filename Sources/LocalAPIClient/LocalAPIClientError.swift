@@ -1,20 +1,20 @@
 package import LocalAPIContract
 import VerbatimJSON
 
-/// LocalAPIClientError is why there is no reply. The cases are sorted by what the caller can do.
+/// Why there is no reply. The cases are sorted by what the caller can do.
 package enum LocalAPIClientError: Error, Sendable, Hashable {
     /// No daemon listens, so nothing was sent: start one and repeat the request.
     case noDaemon(socketPath: String, reason: String)
-    /// The daemon refused the request.
+    /// The daemon rejected the request.
     case problem(ProblemDocument)
-    /// The connection broke after the request was sent: it may or may not have been carried out.
+    /// The connection broke after the request was sent. The request may or may not have been carried out.
     case interrupted(String)
     /// The reply is not readable: perhaps it is not from Pollux.
     case unreadable(String)
     /// The caller's task was cancelled.
     case cancelled
 
-    /// What happened, as a sentence. The caller adds what to do.
+    /// What happened, as a sentence. The caller adds the advice.
     package var message: String {
         switch self {
         case .noDaemon(let socketPath, let reason): "No daemon answers on \(socketPath): \(reason)."
