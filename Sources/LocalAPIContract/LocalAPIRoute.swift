@@ -1,6 +1,6 @@
 import Text
 
-/// LocalAPIRoute lists every route of the socket, as its OpenAPI path.
+/// The routes of the socket, as OpenAPI paths.
 package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case tasks = "/v1/tasks"
     case adopt = "/v1/tasks/adopt"
@@ -55,8 +55,8 @@ package enum MediaType {
 
 /// The header fields of the socket beyond those of HTTP, in lower case.
 package enum HeaderName {
-    /// Says the same as `idempotency_key` in the body.
+    /// The same value as `idempotency_key` in the body.
     package static let idempotencyKey = "idempotency-key"
-    /// The id of the last event that a client of the stream has.
+    /// The id of the last event that a stream's client has received.
     package static let lastEventID = "last-event-id"
 }

@@ -1,20 +1,20 @@
 import VerbatimJSON
 
-/// StatusDocument is the state of the daemon.
+/// The state of the daemon.
 package struct StatusDocument: ContractDocument {
     package var version = ""
     package var pid = 0
     /// RFC 3339.
     package var startedAt = ""
     package var uptimeSeconds = 0.0
-    /// How many tasks are in each state.
+    /// The number of tasks in each state.
     package var tasks: [String: Int] = [:]
     package var database = Database()
     /// Why nothing paid is sent, if the database is an older copy; a sentence.
     package var restored: String?
     /// Why nothing paid is sent since a start with `--hold`; a sentence.
     package var held: String?
-    /// Nil from a daemon that does not say it.
+    /// The current settings; nil if the daemon does not report them.
     package var settings: SettingsDocument?
     /// Path of the socket.
     package var socket = ""
@@ -25,13 +25,13 @@ package struct StatusDocument: ContractDocument {
 
     /// The receiver of callbacks.
     package struct Callbacks: ContractDocument {
-        /// Where it listens on this machine.
+        /// The address where it listens on this machine.
         package var listen = ""
-        /// The URL that providers are given.
+        /// The URL that providers call.
         package var publicURL = ""
-        /// Requests since the start with a known token.
+        /// The number of requests since the start with a known token.
         package var deliveries = 0
-        /// Requests since the start with an unknown token.
+        /// The number of requests since the start with an unknown token.
         package var unknownTokens = 0
         /// Why deliveries probably cannot arrive, as a sentence; nil if no problem is known.
         package var problem: String?
@@ -57,7 +57,7 @@ package struct StatusDocument: ContractDocument {
         }
     }
 
-    /// Where the tasks are kept.
+    /// The database that stores the tasks.
     package struct Database: ContractDocument {
         package var path = ""
         package var sizeBytes = 0
@@ -125,7 +125,7 @@ package struct StatusDocument: ContractDocument {
         /// Why it is paused, as a sentence.
         package var reason: String?
         package var inFlight = 0
-        /// Nil if it has no limit of its own.
+        /// The limit of its tasks in flight; nil if it has none.
         package var maxInFlight: Int?
 
         package init() {}
@@ -173,7 +173,7 @@ package struct StatusDocument: ContractDocument {
     }
 }
 
-/// StateCounts is how many tasks are in each state: in the order of a task's life, states of a newer daemon behind.
+/// The number of tasks in each state, in the order of a task's life. Unknown states of a newer daemon come last.
 private struct StateCounts: MemberValue {
     let byState: [String: Int]
 
