@@ -2,8 +2,8 @@ import TaskModel
 
 /// Estimates the time left from a reported progress, mixed with the learned durations.
 ///
-/// A task that is `p` done after `t` needs `t (1 - p) / p` more at an even pace. Few paces are even, so that is the median of
-/// a wide distribution, whose weight grows with `p`.
+/// At an even pace, a task that is `p` done after `t` needs `t (1 - p) / p` more. Few tasks have an even pace, so this
+/// is the median of a wide distribution. Its weight grows with `p`.
 struct ProgressEstimate {
     /// The time left when the progress was first seen, at an even pace, in seconds.
     private let left: Double
