@@ -1,7 +1,7 @@
 import TaskModel
 import VerbatimJSON
 
-/// The `endpoints` of a definition, each described step by step.
+/// Reads the `endpoints` of a definition, which describe each step of a task.
 enum DeclaredDefinition {
     private static let fields = [
         "summary", "submit", "accepted", "poll", "batch", "list", "state", "progress", "times", "trace_id", "results",

@@ -1,7 +1,7 @@
 import TaskModel
 import VerbatimJSON
 
-/// The `services` of a definition, whose endpoints share one shape.
+/// Reads the `services` of a definition, whose endpoints share one shape.
 enum InferredDefinition {
     private static let readingFields = ["result_members", "progress_scale", "end_time_member"]
     static let serviceFields =
@@ -62,7 +62,7 @@ enum InferredDefinition {
         if let submit = try fields.path("submit") { dialect.submitPath = submit }
         dialect.ownIDMember = try fields.text("own_id")
         dialect.isAlwaysAsynchronous = try fields.flag("always_asynchronous") ?? false
-        // Only endpoints that answer inline have a time of their own.
+        // Only endpoints that reply inline have their own timeout.
         dialect.answersOnlyInline = fields.has("submission_timeout_seconds")
         dialect.resultPlaces = try fields.pointers("artefacts") ?? []
         if dialect.isAlwaysAsynchronous && dialect.answersOnlyInline {
@@ -82,7 +82,7 @@ enum InferredDefinition {
 }
 
 extension DefinitionFields {
-    /// Reads how long tasks and requests of an endpoint take, which both kinds of definition say alike.
+    /// Reads the durations and timeouts of an endpoint, which both kinds of definition write alike.
     func readTimes(into profile: inout EndpointProfile) throws(CatalogError) {
         profile.submissionTimeout = try seconds("submission_timeout_seconds")
         profile.typicalDuration = try seconds("typical_seconds")

@@ -5,7 +5,7 @@ struct ProviderDefinition {
     let provider: ProviderProfile
     let endpoints: [(profile: EndpointProfile, line: Int?)]
 
-    /// Decodes and checks a file; unknown fields are refused, since they are mistakes more often than not.
+    /// Decodes and checks a file. Unknown fields are errors, because most of them are mistakes.
     init(file: String, yaml: String) throws(CatalogError) {
         let fields = try DefinitionFields(file: file, yaml: yaml, allowed: Self.topFields)
         provider = try Self.provider(fields)
@@ -130,6 +130,6 @@ struct ProviderDefinition {
 }
 
 extension ProviderProfile {
-    /// The name under which an endpoint of this provider is known.
+    /// The full name of an endpoint of this provider.
     func endpointName(_ text: String) -> EndpointName? { EndpointName(isDefault ? text : "\(name):\(text)") }
 }

@@ -3,8 +3,8 @@ import Text
 import VerbatimJSON
 
 extension DeclaredDialect {
-    /// Members of the program's request that stand in the address or a header field are taken out of the body; all
-    /// others pass unchanged and in their order.
+    /// Members of the program's request that fill the address or a header field are removed from the body. All others
+    /// pass unchanged and in order.
     func submission(
         of request: JSONObject, callbackURL: String?, ownID: String?
     ) throws(RequestProblem) -> UpstreamRequest {
@@ -36,13 +36,14 @@ extension DeclaredDialect {
         return body
     }
 
-    /// Asks where the provider said, at allowed hosts only, else by the id.
+    /// Polls the address that the provider named, if its host is allowed; else the path with the id.
     func lookup(_ id: RemoteTaskID, pollURL: String?) throws(RequestProblem) -> UpstreamRequest {
         if let pollURL, acceptance.namesPollURL {
             do throws(RequestProblem) {
                 return try follow(pollURL, field: "poll_url")
             } catch {
-                // A provider behind a proxy names its own addresses; where there is a path as well, that will do.
+                // A provider behind a proxy names its original addresses. If the definition has a path too, that is
+                // used.
                 guard poll?.path != nil else { throw error }
             }
         }
