@@ -2,7 +2,7 @@ import GRDB
 import TaskModel
 import TaskStore
 
-/// The states of the circuit breakers, read with GRDB's rows: once per start.
+/// Reads and writes the states of the circuit breakers. It uses GRDB's rows, because it reads once per start.
 extension SQLiteTransaction {
     func circuits() throws -> [CircuitState] {
         try Row.fetchAll(db.cachedStatement(sql: "SELECT * FROM gate")).map { row in

@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Due tasks and due times, and the counts of tasks.
+/// Reads due tasks, due times and the counts of tasks.
 extension SQLiteTransaction {
     func counts() throws -> [TaskCount] {
         let rows = try Row.fetchAll(
@@ -18,8 +18,8 @@ extension SQLiteTransaction {
     }
 
     func queued(on endpoint: EndpointName, after key: Int64, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
-        // If few tasks may go now, they are found by their due time and sorted. If many may go, the index in the order of
-        // priority is read until there are enough. Each way is slow in the other case, and SQLite cannot know which it is.
+        // Few due tasks are found by their due time and sorted. With many due tasks, the index by priority is read
+        // until there are enough. Each way is slow in the other case, and SQLite cannot know which applies.
         let ready = try Int.fetchOne(
             db.cachedStatement(
                 sql: """
@@ -36,7 +36,7 @@ extension SQLiteTransaction {
     }
 
     func queued(on endpoint: EndpointName, after key: Int64, through last: Int64, limit: Int) throws -> [TaskTexts] {
-        // By the index of queued tasks, and sorted: by the key, all ended tasks would be read.
+        // Reads the index of queued tasks and sorts. The order of keys would read all ended tasks.
         try TaskTexts.fetchAll(
             db.cachedStatement(
                 sql: """

@@ -2,7 +2,7 @@ import GRDB
 import SQLiteRaw
 import TaskStore
 
-/// The results of tasks.
+/// Reads and writes the results of tasks.
 extension SQLiteTransaction {
     func results(of keys: [Int64]) throws -> [TaskResults] {
         try keys.map { key in

@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Statistics of endpoints and models.
+/// Reads and writes statistics of endpoints and models.
 extension SQLiteTransaction {
     func statistics(of endpoint: EndpointName) throws -> [StatisticsRow] {
         try StatisticsRow.fetchAll(

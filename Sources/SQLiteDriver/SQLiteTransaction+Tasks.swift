@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Rows of tasks, their documents and idempotency keys.
+/// Reads and writes rows of tasks, their documents and idempotency keys.
 extension SQLiteTransaction {
     func tasks(_ ids: [TaskID]) throws -> [TaskRow] {
         try ids.compactMap { id in

@@ -172,8 +172,8 @@ extension TaskTexts: ColumnDecodable {
 extension TaskState {
     /// The state as an SQL literal, for comparisons.
     ///
-    /// Many indexes are partial by state. If the state were an argument, SQLite would compile the statement again each time
-    /// the argument is set, to find out whether such an index is usable (https://sqlite.org/c3ref/prepare.html, the note on
-    /// sqlite3_prepare_v2). That takes as long as to run it.
+    /// Many indexes are partial by state. With the state as an argument, SQLite would compile the statement again each
+    /// time the argument is set, to check whether such an index is usable. Compiling takes as long as running it.
+    /// See the note on sqlite3_prepare_v2 in https://sqlite.org/c3ref/prepare.html.
     var literal: String { "'\(rawValue)'" }
 }
