@@ -6,7 +6,7 @@ import NIOCore
 /// The connection was closed on purpose. Further writes are discarded.
 struct ConnectionCut: Error {}
 
-/// Breaks a reply off in different ways.
+/// Breaks replies in different ways.
 enum BrokenConnection {
     /// Closes the connection before the first byte of the reply. The client sees a normal end of stream.
     static func close(_ channel: any Channel) async throws -> Response {

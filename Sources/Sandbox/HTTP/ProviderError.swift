@@ -27,7 +27,7 @@ extension ProviderError {
         status: .notFound, code: "no_api", message: "API does not exist, please make sure url is correct.")
     static let requestTooLarge = ProviderError(
         status: .contentTooLarge, code: "request_too_large", message: "Request body is too large.")
-    /// The provider's documented spelling.
+    /// An error in the provider's documented spelling.
     static let moderated = ProviderError(
         status: .forbidden, code: "forbidden",
         message: "Sorry! Our Al moderators feel your prompt might be against our community standards.")

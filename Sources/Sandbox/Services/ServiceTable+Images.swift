@@ -30,7 +30,7 @@ extension ServiceTable {
             requiredFields: [["image_urls"], ["template"]],
             duration: TypicalDuration(medianSeconds: 90), form: ServiceForm(times: .createdOnly),
             shape: TemplateShape(
-                // A word that no other service has, and that says nothing.
+                // This service alone uses the word, and it says nothing about the state.
                 partial: ["task_id": "{task}", "status": "unknown", "data": []],
                 result: [
                     "success": true, "task_id": "{task}",

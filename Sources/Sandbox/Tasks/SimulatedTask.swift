@@ -1,6 +1,6 @@
 import Foundation
 
-/// An accepted generation. Its whole course is decided at creation.
+/// An accepted generation. All of its course is decided at creation.
 ///
 /// A look-up's reply is a pure function of the task and the time (`record(at:)`).
 struct SimulatedTask: Sendable {
@@ -19,9 +19,9 @@ struct SimulatedTask: Sendable {
     /// When look-ups and lists start to find the task.
     let visibleAt: Date
 
-    /// The form of `response` before there is anything to show.
+    /// The form of `response` before there is a result.
     let earlyStyle: EarlyStyle
-    /// Whether an unfinished record has `finished_at: null` and `elapsed: null` or omits both.
+    /// Whether an unfinished record has `finished_at: null` and `elapsed: null`. Otherwise it omits both.
     let writesNullTimes: Bool
     let failure: SimulatedFailure
     let failureStyle: FailureStyle
