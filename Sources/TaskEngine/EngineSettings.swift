@@ -3,16 +3,16 @@ package import ProviderCatalog
 package import TaskModel
 package import TaskStore
 
-/// The definitions and settings that the engine works by. A reload replaces them as a whole.
+/// The definitions and settings of the engine. A reload replaces them as a whole.
 package struct EngineSettings: Sendable {
     package var catalog: ProviderCatalog
     package var limits: EngineLimits
     package var polling: PollingPolicy
-    /// The policy of submissions that name none.
+    /// The policy of submissions that set none.
     package var defaultOnUncertain: UncertainPolicy
-    /// What providers sign callbacks with, by their names.
+    /// The secrets of callback signatures by provider.
     package var callbackSecrets: [ProviderName: String]
-    /// Takes secrets out of callback bodies.
+    /// Removes secrets from callback bodies.
     package var redactor: SecretRedactor
     /// How long details of ended tasks are kept.
     package var retention: RetentionPolicy
@@ -31,8 +31,8 @@ package struct EngineSettings: Sendable {
         self.retention = retention
     }
 
-    /// The same settings after a reload. A lost attempt may have been sent under the longer timeout of the former ones, or to
-    /// another base URL.
+    /// These settings as the successor of the former ones. A lost attempt may have been sent under a longer earlier
+    /// timeout, or to an earlier base URL.
     package func following(_ former: EngineSettings, at now: Timestamp) -> EngineSettings {
         var settings = self
         let shortened = former.catalog.endpoints.compactMap { profile -> Duration? in

@@ -3,10 +3,10 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Everything in the process that follows each commit: log lines, then caches, then waiting clients.
+/// Updates everything in the process that follows each commit: log lines, then caches, then waiting clients.
 ///
-/// A new consumer of changes is added here. One that may not miss any, over restarts too, reads
-/// ``EventLog/subscribe(after:)`` from a place that it keeps in the database instead.
+/// Add a new consumer of changes here. A consumer that may not miss any change, even over restarts, uses
+/// ``EventLog/subscribe(after:)`` and stores its place in the database.
 struct LogSubscribers {
     let callbacks: CallbackMonitor?
     let statistics: StatisticsCache
@@ -17,11 +17,11 @@ struct LogSubscribers {
     let streams: EventStreams
     let logger: Logger
 
-    /// Registers them in their order.
+    /// Registers them in order.
     func register(with log: EventLog) {
         log.subscribe { [logger] change in logger.log(change) }
         if let callbacks { log.subscribe { change in callbacks.watch(change) } }
-        // Weak, since it reads the store that calls it.
+        // Weak, because it reads the store that calls it.
         log.subscribe { [weak statistics] change in
             if change.entry.to.hasEnded { statistics?.forget(change.task.endpoint) }
         }
@@ -35,13 +35,13 @@ struct LogSubscribers {
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
-        // Weak, since it reads the store that calls it.
+        // Weak, because it reads the store that calls it.
         log.subscribe { [weak streams] change in streams?.publish(change) }
     }
 }
 
 extension Logger {
-    /// One line for each line of the log.
+    /// Writes one log line for each line of the event log.
     fileprivate func log(_ change: CommittedChange) {
         let (entry, task) = (change.entry, change.task)
         if entry.kind == "late_record" { return logLateRecord(entry, of: task) }
@@ -54,7 +54,7 @@ extension Logger {
         log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
     }
 
-    /// Logs that the provider has accepted another attempt than the one that counts.
+    /// Logs that the provider has accepted another attempt than the current one.
     private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
         let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
         if entry.detail["billed_twice"] == true {

@@ -4,7 +4,7 @@ import ProviderCatalog
 import TaskModel
 package import TaskStore
 
-/// What a start does before the loops begin.
+/// Recovers the state at a start, before the loops begin.
 package struct StartupRecovery: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
@@ -16,8 +16,8 @@ package struct StartupRecovery: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// Finds out whether the database is an older copy, before anything is sent. Returns when it was last in use, if it is not
-    /// known to be one.
+    /// Determines whether the database is an older copy, before anything is sent. Returns when it was last in use, if
+    /// it is not known to be a copy.
     private func checkWitness() async throws(TaskStoreError) -> Timestamp? {
         let mode: RestoredMode
         switch try await store.checkWitness(newEpoch: random.epoch(), at: time.now()) {
@@ -33,14 +33,14 @@ package struct StartupRecovery: Sendable {
         return nil
     }
 
-    /// Ends the leases of the dead daemon and declares lost what it was sending under them: the requests may have gone out,
-    /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
+    /// Ends the leases of the previous daemon and declares the submissions under them lost. The requests may have been
+    /// sent, so only the provider's list, a person or a policy decides. All other tasks continue from their rows.
     package func run() async throws(TaskStoreError) {
         // The instance lock is held, so no other process that starts work is alive.
         try await store.endOtherLeases(at: time.now())
         accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await checkWitness()
-        // In a copy the request may also have been sent again later, by the daemon that went on.
+        // In a copy, the request may also have been sent again later, by the daemon that continued.
         let reason = TaskFailure(
             code: hold.mode == nil ? TaskFailure.daemonStopped : "reply_lost",
             message: "The daemon stopped while the request was being sent.")
@@ -48,7 +48,7 @@ package struct StartupRecovery: Sendable {
         _ = try await store.endLostSubmissions(at: now) { task in
             ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
         }
-        // The clock was ahead when these were planned; they would sleep until it is there again.
+        // The clock was ahead when these times were computed. Without a repair the tasks would wait until then.
         try await schedule.repairFutureDueTimes(at: time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]

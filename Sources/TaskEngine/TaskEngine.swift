@@ -6,13 +6,13 @@ package import ServiceLifecycle
 package import TaskModel
 package import TaskStore
 
-/// The engine put together: it builds each shared part once, and hands every consumer the parts that it uses.
+/// Builds the shared parts of the engine once, and passes each consumer the parts that it uses.
 package struct TaskEngine: Sendable {
-    /// The one way in for programs and people.
+    /// The entry point for programs and people.
     package let service: TaskService
     /// Shows and pauses endpoints.
     package let endpoints: EndpointService
-    /// The one way in for providers.
+    /// The entry point for providers.
     package let callbacks: CallbackReceiver
     /// Shows and accepts a restore of the database.
     package let restores: RestoreService
@@ -20,30 +20,30 @@ package struct TaskEngine: Sendable {
     package let retention: RetentionService
     /// The streams of events that clients follow.
     package let streams: EventStreams
-    /// Must run before the loops.
+    /// Recovers the state at a start. It must run before the loops.
     package let recovery: StartupRecovery
-    /// Sends what is queued.
+    /// Sends queued tasks.
     package let submitter: WorkerLoop<Submitter>
-    /// Asks about what is running.
+    /// Polls running tasks.
     package let scheduler: WorkerLoop<PollScheduler>
-    /// Looks for what was lost.
+    /// Searches for lost attempts.
     package let reconciler: WorkerLoop<Reconciler>
-    /// Ends what is out of time.
+    /// Ends tasks whose deadline has passed.
     package let deadlines: WorkerLoop<DeadlineEnforcer>
-    /// Removes details that are too old.
+    /// Removes old tasks and details.
     package let sweeper: WorkerLoop<RetentionSweeper>
-    /// Looks after the storage.
+    /// Checks the storage.
     package let storage: StorageKeeper
 
     private let plans: PollPlanCache
     private let statistics: StatisticsCache
     private let wakes: WakeSignals
 
-    /// Builds all parts; reads the circuit breakers from the store.
+    /// Builds all parts, and reads the circuit breakers from the store.
     ///
-    /// `version` grows with every replacement of the settings or the tokens. `accounts` are those of a provider in the settings
-    /// in force, at least one.
-    /// `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
+    /// `version` grows with every replacement of the settings or the tokens. `accounts` returns the current accounts of
+    /// a provider, at least one. `isHeld` holds back all paid requests until a person resumes them. Callbacks are off
+    /// without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
@@ -54,9 +54,9 @@ package struct TaskEngine: Sendable {
         let limits = settings.view(\.limits)
         let polling = settings.view(\.polling)
         let minGap = settings.view(\.polling.minGap)
-        // What no setting changes.
+        // The limits that no setting changes.
         let fixed = settings.wrappedValue.limits
-        // Hints, caches and counts.
+        // Signals, caches and counts.
         let (wakes, feed, plans, inFlight) = (WakeSignals(), EventFeed(fixed), PollPlanCache(), InFlightPolls())
         let (clock, meter) = (ClockJumpDetector(time), PollRateCounter(time))
         let unrecognised = UnrecognisedResponses(logger: logger)
@@ -71,7 +71,7 @@ package struct TaskEngine: Sendable {
             plans: plans, feed: feed, streams: streams, logger: logger
         ).register(with: store.log)
 
-        // What several consumers use.
+        // The parts that several consumers use.
         let storage = StorageMonitor(
             store: store, plans: plans, feed: feed, streams: streams, wakes: wakes, logger: logger)
         let breakers = CircuitBreakers(
@@ -103,7 +103,7 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,
             logger: logger)
 
-        // The ways in.
+        // The entry points.
         service = TaskService(
             store: store, catalog: catalog, admission: admission, storage: storage,
             newTasks: NewTaskBuilder(
@@ -203,13 +203,13 @@ package struct TaskEngine: Sendable {
             callbacksAt: publicURL, isHeld: isHeld, time: time, random: random, logger: logger, passed: passed)
     }
 
-    /// Follows a replacement of the settings: drops what was computed from the former ones, and wakes the loops.
+    /// Follows a replacement of the settings: drops values computed from the former ones, and wakes the loops.
     package func followReload() {
         statistics.forgetAll()
         plans.forgetAll()
         wakes.signalAll()
     }
 
-    /// The loops, in the order in which they start.
+    /// The loops, in start order.
     package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper] }
 }

@@ -4,9 +4,9 @@ package import TaskStore
 
 /// Whether a queued task may be sent now.
 enum Admission: Sendable, Hashable {
-    /// It may, and holds the memory for its reply.
+    /// It may be sent, and holds the memory for its reply.
     case granted(ReplyRoom)
-    /// An earlier attempt may have been accepted: the provider is asked for it first.
+    /// An earlier attempt may have been accepted, so the provider is searched for it first.
     case afterLookup
     case blocked(SubmissionBlock)
 }
@@ -18,29 +18,29 @@ package enum SubmissionBlock: Sendable, Hashable {
     case deadlinePassed(Timestamp)
     /// The catalog does not know its endpoint.
     case endpointGone(EndpointName)
-    /// The database is an older copy, and no person has accepted that.
+    /// The database is an older copy that no person has accepted.
     case restored(RestoredMode)
     /// The daemon was started with `--hold`.
     case held
-    /// It was queued at the start, and the provider's list has not been read yet.
+    /// It was queued at the start, and the provider's list was not read yet.
     case startCheck(since: Timestamp)
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
     /// Another process holds the lease of the provider's account.
     case leaseHeld(ProviderAccount, holder: String, until: Timestamp)
     case noToken(provider: ProviderName, variable: String)
-    /// A person or a refusal of the whole account paused the circuit, with a code that says which.
+    /// The circuit is paused by a person, or because the provider refused the whole account; the code tells which.
     case paused(CircuitKey, code: String, message: String)
     /// The circuit is open after failures.
     case backingOff(CircuitKey, until: Timestamp, because: TaskFailure?)
-    /// The most tasks of the service are in flight.
+    /// The service has its maximum number of tasks in flight.
     case inFlightLimit(service: ServiceName, count: Int, limit: Int)
-    /// The most tasks of the account are in flight.
+    /// The account has its maximum number of tasks in flight.
     case accountLimit(ProviderAccount, count: Int, limit: Int)
-    /// Only its turn: the pace of its service, the rate of its provider, memory, or another task.
+    /// It waits for its turn only: the pace of its service, the rate of its provider, memory, or another task.
     case turn(until: Timestamp? = nil)
 
-    /// When to ask again; nil if only a change ends it.
+    /// When to check again; nil if only a change ends the block.
     var until: Timestamp? {
         switch self {
         case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _), .leaseHeld(_, _, let point):
@@ -56,7 +56,7 @@ package enum SubmissionBlock: Sendable, Hashable {
         code: "held", message: "The daemon was started with --hold, so nothing paid is sent.",
         hint: "`pollux resume --all` lets everything go on.")
 
-    /// The same in words, for a task of that endpoint.
+    /// The reason for a task of that endpoint, as text.
     func reason(of endpoint: EndpointName) -> Reason {
         switch self {
         case .notBefore(let point):

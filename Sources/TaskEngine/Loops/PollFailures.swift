@@ -33,9 +33,10 @@ struct PollFailures: Sendable {
     }
 
     /// Handles a failed query about one task.
+    /// Handles a failed query about one task.
     ///
-    /// If other queries of the service succeed meanwhile, only this task is postponed, for longer each time. Otherwise
-    /// the service is slowed.
+    /// If other queries of the service succeed in the meantime, only this task is postponed, for longer each time.
+    /// Otherwise the service is slowed.
     func failed(
         _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, isAboutAll: Bool
     ) async {
@@ -67,8 +68,8 @@ struct PollFailures: Sendable {
         logger.warning(
             "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is made again later: \(failure.code): \(failure.message)"
         )
-        // A half-open breaker lets one query pass. Other tasks go first, because these may be what the service cannot
-        // answer.
+        // A half-open breaker lets one query pass. Other tasks go first, because the service may be unable to answer
+        // about these.
         var until = time.now() + polling.minGap
         if admission.breakers.isHalfOpen(work.endpoint.polls) {
             until =

@@ -3,7 +3,7 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Records how an endpoint's list echoes requests, learned from accepted tasks.
+/// Collects how an endpoint's list echoes requests, from accepted tasks.
 struct ListEvidence: Sendable {
     /// An accepted task that the list shows as it was sent. Such a list would also show a lost task.
     struct Control: Sendable {
@@ -29,8 +29,8 @@ struct ListEvidence: Sendable {
         self.verbatim = verbatim
     }
 
-    /// Learns from accepted tasks: from their stored records and from their records in the account's list. Only tasks of the
-    /// account vouch for its list.
+    /// Collects evidence from accepted tasks: from their stored records and from their records in the account's list.
+    /// Only tasks of the account count for its list.
     init(
         accepted: [(attempt: LostAttempt, stored: TaskWithPayload)], in reading: [ListedTask],
         _ profile: EndpointProfile, of account: AccountName
@@ -48,8 +48,8 @@ struct ListEvidence: Sendable {
         }
     }
 
-    /// Whether the list shows a task that was accepted near the attempt, and before that time, and whose request has all of
-    /// its members.
+    /// Whether the list shows a control near the attempt: a task that was accepted before that time, whose request has
+    /// all members of the attempt's.
     func hasControl(
         for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp, before end: Timestamp?
     ) -> Bool {

@@ -7,7 +7,7 @@ import VerbatimJSON
 struct NewTaskBuilder: Sendable {
     @Current var catalog: ProviderCatalog
     let random: EngineRandom
-    /// The policy of submissions that name none.
+    /// The policy of submissions that set none.
     @Current var defaultOnUncertain: UncertainPolicy
 
     /// The task for a submission.
@@ -31,7 +31,7 @@ struct NewTaskBuilder: Sendable {
         return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
     }
 
-    /// The task for one that was submitted elsewhere.
+    /// The task for a request that was submitted elsewhere.
     func adopted(
         _ profile: EndpointProfile, remoteID text: String, account: AccountName, labels: [String: String],
         priority: Int, deadline: StatedTime?, at now: Timestamp

@@ -3,7 +3,7 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Asks providers to end cancelled tasks.
+/// Asks providers to cancel tasks.
 struct RemoteCancellation: Sendable {
     @Current var catalog: ProviderCatalog
     let admission: AdmissionControl

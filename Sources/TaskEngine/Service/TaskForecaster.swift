@@ -20,7 +20,7 @@ package struct TaskForecast: Sendable, Hashable {
     }
 }
 
-/// Estimates when tasks end, and says why they wait.
+/// Estimates when tasks end, and why they wait.
 struct TaskForecaster: Sendable {
     @Current var catalog: ProviderCatalog
     let statistics: StatisticsCache
@@ -93,7 +93,7 @@ struct TaskForecaster: Sendable {
             hint: "`pollux resolve` settles it by hand, once you know what became of it.")
     }
 
-    /// Why nobody can ask the provider about the task; nil if its account can.
+    /// Why the task cannot be polled; nil if its account can poll it.
     private func missingAccountReason(of task: TrackedTask, _ profile: EndpointProfile) -> Reason? {
         guard task.account != .unknown else { return nil }
         guard let account = admission.accounts.account(profile.owner(of: task)) else {

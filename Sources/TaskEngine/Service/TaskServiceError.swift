@@ -13,7 +13,7 @@ package enum TaskServiceError: UserFacingError {
     case ambiguousID(String, candidates: [TaskID])
     /// A field has an invalid value.
     case invalidField(String, problem: String)
-    /// The idempotency key names a task with another body.
+    /// The idempotency key belongs to a task with another body.
     case keyConflict(key: String, existing: TaskID, differences: [SubmissionDifference])
     /// The state of the task does not allow the request.
     case refused(LifecycleRefusal, TrackedTask)
@@ -32,7 +32,7 @@ package enum TaskServiceError: UserFacingError {
         case conflict
         /// The disk is full or read-only.
         case unavailable
-        /// The storage is busy, missing or failing. The change may be stored all the same.
+        /// The storage is busy, missing or failing. The change may be stored nevertheless.
         case storageFailing
         /// A bug, or a damaged store.
         case broken

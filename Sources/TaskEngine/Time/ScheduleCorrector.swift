@@ -34,7 +34,7 @@ struct ScheduleCorrector: Sendable {
             await breakers.move(by: jump)
             plans.forgetAll()
             clock.corrected()
-            // What is due may have changed.
+            // Other work may be due now.
             wakes.signalAll()
             return true
         }
@@ -42,7 +42,7 @@ struct ScheduleCorrector: Sendable {
 
     /// Repairs due times that were written while the clock was ahead, once a minute.
     ///
-    /// A jump moves the schedule, but a write that was in progress can still store a time of the old clock. So this looks for
+    /// A jump moves the schedule, but a write in progress can still store a time of the old clock. So this searches for
     /// due times later than any plan allows.
     func repair(at now: Timestamp) async throws(TaskStoreError) {
         guard clock.takeRepairTurn() else { return }
@@ -52,7 +52,8 @@ struct ScheduleCorrector: Sendable {
 
     /// Makes tasks due now whose due time is later than any schedule allows. A time that a user chose stays.
     func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
-        // A queued task waits for seconds, and a running one for the longest gap. Both count from when its circuit closes.
+        // A queued task waits for seconds, and a running one for the longest gap. Both count from the time when the
+        // circuit closes.
         let opening = breakers.lastOpening(after: now) ?? now
         var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
         count += try await store.bringForward(in: .running, dueAfter: opening + longestPollGap * 2, to: now)
