@@ -7,7 +7,7 @@ package struct ResultRow: Sendable, Hashable {
     package let kind: String
     /// Its position in the task's record.
     package let pointer: String
-    /// The value as JSON; nil if it is long and stands in the record at ``pointer``.
+    /// The value as JSON; nil if it is long. Then only the record has it, at ``pointer``.
     package let value: String?
     package let mediaType: String?
     package let sizeInBytes: Int?
@@ -34,7 +34,7 @@ package struct TaskResults: Sendable {
 }
 
 extension ResultRow {
-    /// The length of the longest value that is stored a second time beside its record, in bytes of JSON.
+    /// The maximum length of a value that is stored beside its record, in bytes of JSON.
     private static let longestCopy = 1_024
 
     /// The rows of an observation's results.
@@ -50,7 +50,7 @@ extension ResultRow {
             mediaType: result.mediaType, sizeInBytes: result.sizeInBytes)
     }
 
-    /// The result, with a long value from the record.
+    /// The result. A long value is read from the record.
     fileprivate func result(in record: JSONValue?) throws(TaskStoreError) -> TaskResult {
         guard let kind = TaskResult.Kind(rawValue: kind), let pointer = JSONPointer(pointer),
             let value = try value.map(StoredDocument.read) ?? record?.value(at: pointer)
@@ -61,7 +61,7 @@ extension ResultRow {
 }
 
 extension TaskTexts {
-    /// How many results are stored of it.
+    /// The number of its stored results.
     var resultsThatAreKept: Int { task.lacks(.response) ? 0 : task.resultCount ?? 0 }
 
     /// The task with its documents and results.

@@ -2,22 +2,23 @@ package import TaskModel
 
 /// Removes the details of ended tasks, and later the tasks.
 ///
-/// What stays for a while is the task's row with its labels, the attempts that own a remote id, and its idempotency key: all
-/// that keeps a request from being paid for a second time.
+/// The row stays for a while with its labels, its attempts with a remote id, and its idempotency key. They prevent a
+/// request from being paid for twice.
 extension TaskStore {
-    /// Goes on with a sweep by one small commit, and returns how far it got. A dry run only counts.
+    /// Advances a sweep by one small commit, and returns its new state. A dry run only counts.
     package func advance(
         _ sweep: RetentionSweep, isDryRun: Bool = false, at now: Timestamp
     ) async throws(TaskStoreError) -> RetentionSweep {
         guard !sweep.isOver else { return sweep }
         if isDryRun {
-            // Nothing is written, so the batch need not be small.
+            // A dry run writes nothing, so its batch need not be small.
             return try await read("countDetails", .page) { rows in
                 try sweep.next(in: rows, limit: 1_000) { _ in }
             }
         }
         return try await commit(.write("sweep")) { changes in
-            // Reads and removal are in one transaction: a task that is pinned or reopened meanwhile is seen as it is.
+            // Reads and removal share a transaction, so a task that is pinned or reopened in the meantime is not
+            // removed.
             let transaction = changes.transaction
             return try sweep.next(in: transaction, limit: RetentionSweep.batchSize) { removal in
                 switch removal {
@@ -31,7 +32,7 @@ extension TaskStore {
         }
     }
 
-    /// Removes all details of an ended task at once; nil if there is no such task. Of one that has none left nothing changes.
+    /// Removes all details of an ended task at once; nil if it does not exist. A task without details stays unchanged.
     package func removeDetails(of id: TaskID, at now: Timestamp) async throws(TaskStoreError) -> DetailChange? {
         try await commit(.write("removeDetails")) { changes in
             guard let row = try changes.transaction.tasks([id]).first else { return nil }
@@ -42,7 +43,7 @@ extension TaskStore {
         }
     }
 
-    /// Keeps the details of a task from removal, or no longer; nil if there is no such task.
+    /// Pins or unpins the details of a task; nil if the task does not exist.
     package func setPinned(_ isPinned: Bool, _ id: TaskID) async throws(TaskStoreError) -> DetailChange? {
         try await commit(.write("setPinned")) { changes in
             guard let row = try changes.transaction.tasks([id]).first else { return nil }
@@ -55,7 +56,7 @@ extension TaskStore {
     }
 }
 
-/// What became of a request to pin a task or to remove its details.
+/// The outcome of a request to pin a task or to remove its details.
 package enum DetailChange: Sendable {
     case made(TrackedTask)
     /// Nothing was changed.
@@ -64,27 +65,27 @@ package enum DetailChange: Sendable {
 
 /// The progress of a sweep and its counts. A new sweep starts at the beginning, so an interrupted one loses nothing.
 package struct RetentionSweep: Sendable {
-    /// The most tasks of one commit. Other writes wait for it.
+    /// The maximum number of tasks per commit. Other writes wait for it.
     static let batchSize = 50
 
-    /// How much was removed, or would be.
+    /// What was removed, or would be.
     package struct Count: Sendable, Hashable {
-        /// Tasks that lose all details.
+        /// The number of tasks that lose all details.
         package var tasks = 0
-        /// Tasks that lose their record and results only.
+        /// The number of tasks that lose their record and results only.
         package var responses = 0
-        /// Lines of the log, with those of the tasks.
+        /// The number of lines of the log, including those of the tasks.
         package var events = 0
         package var keys = 0
-        /// Tasks without details that are removed as a whole.
+        /// The number of tasks without details that are removed as a whole.
         package var stubs = 0
-        /// The length of removed texts. Rows and indexes come on top.
+        /// The length of removed texts, without the overhead of rows and indexes.
         package var bytes: Int64 = 0
 
         package init() {}
     }
 
-    /// What one batch removes.
+    /// The removals of one batch.
     fileprivate enum Removal {
         case details(RemovedDetails.Parts, of: [TaskRow])
         case stubs([TaskRow])
@@ -92,22 +93,22 @@ package struct RetentionSweep: Sendable {
         case lines([Int64])
     }
 
-    /// Where the next batch begins within a step.
+    /// The position where the next batch begins within a step.
     private typealias Place = (endedAt: Timestamp, key: Int64)
 
     private var steps: ArraySlice<RetentionStep>
     private var place: Place?
     package private(set) var count = Count()
 
-    /// A sweep that removes what is too old at that time.
+    /// Creates a sweep that removes what is too old at that time.
     package init(_ policy: RetentionPolicy, keepingStubs: Bool = false, at now: Timestamp) {
         steps = policy.steps(at: now, keepingStubs: keepingStubs)[...]
     }
 
-    /// Whether nothing is left to do.
+    /// Whether the sweep is complete.
     package var isOver: Bool { steps.isEmpty }
 
-    /// The most batches without anything to remove that one transaction looks at.
+    /// The maximum number of batches without a removal in one transaction.
     private static let mostEmptyBatches = 20
 
     /// Passes the next batch to `remove`; returns the sweep after it.
@@ -166,7 +167,7 @@ package struct RetentionSweep: Sendable {
         }
     }
 
-    /// Notes the place of the last of these; returns how many there are.
+    /// Advances to the last of these rows; returns their number.
     private mutating func pass(_ rows: [TaskRow], by time: Timestamp) -> Int {
         place = rows.last.map { ($0.task.endedAt ?? time, $0.key) }
         return rows.count
@@ -194,7 +195,7 @@ extension StoreSnapshot {
     fileprivate func reasonToKeep(_ row: TaskRow) throws -> LifecycleRefusal? {
         if !row.task.state.hasEnded { return .notEnded }
         if row.task.isPinned { return .pinned }
-        // Its request is needed to recognise a record that turns up late.
+        // Its request is needed to recognise a late record.
         let isSought = try givenUp(.of(row.task.id)).contains { $0.attempt.nextReadingAt != nil }
         return isSought ? .notSettled : nil
     }
@@ -202,7 +203,7 @@ extension StoreSnapshot {
     /// The tasks among these stubs that may be removed.
     fileprivate func removable(_ stubs: [TaskRow]) throws -> [TaskRow] {
         guard !stubs.isEmpty else { return [] }
-        // The next task would get the number of the newest one again.
+        // Otherwise the next task would get the newest task's key again.
         let newest = try latestKey()
         var lost: [ServiceName: [ClosedRange<Timestamp>]] = [:]
         return try stubs.filter { stub in
@@ -217,11 +218,11 @@ extension StoreSnapshot {
         }
     }
 
-    /// A search for a lost attempt does not reach records this far from it, even if a clock was wrong by hours.
+    /// A search for a lost attempt does not reach records this far from it, even if a clock was hours off.
     private var lostSpan: Duration { .seconds(86_400) }
 
-    /// The periods in which attempts of a service without a known record may have reached the provider. Tasks that ran then must
-    /// stay: without its owner a search could assign a record of them to the lost attempt.
+    /// The periods in which attempts of a service without a known record may have reached the provider. Tasks that ran
+    /// then must stay. Without its owner, a search could assign one of their records to the lost attempt.
     private func lostPeriods(of service: ServiceName) throws -> [ClosedRange<Timestamp>] {
         let (first, last) = (Timestamp(milliseconds: .min), Timestamp(milliseconds: .max))
         let open = try [TaskState.submitting, .uncertain].flatMap { state in
