@@ -74,7 +74,7 @@ package struct UpstreamHTTP: UpstreamTransport {
         pool = ClientPool(connections, eventLoopGroup: eventLoopGroup)
     }
 
-    /// Sends later requests over these connections. Requests in flight end on the former ones.
+    /// Sends later requests over these connections. Requests in flight finish on the former ones.
     package func connect(_ connections: Connections) { pool.use(connections) }
 
     /// Closes all connections.
@@ -83,7 +83,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     package func send(
         _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        // One request uses one version of everything, also if a reload comes meanwhile.
+        // One request uses one version of everything, even if a reload happens meanwhile.
         let (access, clients, maxReplyBytes) = (accounts[account], pool.current, maxReplyBytes)
         try request.check(baseURL: access?.baseURL)
         let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
@@ -137,13 +137,13 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
-    /// What is wrong with the certificate of the URL's host, in words; nil if the error is about something else.
+    /// The problem with the certificate of the URL's host; nil if the error is about something else.
     private func certificateProblem(
         _ error: any Error, _ url: String, _ route: UpstreamClients.Route, _ clients: UpstreamClients
     ) async -> String? {
         guard var problem = CertificateProblem(error, at: now()), let host = URLAuthority(url)?.host else { return nil }
         if problem == .unknownAuthority {
-            // Of the host alone: a URL may contain the token.
+            // Shows the host only, because a URL may contain the token.
             let port = URLAuthority(url)?.hostField ?? host
             let validity = await clients.certificateValidity(of: "https://\(port)/", on: route)
             problem = CertificateProblem(error, validity: validity, at: now()) ?? problem
