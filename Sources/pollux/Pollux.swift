@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Pollux is the command line. Each command has its own file.
+/// The command line. Each command has its own file.
 struct Pollux: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pollux",
@@ -44,7 +44,7 @@ struct Pollux: AsyncParsableCommand {
         ])
 }
 
-/// Main parses and runs a command, and turns an error into a message and an exit code.
+/// Parses and runs a command, and converts an error into a message and an exit code.
 @main enum Main {
     static func main() async {
         do {

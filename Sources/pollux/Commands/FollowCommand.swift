@@ -13,7 +13,7 @@ import VerbatimJSON
     import Darwin
 #endif
 
-/// Prints the events of the log as they come.
+/// Prints the events of the log when they arrive.
 struct FollowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "follow",
@@ -87,7 +87,7 @@ struct FollowCommand: AsyncParsableCommand {
     }
 }
 
-/// EventPrinter prints what a stream brings, and on standard error what happens to the connection.
+/// Prints the items of a stream, and messages about the connection on standard error.
 private final class EventPrinter: Sendable {
     private let isTable: Bool
     private let state = Mutex((hasHeading: false, isAway: false))

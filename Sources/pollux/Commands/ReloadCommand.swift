@@ -2,7 +2,7 @@ import ArgumentParser
 import LocalAPIClient
 import LocalAPIContract
 
-/// Has the daemon read its settings again.
+/// Reloads the daemon's settings.
 struct ReloadCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",

@@ -112,7 +112,7 @@ struct RetryCommand: AsyncParsableCommand {
         return RetrySelection(found: tasks)
     }
 
-    /// Retries one after another. A task that is refused does not keep the others from being retried.
+    /// Retries tasks in order. A rejected task does not prevent the retries of the others.
     private func retry(_ tasks: [TaskDocument], in session: Session) async throws {
         var made: [Answer<TaskDocument>] = []
         var failure: (any Error)?
@@ -152,23 +152,23 @@ struct RetryCommand: AsyncParsableCommand {
     }
 }
 
-/// RetrySelection is what a command would retry, and what it leaves out.
+/// The tasks that a command would retry, and those it omits.
 struct RetrySelection {
     /// The states that can be selected as a whole. A success is retried only by its id.
     static let states = TaskDocument.endedStates.filter { $0 != "succeeded" }
 
     let tasks: [TaskDocument]
-    /// Sentences about tasks that are left out.
+    /// Sentences about omitted tasks.
     let leftOut: [String]
 
-    /// Tasks that were named by their ids, each once. The daemon says why it refuses one.
+    /// Selects tasks that were named by their ids, each once. The daemon says why it rejects one.
     init(named tasks: [TaskDocument]) {
         var known: Set<String> = []
         self.tasks = tasks.filter { known.insert($0.id).inserted }
         leftOut = []
     }
 
-    /// Tasks that were found by their state, oldest first.
+    /// Selects tasks that were found by their state, oldest first.
     init(found tasks: [TaskDocument]) {
         let lost = tasks.count { $0.error?.code == "submission_lost" }
         let unknown = tasks.count { $0.request.isNull }
@@ -183,7 +183,7 @@ struct RetrySelection {
         leftOut = lines
     }
 
-    /// What a person has to agree to.
+    /// The question that the user must confirm.
     var question: String {
         tasks.count == 1
             ? "1 task is submitted again and paid for again. Go on?"

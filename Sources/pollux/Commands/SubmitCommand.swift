@@ -4,7 +4,7 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// SubmitCommand submits a task or a file of tasks.
+/// Submits a task or a file of tasks.
 struct SubmitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "submit",
@@ -28,7 +28,7 @@ struct SubmitCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The endpoint, as service/operation.", valueName: "endpoint"))
     var endpoint: String?
 
-    /// Taken only for a better message than the parser's.
+    /// Accepted only to give a better message than the parser's.
     @Argument(help: .hidden)
     var strays: [String] = []
 
@@ -134,7 +134,7 @@ struct SubmitCommand: AsyncParsableCommand {
     }
 
     private func document(endpoint: String, request: JSONValue) throws -> SubmitDocument {
-        // A key of ours makes a retry safe if the daemon goes away.
+        // A generated key makes a retry safe if the daemon goes away.
         var document = SubmitDocument(
             endpoint: endpoint, request: request, idempotencyKey: key ?? SubmissionKey.fresh())
         document.labels = try LabelArgument.dictionary(label)
@@ -147,7 +147,7 @@ struct SubmitCommand: AsyncParsableCommand {
     }
 }
 
-/// SubmissionKey makes idempotency keys for submissions without one.
+/// Creates idempotency keys for submissions without one.
 enum SubmissionKey {
     static func fresh() -> String { "cli-" + UUID().uuidString.lowercased() }
 }

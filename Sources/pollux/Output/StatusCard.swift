@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// StatusCard renders the state of the daemon for reading.
+/// Renders the state of the daemon for reading.
 struct StatusCard {
     let status: StatusDocument
 

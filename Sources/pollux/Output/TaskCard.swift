@@ -2,7 +2,7 @@ import FoundationEssentials
 import VerbatimJSON
 import LocalAPIContract
 
-/// TaskCard renders one task for reading.
+/// Renders one task for reading.
 struct TaskCard {
     let task: TaskDocument
     let now: Date
