@@ -27,7 +27,7 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
 pollux() { "$pollux" "$@"; }
 
-say "1. A provider to practise on: the sandbox, 15 times faster than life. It will lose its second reply."
+say "1. A provider to practise on: the sandbox, 15 times faster than real time. It will lose its second reply."
 "$pollux" sandbox --port 0 --speed 15 --seed 7 --faults 'lost-reply@2' >"$place/sandbox.out" 2>"$place/sandbox.log" &
 sandbox_pid=$!
 for _ in {1..100}; do [[ -s "$place/sandbox.out" ]] && break; sleep 0.1; done

@@ -72,7 +72,7 @@ package enum CallbackAPI {
         } catch {
             throw CallbackSetUpError(
                 message:
-                    "callbacks.certificate_file (\(identity.certificateFile)) and callbacks.key_file (\(identity.keyFile)) do not belong together."
+                    "callbacks.certificate_file (\(identity.certificateFile)) and callbacks.key_file (\(identity.keyFile)) do not match."
             )
         }
     }

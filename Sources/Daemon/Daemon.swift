@@ -242,7 +242,7 @@ package enum Daemon {
             // No known error reaches this line.
             logger.debug("\(String(reflecting: error))")
             throw .broken(
-                "The daemon stopped because something failed that should not: \(type(of: error)). Please report it; --log-level debug shows more."
+                "The daemon stopped because of an unexpected error: \(type(of: error)). Please report it; --log-level debug shows more."
             )
         }
     }

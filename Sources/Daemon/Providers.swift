@@ -156,7 +156,7 @@ struct Providers: Sendable {
             }
             for (variable, secret) in own where secret.utf8.count < SecretRedactor.shortest {
                 warnings.append(
-                    "\(variable) has fewer than \(SecretRedactor.shortest) characters. Where \(provider.name) repeats it, it cannot be told from other words, and would be stored and shown."
+                    "\(variable) has fewer than \(SecretRedactor.shortest) characters. If \(provider.name) repeats it, it cannot be distinguished from other words, and is stored and shown."
                 )
             }
             secrets += own.map(\.secret)
@@ -246,7 +246,7 @@ struct Providers: Sendable {
         let known = catalog.providers.map(variable)
         for name in environment.keys.sorted() where name.hasPrefix("POLLUX_PROVIDERS_") && !known.contains(name) {
             let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
-            throw .badSetting("The environment variable \(name) is about no provider.\(nearest)")
+            throw .badSetting("The environment variable \(name) belongs to no provider.\(nearest)")
         }
     }
 }

@@ -61,10 +61,10 @@ actor Reloader {
         let withoutAccount = (try? await engine.endpoints.openTasksWithoutAccount()) ?? []
         return next.settings.warnings.filter { !former.settings.warnings.contains($0) }
             + gone.map { endpoint, count in
-                "\(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; put its definition back and reload."
+                "\(count) task(s) of \(endpoint) wait: no definition has that endpoint any more. Nothing is lost. Restore its definition and reload."
             }
             + withoutAccount.map { owner, count in
-                "\(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. Nothing is lost; put it back into providers.\(owner.provider).accounts and reload."
+                "\(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. Nothing is lost. Add it to providers.\(owner.provider).accounts again and reload."
             }
     }
 

@@ -160,11 +160,11 @@ struct Exchange {
         case .cancelled?:
             .cancelled
         case .connectTimeout?, .getConnectionFromPoolTimeout?:
-            .noDaemon(socketPath: socketPath, reason: "it does not take the connection")
+            .noDaemon(socketPath: socketPath, reason: "it does not accept the connection")
         case .remoteConnectionClosed?:
             .interrupted("it was closed")
         case .readTimeout?, .deadlineExceeded?:
-            .interrupted("no answer came within \(timeout.components.seconds) s")
+            .interrupted("no reply arrived within \(timeout.components.seconds) s")
         case let error?:
             .interrupted(error.shortDescription)
         case nil:

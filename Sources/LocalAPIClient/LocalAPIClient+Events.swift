@@ -50,7 +50,7 @@ extension LocalAPIClient {
                     let left = ContinuousClock.now.duration(to: max(began, place.heardAt) + Self.longestSilence)
                     guard left > .zero else {
                         throw LocalAPIClientError.interrupted(
-                            "nothing came for \(Self.longestSilence.components.seconds) s")
+                            "nothing arrived for \(Self.longestSilence.components.seconds) s")
                     }
                     try await Task.sleep(for: left)
                 }

@@ -56,12 +56,12 @@ extension LocalAPIClient {
             } catch {
                 throw LocalAPIClientError.unreadable(error.message)
             }
-            guard unanswered > 0 else { throw LocalAPIClientError.unreadable("More answers came than were asked for.") }
+            guard unanswered > 0 else { throw LocalAPIClientError.unreadable("More replies arrived than were requested.") }
             unanswered -= 1
             try onAnswer(answer, json)
         }
         if let (status, json) = refusal { throw LocalAPIClientError.refusal(status: status, json: json) }
-        guard unanswered == 0 else { throw LocalAPIClientError.interrupted("\(unanswered) answers are missing") }
+        guard unanswered == 0 else { throw LocalAPIClientError.interrupted("\(unanswered) replies are missing") }
     }
 
     /// Tracks a task that was submitted elsewhere.

@@ -19,8 +19,8 @@ package enum LocalAPIClientError: Error, Sendable, Hashable {
         switch self {
         case .noDaemon(let socketPath, let reason): "No daemon answers on \(socketPath): \(reason)."
         case .problem(let problem): problem.detail.isEmpty ? problem.title : problem.detail
-        case .interrupted(let reason): "The connection to the daemon broke before it answered: \(reason)."
-        case .unreadable(let reason): "The answer on the socket cannot be understood: \(reason)"
+        case .interrupted(let reason): "The connection to the daemon broke before it replied: \(reason)."
+        case .unreadable(let reason): "The reply on the socket cannot be read: \(reason)"
         case .cancelled: "Interrupted."
         }
     }
@@ -38,7 +38,7 @@ package enum LocalAPIClientError: Error, Sendable, Hashable {
         do throws(ContractError) {
             return .problem(try ProblemDocument(json: json))
         } catch {
-            return .unreadable("status \(status) with a body that is no problem document. \(error.message)")
+            return .unreadable("status \(status) with a body that is not a problem document. \(error.message)")
         }
     }
 }

@@ -50,7 +50,7 @@ enum DatabaseFile {
         if !FileManager.default.fileExists(atPath: path) {
             // SQLite would replay the log of another database into the new one.
             for leftover in [path + "-wal", path + "-journal"] where size(of: leftover) > 0 {
-                throw TaskStoreError.damaged("\(path) is gone, but its \(leftover) is still there")
+                throw TaskStoreError.damaged("\(path) is missing, but its \(leftover) still exists")
             }
             guard mayBegin || !mark.exists else { throw TaskStoreError.missing(path) }
             // The first generation is above the mark of the earlier database. Otherwise a crash right after this would
@@ -63,7 +63,7 @@ enum DatabaseFile {
         // The format of the header: https://sqlite.org/fileformat2.html#the_database_header
         guard let header = header(of: path) else { return nil }
         guard header.count == 100, header.starts(with: Array("SQLite format 3\0".utf8)) else {
-            throw TaskStoreError.damaged("the file \(path) is no database")
+            throw TaskStoreError.damaged("the file \(path) is not a database")
         }
         guard number(header[68..<72]) == applicationID else {
             throw TaskStoreError.damaged("the file was made by another program")

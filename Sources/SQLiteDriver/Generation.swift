@@ -36,7 +36,7 @@ enum Generation {
             """
             The database \(path) is older than its state directory (generation \(withLog), not \(marked)), so that stored \
             tasks are missing from it. If its log \(path)-wal was moved away, put it back. If the database is a backup that \
-            you put back on purpose, delete \(mark): Pollux then goes on from the backup, and what the backup calls queued \
+            you put back on purpose, delete \(mark): Pollux then continues from the backup, and its queued tasks \
             may be sent and paid for again.
             """)
     }

@@ -7,7 +7,7 @@ extension SQLiteTransaction {
     func circuits() throws -> [CircuitState] {
         try Row.fetchAll(db.cachedStatement(sql: "SELECT * FROM gate")).map { row in
             guard let kind = CircuitState.Kind(rawValue: row["kind"]) else {
-                throw TaskStoreError.damaged("a gate cannot be read")
+                throw TaskStoreError.damaged("a circuit cannot be read")
             }
             let account: String = row["account"]
             var gate = CircuitState(

@@ -120,10 +120,10 @@ extension GivenUpRow: ColumnDecodable {
         """
 
     init(_ next: inout ColumnReader) throws {
-        guard let task = next.taskID() else { throw TaskStoreError.damaged("an attempt names no task") }
+        guard let task = next.taskID() else { throw TaskStoreError.damaged("an attempt has no task") }
         let key: Int64 = next()
         guard let service = ServiceName(next()) else {
-            throw TaskStoreError.damaged("an attempt of \(task) names no service")
+            throw TaskStoreError.damaged("an attempt of \(task) has no service")
         }
         let remoteID = (next.optional() as String?).flatMap { RemoteTaskID($0) }
         var attempt = Attempt(

@@ -56,7 +56,7 @@ extension StatisticsRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         let (endpoint, model): (String, String) = (next(), next())
         guard let name = EndpointName(endpoint) else {
-            throw TaskStoreError.damaged("what was learned of \(endpoint) cannot be read")
+            throw TaskStoreError.damaged("the statistics of \(endpoint) cannot be read")
         }
         var row = StatisticsRow(key: StatisticsKey(name, model: model.isEmpty ? nil : model))
         row.durations = next.optional()

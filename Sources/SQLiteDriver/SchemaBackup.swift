@@ -35,7 +35,7 @@ package struct SchemaBackup: Sendable {
             case .noSpace: throw .full
             case .unusableDirectory: throw .readOnly
             case .store(let error): throw error
-            default: throw .failed("\(error.message) The schema stays as it is without one")
+            default: throw .failed("\(error.message) The schema does not change without a backup")
             }
         }
         onWritten(directory + "/" + name)

@@ -30,7 +30,7 @@ extension TaskStoreError {
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: return .readOnly
         case .SQLITE_CANTOPEN: return .readOnly
         case .SQLITE_BUSY, .SQLITE_LOCKED: return .locked
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(error.message ?? "its pages do not fit together")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(error.message ?? "its pages are inconsistent")
         default: return .failed(error.message ?? "\(error.resultCode)")
         }
     }

@@ -61,14 +61,14 @@ extension Logger {
             warning(
                 """
                 \(task.id) \(task.endpoint) was billed twice: the provider has also accepted its attempt \(attempt), as \(id). \
-                `pollux events \(task.id)` tells who had it sent again. \
+                `pollux events \(task.id)` shows who had it sent again. \
                 `pollux track \(task.endpoint) \(id)` fetches that result as well.
                 """)
         } else {
             warning(
                 """
                 \(task.id) \(task.endpoint) is \(entry.to), and the provider has accepted its attempt \(attempt) after all, as \
-                \(id). `pollux reopen \(task.id)` goes on with it.
+                \(id). `pollux reopen \(task.id)` continues with it.
                 """)
         }
     }

@@ -27,7 +27,7 @@ struct OutcomeRecorder: Sendable {
                 return changes
             } catch {
                 if case .unknown = error { mayBeStored = true }
-                logger.error("Could not store what the provider answered: \(error.message) Trying again.")
+                logger.error("Could not store the provider's reply: \(error.message) Trying again.")
                 if case .damaged = error { return [] }
                 // Removed files do not come back while the daemon is stopping.
                 if case .replaced = error, feed.isClosing { return [] }
@@ -54,7 +54,7 @@ struct OutcomeRecorder: Sendable {
         do throws(TaskStoreError) {
             try await store.postpone(ids, until: point)
         } catch {
-            logger.error("Could not put off \(ids.count) task(s): \(error.message)")
+            logger.error("Could not postpone \(ids.count) task(s): \(error.message)")
         }
     }
 }

@@ -61,14 +61,14 @@ package struct StartupRecovery: Sendable {
             logger.warning(
                 """
                 \(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. \
-                Nothing is lost; put it back into providers.\(owner.provider).accounts and run `pollux reload`.
+                Nothing is lost. Add it to providers.\(owner.provider).accounts again and run `pollux reload`.
                 """)
         }
         for (endpoint, count) in gone.sorted(by: { $0.key < $1.key }) {
             logger.warning(
                 """
-                \(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; \
-                put its definition back and run `pollux reload`.
+                \(count) task(s) of \(endpoint) wait: no definition has that endpoint any more. Nothing is lost. \
+                Restore its definition and run `pollux reload`.
                 """)
         }
         if let runningUntil {
@@ -77,7 +77,7 @@ package struct StartupRecovery: Sendable {
         }
         if !open.isEmpty {
             let list = TaskState.open.compactMap { state in open[state].map { "\($0) \(state)" } }
-            logger.info("Going on with \(list.joined(separator: ", ")).")
+            logger.info("Continuing with \(list.joined(separator: ", ")).")
         }
     }
 }

@@ -49,7 +49,7 @@ final class StorageMonitor: Sendable {
         case .beingChecked:
             logger.notice("The database is being checked. Until that is done, nothing paid is sent.")
         case .sound:
-            logger.notice("The database is sound. Everything goes on.")
+            logger.notice("The database is sound. Work continues.")
             wakes.signalAll()
         }
         return isUsable
@@ -58,7 +58,7 @@ final class StorageMonitor: Sendable {
     /// Logs that a write may be stored although it failed, and drops all cached views. Other errors change nothing.
     func noteFailedWrite(_ error: TaskStoreError) {
         guard case .unknown = error else { return }
-        logger.error("The disk failed while something was being stored, which may be there or not.")
+        logger.error("The disk failed during a write, so the data may be stored or not.")
         invalidateCaches()
     }
 
@@ -89,7 +89,7 @@ final class StorageMonitor: Sendable {
             if let task = try await store.task(id), task.state == .submitting, task.attempts == attempt {
                 let failure = TaskFailure(
                     code: "not_sent",
-                    message: "Nothing was sent: the disk failed while the attempt was being written down.")
+                    message: "Nothing was sent: the disk failed while the attempt was being stored.")
                 _ = try await store.apply(
                     [ScheduledEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
                     at: now)

@@ -71,7 +71,7 @@ extension UnrecognisedResponses {
         if let word = observation.respelledWord?.prefix(40), note(word: String(word), of: task.endpoint) {
             logger.warning(
                 """
-                \(task.endpoint) said "\(word)", which its definition lists in another case only. It was read as that word; \
+                \(task.endpoint) sent "\(word)", which its definition lists in another case only. It was read as that word; \
                 add "\(word)" to `state` in the definition.
                 """)
         }
@@ -79,9 +79,9 @@ extension UnrecognisedResponses {
         guard note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
         logger.warning(
             """
-            \(task.endpoint) said something that no rule understands: \(shape). Task \(task.id) goes on and is asked for \
-            more and more slowly; nothing is lost. `pollux show \(task.id) --response` prints it. If it has ended there, \
-            `pollux cancel` it here; a newer version may know the shape. Others of this shape are only counted, in \
+            \(task.endpoint) sent a record that no rule understands: \(shape). Task \(task.id) continues and is polled \
+            less and less often; nothing is lost. `pollux show \(task.id) --response` prints it. If it has ended there, \
+            `pollux cancel` it here; a newer version may know the shape. Other records of this shape are only counted, in \
             `pollux endpoints`.
             """)
     }

@@ -40,7 +40,7 @@ package enum BackupError: UserFacingError, Hashable {
         case .running:
             "Another backup is being written. Try again when it is finished."
         case .interrupted:
-            "The daemon stops, so no backup was written. Start it and try again."
+            "The daemon is stopping, so no backup was written. Start it and try again."
         case .failed(let what):
             "The backup could not be written: \(what)."
         case .store(let error):

@@ -18,7 +18,7 @@ extension RestoredMode {
         guard let since = json?["since_ms"]?.number.flatMap({ Int64($0.digits) }),
             let at = json?["at_ms"]?.number.flatMap({ Int64($0.digits) }), let reason = json?["reason"]?.string,
             let seen = json?["seen"]?.string
-        else { throw .damaged("what it says of its restore cannot be read") }
+        else { throw .damaged("its restore mode cannot be read") }
         self.init(since: Timestamp(milliseconds: since), at: Timestamp(milliseconds: at), reason: reason, seen: seen)
     }
 }

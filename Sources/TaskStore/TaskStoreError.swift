@@ -59,13 +59,13 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .locked:
             "Another program keeps the database locked, so nothing was stored. Close it (a database browser, a backup?) and try again."
         case .damaged(let what):
-            "The database is damaged or not one of Pollux: \(what). Nothing was changed. Restore it from a backup, or move it away, with its -wal and -shm files, to start with an empty one."
+            "The database is damaged or not a Pollux database: \(what). Nothing was changed. Restore it from a backup, or move it away, with its -wal and -shm files, to start with an empty one."
         case .newer:
             "The database was written by a newer version of Pollux. Nothing was changed. Start that version, or choose another state directory."
         case .unknown:
             "The disk failed while this was being written, so it may have been stored or not. Check the disk, then repeat the request with the same idempotency key: it is stored once. Without a key, look with `pollux list` before you repeat it."
         case .unsettled:
-            "The disk failed during an earlier write, whose remains could not be removed yet, so nothing was stored and nothing is sent. Check the disk. Pollux goes on by itself once it can write again."
+            "The disk failed during an earlier write, whose remains could not be removed yet, so nothing was stored and nothing is sent. Check the disk. Pollux continues automatically once it can write again."
         case .replaced(let path):
             "The database \(path), or the log beside it, was deleted or replaced while the daemon had it open, so nothing was stored and nothing is sent. Move the file back to its place, or stop the daemon, put the right database there, and start again."
         case .missing(let path):
@@ -79,7 +79,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .restored:
             "The database is an older copy, so nothing paid is sent. `pollux restore` shows what may have been sent since."
         case .failed(let what):
-            "The database could not do as told: \(what)."
+            "The database failed: \(what)."
         }
     }
 }

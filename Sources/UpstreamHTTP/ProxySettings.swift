@@ -89,7 +89,7 @@ package struct ProxySettings: Sendable, Hashable {
     private static func proxy(_ text: String, _ variable: String) throws(InvalidProxy) -> Proxy {
         let mistake = InvalidProxy(
             message: """
-                \(variable) names no proxy that can be used. It must be http://HOST:PORT or socks5://HOST:PORT, with \
+                \(variable) is not a usable proxy. It must be http://HOST:PORT or socks5://HOST:PORT, with \
                 NAME:PASSWORD@ before the host where the proxy wants it; or unset it.
                 """)
         guard let authority = URLAuthority(text.contains("://") ? text : "http://" + text) else { throw mistake }

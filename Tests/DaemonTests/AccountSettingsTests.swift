@@ -70,7 +70,7 @@ import Testing
     }
 
     private static let mistakes: [(yaml: String, says: [String])] = [
-        ("accounts: []", ["providers.fal.accounts", "with one account at least"]),
+        ("accounts: []", ["providers.fal.accounts", "with at least one account"]),
         ("accounts: main", ["providers.fal.accounts", "must be a list"]),
         ("accounts: [main]", ["providers.fal.accounts", "a name and a token_file"]),
         ("accounts: [{name: a}]", ["providers.fal.accounts", "a name and a token_file"]),
@@ -83,7 +83,7 @@ import Testing
         ),
         ("accounts: [{name: a, token_file: DIR/none}]", ["providers.fal.accounts", "account a", "DIR/none"]),
         ("accounts: [{name: a, tokenfile: DIR/a}]", ["providers.fal.accounts", "Did you mean \"token_file\"?"]),
-        ("accounts: [{name: a, token: hunter2}]", ["providers.fal.accounts", "does not belong into a settings file"]),
+        ("accounts: [{name: a, token: hunter2}]", ["providers.fal.accounts", "Do not put a token into a settings file"]),
         (
             "accounts: [{name: a, token_file: DIR/a, max_in_flight: 0}]",
             ["max_in_flight of account a", "a whole number from 1 to 100000"]

@@ -172,7 +172,7 @@ import UpstreamHTTP
     }
 
     @Test(arguments: [
-        ("upstream: {proxy: \"ftp://me:secret@p.example\"}\n", "upstream.proxy names no proxy"),
+        ("upstream: {proxy: \"ftp://me:secret@p.example\"}\n", "upstream.proxy is not a usable proxy"),
         ("upstream: {ca_file: /nowhere.pem}\n", "upstream.ca_file names /nowhere.pem, which cannot be read"),
         ("xhuoapi: {token_file: /nowhere}\n", "The token file /nowhere cannot be read"),
     ])

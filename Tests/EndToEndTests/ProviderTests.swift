@@ -84,7 +84,7 @@ extension EndToEnd {
                 try await world.daemon.process.logged("→ running")
                 #expect(
                     try await world.daemon.ask("POST", "/v1/tasks/\(id)/cancel").json.at("state").string == "cancelled")
-                try await world.daemon.process.logged("replicate was asked to end it: HTTP status 200")
+                try await world.daemon.process.logged("replicate was asked to cancel it: HTTP status 200")
             }
         }
 

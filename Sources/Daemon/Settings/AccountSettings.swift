@@ -19,7 +19,7 @@ package struct AccountSettings: Sendable, Hashable {
     ) throws(DaemonError) -> [AccountSettings] {
         guard case .sequence(let items) = node, !items.isEmpty else {
             throw .badSetting(
-                "\(place): \(setting) must be a list with one account at least, as in [{name: main, token_file: /etc/pollux/main}]."
+                "\(place): \(setting) must be a list with at least one account, as in [{name: main, token_file: /etc/pollux/main}]."
             )
         }
         var accounts: [AccountSettings] = []
@@ -45,7 +45,7 @@ package struct AccountSettings: Sendable, Hashable {
             let key = key.string ?? "?"
             guard Self.keys.contains(key) else {
                 let nearest = NearestName.of(key, among: Self.keys).map { " Did you mean \"\($0)\"?" } ?? ""
-                let token = key.hasSuffix("token") ? " A token does not belong into a settings file." : ""
+                let token = key.hasSuffix("token") ? " Do not put a token into a settings file." : ""
                 throw .badSetting("\(place): an account of \(setting) has no \"\(key)\".\(token)\(nearest)")
             }
             guard let scalar = value.scalar, value.null == nil else {

@@ -139,7 +139,7 @@ struct Setting: Sendable {
     private static func span(
         _ name: String, _ variable: String, _ target: any WritableKeyPath<DaemonSettings, Duration?> & Sendable
     ) -> Setting {
-        Setting(name, variable, rule: "a span with its unit (s, m, h, d or w), as in 90d") { text, settings in
+        Setting(name, variable, rule: "a duration with its unit (s, m, h, d or w), as in 90d") { text, settings in
             guard let span = TimeSpan.read(text), span > .zero, Int64(text) == nil else { return false }
             settings[keyPath: target] = span
             return true

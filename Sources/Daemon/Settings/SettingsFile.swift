@@ -120,7 +120,7 @@ struct SettingsFile {
     private static func refusal(of name: String) -> String {
         if name.hasSuffix("token") {
             return
-                "a token does not belong into a settings file. Set XHUOAPI_TOKEN, or name a file with xhuoapi.token_file."
+                "a token must not be in a settings file. Set XHUOAPI_TOKEN, or name a file with xhuoapi.token_file."
         }
         let sections = Set(known.compactMap { $0.contains(".") ? String($0.prefix { $0 != "." }) : nil })
         let nearest =

@@ -146,7 +146,7 @@ package enum SettingsLoader {
         try check(retention.stubs, of: "stubs", against: details + [(keys, retention.keySpan)])
         guard let stubs = retention.stubs, stubs < .seconds(86_400) else { return }
         throw .badSetting(
-            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked for that long."
+            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked up for that long."
         )
     }
 
@@ -186,7 +186,7 @@ package enum SettingsLoader {
             && !name.hasPrefix("POLLUX_TEST_")
         {
             let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
-            settings.warnings.append("The environment variable \(name) means nothing to Pollux.\(nearest)")
+            settings.warnings.append("The environment variable \(name) is unknown to Pollux.\(nearest)")
         }
     }
 }

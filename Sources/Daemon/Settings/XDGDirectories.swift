@@ -55,14 +55,14 @@ struct XDGDirectories {
             if stat(path, &facts) != 0 {
                 errno == ENOENT ? "does not exist" : "cannot be used (\(String(cString: strerror(errno))))"
             } else if facts.st_mode & S_IFMT != S_IFDIR {
-                "is no directory"
+                "is not a directory"
             } else if facts.st_uid != geteuid() {
                 "belongs to another user"
             } else {
                 nil
             }
         return reason.map {
-            "XDG_RUNTIME_DIR is \(path), which \($0), so the socket is in the state directory. --socket or POLLUX_SOCKET name another place."
+            "XDG_RUNTIME_DIR is \(path), which \($0), so the socket is in the state directory. Choose another path with --socket or POLLUX_SOCKET."
         }
     }
 

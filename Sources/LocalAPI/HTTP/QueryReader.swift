@@ -26,7 +26,7 @@ struct QueryReader {
     /// The only value of that name.
     func one(_ name: String) throws(Problem) -> String? {
         let values = all(name)
-        guard values.count <= 1 else { throw Self.problem(name, "may be given once only") }
+        guard values.count <= 1 else { throw Self.problem(name, "may occur only once") }
         return values.first
     }
 

@@ -38,7 +38,7 @@ extension Problem {
         guard let route = LocalAPIRoute.matching(request.uri.path) else {
             return Problem(
                 .notFound, ProblemCode.noSuchRoute, title: "Route not found",
-                "There is nothing at \(request.uri.path). GET /openapi.json describes every route.")
+                "There is no route \(request.uri.path). GET /openapi.json describes every route.")
         }
         let possible = route.methods + (route.methods.contains(.get) ? [.head] : [])
         let names = possible.map(\.rawValue).joined(separator: ", ")

@@ -211,7 +211,7 @@ extension Problem {
         let problem = Problem(error)
         return Problem(
             HTTPResponse.Status(code: problem.document.status), problem.document.code, title: problem.document.title,
-            "Task \(id) was stored and goes on, but it cannot be shown now: \(error.message) Do not submit it again.",
+            "Task \(id) was stored and continues, but it cannot be shown now: \(error.message) Do not submit it again.",
             members: [("existing_id", .string(id.text))])
     }
 }

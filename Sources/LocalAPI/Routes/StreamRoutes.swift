@@ -138,12 +138,12 @@ extension Problem {
         Problem(
             .serviceUnavailable, ProblemCode.tooManyStreams, title: "Too many streams",
             """
-            \(limit) streams of events are open, and no more may be. Follow several tasks over one stream, or raise \
-            events.max_streams and start the daemon again.
+            \(limit) event streams are open, which is the maximum. Follow several tasks over one stream, or raise \
+            events.max_streams and restart the daemon.
             """)
     }
 
     fileprivate static let stopping = Problem(
-        .serviceUnavailable, ProblemCode.notReady, title: "The daemon stops",
-        "The daemon stops, so no stream was opened. Connect again once it has started.")
+        .serviceUnavailable, ProblemCode.notReady, title: "The daemon is stopping",
+        "The daemon is stopping, so no stream was opened. Connect again once it has started.")
 }

@@ -78,7 +78,7 @@ struct TaskRoutes {
         if let text = try query.one("cursor") {
             cursor = PageCursor(text: text)
             guard cursor != nil else {
-                throw QueryReader.problem("cursor", "is not from an earlier page; begin again without it")
+                throw QueryReader.problem("cursor", "is not from an earlier page; start again without it")
             }
         }
         let page = try await service.tasks(

@@ -28,7 +28,7 @@ package enum ResolveDocument: Sendable, Hashable {
         default: throw .invalidValue(field: "as", rule: "must be adopt, resubmit or give_up")
         }
         for name in ["remote_id", "account"] where try coder.read(name, as: JSONValue.self) != nil {
-            throw .invalidValue(field: name, rule: "belongs to adopt and says nothing with \(way)")
+            throw .invalidValue(field: name, rule: "is only valid with adopt, not with \(way)")
         }
     }
 

@@ -131,7 +131,7 @@ struct DefinitionFields {
     func templates(_ name: String, places: Set<String>?) throws(CatalogError) -> [DeclaredDialect.Call.Named]? {
         guard let fields = try fields(name, allowed: nil) else { return nil }
         return try fields.names.map { field, _ throws(CatalogError) in
-            guard Self.isToken(field) else { throw fields.error(field, "is no name of a header field or a parameter") }
+            guard Self.isToken(field) else { throw fields.error(field, "is not a name of a header field or a parameter") }
             let text = try fields.required(field, fields.text)
             guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
                 throw fields.error(field, "expected visible ASCII characters")
@@ -148,7 +148,7 @@ struct DefinitionFields {
 
     private func template(_ text: String, _ name: String, places: Set<String>?) throws(CatalogError) -> Template {
         guard let template = Template(text) else {
-            throw error(name, "\"\(text)\" has a brace without its partner or name")
+            throw error(name, "\"\(text)\" has an unmatched brace or an empty placeholder")
         }
         if let places, let strange = template.names.first(where: { !places.contains($0) }) {
             let known =
@@ -186,7 +186,7 @@ struct DefinitionFields {
     func place(_ name: String) throws(CatalogError) -> JSONPointer? {
         try text(name).map { text throws(CatalogError) in
             let pointer = try pointer(text, name)
-            guard !pointer.tokens.contains("*") else { throw error(name, "* cannot stand where one value is meant") }
+            guard !pointer.tokens.contains("*") else { throw error(name, "* is not allowed where one value is expected") }
             return pointer
         }
     }
@@ -216,11 +216,11 @@ struct DefinitionFields {
 
     private func pointer(_ text: String, _ name: String) throws(CatalogError) -> JSONPointer {
         guard let pointer = JSONPointer(text) else {
-            throw error(name, "\"\(text)\" is no JSON pointer; one begins with a slash")
+            throw error(name, "\"\(text)\" is not a JSON pointer; it must begin with a slash")
         }
         let escapes = text.split(separator: "~", omittingEmptySubsequences: false).dropFirst()
         guard escapes.allSatisfy({ $0.first == "0" || $0.first == "1" }) else {
-            throw error(name, "\"\(text)\" is no JSON pointer; ~ is written ~0 in one, and a slash in a name ~1")
+            throw error(name, "\"\(text)\" is not a JSON pointer; write ~ as ~0, and a slash in a name as ~1")
         }
         return pointer
     }

@@ -37,7 +37,7 @@ package struct EndpointExamples: Sendable {
     private static func name(
         _ text: String, in fields: DefinitionFields, at field: String
     ) throws(CatalogError) -> EndpointName {
-        guard let name = EndpointName(text) else { throw fields.error(field, "\"\(text)\" is no endpoint name") }
+        guard let name = EndpointName(text) else { throw fields.error(field, "\"\(text)\" is not an endpoint name") }
         return name
     }
 }

@@ -34,18 +34,18 @@ package struct HostAllowlist: Sendable, Hashable {
     /// Throws the reason if the address is not allowed.
     func check(_ url: String) throws(Refusal) {
         guard let parts = Self.parts(of: url) else {
-            throw Refusal(message: "The provider gave \"\(url.prefix(200))\" as an address, which is none.")
+            throw Refusal(message: "The provider gave \"\(url.prefix(200))\" as an address, which is not a valid URL.")
         }
         guard parts.scheme == scheme else {
             throw Refusal(
                 message:
-                    "The provider gave an address over \(parts.scheme) (\(url.prefix(200))); only \(scheme) is followed."
+                    "The provider gave an address over \(parts.scheme) (\(url.prefix(200))); only \(scheme) is allowed."
             )
         }
         guard hosts.contains(where: { Self.matches(parts.host, $0) }) else {
             throw Refusal(
                 message: """
-                    The provider gave an address at the foreign host \(parts.host). The token is not sent there; \
+                    The provider gave an address at another host, \(parts.host). The token is not sent there; \
                     allowed_hosts of the definition names \(hosts.joined(separator: ", ")).
                     """)
         }

@@ -25,7 +25,7 @@ enum InferredDefinition {
         var endpoints: [(profile: EndpointProfile, line: Int?)] = []
         for (operation, line) in operations.names {
             guard let name = provider.endpointName("\(service)/\(operation)") else {
-                throw operations.error(operation, "\"\(service)/\(operation)\" is no endpoint name")
+                throw operations.error(operation, "\"\(service)/\(operation)\" is not an endpoint name")
             }
             let own = try operations.required(operation) { name throws(CatalogError) in
                 try operations.fields(name, allowed: Self.endpointFields)
@@ -67,7 +67,7 @@ enum InferredDefinition {
         dialect.resultPlaces = try fields.pointers("artefacts") ?? []
         if dialect.isAlwaysAsynchronous && dialect.answersOnlyInline {
             throw fields.error(
-                "submission_timeout_seconds", "an endpoint that is always asynchronous never answers inline")
+                "submission_timeout_seconds", "an endpoint that is always asynchronous never replies inline")
         }
         try readBodies(fields, into: &dialect)
     }

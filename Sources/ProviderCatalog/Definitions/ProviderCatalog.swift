@@ -48,7 +48,7 @@ package struct ProviderCatalog: Sendable {
             if definition.provider.isDefault, let other = providers.values.first(where: \.isDefault) {
                 throw .badField(
                     file: file, line: nil, field: "default",
-                    problem: "\(other.name) is the default already, and there can be one only")
+                    problem: "\(other.name) is already the default, and there can be only one")
             }
             providers[definition.provider.name] = definition.provider
             for (profile, line) in definition.endpoints {

@@ -148,7 +148,7 @@ extension ResponseRules {
                     ? "unauthorized" : 200...499 ~= status ? "provider_refused" : "provider_error")
         return TaskFailure(
             code: code,
-            message: error?.message ?? "The provider answered with HTTP status \(status) and does not say why.",
+            message: error?.message ?? "The provider answered with HTTP status \(status) and gives no reason.",
             httpStatus: error?.httpStatus ?? status, hint: codes.hint(for: code, at: endpoint))
     }
 
@@ -167,13 +167,13 @@ extension ResponseRules {
         return TaskFailure(
             code: hasMoved ? "moved" : "unexpected_redirect",
             message:
-                "The provider answered with a redirect\(place ?? " that names no address") (HTTP status \(status)). "
-                + (hasMoved ? "It took nothing." : "It is not followed."),
+                "The provider answered with a redirect\(place ?? " without an address") (HTTP status \(status)). "
+                + (hasMoved ? "It accepted nothing." : "It is not followed."),
             httpStatus: status, hint: "Check the base URL of \(provider): it should name the API itself.")
     }
 
     /// The failure for a body that differs from the provider's documentation.
-    func unexpected(_ answer: ClassifiedReply, _ problem: String = "with a body of another shape") -> TaskFailure {
+    func unexpected(_ answer: ClassifiedReply, _ problem: String = "with an unexpected body") -> TaskFailure {
         guard answer.body != nil else {
             let reason = answer.coding.map { "compressed with \($0.prefix(40)), which cannot be read" } ?? "not JSON"
             return TaskFailure(

@@ -41,15 +41,15 @@ extension EndpointProfile {
 
     private func words(for verdict: SubmitVerdict) -> String {
         switch verdict {
-        case .accepted(let id, _, let url): "accepted as \(id)" + (url.map { ", to be asked for at \($0)" } ?? "")
-        case .answered(let observation, _): "answered at once: \(words(observation.verdict))"
-        case .throttled(let failure, _): "not accepted, later perhaps: \(words(failure))"
+        case .accepted(let id, _, let url): "accepted as \(id)" + (url.map { ", to be polled at \($0)" } ?? "")
+        case .answered(let observation, _): "the result at once: \(words(observation.verdict))"
+        case .throttled(let failure, _): "not accepted now, perhaps later: \(words(failure))"
         case .stopped(let failure, .account): "not accepted, and the whole provider is paused: \(words(failure))"
         case .stopped(let failure, .endpoint): "not accepted, and the endpoint is paused: \(words(failure))"
         case .refused(let failure, let suspends):
             "refused\(suspends ? ", and the whole provider is paused" : ""): \(words(failure))"
         case .probablyRefused(let failure, _): "probably refused, not proven: \(words(failure))"
-        case .unknown(let failure): "proves nothing, so it is never sent again by itself: \(words(failure))"
+        case .unknown(let failure): "proves nothing, so it is never resent automatically: \(words(failure))"
         }
     }
 
@@ -57,8 +57,8 @@ extension EndpointProfile {
         switch verdict {
         case .observed(let observation): words(observation.verdict)
         case .notFound: "the provider does not know the task"
-        case .throttled(let failure, _): "no record, asked again later: \(words(failure))"
-        case .failed(let failure, _): "no record, asked again: \(words(failure))"
+        case .throttled(let failure, _): "no record, polled again later: \(words(failure))"
+        case .failed(let failure, _): "no record, polled again: \(words(failure))"
         }
     }
 

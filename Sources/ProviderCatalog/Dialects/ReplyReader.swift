@@ -99,7 +99,7 @@ extension ReplyReader {
                 TaskFailure(
                     code: "not_found",
                     message: """
-                        The provider answered HTTP status \(answer.status) with no object of its own. If that is how it says that \
+                        The provider answered HTTP status \(answer.status) without an object of its own. If this is how it says that \
                         it does not know a task, its definition needs `statuses: {unknown_task: [\(answer.status)]}`.
                         """,
                     httpStatus: answer.status), suspendsProvider: false)

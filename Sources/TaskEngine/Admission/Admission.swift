@@ -54,19 +54,19 @@ package enum SubmissionBlock: Sendable, Hashable {
 
     static let holdReason = Reason(
         code: "held", message: "The daemon was started with --hold, so nothing paid is sent.",
-        hint: "`pollux resume --all` lets everything go on.")
+        hint: "`pollux resume --all` resumes everything.")
 
     /// The reason for a task of that endpoint, as text.
     func reason(of endpoint: EndpointName) -> Reason {
         switch self {
         case .notBefore(let point):
-            Reason(code: "not_before", message: "It is not to be sent before \(point.rfc3339).")
+            Reason(code: "not_before", message: "It must not be sent before \(point.rfc3339).")
         case .deadlinePassed(let deadline):
             Reason(
                 code: "deadline",
                 message: """
-                    Its deadline \(deadline.rfc3339) seems to be over. That counts once the clock has gone on for a minute \
-                    without a jump; until then the task is neither ended nor sent.
+                    Its deadline \(deadline.rfc3339) seems to have passed. The task ends once the clock has run for a minute \
+                    without a jump. Until then it is not sent.
                     """)
         case .endpointGone(let endpoint):
             Reason(
@@ -75,7 +75,7 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .restored(let mode):
             Reason(
                 code: "restored",
-                message: "\(mode.reason) Nothing paid is sent until a person accepts that.",
+                message: "\(mode.reason) Nothing paid is sent until a person accepts it.",
                 hint: "`pollux restore` shows what may have been sent already.")
         case .held: Self.holdReason
         case .startCheck(let since):
@@ -102,20 +102,20 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .paused(let circuit, let code, let message):
             Reason(
                 code: code, message: "The \(circuit) is paused: \(message)",
-                hint: "`pollux resume \(endpoint)` lets it go on.")
+                hint: "`pollux resume \(endpoint)` resumes it.")
         case .backingOff(let circuit, let until, let error):
             Reason(
                 code: "backing_off",
-                message: "The \(circuit) is left alone until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")")
+                message: "The \(circuit) gets no requests until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")")
         case .inFlightLimit(let service, let count, let limit):
             Reason(
                 code: "in_flight_limit",
-                message: "\(count) tasks of \(service) are in flight, and \(limit) may be.")
+                message: "\(count) tasks of \(service) are in flight, and the limit is \(limit).")
         case .accountLimit(let account, let count, let limit):
             Reason(
                 code: "in_flight_limit",
-                message: "\(count) tasks of the \(account) are in flight, and \(limit) may be.")
-        case .turn: Reason(code: "turn", message: "It is sent as soon as it is its turn.")
+                message: "\(count) tasks of the \(account) are in flight, and the limit is \(limit).")
+        case .turn: Reason(code: "turn", message: "It is sent when its turn comes.")
         }
     }
 }

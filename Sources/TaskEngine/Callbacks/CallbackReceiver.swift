@@ -147,8 +147,8 @@ package struct CallbackReceiver: Sendable {
             guard case .remoteIDInUse(let other) = error else { throw error }
             logger.warning(
                 """
-                \(owner.task.id) got a callback for \(delivery.remoteID?.text ?? ""), which belongs to \(other). Its content is \
-                believed.
+                \(owner.task.id) got a callback for \(delivery.remoteID?.text ?? ""), which belongs to \(other), so its \
+                content is ignored.
                 """)
             changes = try await apply(CallbackDelivery(attempt: delivery.attempt), for: owner, at: now)
         }

@@ -19,7 +19,7 @@ extension TaskStore {
             }
             return observation
         } catch {
-            logger.error("Could not read what was delivered for \(task.id): \(error.message)")
+            logger.error("Could not read the delivery for \(task.id): \(error.message)")
             return nil
         }
     }

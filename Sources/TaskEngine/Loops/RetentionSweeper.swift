@@ -81,7 +81,7 @@ extension Logger {
         info(
             """
             Retention: removed the details of \(count.tasks) task(s), the responses of \(count.responses) more, \
-            \(count.events) event(s), \(count.keys) idempotency key(s), and what was left of \(count.stubs) task(s).
+            \(count.events) event(s), \(count.keys) idempotency key(s), and the rest of \(count.stubs) task(s).
             """)
     }
 }

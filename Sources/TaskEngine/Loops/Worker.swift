@@ -92,7 +92,7 @@ package struct WorkerLoop<Driven: Worker>: Service {
     private func recover(from error: TaskStoreError, count: inout Int) throws(TaskStoreError) -> Timestamp {
         if case .damaged = error { throw error }
         count += 1
-        logger.error("\(Driven.self) goes on in a moment: \(error.message)")
+        logger.error("\(Driven.self) tries again in a moment: \(error.message)")
         return time.now() + .seconds(min(count, 5))
     }
 }

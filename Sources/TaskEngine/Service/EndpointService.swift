@@ -167,7 +167,7 @@ package struct EndpointService: Sendable {
     package func resumeAll() async throws(TaskServiceError) {
         admission.hold.release()
         do throws(TaskStoreError) { try await admission.breakers.resumeAll() } catch { throw .store(error) }
-        logger.notice("All submissions go on.")
+        logger.notice("All submissions continue.")
         wakes.submitter.signal()
     }
 

@@ -22,7 +22,7 @@ struct NewTaskBuilder: Sendable {
             throw .invalidField(
                 "request.async",
                 problem:
-                    "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
+                    "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Omit it; the result arrives anyway."
             )
         }
         var task = submission.task(
@@ -43,7 +43,7 @@ struct NewTaskBuilder: Sendable {
             throw .invalidField(
                 "endpoint",
                 problem:
-                    "tasks of \(profile.name) can only be asked for by an address that the reply to their submission names"
+                    "tasks of \(profile.name) can only be polled at an address from the reply to their submission"
             )
         }
         try check(labels)

@@ -10,7 +10,7 @@ package struct SubmissionDifference: Sendable, Hashable {
     package let given: JSONValue?
 
     /// Both values for a message, with long ones cut.
-    var words: String { "\(field) is \(Self.words(stored)) there and \(Self.words(given)) here" }
+    var words: String { "\(field) is \(Self.words(stored)) in the task and \(Self.words(given)) in the request" }
 
     private static func words(_ value: JSONValue?) -> String {
         guard let text = value?.text else { return "missing" }

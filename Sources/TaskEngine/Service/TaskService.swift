@@ -192,7 +192,7 @@ package struct TaskService: Sendable {
                 throw .invalidField(
                     "as",
                     problem:
-                        "tasks of \(endpoint) can only be asked for by an address that the reply to their submission names"
+                        "tasks of \(endpoint) can only be polled at an address from the reply to their submission"
                 )
             }
             guard let remoteID = RemoteTaskID(text) else {

@@ -87,13 +87,13 @@ package enum TaskServiceError: UserFacingError {
         case .synchronousEndpoint(let name):
             """
             \(name) only answers synchronously: the reply is the result, and the provider keeps no record of the task. \
-            If that reply were lost, it could not be found again, so there is nothing here that could be tracked. Call \
+            If that reply were lost, it could not be found again, so there is nothing to track. Call \
             the provider directly.
             """
         case .taskNotFound(let id):
             "There is no task \"\(id)\". `pollux list` shows the latest ones."
         case .ambiguousID(let prefix, let candidates):
-            "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more of it."
+            "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more characters."
         case .invalidField(let field, let problem):
             "\(field): \(problem)"
         case .keyConflict(let key, let existing, let differences):

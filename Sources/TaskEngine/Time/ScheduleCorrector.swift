@@ -23,7 +23,7 @@ struct ScheduleCorrector: Sendable {
         case .beingCorrected: return false
         case .jumped(let jump):
             logger.warning(
-                "The clock was set by \(Int(jump.inSeconds)) s. What was planned by it is moved along; nothing is lost."
+                "The clock was set by \(Int(jump.inSeconds)) s. The schedule is moved by the same time; nothing is lost."
             )
             do throws(TaskStoreError) {
                 try await store.moveSchedule(by: jump, at: time.now())
@@ -59,7 +59,7 @@ struct ScheduleCorrector: Sendable {
         count += try await store.bringForward(in: .running, dueAfter: opening + longestPollGap * 2, to: now)
         count += try await store.bringForward(in: .uncertain, dueAfter: now + longestLookupGap * 2, to: now)
         guard count > 0 else { return }
-        logger.warning("\(count) task(s) were planned by a clock that went ahead, and are looked at now.")
+        logger.warning("\(count) task(s) had due times from a clock that was ahead. They are due now.")
         plans.forgetAll()
     }
 }

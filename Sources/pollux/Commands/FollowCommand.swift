@@ -20,7 +20,7 @@ struct FollowCommand: AsyncParsableCommand {
         abstract: "Print events as they happen, until Ctrl-C.",
         discussion: """
             Without --after it begins now. A terminal shows a table, a pipe gets a JSON document per line. If the daemon \
-            goes away, the command waits for it and goes on after the last event: nothing is missed or repeated.
+            goes away, the command waits for it and continues after the last event: nothing is missed or repeated.
 
             Examples:
               pollux follow --label batch=7
@@ -28,7 +28,7 @@ struct FollowCommand: AsyncParsableCommand {
               pollux follow --after 0 --endpoint suno/audios
             """)
 
-    @Argument(help: ArgumentHelp("Only these tasks: ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Only these tasks: ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String] = []
 
     @Option(
@@ -75,7 +75,7 @@ struct FollowCommand: AsyncParsableCommand {
                         }
                     } catch LocalAPIClientError.problem(let problem) where problem.code == ProblemCode.noSuchRoute {
                         throw RefusedInput(
-                            message: "The daemon is of an older version, which has no stream of events. Start it again."
+                            message: "The daemon has an older version without event streams. Restart it."
                         )
                     }
                 }
@@ -111,7 +111,7 @@ private final class EventPrinter: Sendable {
                 defer { state.isAway = false }
                 return state.isAway
             }
-            if wasAway { StandardError.write("Connected again; going on after the last event.\n") }
+            if wasAway { StandardError.write("Connected again; continuing after the last event.\n") }
         case .event(let document, let json): try print(document, json)
         case .caughtUp: break
         case .reset(let document): StandardError.write(Self.words(for: document) + "\n")
@@ -136,9 +136,9 @@ private final class EventPrinter: Sendable {
             switch reset.reason {
             case "pruned": "Events after that place were removed (retention)."
             case "restored": "The database was put back from a copy since then."
-            default: "That place is of another database."
+            default: "That place belongs to another database."
             }
         let newest = reset.newest.map { " after \($0.printable)" } ?? ""
-        return "Events may be missing: \(why) Going on\(newest); `pollux list` shows the tasks as they are."
+        return "Events may be missing: \(why) Continuing\(newest); `pollux list` shows the current tasks."
     }
 }

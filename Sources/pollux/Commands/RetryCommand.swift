@@ -16,9 +16,9 @@ struct RetryCommand: AsyncParsableCommand {
         commandName: "retry",
         abstract: "Submit ended tasks again as new tasks, which are paid for again.",
         discussion: """
-            Asks on the terminal before anything is submitted; scripts give --yes. Prints the ids of the new tasks. To \
-            repeat the command after an interruption submits nothing twice. With --state, tasks that were retried \
-            before are left out.
+            Asks on the terminal before anything is submitted; scripts use --yes. Prints the ids of the new tasks. \
+            Repeating the command after an interruption submits nothing twice. With --state, tasks that were retried \
+            before are omitted.
 
             Examples:
               pollux retry 019ab0c2
@@ -26,7 +26,7 @@ struct RetryCommand: AsyncParsableCommand {
               pollux wait $(pollux retry --state failed,expired --created-after 2h --yes)
             """)
 
-    @Argument(help: ArgumentHelp("Ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String] = []
 
     @Option(
@@ -47,7 +47,7 @@ struct RetryCommand: AsyncParsableCommand {
         transform: TimeArgument.past)
     var createdAfter: TimeArgument?
 
-    @Option(help: "Which retry of the task it is, if an earlier one is not enough.")
+    @Option(help: "The number of the retry, if the task was retried before.")
     var number = 1
 
     @Flag(help: "Do not ask.")
@@ -76,13 +76,13 @@ struct RetryCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard yes || (isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1) else {
-            throw ValidationError("Each retry is paid for again, and no terminal is here to ask on. Give --yes.")
+            throw ValidationError("Each retry is paid for again, and there is no terminal to ask on. Use --yes.")
         }
         try await Session.open(options) { session in
             let selection = try await selection(from: session.client)
             for line in selection.leftOut { StandardError.write(line + "\n") }
             guard !selection.tasks.isEmpty else {
-                StandardError.write("No task is to be retried.\n")
+                StandardError.write("There is no task to retry.\n")
                 return
             }
             guard yes || Self.confirm(selection.question) else {

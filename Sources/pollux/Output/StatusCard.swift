@@ -8,7 +8,7 @@ struct StatusCard {
     func lines(on terminal: Terminal) -> [String] {
         var list = KeyValueList()
         list.add("restored", status.restored.map { "\($0) Nothing paid is sent: see `pollux restore`." }, .yellow)
-        list.add("held", status.held.map { "\($0) `pollux resume --all` lets everything go on." }, .yellow)
+        list.add("held", status.held.map { "\($0) `pollux resume --all` resumes everything." }, .yellow)
         list.add("uptime", "\(DurationText.span(status.uptimeSeconds)), since \(status.startedAt)")
         list.add("settings", status.settings.map { "\($0.digest), loaded \($0.loadedAt)" })
         list.add("socket", status.socket)

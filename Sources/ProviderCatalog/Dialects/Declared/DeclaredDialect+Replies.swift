@@ -61,7 +61,7 @@ extension DeclaredDialect {
     func explanation(of record: JSONValue, httpStatus: Int) -> (rule: String, id: RemoteTaskID?) {
         let id = id(in: record, at: recordID)
         guard let rule = decide(record, of: id, httpStatus: httpStatus).rule else {
-            return ("none applies, so the task would run on; add the word or the shape to state", id)
+            return ("none applies, so the task would stay running; add the word or the shape to state", id)
         }
         return ("\(rule.line.map { "line \($0): " } ?? "")\(rule.text(record))", id)
     }

@@ -48,7 +48,7 @@ extension DeclaredDialect {
             }
         }
         guard let poll, poll.path != nil else {
-            throw RequestProblem("poll_url", "this endpoint's tasks are asked for by an address that its reply names")
+            throw RequestProblem("poll_url", "tasks of this endpoint can only be polled at an address from the reply")
         }
         return try request(poll, id: id)
     }
@@ -89,7 +89,7 @@ extension DeclaredDialect {
         for header in call.headers {
             guard let text = header.template.plain(value) else { continue }
             guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-                throw RequestProblem(header.template.names.first ?? header.name, "cannot stand in a header field")
+                throw RequestProblem(header.template.names.first ?? header.name, "is not valid in a header field")
             }
             headers[header.name] = text
         }
@@ -146,7 +146,7 @@ extension DeclaredResultFetch {
             return try dialect.follow(url, field: "result")
         }
         guard let call = result.call else {
-            throw RequestProblem("result", "the record names no address of the result")
+            throw RequestProblem("result", "the record has no address of the result")
         }
         return try dialect.request(call, id: id)
     }

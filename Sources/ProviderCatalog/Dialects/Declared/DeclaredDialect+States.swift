@@ -90,7 +90,7 @@ extension DeclaredDialect {
             message: text(in: record, at: errorMessage)
                 ?? "The provider says that the task has ended, and gives neither a result nor a reason.",
             httpStatus: httpStatus,
-            hint: "Change the request or try again later, as a new task; this one brings nothing more.")
+            hint: "Change the request or try again later with a new task. This task has ended.")
     }
 
     /// Why a task failed, in the provider's words if it gives any.
@@ -99,7 +99,7 @@ extension DeclaredDialect {
         return TaskFailure(
             code: code,
             message: text(in: record, at: errorMessage)
-                ?? "The provider reports that the task failed and does not say why.",
+                ?? "The provider reports that the task failed and gives no reason.",
             httpStatus: httpStatus, hint: rules.codes.hint(for: code, at: rules.endpoint))
     }
 }

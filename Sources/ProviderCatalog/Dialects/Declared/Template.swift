@@ -72,7 +72,7 @@ struct Template: Sendable, Hashable {
         // A `..` segment would lead to another route of the provider, and to another bill.
         let segments = text.split(separator: "/", omittingEmptySubsequences: false)
         guard !segments.contains("."), !segments.contains(".."), !keepsSlashes || !segments.contains("") else {
-            throw RequestProblem(name, "\"\(text.prefix(100))\" cannot stand in an address")
+            throw RequestProblem(name, "\"\(text.prefix(100))\" is not valid in an address")
         }
         return text.percentEncoded(keeping: keepsSlashes ? ":/" : ":")
     }

@@ -120,7 +120,7 @@ extension InferredDialect {
         let code = error?.code ?? "provider_failed"
         return TaskFailure(
             code: code,
-            message: error?.message ?? reason ?? "The provider reports that the task failed and does not say why.",
+            message: error?.message ?? reason ?? "The provider reports that the task failed and gives no reason.",
             httpStatus: error?.httpStatus ?? httpStatus, hint: rules.codes.hint(for: code, at: rules.endpoint))
     }
 }
