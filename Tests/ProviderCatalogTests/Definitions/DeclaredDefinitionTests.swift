@@ -66,7 +66,7 @@ import VerbatimJSON
         #expect(message("token: P_KEY", "token: P_KEY\nauth: {jwt: HS256, query: k}")?.contains("exactly one") == true)
     }
 
-    @Test func `an own id without a query by id is refused`() {
+    @Test func `a client id without a query by id is rejected`() {
         let yaml = Self.valid
             .replacing(#"submit: {path: "/v1/{model}"}"#, with: "submit: {path: /v1/make, own_id: mine}")
             .replacing("accepted: {id: /id}", with: "accepted: {id: /id, poll_url: /url}")
