@@ -17,12 +17,12 @@ final class Audit {
     var version: Int?
     var replays: [String: LogReplay] = [:]
     var outcomes: [String: (line: String, core: String, reopenings: Int)] = [:]
-    /// A key that named two tasks.
+    /// A key that belonged to two tasks.
     var secondTask: String?
     var lastSequence: Int64 = 0
     var lastStart: [String: (at: Int64, incarnation: Int, jumps: Int, steady: Int64)] = [:]
     var checkedSends = 0
-    /// The attempt of each task whose request went out last.
+    /// The attempt of each task whose request was sent last.
     var sentAttempts: [String: Int] = [:]
     /// Whether a second daemon holds the lease.
     var rivalHoldsLease = false
@@ -128,7 +128,7 @@ final class Audit {
 
     // MARK: Leases
 
-    /// Whether an attempt has been started whose request has not gone out. A lease does not end then: its holder stops
+    /// Whether an attempt has been started whose request was not sent yet. A lease does not end then: its holder stops
     /// starting work in time before it expires.
     var hasUnsentAttempt: Bool {
         tasks.contains { $0.state == "submitting" && sentAttempts[$0.id] != $0.attempts }
@@ -149,7 +149,8 @@ final class Audit {
         }
     }
 
-    /// Checks that every late record was reported that was clearly listed, with a control, when its list was last read.
+    /// Checks that each late record was reported. It must have been clearly listed, with a control, at the last reading
+    /// of its list.
     func checkLateRecords() throws {
         guard world.clock.jumps == 0, world.habit == .verbatim || world.habit == .pagesInTens else { return }
         let known = Set(tasks.compactMap(\.remoteID)).union(givenUp.compactMap(\.remoteID))
@@ -174,7 +175,7 @@ final class Audit {
 
     // MARK: Retention
 
-    /// Checks that only what may be removed was removed, and that the rest of each task is there.
+    /// Checks that only removable details were removed, and that the rest of each task exists.
     private func checkRemoval(
         since before: [DiskView.TaskLine], _ givenUpBefore: [DiskView.GivenUpLine]
     ) throws {

@@ -19,12 +19,12 @@ struct DiskView {
         let deadline: Int64?
         let intent: Int?
         let callbacks: Int
-        /// Whether the lease under which the latest attempt was started is still there.
+        /// Whether the lease of the latest attempt still exists.
         let isLeased: Bool
         let account: String
         /// All fields that must not change after the task has ended.
         let outcome: String
-        /// Those of them that stay without its details.
+        /// The part of ``outcome`` that stays without the task's details.
         let core: String
         let removedParts: Int
         let isPinned: Bool
@@ -52,7 +52,7 @@ struct DiskView {
     /// A log entry.
     struct EventLine: ColumnDecodable {
         let sequence: Int64
-        /// Empty where the line is about none.
+        /// The task's id; empty if the line belongs to none.
         let task: String
         let at: Int64
         let kind: String

@@ -39,7 +39,7 @@ struct Mutant: Sendable, CustomStringConvertible {
     var endpoint: String?
     /// How the provider echoes requests in each history, if that catches it sooner.
     var habit: EchoHabit?
-    /// Whether every history has many reloads that move the provider.
+    /// Whether every history has many reloads that change the provider's base URL.
     var movesOften = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false

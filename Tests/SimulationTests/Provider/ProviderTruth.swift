@@ -42,7 +42,7 @@ final class ProviderTruth: Sendable {
         let path: String
         let body: JSONObject
         let account: AccountName
-        /// The base URL in force when it was sent, and the one that it was made for.
+        /// The current base URL when it was sent, and the one that it was made for.
         var address: String?
         var madeFor: String?
     }

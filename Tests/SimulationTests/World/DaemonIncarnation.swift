@@ -70,7 +70,7 @@ struct DaemonIncarnation: Sendable {
     private let settings: Reloadable<EngineSettings>
     private let engine: TaskEngine
     private let clock: SimulatedClock
-    /// All that the provider offers, also while the settings lack some of it.
+    /// The provider's full catalog, even if the settings lack a part of it.
     private let catalog: ProviderCatalog
 
     /// Starts like the daemon: loads the circuit breakers, then declares the attempts of a dead daemon lost.
@@ -152,7 +152,7 @@ struct DaemonIncarnation: Sendable {
 }
 
 extension TaskEngine {
-    /// Lets all tasks that were queued at the start go.
+    /// Sends all tasks that were queued at the start without the check.
     fileprivate func forgetReading() {
         let check = reconciler.worker.starts.check
         for service in check.services { check.end(check.due(of: service, at: Timestamp(milliseconds: .max))) }

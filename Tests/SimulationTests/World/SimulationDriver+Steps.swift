@@ -14,7 +14,7 @@ extension SimulationDriver {
             return true
         }
         if random.happens(faults.jumps) {
-            // Small steps are those of a time server. A large one may be a mistake that is soon corrected.
+            // Small steps are those of a time server. A large step may be an error that is corrected soon.
             let size = random.happens(500) ? random.integer(in: 10...20_000) : random.integer(in: 1...7)
             let span = size * (random.happens(500) ? 1 : -1)
             let pause = random.happens(500) ? random.integer(in: 1_000...50_000) : nil
@@ -71,9 +71,10 @@ extension SimulationDriver {
         return false
     }
 
-    /// A second daemon on the same database takes over the lease, ends and so frees it, or only starts beside ours.
+    /// Runs a second daemon on the same database. It takes over the lease, ends and frees it, or only starts beside
+    /// ours.
     private func meetRival() async throws {
-        // Until it has started, ours ends all leases anyway.
+        // Until our daemon has started, it ends all leases.
         guard daemon != nil, let sqlite else { return }
         let driver: any StoreDriver = mutant?.rival.map { BrokenDriver(fault: $0, base: sqlite) } ?? sqlite
         let rival = TaskStore(driver, holder: LeaseHolder(name: "rival", token: LeaseToken(UInt128(world.seed) << 64)))
@@ -171,7 +172,7 @@ extension SimulationDriver {
         }
     }
 
-    /// What is left to see of the retention after everything has ended: some sweeps, then each key once more.
+    /// The last actions of the retention after everything has ended: some sweeps, then each key once more.
     private func lastRetentionAction() -> Action?? {
         guard !world.retention.isOff else { return .some(nil) }
         if sweepsLeft > 0 {
@@ -319,11 +320,11 @@ extension SimulationDriver {
         return open.first.map { .resolve($0.id, .giveUp) }
     }
 
-    /// Whether no account is dead, or what was queued went out through the others. The dead one then works again.
+    /// Whether no account is dead, or the others have sent the queue. The dead account then works again.
     private func hasDrained() throws -> Bool {
         guard !world.accounts.dead.isEmpty else { return true }
         let queued = audit.tasks.filter { row in
-            // A client id waits for the account that it was sent by.
+            // A client id waits for the account that sent it.
             let isBound = row.service == "mine" && row.attempts > 0
             return (row.state == "queued" || row.state == "submitting")
                 && !(isBound && world.accounts.isDead(AccountName(stored: row.account)))
@@ -344,7 +345,7 @@ extension SimulationDriver {
         return false
     }
 
-    /// How long the accounts that work need at most for the queue of a history.
+    /// The longest time that the working accounts need for the queue of a history.
     private static let drainsWithin: Int64 = 1_200_000
 
     /// Whether only a user can resolve the task, and its failure says so.
@@ -365,7 +366,7 @@ extension SimulationDriver {
 
     /// Whether the list may lack a control task for that endpoint. Its absences then prove nothing.
     private func mayLackControl(_ row: DiskView.TaskLine) -> Bool {
-        // Attempts before the provider was moved need a control from before.
+        // Attempts before the change of the base URL need a control from before.
         if wasMoved { return true }
         guard world.habit.isFaithful else { return true }
         if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }

@@ -47,7 +47,7 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
     var sweepsLeft = 30
-    /// Whether a reload has moved the provider.
+    /// Whether a reload has changed the provider's base URL.
     var wasMoved = false
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
@@ -55,7 +55,7 @@ final class SimulationDriver {
     var toResume: [String] = []
     /// A copy that a person has made.
     var copy: Disk.Copy?
-    /// The copy that was put back, if one was.
+    /// The restored copy, if any.
     var restore: Restore?
     /// The database of the current daemon incarnation.
     var sqlite: SQLiteDriver?

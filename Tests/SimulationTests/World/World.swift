@@ -32,7 +32,7 @@ final class World: Sendable {
     let habit: EchoHabit
     /// Whether this history uses callbacks.
     let usesCallbacks: Bool
-    /// How long details are kept; in one history of four. In half of those, keys and stubs go as well.
+    /// The retention, in one history of four. In half of those, keys and stubs are removed too.
     let retention: RetentionPolicy
     private let state: Mutex<State>
 
@@ -92,7 +92,7 @@ final class World: Sendable {
         let least = max(policy.ended ?? .zero, policy.failed ?? .zero)
         let keys = least + .seconds(random.integer(in: 20...200))
         policy.idempotencyKeys = keys
-        // Longer than what the windows of later attempts reach back.
+        // It exceeds the windows of later attempts.
         policy.stubs = max(keys, .seconds(150)) + .seconds(random.happens(500) ? 0 : random.integer(in: 10...200))
         return policy
     }
