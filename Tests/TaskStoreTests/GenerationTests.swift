@@ -109,7 +109,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a database with the log of another time is refused, or has everything that the log has`() async throws {
+    @Test func `a database with the log of another time is rejected, or has everything in the log`() async throws {
         // On this thread, so that no checkpoint runs while the file is copied.
         let store = try SQLiteDriver.open(
             path: path, configuration: DatabaseFile.configuration, writing: .callers, copyingLogEvery: 12)
