@@ -42,7 +42,7 @@ package struct EngineWorld: Sendable {
         // Another world on the same database acts as another process.
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
         sqlite = TaskStore(database, holder: holder)
-        // As every start with the instance lock does.
+        // Every start with the instance lock does this.
         if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         settings = Reloadable(
