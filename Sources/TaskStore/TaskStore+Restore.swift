@@ -103,7 +103,7 @@ extension TaskStore {
         guard let witness else {
             // A database of an earlier version has no epoch, and gets its first witness without a message.
             return meta[.epoch] != nil && !isUnwitnessed
-                ? "The state directory lacks its file witness, as after the database alone was put back." : nil
+                ? "The state directory lacks its file witness, as if only the database had been restored." : nil
         }
         if isUnwitnessed, witness.epoch != meta[.epoch] { return nil }
         if witness.sequence > sequence {

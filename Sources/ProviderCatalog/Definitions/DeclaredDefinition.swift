@@ -19,7 +19,7 @@ enum DeclaredDefinition {
                 throw fields.error(operation, "is not an endpoint name; expected letters, digits and -_./ without a colon")
             }
             guard !operation.contains(":") else {
-                throw fields.error(operation, "the provider's name is put in front by itself")
+                throw fields.error(operation, "the provider's name is added automatically")
             }
             let own = try fields.required(operation) { name throws(CatalogError) in
                 try fields.fields(name, allowed: Self.fields)

@@ -25,7 +25,7 @@ package struct UpstreamRequest: Sendable, Hashable {
         self.body = body
     }
 
-    /// Throws if it was made for another base URL than the one in force.
+    /// Throws if it was made for another base URL than the current one.
     package func check(baseURL: String?) throws(UpstreamTransportError) {
         if let made = self.baseURL, made != baseURL { throw .outdated }
     }

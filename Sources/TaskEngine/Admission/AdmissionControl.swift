@@ -41,7 +41,7 @@ struct AdmissionControl: Sendable {
         self.time = time
     }
 
-    // MARK: The limits in force, for each account: the setting, else the provider's definition
+    // MARK: The current limits for each account: the setting, else the provider's definition
 
     /// The maximum number of tasks of the endpoint's service in flight; nil for no limit.
     func maxInFlight(of profile: EndpointProfile) -> Int? { limits.maxInFlight ?? profile.limits.maxInFlight }

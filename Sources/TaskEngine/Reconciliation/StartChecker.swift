@@ -175,7 +175,7 @@ struct StartChecker: Sendable {
                 logger.warning(
                     """
                     \(events.count) task(s) of \(endpoint) that were queued at the start may have been sent before: the \
-                    provider lists records that no task owns. They are looked for first.
+                    provider lists records that no task owns. They are looked up first.
                     """)
             }
         }

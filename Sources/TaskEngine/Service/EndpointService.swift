@@ -186,7 +186,7 @@ package struct EndpointService: Sendable {
         } catch {
             throw .store(error)
         }
-        logger.notice("Submissions to \(profile.name)\(only.map { " by account \($0)" } ?? "") go on.")
+        logger.notice("Submissions to \(profile.name)\(only.map { " by account \($0)" } ?? "") continue.")
         wakes.submitter.signal()
     }
 }

@@ -90,7 +90,7 @@ extension StatisticsRow {
 
 extension CallbackStatistics {
     /// Trust grows with each delivery, and falls when a poll finds the end before a callback arrives. After a dozen
-    /// deliveries in a row, trust is nearly complete. One missing delivery removes it.
+    /// deliveries in a row, trust is nearly complete. One missing delivery removes most of it.
     fileprivate mutating func learn(from delivered: CallbackRecord, of end: CompletionSample) {
         expected += 1
         guard let finalAt = delivered.finalAt else {

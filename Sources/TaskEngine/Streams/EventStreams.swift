@@ -33,7 +33,7 @@ package final class EventStreams: Sendable {
         var nextID = 0
         var isClosing = false
 
-        /// Makes all readers that have not passed that place read the table. Returns them.
+        /// Makes readers before that place read the table. Returns the ids of all readers.
         mutating func noteGap(upTo sequence: Int64, after newest: Int64?) -> [Int] {
             for id in readers.keys { readers[id]?.noteGap(upTo: sequence, after: newest) }
             return Array(readers.keys)

@@ -82,7 +82,7 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// Whether the wall clock has run without a jump for so long; see ``steadyFor(at:)``.
+    /// Whether the wall clock has run without a jump for that long; see ``steadyFor(at:)``.
     func isSteady(for span: Duration, at now: Timestamp) -> Bool { steadyFor(at: now) >= span }
 
     /// Compares the clocks.

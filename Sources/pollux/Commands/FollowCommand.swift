@@ -135,7 +135,7 @@ private final class EventPrinter: Sendable {
         let why =
             switch reset.reason {
             case "pruned": "Events after that place were removed (retention)."
-            case "restored": "The database was put back from a copy since then."
+            case "restored": "The database was restored from a copy since then."
             default: "That place belongs to another database."
             }
         let newest = reset.newest.map { " after \($0.printable)" } ?? ""

@@ -8,7 +8,7 @@ struct PruneCommand: DaemonCommand {
         commandName: "prune",
         abstract: "Remove now what is older than the retention settings allow.",
         discussion: """
-            The daemon does so by itself every few minutes. --dry-run only counts. Free space in the \
+            The daemon does this automatically every few minutes. --dry-run only counts. Free space in the \
             database is used again; the file does not become smaller.
 
             Examples:
