@@ -56,7 +56,9 @@ extension LocalAPIClient {
             } catch {
                 throw LocalAPIClientError.unreadable(error.message)
             }
-            guard unanswered > 0 else { throw LocalAPIClientError.unreadable("More replies arrived than were requested.") }
+            guard unanswered > 0 else {
+                throw LocalAPIClientError.unreadable("More replies arrived than were requested.")
+            }
             unanswered -= 1
             try onAnswer(answer, json)
         }

@@ -83,7 +83,10 @@ import Testing
         ),
         ("accounts: [{name: a, token_file: DIR/none}]", ["providers.fal.accounts", "account a", "DIR/none"]),
         ("accounts: [{name: a, tokenfile: DIR/a}]", ["providers.fal.accounts", "Did you mean \"token_file\"?"]),
-        ("accounts: [{name: a, token: hunter2}]", ["providers.fal.accounts", "Do not put a token into a settings file"]),
+        (
+            "accounts: [{name: a, token: hunter2}]",
+            ["providers.fal.accounts", "Do not put a token into a settings file"]
+        ),
         (
             "accounts: [{name: a, token_file: DIR/a, max_in_flight: 0}]",
             ["max_in_flight of account a", "a whole number from 1 to 100000"]

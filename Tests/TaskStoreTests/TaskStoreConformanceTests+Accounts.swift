@@ -56,8 +56,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `a given-up attempt keeps its account, and a late record has its own`() async throws
-    {
+    @Test func `a given-up attempt keeps its account, and a late record has its own`() async throws {
         try await with { (store: TaskStore) async throws in
             let lost = task(1, .uncertain, by: .unknown)
             _ = try await store.insert(.new(lost))

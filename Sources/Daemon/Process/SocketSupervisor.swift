@@ -34,7 +34,8 @@ struct SocketSupervisor: Service {
             // The old lock is released first, because the new one may lock the same file.
             withExtendedLifetime(lock) {}
             guard case .lost = end else { return }
-            logger.warning("The socket \(path) was deleted or replaced. It is created again. Tasks continued meanwhile.")
+            logger.warning(
+                "The socket \(path) was deleted or replaced. It is created again. Tasks continued meanwhile.")
         }
     }
 

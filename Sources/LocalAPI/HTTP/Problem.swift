@@ -48,7 +48,8 @@ struct Problem: Error {
             case .notFound: (.notFound, "Task not found")
             case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")
-            case .storageFailing where error.code == "backup_interrupted": (.serviceUnavailable, "The daemon is stopping")
+            case .storageFailing where error.code == "backup_interrupted":
+                (.serviceUnavailable, "The daemon is stopping")
             case .storageFailing where error.code == "storage_unknown":
                 (.serviceUnavailable, "Outcome unknown")
             case .storageFailing: (.serviceUnavailable, "Storage unavailable")

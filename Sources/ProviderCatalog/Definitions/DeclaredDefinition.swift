@@ -16,7 +16,8 @@ enum DeclaredDefinition {
         let errors = try error(file)
         return try fields.names.map { operation, line throws(CatalogError) in
             guard let name = provider.endpointName(operation) else {
-                throw fields.error(operation, "is not an endpoint name; expected letters, digits and -_./ without a colon")
+                throw fields.error(
+                    operation, "is not an endpoint name; expected letters, digits and -_./ without a colon")
             }
             guard !operation.contains(":") else {
                 throw fields.error(operation, "the provider's name is added automatically")
@@ -164,7 +165,8 @@ enum DeclaredDefinition {
             dialect.recordID = try poll.places("id") ?? []
             dialect.wait = try poll.waitPlace("wait")
         } else if !dialect.acceptance.namesPollURL {
-            throw fields.error("poll", "this field is missing, and so is accepted.poll_url: there is no address to poll")
+            throw fields.error(
+                "poll", "this field is missing, and so is accepted.poll_url: there is no address to poll")
         }
     }
 

@@ -131,7 +131,9 @@ struct DefinitionFields {
     func templates(_ name: String, places: Set<String>?) throws(CatalogError) -> [DeclaredDialect.Call.Named]? {
         guard let fields = try fields(name, allowed: nil) else { return nil }
         return try fields.names.map { field, _ throws(CatalogError) in
-            guard Self.isToken(field) else { throw fields.error(field, "is not a name of a header field or a parameter") }
+            guard Self.isToken(field) else {
+                throw fields.error(field, "is not a name of a header field or a parameter")
+            }
             let text = try fields.required(field, fields.text)
             guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
                 throw fields.error(field, "expected visible ASCII characters")
@@ -186,7 +188,9 @@ struct DefinitionFields {
     func place(_ name: String) throws(CatalogError) -> JSONPointer? {
         try text(name).map { text throws(CatalogError) in
             let pointer = try pointer(text, name)
-            guard !pointer.tokens.contains("*") else { throw error(name, "* is not allowed where one value is expected") }
+            guard !pointer.tokens.contains("*") else {
+                throw error(name, "* is not allowed where one value is expected")
+            }
             return pointer
         }
     }

@@ -52,7 +52,8 @@ struct ProviderDefinition {
         provider.allowedHosts = try fields.texts("allowed_hosts") ?? []
         if let strange = provider.allowedHosts.first(where: { !HostAllowlist.isHost($0) }) {
             throw fields.error(
-                "allowed_hosts", "\"\(strange)\" is not a host; expected a form such as api.example.com or *.example.com")
+                "allowed_hosts",
+                "\"\(strange)\" is not a host; expected a form such as api.example.com or *.example.com")
         }
         if let variable = try fields.text("token") {
             guard variable.utf8.allSatisfy(isVariableByte), variable.first?.isNumber == false else {

@@ -106,7 +106,8 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .backingOff(let circuit, let until, let error):
             Reason(
                 code: "backing_off",
-                message: "The \(circuit) gets no requests until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")")
+                message:
+                    "The \(circuit) gets no requests until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")")
         case .inFlightLimit(let service, let count, let limit):
             Reason(
                 code: "in_flight_limit",

@@ -96,7 +96,8 @@ extension TaskFailure {
                 message: "The provider's reply is larger than \(maxBytes) bytes, so it was not read.",
                 hint: "Raise `upstream.max_reply_bytes` and run `pollux reload` to have it read.")
         case .outdated:
-            self.init(code: "not_sent", message: "Nothing was sent: a reload has changed the provider's base URL meanwhile.")
+            self.init(
+                code: "not_sent", message: "Nothing was sent: a reload has changed the provider's base URL meanwhile.")
         case .cancelled:
             self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply arrived.")
         }

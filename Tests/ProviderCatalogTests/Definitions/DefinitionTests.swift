@@ -76,7 +76,8 @@ import Testing
             message(Self.head + "words: {succeeded: [Done], failed: [done]}\n" + services)?.contains("success too")
                 == true)
         #expect(
-            message(Self.head + "services: {\"a b\": {endpoints: {make: {}}}}\n")?.contains("not an endpoint name") == true)
+            message(Self.head + "services: {\"a b\": {endpoints: {make: {}}}}\n")?.contains("not an endpoint name")
+                == true)
         #expect(
             message(Self.head + "services: {s: {listing: maybe, endpoints: {m: {}}}}\n")?.contains("vendor_code")
                 == true)
