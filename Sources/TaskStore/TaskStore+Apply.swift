@@ -149,8 +149,8 @@ extension ChangeSet {
         return change
     }
 
-    /// Sets the account of a task that gets a remote id: the one whose reply or list shows it, or the one that made the
-    /// accepted attempt.
+    /// Sets the account of a task that gets a remote id. It is the account whose reply or list shows the id, or the one
+    /// that made the accepted attempt.
     private func setAccount(of change: inout TaskChange, by planned: ScheduledEvent, from task: TrackedTask) throws {
         guard let id = change.task.remoteID, id != task.remoteID else { return }
         if let account = planned.account, planned.event.remoteID == id {

@@ -86,8 +86,8 @@ extension TaskStore {
         try await write("bringForward") { try $0.bringForward(in: state, dueAfter: latest, to: now) }
     }
 
-    /// Moves the schedule of open tasks by a jump of the wall clock: the due time, the start of their age, and the time
-    /// of the last pending poll. Of queued tasks only the due time depends on the clock.
+    /// Moves the schedule of open tasks by a jump of the wall clock. The schedule is the due time, the start of their
+    /// age, and the time of the last pending poll. Of queued tasks only the due time depends on the clock.
     package func moveSchedule(by jump: Duration, at now: Timestamp) async throws(TaskStoreError) {
         try await commit(.write("moveSchedule")) { changes in
             let transaction = changes.transaction

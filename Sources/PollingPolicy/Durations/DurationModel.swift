@@ -2,9 +2,9 @@ import TaskModel
 
 /// Predicts how long tasks of one kind take, from a summary of fixed size that fades with time.
 ///
-/// - Successes follow a log-normal with learned mean and spread (``NormalInverseGamma``), mixed with a histogram of the same
-///   tasks by how well each has predicted them.
-/// - Failures have a distribution and a share of their own.
+/// - Successes follow a log-normal with learned mean and spread (``NormalInverseGamma``). A histogram of the same tasks
+///   is mixed in. How well each has predicted the tasks determines its weight.
+/// - Failures have a separate distribution and share.
 /// - About the last sixty tasks count. When a run of them shows a change (``CUSUMDetector``), only that run counts.
 /// - The hazard is finite and above zero at every age.
 package struct DurationModel: Sendable, Hashable {

@@ -25,8 +25,8 @@ struct ProgressEstimate {
 
     /// The curve of the time left from now on, from both sources.
     ///
-    /// While the progress stands still, each source loses weight by the end that it had predicted for that time (Bayes'
-    /// rule), so a progress that is stuck at 99 % soon counts for nothing.
+    /// While the progress stands still, each source loses weight if it predicted an end for that time (Bayes' rule). So
+    /// a progress that is stuck at 99 % soon has no effect.
     func curve(beside learned: PiecewiseHazard, at age: Double, upTo limit: Double) -> PiecewiseHazard {
         let spentOnProgress = Self.unit.cumulatedHazard(at: elapsed / left)
         let spentLearned =

@@ -169,8 +169,8 @@ struct AdmissionControl: Sendable {
         return min(room(under: load), service ?? .max, account ?? .max)
     }
 
-    /// The account that takes the next task of the endpoint: of those that may, the one with the most room, then with
-    /// the fewest tasks in flight. Nil if none has room, or if the task waits for an account that may not.
+    /// The account that takes the next task of the endpoint. Of those that may, it is the one with the most room, then
+    /// with the fewest tasks in flight. Nil if none has room, or if the task waits for an account that may not.
     ///
     /// Accounts whose latest submissions failed come last. A failing account has few tasks in flight, and would
     /// otherwise get all new ones.

@@ -53,8 +53,8 @@ final class ClockJumpDetector: Sendable {
                 repairedAt: elapsed))
     }
 
-    /// The time since when the clock has been observed continuously: the start, the end of the machine's latest sleep,
-    /// or a jump by more than the tolerance.
+    /// The start of the period in which the clock has been observed continuously. It is the start of the process, the
+    /// end of the machine's latest sleep, or a jump by more than the tolerance.
     var watchingSince: Timestamp { state.withLock { $0.watchingSince } }
 
     /// The time that has certainly passed since that moment: at most the time we observed continuously.

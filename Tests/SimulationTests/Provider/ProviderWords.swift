@@ -11,8 +11,8 @@ struct ProviderWords {
 
     /// The provider's name.
     static let provider: ProviderName = "simulated"
-    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, one that replies
-    /// inline, and one that takes a client id, which is used in histories with several accounts.
+    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, and one that
+    /// replies inline. A further one takes a client id; histories with several accounts use it.
     static let definition = """
         provider: simulated
         default: true

@@ -3,8 +3,8 @@ import VerbatimJSON
 
 /// A provider's body about one task, parsed into its parts without a decision about its state.
 ///
-/// Three shapes are documented: the record `{id, request, response: {…}, finished_at…}`, the same flat
-/// `{success, task_id, data…}` as inline replies and callbacks have it, and `{task: {…}}` around either.
+/// Three formats are documented. A record is `{id, request, response: {…}, finished_at…}`. Inline replies and callbacks
+/// are flat: `{success, task_id, data…}`. Either may be wrapped in `{task: {…}}`.
 struct TaskRecord {
     /// The body as received.
     let whole: JSONValue
