@@ -72,7 +72,7 @@ import VerbatimJSON
         }
         #expect(existing == first.task.task.id)
         #expect(differences.map(\.field) == [field])
-        #expect(error?.message.contains("\(field) is ") == true && error?.message.contains(" here") == true)
+        #expect(error?.message.contains("\(field) is ") == true && error?.message.contains(" in the request") == true)
     }
 
     @Test func `a repeated key with a relative time returns the same task`() async throws {
@@ -108,7 +108,7 @@ import VerbatimJSON
         #expect(!again.isNew && again.task.task.id == task.id)
         submission.priority = 3
         let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(submission) }
-        #expect(error?.message.contains("priority is 0 there and 3 here") == true)
+        #expect(error?.message.contains("priority is 0 in the task and 3 in the request") == true)
     }
 
     private func keyed(_ request: String) -> Submission {
