@@ -3,6 +3,7 @@ import PollingPolicy
 import ProviderCatalog
 import TaskEngine
 import TaskModel
+import TaskStore
 import Text
 import UpstreamHTTP
 
@@ -12,7 +13,7 @@ import UpstreamHTTP
 struct Configuration: Sendable {
     let settings: DaemonSettings
     let providers: Providers
-    let engine: EngineSettings
+    private(set) var engine: EngineSettings
     let connections: UpstreamHTTP.Connections
     let loadedAt: Timestamp
     /// The lines of ``digest`` by subject.
@@ -59,8 +60,7 @@ struct Configuration: Sendable {
         connections = UpstreamHTTP.Connections(
             proxies: proxies, trust: trust,
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout))
-        let engine = Self.engine(settings, providers, FaultInjection(environment: environment))
-        self.engine = former.map { engine.following($0.engine, at: now) } ?? engine
+        engine = Self.engine(settings, providers, FaultInjection(environment: environment))
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }
         self.settings = settings
@@ -117,7 +117,15 @@ struct Configuration: Sendable {
             catalog: providers.catalog, limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, callbackSecrets: providers.callbackSecrets,
-            redactor: providers.redactor, retention: settings.retention)
+            redactor: providers.redactor, retention: settings.retention,
+            tokenDigests: providers.tokens.mapValues { Array(SHA256.hash(data: Array($0.utf8)).prefix(12)).base64URL })
+    }
+
+    /// Stores what it changes for lost attempts. Do so before it is in force.
+    func stored(in store: TaskStore, at now: Timestamp) async throws(TaskStoreError) -> Configuration {
+        var configuration = self
+        configuration.engine = try await engine.stored(in: store, at: now)
+        return configuration
     }
 
     // MARK: What it consists of

@@ -152,18 +152,19 @@ package enum Daemon {
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let renewal = TokenRenewal()
+        let store = TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory))
         let engine: TaskEngine
         do throws(TaskStoreError) {
             engine = try await Self.engine(
-                configuration, isHeld: flags.hold, driver: driver, transport: transport, renewal: renewal, time: time,
+                configuration, isHeld: flags.hold, store: store, transport: transport, renewal: renewal, time: time,
                 hooks: hooks, logger: logger)
             try await engine.recovery.run()
         } catch {
             throw .store(code: error.code, message: error.message)
         }
         let reloader = Reloader(
-            configuration, flags: flags, environment: environment, engine: engine, transport: transport, time: time,
-            logger: logger)
+            configuration, flags: flags, environment: environment, engine: engine, store: store,
+            transport: transport, time: time, logger: logger)
         renewal.begin(with: reloader)
         let facts = DaemonFacts(
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
@@ -270,21 +271,20 @@ package enum Daemon {
     }
 
     private static func engine(
-        _ configuration: Reloadable<Configuration>, isHeld: Bool, driver: SQLiteDriver, transport: UpstreamHTTP,
+        _ configuration: Reloadable<Configuration>, isHeld: Bool, store: TaskStore, transport: UpstreamHTTP,
         renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
         let redacting = RedactingTransport(
             transport, redactor: configuration.view(\.providers.redactor),
             tokens: configuration.view(\.providers.shownTokens))
-        let settings = configuration.current.settings
+        configuration.replace(with: try await configuration.current.stored(in: store, at: time.now()))
         return try await TaskEngine(
-            store: TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory)),
-            settings: configuration.view(\.engine), version: configuration.version,
+            store: store, settings: configuration.view(\.engine), version: configuration.version,
             transport: RenewingTransport(redacting, tokens: configuration.view(\.providers.tokens)) { _ in
                 await renewal.renew()
             },
             accounts: { configuration.current.providers.accounts(of: $0) },
-            callbacksAt: settings.callbacks.publicURL, isHeld: isHeld, time: time,
+            callbacksAt: configuration.current.settings.callbacks.publicURL, isHeld: isHeld, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

@@ -5,6 +5,7 @@ import ServiceLifecycle
 import Synchronization
 import TaskEngine
 import TaskModel
+import TaskStore
 import UnixSignals
 import UpstreamHTTP
 
@@ -14,6 +15,7 @@ actor Reloader {
     private let flags: DaemonFlags
     private let environment: [String: String]
     private let engine: TaskEngine
+    private let store: TaskStore
     private let transport: UpstreamHTTP
     private let time: any TimeSource
     private let logger: Logger
@@ -22,37 +24,48 @@ actor Reloader {
 
     init(
         _ configuration: Reloadable<Configuration>, flags: DaemonFlags, environment: [String: String],
-        engine: TaskEngine, transport: UpstreamHTTP, time: any TimeSource, logger: Logger
+        engine: TaskEngine, store: TaskStore, transport: UpstreamHTTP, time: any TimeSource, logger: Logger
     ) {
         self.configuration = configuration
         self.flags = flags
         self.environment = environment
         self.engine = engine
+        self.store = store
         self.transport = transport
         self.time = time
         self.logger = logger
     }
 
     /// Reads and checks everything, then applies it. An error means that nothing has changed.
-    private func replaceAll() throws(ReloadRefusal) -> (former: Configuration, now: Configuration) {
-        let former = configuration.current
-        let next: Configuration
-        do throws(DaemonError) {
-            next = try Configuration(flags: flags, environment: environment, at: time.now(), after: former)
-        } catch {
-            throw .invalid(error.message)
+    private func replaceAll() async throws(ReloadRefusal) -> (former: Configuration, now: Configuration) {
+        while true {
+            let former = configuration.current
+            let next: Configuration
+            do throws(DaemonError) {
+                next = try Configuration(flags: flags, environment: environment, at: time.now(), after: former)
+            } catch {
+                throw .invalid(error.message)
+            }
+            let needs = next.restartNeeds(from: former)
+            guard needs.isEmpty else { throw .needsRestart(needs) }
+            do throws(TaskStoreError) {
+                if try await put(next) { return (former, next) }
+            } catch {
+                throw .notStored(code: error.code, message: error.message)
+            }
         }
-        let needs = next.restartNeeds(from: former)
-        guard needs.isEmpty else { throw .needsRestart(needs) }
-        put(next)
-        return (former, next)
     }
 
-    private func put(_ next: Configuration) {
+    /// Applies it; false if another replacement came first.
+    private func put(_ next: Configuration) async throws(TaskStoreError) -> Bool {
+        let version = configuration.version.wrappedValue
+        let next = try await next.stored(in: store, at: time.now())
+        guard configuration.version.wrappedValue == version else { return false }
         // Connections are replaced first, so that no request with the new settings uses the former proxies.
         transport.connect(next.connections)
         configuration.replace(with: next)
         engine.followReload()
+        return true
     }
 
     private func warnings(_ next: Configuration, since former: Configuration) async -> [String] {
@@ -71,12 +84,12 @@ actor Reloader {
     // MARK: Tokens
 
     /// Reads the token files if one of them has changed.
-    func checkTokenFiles() {
-        if configuration.current.hasChangedTokenFile { rereadTokens() }
+    func checkTokenFiles() async {
+        if configuration.current.hasChangedTokenFile { await rereadTokens() }
     }
 
     /// Reads the token files and applies changed tokens. A token that cannot be read stays unchanged.
-    func rereadTokens() {
+    func rereadTokens() async {
         let former = configuration.current
         let next: Configuration
         do throws(DaemonError) { next = try former.withTokens(readAgainIn: environment) } catch {
@@ -89,7 +102,12 @@ actor Reloader {
             if next.settings.tokenFiles != former.settings.tokenFiles { configuration.replace(with: next) }
             return
         }
-        put(next)
+        do throws(TaskStoreError) {
+            // Another reload has read the tokens as well.
+            guard try await put(next) else { return }
+        } catch {
+            return log(tokenProblems: ["A changed token could not be recorded: \(error.message)"])
+        }
         for change in changes { logger.notice("The \(change) was read again and has changed.") }
     }
 
@@ -109,7 +127,7 @@ extension Reloader: SettingsReloading {
 
     func reload() async throws(ReloadRefusal) -> Reload {
         do throws(ReloadRefusal) {
-            let (former, next) = try replaceAll()
+            let (former, next) = try await replaceAll()
             let changes = next.changes(from: former)
             logger.notice(
                 "The settings were reloaded: \(changes.isEmpty ? "nothing has changed" : changes.joined(separator: ", "))."

@@ -42,10 +42,12 @@ package enum ReloadRefusal: Error, Sendable, Hashable {
     case invalid(String)
     /// These settings have changed, but apply only at a start.
     case needsRestart([String])
+    /// The store could not record them; its code and message.
+    case notStored(code: String, message: String)
 
     package var message: String {
         switch self {
-        case .invalid(let message): message
+        case .invalid(let message), .notStored(_, let message): message
         case .needsRestart(let names):
             "\(names.joined(separator: ", ")) changed, which needs a restart of the daemon. Restart it, or undo that change and reload the rest."
         }

@@ -1,5 +1,6 @@
 import ProviderCatalog
 import TaskModel
+package import TaskStore
 
 /// The limits of the engine: parallel requests, timeouts, and the conditions of proofs.
 package struct EngineLimits: Sendable {
@@ -62,16 +63,16 @@ package struct EngineLimits: Sendable {
     /// The longest wait of a client beyond ``waiters``.
     package var waitWithoutPlace: Duration = .seconds(5)
 
-    /// The longest timeout of a paid request before a reload shortened it.
-    var formerTimeout: Duration = .zero
-    /// When a reload last changed the base URL of each provider. Later lists may lack tasks that were sent before.
-    var movedAt: [ProviderName: Timestamp] = [:]
+    /// The former settings, as far as lost attempts depend on them.
+    package internal(set) var history = SettingsHistory()
 
     package init() {}
 
     /// The timeout of a paid request of the endpoint.
     func timeout(of profile: EndpointProfile) -> Duration { profile.submissionTimeout ?? submissionTimeout }
 
-    /// The longest possible duration of a paid request of the endpoint, including one from before a reload.
-    func longestTimeout(of profile: EndpointProfile) -> Duration { max(timeout(of: profile), formerTimeout) }
+    /// The longest possible duration of a paid request of the endpoint, including one under former settings.
+    func longestTimeout(of profile: EndpointProfile) -> Duration {
+        max(timeout(of: profile), history.longestTimeout(of: profile.name) ?? .zero)
+    }
 }

@@ -40,6 +40,8 @@ package enum MetaName: String, Sendable {
     case leaseEnds = "lease_ends"
     /// The place of the last line of the log that was removed.
     case lastRemovedLine = "last_removed_line"
+    /// The ``SettingsHistory``.
+    case settingsHistory = "settings_history"
     /// The ``LogEpoch``.
     case logEpoch = "log_epoch"
 }

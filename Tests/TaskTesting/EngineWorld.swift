@@ -32,7 +32,8 @@ package struct EngineWorld: Sendable {
         from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
-        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy()
+        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy(),
+        tokenDigests: [ProviderAccount: String] = [:]
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -46,10 +47,10 @@ package struct EngineWorld: Sendable {
         if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         settings = Reloadable(
-            EngineSettings(
+            try await EngineSettings(
                 catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,
-                redactor: redactor,
-                retention: retention))
+                redactor: redactor, retention: retention, tokenDigests: tokenDigests
+            ).stored(in: sqlite, at: time.now()))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
             version: settings.version, transport: provider,
@@ -63,7 +64,7 @@ package struct EngineWorld: Sendable {
     package func reload(_ change: (inout EngineSettings) throws -> Void) rethrows {
         var next = settings.current
         try change(&next)
-        settings.replace(with: next.following(settings.current, at: time.now()))
+        settings.replace(with: next.following(settings.current.limits.history, at: time.now()))
         engine.followReload()
     }
 

@@ -110,6 +110,8 @@ extension Problem {
         case .invalid:
             self.init(
                 .unprocessableContent, ProblemCode.badSetting, title: "The settings were not reloaded", refusal.message)
+        case .notStored(let code, _):
+            self.init(.serviceUnavailable, code, title: "The settings were not reloaded", refusal.message)
         case .needsRestart(let names):
             self.init(
                 .conflict, ProblemCode.restartNeeded, title: "The settings were not reloaded", refusal.message,

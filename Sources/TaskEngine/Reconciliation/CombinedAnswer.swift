@@ -239,19 +239,20 @@ struct CombinedAnswer: Sendable {
             // Attempts that ended later may be missing. The tolerance is for clock differences.
             attempt.window.upperBound <= min(answer.window.upperBound, answer.began + limits.clockSkew)
         else { return false }
-        // A list at another base URL may lack earlier tasks, unless it shows a control from before the change.
-        let movedAt = limits.movedAt[profile.provider].flatMap { moved in
-            attempt.window.lowerBound + limits.clockSkew < moved ? moved : nil
-        }
-        guard answer.reading.isList else { return movedAt == nil }
+        // A list at another base URL, or read with another token, may lack what was sent before.
+        let changes = limits.history.listChanges(
+            for: ProviderAccount(provider: profile.provider, account: answer.account))
+        let sentAt = attempt.window.lowerBound + limits.clockSkew
+        guard answer.reading.isList else { return changes.areAllBefore(sentAt) }
         if let skew = answer.reading.clockSkew, abs(skew.inSeconds) > limits.clockSkew.inSeconds {
             logger.warning(
                 "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(answer.endpoint.service) tasks proves no absence."
             )
             return false
         }
-        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt, before: movedAt)
-            ?? false
+        if evidence?.hasControl(
+            for: attempt, acceptedWithin: limits.controlSpan, of: startedAt,
+            where: { changes.none(between: sentAt, and: $0.window) }) ?? false
         {
             return true
         }

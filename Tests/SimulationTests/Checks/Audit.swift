@@ -152,7 +152,9 @@ final class Audit {
     /// Checks that each late record was reported. It must have been clearly listed, with a control, at the last reading
     /// of its list.
     func checkLateRecords() throws {
-        guard world.clock.jumps == 0, world.habit == .verbatim || world.habit == .pagesInTens else { return }
+        guard world.clock.jumps == 0, !world.wasMoved, world.habit == .verbatim || world.habit == .pagesInTens else {
+            return
+        }
         let known = Set(tasks.compactMap(\.remoteID)).union(givenUp.compactMap(\.remoteID))
         for given in givenUp where given.remoteID == nil {
             // The reading took up to its deadline, and so did the reply to the control.

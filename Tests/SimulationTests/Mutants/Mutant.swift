@@ -41,6 +41,10 @@ struct Mutant: Sendable, CustomStringConvertible {
     var habit: EchoHabit?
     /// Whether every history has many reloads that change the provider's base URL.
     var movesOften = false
+    /// Whether half of the starts in every history have the provider at another base URL.
+    var startsMoved = false
+    /// Whether its daemon knows nothing of former settings.
+    var forgetsSettings = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
 
@@ -53,7 +57,9 @@ struct Mutant: Sendable, CustomStringConvertible {
     var harmless: Mutant {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
-        (plain.endpoint, plain.habit, plain.peopleTrack) = (endpoint, habit, peopleTrack)
+        (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
+            endpoint, habit, peopleTrack, startsMoved
+        )
         return plain
     }
 
@@ -151,6 +157,14 @@ extension Mutant {
         var mutant = breaking(
             .ignoresAddress, "sends a request to another base URL than it was made for", caughtBy: [.addressFits])
         mutant.movesOften = true
+        return mutant
+    }
+
+    private static var forgettingSettings: Mutant {
+        var mutant = Mutant("forgets where the provider was", caughtBy: [.absenceIsProven])
+        mutant.forgetsSettings = true
+        mutant.startsMoved = true
+        mutant.endpoint = "image/make"
         return mutant
     }
 
@@ -314,7 +328,7 @@ extension Mutant {
             after: "UPDATE task SET is_pinned = 1 WHERE task_key IN (SELECT task_key FROM pin)", around: "sweep"),
         breaking(
             .sweepsOwners, "removes tasks whose records a search reads", caughtBy: [.removalIsSafe, .oneOwner]),
-        ignoringAddresses,
+        ignoringAddresses, forgettingSettings,
         breaking(
             .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
         presumingAllDead,

@@ -93,12 +93,13 @@ struct ProviderWords {
 
     /// A page of the user's list.
     func list(
-        service: String, user: Int, query: JSONObject, pageCap: Int, ignoresOffset: Bool
+        service: String, user: Int, at address: String?, query: JSONObject, pageCap: Int, ignoresOffset: Bool
     ) -> (page: [JSONValue], isAll: Bool) {
         let from = query["created_at_min"]?.number?.double ?? 0
         let to = query["created_at_max"]?.number?.double ?? .infinity
         let shown = truth.records.filter {
-            $0.service == service && $0.user == user && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
+            $0.service == service && $0.user == user && ($0.address ?? address) == address && $0.isListed(at: now)
+                && $0.createdAt.unixSeconds >= from
                 && $0.createdAt.unixSeconds <= to && !(habit == .hidesEdits && $0.operation == "edit")
         }
         let limit = min(Int(query["limit"]?.number?.double ?? 12), habit == .pagesInTens ? 10 : pageCap)

@@ -190,7 +190,8 @@ struct SimulatedUpstream: UpstreamTransport {
             return world.random.happens(500) ? .json([:]) : .error("no_task", status: 404)
         }
         let (page, isAll) = words.list(
-            service: service, user: user, query: query, pageCap: fate == 8 ? 12 : 50, ignoresOffset: fate == 9)
+            service: service, user: user, at: address(), query: query, pageCap: fate == 8 ? 12 : 50,
+            ignoresOffset: fate == 9)
         // Only an empty page shows the end of the list.
         if isAll, page.isEmpty { world.truth.noteReading(of: service, by: account) }
         return .items(fate == 10 ? page.reversed() : page)

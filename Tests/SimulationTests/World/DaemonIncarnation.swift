@@ -70,6 +70,8 @@ struct DaemonIncarnation: Sendable {
     private let settings: Reloadable<EngineSettings>
     private let engine: TaskEngine
     private let clock: SimulatedClock
+    private let sqlite: SQLiteDriver
+    private let forgetsSettings: Bool
     /// The provider's full catalog, even if the settings lack a part of it.
     private let catalog: ProviderCatalog
 
@@ -86,8 +88,12 @@ struct DaemonIncarnation: Sendable {
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
         var limits = EngineLimits()
         mutant?.limits?(&limits)
+        let next = EngineSettings(
+            catalog: world.catalogOfStart(), limits: limits, polling: world.polling,
+            retention: world.retention)
         let settings = Reloadable(
-            EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention))
+            try await mutant?.forgetsSettings == true
+                ? next : next.stored(in: TaskStore(sqlite), at: world.clock.now()))
         let upstream = SimulatedUpstream(
             world: world, address: { settings.current.catalog.provider(ProviderWords.provider)?.baseURL }
         ) { stopFlag.isDead }
@@ -113,6 +119,8 @@ struct DaemonIncarnation: Sendable {
         self.settings = settings
         self.engine = engine
         clock = world.clock
+        self.sqlite = sqlite
+        forgetsSettings = mutant?.forgetsSettings ?? false
         catalog = world.catalog
         service = engine.service
         endpoints = engine.endpoints
@@ -131,10 +139,10 @@ struct DaemonIncarnation: Sendable {
     }
 
     /// Replaces the definitions, as a reload does.
-    func reload(_ catalog: ProviderCatalog) {
+    func reload(_ catalog: ProviderCatalog) async throws {
         var next = settings.current
         next.catalog = catalog
-        settings.replace(with: next.following(settings.current, at: clock.now()))
+        settings.replace(with: forgetsSettings ? next : try await next.stored(in: TaskStore(sqlite), at: clock.now()))
         engine.followReload()
     }
 

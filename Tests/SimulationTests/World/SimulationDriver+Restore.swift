@@ -95,7 +95,8 @@ extension SimulationDriver {
     /// The queued tasks, by endpoint and request, whose records a list clearly shows when a person accepts the copy: no
     /// other task could have them. None of them is sent again.
     private func plain(_ queued: Restore.Overwritten) -> [String: Set<String>] {
-        guard world.habit == .verbatim, !world.usesCallbacks, world.clock.jumps == 0, world.truth.nextArrival == nil
+        guard world.habit == .verbatim, !world.usesCallbacks, !world.wasMoved, world.clock.jumps == 0,
+            world.truth.nextArrival == nil
         else { return [:] }
         let now = world.clock.providerNow
         return queued.tasks.filter { key, ids in
@@ -156,7 +157,7 @@ extension SimulationDriver {
                 $0.sender?.text == sender && $0.listedFrom + .seconds(300) <= world.clock.providerNow
                     && !$0.isForgotten(at: world.clock.providerNow)
             }
-            guard counts[sender] == 1 || !isListed else {
+            guard counts[sender] == 1 || !isListed || world.wasMoved else {
                 throw Violation(.copySendsNothing, "\(sender) was sent twice after a person had accepted the copy")
             }
         }

@@ -56,13 +56,13 @@ extension SimulationDriver {
                 default: (" without song", world.partialCatalog)
                 }
             world.trace.note("the settings are reloaded\(words)")
-            wasMoved = wasMoved || words.hasPrefix(" with")
-            daemon.reload(catalog)
+            if words.hasPrefix(" with the") { world.wasMoved = true }
+            try await daemon.reload(catalog)
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         if let trouble = world.accounts.troubles[steps], let name = world.accounts.begin(trouble) {
             world.trace.note("account \(name): \(trouble)")
-            if trouble == .removed { daemon?.reload(world.catalog) }
+            if trouble == .removed { try await daemon?.reload(world.catalog) }
         }
         if world.accounts.diesAt == steps, let name = world.accounts.kill() {
             world.truth.noteStop()
@@ -114,7 +114,7 @@ extension SimulationDriver {
     func endFaults() async throws {
         try await endRival()
         world.endFaults()
-        daemon?.reload(world.catalog)
+        try await daemon?.reload(world.catalog)
         faultsEndedAt = world.clock.steady
         healedAt = world.accounts.dead.isEmpty ? world.clock.steady : nil
         quietSince = world.clock.steady
@@ -366,8 +366,8 @@ extension SimulationDriver {
 
     /// Whether the list may lack a control task for that endpoint. Its absences then prove nothing.
     private func mayLackControl(_ row: DiskView.TaskLine) -> Bool {
-        // Attempts before the change of the base URL need a control from before.
-        if wasMoved { return true }
+        // An attempt needs a control that was sent to the same base URL.
+        if world.wasMoved { return true }
         guard world.habit.isFaithful else { return true }
         if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }
         return !audit.hasControl(for: row, at: world.clock.providerNow)

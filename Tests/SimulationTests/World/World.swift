@@ -18,7 +18,7 @@ final class World: Sendable {
     let reloadRandom: SharedRandom
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
-    /// The catalog with the provider at another base URL, where it knows the same tasks.
+    /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
     let movedCatalog: ProviderCatalog
     let truth: ProviderTruth
     let accounts: SimulatedAccounts
@@ -43,6 +43,10 @@ final class World: Sendable {
         var unknownCommits = 0
         /// The probability per step of a reload, and per paid request of a replaced token, in thousandths.
         var reloads = 0
+        /// The probability that a start has the provider at another base URL, in thousandths.
+        var moves = 0
+        /// Whether a reload or a start has moved the provider.
+        var wasMoved = false
         var isTouched = true
         var refusedWrites = 0
     }
@@ -77,7 +81,7 @@ final class World: Sendable {
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,
-                reloads: seed % 7 == 4 ? 50 : 0))
+                reloads: seed % 7 == 4 ? 50 : 0, moves: seed % 7 == 4 ? 300 : 0))
     }
 
     private static func retention(ofSeed seed: UInt64) -> RetentionPolicy {
@@ -112,6 +116,23 @@ final class World: Sendable {
     /// Whether a person reloads the settings in this step.
     var isReloaded: Bool { reloadRandom.happens(state.withLock { $0.reloads }) }
 
+    /// Whether the provider has been at another base URL.
+    var wasMoved: Bool {
+        get { state.withLock { $0.wasMoved } }
+        set { state.withLock { $0.wasMoved = newValue } }
+    }
+
+    /// Moves the provider at half of all starts until the faults end.
+    func moveOften() { state.withLock { $0.moves = 500 } }
+
+    /// The catalog of a start.
+    func catalogOfStart() -> ProviderCatalog {
+        guard reloadRandom.happens(state.withLock { $0.moves }) else { return catalog }
+        note("the provider is at another base URL")
+        wasMoved = true
+        return movedCatalog
+    }
+
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
 
@@ -122,7 +143,7 @@ final class World: Sendable {
             state.faults = .none
             state.isDiskFull = false
             state.unknownCommits = 0
-            state.reloads = 0
+            (state.reloads, state.moves) = (0, 0)
         }
         callbackDriver.endFaults()
         accounts.endTroubles()
