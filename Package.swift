@@ -230,8 +230,8 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore, nioPosix,
-                nioHTTP1, nioSSL,
+                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", "Text",
+                asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
