@@ -154,7 +154,7 @@ let package = Package(
         .target(
             name: "Sandbox",
             dependencies: [
-                hummingbird, httpTypes, asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
+                hummingbird, httpTypes, asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
             ]),
         // The judge of the schedule: plays the policy against known durations, without waiting.
         .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "Randomness", "TaskModel"]),
