@@ -37,4 +37,6 @@ package enum MetaName: String, Sendable {
     case uncheckedSince = "unchecked_since"
     /// The place of the last line of the log that was removed.
     case lastRemovedLine = "last_removed_line"
+    /// The place of the last line of the log that was read for results to fetch.
+    case artefactPlace = "artefact_place"
 }

@@ -75,6 +75,14 @@ package protocol StoreSnapshot {
     func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64]
     /// The oldest lines of these kinds about a task.
     func oldestLines(of key: Int64, kinds: [String], limit: Int) throws -> [Int64]
+    /// Files that are to be fetched by then from other hosts than these, in the order in which their URLs expire.
+    func artefacts(dueBy time: Timestamp, notFrom hosts: [String], limit: Int) throws -> [Artefact]
+    /// When the next file is to be fetched.
+    func nextArtefact() throws -> Timestamp?
+    /// The files of a task's results, in their order.
+    func artefacts(of key: Int64) throws -> [Artefact]
+    /// One file of those that have this digest; nil if none has.
+    func artefact(withDigest sha256: String) throws -> Artefact?
     /// Everything that holds requests back.
     func circuits() throws -> [CircuitState]
     /// All leases.
@@ -105,6 +113,10 @@ package protocol StoreTransaction: StoreSnapshot {
     func dropBodies(of keys: [Int64]) throws
     /// Keeps the results of these tasks, in place of what is there.
     func put(_ results: [TaskResults]) throws
+    /// Inserts files of the task with that key, but for those that are there.
+    func insert(_ artefacts: [Artefact], of key: Int64) throws
+    /// Stores a file in place of what is known of it.
+    func put(_ artefact: Artefact, of key: Int64) throws
     /// Keeps attempts that were given up, in place of what is known of them.
     func put(_ attempts: [GivenUpRow]) throws
     /// Drops the attempt with that number of a task.

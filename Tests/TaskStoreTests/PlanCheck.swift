@@ -25,6 +25,10 @@ enum PlanCheck {
             "ORDER BY task_key DESC LIMIT", "SCAN task",
             "a page of a list without a filter: newest first, ends when it is full"
         ),
+        (
+            "INDEXED BY artefact_expiry", "SCAN artefact",
+            "files to be fetched, in the order of their expiry; read only if one is due"
+        ),
         ("json_each(?)", "SCAN json_each", "the values that a list asks for"),
         ("json_each(?)", "SCAN wanted", "the labels that a list asks for"),
         ("ORDER BY task_key DESC LIMIT", "USE TEMP B-TREE FOR ORDER BY", "a list filtered by several values at once"),

@@ -142,6 +142,16 @@ extension SnapshotWrapper {
         try reading.oldestLines(of: key, kinds: kinds, limit: limit)
     }
 
+    package func artefacts(dueBy time: Timestamp, notFrom hosts: [String], limit: Int) throws -> [Artefact] {
+        try reading.artefacts(dueBy: time, notFrom: hosts, limit: limit)
+    }
+
+    package func nextArtefact() throws -> Timestamp? { try reading.nextArtefact() }
+
+    package func artefacts(of key: Int64) throws -> [Artefact] { try reading.artefacts(of: key) }
+
+    package func artefact(withDigest sha256: String) throws -> Artefact? { try reading.artefact(withDigest: sha256) }
+
     package func circuits() throws -> [CircuitState] {
         try reading.circuits()
     }
@@ -194,6 +204,14 @@ extension TransactionWrapper {
 
     package func put(_ results: [TaskResults]) throws {
         try base.put(results)
+    }
+
+    package func insert(_ artefacts: [Artefact], of key: Int64) throws {
+        try base.insert(artefacts, of: key)
+    }
+
+    package func put(_ artefact: Artefact, of key: Int64) throws {
+        try base.put(artefact, of: key)
     }
 
     package func put(_ attempts: [GivenUpRow]) throws {
