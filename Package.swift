@@ -123,6 +123,13 @@ let package = Package(
                 "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "Text", "VerbatimJSON",
                 crypto, logging, serviceLifecycle,
             ]),
+        // Files of results: downloads, and where they are kept.
+        .target(
+            name: "Artefacts",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "Text", "UpstreamHTTP", asyncHTTPClient, crypto, nioCore,
+                nioHTTP1, nioPosix,
+            ]),
         .target(
             name: "LocalAPI",
             dependencies: [
@@ -144,7 +151,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
+                "AllocatorSettings", "Artefacts", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP",
+                "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
@@ -236,6 +244,12 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
+            name: "ArtefactsTests",
+            dependencies: [
+                "Artefacts", "ProviderCatalog", "Sandbox", "TaskEngine", "TaskModel", "TaskTesting", "Text",
+                "UpstreamHTTP", crypto, logging, nioPosix, serviceLifecycle,
+            ]),
+        .testTarget(
             name: "CallbackAPITests",
             dependencies: [
                 "CallbackAPI", "TaskEngine", "TaskModel", "TaskStore", "SQLiteDriver", "ProviderCatalog",
@@ -261,7 +275,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "ProviderCatalog", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP", logging,
+                "Artefacts", "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting",
+                "UpstreamHTTP", logging,
             ]),
         .testTarget(
             name: "SandboxTests",

@@ -14,6 +14,7 @@ struct LogSubscribers {
     let inFlightPolls: InFlightPolls
     let plans: PollPlanCache
     let feed: EventFeed
+    let wakes: WakeSignals
     let logger: Logger
 
     /// Registers them in their order.
@@ -34,6 +35,9 @@ struct LogSubscribers {
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
+        log.subscribe { [wakes] change in
+            if change.isEnd, change.entry.to == .succeeded { wakes.artefacts.signal() }
+        }
     }
 }
 

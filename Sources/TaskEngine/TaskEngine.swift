@@ -30,6 +30,10 @@ package struct TaskEngine: Sendable {
     package let deadlines: WorkerLoop<DeadlineEnforcer>
     /// Removes details that are too old.
     package let sweeper: WorkerLoop<RetentionSweeper>
+    /// Fetches the files of results; nil if there is no place for them.
+    package let fetcher: WorkerLoop<ArtefactFetcher>?
+    /// Shows files of results, and has them fetched; nil if there is no place for them.
+    package let artefacts: ArtefactService?
     /// Looks after the storage.
     package let storage: StorageKeeper
 
@@ -44,7 +48,8 @@ package struct TaskEngine: Sendable {
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, hasToken: @escaping @Sendable (ProviderName) -> Bool,
-        callbacksAt publicURL: String? = nil, isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        callbacksAt publicURL: String? = nil, downloads: (any ArtefactDownloads)? = nil, isHeld: Bool = false,
+        time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         let catalog = settings.view(\.catalog)
@@ -64,7 +69,7 @@ package struct TaskEngine: Sendable {
         }
         LogSubscribers(
             callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
-            plans: plans, feed: feed, logger: logger
+            plans: plans, feed: feed, wakes: wakes, logger: logger
         ).register(with: store.log)
 
         // What several consumers use.
@@ -98,6 +103,8 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,
             logger: logger)
 
+        let fetching = InFlightArtefacts()
+
         // The ways in.
         service = TaskService(
             store: store, catalog: catalog, admission: admission, storage: storage,
@@ -109,7 +116,11 @@ package struct TaskEngine: Sendable {
             forecaster: TaskForecaster(
                 catalog: catalog, statistics: statistics, admission: admission, inFlightPolls: inFlight,
                 unrecognised: unrecognised, time: time),
-            feed: feed, wakes: wakes, time: time, passed: passed)
+            feed: feed, fetching: fetching, wakes: wakes, time: time, passed: passed)
+        artefacts = downloads.map { downloads in
+            ArtefactService(
+                store: store, catalog: catalog, downloads: downloads, storage: storage, wakes: wakes, time: time)
+        }
         endpoints = EndpointService(
             store: store, catalog: catalog, admission: admission, statistics: statistics, meter: meter,
             unrecognised: unrecognised, callbacks: monitor, wakes: wakes, time: time, logger: logger)
@@ -143,6 +154,13 @@ package struct TaskEngine: Sendable {
                 store: store, policy: settings.view(\.retention), hold: hold, clock: clock,
                 steadySpan: fixed.steadySpan, wakes: wakes,
                 logger: logger))
+        fetcher = downloads.map { downloads in
+            loop(
+                ArtefactFetcher(
+                    store: store, settings: settings.view(\.artefacts), catalog: catalog, downloads: downloads,
+                    renewal: ArtefactRenewal(store: store, catalog: catalog, admission: admission, sender: queries),
+                    inFlight: fetching, wakes: wakes, time: time, logger: logger))
+        }
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
@@ -207,5 +225,8 @@ package struct TaskEngine: Sendable {
     }
 
     /// The loops, in the order in which they start.
-    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper] }
+    package var loops: [any Service] {
+        let loops: [any Service] = [storage, deadlines, reconciler, scheduler, submitter, sweeper]
+        return fetcher.map { loops + [$0] } ?? loops
+    }
 }

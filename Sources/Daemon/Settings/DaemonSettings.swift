@@ -1,4 +1,6 @@
+package import Artefacts
 package import Logging
+package import TaskEngine
 package import TaskModel
 package import TaskStore
 import UpstreamHTTP
@@ -38,6 +40,12 @@ package struct DaemonSettings: Sendable {
     package var callbacks = CallbackSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
+    /// Which files of results are fetched.
+    package var artefacts = ArtefactSettings(isOn: true)
+    /// How much room files of results may take.
+    package var artefactLimits = ObjectFiles.Limits()
+    /// Where files of results are kept; nil for a directory in the state directory.
+    package var artefactDirectory: String?
     package var logLevel: Logger.Level = .info
     /// The settings as they were given, by name.
     var values: [String: String] = [:]

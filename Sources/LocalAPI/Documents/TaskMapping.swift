@@ -44,7 +44,10 @@ extension StatedTime {
 
 extension TaskDocument {
     /// The task as the socket shows it.
-    init(_ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult]) {
+    init(
+        _ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult],
+        isFetching: (TaskModel.Artefact.ID) -> Bool = { _ in false }
+    ) {
         let task = stored.task
         self.init(
             id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue,
@@ -57,9 +60,11 @@ extension TaskDocument {
         request = stored.payload.request
         response = stored.payload.response ?? .null
         self.results = results.map { result in
-            Result(
+            var document = Result(
                 kind: result.kind.rawValue, pointer: result.pointer.description, value: result.value,
                 mediaType: result.mediaType, sizeBytes: result.sizeInBytes)
+            document.artefact = result.artefact.map { TaskDocument.Artefact($0, isFetching: isFetching($0.id)) }
+            return document
         }
         error = task.failure.map { failure in
             Failure(code: failure.code, message: failure.message, httpStatus: failure.httpStatus, hint: failure.hint)
@@ -90,6 +95,21 @@ extension TaskDocument {
     }
 }
 
+extension TaskDocument.Artefact {
+    /// The file as the socket shows it.
+    fileprivate init(_ artefact: TaskModel.Artefact, isFetching: Bool) {
+        self.init()
+        state = isFetching && artefact.state == .waiting ? "fetching" : artefact.state.rawValue
+        attempts = artefact.attempts
+        error = artefact.error
+        expiresAt = artefact.expiresAt?.rfc3339
+        sha256 = artefact.object?.sha256
+        sizeBytes = artefact.object.map { Int($0.size) }
+        mediaType = artefact.object?.mediaType
+        path = artefact.object?.name
+    }
+}
+
 extension TaskDocument.Removed {
     /// Nil if nothing was removed of the task.
     fileprivate init?(of task: TrackedTask) {
@@ -113,7 +133,9 @@ extension TaskDocument.Callback {
 extension TaskService {
     /// The task as the socket shows it, with what can be said about it now.
     func document(of stored: TaskWithPayload) async -> TaskDocument {
-        TaskDocument(stored, forecast: await forecast(of: stored.task), results: results(of: stored))
+        TaskDocument(
+            stored, forecast: await forecast(of: stored.task), results: results(of: stored),
+            isFetching: fetching.contains)
     }
 
     /// The reply that shows the task. A long record is written off the event loop.

@@ -147,6 +147,8 @@ package struct TaskDocument: ContractDocument {
         package var mediaType: String?
         /// The size of decoded data.
         package var sizeBytes: Int?
+        /// The file behind a URL; nil if it is not fetched.
+        package var artefact: Artefact?
 
         package init() {}
 
@@ -166,6 +168,38 @@ package struct TaskDocument: ContractDocument {
             try coder.member("value", &value)
             try coder.member("media_type", &mediaType)
             try coder.member("size_bytes", &sizeBytes)
+            try coder.member("artefact", &artefact)
+        }
+    }
+
+    /// The file behind the URL of a result.
+    package struct Artefact: ContractDocument {
+        /// `waiting`, `fetching`, `saved`, `gone` or `refused`.
+        package var state = ""
+        /// Of the file, once it is saved, in hexadecimal digits.
+        package var sha256: String?
+        package var sizeBytes: Int?
+        /// By the first bytes of the file.
+        package var mediaType: String?
+        /// Below the directory of the artefacts.
+        package var path: String?
+        /// Why the latest attempt failed.
+        package var error: String?
+        package var attempts = 0
+        /// RFC 3339. When its URL stops working, if that is known.
+        package var expiresAt: String?
+
+        package init() {}
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("state", &state)
+            try coder.member("sha256", &sha256)
+            try coder.member("size_bytes", &sizeBytes)
+            try coder.member("media_type", &mediaType)
+            try coder.member("path", &path)
+            try coder.member("error", &error)
+            try coder.member("attempts", &attempts)
+            try coder.member("expires_at", &expiresAt)
         }
     }
 

@@ -27,6 +27,10 @@ package struct EndpointProfile: Sendable {
     package var upperDuration: Duration?
     /// How far apart two polls of one task must be at the least, where the provider says so.
     package var minGap: Duration?
+    /// How long results can be fetched after the end of their task; nil if that is not known.
+    package var artefactLifetime: Duration?
+    /// Whether fetching a file takes the provider's token.
+    package var filesNeedToken = false
     /// Shared by all endpoints of the service.
     package var limits = ServiceLimits()
     /// What the endpoint does, for people.
@@ -61,6 +65,8 @@ package struct EndpointProfile: Sendable {
         moved.typicalDuration = typicalDuration
         moved.upperDuration = upperDuration
         moved.minGap = minGap
+        moved.artefactLifetime = artefactLifetime
+        moved.filesNeedToken = filesNeedToken
         moved.limits = limits
         moved.summary = summary
         return moved

@@ -21,6 +21,8 @@ final class RunningDaemon: Sendable {
         self.environment = [
             "PATH": "/usr/bin:/bin", "HOME": directory, "POLLUX_STATE_DIR": self.stateDirectory,
             "POLLUX_SOCKET": socketPath,
+            // Providers of tests name results on hosts that nobody may be asked for.
+            "POLLUX_ARTEFACTS_CAPTURE": "off",
         ].merging(environment) { $1 }
     }
 
