@@ -293,7 +293,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Randomness"], resources: [.copy("Corpus")]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON"],
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON", crypto],
             exclude: ["Clients"]),
     ]
 )

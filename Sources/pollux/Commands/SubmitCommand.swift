@@ -85,6 +85,11 @@ struct SubmitCommand: AsyncParsableCommand {
     var wait = false
 
     @Option(
+        name: [.customShort("o"), .customLong("output")],
+        help: ArgumentHelp("With --wait: copy the files of its results into this directory.", valueName: "dir"))
+    var output: String?
+
+    @Option(
         help: ArgumentHelp("The longest wait with --wait, as 90, 90s, 10m.", valueName: "duration"),
         transform: DurationArgument.parse)
     var timeout: Duration?
@@ -106,6 +111,7 @@ struct SubmitCommand: AsyncParsableCommand {
             throw ValidationError("Name the endpoint, as in: pollux submit suno/audios -d prompt=rain")
         }
         if timeout != nil, !wait { throw ValidationError("--timeout needs --wait.") }
+        if output != nil, !wait { throw ValidationError("-o needs --wait.") }
         if let onUncertain, !EnvelopeRules.uncertainPolicies.contains(onUncertain) {
             throw ValidationError("--on-uncertain must be hold, resubmit_if_absent or fail.")
         }
@@ -124,7 +130,17 @@ struct SubmitCommand: AsyncParsableCommand {
                 return try session.show(answer.json) { [answer.document.id.printable] }
             }
             if !session.printsJSON { try StandardOutput.write(answer.document.id.printable + "\n") }
+            let deadline = timeout.map { ContinuousClock.now + $0 }
             let ended = try await TaskWaiter(client: session.client, timeout: timeout).wait(for: [answer])
+            let hasFiles = ended[0].document.results.contains { $0.kind == "url" }
+            if let output, ended[0].document.state == "succeeded", hasFiles {
+                let rest = deadline.map { max(.zero, $0 - ContinuousClock.now) }
+                let copies = try await ResultFiles(client: session.client, directory: output, timeout: rest)
+                    .fetch(of: ended[0], withJSON: session.printsJSON)
+                try session.show(copies.task.json) { copies.paths }
+                if let status = copies.status { throw status }
+                return
+            }
             try session.show(ended[0].json) {
                 ResultLines(results: ended[0].document.results, record: ended[0].document.response).lines
             }
