@@ -81,6 +81,7 @@ final class Audit {
             (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
             try checkRemoval(since: before.tasks, before.givenUp)
+            if world.fetchesFiles { try checkFiles() }
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
@@ -306,6 +307,17 @@ final class Audit {
     /// Whether a user or a policy resubmitted that task.
     func wasResubmitted(_ id: String) -> Bool { replays[id].map { $0.resubmissions > 0 } ?? false }
 
+    // MARK: Files
+
+    private func checkFiles() throws {
+        for digest in try view.savedFiles() where !world.files.hasWhole(digest) {
+            throw Violation(.savedIsWhole, "\(digest) is saved, and there is no whole file")
+        }
+    }
+
+    /// Succeeded tasks whose files are not settled.
+    var tasksWithoutFiles: [String] { get throws { world.fetchesFiles ? try view.tasksWithoutFiles() : [] } }
+
     // MARK: Retention
 
     /// Checks that only what may be removed was removed, and that the rest of each task is there.
@@ -471,7 +483,14 @@ final class Audit {
                 let record = stored.payload.response, let profile = world.catalog.endpoint(stored.task.endpoint)
             else { throw Violation(.resultsAreStored, "\(row.id) has no record") }
             let named = profile.dialect.results(in: record, of: stored.task.remoteID)
-            guard let shown = stored.payload.results, shown == named, !shown.isEmpty else {
+            let shown = stored.payload.results.map { results in
+                results.map { result in
+                    var result = result
+                    result.artefact = nil
+                    return result
+                }
+            }
+            guard let shown, shown == named, !shown.isEmpty else {
                 let values = stored.payload.results.map { $0.map(\.value.text) } ?? []
                 throw Violation(
                     .resultsAreStored, "\(row.id) shows \(values), and its record has \(named.map(\.value.text))")

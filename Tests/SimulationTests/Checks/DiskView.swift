@@ -106,6 +106,28 @@ struct DiskView {
         }
     }
 
+    /// The digests of saved files.
+    func savedFiles() throws -> [String] {
+        try queue.unsafeRead { db in
+            try String.fetchAll(
+                db.cachedStatement(sql: "SELECT IFNULL(sha256, '') FROM artefact WHERE state = 'saved'"))
+        }
+    }
+
+    /// Succeeded tasks with all details that have more URLs among their results than files that are settled.
+    func tasksWithoutFiles() throws -> [String] {
+        try queue.unsafeRead { db in
+            try String.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT id FROM task WHERE state = 'succeeded' AND removed_parts = 0
+                          AND (SELECT COUNT(*) FROM task_result WHERE task_key = task.task_key AND kind = 'url')
+                            > (SELECT COUNT(*) FROM artefact WHERE task_key = task.task_key AND state <> 'waiting')
+                        ORDER BY task_key
+                        """))
+        }
+    }
+
     func close() throws { try queue.close() }
 
     private static let tasks = """

@@ -29,6 +29,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case onlyCopiesAreRestored = "only a database that was put back counts as a copy"
     case removalIsSafe = "nothing that is open, pinned or unsettled loses its details"
     case stubStays = "a task without details stays as what it was, with its remote id"
+    case savedIsWhole = "a result counts as saved only if its file is whole on disk"
+    case filesArrive = "in a world that has healed the file of every result is saved, or it is said why not"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

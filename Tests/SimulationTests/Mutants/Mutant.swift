@@ -20,6 +20,7 @@ struct Mutant: Sendable, CustomStringConvertible {
     var driver: (@Sendable (any StoreDriver, _ path: String) throws -> any StoreDriver)?
     var tampering: TaskStore.EventTampering?
     var transport: BrokenTransport.Fault?
+    var downloads: SimulatedDownloads.Fault?
     /// It does not look at the witness.
     var trustsCopies = false
     /// It writes the witness before the commit that starts an attempt.
@@ -73,6 +74,14 @@ extension Mutant {
     ) -> Mutant {
         var mutant = Mutant(name, caughtBy: catchers)
         mutant.transport = fault
+        return mutant
+    }
+
+    private static func breaking(
+        _ fault: SimulatedDownloads.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = Mutant(name, caughtBy: catchers)
+        mutant.downloads = fault
         return mutant
     }
 
@@ -233,6 +242,11 @@ extension Mutant {
             after: "DELETE FROM idempotency_key WHERE task_id IN (SELECT id FROM task WHERE removed_parts = 7)"),
         breaking(
             .sweepsUnsettled, "removes the details of what is still looked for", caughtBy: [.removalIsSafe]),
+        breaking(.linksEarly, "links a file before it is whole", caughtBy: [.savedIsWhole]),
+        breaking(.forgetsObject, "calls a result saved whose file it has not linked", caughtBy: [.savedIsWhole]),
+        tampering(
+            "forgets files that could not be fetched at once", caughtBy: [.filesArrive],
+            after: "DELETE FROM artefact WHERE state = 'waiting' AND attempts > 0"),
         presumingAllDead,
         trustingCopies,
         forgettingReading,

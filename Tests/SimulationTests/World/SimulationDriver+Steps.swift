@@ -280,6 +280,15 @@ extension SimulationDriver {
             // Given-up attempts are read again after five minutes.
             guard audit.awaitsFirstReading else {
                 try audit.checkLateRecords()
+                if let unsettled = try audit.tasksWithoutFiles.first {
+                    guard fetchesLeft > 0 else {
+                        throw Violation(
+                            .filesArrive, "\(unsettled) has a result whose file is neither saved nor given up")
+                    }
+                    fetchesLeft -= 1
+                    advance(60_000)
+                    return nil
+                }
                 return lastRetentionAction()
             }
             return nil

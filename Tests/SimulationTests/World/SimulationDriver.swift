@@ -45,6 +45,8 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
     var sweepsLeft = 30
+    /// How often the fetcher runs after everything has ended.
+    var fetchesLeft = 60
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.

@@ -31,6 +31,11 @@ final class World: Sendable {
     let usesCallbacks: Bool
     /// How long details are kept; in one history of four. The keys stay for the whole history.
     let retention: RetentionPolicy
+    /// The files of results. They are fetched in one history of six.
+    let files = SimulatedFiles()
+    let fetchesFiles: Bool
+    /// Decides about downloads that fail. It is separate, so that it does not change other histories.
+    private let downloadRandom: SharedRandom
     private let state: Mutex<State>
 
     private struct State {
@@ -41,6 +46,7 @@ final class World: Sendable {
         /// The probability per step of a reload, and per paid request of a replaced token, in thousandths.
         var reloads = 0
         var isTouched = true
+        var downloadsFail = true
         var refusedWrites = 0
     }
 
@@ -67,6 +73,8 @@ final class World: Sendable {
         truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
+        fetchesFiles = seed % 6 == 4
+        downloadRandom = SharedRandom(seed: seed ^ 0x632b_e59b_d9b4_e019)
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         state = Mutex(
             State(
@@ -100,6 +108,9 @@ final class World: Sendable {
     /// Whether a person reloads the settings in this step.
     var isReloaded: Bool { reloadRandom.happens(state.withLock { $0.reloads }) }
 
+    /// What goes wrong with a download: 1 to 4; anything else means nothing.
+    var downloadFault: Int { state.withLock { $0.downloadsFail } ? downloadRandom.integer(in: 1...8) : 0 }
+
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
 
@@ -111,6 +122,7 @@ final class World: Sendable {
             state.isDiskFull = false
             state.unknownCommits = 0
             state.reloads = 0
+            state.downloadsFail = false
         }
         callbackDriver.endFaults()
         clock.correct()
