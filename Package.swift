@@ -97,8 +97,9 @@ let package = Package(
                 .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
                 .embedInCode("0012_add_note.sql"), .embedInCode("0013_store_results.sql"),
                 .embedInCode("0014_hold_leases.sql"), .embedInCode("0015_remember_epoch.sql"),
-                .embedInCode("0016_link_retries.sql"),
+                .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
+                .embedInCode("0019_remove_stubs.sql"),
                 .embedInCode("0021_save_results.sql"),
             ]),
         .target(
@@ -263,7 +264,7 @@ let package = Package(
                 "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteDriver",
                 "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
-                nioCore, nioEmbedded, logging, serviceLifecycle,
+                nioCore, nioEmbedded, nioPosix, logging, serviceLifecycle,
             ]),
         .testTarget(name: "LocalAPIContractTests", dependencies: ["LocalAPIContract", "VerbatimJSON"]),
         .testTarget(

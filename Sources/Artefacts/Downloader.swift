@@ -22,7 +22,7 @@ package final class Downloader: ArtefactDownloads {
 
     let files: ObjectFiles
     private let connections: Current<UpstreamHTTP.Connections>
-    private let access: Current<[ProviderName: UpstreamHTTP.Access]>
+    private let access: Current<[ProviderAccount: UpstreamHTTP.Access]>
     let check: AddressCheck
     let time: any TimeSource
     let group: any EventLoopGroup
@@ -36,7 +36,7 @@ package final class Downloader: ArtefactDownloads {
 
     package init(
         files: ObjectFiles, connections: Current<UpstreamHTTP.Connections>,
-        access: Current<[ProviderName: UpstreamHTTP.Access]>, check: AddressCheck = AddressCheck(),
+        access: Current<[ProviderAccount: UpstreamHTTP.Access]>, check: AddressCheck = AddressCheck(),
         time: any TimeSource, group: any EventLoopGroup
     ) {
         self.files = files
@@ -145,7 +145,7 @@ package final class Downloader: ArtefactDownloads {
     /// The token goes to the provider's own host, and nowhere else.
     private func credential(for request: ArtefactRequest, if isOwn: Bool) -> (name: String, value: String)? {
         guard isOwn, request.needsToken else { return nil }
-        return access.wrappedValue[request.provider]?.credential(at: time.now())
+        return access.wrappedValue[request.account]?.credential(at: time.now())
     }
 }
 

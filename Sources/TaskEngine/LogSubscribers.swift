@@ -14,6 +14,7 @@ struct LogSubscribers {
     let inFlightPolls: InFlightPolls
     let plans: PollPlanCache
     let feed: EventFeed
+    let streams: EventStreams
     let wakes: WakeSignals
     let logger: Logger
 
@@ -32,12 +33,14 @@ struct LogSubscribers {
         }
         log.subscribe { [plans] change in
             // A new queued task does not change the poll plans.
-            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
+            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
         log.subscribe { [wakes] change in
             if change.isEnd, change.entry.to == .succeeded { wakes.artefacts.signal() }
         }
+        // Weak, since it reads the store that calls it.
+        log.subscribe { [weak streams] change in streams?.publish(change) }
     }
 }
 

@@ -40,7 +40,8 @@ import UpstreamHTTP
         ) -> ArtefactRequest {
             ArtefactRequest(
                 id: Artefact.ID(task: TrackedTask.task(1).id, ordinal: ordinal),
-                url: path.hasPrefix("/") ? "http://127.0.0.1:\(port)\(path)" : path, provider: "testing", hosts: hosts,
+                url: path.hasPrefix("/") ? "http://127.0.0.1:\(port)\(path)" : path, account: ProviderAccount(provider: "testing"),
+                hosts: hosts,
                 promisedType: promised, name: "by-task/2026-11-28/flux-images/x-1", maxBytes: maxBytes)
         }
 
@@ -77,7 +78,7 @@ import UpstreamHTTP
                 let files = ObjectFiles(directory: directory.path, limits: Current(always: limits))
                 let downloader = Downloader(
                     files: files, connections: Current(always: UpstreamHTTP.Connections()),
-                    access: Current(always: ["testing": UpstreamHTTP.Access(baseURL: "", token: "secret-token")]),
+                    access: Current(always: [ProviderAccount(provider: "testing"): UpstreamHTTP.Access(baseURL: "", token: "secret-token")]),
                     check: AddressCheck { _ in lookUp.compactMap { IPAddress($0) } }, time: ManualTimeSource(),
                     group: MultiThreadedEventLoopGroup.singleton)
                 let definition = """

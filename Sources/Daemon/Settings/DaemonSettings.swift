@@ -1,4 +1,5 @@
 package import Artefacts
+import LocalAPI
 package import Logging
 package import TaskEngine
 package import TaskModel
@@ -46,13 +47,17 @@ package struct DaemonSettings: Sendable {
     package var artefactLimits = ObjectFiles.Limits()
     /// Where files of results are kept; nil for a directory in the state directory.
     package var artefactDirectory: String?
+    /// The most streams of events at once.
+    package var maxStreams = LocalAPI.maxStreams
     package var logLevel: Logger.Level = .info
     /// The settings as they were given, by name.
     var values: [String: String] = [:]
     /// The file of ``token``, if one is named.
     var mainTokenFile: String?
-    /// The token files as they were before they were read, by path.
-    var tokenFiles: [String: FileStamp] = [:]
+    /// The token files as they were before they were read, by path; nil for one that was not there.
+    var tokenFiles: [String: FileStamp?] = [:]
+    /// Why tokens could not be read again, so that those that were read before stay in use.
+    var tokenProblems: [String] = []
     /// Warnings to log that do not prevent the start.
     package var warnings: [String] = []
 
@@ -105,6 +110,8 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 package struct ProviderSettings: Sendable {
     package var baseURL: String?
     package var tokenFile: String?
+    /// Its accounts; empty if it has only the account `default`.
+    package var accounts: [AccountSettings] = []
     /// The source of the setting, for messages.
     package var place: String
 }

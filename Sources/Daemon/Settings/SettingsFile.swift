@@ -14,15 +14,25 @@ struct SettingsFile {
     /// The only key that is not a setting: the path of the token file.
     static let tokenFileKey = "xhuoapi.token_file"
 
+    /// The accounts of one provider.
+    struct AccountList {
+        let provider: String
+        let accounts: [AccountSettings]
+        let place: String
+    }
+
     let entries: [Entry]
+    let accounts: [AccountList]
 
     /// Reads the file. An unknown key is an error that suggests the nearest known one.
     init(path: String) throws(DaemonError) {
         let node = try Self.node(of: path)
         var entries: [Entry] = []
+        var accounts: [AccountList] = []
         // An empty file or one with only comments sets nothing.
-        if let node, node.null == nil { try Self.gather(node, prefix: "", path: path, into: &entries) }
+        if let node, node.null == nil { try Self.gather(node, prefix: "", path: path, into: &entries, &accounts) }
         self.entries = entries
+        self.accounts = accounts
     }
 
     /// Reads only `state_directory` and `socket`, for clients. Ignores errors in the rest of the file.
@@ -56,7 +66,7 @@ struct SettingsFile {
     }
 
     private static func gather(
-        _ node: Node, prefix: String, path: String, into entries: inout [Entry]
+        _ node: Node, prefix: String, path: String, into entries: inout [Entry], _ accounts: inout [AccountList]
     ) throws(DaemonError) {
         let place = "\(path), line \(node.mark?.line ?? 1)"
         guard case .mapping(let mapping) = node else {
@@ -70,8 +80,14 @@ struct SettingsFile {
                     throw .badSetting("\(place): \(name) must have one value.")
                 }
                 entries.append(Entry(name: name, value: scalar.string, place: place))
+            } else if let provider = Self.accountsProvider(name) {
+                let list = try AccountSettings.list(of: value, setting: name, place: place, path: path)
+                guard !accounts.contains(where: { $0.provider == provider }) else {
+                    throw .badSetting("\(place): \(name) is set twice: xhuoapi.accounts is its other name.")
+                }
+                accounts.append(AccountList(provider: provider, accounts: list, place: place))
             } else if known.contains(where: { $0.hasPrefix(name + ".") }) || Self.isProviderSection(name) {
-                if value.null == nil { try gather(value, prefix: name, path: path, into: &entries) }
+                if value.null == nil { try gather(value, prefix: name, path: path, into: &entries, &accounts) }
             } else {
                 throw .badSetting("\(place): \(refusal(of: name))")
             }
@@ -85,6 +101,13 @@ struct SettingsFile {
             return nil
         }
         return (String(parts[1]), String(parts[2]))
+    }
+
+    /// The provider in `providers.NAME.accounts`, or in its other name `xhuoapi.accounts`.
+    private static func accountsProvider(_ name: String) -> String? {
+        if name == "xhuoapi.accounts" { return "xhuoapi" }
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "providers" && parts[2] == "accounts" ? String(parts[1]) : nil
     }
 
     private static func isProviderSection(_ name: String) -> Bool {

@@ -78,7 +78,13 @@ struct DaemonRoutes {
                 name: provider.name.text, baseURL: provider.baseURL,
                 token: provider.hasToken ? "present" : "missing",
                 state: provider.pauseReason == nil ? "open" : "paused",
-                reason: provider.pauseReason)
+                reason: provider.pauseReason,
+                accounts: provider.accounts.map { account in
+                    StatusDocument.Account(
+                        name: account.name.text, token: account.hasToken ? "present" : "missing",
+                        state: account.pauseReason == nil ? "open" : "paused", reason: account.pauseReason,
+                        inFlight: account.inFlight, maxInFlight: account.maxInFlight)
+                })
         }
         status.callbacks = report.callbacks.map { reading in
             StatusDocument.Callbacks(

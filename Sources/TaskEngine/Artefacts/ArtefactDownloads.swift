@@ -26,7 +26,8 @@ package protocol ArtefactDownloads: Sendable {
 package struct ArtefactRequest: Sendable {
     package let id: Artefact.ID
     package let url: String
-    package let provider: ProviderName
+    /// The account that submitted the task. Its token goes along where one is due.
+    package let account: ProviderAccount
     /// The provider's own hosts. The addresses of all others are checked.
     package let hosts: HostAllowlist
     /// Whether the token goes along to the provider's own host.
@@ -39,12 +40,12 @@ package struct ArtefactRequest: Sendable {
     package let maxBytes: Int64
 
     package init(
-        id: Artefact.ID, url: String, provider: ProviderName, hosts: HostAllowlist, needsToken: Bool = false,
+        id: Artefact.ID, url: String, account: ProviderAccount, hosts: HostAllowlist, needsToken: Bool = false,
         promisedType: String? = nil, name: String, maxBytes: Int64
     ) {
         self.id = id
         self.url = url
-        self.provider = provider
+        self.account = account
         self.hosts = hosts
         self.needsToken = needsToken
         self.promisedType = promisedType

@@ -160,7 +160,8 @@ package struct ArtefactFetcher: Worker {
             results.indices.contains(artefact.id.ordinal) ? results[artefact.id.ordinal] : nil
         }
         let request = ArtefactRequest(
-            id: artefact.id, url: artefact.url, provider: provider.name, hosts: provider.hosts,
+            id: artefact.id, url: artefact.url,
+            account: ProviderAccount(provider: provider.name, account: stored.task.account), hosts: provider.hosts,
             needsToken: profile.filesNeedToken, promisedType: result?.mediaType,
             name: ArtefactRules.name(of: stored.task, ordinal: artefact.id.ordinal), maxBytes: settings.maxObject)
         do throws(ArtefactFailure) {

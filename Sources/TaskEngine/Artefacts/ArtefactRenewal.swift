@@ -25,24 +25,26 @@ struct ArtefactRenewal: Sendable {
         guard let profile = catalog.endpoint(task.endpoint), let remoteID = task.remoteID,
             !profile.dialect.answersOnlyInline, let former = stored.payload.results?[at: id.ordinal]
         else { return .none }
-        let service = task.endpoint.service
+        // Another account does not know the id.
+        let endpoint = AccountEndpoint(profile, of: task.account)
+        guard admission.accounts.canSend(by: endpoint.owner) else { return .unknown }
         do {
-            guard await admission.waitForSlot(for: .queries(service), of: profile) else { return .unknown }
+            guard await admission.waitForQuerySlot(of: endpoint) else { return .unknown }
             let request = try profile.dialect.lookup(remoteID, pollURL: task.pollURL)
-            let reply = try await sender.send(request, of: service, to: profile.provider)
+            let reply = try await sender.send(request, by: endpoint)
             guard case .observed(var observation) = profile.dialect.readLookup(reply, of: remoteID) else {
                 return reply.status == 404 || reply.status == 410 ? .none : .unknown
             }
             if let fetching = profile.resultFetching, case .succeeded = observation.verdict {
-                guard await admission.waitForSlot(for: .queries(service), of: profile) else { return .unknown }
+                guard await admission.waitForQuerySlot(of: endpoint) else { return .unknown }
                 let result = try await sender.send(
-                    try fetching.request(of: remoteID, record: observation.record), of: service, to: profile.provider)
+                    try fetching.request(of: remoteID, record: observation.record), by: endpoint)
                 guard case .observed(let whole) = fetching.read(result, of: remoteID, after: observation) else {
                     return .unknown
                 }
                 observation = whole
             }
-            await admission.queriesSucceeded(of: service)
+            await admission.queriesSucceeded(of: endpoint.service)
             let current = observation.results.first { $0.kind == .url && $0.pointer == former.pointer }
             return current?.value.string.map { .url($0) } ?? .none
         } catch {
