@@ -53,6 +53,19 @@ package final class Downloader: ArtefactDownloads {
         try await files.prepare(orphans: orphans)
     }
 
+    package func settle(_ object: Artefact.Object) { files.settle(object.sha256) }
+
+    package func remove(
+        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+    ) async throws(ArtefactFailure) {
+        try await files.remove(object.sha256, name: object.name, isUsed: isUsed)
+    }
+
+    package func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) {
+        let quota = try await files.onDisk { [files] () throws(ArtefactFailure) in try files.quota() }
+        return (files.used, quota)
+    }
+
     package var directory: String { files.directory }
 
     package func file(of sha256: String) -> (path: String, exists: Bool) { files.file(of: sha256) }

@@ -139,6 +139,7 @@ struct FileDownload {
         var checkedAt = draft.count
         for try await part in body {
             try await downloader.files.onDisk { () throws(ArtefactFailure) in try draft.append(part) }
+            downloader.files.passed(.duringDownload)
             try check(draft.count)
             if draft.count - checkedAt > Self.roomStep {
                 checkedAt = draft.count
@@ -172,7 +173,7 @@ struct FileDownload {
         let said = response.headers.first(name: "content-type").map { field in
             field.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
         }
-        let type = MediaSniffer.mediaType(of: draft.beginning) ?? said ?? "application/octet-stream"
+        let type = MediaSniffer.mediaType(of: draft.beginning, said: said) ?? "application/octet-stream"
         if let promised = request.promisedType, MediaSniffer.isPage(type, inPlaceOf: promised) {
             throw .unfit("The server sent \(type) in place of \(promised).")
         }

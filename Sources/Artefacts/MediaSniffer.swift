@@ -3,6 +3,14 @@ enum MediaSniffer {
     /// How many bytes are looked at.
     static let length = 512
 
+    /// The media type; nil if neither the bytes nor the server show one.
+    ///
+    /// What the server says counts only for what the bytes leave open.
+    static func mediaType(of bytes: [UInt8], said: String?) -> String? {
+        let type = mediaType(of: bytes)
+        return type == "application/xml" && said == "application/dash+xml" ? said : type ?? said
+    }
+
     /// The media type; nil if the bytes show none that is known.
     static func mediaType(of bytes: [UInt8]) -> String? {
         if let type = signatures.first(where: { signature in

@@ -1,7 +1,7 @@
 import NIOPosix
 package import ProviderCatalog
 import Synchronization
-import TaskEngine
+package import TaskEngine
 import TaskModel
 
 #if canImport(Glibc)
@@ -34,11 +34,27 @@ package final class ObjectFiles: Sendable {
     private let limits: Current<Limits>
     /// Disk work may block for seconds, so it has threads that nothing else uses.
     private let threads = NIOThreadPool(numberOfThreads: 4)
-    private let state = Mutex((used: Int64(0), drafts: 0))
+    private let state = Mutex(State())
 
-    package init(directory: String, limits: Current<Limits>) {
+    private struct State {
+        /// How many bytes all objects have.
+        var used: Int64 = 0
+        var drafts = 0
+        /// Objects that downloads have brought whose results are not stored yet, and by how many.
+        var unsettled: [String: Int] = [:]
+        /// Objects that are being removed.
+        var leaving: Set<String> = []
+    }
+
+    /// Called at the points at which tests kill the daemon.
+    let passed: @Sendable (CrashPoint) -> Void
+
+    package init(
+        directory: String, limits: Current<Limits>, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
+    ) {
         self.directory = directory
         self.limits = limits
+        self.passed = passed
         threads.start()
     }
 
@@ -71,22 +87,33 @@ package final class ObjectFiles: Sendable {
 
     // MARK: Room
 
-    /// Throws ``ArtefactFailure/noRoom(_:)`` if so many more bytes do not fit.
+    /// The most bytes of all files.
+    func quota() throws(ArtefactFailure) -> Int64 { try quota(on: try fileSystem()) }
+
+    private func quota(on system: statvfs) throws(ArtefactFailure) -> Int64 {
+        limits.wrappedValue.quota ?? min(20 << 30, Int64(system.f_blocks) / 10 * Int64(system.f_frsize))
+    }
+
+    private func fileSystem() throws(ArtefactFailure) -> statvfs {
+        var system = statvfs()
+        guard statvfs(directory, &system) == 0 else { throw ArtefactFailure(errno, doing: "look at", directory) }
+        return system
+    }
+
+    /// Throws ``ArtefactFailure/noRoom(_:missing:)`` if so many more bytes do not fit.
     func checkRoom(for bytes: Int64) throws(ArtefactFailure) {
-        let limits = limits.wrappedValue
-        var file = statvfs()
-        guard statvfs(directory, &file) == 0 else { throw ArtefactFailure(errno, doing: "look at", directory) }
-        let block = Int64(file.f_frsize)
-        let quota = limits.quota ?? min(20 << 30, Int64(file.f_blocks) / 10 * block)
+        let system = try fileSystem()
+        let quota = try quota(on: system)
         guard used + bytes <= quota else {
             throw .noRoom(
-                "The results on disk take \(used) bytes, and artefacts.quota allows \(quota). Set a greater one, or remove files."
-            )
+                "Files of results take \(used) bytes, and artefacts.quota allows \(quota). Set a greater one, or retention.artefacts.",
+                missing: used + bytes - quota)
         }
-        guard Int64(file.f_bavail) * block - bytes >= limits.keepFree else {
+        let (free, keepFree) = (Int64(system.f_bavail) * Int64(system.f_frsize), limits.wrappedValue.keepFree)
+        guard free - bytes >= keepFree else {
             throw .noRoom(
-                "The file system of \(directory) is nearly full: artefacts.keep_free keeps \(limits.keepFree) bytes free."
-            )
+                "The file system of \(directory) is nearly full: artefacts.keep_free keeps \(keepFree) bytes free.",
+                missing: keepFree + bytes - free)
         }
     }
 
@@ -101,9 +128,34 @@ package final class ObjectFiles: Sendable {
         return try ObjectDraft(path: "\(directory)/objects/.draft-\(getpid())-\(number)")
     }
 
-    /// Keeps a whole file under its digest and its name. It is on disk when the call returns.
+    /// Keeps a whole file under its digest and its name. It is on disk when the call returns, and stays until
+    /// ``settle(_:)``.
     func keep(_ draft: ObjectDraft, as sha256: String, name: String) throws(ArtefactFailure) {
+        let isLeaving = state.withLock { state in
+            if state.leaving.contains(sha256) { return true }
+            state.unsettled[sha256, default: 0] += 1
+            return false
+        }
+        if isLeaving { throw .later("The same file is just being removed.") }
+        do throws(ArtefactFailure) {
+            try place(draft, as: sha256, name: name)
+        } catch {
+            settle(sha256)
+            throw error
+        }
+    }
+
+    /// Lets an object be removed again.
+    func settle(_ sha256: String) {
+        state.withLock { state in
+            let rest = (state.unsettled[sha256] ?? 1) - 1
+            state.unsettled[sha256] = rest > 0 ? rest : nil
+        }
+    }
+
+    private func place(_ draft: ObjectDraft, as sha256: String, name: String) throws(ArtefactFailure) {
         try draft.seal()
+        passed(.afterDownload)
         let path = path(of: sha256)
         let folder = "\(directory)/objects/\(sha256.prefix(2))"
         if try makeDirectory(folder) { try sync("\(directory)/objects") }
@@ -113,6 +165,7 @@ package final class ObjectFiles: Sendable {
             throw ArtefactFailure(errno, doing: "create", path)
         }
         try sync(folder)
+        passed(.afterObject)
         try giveName(name, to: path)
     }
 
@@ -146,6 +199,36 @@ package final class ObjectFiles: Sendable {
         guard descriptor >= 0 else { throw ArtefactFailure(errno, doing: "open", path) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw ArtefactFailure(errno, doing: "sync", path) }
+    }
+
+    // MARK: Removing
+
+    /// Removes the name of an object, and the object unless it is used.
+    func remove(
+        _ sha256: String, name: String, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+    ) async throws(ArtefactFailure) {
+        let isFree = state.withLock { state in
+            guard state.unsettled[sha256] == nil else { return false }
+            return state.leaving.insert(sha256).inserted
+        }
+        guard isFree else { throw .later("The same file was just fetched again.") }
+        defer { state.withLock { _ = $0.leaving.remove(sha256) } }
+        let isShared = try await isUsed()
+        try await onDisk { () throws(ArtefactFailure) in
+            let path = self.path(of: sha256)
+            guard let object = Self.status(of: path) else { return }
+            let named = "\(self.directory)/\(name)"
+            // A person may have put another file in its place.
+            if let status = Self.status(of: named), status.st_ino == object.st_ino, status.st_dev == object.st_dev {
+                guard unlink(named) == 0 || errno == ENOENT else {
+                    throw ArtefactFailure(errno, doing: "remove", named)
+                }
+            }
+            if isShared { return }
+            guard unlink(path) == 0 else { throw ArtefactFailure(errno, doing: "remove", path) }
+            self.state.withLock { $0.used -= Int64(object.st_size) }
+            self.passed(.afterUnlink)
+        }
     }
 
     // MARK: At the start

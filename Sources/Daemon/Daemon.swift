@@ -130,7 +130,7 @@ package enum Daemon {
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
         let files = ObjectFiles(
             directory: settings.artefactDirectory ?? settings.stateDirectory + "/artefacts",
-            limits: configuration.view(\.settings.artefactLimits))
+            limits: configuration.view(\.settings.artefactLimits), passed: hooks.passed)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(

@@ -101,7 +101,8 @@ package enum LocalAPI {
         ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
         streams.add(to: router)
-        DaemonRoutes(endpoints: endpoints, settings: settings, facts: facts, time: time).add(to: router)
+        DaemonRoutes(endpoints: endpoints, artefacts: artefacts, settings: settings, facts: facts, time: time).add(
+            to: router)
         return router
     }
 }

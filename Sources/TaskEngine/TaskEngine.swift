@@ -34,6 +34,8 @@ package struct TaskEngine: Sendable {
     package let sweeper: WorkerLoop<RetentionSweeper>
     /// Fetches the files of results; nil if there is no place for them.
     package let fetcher: WorkerLoop<ArtefactFetcher>?
+    /// Removes files of results; nil if there is no place for them.
+    package let remover: WorkerLoop<ArtefactRemover>?
     /// Shows files of results, and has them fetched; nil if there is no place for them.
     package let artefacts: ArtefactService?
     /// Looks after the storage.
@@ -141,7 +143,7 @@ package struct TaskEngine: Sendable {
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
         retention = RetentionService(
             store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
-            storage: storage, feed: feed, time: time, logger: logger)
+            storage: storage, feed: feed, wakes: wakes, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
@@ -158,12 +160,17 @@ package struct TaskEngine: Sendable {
             RetentionSweeper(
                 store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
                 clock: clock, steadySpan: fixed.steadySpan, wakes: wakes, logger: logger))
-        fetcher = downloads.map { downloads in
-            loop(
+        let remover = downloads.map {
+            ArtefactRemover(store: store, downloads: $0, wakes: wakes, logger: logger, passed: passed)
+        }
+        self.remover = remover.map { loop($0) }
+        fetcher = downloads.flatMap { downloads in
+            guard let remover else { return nil }
+            return loop(
                 ArtefactFetcher(
                     store: store, settings: settings.view(\.artefacts), catalog: catalog, downloads: downloads,
                     renewal: ArtefactRenewal(store: store, catalog: catalog, admission: admission, sender: queries),
-                    inFlight: fetching, wakes: wakes, time: time, logger: logger))
+                    remover: remover, inFlight: fetching, wakes: wakes, time: time, logger: logger, passed: passed))
         }
         reconciler = loop(
             Reconciler(
@@ -231,6 +238,7 @@ package struct TaskEngine: Sendable {
     /// The loops, in the order in which they start.
     package var loops: [any Service] {
         let loops: [any Service] = [storage, deadlines, reconciler, scheduler, submitter, sweeper]
-        return fetcher.map { loops + [$0] } ?? loops
+        let files: [(any Service)?] = [fetcher, remover]
+        return loops + files.compactMap { $0 }
     }
 }

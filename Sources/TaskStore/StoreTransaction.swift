@@ -90,8 +90,21 @@ package protocol StoreSnapshot {
     func nextArtefact() throws -> Timestamp?
     /// The files of a task's results, in their order.
     func artefacts(of key: Int64) throws -> [Artefact]
-    /// One file of those that have this digest; nil if none has.
-    func artefact(withDigest sha256: String) throws -> Artefact?
+    /// One file of those that have this digest, or of the saved ones among them; nil if none has.
+    func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact?
+    /// The digests of saved files after that one, in their order.
+    func savedDigests(after sha256: String, limit: Int) throws -> [String]
+    /// Files of tasks that are not pinned, saved by that time, in the order of that, then of the keys of their tasks; those after
+    /// the place.
+    func artefacts(savedBy time: Timestamp, after place: (savedAt: Timestamp, key: Int64)?, limit: Int) throws
+        -> [StoredArtefact]
+    /// Saved files whose contents a client has had for each result that has them, and none of a pinned task; in the order of
+    /// delivery.
+    func deliveredArtefacts(limit: Int) throws -> [Artefact]
+    /// Files that are to be removed, longest saved first.
+    func artefactsToRemove(limit: Int) throws -> [Artefact]
+    /// How many files wait.
+    func artefactCounts() throws -> ArtefactCounts
     /// Everything that holds requests back.
     func circuits() throws -> [CircuitState]
     /// All leases.
@@ -126,6 +139,8 @@ package protocol StoreTransaction: StoreSnapshot {
     func insert(_ artefacts: [Artefact], of key: Int64) throws
     /// Stores a file in place of what is known of it.
     func put(_ artefact: Artefact, of key: Int64) throws
+    /// Notes that a client has had the files with that digest, but for those that one had before.
+    func noteDelivery(of sha256: String, at time: Timestamp) throws
     /// Keeps attempts that were given up, in place of what is known of them.
     func put(_ attempts: [GivenUpRow]) throws
     /// Drops the attempt with that number of a task.

@@ -50,49 +50,152 @@ extension TaskStore {
 
     /// The file with this digest; nil if no result has it.
     package func object(_ sha256: String) async throws(TaskStoreError) -> Artefact.Object? {
-        try await read("object") { try $0.artefact(withDigest: sha256)?.object }
+        try await read("object") { try $0.artefact(withDigest: sha256, isSaved: true)?.object }
     }
 
     /// Which of these digests no result has.
     package func orphans(among digests: [String]) async throws(TaskStoreError) -> [String] {
         try await read("orphans", .snapshot) { rows in
-            try digests.filter { try rows.artefact(withDigest: $0) == nil }
+            try digests.filter { try rows.artefact(withDigest: $0, isSaved: false) == nil }
+        }
+    }
+
+    /// The digests of saved files after that one, in their order.
+    package func savedDigests(after sha256: String, limit: Int) async throws(TaskStoreError) -> [String] {
+        try await read("savedDigests", .page) { try $0.savedDigests(after: sha256, limit: limit) }
+    }
+
+    /// Has every saved file with that digest fetched again, since its object is missing.
+    package func fetchAgain(_ sha256: String, at now: Timestamp) async throws(TaskStoreError) {
+        try await write("fetchAgain") { transaction in
+            while let artefact = try transaction.artefact(withDigest: sha256, isSaved: true),
+                let row = try transaction.tasks([artefact.id.task]).first
+            {
+                try transaction.put(artefact.again(at: now), of: row.key)
+            }
         }
     }
 
     /// Has a file fetched again, also one that is known to be saved: its object is missing. Nothing changes if it has
     /// been saved meanwhile.
     package func retry(_ artefact: Artefact, at now: Timestamp) async throws(TaskStoreError) {
-        var again = artefact
-        again.state = .waiting
-        again.attempts = 0
-        again.nextAt = now
-        again.object = nil
-        try await write("retryArtefact") { [again] transaction in
+        let again = artefact.again(at: now)
+        try await write("retryArtefact") { transaction in
             guard let row = try transaction.tasks([artefact.id.task]).first,
-                try transaction.artefacts(of: row.key).first(where: { $0.id == artefact.id })?.object == artefact.object
+                let known = try transaction.artefacts(of: row.key).first(where: { $0.id == artefact.id }),
+                known.object == artefact.object, known.state != .removing
             else { return }
             try transaction.put(again, of: row.key)
         }
     }
 
-    /// Stores what became of an attempt to fetch a file; a file that was saved gets a line in the log of its task.
+    /// Stores what became of an attempt to fetch a file. A file that was saved, and one that begins to wait for room, get a line
+    /// in the log of their task.
     ///
-    /// Nothing is stored if the file is known to be saved by now, or its task has none.
+    /// Nothing is stored if the file does not wait any more, or its task has none.
     package func put(_ artefact: Artefact, at now: Timestamp) async throws(TaskStoreError) {
-        try await commit(.write("putArtefact")) { changes in
+        var artefact = artefact
+        if artefact.state != .waiting { artefact.lacksRoom = false }
+        if artefact.state == .saved { artefact.savedAt = now }
+        try await commit(.write("putArtefact")) { [artefact] changes in
             guard let row = try changes.transaction.tasks([artefact.id.task]).first,
                 let known = try changes.transaction.artefacts(of: row.key).first(where: { $0.id == artefact.id }),
-                known.state != .saved
+                known.state == .waiting
             else { return }
             try changes.transaction.put(artefact, of: row.key)
-            guard artefact.state == .saved, let object = artefact.object else { return }
-            changes.append(.saved(object, artefact.id, in: row.task.state, at: now), of: row.key, about: row.task)
+            if artefact.state == .saved || artefact.lacksRoom && !known.lacksRoom {
+                changes.append(TaskLogEntry(artefact, in: row.task.state, at: now), of: row.key, about: row.task)
+            }
         }
     }
 }
 
+/// Files that leave the disk. A file is marked first, then removed, then noted as removed, so a crash leaves no doubt about it.
+extension TaskStore {
+    /// Saved files that clients have had, those that were had first before others.
+    package func deliveredArtefacts(limit: Int) async throws(TaskStoreError) -> [Artefact] {
+        try await read("deliveredArtefacts", .page) { try $0.deliveredArtefacts(limit: limit) }
+    }
+
+    /// Notes that a client has had the whole file with that digest.
+    package func noteDelivery(of sha256: String, at now: Timestamp) async throws(TaskStoreError) {
+        let isNew = try await read("delivery") { rows in
+            try rows.artefact(withDigest: sha256, isSaved: true).map { $0.deliveredAt == nil } ?? false
+        }
+        guard isNew else { return }
+        try await write("noteDelivery") { try $0.noteDelivery(of: sha256, at: now) }
+    }
+
+    /// Marks files for removal that are still as they are here; returns those.
+    package func markForRemoval(
+        _ artefacts: [Artefact], because reason: String
+    ) async throws(TaskStoreError) -> [Artefact] {
+        try await write("markArtefacts") { transaction in
+            try artefacts.compactMap { artefact -> Artefact? in
+                guard let row = try transaction.tasks([artefact.id.task]).first, !row.task.isPinned,
+                    try transaction.artefacts(of: row.key).contains(artefact)
+                else { return nil }
+                return try transaction.mark(artefact, of: row.key, because: reason)
+            }
+        }
+    }
+
+    /// Files that are marked for removal.
+    package func artefactsToRemove(limit: Int) async throws(TaskStoreError) -> [Artefact] {
+        try await read("artefactsToRemove") { try $0.artefactsToRemove(limit: limit) }
+    }
+
+    /// Notes that a marked file is not on disk any more.
+    package func noteRemoval(of artefact: Artefact) async throws(TaskStoreError) {
+        var removed = artefact
+        removed.state = .removed
+        (removed.object, removed.savedAt, removed.deliveredAt) = (nil, nil, nil)
+        try await write("noteRemoval") { [removed] transaction in
+            guard let row = try transaction.tasks([artefact.id.task]).first,
+                try transaction.artefacts(of: row.key).contains(artefact)
+            else { return }
+            try transaction.put(removed, of: row.key)
+        }
+    }
+
+    /// How many files wait.
+    package func artefactCounts() async throws(TaskStoreError) -> ArtefactCounts {
+        try await read("artefactCounts") { try $0.artefactCounts() }
+    }
+}
+
+extension Artefact {
+    /// The file as it is to be fetched from the beginning.
+    fileprivate func again(at now: Timestamp) -> Artefact {
+        Artefact(id, url: url, host: host, expiresAt: expiresAt, nextAt: now)
+    }
+}
+
 extension StoreTransaction {
+    /// Marks a saved file for removal.
+    @discardableResult
+    func mark(_ artefact: Artefact, of key: Int64, because reason: String) throws -> Artefact {
+        var marked = artefact
+        marked.state = .removing
+        marked.error = reason
+        try put(marked, of: key)
+        return marked
+    }
+
+    /// Marks the saved files of a task for removal, and gives up those that wait.
+    func removeArtefacts(of key: Int64, because reason: String) throws {
+        for artefact in try artefacts(of: key) {
+            switch artefact.state {
+            case .saved: try mark(artefact, of: key, because: reason)
+            case .waiting:
+                var removed = artefact
+                (removed.state, removed.lacksRoom, removed.error) = (.removed, false, reason)
+                try put(removed, of: key)
+            case .removing, .removed, .gone, .refused: break
+            }
+        }
+    }
+
     /// Inserts files under the rows of their tasks.
     fileprivate func insert(_ artefacts: [Artefact]) throws {
         let keys = Dictionary(
@@ -105,16 +208,18 @@ extension StoreTransaction {
 }
 
 extension TaskLogEntry {
-    /// A result is on disk.
-    fileprivate static func saved(
-        _ object: Artefact.Object, _ id: Artefact.ID, in state: TaskState, at now: Timestamp
-    ) -> TaskLogEntry {
-        TaskLogEntry(
-            at: now, kind: "result_saved", from: state, to: state,
-            detail: JSONObject([
-                ("result", .number(JSONNumber(id.ordinal))), ("sha256", .string(object.sha256)),
-                ("size_bytes", .number(JSONNumber(Int(object.size)))), ("media_type", .string(object.mediaType)),
-                ("path", .string(object.name)),
-            ]))
+    /// A result is on disk, or waits for room there.
+    fileprivate init(_ artefact: Artefact, in state: TaskState, at now: Timestamp) {
+        var detail = JSONObject([("result", .number(JSONNumber(artefact.id.ordinal)))])
+        if let object = artefact.object {
+            detail["sha256"] = .string(object.sha256)
+            detail["size_bytes"] = .number(JSONNumber(Int(object.size)))
+            detail["media_type"] = .string(object.mediaType)
+            detail["path"] = .string(object.name)
+        } else {
+            detail["message"] = .string(artefact.error ?? "")
+        }
+        let kind = artefact.object == nil ? "result_waiting" : "result_saved"
+        self.init(at: now, kind: kind, from: state, to: state, detail: detail)
     }
 }

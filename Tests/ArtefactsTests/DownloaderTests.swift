@@ -40,7 +40,8 @@ import UpstreamHTTP
         ) -> ArtefactRequest {
             ArtefactRequest(
                 id: Artefact.ID(task: TrackedTask.task(1).id, ordinal: ordinal),
-                url: path.hasPrefix("/") ? "http://127.0.0.1:\(port)\(path)" : path, account: ProviderAccount(provider: "testing"),
+                url: path.hasPrefix("/") ? "http://127.0.0.1:\(port)\(path)" : path,
+                account: ProviderAccount(provider: "testing"),
                 hosts: hosts,
                 promisedType: promised, name: "by-task/2026-11-28/flux-images/x-1", maxBytes: maxBytes)
         }
@@ -78,7 +79,9 @@ import UpstreamHTTP
                 let files = ObjectFiles(directory: directory.path, limits: Current(always: limits))
                 let downloader = Downloader(
                     files: files, connections: Current(always: UpstreamHTTP.Connections()),
-                    access: Current(always: [ProviderAccount(provider: "testing"): UpstreamHTTP.Access(baseURL: "", token: "secret-token")]),
+                    access: Current(always: [
+                        ProviderAccount(provider: "testing"): UpstreamHTTP.Access(baseURL: "", token: "secret-token")
+                    ]),
                     check: AddressCheck { _ in lookUp.compactMap { IPAddress($0) } }, time: ManualTimeSource(),
                     group: MultiThreadedEventLoopGroup.singleton)
                 let definition = """
@@ -240,7 +243,7 @@ import UpstreamHTTP
         }
         try await with(limits: ObjectFiles.Limits(quota: 20_000, keepFree: 1)) { (world: World) async throws in
             _ = try await world.download(world.request()).get()
-            guard case .failure(.noRoom(let text)) = await world.download(world.request("/files/b.png")) else {
+            guard case .failure(.noRoom(let text, _)) = await world.download(world.request("/files/b.png")) else {
                 Issue.record("it was fetched")
                 return
             }
@@ -269,6 +272,56 @@ import UpstreamHTTP
             try FileManager.default.removeItem(atPath: world.directory.file(object.name))
             try await world.downloader.prepare { _ in [] }
             #expect(world.objects == [object.sha256])
+        }
+    }
+
+    @Test func `a removed file leaves neither its object nor its name`() async throws {
+        try await with { (world: World) async throws in
+            let object = try await world.download(world.request()).get()
+            // Its result is not stored yet.
+            await #expect(throws: ArtefactFailure.self) { try await world.downloader.remove(object) { false } }
+            world.downloader.settle(object)
+            try await world.downloader.remove(object) { false }
+            #expect(world.objects == [] && world.files.used == 0)
+            #expect(!FileManager.default.fileExists(atPath: world.directory.file(object.name)))
+            // A repetition after a crash.
+            try await world.downloader.remove(object) { false }
+            #expect(world.files.used == 0)
+        }
+    }
+
+    @Test func `removing one of two results keeps the object that they share`() async throws {
+        try await with { (world: World) async throws in
+            let object = try await world.download(world.request()).get()
+            world.downloader.settle(object)
+            try await world.downloader.remove(object) { true }
+            #expect(world.objects == [object.sha256] && world.files.used == object.size)
+            #expect(!FileManager.default.fileExists(atPath: world.directory.file(object.name)))
+        }
+    }
+
+    @Test func `a file that a person has put under the name stays`() async throws {
+        try await with { (world: World) async throws in
+            let object = try await world.download(world.request()).get()
+            world.downloader.settle(object)
+            let path = world.directory.file(object.name)
+            try FileManager.default.removeItem(atPath: path)
+            try Data([7]).write(to: URL(filePath: path))
+            try await world.downloader.remove(object) { false }
+            #expect(world.objects == [])
+            #expect(try Data(contentsOf: URL(filePath: path)) == Data([7]))
+        }
+    }
+
+    @Test func `what is missing is said when there is no room`() async throws {
+        try await with(limits: ObjectFiles.Limits(quota: 100, keepFree: 1)) { (world: World) async throws in
+            guard case .failure(.noRoom(_, let missing)) = await world.download(world.request()) else {
+                Issue.record("it was fetched")
+                return
+            }
+            #expect(missing > 0)
+            let usage = try await world.downloader.usage()
+            #expect(usage.used == 0 && usage.quota == 100)
         }
     }
 }

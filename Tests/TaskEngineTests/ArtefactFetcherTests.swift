@@ -12,10 +12,11 @@ import VerbatimJSON
 
     private func world(
         on: Bool = true, except: Set<String> = [], from earlier: EngineWorld? = nil,
-        time: ManualTimeSource = ManualTimeSource()
+        time: ManualTimeSource = ManualTimeSource(), accounts: [Account]? = nil
     ) async throws -> EngineWorld {
         let world = try await EngineWorld(
-            time: time, from: earlier, artefacts: ArtefactSettings(isOn: on, exceptions: except), downloads: downloads)
+            time: time, accounts: accounts, from: earlier, artefacts: ArtefactSettings(isOn: on, exceptions: except),
+            downloads: downloads)
         // The first start begins at the end of the log.
         try await step(world)
         return world
@@ -34,9 +35,11 @@ import VerbatimJSON
     /// A task that succeeds with these URLs.
     @discardableResult
     private func succeed(
-        _ urls: [String], in world: EngineWorld, number: Int = 1
+        _ urls: [String], in world: EngineWorld, number: Int = 1, captured: Bool = true, account: AccountName = .default
     ) async throws -> TaskID {
         var task = TrackedTask.task(number, state: .running, at: world.time.now())
+        task.capturesResults = captured
+        task.account = account
         task.remoteID = RemoteTaskID("r-\(number)")
         try await world.insert(task)
         var observation = Observation(.succeeded(partial: false), record: Self.record(urls))
@@ -87,7 +90,7 @@ import VerbatimJSON
         #expect(try await files(of: id, in: world).map(\.state) == [.saved])
     }
 
-    @Test(arguments: [(false, Set<String>()), (true, ["image/make"]), (true, ["testing"])])
+    @Test(arguments: [(false, Set<String>()), (true, ["image/make"]), (true, ["testing"])] as [(Bool, Set<String>)])
     func `nothing is fetched where capture is off`(on: Bool, except: Set<String>) async throws {
         let world = try await world(on: on, except: except)
         let id = try await succeed(["https://a.example/1.png"], in: world)
@@ -148,6 +151,29 @@ import VerbatimJSON
         try await step(world)
         #expect(try await files(of: id, in: world).first?.state == .saved)
         #expect(try await world.task(id).state == .succeeded)
+    }
+
+    @Test func `the account that submitted a task fetches its files and asks for new URLs`() async throws {
+        let world = try await world(accounts: [Account("first"), Account("second")])
+        let id = try await succeed(["https://a.example/old.png"], in: world, account: "second")
+        downloads.play { _ throws(ArtefactFailure) in throw .expired("The server answered HTTP 403.") }
+        world.provider.play { _ in
+            UpstreamReply(status: 200, body: Self.record(["https://a.example/old.png"]).utf8)
+        }
+        try await step(world)
+        let second = ProviderAccount(provider: "testing", account: "second")
+        #expect(downloads.requests.map(\.account) == [second])
+        #expect(world.provider.queries.map(\.account) == [second])
+        #expect(try await files(of: id, in: world).first?.state == .waiting)
+    }
+
+    @Test func `without its account a file waits, and nothing is asked`() async throws {
+        let world = try await world(accounts: [Account("first")])
+        let id = try await succeed(["https://a.example/old.png"], in: world, account: "gone")
+        downloads.play { _ throws(ArtefactFailure) in throw .expired("The server answered HTTP 403.") }
+        try await step(world)
+        #expect(world.provider.queries.isEmpty)
+        #expect(try await files(of: id, in: world).first?.state == .waiting)
     }
 
     @Test func `a file is gone only when the provider names no other URL several times`() async throws {
@@ -212,6 +238,77 @@ import VerbatimJSON
         let file = try #require(try await files(of: id, in: world).first)
         #expect(file.state == .waiting && file.attempts == 0 && file.error == "artefacts.quota")
         #expect(downloads.urls.count == 3)
+        // The log says so once, and the status counts it.
+        #expect(try await world.kinds(of: id).count { $0 == "result_waiting" } == 1)
+        let service = try #require(world.engine.artefacts)
+        #expect(try await service.report().withoutRoom == 1)
+    }
+
+    @Test func `files that a client has had make room, and no others`() async throws {
+        let world = try await world()
+        let service = try #require(world.engine.artefacts)
+        let old = try await succeed(["https://a.example/1.png"], in: world)
+        let kept = try await succeed(["https://a.example/2.png"], in: world, number: 2)
+        try await step(world)
+        let object = ScriptedDownloads.object("https://a.example/1.png")
+        await service.noteDelivery(of: object.sha256)
+        downloads.play { _ throws(ArtefactFailure) in throw .noRoom("artefacts.quota", missing: 7) }
+        let new = try await succeed(["https://b.example/3.png"], in: world, number: 3)
+        try await step(world)
+        #expect(try await files(of: old, in: world).first?.state == .removed)
+        #expect(try await files(of: kept, in: world).first?.state == .saved)
+        #expect(downloads.removed == [object.name, object.sha256])
+        downloads.play { ScriptedDownloads.object($0.url) }
+        world.time.advance(by: .seconds(1))
+        try await step(world)
+        #expect(try await files(of: new, in: world).first?.state == .saved)
+        #expect(try await !world.kinds(of: new).contains("result_waiting"))
+        #expect(downloads.settled.count == 3)
+    }
+
+    @Test func `too little room frees nothing`() async throws {
+        let world = try await world()
+        let id = try await succeed(["https://a.example/1.png"], in: world)
+        try await step(world)
+        let object = ScriptedDownloads.object("https://a.example/1.png")
+        let service = try #require(world.engine.artefacts)
+        await service.noteDelivery(of: object.sha256)
+        downloads.play { _ throws(ArtefactFailure) in throw .noRoom("artefacts.quota", missing: 8) }
+        try await succeed(["https://b.example/2.png"], in: world, number: 2)
+        try await step(world)
+        #expect(try await files(of: id, in: world).first?.state == .saved)
+        #expect(downloads.removed == [])
+    }
+
+    @Test func `a deleted task takes its files along`() async throws {
+        let world = try await world()
+        let id = try await succeed(["https://a.example/1.png"], in: world)
+        try await step(world)
+        try await world.engine.retention.delete(id)
+        _ = try await #require(world.engine.remover).step()
+        #expect(try await files(of: id, in: world).first?.state == .removed)
+        #expect(downloads.removed.count == 2)
+    }
+
+    @Test func `a saved file whose object is missing at a start is fetched again`() async throws {
+        let early = try await world()
+        let id = try await succeed(["https://a.example/1.png"], in: early)
+        try await step(early)
+        downloads.lose(ScriptedDownloads.object("https://a.example/1.png").sha256)
+        let world = try await world(from: early, time: early.time)
+        #expect(downloads.urls.count == 2)
+        #expect(try await files(of: id, in: world).first?.state == .saved)
+    }
+
+    @Test func `a task that was submitted without capture is fetched only on request`() async throws {
+        let world = try await world()
+        let id = try await succeed(["https://a.example/1.png"], in: world, captured: false)
+        try await step(world)
+        #expect(downloads.urls == [])
+        let service = try #require(world.engine.artefacts)
+        try await service.fetch(try await world.service.task(id))
+        try await step(world)
+        #expect(try await files(of: id, in: world).first?.state == .saved)
     }
 
     @Test func `what expires first goes first, four at once and two from one host`() async throws {

@@ -12,6 +12,8 @@ final class ScriptedDownloads: ArtefactDownloads {
         var forgotten: [Artefact.ID] = []
         var missing: Set<String> = []
         var preparations = 0
+        var settled: [String] = []
+        var removed: [String] = []
     }
 
     private let state: Mutex<State>
@@ -25,6 +27,10 @@ final class ScriptedDownloads: ArtefactDownloads {
     var urls: [String] { requests.map(\.url) }
     var forgotten: [Artefact.ID] { state.withLock { $0.forgotten } }
     var preparations: Int { state.withLock { $0.preparations } }
+
+    var settled: [String] { state.withLock { $0.settled } }
+    /// The names that were removed, then the objects.
+    var removed: [String] { state.withLock { $0.removed } }
 
     func play(_ script: @escaping Script) { state.withLock { $0.script = script } }
     func lose(_ sha256: String) { state.withLock { _ = $0.missing.insert(sha256) } }
@@ -42,6 +48,20 @@ final class ScriptedDownloads: ArtefactDownloads {
         }
         return try await script(request)
     }
+
+    func settle(_ object: Artefact.Object) { state.withLock { $0.settled.append(object.sha256) } }
+
+    func remove(
+        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+    ) async throws(ArtefactFailure) {
+        let isShared = try await isUsed()
+        state.withLock { state in
+            state.removed.append(object.name)
+            if !isShared { state.removed.append(object.sha256) }
+        }
+    }
+
+    func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) { (7, 70) }
 
     func forget(_ id: Artefact.ID) { state.withLock { $0.forgotten.append(id) } }
 

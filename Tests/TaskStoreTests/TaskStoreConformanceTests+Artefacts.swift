@@ -73,6 +73,7 @@ extension TaskStoreConformanceTests {
             file.object = object("a")
             file.attempts = 1
             try await store.put(file, at: now + .seconds(1))
+            file.savedAt = now + .seconds(1)
             let stored = try #require(try await store.taskWithPayload(id))
             #expect(stored.task.state == .succeeded)
             #expect(stored.payload.results?.map(\.artefact) == [artefact(id, 0), file])
@@ -103,6 +104,7 @@ extension TaskStoreConformanceTests {
             file.state = .saved
             file.object = object("a")
             try await store.put(file, at: now)
+            file.savedAt = now
             try await store.retry(before, at: now)
             #expect(try await store.artefacts(of: id) == [file])
             try await store.retry(file, at: now + .seconds(5))
@@ -122,6 +124,151 @@ extension TaskStoreConformanceTests {
             #expect(try await store.nextArtefact() == nil)
             #expect(try await store.artefacts(dueBy: now + .seconds(9), limit: 9) == [])
             #expect(try await store.artefacts(of: id) == [gone, refused])
+        }
+    }
+
+    /// A saved file of a task that has succeeded.
+    private func saved(
+        _ number: Int, _ digit: Character, in store: TaskStore, at time: Timestamp? = nil
+    ) async throws -> Artefact {
+        let id = try await succeeded(number, in: store)
+        var file = artefact(id)
+        try await store.insert([file])
+        file.state = .saved
+        file.object = object(digit)
+        try await store.put(file, at: time ?? now)
+        return try #require(try await store.artefacts(of: id).first)
+    }
+
+    @Test func `a file that begins to wait for room has one line in the log and is counted`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let id = try await succeeded(1, in: store)
+            var file = artefact(id)
+            try await store.insert([file, artefact(id, 1)])
+            file.lacksRoom = true
+            file.error = "artefacts.quota allows 5 bytes."
+            for _ in 1...2 { try await store.put(file, at: now) }
+            #expect(try await store.artefactCounts() == ArtefactCounts(waiting: 2, withoutRoom: 1))
+            let lines = try await store.events(of: id, after: 0, limit: 99).map(\.entry)
+            #expect(lines.count { $0.kind == "result_waiting" } == 1)
+            #expect(lines.last?.detail["message"]?.string == file.error && lines.last?.to == .succeeded)
+            file.state = .saved
+            file.object = object("a")
+            try await store.put(file, at: now)
+            #expect(try await store.artefactCounts() == ArtefactCounts(waiting: 1, withoutRoom: 0))
+        }
+    }
+
+    @Test func `only files that clients have had may make room, and none of a pinned task`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let files = [
+                try await saved(1, "a", in: store), try await saved(2, "b", in: store),
+                try await saved(3, "c", in: store), try await saved(4, "c", in: store),
+            ]
+            #expect(try await store.deliveredArtefacts(limit: 9) == [])
+            for (digit, delay) in [("b", 1), ("a", 2), ("c", 3)] as [(Character, Int64)] {
+                try await store.noteDelivery(of: object(digit).sha256, at: now + .seconds(delay))
+            }
+            #expect(try await store.deliveredArtefacts(limit: 9).map(\.id) == [1, 0, 2, 3].map { files[$0].id })
+            // A second delivery changes nothing.
+            try await store.noteDelivery(of: object("b").sha256, at: now + .seconds(9))
+            #expect(try await store.deliveredArtefacts(limit: 1).first?.deliveredAt == now + .seconds(1))
+            _ = try await store.setPinned(true, files[2].id.task)
+            #expect(try await store.deliveredArtefacts(limit: 9).map(\.id) == [1, 0].map { files[$0].id })
+            // The contents came again, for a result that no client has had.
+            _ = try await saved(5, "b", in: store)
+            #expect(try await store.deliveredArtefacts(limit: 9).map(\.id) == [files[0].id])
+        }
+    }
+
+    @Test func `a file is marked, then noted as removed, and can be fetched again`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let file = try await saved(1, "a", in: store)
+            var other = file
+            other.deliveredAt = now
+            #expect(try await store.markForRemoval([other], because: "It changed.") == [])
+            let marked = try await store.markForRemoval([file], because: "It made room.")
+            #expect(marked.map(\.state) == [.removing] && marked.first?.object == file.object)
+            #expect(try await store.artefactsToRemove(limit: 9) == marked)
+            #expect(try await store.object(object("a").sha256) == nil)
+            // The object is no orphan before it is noted as removed.
+            #expect(try await store.orphans(among: [object("a").sha256]) == [])
+            // Neither a late report nor a request brings it back meanwhile.
+            try await store.put(file, at: now)
+            try await store.retry(marked[0], at: now)
+            #expect(try await store.artefacts(of: file.id.task) == marked)
+            try await store.noteRemoval(of: marked[0])
+            let removed = try #require(try await store.artefacts(of: file.id.task).first)
+            #expect(removed.state == .removed && removed.object == nil && removed.error == "It made room.")
+            #expect(try await store.orphans(among: [object("a").sha256]) == [object("a").sha256])
+            try await store.retry(removed, at: now)
+            #expect(try await store.artefacts(of: file.id.task).first?.state == .waiting)
+        }
+    }
+
+    @Test func `a missing object has every result fetched again that has it`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let files = [
+                try await saved(1, "a", in: store), try await saved(2, "a", in: store),
+                try await saved(3, "b", in: store),
+            ]
+            #expect(try await store.savedDigests(after: "", limit: 9) == [object("a").sha256, object("b").sha256])
+            #expect(try await store.savedDigests(after: object("a").sha256, limit: 9) == [object("b").sha256])
+            try await store.fetchAgain(object("a").sha256, at: now)
+            var states: [Artefact.State] = []
+            for file in files { states += try await store.artefacts(of: file.id.task).map(\.state) }
+            #expect(states == [.waiting, .waiting, .saved])
+        }
+    }
+
+    // MARK: Retention
+
+    @Test func `files that are too old are marked, but for those of pinned tasks`() async throws {
+        try await with { (store: TaskStore) async throws in
+            var files: [Artefact] = []
+            for (number, age) in [(1, 100), (2, 50), (3, 100)] {
+                files.append(try await saved(number, "a", in: store, at: now - .seconds(age)))
+            }
+            _ = try await store.setPinned(true, files[2].id.task)
+            var policy = RetentionPolicy()
+            policy.artefacts = .seconds(60)
+            for isDryRun in [true, false] {
+                var sweep = RetentionSweep(policy, at: now)
+                while !sweep.isOver { sweep = try await store.advance(sweep, isDryRun: isDryRun, at: now) }
+                #expect(sweep.count.files == 1 && sweep.count.fileBytes == 5)
+                #expect(try await store.artefactsToRemove(limit: 9).map(\.id) == (isDryRun ? [] : [files[0].id]))
+            }
+        }
+    }
+
+    @Test func `the files of a deleted task are marked, and those that wait are given up`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let file = try await saved(1, "a", in: store)
+            try await store.insert([artefact(file.id.task, 1)])
+            _ = try await store.removeDetails(of: file.id.task, at: now)
+            #expect(try await store.artefacts(of: file.id.task).map(\.state) == [.removing, .removed])
+        }
+    }
+
+    @Test func `a task whose file is on disk stays as a stub`() async throws {
+        try await with { (store: TaskStore) async throws in
+            let file = try await saved(1, "a", in: store)
+            _ = try await succeeded(2, in: store)
+            var policy = RetentionPolicy()
+            (policy.ended, policy.idempotencyKeys, policy.stubs) = (.seconds(1), .seconds(1), .seconds(2))
+            let later = now + .seconds(90)
+            func sweep() async throws {
+                var sweep = RetentionSweep(policy, at: later)
+                while !sweep.isOver { sweep = try await store.advance(sweep, at: later) }
+            }
+            for _ in 1...3 { try await sweep() }
+            #expect(try await store.task(file.id.task)?.isStub == true)
+            let marked = try await store.markForRemoval([file], because: "It is too old.")
+            try await sweep()
+            #expect(try await store.task(file.id.task)?.isStub == true)
+            try await store.noteRemoval(of: try #require(marked.first))
+            try await sweep()
+            #expect(try await store.task(file.id.task) == nil)
         }
     }
 }

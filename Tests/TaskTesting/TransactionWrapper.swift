@@ -162,7 +162,25 @@ extension SnapshotWrapper {
 
     package func artefacts(of key: Int64) throws -> [Artefact] { try reading.artefacts(of: key) }
 
-    package func artefact(withDigest sha256: String) throws -> Artefact? { try reading.artefact(withDigest: sha256) }
+    package func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact? {
+        try reading.artefact(withDigest: sha256, isSaved: isSaved)
+    }
+
+    package func savedDigests(after sha256: String, limit: Int) throws -> [String] {
+        try reading.savedDigests(after: sha256, limit: limit)
+    }
+
+    package func artefacts(
+        savedBy time: Timestamp, after place: (savedAt: Timestamp, key: Int64)?, limit: Int
+    ) throws -> [StoredArtefact] {
+        try reading.artefacts(savedBy: time, after: place, limit: limit)
+    }
+
+    package func deliveredArtefacts(limit: Int) throws -> [Artefact] { try reading.deliveredArtefacts(limit: limit) }
+
+    package func artefactsToRemove(limit: Int) throws -> [Artefact] { try reading.artefactsToRemove(limit: limit) }
+
+    package func artefactCounts() throws -> ArtefactCounts { try reading.artefactCounts() }
 
     package func circuits() throws -> [CircuitState] {
         try reading.circuits()
@@ -224,6 +242,10 @@ extension TransactionWrapper {
 
     package func put(_ artefact: Artefact, of key: Int64) throws {
         try base.put(artefact, of: key)
+    }
+
+    package func noteDelivery(of sha256: String, at time: Timestamp) throws {
+        try base.noteDelivery(of: sha256, at: time)
     }
 
     package func put(_ attempts: [GivenUpRow]) throws {

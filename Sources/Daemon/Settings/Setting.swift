@@ -98,6 +98,7 @@ struct Setting: Sendable {
         span("retention.responses", "POLLUX_RETENTION_RESPONSES", \.retention.responses),
         span("retention.events", "POLLUX_RETENTION_EVENTS", \.retention.events),
         span("retention.idempotency_keys", "POLLUX_RETENTION_IDEMPOTENCY_KEYS", \.retention.idempotencyKeys),
+        span("retention.artefacts", "POLLUX_RETENTION_ARTEFACTS", \.retention.artefacts),
         Setting("artefacts.capture", "POLLUX_ARTEFACTS_CAPTURE", rule: "results or off") { text, settings in
             settings.artefacts.isOn = text == "results"
             return ["results", "off"].contains(text)
@@ -109,7 +110,17 @@ struct Setting: Sendable {
             settings.artefacts.exceptions = Set(names)
             return !names.isEmpty
         },
-        path("artefacts.directory", "POLLUX_ARTEFACTS_DIRECTORY", \.artefactDirectory),
+        path("artefacts.directory", "POLLUX_ARTEFACTS_DIRECTORY", \.artefactDirectory)
+            .needingRestart { $0.artefactDirectory?.withoutDetours },
+        Setting(
+            "artefacts.name", "POLLUX_ARTEFACTS_NAME",
+            rule:
+                "a path of {date}, {endpoint}, {service}, {operation}, {label.NAME}, {id} and {n} whose last part has {id} and {n}, as in \(ArtefactNames.standardTemplate)"
+        ) { text, settings in
+            guard let names = ArtefactNames(text) else { return false }
+            settings.artefacts.names = names
+            return true
+        },
         size("artefacts.quota", "POLLUX_ARTEFACTS_QUOTA") { $0.artefactLimits.quota = $1 },
         size("artefacts.keep_free", "POLLUX_ARTEFACTS_KEEP_FREE") { $0.artefactLimits.keepFree = $1 },
         size("artefacts.max_object", "POLLUX_ARTEFACTS_MAX_OBJECT") { $0.artefacts.maxObject = $1 },

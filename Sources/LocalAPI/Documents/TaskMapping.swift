@@ -23,6 +23,7 @@ extension Submission {
             deadline: try StatedTime(document.deadline, of: "deadline"),
             onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
         note = document.note
+        capture = document.capture
     }
 }
 
@@ -90,6 +91,7 @@ extension TaskDocument {
             Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
         }
         note = task.note
+        capture = task.capturesResults
         retryOf = task.retryOf?.text
         pinned = task.isPinned
         removed = Removed(of: task)
@@ -100,14 +102,22 @@ extension TaskDocument.Artefact {
     /// The file as the socket shows it.
     fileprivate init(_ artefact: TaskModel.Artefact, isFetching: Bool) {
         self.init()
-        state = isFetching && artefact.state == .waiting ? "fetching" : artefact.state.rawValue
+        state =
+            switch artefact.state {
+            case .waiting where isFetching: "fetching"
+            case .removing: "removed"
+            case let state: state.rawValue
+            }
         attempts = artefact.attempts
         error = artefact.error
         expiresAt = artefact.expiresAt?.rfc3339
-        sha256 = artefact.object?.sha256
-        sizeBytes = artefact.object.map { Int($0.size) }
-        mediaType = artefact.object?.mediaType
-        path = artefact.object?.name
+        guard artefact.state == .saved, let object = artefact.object else { return }
+        sha256 = object.sha256
+        sizeBytes = Int(object.size)
+        mediaType = object.mediaType
+        path = object.name
+        playlist = object.isPlaylist
+        deliveredAt = artefact.deliveredAt?.rfc3339
     }
 }
 

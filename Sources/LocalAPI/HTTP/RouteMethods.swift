@@ -12,7 +12,8 @@ extension LocalAPIRoute {
             .unpin,
             .delete, .fetchResults:
             [.post]
-        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
+        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description:
+            [.get]
         }
     }
 

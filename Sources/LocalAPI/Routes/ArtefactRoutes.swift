@@ -47,8 +47,14 @@ struct ArtefactRoutes {
         if request.headers[.ifNoneMatch] == tag { return Response(status: .notModified, headers: headers) }
         switch ByteRange(request.headers, tag: tag, size: size) {
         case .whole:
+            let body = try await files.loadFile(path: path, context: context)
             return Response(
-                status: .ok, headers: headers, body: try await files.loadFile(path: path, context: context))
+                status: .ok, headers: headers,
+                body: ResponseBody(contentLength: body.contentLength) { writer in
+                    try await body.write(writer)
+                    // A client that has only a part, or is gone, still needs the file.
+                    await artefacts.noteDelivery(of: sha256)
+                })
         case .part(let range):
             headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound)/\(size)"
             return Response(

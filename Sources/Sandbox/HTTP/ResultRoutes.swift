@@ -47,8 +47,11 @@ struct ResultRoutes: Sendable {
             return BrokenConnection.partOfReply(
                 whole, body: bytes, count: Int(random.next() % UInt64(max(1, bytes.count))), channel: context.channel)
         case .resultShort:
+            // The length is that of the half, unlike the digest.
+            var headers = whole.headers
+            headers[.contentLength] = nil
             return Response(
-                status: whole.status, headers: whole.headers,
+                status: whole.status, headers: headers,
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes.prefix(bytes.count / 2))))
         case .resultStall:
             let clock = provider.settings.clock

@@ -10,16 +10,26 @@ package protocol ArtefactDownloads: Sendable {
     func prepare(
         orphans: @Sendable ([String]) async throws(ArtefactFailure) -> [String]
     ) async throws(ArtefactFailure)
-    /// Fetches one file. The object is whole and on disk when the call returns.
+    /// Fetches one file. The object is whole and on disk when the call returns, and stays at least until ``settle(_:)``.
     ///
     /// After a failure the next download of the same file may go on where this one ended.
     func download(_ request: ArtefactRequest) async throws(ArtefactFailure) -> Artefact.Object
+    /// Lets a downloaded object be removed again. Call it once after each download, when its result is stored or not.
+    func settle(_ object: Artefact.Object)
+    /// Removes the name of an object, and the object unless `isUsed` says that another result has it.
+    ///
+    /// What is gone already is no failure. Throws if a download has just brought the same contents.
+    func remove(
+        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+    ) async throws(ArtefactFailure)
     /// Removes what was kept of an unfinished download.
     func forget(_ id: Artefact.ID)
     /// The path of the object with that digest, and whether it is there.
     func file(of sha256: String) -> (path: String, exists: Bool)
     /// The directory of all files.
     var directory: String { get }
+    /// How many bytes all files have, and how many they may have.
+    func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64)
 }
 
 /// What is to be fetched, and by which rules.
@@ -64,14 +74,14 @@ package enum ArtefactFailure: Error, Sendable, Hashable {
     case unfit(String)
     /// It must not be fetched.
     case forbidden(String)
-    /// There is no room on disk.
-    case noRoom(String)
+    /// There is no room on disk; so many bytes are missing.
+    case noRoom(String, missing: Int64 = 0)
     /// The daemon stops.
     case cancelled
 
     package var message: String {
         switch self {
-        case .later(let text, _), .expired(let text), .unfit(let text), .forbidden(let text), .noRoom(let text): text
+        case .later(let text, _), .expired(let text), .unfit(let text), .forbidden(let text), .noRoom(let text, _): text
         case .cancelled: "The daemon stopped."
         }
     }

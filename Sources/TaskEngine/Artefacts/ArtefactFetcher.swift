@@ -17,10 +17,12 @@ package struct ArtefactFetcher: Worker {
     @Current var catalog: ProviderCatalog
     let downloads: any ArtefactDownloads
     let renewal: ArtefactRenewal
+    let remover: ArtefactRemover
     let inFlight: InFlightArtefacts
     let wakes: WakeSignals
     let time: any TimeSource
     let logger: Logger
+    let passed: @Sendable (CrashPoint) -> Void
     private let progress = Progress()
 
     private final class Progress: Sendable {
@@ -31,6 +33,7 @@ package struct ArtefactFetcher: Worker {
             /// The same as it is on disk.
             var storedPlace: Int64 = 0
             var hasSaved = false
+            var isMakingRoom = false
         }
 
         let state = Mutex(State())
@@ -68,11 +71,28 @@ package struct ArtefactFetcher: Worker {
                     throw .later(error.message)
                 }
             }
+            try await fetchMissing()
             progress.state.withLock { $0.isPrepared = true }
             return true
         } catch {
             logger.error("Results are not fetched: \(error.message)")
             return false
+        }
+    }
+
+    /// Has saved files fetched again whose objects are missing, as after the restore of an older database.
+    private func fetchMissing() async throws(ArtefactFailure) {
+        do throws(TaskStoreError) {
+            var digests = try await store.savedDigests(after: "", limit: Self.pageSize)
+            while let last = digests.last {
+                for digest in digests where !downloads.file(of: digest).exists {
+                    logger.warning("The file \(digest) of a result is missing, so it is fetched again.")
+                    try await store.fetchAgain(digest, at: time.now())
+                }
+                digests = try await store.savedDigests(after: last, limit: Self.pageSize)
+            }
+        } catch {
+            throw .later(error.message)
         }
     }
 
@@ -117,7 +137,7 @@ package struct ArtefactFetcher: Worker {
         // An endpoint that a reload has removed may come back.
         let endpoint = stored.task.endpoint
         let profile = catalog.endpoint(endpoint) ?? EndpointProfile(undefined: endpoint)
-        guard settings.captures(profile.name, of: profile.provider) else { return [] }
+        guard stored.task.capturesResults, settings.captures(profile.name, of: profile.provider) else { return [] }
         return Self.files(of: stored, profile, at: now)
     }
 
@@ -139,8 +159,11 @@ package struct ArtefactFetcher: Worker {
         do throws(TaskStoreError) {
             guard let stored = try await store.taskWithPayload(work.id.task) else { return }
             var artefact = work
-            guard await fetch(&artefact, of: stored) else { return }
+            guard try await fetch(&artefact, of: stored) else { return }
+            defer { if let object = artefact.object { downloads.settle(object) } }
+            if artefact.object != nil { passed(.afterName) }
             try await store.put(artefact, at: time.now())
+            if artefact.object != nil { passed(.afterSaved) }
             if artefact.state != .waiting { downloads.forget(artefact.id) }
         } catch {
             // The file is fetched again, or found on disk.
@@ -149,7 +172,9 @@ package struct ArtefactFetcher: Worker {
     }
 
     /// Makes one attempt; returns whether there is anything to store.
-    private func fetch(_ artefact: inout Artefact, of stored: TaskWithPayload) async -> Bool {
+    private func fetch(
+        _ artefact: inout Artefact, of stored: TaskWithPayload
+    ) async throws(TaskStoreError) -> Bool {
         guard let profile = catalog.endpoint(stored.task.endpoint), let provider = catalog.provider(profile.provider)
         else {
             artefact.nextAt = time.now() + .seconds(600)
@@ -163,7 +188,8 @@ package struct ArtefactFetcher: Worker {
             id: artefact.id, url: artefact.url,
             account: ProviderAccount(provider: provider.name, account: stored.task.account), hosts: provider.hosts,
             needsToken: profile.filesNeedToken, promisedType: result?.mediaType,
-            name: ArtefactRules.name(of: stored.task, ordinal: artefact.id.ordinal), maxBytes: settings.maxObject)
+            name: settings.names.name(of: stored.task, ordinal: artefact.id.ordinal), maxBytes: settings.maxObject)
+        let failure: ArtefactFailure
         do throws(ArtefactFailure) {
             let object = try await download(request)
             artefact.attempts += 1
@@ -171,17 +197,62 @@ package struct ArtefactFetcher: Worker {
             artefact.object = object
             artefact.error = nil
             logFirst(object)
-        } catch .cancelled {
-            return false
-        } catch .noRoom(let text) {
-            artefact.error = text
-            artefact.nextAt = time.now() + .seconds(60)
-            logger.warning("A result of \(artefact.id.task) waits: \(text)")
+            return true
         } catch {
-            artefact.attempts += 1
-            artefact.error = error.message
-            await goOn(&artefact, after: error, of: stored)
+            failure = error
         }
+        switch failure {
+        case .cancelled: return false
+        case .noRoom(let text, let missing): try await wait(&artefact, forRoom: missing, because: text)
+        default:
+            artefact.attempts += 1
+            artefact.error = failure.message
+            artefact.lacksRoom = false
+            await goOn(&artefact, after: failure, of: stored)
+        }
+        return true
+    }
+
+    // MARK: Room
+
+    /// Has the file fetched again once there is room, which files that clients have had make.
+    private func wait(
+        _ artefact: inout Artefact, forRoom missing: Int64, because text: String
+    ) async throws(TaskStoreError) {
+        artefact.error = text
+        if try await makeRoom(for: missing) {
+            artefact.nextAt = time.now() + .seconds(1)
+        } else {
+            if !artefact.lacksRoom { logger.warning("A result of \(artefact.id.task) waits: \(text)") }
+            artefact.lacksRoom = true
+            artefact.nextAt = time.now() + .seconds(60)
+        }
+    }
+
+    /// Removes files that clients have had, those that were had first before others; false if they are not enough.
+    private func makeRoom(for bytes: Int64) async throws(TaskStoreError) -> Bool {
+        let isFree = progress.state.withLock { state in
+            defer { state.isMakingRoom = true }
+            return !state.isMakingRoom
+        }
+        // Another download makes room, perhaps for this one too.
+        guard isFree else { return true }
+        defer { progress.state.withLock { $0.isMakingRoom = false } }
+        var chosen: [Artefact] = []
+        var sizes: [String: Int64] = [:]
+        for artefact in try await store.deliveredArtefacts(limit: 1_000) {
+            guard sizes.values.reduce(0, +) < bytes || chosen.isEmpty else { break }
+            guard let object = artefact.object else { continue }
+            chosen.append(artefact)
+            sizes[object.sha256] = object.size
+        }
+        guard !chosen.isEmpty, sizes.values.reduce(0, +) >= bytes else { return false }
+        let reason = "The file was removed to make room for others, after a client had fetched it."
+        for artefact in try await store.markForRemoval(chosen, because: reason) {
+            // Otherwise the loop of the remover does it.
+            guard await remover.remove(artefact) else { return true }
+        }
+        logger.info("\(chosen.count) file(s) of results made room for others; clients had fetched them before.")
         return true
     }
 

@@ -48,17 +48,4 @@ package enum ArtefactRules {
         return Timestamp(
             rfc3339: "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))T\(part(9..<11)):\(part(11..<13)):\(part(13..<15))Z")
     }
-
-    /// The name of a file for people: `2026-11-28/flux-images/0197c2f4-1`.
-    ///
-    /// It consists of nothing but what Pollux made itself, so it needs no cleaning.
-    static func name(of task: TrackedTask, ordinal: Int) -> String {
-        let day = (task.endedAt ?? task.createdAt).rfc3339.prefix(10)
-        let endpoint = task.endpoint.text.map { character in
-            character.isASCII && (character.isLetter || character.isNumber || "-_.".contains(character))
-                ? String(character) : "-"
-        }.joined()
-        let folder = endpoint.trimmingPrefix { "-.".contains($0) }.prefix(100)
-        return "by-task/\(day)/\(folder)/\(task.id.text)-\(ordinal + 1)"
-    }
 }

@@ -25,6 +25,37 @@ package struct ArtefactService: Sendable {
         throw .artefactNotFound(sha256)
     }
 
+    /// What `status` shows of the files.
+    package struct Report: Sendable, Hashable {
+        package let directory: String
+        /// How many bytes all files have; nil if the directory cannot be read at the moment.
+        package let used: Int64?
+        /// How many they may have.
+        package let quota: Int64?
+        /// How many files are to be fetched.
+        package let waiting: Int
+        /// How many of those have no room on disk.
+        package let withoutRoom: Int
+    }
+
+    package func report() async throws(TaskServiceError) -> Report {
+        let counts: ArtefactCounts
+        do throws(TaskStoreError) { counts = try await store.artefactCounts() } catch { throw .store(error) }
+        let usage: (used: Int64, quota: Int64)?
+        do throws(ArtefactFailure) { usage = try await downloads.usage() } catch { usage = nil }
+        return Report(
+            directory: downloads.directory, used: usage?.used, quota: usage?.quota, waiting: counts.waiting,
+            withoutRoom: counts.withoutRoom)
+    }
+
+    /// Notes that a client has had the whole file. Such files make room for others first.
+    package func noteDelivery(of sha256: String) async {
+        do throws(TaskStoreError) { try await store.noteDelivery(of: sha256, at: time.now()) } catch {
+            // The file stays longer than it needs to.
+            storage.noteFailedWrite(error)
+        }
+    }
+
     /// Has every file of the task's results fetched that is not on disk, also those that were refused or are gone.
     ///
     /// Works without capture, and for tasks that have succeeded before there was any.

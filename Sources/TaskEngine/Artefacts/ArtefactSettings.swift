@@ -8,6 +8,8 @@ package struct ArtefactSettings: Sendable, Hashable {
     package var exceptions: Set<String>
     /// The largest file that is fetched, in bytes.
     package var maxObject: Int64
+    /// The names of files for people.
+    package var names = ArtefactNames.standard
 
     package init(isOn: Bool = false, exceptions: Set<String> = [], maxObject: Int64 = 4 << 30) {
         self.isOn = isOn

@@ -78,9 +78,10 @@ struct WakeSignals: Sendable {
     let deadlines = WakeSignal()
     let retention = WakeSignal()
     let artefacts = WakeSignal()
+    let artefactRemoval = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
-        for wake in [submitter, polls, lookups, deadlines, retention, artefacts] { wake.signal() }
+        for wake in [submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval] { wake.signal() }
     }
 }

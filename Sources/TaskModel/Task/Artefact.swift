@@ -6,6 +6,10 @@ package struct Artefact: Sendable, Hashable {
         case waiting
         /// It is on disk.
         case saved
+        /// It is on disk, and is to be removed from there.
+        case removing
+        /// It was on disk, and was removed: it was too old, made room, or its task was deleted.
+        case removed
         /// No URL of it works any more.
         case gone
         /// It is not fetched: its URL or its contents are not what they should be.
@@ -21,6 +25,11 @@ package struct Artefact: Sendable, Hashable {
         package let mediaType: String
         /// Its name for people, below the directory of the artefacts.
         package let name: String
+
+        /// Whether it only names other files, which are not fetched: a playlist of HLS or DASH.
+        package var isPlaylist: Bool {
+            ["application/vnd.apple.mpegurl", "application/dash+xml"].contains(mediaType)
+        }
 
         package init(sha256: String, size: Int64, mediaType: String, name: String) {
             self.sha256 = sha256
@@ -54,9 +63,15 @@ package struct Artefact: Sendable, Hashable {
     package var nextAt: Timestamp
     /// When the URL stops working; nil if that is not known.
     package var expiresAt: Timestamp?
-    /// The file, once it is saved.
+    /// Whether it waits for room on disk.
+    package var lacksRoom = false
+    /// The file, while it is on disk.
     package var object: Object?
-    /// Why the latest attempt failed; a sentence.
+    /// When it was saved.
+    package var savedAt: Timestamp?
+    /// When a client first had the whole file; nil if none had it.
+    package var deliveredAt: Timestamp?
+    /// Why the latest attempt failed, or why the file was removed; a sentence.
     package var error: String?
 
     /// A file that is to be fetched at that time.

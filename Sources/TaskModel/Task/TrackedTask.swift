@@ -21,6 +21,8 @@ package struct TrackedTask: Sendable, Hashable {
     /// The provider's id for support questions.
     package var traceID: String?
     package var labels: [String: String]
+    /// Whether the files of its results are fetched by themselves, if the settings allow it.
+    package var capturesResults = true
     /// A free text of the client's, which only people read.
     package var note: String?
     /// The ended task whose request it submits again.

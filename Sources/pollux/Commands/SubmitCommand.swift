@@ -78,6 +78,9 @@ struct SubmitCommand: AsyncParsableCommand {
         help: ArgumentHelp("A free text that is shown with the task, up to 200 characters.", valueName: "text"))
     var note: String?
 
+    @Flag(help: "Do not keep the files of its results on disk. `pollux fetch` still has them fetched.")
+    var noCapture = false
+
     @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))
     var batch: String?
 
@@ -159,6 +162,7 @@ struct SubmitCommand: AsyncParsableCommand {
         document.deadline = deadline?.text(now: Date())
         document.onUncertain = onUncertain
         document.note = note
+        if noCapture { document.capture = false }
         return document
     }
 }

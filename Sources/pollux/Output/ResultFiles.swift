@@ -29,11 +29,14 @@ struct ResultFiles {
         guard task.document.state == "succeeded" else {
             throw RefusedInput(message: "The task is \(task.document.stateWords), so it has no files of results yet.")
         }
+        var progress = isQuiet ? nil : CopyProgress(on: .ofStandardError(environment: ProcessEnvironment.variables))
+        defer { progress?.end() }
         let deadline = timeout.map { ContinuousClock.now + $0 }
         if task.document.files.contains(where: { $0.sha256 == nil }) || task.document.files.isEmpty {
             task = try await client.fetchResults(task.document.id)
         }
         while task.document.files.contains(where: \.isOnItsWay), deadline.map({ ContinuousClock.now < $0 }) ?? true {
+            progress?.wait(for: task.document.files.count(where: \.isOnItsWay))
             try await Task.sleep(for: .milliseconds(300))
             task = try await client.task(task.document.id)
         }
@@ -42,11 +45,16 @@ struct ResultFiles {
         for file in task.document.files {
             guard let sha256 = file.sha256, let name = file.path?.split(separator: "/").last.map(String.init) else {
                 let reason = file.error ?? "it is not fetched yet."
+                progress?.end()
                 if !isQuiet { StandardError.write("A result is \(file.state): \(reason.printable)\n") }
                 continue
             }
             let path = directory == "." ? name : "\(directory)/\(name)"
-            try await copy(sha256, to: path)
+            var copied = 0
+            try await copy(sha256, to: path) { count in
+                copied += count
+                progress?.show(name, copied, of: file.sizeBytes)
+            }
             paths.append(path)
         }
         let files = task.document.files
@@ -65,7 +73,7 @@ struct ResultFiles {
     }
 
     /// Writes the file under another name first, so that a file with its name is whole.
-    private func copy(_ sha256: String, to path: String) async throws {
+    private func copy(_ sha256: String, to path: String, onPart: (Int) -> Void) async throws {
         let part = path + ".part"
         let descriptor = open(part, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw Self.failure(part) }
@@ -81,6 +89,7 @@ struct ResultFiles {
                 guard count >= 0 else { throw Self.failure(part) }
                 rest = rest.dropFirst(count)
             }
+            onPart(bytes.count)
         }
         guard rename(part, path) == 0 else { throw Self.failure(path) }
     }

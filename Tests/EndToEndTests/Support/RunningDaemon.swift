@@ -21,7 +21,7 @@ final class RunningDaemon: Sendable {
         self.environment = [
             "PATH": "/usr/bin:/bin", "HOME": directory, "POLLUX_STATE_DIR": self.stateDirectory,
             "POLLUX_SOCKET": socketPath,
-            // Providers of tests name results on hosts that nobody may be asked for.
+            // Tests of other things need no files, and some providers of tests name results on hosts that do not exist.
             "POLLUX_ARTEFACTS_CAPTURE": "off",
         ].merging(environment) { $1 }
     }

@@ -329,6 +329,9 @@ extension Mutant {
         breaking(.linksEarly, "links a file before it is whole", caughtBy: [.savedIsWhole]),
         breaking(.forgetsObject, "calls a result saved whose file it has not linked", caughtBy: [.savedIsWhole]),
         tampering(
+            "removes files that no client has had to make room", caughtBy: [.filesStay],
+            before: "UPDATE artefact SET delivered_at_ms = 1 WHERE state = 'saved' AND delivered_at_ms IS NULL"),
+        tampering(
             "forgets files that could not be fetched at once", caughtBy: [.filesArrive],
             after: "DELETE FROM artefact WHERE state = 'waiting' AND attempts > 0"),
         presumingAllDead,

@@ -27,6 +27,8 @@ final class SimulatedFiles: Sendable {
 
     func name(_ digest: String) { objects.withLock { $0[digest]?.isNamed = true } }
 
+    func unname(_ digest: String) { objects.withLock { $0[digest]?.isNamed = false } }
+
     /// The digests of objects without a name.
     var nameless: [String] { objects.withLock { $0.filter { !$0.value.isNamed }.keys.sorted() } }
 
@@ -66,7 +68,7 @@ struct SimulatedDownloads: ArtefactDownloads {
         case 1: throw .later("The server answered HTTP 502.")
         case 2: throw .expired("The server answered HTTP 403.")
         case 3: throw .unfit("The server sent text/html in place of image/png.")
-        case 4: throw .noRoom("artefacts.quota")
+        case 4: throw .noRoom("artefacts.quota", missing: 4)
         default: break
         }
         if fault == .forgetsObject { return object }
@@ -85,6 +87,20 @@ struct SimulatedDownloads: ArtefactDownloads {
     }
 
     func forget(_ id: Artefact.ID) {}
+
+    func settle(_ object: Artefact.Object) {}
+
+    func remove(
+        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+    ) async throws(ArtefactFailure) {
+        try await step("remove the name of \(object.sha256.suffix(4))")
+        world.files.unname(object.sha256)
+        if try await isUsed() { return }
+        try await step("remove \(object.sha256.suffix(4))")
+        world.files.remove(object.sha256)
+    }
+
+    func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) { (0, 0) }
 
     func file(of sha256: String) -> (path: String, exists: Bool) {
         ("/artefacts/objects/\(sha256)", world.files.contains(sha256))

@@ -62,6 +62,8 @@ struct DaemonIncarnation: Sendable {
     let endpoints: EndpointService
     let restores: RestoreService
     let retention: RetentionService
+    /// Nil if files are not fetched.
+    let artefacts: ArtefactService?
     /// Why the database counts as an older copy; nil if it does not.
     let copyReason: String?
     let callbacks: CallbackReceiver
@@ -122,6 +124,7 @@ struct DaemonIncarnation: Sendable {
         endpoints = engine.endpoints
         restores = engine.restores
         retention = engine.retention
+        artefacts = engine.artefacts
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
         submitter = engine.submitter.worker
@@ -133,6 +136,7 @@ struct DaemonIncarnation: Sendable {
                 Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
             ] + (world.retention.isOff ? [] : [Loop(engine.sweeper, "sweeper") { _ in "sweep" }])
             + (engine.fetcher.map { [Loop($0, "fetcher") { "fetch \($0.url)" }] } ?? [])
+            + (engine.remover.map { [Loop($0, "remover") { _ in "remove" }] } ?? [])
     }
 
     /// Replaces the definitions, as a reload does.

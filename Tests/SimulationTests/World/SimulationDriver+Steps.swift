@@ -32,6 +32,7 @@ extension SimulationDriver {
             world.truth.forget(record.id)
         }
         if random.happens(120), let action = randomAction() { await act(action, &group) }
+        if world.copiesFile, let digest = world.pick(try audit.savedFiles) { await act(.copyFile(digest), &group) }
         if random.happens(60), daemon != nil, let late = world.truth.takeLate() { await act(.bringReply(late), &group) }
         if random.happens(faults.foreignTasks), let intent = random.pick(clients.intents) {
             // The additional member distinguishes it from the clients' requests.

@@ -291,6 +291,7 @@ final class SimulationDriver {
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
         case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .delete, .prune: break
+        case .copyFile(let digest): audit.copied.insert(digest)
         }
         let inbox = inbox
         await world.scheduler.start(action.words, in: &group) {
