@@ -100,6 +100,7 @@ let package = Package(
                 .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
                 .embedInCode("0019_remove_stubs.sql"),
+                .embedInCode("0021_save_results.sql"),
             ]),
         .target(
             name: "SQLiteDriver",
@@ -123,6 +124,13 @@ let package = Package(
                 "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "Text", "VerbatimJSON",
                 crypto, logging, serviceLifecycle,
             ]),
+        // Files of results: downloads, and where they are kept.
+        .target(
+            name: "Artefacts",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "Text", "UpstreamHTTP", asyncHTTPClient, crypto, nioCore,
+                nioHTTP1, nioPosix,
+            ]),
         .target(
             name: "LocalAPI",
             dependencies: [
@@ -144,7 +152,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
+                "AllocatorSettings", "Artefacts", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP",
+                "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
@@ -155,7 +164,7 @@ let package = Package(
         .target(
             name: "Sandbox",
             dependencies: [
-                hummingbird, httpTypes, asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
+                hummingbird, httpTypes, asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
             ]),
         // The judge of the schedule: plays the policy against known durations, without waiting.
         .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "Randomness", "TaskModel"]),
@@ -231,10 +240,16 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore, nioPosix,
-                nioHTTP1, nioSSL,
+                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", "Text",
+                asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ArtefactsTests",
+            dependencies: [
+                "Artefacts", "ProviderCatalog", "Sandbox", "TaskEngine", "TaskModel", "TaskTesting", "Text",
+                "UpstreamHTTP", crypto, logging, nioPosix, serviceLifecycle,
+            ]),
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
@@ -261,8 +276,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
-                logging,
+                "Artefacts", "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting",
+                "UpstreamHTTP", logging,
             ]),
         .testTarget(
             name: "SandboxTests",
@@ -279,7 +294,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Randomness"], resources: [.copy("Corpus")]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON"],
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON", crypto],
             exclude: ["Clients"]),
     ]
 )

@@ -84,6 +84,10 @@ echo "The reply to the song was lost after the provider had accepted it. Its log
 run pollux events "${ids[1]}"
 echo
 run pollux show "${ids[0]}"
+echo
+echo "The daemon has fetched the files before their URLs expire. Copies of the songs:"
+run pollux fetch "${ids[1]}" -o "$place/songs"
+run ls -l "$place/songs"
 
 say "6. The provider's ledger: what was billed."
 curl --silent --show-error "${base_url%/v1}/sandbox/ledger" >"$place/ledger.json"

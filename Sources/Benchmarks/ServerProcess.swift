@@ -118,7 +118,8 @@ struct DaemonProcess {
         try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
         let socket = state + "/pollux.sock"
         var environment = [
-            "POLLUX_STATE_DIR": state, "POLLUX_SOCKET": socket, "POLLUX_CONFIG": "", "XHUOAPI_BASE_URL": baseURL,
+            "POLLUX_STATE_DIR": state, "POLLUX_SOCKET": socket, "POLLUX_CONFIG": "", "POLLUX_ARTEFACTS_CAPTURE": "off",
+            "XHUOAPI_BASE_URL": baseURL,
             "POLLUX_LOG_LEVEL": "warning", "POLLUX_POLLING_MAX_REQUESTS_PER_SECOND": "10000",
         ]
         if token { environment["XHUOAPI_TOKEN"] = "benchmark" }

@@ -50,6 +50,7 @@ struct Configuration: Sendable {
             definitions = try Definitions(in: settings.providersDirectory)
         }
         let earlier = former?.formerSecrets ?? []
+        try Self.check(settings.artefacts.exceptions, definitions.catalog)
         var providers = try Providers(
             &settings, definitions, environment: environment, secrets: proxies.secrets,
             keeping: kept?.providers)
@@ -103,6 +104,16 @@ struct Configuration: Sendable {
         }
     }
 
+    /// A name that nothing has is a typing error, and the results would be fetched after all.
+    private static func check(_ exceptions: Set<String>, _ catalog: ProviderCatalog) throws(DaemonError) {
+        let names = catalog.providers.map(\.name.text) + catalog.endpoints.map(\.name.text)
+        for name in exceptions.sorted() where !names.contains(name) {
+            let nearest = NearestName.of(name, among: names).map { " Did you mean \"\($0)\"?" } ?? ""
+            throw .badSetting(
+                "artefacts.except names \"\(name)\", which is neither a provider nor an endpoint.\(nearest)")
+        }
+    }
+
     private static func engine(
         _ settings: DaemonSettings, _ providers: Providers, _ hooks: FaultInjection
     ) -> EngineSettings {
@@ -118,6 +129,7 @@ struct Configuration: Sendable {
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, callbackSecrets: providers.callbackSecrets,
             redactor: providers.redactor, retention: settings.retention,
+            artefacts: settings.artefacts,
             tokenDigests: providers.tokens.mapValues { Array(SHA256.hash(data: Array($0.utf8)).prefix(12)).base64URL })
     }
 

@@ -1,4 +1,5 @@
 import AllocatorSettings
+import Artefacts
 import CallbackAPI
 import Hummingbird
 import LocalAPI
@@ -127,17 +128,21 @@ package enum Daemon {
         let group = MultiThreadedEventLoopGroup.singleton
         let driver = try openDatabase(in: settings.stateDirectory, mayBegin: flags.newDatabase, logger: logger)
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
+        let files = ObjectFiles(
+            directory: settings.artefactDirectory ?? settings.stateDirectory + "/artefacts",
+            limits: configuration.view(\.settings.artefactLimits), passed: hooks.passed)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
-                configuration, flags, environment: environment, driver: driver, transport: transport, time: time,
-                hooks: hooks, group: group, version: version, logger: logger)
+                configuration, flags, environment: environment, driver: driver, transport: transport, files: files,
+                time: time, hooks: hooks, group: group, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
         }
         // All requests have ended, so a failure here loses nothing.
         try? await transport.shutdown()
+        try? await files.shutdown()
         do throws(TaskStoreError) { try driver.close() } catch {
             logger.error("The database was not closed cleanly: \(error.message)")
         }
@@ -147,17 +152,21 @@ package enum Daemon {
 
     private static func serve(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        driver: SQLiteDriver, transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection,
-        group: any EventLoopGroup, version: String, logger: Logger
+        driver: SQLiteDriver, transport: UpstreamHTTP, files: ObjectFiles, time: SystemTimeSource,
+        hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let renewal = TokenRenewal()
         let store = TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory))
+        let downloads = Downloader(
+            files: files, connections: configuration.view(\.connections),
+            access: configuration.view(\.providers.access),
+            time: time, group: group)
         let engine: TaskEngine
         do throws(TaskStoreError) {
             engine = try await Self.engine(
-                configuration, isHeld: flags.hold, store: store, transport: transport, renewal: renewal, time: time,
-                hooks: hooks, logger: logger)
+                configuration, isHeld: flags.hold, store: store, transport: transport, downloads: downloads,
+                renewal: renewal, time: time, hooks: hooks, logger: logger)
             try await engine.recovery.run()
         } catch {
             throw .store(code: error.code, message: error.message)
@@ -175,7 +184,7 @@ package enum Daemon {
         } server: { onRunning in
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                retention: engine.retention, streams: engine.streams, settings: reloader,
+                retention: engine.retention, streams: engine.streams, artefacts: engine.artefacts, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: shares.connections, maxStreams: shares.streams
@@ -272,7 +281,7 @@ package enum Daemon {
 
     private static func engine(
         _ configuration: Reloadable<Configuration>, isHeld: Bool, store: TaskStore, transport: UpstreamHTTP,
-        renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
+        downloads: Downloader, renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
         let redacting = RedactingTransport(
             transport, redactor: configuration.view(\.providers.redactor),
@@ -284,7 +293,8 @@ package enum Daemon {
                 await renewal.renew()
             },
             accounts: { configuration.current.providers.accounts(of: $0) },
-            callbacksAt: configuration.current.settings.callbacks.publicURL, isHeld: isHeld, time: time,
+            callbacksAt: configuration.current.settings.callbacks.publicURL, downloads: downloads, isHeld: isHeld,
+            time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

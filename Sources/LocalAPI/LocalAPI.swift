@@ -50,7 +50,8 @@ package enum LocalAPI {
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: EventStreams, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        streams: EventStreams, artefacts: ArtefactService? = nil, settings: any SettingsReloading, facts: DaemonFacts,
+        time: any TimeSource,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
@@ -64,6 +65,7 @@ package enum LocalAPI {
                 service: service, endpoints: endpoints, restores: restores, retention: retention,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
+                artefacts: artefacts,
                 settings: settings, facts: facts, time: time),
             server: http,
             configuration: ApplicationConfiguration(
@@ -85,7 +87,8 @@ package enum LocalAPI {
     /// Creates the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: StreamRoutes, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        streams: StreamRoutes, artefacts: ArtefactService? = nil, settings: any SettingsReloading, facts: DaemonFacts,
+        time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -96,9 +99,11 @@ package enum LocalAPI {
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(endpoints: endpoints).add(to: router)
         RestoreRoutes(restores: restores).add(to: router)
+        ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
         streams.add(to: router)
-        DaemonRoutes(endpoints: endpoints, settings: settings, facts: facts, time: time).add(to: router)
+        DaemonRoutes(endpoints: endpoints, artefacts: artefacts, settings: settings, facts: facts, time: time).add(
+            to: router)
         return router
     }
 }

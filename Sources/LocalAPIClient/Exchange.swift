@@ -68,6 +68,26 @@ struct Exchange {
         return nil
     }
 
+    /// Passes on each part of a file as it comes. Returns the status and document of a refusal.
+    func receive(
+        _ target: String, onPart: ([UInt8]) throws -> Void
+    ) async throws -> (status: Int, json: JSONValue)? {
+        let response: HTTPClientResponse
+        do { response = try await http.execute(try request(.GET, target), timeout: limit) } catch {
+            throw meaning(of: error)
+        }
+        let status = Int(response.status.code)
+        var parts = response.body.makeAsyncIterator()
+        var refusal: [UInt8] = []
+        while true {
+            let part: ByteBuffer?
+            do { part = try await parts.next() } catch { throw meaning(of: error) }
+            guard let part else { break }
+            if status == 200 { try onPart(Array(part.readableBytesView)) } else { refusal += part.readableBytesView }
+        }
+        return status == 200 ? nil : (status, try document(refusal, status: status))
+    }
+
     /// How a stream of events ended.
     enum StreamEnd {
         /// The daemon ended it.

@@ -103,6 +103,19 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.retry.path(id) + (number == 1 ? "" : "?number=\(number)"))
     }
 
+    /// Has every file of a task's results fetched that is not on disk.
+    package func fetchResults(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.fetchResults.path(id))
+    }
+
+    /// Passes on the bytes of a file of a result, as they come.
+    package func download(_ sha256: String, onPart: ([UInt8]) throws -> Void) async throws {
+        let exchange = Exchange(http: http, socketPath: socketPath, timeout: .seconds(24 * 3_600))
+        if let (status, json) = try await exchange.receive(LocalAPIRoute.artefact.path(sha256), onPart: onPart) {
+            throw LocalAPIClientError.refusal(status: status, json: json)
+        }
+    }
+
     /// Pins the details of a task.
     package func pin(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.pin.path(id))

@@ -13,6 +13,8 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case unpin = "/v1/tasks/{id}/unpin"
     case delete = "/v1/tasks/{id}/delete"
     case events = "/v1/tasks/{id}/events"
+    case fetchResults = "/v1/tasks/{id}/results/fetch"
+    case artefact = "/v1/artefacts/{sha256}"
     case stream = "/v1/events"
     case endpoints = "/v1/endpoints"
     case endpoint = "/v1/endpoints/{service}/{operation}"

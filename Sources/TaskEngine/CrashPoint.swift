@@ -14,4 +14,18 @@ package enum CrashPoint: String, Sendable, CaseIterable {
     case duringPoll = "during-poll"
     /// A poll's reply has arrived; its outcome is not on disk.
     case afterPollReply = "after-poll-reply"
+    /// A part of a file of a result is written.
+    case duringDownload = "during-download"
+    /// The whole file is synced; no object is linked to it.
+    case afterDownload = "after-download"
+    /// The object is linked; it has no name for people.
+    case afterObject = "after-object"
+    /// The object and its name are there; the result is not stored as saved.
+    case afterName = "after-name"
+    /// The result is stored as saved.
+    case afterSaved = "after-saved"
+    /// A file is marked for removal; it is still there.
+    case afterMark = "after-mark"
+    /// A file is gone; that is not stored.
+    case afterUnlink = "after-unlink"
 }

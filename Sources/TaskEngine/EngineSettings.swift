@@ -16,6 +16,8 @@ package struct EngineSettings: Sendable {
     package var redactor: SecretRedactor
     /// How long details of ended tasks are kept.
     package var retention: RetentionPolicy
+    /// Which files of results are fetched.
+    package var artefacts: ArtefactSettings
     /// A digest of each account's token. Another digest may mean another user of the provider.
     package var tokenDigests: [ProviderAccount: String]
 
@@ -23,6 +25,7 @@ package struct EngineSettings: Sendable {
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, callbackSecrets: [ProviderName: String] = [:],
         redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy(),
+        artefacts: ArtefactSettings = ArtefactSettings(),
         tokenDigests: [ProviderAccount: String] = [:]
     ) {
         self.catalog = catalog
@@ -33,6 +36,7 @@ package struct EngineSettings: Sendable {
         self.redactor = redactor
         self.retention = retention
         self.tokenDigests = tokenDigests
+        self.artefacts = artefacts
     }
 
     /// The same settings after those of the history. A lost attempt may have been sent under a longer timeout, to another base

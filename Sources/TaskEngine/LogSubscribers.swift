@@ -15,6 +15,7 @@ struct LogSubscribers {
     let plans: PollPlanCache
     let feed: EventFeed
     let streams: EventStreams
+    let wakes: WakeSignals
     let logger: Logger
 
     /// Registers them in order.
@@ -35,6 +36,9 @@ struct LogSubscribers {
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
+        log.subscribe { [wakes] change in
+            if change.isEnd, change.entry.to == .succeeded { wakes.artefacts.signal() }
+        }
         // Weak, because it reads the store that calls it.
         log.subscribe { [weak streams] change in streams?.publish(change) }
     }

@@ -32,6 +32,12 @@ package struct TaskEngine: Sendable {
     package let deadlines: WorkerLoop<DeadlineEnforcer>
     /// Removes old tasks and details.
     package let sweeper: WorkerLoop<RetentionSweeper>
+    /// Fetches the files of results; nil if there is no place for them.
+    package let fetcher: WorkerLoop<ArtefactFetcher>?
+    /// Removes files of results; nil if there is no place for them.
+    package let remover: WorkerLoop<ArtefactRemover>?
+    /// Shows files of results, and has them fetched; nil if there is no place for them.
+    package let artefacts: ArtefactService?
     /// Checks the storage.
     package let storage: StorageKeeper
 
@@ -47,7 +53,8 @@ package struct TaskEngine: Sendable {
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
-        callbacksAt publicURL: String? = nil, isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        callbacksAt publicURL: String? = nil, downloads: (any ArtefactDownloads)? = nil, isHeld: Bool = false,
+        time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         let catalog = settings.view(\.catalog)
@@ -68,7 +75,7 @@ package struct TaskEngine: Sendable {
         let streams = EventStreams(store: store, random: random, time: time)
         LogSubscribers(
             callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
-            plans: plans, feed: feed, streams: streams, logger: logger
+            plans: plans, feed: feed, streams: streams, wakes: wakes, logger: logger
         ).register(with: store.log)
 
         // The parts that several consumers use.
@@ -103,6 +110,8 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,
             logger: logger)
 
+        let fetching = InFlightArtefacts()
+
         // The entry points.
         service = TaskService(
             store: store, catalog: catalog, admission: admission, storage: storage,
@@ -114,7 +123,11 @@ package struct TaskEngine: Sendable {
             forecaster: TaskForecaster(
                 catalog: catalog, statistics: statistics, admission: admission, inFlightPolls: inFlight,
                 unrecognised: unrecognised, time: time),
-            feed: feed, wakes: wakes, time: time, passed: passed)
+            feed: feed, fetching: fetching, wakes: wakes, time: time, passed: passed)
+        artefacts = downloads.map { downloads in
+            ArtefactService(
+                store: store, catalog: catalog, downloads: downloads, storage: storage, wakes: wakes, time: time)
+        }
         endpoints = EndpointService(
             store: store, catalog: catalog, admission: admission, statistics: statistics, meter: meter,
             unrecognised: unrecognised, callbacks: monitor, wakes: wakes, time: time, logger: logger)
@@ -130,7 +143,7 @@ package struct TaskEngine: Sendable {
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
         retention = RetentionService(
             store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
-            storage: storage, feed: feed, time: time, logger: logger)
+            storage: storage, feed: feed, wakes: wakes, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
@@ -147,6 +160,18 @@ package struct TaskEngine: Sendable {
             RetentionSweeper(
                 store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
                 clock: clock, steadySpan: fixed.steadySpan, wakes: wakes, logger: logger))
+        let remover = downloads.map {
+            ArtefactRemover(store: store, downloads: $0, wakes: wakes, logger: logger, passed: passed)
+        }
+        self.remover = remover.map { loop($0) }
+        fetcher = downloads.flatMap { downloads in
+            guard let remover else { return nil }
+            return loop(
+                ArtefactFetcher(
+                    store: store, settings: settings.view(\.artefacts), catalog: catalog, downloads: downloads,
+                    renewal: ArtefactRenewal(store: store, catalog: catalog, admission: admission, sender: queries),
+                    remover: remover, inFlight: fetching, wakes: wakes, time: time, logger: logger, passed: passed))
+        }
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
@@ -211,5 +236,9 @@ package struct TaskEngine: Sendable {
     }
 
     /// The loops, in start order.
-    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper] }
+    package var loops: [any Service] {
+        let loops: [any Service] = [storage, deadlines, reconciler, scheduler, submitter, sweeper]
+        let files: [(any Service)?] = [fetcher, remover]
+        return loops + files.compactMap { $0 }
+    }
 }

@@ -42,6 +42,8 @@ package enum MetaName: String, Sendable {
     case lastRemovedLine = "last_removed_line"
     /// The ``SettingsHistory``.
     case settingsHistory = "settings_history"
+    /// The place of the last line of the log that was read for results to fetch.
+    case artefactPlace = "artefact_place"
     /// The ``LogEpoch``.
     case logEpoch = "log_epoch"
 }

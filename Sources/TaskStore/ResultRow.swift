@@ -1,4 +1,4 @@
-import TaskModel
+package import TaskModel
 import VerbatimJSON
 
 /// A result as it is stored.
@@ -11,6 +11,8 @@ package struct ResultRow: Sendable, Hashable {
     package let value: String?
     package let mediaType: String?
     package let sizeInBytes: Int?
+    /// The file behind its URL. It has a table of its own, so writing the result does not write it.
+    package var artefact: Artefact?
 
     package init(kind: String, pointer: String, value: String?, mediaType: String?, sizeInBytes: Int?) {
         self.kind = kind
@@ -55,8 +57,10 @@ extension ResultRow {
         guard let kind = TaskResult.Kind(rawValue: kind), let pointer = JSONPointer(pointer),
             let value = try value.map(StoredDocument.read) ?? record?.value(at: pointer)
         else { throw .damaged("a stored result cannot be read") }
-        return TaskResult(
+        var result = TaskResult(
             kind: kind, pointer: pointer, value: value, mediaType: mediaType, sizeInBytes: sizeInBytes)
+        result.artefact = artefact
+        return result
     }
 }
 

@@ -10,6 +10,8 @@ package struct RetentionPolicy: Sendable, Hashable {
     package var responses: Duration?
     /// The lines of the log.
     package var events: Duration?
+    /// Files of results, counted from when each was saved.
+    package var artefacts: Duration?
     /// Idempotency keys of tasks without details, counted from the end of the task. If nil, ``keySpan`` applies its default.
     package var idempotencyKeys: Duration?
     /// Stubs: tasks without details, counted from the end of the task. If nil, ``stubSpan`` applies its default.
@@ -39,7 +41,7 @@ package struct RetentionPolicy: Sendable, Hashable {
     private typealias Part = (parts: RemovedDetails.Parts, span: Duration?)
 
     private var spans: [Duration] {
-        [ended, failed, responses, events, idempotencyKeys, stubs].compactMap(\.self)
+        [ended, failed, responses, events, artefacts, idempotencyKeys, stubs].compactMap(\.self)
     }
 
     /// The removals of a sweep at that time, in order. A task that loses its details in a sweep stays until the next
@@ -63,6 +65,7 @@ package struct RetentionPolicy: Sendable, Hashable {
                 }
             }
         }
+        if let span = artefacts { steps.append(.artefacts(by: now - span)) }
         if let span = events ?? ended { steps.append(.daemonLines(by: now - span)) }
         return steps
     }
@@ -76,6 +79,8 @@ enum RetentionStep: Sendable {
     case stubs(isKeyless: Bool, by: Timestamp)
     /// Idempotency keys of tasks whose details are gone.
     case keys(endedAfter: Timestamp?, by: Timestamp)
+    /// Files of results.
+    case artefacts(by: Timestamp)
     /// Lines of the log about the daemon.
     case daemonLines(by: Timestamp)
 }

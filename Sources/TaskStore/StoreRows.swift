@@ -243,3 +243,27 @@ package struct TaskCountDelta: Sendable {
     package var account = AccountName.default
     package let change: Int
 }
+
+/// A file of a result, and the key of its task.
+package struct StoredArtefact: Sendable {
+    package let key: Int64
+    package let artefact: Artefact
+
+    package init(key: Int64, artefact: Artefact) {
+        self.key = key
+        self.artefact = artefact
+    }
+}
+
+/// How many files of results wait.
+package struct ArtefactCounts: Sendable, Hashable {
+    /// To be fetched, those without room among them.
+    package let waiting: Int
+    /// For room on disk.
+    package let withoutRoom: Int
+
+    package init(waiting: Int = 0, withoutRoom: Int = 0) {
+        self.waiting = waiting
+        self.withoutRoom = withoutRoom
+    }
+}

@@ -83,6 +83,27 @@ package protocol StoreSnapshot {
     func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64]
     /// The oldest lines of these kinds about a task.
     func oldestLines(of key: Int64, kinds: [String], limit: Int) throws -> [Int64]
+    /// Files that are to be fetched by then from other hosts than these, in the order in which their URLs expire.
+    func artefacts(dueBy time: Timestamp, notFrom hosts: [String], limit: Int) throws -> [Artefact]
+    /// When the next file is to be fetched.
+    func nextArtefact() throws -> Timestamp?
+    /// The files of a task's results, in their order.
+    func artefacts(of key: Int64) throws -> [Artefact]
+    /// One file of those that have this digest, or of the saved ones among them; nil if none has.
+    func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact?
+    /// The digests of saved files after that one, in their order.
+    func savedDigests(after sha256: String, limit: Int) throws -> [String]
+    /// Files of tasks that are not pinned, saved by that time, in the order of that, then of the keys of their tasks; those after
+    /// the place.
+    func artefacts(savedBy time: Timestamp, after place: (savedAt: Timestamp, key: Int64)?, limit: Int) throws
+        -> [StoredArtefact]
+    /// Saved files whose contents a client has had for each result that has them, and none of a pinned task; in the order of
+    /// delivery.
+    func deliveredArtefacts(limit: Int) throws -> [Artefact]
+    /// Files that are to be removed, longest saved first.
+    func artefactsToRemove(limit: Int) throws -> [Artefact]
+    /// How many files wait.
+    func artefactCounts() throws -> ArtefactCounts
     /// All circuits.
     func circuits() throws -> [CircuitState]
     /// All leases.
@@ -113,6 +134,12 @@ package protocol StoreTransaction: StoreSnapshot {
     func dropBodies(of keys: [Int64]) throws
     /// Replaces the results of these tasks.
     func put(_ results: [TaskResults]) throws
+    /// Inserts files of the task with that key, but for those that are there.
+    func insert(_ artefacts: [Artefact], of key: Int64) throws
+    /// Stores a file in place of what is known of it.
+    func put(_ artefact: Artefact, of key: Int64) throws
+    /// Notes that a client has had the files with that digest, but for those that one had before.
+    func noteDelivery(of sha256: String, at time: Timestamp) throws
     /// Stores or replaces given-up attempts.
     func put(_ attempts: [GivenUpRow]) throws
     /// Deletes the attempt with that number of a task.

@@ -26,19 +26,28 @@ extension TaskStore {
                 case .stubs(let rows):
                     if let last = try transaction.removeTasks(rows.map(\.key)) { try changes.noteRemoval(upTo: last) }
                 case .keys(let rows): try changes.removeKeys(of: rows)
+                case .artefacts(let files):
+                    for file in files {
+                        try transaction.mark(
+                            file.artefact, of: file.key,
+                            because: "The file was removed: it was older than retention.artefacts allows.")
+                    }
                 case .lines(let lines): try changes.drop(lines)
                 }
             }
         }
     }
 
-    /// Removes all details of an ended task at once; nil if it does not exist. A task without details stays unchanged.
+    /// Removes all details of an ended task at once, and marks the files of its results for removal; nil if it does not exist.
+    /// A task without details stays unchanged.
     package func removeDetails(of id: TaskID, at now: Timestamp) async throws(TaskStoreError) -> DetailChange? {
         try await commit(.write("removeDetails")) { changes in
             guard let row = try changes.transaction.tasks([id]).first else { return nil }
             if row.task.isStub { return .made(row.task) }
             if let refusal = try changes.transaction.reasonToKeep(row) { return .refused(refusal, row.task) }
             try changes.remove(.all, of: [row], at: now)
+            try changes.transaction.removeArtefacts(
+                of: row.key, because: "The file was removed with the details of its task.")
             return changes.row(of: id).map { .made($0.task) }
         }
     }
@@ -79,6 +88,9 @@ package struct RetentionSweep: Sendable {
         package var keys = 0
         /// The number of tasks without details that are removed as a whole.
         package var stubs = 0
+        /// Files of results, and their length.
+        package var files = 0
+        package var fileBytes: Int64 = 0
         /// The length of removed texts, without the overhead of rows and indexes.
         package var bytes: Int64 = 0
 
@@ -90,10 +102,11 @@ package struct RetentionSweep: Sendable {
         case details(RemovedDetails.Parts, of: [TaskRow])
         case stubs([TaskRow])
         case keys(of: [TaskRow])
+        case artefacts([StoredArtefact])
         case lines([Int64])
     }
 
-    /// The position where the next batch begins within a step.
+    /// The position where the next batch begins within a step. For files the time is when one was saved.
     private typealias Place = (endedAt: Timestamp, key: Int64)
 
     private var steps: ArraySlice<RetentionStep>
@@ -154,6 +167,14 @@ package struct RetentionSweep: Sendable {
             try addKeys(of: stubs, in: rows)
             if !stubs.isEmpty { try remove(.keys(of: stubs)) }
             found = pass(stubs, by: time)
+        case .artefacts(let time):
+            let files = try rows.artefacts(savedBy: time, after: place.map { ($0.endedAt, $0.key) }, limit: limit)
+            count.files += files.count
+            count.fileBytes += files.reduce(0) { $0 + ($1.artefact.object?.size ?? 0) }
+            if !files.isEmpty { try remove(.artefacts(files)) }
+            // Files of one task that were saved at the same time may go with the next sweep.
+            place = files.last.map { ($0.artefact.savedAt ?? time, $0.key) }
+            found = files.count
         case .daemonLines(let time):
             let lines = try rows.daemonLines(by: time, limit: limit)
             count.events += lines.count
@@ -208,6 +229,10 @@ extension StoreSnapshot {
         var lost: [ServiceName: [ClosedRange<Timestamp>]] = [:]
         return try stubs.filter { stub in
             guard stub.key != newest, try reasonToKeep(stub) == nil else { return false }
+            // The file would be on disk, and nothing would know of it.
+            if try artefacts(of: stub.key).contains(where: { $0.object != nil || $0.state == .waiting }) {
+                return false
+            }
             let service = stub.task.endpoint.service
             let periods = try lost[service] ?? lostPeriods(of: service)
             lost[service] = periods

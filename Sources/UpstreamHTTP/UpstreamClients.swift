@@ -95,7 +95,7 @@ struct UpstreamClients: Sendable {
         return validity.withLock { $0 }
     }
 
-    private static func configuration(
+    static func configuration(
         _ route: Route, isPaid: Bool, tls: TLSConfiguration, connectTimeout: Duration
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(

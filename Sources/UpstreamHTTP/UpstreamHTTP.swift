@@ -202,16 +202,23 @@ package struct UpstreamHTTP: UpstreamTransport {
         headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
         headers.replaceOrAdd(name: "User-Agent", value: "pollux")
         if request.body != nil { headers.replaceOrAdd(name: "Content-Type", value: "application/json") }
-        guard let token = access?.token else { return headers }
-        switch access?.authentication {
-        case .header(let name, let prefix): headers.replaceOrAdd(name: name, value: prefix + token)
-        case .signedToken(let lifetime):
-            if let signed = SignedToken.make(from: token, lifetime: lifetime, now: now()) {
-                headers.replaceOrAdd(name: "Authorization", value: "Bearer " + signed)
-            }
-        case .query, .some(.none), nil: break
+        if let credential = access?.credential(at: now()) {
+            headers.replaceOrAdd(name: credential.name, value: credential.value)
         }
         return headers
+    }
+}
+
+extension UpstreamHTTP.Access {
+    /// The header field that contains the token; nil if it goes elsewhere or is not set.
+    package func credential(at now: Timestamp) -> (name: String, value: String)? {
+        guard let token else { return nil }
+        switch authentication {
+        case .header(let name, let prefix): return (name, prefix + token)
+        case .signedToken(let lifetime):
+            return SignedToken.make(from: token, lifetime: lifetime, now: now).map { ("Authorization", "Bearer " + $0) }
+        case .query, .none: return nil
+        }
     }
 }
 

@@ -55,7 +55,7 @@ extension EndToEnd {
                     if fails { #expect(task.at("error", "message").string?.isEmpty == false, "\(endpoint)") }
                 }
                 let fal = try await world.daemon.ended(ids[0].id)
-                #expect(fal.at("response").text.contains("https://v3.fal.media/files/"))
+                #expect(fal.at("response").text.contains("http://127.0.0.1:\(world.sandbox.port)/files/fal/"))
                 let ledger = try await world.sandbox.ledger()
                 #expect(ledger.billed == ids.count)
             }

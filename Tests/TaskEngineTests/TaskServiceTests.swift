@@ -75,6 +75,23 @@ import VerbatimJSON
         #expect(error?.message.contains("\(field) is ") == true && error?.message.contains(" in the request") == true)
     }
 
+    @Test func `a repeated key with another capture is a conflict, and one without it is none`() async throws {
+        let world = try await EngineWorld()
+        var submission = keyed("{}")
+        submission.capture = false
+        let first = try await world.service.submit(submission)
+        #expect(!first.task.task.capturesResults)
+        #expect(try await !world.service.submit(submission).isNew)
+        #expect(try await world.service.submit(keyed("{}")).task.task.id == first.task.task.id)
+        submission.capture = true
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(submission) }
+        guard case .keyConflict(_, _, let differences) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(differences.map(\.field) == ["capture"])
+    }
+
     @Test func `a repeated key with a relative time returns the same task`() async throws {
         let world = try await EngineWorld()
         var submission = keyed("{}")

@@ -25,6 +25,15 @@ enum PlanCheck {
             "ORDER BY task_key DESC LIMIT", "SCAN task",
             "a page of an unfiltered list reads the newest rows until it is full"
         ),
+        (
+            "INDEXED BY artefact_expiry", "SCAN artefact",
+            "files to be fetched, in the order of their expiry; read only if one is due"
+        ),
+        (
+            "INDEXED BY artefact_removal", "SCAN artefact",
+            "the files to be removed, which are few and leave the index with that"
+        ),
+        ("SELECT COUNT(*) FROM artefact", "SCAN artefact", "the files that wait, counted for `status`"),
         ("json_each(?)", "SCAN json_each", "the values of a list's filter"),
         ("json_each(?)", "SCAN wanted", "the labels of a list's filter"),
         ("ORDER BY task_key DESC LIMIT", "USE TEMP B-TREE FOR ORDER BY", "a list filtered by several values at once"),

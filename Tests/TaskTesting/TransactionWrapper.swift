@@ -154,6 +154,34 @@ extension SnapshotWrapper {
         try reading.oldestLines(of: key, kinds: kinds, limit: limit)
     }
 
+    package func artefacts(dueBy time: Timestamp, notFrom hosts: [String], limit: Int) throws -> [Artefact] {
+        try reading.artefacts(dueBy: time, notFrom: hosts, limit: limit)
+    }
+
+    package func nextArtefact() throws -> Timestamp? { try reading.nextArtefact() }
+
+    package func artefacts(of key: Int64) throws -> [Artefact] { try reading.artefacts(of: key) }
+
+    package func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact? {
+        try reading.artefact(withDigest: sha256, isSaved: isSaved)
+    }
+
+    package func savedDigests(after sha256: String, limit: Int) throws -> [String] {
+        try reading.savedDigests(after: sha256, limit: limit)
+    }
+
+    package func artefacts(
+        savedBy time: Timestamp, after place: (savedAt: Timestamp, key: Int64)?, limit: Int
+    ) throws -> [StoredArtefact] {
+        try reading.artefacts(savedBy: time, after: place, limit: limit)
+    }
+
+    package func deliveredArtefacts(limit: Int) throws -> [Artefact] { try reading.deliveredArtefacts(limit: limit) }
+
+    package func artefactsToRemove(limit: Int) throws -> [Artefact] { try reading.artefactsToRemove(limit: limit) }
+
+    package func artefactCounts() throws -> ArtefactCounts { try reading.artefactCounts() }
+
     package func circuits() throws -> [CircuitState] {
         try reading.circuits()
     }
@@ -206,6 +234,18 @@ extension TransactionWrapper {
 
     package func put(_ results: [TaskResults]) throws {
         try base.put(results)
+    }
+
+    package func insert(_ artefacts: [Artefact], of key: Int64) throws {
+        try base.insert(artefacts, of: key)
+    }
+
+    package func put(_ artefact: Artefact, of key: Int64) throws {
+        try base.put(artefact, of: key)
+    }
+
+    package func noteDelivery(of sha256: String, at time: Timestamp) throws {
+        try base.noteDelivery(of: sha256, at: time)
     }
 
     package func put(_ attempts: [GivenUpRow]) throws {

@@ -1,5 +1,7 @@
+package import Artefacts
 import LocalAPI
 package import Logging
+package import TaskEngine
 package import TaskModel
 package import TaskStore
 import UpstreamHTTP
@@ -39,6 +41,12 @@ package struct DaemonSettings: Sendable {
     package var callbacks = CallbackSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
+    /// Which files of results are fetched.
+    package var artefacts = ArtefactSettings(isOn: true)
+    /// How much room files of results may take.
+    package var artefactLimits = ObjectFiles.Limits()
+    /// Where files of results are kept; nil for a directory in the state directory.
+    package var artefactDirectory: String?
     /// The maximum number of event streams.
     package var maxStreams = LocalAPI.maxStreams
     package var logLevel: Logger.Level = .info

@@ -72,6 +72,7 @@ package enum SettingsLoader {
         }
         settings.socketPath = places.absolute(settings.socketPath)
         settings.authoritiesFile = settings.authoritiesFile.map(places.absolute)
+        settings.artefactDirectory = settings.artefactDirectory.map(places.absolute)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
         // The directory is beside the settings file, even if that file does not exist.

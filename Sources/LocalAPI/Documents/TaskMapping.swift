@@ -23,6 +23,7 @@ extension Submission {
             deadline: try StatedTime(document.deadline, of: "deadline"),
             onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
         note = document.note
+        capture = document.capture
     }
 }
 
@@ -44,7 +45,10 @@ extension StatedTime {
 
 extension TaskDocument {
     /// The task as the API shows it.
-    init(_ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult]) {
+    init(
+        _ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult],
+        isFetching: (TaskModel.Artefact.ID) -> Bool = { _ in false }
+    ) {
         let task = stored.task
         self.init(
             id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue,
@@ -58,9 +62,11 @@ extension TaskDocument {
         request = stored.payload.request
         response = stored.payload.response ?? .null
         self.results = results.map { result in
-            Result(
+            var document = Result(
                 kind: result.kind.rawValue, pointer: result.pointer.description, value: result.value,
                 mediaType: result.mediaType, sizeBytes: result.sizeInBytes)
+            document.artefact = result.artefact.map { TaskDocument.Artefact($0, isFetching: isFetching($0.id)) }
+            return document
         }
         error = task.failure.map { failure in
             Failure(code: failure.code, message: failure.message, httpStatus: failure.httpStatus, hint: failure.hint)
@@ -85,9 +91,33 @@ extension TaskDocument {
             Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
         }
         note = task.note
+        capture = task.capturesResults
         retryOf = task.retryOf?.text
         pinned = task.isPinned
         removed = Removed(of: task)
+    }
+}
+
+extension TaskDocument.Artefact {
+    /// The file as the socket shows it.
+    fileprivate init(_ artefact: TaskModel.Artefact, isFetching: Bool) {
+        self.init()
+        state =
+            switch artefact.state {
+            case .waiting where isFetching: "fetching"
+            case .removing: "removed"
+            case let state: state.rawValue
+            }
+        attempts = artefact.attempts
+        error = artefact.error
+        expiresAt = artefact.expiresAt?.rfc3339
+        guard artefact.state == .saved, let object = artefact.object else { return }
+        sha256 = object.sha256
+        sizeBytes = Int(object.size)
+        mediaType = object.mediaType
+        path = object.name
+        playlist = object.isPlaylist
+        deliveredAt = artefact.deliveredAt?.rfc3339
     }
 }
 
@@ -114,7 +144,9 @@ extension TaskDocument.Callback {
 extension TaskService {
     /// The task as the API shows it, with its current forecast.
     func document(of stored: TaskWithPayload) async -> TaskDocument {
-        TaskDocument(stored, forecast: await forecast(of: stored.task), results: results(of: stored))
+        TaskDocument(
+            stored, forecast: await forecast(of: stored.task), results: results(of: stored),
+            isFetching: fetching.contains)
     }
 
     /// The reply that shows the task. A long record is written off the event loop.

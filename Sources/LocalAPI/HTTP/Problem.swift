@@ -39,12 +39,13 @@ struct Problem: Error {
             members.append(("fields", ["directory"]))
         case .keyConflict(_, _, let differences):
             members.append(("fields", .array(differences.map { .string($0.field) })))
-        case .taskNotFound, .refused, .backup, .store:
+        case .taskNotFound, .artefactNotFound, .nothingToFetch, .refused, .backup, .store:
             break
         }
         let (status, title): (HTTPResponse.Status, String) =
             switch error.category {
             case .invalid: (.unprocessableContent, "Invalid request")
+            case .notFound where error.code == "artefact_not_found": (.notFound, "File not found")
             case .notFound: (.notFound, "Task not found")
             case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")

@@ -10,9 +10,10 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
             .unpin,
-            .delete:
+            .delete, .fetchResults:
             [.post]
-        case .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
+        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description:
+            [.get]
         }
     }
 

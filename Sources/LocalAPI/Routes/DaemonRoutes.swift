@@ -10,6 +10,8 @@ import VerbatimJSON
 /// DaemonRoutes show the status, health and API description of the daemon, back up its database and reload its settings.
 struct DaemonRoutes {
     let endpoints: EndpointService
+    /// Nil if there is no place for files of results.
+    let artefacts: ArtefactService?
     let settings: any SettingsReloading
     let facts: DaemonFacts
     let time: any TimeSource
@@ -86,6 +88,7 @@ struct DaemonRoutes {
                         inFlight: account.inFlight, maxInFlight: account.maxInFlight)
                 })
         }
+        status.artefacts = try await artefacts?.report().document
         status.callbacks = report.callbacks.map { reading in
             StatusDocument.Callbacks(
                 listen: facts.callbackAddress ?? "", publicURL: reading.publicURL,
@@ -95,6 +98,19 @@ struct DaemonRoutes {
                     : nil)
         }
         return status
+    }
+}
+
+extension ArtefactService.Report {
+    /// The report as the socket shows it.
+    fileprivate var document: StatusDocument.Artefacts {
+        var document = StatusDocument.Artefacts()
+        document.directory = directory
+        document.usedBytes = used.map { Int($0) }
+        document.quotaBytes = quota.map { Int($0) }
+        document.waiting = waiting
+        document.withoutRoom = withoutRoom
+        return document
     }
 }
 

@@ -55,6 +55,8 @@ extension PruneDocument {
         events = report.events
         idempotencyKeys = report.keys
         stubs = report.stubs
+        files = report.files
+        fileBytes = Int(report.fileBytes)
         bytes = Int(report.bytes)
     }
 }

@@ -20,8 +20,33 @@ package struct StatusDocument: ContractDocument {
     package var socket = ""
     package var stateDirectory = ""
     package var providers: [Provider] = []
+    /// The files of results; nil from a daemon that keeps none.
+    package var artefacts: Artefacts?
     /// The callback receiver; nil if callbacks are off.
     package var callbacks: Callbacks?
+
+    /// The files of results.
+    package struct Artefacts: ContractDocument {
+        package var directory = ""
+        /// Of all files; nil if it cannot be measured.
+        package var usedBytes: Int?
+        /// The most bytes of all files.
+        package var quotaBytes: Int?
+        /// Files that are to be fetched.
+        package var waiting = 0
+        /// Those of them that have no room on disk.
+        package var withoutRoom = 0
+
+        package init() {}
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("directory", &directory)
+            try coder.member("used_bytes", &usedBytes)
+            try coder.member("quota_bytes", &quotaBytes)
+            try coder.member("waiting", &waiting)
+            try coder.member("without_room", &withoutRoom)
+        }
+    }
 
     /// The receiver of callbacks.
     package struct Callbacks: ContractDocument {
@@ -169,6 +194,7 @@ package struct StatusDocument: ContractDocument {
         try coder.required("socket", &socket)
         try coder.required("state_directory", &stateDirectory)
         try coder.documents("providers", &providers)
+        try coder.member("artefacts", &artefacts)
         try coder.member("callbacks", &callbacks)
     }
 }

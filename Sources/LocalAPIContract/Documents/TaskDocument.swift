@@ -52,6 +52,8 @@ package struct TaskDocument: ContractDocument {
     package var callback: Callback?
     /// Why a queued or uncertain task is blocked now.
     package var waitingFor: Reason?
+    /// False if it was submitted with `"capture": false`, so that the files of its results are not fetched by themselves.
+    package var capture = true
     /// The free text of the submission.
     package var note: String?
     /// The id of the ended task whose request it submits again.
@@ -149,6 +151,8 @@ package struct TaskDocument: ContractDocument {
         package var mediaType: String?
         /// The size of decoded data.
         package var sizeBytes: Int?
+        /// The file behind a URL; nil if it is not fetched.
+        package var artefact: Artefact?
 
         package init() {}
 
@@ -168,6 +172,44 @@ package struct TaskDocument: ContractDocument {
             try coder.member("value", &value)
             try coder.member("media_type", &mediaType)
             try coder.member("size_bytes", &sizeBytes)
+            try coder.member("artefact", &artefact)
+        }
+    }
+
+    /// The file behind the URL of a result.
+    package struct Artefact: ContractDocument {
+        /// `waiting`, `fetching`, `saved`, `removed`, `gone` or `refused`.
+        package var state = ""
+        /// Of the file, once it is saved, in hexadecimal digits.
+        package var sha256: String?
+        package var sizeBytes: Int?
+        /// By the first bytes of the file.
+        package var mediaType: String?
+        /// Below the directory of the artefacts.
+        package var path: String?
+        /// Whether the file only names other files, which are not fetched.
+        package var playlist = false
+        /// RFC 3339. When a client first had the whole file over the socket.
+        package var deliveredAt: String?
+        /// Why the latest attempt failed, or why the file was removed.
+        package var error: String?
+        package var attempts = 0
+        /// RFC 3339. When its URL stops working, if that is known.
+        package var expiresAt: String?
+
+        package init() {}
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("state", &state)
+            try coder.member("sha256", &sha256)
+            try coder.member("size_bytes", &sizeBytes)
+            try coder.member("media_type", &mediaType)
+            try coder.member("path", &path)
+            try coder.member("playlist", &playlist)
+            try coder.member("delivered_at", &deliveredAt)
+            try coder.member("error", &error)
+            try coder.member("attempts", &attempts)
+            try coder.member("expires_at", &expiresAt)
         }
     }
 
@@ -249,6 +291,7 @@ package struct TaskDocument: ContractDocument {
         try coder.member("outcome_source", &outcomeSource)
         try coder.member("callback", &callback)
         try coder.member("waiting_for", &waitingFor)
+        try coder.member("capture", &capture)
         try coder.member("note", &note)
         try coder.member("retry_of", &retryOf)
         try coder.member("pinned", &pinned)

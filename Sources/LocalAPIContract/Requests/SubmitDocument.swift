@@ -20,6 +20,9 @@ package struct SubmitDocument: ContractDocument {
     /// A free text that is shown with the task, at most 200 characters. It is not part of the idempotency comparison.
     package var note: String?
 
+    /// Whether the files of its results are fetched; none means the daemon's settings. True does not go over them.
+    package var capture: Bool?
+
     package static let isRequest = true
 
     package init() {}
@@ -51,6 +54,7 @@ package struct SubmitDocument: ContractDocument {
                 throw .invalidValue(field: name, rule: "must be hold, resubmit_if_absent or fail")
             }
         }
+        try coder.member("capture", &capture)
         try coder.member("note", &note, EnvelopeRules.check(note:named:))
     }
 

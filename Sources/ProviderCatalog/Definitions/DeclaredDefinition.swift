@@ -6,7 +6,7 @@ enum DeclaredDefinition {
     private static let fields = [
         "summary", "submit", "accepted", "poll", "batch", "list", "state", "progress", "times", "trace_id", "results",
         "result", "cancel", "error", "max_in_flight", "submits_per_second", "submission_timeout_seconds",
-        "typical_seconds", "upper_seconds", "min_gap_seconds", "artefact_lifetime_seconds",
+        "typical_seconds", "upper_seconds", "min_gap_seconds", "artefact_lifetime_seconds", "results_need_token",
     ]
 
     static func endpoints(
@@ -33,8 +33,8 @@ enum DeclaredDefinition {
             profile.limits = ServiceLimits(
                 maxInFlight: try own.count("max_in_flight"), submitsPerSecond: try own.rate("submits_per_second"))
             try own.readTimes(into: &profile)
-            // Nothing uses it yet.
-            _ = try own.span("artefact_lifetime_seconds")
+            profile.artefactLifetime = try own.span("artefact_lifetime_seconds")
+            profile.filesNeedToken = try own.flag("results_need_token") ?? dialect.result?.isFile ?? false
             return (profile, line)
         }
     }

@@ -29,6 +29,10 @@ package struct EndpointProfile: Sendable {
     package var upperDuration: Duration?
     /// The minimum gap between two polls of one task, if the provider states one.
     package var minGap: Duration?
+    /// How long results can be fetched after the end of their task; nil if that is not known.
+    package var artefactLifetime: Duration?
+    /// Whether fetching a file takes the provider's token.
+    package var filesNeedToken = false
     /// The limits that all endpoints of the service share.
     package var limits = ServiceLimits()
     /// A description of the endpoint for people.
@@ -65,6 +69,8 @@ package struct EndpointProfile: Sendable {
         moved.typicalDuration = typicalDuration
         moved.upperDuration = upperDuration
         moved.minGap = minGap
+        moved.artefactLifetime = artefactLifetime
+        moved.filesNeedToken = filesNeedToken
         moved.limits = limits
         moved.summary = summary
         return moved

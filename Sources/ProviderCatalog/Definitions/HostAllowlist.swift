@@ -1,4 +1,4 @@
-import Text
+package import Text
 
 /// The hosts to which requests of a provider may go, including addresses from its replies.
 ///
@@ -50,6 +50,15 @@ package struct HostAllowlist: Sendable, Hashable {
                     """)
         }
     }
+
+    /// Whether the URL leads to one of the hosts.
+    package func names(_ url: HTTPURL) -> Bool { hosts.contains { Self.matches(url.host, $0) } }
+
+    /// Whether the URL leads to the host of the base URL, over its scheme.
+    package func isOwn(_ url: HTTPURL) -> Bool { url.host == hosts.first && url.scheme == scheme }
+
+    /// Whether the base URL is not encrypted, so that other URLs of the provider need not be either.
+    package var isPlain: Bool { scheme == "http" }
 
     /// Whether a definition may list this host.
     static func isHost(_ text: String) -> Bool {

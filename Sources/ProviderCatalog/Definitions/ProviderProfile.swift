@@ -28,6 +28,9 @@ package struct ProviderProfile: Sendable, Hashable {
         tokenVariable = Self.tokenVariable(of: name)
     }
 
+    /// The hosts of its base URL and of ``allowedHosts``.
+    package var hosts: HostAllowlist { HostAllowlist(baseURL: baseURL, others: allowedHosts) }
+
     /// The same provider at another base URL, such as a sandbox or a proxy. Only that host is allowed then.
     package func moved(to baseURL: String) -> ProviderProfile {
         var moved = ProviderProfile(name: name, baseURL: baseURL, maxRequestsPerSecond: maxRequestsPerSecond)

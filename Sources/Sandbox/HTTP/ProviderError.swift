@@ -21,8 +21,7 @@ extension ProviderError {
     static let tokenExpired = ProviderError(status: .unauthorized, code: "token_expired", message: "token expired.")
     static let usedUp = ProviderError(
         status: .forbidden, code: "used_up",
-        message: "Your balance is not sufficient for current request, please buy more in Ace Data Cloud "
-            + "https://platform.acedata.cloud")
+        message: "Your balance is not sufficient for current request, please buy more.")
     static let noAPI = ProviderError(
         status: .notFound, code: "no_api", message: "API does not exist, please make sure url is correct.")
     static let requestTooLarge = ProviderError(

@@ -8,6 +8,8 @@ struct OpenAIVideos: OtherProvider {
     func prompt(in body: JSONValue) -> String? { body["prompt"]?.stringValue }
     func isSubmission(_ path: String) -> Bool { path == "/v1/videos" }
 
+    func isFile(_ path: String) -> Bool { path.hasPrefix("/v1/videos/") && path.hasSuffix("/content") }
+
     func taskID(in path: String) -> String? {
         guard path.hasPrefix("/v1/videos/") else { return nil }
         return String(path.dropFirst(11).prefix { $0 != "/" })
@@ -57,6 +59,8 @@ struct GoogleOperations: OtherProvider {
         path.hasPrefix("/v1beta/models/") && path.hasSuffix(":predictLongRunning")
     }
 
+    func isFile(_ path: String) -> Bool { path.hasPrefix("/v1beta/files/") && path.hasSuffix(":download") }
+
     func taskID(in path: String) -> String? {
         path.firstRange(of: "/operations/").map { String(path[$0.upperBound...]) }
     }
@@ -78,7 +82,7 @@ struct GoogleOperations: OtherProvider {
             let sample: JSONValue = [
                 "video": [
                     "uri": .string(
-                        "https://generativelanguage.googleapis.com/v1beta/files/\(task.identity.taskID):download?alt=media"
+                        "\(url)/v1beta/files/\(task.identity.taskID):download?alt=media"
                     )
                 ]
             ]
@@ -132,7 +136,7 @@ struct RunwayTasks: OtherProvider {
                 .ok,
                 head.appending([
                     "status": "SUCCEEDED",
-                    "output": [.string("https://dnznrvs05pmza.cloudfront.net/\(task.identity.taskID).mp4")],
+                    "output": [.string("\(task.filesURL)/runway/\(task.identity.taskID).mp4")],
                 ])
             )
         }

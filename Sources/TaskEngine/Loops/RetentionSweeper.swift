@@ -61,6 +61,7 @@ package struct RetentionSweeper: Worker {
         if state.sweep == nil, let nextAt = state.nextAt, nextAt > now, nextAt - now <= interval { return nextAt }
         let sweep = try await store.advance(
             state.sweep ?? RetentionSweep(policy, keepingStubs: startCheck.isPending, at: now), at: now)
+        if sweep.count.files > 0 { wakes.artefactRemoval.signal() }
         let next = sweep.isOver ? now + interval : now + Self.pause
         progress.state.withLock { former in
             former = Progress.State(
@@ -81,7 +82,8 @@ extension Logger {
         info(
             """
             Retention: removed the details of \(count.tasks) task(s), the responses of \(count.responses) more, \
-            \(count.events) event(s), \(count.keys) idempotency key(s), and the rest of \(count.stubs) task(s).
+            \(count.events) event(s), \(count.keys) idempotency key(s), \(count.files) file(s) of results, and the rest of \
+            \(count.stubs) task(s).
             """)
     }
 }

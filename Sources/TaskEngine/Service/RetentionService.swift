@@ -17,6 +17,9 @@ package struct RetentionService: Sendable {
         package let keys: Int
         /// The number of tasks without details that are removed as a whole.
         package let stubs: Int
+        /// Files of results, and their length.
+        package let files: Int
+        package let fileBytes: Int64
         /// The length of texts in bytes.
         package let bytes: Int64
         /// Whether the sweep finished; false if the daemon is stopping. A later sweep removes the rest.
@@ -29,6 +32,7 @@ package struct RetentionService: Sendable {
     let startCheck: StartCheck
     let storage: StorageMonitor
     let feed: EventFeed
+    let wakes: WakeSignals
     let time: any TimeSource
     let logger: Logger
 
@@ -45,18 +49,22 @@ package struct RetentionService: Sendable {
                 throw failed(error)
             }
         }
-        if !isDryRun { logger.noteRemoval(sweep.count) }
+        if !isDryRun {
+            logger.noteRemoval(sweep.count)
+            wakes.artefactRemoval.signal()
+        }
         let count = sweep.count
         return Report(
             tasks: count.tasks, responses: count.responses, events: count.events, keys: count.keys, stubs: count.stubs,
-            bytes: count.bytes, isComplete: sweep.isOver)
+            files: count.files, fileBytes: count.fileBytes, bytes: count.bytes, isComplete: sweep.isOver)
     }
 
-    /// Removes the details of an ended task at once. Its id, state, labels, key and remote id stay.
+    /// Removes the details of an ended task and the files of its results at once. Its id, state, labels, key and remote id stay.
     package func delete(_ id: TaskID) async throws(TaskServiceError) {
         try await change(id) { () async throws(TaskStoreError) in
             try await store.removeDetails(of: id, at: time.now())
         }
+        wakes.artefactRemoval.signal()
     }
 
     /// Pins or unpins the details of a task.

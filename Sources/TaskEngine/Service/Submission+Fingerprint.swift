@@ -15,6 +15,7 @@ extension Submission {
         parts["not_before"] = (notBefore?.moment).map { .number(JSONNumber($0.milliseconds)) }
         parts["deadline"] = (deadline?.moment).map { .number(JSONNumber($0.milliseconds)) }
         parts["on_uncertain"] = onUncertain.map { .string($0.rawValue) }
+        parts["capture"] = capture.map { .bool($0) }
         return Array(SHA256.hash(data: JSONValue.object(parts).canonical.utf8))
     }
 
@@ -47,6 +48,7 @@ extension Submission {
         if let onUncertain {
             compare("on_uncertain", .string(before.onUncertain.rawValue), .string(onUncertain.rawValue))
         }
+        if let capture { compare("capture", .bool(before.capturesResults), .bool(capture)) }
         // Nothing else differs, so the request does. That of a stub was removed.
         if before.isStub, differences.isEmpty { compare("request", "(removed)", .object(request)) }
         return differences

@@ -13,6 +13,8 @@ package struct Submission: Sendable {
     package var onUncertain: UncertainPolicy?
     /// The user's note. It is not compared when a submission is repeated.
     package var note: String?
+    /// Whether the files of its results are fetched by themselves; nil leaves it to the settings.
+    package var capture: Bool?
     /// The ended task whose request it submits again.
     var retryOf: TaskID?
 
@@ -40,6 +42,7 @@ extension Submission {
             idempotencyKey: "retry/\(old.task.id)/\(number)", labels: old.task.labels, priority: old.task.priority,
             onUncertain: old.task.onUncertain)
         note = old.task.note
+        capture = old.task.capturesResults ? nil : false
         retryOf = old.task.id
     }
 
@@ -55,6 +58,7 @@ extension Submission {
             task.model = model
         }
         task.note = note
+        task.capturesResults = capture ?? true
         task.retryOf = retryOf
         return task
     }

@@ -16,6 +16,8 @@ package struct TaskService: Sendable {
     let sampler: CompletionSampler
     let forecaster: TaskForecaster
     let feed: EventFeed
+    /// Files of results that are being fetched.
+    package let fetching: InFlightArtefacts
     let wakes: WakeSignals
     let time: any TimeSource
     let passed: @Sendable (CrashPoint) -> Void

@@ -11,6 +11,10 @@ package enum TaskServiceError: UserFacingError {
     case taskNotFound(String)
     /// Several ids have this prefix. `candidates` are some of them.
     case ambiguousID(String, candidates: [TaskID])
+    /// No result that is on disk has this digest.
+    case artefactNotFound(String)
+    /// The task has no result with a URL that could be fetched.
+    case nothingToFetch(TaskID)
     /// A field has an invalid value.
     case invalidField(String, problem: String)
     /// The idempotency key belongs to a task with another body.
@@ -41,8 +45,9 @@ package enum TaskServiceError: UserFacingError {
     package var category: Category {
         switch self {
         case .unknownEndpoint, .synchronousEndpoint, .invalidField, .backup(.unusableDirectory): .invalid
-        case .taskNotFound: .notFound
-        case .ambiguousID, .keyConflict, .refused, .store(.remoteIDInUse), .backup(.exists), .backup(.running):
+        case .taskNotFound, .artefactNotFound: .notFound
+        case .ambiguousID, .keyConflict, .refused, .nothingToFetch, .store(.remoteIDInUse), .backup(.exists),
+            .backup(.running):
             .conflict
         case .store(.full), .store(.readOnly), .backup(.noSpace): .unavailable
         case .backup(.interrupted): .storageFailing
@@ -60,7 +65,9 @@ package enum TaskServiceError: UserFacingError {
         case .keyConflict(_, let existing, _): existing
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
-        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store: nil
+        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store,
+            .artefactNotFound, .nothingToFetch:
+            nil
         }
     }
 
@@ -70,6 +77,8 @@ package enum TaskServiceError: UserFacingError {
         case .synchronousEndpoint: "synchronous_endpoint"
         case .taskNotFound: "task_not_found"
         case .ambiguousID: "ambiguous_id"
+        case .artefactNotFound: "artefact_not_found"
+        case .nothingToFetch: "nothing_to_fetch"
         case .invalidField: "invalid_field"
         case .keyConflict: "idempotency_key_reused"
         case .refused(let refusal, _): refusal.code
@@ -94,6 +103,10 @@ package enum TaskServiceError: UserFacingError {
             "There is no task \"\(id)\". `pollux list` shows the latest ones."
         case .ambiguousID(let prefix, let candidates):
             "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more characters."
+        case .artefactNotFound(let digest):
+            "No result that is on disk has the SHA-256 \"\(digest)\". `pollux show` names those of a task."
+        case .nothingToFetch(let id):
+            "Task \(id) has no result with a URL that could be fetched. Only tasks that have succeeded have results."
         case .invalidField(let field, let problem):
             "\(field): \(problem)"
         case .keyConflict(let key, let existing, let differences):

@@ -77,9 +77,11 @@ struct WakeSignals: Sendable {
     let lookups = WakeSignal()
     let deadlines = WakeSignal()
     let retention = WakeSignal()
+    let artefacts = WakeSignal()
+    let artefactRemoval = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
-        for wake in [submitter, polls, lookups, deadlines, retention] { wake.signal() }
+        for wake in [submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval] { wake.signal() }
     }
 }

@@ -21,6 +21,8 @@ package struct TrackedTask: Sendable, Hashable {
     /// The provider's id for support questions.
     package var traceID: String?
     package var labels: [String: String]
+    /// Whether the files of its results are fetched by themselves, if the settings allow it.
+    package var capturesResults = true
     /// The client's free text. Pollux does not interpret it.
     package var note: String?
     /// The ended task whose request it submits again.

@@ -40,6 +40,7 @@ struct TaskCard {
         list.add("trace id", task.traceID)
         for label in task.labels.sorted(by: { $0.key < $1.key }) { list.add("label", "\(label.key)=\(label.value)") }
         list.add("note", task.note)
+        list.add("capture", task.capture ? nil : "off: the files of its results are not fetched")
         if task.priority != 0 { list.add("priority", String(task.priority)) }
         list.add("created", time(task.createdAt))
         list.add("submitted", time(task.submittedAt))

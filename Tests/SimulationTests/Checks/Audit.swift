@@ -59,11 +59,17 @@ final class Audit {
         acknowledged[task, default: 0] += 1
     }
 
+    /// The files of all results when they were last read.
+    private var files: [DiskView.FileLine] = []
+    /// The digests of files that a client began to copy.
+    var copied: Set<String> = []
+
     /// Starts a new daemon incarnation on the existing database.
     func begin(incarnation number: Int, path: String) throws {
         try view.close()
         view = try DiskView(path: path)
         version = nil
+        files = []
         incarnation = number
         rivalHoldsLease = false
         pollsBefore = world.truth.polls.mapValues(\.count)
@@ -90,6 +96,7 @@ final class Audit {
             (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
             try checkRemoval(since: before.tasks, before.givenUp)
+            if world.fetchesFiles { try checkFiles() }
             let readings = Dictionary(uniqueKeysWithValues: before.givenUp.map { ($0.attempt, $0.readings) })
             for given in givenUp where given.readings > readings[given.attempt, default: 0] {
                 latestReadings[given.attempt] = world.clock.providerNow
@@ -174,6 +181,34 @@ final class Audit {
 
     /// Whether a user or a policy resubmitted that task.
     func wasResubmitted(_ id: String) -> Bool { replays[id].map { $0.resubmissions > 0 } ?? false }
+
+    // MARK: Files
+
+    private func checkFiles() throws {
+        let before = files
+        files = try view.files()
+        for file in files where file.state == "saved" && !world.files.hasWhole(file.digest) {
+            throw Violation(.savedIsWhole, "\(file.digest) is saved, and there is no whole file")
+        }
+        let states = Dictionary(files.map { ([$0.task, $0.ordinal], $0.state) }) { first, _ in first }
+        for file in before where file.state == "saved" && !copied.contains(file.digest) {
+            guard let state = states[[file.task, file.ordinal]], state != "saved" else { continue }
+            let isOld = world.retention.artefacts.map { span in
+                world.clock.jumps > 0 || Timestamp(milliseconds: file.savedAt) + span <= world.clock.now()
+            }
+            guard try isOld ?? false || view.isStub(file.task) else {
+                throw Violation(.filesStay, "\(file.digest) is \(state), and no client has had it")
+            }
+        }
+    }
+
+    /// The digests of the files that are on disk.
+    var savedFiles: [String] {
+        get throws { world.fetchesFiles ? files.filter { $0.state == "saved" }.map(\.digest) : [] }
+    }
+
+    /// Succeeded tasks whose files are not settled.
+    var tasksWithoutFiles: [String] { get throws { world.fetchesFiles ? try view.tasksWithoutFiles() : [] } }
 
     // MARK: Retention
 

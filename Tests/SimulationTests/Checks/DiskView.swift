@@ -121,6 +121,54 @@ struct DiskView {
         }
     }
 
+    /// The file of a result.
+    struct FileLine: ColumnDecodable {
+        let task: Int64
+        let ordinal: Int64
+        let state: String
+        let digest: String
+        let savedAt: Int64
+
+        init(_ next: inout ColumnReader) throws {
+            (task, ordinal, state, digest, savedAt) = (next(), next(), next(), next(), next())
+        }
+    }
+
+    /// The files of all results.
+    func files() throws -> [FileLine] {
+        try queue.unsafeRead { db in
+            try FileLine.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task_key, ordinal, state, IFNULL(sha256, ''), IFNULL(saved_at_ms, 0) FROM artefact
+                        ORDER BY task_key, ordinal
+                        """), binding: [])
+        }
+    }
+
+    /// The tasks of these keys that a person has deleted, or that a sweep has left as stubs.
+    func isStub(_ key: Int64) throws -> Bool {
+        try queue.unsafeRead { db in
+            try Bool.fetchOne(
+                db.cachedStatement(sql: "SELECT removed_parts >= 7 FROM task WHERE task_key = ?"), arguments: [key])
+                ?? true
+        }
+    }
+
+    /// Succeeded tasks with all details that have more URLs among their results than files that are settled.
+    func tasksWithoutFiles() throws -> [String] {
+        try queue.unsafeRead { db in
+            try String.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT id FROM task WHERE state = 'succeeded' AND removed_parts = 0
+                          AND (SELECT COUNT(*) FROM task_result WHERE task_key = task.task_key AND kind = 'url')
+                            > (SELECT COUNT(*) FROM artefact WHERE task_key = task.task_key AND state <> 'waiting')
+                        ORDER BY task_key
+                        """))
+        }
+    }
+
     func close() throws { try queue.close() }
 
     private static let tasks = """

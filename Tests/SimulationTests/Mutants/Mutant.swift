@@ -20,6 +20,7 @@ struct Mutant: Sendable, CustomStringConvertible {
     var driver: (@Sendable (any StoreDriver, _ path: String) throws -> any StoreDriver)?
     var tampering: TaskStore.EventTampering?
     var transport: BrokenTransport.Fault?
+    var downloads: SimulatedDownloads.Fault?
     /// The witness is ignored.
     var trustsCopies = false
     /// The witness is written before the commit that starts an attempt.
@@ -93,6 +94,14 @@ extension Mutant {
     ) -> Mutant {
         var mutant = Mutant(name, caughtBy: catchers)
         mutant.transport = fault
+        return mutant
+    }
+
+    private static func breaking(
+        _ fault: SimulatedDownloads.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = Mutant(name, caughtBy: catchers)
+        mutant.downloads = fault
         return mutant
     }
 
@@ -331,6 +340,14 @@ extension Mutant {
         ignoringAddresses, forgettingSettings,
         breaking(
             .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
+        breaking(.linksEarly, "links a file before it is whole", caughtBy: [.savedIsWhole]),
+        breaking(.forgetsObject, "calls a result saved whose file it has not linked", caughtBy: [.savedIsWhole]),
+        tampering(
+            "removes files that no client has had to make room", caughtBy: [.filesStay],
+            before: "UPDATE artefact SET delivered_at_ms = 1 WHERE state = 'saved' AND delivered_at_ms IS NULL"),
+        tampering(
+            "forgets files that could not be fetched at once", caughtBy: [.filesArrive],
+            after: "DELETE FROM artefact WHERE state = 'waiting' AND attempts > 0"),
         presumingAllDead,
         trustingCopies,
         forgettingReading,

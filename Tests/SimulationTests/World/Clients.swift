@@ -36,6 +36,8 @@ enum Action: Sendable {
     case pin(String, Bool)
     case delete(String)
     case prune
+    /// A client copies the file with that digest.
+    case copyFile(String)
     /// A daemon that only seemed dead delivers a reply.
     case bringReply(LateReply)
 
@@ -54,6 +56,7 @@ enum Action: Sendable {
         case .pin(let id, let isPinned): "person \(isPinned ? "pins" : "unpins") \(id)"
         case .delete(let id): "person deletes \(id)"
         case .prune: "person prunes"
+        case .copyFile(let digest): "client copies \(digest.suffix(4))"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
         }
     }
@@ -84,6 +87,7 @@ enum Action: Sendable {
         case .pin(let id, let isPinned): try await daemon.retention.pin(service.id(of: id), isPinned)
         case .delete(let id): try await daemon.retention.delete(service.id(of: id))
         case .prune: _ = try await daemon.retention.prune(isDryRun: false)
+        case .copyFile(let digest): await daemon.artefacts?.noteDelivery(of: digest)
         case .bringReply(let late): await daemon.take(late)
         }
         return nil

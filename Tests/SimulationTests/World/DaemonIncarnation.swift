@@ -62,6 +62,8 @@ struct DaemonIncarnation: Sendable {
     let endpoints: EndpointService
     let restores: RestoreService
     let retention: RetentionService
+    /// Nil if files are not fetched.
+    let artefacts: ArtefactService?
     /// Why the database counts as an older copy; nil if it does not.
     let copyReason: String?
     let callbacks: CallbackReceiver
@@ -90,7 +92,7 @@ struct DaemonIncarnation: Sendable {
         mutant?.limits?(&limits)
         let next = EngineSettings(
             catalog: world.catalogOfStart(), limits: limits, polling: world.polling,
-            retention: world.retention)
+            retention: world.retention, artefacts: ArtefactSettings(isOn: world.fetchesFiles))
         let settings = Reloadable(
             try await mutant?.forgetsSettings == true
                 ? next : next.stored(in: TaskStore(sqlite), at: world.clock.now()))
@@ -111,6 +113,8 @@ struct DaemonIncarnation: Sendable {
                 return names.prefix(mutant?.usesOneAccount ?? false ? 1 : names.count).map { Account($0) }
             },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
+            downloads: world.fetchesFiles
+                ? SimulatedDownloads(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
             time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
@@ -126,6 +130,7 @@ struct DaemonIncarnation: Sendable {
         endpoints = engine.endpoints
         restores = engine.restores
         retention = engine.retention
+        artefacts = engine.artefacts
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
         submitter = engine.submitter.worker
@@ -136,6 +141,8 @@ struct DaemonIncarnation: Sendable {
                 Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
                 Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
             ] + (world.retention.isOff ? [] : [Loop(engine.sweeper, "sweeper") { _ in "sweep" }])
+            + (engine.fetcher.map { [Loop($0, "fetcher") { "fetch \($0.url)" }] } ?? [])
+            + (engine.remover.map { [Loop($0, "remover") { _ in "remove" }] } ?? [])
     }
 
     /// Replaces the definitions, as a reload does.

@@ -32,6 +32,7 @@ extension SimulationDriver {
             world.truth.forget(record.id)
         }
         if random.happens(120), let action = randomAction() { await act(action, &group) }
+        if world.copiesFile, let digest = world.pick(try audit.savedFiles) { await act(.copyFile(digest), &group) }
         if random.happens(60), daemon != nil, let late = world.truth.takeLate() { await act(.bringReply(late), &group) }
         if random.happens(faults.foreignTasks), let intent = random.pick(clients.intents) {
             // The additional member distinguishes it from the clients' requests.
@@ -309,6 +310,15 @@ extension SimulationDriver {
             // Given-up attempts are read again after five minutes.
             guard audit.awaitsFirstReading else {
                 try audit.checkLateRecords()
+                if let unsettled = try audit.tasksWithoutFiles.first {
+                    guard fetchesLeft > 0 else {
+                        throw Violation(
+                            .filesArrive, "\(unsettled) has a result whose file is neither saved nor given up")
+                    }
+                    fetchesLeft -= 1
+                    advance(60_000)
+                    return nil
+                }
                 return lastRetentionAction()
             }
             return nil

@@ -47,6 +47,8 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
     var sweepsLeft = 30
+    /// How often the fetcher runs after everything has ended.
+    var fetchesLeft = 60
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.
@@ -288,6 +290,7 @@ final class SimulationDriver {
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
         case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .delete, .prune: break
+        case .copyFile(let digest): audit.copied.insert(digest)
         }
         let inbox = inbox
         await world.scheduler.start(action.words, in: &group) {

@@ -34,6 +34,11 @@ final class World: Sendable {
     let usesCallbacks: Bool
     /// The retention, in one history of four. In half of those, keys and stubs are removed too.
     let retention: RetentionPolicy
+    /// The files of results. They are fetched in one history of four.
+    let files = SimulatedFiles()
+    let fetchesFiles: Bool
+    /// Decides about downloads that fail. It is separate, so that it does not change other histories.
+    private let downloadRandom: SharedRandom
     private let state: Mutex<State>
 
     private struct State {
@@ -48,6 +53,7 @@ final class World: Sendable {
         /// Whether a reload or a start has moved the provider.
         var wasMoved = false
         var isTouched = true
+        var downloadsFail = true
         var refusedWrites = 0
     }
 
@@ -77,6 +83,8 @@ final class World: Sendable {
             random: random, clock: clock, trace: trace, callbackDriver: callbackDriver, accounts: accounts)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
+        fetchesFiles = seed % 6 == 4 || seed % 12 == 9
+        downloadRandom = SharedRandom(seed: seed ^ 0x632b_e59b_d9b4_e019)
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         state = Mutex(
             State(
@@ -92,6 +100,7 @@ final class World: Sendable {
         if random.happens(300) { policy.failed = .seconds(random.integer(in: 5...600)) }
         if random.happens(400) { policy.responses = .seconds(random.integer(in: 1...60)) }
         if random.happens(400) { policy.events = .seconds(random.integer(in: 1...60)) }
+        if seed % 12 == 9, random.happens(500) { policy.artefacts = .seconds(random.integer(in: 5...120)) }
         guard random.happens(500) else { return policy }
         let least = max(policy.ended ?? .zero, policy.failed ?? .zero)
         let keys = least + .seconds(random.integer(in: 20...200))
@@ -133,6 +142,14 @@ final class World: Sendable {
         return movedCatalog
     }
 
+    /// Whether a client copies a file in this step.
+    var copiesFile: Bool { fetchesFiles && downloadRandom.happens(80) }
+
+    func pick(_ digests: [String]) -> String? { downloadRandom.pick(digests) }
+
+    /// What goes wrong with a download: 1 to 4; anything else means nothing.
+    var downloadFault: Int { state.withLock { $0.downloadsFail } ? downloadRandom.integer(in: 1...8) : 0 }
+
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
 
@@ -144,6 +161,7 @@ final class World: Sendable {
             state.isDiskFull = false
             state.unknownCommits = 0
             (state.reloads, state.moves) = (0, 0)
+            state.downloadsFail = false
         }
         callbackDriver.endFaults()
         accounts.endTroubles()
