@@ -229,7 +229,8 @@ let package = Package(
             name: "TaskEngineTests",
             dependencies: [
                 "BoundedMemory", "Randomness", "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog",
-                "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
+                "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, grdb, logging,
+                sqlite,
             ]),
         .testTarget(
             name: "SimulationTests",

@@ -47,13 +47,14 @@ SECTIONS = [
     ("By number of ended tasks",
      r".* with [\d,]+ ended tasks$",
      ["Ended tasks are kept for their readers and stand in no index that a loop reads. A ratio of 1 means that keeping "
-      "them costs nothing but disk space."]),
+      "them costs nothing but disk space. Both daemons run at once and are asked in turn, so that the noise of the disk "
+      "meets both."]),
     ("Two years under a retention of 90 days",
      r"retention: ",
      ["The tasks of each day are played on the store, and a sweep follows. A task without details keeps its row, its place in "
       "the indexes and its idempotency key for a year. After that year the oldest tasks make room for new ones: each quarter "
       "is compared with the one before, and a ratio of 1 means that the database does not grow. The second run keeps keys and "
-      "stubs for 91 days. Sizes are pages in use divided by tasks."]),
+      "stubs for 91 days. Sizes are pages in use divided by tasks. The daemons of both databases are measured in turn."]),
     ("At the provider's documented limit",
      r"limit: ",
      ["The processor time of a task from its submission to its end, polls included, with the daemon's timers. The sandbox "

@@ -149,37 +149,18 @@ struct RetentionBenchmarks {
 
     /// Compares start and submit of a daemon on that database with those on an empty one.
     private func compare(_ state: String) throws {
-        let used = try costs(state)
-        let fresh = try costs(try place.directory("retention-fresh"))
-        let base = "a fresh database"
-        report.add("retention: start with an empty database", fresh.start, " s")
-        report.add(
-            "retention: start after two years", used.start, " s", limit: fresh.start, of: base,
-            bar: place.isQuick ? nil : 1.1,
-            below: true)
-        report.add("retention: submit with an empty database", fresh.submit, " µs")
-        report.add(
-            "retention: submit after two years", used.submit, " µs", limit: fresh.submit, of: base,
-            bar: place.isQuick ? nil : 1.1, below: true)
-    }
-
-    private func costs(_ state: String) throws -> (start: Double, submit: Double) {
-        func daemon() throws -> DaemonProcess {
-            // The daemon has no token, so it sends nothing.
-            try DaemonProcess(place, state: state, baseURL: "http://127.0.0.1:9/v1", token: false)
-        }
-        let starts = try (0..<5).map { _ in
-            let daemon = try daemon()
-            daemon.server.stop()
-            return daemon.secondsToAnswer
-        }
-        let daemon = try daemon()
-        defer { daemon.server.stop() }
+        let fresh = try place.directory("retention-fresh")
+        let starts = try PairedDaemons.starts(place, fresh, state)
+        let daemons = try PairedDaemons(place, fresh, state)
+        defer { daemons.stop() }
         let submit = HTTPText.request("POST", "/v1/tasks", SocketBenchmarks.body)
-        let client = daemon.client(1, expecting: "HTTP/1.1 201")
-        _ = try client.run(100) { _ in submit }
-        let outcome = try client.run(place.isQuick ? 300 : 3_000) { _ in submit }
-        return (starts.sorted()[starts.count / 2], outcome.latencies.quantile(0.5))
+        let submits = try daemons.latencies(place.isQuick ? 300 : 3_000, expecting: "HTTP/1.1 201") { _, _ in submit }
+        for (name, costs, unit) in [("start", starts, " s"), ("submit", submits, " µs")] {
+            report.add("retention: \(name) with an empty database", costs.first, unit)
+            report.add(
+                "retention: \(name) after two years", costs.second, unit, limit: costs.first, of: "a fresh database",
+                bar: place.isQuick ? nil : 1.1, below: true)
+        }
     }
 
     private func unwrapped<Value>(_ value: Value?) throws -> Value {

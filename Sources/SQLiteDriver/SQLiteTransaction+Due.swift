@@ -54,29 +54,31 @@ extension SQLiteTransaction {
     private static let fewReady = 200
 
     func services(with what: ServiceQuery) throws -> [AccountService] {
-        // Each step finds the next account of a service in the index. The condition on the due time makes the partial index
-        // usable.
-        let next =
+        // The condition on the due time makes the partial index usable.
+        let (table, condition) =
             switch what {
-            case .tasks(let state):
-                try db.cachedStatement(
-                    sql: """
-                        SELECT service, account FROM task
-                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND (service, account) > (?, ?)
-                        ORDER BY service, account LIMIT 1
-                        """)
-            case .givenUpAttempts:
-                try db.cachedStatement(
-                    sql: """
-                        SELECT service, account FROM given_up_attempt
-                        WHERE next_reading_at_ms IS NOT NULL AND (service, account) > (?, ?)
-                        ORDER BY service, account LIMIT 1
-                        """)
+            case .tasks(let state): ("task", "state = \(state.literal) AND next_due_at_ms IS NOT NULL")
+            case .givenUpAttempts: ("given_up_attempt", "next_reading_at_ms IS NOT NULL")
             }
+        // Each finds one entry of the index. A comparison of both columns at once, with (service, account) > (?, ?), reads
+        // all tasks of the account that it begins with.
+        let nextAccount = try db.cachedStatement(
+            sql: """
+                SELECT service, account FROM \(table) WHERE \(condition) AND service = ? AND account > ?
+                ORDER BY account LIMIT 1
+                """)
+        let nextService = try db.cachedStatement(
+            sql: """
+                SELECT service, account FROM \(table) WHERE \(condition) AND service > ?
+                ORDER BY service, account LIMIT 1
+                """)
+        func next(after last: AccountService?) throws -> Row? {
+            guard let last else { return try Row.fetchOne(nextService, arguments: [""]) }
+            return try Row.fetchOne(nextAccount, arguments: [last.service.text, last.account.text])
+                ?? Row.fetchOne(nextService, arguments: [last.service.text])
+        }
         var services: [AccountService] = []
-        while let row = try Row.fetchOne(
-            next, arguments: [services.last?.service.text ?? "", services.last?.account.text ?? ""])
-        {
+        while let row = try next(after: services.last) {
             guard let service = ServiceName(row[0] as String) else {
                 throw TaskStoreError.damaged("the service name \"\(row[0] as String)\" is invalid")
             }

@@ -47,15 +47,9 @@ struct LogSubscribers {
 extension Logger {
     /// Writes one log line for each line of the event log.
     fileprivate func log(_ change: CommittedChange) {
-        let (entry, task) = (change.entry, change.task)
-        if entry.kind == "late_record" { return logLateRecord(entry, of: task) }
-        let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
-        var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
-        if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
-        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
-            line += ": \(failure.code): \(failure.message.prefix(200))"
-        }
-        log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
+        if change.entry.kind == "late_record" { return logLateRecord(change.entry, of: change.task) }
+        // The line is only written if the level asks for it.
+        log(level: change.entry.to == .uncertain ? .warning : .info, "\(change.line)")
     }
 
     /// Logs that the provider has accepted another attempt than the current one.
@@ -75,5 +69,18 @@ extension Logger {
                 \(id). `pollux reopen \(task.id)` continues with it.
                 """)
         }
+    }
+}
+
+extension CommittedChange {
+    /// The line of the daemon's log.
+    fileprivate var line: String {
+        let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
+        var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
+        if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
+        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
+            line += ": \(failure.code): \(failure.message.prefix(200))"
+        }
+        return line
     }
 }
