@@ -99,6 +99,7 @@ let package = Package(
                 .embedInCode("0014_hold_leases.sql"), .embedInCode("0015_remember_epoch.sql"),
                 .embedInCode("0016_link_retries.sql"),
                 .embedInCode("0018_remove_details.sql"),
+                .embedInCode("0020_notify_destinations.sql"),
             ]),
         .target(
             name: "SQLiteDriver",

@@ -98,7 +98,8 @@ extension SQLiteTransaction {
                 let line = try Int64.fetchOne(
                     db.cachedStatement(sql: "SELECT MAX(sequence) FROM event WHERE task_key = ?"), arguments: [key])
                 if let line { last = max(last ?? line, line) }
-                try remove(.integer(key), from: ["event"])
+                // A dead letter is kept as long as its event.
+                try remove(.integer(key), from: ["event", "delivery"])
             }
         }
         return last

@@ -128,7 +128,10 @@ package struct RetentionSweep: Sendable {
             if case .task(let endedAt, let key) = place { after = (endedAt, key) }
             let ended = try rows.ended(
                 EndedQuery(state: state, lacking: lacking, endedBy: time, after: after, limit: limit))
-            let removable = try ended.filter { try !$0.task.wasLost && rows.reasonToKeep($0) == nil }
+            let undelivered = try rows.undelivered(of: ended)
+            let removable = try ended.filter { row in
+                try !row.task.wasLost && !undelivered.contains(row.key) && rows.reasonToKeep(row) == nil
+            }
             try add(parts, of: removable, in: rows)
             if !removable.isEmpty { try remove(.details(parts, of: removable)) }
             found = ended.count

@@ -29,6 +29,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0015_remember_epoch", bytes: PackageResources._015_remember_epoch_sql),
         EmbeddedMigration(name: "0016_link_retries", bytes: PackageResources._016_link_retries_sql),
         EmbeddedMigration(name: "0018_remove_details", bytes: PackageResources._018_remove_details_sql),
+        EmbeddedMigration(name: "0020_notify_destinations", bytes: PackageResources._020_notify_destinations_sql),
     ]
 }
 

@@ -18,7 +18,7 @@ extension TaskRow: ColumnDecodable {
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
         task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease,
-        task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms
+        task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms, task.notify
         """.replacing(
             "labels_of_task",
             with:
@@ -80,6 +80,7 @@ extension TaskRow: ColumnDecodable {
         task.isPinned = next()
         let parts = RemovedDetails.Parts(rawValue: next())
         task.removed = next.time().map { RemovedDetails(parts: parts, at: $0) }
+        task.notify = next.optional()
         self.init(key: key, task: task, recordDigest: recordDigest)
     }
 
@@ -103,7 +104,7 @@ extension TaskRow: ColumnDecodable {
     /// The columns that never change after the insert, in the order of ``fixedValues(of:)``.
     static let fixedColumns = [
         "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
-        "has_own_callback", "retry_of",
+        "has_own_callback", "retry_of", "notify",
     ]
 
     /// The values of the columns that never change.
@@ -113,6 +114,7 @@ extension TaskRow: ColumnDecodable {
             ColumnValue(task.priority),
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
             ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.retryOf?.text),
+            ColumnValue(task.notify),
         ]
     }
 
