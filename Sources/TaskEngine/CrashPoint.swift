@@ -14,4 +14,8 @@ package enum CrashPoint: String, Sendable, CaseIterable {
     case duringPoll = "during-poll"
     /// A poll's reply is there; its outcome is not on disk.
     case afterPollReply = "after-poll-reply"
+    /// A notification is about to be sent.
+    case beforeDelivery = "before-delivery"
+    /// A notification was answered; that is not on disk.
+    case afterDelivery = "after-delivery"
 }

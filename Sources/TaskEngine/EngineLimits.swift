@@ -17,6 +17,8 @@ package struct EngineLimits: Sendable {
     package var pollsPerSecond: Double?
     /// The most status queries of a service in flight.
     package var pollsInParallel = 4
+    /// The most notifications of a task to one destination in flight. With more than one they come out of order.
+    package var deliveriesPerTask = 1
     /// Ids in one batch query. "Maximum recommended 50 tasks", says the provider of its own tools; no hard limit is documented.
     package var batchSize = 50
     /// Tasks on one page of the provider's list, and how many pages are read before it counts as unreadable.

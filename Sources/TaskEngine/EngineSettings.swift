@@ -16,11 +16,14 @@ package struct EngineSettings: Sendable {
     package var redactor: SecretRedactor
     /// How long details of ended tasks are kept.
     package var retention: RetentionPolicy
+    /// Who is notified of what happens to tasks.
+    package var destinations: [Destination]
 
     package init(
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, callbackSecrets: [ProviderName: String] = [:],
-        redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy()
+        redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy(),
+        destinations: [Destination] = []
     ) {
         self.catalog = catalog
         self.limits = limits
@@ -29,6 +32,7 @@ package struct EngineSettings: Sendable {
         self.callbackSecrets = callbackSecrets
         self.redactor = redactor
         self.retention = retention
+        self.destinations = destinations
     }
 
     /// The same settings as successors of others: a lost attempt may have been sent under the longer timeout of those.

@@ -1,4 +1,5 @@
 import Logging
+import ProviderCatalog
 import TaskModel
 import TaskStore
 import VerbatimJSON
@@ -14,6 +15,8 @@ struct LogSubscribers {
     let inFlightPolls: InFlightPolls
     let plans: PollPlanCache
     let feed: EventFeed
+    @Current var destinations: [Destination]
+    let notifications: WakeSignal
     let logger: Logger
 
     /// Registers them in their order.
@@ -34,6 +37,9 @@ struct LogSubscribers {
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
+        log.subscribe { [_destinations, notifications] _ in
+            if !_destinations.wrappedValue.isEmpty { notifications.signal() }
+        }
     }
 }
 

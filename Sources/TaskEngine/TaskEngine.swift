@@ -18,6 +18,8 @@ package struct TaskEngine: Sendable {
     package let restores: RestoreService
     /// Pins tasks and removes details.
     package let retention: RetentionService
+    /// Shows and tests destinations of notifications.
+    package let notifications: NotificationService
     /// Must run before the loops.
     package let recovery: StartupRecovery
     /// Sends what is queued.
@@ -30,6 +32,8 @@ package struct TaskEngine: Sendable {
     package let deadlines: WorkerLoop<DeadlineEnforcer>
     /// Removes details that are too old.
     package let sweeper: WorkerLoop<RetentionSweeper>
+    /// Sends notifications.
+    package let notifier: WorkerLoop<Notifier>
     /// Looks after the storage.
     package let storage: StorageKeeper
 
@@ -44,7 +48,8 @@ package struct TaskEngine: Sendable {
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, hasToken: @escaping @Sendable (ProviderName) -> Bool,
-        callbacksAt publicURL: String? = nil, isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        callbacksAt publicURL: String? = nil, sender: (any NotificationSender)? = nil, isHeld: Bool = false,
+        time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         let catalog = settings.view(\.catalog)
@@ -64,7 +69,8 @@ package struct TaskEngine: Sendable {
         }
         LogSubscribers(
             callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
-            plans: plans, feed: feed, logger: logger
+            plans: plans, feed: feed, destinations: settings.view(\.destinations), notifications: wakes.notifications,
+            logger: logger
         ).register(with: store.log)
 
         // What several consumers use.
@@ -102,7 +108,8 @@ package struct TaskEngine: Sendable {
         service = TaskService(
             store: store, catalog: catalog, admission: admission, storage: storage,
             newTasks: NewTaskBuilder(
-                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain)),
+                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain),
+                destinations: settings.view(\.destinations)),
             cancellation: RemoteCancellation(
                 catalog: catalog, admission: admission, transport: transport, logger: logger),
             sampler: sampler,
@@ -143,6 +150,12 @@ package struct TaskEngine: Sendable {
                 store: store, policy: settings.view(\.retention), hold: hold, clock: clock,
                 steadySpan: fixed.steadySpan, wakes: wakes,
                 logger: logger))
+        let notifier = Notifier(
+            store: store, destinations: settings.view(\.destinations), sender: sender ?? NoSender(), limits: fixed,
+            hold: hold,
+            queues: DeliveryQueues(), random: random, wakes: wakes, time: time, logger: logger, passed: passed)
+        self.notifier = loop(notifier)
+        notifications = NotificationService(notifier: notifier)
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
@@ -207,5 +220,5 @@ package struct TaskEngine: Sendable {
     }
 
     /// The loops, in the order in which they start.
-    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper] }
+    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier] }
 }

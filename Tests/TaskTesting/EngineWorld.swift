@@ -31,7 +31,8 @@ package struct EngineWorld: Sendable {
         time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
-        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy()
+        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy(),
+        destinations: [Destination] = [], sender: (any NotificationSender)? = nil
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -48,11 +49,11 @@ package struct EngineWorld: Sendable {
             EngineSettings(
                 catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,
                 redactor: redactor,
-                retention: retention))
+                retention: retention, destinations: destinations))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
             version: settings.version, transport: provider, hasToken: { _ in hasToken },
-            callbacksAt: publicURL, isHeld: isHeld, time: time,
+            callbacksAt: publicURL, sender: sender, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }

@@ -39,12 +39,15 @@ struct Problem: Error {
             members.append(("fields", ["directory"]))
         case .keyConflict(_, _, let differences):
             members.append(("fields", .array(differences.map { .string($0.field) })))
+        case .unknownDestination(_, let nearest):
+            if let nearest { members.append(("nearest", [.string(nearest)])) }
         case .taskNotFound, .refused, .backup, .store:
             break
         }
         let (status, title): (HTTPResponse.Status, String) =
             switch error.category {
             case .invalid: (.unprocessableContent, "Invalid request")
+            case .notFound where error.code == "unknown_destination": (.notFound, "Destination not found")
             case .notFound: (.notFound, "Task not found")
             case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")

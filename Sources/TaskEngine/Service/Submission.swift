@@ -13,6 +13,8 @@ package struct Submission: Sendable {
     package var onUncertain: UncertainPolicy?
     /// The note of a user. It is not compared when a submission is repeated.
     package var note: String?
+    /// The destination that is notified of the task in any case. It is not compared either.
+    package var notify: String?
     /// The ended task whose request it submits again.
     var retryOf: TaskID?
 
@@ -40,6 +42,7 @@ extension Submission {
             idempotencyKey: "retry/\(old.task.id)/\(number)", labels: old.task.labels, priority: old.task.priority,
             onUncertain: old.task.onUncertain)
         note = old.task.note
+        notify = old.task.notify
         retryOf = old.task.id
     }
 
@@ -55,6 +58,7 @@ extension Submission {
             task.model = model
         }
         task.note = note
+        task.notify = notify
         task.retryOf = retryOf
         return task
     }

@@ -9,6 +9,8 @@ package enum TaskServiceError: UserFacingError {
     case synchronousEndpoint(EndpointName)
     /// No task has this id or prefix.
     case taskNotFound(String)
+    /// No destination of notifications has this name.
+    case unknownDestination(String, nearest: String?)
     /// Several ids have this prefix. `candidates` are some of them.
     case ambiguousID(String, candidates: [TaskID])
     /// A field has an invalid value.
@@ -41,7 +43,7 @@ package enum TaskServiceError: UserFacingError {
     package var category: Category {
         switch self {
         case .unknownEndpoint, .synchronousEndpoint, .invalidField, .backup(.unusableDirectory): .invalid
-        case .taskNotFound: .notFound
+        case .taskNotFound, .unknownDestination: .notFound
         case .ambiguousID, .keyConflict, .refused, .store(.remoteIDInUse), .backup(.exists), .backup(.running):
             .conflict
         case .store(.full), .store(.readOnly), .backup(.noSpace): .unavailable
@@ -60,7 +62,9 @@ package enum TaskServiceError: UserFacingError {
         case .keyConflict(_, let existing, _): existing
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
-        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store: nil
+        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .unknownDestination, .ambiguousID, .invalidField,
+            .backup, .store:
+            nil
         }
     }
 
@@ -69,6 +73,7 @@ package enum TaskServiceError: UserFacingError {
         case .unknownEndpoint: "unknown_endpoint"
         case .synchronousEndpoint: "synchronous_endpoint"
         case .taskNotFound: "task_not_found"
+        case .unknownDestination: "unknown_destination"
         case .ambiguousID: "ambiguous_id"
         case .invalidField: "invalid_field"
         case .keyConflict: "idempotency_key_reused"
@@ -92,6 +97,8 @@ package enum TaskServiceError: UserFacingError {
             """
         case .taskNotFound(let id):
             "There is no task \"\(id)\". `pollux list` shows the latest ones."
+        case .unknownDestination(let name, let nearest):
+            "There is no destination \"\(name)\".\(nearest.map { " Did you mean \"\($0)\"?" } ?? "") `pollux notifications list` shows all."
         case .ambiguousID(let prefix, let candidates):
             "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more of it."
         case .invalidField(let field, let problem):

@@ -77,9 +77,10 @@ struct WakeSignals: Sendable {
     let lookups = WakeSignal()
     let deadlines = WakeSignal()
     let retention = WakeSignal()
+    let notifications = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
-        for wake in [submitter, polls, lookups, deadlines, retention] { wake.signal() }
+        for wake in [submitter, polls, lookups, deadlines, retention, notifications] { wake.signal() }
     }
 }
