@@ -84,6 +84,8 @@ let package = Package(
         .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", grdb, sqlite]),
         // How the C library keeps freed memory, which Swift cannot say either.
         .target(name: "AllocatorSettings"),
+        // What a new process inherits, which Swift cannot say in full.
+        .target(name: "SpawnSettings"),
         // When a file was created, which Swift cannot ask.
         .target(name: "FileTimes"),
         .target(
@@ -123,6 +125,14 @@ let package = Package(
                 "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "Text", "VerbatimJSON",
                 crypto, logging, serviceLifecycle,
             ]),
+        // Takes notifications to their receivers: over HTTP, or by a program.
+        .target(
+            name: "NotificationSending",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text", "UpstreamHTTP", "VerbatimJSON",
+                "SpawnSettings",
+                asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, nioSSL, serviceLifecycle,
+            ]),
         .target(
             name: "LocalAPI",
             dependencies: [
@@ -144,8 +154,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
-                "TaskStore",
+                "AllocatorSettings", "LocalAPI", "CallbackAPI", "NotificationSending", "TaskEngine", "UpstreamHTTP",
+                "SQLiteDriver", "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
                 nioPosix, logging, serviceLifecycle, unixSignals,
@@ -187,7 +197,7 @@ let package = Package(
                 "SQLiteDriver", "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
-        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
+        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix, nioSSL], path: "Tests/HTTPTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
@@ -231,7 +241,8 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore, nioPosix,
+                "UpstreamHTTP", "BoundedMemory", "HTTPTesting", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore,
+                nioPosix,
                 nioHTTP1, nioSSL,
             ],
             resources: [.copy("Fixtures")]),
@@ -243,6 +254,12 @@ let package = Package(
                 "VerbatimJSON", hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "NotificationSendingTests",
+            dependencies: [
+                "NotificationSending", "HTTPTesting", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
+                "TaskTesting", "UpstreamHTTP", "VerbatimJSON", nioPosix,
+            ]),
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
@@ -289,5 +306,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings"]
+let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings", "SpawnSettings"]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

@@ -1,4 +1,5 @@
 import BoundedMemory
+import HTTPTesting
 import NIOCore
 import NIOPosix
 import ProviderCatalog
