@@ -5,6 +5,7 @@ import LocalAPI
 import Logging
 import NIOCore
 import NIOPosix
+import NotificationSending
 import PollingPolicy
 import ProviderCatalog
 import SQLiteDriver
@@ -127,17 +128,19 @@ package enum Daemon {
         let group = MultiThreadedEventLoopGroup.singleton
         let driver = try openDatabase(in: settings.stateDirectory, mayBegin: flags.newDatabase, logger: logger)
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
+        let sender = sender(configuration, environment: environment, version: version, time: time, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
-                configuration, flags, environment: environment, driver: driver, transport: transport, time: time,
-                hooks: hooks, group: group, version: version, logger: logger)
+                configuration, flags, environment: environment, driver: driver, transport: transport,
+                sender: sender, time: time, hooks: hooks, group: group, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
         }
         // All requests have ended, so a failure here loses nothing.
         try? await transport.shutdown()
+        try? await sender.shutdown()
         do throws(TaskStoreError) { try driver.close() } catch {
             logger.error("The database was not closed cleanly: \(error.message)")
         }
@@ -147,7 +150,7 @@ package enum Daemon {
 
     private static func serve(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        driver: SQLiteDriver, transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection,
+        driver: SQLiteDriver, transport: UpstreamHTTP, sender: Sender, time: SystemTimeSource, hooks: FaultInjection,
         group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
@@ -155,8 +158,8 @@ package enum Daemon {
         let engine: TaskEngine
         do throws(TaskStoreError) {
             engine = try await Self.engine(
-                configuration, isHeld: flags.hold, driver: driver, transport: transport, renewal: renewal, time: time,
-                hooks: hooks, logger: logger)
+                configuration, isHeld: flags.hold, driver: driver, transport: transport, sender: sender,
+                renewal: renewal, time: time, hooks: hooks, logger: logger)
             try await engine.recovery.run()
         } catch {
             throw .store(code: error.code, message: error.message)
@@ -178,7 +181,7 @@ package enum Daemon {
         } server: { onRunning in
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                retention: engine.retention, settings: reloader,
+                retention: engine.retention, notifications: engine.notifications, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: connections
@@ -258,9 +261,23 @@ package enum Daemon {
         }
     }
 
+    private static func sender(
+        _ configuration: Reloadable<Configuration>, environment: [String: String], version: String,
+        time: SystemTimeSource, group: any EventLoopGroup
+    ) -> Sender {
+        let programs = ProgramRunner(
+            environment: configuration.view { configuration in
+                let secrets = configuration.providers.secretVariables
+                return environment.filter { !secrets.contains($0.key) }
+            }, elapsed: { time.elapsed() })
+        return Sender(
+            agent: "pollux/\(version)", eventLoopGroup: group, trust: configuration.view(\.connections.trust),
+            programs: programs, now: { time.now() }, body: NotificationBody.json)
+    }
+
     private static func engine(
         _ configuration: Reloadable<Configuration>, isHeld: Bool, driver: SQLiteDriver, transport: UpstreamHTTP,
-        renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
+        sender: Sender, renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
         let redacting = RedactingTransport(
             transport, redactor: configuration.view(\.providers.redactor),
@@ -273,7 +290,7 @@ package enum Daemon {
                 await renewal.renew()
             },
             hasToken: { configuration.current.providers.hasCredentials(for: $0) },
-            callbacksAt: settings.callbacks.publicURL, isHeld: isHeld, time: time,
+            callbacksAt: settings.callbacks.publicURL, sender: sender, isHeld: isHeld, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }

@@ -111,6 +111,12 @@ struct Providers: Sendable {
         return SecretRedactor(secrets, tokensBeginningWith: beginnings)
     }
 
+    /// The environment variables that hold secrets, or name a file that does.
+    var secretVariables: Set<String> {
+        let own = catalog.providers.flatMap { [$0.tokenVariable, $0.callbackSignature?.secretVariable] }
+        return Set(own.compactMap(\.self).flatMap { [$0, $0 + "_FILE"] })
+    }
+
     /// Whether the provider's credentials are set, or it needs none.
     func hasCredentials(for provider: ProviderName) -> Bool {
         tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none

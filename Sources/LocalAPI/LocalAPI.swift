@@ -47,7 +47,7 @@ package enum LocalAPI {
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        notifications: NotificationService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
@@ -56,8 +56,8 @@ package enum LocalAPI {
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(
-                service: service, endpoints: endpoints, restores: restores, retention: retention, settings: settings,
-                facts: facts,
+                service: service, endpoints: endpoints, restores: restores, retention: retention,
+                notifications: notifications, settings: settings, facts: facts,
                 time: time),
             server: http,
             configuration: ApplicationConfiguration(
@@ -76,7 +76,7 @@ package enum LocalAPI {
     /// Makes the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        notifications: NotificationService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -88,7 +88,10 @@ package enum LocalAPI {
         EndpointRoutes(endpoints: endpoints).add(to: router)
         RestoreRoutes(restores: restores).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
-        DaemonRoutes(endpoints: endpoints, settings: settings, facts: facts, time: time).add(to: router)
+        NotificationRoutes(service: service, notifications: notifications).add(to: router)
+        DaemonRoutes(
+            endpoints: endpoints, notifications: notifications, settings: settings, facts: facts, time: time
+        ).add(to: router)
         return router
     }
 }

@@ -39,10 +39,22 @@ import VerbatimJSON
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
         #expect(fields(of: "Reload") == ReloadDocument().json.object?.names)
         #expect(fields(of: "Settings") == SettingsDocument().json.object?.names)
-        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 34)
+        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 35)
         finished.removed = TaskDocument.Removed(at: "t", request: true, response: true, events: true)
         #expect(fields(of: "Removed") == finished.json["removed"]?.object?.names)
         #expect(fields(of: "Prune") == PruneDocument().json.object?.names)
+        var destination = DestinationDocument(name: "d", target: "t", state: "open")
+        destination.lastFailure = DestinationDocument.Failure(at: "a", status: nil, reason: "r")
+        #expect(fields(of: "Destination") == destination.json.object?.names)
+        #expect(fields(of: "DestinationFailure") == destination.json["last_failure"]?.object?.names)
+        #expect(
+            fields(of: "DestinationState")
+                == StatusDocument.Destination(name: "d", state: "open", reason: nil, waiting: 0, dead: 0).json.object?
+                .names)
+        #expect(fields(of: "DeadLetter") == DeadLetterDocument().json.object?.names)
+        #expect(fields(of: "Replay") == ReplayDocument(destination: "d", events: nil).json.object?.names)
+        #expect(
+            fields(of: "DeliveryTest") == DeliveryTestDocument(destination: "d", delivered: true).json.object?.names)
         finished.callback = TaskDocument.Callback(receiver: "pollux", deliveries: 0)
         #expect(fields(of: "TaskCallback") == finished.json["callback"]?.object?.names)
         var endpoint = EndpointDocument(name: "a/b", provider: "p")

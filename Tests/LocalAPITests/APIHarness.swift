@@ -52,7 +52,8 @@ struct APIHarness: Sendable {
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
             service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-            retention: engine.retention, settings: settings, facts: facts, time: StandingTime(), bodies: bodies)
+            retention: engine.retention, notifications: engine.notifications, settings: settings, facts: facts,
+            time: StandingTime(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }

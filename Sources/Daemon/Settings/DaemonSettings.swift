@@ -38,6 +38,8 @@ package struct DaemonSettings: Sendable {
     package var callbacks = CallbackSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
+    /// Who is notified of what happens to tasks.
+    var destinations: [DestinationSettings] = []
     package var logLevel: Logger.Level = .info
     /// The settings as they were given, by name.
     var values: [String: String] = [:]

@@ -14,15 +14,24 @@ struct SettingsFile {
     /// The only key that is not a setting: the path of the token file.
     static let tokenFileKey = "xhuoapi.token_file"
 
+    /// The section of ``destinations``.
+    static let destinationsKey = "notifications.destinations"
+
     let entries: [Entry]
+    /// The destinations of notifications.
+    let destinations: [DestinationSettings]
 
     /// Reads the file. An unknown key is an error that suggests the nearest known one.
     init(path: String) throws(DaemonError) {
         let node = try Self.node(of: path)
         var entries: [Entry] = []
         // An empty file or one with only comments sets nothing.
-        if let node, node.null == nil { try Self.gather(node, prefix: "", path: path, into: &entries) }
+        var destinations: [DestinationSettings] = []
+        if let node, node.null == nil {
+            try Self.gather(node, prefix: "", path: path, into: &entries, &destinations)
+        }
         self.entries = entries
+        self.destinations = destinations
     }
 
     /// Reads only `state_directory` and `socket`, for clients. Ignores errors in the rest of the file.
@@ -56,7 +65,8 @@ struct SettingsFile {
     }
 
     private static func gather(
-        _ node: Node, prefix: String, path: String, into entries: inout [Entry]
+        _ node: Node, prefix: String, path: String, into entries: inout [Entry],
+        _ destinations: inout [DestinationSettings]
     ) throws(DaemonError) {
         let place = "\(path), line \(node.mark?.line ?? 1)"
         guard case .mapping(let mapping) = node else {
@@ -65,13 +75,19 @@ struct SettingsFile {
         for (key, value) in mapping {
             let name = (prefix.isEmpty ? "" : prefix + ".") + (key.string ?? "?")
             let place = "\(path), line \(key.mark?.line ?? 1)"
-            if known.contains(name) || Self.providerKey(name) != nil {
+            if name == destinationsKey {
+                guard value.null == nil else { continue }
+                guard let entries = value.mapping else {
+                    throw .badSetting("\(place): \(name) must be a list of names with values.")
+                }
+                for (key, value) in entries { destinations.append(try DestinationSettings(key, value, path: path)) }
+            } else if known.contains(name) || Self.providerKey(name) != nil {
                 guard let scalar = value.scalar, value.null == nil else {
                     throw .badSetting("\(place): \(name) must have one value.")
                 }
                 entries.append(Entry(name: name, value: scalar.string, place: place))
             } else if known.contains(where: { $0.hasPrefix(name + ".") }) || Self.isProviderSection(name) {
-                if value.null == nil { try gather(value, prefix: name, path: path, into: &entries) }
+                if value.null == nil { try gather(value, prefix: name, path: path, into: &entries, &destinations) }
             } else {
                 throw .badSetting("\(place): \(refusal(of: name))")
             }
@@ -92,7 +108,7 @@ struct SettingsFile {
         return parts.first == "providers" && parts.count <= 2
     }
 
-    private static var known: [String] { Setting.all.map(\.name) + [tokenFileKey] }
+    private static var known: [String] { Setting.all.map(\.name) + [tokenFileKey, destinationsKey] }
 
     private static func refusal(of name: String) -> String {
         if name.hasSuffix("token") {

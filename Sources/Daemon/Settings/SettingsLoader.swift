@@ -16,7 +16,12 @@ package enum SettingsLoader {
         var tokenFile: String?
         let file = fileToRead(flags: flags, environment: environment, places: places)
         if let file {
-            for entry in try SettingsFile(path: file).entries {
+            let contents = try SettingsFile(path: file)
+            settings.destinations = contents.destinations.map { $0.secretFile(at: places.absolute) }
+            for entry in settings.destinations {
+                settings.values["\(SettingsFile.destinationsKey).\(entry.name)"] = entry.text
+            }
+            for entry in contents.entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
                     settings.values[entry.name] = entry.value

@@ -23,6 +23,7 @@ extension Submission {
             deadline: try StatedTime(document.deadline, of: "deadline"),
             onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
         note = document.note
+        notify = document.notify
     }
 }
 
@@ -85,6 +86,7 @@ extension TaskDocument {
         }
         note = task.note
         retryOf = task.retryOf?.text
+        notify = task.notify
         pinned = task.isPinned
         removed = Removed(of: task)
     }

@@ -10,9 +10,11 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
             .unpin,
-            .delete:
+            .delete, .replay, .testDestination:
             [.post]
-        case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
+        case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description,
+            .notifications, .deadLetters:
+            [.get]
         }
     }
 

@@ -10,6 +10,7 @@ import VerbatimJSON
 /// DaemonRoutes show the status, health and API description of the daemon, back up its database and reload its settings.
 struct DaemonRoutes {
     let endpoints: EndpointService
+    let notifications: NotificationService
     let settings: any SettingsReloading
     let facts: DaemonFacts
     let time: any TimeSource
@@ -79,6 +80,11 @@ struct DaemonRoutes {
                 token: provider.hasToken ? "present" : "missing",
                 state: provider.pauseReason == nil ? "open" : "paused",
                 reason: provider.pauseReason)
+        }
+        status.destinations = try await notifications.report().map { report in
+            StatusDocument.Destination(
+                name: report.destination.name.text, state: report.condition.rawValue, reason: report.failure?.reason,
+                waiting: report.waiting, dead: report.dead)
         }
         status.callbacks = report.callbacks.map { reading in
             StatusDocument.Callbacks(

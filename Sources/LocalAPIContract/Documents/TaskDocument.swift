@@ -54,6 +54,8 @@ package struct TaskDocument: ContractDocument {
     package var note: String?
     /// The id of the ended task whose request it submits again.
     package var retryOf: String?
+    /// The destination that is notified of it in any case.
+    package var notify: String?
     /// Whether its details are kept from removal.
     package var pinned = false
     /// Which of its details were removed, and when; nil if none were.
@@ -248,6 +250,7 @@ package struct TaskDocument: ContractDocument {
         try coder.member("waiting_for", &waitingFor)
         try coder.member("note", &note)
         try coder.member("retry_of", &retryOf)
+        try coder.member("notify", &notify)
         try coder.member("pinned", &pinned)
         try coder.member("removed", &removed)
     }

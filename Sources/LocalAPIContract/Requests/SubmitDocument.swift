@@ -20,6 +20,9 @@ package struct SubmitDocument: ContractDocument {
     /// A free text that is shown with the task, at most 200 characters. No part of the idempotency comparison.
     package var note: String?
 
+    /// The name of a destination that is notified of the task in any case. No part of the comparison either.
+    package var notify: String?
+
     package static let isRequest = true
 
     package init() {}
@@ -52,6 +55,7 @@ package struct SubmitDocument: ContractDocument {
             }
         }
         try coder.member("note", &note, EnvelopeRules.check(note:named:))
+        try coder.member("notify", &notify, EnvelopeRules.check(word:named:))
     }
 
     /// The document with every member that it leaves out taken from another one; labels are taken one by one.

@@ -78,6 +78,10 @@ struct SubmitCommand: AsyncParsableCommand {
         help: ArgumentHelp("A free text that is shown with the task, up to 200 characters.", valueName: "text"))
     var note: String?
 
+    @Option(
+        help: ArgumentHelp("A destination of the settings to notify of it in any case.", valueName: "destination"))
+    var notify: String?
+
     @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))
     var batch: String?
 
@@ -143,6 +147,7 @@ struct SubmitCommand: AsyncParsableCommand {
         document.deadline = deadline?.text(now: Date())
         document.onUncertain = onUncertain
         document.note = note
+        document.notify = notify
         return document
     }
 }

@@ -26,6 +26,10 @@ struct StatusCard {
                     + "\(callbacks.unknownTokens) requests with unknown tokens")
             list.add("problem", callbacks.problem, .yellow)
         }
+        for destination in status.destinations {
+            let isWell = destination.state == "open" && destination.dead == 0
+            list.add("notifications", describe(destination), isWell ? nil : .yellow)
+        }
         let title = "pollux \(status.version)".printable
         return [terminal.paint(title, .bold) + "  process \(status.pid)"] + list.lines(on: terminal)
     }
@@ -40,6 +44,14 @@ struct StatusCard {
     private func describe(_ provider: StatusDocument.Provider) -> String {
         "\(provider.name) at \(provider.baseURL), token \(provider.token), \(provider.state)"
             + (provider.reason.map { ": \($0)" } ?? "")
+    }
+
+    private func describe(_ destination: StatusDocument.Destination) -> String {
+        var words = "\(destination.name), \(destination.state)"
+        if destination.state != "open", let reason = destination.reason { words += ": \(reason)" }
+        if destination.waiting > 0 { words += "; \(destination.waiting) wait after a failure" }
+        if destination.dead > 0 { words += "; \(destination.dead) dead, see `pollux notifications list --dead`" }
+        return words
     }
 
     private static func size(_ bytes: Int) -> String {
