@@ -31,6 +31,10 @@ final class Audit {
     /// The number of acknowledged deliveries of each task.
     private var acknowledged: [String: Int] = [:]
     private var misjudged: String?
+    private var notifications = NotificationAudit()
+    private var deadLetters: Set<Int64> = []
+    /// Tasks whose details a person has asked to remove.
+    var deleted: Set<String> = []
 
     init(world: World, path: String) throws {
         self.world = world
@@ -84,12 +88,26 @@ final class Audit {
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
+        if world.notifies { try checkNotifications(events) }
         try checkClients(clients, rows: rows)
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
         try checkPace()
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
+    }
+
+    private func checkNotifications(_ events: [DiskView.EventLine]) throws {
+        notifications.note(events)
+        let stored = try view.notifications()
+        notifications.note(place: stored.place)
+        deadLetters = stored.dead
+        try notifications.check(world.receiver, exempt: deleted)
+    }
+
+    /// An event that no receiver has got, in words; nil if there is none.
+    var undelivered: String? {
+        world.notifies ? notifications.undelivered(dead: deadLetters, exempt: deleted) : nil
     }
 
     // MARK: The log

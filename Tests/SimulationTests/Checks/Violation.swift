@@ -29,6 +29,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case onlyCopiesAreRestored = "only a database that was put back counts as a copy"
     case removalIsSafe = "nothing that is open, pinned or unsettled loses its details"
     case stubStays = "a task without details stays as what it was, with its remote id"
+    case eventIsDelivered = "in a world that has healed every event reaches its receiver, or is a dead letter"
+    case deliveredInOrder = "the events of a task reach their receiver in order"
     case lateIsTold = "a record that turns up after its attempt was given up is told of"
 }
 

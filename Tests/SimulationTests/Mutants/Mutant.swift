@@ -233,6 +233,18 @@ extension Mutant {
             after: "DELETE FROM idempotency_key WHERE task_id IN (SELECT id FROM task WHERE removed_parts = 7)"),
         breaking(
             .sweepsUnsettled, "removes the details of what is still looked for", caughtBy: [.removalIsSafe]),
+        tampering(
+            "moves a destination's place in the log before the delivery", caughtBy: [.eventIsDelivered],
+            after: "UPDATE destination SET cursor = (SELECT MAX(sequence) FROM event)"),
+        tampering(
+            "forgets dead letters", caughtBy: [.eventIsDelivered], after: "DELETE FROM delivery WHERE is_dead = 1",
+            around: "recordDeliveries"),
+        tampering(
+            "forgets what failed", caughtBy: [.eventIsDelivered], after: "DELETE FROM delivery WHERE is_dead = 0",
+            around: "recordDeliveries"),
+        loosening("notifies of a task's events out of order", caughtBy: [.deliveredInOrder]) {
+            $0.deliveriesPerTask = 2
+        },
         presumingAllDead,
         trustingCopies,
         forgettingReading,

@@ -87,7 +87,9 @@ struct DaemonIncarnation: Sendable {
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let settings = Reloadable(
-            EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention))
+            EngineSettings(
+                catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention,
+                destinations: world.destinations))
         let engine = try await TaskEngine(
             store: TaskStore(
                 driver,
@@ -99,6 +101,7 @@ struct DaemonIncarnation: Sendable {
             transport: mutant?.wrap(upstream) ?? upstream,
             hasToken: { _ in true },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
+            sender: SimulatedSender(world: world) { stopFlag.isDead },
             time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
@@ -121,6 +124,7 @@ struct DaemonIncarnation: Sendable {
                 Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
                 Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
             ] + (world.retention.isOff ? [] : [Loop(engine.sweeper, "sweeper") { _ in "sweep" }])
+            + (world.notifies ? [Loop(engine.notifier, "notifier") { "notify \($0.sequence)" }] : [])
     }
 
     /// Replaces the definitions, as a reload does.

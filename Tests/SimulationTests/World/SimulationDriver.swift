@@ -273,7 +273,8 @@ final class SimulationDriver {
         case .reopen(let id): clients.reopened.insert(id)
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
-        case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .delete, .prune: break
+        case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
+        case .delete(let id): audit.deleted.insert(id)
         }
         let inbox = inbox
         await world.scheduler.start(action.words, in: &group) {

@@ -1,6 +1,7 @@
 import PollingPolicy
 import ProviderCatalog
 import Synchronization
+import TaskEngine
 import TaskModel
 import TaskStore
 
@@ -31,6 +32,10 @@ final class World: Sendable {
     let usesCallbacks: Bool
     /// How long details are kept; in one history of four. The keys stay for the whole history.
     let retention: RetentionPolicy
+    /// Whether a destination is notified; in one history of five.
+    let notifies: Bool
+    /// Has its own random generator, so that it does not change other histories.
+    let receiver: SimulatedReceiver
     private let state: Mutex<State>
 
     private struct State {
@@ -67,6 +72,8 @@ final class World: Sendable {
         truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
+        notifies = seed % 5 == 3
+        receiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x1656_67c5_27d4_eb2f))
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         state = Mutex(
             State(
@@ -83,6 +90,14 @@ final class World: Sendable {
         if random.happens(400) { policy.responses = .seconds(random.integer(in: 1...60)) }
         if random.happens(400) { policy.events = .seconds(random.integer(in: 1...60)) }
         return policy
+    }
+
+    /// The destinations of notifications.
+    var destinations: [Destination] {
+        guard notifies, let name = DestinationName("receiver") else { return [] }
+        var destination = Destination(name: name, target: .url("https://receiver.example"))
+        destination.types = Set(NotificationType.allCases)
+        return [destination]
     }
 
     /// The current fault probabilities.
