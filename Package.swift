@@ -99,8 +99,9 @@ let package = Package(
                 .embedInCode("0010_keep_given_up_attempts.sql"), .embedInCode("0011_log_without_task.sql"),
                 .embedInCode("0012_add_note.sql"), .embedInCode("0013_store_results.sql"),
                 .embedInCode("0014_hold_leases.sql"), .embedInCode("0015_remember_epoch.sql"),
-                .embedInCode("0016_link_retries.sql"),
+                .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
+                .embedInCode("0019_remove_stubs.sql"),
                 .embedInCode("0020_notify_destinations.sql"),
             ]),
         .target(
@@ -266,7 +267,7 @@ let package = Package(
                 "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteDriver",
                 "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
-                nioCore, nioEmbedded, logging, serviceLifecycle,
+                nioCore, nioEmbedded, nioPosix, logging, serviceLifecycle,
             ]),
         .testTarget(name: "LocalAPIContractTests", dependencies: ["LocalAPIContract", "VerbatimJSON"]),
         .testTarget(
@@ -278,7 +279,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "ProviderCatalog", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP", logging,
+                "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
+                logging,
             ]),
         .testTarget(
             name: "SandboxTests",

@@ -136,8 +136,9 @@ struct PollBenchmarks {
         }
         let access = UpstreamHTTP.Access(baseURL: baseURL, token: "benchmark")
         let http = UpstreamHTTP(
-            providers: Current(
-                always: Dictionary(uniqueKeysWithValues: catalog.providers.map { ($0.name, access) })),
+            accounts: Current(
+                always: Dictionary(
+                    uniqueKeysWithValues: catalog.providers.map { (ProviderAccount(provider: $0.name), access) })),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             now: { Timestamp(Date()) })
         let meter = MeteredTransport(http)
@@ -145,7 +146,7 @@ struct PollBenchmarks {
         limits.pollsInParallel = Self.inFlight
         let engine = try await TaskEngine(
             store: store, catalog: catalog, transport: meter, limits: limits,
-            polling: PollingPolicy(minGap: .milliseconds(1), maxGap: .milliseconds(1)), hasToken: { _ in true },
+            polling: PollingPolicy(minGap: .milliseconds(1), maxGap: .milliseconds(1)), accounts: { _ in [Account()] },
             time: WallTime(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
         let scheduler = engine.scheduler
@@ -181,9 +182,9 @@ final class MeteredTransport: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { transport.roomForPaidReply() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let reply = try await transport.send(request, to: provider, isPaid: isPaid, timeout: timeout)
+        let reply = try await transport.send(request, by: account, isPaid: isPaid, timeout: timeout)
         if reply.status == 200 { count.withLock { $0 += 1 } }
         return reply
     }

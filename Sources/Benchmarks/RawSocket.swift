@@ -38,7 +38,7 @@ enum RawSocket {
         return fd
     }
 
-    /// A listener on a port of the system's choice, for telling when somebody comes.
+    /// A listener on a port of the system's choice that shows when a connection arrives.
     static func listener() throws -> (fd: Int32, port: UInt16) {
         let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard with(0, { bind(fd, $0, $1) }) == 0, listen(fd, 64) == 0 else { throw BenchmarkError("cannot listen") }

@@ -5,42 +5,73 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// A year of tasks under a retention of 90 days, played on the store itself.
+/// Measures the store with two years of tasks kept for 90 days, and with a year in which stubs are removed as early as details.
 struct RetentionBenchmarks {
     let place: Place
     let report: Report
 
-    private static let days = 365
     private static let kept = 90
+    private static let quarter = 91
+    private static let year = 365
     /// A real day of 5,000 tasks is played by fewer; sizes are told per task.
-    private var perDay: Int { place.isQuick ? 40 : 500 }
+    private var perDay: Int { place.isQuick ? 40 : 250 }
+
+    private static func days(_ count: Int) -> Duration { .seconds(Int64(count) * 86_400) }
 
     func run() async throws {
+        var policy = RetentionPolicy()
+        policy.ended = Self.days(Self.kept)
         let state = try place.directory("retention")
+        let sizes = try await play(
+            2 * Self.year, under: policy, steadyFrom: Self.year, in: state, "stubs for a year")
+        reportBytes(full: sizes[Self.kept] ?? Sizes(), last: sizes[Self.year] ?? Sizes())
+        try compare(state)
+        policy.idempotencyKeys = Self.days(Self.quarter)
+        policy.stubs = Self.days(Self.quarter)
+        _ = try await play(
+            Self.year, under: policy, steadyFrom: Self.quarter + 1, in: try place.directory("retention-short"),
+            "stubs for \(Self.quarter) days")
+    }
+
+    /// Plays so many days. Reports the size at the end of each quarter from the day on which the oldest tasks start to make
+    /// room for new ones. Returns the sizes by day.
+    private func play(
+        _ days: Int, under policy: RetentionPolicy, steadyFrom steady: Int, in state: String, _ words: String
+    ) async throws -> [Int: Sizes] {
         let path = state + "/pollux.sqlite"
         let driver = try SQLiteDriver.open(path: path)
         let store = TaskStore(driver)
-        var policy = RetentionPolicy()
-        policy.ended = .seconds(Int64(Self.kept) * 86_400)
-        let start = Timestamp(Date()) - .seconds(Int64(Self.days) * 86_400)
-        var full = Sizes()
-        var last = Sizes()
-        for day in 1...Self.days {
-            let now = start + .seconds(Int64(day) * 86_400)
+        let start = Timestamp(Date()) - Self.days(days)
+        let quarters = Array(stride(from: steady, through: days, by: Self.quarter))
+        var sizes: [Int: Sizes] = [:]
+        for day in 1...days {
+            let now = start + Self.days(day)
             try await live(day, at: now, in: store)
             var sweep = RetentionSweep(policy, at: now)
             while !sweep.isOver { sweep = try await store.advance(sweep, at: now) }
-            guard [Self.kept, 180, 270, Self.days].contains(day) else { continue }
-            last = try Sizes(of: path)
-            if day == Self.kept { full = last }
-            let words = "retention: \(perDay) tasks a day, \(Self.kept) days kept: after \(day) days"
-            report.add(
-                "\(words), in use", last.used / 1_048_576, " MiB", limit: full.used / 1_048_576,
-                of: "after \(Self.kept) days")
-            report.add("\(words), free pages", last.free / 1_048_576, " MiB")
+            guard day == Self.kept || quarters.contains(day) else { continue }
+            let size = try Sizes(of: path)
+            sizes[day] = size
+            let name = "retention: \(perDay) tasks a day, \(words): after \(day) days"
+            if let before = sizes[day - Self.quarter], quarters.contains(day - Self.quarter) {
+                report.add(
+                    "\(name), in use", size.used / 1_048_576, " MiB", limit: before.used / 1_048_576,
+                    of: "a quarter before", bar: day == quarters.last ? 1.02 : nil, below: true)
+            } else {
+                report.add("\(name), in use", size.used / 1_048_576, " MiB")
+            }
+            report.add("\(name), free pages", size.free / 1_048_576, " MiB")
         }
-        try await checkOldKey(in: store)
-        let stubs = Double((Self.days - Self.kept) * perDay)
+        let span = Int((policy.keySpan ?? .zero).inSeconds) / 86_400
+        try await checkKeys(days - span, at: start + Self.days(days), in: store)
+        report.add("retention: \(words): age of the oldest key that names its task", Double(span - 1), " days")
+        try driver.close()
+        return sizes
+    }
+
+    /// Reports what a task needs with its details and without.
+    private func reportBytes(full: Sizes, last: Sizes) {
+        let stubs = Double((Self.year - Self.kept) * perDay)
         let whole = Double(Self.kept * perDay)
         report.add("retention: bytes of a task with details", full.used / whole, " B")
         report.add("retention: bytes of a task without details", (last.used - full.used) / stubs, " B")
@@ -51,14 +82,12 @@ struct RetentionBenchmarks {
             report.add("retention: \(name), with details", before / whole, " B")
             report.add("retention: \(name), without", max(after - before, 0) / stubs, " B")
         }
-        try driver.close()
-        try compare(state)
     }
 
     /// One day's tasks, from their submission to their end.
     private func live(_ day: Int, at now: Timestamp, in store: TaskStore) async throws {
         var random = SystemRandomNumberGenerator()
-        let lease = LeaseName(provider: try unwrapped(ProviderName("xhuoapi")))
+        let lease = LeaseName(ProviderAccount(provider: try unwrapped(ProviderName("xhuoapi"))))
         var number = 0
         while number < perDay {
             let count = min(250, perDay - number)
@@ -99,20 +128,21 @@ struct RetentionBenchmarks {
         return done
     }
 
-    /// The first key of the year names its task.
-    private func checkOldKey(in store: TaskStore) async throws {
+    /// Checks that the key of that day was removed with its task, and that the key of the next day names its task.
+    private func checkKeys(_ day: Int, at now: Timestamp, in store: TaskStore) async throws {
         var random = SystemRandomNumberGenerator()
-        let now = Timestamp(Date())
-        let task = TrackedTask(
-            id: TaskID(at: now, using: &random),
-            endpoint: try unwrapped(EndpointName(SeededDatabase.endpoints[0])), createdAt: now)
-        let again = NewTask(
-            task: task, payload: TaskPayload(request: .null),
-            idempotencyKey: .init(key: "order-1-0", fingerprint: [UInt8](repeating: 0, count: 32)))
-        guard case .keyInUse = try await store.insert(again) else {
-            throw BenchmarkError("the oldest key is forgotten")
+        for (day, isThere) in [(day, false), (day + 1, true)] {
+            let task = TrackedTask(
+                id: TaskID(at: now, using: &random),
+                endpoint: try unwrapped(EndpointName(SeededDatabase.endpoints[0])), createdAt: now)
+            let again = NewTask(
+                task: task, payload: TaskPayload(request: .null),
+                idempotencyKey: .init(key: "order-\(day)-0", fingerprint: [UInt8](repeating: 0, count: 32)))
+            let isKnown = if case .keyInUse = try await store.insert(again) { true } else { false }
+            guard isKnown == isThere else {
+                throw BenchmarkError("the key of day \(day) is \(isKnown ? "still there" : "forgotten")")
+            }
         }
-        report.add("retention: days after which a key named its task", Double(Self.days - 1), "")
     }
 
     /// Start and submit of a daemon on that database, and on an empty one.
@@ -122,12 +152,12 @@ struct RetentionBenchmarks {
         let base = "a fresh database"
         report.add("retention: start with an empty database", fresh.start, " s")
         report.add(
-            "retention: start after the year", used.start, " s", limit: fresh.start, of: base,
+            "retention: start after two years", used.start, " s", limit: fresh.start, of: base,
             bar: place.isQuick ? nil : 1.1,
             below: true)
         report.add("retention: submit with an empty database", fresh.submit, " µs")
         report.add(
-            "retention: submit after the year", used.submit, " µs", limit: fresh.submit, of: base,
+            "retention: submit after two years", used.submit, " µs", limit: fresh.submit, of: base,
             bar: place.isQuick ? nil : 1.1, below: true)
     }
 

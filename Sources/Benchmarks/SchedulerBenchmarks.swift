@@ -72,7 +72,7 @@ struct SchedulerBenchmarks {
         let provider = InstantProvider()
         let engine = try await TaskEngine(
             store: store, catalog: try ProviderCatalog.builtIn(), transport: provider, limits: Self.limits,
-            hasToken: { _ in true }, time: time, random: EngineRandom(SystemRandomNumberGenerator()),
+            accounts: { _ in [Account()] }, time: time, random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
         let scheduler = engine.scheduler.worker
         var polls = 0
@@ -151,7 +151,7 @@ final class InstantProvider: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let (body, asked) = Self.answer(to: request.body ?? [])
         counts.withLock { counts in

@@ -81,8 +81,8 @@ enum SeededDatabase {
                         SELECT task_key, created_at_ms, 'created', NULL, 'queued', '{}' FROM task;
                         INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail)
                         SELECT task_key, submitted_at_ms, 'submission_accepted', 'submitting', 'running', '{}' FROM task;
-                        INSERT INTO task_count (state, endpoint, count)
-                        SELECT state, endpoint, COUNT(*) FROM task GROUP BY state, endpoint;
+                        INSERT INTO task_count (state, endpoint, account, count)
+                        SELECT state, endpoint, 'default', COUNT(*) FROM task GROUP BY state, endpoint;
                         """)
                 return .commit
             }

@@ -40,6 +40,15 @@ final class ServerProcess {
         return Double(Clock.nanoseconds - startedAt) / 1e9
     }
 
+    /// Waits until the process has used no processor time for half a second, such as a daemon after its check of the database.
+    func waitUntilIdle() {
+        var before = -1.0
+        while process.isRunning, processorSeconds > before + 0.02 {
+            before = processorSeconds
+            usleep(500_000)
+        }
+    }
+
     /// Resident memory in MiB, as the kernel counts it.
     var residentMegabytes: Double { (kilobytes("VmRSS:") ?? .nan) / 1_024 }
     var peakMegabytes: Double { (kilobytes("VmHWM:") ?? .nan) / 1_024 }

@@ -128,7 +128,7 @@ struct SocketBenchmarks {
         return ids
     }
 
-    /// From the moment in which somebody ends a task to the answer of whoever waits for that.
+    /// The time from the cancel of a task to the answer of a request that waits for its end.
     private func waking(_ daemon: DaemonProcess, times: Int) throws {
         var samples: [UInt64] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

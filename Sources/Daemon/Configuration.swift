@@ -49,7 +49,9 @@ struct Configuration: Sendable {
             definitions = try Definitions(in: settings.providersDirectory)
         }
         let earlier = former?.formerSecrets ?? []
-        var providers = try Providers(&settings, definitions, environment: environment, secrets: proxies.secrets)
+        var providers = try Providers(
+            &settings, definitions, environment: environment, secrets: proxies.secrets,
+            keeping: kept?.providers)
         let retired = former.map { $0.providers.secrets.subtracting(providers.secrets).sorted() } ?? []
         formerSecrets = Array((retired + earlier.filter { !retired.contains($0) }).prefix(Self.mostFormerSecrets))
         providers.redactor = providers.redactor.adding(formerSecrets)
@@ -59,18 +61,22 @@ struct Configuration: Sendable {
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout))
         var engine = Self.engine(settings, providers, FaultInjection(environment: environment))
         engine.destinations = try Destinations.read(&settings, providers.catalog)
-        self.engine = former.map { engine.following($0.engine) } ?? engine
+        self.engine = former.map { engine.following($0.engine, at: now) } ?? engine
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }
         self.settings = settings
         loadedAt = now
     }
 
-    /// The same with the tokens as their files have them now. Definitions and other settings stay as they were read.
+    /// The same with the tokens as their files have them now. Definitions and other settings stay as they were read, and so does
+    /// a token that cannot be read.
     func withTokens(readAgainIn environment: [String: String]) throws(DaemonError) -> Configuration {
         var settings = settings
         settings.tokenFiles = [:]
-        settings.token = try TokenSource(environment: environment, file: settings.mainTokenFile).read(&settings)
+        settings.tokenProblems = []
+        settings.token = try TokenSource(
+            environment: environment, file: settings.mainTokenFile, former: settings.token
+        ).read(&settings)
         return try Configuration(
             settings, environment: environment, isForTokens: true, at: loadedAt, after: self)
     }
@@ -150,12 +156,19 @@ struct Configuration: Sendable {
             .filter { providers.tokens[$0] != former.providers.tokens[$0] }.sorted()
         let formerSecrets = former.engine.destinations.secrets
         let secrets = engine.destinations.secrets.filter { formerSecrets[$0.key] != $0.value }.keys.sorted()
-        return names + others + tokens.map { "token of \($0)" } + secrets.map { "secret of \($0)" }
+        return names + others + tokens.map { "token of \($0.account == .default ? "\($0.provider)" : "\($0)")" }
+            + secrets.map { "secret of \($0)" }
     }
 
     /// The changed settings that only a start applies, by name.
     func restartNeeds(from former: Configuration) -> [String] {
-        Setting.all.filter { $0.needsRestart && parts[$0.name] != former.parts[$0.name] }.map(\.name)
+        Setting.all.filter { setting in
+            // A default may change with the directories that exist.
+            guard let value = setting.valueFromStart, parts[setting.name] != former.parts[setting.name] else {
+                return false
+            }
+            return value(settings) != value(former.settings)
+        }.map(\.name)
     }
 
     /// Whether a token or signing secret differs from a former configuration.

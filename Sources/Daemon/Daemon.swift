@@ -171,20 +171,17 @@ package enum Daemon {
         let facts = DaemonFacts(
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
             stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description)
-        let connections = FileDescriptorLimit.connections(wanted: LocalAPI.maxConnections)
-        if connections < LocalAPI.maxConnections {
-            logger.warning(
-                "Only \(connections) programs can be connected at once: the limit of open files is low (ulimit -n).")
-        }
+        let shares = connections(settings.maxStreams, logger: logger)
         let socket = SocketSupervisor(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                retention: engine.retention, notifications: engine.notifications, settings: reloader,
+                retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
+                settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
-                connections: connections
+                connections: shares.connections, maxStreams: shares.streams
             ) {
                 chmod(settings.socketPath, 0o600)
                 await onRunning()
@@ -203,7 +200,22 @@ package enum Daemon {
             settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
         let doors: [any Service] = [listener].compactMap { $0 } + [socket]
         let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
-        try await run(engine.loops + reloads + doors + [ShutdownNotifier(service: engine.service)], logger: logger)
+        let notifier = ShutdownNotifier(service: engine.service, streams: engine.streams)
+        let watch = StreamWatch(streams: engine.streams, time: time)
+        try await run(engine.loops + reloads + [watch] + doors + [notifier], logger: logger)
+    }
+
+    /// How many connections and streams of events there may be.
+    private static func connections(_ wantedStreams: Int, logger: Logger) -> ConnectionShares {
+        let possible = FileDescriptorLimit.connections(wanted: LocalAPI.maxConnections + wantedStreams)
+        let shares = ConnectionShares(of: possible, connections: LocalAPI.maxConnections, streams: wantedStreams)
+        for (number, wanted, words) in [
+            (shares.connections, LocalAPI.maxConnections, "programs can be connected"),
+            (shares.streams, wantedStreams, "streams of events can be open"),
+        ] where number < wanted {
+            logger.warning("Only \(number) \(words) at once: the limit of open files is low (ulimit -n).")
+        }
+        return shares
     }
 
     private static func run(_ services: [any Service], logger: Logger) async throws(DaemonError) {
@@ -252,7 +264,7 @@ package enum Daemon {
         group: any EventLoopGroup
     ) -> UpstreamHTTP {
         UpstreamHTTP(
-            providers: configuration.view(\.providers.access), eventLoopGroup: group,
+            accounts: configuration.view(\.providers.access), eventLoopGroup: group,
             connections: configuration.current.connections,
             maxReplyBytes: configuration.view(\.settings.maxReplyBytes),
             memory: ReplyMemory(directory: configuration.current.settings.stateDirectory), now: { time.now() }
@@ -289,7 +301,7 @@ package enum Daemon {
             transport: RenewingTransport(redacting, tokens: configuration.view(\.providers.tokens)) { _ in
                 await renewal.renew()
             },
-            hasToken: { configuration.current.providers.hasCredentials(for: $0) },
+            accounts: { configuration.current.providers.accounts(of: $0) },
             callbacksAt: settings.callbacks.publicURL, sender: sender, isHeld: isHeld, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
@@ -302,15 +314,4 @@ private final class TokenRenewal: Sendable {
     func begin(with reloader: Reloader) { self.reloader.withLock { $0 = reloader } }
 
     func renew() async { await reloader.withLock { $0 }?.rereadTokens() }
-}
-
-/// Tells the engine when shutdown begins: nothing more is paid for, and clients' long waits end, so that the socket can
-/// close. Last of the services, since a group shuts them down one after another from the end.
-private struct ShutdownNotifier: Service {
-    let service: TaskService
-
-    func run() async throws {
-        try await gracefulShutdown()
-        service.beginShutdown()
-    }
 }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import ProviderCatalog
+import TaskEngine
 import TaskModel
 import Text
 import UpstreamHTTP
@@ -9,61 +10,78 @@ struct Providers: Sendable {
     /// As written, without the base URLs of the settings.
     let definitions: Definitions
     let catalog: ProviderCatalog
-    /// By provider name. Never logged, stored or shown.
-    let tokens: [ProviderName: String]
+    /// Never logged, stored or shown.
+    let tokens: [ProviderAccount: String]
+    private let accounts: [ProviderName: [Account]]
     /// The secrets that sign callbacks, by provider name. Protected like tokens.
     let callbackSecrets: [ProviderName: String]
 
     /// Redacts these secrets, and tokens made with them, from provider replies.
     var redactor: SecretRedactor
-    /// The settings of each provider for the transport.
-    let access: [ProviderName: UpstreamHTTP.Access]
-    /// The tokens that requests contain unchanged, by provider name.
-    let shownTokens: [ProviderName: String]
+    /// The settings of each account for the transport.
+    let access: [ProviderAccount: UpstreamHTTP.Access]
+    /// The tokens that requests contain unchanged.
+    let shownTokens: [ProviderAccount: String]
 
     /// Takes the definitions, and reads each provider's base URL and token.
     ///
-    /// `others` are secrets that belong to no provider.
+    /// `others` are secrets that belong to no provider. `former` has the tokens that stay in use if they cannot be read again.
     init(
         _ settings: inout DaemonSettings, _ definitions: Definitions, environment: [String: String],
-        secrets others: [String] = []
+        secrets others: [String] = [], keeping former: Providers? = nil
     ) throws(DaemonError) {
         let environment = environment.withoutBlanks
         self.definitions = definitions
         let shipped = definitions.catalog
         try Self.check(settings, shipped, environment)
         var baseURLs: [ProviderName: String] = [:]
-        var tokens: [ProviderName: String] = [:]
+        var tokens: [ProviderAccount: String] = [:]
+        var named: [ProviderName: [AccountSettings]] = [:]
         for provider in shipped.providers {
             if let url = try Self.baseURL(of: provider, settings, environment) { baseURLs[provider.name] = url }
             let own = settings.providers[provider.name.text]
             let source = TokenSource(
                 variable: provider.tokenVariable, environment: environment,
-                file: environment[provider.tokenVariable + "_FILE"] ?? own?.tokenFile)
+                file: environment[provider.tokenVariable + "_FILE"] ?? own?.tokenFile,
+                former: former?.tokens[ProviderAccount(provider: provider.name)])
+            if let own, !own.accounts.isEmpty {
+                named[provider.name] = own.accounts
+                try Self.read(
+                    own, of: provider, into: &tokens, environment: environment, &settings, keeping: former)
+                continue
+            }
             let isFirst = provider.tokenVariable == "XHUOAPI_TOKEN"
-            tokens[provider.name] = isFirst && settings.token != nil ? settings.token : try source.read(&settings)
+            tokens[ProviderAccount(provider: provider.name)] =
+                isFirst && settings.token != nil ? settings.token : try source.read(&settings)
         }
         for provider in shipped.providers {
-            guard case .signedToken = provider.authentication, let keys = tokens[provider.name],
-                keys.split(separator: ":", maxSplits: 1).count < 2
-            else { continue }
-            throw .badSetting(
-                "\(provider.tokenVariable) must hold an access key, a colon and a secret key: \(provider.name) takes tokens "
-                    + "that are signed with them.")
+            guard case .signedToken = provider.authentication else { continue }
+            for (owner, keys) in tokens.sorted(by: { $0.key < $1.key })
+            where owner.provider == provider.name && keys.split(separator: ":", maxSplits: 1).count < 2 {
+                let place = named[provider.name] == nil ? provider.tokenVariable : "The token of \(owner)"
+                let problem = DaemonError.badSetting(
+                    "\(place) must hold an access key, a colon and a secret key: \(provider.name) takes tokens "
+                        + "that are signed with them.")
+                guard let kept = former?.tokens[owner] else { throw problem }
+                settings.tokenProblems.append(problem.message)
+                tokens[owner] = kept
+            }
         }
         var secrets: [ProviderName: String] = [:]
         for provider in shipped.providers {
             guard let signature = provider.callbackSignature else { continue }
             let source = TokenSource(
                 variable: signature.secretVariable, environment: environment,
-                file: environment[signature.secretVariable + "_FILE"])
+                file: environment[signature.secretVariable + "_FILE"],
+                former: former?.callbackSecrets[provider.name])
             guard let secret = try source.read(&settings) else { continue }
-            guard signature.key(of: secret) != nil else {
-                throw .badSetting(
-                    "\(signature.secretVariable) is not written as \(signature.secretForm), as \(provider.name) writes it."
-                )
-            }
             secrets[provider.name] = secret
+            guard signature.key(of: secret) == nil else { continue }
+            let problem = DaemonError.badSetting(
+                "\(signature.secretVariable) is not written as \(signature.secretForm), as \(provider.name) writes it.")
+            guard let kept = source.former else { throw problem }
+            settings.tokenProblems.append(problem.message)
+            secrets[provider.name] = kept
         }
         callbackSecrets = secrets
         redactor = Self.redactor(shipped, tokens: tokens, callbackSecrets: secrets, warning: &settings.warnings)
@@ -71,27 +89,61 @@ struct Providers: Sendable {
         self.tokens = tokens
         let catalog = shipped.moved(to: baseURLs)
         self.catalog = catalog
-        access = Self.access(of: catalog, tokens: tokens)
-        shownTokens = tokens.filter { name, _ in
-            if case .signedToken = catalog.provider(name)?.authentication { false } else { true }
+        let accounts = Self.accounts(of: catalog, named: named, tokens: tokens)
+        self.accounts = accounts
+        access = Self.access(of: catalog, accounts: accounts, tokens: tokens)
+        shownTokens = tokens.filter { owner, _ in
+            if case .signedToken = catalog.provider(owner.provider)?.authentication { false } else { true }
         }
-        for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name.text != "xhuoapi" {
-            guard tokens[name] != nil, let address = HTTPAddress(url), address.isExposed else { continue }
+        for (name, url) in baseURLs.sorted(by: { $0.key < $1.key }) where name.text != "xhuoapi" || named[name] != nil {
+            guard tokens.keys.contains(where: { $0.provider == name }), let address = HTTPAddress(url),
+                address.isExposed
+            else { continue }
             settings.warnings.append("The token of \(name) goes to \(url) without encryption. Use https.")
+        }
+    }
+
+    /// Reads the token of each account that the settings name.
+    private static func read(
+        _ own: ProviderSettings, of provider: ProviderProfile, into tokens: inout [ProviderAccount: String],
+        environment: [String: String], _ settings: inout DaemonSettings, keeping former: Providers?
+    ) throws(DaemonError) {
+        let setting = "\(own.place): providers.\(provider.name).accounts"
+        for variable in [provider.tokenVariable, provider.tokenVariable + "_FILE"] where environment[variable] != nil {
+            throw .badSetting(
+                "\(setting) is set, and so is the environment variable \(variable). Each account has its own token_file, so unset the variable."
+            )
+        }
+        for account in own.accounts {
+            let owner = ProviderAccount(provider: provider.name, account: account.name)
+            let source = TokenSource(
+                variable: "", environment: [:], file: account.tokenFile, former: former?.tokens[owner])
+            let token: String?
+            do throws(DaemonError) { token = try source.read(&settings) } catch {
+                throw .badSetting("\(setting), account \(account.name): \(error.message)")
+            }
+            if let twin = own.accounts.first(where: { other in
+                token != nil && tokens[ProviderAccount(provider: provider.name, account: other.name)] == token
+            }) {
+                settings.warnings.append(
+                    "\(setting): the accounts \(twin.name) and \(account.name) have the same token, so the provider counts them as one."
+                )
+            }
+            tokens[owner] = token
         }
     }
 
     /// Warns about secrets that are too short to be redacted without hiding ordinary words.
     private static func redactor(
-        _ catalog: ProviderCatalog, tokens: [ProviderName: String], callbackSecrets: [ProviderName: String],
+        _ catalog: ProviderCatalog, tokens: [ProviderAccount: String], callbackSecrets: [ProviderName: String],
         warning warnings: inout [String]
     ) -> SecretRedactor {
         var secrets: [String] = []
         var beginnings: [String] = []
         for provider in catalog.providers {
             var own: [(variable: String, secret: String)] = []
-            if let token = tokens[provider.name] {
-                own.append((provider.tokenVariable, token))
+            for (owner, token) in tokens.sorted(by: { $0.key < $1.key }) where owner.provider == provider.name {
+                own.append((owner.account == .default ? provider.tokenVariable : "The token of \(owner)", token))
                 if case .signedToken = provider.authentication {
                     // Each key of the pair is a secret. The token in requests equals neither.
                     secrets += token.split(separator: ":", maxSplits: 1).map(String.init)
@@ -119,8 +171,12 @@ struct Providers: Sendable {
 
     /// Whether the provider's credentials are set, or it needs none.
     func hasCredentials(for provider: ProviderName) -> Bool {
-        tokens[provider] != nil || catalog.provider(provider)?.authentication == Authentication.none
+        tokens.keys.contains { $0.provider == provider }
+            || catalog.provider(provider)?.authentication == Authentication.none
     }
+
+    /// The accounts of a provider, in the order of the settings: `default` alone if they name none.
+    func accounts(of provider: ProviderName) -> [Account] { accounts[provider] ?? [Account(hasToken: false)] }
 
     /// Every secret, and each part of a pair of keys.
     var secrets: Set<String> {
@@ -129,19 +185,33 @@ struct Providers: Sendable {
         return Set(whole + pairs.flatMap { $0.split(separator: ":", maxSplits: 1).map(String.init) })
     }
 
-    private static func access(
-        of catalog: ProviderCatalog, tokens: [ProviderName: String]
-    ) -> [ProviderName: UpstreamHTTP.Access] {
+    private static func accounts(
+        of catalog: ProviderCatalog, named: [ProviderName: [AccountSettings]], tokens: [ProviderAccount: String]
+    ) -> [ProviderName: [Account]] {
         Dictionary(
             uniqueKeysWithValues: catalog.providers.map { provider in
-                (
+                let hasToken = tokens[ProviderAccount(provider: provider.name)] != nil
+                return (
                     provider.name,
-                    UpstreamHTTP.Access(
-                        baseURL: provider.baseURL, token: tokens[provider.name],
-                        authentication: provider.authentication,
-                        headers: provider.headers)
+                    named[provider.name]?.map { Account($0.name, maxInFlight: $0.maxInFlight) }
+                        ?? [Account(hasToken: hasToken || provider.authentication == .none)]
                 )
             })
+    }
+
+    private static func access(
+        of catalog: ProviderCatalog, accounts: [ProviderName: [Account]], tokens: [ProviderAccount: String]
+    ) -> [ProviderAccount: UpstreamHTTP.Access] {
+        var access: [ProviderAccount: UpstreamHTTP.Access] = [:]
+        for provider in catalog.providers {
+            for account in accounts[provider.name] ?? [] {
+                let owner = ProviderAccount(provider: provider.name, account: account.name)
+                access[owner] = UpstreamHTTP.Access(
+                    baseURL: provider.baseURL, token: tokens[owner], authentication: provider.authentication,
+                    headers: provider.headers)
+            }
+        }
+        return access
     }
 
     /// The connection timeout. It is shorter than every paid request's timeout: an unreachable provider must be

@@ -17,8 +17,8 @@ actor Reloader {
     private let transport: UpstreamHTTP
     private let time: any TimeSource
     private let logger: Logger
-    /// Why the token files could not be read last, so that it is logged once.
-    private var tokenProblem: String?
+    /// Why token files could not be read last, so that it is logged once.
+    private var tokenProblems: [String] = []
 
     init(
         _ configuration: Reloadable<Configuration>, flags: DaemonFlags, environment: [String: String],
@@ -58,9 +58,13 @@ actor Reloader {
     private func warnings(_ next: Configuration, since former: Configuration) async -> [String] {
         // The reload has succeeded, also if the tasks cannot be counted.
         let gone = (try? await engine.endpoints.openTasksWithoutEndpoint()) ?? []
+        let withoutAccount = (try? await engine.endpoints.openTasksWithoutAccount()) ?? []
         return next.settings.warnings.filter { !former.settings.warnings.contains($0) }
             + gone.map { endpoint, count in
                 "\(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; put its definition back and reload."
+            }
+            + withoutAccount.map { owner, count in
+                "\(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. Nothing is lost; put it back into providers.\(owner.provider).accounts and reload."
             }
     }
 
@@ -71,25 +75,29 @@ actor Reloader {
         if configuration.current.hasChangedTokenFile { rereadTokens() }
     }
 
-    /// Reads the token files, and puts changed tokens in force. If one cannot be read, all stay as they were.
+    /// Reads the token files, and puts changed tokens in force. A token that cannot be read stays as it was.
     func rereadTokens() {
         let former = configuration.current
-        do throws(DaemonError) {
-            let next = try former.withTokens(readAgainIn: environment)
-            tokenProblem = nil
-            let changes = next.changes(from: former)
-            guard !changes.isEmpty || next.hasOtherSecrets(than: former) else {
-                // Read again, but with the same contents.
-                if next.settings.tokenFiles != former.settings.tokenFiles { configuration.replace(with: next) }
-                return
-            }
-            put(next)
-            for change in changes { logger.notice("The \(change) was read again and has changed.") }
-        } catch {
-            guard tokenProblem != error.message else { return }
-            tokenProblem = error.message
-            logger.error("\(error.message) The tokens that were read before stay in use.")
+        let next: Configuration
+        do throws(DaemonError) { next = try former.withTokens(readAgainIn: environment) } catch {
+            return log(tokenProblems: [error.message])
         }
+        log(tokenProblems: next.settings.tokenProblems)
+        let changes = next.changes(from: former)
+        guard !changes.isEmpty || next.hasOtherSecrets(than: former) else {
+            // Read again, but with the same contents.
+            if next.settings.tokenFiles != former.settings.tokenFiles { configuration.replace(with: next) }
+            return
+        }
+        put(next)
+        for change in changes { logger.notice("The \(change) was read again and has changed.") }
+    }
+
+    private func log(tokenProblems problems: [String]) {
+        for problem in problems where !tokenProblems.contains(problem) {
+            logger.error("\(problem) The token that was read before stays in use.")
+        }
+        tokenProblems = problems
     }
 }
 

@@ -38,8 +38,10 @@ package enum LocalAPI {
     package static let maxBodyBytes = 8 << 20
     /// The memory for the bodies of all requests. Beyond it, a request gets 503.
     package static let maxBodyBytesAtOnce = 64 << 20
-    /// The most connections at once, if the system allows that many. More wait in the kernel's queue.
+    /// The most connections at once, if the system allows that many. More wait in the kernel's queue. Streams do not count.
     package static let maxConnections = 512
+    /// The most streams of events at once, unless the settings say otherwise.
+    package static let maxStreams = 2_048
 
     /// Makes the server on the Unix socket, as a service.
     ///
@@ -47,23 +49,31 @@ package enum LocalAPI {
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        notifications: NotificationService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        notifications: NotificationService, streams: EventStreams, settings: any SettingsReloading,
+        facts: DaemonFacts, time: any TimeSource,
         eventLoopGroup: any EventLoopGroup,
-        logger: Logger, connections: Int = maxConnections, onRunning: @escaping @Sendable () async -> Void
+        logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
+        onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
+        let connections = SocketConnections(limit: connections)
         var quiet = logger
         // The library's info lines mean nothing to a user.
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(
                 service: service, endpoints: endpoints, restores: restores, retention: retention,
-                notifications: notifications, settings: settings, facts: facts,
-                time: time),
+                notifications: notifications,
+                streams: StreamRoutes(
+                    service: service, streams: streams, limit: maxStreams, connections: connections),
+                settings: settings, facts: facts, time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
-                availableConnectionsDelegate: MaximumAvailableConnections(connections)),
-            onServerRunning: { _ in await onRunning() }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
+                availableConnectionsDelegate: connections.delegate),
+            onServerRunning: { channel in
+                connections.begin(channel)
+                await onRunning()
+            }, eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
         return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
     }
 
@@ -76,7 +86,8 @@ package enum LocalAPI {
     /// Makes the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        notifications: NotificationService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        notifications: NotificationService, streams: StreamRoutes, settings: any SettingsReloading,
+        facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -89,6 +100,7 @@ package enum LocalAPI {
         RestoreRoutes(restores: restores).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
         NotificationRoutes(service: service, notifications: notifications).add(to: router)
+        streams.add(to: router)
         DaemonRoutes(
             endpoints: endpoints, notifications: notifications, settings: settings, facts: facts, time: time
         ).add(to: router)

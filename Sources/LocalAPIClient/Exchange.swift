@@ -67,6 +67,47 @@ struct Exchange {
         return nil
     }
 
+    /// How a stream of events ended.
+    enum StreamEnd {
+        /// The daemon ended it.
+        case ended
+        /// The caller wanted no more.
+        case left
+        case refused(status: Int, json: JSONValue)
+    }
+
+    /// Reads a stream of events and passes on each message as it comes, first nil once the stream is open, until the closure
+    /// returns false. Only the head of the response has to come within the timeout.
+    func follow(
+        _ target: String, after id: String?, onMessage: (EventStreamParser.Message?) async throws -> Bool
+    ) async throws -> StreamEnd {
+        var request = try request(.GET, target)
+        request.headers.replaceOrAdd(name: "accept", value: "\(MediaType.eventStream), \(MediaType.problem)")
+        if let id { request.headers.add(name: HeaderName.lastEventID, value: id) }
+        let response: HTTPClientResponse
+        do { response = try await http.execute(request, timeout: limit) } catch { throw meaning(of: error) }
+        guard response.status == .ok else {
+            let body: ByteBuffer
+            do { body = try await response.body.collect(upTo: Self.maxBodyBytes) } catch { throw meaning(of: error) }
+            let status = Int(response.status.code)
+            return .refused(status: status, json: try document(Array(body.readableBytesView), status: status))
+        }
+        guard try await onMessage(nil) else { return .left }
+        var parser = EventStreamParser()
+        var parts = response.body.makeAsyncIterator()
+        while true {
+            let part: ByteBuffer?
+            do { part = try await parts.next() } catch { throw meaning(of: error) }
+            guard let part else { return .ended }
+            for message in parser.read(part) {
+                guard try await onMessage(message) else { return .left }
+            }
+            guard parser.bufferedBytes <= Self.maxBodyBytes else {
+                throw LocalAPIClientError.unreadable("An event is too long.")
+            }
+        }
+    }
+
     private func request(_ method: HTTPMethod, _ target: String) throws(LocalAPIClientError) -> HTTPClientRequest {
         guard let url = URL(httpURLWithSocketPath: socketPath, uri: target) else {
             throw .noDaemon(socketPath: socketPath, reason: "the path cannot be made into a URL")
@@ -79,12 +120,17 @@ struct Exchange {
     }
 
     private func document(_ bytes: [UInt8], status: Int) throws(LocalAPIClientError) -> JSONValue {
+        try Self.document(bytes, of: "status \(status)")
+    }
+
+    /// A document of the daemon.
+    static func document(_ bytes: [UInt8], of what: String = "an event") throws(LocalAPIClientError) -> JSONValue {
         var limits = JSONLimits.lenient
         limits.maxDepth += 8  // The envelope around a provider's own nesting.
         do throws(JSONSyntaxError) {
             return try JSONValue(parsing: bytes, limits: limits)
         } catch {
-            throw .unreadable("status \(status), \(bytes.count) bytes. \(error.message)")
+            throw .unreadable("\(what), \(bytes.count) bytes. \(error.message)")
         }
     }
 
@@ -132,7 +178,7 @@ struct Exchange {
         case ENOENT, ENOTDIR: "there is no such socket"
         case EACCES: "this user may not open it"
         case ENOTSOCK: "that file is not a socket"
-        default: "nobody listens there"
+        default: "no process listens there"
         }
     }
 }

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 package import LocalAPIContract
 import NIOHTTP1
+import Text
 package import VerbatimJSON
 
 /// LocalAPIClient sends requests to the daemon over its Unix socket, one method per route.
@@ -44,7 +45,7 @@ extension LocalAPIClient {
     package func submit(
         _ documents: some Sequence<SubmitDocument>, onAnswer: (BatchLine, JSONValue) throws -> Void
     ) async throws {
-        let exchange = Exchange(http: http, socketPath: socketPath, timeout: .seconds(300))
+        let exchange = exchange(timeout: .seconds(300))
         let lines = documents.map { $0.json.utf8 + [UInt8(ascii: "\n")] }
         var unanswered = lines.count
         let refusal = try await exchange.send(lines: Array(lines.joined()), to: LocalAPIRoute.tasks.path()) { json in
@@ -156,11 +157,12 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.pause.path(service, operation))
     }
 
-    /// Resumes submissions to an endpoint.
+    /// Resumes submissions to an endpoint, or only those by one account.
     package func resume(
-        service: String, operation: String
+        service: String, operation: String, account: String? = nil
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
-        try await post(LocalAPIRoute.resume.path(service, operation))
+        let query = account.map { "?account=\($0.percentEncoded())" } ?? ""
+        return try await post(LocalAPIRoute.resume.path(service, operation) + query)
     }
 
     /// Ends `--hold` and every pause.
@@ -251,11 +253,13 @@ extension LocalAPIClient {
         try await send(.POST, target, body: body)
     }
 
+    /// A way to send one request.
+    func exchange(timeout: Duration) -> Exchange { Exchange(http: http, socketPath: socketPath, timeout: timeout) }
+
     private func send<Document: MemberValue>(
         _ method: HTTPMethod, _ target: String, body: JSONValue? = nil, timeout: Duration = .seconds(60)
     ) async throws(LocalAPIClientError) -> Answer<Document> {
-        let exchange = Exchange(http: http, socketPath: socketPath, timeout: timeout)
-        let (status, json) = try await exchange.send(method, target, body: body)
+        let (status, json) = try await exchange(timeout: timeout).send(method, target, body: body)
         guard (200..<300).contains(status) else { throw .refusal(status: status, json: json) }
         do throws(ContractError) {
             return Answer(status: status, json: json, document: try Document.read(json, at: nil))

@@ -13,6 +13,7 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case unpin = "/v1/tasks/{id}/unpin"
     case delete = "/v1/tasks/{id}/delete"
     case events = "/v1/tasks/{id}/events"
+    case stream = "/v1/events"
     case endpoints = "/v1/endpoints"
     case endpoint = "/v1/endpoints/{service}/{operation}"
     case pause = "/v1/endpoints/{service}/{operation}/pause"
@@ -50,6 +51,8 @@ package enum MediaType {
     package static let json = "application/json"
     /// One JSON document per line: many submissions at once.
     package static let jsonLines = "application/x-ndjson"
+    /// Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    package static let eventStream = "text/event-stream"
     /// RFC 9457.
     package static let problem = "application/problem+json"
 }
@@ -58,4 +61,6 @@ package enum MediaType {
 package enum HeaderName {
     /// Says the same as `idempotency_key` in the body.
     package static let idempotencyKey = "idempotency-key"
+    /// The id of the last event that a client of the stream has.
+    package static let lastEventID = "last-event-id"
 }

@@ -9,7 +9,9 @@ extension SQLiteTransaction {
             guard let kind = CircuitState.Kind(rawValue: row["kind"]) else {
                 throw TaskStoreError.damaged("a gate cannot be read")
             }
-            var gate = CircuitState(kind: kind, name: row["name"])
+            let account: String = row["account"]
+            var gate = CircuitState(
+                kind: kind, name: row["name"], account: account.isEmpty ? nil : AccountName(stored: account))
             gate.pause = (row["pause_code"] as String?).map { code in
                 CircuitState.Pause(code: code, message: row["pause_message"] ?? "")
             }
@@ -29,10 +31,10 @@ extension SQLiteTransaction {
             try db.cachedStatement(
                 sql: """
                     INSERT INTO gate (
-                      kind, name, pause_code, pause_message, failures, closed_until_ms,
+                      kind, name, account, pause_code, pause_message, failures, closed_until_ms,
                       error_code, error_message, error_http_status, error_at_ms, revision)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT (kind, name) DO UPDATE SET
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (kind, name, account) DO UPDATE SET
                       pause_code = excluded.pause_code, pause_message = excluded.pause_message,
                       failures = excluded.failures, closed_until_ms = excluded.closed_until_ms,
                       error_code = excluded.error_code, error_message = excluded.error_message,
@@ -40,8 +42,8 @@ extension SQLiteTransaction {
                       revision = excluded.revision
                     """
             ).execute(arguments: [
-                gate.kind.rawValue, gate.name, gate.pause?.code, gate.pause?.message, gate.failures,
-                gate.closedUntil?.milliseconds, gate.lastError?.code, gate.lastError?.message,
+                gate.kind.rawValue, gate.name, gate.account?.text ?? "", gate.pause?.code, gate.pause?.message,
+                gate.failures, gate.closedUntil?.milliseconds, gate.lastError?.code, gate.lastError?.message,
                 gate.lastError?.httpStatus, gate.lastErrorAt?.milliseconds, gate.revision,
             ])
         }

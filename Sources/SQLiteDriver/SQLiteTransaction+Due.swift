@@ -7,12 +7,13 @@ import TaskStore
 extension SQLiteTransaction {
     func counts() throws -> [TaskCount] {
         let rows = try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT state, endpoint, count FROM task_count WHERE count > 0"))
+            db.cachedStatement(sql: "SELECT state, endpoint, account, count FROM task_count WHERE count > 0"))
         return rows.compactMap { row in
             guard let endpoint = EndpointName(row["endpoint"]), let state = TaskState(rawValue: row["state"]) else {
                 return nil
             }
-            return TaskCount(endpoint: endpoint, state: state, count: row["count"])
+            return TaskCount(
+                endpoint: endpoint, state: state, account: AccountName(stored: row["account"]), count: row["count"])
         }
     }
 
@@ -52,39 +53,47 @@ extension SQLiteTransaction {
 
     private static let fewReady = 200
 
-    func services(with what: ServiceQuery) throws -> [ServiceName] {
-        // Each step finds the next service in the index. The condition on the due time makes the partial index usable.
+    func services(with what: ServiceQuery) throws -> [AccountService] {
+        // Each step finds the next account of a service in the index. The condition on the due time makes the partial index
+        // usable.
         let next =
             switch what {
             case .tasks(let state):
                 try db.cachedStatement(
                     sql: """
-                        SELECT MIN(service) FROM task
-                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND service > ?
+                        SELECT service, account FROM task
+                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND (service, account) > (?, ?)
+                        ORDER BY service, account LIMIT 1
                         """)
             case .givenUpAttempts:
                 try db.cachedStatement(
                     sql: """
-                        SELECT MIN(service) FROM given_up_attempt WHERE next_reading_at_ms IS NOT NULL AND service > ?
+                        SELECT service, account FROM given_up_attempt
+                        WHERE next_reading_at_ms IS NOT NULL AND (service, account) > (?, ?)
+                        ORDER BY service, account LIMIT 1
                         """)
             }
-        var services: [ServiceName] = []
-        while let text = try String.fetchOne(next, arguments: [services.last?.text ?? ""]) {
-            guard let service = ServiceName(text) else {
-                throw TaskStoreError.damaged("the service name \"\(text)\" is invalid")
+        var services: [AccountService] = []
+        while let row = try Row.fetchOne(
+            next, arguments: [services.last?.service.text ?? "", services.last?.account.text ?? ""])
+        {
+            guard let service = ServiceName(row[0] as String) else {
+                throw TaskStoreError.damaged("the service name \"\(row[0] as String)\" is invalid")
             }
-            services.append(service)
+            services.append(AccountService(service, of: AccountName(stored: row[1])))
         }
         return services
     }
 
     func due(
-        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+        in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask] {
         guard !excluding.isEmpty else {
             return try tasks(
-                "service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms LIMIT ?",
-                [.text(service.text), ColumnValue(time), ColumnValue(limit)])
+                """
+                service = ? AND account = ? AND state = \(state.literal) AND next_due_at_ms <= ?
+                ORDER BY next_due_at_ms LIMIT ?
+                """, service.values + [ColumnValue(time), ColumnValue(limit)])
         }
         // Reads keys and ids first, and whole rows only for tasks that are not excluded.
         var free: [Int64] = []
@@ -92,10 +101,10 @@ extension SQLiteTransaction {
             db.cachedStatement(
                 sql: """
                     SELECT task_key, id FROM task
-                    WHERE service = ? AND state = \(state.literal) AND next_due_at_ms <= ? ORDER BY next_due_at_ms
-                    LIMIT ?
+                    WHERE service = ? AND account = ? AND state = \(state.literal) AND next_due_at_ms <= ?
+                    ORDER BY next_due_at_ms LIMIT ?
                     """),
-            binding: [.text(service.text), ColumnValue(time), ColumnValue(limit + excluding.count)]
+            binding: service.values + [ColumnValue(time), ColumnValue(limit + excluding.count)]
         ) { row in
             if !excluding.contains(row.id) { free.append(row.key) }
             return free.count >= limit
@@ -115,8 +124,8 @@ extension SQLiteTransaction {
                     db.cachedStatement(
                         sql: """
                             SELECT MIN(next_due_at_ms) FROM task
-                            WHERE service = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
-                            """), arguments: [service.text])
+                            WHERE service = ? AND account = ? AND state = \(state.literal) AND next_due_at_ms IS NOT NULL
+                            """), arguments: [service.service.text, service.account.text])
             case .queued(let endpoint, let now):
                 try Int64.fetchOne(
                     db.cachedStatement(
@@ -137,8 +146,8 @@ extension SQLiteTransaction {
                     db.cachedStatement(
                         sql: """
                             SELECT MIN(next_reading_at_ms) FROM given_up_attempt
-                            WHERE service = ? AND next_reading_at_ms IS NOT NULL
-                            """), arguments: [service.text])
+                            WHERE service = ? AND account = ? AND next_reading_at_ms IS NOT NULL
+                            """), arguments: [service.service.text, service.account.text])
             }
         return found.map(Timestamp.init(milliseconds:))
     }
@@ -160,6 +169,11 @@ extension SQLiteTransaction {
             db.cachedStatement(sql: "SELECT \(TaskRow.columns) FROM task WHERE \(condition)"), binding: values
         ).map(\.task)
     }
+}
+
+extension AccountService {
+    /// The values of the columns `service` and `account`.
+    var values: [ColumnValue] { [.text(service.text), .text(account.text)] }
 }
 
 /// The key and the id of a due task.

@@ -21,20 +21,25 @@ extension SQLiteTransaction {
             binding: [.text(service.text)] + bounds)
     }
 
-    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
+    func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask] {
         // Looks at two thousand tasks on either side, since keys are nearly in the order of time.
-        try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
+        let condition = account == .unknown ? "" : "AND account = ?"
+        let wanted = account == .unknown ? [] : [ColumnValue.text(account.text)]
+        return try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
             try TaskRow.fetchAll(
                 db.cachedStatement(
                     sql: """
                         SELECT \(TaskRow.columns)
                         FROM (SELECT * FROM task WHERE endpoint = ? AND \(side) LIMIT 2000) AS task
-                        WHERE remote_id IS NOT NULL AND attempts > 0 AND submitted_at_ms BETWEEN ? AND ? LIMIT 100
+                        WHERE remote_id IS NOT NULL AND attempts > 0 AND submitted_at_ms BETWEEN ? AND ? \(condition)
+                        LIMIT 100
                         """),
                 binding: [
                     .text(row.task.endpoint.text), .integer(row.key), ColumnValue(period.lowerBound),
                     ColumnValue(period.upperBound),
-                ]
+                ] + wanted
             ).map(\.task)
         }
     }
@@ -46,9 +51,10 @@ extension SQLiteTransaction {
                 db.cachedStatement(
                     sql: """
                         SELECT task.id, \(GivenUpRow.columns) FROM given_up_attempt AS attempt JOIN task USING (task_key)
-                        WHERE attempt.service = ? AND next_reading_at_ms <= ? ORDER BY next_reading_at_ms LIMIT ?
+                        WHERE attempt.service = ? AND attempt.account = ? AND next_reading_at_ms <= ?
+                        ORDER BY next_reading_at_ms LIMIT ?
                         """),
-                binding: [.text(service.text), ColumnValue(time), ColumnValue(limit)])
+                binding: service.values + [ColumnValue(time), ColumnValue(limit)])
         case .begun(let service, let window):
             try GivenUpRow.fetchAll(
                 db.cachedStatement(
@@ -66,6 +72,14 @@ extension SQLiteTransaction {
                         WHERE task.id = ? AND attempt.remote_id IS NULL ORDER BY number
                         """),
                 binding: [.text(task.text)])
+        case .numbered(let number, let task):
+            try GivenUpRow.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task.id, \(GivenUpRow.columns) FROM task JOIN given_up_attempt AS attempt USING (task_key)
+                        WHERE task.id = ? AND attempt.number = ?
+                        """),
+                binding: [.text(task.text), ColumnValue(number)])
         }
     }
 
@@ -77,8 +91,8 @@ extension SQLiteTransaction {
                     INSERT OR REPLACE INTO given_up_attempt (
                       task_key, number, service, started_at_ms, ended_at_ms, ended_with_daemon, clock_drift_ms,
                       clock_lowest_ms, clock_highest_ms, callback, given_up_at_ms, readings, next_reading_at_ms,
-                      remote_id)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                      remote_id, account)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """
             ).execute(
                 binding: .integer(row.key), ColumnValue(attempt.number), .text(row.service.text),
@@ -87,7 +101,7 @@ extension SQLiteTransaction {
                 ColumnValue(attempt.clock.lowest.wholeMilliseconds),
                 ColumnValue(attempt.clock.highest.wholeMilliseconds), ColumnValue(attempt.callback?.bytes),
                 ColumnValue(given.givenUpAt), ColumnValue(given.readings), ColumnValue(given.nextReadingAt),
-                ColumnValue(row.remoteID?.text))
+                ColumnValue(row.remoteID?.text), .text(given.account.text))
         }
     }
 
@@ -102,7 +116,7 @@ extension GivenUpRow: ColumnDecodable {
     static let columns = """
         attempt.task_key, attempt.service, attempt.remote_id, attempt.number, attempt.started_at_ms, attempt.ended_at_ms,
         attempt.ended_with_daemon, attempt.clock_drift_ms, attempt.clock_lowest_ms, attempt.clock_highest_ms,
-        attempt.callback, attempt.given_up_at_ms, attempt.readings, attempt.next_reading_at_ms
+        attempt.callback, attempt.given_up_at_ms, attempt.readings, attempt.next_reading_at_ms, attempt.account
         """
 
     init(_ next: inout ColumnReader) throws {
@@ -119,11 +133,12 @@ extension GivenUpRow: ColumnDecodable {
         attempt.clock = ClockDrift(
             sum: .milliseconds(drift), lowest: .milliseconds(lowest), highest: .milliseconds(highest))
         attempt.callback = (next.optional() as [UInt8]?).flatMap { CallbackDigest($0) }
+        let (givenUpAt, readings, nextReadingAt) = (Timestamp(milliseconds: next()), next() as Int, next.time())
         self.init(
             key: key, service: service,
             attempt: GivenUpAttempt(
-                task: task, attempt: attempt, endedWithDaemon: endedWithDaemon,
-                givenUpAt: Timestamp(milliseconds: next()), readings: next(), nextReadingAt: next.time()),
+                task: task, attempt: attempt, account: AccountName(stored: next()), endedWithDaemon: endedWithDaemon,
+                givenUpAt: givenUpAt, readings: readings, nextReadingAt: nextReadingAt),
             remoteID: remoteID)
     }
 }

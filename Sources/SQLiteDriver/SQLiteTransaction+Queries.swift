@@ -43,6 +43,17 @@ extension SQLiteTransaction {
                     """), binding: [.text(task.text), .integer(sequence), ColumnValue(limit)])
     }
 
+    func lines(
+        matching filter: EventFilter, after: Int64, through: Int64, limit: Int, maxBytes: Int
+    ) throws -> [TaskLine] {
+        let query = LinesQuery(filter, after: after, through: through, limit: limit)
+        var bytes = 0
+        return try TaskLine.fetch(db.cachedStatement(sql: query.sql), binding: query.values) { row in
+            bytes += row.line.detail.utf8.count
+            return bytes > maxBytes
+        }
+    }
+
     func append(_ lines: [NewLogLine]) throws -> [Int64] {
         let statement = try db.cachedStatement(
             sql: "INSERT INTO event (task_key, at_ms, kind, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?, ?)")
@@ -63,6 +74,48 @@ extension LogRow: ColumnDecodable {
             at: Timestamp(milliseconds: next()), kind: next(),
             from: (next.optional() as String?).flatMap(TaskState.init(rawValue:)),
             to: (next.optional() as String?).flatMap(TaskState.init(rawValue:)), detail: next())
+    }
+}
+
+extension TaskLine: ColumnDecodable {
+    init(_ next: inout ColumnReader) throws { self.init(line: try LogRow(&next), task: try TaskRow(&next).task) }
+}
+
+/// The statement that reads lines of the log with their tasks.
+///
+/// `CROSS JOIN` makes SQLite read the log in its order; of single tasks, the index of the log.
+private struct LinesQuery {
+    let sql: String
+    let values: [ColumnValue]
+
+    init(_ filter: EventFilter, after: Int64, through: Int64, limit: Int) {
+        var conditions = ["event.sequence > ?", "event.sequence <= ?"]
+        var bound = [ColumnValue.integer(after), .integer(through)]
+        func restrict(_ condition: String, to values: [JSONValue]) {
+            guard !values.isEmpty else { return }
+            conditions.append(condition)
+            bound.append(.text(JSONValue.array(values).text))
+        }
+        restrict(
+            "event.task_key IN (SELECT task_key FROM task WHERE id IN (SELECT value FROM json_each(?)))",
+            to: filter.tasks.map { .string($0.text) })
+        restrict("event.to_state IN (SELECT value FROM json_each(?))", to: filter.states.map { .string($0.rawValue) })
+        restrict("task.endpoint IN (SELECT value FROM json_each(?))", to: filter.endpoints.map { .string($0.text) })
+        restrict(
+            """
+            NOT EXISTS (
+              SELECT 1 FROM json_each(?) AS wanted LEFT JOIN task_label AS label
+              ON label.task_key = event.task_key AND label.name = wanted.value ->> 0 AND label.value = wanted.value ->> 1
+              WHERE label.task_key IS NULL)
+            """, to: filter.labels.map { [.string($0.key), .string($0.value)] })
+        sql = """
+            SELECT event.sequence, task.id, event.at_ms, event.kind, event.from_state, event.to_state, event.detail,
+              \(TaskRow.columns)
+            FROM event \(filter.tasks.isEmpty ? "" : "INDEXED BY event_task ")CROSS JOIN task
+            WHERE task.task_key = event.task_key AND \(conditions.joined(separator: " AND "))
+            ORDER BY event.sequence LIMIT ?
+            """
+        values = bound + [ColumnValue(limit)]
     }
 }
 

@@ -50,18 +50,28 @@ extension SQLiteTransaction {
         return size
     }
 
-    func keys(createdBy time: Timestamp, after place: KeyRow?, limit: Int) throws -> [KeyRow] {
-        try KeyRow.fetchAll(
+    func stubs(_ query: StubQuery) throws -> [TaskRow] {
+        let start = query.after ?? (endedAt: Timestamp(milliseconds: .min), key: .min)
+        let parts = query.isKeyless ? RemovedDetails.Parts.all.union(.key) : .all
+        return try TaskRow.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT key, task_id, fingerprint, created_at_ms FROM idempotency_key INDEXED BY idempotency_key_age
-                    WHERE created_at_ms >= ?1 AND (created_at_ms > ?1 OR key > ?2) AND created_at_ms <= ?3
-                    ORDER BY created_at_ms, key LIMIT ?4
+                    SELECT \(TaskRow.columns) FROM task INDEXED BY task_stub
+                    WHERE removed_parts >= 7 AND removed_parts = ?1
+                      AND ended_at_ms >= ?2 AND (ended_at_ms > ?2 OR task_key > ?3) AND ended_at_ms <= ?4
+                    ORDER BY ended_at_ms, task_key LIMIT ?5
                     """),
             binding: [
-                ColumnValue(place?.createdAt ?? Timestamp(milliseconds: .min)), .text(place?.key ?? ""),
-                ColumnValue(time), ColumnValue(limit),
+                ColumnValue(parts.rawValue), ColumnValue(start.endedAt), .integer(start.key),
+                ColumnValue(query.endedBy), ColumnValue(query.limit),
             ])
+    }
+
+    func idempotencyKeys(of keys: [Int64]) throws -> [String] {
+        try keys.compactMap { key in
+            try String.fetchOne(
+                db.cachedStatement(sql: "SELECT key FROM idempotency_key WHERE task_key = ?"), arguments: [key])
+        }
     }
 
     func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64] {
@@ -86,7 +96,7 @@ extension SQLiteTransaction {
         var last: Int64?
         for key in keys {
             if parts.contains(.request) {
-                try remove(.integer(key), from: ["task_payload", "callback_token", "callback_body"])
+                try remove(.integer(key), from: ["task_payload", "callback_token", "callback_body", "delivery"])
                 // The others own a remote id.
                 try db.cachedStatement(sql: "DELETE FROM given_up_attempt WHERE task_key = ? AND remote_id IS NULL")
                     .execute(binding: .integer(key))
@@ -95,11 +105,8 @@ extension SQLiteTransaction {
             }
             if parts.contains(.response) { try remove(.integer(key), from: ["task_result"]) }
             if parts.contains(.events) {
-                let line = try Int64.fetchOne(
-                    db.cachedStatement(sql: "SELECT MAX(sequence) FROM event WHERE task_key = ?"), arguments: [key])
-                if let line { last = max(last ?? line, line) }
-                // A dead letter is kept as long as its event.
-                try remove(.integer(key), from: ["event", "delivery"])
+                if let line = try lastLine(of: key) { last = max(last ?? line, line) }
+                try remove(.integer(key), from: ["event"])
             }
         }
         return last
@@ -122,10 +129,23 @@ extension SQLiteTransaction {
         }
     }
 
-    func dropKeys(_ keys: [String]) throws {
+    private func lastLine(of key: Int64) throws -> Int64? {
+        try Int64.fetchOne(
+            db.cachedStatement(sql: "SELECT MAX(sequence) FROM event WHERE task_key = ?"), arguments: [key])
+    }
+
+    func dropKeys(of keys: [Int64]) throws {
+        for key in keys { try remove(.integer(key), from: ["idempotency_key"]) }
+    }
+
+    func removeTasks(_ keys: [Int64]) throws -> Int64? {
+        var last: Int64?
         for key in keys {
-            try db.cachedStatement(sql: "DELETE FROM idempotency_key WHERE key = ?").execute(binding: .text(key))
+            if let line = try lastLine(of: key) { last = max(last ?? line, line) }
+            // Foreign keys delete the other rows, and a trigger updates the count.
+            try remove(.integer(key), from: ["task"])
         }
+        return last
     }
 
     func dropLines(_ sequences: [Int64]) throws {

@@ -12,7 +12,7 @@ extension SQLiteTransaction {
     }
 
     func bringForward(in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp) throws -> Int {
-        // Service by service: the index orders due times within a service, so that only changed rows are read.
+        // The index orders due times within an account's service, so that only changed rows are read.
         var count = 0
         let due = state == .queued ? "MAX(?1, COALESCE(not_before_ms, ?1))" : "?1"
         let condition = state == .queued ? "AND (not_before_ms IS NULL OR not_before_ms < next_due_at_ms)" : ""
@@ -20,9 +20,10 @@ extension SQLiteTransaction {
             try db.cachedStatement(
                 sql: """
                     UPDATE task SET next_due_at_ms = \(due)
-                    WHERE state = \(state.literal) AND service = ?2 AND next_due_at_ms > ?3 \(condition)
+                    WHERE state = \(state.literal) AND service = ?2 AND account = ?3 AND next_due_at_ms > ?4 \(condition)
                     """
-            ).execute(arguments: [now.milliseconds, service.text, latest.milliseconds])
+            ).execute(
+                arguments: [now.milliseconds, service.service.text, service.account.text, latest.milliseconds])
             count += db.changesCount
         }
         return count

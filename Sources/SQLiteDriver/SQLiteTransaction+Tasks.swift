@@ -101,17 +101,15 @@ extension SQLiteTransaction {
         try keys.compactMap { key in
             try KeyRow.fetchOne(
                 db.cachedStatement(
-                    sql: "SELECT key, task_id, fingerprint, created_at_ms FROM idempotency_key WHERE key = ?"),
+                    sql: "SELECT key, id, fingerprint FROM idempotency_key JOIN task USING (task_key) WHERE key = ?"),
                 binding: .text(key))
         }
     }
 
-    func insert(_ keys: [KeyRow]) throws {
+    func insert(_ keys: [NewKey]) throws {
         for key in keys {
-            try db.cachedStatement(
-                sql: "INSERT INTO idempotency_key (key, task_id, fingerprint, created_at_ms) VALUES (?, ?, ?, ?)"
-            ).execute(
-                binding: .text(key.key), .text(key.task.text), .blob(key.fingerprint), ColumnValue(key.createdAt))
+            try db.cachedStatement(sql: "INSERT INTO idempotency_key (task_key, key, fingerprint) VALUES (?, ?, ?)")
+                .execute(binding: .integer(key.task), .text(key.key), .blob(key.fingerprint))
         }
     }
 
@@ -138,7 +136,7 @@ extension KeyRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         let key: String = next()
         guard let task = next.taskID() else { throw TaskStoreError.damaged("a key names no task") }
-        self.init(key: key, task: task, fingerprint: next(), createdAt: Timestamp(milliseconds: next()))
+        self.init(key: key, task: task, fingerprint: next())
     }
 }
 

@@ -11,6 +11,7 @@ final class TaskCounter: Sendable {
     fileprivate struct Kind: Hashable {
         let state: TaskState
         let endpoint: EndpointName
+        let account: AccountName
     }
 
     /// The changes of a transaction so far. They are restored when a savepoint is undone.
@@ -30,7 +31,8 @@ final class TaskCounter: Sendable {
     func add(_ counts: [TaskCountDelta]) {
         current.withLock { changes in
             for count in counts {
-                changes.byKind[Kind(state: count.state, endpoint: count.endpoint), default: 0] += count.change
+                let kind = Kind(state: count.state, endpoint: count.endpoint, account: count.account)
+                changes.byKind[kind, default: 0] += count.change
             }
         }
     }
@@ -42,17 +44,22 @@ final class TaskCounter: Sendable {
             // Never below zero: a count that was changed by hand must not make a write fail.
             try db.cachedStatement(
                 sql: """
-                    INSERT INTO task_count (state, endpoint, count) VALUES (?1, ?2, MAX(?3, 0))
-                    ON CONFLICT (state, endpoint) DO UPDATE SET count = MAX(count + ?3, 0)
+                    INSERT INTO task_count (state, endpoint, account, count) VALUES (?1, ?2, ?3, MAX(?4, 0))
+                    ON CONFLICT (state, endpoint, account) DO UPDATE SET count = MAX(count + ?4, 0)
                     """
-            ).execute(arguments: [kind.state.rawValue, kind.endpoint.text, change])
+            ).execute(arguments: [kind.state.rawValue, kind.endpoint.text, kind.account.text, change])
         }
     }
 
     /// Counts again if the counts do not match the rows, as after changes by hand.
     static func correct(in db: Database) throws {
-        let kept = "SELECT state, endpoint, count FROM task_count WHERE count > 0"
-        let found = "SELECT state, endpoint, COUNT(*) FROM task GROUP BY state, endpoint"
+        let kept = "SELECT state, endpoint, account, count FROM task_count WHERE count > 0"
+        // As ``TrackedTask/countedAccount`` says.
+        let found = """
+            SELECT state, endpoint, iif(state IN ('submitting', 'running', 'uncertain'), account, 'default') AS counted,
+              COUNT(*)
+            FROM task GROUP BY state, endpoint, counted
+            """
         let differs = try Bool.fetchOne(
             db,
             sql: """
@@ -60,6 +67,6 @@ final class TaskCounter: Sendable {
                 OR EXISTS (SELECT * FROM (\(found)) EXCEPT SELECT * FROM (\(kept)))
                 """)
         guard differs ?? true else { return }
-        try db.execute(sql: "DELETE FROM task_count; INSERT INTO task_count (state, endpoint, count) \(found)")
+        try db.execute(sql: "DELETE FROM task_count; INSERT INTO task_count (state, endpoint, account, count) \(found)")
     }
 }

@@ -29,7 +29,7 @@ package struct SandboxSettings: Sendable {
 
 /// The bearer tokens that the sandbox accepts.
 ///
-/// `expired-token` and `used-up-token` are always rejected with their documented errors.
+/// `expired-token`, `used-up-token` and `throttled-token` are always rejected with their documented errors.
 package enum AcceptedTokens: Sendable {
     /// Any non-empty token.
     case anyNonEmpty

@@ -62,6 +62,8 @@ package struct EngineLimits: Sendable {
 
     /// The longest timeout of a paid request before a reload shortened it.
     var formerTimeout: Duration = .zero
+    /// When a reload last changed the base URL of each provider. Later lists may lack what was sent before.
+    var movedAt: [ProviderName: Timestamp] = [:]
 
     package init() {}
 

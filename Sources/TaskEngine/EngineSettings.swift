@@ -35,8 +35,9 @@ package struct EngineSettings: Sendable {
         self.destinations = destinations
     }
 
-    /// The same settings as successors of others: a lost attempt may have been sent under the longer timeout of those.
-    package func following(_ former: EngineSettings) -> EngineSettings {
+    /// The same settings after a reload. A lost attempt may have been sent under the longer timeout of the former ones, or to
+    /// another base URL.
+    package func following(_ former: EngineSettings, at now: Timestamp) -> EngineSettings {
         var settings = self
         let shortened = former.catalog.endpoints.compactMap { profile -> Duration? in
             let before = former.limits.timeout(of: profile)
@@ -44,6 +45,11 @@ package struct EngineSettings: Sendable {
             return after.map { $0 < before } ?? true ? before : nil
         }
         settings.limits.formerTimeout = max(former.limits.formerTimeout, shortened.max() ?? .zero)
+        settings.limits.movedAt = former.limits.movedAt
+        for provider in former.catalog.providers
+        where catalog.provider(provider.name)?.baseURL != provider.baseURL {
+            settings.limits.movedAt[provider.name] = now
+        }
         return settings
     }
 }

@@ -15,6 +15,7 @@ struct LogSubscribers {
     let inFlightPolls: InFlightPolls
     let plans: PollPlanCache
     let feed: EventFeed
+    let streams: EventStreams
     @Current var destinations: [Destination]
     let notifications: WakeSignal
     let logger: Logger
@@ -34,12 +35,14 @@ struct LogSubscribers {
         }
         log.subscribe { [plans] change in
             // A new queued task does not change the poll plans.
-            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.endpoint.service) }
+            if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
         log.subscribe { [_destinations, notifications] _ in
             if !_destinations.wrappedValue.isEmpty { notifications.signal() }
         }
+        // Weak, since it reads the store that calls it.
+        log.subscribe { [weak streams] change in streams?.publish(change) }
     }
 }
 

@@ -8,6 +8,7 @@ package import TaskStore
 package struct StartupRecovery: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
+    let accounts: ProviderAccounts
     let hold: StartHold
     let starts: StartChecker
     let schedule: ScheduleCorrector
@@ -36,7 +37,8 @@ package struct StartupRecovery: Sendable {
     /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
     package func run() async throws(TaskStoreError) {
         // The instance lock is held, so no other process that starts work is alive.
-        try await store.endOtherLeases()
+        try await store.endOtherLeases(at: time.now())
+        accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await checkWitness()
         // In a copy the request may also have been sent again later, by the daemon that went on.
         let reason = TaskFailure(
@@ -54,6 +56,13 @@ package struct StartupRecovery: Sendable {
         for count in counts where !count.state.hasEnded {
             open[count.state, default: 0] += count.count
             if catalog.endpoint(count.endpoint) == nil { gone[count.endpoint, default: 0] += count.count }
+        }
+        for (owner, count) in accounts.gone(in: counts, catalog) {
+            logger.warning(
+                """
+                \(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. \
+                Nothing is lost; put it back into providers.\(owner.provider).accounts and run `pollux reload`.
+                """)
         }
         for (endpoint, count) in gone.sorted(by: { $0.key < $1.key }) {
             logger.warning(

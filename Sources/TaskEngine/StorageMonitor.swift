@@ -16,13 +16,18 @@ final class StorageMonitor: Sendable {
     private let store: TaskStore
     private let plans: PollPlanCache
     private let feed: EventFeed
+    private let streams: EventStreams
     private let wakes: WakeSignals
     private let logger: Logger
 
-    init(store: TaskStore, plans: PollPlanCache, feed: EventFeed, wakes: WakeSignals, logger: Logger) {
+    init(
+        store: TaskStore, plans: PollPlanCache, feed: EventFeed, streams: EventStreams, wakes: WakeSignals,
+        logger: Logger
+    ) {
         self.store = store
         self.plans = plans
         self.feed = feed
+        self.streams = streams
         self.wakes = wakes
         self.logger = logger
     }
@@ -66,6 +71,7 @@ final class StorageMonitor: Sendable {
     func invalidateCaches() {
         plans.forgetAll()
         feed.publishAll()
+        streams.invalidate()
         store.log.wake()
         wakes.signalAll()
     }

@@ -20,6 +20,8 @@ package struct TaskEngine: Sendable {
     package let retention: RetentionService
     /// Shows and tests destinations of notifications.
     package let notifications: NotificationService
+    /// The streams of events that clients follow.
+    package let streams: EventStreams
     /// Must run before the loops.
     package let recovery: StartupRecovery
     /// Sends what is queued.
@@ -43,11 +45,12 @@ package struct TaskEngine: Sendable {
 
     /// Builds all parts; reads the circuit breakers from the store.
     ///
-    /// `version` grows with every replacement of the settings or the tokens.
+    /// `version` grows with every replacement of the settings or the tokens. `accounts` are those of a provider in the settings
+    /// in force, at least one.
     /// `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
-        transport: any UpstreamTransport, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
         callbacksAt publicURL: String? = nil, sender: (any NotificationSender)? = nil, isHeld: Bool = false,
         time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
@@ -67,21 +70,23 @@ package struct TaskEngine: Sendable {
             let profile = catalog.wrappedValue.endpoint(endpoint)
             return DurationModel(typical: profile?.typicalDuration, upper: profile?.upperDuration)
         }
+        let streams = EventStreams(store: store, random: random, time: time)
         LogSubscribers(
             callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
-            plans: plans, feed: feed, destinations: settings.view(\.destinations), notifications: wakes.notifications,
-            logger: logger
+            plans: plans, feed: feed, streams: streams, destinations: settings.view(\.destinations),
+            notifications: wakes.notifications, logger: logger
         ).register(with: store.log)
 
         // What several consumers use.
-        let storage = StorageMonitor(store: store, plans: plans, feed: feed, wakes: wakes, logger: logger)
+        let storage = StorageMonitor(
+            store: store, plans: plans, feed: feed, streams: streams, wakes: wakes, logger: logger)
         let breakers = CircuitBreakers(
             try await store.circuits(), at: time.now(), store: store,
             backoff: polling.view { Backoff(base: $0.minGap * 2, cap: $0.maxGap) }, random: random, logger: logger)
         let hold = StartHold(isAskedFor: isHeld)
         let admission = AdmissionControl(
-            breakers: breakers, hold: hold, hasToken: hasToken, storage: storage, store: store, transport: transport,
-            catalog: catalog, limits: limits, time: time)
+            breakers: breakers, hold: hold, accounts: ProviderAccounts(of: accounts), storage: storage, store: store,
+            transport: transport, catalog: catalog, limits: limits, time: time)
         let lookups = polling.view { LookupPolicy(maxGap: $0.maxGap) }
         let schedule = ScheduleCorrector(
             clock: clock, store: store, breakers: breakers, plans: plans, wakes: wakes, time: time,
@@ -98,7 +103,7 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, limits: limits, version: version, admission: admission, sender: queries,
             time: time, logger: logger)
 
-        (self.plans, self.statistics, self.wakes) = (plans, statistics, wakes)
+        (self.plans, self.statistics, self.wakes, self.streams) = (plans, statistics, wakes, streams)
 
         let starts = StartChecker(
             store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,
@@ -131,25 +136,24 @@ package struct TaskEngine: Sendable {
                 store: store, catalog: catalog, limits: fixed, admission: admission, sender: queries, time: time,
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
         retention = RetentionService(
-            store: store, policy: settings.view(\.retention), hold: hold, storage: storage, feed: feed, time: time,
-            logger: logger)
+            store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
+            storage: storage, feed: feed, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
             WorkerLoop(worker: worker, storage: storage, schedule: schedule, time: time, logger: logger)
         }
         recovery = StartupRecovery(
-            store: store, catalog: catalog, hold: hold, starts: starts, schedule: schedule, random: random, time: time,
-            logger: logger)
+            store: store, catalog: catalog, accounts: admission.accounts, hold: hold, starts: starts,
+            schedule: schedule, random: random, time: time, logger: logger)
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
             DeadlineEnforcer(
                 store: store, schedule: schedule, sampler: sampler, steadySpan: fixed.steadySpan, wakes: wakes))
         sweeper = loop(
             RetentionSweeper(
-                store: store, policy: settings.view(\.retention), hold: hold, clock: clock,
-                steadySpan: fixed.steadySpan, wakes: wakes,
-                logger: logger))
+                store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
+                clock: clock, steadySpan: fixed.steadySpan, wakes: wakes, logger: logger))
         let notifier = Notifier(
             store: store, destinations: settings.view(\.destinations), sender: sender ?? NoSender(), limits: fixed,
             hold: hold,
@@ -198,7 +202,7 @@ package struct TaskEngine: Sendable {
     package init(
         store: TaskStore, catalog: ProviderCatalog, transport: any UpstreamTransport,
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
-        defaultOnUncertain: UncertainPolicy = .hold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
+        defaultOnUncertain: UncertainPolicy = .hold, accounts: @escaping @Sendable (ProviderName) -> [Account],
         callbacksAt publicURL: String? = nil, callbackSecrets: [ProviderName: String] = [:],
         redactor: SecretRedactor = SecretRedactor(), isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
         logger: Logger,
@@ -208,7 +212,7 @@ package struct TaskEngine: Sendable {
             catalog: catalog, limits: limits, polling: polling, defaultOnUncertain: defaultOnUncertain,
             callbackSecrets: callbackSecrets, redactor: redactor)
         try await self.init(
-            store: store, settings: Current(always: settings), transport: transport, hasToken: hasToken,
+            store: store, settings: Current(always: settings), transport: transport, accounts: accounts,
             callbacksAt: publicURL, isHeld: isHeld, time: time, random: random, logger: logger, passed: passed)
     }
 

@@ -6,10 +6,10 @@ extension ChangeSet {
     /// Keeps a token before it is used, and a delivery's body while it may be needed.
     func keep(_ event: TaskEvent, of row: TaskRow, leadingTo change: TaskChange) throws {
         switch event {
-        case .submissionStarted(let callback?):
+        case .submissionStarted(let callback?, _):
             try transaction.insert([NewToken(digest: callback, key: row.key, attempt: change.task.attempts)])
             try dropOldAttempts(of: row, before: change.task.attempts)
-        case .submissionStarted(.none):
+        case .submissionStarted(nil, _):
             try dropOldAttempts(of: row, before: change.task.attempts)
         case .calledBack(let delivery):
             try transaction.count([CountedDelivery(delivery, of: row.key)])
@@ -59,10 +59,12 @@ extension ChangeSet {
     }
 
     /// Keeps what a change does to the attempts of its task.
-    func keep(_ change: AttemptChange, of row: TaskRow) throws {
+    ///
+    /// `account` is the one that shows the record which turned up; nil for the one that made the attempt.
+    func keep(_ change: AttemptChange, of row: TaskRow, shownTo account: AccountName?) throws {
         if let (number, id) = change.found {
             let found = try transaction.givenUp(.of(row.task.id)).filter { $0.attempt.attempt.number == number }
-            if !found.isEmpty { try transaction.put(found.map { $0.found(as: id) }) }
+            if !found.isEmpty { try transaction.put(found.map { $0.found(as: id, by: account) }) }
         }
         if let number = change.resumed { try transaction.dropGivenUp(number, of: row.key) }
         guard let givenUp = change.givenUp else { return }
@@ -80,17 +82,17 @@ extension CountedDelivery {
 
 extension GivenUpRow {
     /// The same once its record has turned up: it is not looked for any more.
-    fileprivate func found(as id: RemoteTaskID) -> GivenUpRow {
-        GivenUpRow(key: key, service: service, attempt: attempt.settled, remoteID: id)
+    fileprivate func found(as id: RemoteTaskID, by account: AccountName?) -> GivenUpRow {
+        GivenUpRow(key: key, service: service, attempt: attempt.settled(by: account), remoteID: id)
     }
 }
 
 extension GivenUpAttempt {
-    /// The same without another reading.
-    fileprivate var settled: GivenUpAttempt {
+    /// The same of that account, without another reading.
+    fileprivate func settled(by account: AccountName?) -> GivenUpAttempt {
         GivenUpAttempt(
-            task: task, attempt: attempt, endedWithDaemon: endedWithDaemon, givenUpAt: givenUpAt, readings: readings,
-            nextReadingAt: nil)
+            task: task, attempt: attempt, account: account ?? self.account, endedWithDaemon: endedWithDaemon,
+            givenUpAt: givenUpAt, readings: readings, nextReadingAt: nil)
     }
 }
 

@@ -44,11 +44,11 @@ struct ChangeSet {
         updates[place].record = record ?? updates[place].record
     }
 
-    /// Moves the task to another state in the counts; `old` is nil for a new task.
-    mutating func count(_ endpoint: EndpointName, from old: TaskState?, to new: TaskState) {
-        guard old != new else { return }
-        if let old { counts.append(TaskCountDelta(endpoint: endpoint, state: old, change: -1)) }
-        counts.append(TaskCountDelta(endpoint: endpoint, state: new, change: 1))
+    /// Moves the task to another state or account in the counts; `old` is nil for a new task.
+    mutating func count(from old: TrackedTask?, to new: TrackedTask) {
+        guard old?.state != new.state || old?.countedAccount != new.countedAccount else { return }
+        if let old { counts.append(TaskCountDelta(of: old, change: -1)) }
+        counts.append(TaskCountDelta(of: new, change: 1))
     }
 
     /// Keeps the results of a task that the change makes succeed.
@@ -95,5 +95,21 @@ struct ChangeSet {
                     task: told.task, event: StoredEvent(sequence: place, task: told.task.id, entry: told.entry))
             }
         }
+    }
+}
+
+extension TrackedTask {
+    /// The account that the task counts for.
+    fileprivate var countedAccount: AccountName {
+        switch state {
+        case .submitting, .running, .uncertain: account
+        case .queued, .succeeded, .failed, .cancelled, .expired: .default
+        }
+    }
+}
+
+extension TaskCountDelta {
+    fileprivate init(of task: TrackedTask, change: Int) {
+        self.init(endpoint: task.endpoint, state: task.state, account: task.countedAccount, change: change)
     }
 }

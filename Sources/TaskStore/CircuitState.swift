@@ -27,6 +27,8 @@ package struct CircuitState: Sendable, Hashable {
     package let kind: Kind
     /// An endpoint, a service or a provider.
     package let name: String
+    /// The account whose requests it holds back; nil for a pause of an endpoint, which holds for all accounts.
+    package let account: AccountName?
     package var pause: Pause?
     /// Failures in a row.
     package var failures: Int = 0
@@ -38,8 +40,9 @@ package struct CircuitState: Sendable, Hashable {
     package var revision: Int = 0
 
     /// An open gate.
-    package init(kind: Kind, name: String) {
+    package init(kind: Kind, name: String, account: AccountName? = .default) {
         self.kind = kind
         self.name = name
+        self.account = account
     }
 }

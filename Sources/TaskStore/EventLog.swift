@@ -7,7 +7,7 @@ package struct CommittedChange: Sendable {
     package let task: TrackedTask
     package let event: StoredEvent
 
-    init(task: TrackedTask, event: StoredEvent) {
+    package init(task: TrackedTask, event: StoredEvent) {
         self.task = task
         self.event = event
     }
@@ -65,12 +65,44 @@ package final class EventLog: Sendable {
     /// after that number were removed.
     package func read(after sequence: Int64, limit: Int) async throws(TaskStoreError) -> [LoggedEvent] {
         try await driver.read(for: .read("log"), .page) { rows in
-            let removed = try rows.meta()[.lastRemovedLine].flatMap { Int64($0) } ?? 0
+            let removed = try rows.removedUpTo()
             let start = max(sequence, removed)
             let lines = try rows.events(of: nil, after: start, limit: limit).map { try LoggedEvent($0) }
             return removed > sequence ? [.pruned(upTo: removed)] + lines : lines
         }
     }
+
+    /// A page of the lines after the sequence number that the filter selects, each with its task.
+    ///
+    /// It looks at a bounded part of the log, so it may be empty although it is not the last one.
+    package func page(
+        matching filter: EventFilter, after sequence: Int64, limit: Int
+    ) async throws(TaskStoreError) -> LogPage {
+        try await driver.read(for: .read("logPage"), .page) { rows in
+            let bounds = try LogBounds(rows)
+            // The lines of single tasks are found by an index.
+            let end = filter.tasks.isEmpty ? min(sequence + Self.mostLinesLookedAt, bounds.newest) : bounds.newest
+            guard end > sequence else { return LogPage(lines: [], through: sequence, bounds: bounds) }
+            let found = try rows.lines(
+                matching: filter, after: sequence, through: end, limit: limit, maxBytes: Self.mostBytesPerPage)
+            let bytes = found.reduce(0) { $0 + $1.line.detail.utf8.count }
+            let isCut = found.count >= limit || bytes > Self.mostBytesPerPage
+            return LogPage(
+                lines: try found.compactMap { try CommittedChange($0) },
+                through: isCut ? found.last?.line.sequence ?? end : end, bounds: bounds)
+        }
+    }
+
+    /// Where the log begins and ends, and the place of its oldest line; nil if it has no lines.
+    package func bounds() async throws(TaskStoreError) -> (LogBounds, oldest: Int64?) {
+        try await driver.read(for: .read("logBounds"), .page) { rows in
+            (try LogBounds(rows), try rows.events(of: nil, after: 0, limit: 1).first?.sequence)
+        }
+    }
+
+    private static let mostLinesLookedAt: Int64 = 8_192
+    /// A detail may be a whole record.
+    private static let mostBytesPerPage = 1 << 20
 
     /// Every line after the sequence number: first the stored ones, then new ones.
     ///
@@ -185,6 +217,25 @@ extension LoggedEvent {
         }
         self = .task(try StoredEvent(row, of: task))
     }
+}
+
+extension CommittedChange {
+    /// Nil for a line about no task.
+    fileprivate init?(_ row: TaskLine) throws(TaskStoreError) {
+        guard let id = row.line.task else { return nil }
+        self.init(task: row.task, event: try StoredEvent(row.line, of: id))
+    }
+}
+
+extension LogBounds {
+    fileprivate init(_ rows: any StoreSnapshot) throws {
+        self.init(removedUpTo: try rows.removedUpTo(), newest: try rows.latestEvent().sequence)
+    }
+}
+
+extension StoreSnapshot {
+    /// The place of the last line of the log that was removed; 0 if none was.
+    fileprivate func removedUpTo() throws -> Int64 { try meta()[.lastRemovedLine].flatMap { Int64($0) } ?? 0 }
 }
 
 extension StoredEvent {

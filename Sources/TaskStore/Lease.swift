@@ -15,10 +15,16 @@ package struct LeaseName: Sendable, Hashable {
     package let text: String
 
     /// The lease of an account of a provider.
-    package init(provider: ProviderName, account: AccountName = .default) { text = "\(provider)/\(account)" }
+    package init(_ account: ProviderAccount) { text = "\(account.provider)/\(account.account)" }
 
     /// A stored name.
     package init(stored text: String) { self.text = text }
+
+    /// The account of that provider; nil if it is of another one.
+    package func account(of provider: ProviderName) -> AccountName? {
+        let beginning = "\(provider)/"
+        return text.hasPrefix(beginning) ? AccountName(stored: String(text.dropFirst(beginning.count))) : nil
+    }
 }
 
 /// The exclusive right of one process to start the work under a name.

@@ -35,6 +35,10 @@ package enum MetaName: String, Sendable {
     case backup
     /// The time since which what was queued at a start may have been sent, until a start has checked that.
     case uncheckedSince = "unchecked_since"
+    /// When the last lease of each account ended, by name, in milliseconds.
+    case leaseEnds = "lease_ends"
     /// The place of the last line of the log that was removed.
     case lastRemovedLine = "last_removed_line"
+    /// The ``LogEpoch``.
+    case logEpoch = "log_epoch"
 }

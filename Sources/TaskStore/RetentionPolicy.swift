@@ -1,6 +1,6 @@
 import TaskModel
 
-/// RetentionPolicy says for how long the details of ended tasks are kept. Nil keeps them for ever.
+/// RetentionPolicy says for how long ended tasks and their details are kept. Nil keeps them forever.
 package struct RetentionPolicy: Sendable, Hashable {
     /// All details, counted from the end of a task.
     package var ended: Duration?
@@ -10,9 +10,10 @@ package struct RetentionPolicy: Sendable, Hashable {
     package var responses: Duration?
     /// The lines of the log.
     package var events: Duration?
-    /// Idempotency keys of tasks without details, counted from the end of the task; only with ``ended``. Nil is a year, or as long as the
-    /// details if these stay longer.
+    /// Idempotency keys of tasks without details, counted from the end of the task. If nil, ``keySpan`` applies its default.
     package var idempotencyKeys: Duration?
+    /// Stubs: tasks without details, counted from the end of the task. If nil, ``stubSpan`` applies its default.
+    package var stubs: Duration?
 
     package init() {}
 
@@ -22,17 +23,34 @@ package struct RetentionPolicy: Sendable, Hashable {
     /// The shortest of the spans; nil if nothing is ever removed.
     package var shortest: Duration? { spans.min() }
 
-    private var keySpan: Duration {
-        idempotencyKeys ?? max(.seconds(365 * 86_400), ended ?? .zero, failed ?? .zero)
+    private static let year = Duration.seconds(365 * 86_400)
+
+    /// How long keys stay: a year with ``ended``, or as long as details if these stay longer.
+    package var keySpan: Duration? {
+        idempotencyKeys ?? (ended == nil ? nil : max(Self.year, ended ?? .zero, failed ?? .zero))
+    }
+
+    /// How long stubs stay: a year with ``ended``, and never less than keys and details. After a year programs do not repeat
+    /// a request, and people do not compare the provider's bills.
+    package var stubSpan: Duration? {
+        (stubs ?? (ended == nil ? nil : Self.year)).map { max($0, keySpan ?? .zero, ended ?? .zero, failed ?? .zero) }
     }
 
     private typealias Part = (parts: RemovedDetails.Parts, span: Duration?)
 
-    private var spans: [Duration] { [ended, failed, responses, events].compactMap(\.self) }
+    private var spans: [Duration] {
+        [ended, failed, responses, events, idempotencyKeys, stubs].compactMap(\.self)
+    }
 
-    /// What a sweep at that time removes, in order.
-    func steps(at now: Timestamp) -> [RetentionStep] {
+    /// What a sweep at that time removes, in order. A task that loses its details in a sweep stays until the next one, so that
+    /// a dry run counts the same.
+    func steps(at now: Timestamp, keepingStubs: Bool) -> [RetentionStep] {
         var steps: [RetentionStep] = []
+        let stubTime = keepingStubs ? nil : stubSpan.map { now - $0 }
+        if let stubTime {
+            steps += [false, true].map { RetentionStep.stubs(isKeyless: $0, by: stubTime) }
+        }
+        if let span = keySpan { steps.append(.keys(endedAfter: stubTime, by: now - span)) }
         for state in TaskState.allCases where state.hasEnded {
             let all = state == .failed ? failed ?? ended : ended
             for (parts, span) in [(.all, all), (.response, responses), (.events, events)] as [Part] {
@@ -45,8 +63,6 @@ package struct RetentionPolicy: Sendable, Hashable {
                 }
             }
         }
-        // Without `ended` most old keys would be of tasks with details, which every sweep would pass by again.
-        if ended != nil { steps.append(.keys(endedBy: now - keySpan)) }
         if let span = events ?? ended { steps.append(.daemonLines(by: now - span)) }
         return steps
     }
@@ -56,8 +72,10 @@ package struct RetentionPolicy: Sendable, Hashable {
 enum RetentionStep: Sendable {
     case details(
         RemovedDetails.Parts, of: TaskState, lacking: RemovedDetails.Parts, endedAfter: Timestamp?, by: Timestamp)
+    /// Stubs.
+    case stubs(isKeyless: Bool, by: Timestamp)
     /// Idempotency keys of tasks whose details are gone.
-    case keys(endedBy: Timestamp)
+    case keys(endedAfter: Timestamp?, by: Timestamp)
     /// Lines of the log about no task.
     case daemonLines(by: Timestamp)
 }

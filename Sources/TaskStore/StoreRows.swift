@@ -124,19 +124,36 @@ package struct LogRow: Sendable {
     }
 }
 
+/// A line of the log about a task, with the task as it is now.
+package struct TaskLine: Sendable {
+    package let line: LogRow
+    package let task: TrackedTask
+
+    package init(line: LogRow, task: TrackedTask) {
+        self.line = line
+        self.task = task
+    }
+}
+
 /// An idempotency key, and the task that it names.
 package struct KeyRow: Sendable {
     package let key: String
     package let task: TaskID
     package let fingerprint: [UInt8]
-    package let createdAt: Timestamp
 
-    package init(key: String, task: TaskID, fingerprint: [UInt8], createdAt: Timestamp) {
+    package init(key: String, task: TaskID, fingerprint: [UInt8]) {
         self.key = key
         self.task = task
         self.fingerprint = fingerprint
-        self.createdAt = createdAt
     }
+}
+
+/// The idempotency key of a new task.
+package struct NewKey: Sendable {
+    /// The row of the task.
+    package let task: Int64
+    package let key: String
+    package let fingerprint: [UInt8]
 }
 
 /// A task, or an attempt that was given up, that has a remote id.
@@ -223,5 +240,6 @@ package struct GivenUpRow: Sendable {
 package struct TaskCountDelta: Sendable {
     package let endpoint: EndpointName
     package let state: TaskState
+    package var account = AccountName.default
     package let change: Int
 }

@@ -16,16 +16,16 @@ package protocol StoreSnapshot {
     /// Ids that begin so.
     func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID]
 
-    /// How many tasks there are of each endpoint in each state.
+    /// How many tasks there are of each endpoint in each state, by account.
     func counts() throws -> [TaskCount]
-    /// Services that have what is looked for.
-    func services(with what: ServiceQuery) throws -> [ServiceName]
+    /// Services of accounts that have what is looked for, in their order.
+    func services(with what: ServiceQuery) throws -> [AccountService]
 
     /// Tasks in that state, oldest first.
     func tasks(in state: TaskState, limit: Int) throws -> [TrackedTask]
     /// Open tasks of a service in that state that are due by then, most overdue first, but for those excluded.
     func due(
-        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+        in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask]
     /// Queued tasks of an endpoint with a greater key that are due and not over their deadline, in order of priority, then
     /// age.
@@ -43,9 +43,11 @@ package protocol StoreSnapshot {
     /// window, where one is given.
     func attempted(in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?) throws
         -> [TaskTexts]
-    /// Tasks of the same endpoint, with a remote id and an attempt, that were submitted in the period and arrived just before
-    /// or after that one.
-    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask]
+    /// Tasks of the same endpoint, with an attempt and a remote id that the account has, which were submitted in the period and
+    /// arrived just before or after that one. ``AccountName/unknown`` stands for all accounts.
+    func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask]
     /// Who has these remote ids in a service, newest task first.
     func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder]
     /// Attempts that were given up.
@@ -61,6 +63,11 @@ package protocol StoreSnapshot {
     func results(of keys: [Int64]) throws -> [TaskResults]
     /// The log after that place, oldest first: of one task, or all of it.
     func events(of task: TaskID?, after sequence: Int64, limit: Int) throws -> [LogRow]
+    /// The lines about tasks that the filter selects, after that place and up to the other, oldest first, each with its task;
+    /// ends after `limit` lines, or sooner with the line that exceeds `maxBytes`.
+    func lines(
+        matching filter: EventFilter, after: Int64, through: Int64, limit: Int, maxBytes: Int
+    ) throws -> [TaskLine]
     /// What is known of an endpoint: of all its tasks, and of each model.
     func statistics(of endpoint: EndpointName) throws -> [StatisticsRow]
     /// The rows of these keys that there are.
@@ -69,8 +76,10 @@ package protocol StoreSnapshot {
     func ended(_ query: EndedQuery) throws -> [TaskRow]
     /// How much these parts of these tasks are.
     func size(of parts: RemovedDetails.Parts, of keys: [Int64]) throws -> DetailSize
-    /// Idempotency keys created by that time, oldest first, after that place.
-    func keys(createdBy time: Timestamp, after place: KeyRow?, limit: Int) throws -> [KeyRow]
+    /// Tasks without details, in the order of their ends, then of their keys.
+    func stubs(_ query: StubQuery) throws -> [TaskRow]
+    /// The idempotency keys of the tasks with these keys.
+    func idempotencyKeys(of keys: [Int64]) throws -> [String]
     /// Lines of the log about no task, written by that time, oldest first.
     func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64]
     /// The oldest lines of these kinds about a task.
@@ -103,7 +112,7 @@ package protocol StoreTransaction: StoreSnapshot {
     /// Appends to the log; returns the places, in order.
     func append(_ lines: [NewLogLine]) throws -> [Int64]
     /// Inserts idempotency keys.
-    func insert(_ keys: [KeyRow]) throws
+    func insert(_ keys: [NewKey]) throws
     /// Inserts callback tokens.
     func insert(_ tokens: [NewToken]) throws
     /// Counts deliveries with the tokens of these attempts.
@@ -120,8 +129,10 @@ package protocol StoreTransaction: StoreSnapshot {
     func dropGivenUp(_ number: Int, of key: Int64) throws
     /// Deletes these parts of these tasks; returns the place of the last line of the log among them.
     func removeDetails(_ parts: RemovedDetails.Parts, of keys: [Int64]) throws -> Int64?
-    /// Deletes idempotency keys.
-    func dropKeys(_ keys: [String]) throws
+    /// Deletes the idempotency keys of these tasks.
+    func dropKeys(of keys: [Int64]) throws
+    /// Deletes ended tasks with all their rows and updates the counts; returns the place of their last line of the log.
+    func removeTasks(_ keys: [Int64]) throws -> Int64?
     /// Deletes lines of the log.
     func dropLines(_ sequences: [Int64]) throws
     /// Deletes the tokens of a task's attempts up to that number.
@@ -182,6 +193,16 @@ package struct EndedQuery: Sendable {
     package let limit: Int
 }
 
+/// Which tasks without details are asked for.
+package struct StubQuery: Sendable {
+    /// Whether their idempotency keys, if they had any, were removed before.
+    package let isKeyless: Bool
+    package let endedBy: Timestamp
+    /// Those after this one; nil for all.
+    package let after: (endedAt: Timestamp, key: Int64)?
+    package let limit: Int
+}
+
 /// How much of tasks there is to remove.
 package struct DetailSize: Sendable, Hashable {
     /// Lines of the log.
@@ -206,21 +227,23 @@ package enum ServiceQuery: Sendable, Hashable {
 /// Which time is asked for.
 package enum TimeQuery: Sendable, Hashable {
     /// When an open task of the service in that state is due.
-    case due(TaskState, service: ServiceName)
+    case due(TaskState, service: AccountService)
     /// When a queued task of the endpoint is due, after that point.
     case queued(EndpointName, after: Timestamp)
     /// The deadline of a queued or running task.
     case deadline
     /// When an attempt of the service that was given up is looked for again.
-    case givenUpReading(service: ServiceName)
+    case givenUpReading(service: AccountService)
 }
 
 /// Which attempts that were given up are asked for.
 package enum GivenUpQuery: Sendable {
     /// Of a service, to be looked for again by then, most overdue first.
-    case due(service: ServiceName, by: Timestamp, limit: Int)
+    case due(service: AccountService, by: Timestamp, limit: Int)
     /// Of a service, begun in the window, whose records have not turned up, oldest first.
     case begun(service: ServiceName, in: ClosedRange<Timestamp>)
     /// Of a task, whose records have not turned up, in the order of their numbers.
     case of(TaskID)
+    /// The one with that number of a task.
+    case numbered(Int, of: TaskID)
 }

@@ -47,6 +47,8 @@ package struct ScheduledEvent: Sendable {
     package let attempt: Int?
     /// The lease under which the event starts work; nil for events that record something.
     package let lease: LeaseName?
+    /// The account whose reply or list shows the event's remote id; nil for the account of the attempt.
+    package let account: AccountName?
     /// Runs inside the transaction, perhaps twice, so it depends on nothing but the task.
     package let schedule: Schedule
     /// Another event that the task as the first one leaves it gives rise to; as pure as ``schedule``.
@@ -54,6 +56,7 @@ package struct ScheduledEvent: Sendable {
 
     package init(
         _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
+        shownTo account: AccountName? = nil,
         consequence: (@Sendable (TrackedTask) -> TaskEvent?)? = nil,
         schedule: @escaping Schedule
     ) {
@@ -61,6 +64,7 @@ package struct ScheduledEvent: Sendable {
         self.event = event
         self.attempt = attempt
         self.lease = lease
+        self.account = account
         self.consequence = consequence
         self.schedule = schedule
     }
@@ -68,15 +72,16 @@ package struct ScheduledEvent: Sendable {
     /// An event with a due time that does not depend on what becomes of the task.
     package init(
         _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
-        nextDueAt: Timestamp?
+        shownTo account: AccountName? = nil, nextDueAt: Timestamp?
     ) {
-        self.init(event, for: task, attempt: attempt, under: lease) { _ in nextDueAt }
+        self.init(event, for: task, attempt: attempt, under: lease, shownTo: account) { _ in nextDueAt }
     }
 
     /// The same for another event.
     package func replacing(event: TaskEvent) -> ScheduledEvent {
         ScheduledEvent(
-            event, for: task, attempt: attempt, under: lease, consequence: consequence, schedule: schedule)
+            event, for: task, attempt: attempt, under: lease, shownTo: account, consequence: consequence,
+            schedule: schedule)
     }
 }
 

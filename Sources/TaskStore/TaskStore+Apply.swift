@@ -1,4 +1,5 @@
 package import TaskModel
+import VerbatimJSON
 
 extension TaskStore {
     /// Applies an event to a task; nil where there is no such task.
@@ -113,6 +114,7 @@ extension ChangeSet {
         var change = TaskLifecycle.apply(
             try withoutForeignID(planned, of: row.task), to: row.task, attempt: planned.attempt, at: now,
             schedule: planned.schedule)
+        try setAccount(of: &change, by: planned, from: row.task)
         switch change.transition {
         case .ignore, .refuse:
             guard case .calledBack(let delivery) = planned.event else { return change }
@@ -139,12 +141,39 @@ extension ChangeSet {
         // Most polls return the stored record again. Then its page is neither read nor written.
         if change.transition == .update, record?.digest == row.recordDigest { record = nil }
         self.change(row, to: change.task, record: record)
-        count(row.task.endpoint, from: row.task.state, to: change.task.state)
+        count(from: row.task, to: change.task)
         try keep(planned.event, of: row, leadingTo: change)
-        try keep(change.attempts, of: row)
+        try keep(change.attempts, of: row, shownTo: planned.account)
         keep(event.results, of: row.key, leadingTo: change)
         for entry in change.logEntries { append(entry, of: row.key, about: change.task) }
         return change
+    }
+
+    /// Gives a task that gets a remote id the account that has it: the one whose reply or list shows it, or the one that made
+    /// the attempt which was accepted.
+    private func setAccount(of change: inout TaskChange, by planned: ScheduledEvent, from task: TrackedTask) throws {
+        guard let id = change.task.remoteID, id != task.remoteID else { return }
+        if let account = planned.account, planned.event.remoteID == id {
+            change.task.account = account
+            return
+        }
+        let earlier = change.attempts.found?.number ?? (id == task.callbacks.remoteID ? task.callbacks.attempt : nil)
+        let number = earlier ?? task.attempts
+        guard number < task.attempts || task.account == .unknown else { return }
+        change.task.account =
+            try account(ofAttempt: number, of: task.id) ?? (task.account == .unknown ? .default : task.account)
+    }
+
+    /// The account that made an attempt; nil for one that this copy does not know.
+    private func account(ofAttempt number: Int, of task: TaskID) throws -> AccountName? {
+        let givenUp = try transaction.givenUp(.numbered(number, of: task)).first?.attempt.account
+        if let givenUp, givenUp != .unknown { return givenUp }
+        let start = try transaction.events(of: task, after: 0, limit: 10_000).lazy
+            .filter { $0.kind == "submission_started" }
+            .map { try StoredDocument.read($0.detail) }
+            .first { $0["attempt"]?.number?.digits == "\(number)" }
+        // Before there were accounts, no event named one.
+        return start.map { $0["account"]?.string.map { AccountName(stored: $0) } ?? .default }
     }
 
     /// Throws if another task owns the remote id.
@@ -173,6 +202,9 @@ extension ChangeSet {
 }
 
 extension TaskEvent {
+    /// The remote id that the event gives its task, or an attempt of it.
+    fileprivate var remoteID: RemoteTaskID? { acceptance(of: 0)?.remoteID ?? claimedRemoteID }
+
     /// The remote id that no other task may own, from a list, a callback or a person.
     ///
     /// The id in the reply to our own request is a fact and is kept without this check.

@@ -42,11 +42,6 @@ extension TaskStore {
         try await read("tasks") { try $0.tasks(ids).map(\.task) }
     }
 
-    /// The name of this database's epoch, with which the ids of notifications begin; nil before the first start.
-    package func epoch() async throws(TaskStoreError) -> String? {
-        try await read("epoch") { try $0.meta()[.epoch] }
-    }
-
     /// Stores what deliveries have changed: the place in the log together with the rows that it leaves behind.
     ///
     /// Returns false, and changes nothing, if a person has changed since what is to be delivered, or the destination is gone.

@@ -2,14 +2,14 @@ package import TaskModel
 
 /// Attempts that were given up though the provider may have accepted them.
 extension TaskStore {
-    /// Services that have attempts which were given up and are to be looked for again.
-    package func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [ServiceName] {
+    /// Services of accounts that have attempts which were given up and are to be looked for again.
+    package func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [AccountService] {
         try await read("servicesWithGivenUpAttempts") { try $0.services(with: .givenUpAttempts) }
     }
 
     /// Attempts of a service that were given up and are to be looked for again by then, most overdue first.
     package func givenUpAttempts(
-        of service: ServiceName, dueBy time: Timestamp, limit: Int
+        of service: AccountService, dueBy time: Timestamp, limit: Int
     ) async throws(TaskStoreError) -> [GivenUpAttempt] {
         try await read("givenUpAttempts") { rows in
             try rows.givenUp(.due(service: service, by: time, limit: limit)).map(\.attempt)
@@ -22,7 +22,7 @@ extension TaskStore {
     }
 
     /// When the first of them is to be looked for again.
-    package func nextGivenUpReading(of service: ServiceName) async throws(TaskStoreError) -> Timestamp? {
+    package func nextGivenUpReading(of service: AccountService) async throws(TaskStoreError) -> Timestamp? {
         try await read("nextGivenUpReading") { try $0.earliest(.givenUpReading(service: service)) }
     }
 
@@ -46,7 +46,8 @@ extension GivenUpRow {
         GivenUpRow(
             key: key, service: service,
             attempt: GivenUpAttempt(
-                task: attempt.task, attempt: attempt.attempt, endedWithDaemon: attempt.endedWithDaemon,
+                task: attempt.task, attempt: attempt.attempt, account: attempt.account,
+                endedWithDaemon: attempt.endedWithDaemon,
                 givenUpAt: attempt.givenUpAt, readings: read.readings, nextReadingAt: read.nextReadingAt),
             remoteID: remoteID)
     }

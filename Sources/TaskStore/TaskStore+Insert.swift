@@ -22,15 +22,20 @@ extension TaskStore {
 
     private static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [InsertResult] {
         var keys = try knownKeys(of: tasks, in: changes.transaction)
-        var newKeys: [KeyRow] = []
-        var newTasks: [NewTaskRow] = []
-        /// Writes the new tasks gathered so far.
+        var newTasks: [PreparedTask] = []
+        /// Writes the new tasks gathered so far, with their keys.
         func flush() throws {
-            let places = try changes.transaction.insert(newTasks)
+            let places = try changes.transaction.insert(newTasks.map(\.row))
+            var newKeys: [NewKey] = []
             for (new, place) in zip(newTasks, places) {
-                changes.count(new.task.endpoint, from: nil, to: new.task.state)
-                changes.append(new.task.firstEntry, of: place, about: new.task)
+                let task = new.row.task
+                changes.count(from: nil, to: task)
+                changes.append(task.firstEntry, of: place, about: task)
+                if let key = new.key {
+                    newKeys.append(NewKey(task: place, key: key.key, fingerprint: key.fingerprint))
+                }
             }
+            if !newKeys.isEmpty { try changes.transaction.insert(newKeys) }
             newTasks = []
         }
         var insertions: [InsertResult] = []
@@ -52,15 +57,11 @@ extension TaskStore {
                     continue
                 }
             }
-            newTasks.append(prepared.row)
-            if let key = prepared.key {
-                keys[key.key] = key
-                newKeys.append(key)
-            }
+            newTasks.append(prepared)
+            if let key = prepared.key { keys[key.key] = key }
             insertions.append(.created)
         }
         if !newTasks.isEmpty { try flush() }
-        if !newKeys.isEmpty { try changes.transaction.insert(newKeys) }
         return insertions
     }
 
@@ -83,7 +84,7 @@ private struct PreparedTask: Sendable {
         row = NewTaskRow(
             task: task, request: payload.request.text, record: payload.response.map(RecordText.init))
         key = submission.idempotencyKey.map {
-            KeyRow(key: $0.key, task: task.id, fingerprint: $0.fingerprint, createdAt: task.createdAt)
+            KeyRow(key: $0.key, task: task.id, fingerprint: $0.fingerprint)
         }
     }
 }

@@ -1,4 +1,5 @@
 package import TaskModel
+import VerbatimJSON
 
 /// Who may start work.
 ///
@@ -18,14 +19,38 @@ extension TaskStore {
         }
     }
 
-    /// Ends the leases of all other processes. Call it only if none of them can be alive: with the instance lock of the state
-    /// directory held, before the first claim.
-    package func endOtherLeases() async throws(TaskStoreError) {
+    /// Ends the leases of all other processes, and remembers when. Call it only if none of them can be alive: with the instance
+    /// lock of the state directory held, before the first claim.
+    package func endOtherLeases(at now: Timestamp) async throws(TaskStoreError) {
         let holder = holder
         try await write("endOtherLeases") { transaction in
-            let others = try transaction.leases().filter { $0.token != holder.token }
-            if !others.isEmpty { try transaction.drop(others.map(\.name)) }
+            let others = try transaction.leases().filter { $0.token != holder.token }.map(\.name)
+            guard !others.isEmpty else { return }
+            try transaction.drop(others)
+            var ends = try Self.leaseEnds(in: transaction)
+            for name in others { ends[name] = max(now, ends[name] ?? now) }
+            let members = ends.sorted { $0.key.text < $1.key.text }.map { name, end in
+                (name.text, JSONValue.number(JSONNumber(Int(end.milliseconds))))
+            }
+            try transaction.put(.leaseEnds, JSONValue.object(JSONObject(members)).text)
         }
+    }
+
+    /// When the last lease of each account ended that an earlier process had.
+    package func leaseEnds() async throws(TaskStoreError) -> [LeaseName: Timestamp] {
+        try await read("leaseEnds") { try Self.leaseEnds(in: $0) }
+    }
+
+    private static func leaseEnds(in rows: any StoreSnapshot) throws -> [LeaseName: Timestamp] {
+        guard let text = try rows.meta()[.leaseEnds] else { return [:] }
+        let members = try StoredDocument.read(text).object?.members ?? []
+        return Dictionary(
+            members.compactMap { member in
+                member.value.number.flatMap { Int64($0.digits) }.map {
+                    (LeaseName(stored: member.name), Timestamp(milliseconds: $0))
+                }
+            }
+        ) { first, _ in first }
     }
 
     /// Applies an event to each task that is being sent under a lease that has ended: its request may have gone out, and the

@@ -56,16 +56,22 @@ extension TaskStore {
         }
     }
 
-    /// Accepted tasks of the same endpoint, nearest in time first. Their acceptance is known from a reply or a callback.
+    /// Accepted tasks of the same endpoint, those of that account first, then nearest in time first. Their acceptance is known from a reply or a callback.
     /// Documents longer than `maxBytes` are left out.
     package func acceptedNeighbours(
-        of id: TaskID, within span: Duration, limit: Int, maxBytes: Int
+        of id: TaskID, by account: AccountName, within span: Duration, limit: Int, maxBytes: Int
     ) async throws(TaskStoreError) -> [TaskWithPayload] {
         try await read("acceptedNeighbours", .snapshot) { rows in
             guard let row = try rows.tasks([id]).first, let start = row.task.attempt?.startedAt else { return [] }
             func distance(_ task: TrackedTask) -> Double { abs(((task.submittedAt ?? start) - start).inSeconds) }
-            let nearest = try rows.neighbours(of: row, submittedIn: start - span...start + span)
-                .filter { $0.wasSeenAccepted && !$0.isStub }.sorted { (distance($0), $0.id) < (distance($1), $1.id) }
+            let period = start - span...start + span
+            var near = try rows.neighbours(of: row, by: .unknown, submittedIn: period)
+            if !near.contains(where: { $0.account == account }) {
+                near += try rows.neighbours(of: row, by: account, submittedIn: period)
+            }
+            func isOther(_ task: TrackedTask) -> Int { task.account == account ? 0 : 1 }
+            let nearest = near.filter { $0.wasSeenAccepted && !$0.isStub }
+                .sorted { (isOther($0), distance($0), $0.id) < (isOther($1), distance($1), $1.id) }
                 .prefix(limit).map(\.id)
             let texts = Dictionary(
                 try rows.texts(of: nearest, .upTo(bytes: maxBytes)).map { ($0.task.id, $0) }

@@ -37,6 +37,7 @@ extension TaskStore {
                 try transaction.put(.epoch, epoch)
                 try transaction.put(.unwitnessed, "")
             }
+            try transaction.beginLogEpoch(newEpoch, isCopy: false)
             let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence)
             guard hasWitness, let reason else {
                 // An earlier start may not have got as far as the check.
@@ -50,6 +51,7 @@ extension TaskStore {
             let mode = RestoredMode(since: times.compactMap(\.self).min() ?? now, at: now, reason: reason, seen: seen)
             start.mode = mode
             try transaction.put(.restored, mode.text)
+            try transaction.beginLogEpoch(newEpoch, isCopy: true)
             try changes.doubt(since: mode.since, at: now)
             return start
         }
@@ -195,6 +197,8 @@ extension ChangeSet {
             attempt = attempt.started(at: min(attempt.startedAt, since))
             attempt.endedAt = now
             task.attempt = attempt
+            // Another account may have sent it since.
+            task.account = .unknown
             // Of an attempt that ended with its daemon nothing could be sent later; that does not hold for a copy.
             if task.failure?.code == TaskFailure.daemonStopped {
                 task.failure = TaskFailure(
@@ -202,6 +206,7 @@ extension ChangeSet {
             }
             task.nextDueAt = now
             change(row, to: task)
+            count(from: row.task, to: task)
         }
     }
 }

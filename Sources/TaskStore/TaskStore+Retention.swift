@@ -1,8 +1,8 @@
 package import TaskModel
 
-/// Removes the details of ended tasks.
+/// Removes the details of ended tasks, and later the tasks.
 ///
-/// What stays is the task's row with its labels, the attempts that own a remote id, and for a while its idempotency key: all
+/// What stays for a while is the task's row with its labels, the attempts that own a remote id, and its idempotency key: all
 /// that keeps a request from being paid for a second time.
 extension TaskStore {
     /// Goes on with a sweep by one small commit, and returns how far it got. A dry run only counts.
@@ -22,7 +22,9 @@ extension TaskStore {
             return try sweep.next(in: transaction, limit: RetentionSweep.batchSize) { removal in
                 switch removal {
                 case .details(let parts, let rows): try changes.remove(parts, of: rows, at: now)
-                case .keys(let keys): try transaction.dropKeys(keys)
+                case .stubs(let rows):
+                    if let last = try transaction.removeTasks(rows.map(\.key)) { try changes.noteRemoval(upTo: last) }
+                case .keys(let rows): try changes.removeKeys(of: rows)
                 case .lines(let lines): try changes.drop(lines)
                 }
             }
@@ -60,7 +62,7 @@ package enum DetailChange: Sendable {
     case refused(LifecycleRefusal, TrackedTask)
 }
 
-/// How far a sweep got, and what it has removed. A new one begins at the start, so a sweep that was interrupted loses nothing.
+/// The progress of a sweep and its counts. A new sweep starts at the beginning, so an interrupted one loses nothing.
 package struct RetentionSweep: Sendable {
     /// The most tasks of one commit. Other writes wait for it.
     static let batchSize = 50
@@ -74,6 +76,8 @@ package struct RetentionSweep: Sendable {
         /// Lines of the log, with those of the tasks.
         package var events = 0
         package var keys = 0
+        /// Tasks without details that are removed as a whole.
+        package var stubs = 0
         /// The length of removed texts. Rows and indexes come on top.
         package var bytes: Int64 = 0
 
@@ -83,22 +87,22 @@ package struct RetentionSweep: Sendable {
     /// What one batch removes.
     fileprivate enum Removal {
         case details(RemovedDetails.Parts, of: [TaskRow])
-        case keys([String])
+        case stubs([TaskRow])
+        case keys(of: [TaskRow])
         case lines([Int64])
     }
 
     /// Where the next batch begins within a step.
-    private enum Place: Sendable {
-        case task(endedAt: Timestamp, key: Int64)
-        case key(KeyRow)
-    }
+    private typealias Place = (endedAt: Timestamp, key: Int64)
 
     private var steps: ArraySlice<RetentionStep>
     private var place: Place?
     package private(set) var count = Count()
 
     /// A sweep that removes what is too old at that time.
-    package init(_ policy: RetentionPolicy, at now: Timestamp) { steps = policy.steps(at: now)[...] }
+    package init(_ policy: RetentionPolicy, keepingStubs: Bool = false, at now: Timestamp) {
+        steps = policy.steps(at: now, keepingStubs: keepingStubs)[...]
+    }
 
     /// Whether nothing is left to do.
     package var isOver: Bool { steps.isEmpty }
@@ -111,9 +115,13 @@ package struct RetentionSweep: Sendable {
         in rows: any StoreSnapshot, limit: Int, _ remove: (Removal) throws -> Void
     ) throws -> RetentionSweep {
         var sweep = self
+        var hasRemoved = false
         for _ in 1...Self.mostEmptyBatches {
-            guard let step = sweep.steps.first, sweep.count == count else { break }
-            try sweep.take(step, in: rows, limit: limit, remove)
+            guard let step = sweep.steps.first, !hasRemoved else { break }
+            try sweep.take(step, in: rows, limit: limit) { removal in
+                hasRemoved = true
+                try remove(removal)
+            }
         }
         return sweep
     }
@@ -124,32 +132,30 @@ package struct RetentionSweep: Sendable {
         let found: Int
         switch step {
         case .details(let parts, let state, let lacking, let start, let time):
-            var after: (endedAt: Timestamp, key: Int64)? = start.map { ($0, Int64.max) }
-            if case .task(let endedAt, let key) = place { after = (endedAt, key) }
             let ended = try rows.ended(
-                EndedQuery(state: state, lacking: lacking, endedBy: time, after: after, limit: limit))
+                EndedQuery(
+                    state: state, lacking: lacking, endedBy: time, after: place ?? start.map { ($0, .max) },
+                    limit: limit))
             let undelivered = try rows.undelivered(of: ended)
             let removable = try ended.filter { row in
                 try !row.task.wasLost && !undelivered.contains(row.key) && rows.reasonToKeep(row) == nil
             }
             try add(parts, of: removable, in: rows)
             if !removable.isEmpty { try remove(.details(parts, of: removable)) }
-            found = ended.count
-            place = ended.last.map { .task(endedAt: $0.task.endedAt ?? time, key: $0.key) }
-        case .keys(let time):
-            var after: KeyRow?
-            if case .key(let key) = place { after = key }
-            let keys = try rows.keys(createdBy: time, after: after, limit: limit)
-            let tasks = Dictionary(try rows.tasks(keys.map(\.task)).map { ($0.task.id, $0.task) }) { first, _ in first }
-            let removable = keys.filter { key in
-                guard let task = tasks[key.task] else { return true }
-                return task.isStub && task.endedAt.map { $0 <= time } ?? false
-            }
-            count.keys += removable.count
-            count.bytes += removable.reduce(0) { $0 + Int64($1.key.utf8.count) }
-            if !removable.isEmpty { try remove(.keys(removable.map(\.key))) }
-            found = keys.count
-            place = keys.last.map { .key($0) }
+            found = pass(ended, by: time)
+        case .stubs(let isKeyless, let time):
+            let stubs = try rows.stubs(StubQuery(isKeyless: isKeyless, endedBy: time, after: place, limit: limit))
+            let removable = try rows.removable(stubs)
+            count.stubs += removable.count
+            try addKeys(of: removable, in: rows)
+            if !removable.isEmpty { try remove(.stubs(removable)) }
+            found = pass(stubs, by: time)
+        case .keys(let start, let time):
+            let stubs = try rows.stubs(
+                StubQuery(isKeyless: false, endedBy: time, after: place ?? start.map { ($0, .max) }, limit: limit))
+            try addKeys(of: stubs, in: rows)
+            if !stubs.isEmpty { try remove(.keys(of: stubs)) }
+            found = pass(stubs, by: time)
         case .daemonLines(let time):
             let lines = try rows.daemonLines(by: time, limit: limit)
             count.events += lines.count
@@ -161,6 +167,18 @@ package struct RetentionSweep: Sendable {
             steps.removeFirst()
             place = nil
         }
+    }
+
+    /// Notes the place of the last of these; returns how many there are.
+    private mutating func pass(_ rows: [TaskRow], by time: Timestamp) -> Int {
+        place = rows.last.map { ($0.task.endedAt ?? time, $0.key) }
+        return rows.count
+    }
+
+    private mutating func addKeys(of rows: [TaskRow], in snapshot: any StoreSnapshot) throws {
+        let keys = try snapshot.idempotencyKeys(of: rows.map(\.key))
+        count.keys += keys.count
+        count.bytes += keys.reduce(0) { $0 + Int64($1.utf8.count) }
     }
 
     private mutating func add(_ parts: RemovedDetails.Parts, of rows: [TaskRow], in snapshot: any StoreSnapshot) throws
@@ -183,6 +201,40 @@ extension StoreSnapshot {
         let isSought = try givenUp(.of(row.task.id)).contains { $0.attempt.nextReadingAt != nil }
         return isSought ? .notSettled : nil
     }
+
+    /// The tasks among these stubs that may be removed.
+    fileprivate func removable(_ stubs: [TaskRow]) throws -> [TaskRow] {
+        guard !stubs.isEmpty else { return [] }
+        // The next task would get the number of the newest one again.
+        let newest = try latestKey()
+        var lost: [ServiceName: [ClosedRange<Timestamp>]] = [:]
+        return try stubs.filter { stub in
+            guard stub.key != newest, try reasonToKeep(stub) == nil else { return false }
+            let service = stub.task.endpoint.service
+            let periods = try lost[service] ?? lostPeriods(of: service)
+            lost[service] = periods
+            let (begun, ended) = (stub.task.createdAt, stub.task.endedAt ?? stub.task.createdAt)
+            return !periods.contains {
+                $0.lowerBound - lostSpan <= ended && begun <= $0.upperBound + lostSpan
+            }
+        }
+    }
+
+    /// A search for a lost attempt does not reach records this far from it, even if a clock was wrong by hours.
+    private var lostSpan: Duration { .seconds(86_400) }
+
+    /// The periods in which attempts of a service without a known record may have reached the provider. Tasks that ran then must
+    /// stay: without its owner a search could assign a record of them to the lost attempt.
+    private func lostPeriods(of service: ServiceName) throws -> [ClosedRange<Timestamp>] {
+        let (first, last) = (Timestamp(milliseconds: .min), Timestamp(milliseconds: .max))
+        let open = try [TaskState.submitting, .uncertain].flatMap { state in
+            try services(with: .tasks(state)).filter { $0.service == service }.flatMap {
+                try due(in: state, of: $0, by: last, excluding: [], limit: .max).compactMap(\.attempt)
+            }
+        }
+        let givenUp = try givenUp(.begun(service: service, in: first...last)).map(\.attempt.attempt)
+        return (open + givenUp).map { $0.period(until: $0.endedAt ?? $0.startedAt) }
+    }
 }
 
 extension ChangeSet {
@@ -192,6 +244,16 @@ extension ChangeSet {
         for row in rows {
             var task = row.task
             task.remove(parts, at: now)
+            change(row, to: task)
+        }
+    }
+
+    /// Removes the idempotency keys of tasks without details, and marks that in their rows.
+    fileprivate mutating func removeKeys(of rows: [TaskRow]) throws {
+        try transaction.dropKeys(of: rows.map(\.key))
+        for row in rows {
+            var task = row.task
+            task.removed?.parts.insert(.key)
             change(row, to: task)
         }
     }

@@ -1,8 +1,8 @@
 package import TaskModel
 
-/// What is due when.
+/// The queue and the due tasks.
 extension TaskStore {
-    /// How many tasks there are of each endpoint in each state.
+    /// How many tasks there are of each endpoint in each state, by account.
     package func counts() async throws(TaskStoreError) -> [TaskCount] { try await read("counts") { try $0.counts() } }
 
     /// Queued tasks of an endpoint that may go now, in order of priority, then age; none whose deadline has passed, and none
@@ -39,14 +39,14 @@ extension TaskStore {
         try await read("nextQueued") { try $0.earliest(.queued(endpoint, after: now)) }
     }
 
-    /// Services that have tasks in that state.
-    package func services(in state: TaskState) async throws(TaskStoreError) -> [ServiceName] {
+    /// Services that have tasks in that state, by account.
+    package func services(in state: TaskState) async throws(TaskStoreError) -> [AccountService] {
         try await read("services") { try $0.services(with: .tasks(state)) }
     }
 
     /// Tasks of a service in that state that are due by then, most overdue first, but for those excluded.
     package func due(
-        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID> = [], limit: Int
+        in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID> = [], limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
         try await read("due", excluding.isEmpty ? .statement : .snapshot) {
             try $0.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
@@ -54,7 +54,7 @@ extension TaskStore {
     }
 
     /// When the first task of a service in that state is due.
-    package func nextDue(in state: TaskState, of service: ServiceName) async throws(TaskStoreError) -> Timestamp? {
+    package func nextDue(in state: TaskState, of service: AccountService) async throws(TaskStoreError) -> Timestamp? {
         try await read("nextDue") { try $0.earliest(.due(state, service: service)) }
     }
 

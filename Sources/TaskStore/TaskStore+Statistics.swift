@@ -34,7 +34,9 @@ extension TaskStore {
     /// Remembers what holds requests back, over restarts; an older revision than what is there changes nothing.
     package func save(_ gate: CircuitState) async throws(TaskStoreError) {
         try await write("save") { transaction in
-            let stored = try transaction.circuits().first { $0.kind == gate.kind && $0.name == gate.name }
+            let stored = try transaction.circuits().first {
+                $0.kind == gate.kind && $0.name == gate.name && $0.account == gate.account
+            }
             if let stored, stored.revision >= gate.revision { return }
             try transaction.put([gate])
         }

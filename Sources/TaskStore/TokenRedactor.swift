@@ -41,7 +41,7 @@ enum TokenRedactor {
         return String(decoding: kept + bytes[begin...], as: UTF8.self)
     }
 
-    /// Where the next token stands: 43 letters of base64url, no more, behind the path that all of ours have. In a text that
+    /// Finds the next token: exactly 43 letters of base64url behind the path of callback URLs. In a text that
     /// is JSON itself the slash may be escaped.
     private static func next(in bytes: [UInt8], from start: Int) -> Range<Int>? {
         var place = start
@@ -105,7 +105,7 @@ extension CallbackDelivery {
 }
 
 extension Observation {
-    /// The same with tokens taken out of the record, and of what it says of a failure.
+    /// The observation without tokens in its record and its failure.
     fileprivate var redacted: Observation {
         var observation = self
         if let record = TokenRedactor.redacted(record) { observation.record = record }

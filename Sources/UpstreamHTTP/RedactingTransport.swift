@@ -9,12 +9,12 @@ import Text
 package struct RedactingTransport: UpstreamTransport {
     private let base: any UpstreamTransport
     @Current private var redactor: SecretRedactor
-    /// By provider name. Only tokens that requests contain, not signing keys.
-    @Current private var tokens: [ProviderName: String]
+    /// Only tokens that requests contain, not signing keys.
+    @Current private var tokens: [ProviderAccount: String]
 
     package init(
         _ base: any UpstreamTransport, redactor: Current<SecretRedactor>,
-        tokens: Current<[ProviderName: String]> = Current(always: [:])
+        tokens: Current<[ProviderAccount: String]> = Current(always: [:])
     ) {
         self.base = base
         _redactor = redactor
@@ -22,11 +22,11 @@ package struct RedactingTransport: UpstreamTransport {
     }
 
     package func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(
-                restored(request, for: provider), to: provider, isPaid: isPaid, timeout: timeout)
+                restored(request, for: account), by: account, isPaid: isPaid, timeout: timeout)
             // Read after the reply: it may repeat a token that came meanwhile.
             let redactor = redactor
             return reply.replacing(
@@ -35,20 +35,22 @@ package struct RedactingTransport: UpstreamTransport {
             switch error {
             case .notSent(let words): throw .notSent(redactor.redacted(words))
             case .interrupted(let words): throw .interrupted(redactor.redacted(words))
-            case .tooLarge, .cancelled: throw error
+            case .tooLarge, .outdated, .cancelled: throw error
             }
         }
     }
 
     package func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
-    private func restored(_ request: UpstreamRequest, for provider: ProviderName) -> UpstreamRequest {
-        guard let url = request.url, url.contains(SecretRedactor.mark), let token = tokens[provider] else {
+    private func restored(_ request: UpstreamRequest, for account: ProviderAccount) -> UpstreamRequest {
+        guard let url = request.url, url.contains(SecretRedactor.mark), let token = tokens[account] else {
             return request
         }
-        return UpstreamRequest(
+        var restored = UpstreamRequest(
             method: request.method, path: request.path,
             url: url.replacing(SecretRedactor.mark, with: token.percentEncoded()), headers: request.headers,
             body: request.body)
+        restored.baseURL = request.baseURL
+        return restored
     }
 }

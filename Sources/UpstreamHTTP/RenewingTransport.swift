@@ -7,13 +7,13 @@ package import TaskModel
 /// has been replaced, and the task goes back to the queue.
 package struct RenewingTransport: UpstreamTransport {
     private let base: any UpstreamTransport
-    @Current private var tokens: [ProviderName: String]
-    private let renew: @Sendable (ProviderName) async -> Void
+    @Current private var tokens: [ProviderAccount: String]
+    private let renew: @Sendable (ProviderAccount) async -> Void
 
-    /// `tokens` are those in force, by provider name. `renew` reads that of a provider again.
+    /// `tokens` are those in force, by account. `renew` reads that of an account again.
     package init(
-        _ base: any UpstreamTransport, tokens: Current<[ProviderName: String]>,
-        renew: @escaping @Sendable (ProviderName) async -> Void
+        _ base: any UpstreamTransport, tokens: Current<[ProviderAccount: String]>,
+        renew: @escaping @Sendable (ProviderAccount) async -> Void
     ) {
         self.base = base
         _tokens = tokens
@@ -21,14 +21,14 @@ package struct RenewingTransport: UpstreamTransport {
     }
 
     package func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let token = tokens[provider]
-        var reply = try await base.send(request, to: provider, isPaid: isPaid, timeout: timeout)
+        let token = tokens[account]
+        var reply = try await base.send(request, by: account, isPaid: isPaid, timeout: timeout)
         guard reply.status == 401 else { return reply }
-        await renew(provider)
-        guard let renewed = tokens[provider], renewed != token else { return reply }
-        if !isPaid { return try await base.send(request, to: provider, isPaid: false, timeout: timeout) }
+        await renew(account)
+        guard let renewed = tokens[account], renewed != token else { return reply }
+        if !isPaid { return try await base.send(request, by: account, isPaid: false, timeout: timeout) }
         reply.rejectsReplacedToken = true
         return reply
     }

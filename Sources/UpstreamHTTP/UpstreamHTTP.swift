@@ -10,7 +10,7 @@ import VerbatimJSON
 
 /// Sends one HTTP request to a provider and returns its reply. Never resends a request, never follows a redirect.
 package struct UpstreamHTTP: UpstreamTransport {
-    /// The base URL and credentials of a provider.
+    /// The base URL of a provider, and the credentials of one of its accounts.
     package struct Access: Sendable {
         /// Without a trailing slash.
         package let baseURL: String
@@ -50,7 +50,7 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
-    @Current private var providers: [ProviderName: Access]
+    @Current private var accounts: [ProviderAccount: Access]
     private let pool: ClientPool
     private let eventLoopGroup: any EventLoopGroup
     @Current private var maxReplyBytes: Int
@@ -60,12 +60,12 @@ package struct UpstreamHTTP: UpstreamTransport {
 
     /// Opens the clients. `requestSent` is called after the last byte of a request is written.
     package init(
-        providers: Current<[ProviderName: Access]>, eventLoopGroup: any EventLoopGroup,
+        accounts: Current<[ProviderAccount: Access]>, eventLoopGroup: any EventLoopGroup,
         connections: Connections = Connections(), maxReplyBytes: Current<Int> = Current(always: defaultMaxReplyBytes),
         memory: ReplyMemory = ReplyMemory(), now: @escaping @Sendable () -> Timestamp,
         requestSent: @escaping @Sendable (_ isPaid: Bool) -> Void = { _ in }
     ) {
-        _providers = providers
+        _accounts = accounts
         self.eventLoopGroup = eventLoopGroup
         _maxReplyBytes = maxReplyBytes
         self.memory = memory
@@ -81,10 +81,11 @@ package struct UpstreamHTTP: UpstreamTransport {
     package func shutdown() async throws { try await pool.shutdown() }
 
     package func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         // One request uses one version of everything, also if a reload comes meanwhile.
-        let (access, clients, maxReplyBytes) = (providers[provider], pool.current, maxReplyBytes)
+        let (access, clients, maxReplyBytes) = (accounts[account], pool.current, maxReplyBytes)
+        try request.check(baseURL: access?.baseURL)
         let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
             [requestSent] in requestSent(isPaid)
         }

@@ -27,7 +27,7 @@ struct Pollux: AsyncParsableCommand {
                 name: "Tasks",
                 subcommands: [
                     SubmitCommand.self, TrackCommand.self, ListCommand.self, ShowCommand.self, WaitCommand.self,
-                    EventsCommand.self, CancelCommand.self, ReopenCommand.self, ResolveCommand.self,
+                    FollowCommand.self, EventsCommand.self, CancelCommand.self, ReopenCommand.self, ResolveCommand.self,
                     RetryCommand.self,
                     PinCommand.self, UnpinCommand.self, DeleteCommand.self,
                 ]),

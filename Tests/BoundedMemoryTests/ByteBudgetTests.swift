@@ -39,7 +39,7 @@ import Testing
         #expect(budget.reserve(16) != nil)
     }
 
-    @Test func `waiters are served in order, and no one else takes the bytes of the first`() async throws {
+    @Test func `waiters are served in order, and bytes for the first one are not given to others`() async throws {
         let budget = ByteBudget(capacity: 100)
         let all = try #require(budget.reserve(80))
         async let large = budget.reserve(60, onceFree: 60)
@@ -78,7 +78,7 @@ import Testing
         withExtendedLifetime(held) {}
     }
 
-    /// Returns once a task waits: from then on nothing else can be reserved.
+    /// Returns once a task waits. Then nothing else can be reserved.
     private func untilWaiting(on budget: ByteBudget) async {
         while let probe = budget.reserve(1) {
             probe.release()

@@ -6,7 +6,7 @@ import Testing
     private let directory = FileManager.default.temporaryDirectory.path
 
     @Test(arguments: [1, 7, 64, 1_000])
-    func `bytes come out in order, however many are in the file`(limit: Int) throws {
+    func `bytes are read in order, however many are in the file`(limit: Int) throws {
         var queue = SpillQueue(limit: limit, directory: directory)
         var sent: [UInt8] = []
         var got: [UInt8] = []
@@ -37,7 +37,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).isEmpty)
     }
 
-    @Test func `without a file nothing is lost`() throws {
+    @Test func `without a file all bytes are kept in memory`() throws {
         var queue = SpillQueue(limit: 10, directory: "/nowhere/at/all")
         let bytes = (0..<100).map { UInt8($0) }
         queue.append(bytes[..<50])

@@ -4,7 +4,6 @@ import Logging
 import NIOCore
 import NIOPosix
 import ProviderCatalog
-import SQLiteDriver
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -14,26 +13,6 @@ import VerbatimJSON
 
 /// Tests the public callback route through a real listener.
 @Suite(.timeLimit(.minutes(2))) struct CallbackAPITests {
-    /// Creates a running task and returns its callback path.
-    private func running(_ listener: Listener) async throws -> (TaskID, path: String) {
-        let world = listener.world
-        world.provider.enqueue(.accepted("r-1"))
-        let id = try await world.submit()
-        _ = try await world.engine.submitter.step()
-        let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
-        return (id, String(url.dropFirst("https://pollux.example".count)))
-    }
-
-    /// Creates a task with a lost reply and returns its callback path.
-    private func lost(_ listener: Listener) async throws -> (TaskID, path: String) {
-        let world = listener.world
-        world.provider.enqueue(.interrupted("reset"))
-        let id = try await world.submit()
-        _ = try await world.engine.submitter.step()
-        let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
-        return (id, String(url.dropFirst("https://pollux.example".count)))
-    }
-
     private static let success = #"{"success":true,"task_id":"r-1","data":[{"image_url":"https://cdn.example/1.png"}]}"#
 
     private static func identity() throws -> CallbackAPI.Identity {
@@ -48,7 +27,7 @@ import VerbatimJSON
     @Test(arguments: [false, true])
     func `a delivery is on disk before its response, over HTTP and TLS`(usesTLS: Bool) async throws {
         try await withListener(identity: usesTLS ? try Self.identity() : nil) { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             #expect(try await listener.post(path, Self.success) == 200)
             let task = try await listener.world.task(id)
             #expect(task.callbacks.count == 1)
@@ -63,7 +42,7 @@ import VerbatimJSON
                 + "\ncallback_signature: {algorithm: echo, secret: TESTING_SECRET, header: X-Auth}",
             secrets: ["testing": "s3cret"]
         ) { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             #expect(try await listener.post(path, Self.success, headers: "X-Auth: guess\r\n") == 200)
             #expect(try await listener.world.task(id).callbacks.finalAt == nil)
             #expect(try await listener.post(path, Self.success, headers: "x-AUTH: s3cret\r\n") == 200)
@@ -73,7 +52,7 @@ import VerbatimJSON
 
     @Test func `a delivery that cannot be stored is not acknowledged`() async throws {
         try await withListener { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             listener.world.store.fail(next: 1, with: .full)
             #expect(try await listener.post(path, Self.success) == 503)
             #expect(try await listener.world.task(id).callbacks.count == 0)
@@ -83,7 +62,7 @@ import VerbatimJSON
 
     @Test func `a compressed body is read, and its decoded size counts`() async throws {
         try await withListener { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             #expect(
                 try await listener.post(path, Self.compressedSuccess, headers: "Content-Encoding: gzip\r\n") == 200)
             #expect(try await listener.world.task(id).callbacks.finalAt != nil)
@@ -91,7 +70,7 @@ import VerbatimJSON
         var limits = CallbackLimits()
         limits.maxBodyBytes = 5_000
         try await withListener(limits: limits) { listener in
-            let (id, path) = try await lost(listener)
+            let (id, path) = try await listener.lost()
             #expect(
                 try await listener.post(path, Self.compressedSuccess, headers: "Content-Encoding: gzip\r\n") == 400)
             #expect(try await listener.world.task(id).state == .uncertain)
@@ -110,7 +89,7 @@ import VerbatimJSON
         body: String
     ) async throws {
         try await withListener { listener in
-            let (id, path) = try await lost(listener)
+            let (id, path) = try await listener.lost()
             #expect(try await listener.post(path, body) == 400)
             #expect(try await listener.world.task(id).callbacks.count == 1)
             #expect(try await listener.world.task(id).state == .uncertain)
@@ -129,7 +108,7 @@ import VerbatimJSON
             Self.success,
         ] {
             try await withListener { listener in
-                let (id, path) = try await lost(listener)
+                let (id, path) = try await listener.lost()
                 let answer = try await listener.post(
                     path, body, headers: "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n",
                     method: method)
@@ -144,7 +123,7 @@ import VerbatimJSON
     @Test(arguments: [("GET", 200), ("HEAD", 200), ("OPTIONS", 204), ("DELETE", 405), ("PATCH", 405)])
     func `probing the URL with GET or HEAD delivers nothing`(method: String, status: Int) async throws {
         try await withListener { listener in
-            let (id, path) = try await lost(listener)
+            let (id, path) = try await listener.lost()
             let answer = try await listener.exchange("\(method) \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(Listener.status(of: answer) == status)
             #expect(answer.contains("POST, PUT") == (status == 204 || status == 405))
@@ -155,7 +134,7 @@ import VerbatimJSON
 
     @Test func `the public URL's path is served with and without the prefix that a proxy strips`() async throws {
         try await withListener(publicURL: "https://pollux.example/behind/a/path") { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             #expect(path.hasPrefix("/behind/a/path/callbacks/"))
             #expect(try await listener.post(path, Self.success) == 200)
             #expect(try await listener.post(String(path.dropFirst("/behind/a/path".count)), Self.success) == 200)
@@ -170,7 +149,7 @@ import VerbatimJSON
                 + "\ncallback_signature: {algorithm: echo, secret: TESTING_SECRET, header: X-Auth}",
             secrets: ["testing": "s3cret"]
         ) { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             #expect(try await listener.post(path, Self.success, headers: "X-Auth: old\r\nX-Auth: s3cret\r\n") == 200)
             #expect(try await listener.world.task(id).callbacks.finalAt != nil)
         }
@@ -195,7 +174,7 @@ import VerbatimJSON
 
     @Test func `an unknown token gets the same response as an unknown path`() async throws {
         try await withListener { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             #expect(try await listener.post(String(path.dropLast()) + "-", Self.success) == 404)
             #expect(try await listener.world.task(id).callbacks.count == 0)
             #expect(listener.world.engine.callbacks.monitor?.report.unknownTokens == 1)
@@ -214,14 +193,14 @@ import VerbatimJSON
         try await withListener(limits: limits) { listener in
             let answer = try await listener.exchange(bytes)
             #expect([0, 400, 404].contains(Listener.status(of: answer)))
-            let (_, path) = try await running(listener)
+            let (_, path) = try await listener.running()
             #expect(try await listener.post(path, Self.success) == 200)
         }
     }
 
     @Test func `a client that waits for 100 Continue gets it if its token is known`() async throws {
         try await withListener { listener in
-            let (id, path) = try await running(listener)
+            let (id, path) = try await listener.running()
             func conversation(_ path: String) async throws -> Conversation {
                 let conversation = try await listener.open()
                 let length = Self.success.utf8.count
@@ -249,7 +228,7 @@ import VerbatimJSON
         var limits = CallbackLimits()
         limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
-            let (_, path) = try await running(listener)
+            let (_, path) = try await listener.running()
             for (request, status) in [
                 ("POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 200),
                 ("POST \(path)x HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n{", 404),
@@ -267,7 +246,7 @@ import VerbatimJSON
         limits.maxBytesAtOnce = 100_000
         limits.lifetime = .seconds(3_600)
         try await withListener(limits: limits) { listener in
-            let (_, path) = try await running(listener)
+            let (_, path) = try await listener.running()
             var held: [Conversation] = []
             for number in 0..<20 {
                 let half = try await listener.open()
@@ -281,109 +260,6 @@ import VerbatimJSON
             for _ in 0..<5 {
                 #expect(try await listener.post(path, String(repeating: "x", count: 90_000)) == 200)
             }
-        }
-    }
-
-    // MARK: Limits
-
-    @Test func `a body above the size limit is rejected`() async throws {
-        var limits = CallbackLimits()
-        limits.maxBodyBytes = 10_000
-        try await withListener(limits: limits) { listener in
-            let (id, path) = try await running(listener)
-            #expect(try await listener.post(path, String(repeating: "x", count: 10_001)) == 413)
-            #expect(try await listener.world.task(id).callbacks.count == 0)
-            #expect(try await listener.post(path, String(repeating: "x", count: 10_000)) == 200)
-        }
-    }
-
-    @Test func `all bodies together have a limit, and each body releases its share`() async throws {
-        var limits = CallbackLimits()
-        limits.maxBytesAtOnce = 10_000
-        try await withListener(limits: limits) { listener in
-            let (_, path) = try await running(listener)
-            #expect(try await listener.post(path, String(repeating: "x", count: 20_000)) == 503)
-            for _ in 0..<3 { #expect(try await listener.post(path, String(repeating: "x", count: 9_000)) == 200) }
-        }
-    }
-
-    @Test func `headers have a size limit`() async throws {
-        try await withListener { listener in
-            let (_, path) = try await running(listener)
-            let many = (0..<100).map { "X-\($0): y\r\n" }.joined()
-            #expect(try await listener.post(path, "{}", headers: many) != 200)
-            let large = "X-Large: \(String(repeating: "y", count: 20_000))\r\n"
-            #expect(try await listener.post(path, "{}", headers: large) != 200)
-            #expect(try await listener.post(path, "{}") == 200)
-        }
-    }
-
-    /// Incomplete requests: nothing, half a line, half a body.
-    private static func halves(of path: String) -> [String] {
-        ["", "\u{16}\u{3}\u{1}", "POST /cal", "POST \(path) HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"]
-    }
-
-    @Test func `slow and incomplete requests do not block others`() async throws {
-        var limits = CallbackLimits()
-        // Longer than the test, so waiting for the incomplete requests would fail it.
-        limits.lifetime = .seconds(3_600)
-        try await withListener(limits: limits) { listener in
-            let (_, path) = try await running(listener)
-            for half in Self.halves(of: path) {
-                try await listener.open().channel.writeAndFlush(ByteBuffer(string: half)).get()
-            }
-            #expect(try await listener.post(path, "{}") == 200)
-        }
-    }
-
-    @Test func `slow and incomplete requests end after the connection lifetime`() async throws {
-        var limits = CallbackLimits()
-        limits.lifetime = .milliseconds(200)
-        try await withListener(limits: limits) { listener in
-            let (_, path) = try await running(listener)
-            for half in Self.halves(of: path) {
-                let conversation = try await listener.open()
-                try? await conversation.channel.writeAndFlush(ByteBuffer(string: half)).get()
-                // The connection must close. One that stays open fails the test by its time limit.
-                #expect(!(try await conversation.text.get()).contains("200"))
-            }
-        }
-    }
-
-    @Test func `an address above its request rate must wait, and others are served`() async throws {
-        var limits = CallbackLimits()
-        limits.exemptsThisMachine = false
-        limits.requestsPerSecond = 1
-        limits.burst = 3
-        try await withListener(limits: limits) { listener in
-            let (_, path) = try await running(listener)
-            for _ in 0..<3 { #expect(try await listener.post(path, "{}") == 200) }
-            #expect(try await listener.post(path, "{}") == 429)
-            listener.world.time.advance(by: .seconds(1))
-            #expect(try await listener.post(path, "{}") == 200)
-        }
-    }
-
-    @Test func `an address with too many connections gets no further one`() async throws {
-        var limits = CallbackLimits()
-        limits.exemptsThisMachine = false
-        limits.connectionsPerAddress = 2
-        // No connection reaches its maximum lifetime.
-        limits.lifetime = .seconds(3_600)
-        try await withListener(limits: limits) { listener in
-            let (_, path) = try await running(listener)
-            let ended = AsyncStream.makeStream(of: Int.self)
-            var held: [Conversation] = []
-            for index in 0..<3 {
-                held.append(try await listener.open())
-                held[index].text.whenComplete { _ in ended.continuation.yield(index) }
-            }
-            // The server's threads decide which of the three is counted last.
-            let refused = try #require(await ended.stream.first { _ in true })
-            #expect(try await held[refused].text.get() == "")
-            try await held[(refused + 1) % 3].channel.close().get()
-            // The server notices the end slightly later than the client.
-            #expect(await listener.isServedInTheEnd(path))
         }
     }
 

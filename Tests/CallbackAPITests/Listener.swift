@@ -4,18 +4,39 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import ProviderCatalog
 import ServiceLifecycle
 import Synchronization
 import TaskEngine
 import TaskModel
 import TaskTesting
 import Testing
+import VerbatimJSON
 
 /// A real listener on a loopback port, with an engine behind it.
 struct Listener: Sendable {
     let world: EngineWorld
     let port: Int
     let usesTLS: Bool
+
+    /// Creates a running task and returns its callback path.
+    func running() async throws -> (TaskID, path: String) {
+        world.provider.enqueue(.accepted("r-1"))
+        return try await submitted()
+    }
+
+    /// Creates a task with a lost reply and returns its callback path.
+    func lost() async throws -> (TaskID, path: String) {
+        world.provider.enqueue(.interrupted("reset"))
+        return try await submitted()
+    }
+
+    private func submitted() async throws -> (TaskID, path: String) {
+        let id = try await world.submit()
+        _ = try await world.engine.submitter.step()
+        let url = try #require(world.provider.paid.last?.body["callback_url"]?.string)
+        return (id, String(url.dropFirst("https://pollux.example".count)))
+    }
 
     /// Sends a text and returns everything received until the other side closes.
     func exchange(_ text: String) async throws -> String { try await exchange(Array(text.utf8)) }

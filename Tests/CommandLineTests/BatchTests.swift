@@ -26,7 +26,7 @@ import VerbatimJSON
         #expect(read == lines)
     }
 
-    @Test func `a line longer than the buffer is whole`() throws {
+    @Test func `a line longer than the buffer is read whole`() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "pollux-\(UUID().uuidString)")
         let long = String(repeating: "x", count: 200_000)
         try Data("\(long)\nend\n".utf8).write(to: file)
@@ -37,7 +37,7 @@ import VerbatimJSON
         #expect(reader.next()?.bytes == nil)
     }
 
-    @Test func `what is there is taken at once, and nothing is waited for beyond the first line`() throws {
+    @Test func `available lines are returned at once, and only the first line is waited for`() throws {
         var ends: [CInt] = [0, 0]
         #expect(pipe(&ends) == 0)
         let writer = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
@@ -59,7 +59,7 @@ import VerbatimJSON
         try reader.checkEnd()
     }
 
-    @Test func `lines that are refused before the daemon is asked keep their places`() throws {
+    @Test func `lines refused by the client are reported in their place and not sent`() throws {
         let good = #"{"endpoint":"flux/images","request":{}}"#
         let lines = ["{", good, #"{"endpoint":"x"}"#, good].enumerated().map {
             LineReader.Line(number: $0.offset + 1, bytes: Array($0.element.utf8))
@@ -75,13 +75,13 @@ import VerbatimJSON
         #expect(part.failure == full)
     }
 
-    @Test func `a directory is no file of lines`() throws {
+    @Test func `a directory cannot be read as a batch file`() throws {
         var reader = try LineReader(path: "/tmp")
         #expect(reader.next()?.bytes == nil)
         #expect(throws: RefusedInput.self) { try reader.checkEnd() }
     }
 
-    @Test func `a file that is not there is refused input`() {
+    @Test func `a missing file is refused input`() {
         #expect(throws: RefusedInput.self) { try LineReader(path: "/nowhere/at/all") }
     }
 }

@@ -3,7 +3,7 @@ import LocalAPIContract
 
 @testable import pollux
 
-/// A moment that the tests count from.
+/// The reference time of the tests.
 let noon = Date(timeIntervalSince1970: 1_795_435_200)
 
 extension Date {
@@ -18,7 +18,7 @@ extension Terminal {
 }
 
 extension TaskDocument {
-    /// A valid task; a test changes the one field that matters.
+    /// A valid task. A test changes only the field it checks.
     static func task(_ number: Int = 1, state: String = "running", endpoint: String = "suno/audios") -> TaskDocument {
         let hasEnded = TaskDocument.endedStates.contains(state)
         var task = TaskDocument(

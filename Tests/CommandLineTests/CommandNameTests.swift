@@ -15,7 +15,7 @@ import Testing
         ("lst", "There is no command \"lst\". Did you mean `pollux list`?"),
         ("frobnicate", "There is no command \"frobnicate\"."), ("", "There is no command \"\"."),
     ])
-    func `another word is refused, and what is near is named`(word: String, message: String) {
+    func `an unknown command is a usage error and suggests the nearest one`(word: String, message: String) {
         let error = #expect(throws: ValidationError.self) { try CommandName.check([word, "x", "-d", "y"]) }
         #expect(error?.message == message)
         #expect(error.map { ExitReport(of: $0).status } == .usage)
@@ -29,7 +29,7 @@ import Testing
         ("seed:=7", "Unexpected argument \"seed:=7\". A field of the request follows -d, as in: -d 'seed:=7'"),
         ("fox", "Unexpected argument \"fox\"."),
     ])
-    func `a field of the request without its option is told what is missing`(word: String, message: String) {
+    func `a request field without -d is an error that shows the option`(word: String, message: String) {
         let error = #expect(throws: (any Error).self) { try SubmitCommand.parse(["flux/images", word, "-d", "a=b"]) }
         #expect(error.map { SubmitCommand.message(for: $0) } == message)
     }

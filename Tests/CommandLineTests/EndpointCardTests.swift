@@ -18,14 +18,14 @@ import VerbatimJSON
         return EndpointCard(endpoint: endpoint, now: noon).lines(on: .plain(now: noon))
     }
 
-    @Test func `the example is a command that can be copied`() throws {
+    @Test func `the example is a command that runs when pasted`() throws {
         let command = try #require(lines().last)
         #expect(
             command == #"  pollux submit kling/videos -d action=text2video -d 'prompt=it'\''s a fox' -d n:=2"#)
         #expect(lines { $0.example = .null }.last?.contains("--json-body @request.json") == true)
     }
 
-    @Test func `limits, times and what becomes of lost replies are told in words`() {
+    @Test func `the card describes limits, durations and how lost replies are found`() {
         let text = lines().joined(separator: "\n")
         #expect(text.contains("5 tasks in flight, one submission every 2s"))
         #expect(text.contains("about 4m 00s by the definition"))
@@ -37,7 +37,7 @@ import VerbatimJSON
                 .contains("50 % within 1m 01s, 90 % within 2m 10s (learned from the latest 12 tasks)"))
     }
 
-    @Test func `trouble is told where there is any`() {
+    @Test func `the card shows errors and unrecognised records only if there are any`() {
         #expect(!lines().joined().contains("unrecognised"))
         let text = lines {
             $0.state = "backing_off"

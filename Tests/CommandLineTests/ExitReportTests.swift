@@ -36,20 +36,20 @@ import VerbatimJSON
         for (error, status) in expected { #expect(ExitReport(of: error).status == status, "\(error)") }
     }
 
-    @Test func `the numbers are those of the contract`() {
+    @Test func `exit codes have the documented numbers`() {
         let statuses: [pollux.ExitStatus] = [
             .done, .unsuccessful, .usage, .refused, .noSuchTask, .noDaemon, .bug, .timedOut,
         ]
         #expect(statuses.map(\.rawValue) == [0, 1, 64, 65, 66, 69, 70, 75])
     }
 
-    @Test func `no daemon says how to start one`() {
-        let report = ExitReport(of: LocalAPIClientError.noDaemon(socketPath: "/s", reason: "nobody listens there"))
+    @Test func `the message for a missing daemon says how to start one`() {
+        let report = ExitReport(of: LocalAPIClientError.noDaemon(socketPath: "/s", reason: "no process listens there"))
         #expect(report.message?.contains("pollux serve") == true)
-        #expect(report.message?.contains("/s: nobody listens there.") == true)
+        #expect(report.message?.contains("/s: no process listens there.") == true)
     }
 
-    @Test func `a problem shows what helps`() {
+    @Test func `a problem shows its suggestions and candidates`() {
         let members = JSONObject([("nearest", "suno/audios"), ("candidates", ["a", "b\u{1b}"])])
         #expect(
             ExitReport(of: problem(409, "x", members)).message
@@ -70,7 +70,7 @@ import VerbatimJSON
         ["pause", "suno"], ["nonsense"], ["status", "--bogus"], ["track", "a/b"],
         ["notifications", "replay", "backend"], ["notifications", "replay", "backend", "--dead", "--since", "2h"],
     ])
-    func `a command line that makes no sense is usage`(arguments: [String]) {
+    func `an invalid command line is a usage error`(arguments: [String]) {
         do {
             _ = try Pollux.parseAsRoot(arguments)
             Issue.record("It was accepted.")
@@ -89,7 +89,7 @@ import VerbatimJSON
         ["prune", "--dry-run"], ["notifications", "list", "--dead"], ["notifications", "test", "backend"],
         ["notifications", "replay", "backend", "--since", "2h"], ["submit", "a/b", "--notify", "backend"],
     ])
-    func `a command line that makes sense is taken`(arguments: [String]) {
+    func `a valid command line is accepted`(arguments: [String]) {
         #expect(throws: Never.self) { try Pollux.parseAsRoot(arguments) }
     }
 }

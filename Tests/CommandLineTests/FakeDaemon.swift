@@ -2,9 +2,9 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// FakeDaemon answers requests on a Unix socket with what a test has written down, one connection each.
+/// Answers requests on a Unix socket with scripted bytes, one request per connection.
 final class FakeDaemon: Sendable {
-    /// A request as it came.
+    /// A received request.
     struct Request: Sendable {
         let head: String
         let body: String
@@ -13,34 +13,25 @@ final class FakeDaemon: Sendable {
     }
 
     let path = "/tmp/pollux-fake-\(UInt32.random(in: .min ... .max)).sock"
-    private let descriptor: Int32
+    private let listener: UnixListener
     private let received = Mutex<[Request]>([])
 
     var requests: [Request] { received.withLock { $0 } }
 
-    /// Listens; each request is answered with the bytes that the closure makes, then the connection ends. After so many
-    /// requests nobody listens any more.
+    /// Listens and answers each request with the bytes that the closure returns, then closes the connection. The socket
+    /// closes after that many requests.
     init(requests: Int, _ answer: @escaping @Sendable (_ number: Int, _ request: Request) -> String) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard bound == 0, listen(descriptor, 8) == 0 else { throw POSIXError(.EADDRINUSE) }
+        listener = try UnixListener(path: path)
         Thread.detachNewThread { [self] in
             for number in 1...requests {
-                let connection = accept(descriptor, nil, nil)
+                let connection = accept(listener.descriptor, nil, nil)
                 guard connection >= 0, let request = Self.read(from: connection) else { break }
                 received.withLock { $0.append(request) }
                 let bytes = Array(answer(number, request).utf8)
                 _ = bytes.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
                 close(connection)
             }
-            close(descriptor)
+            listener.close()
             unlink(path)
         }
     }

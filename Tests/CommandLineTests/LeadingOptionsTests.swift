@@ -8,7 +8,7 @@ import Testing
         ("--socket=/s status", "status --socket=/s"), ("list --json", "list --json"), ("--version", "--version"),
         ("--json --help", "--json --help"), ("--socket", "--socket"), ("", ""), ("--bogus list", "--bogus list"),
     ])
-    func `the options of every command may stand before it`(given: String, moved: String) {
+    func `global options may precede the command`(given: String, moved: String) {
         let words = { (text: String) in text.split(separator: " ").map(String.init) }
         #expect(LeadingOptions.moved(words(given)) == words(moved))
     }

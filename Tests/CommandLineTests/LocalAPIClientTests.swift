@@ -11,7 +11,7 @@ import VerbatimJSON
 @testable import LocalAPIClient
 
 @Suite(.timeLimit(.minutes(5))) struct LocalAPIClientTests {
-    @Test func `a query says only what narrows it`() {
+    @Test func `a query contains only the filters that are set`() {
         #expect(TaskQuery().text == "")
         let query = TaskQuery(
             states: ["running", "queued"], endpoints: ["suno/audios"], labels: ["b": "x y", "a": "1:2"],
@@ -22,7 +22,7 @@ import VerbatimJSON
                 + "&created_after=2026-11-23T14%3A00%3A00%2B02%3A00&limit=5&cursor=c%3D")
     }
 
-    @Test func `nobody on the socket is told at once, and never as an interruption`() async throws {
+    @Test func `a missing socket fails at once with "no daemon"`() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "none-\(UUID().uuidString)").path
         let error = await #expect(throws: LocalAPIClientError.self) {
             try await LocalAPIClient.with(socketPath: path) { _ = try await $0.status() }
@@ -30,7 +30,7 @@ import VerbatimJSON
         #expect(error == .noDaemon(socketPath: path, reason: "there is no such socket"))
     }
 
-    @Test func `a path that no socket can have is no daemon either`() async throws {
+    @Test func `a path too long for a socket fails with "no daemon"`() async throws {
         let path = "/tmp/" + String(repeating: "x", count: 200)
         let error = await #expect(throws: LocalAPIClientError.self) {
             try await LocalAPIClient.with(socketPath: path) { _ = try await $0.status() }
@@ -47,7 +47,7 @@ import VerbatimJSON
         (0..<count).map { SubmitDocument(endpoint: "flux/images", request: [:], idempotencyKey: "k\($0)") }
     }
 
-    /// The reply to lines with these keys: a task for each, named like its key, or a problem.
+    /// The reply to lines with these keys: for each a task whose id is the key, or a problem.
     private static func reply(_ keys: [String], problem: String? = nil, announcing length: Int? = nil) -> String {
         let body = keys.map { key in
             key == problem
@@ -69,7 +69,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `many submissions go in one request, and each is answered in its turn`() async throws {
+    @Test func `many submissions go in one request and are answered in order`() async throws {
         let daemon = try FakeDaemon(requests: 1) { _, request in Self.reply(Self.keys(in: request), problem: "k1") }
         var answers: [String] = []
         try await LocalAPIClient.with(socketPath: daemon.path) { client in
@@ -81,12 +81,12 @@ import VerbatimJSON
         #expect(daemon.requests[0].head.lowercased().contains("content-type: application/x-ndjson"))
     }
 
-    @Test func `what a daemon that went away did not answer is sent again, and nothing else`() async throws {
+    @Test func `only the submissions that a lost daemon did not answer are sent again`() async throws {
         let daemon = try FakeDaemon(requests: 3) { number, request in
             let keys = Self.keys(in: request)
             return switch number {
             case 1: Self.reply(Array(keys.prefix(2)), announcing: 10_000)
-            // All of the body, but not all of the answers.
+            // The body is complete but lacks answers.
             case 2: Self.reply(Array(keys.prefix(1)))
             default: Self.reply(keys)
             }
@@ -99,7 +99,7 @@ import VerbatimJSON
         #expect(daemon.requests.map { Self.keys(in: $0).first } == ["k0", "k2", "k3"])
     }
 
-    @Test func `a daemon that was never there, or refuses the whole request, is told at once`() async throws {
+    @Test func `a bulk request to a missing daemon, or one refused as a whole, fails without a retry`() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "none-\(UUID().uuidString)").path
         let absent = await #expect(throws: LocalAPIClientError.self) {
             try await LocalAPIClient.with(socketPath: path) { try await $0.submitAll(documents(1)) { _, _ in } }
@@ -122,7 +122,7 @@ import VerbatimJSON
     @Test(arguments: [
         (0, nil, 1_000), (400, nil, 600), (1_000, nil, nil), (2_500, nil, nil), (0, 300, 300), (300, 300, nil),
     ])
-    func `a second passes from one question to the next, unless the wait ends sooner`(
+    func `requests of a wait are a second apart, or less if the wait ends sooner`(
         answeredAfter: Int, deadlineAfter: Int?, pause: Int?
     ) {
         let asked = ContinuousClock.now
@@ -132,7 +132,7 @@ import VerbatimJSON
         #expect(got == pause.map { .milliseconds($0) })
     }
 
-    @Test func `a daemon that answers at once is not asked again at once`() async throws {
+    @Test func `a wait does not repeat its request at once if the daemon answers early`() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "p-\(UUID().uuidString.prefix(8))").path
         let asked = Mutex(0)
         let router = Router()
@@ -155,11 +155,11 @@ import VerbatimJSON
             #expect(answer.document.state == "running")
             await services.triggerGracefulShutdown()
         }
-        // At the beginning, after a second, and at the end; fewer where the machine is busy.
+        // At the start, after a second, and at the end. Fewer on a busy machine.
         #expect((1...3).contains(asked.withLock { $0 }))
     }
 
-    @Test func `a wait gives up on a daemon that stays away longer than its patience`() async throws {
+    @Test func `a wait fails if the daemon is away longer than the client's patience`() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "none-\(UUID().uuidString)").path
         let error = await #expect(throws: LocalAPIClientError.self) {
             try await LocalAPIClient.with(socketPath: path, patience: .zero) { _ = try await $0.waitForEnd(of: "x") }

@@ -13,14 +13,13 @@ import VerbatimJSON
         ("url=https://x/?a=1", "url", #""https://x/?a=1""#), ("a:b=c", "a:b", #""c""#), ("é=ü", "é", #""ü""#),
         ("style preset=noir", "style preset", #""noir""#), ("text=-1", "text", #""-1""#),
     ])
-    func `an equals sign gives a string and a colon before it raw JSON`(text: String, name: String, json: String) throws
-    {
+    func `name=value gives a string and name:=value gives raw JSON`(text: String, name: String, json: String) throws {
         let item = try RequestItem(text)
         #expect(item.name == name)
         #expect(item.value.text == json)
     }
 
-    @Test func `a bad form says what to write instead`() {
+    @Test func `an invalid item is rejected, and the error shows the correct form`() {
         #expect(throws: RequestItem.ItemError.noSeparator("prompt")) { try RequestItem("prompt") }
         #expect(throws: RequestItem.ItemError.noName("=x")) { try RequestItem("=x") }
         #expect(throws: RequestItem.ItemError.noName(":=1")) { try RequestItem(":=1") }
@@ -28,13 +27,13 @@ import VerbatimJSON
         #expect(error?.description.contains("-d 'n=four'") == true)
     }
 
-    @Test func `items go on top of the body, at the place of what they replace`() throws {
+    @Test func `items override members of the body and keep their position`() throws {
         let body = JSONObject([("prompt", "a"), ("n", 1)])
         let merged = try RequestItem.merge([RequestItem("prompt=b"), RequestItem("z:=2")], into: body)
         #expect(JSONValue.object(merged).text == #"{"prompt":"b","n":1,"z":2}"#)
     }
 
-    @Test func `a name that is given twice is a mistake`() {
+    @Test func `a repeated name is rejected`() {
         #expect(throws: ValidationError.self) {
             try RequestItem.merge([RequestItem("a=1"), RequestItem("a=2")], into: JSONObject())
         }

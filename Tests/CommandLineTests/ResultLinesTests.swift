@@ -5,7 +5,7 @@ import VerbatimJSON
 @testable import pollux
 
 @Suite struct ResultLinesTests {
-    @Test func `an address and an id stand alone on their lines, a text keeps its own`() {
+    @Test func `a URL or an id takes one line, a text keeps its line breaks`() {
         let results = [
             TaskDocument.Result(kind: "url", pointer: "/data/0/url", value: "https://x/a.mp3", mediaType: "audio/mpeg"),
             TaskDocument.Result(kind: "id", pointer: "/data/asset_id", value: 317_383_895_242_880),
@@ -15,7 +15,7 @@ import VerbatimJSON
             ResultLines(results: results).lines == ["https://x/a.mp3", "317383895242880", "one", "two [31m"])
     }
 
-    @Test func `data is described, with the way to get at it`() {
+    @Test func `inline data is described, with a command that extracts it`() {
         let data = TaskDocument.Result(
             kind: "data", pointer: "/data/0/b64_json", value: .null, mediaType: "image/png", sizeBytes: 51_234)
         let line = ResultLines(results: [data]).lines.joined()
@@ -35,7 +35,7 @@ import VerbatimJSON
                 #".["\u00fc\u001b\u009b\u202e\ud83d\ude00"]"#
             ),
         ] as [([String], JSONValue, String)])
-    func `the way to data is one word of a shell and names its place to jq, whatever a provider calls it`(
+    func `the jq path to inline data is quoted for the shell, with any member names`(
         tokens: [String], record: JSONValue, path: String
     ) {
         let pointer = JSONPointer(tokens: tokens)
@@ -46,7 +46,7 @@ import VerbatimJSON
         #expect(line.hasSuffix("| jq -r \(quoted) | base64 -d)"), "\(line)")
     }
 
-    @Test func `documents are printed without what a terminal obeys`() throws {
+    @Test func `printed documents contain no control characters`() throws {
         let value: JSONValue = ["a\u{9b}": "\u{7f}\u{80}x\u{85}\u{9f}\u{a0}é😀\u{1b}"]
         for text in [value.printableText, value.printablePrettyText] {
             #expect(!text.unicodeScalars.contains { (0x7f...0x9f).contains($0.value) })
@@ -55,7 +55,7 @@ import VerbatimJSON
         #expect(value.printableText == #"{"a\u009b":"\u007f\u0080x\u0085\u009f\#u{a0}é😀\u001b"}"#)
     }
 
-    @Test func `a card shows results on lines of their own, and a record without any as it is`() {
+    @Test func `a card shows each result on its own line, or the whole record if there are none`() {
         var task = TaskDocument.task(state: "succeeded")
         task.response = ["url": "https://x/a.mp3"]
         task.results = [.init(kind: "url", pointer: "/url", value: "https://x/a.mp3")]
@@ -66,7 +66,7 @@ import VerbatimJSON
         #expect(TaskCard(task: task, now: noon).lines(on: .plain(now: noon)).contains(#"    "text": "hello""#))
     }
 
-    @Test func `a success that reports success without a result says so, and only a success`() {
+    @Test func `a card says that a result is missing only if the task succeeded`() {
         var task = TaskDocument.task(state: "succeeded")
         task.response = ["status": "ok"]
         let card = TaskCard(task: task, now: noon).lines(on: .plain(now: noon))
@@ -81,12 +81,12 @@ import VerbatimJSON
         #expect(WaitOutcome.lines(for: [failed], on: .plain(now: noon)).count == 1)
     }
 
-    @Test func `a card of an uncertain task says what to do`() {
+    @Test func `the card of an uncertain task shows the resolve command`() {
         let lines = TaskCard(task: .task(state: "uncertain"), now: noon).lines(on: .plain(now: noon))
         #expect(lines.contains { $0.contains("pollux resolve") && $0.contains("--give-up") })
     }
 
-    @Test func `a note is one line of the card`() {
+    @Test func `a note takes one line of the card`() {
         var task = TaskDocument.task()
         task.note = "for the night's run\u{1b}[2J"
         let card = TaskCard(task: task, now: noon).lines(on: .plain(now: noon))

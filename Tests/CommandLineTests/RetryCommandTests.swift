@@ -14,7 +14,7 @@ import VerbatimJSON
         return task
     }
 
-    @Test func `tasks found by state go oldest first, without lost ones and those without a request`() {
+    @Test func `tasks found by state are retried oldest first, without lost ones and those without a request`() {
         let selection = RetrySelection(found: [
             task("3", error: "forbidden"), task("2", error: "submission_lost"), task("1", request: .null), task("0"),
         ])
@@ -23,7 +23,7 @@ import VerbatimJSON
         #expect(selection.question == "2 tasks are submitted again, and each is paid for again. Go on?")
     }
 
-    @Test func `a task that is named twice is retried once`() {
+    @Test func `a task named twice is retried once`() {
         let selection = RetrySelection(named: [task("1"), task("1"), task("2", error: "submission_lost")])
         #expect(selection.tasks.map(\.id) == ["1", "2"])
         #expect(RetrySelection(named: [task("1")]).question.hasPrefix("1 task is submitted again and paid for again."))
@@ -33,7 +33,7 @@ import VerbatimJSON
         [], ["--label", "a=b"], ["x", "--state", "failed"], ["--state", "succeeded"], ["--state", "running"],
         ["x", "--label", "a=b"], ["x", "--number", "0"], ["--state", "failed", "--number", "2"],
     ])
-    func `a selection that is not clear is refused`(arguments: [String]) {
+    func `an ambiguous selection is refused`(arguments: [String]) {
         #expect(throws: (any Error).self) { try RetryCommand.parse(arguments) }
     }
 

@@ -5,7 +5,7 @@ import Testing
 @testable import pollux
 
 @Suite struct SocketLocationTests {
-    @Test func `each source gives way to the one before`() throws {
+    @Test func `the socket path comes from the first source that is set`() throws {
         let home = FileManager.default.temporaryDirectory.appending(path: "pollux-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(
             atPath: home + "/.config/pollux", withIntermediateDirectories: true)
@@ -36,7 +36,7 @@ import Testing
         #expect(try path() == home + "/.local/state/pollux/pollux.sock")
     }
 
-    @Test func `a socket answers if somebody listens there`() throws {
+    @Test func `a socket answers if a process listens there`() throws {
         let path = "/tmp/pollux-\(UInt32.random(in: .min ... .max)).sock"
         #expect(!SocketLocation.answers(path))
         #expect(!SocketLocation.answers("/" + String(repeating: "x", count: 200)))
@@ -47,24 +47,4 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: path))
         try FileManager.default.removeItem(atPath: path)
     }
-}
-
-/// A socket that takes connections into its queue.
-private struct UnixListener {
-    private let descriptor: Int32
-
-    init(path: String) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard bound == 0, listen(descriptor, 4) == 0 else { throw POSIXError(.EADDRINUSE) }
-    }
-
-    func close() { Glibc.close(descriptor) }
 }

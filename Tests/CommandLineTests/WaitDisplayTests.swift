@@ -9,14 +9,14 @@ import VerbatimJSON
         WaitDisplay(tasks: [task]).lines(on: .terminal(width: width), frame: frame)[0]
     }
 
-    @Test func `a running task says how long it has been and what is left`() {
+    @Test func `a running task shows its progress, elapsed and remaining time`() {
         var task = TaskDocument.task()
         task.progress = 35.9
         task.eta = TaskDocument.Expectation(p50: noon.ahead(40), p90: noon.ahead(90))
         #expect(line(task) == "⠋ \(task.id)  suno/audios  running 35%, 1m 12s, about 40s left")
     }
 
-    @Test func `past the half it says any moment, past nine tenths that it is slow`() {
+    @Test func `after the median a task shows "any moment", after the 90th percentile that it is slow`() {
         var task = TaskDocument.task()
         task.eta = TaskDocument.Expectation(p50: noon.ago(1), p90: noon.ahead(9))
         #expect(line(task).hasSuffix("running, 1m 12s, any moment"))
@@ -24,20 +24,20 @@ import VerbatimJSON
         #expect(line(task).hasSuffix("running, 1m 12s, slower than 90 % of its kind"))
     }
 
-    @Test func `one that is slower than nearly all of its kind says so, and what is left`() {
+    @Test func `a task slower than 99 % of its kind shows that and the remaining time`() {
         var task = TaskDocument.task()
         task.eta = TaskDocument.Expectation(p50: noon.ahead(65), p90: noon.ahead(90))
         task.slowerThanUsualSince = noon.ago(3)
         #expect(line(task).hasSuffix("running, 1m 12s, slower than 99 % of its kind, about 1m left"))
     }
 
-    @Test func `what a task waits for is said instead`() {
+    @Test func `a queued task shows what it waits for`() {
         var task = TaskDocument.task(state: "queued")
         task.waitingFor = TaskDocument.Reason(code: "no_token", message: "There is no token.")
         #expect(line(task).hasSuffix("queued, 2m 10s, There is no token."))
     }
 
-    @Test func `an ended task says how, and time stands still`() {
+    @Test func `an ended task shows its outcome and total duration`() {
         #expect(line(.task(state: "succeeded")) == "✓ \(TaskDocument.task().id)  suno/audios  succeeded in 1m 02s")
         var failed = TaskDocument.task(state: "failed")
         failed.error = TaskDocument.Failure(code: "used_up", message: "No credits.")
@@ -46,7 +46,7 @@ import VerbatimJSON
         #expect(line(.task(state: "uncertain")).hasPrefix("?"))
     }
 
-    @Test func `the spinner turns with the frames`() {
+    @Test func `the spinner changes with each frame and repeats`() {
         #expect(line(.task(), frame: 0).first != line(.task(), frame: 1).first)
         #expect(line(.task(), frame: 0) == line(.task(), frame: 10))
     }
@@ -61,7 +61,7 @@ import VerbatimJSON
             on: .terminal(width: width), frame: 3)
         #expect(few.count >= 2 && !many.isEmpty)
         for line in few + many {
-            // Narrower than that there is nothing left to cut.
+            // Below 18 columns nothing is left to cut.
             #expect(line.columns <= max(width, 18))
             #expect(!line.contains("\u{1b}"))
         }
@@ -75,7 +75,7 @@ import VerbatimJSON
         #expect(lines == ["⠋ 6 of 9 ended: 1 failed, 5 succeeded, 3 running; the oldest for 1m 12s; about 30s left"])
     }
 
-    @Test func `in a pipe a line is said for a change and not for time passing`() {
+    @Test func `in a pipe a line is printed only when a task changes`() {
         var task = TaskDocument.task()
         task.progress = 35.2
         let before = WaitDisplay.plainLine(for: task)
@@ -89,14 +89,14 @@ import VerbatimJSON
 }
 
 @Suite struct WaitOutcomeTests {
-    @Test func `the exit code is the worst that can be helped first`() {
+    @Test func `a task that has not ended decides the exit code before one that failed`() {
         #expect(WaitOutcome.status(of: [.task(state: "succeeded")]) == .done)
         #expect(WaitOutcome.status(of: [.task(state: "succeeded"), .task(state: "cancelled")]) == .unsuccessful)
         #expect(WaitOutcome.status(of: [.task(state: "failed"), .task(state: "running")]) == .timedOut)
         #expect(WaitOutcome.status(of: [.task(state: "uncertain")]) == .timedOut)
     }
 
-    @Test func `results stand below their task`() {
+    @Test func `results are printed below their task`() {
         var task = TaskDocument.task(state: "succeeded")
         task.results = [.init(kind: "url", pointer: "/data/0/audio_url", value: "https://x/a.mp3")]
         #expect(

@@ -1,5 +1,6 @@
 import Foundation
 import ProviderCatalog
+import TaskEngine
 import TaskModel
 import TaskTesting
 import Testing
@@ -35,19 +36,6 @@ import UpstreamHTTP
         try Configuration(flags: DaemonFlags(), environment: environment(more), at: at, after: former)
     }
 
-    private static let definition = """
-        provider: mine
-        base_url: https://api.mine.example
-        max_requests_per_second: 2
-        endpoints:
-          make:
-            submit: {path: /make}
-            accepted: {id: /id}
-            poll: {path: "/tasks/{id}"}
-            state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
-            results: [/url]
-        """
-
     @Test func `the digest follows the contents of settings and definitions`() throws {
         let first = try load()
         #expect(try load(after: first).digest == first.digest)
@@ -57,11 +45,11 @@ import UpstreamHTTP
         #expect(second.digest != first.digest)
         #expect(second.changes(from: first) == ["log.level", "polling.max_gap_seconds"])
         #expect(second.settings.maxGap == .seconds(30))
-        try write(Self.definition, to: "providers/mine.yaml")
+        try write(DefinitionText.mine, to: "providers/mine.yaml")
         let third = try load(after: second)
         #expect(third.digest != second.digest)
         #expect(third.changes(from: second) == [directory.file("providers/mine.yaml"), "provider mine"])
-        try write(Self.definition + "\n", to: "providers/mine.yaml")
+        try write(DefinitionText.mine + "\n", to: "providers/mine.yaml")
         #expect(try load(after: third).changes(from: third) == [directory.file("providers/mine.yaml")])
     }
 
@@ -77,6 +65,27 @@ import UpstreamHTTP
         let former = try load()
         try write(file, to: "pollux.yaml")
         #expect(try load(after: former).restartNeeds(from: former) == names)
+    }
+
+    @Test func `another spelling of a value needs no restart`() throws {
+        try write(
+            "callbacks: {listen: \"127.0.0.1:8443\", public_url: \"https://p.example\", certificate_file: /c/d.pem, key_file: /c/k.pem}\n",
+            to: "pollux.yaml")
+        let former = try load()
+        let state = former.settings.stateDirectory
+        try write(
+            """
+            state_directory: \(state)/.//
+            socket: \(former.settings.socketPath)
+            callbacks: {listen: "127.0.0.1:08443", public_url: "https://p.example/", certificate_file: /c//d.pem, key_file: /c/./k.pem}
+
+            """, to: "pollux.yaml")
+        #expect(try load(after: former).restartNeeds(from: former).isEmpty)
+        // The default takes the place of the same value.
+        try write("callbacks: {listen: \"127.0.0.1:8444\", public_url: \"https://p.example\"}\n", to: "pollux.yaml")
+        #expect(
+            try load(after: former).restartNeeds(from: former)
+                == ["callbacks.listen", "callbacks.certificate_file", "callbacks.key_file"])
     }
 
     @Test func `changed tokens are read again without anything else`() throws {
@@ -98,6 +107,58 @@ import UpstreamHTTP
         #expect(!next.hasChangedTokenFile)
     }
 
+    @Test func `a reload notices changed accounts, each of its parts`() throws {
+        try write("first-token-0123456789", to: "one")
+        try write("second-token-0123456789", to: "two")
+        let two = "{name: two, token_file: \(directory.file("two"))}"
+        func load(_ accounts: String, after former: Configuration? = nil) throws -> Configuration {
+            try write("providers: {xhuoapi: {accounts: [\(accounts)]}}\n", to: "pollux.yaml")
+            return try self.load(after: former)
+        }
+        let one = "{name: one, token_file: \(directory.file("one"))"
+        var former = try load("\(one)}, \(two)")
+        #expect(try load("\(one)}, \(two)", after: former).changes(from: former) == [])
+        for (accounts, tokens) in [
+            ("\(one)}", ["token of account two of xhuoapi"]), ("\(one), max_in_flight: 3}", []),
+            ("\(one), max_in_flight: 3}, \(two)", ["token of account two of xhuoapi"]),
+        ] {
+            let next = try load(accounts, after: former)
+            #expect(next.changes(from: former) == ["providers.xhuoapi.accounts"] + tokens)
+            #expect(next.digest != former.digest && next.restartNeeds(from: former).isEmpty)
+            former = next
+        }
+        #expect(former.providers.accounts(of: "xhuoapi").map(\.name) == ["one", "two"])
+        try write("third-token-0123456789", to: "two")
+        #expect(former.hasChangedTokenFile)
+        let next = try former.withTokens(readAgainIn: environment())
+        #expect(next.changes(from: former) == ["token of account two of xhuoapi"])
+        let owner = ProviderAccount(provider: "xhuoapi", account: "two")
+        #expect(next.providers.access[owner]?.token == "third-token-0123456789")
+        #expect(next.providers.redactor.redacted("second-token-0123456789") == "(redacted)")
+    }
+
+    @Test func `a token file that cannot be read leaves its token in use, and others are renewed`() throws {
+        for name in ["one", "two"] { try write("\(name)-token-0123456789", to: name) }
+        let accounts = ["one", "two"].map { "{name: \($0), token_file: \(directory.file($0))}" }
+        try write("providers: {xhuoapi: {accounts: [\(accounts.joined(separator: ", "))]}}\n", to: "pollux.yaml")
+        let former = try load()
+        try FileManager.default.removeItem(atPath: directory.file("one"))
+        try write("new-token-0123456789", to: "two")
+        let next = try former.withTokens(readAgainIn: environment())
+        #expect(next.changes(from: former) == ["token of account two of xhuoapi"])
+        #expect(next.providers.tokens[ProviderAccount(provider: "xhuoapi", account: "one")] == "one-token-0123456789")
+        #expect(
+            next.settings.tokenProblems.count == 1 && next.settings.tokenProblems[0].contains(directory.file("one")))
+        #expect(!next.hasChangedTokenFile)
+        try write("one-again-0123456789", to: "one")
+        #expect(next.hasChangedTokenFile)
+        let last = try next.withTokens(readAgainIn: environment())
+        #expect(last.changes(from: next) == ["token of account one of xhuoapi"] && last.settings.tokenProblems.isEmpty)
+        // A reload is refused as a whole.
+        try FileManager.default.removeItem(atPath: directory.file("one"))
+        #expect(throws: DaemonError.self) { _ = try load(after: last) }
+    }
+
     @Test func `former tokens are still redacted, the latest of them`() throws {
         var configuration = try load()
         for number in 100..<130 {
@@ -115,7 +176,7 @@ import UpstreamHTTP
         ("upstream: {ca_file: /nowhere.pem}\n", "upstream.ca_file names /nowhere.pem, which cannot be read"),
         ("xhuoapi: {token_file: /nowhere}\n", "The token file /nowhere cannot be read"),
     ])
-    func `a bad setting is refused by its name`(file: String, message: String) throws {
+    func `an invalid setting is refused by its name`(file: String, message: String) throws {
         let former = try load()
         try write(file, to: "pollux.yaml")
         let error = #expect(throws: DaemonError.self) { _ = try load(after: former) }

@@ -9,19 +9,6 @@ import Testing
 
 /// Tests which providers a start loads and which definitions stop it.
 @Suite struct ProvidersTests {
-    private static let definition = """
-        provider: mine
-        base_url: https://api.mine.example
-        max_requests_per_second: 2
-        endpoints:
-          make:
-            submit: {path: /make}
-            accepted: {id: /id}
-            poll: {path: "/tasks/{id}"}
-            state: [{at: /status, pending: [run], succeeded: [ok], failed: [bad]}]
-            results: [/url]
-        """
-
     private func withDirectory(_ files: [String: String], _ test: (String) throws -> Void) throws {
         let directory = "/tmp/pollux-providers-\(UInt32.random(in: .min ... .max))"
         try FileManager.default.createDirectory(atPath: directory + "/providers", withIntermediateDirectories: true)
@@ -37,9 +24,10 @@ import Testing
         return try Providers(&settings, definitions, environment: environment)
     }
 
-    @Test func `a definition beside the settings file is a provider like any other`() throws {
+    @Test func `a definition beside the settings file defines a provider`() throws {
         let files = [
-            "pollux.yaml": "log: {level: info}\n", "providers/mine.yaml": Self.definition, "providers/notes.txt": "x",
+            "pollux.yaml": "log: {level: info}\n", "providers/mine.yaml": DefinitionText.mine,
+            "providers/notes.txt": "x",
         ]
         try withDirectory(files) { directory in
             let providers = try load(directory, ["MINE_TOKEN": "secret"])
@@ -52,7 +40,7 @@ import Testing
     }
 
     @Test func `a definition may have a byte order mark, and variables may be blank`() throws {
-        try withDirectory(["pollux.yaml": "", "providers/mine.yaml": "\u{feff}" + Self.definition]) { directory in
+        try withDirectory(["pollux.yaml": "", "providers/mine.yaml": "\u{feff}" + DefinitionText.mine]) { directory in
             let providers = try load(
                 directory, ["MINE_TOKEN": "  ", "MINE_TOKEN_FILE": "", "POLLUX_PROVIDERS_FAL_BASE_URL": " "])
             #expect(providers.catalog.endpoints.contains { $0.name.text == "mine:make" })
@@ -61,7 +49,7 @@ import Testing
     }
 
     @Test func `every secret is redacted from replies, and a short one causes a warning`() throws {
-        let signed = Self.definition.replacing(
+        let signed = DefinitionText.mine.replacing(
             "max_requests", with: "auth: {jwt: HS256}\nmax_requests")
         try withDirectory(["pollux.yaml": "", "providers/mine.yaml": signed]) { directory in
             let environment = [
@@ -103,7 +91,7 @@ import Testing
     }
 
     @Test func `an invalid file prevents the start and is reported with its position`() throws {
-        let bad = Self.definition.replacing("make: ", with: "make: ").replacing("{id: /id}", with: "{id: id}")
+        let bad = DefinitionText.mine.replacing("make: ", with: "make: ").replacing("{id: /id}", with: "{id: id}")
         try withDirectory(["pollux.yaml": "", "providers/mine.yaml": bad]) { directory in
             let error = #expect(throws: DaemonError.self) { try load(directory) }
             #expect(
@@ -114,7 +102,7 @@ import Testing
     }
 
     @Test func `a bundled provider cannot be redefined`() throws {
-        let other = Self.definition.replacing("provider: mine", with: "provider: replicate")
+        let other = DefinitionText.mine.replacing("provider: mine", with: "provider: replicate")
         try withDirectory(["pollux.yaml": "", "providers/x.yml": other]) { directory in
             let error = #expect(throws: DaemonError.self) { try load(directory) }
             #expect(error?.message.contains("providers/x.yml: replicate is defined a second time") == true)

@@ -46,27 +46,29 @@ import Testing
         }
     }
 
-    @Test func `retention is off until spans are set`() throws {
+    @Test func `retention is off until its settings are set`() throws {
         #expect(try load(["HOME": "/h"]).retention.isOff)
-        let file = "retention: {ended: 90d, failed: 12h, responses: 30d, events: 4w, idempotency_keys: 365d}\n"
+        let file =
+            "retention: {ended: 90d, failed: 12h, responses: 30d, events: 4w, idempotency_keys: 365d, stubs: 400d}\n"
         let retention = try load(file: file).retention
         #expect(retention.ended == .seconds(90 * 86_400))
         #expect(retention.failed == .seconds(12 * 3_600))
         #expect(retention.responses == .seconds(30 * 86_400))
         #expect(retention.events == .seconds(28 * 86_400))
         #expect(retention.idempotencyKeys == .seconds(365 * 86_400))
+        #expect(retention.stubs == .seconds(400 * 86_400))
         #expect(try !load(["POLLUX_RETENTION_ENDED": "90d"]).retention.isOff)
     }
 
     @Test(arguments: ["ended", "failed", "responses", "events", "idempotency_keys"])
-    func `a span of the retention must have its unit, and the message names the setting`(name: String) {
+    func `a retention time needs a unit, and the error names the setting`(name: String) {
         for bad in ["90", "0d", "-1d", "1y", "soon", "1.5d"] {
             let message = message(file: "retention: {\(name): \(bad)}\n")
             #expect(message.contains("retention.\(name)") && message.contains("as in 90d"), "\(bad): \(message)")
         }
     }
 
-    @Test func `keys are kept at least as long as details, and artefacts are not known yet`() throws {
+    @Test func `keys must be kept as long as details, and artefacts are an unknown setting`() throws {
         let message = message(file: "retention: {ended: 90d, idempotency_keys: 30d}\n")
         #expect(message.contains("retention.idempotency_keys") && message.contains("retention.ended"), "\(message)")
         #expect(try load(file: "retention: {ended: 1000d}\n").retention.idempotencyKeys == nil)
@@ -104,6 +106,19 @@ import Testing
         #expect(try load(file: file).logLevel == .error)
     }
 
+    @Test(arguments: [
+        ("{ended: 90d, stubs: 80d}", "retention.ended"), ("{failed: 90d, stubs: 80d}", "retention.failed"),
+        ("{ended: 90d, idempotency_keys: 100d, stubs: 95d}", "retention.idempotency_keys (8640000 s)"),
+        ("{ended: 90d, stubs: 120d}", "retention.idempotency_keys, a year unless set"),
+        ("{stubs: 23h}", "at least a day"),
+    ])
+    func `stubs must be kept as long as details and keys, and the message names the longer span`(
+        file: String, name: String
+    ) {
+        let message = message(file: "retention: \(file)\n")
+        #expect(message.contains("retention.stubs") && message.contains(name), "\(message)")
+    }
+
     @Test func `every setting can be set in the file and in the environment`() throws {
         let values = [
             "state_directory": "/s", "socket": "/s/x.sock", "xhuoapi.base_url": "https://example.org/v1/",
@@ -115,7 +130,7 @@ import Testing
             "callbacks.public_url": "https://pollux.example/",
             "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem", "retention.ended": "90d",
             "retention.failed": "30d", "retention.responses": "2w", "retention.events": "36h",
-            "retention.idempotency_keys": "400d",
+            "retention.idempotency_keys": "400d", "retention.stubs": "500d", "events.max_streams": "12",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in
@@ -139,6 +154,7 @@ import Testing
         #expect(settings.maxInFlight == 9)
         #expect(settings.submissionsPerSecond == 0.25)
         #expect(settings.logLevel == .warning)
+        #expect(settings.maxStreams == 12)
         #expect(settings.callbacks.listen?.host == "::1" && settings.callbacks.listen?.port == 8443)
         #expect(settings.callbacks.publicURL == "https://pollux.example")
         #expect(settings.callbacks.certificateFile == "/c.pem" && settings.callbacks.keyFile == "/k.pem")

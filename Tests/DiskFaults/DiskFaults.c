@@ -10,8 +10,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-// The functions below have the names of the C library's and stand in the program itself, so that the dynamic linker gives
-// them to SQLite's library too.
+// The functions below have the names of C library functions. Because they are in the executable, the dynamic linker
+// resolves them for SQLite's library too.
 
 enum { MOST = 64 };
 

@@ -116,7 +116,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a backup that cannot be written says why and what to do`() async throws {
+        @Test func `a failed backup reports the reason and what to do`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let missing = try await world.pollux(["backup", "nowhere"])

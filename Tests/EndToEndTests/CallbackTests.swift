@@ -99,7 +99,7 @@ extension EndToEnd {
                 let id = task.at("id").string ?? ""
                 _ = try await world.daemon.process.logged("submission accepted")
                 try await world.daemon.kill9()
-                // Its callback was sent, but nobody received it.
+                // Its callback was sent, but not received.
                 while try await world.sandbox.callbacks().isEmpty {}
                 #expect(try await world.sandbox.callbacks() == [nil])
                 try await world.daemon.start()

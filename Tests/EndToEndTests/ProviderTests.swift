@@ -90,22 +90,10 @@ extension EndToEnd {
 
         @Test func `a task without its endpoint waits with a warning and continues when it is back`() async throws {
             try await withWorld { world in
-                let definition = """
-                    provider: mine
-                    base_url: http://127.0.0.1:\(world.sandbox.port)/replicate
-                    max_requests_per_second: 100
-                    endpoints:
-                      make:
-                        submit: {path: /v1/predictions}
-                        accepted: {id: /id}
-                        poll: {path: "/v1/predictions/{id}"}
-                        state: [{at: /status, pending: [starting, processing], succeeded: [succeeded], failed: [failed]}]
-                        results: [/output/*]
-                    """
-                let directory = world.directory + "/.config/pollux/providers"
-                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-                let file = URL(filePath: directory + "/mine.yaml")
-                try Data(definition.utf8).write(to: file)
+                let file = URL(filePath: world.definitionFile)
+                try FileManager.default.createDirectory(
+                    at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try Data(world.definition.utf8).write(to: file)
                 let token: [String: String?] = ["MINE_TOKEN": World.token]
                 try await world.daemon.start(token)
                 let request: JSONValue = ["input": ["prompt": "a fox [seconds=120]"]]
@@ -119,7 +107,7 @@ extension EndToEnd {
                 #expect(try await world.daemon.task(id).at("state").string == "running")
                 try await world.daemon.kill9()
 
-                try Data(definition.utf8).write(to: file)
+                try Data(world.definition.utf8).write(to: file)
                 try await world.daemon.start(token)
                 #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
                 #expect(try await world.sandbox.ledger().billed == 1)

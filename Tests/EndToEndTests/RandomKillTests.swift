@@ -17,11 +17,14 @@ extension EndToEnd {
             ]
             try await withWorld(faults: StormTests.faults, seed: seed, environment: environment) { world in
                 try await world.daemon.start()
-                let isOver = Watched(false)
-                async let outcomes = useIt(world.daemon, until: isOver)
+                let progress = Watched(Progress())
+                async let outcomes = useIt(world.daemon, reporting: progress)
                 var random = SeededRandom(seed: seed)
-                for _ in 0..<kills { try await killAndStart(world.daemon, using: &random) }
-                isOver.change { $0 = true }
+                for _ in 0..<kills {
+                    try await killAndStart(world.daemon, using: &random)
+                    try await waitForAnEnd(after: progress)
+                }
+                progress.change { $0.isOver = true }
                 let count = try await Count(of: outcomes, in: world)
                 print("Random kills: \(kills), seed \(seed): \(count)")
                 #expect(count.lost == 0, "seed \(seed): \(count)")
@@ -29,6 +32,23 @@ extension EndToEnd {
                 #expect(count.changed == 0, "seed \(seed): \(count)")
                 #expect(count.tasks > kills, "There was too little load: \(count)")
             }
+        }
+
+        /// What the clients have seen.
+        private struct Progress {
+            /// No client is to submit another task.
+            var isOver = false
+            /// Kills since a task last ended.
+            var killsWithoutEnd = 0
+        }
+
+        /// Lets a life last until a task has ended, after twenty lives in which none has.
+        ///
+        /// A lost reply takes several queries within a life. On a busy machine each random life may be too short for one.
+        private func waitForAnEnd(after progress: Watched<Progress>) async throws {
+            progress.change { $0.killsWithoutEnd += 1 }
+            guard progress.current.killsWithoutEnd >= 20 else { return }
+            try await progress.wait(for: "the end of a task", within: 300) { $0.killsWithoutEnd == 0 ? true : nil }
         }
 
         /// Waits a moment, kills the daemon and starts it again.
@@ -54,12 +74,14 @@ extension EndToEnd {
         }
 
         /// Sixteen clients submit one task after another and wait for each, with any number of retries.
-        private func useIt(_ daemon: RunningDaemon, until isOver: Watched<Bool>) async throws -> [JSONValue] {
+        private func useIt(
+            _ daemon: RunningDaemon, reporting progress: Watched<Progress>
+        ) async throws -> [JSONValue] {
             try await withThrowingTaskGroup(of: [JSONValue].self) { group in
                 for client in 0..<16 {
                     group.addTask {
                         var outcomes: [JSONValue] = []
-                        while !isOver.current {
+                        while !progress.current.isOver {
                             let name = "\(client)-\(outcomes.count)"
                             let endpoint = StormTests.endpoints[outcomes.count % StormTests.endpoints.count]
                             let document = daemon.submission(
@@ -69,7 +91,7 @@ extension EndToEnd {
                             guard (200...201).contains(reply.status), let id = try reply.json.at("id").string else {
                                 throw TooLate(description: "\(reply.status): \(reply.text)")
                             }
-                            outcomes.append(try await end(of: id, at: daemon))
+                            outcomes.append(try await end(of: id, at: daemon, reporting: progress))
                         }
                         return outcomes
                     }
@@ -79,10 +101,17 @@ extension EndToEnd {
         }
 
         /// Retries until the task has ended. A stopping daemon ends long polls early.
-        private func end(of id: String, at daemon: RunningDaemon) async throws -> JSONValue {
-            for _ in 0..<100 {
+        private func end(
+            of id: String, at daemon: RunningDaemon, reporting progress: Watched<Progress>
+        ) async throws -> JSONValue {
+            var questions = 0
+            while questions < 100 {
                 let task = try await daemon.persistently("GET", "/v1/tasks/\(id)?wait_seconds=30").json
-                if task.at("ended_at") != .null { return task }
+                if task.at("ended_at") != .null {
+                    progress.change { $0.killsWithoutEnd = 0 }
+                    return task
+                }
+                if progress.current.isOver { questions += 1 }
             }
             throw TooLate(description: "Task \(id) did not end over a hundred questions.\n\(daemon.log.suffix(3_000))")
         }

@@ -4,7 +4,7 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Changes settings, definitions and tokens under a running daemon.
+    /// Tests changes of settings, definitions and tokens while the daemon runs.
     @Suite struct ReloadTests {
         private func write(_ text: String, to path: String) throws {
             let directory = URL(filePath: path).deletingLastPathComponent()
@@ -14,22 +14,6 @@ extension EndToEnd {
         }
 
         private func settings(_ world: World) -> String { world.directory + "/.config/pollux/pollux.yaml" }
-        private func definition(_ world: World) -> String { world.directory + "/.config/pollux/providers/mine.yaml" }
-
-        private func definition(at port: Int) -> String {
-            """
-            provider: mine
-            base_url: http://127.0.0.1:\(port)/replicate
-            max_requests_per_second: 100
-            endpoints:
-              make:
-                submit: {path: /v1/predictions}
-                accepted: {id: /id}
-                poll: {path: "/v1/predictions/{id}"}
-                state: [{at: /status, pending: [starting, processing], succeeded: [succeeded], failed: [failed]}]
-                results: [/output/*]
-            """
-        }
 
         private func digest(_ world: World) async throws -> String {
             try await world.daemon.ask("GET", "/v1/status").json.at("settings", "digest").string ?? ""
@@ -42,10 +26,10 @@ extension EndToEnd {
                 let early = try await world.daemon.submit("flux/images", ["prompt": "a fox [seconds=120]"])
                 let digest = try await digest(world)
                 try write("log: {level: debug}\nsubmission: {timeout_seconds: 50}\n", to: settings(world))
-                try write(definition(at: world.sandbox.port), to: definition(world))
+                try write(world.definition, to: world.definitionFile)
                 let reload = try await world.pollux(["reload"])
                 #expect(reload.exit == .code(0), "\(reload.errors)")
-                for change in ["log.level", "submission.timeout_seconds", definition(world), "provider mine"] {
+                for change in ["log.level", "submission.timeout_seconds", world.definitionFile, "provider mine"] {
                     #expect(reload.output.contains("changed: \(change)\n"), "\(reload.output)")
                 }
                 #expect(try await self.digest(world) != digest)
@@ -55,8 +39,8 @@ extension EndToEnd {
                         try await world.daemon.ended(task.at("id").string ?? "").at("state").string == "succeeded")
                 }
                 #expect(try await world.sandbox.ledger().billed == 2)
-                // A signal does the same, and undoes it.
-                try FileManager.default.removeItem(atPath: definition(world))
+                // SIGHUP also reloads, here the former files.
+                try FileManager.default.removeItem(atPath: world.definitionFile)
                 try write("log: {level: info}\n", to: settings(world))
                 world.daemon.process.send(SIGHUP)
                 try await world.daemon.process.logged("The settings were reloaded", count: 2)
@@ -84,7 +68,7 @@ extension EndToEnd {
                 let digest = try await digest(world)
                 try write(text, to: settings(world))
                 let reply = try await world.daemon.ask("POST", "/v1/reload")
-                // The variable goes over the file, so a socket in the file is no change.
+                // The variable overrides the file, so a socket in the file is no change.
                 #expect(reply.status == status, "\(reply.text)")
                 if status != 200 {
                     #expect(try reply.json.at("code").string == code)
@@ -100,27 +84,27 @@ extension EndToEnd {
             }
         }
 
-        @Test func `tasks of a definition that a reload removes wait, and go on when it is back`() async throws {
+        @Test func `tasks of a definition removed by a reload wait and continue when it is back`() async throws {
             try await withWorld { world in
-                try write(definition(at: world.sandbox.port), to: definition(world))
+                try write(world.definition, to: world.definitionFile)
                 try await world.daemon.start(["MINE_TOKEN": World.token])
                 let request: JSONValue = ["input": ["prompt": "a fox [seconds=60]"]]
                 let id = try await world.daemon.submit("mine:make", request).at("id").string ?? ""
                 try await world.daemon.process.logged("→ running")
-                try FileManager.default.removeItem(atPath: definition(world))
+                try FileManager.default.removeItem(atPath: world.definitionFile)
                 let reply = try await world.daemon.ask("POST", "/v1/reload")
                 #expect(try reply.json.at("warnings").text.contains("1 task(s) of mine:make wait"))
                 let waiting = try await world.daemon.task(id)
                 #expect(waiting.at("state").string == "running")
                 #expect(waiting.at("waiting_for", "code").string == "endpoint_gone")
-                try write(definition(at: world.sandbox.port), to: definition(world))
+                try write(world.definition, to: world.definitionFile)
                 #expect(try await world.daemon.ask("POST", "/v1/reload").status == 200)
                 #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
                 #expect(try await world.sandbox.ledger().billed == 1)
             }
         }
 
-        @Test func `a token that is rotated in mid-flight is read again, and nothing is lost or paid twice`()
+        @Test func `a token replaced during requests is read again, and nothing is lost or paid twice`()
             async throws
         {
             try await withWorld { world in
@@ -130,8 +114,8 @@ extension EndToEnd {
                 var ids: [String] = []
                 for number in 0..<40 {
                     if number == 20 {
-                        // The old token is dead at once. No signal and no command says so.
-                        try write(World.token + "-new", to: file)
+                        // The old token is revoked at once, without a signal or command. The part after `~` does not change the user.
+                        try write(World.token + "~new", to: file)
                         try await world.sandbox.revoke(World.token)
                     }
                     let task = try await world.daemon.submit(
@@ -147,8 +131,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `without a new token the provider is paused, and a reload with one and a resume go on`() async throws
-        {
+        @Test func `without a new token the provider is paused until a reload with one and a resume`() async throws {
             try await withWorld { world in
                 let file = world.directory + "/token"
                 try write(World.token, to: file)
@@ -165,7 +148,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a kill during reloads loses nothing and pays for nothing twice`() async throws {
+        @Test func `kills during reloads lose nothing and pay nothing twice`() async throws {
             let environment = [
                 "POLLUX_TEST_ABSENT_SPAN_SECONDS": "1", "POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent",
             ]
@@ -190,7 +173,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `the status says that the daemon was started with hold, until a person resumes it`() async throws {
+        @Test func `the status shows a start with --hold until a person resumes`() async throws {
             try await withWorld { world in
                 let process = try ChildProcess(["serve", "--hold"], environment: world.daemon.environment)
                 do {

@@ -3,12 +3,12 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Puts copies of the state directory back, as a person does after a mishap.
+    /// Tests restored copies of the state directory.
     @Suite struct RestoreTests {
         private static let ways = ["directory", "database", "overwritten"]
 
         @Test(arguments: [1, 2, 5, 12], ways)
-        func `what is put back from a copy is paid for once`(count: Int, way: String) async throws {
+        func `tasks of a restored copy are paid once`(count: Int, way: String) async throws {
             try await withWorld { world in
                 let state = world.daemon.stateDirectory
                 let copy = world.daemon.directory + "/copy"
@@ -23,18 +23,18 @@ extension EndToEnd {
                 }
                 _ = try await world.daemon.stop()
                 try FileManager.default.copyItem(atPath: state, toPath: copy)
-                // The daemon goes on, and pays.
+                // The daemon continues and pays.
                 try await world.daemon.start()
                 _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
                 for id in ids { try await isAccepted(id, in: world) }
-                // The copy will know nothing of this one.
+                // The copy does not contain this task.
                 let later = try await world.daemon.submit("flux/images", ["prompt": "after the copy [seconds=60]"])
                 try await isAccepted(later.at("id").string ?? "", in: world)
                 let remoteID = try await world.daemon.task(later.at("id").string ?? "").at("remote_id").string
                 let billed = count + 1
                 #expect(try await world.sandbox.ledger().billed == billed)
                 _ = try await world.daemon.stop()
-                // The copy is put back.
+                // The copy is restored.
                 if way == "directory" {
                     try FileManager.default.removeItem(atPath: state)
                     try FileManager.default.copyItem(atPath: copy, toPath: state)
@@ -47,11 +47,11 @@ extension EndToEnd {
                     }
                 }
                 try await world.daemon.start()
-                // Nothing but the provider's list shows files that were overwritten.
+                // Overwritten files show only in the provider's list.
                 let isNoticed = way != "overwritten"
                 #expect(try await world.daemon.ask("GET", "/v1/restore").json.at("restored") == .bool(isNoticed))
                 _ = try await world.daemon.ask("POST", "/v1/endpoints/flux/images/resume")
-                // The provider's list shows them; each is found again.
+                // Each is found in the provider's list.
                 for id in ids { try await isAccepted(id, in: world) }
                 let unowned = try await world.daemon.ask("GET", "/v1/restore").json.at("unowned").array ?? []
                 #expect(unowned.compactMap { $0.at("remote_id").string } == (isNoticed ? [remoteID] : []))
@@ -70,7 +70,7 @@ extension EndToEnd {
             }
         }
 
-        /// As `cp` over files that are there, which keep their inodes; so a machine that is rolled back looks, too.
+        /// Overwrites files like `cp`, so that they keep their inodes, as after a rollback of the machine.
         private func overwrite(_ state: String, with copy: String) throws {
             let files = FileManager.default
             let names = try files.contentsOfDirectory(atPath: copy)

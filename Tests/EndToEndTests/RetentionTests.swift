@@ -3,7 +3,7 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Removes details from a running daemon.
+    /// Tests the removal of details in a running daemon.
     @Suite struct RetentionTests {
         private static let policy = ["POLLUX_RETENTION_ENDED": "1s"]
 
@@ -20,7 +20,7 @@ extension EndToEnd {
             return try await world.daemon.ask("POST", "/v1/tasks", json: submission)
         }
 
-        /// Prunes until none of these tasks has details: they have to be a second old.
+        /// Prunes until none of these tasks has details. They must be a second old.
         private func prune(_ ids: [String], in world: World) async throws {
             let deadline = ContinuousClock.now + .seconds(120)
             while true {
@@ -36,7 +36,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `what was pruned keeps its key and its bill, what is pinned keeps everything`() async throws {
+        @Test func `a pruned task keeps its key and is paid once, and a pinned one keeps everything`() async throws {
             try await withWorld(environment: Self.policy) { world in
                 try await world.daemon.start()
                 let (old, pinned) = (try await ended("old", in: world), try await ended("pinned", in: world))
@@ -70,7 +70,7 @@ extension EndToEnd {
                 let deleted = try await world.pollux(["delete", pinned])
                 #expect(deleted.exit == .code(0) && deleted.output.contains("details deleted"), "\(deleted.errors)")
 
-                // The next start takes the database for what it is.
+                // The next start does not take the database for a copy.
                 _ = try await world.daemon.stop()
                 try await world.daemon.start()
                 #expect(try await world.daemon.ask("GET", "/v1/restore").json.at("restored") == false)
@@ -79,7 +79,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `the daemon removes what is old by itself`() async throws {
+        @Test func `the daemon removes old details by itself`() async throws {
             let environment = Self.policy.merging(["POLLUX_TEST_STEADY_SPAN_SECONDS": "0.1"]) { $1 }
             try await withWorld(environment: environment) { world in
                 try await world.daemon.start()
@@ -95,7 +95,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `without a retention prune says so, and an open task is not deleted`() async throws {
+        @Test func `without a retention prune reports that, and an open task is not deleted`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let none = try await world.pollux(["prune"])
@@ -111,7 +111,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `kill -9 during a prune leaves every task whole or without details`() async throws {
+        @Test func `after a kill during a prune every task is complete or without details`() async throws {
             try await withWorld(environment: Self.policy) { world in
                 try await world.daemon.start()
                 let keys = (1...150).map { "key-\($0)" }
@@ -124,7 +124,7 @@ extension EndToEnd {
                 let pruning = Task {
                     while !Task.isCancelled { _ = try? await daemon.ask("POST", "/v1/prune", json: [:]) }
                 }
-                // The first tasks go, and the rest is about to.
+                // The first tasks are removed, and the rest follows.
                 let deadline = ContinuousClock.now + .seconds(120)
                 var stubs = 0
                 while stubs == 0, ContinuousClock.now < deadline {

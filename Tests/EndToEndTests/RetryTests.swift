@@ -4,7 +4,7 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Tests that an ended task is submitted again, once per decision of a person.
+    /// Tests retries of ended tasks.
     @Suite struct RetryTests {
         /// Submits tasks that fail, and returns their ids once they have.
         private func failed(_ count: Int, in world: World) async throws -> [String] {
@@ -55,7 +55,7 @@ extension EndToEnd {
                 let shown = try await world.pollux(["show", new[0]])
                 #expect(shown.output.contains("retry of") && shown.output.contains(ids[0]), "\(shown.output)")
 
-                // By id: the same retries again, and nothing new.
+                // By id it returns the same retries.
                 let again = try await world.pollux(["retry", "--yes"] + ids)
                 #expect(again.exit == .code(0) && lines(again.output) == new, "\(again)")
                 #expect(again.errors.contains("pollux retry \(new[0])"), "\(again.errors)")

@@ -4,24 +4,24 @@ import TaskModel
 import Text
 import VerbatimJSON
 
-/// A reader of bytes that strangers send, and what must hold for all bytes; broken promises end the process.
+/// A reader of untrusted bytes with its invariants. A broken invariant ends the process.
 ///
-/// The tests run each on a kept corpus and on seeded mutations of it; `scripts/run-fuzzer.sh` hands them to libFuzzer.
+/// Tests run each target on a kept corpus and on seeded mutations. `scripts/run-fuzzer.sh` runs it with libFuzzer.
 package enum FuzzTarget: String, CaseIterable, Sendable {
-    /// JSON as such, read strictly and leniently.
+    /// JSON, read strictly and leniently.
     case json
-    /// What programs send to the socket.
+    /// Documents that programs send to the socket.
     case socketDocument = "socket-document"
-    /// What a provider answers, by whatever endpoint.
+    /// Provider replies, for any endpoint.
     case providerReply = "provider-reply"
-    /// What somebody sends to a callback URL, of whatever endpoint.
+    /// Callback bodies, for any endpoint.
     case callbackBody = "callback-body"
     /// A provider definition in YAML.
     case definition
     /// Cursors, ids, times, pointers and names in queries and paths.
     case text
 
-    /// Reads the bytes and checks what must hold.
+    /// Reads the bytes and checks the invariants.
     package func run(_ bytes: [UInt8]) {
         switch self {
         case .json: Self.readJSON(bytes)
@@ -33,7 +33,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// What is read strictly is read leniently too, and is written such that it reads the same.
+    /// Checks that strictly readable JSON is also leniently readable, and is written unchanged.
     private static func readJSON(_ bytes: [UInt8]) {
         let strict = try? JSONValue(parsing: bytes)
         let lenient = try? JSONValue(parsing: bytes, limits: .lenient)
@@ -47,7 +47,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// A document that is accepted is written such that it is accepted again and means the same.
+    /// Checks that an accepted document is written such that it is read unchanged.
     private static func readSocketDocument(_ bytes: [UInt8]) {
         guard let json = try? JSONValue(parsing: bytes) else { return }
         if let document = try? SubmitDocument(json: json) {
@@ -57,7 +57,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         _ = try? ResolveDocument(json: json)
     }
 
-    /// The first byte names the endpoint, the second the HTTP status; the rest is the body.
+    /// The first byte selects the endpoint, the second the HTTP status. The rest is the body.
     private static func readProviderReply(_ bytes: [UInt8]) {
         guard bytes.count > 2, !endpoints.isEmpty, let id = RemoteTaskID("7d3f0f5e-0000-4000-8000-000000000000") else {
             return
@@ -72,17 +72,17 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         guard let body = try? JSONValue(parsing: reply.body, limits: .lenient) else { return }
         _ = profile.dialect.readCallback(body)
         guard let observation = profile.dialect.observe(body, of: id, httpStatus: status) else { return }
-        // Nothing but an object can say that something was made.
+        // Only a JSON object can be an acceptance.
         if case .succeeded = observation.verdict { precondition(body.object != nil, "\(body) is no success.") }
     }
 
-    /// The first byte names the endpoint; the rest is the body.
+    /// The first byte selects the endpoint. The rest is the body.
     private static func readCallback(_ bytes: [UInt8]) {
         guard let first = bytes.first, !endpoints.isEmpty,
             let body = try? JSONValue(parsing: bytes[1...], limits: .lenient),
             let (id, observation) = endpoints[Int(first) % endpoints.count].dialect.readCallback(body)
         else { return }
-        // Nothing but an object speaks of a task, and what is kept of it is what came.
+        // Only a JSON object is a callback, and its record is kept unchanged.
         precondition(body.object != nil, "\(body) speaks of no task.")
         precondition(observation.record == body, "The body is kept differently.")
         precondition(
@@ -91,7 +91,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         if let progress = observation.progress { precondition((0...100).contains(progress), "\(progress) per cent.") }
     }
 
-    /// A definition that is accepted is accepted again; one that is not says in which file and why.
+    /// Checks that reading a definition is deterministic, and that errors name the file.
     private static func readDefinition(_ bytes: [UInt8]) {
         let yaml = String(decoding: bytes, as: UTF8.self)
         do throws(CatalogError) {

@@ -4,7 +4,7 @@
     import Darwin
 #endif
 
-/// What libFuzzer calls for every input; the environment variable `POLLUX_FUZZ_TARGET` names the reader.
+/// The entry point of libFuzzer for an input. The environment variable `POLLUX_FUZZ_TARGET` selects the reader.
 @_cdecl("LLVMFuzzerTestOneInput")
 package func fuzzOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     chosenTarget.run(Array(UnsafeBufferPointer(start: bytes, count: count)))

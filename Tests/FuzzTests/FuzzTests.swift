@@ -4,7 +4,7 @@ import Randomness
 import Testing
 
 @Suite struct FuzzTests {
-    /// Inputs that found something once, and valid ones to start from.
+    /// The kept inputs: former findings, and valid inputs to start from.
     static func corpus(of target: FuzzTarget) throws -> [(name: String, bytes: [UInt8])] {
         let folder = try #require(
             Bundle.module.url(forResource: "Corpus", withExtension: nil)?.appending(path: target.rawValue))
@@ -13,14 +13,14 @@ import Testing
     }
 
     @Test(arguments: FuzzTarget.allCases)
-    func `every kept input is read without breaking a promise`(target: FuzzTarget) throws {
+    func `every kept input is read without a broken invariant`(target: FuzzTarget) throws {
         let corpus = try Self.corpus(of: target)
         #expect(corpus.count >= 3)
         for input in corpus { target.run(input.bytes) }
     }
 
     @Test(arguments: FuzzTarget.allCases)
-    func `mutations of the kept inputs are read without breaking a promise`(target: FuzzTarget) throws {
+    func `mutations of the kept inputs are read without a broken invariant`(target: FuzzTarget) throws {
         let seed =
             ProcessInfo.processInfo.environment["POLLUX_FUZZ_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...99_999)
         print("Mutating for \(target.rawValue), seed \(seed)")
@@ -30,7 +30,7 @@ import Testing
     }
 }
 
-/// Makes new inputs from kept ones: cuts, splices, repeats, flips, and words that readers stumble over.
+/// Makes new inputs from kept ones by cuts, splices, repeats, bit flips and inserted special words.
 struct Mutator {
     private var random: SeededRandom
     private let corpus: [[UInt8]]
@@ -51,7 +51,7 @@ struct Mutator {
     mutating func next() -> [UInt8] {
         var input = corpus.randomElement(using: &random) ?? []
         for _ in 0..<Int.random(in: 1...6, using: &random) { input = mutated(input) }
-        // Longer ones teach nothing new and take long in a debug build.
+        // Longer inputs find nothing new and are slow in a debug build.
         return Array(input.prefix(20_000))
     }
 

@@ -1,2 +1,2 @@
-// Empty on purpose: libFuzzer brings `main`, and the Swift targets what it calls.
+// Empty, because libFuzzer has `main`, and the Swift targets have the function that it calls.
 typedef int pollux_fuzzer_is_empty;

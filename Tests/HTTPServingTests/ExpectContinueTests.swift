@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func `clients of HTTP 1.0 and clients that expect nothing get no 100 Continue`() async throws {
+    @Test func `clients of HTTP 1.0 and clients without an expectation get no 100 Continue`() async throws {
         for head in [head("/take", length: 5, version: "1.0"), head("/take", length: 5).replacing("Expect", with: "X")]
         {
             try await serve { client in

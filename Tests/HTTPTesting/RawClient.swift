@@ -1,23 +1,23 @@
 import NIOCore
 import NIOPosix
 
-/// One connection, byte for byte.
+/// A raw connection.
 package struct RawClient: Sendable {
     private let received: AsyncStream<String>
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
 
-    /// The server has ended the connection too soon.
+    /// The server closed the connection too early.
     package struct Ended: Error {
-        /// What had come before.
+        /// The text received before.
         package let text: String
     }
 
-    /// Connects to a loopback port for the span of the body.
+    /// Runs the body with a connection to a loopback port.
     package static func with(port: Int, _ body: (RawClient) async throws -> Void) async throws {
         try await with(try await bootstrap.connect(host: "127.0.0.1", port: port) { wrap($0) }, body)
     }
 
-    /// Connects to a Unix socket for the span of the body.
+    /// Runs the body with a connection to a Unix socket.
     package static func with(socketPath: String, _ body: (RawClient) async throws -> Void) async throws {
         try await with(try await bootstrap.connect(unixDomainSocketPath: socketPath) { wrap($0) }, body)
     }
@@ -45,18 +45,18 @@ package struct RawClient: Sendable {
             }()
             try await body(RawClient(received: stream, outbound: outbound))
             channel.channel.close(promise: nil)
-            // The server may end the connection as it likes.
+            // The server may close the connection in any way.
             try? await reading
         }
     }
 
-    /// Sends it.
+    /// Sends a text.
     package func send(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
 
-    /// Says that nothing more will come, and still reads.
+    /// Closes the write side and continues to read.
     package func finishWriting() { outbound.finish() }
 
-    /// What comes up to that text.
+    /// Reads up to and including that text.
     package func read(until end: String) async throws -> String {
         var text = ""
         for await part in received {
@@ -66,6 +66,6 @@ package struct RawClient: Sendable {
         throw Ended(text: text)
     }
 
-    /// What comes until the server ends the connection.
+    /// Reads until the server closes the connection.
     package func readToEnd() async throws -> String { await received.reduce("", +) }
 }

@@ -28,7 +28,7 @@ package final class RawServer: Sendable {
     private let action: @Sendable (_ request: Int) -> Action
     private let channel = Mutex<(any Channel)?>(nil)
 
-    /// Starts to listen, with TLS if there is a context. The closure chooses the action by the request's number, from 1.
+    /// Starts listening, with TLS if there is a context. The closure chooses the action by the request's number, from 1.
     package static func start(
         tls: NIOSSLContext? = nil, _ action: @escaping @Sendable (_ request: Int) -> Action
     ) async throws -> RawServer {

@@ -28,18 +28,18 @@ import VerbatimJSON
         self.task = task
     }
 
-    @Test func `a task comes out as it went in`() throws {
+    @Test func `a written task is read unchanged`() throws {
         #expect(try TaskDocument(json: task.json) == task)
         let bare = TaskDocument(id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z")
         #expect(try TaskDocument(json: bare.json) == bare)
     }
 
-    @Test func `a task says its fields in the contract's order, null where there is nothing to say`() {
+    @Test func `a task has all fields in the documented order, null where a value is missing`() {
         let bare = TaskDocument(id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z")
         #expect(
             bare.json.object?.names == [
-                "id", "endpoint", "state", "partial", "remote_id", "trace_id", "labels", "priority", "request",
-                "response", "results", "error", "progress", "eta", "slower_than_usual_since", "created_at",
+                "id", "endpoint", "state", "partial", "remote_id", "account", "trace_id", "labels", "priority",
+                "request", "response", "results", "error", "progress", "eta", "slower_than_usual_since", "created_at",
                 "submitted_at", "started_at",
                 "finished_at",
                 "ended_at", "not_before", "deadline", "next_poll_at", "attempts", "polls", "on_uncertain",
@@ -50,7 +50,7 @@ import VerbatimJSON
         #expect(bare.json["labels"] == .object(JSONObject()))
     }
 
-    @Test func `what a newer daemon adds is ignored`() throws {
+    @Test func `unknown members and states of a newer daemon are accepted`() throws {
         var json = try #require(task.json.object)
         json["mood"] = "good"
         json["state"] = "resting"
@@ -73,7 +73,7 @@ import VerbatimJSON
         #expect(error?.field == "eta.p90")
     }
 
-    @Test func `pages, events, endpoints and status come out as they went in`() throws {
+    @Test func `written pages, events, endpoints and status documents are read unchanged`() throws {
         let page = TaskPage(tasks: [task, task], nextCursor: "c")
         #expect(try TaskPage(json: page.json) == page)
         #expect(TaskPage(tasks: []).json.text == #"{"tasks":[],"next_cursor":null}"#)
@@ -106,7 +106,7 @@ import VerbatimJSON
         #expect(try HealthDocument(json: HealthDocument(status: "ok").json).status == "ok")
     }
 
-    @Test func `a problem keeps its further members`() throws {
+    @Test func `a problem keeps its additional members`() throws {
         let problem = ProblemDocument(
             status: 409, code: "ambiguous_id", title: "Several tasks", detail: "Write more of the id.",
             members: JSONObject([("candidates", ["a", "b"])]))

@@ -3,14 +3,14 @@ import LocalAPIContract
 import Testing
 import VerbatimJSON
 
-/// Compares what every document makes of its sample, and of the sample with one member changed, with a recorded file.
+/// Compares how each document reads its sample, and the sample with one member changed, with a recorded file.
 ///
-/// The file is the wire format: order of members, defaults, error messages and their paths. `POLLUX_RECORD_FORMS=1` writes
-/// it anew; read the difference before committing it.
+/// The file is the wire format: member order, defaults, error messages and their paths. `POLLUX_RECORD_FORMS=1` writes
+/// it again. Read the difference before you commit it.
 @Suite struct DocumentFormTests {
     private static let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden/forms.txt")
 
-    @Test func `every document reads and writes as recorded`() throws {
+    @Test func `every document is read and written as recorded`() throws {
         let lines = try DocumentForm.all.flatMap { try $0.outcomes() }
         if ProcessInfo.processInfo.environment["POLLUX_RECORD_FORMS"] != nil {
             try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: Self.file)
@@ -23,11 +23,11 @@ import VerbatimJSON
     }
 }
 
-/// One kind of document: a sample that says everything, and what is written after reading it.
+/// A kind of document: a sample with all members, and a function that reads and writes it.
 private struct DocumentForm: Sendable {
     let name: String
     let sample: JSONValue
-    /// Members that pass unchanged; nothing inside them is varied.
+    /// Members that pass unchanged. The test changes nothing inside them.
     let verbatim: Set<String>
     let rewritten: @Sendable (JSONValue) throws -> JSONValue
 
@@ -41,7 +41,7 @@ private struct DocumentForm: Sendable {
         self.rewritten = rewritten
     }
 
-    /// The sample as it is written, then a line for each change of each member.
+    /// The rewritten sample, then a line for each outcome of changing a member.
     func outcomes() throws -> [String] {
         let whole = try rewritten(sample)
         var lines = ["\(name) = \(whole.text)"]
@@ -66,7 +66,7 @@ private struct DocumentForm: Sendable {
         return lines
     }
 
-    /// What is written differently after reading the changed sample, or why it is refused.
+    /// The differences from the rewritten sample, or the error.
     private func outcome(of changed: JSONValue, whole: JSONValue) throws -> String {
         do {
             return whole.differences(from: try rewritten(changed), at: "").joined(separator: "; ")
@@ -103,6 +103,14 @@ private struct DocumentForm: Sendable {
             #"{"events":[{"sequence":1,"task_id":"x","at":"t","kind":"created","from":"a","to":"b","detail":{"p":1.0}}],"removed_at":"r"}"#,
             verbatim: ["detail"]
         ) { try EventPage(json: $0).json },
+        DocumentForm(
+            "stream event",
+            #"{"id":"e-1","sequence":1,"task_id":"x","at":"t","kind":"created","from":"a","to":"b","detail":{"p":1.0},"task":\#(bareTask)}"#,
+            verbatim: ["detail"]
+        ) { try StreamEventDocument(json: $0).json },
+        DocumentForm("stream control", #"{"control":"reset","reason":"pruned","oldest":"e-1","newest":"e-9"}"#) {
+            try StreamControlDocument(json: $0).json
+        },
         DocumentForm("status", status) { try StatusDocument(json: $0).json },
         DocumentForm("health", #"{"status":"ok"}"#) { try HealthDocument(json: $0).json },
         DocumentForm(
@@ -126,7 +134,7 @@ private struct DocumentForm: Sendable {
         DocumentForm(
             "pruned",
             #"{"configured":true,"dry_run":true,"complete":false,"tasks":1,"responses":2,"events":3,"idempotency_keys":4,"#
-                + #""bytes":5}"#
+                + #""stubs":6,"bytes":5}"#
         ) { try PruneDocument(json: $0).json },
         DocumentForm("destinations", destinations) { try DestinationPage(json: $0).json },
         DocumentForm(
@@ -186,7 +194,7 @@ private struct DocumentForm: Sendable {
 }
 
 extension JSONValue {
-    /// The document with another value at that place; nil removes the member.
+    /// The document with another value at that path; nil removes the member.
     fileprivate func setting(_ value: JSONValue?, at path: ArraySlice<String>) -> JSONValue {
         guard let name = path.first else { return value ?? .null }
         let rest = path.dropFirst()
@@ -207,7 +215,7 @@ extension JSONValue {
         }
     }
 
-    /// Where the other document differs, with what stands there.
+    /// The paths where the other document differs, with its values.
     fileprivate func differences(from other: JSONValue, at path: String) -> [String] {
         if self == other { return [] }
         guard case .object(let own) = self, case .object(let others) = other, own.names == others.names else {

@@ -11,7 +11,7 @@ import Testing
         ("../x?y#z", "..%2Fx%3Fy%23z"), ("..", "%2E%2E"), (".", "%2E"), ("a b", "a%20b"), ("é", "%C3%A9"),
         ("%41", "%2541"), ("v1.5-a_b~", "v1.5-a_b~"), ("\n", "%0A"),
     ])
-    func `an argument stays one segment`(argument: String, segment: String) {
+    func `an argument is one escaped path segment`(argument: String, segment: String) {
         #expect(LocalAPIRoute.task.path(argument) == "/v1/tasks/\(segment)")
     }
 }

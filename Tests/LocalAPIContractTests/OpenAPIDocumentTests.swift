@@ -3,7 +3,7 @@ import LocalAPIContract
 import Testing
 import VerbatimJSON
 
-/// The document is written by hand; these keep it from telling another story than the code.
+/// Compares the OpenAPI document, which is written by hand, with the code.
 @Suite struct OpenAPIDocumentTests {
     private let document: JSONValue
 
@@ -14,18 +14,18 @@ import VerbatimJSON
         document = try JSONValue(parsing: Data(contentsOf: file))
     }
 
-    @Test func `it describes every route and no other`() {
+    @Test func `the document has exactly the routes of the API`() {
         #expect(document["paths"]?.object?.names.sorted() == LocalAPIRoute.allCases.map(\.rawValue).sorted())
     }
 
-    @Test func `every operation has an id of its own`() {
+    @Test func `every operation has a unique id`() {
         let operations = (document["paths"]?.object?.members ?? []).flatMap { $0.value.object?.members ?? [] }
         let ids = operations.compactMap { $0.value["operationId"]?.string }
         #expect(ids.count == operations.count)
         #expect(Set(ids).count == ids.count)
     }
 
-    @Test func `its schemas have the fields that we write, in our order`() throws {
+    @Test func `the schemas have the fields that are written, in the same order`() throws {
         let task = TaskDocument(id: "x", endpoint: "a/b", state: "queued", createdAt: "2026-11-23T14:00:00.000Z")
         #expect(fields(of: "Task") == task.json.object?.names)
         var finished = task
@@ -34,8 +34,13 @@ import VerbatimJSON
         #expect(fields(of: "Endpoint") == EndpointDocument(name: "a/b", provider: "p").json.object?.names)
         let event = EventDocument(sequence: 1, taskID: "x", at: "2026-11-23T14:00:00.000Z", kind: "created")
         #expect(fields(of: "Event") == event.json.object?.names)
+        let streamed = StreamEventDocument(id: "e-1", event: event, task: task)
+        #expect(fields(of: "StreamEvent") == streamed.json.object?.names)
+        #expect(fields(of: "StreamControl") == StreamControlDocument(control: "reset").json.object?.names)
         let status = StatusDocument()
         #expect(fields(of: "Status") == status.json.object?.names)
+        #expect(fields(of: "Provider") == StatusDocument.Provider().json.object?.names)
+        #expect(fields(of: "Account") == StatusDocument.Account().json.object?.names)
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
         #expect(fields(of: "Reload") == ReloadDocument().json.object?.names)
         #expect(fields(of: "Settings") == SettingsDocument().json.object?.names)
@@ -66,7 +71,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest"])
-    func `its requests have exactly the fields that we accept`(schema: String) throws {
+    func `the request schemas have exactly the accepted fields`(schema: String) throws {
         let names = try #require(fields(of: schema))
         for name in names + ["stranger"] {
             let error = #expect(throws: ContractError.self) {
@@ -82,7 +87,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `its bounds are ours`() throws {
+    @Test func `the schemas have the limits of the code`() throws {
         let submit = "/components/schemas/SubmitRequest/properties"
         #expect(try number(submit + "/labels/maxProperties") == EnvelopeRules.maxLabels)
         #expect(try number(submit + "/labels/propertyNames/maxLength") == EnvelopeRules.labelNameLength.upperBound)
@@ -100,7 +105,7 @@ import VerbatimJSON
         #expect(policies == ["hold", "resubmit_if_absent", "fail"])
     }
 
-    @Test func `its examples of a task and a problem can be read`() throws {
+    @Test func `the examples of a task and a problem can be read`() throws {
         let task = try #require(document.value(at: pointer("/components/schemas/Task/examples/0")))
         #expect(try TaskDocument(json: task).json == task)
         let problem = try #require(document.value(at: pointer("/components/schemas/Problem/examples/0")))

@@ -12,14 +12,14 @@ import Testing
         (ProblemCode.missingField, "missing_field"), (ProblemCode.unknownField, "unknown_field"),
         (ProblemCode.restartNeeded, "restart_needed"), (ProblemCode.badSetting, "bad_setting"),
         (ProblemCode.internalError, "internal_error"), (ProblemCode.busy, "busy"),
-        (ProblemCode.notReady, "not_ready"),
+        (ProblemCode.notReady, "not_ready"), (ProblemCode.tooManyStreams, "too_many_streams"),
     ]
 
-    @Test func `problems have the contract's codes`() {
+    @Test func `problems have the documented codes`() {
         for (code, word) in Self.words { #expect(code == word) }
     }
 
-    @Test func `every code of the source stands above`() throws {
+    @Test func `this test lists every code of the source`() throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let source = try String(

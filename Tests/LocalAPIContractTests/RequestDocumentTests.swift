@@ -3,7 +3,7 @@ import Testing
 import VerbatimJSON
 
 @Suite struct RequestDocumentTests {
-    @Test func `a submission comes out as it went in, digits and order of the request included`() throws {
+    @Test func `a written submission is read unchanged, including digits and member order of the request`() throws {
         let text =
             #"{"endpoint":"suno/audios","request":{"seed":12345678901234567890,"cfg":1.0,"a":null},"#
             + #""idempotency_key":"k-1","labels":{"a":"1","b":"2"},"priority":-5,"#
@@ -13,7 +13,7 @@ import VerbatimJSON
         #expect(try SubmitDocument(json: document.json) == document)
     }
 
-    @Test func `the least submission says nothing else, and null means absent`() throws {
+    @Test func `a minimal submission has no other members, and null means absent`() throws {
         let text = #"{"endpoint":"a/b","request":{},"labels":null,"priority":null,"deadline":null}"#
         let document = try SubmitDocument(json: JSONValue(parsing: text))
         #expect(document.json.text == #"{"endpoint":"a/b","request":{}}"#)
@@ -47,13 +47,13 @@ import VerbatimJSON
             (#"{"endpoint":"a/b","request":{},"not_before":5}"#, "not_before"),
             (#"{"endpoint":"a/b","request":{},"on_uncertain":"maybe"}"#, "on_uncertain"),
         ] as [(String, String?)])
-    func `what is wrong is refused and the field named`(text: String, field: String?) throws {
+    func `an invalid value is refused, and the error names the field`(text: String, field: String?) throws {
         let error = #expect(throws: ContractError.self) { try SubmitDocument(json: JSONValue(parsing: text)) }
         #expect(error?.field == field)
         #expect(error?.message.hasSuffix(".") == true)
     }
 
-    @Test func `bounds are met exactly`() throws {
+    @Test func `values at the limits are accepted, and values beyond them refused`() throws {
         let name = String(repeating: "n", count: 64)
         let value = String(repeating: "😀", count: 256)
         let key = String(repeating: "k", count: 255)
@@ -75,7 +75,7 @@ import VerbatimJSON
         #expect(throws: ContractError.self) { try SubmitDocument(json: document.json) }
     }
 
-    @Test func `adopting comes out as it went in`() throws {
+    @Test func `a written adoption is read unchanged`() throws {
         var document = AdoptDocument(endpoint: "veo/videos", remoteID: "task_1")
         document.labels = ["a": "b"]
         document.priority = 3
@@ -87,17 +87,19 @@ import VerbatimJSON
         }
     }
 
-    @Test func `only adopting takes a remote id, and it needs one`() throws {
-        for document in [ResolveDocument.adopt(remoteID: "x"), .resubmit, .giveUp] {
+    @Test func `only the resolution "adopt" has a remote id, and requires one`() throws {
+        for document in [ResolveDocument.adopt(remoteID: "x"), .adopt(remoteID: "x", account: "b"), .resubmit, .giveUp]
+        {
             #expect(try ResolveDocument(json: document.json) == document)
         }
         #expect(throws: ContractError.missingField("remote_id")) { try ResolveDocument(json: ["as": "adopt"]) }
         #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "give_up", "remote_id": "x"]) }
+        #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "resubmit", "account": "b"]) }
         #expect(throws: ContractError.self) { try ResolveDocument(json: ["as": "retry"]) }
         #expect(throws: ContractError.missingField("as")) { try ResolveDocument(json: [:]) }
     }
 
-    @Test func `a document is filled from another one where it says nothing`() throws {
+    @Test func `missing members of a submission are filled from the defaults`() throws {
         var defaults = SubmitDocument(endpoint: "", request: [:], idempotencyKey: "theirs")
         defaults.labels = ["a": "1", "b": "1"]
         defaults.priority = 7

@@ -15,7 +15,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// The routes over a real engine and a fresh database, without loops: nothing is ever sent.
+/// The routes with a real engine and a new database. No loop runs, so nothing is sent.
 struct APIHarness: Sendable {
     let client: any TestClientProtocol
     let engine: TaskEngine
@@ -23,10 +23,10 @@ struct APIHarness: Sendable {
 
     static let start = Timestamp(milliseconds: 1_795_000_000_000)
 
-    /// Lends the routes for the span of the body.
+    /// Runs the body with routes on a new database.
     static func run(
         bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog? = nil,
-        settings: any SettingsReloading = UnchangedSettings(),
+        settings: any SettingsReloading = UnchangedSettings(), maxStreams: Int = LocalAPI.maxStreams,
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "pollux-api-\(UUID().uuidString)")
@@ -34,32 +34,35 @@ struct APIHarness: Sendable {
         defer { try? FileManager.default.removeItem(at: directory) }
         let database = try SQLiteDriver.open(path: directory.appending(path: "pollux.sqlite").path())
         try await run(
-            on: TaskStore(database), bodies: bodies, catalog: try catalog ?? .builtIn(), settings: settings, body)
+            on: TaskStore(database), bodies: bodies, catalog: try catalog ?? .builtIn(), settings: settings,
+            maxStreams: maxStreams, body)
         try database.close()
     }
 
-    /// Lends routes over that store, as a daemon with that catalogue has them.
+    /// Runs the body with routes on that store and catalogue.
     static func run(
         on store: TaskStore, bodies: ByteBudget = ByteBudget(capacity: 64 << 20), catalog: ProviderCatalog,
-        settings: any SettingsReloading = UnchangedSettings(),
+        settings: any SettingsReloading = UnchangedSettings(), maxStreams: Int = LocalAPI.maxStreams,
         _ body: @escaping @Sendable (APIHarness) async throws -> Void
     ) async throws {
         let engine = try await TaskEngine(
-            store: store, catalog: catalog, transport: SilentProvider(), hasToken: { _ in false },
-            time: StandingTime(), random: EngineRandom(SystemRandomNumberGenerator()),
+            store: store, catalog: catalog, transport: UnreachableProvider(),
+            accounts: { _ in [Account(hasToken: false)] },
+            time: StoppedClock(), random: EngineRandom(SystemRandomNumberGenerator()),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let facts = DaemonFacts(
             version: "1.2.3", pid: 42, startedAt: start, socketPath: "/run/p.sock", stateDirectory: "/state")
         let router = LocalAPI.router(
             service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-            retention: engine.retention, notifications: engine.notifications, settings: settings, facts: facts,
-            time: StandingTime(), bodies: bodies)
+            retention: engine.retention, notifications: engine.notifications,
+            streams: StreamRoutes(service: engine.service, streams: engine.streams, limit: maxStreams),
+            settings: settings, facts: facts, time: StoppedClock(), bodies: bodies)
         try await Application(router: router).test(.router) { client in
             try await body(APIHarness(client: client, engine: engine, store: store))
         }
     }
 
-    /// One request; the answer's status and document.
+    /// Makes a request and returns the response.
     @discardableResult
     func ask(
         _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil, headers: HTTPFields = [:]
@@ -81,7 +84,7 @@ struct APIHarness: Sendable {
         return try #require(answer.json["id"]?.string)
     }
 
-    /// What came back.
+    /// A response.
     struct Answer: Sendable {
         let status: Int
         let type: String
@@ -89,7 +92,7 @@ struct APIHarness: Sendable {
         let text: String
         let headers: HTTPFields
 
-        /// The code, where the answer is a proper problem.
+        /// The code of a valid problem document; nil for any other response.
         var problemCode: String? {
             guard type == "application/problem+json", json["status"]?.number?.integer == Int64(status),
                 json["detail"]?.string?.isEmpty == false, json["title"]?.string?.isEmpty == false
@@ -100,7 +103,7 @@ struct APIHarness: Sendable {
 }
 
 /// A clock that stands still. Only a wake signal ends a sleep.
-private struct StandingTime: TimeSource {
+private struct StoppedClock: TimeSource {
     func now() -> Timestamp { APIHarness.start }
     func elapsed() -> Duration { .zero }
 
@@ -111,19 +114,19 @@ private struct StandingTime: TimeSource {
     }
 }
 
-/// A provider that nobody should ask.
-private struct SilentProvider: UpstreamTransport {
+/// A provider that fails the test if it gets a request.
+private struct UnreachableProvider: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         Issue.record("a route sent something to the provider")
-        throw .notSent("nobody is there")
+        throw .notSent("no provider")
     }
 }
 
-/// Settings that no reload changes.
+/// Settings that a reload does not change.
 struct UnchangedSettings: SettingsReloading {
     let loaded = LoadedSettings(digest: "0123456789abcdef", loadedAt: APIHarness.start)
 

@@ -7,7 +7,7 @@ import Testing
 import VerbatimJSON
 
 @Suite struct BackupRouteTests {
-    @Test func `a backup is answered with its path, size and time, and a second one in that second is refused`()
+    @Test func `a backup returns its path, size and time, and a second one within a second is refused`()
         async throws
     {
         try await APIHarness.run { api in
@@ -33,7 +33,7 @@ import VerbatimJSON
         (#"{"directory":"/tmp","name":"x"}"#, "unknown_field"),
         (#"{"directory":"/nowhere/at/all"}"#, "backup_directory_unusable"),
     ])
-    func `a directory that cannot be used is refused`(body: String, code: String) async throws {
+    func `an unusable backup directory is refused`(body: String, code: String) async throws {
         try await APIHarness.run { api in
             let answer = try await api.ask(.post, "/v1/backup", body)
             #expect(answer.status == 422)

@@ -10,7 +10,9 @@ import VerbatimJSON
 @testable import LocalAPI
 
 @Suite struct BodyBudgetTests {
-    @Test func `a body that finds no room is refused unread, and its room comes back`() async throws {
+    @Test func `a body beyond the memory budget is refused unread, and memory of handled bodies is released`()
+        async throws
+    {
         let budget = ByteBudget(capacity: 64 << 20)
         try await APIHarness.run(bodies: budget) { api in
             let taken = try #require(budget.reserve((64 << 20) - 10))
@@ -21,7 +23,7 @@ import VerbatimJSON
                 #expect(answer.problemCode == "busy")
                 #expect(answer.headers[.retryAfter] == "1")
             }
-            // What has no body is answered all the same.
+            // A request without a body is still answered.
             #expect(try await api.ask(.get, "/v1/tasks").json["tasks"]?.array?.count == 0)
             taken.release()
             for type in ["application/json", "application/x-ndjson"] {
@@ -32,7 +34,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `long bodies leave room for short ones`() async throws {
+    @Test func `long bodies leave memory for short ones`() async throws {
         let budget = ByteBudget(capacity: 64 << 20)
         try await APIHarness.run(bodies: budget) { api in
             let stalled = try #require(budget.reserve(56 << 20))
@@ -48,7 +50,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a body of unknown length is counted as it comes`() async throws {
+    @Test func `a body of unknown length is counted as it arrives`() async throws {
         let budget = ByteBudget(capacity: 64 << 20)
         let stalled = try #require(budget.reserve(56 << 20))
         let counted = Mutex<[Int]>([])

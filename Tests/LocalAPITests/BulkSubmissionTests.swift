@@ -4,7 +4,7 @@ import Testing
 import VerbatimJSON
 
 @Suite struct BulkSubmissionTests {
-    @Test func `a key in the header gives each line its own, by its number`() async throws {
+    @Test func `a key in the header gives each line a key with its line number`() async throws {
         try await APIHarness.run { api in
             let lines = """
                 {"endpoint":"flux/images","request":{"prompt":"1"}}
@@ -39,7 +39,7 @@ import VerbatimJSON
     @Test(arguments: [
         ("k k", 422), (String(repeating: "k", count: 247), 422), (String(repeating: "k", count: 246), 200),
     ])
-    func `a key that cannot be numbered is refused before any line is taken`(key: String, status: Int) async throws {
+    func `a key too long to be numbered is refused before any line is stored`(key: String, status: Int) async throws {
         try await APIHarness.run { api in
             let answer = try await api.ask(
                 .post, "/v1/tasks", #"{"endpoint":"flux/images","request":{}}"#,
@@ -51,7 +51,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an answer shows the task as it stands when it is written`() async throws {
+    @Test func `a response shows the current state of an existing task`() async throws {
         try await APIHarness.run { api in
             let id = try await api.submit("known", extra: #","idempotency_key":"k""#)
             try await api.ask(.post, "/v1/tasks/\(id)/cancel")
@@ -64,7 +64,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a long line that finds no room fails, and those before it were taken`() async throws {
+    @Test func `a line beyond the memory budget fails, and the lines before it are stored`() async throws {
         let budget = ByteBudget(capacity: 10 << 20)
         try await APIHarness.run(bodies: budget) { api in
             let long = String(repeating: "x", count: 3 << 20)

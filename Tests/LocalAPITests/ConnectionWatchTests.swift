@@ -47,7 +47,7 @@ import Testing
 
     private static let question = "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
 
-    @Test func `a connection has one watch, which forgets each wait that is over`() async throws {
+    @Test func `a connection has one watch, which removes finished waits`() async throws {
         try await serve {
         } _: { path in
             try await RawClient.with(socketPath: path) { client in
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `a client that leaves ends its wait`() async throws {
+    @Test func `a wait ends when its client disconnects`() async throws {
         let (begun, began) = AsyncStream<Void>.makeStream()
         let (ended, end) = AsyncStream<Bool>.makeStream()
         let (never, _) = AsyncStream<Void>.makeStream()
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func `a connection that has ended already ends a wait at once`() async throws {
+    @Test func `a wait on a closed connection ends at once`() async throws {
         let channel = NIOAsyncTestingChannel()
         try await channel.close()
         let watch = try #require(try await channel.testingEventLoop.executeInContext { ConnectionWatch.of(channel) })
@@ -95,7 +95,7 @@ import Testing
         #expect(watch.waiting == 0)
     }
 
-    @Test func `a client that has only finished writing is still waited for`() async throws {
+    @Test func `a wait continues when its client only closes its write side`() async throws {
         let (goOn, going) = AsyncStream<Void>.makeStream()
         try await serve {
             for await _ in goOn { break }

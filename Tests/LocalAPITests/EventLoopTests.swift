@@ -18,13 +18,13 @@ import Testing
         }
     }
 
-    @Test func `a route runs on the event loop of its connection, also after a wait, and off it what takes long`()
+    @Test func `a route runs on the event loop of its connection, also after a wait, except in offEventLoop`()
         async throws
     {
         let router = Router(context: Context.self)
         router.get("places") { _, context in
             var places = [context.eventLoop.inEventLoop]
-            // Somebody else, off the loop, lets it go on.
+            // A thread outside the loop resumes it.
             await withCheckedContinuation { waiting in DispatchQueue.global().async { waiting.resume() } }
             places.append(context.eventLoop.inEventLoop)
             places.append(await offEventLoop { context.eventLoop.inEventLoop })

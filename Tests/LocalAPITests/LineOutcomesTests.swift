@@ -26,9 +26,9 @@ import VerbatimJSON
         return all
     }
 
-    @Test func `200,000 lines are kept in little memory until their answers are read, in order`() async throws {
+    @Test func `outcomes of 200,000 lines take little memory and are read in order`() async throws {
         let outcomes = LineOutcomes(directory: directory)
-        // One in ten is bad in its own way, one in ten in the same way.
+        // One in ten has a problem of its own, one in ten a common one.
         let added = (0..<200_000).map { number -> LineOutcomes.Outcome in
             switch number % 10 {
             case 3: .problem(problem(number))
@@ -44,12 +44,12 @@ import VerbatimJSON
         #expect(most <= LineOutcomes.maxBytesInMemory)
         outcomes.finish()
         let read = try await all(of: outcomes)
-        // Not in the expectation, which would write out both.
+        // Outside the expectation, which would print both arrays.
         let isSame = read == added
         #expect(isSame)
     }
 
-    @Test func `a task takes 17 bytes, and a problem that repeats two`() {
+    @Test func `a task takes 17 bytes, and a repeated problem two`() {
         let outcomes = LineOutcomes(directory: directory)
         outcomes.add(.problem(problem(1)))
         let before = outcomes.bytesInMemory
@@ -59,7 +59,7 @@ import VerbatimJSON
         #expect(outcomes.bytesInMemory - before == 1_900)
     }
 
-    @Test func `a problem that quotes a line of megabytes comes whole`() async throws {
+    @Test func `a problem of several megabytes is kept whole`() async throws {
         let outcomes = LineOutcomes(directory: directory)
         var long = problem(1)
         long.detail = String(repeating: "x", count: 5 << 20)
@@ -71,7 +71,7 @@ import VerbatimJSON
         #expect(isSame)
     }
 
-    @Test func `a reader that is ahead gets each outcome when it comes`() async throws {
+    @Test func `a reader that waits gets each outcome when it is added`() async throws {
         let outcomes = LineOutcomes(directory: directory)
         async let read = all(of: outcomes)
         let added = (0..<500).map { LineOutcomes.Outcome.task(id($0)) }

@@ -15,7 +15,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a reload answers with what it changed`() async throws {
+    @Test func `a reload returns the changed settings`() async throws {
         try await APIHarness.run(settings: Settings(outcome: .success(["log.level"]))) { api in
             let answer = try await api.ask(.post, "/v1/reload")
             #expect(answer.status == 200, "\(answer.text)")
@@ -31,7 +31,7 @@ import VerbatimJSON
     ]
 
     @Test(arguments: refusals)
-    func `a refusal names what is wrong`(
+    func `a refused reload says what is wrong`(
         refusal: ReloadRefusal, status: Int, code: String, names: JSONValue?
     ) async throws {
         try await APIHarness.run(settings: Settings(outcome: .failure(refusal))) { api in
@@ -42,7 +42,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the status shows the settings in force`() async throws {
+    @Test func `the status shows the loaded settings`() async throws {
         try await APIHarness.run { api in
             let status = try await api.ask(.get, "/v1/status").json
             #expect(status["settings"]?["digest"]?.string == "0123456789abcdef")

@@ -4,7 +4,7 @@ import Testing
 import VerbatimJSON
 
 @Suite struct RetentionRoutesTests {
-    @Test func `a deleted task is shown as one, by every route`() async throws {
+    @Test func `every route shows a deleted task as removed`() async throws {
         try await APIHarness.run { api in
             let id = try await api.submit("private", extra: #","idempotency_key":"k","note":"private""#)
             let open = try await api.ask(.post, "/v1/tasks/\(id)/delete")
@@ -36,7 +36,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `prune without a retention says that none is set`() async throws {
+    @Test func `prune without a retention setting reports that none is configured`() async throws {
         try await APIHarness.run { api in
             let answer = try await api.ask(.post, "/v1/prune", #"{"dry_run":true}"#)
             #expect(answer.status == 200 && answer.json["configured"] == false, "\(answer.text)")

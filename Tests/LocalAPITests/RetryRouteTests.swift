@@ -9,14 +9,14 @@ import Testing
 import VerbatimJSON
 
 @Suite struct RetryRouteTests {
-    /// An ended task.
+    /// Returns a cancelled task.
     private func cancelled(_ api: APIHarness, extra: String = "") async throws -> String {
         let id = try await api.submit("1", extra: extra)
         #expect(try await api.ask(.post, "/v1/tasks/\(id)/cancel").json["state"] == "cancelled")
         return id
     }
 
-    @Test func `a retry is a new task with the request of the old one, and to repeat it makes no other`() async throws {
+    @Test func `a retry is a new task with the old request, and repeating it returns the same one`() async throws {
         try await APIHarness.run { api in
             let old = try await cancelled(
                 api,
@@ -41,7 +41,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the key of a retry names the old task and the number`() async throws {
+    @Test func `a retry uses the idempotency key retry/ID/NUMBER`() async throws {
         try await APIHarness.run { api in
             let old = try await cancelled(api)
             let retry = try await api.ask(.post, "/v1/tasks/\(old)/retry?number=3")
@@ -53,7 +53,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a list leaves out tasks with a retry, or all others`() async throws {
+    @Test func `a list can be filtered by whether tasks were retried`() async throws {
         try await APIHarness.run { api in
             let (old, other) = (try await cancelled(api), try await cancelled(api))
             _ = try await api.ask(.post, "/v1/tasks/\(old)/retry")
@@ -69,7 +69,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what has not ended, has an unknown outcome or no request is refused`() async throws {
+    @Test func `a retry of a task that is open, uncertain, lost or without a request is refused`() async throws {
         try await APIHarness.run { api in
             let open = try await api.submit("1")
             #expect(try await api.ask(.post, "/v1/tasks/\(open)/retry").problemCode == "not_ended")

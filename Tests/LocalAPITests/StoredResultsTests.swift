@@ -6,7 +6,7 @@ import Testing
 import VerbatimJSON
 
 @Suite struct StoredResultsTests {
-    /// A catalogue whose one endpoint has its results at these places.
+    /// A catalogue with one endpoint whose definition has these result pointers.
     private static func catalog(results: String) throws -> ProviderCatalog {
         try ProviderCatalog(
             definitions: [
@@ -33,7 +33,7 @@ import VerbatimJSON
         "id": "f-1", "status": "ok", "film": "https://x/film.mp4", "poster": "https://x/poster.jpg",
     ]
 
-    /// Tracks a task, and applies the reply in which its definition finds the end.
+    /// Tracks a task and applies a successful record.
     private static func finishedTask(of catalog: ProviderCatalog, through api: APIHarness) async throws -> String {
         let tracked = try await api.ask(
             .post, "/v1/tasks/adopt", #"{"endpoint":"films/make","remote_id":"f-1"}"#)
@@ -50,7 +50,7 @@ import VerbatimJSON
 
     private struct Unread: Error {}
 
-    @Test func `a definition that changes after the outcome does not change the results that any route shows`()
+    @Test func `a definition changed after the outcome does not change the results that routes show`()
         async throws
     {
         let (first, later) = (
@@ -75,7 +75,7 @@ import VerbatimJSON
                     .post, "/v1/tasks/adopt", #"{"endpoint":"films/make","remote_id":"f-1"}"#)
                 #expect(tracked.status == 200 && tracked.json["results"] == shown)
             }
-            // Nor does a definition that is gone.
+            // Nor does the removal of the definition.
             try await APIHarness.run(on: api.store, catalog: try .builtIn()) { again in
                 let answer = try await again.ask(.get, "/v1/tasks/\(id)")
                 #expect(answer.json["results"] == shown)
@@ -83,7 +83,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a success of which no results were stored shows those that its definition names today`() async throws {
+    @Test func `a success without stored results shows those of its current definition`() async throws {
         let catalog = try Self.catalog(results: "[/poster]")
         try await APIHarness.run(catalog: catalog) { api in
             var task = TrackedTask(

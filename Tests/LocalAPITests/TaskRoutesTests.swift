@@ -6,7 +6,7 @@ import Testing
 import VerbatimJSON
 
 @Suite struct TaskRoutesTests {
-    @Test func `a submission is answered with the task as it is on disk`() async throws {
+    @Test func `a submission returns the stored task`() async throws {
         try await APIHarness.run { api in
             let request = #"{"prompt":"x","seed":12345678901234567890,"cfg":1.0,"z":null,"a":[1e3]}"#
             let answer = try await api.ask(
@@ -26,7 +26,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a key makes a submission repeatable, and another body under it a conflict`() async throws {
+    @Test func `a repeated key returns the same task, and another body with that key is a conflict`() async throws {
         try await APIHarness.run { api in
             let key = try #require(HTTPField.Name("Idempotency-Key"))
             let body = #"{"endpoint":"flux/images","request":{"prompt":"x","n":1}}"#
@@ -47,7 +47,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a note is shown with its task and is no part of what a key compares`() async throws {
+    @Test func `a note is shown with its task, and a repeated key ignores it`() async throws {
         try await APIHarness.run { api in
             func body(_ note: String) -> String {
                 #"{"endpoint":"flux/images","request":{"n":1},"idempotency_key":"k"\#(note)}"#
@@ -69,7 +69,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a time may be given as a span, which repeats like any other body`() async throws {
+    @Test func `a time may be given as a duration, and a repeated key ignores that it ends later`() async throws {
         try await APIHarness.run { api in
             let body = #"{"endpoint":"flux/images","request":{"n":1},"not_before":"+90","deadline":"+1h30m"}"#
             let key = try #require(HTTPField.Name("Idempotency-Key"))
@@ -116,8 +116,7 @@ import VerbatimJSON
         (#"{"endpoint":"flux/images","request":{},"labels":{"a":1}}"#, 422, "invalid_field"),
         (#"{"endpoint":"flux/images","request":{},"idempotency_key":""}"#, 422, "invalid_field"),
     ])
-    func `what cannot be a submission is refused with its reason`(body: String, status: Int, code: String) async throws
-    {
+    func `an invalid submission is refused with its reason`(body: String, status: Int, code: String) async throws {
         try await APIHarness.run { api in
             let answer = try await api.ask(.post, "/v1/tasks", body)
             #expect(answer.status == status, "\(answer.text)")
@@ -134,7 +133,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `deep nesting is refused wherever it stands`() async throws {
+    @Test func `deep nesting is refused in every member`() async throws {
         try await APIHarness.run { api in
             let deep = String(repeating: "[", count: 5_000) + String(repeating: "]", count: 5_000)
             let answer = try await api.ask(
@@ -144,7 +143,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `lines are answered one by one, and a bad one fails alone`() async throws {
+    @Test func `each line of a batch has its own response, and an invalid line fails alone`() async throws {
         try await APIHarness.run { api in
             let lines = """
                 {"endpoint":"flux/images","request":{"prompt":"1"}}
@@ -165,7 +164,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a list goes page by page, and new tasks do not shift it`() async throws {
+    @Test func `a list is paged, and new tasks do not shift the pages`() async throws {
         try await APIHarness.run { api in
             var ids: [String] = []
             for number in 1...5 { ids.append(try await api.submit("\(number)")) }
@@ -203,7 +202,7 @@ import VerbatimJSON
         "cursor=c", "cursor=c-1", "cursor=' OR 1=1", "cursor=czzzzzzzzzzzzzzzzzzzz", "label=x", "label=:x",
         "label=a:1&label=a:2", "created_after=yesterday", "created_before=2026-13-01T00:00:00Z", "endpoint=flux", "x=1",
     ])
-    func `a query that makes no sense is refused by name`(query: String) async throws {
+    func `an invalid query parameter is refused by name`(query: String) async throws {
         try await APIHarness.run { api in
             let escaped = query.replacing(" ", with: "%20").replacing("'", with: "%27")
             let answer = try await api.ask(.get, "/v1/tasks?\(escaped)")
@@ -213,11 +212,12 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a unique beginning of an id is enough, an ambiguous one is refused with candidates`() async throws {
+    @Test func `a unique prefix of an id finds its task, and an ambiguous one is refused with candidates`() async throws
+    {
         try await APIHarness.run { api in
             let first = try await api.submit("1")
             let second = try await api.submit("2")
-            // Both were made in the same millisecond, so 13 characters are the same.
+            // Both have the same millisecond, so 13 characters are equal.
             let answer = try await api.ask(.get, "/v1/tasks/\(first.prefix(13))")
             #expect(answer.status == 409)
             #expect(answer.problemCode == "ambiguous_id")
@@ -229,7 +229,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["xyz", "0199", "%2e%2e", "00000000-0000-7000-8000-000000000000", "'"])
-    func `an id that no task has is not found`(id: String) async throws {
+    func `an unknown id is not found`(id: String) async throws {
         try await APIHarness.run { api in
             for (method, suffix) in [(HTTPRequest.Method.get, ""), (.get, "/events"), (.post, "/cancel")] {
                 let answer = try await api.ask(method, "/v1/tasks/\(id)\(suffix)")
@@ -240,7 +240,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["-1", "301", "x", "nan", "inf", "1e9", ""])
-    func `a wait that makes no sense is refused`(seconds: String) async throws {
+    func `an invalid wait time is refused`(seconds: String) async throws {
         try await APIHarness.run { api in
             let answer = try await api.ask(.get, "/v1/tasks/\(try await api.submit("1"))?wait_seconds=\(seconds)")
             #expect(answer.status == 400)
@@ -248,7 +248,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `results are what a succeeded task brought, and nothing before`() async throws {
+    @Test func `only a succeeded task shows results`() async throws {
         try await APIHarness.run { api in
             let answer = try await api.ask(.post, "/v1/tasks/adopt", #"{"endpoint":"flux/images","remote_id":"r1"}"#)
             let id = try #require(answer.json["id"]?.string)

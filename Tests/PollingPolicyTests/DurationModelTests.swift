@@ -7,7 +7,7 @@ import Testing
 @Suite struct DurationModelTests {
     static let seeds: [UInt64] = [1, 7, 42]
 
-    /// A model that has seen all sorts of things.
+    /// A model that has learned random samples of every kind.
     static func model(seed: UInt64, samples: Int = 60) -> DurationModel {
         var random = SeededRandom(seed: seed)
         var model = DurationModel(
@@ -26,7 +26,7 @@ import Testing
         return model
     }
 
-    /// A model of tasks around a minute, none off by more than a tenth.
+    /// A model of tasks that take a minute, within a tenth.
     static func steady(_ samples: Int, seconds: Int = 60) -> DurationModel {
         var model = DurationModel(typical: .seconds(60))
         for sample in 0..<samples {
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test(arguments: seeds, [0, 1, 60])
-    func `the share that lasts longer falls from one towards nothing`(seed: UInt64, samples: Int) {
+    func `the survival function falls from one to zero`(seed: UInt64, samples: Int) {
         let model = Self.model(seed: seed, samples: samples)
         let shares = ([0] + (0...40).map { 1 << $0 }).map { model.survival(at: .milliseconds($0)) }
         #expect(shares[0] == 1)
@@ -53,7 +53,7 @@ import Testing
         #expect(shares[40] < 0.01)
     }
 
-    @Test func `samples at both ends of the range leave it finite`() {
+    @Test func `extreme samples leave the model finite`() {
         var model = DurationModel(typical: .zero, upper: .zero)
         for _ in 0..<40 {
             model.learn(.exact(.zero, succeeded: true))
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: seeds)
-    func `quantiles rise with the share, and never lie before the age they are asked for`(seed: UInt64) {
+    func `quantiles rise with the share, and are at least the given age`(seed: UInt64) {
         let model = Self.model(seed: seed)
         for age in [0, 1, 40, 300, 4_000, 1_000_000].map({ Duration.seconds($0) }) {
             let quantiles = [-1, 0, 0.01, 0.1, 0.5, 0.9, 0.99, 1].map { model.quantile($0, beyond: age) }
@@ -84,14 +84,14 @@ import Testing
     }
 
     @Test(arguments: seeds)
-    func `quantile and survival say the same`(seed: UInt64) {
+    func `quantile and survival are inverse to each other`(seed: UInt64) {
         let model = Self.model(seed: seed)
         for share in [0.1, 0.5, 0.9, 0.99] {
             #expect(abs(model.survival(at: model.quantile(share)) - (1 - share)) < 0.01)
         }
     }
 
-    @Test func `ten tasks outweigh a document that is wrong fourfold`() {
+    @Test func `ten samples outweigh a documented duration that is wrong by a factor of four`() {
         var model = DurationModel(typical: .seconds(240), upper: .seconds(600))
         for sample in 0..<10 { model.learn(.exact(.seconds(56 + sample), succeeded: true)) }
         #expect(model.quantile(0.5) > .seconds(54) && model.quantile(0.5) < .seconds(68))
@@ -107,25 +107,25 @@ import Testing
         #expect(model.survival(at: .seconds(100)) > 0.9)
     }
 
-    @Test func `one stray task changes next to nothing`() {
+    @Test func `one outlier hardly changes the median`() {
         var model = Self.steady(64)
         let before = model.quantile(0.5)
         model.learn(.exact(.seconds(3_600), succeeded: true))
         #expect(abs((model.quantile(0.5) - before).inSeconds) < 6)
     }
 
-    @Test func `fast failures raise the hazard early and leave the successes alone`() {
+    @Test func `fast failures raise the early hazard and do not change the quantiles of older tasks`() {
         var model = Self.steady(40)
         let before = model.hazard(at: .seconds(3))
         for _ in 0..<10 { model.learn(.exact(.seconds(3), succeeded: false)) }
         #expect(model.hazard(at: .seconds(3)) > 10 * before)
         #expect(model.shareOfFailures > 0.15 && model.shareOfFailures < 0.25)
-        // Those that are past the time of failures are expected as before.
+        // A task older than the failures is expected as before.
         let rest = model.quantile(0.5, beyond: .seconds(30))
         #expect(rest > .seconds(54) && rest < .seconds(66))
     }
 
-    @Test func `an interval counts as its middle, and a wide one hardly at all`() {
+    @Test func `an interval counts as its middle, and a wide one hardly counts`() {
         var narrow = Self.steady(10)
         var wide = narrow
         for _ in 0..<5 { narrow.learn(.interval(after: .seconds(118), by: .seconds(122), succeeded: true)) }
@@ -134,7 +134,7 @@ import Testing
         #expect(abs((wide.quantile(0.5) - Self.steady(10).quantile(0.5)).inSeconds) < 3)
     }
 
-    @Test func `tasks given up early say nothing, those given up late say that it takes longer`() {
+    @Test func `samples censored early change nothing, those censored late lengthen the quantiles`() {
         let before = Self.steady(10).quantile(0.9)
         var early = Self.steady(10)
         var late = early
@@ -146,23 +146,23 @@ import Testing
         #expect(late.quantile(0.9) > .seconds(250))
     }
 
-    @Test func `two sorts of tasks are seen as two after enough of them`() {
+    @Test func `the model learns two separate clusters of durations`() {
         var model = DurationModel(typical: .seconds(60))
         for sample in 0..<200 {
             let base = sample.isMultiple(of: 2) ? 20 : 200
             model.learn(.exact(.milliseconds(base * (900 + sample * 37 % 200)), succeeded: true))
         }
-        // Hardly any end between the two.
+        // Hardly any task ends between the two.
         #expect(model.survival(at: .seconds(30)) - model.survival(at: .seconds(140)) < 0.15)
     }
 
-    @Test func `a model's own experience begins with the endpoint's`() {
+    @Test func `a new child model starts with the quantiles of its endpoint`() {
         let own = DurationModel(prior: Self.steady(60))
         #expect(own.quantile(0.5) > .seconds(54) && own.quantile(0.5) < .seconds(66))
         #expect(own.sampleCount == 0 && !own.outpredictsParent)
     }
 
-    @Test func `a model is asked instead of its endpoint once it has foretold better`() {
+    @Test func `a child model is used once it predicts better than its endpoint`() {
         var endpoint = DurationModel(typical: .seconds(60))
         var fast = DurationModel(prior: endpoint)
         for sample in 0..<40 {
@@ -176,7 +176,7 @@ import Testing
         #expect(fast.quantile(0.9) < .seconds(30))
     }
 
-    @Test func `a model that is like its endpoint is hardly ever asked instead`() {
+    @Test func `a child model with the same durations as its endpoint is hardly ever used`() {
         var asked = 0
         for seed in 1...50 {
             var random = SeededRandom(seed: UInt64(seed))
@@ -205,6 +205,6 @@ import Testing
 }
 
 extension DurationModel {
-    /// The share of tasks that last longer than that.
+    /// The share of tasks that take longer.
     fileprivate func survival(at age: Duration) -> Double { exponential(-curve.cumulatedHazard(at: age.inSeconds)) }
 }

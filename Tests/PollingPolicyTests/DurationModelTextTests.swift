@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct DurationModelTextTests {
     @Test(arguments: DurationModelTests.seeds, [0, 1, 60])
-    func `the text says everything`(seed: UInt64, samples: Int) {
+    func `an encoded model is decoded unchanged`(seed: UInt64, samples: Int) {
         let model = DurationModelTests.model(seed: seed, samples: samples)
         #expect(DurationModel(decoding: model.encoded()) == model)
         let own = DurationModel(prior: model)
@@ -15,11 +15,11 @@ import Testing
     }
 
     @Test(arguments: ["", "1", "1;;;", "2;1;;", ";;;;;", "1;nan;;", "hello"])
-    func `what is no model is none`(text: String) {
+    func `an invalid text gives no model`(text: String) {
         #expect(DurationModel(decoding: text) == nil)
     }
 
-    @Test func `every beginning of a text is refused, and every damage either refused or harmless`() {
+    @Test func `a truncated text is rejected, and a damaged one is rejected or gives a finite hazard`() {
         let text = DurationModelTests.model(seed: 7).encoded()
         for length in stride(from: 0, to: text.lastIndex(of: ";")?.utf16Offset(in: text) ?? 0, by: 3) {
             #expect(DurationModel(decoding: String(text.prefix(length))) == nil)
@@ -36,7 +36,7 @@ import Testing
                 #expect(hazard.isFinite && hazard > 0)
             }
         }
-        // A changed digit is another number.
+        // A changed digit is a valid number.
         #expect(survivors > 100)
     }
 }

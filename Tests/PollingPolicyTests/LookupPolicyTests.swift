@@ -8,7 +8,8 @@ import Testing
     private let lost = ManualTimeSource.start
 
     @Test(arguments: [UInt64(1), 7, 42])
-    func `within ten minutes it looks at least every largest gap, and first at once`(seed: UInt64) {
+    func `in the first ten minutes look-ups are at most the largest gap apart, and the first is immediate`(seed: UInt64)
+    {
         var random = SeededRandom(seed: seed)
         var now = lost
         var gaps: [Duration] = []
@@ -23,7 +24,7 @@ import Testing
     }
 
     @Test(arguments: [UInt64(1), 7, 42])
-    func `after ten minutes it looks less and less often, up to a cap`(seed: UInt64) {
+    func `after ten minutes the gap between look-ups grows up to a limit`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         func gap(at age: Duration) -> Duration {
             LookupPolicy().nextLookup(lostAt: lost, now: lost + age, using: &random) - (lost + age)
@@ -35,7 +36,7 @@ import Testing
         #expect(late <= .seconds(21_600) && late >= .seconds(19_440), "seed \(seed)")
     }
 
-    @Test func `the largest gap of the settings bounds the first ten minutes`() {
+    @Test func `the configured largest gap limits look-ups in the first ten minutes`() {
         var random = SeededRandom(seed: 1)
         let policy = LookupPolicy(maxGap: .seconds(5))
         for age in [0, 30, 300, 599] {
@@ -44,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func `a submission lost in the future is looked for at the full pace, and no faster`() {
+    @Test func `a submission with a loss time in the future is looked up at the usual pace`() {
         var random = SeededRandom(seed: 1)
         func gap(ahead: Duration) -> Duration {
             LookupPolicy().nextLookup(lostAt: lost, now: lost - ahead, using: &random) - (lost - ahead)

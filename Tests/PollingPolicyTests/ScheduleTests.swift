@@ -4,7 +4,7 @@ import TaskModel
 import TaskTesting
 import Testing
 
-/// The schedule that follows a model.
+/// Tests the poll times that follow from a model.
 @Suite struct ScheduleTests {
     private static let seeds: [UInt64] = [1, 7, 42]
     private let start = ManualTimeSource.start
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(arguments: seeds)
-    func `every gap stays within its bounds, whatever is known`(seed: UInt64) {
+    func `every gap stays within its limits, for any model and progress`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for round in 0..<300 {
             let low = Int.random(in: 10...5_000, using: &random)
@@ -55,7 +55,7 @@ import Testing
         #expect(gap >= wait)
     }
 
-    @Test func `before the usual time it waits for it, around it it asks often, long after it less`() {
+    @Test func `polls are rare before the usual duration, frequent around it and rarer long after it`() {
         let model = DurationModelTests.steady(60)
         #expect(gap(at: .zero, model: model) > .seconds(40))
         let around = gap(at: .seconds(61), model: model)
@@ -64,14 +64,14 @@ import Testing
         #expect(gap(at: .seconds(86_400 * 30), model: model) >= .seconds(58))
     }
 
-    @Test func `with fast failures it looks early too`() {
+    @Test func `fast failures make the first poll earlier`() {
         var model = DurationModelTests.steady(40)
         for _ in 0..<15 { model.learn(.exact(.seconds(3), succeeded: false)) }
         #expect(gap(at: .zero, model: model) < .seconds(15))
     }
 
-    @Test func `a constant hazard is asked after Keller's gap`() {
-        // Far in the tail the hazard hardly changes.
+    @Test func `a constant hazard is polled at Keller's interval`() {
+        // Far in the tail the hazard is nearly constant.
         let model = DurationModelTests.steady(60)
         let age = Duration.seconds(7_200)
         let policy = PollingPolicy(maxGap: .seconds(600))
@@ -79,26 +79,26 @@ import Testing
         #expect(abs(gap(at: age, model: model, policy: policy).inSeconds / keller - 1) < 0.1)
     }
 
-    @Test func `dear calls are made less often, shared ones more often`() {
+    @Test func `a higher call price makes polls rarer, and sharing a query makes them more frequent`() {
         let model = DurationModelTests.steady(30)
         let usual = gap(at: .seconds(70), model: model)
         #expect(gap(at: .seconds(70), model: model, policy: PollingPolicy(latencyPrice: .seconds(5))) > usual)
         #expect(gap(at: .seconds(70), model: model, sharedBy: 50) < usual)
     }
 
-    @Test func `reliable callbacks thin polling out, and never end it`() {
+    @Test func `reliable callbacks make polls rarer, but never stop them`() {
         let model = DurationModelTests.steady(30)
         let gaps = [0, 0.5, 0.9, 0.95, 1].map { gap(at: .seconds(70), model: model, reliability: $0) }
         #expect(gaps == gaps.sorted() && gaps[0] < gaps[2])
         #expect(gaps[4] == gaps[3] && gaps[4] <= .seconds(60))
     }
 
-    @Test func `a largest gap below the smallest counts as the smallest`() {
+    @Test func `a largest gap below the smallest is raised to it`() {
         let policy = PollingPolicy(minGap: .seconds(10), maxGap: .seconds(2))
         #expect(gap(at: .seconds(62), model: DurationModelTests.steady(30), policy: policy) == .seconds(10))
     }
 
-    @Test func `progress that is nearly done brings the next poll forward, little of it puts it off`() {
+    @Test func `high progress makes the next poll earlier, and low progress later`() {
         var model = DurationModel(typical: .seconds(60))
         for seconds in [20, 30, 45, 60, 60, 80, 120, 200] { model.learn(.exact(.seconds(seconds), succeeded: true)) }
         let age = Duration.seconds(40)
@@ -109,7 +109,7 @@ import Testing
         #expect(begun > without)
     }
 
-    @Test func `progress that stands still loses its credit`() {
+    @Test func `progress that no longer changes loses its effect`() {
         let model = DurationModelTests.steady(30)
         let age = Duration.seconds(400)
         let without = gap(at: age, model: model)
@@ -119,7 +119,7 @@ import Testing
         #expect(abs(stuck.inSeconds / without.inSeconds - 1) < 0.35)
     }
 
-    @Test func `tasks submitted together drift apart`() {
+    @Test func `tasks submitted together get different poll times`() {
         var random = SeededRandom(seed: 1)
         let model = DurationModelTests.steady(30)
         let points = (0..<50).map { _ in
@@ -128,12 +128,12 @@ import Testing
         #expect(Set(points).count > 40)
     }
 
-    @Test func `a clock that was set back makes nobody wait for ever`() {
+    @Test func `a clock set back does not delay a poll beyond the largest gap`() {
         let gap = gap(at: .seconds(-1_000_000), model: DurationModelTests.steady(30))
         #expect(gap <= .seconds(60))
     }
 
-    @Test func `what is long overdue has priority, and nobody is forgotten`() {
+    @Test func `overdue tasks have a higher priority, and every priority is finite`() {
         let policy = PollingPolicy()
         let model = DurationModelTests.steady(30)
         func priority(_ age: Int, since: Int) -> Double {

@@ -13,7 +13,7 @@ import Testing
         return next - now
     }
 
-    @Test func `the first record that nobody understands changes nothing, each further one doubles the gap`() {
+    @Test func `the first unrecognised record changes nothing, and each further one doubles the gap`() {
         let usual = gap(inARow: 0)
         #expect(gap(inARow: 1) == usual)
         for further in 1...4 {
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func `a gap never grows beyond ten minutes, unless the settings' own is longer`() {
+    @Test func `the gap grows to at most ten minutes, or to the configured gap if that is longer`() {
         for inARow in [12, 20, 1_000, Int.max] {
             #expect(gap(inARow: inARow) == .seconds(600))
             #expect(gap(inARow: inARow, maxGap: .seconds(3600)) == .seconds(3600))

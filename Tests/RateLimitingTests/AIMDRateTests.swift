@@ -6,7 +6,7 @@ import Testing
 @Suite struct AIMDRateTests {
     private let start = ManualTimeSource.start
 
-    @Test func `each refusal halves it, those of one second count once`() {
+    @Test func `a refusal halves the rate, at most once a second`() {
         var rate = AIMDRate(ceiling: 8, at: start)
         rate.throttled(at: start)
         rate.throttled(at: start + .milliseconds(400))
@@ -15,7 +15,7 @@ import Testing
         #expect(rate.rate == 2)
     }
 
-    @Test func `it grows back in about a minute of answers, never beyond the ceiling`() {
+    @Test func `the rate recovers with successes in about a minute, up to the ceiling`() {
         var rate = AIMDRate(ceiling: 8, at: start)
         rate.throttled(at: start)
         for second in 1...20 { rate.succeeded(at: start + .seconds(second)) }
@@ -24,14 +24,14 @@ import Testing
         #expect(rate.rate == 8)
     }
 
-    @Test func `silence earns nothing`() {
+    @Test func `time without successes does not raise the rate`() {
         var rate = AIMDRate(ceiling: 8, at: start)
         rate.throttled(at: start)
         rate.succeeded(at: start + .seconds(3_600))
         #expect(rate.rate < 4.2)
     }
 
-    @Test func `it never falls to nothing`() {
+    @Test func `the rate never falls below the floor`() {
         var rate = AIMDRate(ceiling: 8, at: start)
         for second in 0..<100 { rate.throttled(at: start + .seconds(2 * second)) }
         #expect(rate.rate == rate.floor && rate.floor > 0)

@@ -8,7 +8,7 @@ import Testing
     private let now = ManualTimeSource.start
 
     @Test(arguments: [UInt64(1), 7, 42])
-    func `the wait doubles with the failures, up to the cap, and lies in the upper half`(seed: UInt64) {
+    func `the wait doubles with each failure up to a limit, and is in the upper half of its range`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for (failures, bound) in [(1, 2), (2, 4), (3, 8), (5, 32), (6, 60), (7, 60), (1_000, 60)] {
             for _ in 0..<50 {
@@ -20,13 +20,13 @@ import Testing
     }
 
     @Test(arguments: [0, -3])
-    func `no failure at all counts as one`(failures: Int) {
+    func `zero failures count as one`(failures: Int) {
         var random = SeededRandom(seed: 1)
         let wait = Backoff().retry(after: failures, at: now, retryAfter: nil, using: &random) - now
         #expect(wait <= .seconds(2) && wait > .zero)
     }
 
-    @Test func `Retry-After is obeyed where it is longer, and bounded by a day`() {
+    @Test func `a longer Retry-After replaces the wait, up to a day`() {
         var random = SeededRandom(seed: 1)
         #expect(Backoff().retry(after: 1, at: now, retryAfter: .seconds(90), using: &random) == now + .seconds(90))
         #expect(Backoff().retry(after: 6, at: now, retryAfter: .seconds(1), using: &random) >= now + .seconds(29))
@@ -34,7 +34,7 @@ import Testing
             Backoff().retry(after: 1, at: now, retryAfter: .seconds(1e12), using: &random) == now + .seconds(86_400))
     }
 
-    @Test func `waits differ`() {
+    @Test func `waits are random`() {
         var random = SeededRandom(seed: 1)
         let waits = (0..<50).map { _ in Backoff().retry(after: 5, at: now, retryAfter: nil, using: &random) }
         #expect(Set(waits).count > 40)

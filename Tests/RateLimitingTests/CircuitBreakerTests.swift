@@ -21,28 +21,28 @@ import Testing
         return breaker
     }
 
-    @Test func `it opens at the first failure, longer with each in a row, and half opens at the fifth`() {
+    @Test func `the breaker opens at the first failure and half opens at the fifth`() {
         #expect(failing(1).openUntil.map { $0 - start <= .seconds(2) } == true)
         #expect(failing(1).isOpen(at: start) && !failing(1).isOpen(at: start + .seconds(2)))
         #expect(failing(4).isHalfOpen == false)
         #expect(failing(5).isHalfOpen)
     }
 
-    @Test func `tolerated failures count and do not open it`() {
+    @Test func `tolerated failures count but do not open the breaker`() {
         let two = failing(2, tolerated: 2)
         #expect(two.failures == 2 && !two.isOpen(at: start))
         let three = failing(3, tolerated: 2)
-        // The first that is not tolerated opens it for as long as a first failure.
+        // The first failure that is not tolerated opens it for the shortest time.
         #expect(three.openUntil.map { $0 - start <= .seconds(2) } == true)
     }
 
-    @Test func `Retry-After is obeyed, of a tolerated failure too, and bounded by a day`() {
+    @Test func `Retry-After decides the open time, also of a tolerated failure, up to a day`() {
         #expect(failing(1, retryAfter: .seconds(300)).openUntil == start + .seconds(300))
         #expect(failing(1, tolerated: 2, retryAfter: .seconds(300)).openUntil == start + .seconds(300))
         #expect(failing(1, retryAfter: .seconds(1e9)).openUntil == start + .seconds(86_400))
     }
 
-    @Test func `replies to requests from before it opened neither close it nor count again`() {
+    @Test func `replies to requests sent before the breaker opened neither close it nor count as failures`() {
         var random = SeededRandom(seed: 1)
         var breaker = failing(1)
         let opened = breaker
@@ -53,13 +53,13 @@ import Testing
         #expect(breaker.failures == 1 && breaker.openUntil == start + .seconds(90))
     }
 
-    @Test func `a success closes it once its time is over`() {
+    @Test func `a success after the open time closes the breaker`() {
         var breaker = failing(7)
         breaker.succeeded(at: breaker.openUntil ?? start)
         #expect(breaker == CircuitBreaker())
     }
 
-    @Test func `it moves along with a wall clock that is set`() {
+    @Test func `a clock change moves the open time`() {
         var breaker = failing(1, retryAfter: .seconds(10))
         breaker.move(by: .seconds(-3_600))
         #expect(breaker.openUntil == start - .seconds(3_590))

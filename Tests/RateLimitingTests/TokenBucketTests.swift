@@ -7,7 +7,7 @@ import Testing
 @Suite struct TokenBucketTests {
     private let start = ManualTimeSource.start
 
-    @Test func `it holds what may go at once, then fills at its rate`() {
+    @Test func `a bucket starts full and refills at its rate`() {
         var bucket = TokenBucket(rate: 10, capacity: 5, at: start)
         func take(_ now: Timestamp) -> Bool { bucket.take(at: now) }
         let taken = (0..<8).map { _ in take(start) }
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test(arguments: [UInt64(1), 7, 42])
-    func `in no stretch of time do more go than the rate and the burst`(seed: UInt64) {
+    func `at most the rate plus the burst is taken in any second`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         var bucket = TokenBucket(rate: 10, capacity: 3, at: start)
         func take(_ now: Timestamp) -> Bool { bucket.take(at: now) }
@@ -35,7 +35,7 @@ import Testing
         #expect(Double(taken.count) > (now - start).inSeconds * 9.5)
     }
 
-    @Test func `a clock set back stops nobody, one set forward fills the bucket and no more`() {
+    @Test func `a clock set back does not stop the bucket, and one set forward only fills it`() {
         var bucket = TokenBucket(rate: 10, capacity: 2, at: start)
         func take(_ now: Timestamp) -> Bool { bucket.take(at: now) }
         #expect(take(start) && take(start))
@@ -44,7 +44,7 @@ import Testing
         #expect(bucket.available(at: start + .seconds(3_600)) == 2)
     }
 
-    @Test func `a new rate counts from now on`() {
+    @Test func `a new rate applies at once`() {
         var bucket = TokenBucket(rate: 10, capacity: 1, at: start)
         func take(_ now: Timestamp) -> Bool { bucket.take(at: now) }
         #expect(take(start))

@@ -16,7 +16,7 @@ private struct Columns: ColumnDecodable, Equatable {
     init(_ next: inout ColumnReader) throws { (integer, real, text, blob) = (next(), next(), next(), next()) }
 }
 
-/// The same columns, each of which may be NULL.
+/// The same columns as optional values.
 private struct OptionalColumns: ColumnDecodable {
     let integer: Int64?
     let number: Int?
@@ -77,7 +77,7 @@ private struct FailingRow: ColumnDecodable {
             (0, 0.1, "żółw 🐢", [UInt8](0...255)),
             (-1, .infinity, String(repeating: "x", count: 70_000), [UInt8](repeating: 0, count: 70_000)),
         ] as [(Int64, Double, String, [UInt8])])
-    func `a value of each type comes back as it was bound`(
+    func `a bound value of each type is read unchanged`(
         integer: Int64, real: Double, text: String, blob: [UInt8]
     ) throws {
         let sample = Columns(integer: integer, real: real, text: text, blob: blob)
@@ -91,7 +91,7 @@ private struct FailingRow: ColumnDecodable {
         }
     }
 
-    @Test func `NULL is nil, and a value that is not bound is NULL`() throws {
+    @Test func `nil is bound as NULL, and so is an unbound value`() throws {
         try queue.write { db in
             let statement = try db.cachedStatement(sql: "INSERT INTO sample (i, r, t, b) VALUES (?, ?, ?, ?)")
             try statement.execute(binding: .integer(7), .real(7), .text("seven"), .blob([7]))
@@ -108,7 +108,7 @@ private struct FailingRow: ColumnDecodable {
         }
     }
 
-    /// Reads the first column of a statement as that type; returns the error.
+    /// Reads the first column of a statement as that type. Returns the error.
     private func mismatch<Value>(_ type: Value.Type, _ sql: String) throws -> ColumnTypeError? {
         try queue.read { db in
             do {
@@ -134,18 +134,18 @@ private struct FailingRow: ColumnDecodable {
             try mismatch(Int64?.self, "SELECT X'00' AS due").map { "\($0)" } == "the column due has BLOB, not INTEGER")
     }
 
-    @Test func `NULL in a column that must have a value is an error that names the column`() throws {
+    @Test func `NULL in a required column is an error that names the column`() throws {
         #expect(
             try mismatch(Int64.self, "SELECT NULL AS polls").map { "\($0)" } == "the column polls has NULL, not INTEGER"
         )
         #expect(try mismatch(Int64?.self, "SELECT NULL AS polls") == nil)
     }
 
-    @Test func `an integer passes for a real number`() throws {
+    @Test func `an integer is read as a real number`() throws {
         #expect(try mismatch(Double.self, "SELECT 3") == nil)
     }
 
-    @Test func `a column of another type is the error, even if the row then fails by itself`() throws {
+    @Test func `a type error takes precedence over an error of the row`() throws {
         try queue.read { db in
             #expect(throws: ColumnTypeError.self) {
                 try FailingRow.fetchOne(db.cachedStatement(sql: "SELECT 'text' AS number"))
@@ -154,7 +154,7 @@ private struct FailingRow: ColumnDecodable {
         }
     }
 
-    @Test func `rows are read up to the first that is enough`() throws {
+    @Test func `reading ends at the first row that is sufficient`() throws {
         let sql = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n"
         try queue.read { db in
             let statement = try db.cachedStatement(sql: sql)
@@ -166,7 +166,7 @@ private struct FailingRow: ColumnDecodable {
         }
     }
 
-    @Test func `the bytes of texts and blobs are counted`() throws {
+    @Test func `a reader counts the bytes of texts and blobs`() throws {
         struct Counted: ColumnDecodable {
             let bytes: Int
             init(_ next: inout ColumnReader) throws {

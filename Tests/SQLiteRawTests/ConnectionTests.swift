@@ -44,7 +44,7 @@ import Testing
         withExtendedLifetime(hook) {}
     }
 
-    @Test func `the busy timeout of a connection is the one that was set last`() throws {
+    @Test func `the latest busy timeout of a connection applies`() throws {
         try DatabaseQueue().writeWithoutTransaction { db in
             for milliseconds in [50, 5_000] as [Int32] {
                 db.setBusyTimeout(milliseconds: milliseconds)
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func `the log stays after a close only where that was asked for`() throws {
+    @Test func `the log file stays after a close only if requested`() throws {
         let first = try open()
         #expect(hasLog)
         try first.close()

@@ -30,7 +30,7 @@ import Testing
         try Int.fetchAll(db, sql: "SELECT n FROM number ORDER BY n")
     }
 
-    @Test func `a statement is compiled once, and its text is built once`() throws {
+    @Test func `a cached statement is built and compiled once`() throws {
         let cache = StatementCache<Int>()
         var built = 0
         func text(_ number: Int) -> String {
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func `statements are dropped before a close, which they would prevent, and none are kept after`() throws {
+    @Test func `statements are finalized before a close, and none are cached after it`() throws {
         let cache = StatementCache<Int>()
         try queue.read { db in _ = try cache(1, in: db, "SELECT 1") }
         #expect(throws: DatabaseError.self) { try queue.close() }
@@ -59,14 +59,14 @@ import Testing
         try queue.close()
     }
 
-    @Test func `a cache for one read keeps no statement`() throws {
+    @Test func `a cache for a single read keeps no statement`() throws {
         let cache = StatementCache<Int>(keepsNone: true)
         let found = try queue.read { db in try Number.fetchOne(cache(1, in: db, "SELECT 1")) }
         #expect(found?.value == 1)
         try queue.close()
     }
 
-    @Test func `a statement runs again after a run that failed`() throws {
+    @Test func `a statement runs again after a failed run`() throws {
         try queue.writeWithoutTransaction { db in
             let insert = try db.makeStatement(sql: "INSERT INTO number (n) VALUES (?)")
             try insert.execute(binding: .integer(1))
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func `a query that fails names SQLite's error and can run again`() throws {
+    @Test func `a failed query throws SQLite's error and can run again`() throws {
         try queue.read { db in
             let query = try db.makeStatement(sql: "SELECT abs(?)")
             let error = #expect(throws: DatabaseError.self) { try Number.fetchOne(query, binding: .integer(.min)) }
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `values of an earlier run are forgotten`() throws {
+    @Test func `values of an earlier run are cleared`() throws {
         try queue.writeWithoutTransaction { db in
             let insert = try db.makeStatement(sql: "INSERT INTO number (n) VALUES (?)")
             try insert.execute(binding: .integer(1))
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test func `GRDB sees what a statement changes`() throws {
+    @Test func `GRDB observes the changes of a statement`() throws {
         let changes = Changes()
         queue.add(transactionObserver: changes)
         try queue.write { db in

@@ -24,7 +24,7 @@ import Testing
         #expect(plan.rules.map(\.kind) == [.lostReply, .tooManyRequests])
     }
 
-    @Test(arguments: ["", "none", " none ", ","]) func `no faults have many spellings`(text: String) throws {
+    @Test(arguments: ["", "none", " none ", ","]) func `several texts mean no faults`(text: String) throws {
         #expect(try FaultPlan(parsing: text) == .none)
     }
 

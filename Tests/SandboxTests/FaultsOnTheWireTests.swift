@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func `a reset reply is billed and breaks off in the middle of its body`() async throws {
+    @Test func `a reset reply is billed and ends in the middle of its body`() async throws {
         try await withSandbox(faults: "reset-reply@1") { sandbox in
             let broken = try await sandbox.post("/veo/videos", Self.body)
             #expect(broken.status == 200)

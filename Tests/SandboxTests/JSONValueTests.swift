@@ -7,7 +7,7 @@ import Testing
     @Test(arguments: [
         #"{"b":1.0,"a":[1e5,-0,12345678901234567890],"b":null}"#, #"["\"\\\n",true,false,{}]"#, #""žluťoučký 🐈""#, "[]",
     ])
-    func `order and spelling survive reading and writing`(text: String) throws {
+    func `member order and number format are kept`(text: String) throws {
         #expect(try JSONParser.parse(Array(text.utf8)).text == text)
     }
 

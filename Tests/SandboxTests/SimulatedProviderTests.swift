@@ -46,7 +46,7 @@ import Testing
         #expect(try order(1) == order(1))
     }
 
-    @Test func `a list holds the user's own tasks of a window, newest first, page by page`() throws {
+    @Test func `a list has the user's tasks of a time window, newest first, in pages`() throws {
         let clock = ManualClock()
         let provider = SimulatedProvider.provider(clock: clock)
         var ids: [String] = []

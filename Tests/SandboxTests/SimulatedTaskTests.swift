@@ -122,7 +122,7 @@ import Testing
         #expect(record["finished_at"]?.doubleValue != nil)
     }
 
-    @Test func `failures are worded in the documented ways`() throws {
+    @Test func `failures have the documented formats`() throws {
         let record = { (endpoint: String, style: String) in
             try SimulatedTask.task(endpoint, prompt: "[seconds=100][fail:\(style)]").record(at: .start + 101)
         }

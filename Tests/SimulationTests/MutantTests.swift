@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// Serialized: each history has its own thread, and parallel mutants would starve other suites.
@@ -5,11 +6,17 @@ import Testing
     /// More histories than any mutant has needed. All mutants run the same ones.
     private static let mostHistories: UInt64 = 1_000
 
-    @Test(arguments: Mutant.all)
-    func `the simulation catches a Pollux that`(_ mutant: Mutant) async throws {
+    /// All, or those whose names contain the text in `POLLUX_SIMULATION_MUTANT`.
+    static var chosen: [Mutant] {
+        guard let name = ProcessInfo.processInfo.environment["POLLUX_SIMULATION_MUTANT"] else { return Mutant.all }
+        return Mutant.all.filter { $0.name.contains(name) }
+    }
+
+    @Test(arguments: chosen)
+    func `the simulation catches a daemon that`(_ mutant: Mutant) async throws {
         let stage = try Stage()
         let simulation = Simulation(stage: stage, mutant: mutant)
-        let plain = Simulation(stage: stage)
+        let plain = Simulation(stage: stage, mutant: mutant.harmless)
         for seed in 1...Self.mostHistories {
             do throws(Simulation.Failure) {
                 _ = try await simulation.run(seed: seed)
@@ -21,11 +28,11 @@ import Testing
                     Issue.record("\(error)")
                     return
                 }
-                print("A Pollux that \(mutant): seed \(seed): \(violation)")
+                print("A daemon that \(mutant): seed \(seed): \(violation)")
                 return
             }
         }
-        Issue.record("no history caught a Pollux that \(mutant) in \(Self.mostHistories) histories")
+        Issue.record("no history caught a daemon that \(mutant) in \(Self.mostHistories) histories")
     }
 
     @Test func `every invariant has a mutant that it catches`() {

@@ -29,7 +29,8 @@ import Testing
     func `the histories that the script asks for hold`() async throws {
         let request = Request.environment
         if let seed = request.seed {
-            let driver = try SimulationDriver(seed: seed, stage: try Stage(), tail: .max)
+            let driver = try SimulationDriver(
+                seed: seed, stage: try Stage(), mutant: request.mutant, tail: .max)
             let outcome = await driver.runCatching()
             print(driver.world.trace.lastLines.joined(separator: "\n"))
             print(outcome)
@@ -39,15 +40,16 @@ import Testing
             let first = request.first ?? random.next() >> 16
             print("\(request.histories) histories, seeds from \(first) on")
             let began = ContinuousClock.now
-            let reports = try await expectToHold((0..<UInt64(request.histories)).map { first &+ $0 })
+            let reports = try await expectToHold(
+                (0..<UInt64(request.histories)).map { first &+ $0 }, mutant: request.mutant)
             let took = ContinuousClock.now - began
             print(Request.summary(of: reports, took: took))
         }
     }
 
     @discardableResult
-    private func expectToHold(_ seeds: [UInt64]) async throws -> [Report] {
-        let (reports, failures) = await Simulation(stage: try Stage()).run(seeds: seeds)
+    private func expectToHold(_ seeds: [UInt64], mutant: Mutant? = nil) async throws -> [Report] {
+        let (reports, failures) = await Simulation(stage: try Stage(), mutant: mutant).run(seeds: seeds)
         for failure in failures { Issue.record("\(failure)") }
         #expect(reports.count == seeds.count)
         return reports
@@ -59,6 +61,16 @@ private struct Request {
     let seed: UInt64?
     let first: UInt64?
     let histories: Int
+    /// Whether each history has several accounts, and neither copies nor a second daemon.
+    let hasAccounts: Bool
+
+    /// What gives the histories several accounts.
+    var mutant: Mutant? {
+        guard hasAccounts else { return nil }
+        var accounts = Mutant("has several accounts", caughtBy: [])
+        accounts.needsAccounts = true
+        return accounts
+    }
 
     var isEmpty: Bool { seed == nil && histories == 0 }
 
@@ -67,7 +79,8 @@ private struct Request {
         return Request(
             seed: variables["POLLUX_SIMULATION_SEED"].flatMap { UInt64($0) },
             first: variables["POLLUX_SIMULATION_FIRST_SEED"].flatMap { UInt64($0) },
-            histories: variables["POLLUX_SIMULATION_HISTORIES"].flatMap { Int($0) } ?? 0)
+            histories: variables["POLLUX_SIMULATION_HISTORIES"].flatMap { Int($0) } ?? 0,
+            hasAccounts: variables["POLLUX_SIMULATION_ACCOUNTS"] != nil)
     }
 
     static func summary(of reports: [Report], took: Duration) -> String {
@@ -76,11 +89,11 @@ private struct Request {
         let sums = (
             steps: reports.reduce(0) { $0 + $1.steps }, kills: reports.reduce(0) { $0 + $1.incarnations - 1 },
             tasks: reports.reduce(0) { $0 + $1.tasks }, billed: reports.reduce(0) { $0 + $1.billed },
-            stubs: reports.reduce(0) { $0 + $1.stubs }
+            stubs: reports.reduce(0) { $0 + $1.stubs }, gone: reports.reduce(0) { $0 + $1.gone }
         )
         return """
             \(reports.count) histories held, \(perMinute) a minute: \(sums.steps) steps, \(sums.kills) kills and \
-            restarts, \(sums.tasks) tasks, \(sums.billed) billed, \(sums.stubs) without details
+            restarts, \(sums.tasks) tasks, \(sums.billed) billed, \(sums.stubs) without details, \(sums.gone) gone
             """
     }
 }

@@ -11,18 +11,18 @@ import Testing
 @testable import TaskEngine
 
 @Suite(.timeLimit(.minutes(2))) struct AdmissionTests {
-    // MARK: One answer for the submitter and for people
+    // MARK: Blocks
 
-    /// What may keep a task of `image/make` in the queue, and the code that people see.
+    /// What blocks a task of `image/make`, by the code that people see.
     private static let obstacles: [String: @Sendable (EngineWorld) async throws -> Void] = [
         "paused": { try await $0.engine.endpoints.pause("image/make") },
         "used_up": { world in
             await world.service.admission.suspend(
-                .provider("testing"), because: TaskFailure(code: "used_up", message: "No credit is left."))
+                "testing", because: TaskFailure(code: "used_up", message: "No credit is left."))
         },
         "backing_off": { world in
             await world.service.admission.breakers.failed(
-                .submissions(try #require(EndpointName("image/make"))),
+                .submissions(try #require(EndpointName("image/make")), .default),
                 because: TaskFailure(code: "busy", message: "Too many."), retryAfter: .seconds(60), at: world.time.now()
             )
         },
@@ -33,7 +33,7 @@ import Testing
     ]
 
     @Test(arguments: obstacles.keys.sorted())
-    func `what blocks a task is what waiting_for shows, and nothing is sent`(code: String) async throws {
+    func `a blocked task is not sent, and waiting_for shows the reason`(code: String) async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
         let id = try await world.submit()
@@ -44,7 +44,7 @@ import Testing
         #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == code)
     }
 
-    @Test func `a task that nothing blocks waits for its turn, and is sent`() async throws {
+    @Test func `a task without a block waits for its turn and is sent`() async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
         let id = try await world.submit()
@@ -53,7 +53,7 @@ import Testing
         #expect(try await world.task(id).state == .running)
     }
 
-    @Test func `the endpoint page shows pauses and circuit breakers of requests of both kinds`() async throws {
+    @Test func `the endpoint page shows pauses and the circuit breakers of submissions and polls`() async throws {
         let world = try await EngineWorld()
         let failure = TaskFailure(code: "busy", message: "Too many.")
         func block() async throws -> SubmissionBlock? { try await world.engine.endpoints.endpoint("image/make").block }
@@ -63,11 +63,11 @@ import Testing
         #expect(
             try await block()
                 == .backingOff(.polls("image"), until: world.time.now() + .seconds(60), because: failure))
-        await world.service.admission.suspend(.provider("testing"), because: failure)
-        #expect(try await block() == .paused(.provider("testing"), code: "busy", message: "Too many."))
+        await world.service.admission.suspend("testing", because: failure)
+        #expect(try await block() == .paused(.account("testing"), code: "busy", message: "Too many."))
     }
 
-    // MARK: What a claim reads
+    // MARK: Reads of a claim
 
     @Test func `a claim reads the counts once, however many services have tasks in flight`() async throws {
         let world = try await EngineWorld()
@@ -92,7 +92,7 @@ import Testing
     private let other = TrackedTask.task(endpoint: "image/other").endpoint
     private let video = TrackedTask.task(endpoint: "video/make").endpoint
 
-    @Test func `submitting and running tasks and a resubmission hold places`() {
+    @Test func `submitting and running tasks and resubmissions count as in flight`() {
         var random = SeededRandom(seed: 1)
         let task = TaskID(at: ManualTimeSource.start, using: &random)
         var load = TaskLoad(
@@ -120,14 +120,15 @@ import Testing
         let world = try await EngineWorld()
         for _ in 0..<CircuitBreaker.failuresUntilHalfOpen {
             await world.service.admission.breakers.failed(
-                .submissions(image), because: TaskFailure(code: "busy", message: "Too many."), at: world.time.now())
+                .submissions(image, .default), because: TaskFailure(code: "busy", message: "Too many."),
+                at: world.time.now())
             world.time.advance(by: .seconds(61))
         }
         for _ in 0..<3 { try await world.submit() }
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
         _ = try await world.engine.submitter.step()
         #expect(world.provider.paid.count == 1)
-        // It succeeded, so that the circuit is closed.
+        // The request succeeded, so the circuit is closed.
         _ = try await world.engine.submitter.step()
         #expect(world.provider.paid.count == 3)
     }

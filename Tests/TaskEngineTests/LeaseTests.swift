@@ -8,7 +8,7 @@ import Testing
 @Suite struct LeaseTests {
     private let other = LeaseHolder(name: "process 7", token: LeaseToken(7))
 
-    @Test func `while another process holds the lease nothing is sent or polled, and the task says so`() async throws {
+    @Test func `without the lease nothing is sent or polled, and waiting_for shows the reason`() async throws {
         let world = try await EngineWorld()
         let rival = TaskStore(world.database, holder: other)
         #expect(try await rival.acquire([.testing], at: world.time.now()).isEmpty)
@@ -19,8 +19,8 @@ import Testing
         #expect(world.provider.sent.isEmpty)
         #expect(await world.service.forecast(of: try await world.task(queued)).waitingFor?.code == "lease_held")
         #expect(try await world.task(queued).state == .queued)
-        // The other process ends; its lease is tried again after five seconds.
-        try await world.sqlite.endOtherLeases()
+        // The other process ends. Its lease is tried again after five seconds.
+        try await world.sqlite.endOtherLeases(at: world.time.now())
         world.time.advance(by: .seconds(6))
         world.provider.enqueue(.accepted("r-1"))
         _ = try await world.engine.submitter.step()
@@ -30,7 +30,7 @@ import Testing
         #expect(try await world.task(running).state == .succeeded)
     }
 
-    @Test func `a lease that is lost after it was acquired stops the next submission, not the reply`() async throws {
+    @Test func `a lost lease prevents the next submission, but the reply is recorded`() async throws {
         var limits = EngineLimits()
         limits.submissionsInParallel = 1
         let world = try await EngineWorld(limits: limits)
@@ -40,7 +40,7 @@ import Testing
         world.provider.play { _ async throws(UpstreamTransportError) in
             // Another process takes the lease while the reply is on its way.
             do {
-                try await rival.endOtherLeases()
+                try await rival.endOtherLeases(at: world.time.now())
                 _ = try await rival.acquire([.testing], at: now)
             } catch { throw .notSent("\(error)") }
             return .accepted("r-1")

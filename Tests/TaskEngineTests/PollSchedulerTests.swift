@@ -12,7 +12,7 @@ import VerbatimJSON
         .task(number, state: .running, endpoint: endpoint)
     }
 
-    @Test func `a task that is done has its result, verbatim`() async throws {
+    @Test func `a finished task has the provider's record verbatim`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(running(1))
         world.provider.enqueue(.json(Record.succeeded("remote-1")))
@@ -48,7 +48,7 @@ import VerbatimJSON
         #expect(Set(try await world.sqlite.counts().map(\.state)) == [.succeeded])
     }
 
-    @Test func `of many queries some go out before the others are looked for, and each task is asked about once`()
+    @Test func `a backlog is claimed in parts, and each task is polled once`()
         async throws
     {
         var limits = EngineLimits()
@@ -74,7 +74,7 @@ import VerbatimJSON
         #expect(Set(try await world.sqlite.counts().map(\.state)) == [.succeeded])
     }
 
-    @Test func `a query names 50 ids at most, and the backlog goes through few at a time`() async throws {
+    @Test func `a query has at most 50 ids, and four queries run at a time`() async throws {
         let world = try await EngineWorld()
         for number in 1...260 { try await world.insert(running(number)) }
         world.provider.play { sent async throws(UpstreamTransportError) in .items(sent.ids.map(Record.succeeded)) }
@@ -86,7 +86,7 @@ import VerbatimJSON
         #expect(Set(try await world.sqlite.counts().map(\.state)) == [.succeeded])
     }
 
-    @Test func `a service without batches is asked for one at a time`() async throws {
+    @Test func `tasks of a service without batches are polled one by one`() async throws {
         let world = try await EngineWorld()
         for number in 1...3 { try await world.insert(running(number, "single/make")) }
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -97,7 +97,7 @@ import VerbatimJSON
         #expect(world.provider.sent.allSatisfy { $0.action == "retrieve" })
     }
 
-    @Test func `an id that a batch leaves out is asked for alone, and is not lost`() async throws {
+    @Test func `an id missing in a batch is polled alone and does not count as a miss`() async throws {
         let world = try await EngineWorld()
         let ids = [try await world.insert(running(1)), try await world.insert(running(2))]
         world.provider.enqueue(.items([Record.pending("remote-1")]))
@@ -112,7 +112,7 @@ import VerbatimJSON
         #expect(try await world.task(ids[1]).state == .succeeded)
     }
 
-    @Test func `a task is lost only after five misses over ten minutes`() async throws {
+    @Test func `a task is gone only after five misses over ten minutes`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(running(1, "single/make"))
         world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
@@ -128,7 +128,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count >= 5)
     }
 
-    @Test func `many misses within ten minutes lose nothing, and a sighting forgets them`() async throws {
+    @Test func `misses within ten minutes do not end a task, and a record resets them`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(running(1, "single/make"))
         world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
@@ -150,7 +150,7 @@ import VerbatimJSON
         .error("rate_limited", status: 429),
         .text("{\"id\": \"remo", status: 200), .error("forbidden", status: 403), .json(Record.succeeded("remote-999")),
     ])
-    func `a query that fails fails no task and slows its service`(reply: UpstreamReply) async throws {
+    func `a failed query fails no task and slows down its service`(reply: UpstreamReply) async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(running(1))
         let other = try await world.insert(running(2, "single/make"))
@@ -171,7 +171,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [UpstreamTransportError.notSent("refused"), .interrupted("reset"), .cancelled])
-    func `a query without an answer fails no task`(error: UpstreamTransportError) async throws {
+    func `a query without a reply fails no task`(error: UpstreamTransportError) async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(running(1))
         world.provider.enqueue(error)
@@ -180,7 +180,7 @@ import VerbatimJSON
         #expect(try await world.task(id).nextDueAt.map { $0 > world.time.now() } == true)
     }
 
-    @Test func `Retry-After on a query holds the whole service back`() async throws {
+    @Test func `Retry-After on a query delays the whole service`() async throws {
         let world = try await EngineWorld()
         for number in 1...60 { try await world.insert(running(number)) }
         var limits = EngineLimits()
@@ -196,7 +196,7 @@ import VerbatimJSON
         #expect(comeBack <= world.time.now() + .milliseconds(100))
         world.provider.play { sent async throws(UpstreamTransportError) in .items(sent.ids.map(Record.succeeded)) }
         world.time.advance(by: .milliseconds(100))
-        // One after the other now: the provider has said "too many".
+        // One after the other, because the provider has throttled.
         for count in 1...2 {
             _ = try await world.engine.scheduler.step()
             #expect(world.provider.sent.count == asked + count)
@@ -204,7 +204,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `failures in a row slow a service more and more`() async throws {
+    @Test func `consecutive failures slow down a service increasingly`() async throws {
         let world = try await EngineWorld()
         try await world.insert(running(1))
         world.provider.play { _ async throws(UpstreamTransportError) in .text("<html>", status: 502) }
@@ -216,7 +216,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count > 8)
     }
 
-    @Test func `a running task of an endpoint that is gone blocks no other of its service`() async throws {
+    @Test func `a running task of a removed endpoint does not block its service`() async throws {
         let world = try await EngineWorld()
         let gone = try await world.insert(running(1, "image/gone"))
         let known = try await world.insert(running(2))
@@ -226,12 +226,12 @@ import VerbatimJSON
         #expect(try await world.task(gone).state == .running)
     }
 
-    @Test func `claimed rounds are asked even if a later service cannot be read`() async throws {
+    @Test func `claimed polls run even if a later service cannot be read`() async throws {
         let world = try await EngineWorld()
         let first = try await world.insert(running(1))
         try await world.insert(running(2, "single/make"))
         let reads = Tally()
-        // The first service's tasks are read, the second's are not.
+        // Reading the first service succeeds, the second fails.
         world.store.fail { call in
             guard case .read("due") = call else { return nil }
             return reads.next() == 3 ? .locked : nil
@@ -245,7 +245,7 @@ import VerbatimJSON
         #expect(try await world.task(first).state == .succeeded)
     }
 
-    @Test func `without a token nothing is asked, and the tasks wait`() async throws {
+    @Test func `without a token nothing is polled, and the task shows why`() async throws {
         let world = try await EngineWorld(hasToken: false)
         let id = try await world.insert(running(1))
         _ = try await world.engine.scheduler.step()
@@ -254,11 +254,11 @@ import VerbatimJSON
         #expect(await world.service.forecast(of: try await world.task(id)).waitingFor?.code == "no_token")
     }
 
-    @Test func `polls keep to the rate of the provider`() async throws {
+    @Test func `polls respect the provider's rate`() async throws {
         var limits = EngineLimits()
         limits.pollsPerSecond = 2
         let world = try await EngineWorld(limits: limits)
-        // A start has no budget yet: another daemon may have spent the last second's.
+        // A start has no budget, because another daemon may have used that of the last second.
         world.time.advance(by: .seconds(1))
         for number in 1...4 { try await world.insert(running(number, "single/make")) }
         world.provider.play { sent async throws(UpstreamTransportError) in
@@ -270,7 +270,7 @@ import VerbatimJSON
         #expect(comeBack <= world.time.now() + .milliseconds(550))
     }
 
-    @Test func `what was learned survives a disk that is full for a while`() async throws {
+    @Test func `a poll result is stored once the full disk has space`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(running(1))
         world.provider.enqueue(.json(Record.succeeded("remote-1")))
@@ -285,7 +285,7 @@ import VerbatimJSON
         #expect(world.provider.sent.count == 1)
     }
 
-    @Test func `tasks tracked from elsewhere do not teach how long a task takes`() async throws {
+    @Test func `tracked tasks without times do not change the statistics`() async throws {
         let world = try await EngineWorld()
         for number in 1...6 {
             _ = try await world.service.adopt(
@@ -308,13 +308,13 @@ import VerbatimJSON
         #expect(report?.learned == nil)
     }
 
-    @Test func `a task tracked beside others is asked about at once`() async throws {
+    @Test func `a tracked task is polled at once, also beside others`() async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("remote-1")) }
         for number in 1...2 {
             _ = try await world.service.adopt(
                 endpoint: "single/make", remoteID: "remote-\(number)", labels: [:], priority: 0, deadline: nil)
-            // The second time there is a plan for the service already, which knows only the first.
+            // The second time a plan exists that contains only the first task.
             for _ in 1...2 { _ = try await world.engine.scheduler.step() }
             #expect(world.provider.sent.count { $0.body["id"] == .string("remote-\(number)") } == 1)
         }

@@ -7,10 +7,10 @@ import Testing
 @Suite struct ProviderRateLimiterTests {
     private typealias TrafficClass = ProviderRateLimiter.TrafficClass
     private let time = ManualTimeSource()
-    private let sending = TrafficClass.submissions(TrackedTask.task(endpoint: "a/b").endpoint)
+    private let sending = TrafficClass.submissions(TrackedTask.task(endpoint: "a/b").endpoint, .default)
     private let asking = TrafficClass.queries("a")
 
-    /// Lets each of them ask at every millisecond, and counts what they get.
+    /// Reserves for each class every millisecond and returns the counts.
     private func share(
         of limiter: ProviderRateLimiter, _ classes: [TrafficClass], perSecond rate: Double, over span: Int
     ) -> [Int] {
@@ -24,30 +24,30 @@ import Testing
     }
 
     @Test(arguments: [0.5, 2, 10, 200])
-    func `nobody gets more than the rate, and nearly all of it is used`(rate: Double) {
+    func `the rate is never exceeded and nearly fully used`(rate: Double) {
         let taken = share(of: ProviderRateLimiter(time), [asking], perSecond: rate, over: 20)[0]
         #expect(Double(taken) <= rate * 20)
         #expect(Double(taken) >= rate * 20 * 0.85 - 1)
     }
 
-    @Test func `submissions go first, but each fourth call is a query`() {
+    @Test func `submissions have priority, but queries get a share`() {
         let taken = share(of: ProviderRateLimiter(time), [sending, asking], perSecond: 10, over: 40)
         #expect(taken[0] >= taken[1] * 5 / 2)
         #expect(taken[1] * 5 >= taken[0])
     }
 
-    @Test func `who waits alone has all of it`() {
+    @Test func `a single class gets the whole rate`() {
         let limiter = ProviderRateLimiter(time)
         _ = share(of: limiter, [sending, asking], perSecond: 10, over: 5)
         #expect(share(of: limiter, [asking], perSecond: 10, over: 10)[0] >= 90)
         #expect(share(of: limiter, [sending], perSecond: 10, over: 10)[0] >= 90)
     }
 
-    @Test func `a start has nothing to spend`() {
+    @Test func `a new limiter has no budget`() {
         #expect(ProviderRateLimiter(time).reserve(asking, of: "p", perSecond: 10) != nil)
     }
 
-    @Test func `one that was told "too many" goes at half the rate, and recovers`() {
+    @Test func `a throttled class gets half the rate and recovers`() {
         let limiter = ProviderRateLimiter(time)
         let other = TrafficClass.queries("b")
         time.advance(by: .seconds(1))
@@ -61,7 +61,7 @@ import Testing
         #expect(share(of: limiter, [asking], perSecond: 10, over: 10)[0] >= 90)
     }
 
-    @Test func `a wall clock that is set changes nothing`() {
+    @Test func `a clock change does not affect the rate`() {
         let limiter = ProviderRateLimiter(time)
         time.advance(by: .seconds(2))
         #expect(limiter.reserve(asking, of: "p", perSecond: 1) == nil)

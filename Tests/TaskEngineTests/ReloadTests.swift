@@ -8,7 +8,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Tests what a reload of the settings changes in a running engine, and what it may not.
+/// Tests what a reload of the settings changes in a running engine.
 @Suite(.timeLimit(.minutes(2))) struct ReloadTests {
     private static let start = ManualTimeSource.start
 
@@ -23,7 +23,7 @@ import VerbatimJSON
 
     // MARK: Definitions
 
-    @Test func `an endpoint that a reload adds takes and sends tasks`() async throws {
+    @Test func `an endpoint added by a reload accepts and sends tasks`() async throws {
         let world = try await EngineWorld()
         await #expect(throws: TaskServiceError.self) { try await world.submit("image/new") }
         try reload(world) { $0.replacing("      other: {", with: "      new: {}\n      other: {") }
@@ -33,7 +33,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .running)
     }
 
-    @Test func `tasks of an endpoint that a reload removes wait until it is back`() async throws {
+    @Test func `tasks of an endpoint removed by a reload wait until it is back`() async throws {
         let world = try await EngineWorld()
         let queued = try await world.submit("single/make")
         let running = try await world.insert(.task(2, state: .running, endpoint: "single/make"))
@@ -77,6 +77,33 @@ import VerbatimJSON
         #expect(world.provider.paid.map(\.timeout) == [.seconds(60), .seconds(7)])
     }
 
+    @Test func `a request is rebuilt for the new base URL if a reload moves the provider`() async throws {
+        let world = try await EngineWorld()
+        let moved = world.catalog.moved(to: ["testing": "http://127.0.0.1:2/v1"])
+        let id = try await world.submit()
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            // Like a transport that reads its base URL at this moment.
+            if sent.request.baseURL == "http://127.0.0.1:1/v1" {
+                world.reload { $0.catalog = moved }
+                throw .outdated
+            }
+            return .accepted("r-1")
+        }
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .queued)
+        // It says nothing about the endpoint.
+        #expect(try await world.engine.endpoints.endpoints().allSatisfy { $0.lastError == nil })
+        _ = try await world.engine.submitter.step()
+        #expect(try await world.task(id).state == .running)
+        #expect(
+            world.provider.paid.map(\.request.baseURL) == ["http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"])
+        #expect(
+            try await world.kinds(of: id) == [
+                "created", "submission_started", "submission_not_accepted", "submission_started",
+                "submission_accepted",
+            ])
+    }
+
     // MARK: Tokens
 
     private static func rejected(_ code: String, status: Int = 401) -> UpstreamReply {
@@ -106,7 +133,7 @@ import VerbatimJSON
             ])
     }
 
-    @Test func `a submission with the token in force pauses the provider as before`() async throws {
+    @Test func `a submission rejected with the current token pauses the provider`() async throws {
         let world = try await EngineWorld()
         world.provider.enqueue(.error("invalid_token", status: 401))
         let id = try await world.submit()
@@ -116,7 +143,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [("timeout", TaskState.uncertain), ("api_error", .uncertain)])
-    func `a replaced token does not make a reply proof that proves nothing`(
+    func `a replaced token does not turn an inconclusive reply into a refusal`(
         code: String, state: TaskState
     ) async throws {
         let world = try await EngineWorld()
@@ -130,7 +157,7 @@ import VerbatimJSON
     // MARK: Lost attempts
 
     @Test(arguments: [true, false])
-    func `a list that was read before and after a reload proves nothing`(isReloaded: Bool) async throws {
+    func `a list read across a reload proves nothing`(isReloaded: Bool) async throws {
         let world = try await EngineWorld()
         let lost = TrackedTask.task(1, state: .uncertain, onUncertain: .resubmitIfAbsent)
         try await world.insert(lost)
@@ -138,7 +165,7 @@ import VerbatimJSON
         let control = Record.listed("control", request: ["prompt": "a dog"], at: Self.start + .seconds(1))
         world.provider.play { sent async throws(UpstreamTransportError) in
             let offset = Int(sent.body["offset"]?.number?.integer ?? 0)
-            // The second page comes from elsewhere, where the task is missing.
+            // The second page may come from another provider, where the task is missing.
             if offset == 0, isReloaded { world.reload { _ in } }
             return .items(offset == 0 ? [control] : [])
         }
@@ -151,7 +178,33 @@ import VerbatimJSON
         if isReloaded { #expect(try await world.task(lost.id).attempt?.absentReadings == 0) }
     }
 
-    @Test func `after a reload during the reading nothing is sent unread`() async throws {
+    @Test(arguments: [true, false])
+    func `a list at a new base URL proves absence before the reload only if it shows a task from before`(
+        isSameList: Bool
+    ) async throws {
+        let world = try await EngineWorld()
+        let lost = TrackedTask.task(1, state: .uncertain, onUncertain: .resubmitIfAbsent)
+        try await world.insert(lost)
+        world.time.advance(by: .seconds(30))
+        let moved = world.catalog.moved(to: ["testing": "http://127.0.0.1:2/v1"])
+        let (early, late) = (Self.start, world.time.now() + .seconds(1))
+        world.reload { $0.catalog = moved }
+        let acceptedAt = isSameList ? early : late
+        try await world.insert(
+            .task(90, state: .succeeded, at: acceptedAt, remoteID: "control"), request: ["prompt": "a dog"])
+        let control = Record.listed("control", request: ["prompt": "a dog"], at: acceptedAt + .seconds(1))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            .items(Int(sent.body["offset"]?.number?.integer ?? 0) == 0 ? [control] : [])
+        }
+        for _ in 0..<20 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(60))
+        }
+        #expect(world.provider.queries.contains { $0.isListing })
+        #expect(try await world.task(lost.id).state == (isSameList ? .queued : .uncertain))
+    }
+
+    @Test func `a task is not resubmitted when a reload interrupts its reading`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .uncertain))
         _ = try await world.sqlite.apply(
@@ -161,7 +214,7 @@ import VerbatimJSON
         world.provider.play { sent async throws(UpstreamTransportError) in
             if sent.isPaid { return .accepted("r-new") }
             guard Int(sent.body["offset"]?.number?.integer ?? 0) == 0 else { return .items([]) }
-            // As after a 401, when a replaced token was read.
+            // As after a 401 with a replaced token.
             if readings.withLock({
                 $0 += 1; return $0
             }) == 1 {
@@ -170,7 +223,7 @@ import VerbatimJSON
             return .items([record])
         }
         async let outdated = world.engine.submitter.step()
-        // It waits a second before the task is claimed again.
+        // It waits a second before it claims the task again.
         await world.time.untilSleeping()
         world.time.advance(by: .seconds(1))
         _ = try await outdated
@@ -181,7 +234,7 @@ import VerbatimJSON
         #expect(try await world.task(id).remoteID?.text == "r-1")
     }
 
-    @Test func `an attempt is looked for as long as its timeout was before a reload`() async throws {
+    @Test func `the time window uses the longest timeout since the start`() async throws {
         for isShortened in [false, true] {
             let world = try await EngineWorld()
             var lost = TrackedTask.task(1, state: .uncertain)

@@ -1,10 +1,11 @@
 import ProviderCatalog
-import TaskEngine
 import TaskModel
 import TaskStore
 import TaskTesting
 import Testing
 import VerbatimJSON
+
+@testable import TaskEngine
 
 @Suite struct RetentionSweeperTests {
     private func policy(ended: Duration) -> RetentionPolicy {
@@ -13,7 +14,7 @@ import VerbatimJSON
         return policy
     }
 
-    /// A submission with a key.
+    /// A submission with an idempotency key.
     private func submission(_ prompt: String) -> Submission {
         Submission(
             endpoint: "image/make", request: JSONObject([("prompt", .string(prompt))]), idempotencyKey: "k")
@@ -25,7 +26,7 @@ import VerbatimJSON
         return id
     }
 
-    @Test func `without a policy nothing is removed, until a reload brings one`() async throws {
+    @Test func `without a policy nothing is removed until a reload sets one`() async throws {
         let world = try await EngineWorld()
         let id = try await ended(in: world)
         world.time.advance(by: .seconds(700))
@@ -40,7 +41,7 @@ import VerbatimJSON
         #expect(try await world.task(id).removed != nil)
     }
 
-    @Test func `a sweep that is under way ends when its policy is replaced`() async throws {
+    @Test func `a running sweep ends when its policy is replaced`() async throws {
         let world = try await EngineWorld(retention: policy(ended: .seconds(60)))
         var ids: [TaskID] = []
         for number in 1...120 {
@@ -49,7 +50,7 @@ import VerbatimJSON
             ids.append(id)
         }
         world.time.advance(by: .seconds(700))
-        // The first of several commits.
+        // This is the first of several commits.
         _ = try await world.engine.sweeper.step()
         world.reload { $0.retention = policy(ended: .seconds(86_400)) }
         for _ in 1...10 {
@@ -61,7 +62,7 @@ import VerbatimJSON
         #expect(removed > 0 && removed < ids.count)
     }
 
-    @Test func `a task with an attempt that is still looked for is not retried`() async throws {
+    @Test func `a task with an unsettled attempt cannot be retried`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .uncertain))
         let now = world.time.now()
@@ -71,7 +72,7 @@ import VerbatimJSON
         #expect(error?.code == "not_settled")
     }
 
-    @Test func `the sweeper removes what is old, and the same key still names the task`() async throws {
+    @Test func `the sweeper removes old tasks, and their key still finds them`() async throws {
         let world = try await EngineWorld(retention: policy(ended: .seconds(600)))
         let id = try await ended(in: world)
         world.time.advance(by: .seconds(300))
@@ -95,7 +96,58 @@ import VerbatimJSON
         #expect(existing == id && differences.map(\.field) == ["request"])
     }
 
-    @Test func `the sweeper waits while the clock is in doubt, and between two sweeps`() async throws {
+    private func stubPolicy() -> RetentionPolicy {
+        var policy = policy(ended: .seconds(60))
+        policy.idempotencyKeys = .seconds(86_400)
+        policy.stubs = .seconds(86_400)
+        return policy
+    }
+
+    /// Inserts a stub whose time is over, and a newer task.
+    private func oldStub(in world: EngineWorld) async throws -> TaskID {
+        let id = try await ended(in: world)
+        try await world.submit()
+        try await world.engine.retention.delete(id)
+        world.time.advance(by: .seconds(86_401))
+        return id
+    }
+
+    @Test func `the sweeper removes stubs only after the provider's list has been read`() async throws {
+        let world = try await EngineWorld(retention: stubPolicy())
+        let id = try await oldStub(in: world)
+        let check = world.engine.reconciler.worker.starts.check
+        let endpoint = try await world.task(id).endpoint
+        check.begin(
+            [endpoint],
+            in: StartCheck.Scope(
+                since: world.time.now(), startedAt: world.time.now(), mark: try await world.sqlite.mark()))
+        func sweep() async throws {
+            for _ in 1...10 {
+                _ = try await world.engine.sweeper.step()
+                world.time.advance(by: .seconds(60))
+            }
+        }
+        try await sweep()
+        #expect(try await world.engine.retention.prune(isDryRun: false)?.stubs == 0)
+        #expect(try await world.sqlite.task(id) != nil)
+        check.end([endpoint])
+        try await sweep()
+        #expect(try await world.sqlite.task(id) == nil)
+    }
+
+    @Test func `a submission makes a new task if its key is removed at the same moment`() async throws {
+        let world = try await EngineWorld(retention: stubPolicy())
+        let id = try await oldStub(in: world)
+        world.store.afterApply { [retention = world.engine.retention] call in
+            guard case .insert = call else { return }
+            _ = try? await retention.prune(isDryRun: false)
+        }
+        let again = try await world.service.submit(submission("a cat"))
+        #expect(again.isNew && again.task.task.id != id)
+        #expect(try await world.sqlite.task(id) == nil)
+    }
+
+    @Test func `the sweeper waits while the clock is unsteady, and between two sweeps`() async throws {
         let world = try await EngineWorld(retention: policy(ended: .seconds(100)))
         let id = try await ended(in: world)
         world.time.setWallClock(by: .seconds(3_600))
@@ -106,12 +158,12 @@ import VerbatimJSON
         var next = world.time.now()
         while next - world.time.now() < .seconds(1) { next = try await world.engine.sweeper.step() }
         #expect(try await world.task(id).isStub)
-        // A tenth of the shortest span.
+        // A tenth of the shortest retention time.
         #expect(next == world.time.now() + .seconds(10))
         #expect(try await world.engine.sweeper.step() == next)
     }
 
-    @Test func `prune counts what it then removes`() async throws {
+    @Test func `a dry run of prune has the counts of the real one`() async throws {
         let world = try await EngineWorld(retention: policy(ended: .seconds(60)))
         let id = try await ended(in: world)
         world.time.advance(by: .seconds(90))
@@ -123,7 +175,7 @@ import VerbatimJSON
         #expect(try await world.engine.retention.prune(isDryRun: false)?.tasks == 0)
     }
 
-    @Test func `an open task cannot be deleted, a pinned one neither, an ended one can, and again`() async throws {
+    @Test func `an ended task can be deleted, repeatedly, but not an open or pinned one`() async throws {
         let world = try await EngineWorld()
         let open = try await world.submit()
         let ended = try await ended(in: world)
@@ -145,7 +197,7 @@ import VerbatimJSON
         #expect(await code { _ = try await world.service.reopen(ended) } == "not_reopenable")
     }
 
-    @Test func `a stub whose task could be reopened says why it cannot`() async throws {
+    @Test func `reopening a deleted task fails with details_removed`() async throws {
         let world = try await EngineWorld()
         var task = TrackedTask.task(1, state: .cancelled, remoteID: "r")
         task.attempts = 1

@@ -8,12 +8,12 @@ import VerbatimJSON
 
 @testable import TaskEngine
 
-/// What the engine does while nobody can say what is stored, or nothing can be.
+/// Tests the engine while commits have unknown outcomes or the storage has failed.
 @Suite(.timeLimit(.minutes(2))) struct StorageTests {
-    // MARK: Commits of which nobody knows
+    // MARK: Unknown commits
 
     @Test(arguments: [false, true])
-    func `a claim of which nobody knows sends nothing, and the task goes out once later`(isStored: Bool) async throws {
+    func `a claim with an unknown outcome sends nothing, and the task is sent once later`(isStored: Bool) async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
         let id = try await world.submit()
@@ -33,7 +33,7 @@ import VerbatimJSON
             try await world.kinds(of: id) == ["created"] + given + ["submission_started", "submission_accepted"])
     }
 
-    @Test func `a claim of which nobody knows, before a crash, is a lost attempt`() async throws {
+    @Test func `a claim with an unknown outcome before a crash is a lost attempt`() async throws {
         let world = try await EngineWorld()
         let id = try await world.submit()
         world.store.forgetOutcome { $0.kinds == ["submission_started"] }
@@ -44,7 +44,7 @@ import VerbatimJSON
         #expect(next.provider.sent.isEmpty)
     }
 
-    @Test func `a reply whose commit nobody knows of is written once`() async throws {
+    @Test func `a reply with an unknown commit is stored once`() async throws {
         let world = try await EngineWorld()
         world.provider.enqueue(.accepted("r-1"))
         let id = try await world.submit()
@@ -58,7 +58,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count == 1)
     }
 
-    @Test func `a client that waits hears of an end whose commit nobody knew of`() async throws {
+    @Test func `a waiting client gets an end whose commit was unknown`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, deadline: world.time.now() + .seconds(5)))
         let waiting = Task { try await world.service.task(id, waitingFor: .seconds(300)) }
@@ -71,7 +71,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [false, true])
-    func `a submission of which nobody knows is repeated with its key, and is one task`(isStored: Bool) async throws {
+    func `a submission with an unknown outcome can be repeated with its key`(isStored: Bool) async throws {
         let world = try await EngineWorld()
         let submission = Submission(
             endpoint: "image/make", request: JSONObject([("prompt", "a cat")]), idempotencyKey: "k")
@@ -88,12 +88,12 @@ import VerbatimJSON
         #expect(try await world.sqlite.counts().map(\.count) == [1])
     }
 
-    // MARK: Storage that is gone, or still being checked
+    // MARK: Failed and unchecked storage
 
     @Test(arguments: [
         StorageCondition.beingChecked, .failed(.replaced("/state/pollux.sqlite")), .failed(.unsettled),
     ])
-    func `nothing is paid for on the word of a storage that is not sound`(condition: StorageCondition) async throws {
+    func `nothing is submitted while the storage is not sound`(condition: StorageCondition) async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-1") }
         let id = try await world.submit()
@@ -111,7 +111,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .running)
     }
 
-    @Test func `while it is being checked, what runs is asked for`() async throws {
+    @Test func `running tasks are polled during the storage check`() async throws {
         let world = try await EngineWorld()
         world.provider.play { _ async throws(UpstreamTransportError) in .items([Record.succeeded("remote-1")]) }
         try await world.insert(.task(1, state: .running))
@@ -120,7 +120,7 @@ import VerbatimJSON
         #expect(!world.provider.sent.isEmpty)
     }
 
-    @Test func `readiness says what is wrong with the storage`() async throws {
+    @Test func `readiness reports a failed storage`() async throws {
         let world = try await EngineWorld()
         try await world.engine.endpoints.checkReadiness()
         world.store.find(.beingChecked)
@@ -130,7 +130,7 @@ import VerbatimJSON
         #expect(error?.code == "storage_replaced")
     }
 
-    @Test func `damage that is found beside the loops ends the daemon, other trouble does not`() async throws {
+    @Test func `damage found by the check ends the daemon, and other errors are retried`() async throws {
         let world = try await EngineWorld()
         world.store.fail(next: 1, with: .damaged("a page")) {
             if case .read("checkContents") = $0 { true } else { false }

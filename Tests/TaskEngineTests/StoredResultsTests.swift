@@ -5,11 +5,11 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Checks that the store has the results that the dialect names, for each way to an outcome.
+/// Tests that every kind of outcome stores the results that the dialect reads.
 @Suite(.timeLimit(.minutes(2))) struct StoredResultsTests {
     private static let publicURL = "https://pollux.example"
 
-    /// Checks what is stored of a succeeded task, and returns its values.
+    /// Checks the stored results of a succeeded task and returns their values.
     @discardableResult
     private func check(_ id: TaskID, in world: EngineWorld) async throws -> [JSONValue] {
         let stored = try await world.service.task(id)
@@ -69,7 +69,7 @@ import VerbatimJSON
         #expect(try await check(id, in: world) == ["https://cdn.example/in.png"])
     }
 
-    @Test func `a success without results stores that there are none`() async throws {
+    @Test func `a success without results stores an empty list`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .running))
         world.provider.enqueue(
@@ -79,7 +79,7 @@ import VerbatimJSON
         #expect(try await world.task(id).resultCount == 0)
     }
 
-    @Test func `a delivery that is the only source of the outcome stores its results`() async throws {
+    @Test func `a callback that decides the outcome stores its results`() async throws {
         let world = try await EngineWorld(callbacksAt: Self.publicURL)
         world.provider.enqueue(.interrupted("reset"))
         let id = try await world.submit()
@@ -88,7 +88,7 @@ import VerbatimJSON
         #expect(try await check(id, in: world) == ["https://cdn.example/called.png"])
     }
 
-    @Test func `the end of a task that the provider has forgotten has the results that were delivered`() async throws {
+    @Test func `a task that the provider has forgotten has the delivered results`() async throws {
         let world = try await EngineWorld(callbacksAt: Self.publicURL)
         world.provider.enqueue(.accepted("r-1"))
         let id = try await world.submit()
@@ -96,16 +96,12 @@ import VerbatimJSON
         world.time.advance(by: .seconds(2))
         try await deliver(
             ["success": true, "task_id": "r-1", "data": [["image_url": "https://cdn.example/1.png"]]], to: world)
-        world.provider.play { _ async throws(UpstreamTransportError) in .json([:]) }
-        for _ in 0..<3 {
-            _ = try await world.engine.scheduler.step()
-            world.time.advance(by: .seconds(61))
-        }
+        try await world.pollForgottenTasks()
         #expect(try await world.kinds(of: id).last == "ended_by_callback")
         #expect(try await check(id, in: world) == ["https://cdn.example/1.png"])
     }
 
-    @Test func `a delivery without an id names the file that the provider keeps under the task's id`() async throws {
+    @Test func `the file result of a callback without an id uses the task's id`() async throws {
         let world = try await EngineWorld(
             definition: """
                 provider: filing
@@ -126,16 +122,12 @@ import VerbatimJSON
         _ = try await world.engine.submitter.step()
         world.time.advance(by: .seconds(2))
         try await deliver(["status": "ok"], to: world)
-        world.provider.play { _ async throws(UpstreamTransportError) in .json(["error": "unknown"], status: 404) }
-        for _ in 0..<3 {
-            _ = try await world.engine.scheduler.step()
-            world.time.advance(by: .seconds(61))
-        }
+        try await world.pollForgottenTasks(reply: .json(["error": "unknown"], status: 404))
         #expect(try await world.kinds(of: id).last == "ended_by_callback")
         #expect(try await check(id, in: world) == ["http://127.0.0.1:1/films/f-1/content"])
     }
 
-    @Test func `a task that was found again and reopened has the results of its record`() async throws {
+    @Test func `a reopened task has the results of its record`() async throws {
         let world = try await EngineWorld()
         var lost = TrackedTask.task(1, state: .failed)
         lost.failure = TaskFailure(code: "submission_lost", message: "Lost.")

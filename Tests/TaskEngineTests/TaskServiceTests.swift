@@ -23,7 +23,7 @@ import VerbatimJSON
         #expect(error?.code == "invalid_field")
     }
 
-    @Test func `the same key and body name the same task, whatever the order of members`() async throws {
+    @Test func `the same key and body return the same task, whatever the order of members`() async throws {
         let world = try await EngineWorld()
         func submission(_ pairs: [(String, JSONValue)]) -> Submission {
             Submission(endpoint: "image/make", request: JSONObject(pairs), idempotencyKey: "k")
@@ -45,7 +45,9 @@ import VerbatimJSON
         (#"{"n":1,"seed":1e2,"x":-0.50}"#, #"{"n":1.0,"seed":100,"x":-5e-1}"#),
         (#"{"a":[{"b":1,"c":2}]}"#, #"{"a":[{"c":2.0,"b":1}]}"#),
     ])
-    func `the same key and a body that is equal by value name the same task`(one: String, other: String) async throws {
+    func `the same key and an equal body return the same task, whatever the number format`(one: String, other: String)
+        async throws
+    {
         let world = try await EngineWorld()
         let first = try await world.service.submit(keyed(one))
         let again = try await world.service.submit(keyed(other))
@@ -58,7 +60,7 @@ import VerbatimJSON
         (#"{"n":1}"#, #"{"n":"1"}"#, "request.n"), (#"{"n":null}"#, "{}", "request.n"),
         (#"{"x":0.1}"#, #"{"x":0.10000000000000001}"#, "request.x"), (#"{"a":[1,2]}"#, #"{"a":[2,1]}"#, "request.a"),
     ])
-    func `the same key and a body that differs is a conflict that shows both`(
+    func `the same key with a different body is a conflict that shows both values`(
         one: String, other: String, field: String
     ) async throws {
         let world = try await EngineWorld()
@@ -73,7 +75,7 @@ import VerbatimJSON
         #expect(error?.message.contains("\(field) is ") == true && error?.message.contains(" here") == true)
     }
 
-    @Test func `a time given as a span does not make a repeated submission another one`() async throws {
+    @Test func `a repeated key with a relative time returns the same task`() async throws {
         let world = try await EngineWorld()
         var submission = keyed("{}")
         (submission.notBefore, submission.deadline) = (.after(.seconds(60)), .after(.seconds(7_200)))
@@ -84,16 +86,16 @@ import VerbatimJSON
         world.time.advance(by: .seconds(5))
         let again = try await world.service.submit(submission)
         #expect(!again.isNew && again.task.task.deadline == start + .seconds(7_200))
-        // A moment is a wish of its own.
+        // An absolute time differs from a relative one.
         submission.deadline = .at(start + .seconds(7_201))
         let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(submission) }
         #expect(error?.message.contains("deadline is ") == true)
         #expect(error?.message.contains("not_before") == false)
     }
 
-    @Test func `a key of an older version, whose fingerprint says less, still names its task`() async throws {
+    @Test func `a key with an older fingerprint still finds its task`() async throws {
         let world = try await EngineWorld()
-        // Older versions held the digits as they were written, and a span as the moment that it meant.
+        // Older fingerprints contain the original digits, and absolute times for relative ones.
         var task = TrackedTask.task(1, deadline: world.time.now() + .seconds(7_200))
         task.onUncertain = .hold
         let old = NewTask(
@@ -114,7 +116,7 @@ import VerbatimJSON
         return Submission(endpoint: "image/make", request: object, idempotencyKey: "k")
     }
 
-    @Test func `a label with a zero character is refused instead of cut off`() async throws {
+    @Test func `a label with a zero character is refused`() async throws {
         let world = try await EngineWorld()
         for labels in [["a\u{0}b": "1"], ["a": "1\u{0}2"]] {
             let error = await #expect(throws: TaskServiceError.self) {
@@ -139,7 +141,7 @@ import VerbatimJSON
         #expect(try await track("single/make").isNew)
     }
 
-    // MARK: A person's word
+    // MARK: Actions of people
 
     @Test func `an uncertain task can be adopted, sent again or given up`() async throws {
         let world = try await EngineWorld()
@@ -156,7 +158,7 @@ import VerbatimJSON
         #expect(error?.code == "not_uncertain")
     }
 
-    @Test func `an id that is another task's cannot be adopted`() async throws {
+    @Test func `the remote id of another task cannot be adopted`() async throws {
         let world = try await EngineWorld()
         let owner = try await world.insert(.task(1, state: .running, remoteID: "r-1"))
         let id = try await world.insert(.task(2, state: .uncertain))
@@ -168,10 +170,10 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .uncertain)
     }
 
-    @Test func `a cancelled task is reopened, and a result that came meanwhile is kept as an event`() async throws {
+    @Test func `a result after a cancellation is logged, and the task can be reopened`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .running))
-        // The answer to a query that was under way when the task was cancelled.
+        // The reply to a query that was in flight at the cancellation.
         world.provider.play { [world] _ async throws(UpstreamTransportError) in
             _ = try? await world.service.cancel(id)
             return .json(Record.succeeded("remote-1"))
@@ -196,7 +198,7 @@ import VerbatimJSON
         #expect(error?.code == "not_reopenable")
     }
 
-    @Test func `a beginning of an id is enough where it is the only one`() async throws {
+    @Test func `a unique prefix of an id finds its task`() async throws {
         let world = try await EngineWorld()
         let one = try await world.insert(.task(1, at: Timestamp(milliseconds: 0x1111_0000_0000)))
         let two = try await world.insert(.task(2, at: Timestamp(milliseconds: 0x1112_0000_0000)))
@@ -217,7 +219,7 @@ import VerbatimJSON
     @Test func `errors have the contract's codes`() throws {
         let name = try #require(EndpointName("image/make"))
         let id = TrackedTask.task(1).id
-        let told: [(TaskServiceError, String)] = [
+        let expected: [(TaskServiceError, String)] = [
             (.unknownEndpoint("x", nearest: []), "unknown_endpoint"),
             (.synchronousEndpoint(name), "synchronous_endpoint"),
             (.taskNotFound("x"), "task_not_found"), (.ambiguousID("x", candidates: []), "ambiguous_id"),
@@ -228,7 +230,7 @@ import VerbatimJSON
             (.store(.damaged("x")), "storage_damaged"), (.store(.newer), "storage_newer"),
             (.store(.remoteIDInUse(by: id)), "remote_id_taken"), (.store(.failed("x")), "storage_failed"),
         ]
-        for (error, code) in told { #expect(error.code == code) }
+        for (error, code) in expected { #expect(error.code == code) }
     }
 
     // MARK: Deadlines
@@ -255,7 +257,7 @@ import VerbatimJSON
 
     // MARK: Recovery
 
-    @Test func `after a crash what was being sent is uncertain and everything else goes on`() async throws {
+    @Test func `after a crash submitting tasks are uncertain and others continue`() async throws {
         let world = try await EngineWorld()
         let sending = try await world.insert(.task(1, state: .submitting))
         let queued = try await world.insert(.task(2))
@@ -284,93 +286,6 @@ import VerbatimJSON
         for number in 0..<503 { try await world.insert(.task(number, state: .submitting)) }
         try await world.engine.recovery.run()
         #expect(try await world.sqlite.counts().map(\.state) == [.uncertain])
-    }
-
-    // MARK: Long waits
-
-    @Test func `a wait ends with the task`() async throws {
-        let world = try await EngineWorld()
-        let id = try await world.insert(.task(1, state: .running))
-        async let waiting = world.service.task(id, waitingFor: .seconds(300))
-        await world.time.untilSleeping()
-        world.provider.enqueue(.json(Record.succeeded("remote-1")))
-        _ = try await world.engine.scheduler.step()
-        #expect(try await waiting.task.state == .succeeded)
-    }
-
-    @Test func `a wait ends when its time is over, with the task as it is`() async throws {
-        let world = try await EngineWorld()
-        let id = try await world.insert(.task(1, state: .running))
-        async let waiting = world.service.task(id, waitingFor: .seconds(300))
-        await world.time.untilSleeping()
-        #expect(world.time.sleepingUntil == [world.time.now() + .seconds(300)])
-        world.time.advance(by: .seconds(300))
-        #expect(try await waiting.task.state == .running)
-    }
-
-    @Test func `a wait ends when the daemon stops`() async throws {
-        let world = try await EngineWorld()
-        let id = try await world.insert(.task(1, state: .running))
-        async let waiting = world.service.task(id, waitingFor: .seconds(300))
-        await world.time.untilSleeping()
-        world.service.beginShutdown()
-        #expect(try await waiting.task.state == .running)
-        // And no new one begins.
-        #expect(try await world.service.task(id, waitingFor: .seconds(300)).task.state == .running)
-    }
-
-    @Test func `a wait ends with its client`() async throws {
-        let world = try await EngineWorld()
-        let id = try await world.insert(.task(1, state: .running))
-        let waiting = Task { try await world.service.task(id, waitingFor: .seconds(300)) }
-        await world.time.untilSleeping()
-        waiting.cancel()
-        #expect(try await waiting.value.task.state == .running)
-    }
-
-    @Test(arguments: [(Duration.seconds(300), Duration.seconds(5)), (.seconds(2), .seconds(2))])
-    func `beyond the limit of waiters the task is answered as it is after a few seconds`(
-        patience: Duration, pause: Duration
-    ) async throws {
-        var limits = EngineLimits()
-        limits.waiters = 1
-        let world = try await EngineWorld(limits: limits)
-        let id = try await world.insert(.task(1, state: .running))
-        async let placed = world.service.task(id, waitingFor: .seconds(300))
-        await world.time.untilSleeping(1)
-        async let beyond = world.service.task(id, waitingFor: patience)
-        await world.time.untilSleeping(2)
-        #expect(world.service.feed.waiting == 1)
-        #expect(world.time.sleepingUntil == [world.time.now() + pause, world.time.now() + .seconds(300)])
-        world.time.advance(by: pause)
-        #expect(try await beyond.task.state == .running)
-        #expect(world.service.feed.waiting == 1)
-        world.service.beginShutdown()
-        _ = try await placed
-        #expect(world.service.feed.waiting == 0)
-    }
-
-    @Test func `a wait beyond the limit ends with its client, and when the daemon stops`() async throws {
-        var limits = EngineLimits()
-        limits.waiters = 0
-        let world = try await EngineWorld(limits: limits)
-        let id = try await world.insert(.task(1, state: .running))
-        let left = Task { try await world.service.task(id, waitingFor: .seconds(300)) }
-        await world.time.untilSleeping()
-        left.cancel()
-        #expect(try await left.value.task.state == .running)
-        async let stopped = world.service.task(id, waitingFor: .seconds(300))
-        await world.time.untilSleeping()
-        world.service.beginShutdown()
-        #expect(try await stopped.task.state == .running)
-    }
-
-    @Test func `a wait for a task that has ended, or for no time, is none`() async throws {
-        let world = try await EngineWorld()
-        let ended = try await world.insert(.task(1, state: .succeeded))
-        let open = try await world.insert(.task(2, state: .running))
-        #expect(try await world.service.task(ended, waitingFor: .seconds(300)).task.state == .succeeded)
-        #expect(try await world.service.task(open, waitingFor: .zero).task.state == .running)
     }
 }
 

@@ -10,9 +10,9 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What becomes of a task whose records no rule understands: the real engine on a fresh database.
+/// Tests tasks with unrecognised records, with the real engine on a new database.
 @Suite struct UnrecognisedTests {
-    @Test func `a task that nobody understands goes on, ever more slowly, and is told of once`() async throws {
+    @Test func `a task with unrecognised records is polled ever more slowly and is reported once`() async throws {
         let world = try await World()
         let task = try await world.track("a")
         var gaps: [Duration] = []
@@ -32,12 +32,12 @@ import VerbatimJSON
         #expect(await world.engine.service.forecast(of: stored.task).waitingFor?.code == "unrecognised_record")
     }
 
-    @Test func `a word in another case ends the task, and is told of once`() async throws {
-        let world = try await World(definition: World.ownDefinition)
+    @Test func `a status word in another case ends the task and is logged once`() async throws {
+        let world = try await World(definition: DefinitionText.mine)
         for name in ["a", "b"] {
-            world.provider.say(["id": .string(name), "state": "SUCCEEDED"])
+            world.provider.setRecord(["id": .string(name), "state": "SUCCEEDED"])
             let task = try await world.track(name, endpoint: "mine:make")
-            // The provider takes two queries a second.
+            // The provider allows two queries a second.
             world.time.set(world.time.now() + .seconds(2))
             await world.pollOnce(task)
             #expect(try await world.engine.service.task(task).task.state == .succeeded)
@@ -45,48 +45,35 @@ import VerbatimJSON
         #expect(world.warnings.withLock { $0.filter { $0.contains("said \"SUCCEEDED\"") }.count } == 1)
     }
 
-    @Test func `a plain record brings the usual pace back, and a success ends it`() async throws {
+    @Test func `a recognised record restores the usual pace, and a success ends the task`() async throws {
         let world = try await World()
         let task = try await world.track("a")
         for _ in 1...10 { _ = try await world.poll(task) }
-        world.provider.say(["id": "a", "state": "running"])
+        world.provider.setRecord(["id": "a", "state": "running"])
         #expect(try await world.poll(task) - world.time.now() <= .seconds(60))
         #expect(
             await world.engine.service.forecast(of: try await world.engine.service.task(task).task).waitingFor == nil)
-        world.provider.say(["id": "a", "state": "succeeded", "image_url": "https://x/1.png"])
+        world.provider.setRecord(["id": "a", "state": "succeeded", "image_url": "https://x/1.png"])
         await world.pollOnce(task)
         #expect(try await world.engine.service.task(task).task.state == .succeeded)
     }
 
-    @Test func `an endpoint whose records are all understood tells of none`() async throws {
+    @Test func `an endpoint with recognised records reports none`() async throws {
         let world = try await World()
-        world.provider.say(["id": "a", "state": "running"])
+        world.provider.setRecord(["id": "a", "state": "running"])
         let task = try await world.track("a")
         _ = try await world.poll(task)
         #expect(try await world.report().unrecognised == nil)
     }
 }
 
-/// An engine, a clock that is set, and a provider that always says the same.
+/// An engine with a settable clock and a provider that always returns the same record.
 private struct World {
     let engine: TaskEngine
-    let time = SetTime()
-    let provider = Parrot()
+    let time = SettableClock()
+    let provider = RepeatingTransport()
     let warnings: Warnings
     private let directory: TemporaryDirectory
-
-    static let ownDefinition = """
-        provider: mine
-        base_url: https://api.mine.example
-        max_requests_per_second: 2
-        endpoints:
-          make:
-            submit: {path: /make}
-            accepted: {id: /id}
-            poll: {path: "/tasks/{id}"}
-            state: [{at: /state, pending: [run], succeeded: [succeeded], failed: [bad]}]
-            results: [/url]
-        """
 
     init(definition: String? = nil) async throws {
         directory = try TemporaryDirectory()
@@ -95,10 +82,10 @@ private struct World {
         engine = try await TaskEngine(
             store: TaskStore(try SQLiteDriver.open(path: directory.file("pollux.sqlite"))),
             catalog: try ProviderCatalog.builtIn(adding: definition.map { [("mine.yaml", $0)] } ?? []),
-            transport: provider, hasToken: { _ in true }, time: time,
+            transport: provider, accounts: { _ in [Account()] }, time: time,
             random: EngineRandom(SystemRandomNumberGenerator()),
-            logger: Logger(label: "test") { _ in Recorder(warnings: warnings) })
-        // A start has no budget yet.
+            logger: Logger(label: "test") { _ in WarningRecorder(warnings: warnings) })
+        // A start has no budget.
         time.set(time.now() + .seconds(1))
     }
 
@@ -108,7 +95,7 @@ private struct World {
         return stored.task.id
     }
 
-    /// Polls when the task is due; returns when it is due next.
+    /// Polls when the task is due and returns its next due time.
     func poll(_ task: TaskID) async throws -> Timestamp {
         await pollOnce(task)
         return try #require(try await engine.service.task(task).task.nextDueAt)
@@ -128,23 +115,23 @@ private struct World {
     }
 }
 
-private final class Parrot: UpstreamTransport {
-    private let said = Mutex<JSONValue>(["id": "a", "state": "exploded"])
+private final class RepeatingTransport: UpstreamTransport {
+    private let current = Mutex<JSONValue>(["id": "a", "state": "exploded"])
 
-    var record: JSONValue { said.withLock { $0 } }
+    var record: JSONValue { current.withLock { $0 } }
 
-    func say(_ record: JSONValue) { said.withLock { $0 = record } }
+    func setRecord(_ record: JSONValue) { current.withLock { $0 = record } }
 
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         UpstreamReply(status: 200, body: record.utf8)
     }
 }
 
-private final class SetTime: TimeSource {
+private final class SettableClock: TimeSource {
     private let shown = Mutex(Timestamp(milliseconds: 1_795_000_000_000))
 
     func now() -> Timestamp { shown.withLock { $0 } }
@@ -162,7 +149,7 @@ private final class Warnings: Sendable {
     func withLock<Value>(_ body: (inout sending [String]) -> sending Value) -> Value { lines.withLock(body) }
 }
 
-private struct Recorder: LogHandler {
+private struct WarningRecorder: LogHandler {
     let warnings: Warnings
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.warning

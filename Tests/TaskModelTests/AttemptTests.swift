@@ -39,7 +39,7 @@ import Testing
         #expect(attempt.absentReadings == 0 && attempt.firstAbsentAt == nil)
     }
 
-    /// Any clock since the start may be the right one. The request took 90 s by the steady clock.
+    /// Any clock since the start may be correct. The request took 90 s by the steady clock.
     @Test(arguments: [
         [], [5], [-5], [86_400], [-86_400], [86_400, -86_400], [-86_400, 86_400], [-30, 7, 3_600, -4_000],
     ])

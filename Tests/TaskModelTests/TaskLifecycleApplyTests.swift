@@ -261,7 +261,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [UInt64(1), 2, 3, 4, 5, 81])
-    func `no order of events breaks what the schema checks`(seed: UInt64) throws {
+    func `every order of events keeps the invariants of the schema`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         for run in 0..<300 {
             var task = TrackedTask.task(run)

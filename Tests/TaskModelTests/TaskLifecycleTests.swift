@@ -88,7 +88,7 @@ import VerbatimJSON
         TaskEvent.submissionInterrupted(failure, isProbablyRefused: true), .submissionRefused(failure),
         .submissionNotAccepted(failure), .submissionAnswered(seen(.pending), remoteID: nil),
     ])
-    func `a task with an id from a callback runs, whatever the reply says`(event: TaskEvent) {
+    func `a task with an id from a callback runs, whatever its reply`(event: TaskEvent) {
         #expect(
             TaskLifecycle.transition(from: .submitting, on: event, isKnownByCallback: true) == .advance(to: .running))
         let unnamed = TaskLifecycle.transition(from: .submitting, on: event, isCalledBack: true)

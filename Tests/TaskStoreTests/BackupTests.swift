@@ -11,7 +11,7 @@ import Testing
 
 @Suite struct BackupTests {
     private let directory: TemporaryDirectory
-    /// Where backups go.
+    /// The directory of the backups.
     private let target: String
     private let path: String
     private let now = ManualTimeSource.start
@@ -23,7 +23,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: false)
     }
 
-    /// An open database with tasks.
+    /// Opens a new database with tasks.
     private func database(tasks: Int = 30) async throws -> SQLiteDriver {
         let store = try SQLiteDriver.open(path: path)
         for number in 0..<tasks { _ = try await store.verbs.insert(.new(.task(number))) }
@@ -43,7 +43,9 @@ import Testing
 
     // MARK: The copy
 
-    @Test func `a backup has every row of the open database, is sound, marked and private`() async throws {
+    @Test func `a backup has every row of the open database, passes the integrity check, is marked and private`()
+        async throws
+    {
         let store = try await database()
         let backup = try await store.backUp(into: target, at: now)
         #expect(try files == [String(backup.path.dropFirst(target.count + 1))])
@@ -67,7 +69,7 @@ import Testing
         try next.close()
     }
 
-    @Test func `writes go on during backups, and each backup has what was stored before it`() async throws {
+    @Test func `writes continue during backups, and each backup has every task stored before it`() async throws {
         let store = try await database(tasks: 300)
         let writing = Task { [now] in
             var stored = 300
@@ -106,7 +108,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `a directory that does not exist, is a file or has too long a name is refused with the system's reason`()
+    @Test func `an unusable backup directory is refused with the system's reason`()
         async throws
     {
         let store = try await database(tasks: 1)
@@ -123,7 +125,7 @@ import Testing
     }
 
     @Test(arguments: [("pwrite", ENOSPC, "backup_no_space"), ("fdatasync", EIO, "backup_failed")])
-    func `a full or failing disk leaves no file behind, and a later backup succeeds`(
+    func `a backup on a full or failing disk leaves no file, and a later one succeeds`(
         call: String, number: Int32, code: String
     ) async throws {
         let store = try await database()
@@ -138,7 +140,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `until it is complete and on disk, a backup has only its temporary name`() async throws {
+    @Test func `a backup has only its temporary name until it is complete and synced`() async throws {
         let store = try await database()
         let disk = Disk(of: target)
         let seen = Mutex<Set<[String]>>([])
@@ -155,7 +157,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `damage in the database is found, and leaves no file behind`() async throws {
+    @Test func `a backup of a damaged database fails and leaves no file`() async throws {
         let store = try await database()
         try store.close()
         let queue = try DatabaseQueue(path: path)
@@ -173,7 +175,7 @@ import Testing
         #expect(try files.isEmpty)
     }
 
-    @Test func `what a killed backup left is removed by the next one, and other files stay`() async throws {
+    @Test func `the next backup removes the files of a killed one and no others`() async throws {
         let store = try await database()
         let leftover = BackupDraft(of: path, in: target).path
         for name in [leftover, leftover + "-journal", target + "/.pollux-backup-0"] {
@@ -206,7 +208,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `a database that was replaced under the daemon is not backed up`() async throws {
+    @Test func `a replaced database is not backed up`() async throws {
         let store = try await database(tasks: 1)
         try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
         let error = await #expect(throws: BackupError.self) { try await store.backUp(into: target, at: now) }
@@ -218,21 +220,15 @@ import Testing
 
     // MARK: Before a schema change
 
-    /// The number of the latest schema, which may leave out numbers.
+    /// The number of the latest schema. Numbers may be skipped.
     private var number: Int { Int(EmbeddedMigrations.all.last?.name.prefix(4) ?? "") ?? 0 }
 
-    /// A closed database of an earlier schema.
+    /// Creates a closed database of an earlier schema.
     private func earlierDatabase(schema count: Int, tasks: Int) throws {
         for old in [path, path + "-wal", path + "-shm", Disk.mark(of: path)] {
             try? FileManager.default.removeItem(atPath: old)
         }
-        let queue = try DatabaseQueue(path: path)
-        try queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA application_id = 0x504c4c58") }
-        var migrator = DatabaseMigrator()
-        for migration in EmbeddedMigrations.all.prefix(count) {
-            migrator.registerMigration(migration.name) { db in try db.execute(sql: migration.sql) }
-        }
-        try migrator.migrate(queue)
+        let queue = try DatabaseQueue.earlier(migrations: count, at: path)
         try queue.write { db in
             for number in 0..<tasks {
                 try db.execute(
@@ -245,7 +241,7 @@ import Testing
         try queue.close()
     }
 
-    @Test func `a database with tasks is copied before its schema changes, once`() async throws {
+    @Test func `a database with tasks is copied once before its schema changes`() async throws {
         let latest = EmbeddedMigrations.all.count
         try earlierDatabase(schema: latest - 1, tasks: 3)
         let written = Mutex<[String]>([])
@@ -260,7 +256,7 @@ import Testing
         #expect(try rows("task", in: copy).count == 3)
         #expect(try rows("grdb_migrations", in: copy).count == latest - 1)
         #expect(try rows("meta", in: copy).count == 1)
-        // It is the way back, and forth again.
+        // The copy can be migrated again.
         try FileManager.default.copyItem(atPath: copy, toPath: directory.file("again.sqlite"))
         let again = try SQLiteDriver.open(path: directory.file("again.sqlite"), backup: backup)
         #expect(try await again.verbs.counts().map(\.count) == [3])
@@ -279,7 +275,7 @@ import Testing
         #expect(try rows("task", in: target + "/before-schema-\(number).sqlite").count == 1)
     }
 
-    @Test func `nothing is copied without tasks, and without a copy the schema stays as it is`() async throws {
+    @Test func `a database without tasks is not copied, and a failed copy prevents the schema change`() async throws {
         let latest = EmbeddedMigrations.all.count
         try earlierDatabase(schema: latest - 1, tasks: 0)
         try SQLiteDriver.open(path: path, backup: SchemaBackup(in: target, at: now)).close()

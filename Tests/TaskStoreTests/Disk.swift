@@ -2,9 +2,9 @@ import DiskFaults
 import Foundation
 import Synchronization
 
-/// The disk under the files of one directory: it fails when a test says so, and shows what a crash would leave.
+/// Injects faults into file system calls below a directory, and copies files as a crash would leave them.
 final class Disk {
-    /// Asked before every call of the system that changes a file; the error that it fails with, or 0.
+    /// Called before every system call that changes a file. Returns the error with which it fails, or 0.
     typealias Hook = @Sendable (_ call: String, _ path: String) -> Int32
 
     private final class State: Sendable {
@@ -15,7 +15,7 @@ final class Disk {
     private let number: Int32
 
     init(of directory: String) {
-        // The system tells real paths.
+        // System calls have resolved paths.
         let real = URL(filePath: directory).resolvingSymlinksInPath().path
         number = pollux_disk_watch(
             real + "/",
@@ -24,21 +24,21 @@ final class Disk {
                 let state = Unmanaged<State>.fromOpaque(context).takeUnretainedValue()
                 return state.hook.withLock { $0 }?(String(cString: call), String(cString: path)) ?? 0
             }, Unmanaged.passUnretained(state).toOpaque())
-        precondition(number >= 0, "too many tests watch disks at once")
+        precondition(number >= 0, "too many tests watch a disk at the same time")
     }
 
     deinit { pollux_disk_unwatch(number) }
 
-    /// Does as the hook says from now on; nil ends it.
+    /// Sets the hook; nil removes it.
     func hook(_ hook: Hook?) { state.hook.withLock { $0 = hook } }
 
-    /// The next so many syncs of the log fail, as a disk that breaks.
+    /// Fails the next syncs of the write-ahead log.
     func failSyncs(_ count: Int) {
         let left = Countdown(count)
         hook { call, path in call == "fdatasync" && path.hasSuffix("-wal") && left.isRunning() ? EIO : 0 }
     }
 
-    /// Copies what a crash at this moment would leave of a database: the files, and nothing of any memory.
+    /// Copies a database's files as a crash at this moment would leave them.
     static func copy(_ path: String, to copy: String, parts: [String] = ["", "-wal", "mark"]) throws {
         for part in parts {
             let from = part == "mark" ? mark(of: path) : path + part
@@ -50,7 +50,7 @@ final class Disk {
     static func mark(of path: String) -> String { String(path.dropLast(".sqlite".count)) + ".generation" }
 }
 
-/// True so many times.
+/// Returns true for the first `count` calls.
 private final class Countdown: Sendable {
     private let left: Mutex<Int>
 

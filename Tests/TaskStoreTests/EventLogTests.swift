@@ -9,8 +9,8 @@ import VerbatimJSON
 @Suite struct EventLogTests {
     private let now = ManualTimeSource.start
 
-    /// Changes that a subscriber was told of, in their order.
-    private final class Told: Sendable {
+    /// The changes that a subscriber received, in order.
+    private final class Received: Sendable {
         private let changes = Mutex<[CommittedChange]>([])
 
         func take(_ change: CommittedChange) { changes.withLock { $0.append(change) } }
@@ -18,43 +18,43 @@ import VerbatimJSON
         var kinds: [String] { all.map(\.entry.kind) }
     }
 
-    private func with(_ body: (TaskStore, Told) async throws -> Void) async throws {
+    private func with(_ body: (TaskStore, Received) async throws -> Void) async throws {
         try await PlanCheck.with { (driver) async throws in
-            let (store, told) = (TaskStore(driver), Told())
-            store.log.subscribe { told.take($0) }
-            try await body(store, told)
+            let (store, received) = (TaskStore(driver), Received())
+            store.log.subscribe { received.take($0) }
+            try await body(store, received)
         }
     }
 
     private func remote(_ text: String) throws -> RemoteTaskID { try #require(RemoteTaskID(text)) }
 
-    @Test func `every change is an entry, and subscribers are told of it before the call returns`() async throws {
-        try await with { (store, told) async throws in
+    @Test func `every change is a log entry, and subscribers receive it before the call returns`() async throws {
+        try await with { (store, received) async throws in
             let (created, tracked, lost) = (
                 TrackedTask.task(1), TrackedTask.task(2, state: .running), TrackedTask.task(3, state: .uncertain)
             )
             _ = try await store.insert(.new(created))
-            #expect(told.kinds == ["created"])
+            #expect(received.kinds == ["created"])
             _ = try await store.insert(.new(tracked))
-            #expect(told.kinds == ["created", "tracked"])
+            #expect(received.kinds == ["created", "tracked"])
             _ = try await store.insert(.new(lost))
             _ = try await store.apply(.adopted(try remote("r-3")), to: lost.id, at: now, nextDueAt: now)
             _ = try await store.apply(.submissionStarted(), to: created.id, under: .testing, at: now, nextDueAt: now)
-            #expect(told.kinds == ["created", "tracked", "created", "adopted", "submission_started"])
-            #expect(told.all.last?.task.state == .submitting)
+            #expect(received.kinds == ["created", "tracked", "created", "adopted", "submission_started"])
+            #expect(received.all.last?.task.state == .submitting)
 
             let log = try await store.log.read(after: 0, limit: 100)
-            #expect(log == told.all.map { .task($0.event) })
+            #expect(log == received.all.map { .task($0.event) })
             #expect(log.map(\.sequence) == log.map(\.sequence).sorted())
             #expect(try await store.log.read(after: log[1].sequence, limit: 2) == Array(log[2...3]))
         }
     }
 
-    @Test func `what changes nothing, or is undone, is told to nobody`() async throws {
-        try await with { (store, told) async throws in
+    @Test func `a change that has no effect or is rolled back reaches no subscriber`() async throws {
+        try await with { (store, received) async throws in
             let (owner, lost) = (TrackedTask.task(1, state: .running), TrackedTask.task(2, state: .uncertain))
             _ = try await store.insert([.new(owner), .new(lost)])
-            let before = told.all.count
+            let before = received.all.count
             _ = try await store.apply(.remoteTaskGone, to: lost.id, at: now, nextDueAt: now)
             _ = try await store.apply(
                 .observed(Observation(.pending, record: [:])), to: owner.id, at: now, nextDueAt: now)
@@ -65,45 +65,45 @@ import VerbatimJSON
                         ScheduledEvent(.adopted(try #require(owner.remoteID)), for: lost.id, nextDueAt: now),
                     ], at: now)
             }
-            #expect(told.all.count == before)
+            #expect(received.all.count == before)
             #expect(try await store.log.read(after: 0, limit: 100).count == before)
         }
     }
 
-    @Test func `of a commit whose outcome is unknown nobody is told, and the log has it`() async throws {
+    @Test func `a commit whose outcome is unknown reaches no subscriber, and the log has it`() async throws {
         try await PlanCheck.with { (driver) async throws in
-            let (faulty, told) = (FaultyDriver(driver), Told())
+            let (faulty, received) = (FaultyDriver(driver), Received())
             let store = TaskStore(faulty)
-            store.log.subscribe { told.take($0) }
+            store.log.subscribe { received.take($0) }
             faulty.forgetOutcome { $0.isWrite }
             await #expect(throws: TaskStoreError.unknown) { _ = try await store.insert(.new(.task(1))) }
-            #expect(told.all.isEmpty)
+            #expect(received.all.isEmpty)
             #expect(try await store.log.read(after: 0, limit: 9).count == 1)
         }
     }
 
-    @Test func `changes of many callers are told in the order of the log`() async throws {
-        try await with { (store, told) async throws in
+    @Test func `subscribers receive the changes of many callers in the order of the log`() async throws {
+        try await with { (store, received) async throws in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<200 {
                     group.addTask { [now] in
                         let task = TrackedTask.task(number)
                         _ = try await store.insert(.new(task))
-                        #expect(told.all.contains { $0.task.id == task.id })
+                        #expect(received.all.contains { $0.task.id == task.id })
                         _ = try await store.apply(
                             .submissionStarted(), to: task.id, under: .testing, at: now, nextDueAt: now)
-                        #expect(told.all.contains { $0.task.id == task.id && $0.entry.to == .submitting })
+                        #expect(received.all.contains { $0.task.id == task.id && $0.entry.to == .submitting })
                     }
                 }
                 try await group.waitForAll()
             }
-            let sequences = told.all.map(\.event.sequence)
+            let sequences = received.all.map(\.event.sequence)
             #expect(sequences.count == 400)
             #expect(sequences == sequences.sorted())
         }
     }
 
-    @Test func `a subscription reads on from its place, then waits for what comes`() async throws {
+    @Test func `a subscription reads from its position and then waits for new entries`() async throws {
         try await with { (store, _) async throws in
             for number in 0..<600 { _ = try await store.insert(.new(.task(number))) }
             let first = try #require(try await store.log.read(after: 0, limit: 1).first)
@@ -114,7 +114,7 @@ import VerbatimJSON
             var sequences: [Int64] = []
             var iterator = seen.makeAsyncIterator()
             while sequences.count < 599, let next = await iterator.next() { sequences.append(next) }
-            // The log is at its end, and goes on.
+            // The subscription waits at the end of the log and gets new entries.
             for number in 600..<610 {
                 _ = try await store.insert(.new(.task(number)))
                 if let next = await iterator.next() { sequences.append(next) }
@@ -127,8 +127,8 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an entry about no task is in the whole log, and in no task's`() async throws {
-        try await with { (store, told) async throws in
+    @Test func `a daemon entry is in the log but in no task's log`() async throws {
+        try await with { (store, received) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
             try await store.moveSchedule(by: .seconds(-90), at: now)
@@ -139,7 +139,7 @@ import VerbatimJSON
             }
             #expect(event == DaemonEvent(at: now, kind: "clock_set", detail: JSONObject([("by_ms", -90_000)])))
             #expect(sequence == log[0].sequence + 1)
-            #expect(told.kinds == ["created"])
+            #expect(received.kinds == ["created"])
             #expect(try await store.events(of: task.id, after: 0, limit: 9).map(\.entry.kind) == ["created"])
         }
     }

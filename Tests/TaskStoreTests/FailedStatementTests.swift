@@ -6,7 +6,7 @@ import Testing
 
 @testable import SQLiteDriver
 
-/// A statement that is kept for the next time must be as good as new after a run that failed.
+/// Tests that a cached statement works again after it failed.
 @Suite struct FailedStatementTests {
     private let directory: TemporaryDirectory
     private let store: SQLiteDriver
@@ -17,7 +17,7 @@ import Testing
         store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
     }
 
-    /// Has the writer's connection refuse some statements while the body runs.
+    /// Makes the writer's connection fail some statements while the body runs.
     private func refusing(_ statements: String, _ body: () async throws -> Void) async throws {
         try await store.pool.writeWithoutTransaction { db in
             try db.execute(
@@ -27,7 +27,7 @@ import Testing
         try await store.pool.writeWithoutTransaction { db in try db.execute(sql: "DROP TRIGGER refusal") }
     }
 
-    @Test func `after an insertion that failed the next one goes through`() async throws {
+    @Test func `an insertion succeeds after failed ones`() async throws {
         _ = try await store.verbs.insert(.new(.task(1)))
         try await refusing("INSERT ON main.task") {
             for number in 2...4 {
@@ -39,7 +39,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `of insertions that came together one that fails leaves the others`() async throws {
+    @Test func `a failed insertion does not affect others in its group`() async throws {
         _ = try await store.verbs.insert(.new(.task(1)))
         let bad = TrackedTask.task(3).id.text
         try await refusing("INSERT ON main.task WHEN new.id = '\(bad)'") {
@@ -56,7 +56,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `after a change that failed the next one goes through`() async throws {
+    @Test func `a change succeeds after failed ones`() async throws {
         let task = TrackedTask.task(1)
         _ = try await store.verbs.insert(.new(task))
         try await refusing("UPDATE ON main.task") {

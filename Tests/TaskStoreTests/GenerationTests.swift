@@ -9,7 +9,7 @@ import VerbatimJSON
 
 @testable import SQLiteDriver
 
-/// A database, its log and its state directory belong together, or nothing starts.
+/// Tests that a database, its log and its state directory must belong together.
 @Suite struct GenerationTests {
     private let directory: TemporaryDirectory
     private let path: String
@@ -19,7 +19,7 @@ import VerbatimJSON
         path = directory.file("pollux.sqlite")
     }
 
-    /// Opens it so that the log is copied after every few commits.
+    /// Opens a database with a checkpoint after every few commits.
     private func open(_ path: String, mayBegin: Bool = false) throws(TaskStoreError) -> SQLiteDriver {
         try SQLiteDriver.open(
             path: path, configuration: DatabaseFile.configuration, mayBegin: mayBegin, copyingLogEvery: 12)
@@ -55,14 +55,15 @@ import VerbatimJSON
 
     // MARK: Crashes
 
-    /// What is on disk at one moment, with the tasks that were acknowledged by then.
+    /// A copy of the files at one moment, with the number of tasks acknowledged before.
     private struct Image {
         let name: String
         let call: String
         let acknowledged: Int
     }
 
-    @Test func `no crash between any two calls to the disk makes a sound database be refused`() async throws {
+    @Test func `a database opens with every acknowledged task after a crash between any two system calls`() async throws
+    {
         let store = try open(path)
         let disk = Disk(of: directory.path)
         let images = Mutex<[Image]>([])
@@ -72,7 +73,7 @@ import VerbatimJSON
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         let (path, reals) = (path, URL(filePath: path).resolvingSymlinksInPath().path)
         disk.hook { call, file in
-            // The log is written in hundreds of small pieces, of which a few will do.
+            // The log is written in hundreds of small parts, of which some are enough.
             let number = images.withLock { $0.count }
             let isSmall = call == "pwrite" && file == reals + "-wal"
             if isSmall, seen.wrappingAdd(1, ordering: .relaxed).oldValue % 6 != 0 { return 0 }
@@ -92,7 +93,7 @@ import VerbatimJSON
         try store.close()
         disk.hook(nil)
         let all = images.withLock { $0 }
-        // Every kind of step was seen: the log, the database in the midst of a copy, the mark.
+        // Every kind of step occurred: writes of the log, of the database during a checkpoint, and of the mark.
         for part in [
             "pwrite \(reals)-wal", "fdatasync \(reals)-wal", "pwrite \(reals)", "fdatasync \(reals)", "rename",
         ] {
@@ -108,8 +109,8 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a database beside a log of another time is refused, or is whole`() async throws {
-        // On this thread, so that nothing is copied into the database while its file is read.
+    @Test func `a database with the log of another time is refused, or has everything that the log has`() async throws {
+        // On this thread, so that no checkpoint runs while the file is copied.
         let store = try SQLiteDriver.open(
             path: path, configuration: DatabaseFile.configuration, writing: .callers, copyingLogEvery: 12)
         var moments: [Int] = []
@@ -129,7 +130,7 @@ import VerbatimJSON
                 do {
                     let store = try open(mix)
                     whole += 1
-                    // The log brings all that its own database had.
+                    // The log contains everything that its own database had.
                     #expect(try await tasks(in: store) == Set(0..<count), "file of \(file), log of \(log)")
                     try store.close()
                 } catch let error as TaskStoreError {
@@ -144,9 +145,9 @@ import VerbatimJSON
         #expect(whole > 5)
     }
 
-    // MARK: What people do to the files
+    // MARK: Files moved by people
 
-    @Test func `a backup beside the log of a later database is refused with words, and starts without that log`()
+    @Test func `a backup with the log of a later database is refused with a reason, and opens without that log`()
         async throws
     {
         let store = try open(path)
@@ -157,15 +158,15 @@ import VerbatimJSON
         try await insert(4..<40, into: later)
         try Disk.copy(path, to: directory.file("crash.sqlite"))
         try later.close()
-        // The machine died; somebody puts the backup in the database's place.
+        // The machine died, and the backup replaces the database.
         try Disk.copy(directory.file("crash.sqlite"), to: path)
         try Disk.copy(directory.file("backup.sqlite"), to: path, parts: [""])
         guard case .mismatched(let words) = refusal(path) else {
-            Issue.record("it was opened")
+            Issue.record("the database was opened")
             return
         }
         #expect(words.contains("-wal") && words.contains("pollux.generation"), "\(words)")
-        // As the words say.
+        // As the message says.
         remove("-wal", "-shm")
         try FileManager.default.removeItem(atPath: Disk.mark(of: path))
         let restored = try open(path)
@@ -173,7 +174,7 @@ import VerbatimJSON
         try restored.close()
     }
 
-    @Test func `a database whose log was lost is refused, and starts with its log`() async throws {
+    @Test func `a database without its log is refused, and opens with it`() async throws {
         let store = try open(path)
         try await insert(0..<3, into: store)
         try Disk.copy(path, to: directory.file("crash.sqlite"))
@@ -181,7 +182,7 @@ import VerbatimJSON
         try Disk.copy(directory.file("crash.sqlite"), to: path)
         remove("-wal", "-shm")
         guard case .mismatched(let words) = refusal(path) else {
-            Issue.record("it was opened without its log")
+            Issue.record("the database was opened without its log")
             return
         }
         #expect(words.contains("older"))
@@ -191,7 +192,7 @@ import VerbatimJSON
         try whole.close()
     }
 
-    @Test func `a database of another installation beside a log is refused`() async throws {
+    @Test func `a database with the log of another installation is refused`() async throws {
         let store = try open(path)
         try await insert(0..<3, into: store)
         let other = try open(directory.file("other.sqlite"))
@@ -203,7 +204,7 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a database from before there were generations opens, and has one then`() async throws {
+    @Test func `a database without a generation opens and gets one`() async throws {
         let store = try open(path)
         try await insert(0..<3, into: store)
         try store.close()
@@ -219,7 +220,7 @@ import VerbatimJSON
         #expect(GenerationMark(of: path).generation == 2)
     }
 
-    @Test func `a used directory without its database starts only where that is allowed`() async throws {
+    @Test func `a used directory without its database opens only with explicit permission`() async throws {
         let store = try open(path)
         try await insert(0..<3, into: store)
         try store.close()
@@ -228,7 +229,7 @@ import VerbatimJSON
         #expect(!FileManager.default.fileExists(atPath: path))
         let empty = try open(path, mayBegin: true)
         #expect(try await tasks(in: empty).isEmpty)
-        // Killed at once, it needs no word of consent again.
+        // After a kill it needs no permission again.
         let copy = directory.file("copy.sqlite")
         try Disk.copy(path, to: copy)
         #expect(refusal(copy) == nil)
@@ -236,8 +237,8 @@ import VerbatimJSON
         #expect(refusal(path) == nil)
     }
 
-    @Test func `a first start that was killed before it was done is no alarm`() throws {
-        // The mark is written last: with a draft, or with the database alone, the next start just goes on.
+    @Test func `a start after a killed first start succeeds`() throws {
+        // The mark is written last. With a draft or the database alone, the next start continues.
         try Data([1, 2, 3]).write(to: URL(filePath: path + ".new"))
         #expect(!GenerationMark(of: path).exists)
         #expect(refusal(path) == nil)
@@ -245,7 +246,7 @@ import VerbatimJSON
         #expect(refusal(path) == nil)
     }
 
-    @Test func `a mark that cannot be read is no reason to refuse a database`() async throws {
+    @Test func `a database with an unreadable mark opens`() async throws {
         try open(path).close()
         for text in ["", "x", "99999999999999999999"] {
             try Data(text.utf8).write(to: URL(filePath: Disk.mark(of: path)))

@@ -7,7 +7,7 @@ import Testing
 
 @testable import SQLiteDriver
 
-/// Files that are deleted or replaced while they are open.
+/// Tests files that are deleted or replaced while they are open.
 @Suite struct OpenedFilesTests {
     private let directory: TemporaryDirectory
     private let path: String
@@ -21,7 +21,7 @@ import Testing
     private func move(_ from: String, to: String) throws { try FileManager.default.moveItem(atPath: from, toPath: to) }
 
     @Test(arguments: ["database", "log", "directory", "database replaced", "log replaced"])
-    func `what is taken away is noticed at the next write, and what was read is read on`(what: String) async throws {
+    func `writes fail while a file is missing or replaced, and reads continue`(what: String) async throws {
         let store = try SQLiteDriver.open(path: path)
         _ = try await store.verbs.insert(.new(.task(1)))
         #expect(await store.condition() == .sound)
@@ -35,7 +35,7 @@ import Testing
         #expect(await store.condition() == .failed(.replaced(path)))
         #expect(try await store.verbs.task(TrackedTask.task(1).id) != nil)
         #expect(try await store.verbs.task(TrackedTask.task(2).id) == nil)
-        // Back in its place, everything goes on.
+        // With the file in its place, writes succeed again.
         if what.hasSuffix("replaced") { try FileManager.default.removeItem(atPath: lost) }
         try move(directory.file("aside"), to: lost)
         #expect(await store.condition() == .sound)
@@ -43,7 +43,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `a commit during which the file was taken away is unknown`() async throws {
+    @Test func `a commit is unknown if the file was moved away meanwhile`() async throws {
         let store = try SQLiteDriver.open(path: path)
         let aside = directory.file("aside")
         await #expect(throws: TaskStoreError.unknown) {
@@ -55,16 +55,16 @@ import Testing
         try store.close()
     }
 
-    @Test func `what stands in the place of the files is left alone when the store is closed`() async throws {
+    @Test func `closing the store does not change files that replaced its own`() async throws {
         let store = try SQLiteDriver.open(path: path)
         _ = try await store.verbs.insert(.new(.task(1)))
         for suffix in ["", "-wal"] {
             try FileManager.default.removeItem(atPath: path + suffix)
-            try Data("\(suffix) of somebody".utf8).write(to: URL(filePath: path + suffix))
+            try Data("\(suffix) of another program".utf8).write(to: URL(filePath: path + suffix))
         }
         #expect(throws: TaskStoreError.replaced(path)) { try store.close() }
         for suffix in ["", "-wal"] {
-            #expect(FileManager.default.contents(atPath: path + suffix) == Data("\(suffix) of somebody".utf8))
+            #expect(FileManager.default.contents(atPath: path + suffix) == Data("\(suffix) of another program".utf8))
         }
     }
 }

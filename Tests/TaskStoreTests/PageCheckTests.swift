@@ -7,12 +7,12 @@ import Testing
 
 @testable import SQLiteDriver
 
-/// Databases that are too large to be checked before the daemon starts.
+/// Tests databases that are too large for a check before the start.
 @Suite struct PageCheckTests {
     private let directory: TemporaryDirectory
     private let path: String
 
-    /// Makes a closed database of more than 8,192 pages.
+    /// Creates a closed database of more than 8,192 pages.
     init() async throws {
         directory = try TemporaryDirectory()
         path = directory.file("pollux.sqlite")
@@ -22,24 +22,24 @@ import Testing
             for number in 0..<36 {
                 try db.execute(
                     sql:
-                        "INSERT INTO gate (kind, name, error_message, revision) VALUES ('polls', ?, hex(zeroblob(500000)), 1)",
+                        "INSERT INTO gate (kind, name, account, error_message, revision) VALUES ('polls', ?, 'default', hex(zeroblob(500000)), 1)",
                     arguments: ["\(number)"])
             }
         }
         try store.close()
     }
 
-    @Test func `a large database starts unchecked, and is sound once it was checked`() async throws {
+    @Test func `a large database opens unchecked and is sound after its check`() async throws {
         let store = try SQLiteDriver.open(path: path)
         #expect(await store.condition() == .beingChecked)
-        // It takes work meanwhile.
+        // It accepts writes before the check.
         #expect(try await store.verbs.insert(.new(.task(99))) == .created)
         try await store.checkContents()
         #expect(await store.condition() == .sound)
         try store.close()
     }
 
-    @Test func `a broken page of a large database is found beside the running daemon`() async throws {
+    @Test func `the check of a large database finds a damaged page while the daemon runs`() async throws {
         let root = try await {
             let queue = try DatabaseQueue(path: path)
             defer { try? queue.close() }
@@ -56,21 +56,21 @@ import Testing
         let error = await #expect(throws: TaskStoreError.self) { try await store.checkContents() }
         #expect(error?.code == "storage_damaged")
         guard case .failed(.damaged) = await store.condition() else {
-            Issue.record("it counts as sound")
+            Issue.record("the database counts as sound")
             return
         }
-        // Nobody asks for more than once.
+        // The failed check is not repeated.
         await #expect(throws: TaskStoreError.self) { try await store.checkContents() }
         try store.close()
     }
 
-    @Test func `a check that was cancelled leaves the pages unchecked`() async throws {
+    @Test func `a cancelled check leaves the database unchecked`() async throws {
         let store = try SQLiteDriver.open(path: path)
         let checking = Task {
             withUnsafeCurrentTask { $0?.cancel() }
             try await store.checkContents()
         }
-        // It may have been over before it was heard of.
+        // The check may have finished before the cancellation.
         if case .failure = await checking.result { #expect(await store.condition() == .beingChecked) }
         try store.close()
     }

@@ -5,13 +5,13 @@ import Testing
 
 @testable import SQLiteDriver
 
-/// A store whose every statement is looked at: none may read a whole table or sort what an index could give in order.
+/// Checks the query plan of every statement of a store: none may scan a table or sort without an index.
 ///
-/// The conformance suite runs on it, so a new verb is covered by its own tests, without being named here.
+/// The conformance suite uses it, so the tests of a new verb check its plans.
 enum PlanCheck {
-    /// What may read more than it needs, and why. Each names a part of one statement and the step that is allowed.
+    /// The allowed exceptions: a part of the statement, the step of its plan, and the reason.
     private static let allowed: [(part: String, step: String, why: String)] = [
-        ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB's, when it opens a reader"),
+        ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB runs it when it opens a reader"),
         ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
         ("FROM lease", "SCAN lease", "a row per account"),
         ("FROM destination", "SCAN destination", "a row per destination of the settings"),
@@ -21,14 +21,14 @@ enum PlanCheck {
         ("FROM sqlite_sequence", "SCAN sqlite_sequence", "one row"),
         (
             "FROM task_count WHERE count > 0", "SCAN task_count",
-            "all there is to tell: a row per endpoint and state"
+            "the result is the table: a row per endpoint and state"
         ),
         (
             "ORDER BY task_key DESC LIMIT", "SCAN task",
-            "a page of a list without a filter: newest first, ends when it is full"
+            "a page of an unfiltered list reads the newest rows until it is full"
         ),
-        ("json_each(?)", "SCAN json_each", "the values that a list asks for"),
-        ("json_each(?)", "SCAN wanted", "the labels that a list asks for"),
+        ("json_each(?)", "SCAN json_each", "the values of a list's filter"),
+        ("json_each(?)", "SCAN wanted", "the labels of a list's filter"),
         ("ORDER BY task_key DESC LIMIT", "USE TEMP B-TREE FOR ORDER BY", "a list filtered by several values at once"),
         (
             "UPDATE given_up_attempt SET", "SCAN given_up_attempt",
@@ -36,22 +36,21 @@ enum PlanCheck {
         ),
         (
             "state = 'queued' AND next_due_at_ms <=", "USE TEMP B-TREE FOR ORDER BY",
-            "asked only where fewer than 200 may go now"
+            "used only if fewer than 200 tasks may start now"
+        ),
+        (
+            "INDEXED BY event_task", "USE TEMP B-TREE FOR ORDER BY",
+            "the lines of a few tasks, brought into the order of the log"
         ),
         ("attempt_started_at_ms BETWEEN", "USE TEMP B-TREE FOR ORDER BY", "the uncertain tasks of one service"),
     ]
 
-    /// Opens a store, runs `body` on it, then explains what it ran.
+    /// Opens a store, runs the body on it, then checks the plans of its statements.
     static func with(_ body: (SQLiteDriver) async throws -> Void) async throws {
         let directory = try TemporaryDirectory()
         let statements = Statements()
-        var configuration = DatabaseFile.configuration
-        configuration.prepareDatabase { db in
-            db.trace(options: .statement) { event in
-                if case .statement(let statement) = event { statements.add(statement.sql) }
-            }
-        }
-        let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"), configuration: configuration)
+        let store = try SQLiteDriver.open(
+            path: directory.file("pollux.sqlite"), configuration: statements.configuration)
         statements.forget()
         try await body(store)
         for sql in Set(statements.all).sorted() {
@@ -62,11 +61,11 @@ enum PlanCheck {
         try store.close()
     }
 
-    /// The steps that look at more rows than the statement asks for.
+    /// The steps of the plan that scan or sort.
     static func plan(of sql: String, in store: SQLiteDriver) async throws -> [String] {
         guard ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].contains(where: sql.hasPrefix) else { return [] }
         return try await store.pool.read { db in
-            // Values are left open, as they are when SQLite prepares the statement.
+            // Without values, as when SQLite prepares the statement.
             let statement = try db.makeStatement(sql: "EXPLAIN QUERY PLAN " + sql)
             statement.setUncheckedArguments(StatementArguments())
             return try Row.fetchAll(statement).map { $0["detail"] as String }

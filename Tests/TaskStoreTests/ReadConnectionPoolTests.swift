@@ -16,7 +16,7 @@ import Testing
         store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
     }
 
-    /// Reads inside reads, so many deep; how many connections were idle at the deepest.
+    /// Nests that many reads and returns the number of idle connections inside the innermost.
     private func nested(_ depth: Int) throws -> Int {
         guard depth > 0 else { return reads.idleCount }
         return try reads.readUnisolated { db, _ in
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func `reads at one moment have a connection each, and a few are kept`() throws {
+    @Test func `concurrent reads have a connection each, and a few connections are kept`() throws {
         #expect(reads.idleCount == 1)
         #expect(try nested(1) == 0)
         #expect(reads.idleCount == 1)
@@ -36,7 +36,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `a read that fails gives its connection back`() throws {
+    @Test func `a failed read returns its connection`() throws {
         #expect(throws: DatabaseError.self) {
             try reads.readUnisolated { db, _ in try db.execute(sql: "DELETE FROM task") }
         }
@@ -48,7 +48,7 @@ import Testing
         try store.close()
     }
 
-    @Test func `after closing nothing is read, and a read under way ends well`() async throws {
+    @Test func `a read that runs while the store is closed succeeds, and later ones fail`() async throws {
         let id = TrackedTask.task(1).id
         _ = try await store.verbs.insert(.new(.task(1)))
         let found = try reads.readUnisolated { db, prepared in

@@ -6,7 +6,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// The conformance of a store to retention. Every statement's plan is checked.
+/// Tests retention. The plan of every statement is checked.
 @Suite struct RetentionTests {
     private let now = ManualTimeSource.start
     private let later = ManualTimeSource.start + .seconds(100 * 86_400)
@@ -23,7 +23,7 @@ import VerbatimJSON
         return policy
     }
 
-    /// Sweeps to the end; returns how much was removed.
+    /// Runs a complete sweep and returns the removed counts.
     @discardableResult
     private func sweep(
         _ store: TaskStore, _ policy: RetentionPolicy, isDryRun: Bool = false, at time: Timestamp
@@ -33,7 +33,7 @@ import VerbatimJSON
         return sweep.count
     }
 
-    /// A task that ran and succeeded now, with results.
+    /// Creates a task that has just succeeded, with results.
     @discardableResult
     private func succeed(_ number: Int, in store: TaskStore, key: String? = nil) async throws -> TrackedTask {
         let task = TrackedTask.task(number, labels: ["film": "a"])
@@ -51,7 +51,7 @@ import VerbatimJSON
         return try #require(change?.task)
     }
 
-    @Test func `a sweep removes all details of what is old enough, and leaves a stub`() async throws {
+    @Test func `a sweep removes all details of old tasks and leaves stubs`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await succeed(1, in: store, key: "k")
             #expect(try await sweep(store, policy(), at: now + .seconds(89 * 86_400)) == RetentionSweep.Count())
@@ -69,13 +69,13 @@ import VerbatimJSON
             #expect(stub.task.labels == ["film": "a"] && stub.task.endpoint == task.endpoint)
             #expect(stub.task.remoteID == task.remoteID && stub.task.attempts == 1)
             #expect(try await store.counts().map(\.count) == [1])
-            // It is done once.
+            // A second sweep changes nothing.
             #expect(try await sweep(store, policy(), at: later + .seconds(9)) == RetentionSweep.Count())
             #expect(try await store.task(task.id)?.removed?.at == later)
         }
     }
 
-    @Test func `an old key names its task, also after its details were removed`() async throws {
+    @Test func `a key finds its task after its details were removed`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await succeed(1, in: store, key: "k")
             try await sweep(store, policy(), at: later)
@@ -86,7 +86,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a stub keeps its remote id, which no other task can track and no lost attempt takes`() async throws {
+    @Test func `a stub keeps its remote id, and no other task can get it`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await succeed(1, in: store)
             try await sweep(store, policy(), at: later)
@@ -110,7 +110,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an attempt whose record turned up owns it after the details of its task were removed`() async throws {
+    @Test func `a late record belongs to its task after the task's details were removed`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .uncertain)
             _ = try await store.insert(.new(task))
@@ -119,11 +119,11 @@ import VerbatimJSON
             let id = try #require(RemoteTaskID("late"))
             let found = ScheduledEvent(.turnedUp(id, traceID: nil), for: task.id, attempt: 1, nextDueAt: nil)
             _ = try await store.apply([found], at: now)
-            // A paid result that a person has not fetched stays until the person says so.
+            // A paid result that was not fetched stays until a person deletes it.
             try await sweep(store, policy(), at: later)
             #expect(try await store.task(task.id)?.isStub == false)
             guard case .made(let stub) = try await store.removeDetails(of: task.id, at: later) else {
-                Issue.record("it was refused")
+                Issue.record("the removal was refused")
                 return
             }
             #expect(stub.isStub && stub.remoteID == id)
@@ -133,7 +133,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `nothing that is open, pinned or still looked for loses its details`() async throws {
+    @Test func `open and pinned tasks and tasks with unsettled attempts keep their details`() async throws {
         try await with { (store: TaskStore) async throws in
             for (number, state) in TaskState.open.enumerated() {
                 _ = try await store.insert(.new(.task(number + 10, state: state)))
@@ -151,7 +151,7 @@ import VerbatimJSON
             }
             #expect(try await refusal(of: store.removeDetails(of: pinned.id, at: later)) == .pinned)
             #expect(try await refusal(of: store.removeDetails(of: sought.id, at: later)) == .notSettled)
-            // Once all readings were made, it is settled.
+            // The attempt is settled after all readings.
             var attempt = try #require(try await store.givenUpAttempts(of: sought.id).first)
             for _ in 1...5 { attempt.wasRead(at: later) }
             try await store.noteReadings(of: [attempt])
@@ -165,7 +165,7 @@ import VerbatimJSON
         if case .refused(let refusal, _) = change { refusal } else { nil }
     }
 
-    @Test func `failed tasks, responses and events have spans of their own`() async throws {
+    @Test func `failed tasks, responses and events have their own retention times`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await succeed(1, in: store)
             let failed = TrackedTask.task(2, state: .failed)
@@ -194,7 +194,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a sweep of many tasks goes in small commits, and what is left after a crash is whole`() async throws {
+    @Test func `a sweep removes tasks in small commits, each of whole tasks`() async throws {
         try await with { (store: TaskStore) async throws in
             for number in 1...120 { try await succeed(number, in: store) }
             let dry = try await sweep(store, policy(), isDryRun: true, at: later)
@@ -211,12 +211,12 @@ import VerbatimJSON
                 #expect((stored.payload.response == nil) == stored.task.isStub)
                 #expect(stored.payload.results?.isEmpty == stored.task.isStub)
             }
-            // A new sweep, as after a restart, goes on with the rest.
+            // A new sweep, as after a restart, removes the rest.
             #expect(try await self.sweep(store, policy(), at: later).tasks == 70)
         }
     }
 
-    @Test func `keys go when their time is over, but never those of tasks with details`() async throws {
+    @Test func `a sweep removes old keys, but not of tasks with details`() async throws {
         try await with { (store: TaskStore) async throws in
             let old = try await succeed(1, in: store, key: "old")
             let pinned = try await succeed(2, in: store, key: "pinned")
@@ -237,7 +237,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `readers of the log whose place is behind what was removed are told so`() async throws {
+    @Test func `a reader of the log whose position was removed gets a pruned entry`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await succeed(1, in: store)
             _ = try await store.insert(.new(.task(2)))
@@ -249,7 +249,7 @@ import VerbatimJSON
                 try await store.log.read(after: 0, limit: 99).map(\.sequence) == [4, 5, 6])
             #expect(try await store.log.read(after: 3, limit: 99).first == .pruned(upTo: 4))
             #expect(try await store.log.read(after: 4, limit: 99).map(\.sequence) == [5, 6])
-            // Lines about the daemon go by their age.
+            // Daemon entries are removed by age.
             #expect(try await sweep(store, policy(), at: later).events == 1)
             #expect(try await store.log.read(after: 0, limit: 99) == [.pruned(upTo: 6)])
             var lines = store.log.subscribe(after: 2).makeAsyncIterator()
@@ -257,21 +257,21 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the place of the newest line is known after the line was removed`() async throws {
+    @Test func `the newest sequence is known after its entry was removed`() async throws {
         try await PlanCheck.with { (driver: SQLiteDriver) async throws in
-            let notes = Notes()
-            let store = TaskStore(driver, witness: notes)
+            let witness = MemoryWitness()
+            let store = TaskStore(driver, witness: witness)
             #expect(try await store.checkWitness(newEpoch: "one", at: now).mode == nil)
             let task = try await succeed(1, in: store)
             try await store.secureWitness(at: now)
             _ = try await store.removeDetails(of: task.id, at: now)
-            // Otherwise the witness would be ahead, and the database taken for an older copy.
-            #expect(try await TaskStore(driver, witness: notes).checkWitness(newEpoch: "two", at: now).mode == nil)
+            // Otherwise the witness would be ahead, and the database would count as an older copy.
+            #expect(try await TaskStore(driver, witness: witness).checkWitness(newEpoch: "two", at: now).mode == nil)
         }
     }
 
     /// A witness in memory.
-    private final class Notes: Witness {
+    private final class MemoryWitness: Witness {
         private let statement = Mutex<WitnessStatement?>(nil)
 
         func read() -> WitnessStatement? { statement.withLock { $0 } }
@@ -279,7 +279,7 @@ import VerbatimJSON
         func write(_ new: WitnessStatement) async throws(TaskStoreError) { statement.withLock { $0 = new } }
     }
 
-    @Test func `a late reply to a stub stores no document, and an id that it names is kept`() async throws {
+    @Test func `a late result for a stub is not stored, and a late id is kept`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1, state: .failed)
             _ = try await store.insert(.new(task))
@@ -295,7 +295,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `of a task that is sent over and over only the latest hundred attempts are kept`() async throws {
+    @Test func `a task keeps the log and tokens of its latest hundred attempts`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
@@ -317,7 +317,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the token of an attempt that was given up is kept`() async throws {
+    @Test func `a given-up attempt keeps its token`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = TrackedTask.task(1)
             _ = try await store.insert(.new(task))
@@ -340,7 +340,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an endpoint has rows for at most two hundred models`() async throws {
+    @Test func `an endpoint has statistics for at most two hundred models`() async throws {
         try await with { (store: TaskStore) async throws in
             let endpoint = TrackedTask.task(1).endpoint
             for number in 1...210 {

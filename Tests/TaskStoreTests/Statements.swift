@@ -3,19 +3,28 @@ import Synchronization
 
 @testable import SQLiteDriver
 
-/// Statements that SQLite ran.
+/// The statements that SQLite executed.
 final class Statements: Sendable {
     private let texts = Mutex<[String]>([])
 
     init() {}
 
-    /// Those that the store's writer runs from now on, with their values left open.
+    /// Records the statements of the store's writer from now on, without their values.
     convenience init(of store: SQLiteDriver) async throws {
         self.init()
-        try await store.pool.writeWithoutTransaction { db in
-            db.trace(options: .statement) { event in
-                if case .statement(let statement) = event { self.add(statement.sql) }
-            }
+        try await store.pool.writeWithoutTransaction { db in self.record(db) }
+    }
+
+    /// A configuration whose connections record their statements here.
+    var configuration: Configuration {
+        var configuration = DatabaseFile.configuration
+        configuration.prepareDatabase { db in self.record(db) }
+        return configuration
+    }
+
+    private func record(_ db: Database) {
+        db.trace(options: .statement) { event in
+            if case .statement(let statement) = event { self.add(statement.sql) }
         }
     }
 

@@ -6,7 +6,7 @@ import VerbatimJSON
 @testable import TaskStore
 
 @Suite struct TokenRedactorTests {
-    @Test func `a token is taken out wherever it stands, and nothing else is touched`() throws {
+    @Test func `every token in a text is redacted, and nothing else changes`() throws {
         let token = String(repeating: "aB3-_", count: 8) + "xyz"
         for (text, expected) in [
             ("https://a.example/callbacks/\(token)", "https://a.example/callbacks/(token)"),
@@ -23,7 +23,7 @@ import VerbatimJSON
         #expect(TokenRedactor.redacted(["b": ["c", 1, true]] as JSONValue) == nil)
     }
 
-    @Test func `a token is taken out of the results of a record`() throws {
+    @Test func `a token in a result is redacted`() throws {
         let address = "https://a.example/callbacks/"
         var seen = Observation(.succeeded(partial: false), record: [:])
         seen.results = [

@@ -9,10 +9,10 @@ import VerbatimJSON
 
 @testable import SQLiteDriver
 
-/// Commits that fail after they may have reached the disk.
+/// Tests commits that fail after they may have reached the disk.
 @Suite struct UnknownCommitTests {
     private let directory: TemporaryDirectory
-    /// Where the disk works.
+    /// A directory without injected faults.
     private let elsewhere: TemporaryDirectory
     private let path: String
     private let store: SQLiteDriver
@@ -35,7 +35,7 @@ import VerbatimJSON
         await error { () throws(TaskStoreError) in _ = try await store.verbs.insert(.new(.task(number))) }
     }
 
-    /// The tasks of 0..<200 that whoever opens the files as they are now would find.
+    /// The tasks of 0..<200 in a copy of the current files.
     private func found(after name: String) async throws -> [Int] {
         let copy = elsewhere.file("\(name).sqlite")
         try Disk.copy(path, to: copy)
@@ -50,7 +50,7 @@ import VerbatimJSON
         return (0..<200).filter { ids.contains(TrackedTask.task($0).id) }
     }
 
-    /// Refuses these calls from now on, with that error; returns a copy of the files as they are at the first of them.
+    /// Fails these calls with that error from now on. Returns the path of a copy of the files at the first failure.
     private func fail(_ error: Int32, where picks: @escaping @Sendable (String, String) -> Bool) -> String {
         let (path, copy) = (path, elsewhere.file("failure.sqlite"))
         disk.hook { call, file in
@@ -61,26 +61,29 @@ import VerbatimJSON
         return copy
     }
 
-    @Test func `a commit whose sync fails is unknown, and what it left is gone before anybody is told`() async throws {
+    @Test func `a commit whose sync fails is unknown, and is removed from the log before the caller gets the error`()
+        async throws
+    {
         #expect(await insert(0) == nil)
         disk.failSyncs(1)
         #expect(await insert(1) == .unknown)
         #expect(try await found(after: "failed") == [0])
         #expect(try await store.verbs.task(TrackedTask.task(1).id) == nil)
         #expect(await store.condition() == .sound)
-        // Repeated, it is stored once.
+        // The repeated write is stored once.
         #expect(await insert(1) == nil)
         #expect(try await found(after: "repeated") == [0, 1])
         try store.close()
     }
 
-    /// Puts so many in the queue while the writer is busy, so that they meet there.
-    private func enqueue(_ count: Int, on store: SQLiteDriver, telling sink: AsyncStream<String?>.Continuation) {
+    /// Enqueues writes while the writer is busy, so that they form a group.
+    private func enqueue(_ count: Int, on store: SQLiteDriver, to sink: AsyncStream<String?>.Continuation) {
         store.pool.writeWithoutTransaction { _ in
             for number in 0..<count {
                 store.writer.enqueue({ db in
                     try db.execute(
-                        sql: "INSERT INTO gate (kind, name, revision) VALUES ('polls', ?, 1)", arguments: ["\(number)"])
+                        sql: "INSERT INTO gate (kind, name, account, revision) VALUES ('polls', ?, 'default', 1)",
+                        arguments: ["\(number)"])
                 }) { (result: Result<Void, any Error>) in
                     if case .failure(let error) = result { sink.yield((error as? TaskStoreError)?.code) }
                 }
@@ -88,10 +91,10 @@ import VerbatimJSON
         }
     }
 
-    @Test func `all who share a commit are told that it is unknown`() async throws {
+    @Test func `all writes of an unknown commit fail as unknown`() async throws {
         disk.failSyncs(1)
         let (told, sink) = AsyncStream<String?>.makeStream()
-        enqueue(20, on: store, telling: sink)
+        enqueue(20, on: store, to: sink)
         var codes: [String?] = []
         for await code in told {
             codes.append(code)
@@ -102,13 +105,13 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `while what is left of a failed commit cannot be removed, nothing is written and nothing is read`()
+    @Test func `reads and writes fail while a failed commit cannot be removed from the log`()
         async throws
     {
         #expect(await insert(0) == nil)
         let atFailure = fail(EIO) { call, file in call == "fdatasync" && file.hasSuffix("-wal") }
         #expect(await insert(1) == .unknown)
-        // This is why: a crash at that moment would have brought what the database does not show.
+        // The reason: a crash at that moment would have restored the failed commit.
         #expect(try await tasks(of: atFailure) == [0, 1])
         #expect(await insert(2) == .unsettled)
         #expect(await store.condition() == .failed(.unsettled))
@@ -121,7 +124,7 @@ import VerbatimJSON
             _ = try await store.verbs.tasks(matching: TaskFilter(), after: nil, limit: 9)
         }
         disk.hook(nil)
-        // The next one who asks finds that the disk works again.
+        // The next read finds that the disk works again.
         #expect(try await store.verbs.task(TrackedTask.task(0).id) != nil)
         #expect(try await store.verbs.task(TrackedTask.task(1).id) == nil)
         #expect(try await found(after: "settled") == [0])
@@ -130,25 +133,25 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `a commit that is on disk, though its index cannot grow, is unknown too`() async throws {
-        // The index of the log gets its second part of 32 KiB after 4,062 frames; a reader keeps the log from beginning anew.
+    @Test func `a commit on disk whose index cannot grow is unknown`() async throws {
+        // The index of the log gets its second part of 32 KiB after 4,062 frames. A reader prevents a log restart.
         let reader = try store.pool.makeSnapshot()
         _ = try await reader.read { db in try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM task") }
         func write(_ sql: String) async -> TaskStoreError? {
             await error { () throws(TaskStoreError) in try await store.write { db in try db.execute(sql: sql) } }
         }
         let fill = """
-            INSERT INTO gate (kind, name, error_message, revision) VALUES ('polls', 'x', hex(randomblob(100000)), 1)
-            ON CONFLICT (kind, name) DO UPDATE SET error_message = excluded.error_message
+            INSERT INTO gate (kind, name, account, error_message, revision) VALUES ('polls', 'x', 'default', hex(randomblob(100000)), 1)
+            ON CONFLICT (kind, name, account) DO UPDATE SET error_message = excluded.error_message
             """
         while DatabaseFile.size(of: path + "-wal") < 3_950 * 4_120 { #expect(await write(fill) == nil) }
         let atFailure = fail(ENOSPC) { call, file in call != "fdatasync" && file.hasSuffix("-shm") }
-        // Page by page, so that there is no room for the page that settles the log either.
+        // Page by page, so that there is also no room for the page that settles the log.
         var last: TaskStoreError?
         for _ in 0..<200 where last == nil { last = await write("UPDATE gate SET revision = revision + 1") }
         #expect(last == .unknown)
         #expect(await insert(1) == .unsettled)
-        // With the reader gone the log can begin anew, which removes what was left of the commit.
+        // Without the reader the log can restart, which removes the failed commit.
         try reader.close()
         #expect(await insert(1) == nil)
         let revision = try await store.verbs.circuits().first?.revision
@@ -160,7 +163,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [UInt64(1), 2, 3])
-    func `whatever fails when, a crash finds what the store shows`(seed: UInt64) async throws {
+    func `after random failures a crash leaves exactly the tasks that the store shows`(seed: UInt64) async throws {
         var random = SeededRandom(seed: seed)
         var stored: Set<Int> = []
         for number in 0..<60 {
@@ -172,7 +175,7 @@ import VerbatimJSON
             }
             disk.hook(nil)
             if outcome == nil { stored.insert(number) }
-            // The store settles what is left before it answers.
+            // The store settles the log before it answers.
             let isThere = try await store.verbs.task(TrackedTask.task(number).id) != nil
             #expect(isThere == stored.contains(number))
             #expect(try await found(after: "\(number)") == stored.sorted(), "seed \(seed), \(number)")
@@ -185,7 +188,7 @@ import VerbatimJSON
         (.SQLITE_IOERR_WRITE, false), (.SQLITE_FULL, false), (.SQLITE_CONSTRAINT_FOREIGNKEY, false),
         (.SQLITE_BUSY, false),
     ])
-    func `a failed COMMIT may be on disk unless its last frame is certainly not`(code: ResultCode, mayBe: Bool) {
+    func `a failed COMMIT may be on disk unless its error excludes it`(code: ResultCode, mayBe: Bool) {
         #expect(DatabaseError(resultCode: code).mayBeOnDisk == mayBe)
     }
 }

@@ -12,7 +12,7 @@ import Testing
         WitnessStatement(epoch: epoch, sequence: sequence, at: now)
     }
 
-    @Test func `what was written last is read, and only by its own file`() async throws {
+    @Test func `the latest statement is read`() async throws {
         let directory = try TemporaryDirectory()
         let witness = WitnessFile(in: directory.path)
         #expect(witness.read() == nil)
@@ -23,13 +23,13 @@ import Testing
         #expect(try Data(contentsOf: URL(filePath: directory.file("witness"))).count == 1_024)
     }
 
-    @Test func `of two slots one is always whole`() async throws {
+    @Test func `one of the two slots is always complete`() async throws {
         let directory = try TemporaryDirectory()
         let witness = WitnessFile(in: directory.path)
         for sequence in [Int64(7), 8] { try await witness.write(statement(sequence)) }
         let path = directory.file("witness")
         let whole = try Data(contentsOf: URL(filePath: path))
-        // A write that tears leaves any mixture of old and new in its slot.
+        // A torn write leaves a mixture of old and new in its slot.
         for (slot, rest) in [(0, Int64(7)), (1, 8)] {
             let text = String(decoding: whole.dropFirst(slot * 512).prefix(512), as: UTF8.self)
             let holdsNewest = text.contains(" 8 ")
@@ -44,10 +44,10 @@ import Testing
         #expect(witness.read() == nil)
     }
 
-    @Test func `a refresh changes the time, and never the slot that is on disk`() async throws {
+    @Test func `a refresh changes only the time and not the slot that is on disk`() async throws {
         let directory = try TemporaryDirectory()
         let witness = WitnessFile(in: directory.path)
-        // Before the first write nothing is known to be on disk.
+        // A refresh before the first write does nothing.
         await witness.refresh(statement(1))
         #expect(witness.read() == nil)
         try await witness.write(statement(7))
@@ -58,18 +58,18 @@ import Testing
             later.at = now + .seconds(minute * 60)
             await witness.refresh(later)
             #expect(WitnessFile(in: directory.path).read() == later)
-            // The first write went into the second slot.
+            // The first write is in the second slot.
             let slot = try Data(contentsOf: URL(filePath: path)).dropFirst(512)
             #expect(slot == written.dropFirst(512))
         }
-        // Nor does one for another place in the log.
+        // A refresh with another sequence does nothing.
         await witness.refresh(statement(9))
         #expect(witness.read()?.sequence == 7)
         try await witness.write(statement(8))
         #expect(WitnessFile(in: directory.path).read() == statement(8))
     }
 
-    @Test func `a copy is not the original, and a file that was moved is`() async throws {
+    @Test func `a copied witness is not the original, and a moved one is`() async throws {
         let directory = try TemporaryDirectory()
         let files = FileManager.default
         for name in ["one", "two", "three"] {
@@ -81,12 +81,12 @@ import Testing
         #expect(WitnessFile(in: directory.file("two")).read()?.sequence == 3)
         try files.moveItem(atPath: directory.file("one/witness"), toPath: directory.file("three/witness"))
         #expect(WitnessFile(in: directory.file("three")).read() == statement(3))
-        // The next write makes it an original again.
+        // The next write makes the copy an original.
         try await WitnessFile(in: directory.file("two")).write(statement(4))
         #expect(WitnessFile(in: directory.file("two")).read() == statement(4))
     }
 
-    @Test func `a witness that cannot be written is an error`() async throws {
+    @Test func `a failed write of a witness is an error`() async throws {
         let directory = try TemporaryDirectory()
         await #expect(throws: TaskStoreError.self) {
             try await WitnessFile(in: directory.file("missing")).write(statement(1))

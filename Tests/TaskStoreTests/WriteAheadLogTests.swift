@@ -5,7 +5,7 @@ import Testing
 
 @testable import SQLiteDriver
 
-/// Sizes only: what the log may take, never how long anything takes.
+/// Tests the size of the write-ahead log.
 @Suite struct WriteAheadLogTests {
     private let mark = Int64(WriteAheadLog.highMark) * 4_120
     private let interval = Int64(WriteAheadLog.interval) * 4_120
@@ -19,16 +19,16 @@ import Testing
 
     private func logSize(of store: SQLiteDriver) -> Int64 { DatabaseFile.size(of: store.pool.path + "-wal") }
 
-    /// Writes so much, in commits of about 50 pages, and returns how large the log was at most.
+    /// Writes in commits of about 50 pages and returns the largest size of the log.
     private func write(megabytes: Int, to store: SQLiteDriver) async throws -> Int64 {
         var largest: Int64 = 0
         for _ in 0..<(megabytes * 5) {
             try await store.write { db in
                 try db.execute(
                     sql: """
-                        INSERT INTO gate (kind, name, error_message, revision)
-                        VALUES ('polls', 'x', hex(randomblob(100000)), 1)
-                        ON CONFLICT (kind, name) DO UPDATE SET error_message = excluded.error_message
+                        INSERT INTO gate (kind, name, account, error_message, revision)
+                        VALUES ('polls', 'x', 'default', hex(randomblob(100000)), 1)
+                        ON CONFLICT (kind, name, account) DO UPDATE SET error_message = excluded.error_message
                         """)
             }
             largest = max(largest, logSize(of: store))
@@ -36,15 +36,15 @@ import Testing
         return largest
     }
 
-    @Test func `the log stays small while commits go on`() async throws {
+    @Test func `the log stays small during commits`() async throws {
         try await with { (store) async throws in
             let largest = try await write(megabytes: 24, to: store)
-            // One interval, and the commit that reaches it.
+            // One interval and the commit that exceeds it.
             #expect(largest < interval * 5 / 4, "\(largest)")
         }
     }
 
-    @Test func `a read that takes long lets the log grow, and it begins anew once that is over`() async throws {
+    @Test func `the log grows during a long read and shrinks after it`() async throws {
         try await with { (store) async throws in
             _ = try await write(megabytes: 1, to: store)
             let snapshot = try store.pool.makeSnapshot()
@@ -54,7 +54,7 @@ import Testing
             #expect(first == 200_000)
             #expect(try await write(megabytes: 20, to: store) > mark)
             try snapshot.close()
-            // At the next interval it is copied and begun anew, and the file gives back what is above the mark.
+            // At the next interval the log is checkpointed and restarted, and the file is truncated to the mark.
             _ = try await write(megabytes: 6, to: store)
             #expect(logSize(of: store) <= mark)
         }

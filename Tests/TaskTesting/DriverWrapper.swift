@@ -1,20 +1,20 @@
 package import TaskModel
 package import TaskStore
 
-/// A driver that stands before another one.
+/// A driver that forwards to another one.
 ///
-/// Every transaction passes through ``around(_:_:)``, so that a wrapper writes down only what it does differently: that one
-/// function, or the rows that a transaction sees (``rows(for:_:)``).
+/// A wrapper implements only what it changes: ``around(_:_:)``, which every transaction passes, or the rows that a
+/// transaction sees (``rows(for:_:)``).
 package protocol DriverWrapper: StoreDriver {
-    /// What stands behind.
+    /// The wrapped driver.
     var base: any StoreDriver { get }
-    /// Does the call, or whatever the wrapper makes of it.
+    /// Performs the call. A wrapper can replace it.
     func around<Value: Sendable>(
         _ call: StoreCall, _ body: () async throws(TaskStoreError) -> Value
     ) async throws(TaskStoreError) -> Value
-    /// The rows as a transaction is to see them.
+    /// The rows that a transaction sees.
     func rows(for call: StoreCall, _ rows: any StoreTransaction) -> any StoreTransaction
-    /// The rows as a read is to see them.
+    /// The rows that a read sees.
     func rows(for call: StoreCall, _ rows: any StoreSnapshot) -> any StoreSnapshot
 }
 
@@ -29,7 +29,7 @@ extension DriverWrapper {
 
     package func rows(for call: StoreCall, _ rows: any StoreSnapshot) -> any StoreSnapshot { rows }
 
-    /// What the base has committed is told only where the wrapper lets the caller know of it.
+    /// Reports a commit of the base only if ``around(_:_:)`` returns it to the caller.
     package func write<Value: Sendable>(
         for call: StoreCall, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         committed: @escaping @Sendable (Value) -> Void
@@ -66,7 +66,7 @@ extension DriverWrapper {
 }
 
 extension StoreCall {
-    /// The kinds of the events that it applies.
+    /// The kinds of the applied events.
     package var kinds: [String] {
         if case .apply(let events) = self { events.map(\.kind) } else { [] }
     }

@@ -8,27 +8,28 @@ package import TaskModel
 package import TaskStore
 package import VerbatimJSON
 
-/// A whole engine on a fresh database, with time, chance and the provider in the test's hands.
+/// An engine on a new database. The test controls the time, the randomness and the provider.
 package struct EngineWorld: Sendable {
     package let time: ManualTimeSource
     package let provider: ScriptedTransport
-    /// What the engine's store uses; passes everything on to ``database`` unless told otherwise.
+    /// The driver of the engine's store. It forwards to ``database`` until a test injects a fault.
     package let store: FaultyDriver
     package let database: SQLiteDriver
-    /// The same database without faults, of whose changes the engine is not told.
+    /// The same database without faults. The engine is not notified of changes made through it.
     package let sqlite: TaskStore
     package let engine: TaskEngine
     package let catalog: ProviderCatalog
-    /// What ``engine`` works by.
+    /// The settings of ``engine``.
     package let settings: Reloadable<EngineSettings>
     private let directory: TemporaryDirectory
 
     package var service: TaskService { engine.service }
 
-    /// Puts everything together; `database` is the path of one that is there already.
+    /// Creates the engine. `from` is an earlier world whose database it opens.
     package init(
         limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(), seed: UInt64 = 1,
-        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, from earlier: EngineWorld? = nil,
+        time: ManualTimeSource = ManualTimeSource(), hasToken: Bool = true, accounts: [Account]? = nil,
+        from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
         witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy(),
@@ -39,11 +40,11 @@ package struct EngineWorld: Sendable {
         provider = ScriptedTransport()
         database = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         store = FaultyDriver(database)
-        // Another world on the same database is another process.
+        // Another world on the same database acts as another process.
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
         sqlite = TaskStore(database, holder: holder)
-        // As every start does that has the instance lock.
-        if earlier != nil { try await sqlite.endOtherLeases() }
+        // As every start with the instance lock does.
+        if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         settings = Reloadable(
             EngineSettings(
@@ -52,7 +53,8 @@ package struct EngineWorld: Sendable {
                 retention: retention, destinations: destinations))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
-            version: settings.version, transport: provider, hasToken: { _ in hasToken },
+            version: settings.version, transport: provider,
+            accounts: { _ in accounts ?? [Account(hasToken: hasToken)] },
             callbacksAt: publicURL, sender: sender, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -62,7 +64,7 @@ package struct EngineWorld: Sendable {
     package func reload(_ change: (inout EngineSettings) throws -> Void) rethrows {
         var next = settings.current
         try change(&next)
-        settings.replace(with: next.following(settings.current))
+        settings.replace(with: next.following(settings.current, at: time.now()))
         engine.followReload()
     }
 
@@ -73,7 +75,7 @@ package struct EngineWorld: Sendable {
         return task.id
     }
 
-    /// Submits a task through the one way in.
+    /// Submits a task through the service.
     @discardableResult
     package func submit(
         _ endpoint: String = "image/make", _ request: JSONObject = JSONObject([("prompt", "a cat")]), priority: Int = 0,
@@ -86,7 +88,7 @@ package struct EngineWorld: Sendable {
         ).task.task.id
     }
 
-    /// The task as it is on disk.
+    /// The stored task.
     package func task(_ id: TaskID) async throws -> TrackedTask {
         guard let task = try await sqlite.task(id) else { throw Missing(id: id) }
         return task
@@ -97,12 +99,12 @@ package struct EngineWorld: Sendable {
         try await sqlite.events(of: id, after: 0, limit: 1_000).map(\.entry.kind)
     }
 
-    /// A task that should be there is not.
+    /// An expected task is missing.
     package struct Missing: Error {
         package let id: TaskID
     }
 
-    /// A provider with one service of every kind that matters to the engine.
+    /// A provider with one service of each kind that the engine distinguishes.
     package static let definition = """
         provider: testing
         default: true

@@ -2,9 +2,9 @@ import Synchronization
 import TaskModel
 package import TaskStore
 
-/// A driver that fails when a test says so, and otherwise is the one behind it.
+/// A driver that forwards to another one and injects faults.
 package final class FaultyDriver: DriverWrapper {
-    /// The error for a call; nil passes it on.
+    /// The error for a call; nil forwards the call.
     package typealias Fault = @Sendable (StoreCall) -> TaskStoreError?
 
     package let base: any StoreDriver
@@ -13,15 +13,15 @@ package final class FaultyDriver: DriverWrapper {
     private let found = Mutex<StorageCondition?>(nil)
     private let hook = Mutex<(@Sendable (StoreCall) async -> Void)?>(nil)
 
-    /// Passes everything on, until told otherwise.
+    /// Forwards every call until a fault is injected.
     package init(_ base: any StoreDriver) {
         self.base = base
     }
 
-    /// Fails as the closure says from now on; nil ends it.
+    /// Fails calls with the errors of the closure from now on; nil ends the fault.
     package func fail(_ fault: Fault?) { self.fault.withLock { $0 = fault } }
 
-    /// Fails the next calls that the closure picks, so many of them.
+    /// Fails the next `count` calls that the closure picks.
     package func fail(
         next count: Int, with error: TaskStoreError,
         where picks: @escaping @Sendable (StoreCall) -> Bool = { $0.isWrite }
@@ -30,16 +30,16 @@ package final class FaultyDriver: DriverWrapper {
         fail { call in picks(call) && left.take() ? error : nil }
     }
 
-    /// Does the next write that the closure picks, and says then that nobody knows whether it is stored.
+    /// Performs the next write that the closure picks, then reports its outcome as unknown.
     package func forgetOutcome(where picks: @escaping @Sendable (StoreCall) -> Bool) {
         let left = Counter(1)
         lateFault.withLock { $0 = { call in picks(call) && left.take() ? .unknown : nil } }
     }
 
-    /// What is said of the storage from now on; nil for the truth.
+    /// Reports this storage condition from now on; nil reports the real one.
     package func find(_ condition: StorageCondition?) { found.withLock { $0 = condition } }
 
-    /// Runs after events were stored and before the caller is told.
+    /// Runs the hook after a write and before it returns to the caller.
     package func afterApply(_ hook: (@Sendable (StoreCall) async -> Void)?) { self.hook.withLock { $0 = hook } }
 
     package func around<Value: Sendable>(
@@ -62,7 +62,7 @@ package final class FaultyDriver: DriverWrapper {
     }
 }
 
-/// A number that only goes down.
+/// A number that counts down to zero.
 private final class Counter: Sendable {
     private let left: Mutex<Int>
 

@@ -2,9 +2,9 @@ import Synchronization
 import TaskEngine
 package import TaskModel
 
-/// A clock that stands still until a test moves it.
+/// A clock that a test advances.
 ///
-/// Whoever sleeps on it is woken by ``advance(by:)`` or ``set(to:)``, never by time passing.
+/// Real time never ends a sleep; only ``advance(by:)``, ``set(to:)`` and ``setWallClock(by:)`` do.
 package final class ManualTimeSource: TimeSource {
     private struct State {
         var now: Timestamp
@@ -16,10 +16,10 @@ package final class ManualTimeSource: TimeSource {
 
     private let state: Mutex<State>
 
-    /// Some day in 2026; tests count from here.
+    /// A time in 2026, the reference of the tests.
     package static let start = Timestamp(milliseconds: 1_795_000_000_000)
 
-    /// Shows that time from now on.
+    /// Starts at that time.
     package init(_ now: Timestamp = ManualTimeSource.start) {
         state = Mutex(State(now: now))
     }
@@ -28,13 +28,13 @@ package final class ManualTimeSource: TimeSource {
 
     package func elapsed() -> Duration { state.withLock { $0.elapsed } }
 
-    /// Moves the clock on and wakes whoever slept until then.
+    /// Advances the clock and ends the sleeps that are due.
     package func advance(by duration: Duration) { set(to: now() + duration) }
 
-    /// Lets time pass until that point and wakes whoever slept until then; an earlier point is a clock that is set back.
+    /// Advances the clock to that point and ends the sleeps that are due. An earlier point sets the wall clock back.
     package func set(to point: Timestamp) { show(point, after: max(point - now(), .zero)) }
 
-    /// Sets the wall clock, as a person or a time server does: no time passes.
+    /// Sets the wall clock, as a person or a time server does. No time passes.
     package func setWallClock(by jump: Duration) { show(now() + jump, after: .zero) }
 
     private func show(_ point: Timestamp, after passed: Duration) {
@@ -48,11 +48,11 @@ package final class ManualTimeSource: TimeSource {
         for sleeper in due { sleeper.continuation.resume() }
     }
 
-    /// The points until which somebody sleeps, earliest first.
+    /// The end times of the current sleeps, earliest first.
     package var sleepingUntil: [Timestamp] { state.withLock { $0.sleepers.values.map(\.point).sorted() } }
 
-    /// Returns once that many sleep, which is how a test knows that a loop has gone to rest, or when it is cancelled,
-    /// since its time limit is over.
+    /// Returns once that many tasks sleep, for example because a loop is idle. Also returns when the test's time limit
+    /// cancels it.
     package func untilSleeping(_ count: Int = 1) async {
         let id = newID()
         await withTaskCancellationHandler {

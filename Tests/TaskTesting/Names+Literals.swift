@@ -1,6 +1,6 @@
 package import TaskModel
 
-/// Names in tests are literals. An invalid one is a mistake of the test, so it stops.
+/// Lets tests write names as literals. An invalid literal stops the test.
 extension ServiceName: ExpressibleByStringLiteral {
     package init(stringLiteral text: String) {
         guard let name = Self(text) else { preconditionFailure("\"\(text)\" is no name of a service.") }
@@ -20,4 +20,14 @@ extension AccountName: ExpressibleByStringLiteral {
         guard let name = Self(text) else { preconditionFailure("\"\(text)\" is no name of an account.") }
         self = name
     }
+}
+
+/// The account `default` of a provider.
+extension ProviderAccount: ExpressibleByStringLiteral {
+    package init(stringLiteral text: String) { self.init(provider: ProviderName(stringLiteral: text)) }
+}
+
+/// The service as the account `default` uses it.
+extension AccountService: ExpressibleByStringLiteral {
+    package init(stringLiteral text: String) { self.init(ServiceName(stringLiteral: text)) }
 }

@@ -6,31 +6,31 @@ package import VerbatimJSON
 /// One request that reached a ``ScriptedTransport``.
 package struct SentRequest: Sendable {
     package let request: UpstreamRequest
-    package let provider: ProviderName
+    package let account: ProviderAccount
     package let isPaid: Bool
     package let timeout: Duration
 
-    /// The body, read.
+    /// The parsed body.
     package var body: JSONObject {
         (try? JSONValue(parsing: request.body ?? [], limits: .lenient))?.object ?? JSONObject()
     }
 
-    /// What kind of query it is: `retrieve`, `retrieve_batch`; nil for a submission.
+    /// The action of a query, `retrieve` or `retrieve_batch`; nil for a submission.
     package var action: String? { isPaid ? nil : body["action"]?.string }
 
-    /// Whether it asks for the provider's own list, rather than for ids.
+    /// Whether it is a query of the provider's list instead of ids.
     package var isListing: Bool { action == "retrieve_batch" && body["ids"] == nil }
 
-    /// The ids that a batch look-up names.
+    /// The ids of a batch look-up.
     package var ids: [String] { body["ids"]?.array?.compactMap(\.string) ?? [] }
 }
 
-/// A provider that a test plays.
+/// A provider whose replies a test scripts.
 ///
-/// Every request is recorded before it is answered. What nothing was scripted for is `interrupted`, and counted, so
-/// that a test can demand that there was none.
+/// It records every request before the reply. A request without a scripted reply fails as `interrupted` and is counted
+/// in ``unscripted``.
 package final class ScriptedTransport: UpstreamTransport {
-    /// Decides the answer to one request.
+    /// Returns the reply to a request.
     package typealias Script = @Sendable (SentRequest) async throws(UpstreamTransportError) -> UpstreamReply
 
     private struct State {
@@ -43,41 +43,41 @@ package final class ScriptedTransport: UpstreamTransport {
 
     private let state: Mutex<State>
 
-    /// Answers by the script, once the queue of ``enqueue(_:)`` is used up.
+    /// Replies with the script when the queue of ``enqueue(_:)`` is empty.
     package init(_ script: Script? = nil) {
         state = Mutex(State(script: script))
     }
 
-    /// Gives room for paid replies in this way from now on.
+    /// Reserves room for paid replies with this closure from now on.
     package func giveRoom(_ rooms: @escaping @Sendable () -> ReplyRoom?) { state.withLock { $0.rooms = rooms } }
 
     package func roomForPaidReply() -> ReplyRoom? { state.withLock { $0.rooms }() }
 
-    /// Answers by this script from now on.
+    /// Replies with this script from now on.
     package func play(_ script: @escaping Script) { state.withLock { $0.script = script } }
 
-    /// Answers the next requests, whatever they are, in this order.
+    /// Replies to the next requests of any kind in this order.
     package func enqueue(_ answers: UpstreamReply...) { state.withLock { $0.queue += answers.map { .success($0) } } }
 
     /// Fails the next request.
     package func enqueue(_ error: UpstreamTransportError) { state.withLock { $0.queue.append(.failure(error)) } }
 
-    /// Everything that was sent, in order.
+    /// All requests, in order.
     package var sent: [SentRequest] { state.withLock { $0.sent } }
-    /// The paid requests among them.
+    /// The paid requests.
     package var paid: [SentRequest] { sent.filter(\.isPaid) }
-    /// The status queries among them.
+    /// The queries.
     package var queries: [SentRequest] { sent.filter { !$0.isPaid } }
-    /// Requests that nothing was scripted for.
+    /// The number of requests without a scripted reply.
     package var unscripted: Int { state.withLock { $0.unscripted } }
 
-    /// Forgets what was sent.
+    /// Removes the recorded requests.
     package func forget() { state.withLock { $0.sent = [] } }
 
     package func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        let sent = SentRequest(request: request, provider: provider, isPaid: isPaid, timeout: timeout)
+        let sent = SentRequest(request: request, account: account, isPaid: isPaid, timeout: timeout)
         let (queued, script) = state.withLock { state in
             state.sent.append(sent)
             if state.queue.isEmpty && state.script == nil { state.unscripted += 1 }
@@ -95,17 +95,17 @@ extension UpstreamReply {
         UpstreamReply(status: status, retryAfter: retryAfter, body: body.utf8)
     }
 
-    /// A reply with any text.
+    /// A reply with a text body.
     package static func text(_ body: String, status: Int) -> UpstreamReply {
         UpstreamReply(status: status, body: Array(body.utf8))
     }
 
-    /// The reply that a submission was taken.
+    /// The reply to an accepted submission.
     package static func accepted(_ id: String) -> UpstreamReply {
         json(["success": true, "task_id": .string(id), "trace_id": "trace-1"])
     }
 
-    /// An error in the provider's own form.
+    /// An error in the provider's format.
     package static func error(_ code: String, status: Int, retryAfter: Duration? = nil) -> UpstreamReply {
         json(
             ["error": ["code": .string(code), "message": "No."], "trace_id": "trace-1"], status: status,
@@ -118,14 +118,14 @@ extension UpstreamReply {
     }
 }
 
-/// Records of tasks, as the general shape of the provider has them.
+/// Records of tasks in the provider's general format.
 package enum Record {
-    /// It is being worked on.
+    /// A record of a running task.
     package static func pending(_ id: String) -> JSONValue {
         ["id": .string(id), "request": ["prompt": "a cat"], "created_at": 1_795_000_000]
     }
 
-    /// It has its result.
+    /// A record of a succeeded task.
     package static func succeeded(_ id: String) -> JSONValue {
         [
             "id": .string(id), "request": ["prompt": "a cat"], "created_at": 1_795_000_000,
@@ -136,7 +136,7 @@ package enum Record {
         ]
     }
 
-    /// It failed, and says why.
+    /// A record of a failed task.
     package static func failed(_ id: String) -> JSONValue {
         [
             "id": .string(id), "request": ["prompt": "a cat"], "created_at": 1_795_000_000,
@@ -145,7 +145,7 @@ package enum Record {
         ]
     }
 
-    /// One of the provider's own list, with the request that it echoes.
+    /// A record in the provider's list, with the echoed request.
     package static func listed(_ id: String, request: JSONValue?, at created: Timestamp?, type: String? = nil)
         -> JSONValue
     {

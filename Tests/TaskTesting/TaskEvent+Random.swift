@@ -2,7 +2,7 @@ package import TaskModel
 import VerbatimJSON
 
 extension TaskEvent {
-    /// Any event with any contents, for tests that try orders nobody thought of.
+    /// A random event, for tests of arbitrary orders.
     package static func random(using random: inout some RandomNumberGenerator) -> TaskEvent {
         let failure = TaskFailure(code: "some_code", message: "Some words.", httpStatus: 500, hint: "A hint.")
         guard let id = RemoteTaskID("remote-\(Int.random(in: 0..<1_000_000, using: &random))") else {

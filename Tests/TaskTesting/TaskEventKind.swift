@@ -1,9 +1,8 @@
 package import TaskModel
 
-/// Every kind of ``TaskEvent``, with the word that the contract has for it.
+/// Every kind of ``TaskEvent``, with its word in the contract.
 ///
-/// A new event does not compile until it stands here, and then fails each test that goes through all kinds and does not
-/// know it.
+/// A new event does not compile until it is added here. Then each test of all kinds fails until it covers the new one.
 package enum TaskEventKind: String, CaseIterable, Sendable {
     case submissionStarted = "submission_started"
     case submissionAccepted = "submission_accepted"
@@ -31,7 +30,7 @@ package enum TaskEventKind: String, CaseIterable, Sendable {
     case reopenRequested = "reopened"
     case deadlinePassed = "expired"
 
-    /// What kind of event it is.
+    /// The kind of an event.
     package init(_ event: TaskEvent) {
         self =
             switch event {

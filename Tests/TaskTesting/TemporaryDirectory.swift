@@ -8,12 +8,11 @@ import Synchronization
     import Darwin
 #endif
 
-/// A directory of a test's own, removed when the test is over; or, where the test's parts hold each other for good, when
-/// the tests are.
+/// A temporary directory that is removed when its last reference is released, or else when the process exits.
 package final class TemporaryDirectory: Sendable {
     package let path: String
 
-    /// Makes it, open to its owner only.
+    /// Creates the directory, accessible only to its owner.
     package init() throws {
         var random = SystemRandomNumberGenerator()
         path = FileManager.default.temporaryDirectory.path + "/pollux-test-" + String(random.next(), radix: 36)
@@ -34,7 +33,7 @@ package final class TemporaryDirectory: Sendable {
 
     private static func removeRemaining() { remove(remaining.withLock { $0 ?? [] }) }
 
-    /// Removes them; what cannot be removed is nobody's problem.
+    /// Removes directories and ignores errors.
     private static func remove(_ paths: Set<String>) {
         for path in paths { try? FileManager.default.removeItem(atPath: path) }
         remaining.withLock { $0?.subtract(paths) }

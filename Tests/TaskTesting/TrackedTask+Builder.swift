@@ -4,7 +4,7 @@ package import TaskStore
 package import VerbatimJSON
 
 extension TrackedTask {
-    /// A valid task in that state; a test changes the one field that matters.
+    /// A valid task in that state. A test changes only the field it checks.
     package static func task(
         _ number: Int = 1, state: TaskState = .queued, endpoint: String = "image/make",
         at now: Timestamp = ManualTimeSource.start, priority: Int = 0, labels: [String: String] = [:],
@@ -34,7 +34,7 @@ extension TrackedTask {
 }
 
 extension NewTask {
-    /// A task to be stored, with a request that is told apart by its number.
+    /// A task to insert, with a request and optionally a key whose fingerprint repeats `body`.
     package static func new(
         _ task: TrackedTask, request: JSONValue = ["prompt": "a cat"], response: JSONValue? = nil,
         key: String? = nil, body: UInt8 = 0

@@ -1,15 +1,15 @@
 package import TaskModel
 package import TaskStore
 
-/// Rows that stand before other rows: a wrapper writes down only the primitives that it does differently.
+/// Rows that forward to other rows. A wrapper implements only the primitives that it changes.
 package protocol SnapshotWrapper: StoreSnapshot {
-    /// What stands behind.
+    /// The wrapped rows.
     var reading: any StoreSnapshot { get }
 }
 
-/// The same for a transaction.
+/// A transaction that forwards to another one.
 package protocol TransactionWrapper: SnapshotWrapper, StoreTransaction {
-    /// What stands behind.
+    /// The wrapped transaction.
     var base: any StoreTransaction { get }
 }
 
@@ -60,7 +60,7 @@ extension SnapshotWrapper {
         try reading.counts()
     }
 
-    package func services(with what: ServiceQuery) throws -> [ServiceName] {
+    package func services(with what: ServiceQuery) throws -> [AccountService] {
         try reading.services(with: what)
     }
 
@@ -69,7 +69,7 @@ extension SnapshotWrapper {
     }
 
     package func due(
-        in state: TaskState, of service: ServiceName, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+        in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID>, limit: Int
     ) throws -> [TrackedTask] {
         try reading.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
     }
@@ -102,8 +102,10 @@ extension SnapshotWrapper {
         try reading.attempted(in: state, of: service, within: window)
     }
 
-    package func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
-        try reading.neighbours(of: row, submittedIn: period)
+    package func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask] {
+        try reading.neighbours(of: row, by: account, submittedIn: period)
     }
 
     package func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
@@ -134,6 +136,12 @@ extension SnapshotWrapper {
         try reading.events(of: task, after: sequence, limit: limit)
     }
 
+    package func lines(
+        matching filter: EventFilter, after: Int64, through: Int64, limit: Int, maxBytes: Int
+    ) throws -> [TaskLine] {
+        try reading.lines(matching: filter, after: after, through: through, limit: limit, maxBytes: maxBytes)
+    }
+
     package func statistics(of endpoint: EndpointName) throws -> [StatisticsRow] {
         try reading.statistics(of: endpoint)
     }
@@ -150,8 +158,12 @@ extension SnapshotWrapper {
         try reading.size(of: parts, of: keys)
     }
 
-    package func keys(createdBy time: Timestamp, after place: KeyRow?, limit: Int) throws -> [KeyRow] {
-        try reading.keys(createdBy: time, after: place, limit: limit)
+    package func stubs(_ query: StubQuery) throws -> [TaskRow] {
+        try reading.stubs(query)
+    }
+
+    package func idempotencyKeys(of keys: [Int64]) throws -> [String] {
+        try reading.idempotencyKeys(of: keys)
     }
 
     package func daemonLines(by time: Timestamp, limit: Int) throws -> [Int64] {
@@ -192,7 +204,7 @@ extension TransactionWrapper {
         try base.append(lines)
     }
 
-    package func insert(_ keys: [KeyRow]) throws {
+    package func insert(_ keys: [NewKey]) throws {
         try base.insert(keys)
     }
 
@@ -228,8 +240,12 @@ extension TransactionWrapper {
         try base.removeDetails(parts, of: keys)
     }
 
-    package func dropKeys(_ keys: [String]) throws {
-        try base.dropKeys(keys)
+    package func dropKeys(of keys: [Int64]) throws {
+        try base.dropKeys(of: keys)
+    }
+
+    package func removeTasks(_ keys: [Int64]) throws -> Int64? {
+        try base.removeTasks(keys)
     }
 
     package func dropLines(_ sequences: [Int64]) throws {

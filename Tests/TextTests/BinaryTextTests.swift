@@ -6,7 +6,7 @@ import Text
         arguments: [
             ([0xfb, 0xff], "-_8"), ([0x66], "Zg"), (Array("foo".utf8), "Zm9v"), (Array("foob".utf8), "Zm9vYg"),
         ] as [([UInt8], String)])
-    func `base64url has no padding and is read again`(bytes: [UInt8], text: String) {
+    func `base64url has no padding and is decoded unchanged`(bytes: [UInt8], text: String) {
         #expect(bytes.base64URL == text)
         #expect([UInt8](base64: text) == bytes)
     }
@@ -17,7 +17,7 @@ import Text
     }
 
     @Test(arguments: ["", "=", "A", "AAAAA", "AA===", "A*A", "Zm 9v", "Zm9v\n", "é"])
-    func `anything else is no base64`(text: String) {
+    func `invalid base64 is rejected`(text: String) {
         #expect([UInt8](base64: text) == nil)
     }
 

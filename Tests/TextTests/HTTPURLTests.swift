@@ -7,7 +7,7 @@ import Text
         ("http://x:80?a", "x"), ("http://x:443", "x:443"), ("http://[::1]:8080/", "[::1]:8080"),
         ("http://a_b-c.example#d", "a_b-c.example"),
     ])
-    func `the host has its port unless that is the usual one`(text: String, host: String) {
+    func `the host has its port unless it is the default one`(text: String, host: String) {
         #expect(HTTPURL(text)?.host == host)
     }
 
@@ -16,7 +16,7 @@ import Text
         "http://127.0.0.1:80.evil.example", "http://x:99999", "http://x:0", "http://x:", "http://x:+1", "http://[::1",
         "http://[]", "http://[::1]x", "http://a b", "http://x\\@y", "http://exämple.org", "http://a:b:c",
     ])
-    func `what two readers may understand differently is refused`(text: String) {
+    func `an ambiguous URL is rejected`(text: String) {
         #expect(HTTPURL(text) == nil)
     }
 
@@ -25,7 +25,7 @@ import Text
         ("127.0.0.1.evil.example", false), ("127.0.0.1evil.example", false), ("localhost.evil.example", false),
         ("127.0.0.1.5", false), ("127.0.0.256", false), ("[::1:2]", false), ("128.0.0.1", false),
     ])
-    func `a host is of this machine if the whole of it says so`(text: String, isLoopback: Bool) {
+    func `a host is loopback only if all of it matches`(text: String, isLoopback: Bool) {
         #expect(HostPort(text)?.isLoopback == isLoopback)
     }
 }

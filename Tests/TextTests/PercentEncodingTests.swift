@@ -6,12 +6,12 @@ import Text
         ("../x?y#z", "..%2Fx%3Fy%23z"), ("..", "%2E%2E"), (".", "%2E"), ("a b", "a%20b"), ("é", "%C3%A9"),
         ("%41", "%2541"), ("v1.5-a_b~", "v1.5-a_b~"), ("\n", "%0A"), ("", ""),
     ])
-    func `a segment is escaped and read again`(text: String, segment: String) {
+    func `a path segment is escaped and decoded unchanged`(text: String, segment: String) {
         #expect(text.percentEncodedSegment == segment)
         #expect(segment.percentDecoded == text)
     }
 
-    @Test func `a query value keeps dots, and what is asked for`() {
+    @Test func `a query value keeps dots and the requested characters`() {
         #expect("..".percentEncoded() == "..")
         #expect("a:b/c&d".percentEncoded(keeping: ":/") == "a:b/c%26d")
         #expect("a:b/c&d".percentEncoded() == "a%3Ab%2Fc%26d")

@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A proxy on a loopback port that connects clients to what `CONNECT` names.
+/// A proxy on a loopback port that supports `CONNECT`.
 final class ConnectProxy: Sendable {
     private let heads = Mutex<[String]>([])
     private let channel = Mutex<(any Channel)?>(nil)
@@ -56,7 +56,7 @@ final class ConnectProxy: Sendable {
             ClientBootstrap(group: context.eventLoop)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(Back(to: client))
+                        try channel.pipeline.syncOperations.addHandler(ServerHandler(to: client))
                     }
                 }
                 .connect(host: String(target[0]), port: port).whenComplete { result in
@@ -70,7 +70,7 @@ final class ConnectProxy: Sendable {
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
     }
 
-    private final class Back: ChannelInboundHandler {
+    private final class ServerHandler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
 
         private let client: any Channel

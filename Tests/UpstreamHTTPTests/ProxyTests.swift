@@ -13,7 +13,7 @@ import UpstreamHTTP
     ) async throws -> Result<UpstreamReply, UpstreamTransportError> {
         let address = "http://\(credentials)127.0.0.1:\(port ?? proxy.port)"
         let transport = UpstreamHTTP(
-            providers: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: "secret-token")]),
+            accounts: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: "secret-token")]),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             connections: UpstreamHTTP.Connections(
                 proxies: try ProxySettings(environment: ["HTTP_PROXY": address, "HTTPS_PROXY": address])),
@@ -22,7 +22,7 @@ import UpstreamHTTP
         let result: Result<UpstreamReply, UpstreamTransportError>
         do throws(UpstreamTransportError) {
             result = .success(
-                try await transport.send(request, to: "testing", isPaid: true, timeout: .seconds(20)))
+                try await transport.send(request, by: "testing", isPaid: true, timeout: .seconds(20)))
         } catch {
             result = .failure(error)
         }
@@ -30,7 +30,7 @@ import UpstreamHTTP
         return result
     }
 
-    @Test func `a plain request names its whole address to the proxy`() async throws {
+    @Test func `a plain request sends its whole URL to the proxy`() async throws {
         let proxy = try await RawServer.start { _ in .reply(RawServer.http(body: #"{"id":"r-1"}"#)) }
         let result = try await send(to: "http://api.invalid:81/v1", through: proxy, credentials: "me:pw@")
         #expect(try result.get().status == 200)

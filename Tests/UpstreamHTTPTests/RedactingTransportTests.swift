@@ -8,14 +8,14 @@ import UpstreamHTTP
 @Suite struct RedactingTransportTests {
     private static let secret = "secret-0123456789"
 
-    private struct Answering: UpstreamTransport {
+    private struct FixedReplyTransport: UpstreamTransport {
         func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
         let result: Result<UpstreamReply, UpstreamTransportError>
         var sent: @Sendable (UpstreamRequest) -> Void = { _ in }
 
         func send(
-            _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+            _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
         ) async throws(UpstreamTransportError) -> UpstreamReply {
             sent(request)
             return try result.get()
@@ -26,9 +26,9 @@ import UpstreamHTTP
         _ result: Result<UpstreamReply, UpstreamTransportError>
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         try await RedactingTransport(
-            Answering(result: result), redactor: Current(always: SecretRedactor([Self.secret]))
+            FixedReplyTransport(result: result), redactor: Current(always: SecretRedactor([Self.secret]))
         ).send(
-            UpstreamRequest(method: "GET", path: "/"), to: "p", isPaid: true, timeout: .seconds(1))
+            UpstreamRequest(method: "GET", path: "/"), by: "p", isPaid: true, timeout: .seconds(1))
     }
 
     @Test func `secrets in a reply are redacted and the rest is unchanged`() async throws {
@@ -48,7 +48,7 @@ import UpstreamHTTP
         provider: String, url: String
     ) async throws {
         let addresses = Mutex<[String?]>([])
-        let base = Answering(result: .success(UpstreamReply(status: 200, body: []))) { request in
+        let base = FixedReplyTransport(result: .success(UpstreamReply(status: 200, body: []))) { request in
             addresses.withLock { $0.append(request.url) }
         }
         let secret = "secret/0123456789"
@@ -57,8 +57,8 @@ import UpstreamHTTP
         let kept = SecretRedactor([secret]).redacted("https://x/a?key=secret%2f0123456789&b=c")
         #expect(kept == "https://x/a?key=(redacted)&b=c")
         _ = try await transport.send(
-            UpstreamRequest(method: "GET", path: "", url: kept), to: try #require(ProviderName(provider)),
-            isPaid: false, timeout: .seconds(1))
+            UpstreamRequest(method: "GET", path: "", url: kept),
+            by: ProviderAccount(provider: try #require(ProviderName(provider))), isPaid: false, timeout: .seconds(1))
         #expect(addresses.withLock { $0 } == [url])
     }
 

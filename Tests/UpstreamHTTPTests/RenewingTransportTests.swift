@@ -4,23 +4,24 @@ import TaskTesting
 import Testing
 import UpstreamHTTP
 
-/// Tests what a rejected token leads to.
+/// Tests requests with a rejected token.
 @Suite struct RenewingTransportTests {
-    private let tokens = Reloadable<[ProviderName: String]>(["p": "old"])
+    private let tokens = Reloadable<[ProviderAccount: String]>(["p": "old", Self.other: "other"])
+    private static let other = ProviderAccount(provider: "p", account: "other")
 
-    /// Sends a request whose token the provider rejects; reading it again brings `renewed`.
+    /// Sends a request of the account `default` whose token the provider rejects. Reading the token again returns `renewed`.
     private func send(
         isPaid: Bool, renewed: String?, thenStatus status: Int = 200
     ) async throws -> (reply: UpstreamReply, sent: Int) {
         let provider = ScriptedTransport()
         provider.enqueue(.text("", status: 401))
         provider.enqueue(.text("", status: status))
-        let transport = RenewingTransport(provider, tokens: tokens.view(\.self)) { [tokens] provider in
-            #expect(provider == "p")
-            if let renewed { tokens.replace(with: ["p": renewed]) }
+        let transport = RenewingTransport(provider, tokens: tokens.view(\.self)) { [tokens] account in
+            #expect(account == "p")
+            if let renewed { tokens.replace(with: ["p": renewed, Self.other: "other"]) }
         }
         let reply = try await transport.send(
-            UpstreamRequest(method: "GET", path: "/"), to: "p", isPaid: isPaid, timeout: .seconds(1))
+            UpstreamRequest(method: "GET", path: "/"), by: "p", isPaid: isPaid, timeout: .seconds(1))
         return (reply, provider.sent.count)
     }
 
@@ -29,7 +30,7 @@ import UpstreamHTTP
         #expect(reply.status == 200 && sent == 2 && !reply.rejectsReplacedToken)
     }
 
-    @Test func `a query is repeated once only`() async throws {
+    @Test func `a query is repeated only once`() async throws {
         let (reply, sent) = try await send(isPaid: false, renewed: "new", thenStatus: 401)
         #expect(reply.status == 401 && sent == 2)
     }
@@ -39,7 +40,19 @@ import UpstreamHTTP
         #expect(reply.status == 401 && sent == 1 && reply.rejectsReplacedToken)
     }
 
-    @Test(arguments: [true, false]) func `without another token the rejection stands`(isPaid: Bool) async throws {
+    @Test(arguments: [true, false]) func `a new token of another account changes nothing`(isPaid: Bool) async throws {
+        let provider = ScriptedTransport()
+        provider.enqueue(.text("", status: 401))
+        let transport = RenewingTransport(provider, tokens: tokens.view(\.self)) { [tokens] account in
+            #expect(account == "p")
+            tokens.replace(with: ["p": "old", Self.other: "new"])
+        }
+        let reply = try await transport.send(
+            UpstreamRequest(method: "GET", path: "/"), by: "p", isPaid: isPaid, timeout: .seconds(1))
+        #expect(reply.status == 401 && provider.sent.count == 1 && !reply.rejectsReplacedToken)
+    }
+
+    @Test(arguments: [true, false]) func `without a new token the rejection is returned`(isPaid: Bool) async throws {
         for renewed in [nil, "old"] {
             let (reply, sent) = try await send(isPaid: isPaid, renewed: renewed)
             #expect(reply.status == 401 && sent == 1 && !reply.rejectsReplacedToken)

@@ -9,7 +9,7 @@ import Testing
 
 @testable import UpstreamHTTP
 
-/// Tests which certificates are trusted, against a server with certificates of our own.
+/// Tests which certificates are trusted, with a server that uses test certificates.
 @Suite(.timeLimit(.minutes(5))) struct TrustTests {
     private static let now = Timestamp(milliseconds: 1_795_442_709_000)
 
@@ -40,7 +40,7 @@ import Testing
         to url: String, trust: TrustSettings, proxy: String? = nil, isPaid: Bool = true
     ) async throws -> Result<UpstreamReply, UpstreamTransportError> {
         let transport = UpstreamHTTP(
-            providers: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: "secret-token")]),
+            accounts: Current(always: ["testing": UpstreamHTTP.Access(baseURL: url, token: "secret-token")]),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             connections: UpstreamHTTP.Connections(
                 proxies: try ProxySettings(environment: [:], setting: proxy), trust: trust),
@@ -49,7 +49,7 @@ import Testing
         let result: Result<UpstreamReply, UpstreamTransportError>
         do throws(UpstreamTransportError) {
             result = .success(
-                try await transport.send(request, to: "testing", isPaid: isPaid, timeout: .seconds(20)))
+                try await transport.send(request, by: "testing", isPaid: isPaid, timeout: .seconds(20)))
         } catch {
             result = .failure(error)
         }
@@ -139,15 +139,15 @@ import Testing
     @Test func `requests after a change use the new connections`() async throws {
         let server = try await Self.server("valid")
         let transport = UpstreamHTTP(
-            providers: Current(
+            accounts: Current(
                 always: ["testing": UpstreamHTTP.Access(baseURL: "https://localhost:\(server.port)", token: nil)]),
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, now: { Self.now })
         let request = UpstreamRequest(method: "GET", path: "/")
         await #expect(throws: UpstreamTransportError.self) {
-            _ = try await transport.send(request, to: "testing", isPaid: false, timeout: .seconds(20))
+            _ = try await transport.send(request, by: "testing", isPaid: false, timeout: .seconds(20))
         }
         transport.connect(UpstreamHTTP.Connections(trust: try Self.ours()))
-        let reply = try await transport.send(request, to: "testing", isPaid: false, timeout: .seconds(20))
+        let reply = try await transport.send(request, by: "testing", isPaid: false, timeout: .seconds(20))
         #expect(reply.status == 200)
         try await transport.shutdown()
         try await server.stop()

@@ -7,7 +7,7 @@ import VerbatimJSON
         #"["é😀","\\\"\n\u0001/",[],{"z":1,"a":2}]"#,
         "0", "-0.5", #""""#,
     ])
-    func `a document is written as it was read`(text: String) throws {
+    func `a document is read and written unchanged`(text: String) throws {
         #expect(try JSONValue(parsing: text).text == text)
     }
 

@@ -28,7 +28,9 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0014_hold_leases", bytes: PackageResources._014_hold_leases_sql),
         EmbeddedMigration(name: "0015_remember_epoch", bytes: PackageResources._015_remember_epoch_sql),
         EmbeddedMigration(name: "0016_link_retries", bytes: PackageResources._016_link_retries_sql),
+        EmbeddedMigration(name: "0017_name_accounts", bytes: PackageResources._017_name_accounts_sql),
         EmbeddedMigration(name: "0018_remove_details", bytes: PackageResources._018_remove_details_sql),
+        EmbeddedMigration(name: "0019_remove_stubs", bytes: PackageResources._019_remove_stubs_sql),
         EmbeddedMigration(name: "0020_notify_destinations", bytes: PackageResources._020_notify_destinations_sql),
     ]
 }

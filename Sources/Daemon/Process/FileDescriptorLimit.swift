@@ -33,3 +33,14 @@ enum FileDescriptorLimit {
         private static let resource = RLIMIT_NOFILE
     #endif
 }
+
+/// The open files that connections and streams of events may take. Connections come first, and leave streams a quarter.
+struct ConnectionShares: Equatable {
+    let connections: Int
+    let streams: Int
+
+    init(of possible: Int, connections wantedConnections: Int, streams wantedStreams: Int) {
+        connections = min(wantedConnections, max(possible - wantedStreams, possible * 3 / 4, 1))
+        streams = min(wantedStreams, max(possible - connections, 1))
+    }
+}

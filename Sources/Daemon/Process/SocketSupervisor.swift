@@ -13,7 +13,7 @@ import TaskEngine
 
 /// Keeps the socket where programs look for it.
 ///
-/// Cleaners of temporary directories, and people, delete sockets of living daemons, which then can be reached by nobody
+/// Cleaners of temporary directories, and people, delete sockets of living daemons, which clients then cannot reach
 /// and still keep a second one from starting. So the file is looked at every other second; if it is gone or another one,
 /// the server ends and a new one opens the socket again. Tracking goes on meanwhile.
 struct SocketSupervisor: Service {

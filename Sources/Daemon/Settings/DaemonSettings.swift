@@ -1,3 +1,4 @@
+import LocalAPI
 package import Logging
 package import TaskModel
 package import TaskStore
@@ -40,13 +41,17 @@ package struct DaemonSettings: Sendable {
     package var retention = RetentionPolicy()
     /// Who is notified of what happens to tasks.
     var destinations: [DestinationSettings] = []
+    /// The most streams of events at once.
+    package var maxStreams = LocalAPI.maxStreams
     package var logLevel: Logger.Level = .info
     /// The settings as they were given, by name.
     var values: [String: String] = [:]
     /// The file of ``token``, if one is named.
     var mainTokenFile: String?
-    /// The token files as they were before they were read, by path.
-    var tokenFiles: [String: FileStamp] = [:]
+    /// The token files as they were before they were read, by path; nil for one that was not there.
+    var tokenFiles: [String: FileStamp?] = [:]
+    /// Why tokens could not be read again, so that those that were read before stay in use.
+    var tokenProblems: [String] = []
     /// Warnings to log that do not prevent the start.
     package var warnings: [String] = []
 
@@ -99,6 +104,8 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 package struct ProviderSettings: Sendable {
     package var baseURL: String?
     package var tokenFile: String?
+    /// Its accounts; empty if it has only the account `default`.
+    package var accounts: [AccountSettings] = []
     /// The source of the setting, for messages.
     package var place: String
 }

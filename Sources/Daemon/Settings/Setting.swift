@@ -15,18 +15,18 @@ struct Setting: Sendable {
     let apply: @Sendable (String, inout DaemonSettings) -> Bool
     /// Completes the sentence "must be …".
     let rule: String
-    /// Whether only a start applies it.
-    var needsRestart: Bool { ["state_directory", "socket"].contains(name) || name.hasPrefix("callbacks.") }
+    /// The value in force of a setting that only a start applies. Two spellings of a value give the same text.
+    var valueFromStart: (@Sendable (DaemonSettings) -> String?)?
 
     static let all: [Setting] = [
         Setting("state_directory", "POLLUX_STATE_DIR", rule: "a path") { text, settings in
             settings.stateDirectory = text
             return !text.isEmpty
-        },
+        }.needingRestart { $0.stateDirectory.withoutDetours },
         Setting("socket", "POLLUX_SOCKET", rule: "a path") { text, settings in
             settings.socketPath = text
             return !text.isEmpty
-        },
+        }.needingRestart { $0.socketPath.withoutDetours },
         Setting("xhuoapi.base_url", "XHUOAPI_BASE_URL", rule: "a URL as in https://api.xhuoapi.ai/v1") {
             text, settings in
             guard let address = HTTPAddress(text) else { return false }
@@ -72,21 +72,31 @@ struct Setting: Sendable {
             guard let address = ListenAddress(text) else { return false }
             settings.callbacks.listen = address
             return true
-        },
+        }.needingRestart(\.callbacks.listen?.description),
         Setting(
             "callbacks.public_url", "POLLUX_CALLBACKS_PUBLIC_URL", rule: "a URL as in https://pollux.example.org"
         ) { text, settings in
             guard let address = HTTPAddress(text) else { return false }
             settings.callbacks.publicURL = address.text
             return true
-        },
-        path("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", \.callbacks.certificateFile),
-        path("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", \.callbacks.keyFile),
+        }.needingRestart(\.callbacks.publicURL),
+        path("callbacks.certificate_file", "POLLUX_CALLBACKS_CERTIFICATE_FILE", \.callbacks.certificateFile)
+            .needingRestart { $0.callbacks.certificateFile?.withoutDetours },
+        path("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", \.callbacks.keyFile)
+            .needingRestart { $0.callbacks.keyFile?.withoutDetours },
+        Setting(
+            "events.max_streams", "POLLUX_EVENTS_MAX_STREAMS", rule: "a whole number from 1 to 100000"
+        ) { text, settings in
+            guard let number = Int(text), (1...100_000).contains(number) else { return false }
+            settings.maxStreams = number
+            return true
+        }.needingRestart { String($0.maxStreams) },
         span("retention.ended", "POLLUX_RETENTION_ENDED", \.retention.ended),
         span("retention.failed", "POLLUX_RETENTION_FAILED", \.retention.failed),
         span("retention.responses", "POLLUX_RETENTION_RESPONSES", \.retention.responses),
         span("retention.events", "POLLUX_RETENTION_EVENTS", \.retention.events),
         span("retention.idempotency_keys", "POLLUX_RETENTION_IDEMPOTENCY_KEYS", \.retention.idempotencyKeys),
+        span("retention.stubs", "POLLUX_RETENTION_STUBS", \.retention.stubs),
         Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in
@@ -104,6 +114,13 @@ struct Setting: Sendable {
         self.variable = variable
         self.rule = rule
         self.apply = apply
+    }
+
+    /// The same setting, which only a start applies.
+    private func needingRestart(_ value: @escaping @Sendable (DaemonSettings) -> String?) -> Setting {
+        var setting = self
+        setting.valueFromStart = value
+        return setting
     }
 
     private static func seconds(
@@ -156,5 +173,12 @@ struct Setting: Sendable {
         return .badSetting(
             "\(place) sets \(name) to a URL with an @, as in https://user:password@host. URLs are shown and logged, so they must not contain a user or a password. Remove them, and set the provider's token variable instead."
         )
+    }
+}
+
+extension String {
+    /// A path without empty parts and dots.
+    fileprivate var withoutDetours: String {
+        "/" + split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 }

@@ -17,21 +17,23 @@ struct SettingsFile {
     /// The section of ``destinations``.
     static let destinationsKey = "notifications.destinations"
 
-    let entries: [Entry]
+    /// The accounts of one provider.
+    struct AccountList {
+        let provider: String
+        let accounts: [AccountSettings]
+        let place: String
+    }
+
+    private(set) var entries: [Entry] = []
+    private(set) var accounts: [AccountList] = []
     /// The destinations of notifications.
-    let destinations: [DestinationSettings]
+    private(set) var destinations: [DestinationSettings] = []
 
     /// Reads the file. An unknown key is an error that suggests the nearest known one.
     init(path: String) throws(DaemonError) {
         let node = try Self.node(of: path)
-        var entries: [Entry] = []
         // An empty file or one with only comments sets nothing.
-        var destinations: [DestinationSettings] = []
-        if let node, node.null == nil {
-            try Self.gather(node, prefix: "", path: path, into: &entries, &destinations)
-        }
-        self.entries = entries
-        self.destinations = destinations
+        if let node, node.null == nil { try gather(node, prefix: "", path: path) }
     }
 
     /// Reads only `state_directory` and `socket`, for clients. Ignores errors in the rest of the file.
@@ -64,9 +66,8 @@ struct SettingsFile {
         }
     }
 
-    private static func gather(
-        _ node: Node, prefix: String, path: String, into entries: inout [Entry],
-        _ destinations: inout [DestinationSettings]
+    private mutating func gather(
+        _ node: Node, prefix: String, path: String
     ) throws(DaemonError) {
         let place = "\(path), line \(node.mark?.line ?? 1)"
         guard case .mapping(let mapping) = node else {
@@ -75,21 +76,27 @@ struct SettingsFile {
         for (key, value) in mapping {
             let name = (prefix.isEmpty ? "" : prefix + ".") + (key.string ?? "?")
             let place = "\(path), line \(key.mark?.line ?? 1)"
-            if name == destinationsKey {
+            if name == Self.destinationsKey {
                 guard value.null == nil else { continue }
-                guard let entries = value.mapping else {
+                guard let list = value.mapping else {
                     throw .badSetting("\(place): \(name) must be a list of names with values.")
                 }
-                for (key, value) in entries { destinations.append(try DestinationSettings(key, value, path: path)) }
-            } else if known.contains(name) || Self.providerKey(name) != nil {
+                for (key, value) in list { destinations.append(try DestinationSettings(key, value, path: path)) }
+            } else if Self.known.contains(name) || Self.providerKey(name) != nil {
                 guard let scalar = value.scalar, value.null == nil else {
                     throw .badSetting("\(place): \(name) must have one value.")
                 }
                 entries.append(Entry(name: name, value: scalar.string, place: place))
-            } else if known.contains(where: { $0.hasPrefix(name + ".") }) || Self.isProviderSection(name) {
-                if value.null == nil { try gather(value, prefix: name, path: path, into: &entries, &destinations) }
+            } else if let provider = Self.accountsProvider(name) {
+                let list = try AccountSettings.list(of: value, setting: name, place: place, path: path)
+                guard !accounts.contains(where: { $0.provider == provider }) else {
+                    throw .badSetting("\(place): \(name) is set twice: xhuoapi.accounts is its other name.")
+                }
+                accounts.append(AccountList(provider: provider, accounts: list, place: place))
+            } else if Self.known.contains(where: { $0.hasPrefix(name + ".") }) || Self.isProviderSection(name) {
+                if value.null == nil { try gather(value, prefix: name, path: path) }
             } else {
-                throw .badSetting("\(place): \(refusal(of: name))")
+                throw .badSetting("\(place): \(Self.refusal(of: name))")
             }
         }
     }
@@ -101,6 +108,13 @@ struct SettingsFile {
             return nil
         }
         return (String(parts[1]), String(parts[2]))
+    }
+
+    /// The provider in `providers.NAME.accounts`, or in its other name `xhuoapi.accounts`.
+    private static func accountsProvider(_ name: String) -> String? {
+        if name == "xhuoapi.accounts" { return "xhuoapi" }
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "providers" && parts[2] == "accounts" ? String(parts[1]) : nil
     }
 
     private static func isProviderSection(_ name: String) -> Bool {

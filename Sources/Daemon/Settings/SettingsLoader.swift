@@ -16,14 +16,25 @@ package enum SettingsLoader {
         var tokenFile: String?
         let file = fileToRead(flags: flags, environment: environment, places: places)
         if let file {
-            let contents = try SettingsFile(path: file)
-            settings.destinations = contents.destinations.map { $0.secretFile(at: places.absolute) }
+            let file = try SettingsFile(path: file)
+            for list in file.accounts {
+                settings.providers[list.provider] = ProviderSettings(
+                    accounts: list.accounts.map { account in
+                        var account = account
+                        account.tokenFile = places.absolute(account.tokenFile)
+                        return account
+                    }, place: list.place)
+                settings.values["providers.\(list.provider).accounts"] = list.accounts.map(\.text)
+                    .joined(separator: ", ")
+            }
+            settings.destinations = file.destinations.map { $0.secretFile(at: places.absolute) }
             for entry in settings.destinations {
                 settings.values["\(SettingsFile.destinationsKey).\(entry.name)"] = entry.text
             }
-            for entry in contents.entries {
+            for entry in file.entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
+                    try refuse(entry, besides: settings.providers["xhuoapi"])
                     settings.values[entry.name] = entry.value
                 } else if let (provider, key) = SettingsFile.providerKey(entry.name) {
                     var own = settings.providers[provider] ?? ProviderSettings(place: entry.place)
@@ -33,6 +44,7 @@ package enum SettingsLoader {
                         }
                         own.baseURL = address.text
                     } else {
+                        try refuse(entry, besides: own)
                         own.tokenFile = places.absolute(entry.value)
                     }
                     settings.providers[provider] = own
@@ -91,6 +103,16 @@ package enum SettingsLoader {
         places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
     }
 
+    /// Rejects a token file besides accounts, each of which has its own.
+    private static func refuse(
+        _ entry: SettingsFile.Entry, besides own: ProviderSettings?
+    ) throws(DaemonError) {
+        guard let own, !own.accounts.isEmpty else { return }
+        throw .badSetting(
+            "\(entry.place): \(entry.name) cannot be set besides accounts (\(own.place)). Each account has its own token_file."
+        )
+    }
+
     private static func set(
         _ setting: Setting, to value: String, from place: String, in settings: inout DaemonSettings
     ) throws(DaemonError) {
@@ -121,11 +143,23 @@ package enum SettingsLoader {
 
     /// A key that goes before its task would let a repeated request be paid for again while its task is still there.
     private static func check(_ retention: RetentionPolicy) throws(DaemonError) {
-        guard let keys = retention.idempotencyKeys else { return }
-        for (name, span) in [("ended", retention.ended), ("failed", retention.failed)] {
-            guard let span, keys < span else { continue }
+        let details: [(name: String, span: Duration?)] = [("ended", retention.ended), ("failed", retention.failed)]
+        try check(retention.idempotencyKeys, of: "idempotency_keys", against: details)
+        let keys = retention.idempotencyKeys == nil ? "idempotency_keys, a year unless set" : "idempotency_keys"
+        try check(retention.stubs, of: "stubs", against: details + [(keys, retention.keySpan)])
+        guard let stubs = retention.stubs, stubs < .seconds(86_400) else { return }
+        throw .badSetting(
+            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked for that long."
+        )
+    }
+
+    private static func check(
+        _ span: Duration?, of name: String, against others: [(name: String, span: Duration?)]
+    ) throws(DaemonError) {
+        for other in others {
+            guard let span, let least = other.span, span < least else { continue }
             throw .badSetting(
-                "retention.idempotency_keys (\(Int(keys.inSeconds)) s) must not be below retention.\(name) (\(Int(span.inSeconds)) s)."
+                "retention.\(name) (\(Int(span.inSeconds)) s) must not be below retention.\(other.name) (\(Int(least.inSeconds)) s)."
             )
         }
     }

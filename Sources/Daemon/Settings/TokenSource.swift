@@ -6,12 +6,23 @@ struct TokenSource {
     let environment: [String: String]
     /// An absolute path.
     let file: String?
+    /// What was read before, which stays in use if nothing can be read now: one account's file does not stop the renewal of
+    /// other tokens. Nil at a start and a reload, which are refused then.
+    var former: String?
 
     /// Reads the token; nil if none is set. Warns if others can read its file.
     func read(_ settings: inout DaemonSettings) throws(DaemonError) -> String? {
+        do throws(DaemonError) { return try readNow(&settings) } catch {
+            guard let former else { throw error }
+            settings.tokenProblems.append(error.message)
+            return former
+        }
+    }
+
+    private func readNow(_ settings: inout DaemonSettings) throws(DaemonError) -> String? {
         if let token = environment[variable] { return try checked(token, from: variable) }
         guard let path = file else { return nil }
-        settings.tokenFiles[path] = FileStamp(of: path)
+        settings.tokenFiles.updateValue(FileStamp(of: path), forKey: path)
         guard let text = TextFile.text(of: path) else {
             throw .badSetting("The token file \(path) cannot be read. Does it exist, and may you read it?")
         }

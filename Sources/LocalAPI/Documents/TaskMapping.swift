@@ -52,6 +52,7 @@ extension TaskDocument {
             createdAt: task.createdAt.rfc3339)
         partial = task.isPartial
         remoteID = task.remoteID?.text
+        account = task.attempts == 0 && task.remoteID == nil || task.account == .unknown ? nil : task.account.text
         traceID = task.traceID
         labels = task.labels
         priority = task.priority

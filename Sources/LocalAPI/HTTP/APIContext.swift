@@ -18,4 +18,12 @@ package struct APIContext: RequestContext {
         guard let watch = ConnectionWatch.of(channel) else { return try await body() }
         return try await watch.whileConnected(body)
     }
+
+    /// Has the closure called when the client disconnects, until the returned watch ends.
+    func watchConnection(_ onEnd: @escaping @Sendable () -> Void) -> ConnectionWatch.Registration {
+        ConnectionWatch.Registration(ConnectionWatch.of(channel), onEnd)
+    }
+
+    /// Ends the connection without waiting for what is being written.
+    func breakConnection() { channel.close(promise: nil) }
 }

@@ -8,9 +8,23 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
     typealias InboundIn = Any
 
     private struct State {
-        var waits: [Int: AsyncStream<Void>.Continuation] = [:]
+        var waits: [Int: @Sendable () -> Void] = [:]
         var nextID = 0
         var hasEnded = false
+    }
+
+    /// A closure that a connection calls when it ends.
+    struct Registration {
+        private let watch: ConnectionWatch?
+        private let id: Int?
+
+        init(_ watch: ConnectionWatch?, _ onEnd: @escaping @Sendable () -> Void) {
+            self.watch = watch
+            id = watch?.add(onEnd)
+        }
+
+        /// Forgets the closure.
+        func end() { if let id { watch?.remove(id) } }
     }
 
     private let state = Mutex(State())
@@ -40,14 +54,8 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let (departures, departure) = AsyncStream<Void>.makeStream()
-        let id = state.withLock { state -> Int? in
-            guard !state.hasEnded else { return nil }
-            state.nextID += 1
-            state.waits[state.nextID] = departure
-            return state.nextID
-        }
-        defer { if let id { state.withLock { _ = $0.waits.removeValue(forKey: id) } } }
-        if id == nil { departure.finish() }
+        let registration = Registration(self) { departure.finish() }
+        defer { registration.end() }
         return try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await body() }
             group.addTask {
@@ -65,6 +73,20 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
         }
     }
 
+    /// Nil if the connection has ended; then the closure is called at once.
+    private func add(_ onEnd: @escaping @Sendable () -> Void) -> Int? {
+        let id = state.withLock { state -> Int? in
+            guard !state.hasEnded else { return nil }
+            state.nextID += 1
+            state.waits[state.nextID] = onEnd
+            return state.nextID
+        }
+        if id == nil { onEnd() }
+        return id
+    }
+
+    private func remove(_ id: Int) { state.withLock { _ = $0.waits.removeValue(forKey: id) } }
+
     func channelInactive(context: ChannelHandlerContext) {
         end()
         context.fireChannelInactive()
@@ -75,6 +97,6 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
             state.hasEnded = true
             return state.waits.values
         }
-        for wait in waits { wait.finish() }
+        for wait in waits { wait() }
     }
 }

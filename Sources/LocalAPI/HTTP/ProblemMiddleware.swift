@@ -47,6 +47,7 @@ struct ProblemMiddleware: RouterMiddleware {
         // The rest of the body is unread, so the connection cannot be reused.
         if problem.status == HTTPResponse.Status.contentTooLarge.code { headers[.connection] = "close" }
         if problem.code == ProblemCode.busy { headers[.retryAfter] = "1" }
+        if problem.code == ProblemCode.tooManyStreams { headers[.retryAfter] = "10" }
         return Response(
             status: HTTPResponse.Status(code: problem.status), headers: headers,
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: problem.json.utf8)))

@@ -12,7 +12,7 @@ extension LocalAPIRoute {
             .unpin,
             .delete, .replay, .testDestination:
             [.post]
-        case .task, .events, .endpoints, .endpoint, .status, .health, .readiness, .description,
+        case .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,
             .notifications, .deadLetters:
             [.get]
         }

@@ -79,7 +79,13 @@ struct DaemonRoutes {
                 name: provider.name.text, baseURL: provider.baseURL,
                 token: provider.hasToken ? "present" : "missing",
                 state: provider.pauseReason == nil ? "open" : "paused",
-                reason: provider.pauseReason)
+                reason: provider.pauseReason,
+                accounts: provider.accounts.map { account in
+                    StatusDocument.Account(
+                        name: account.name.text, token: account.hasToken ? "present" : "missing",
+                        state: account.pauseReason == nil ? "open" : "paused", reason: account.pauseReason,
+                        inFlight: account.inFlight, maxInFlight: account.maxInFlight)
+                })
         }
         status.destinations = try await notifications.report().map { report in
             StatusDocument.Destination(

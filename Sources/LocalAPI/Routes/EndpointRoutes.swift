@@ -30,8 +30,10 @@ struct EndpointRoutes {
                 json: EndpointPage(endpoints: try await endpoints.endpoints().map { EndpointDocument($0) }).json)
         }
         router.post(LocalAPIRoute.resume.routerPath) { request, context in
-            try request.refuseQuery()
-            return try await answer(context) { name throws(TaskServiceError) in try await endpoints.resume(name) }
+            let account = try QueryReader(request, knowing: ["account"]).one("account")
+            return try await answer(context) { name throws(TaskServiceError) in
+                try await endpoints.resume(name, account: account)
+            }
         }
     }
 

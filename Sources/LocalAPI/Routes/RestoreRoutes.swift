@@ -47,8 +47,8 @@ extension RestoreDocument {
         queued = report.queued
         unowned = report.unowned.map { record in
             Unowned(
-                service: record.service.text, remoteID: record.remoteID.text, createdAt: record.createdAt?.rfc3339,
-                prompt: record.prompt)
+                service: record.service.text, account: record.account.text, remoteID: record.remoteID.text,
+                createdAt: record.createdAt?.rfc3339, prompt: record.prompt)
         }
         unread = report.unread.map(\.text).joined(separator: " ")
     }

@@ -54,6 +54,7 @@ extension PruneDocument {
         responses = report.responses
         events = report.events
         idempotencyKeys = report.keys
+        stubs = report.stubs
         bytes = Int(report.bytes)
     }
 }

@@ -25,7 +25,7 @@ struct TaskActionRoutes {
             try request.refuseQuery()
             let decision: UncertainResolution =
                 switch try ResolveDocument(json: try await request.json()) {
-                case .adopt(let remoteID): .adopt(remoteID: remoteID)
+                case .adopt(let remoteID, let account): .adopt(remoteID: remoteID, account: account)
                 case .resubmit: .resubmit
                 case .giveUp: .giveUp
                 }

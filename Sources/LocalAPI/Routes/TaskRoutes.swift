@@ -41,7 +41,8 @@ struct TaskRoutes {
         try request.refuseQuery()
         let document = try AdoptDocument(json: try await request.json())
         let (task, isNew) = try await service.adopt(
-            endpoint: document.endpoint, remoteID: document.remoteID, labels: document.labels,
+            endpoint: document.endpoint, remoteID: document.remoteID, account: document.account,
+            labels: document.labels,
             priority: document.priority ?? 0,
             deadline: try StatedTime(document.deadline, of: "deadline"))
         let uncertain = try await service.uncertainTasks(fitting: task.task)
@@ -91,34 +92,9 @@ struct TaskRoutes {
 
     private func filter(_ query: QueryReader) throws -> TaskFilter {
         var filter = TaskFilter()
-        filter.states = try query.list("state").map { word in
-            guard let state = TaskState(rawValue: word) else {
-                let nearest = NearestName.of(word, among: TaskDocument.states).map { "; did you mean \($0)?" } ?? ""
-                throw QueryReader.problem(
-                    "state", "must be among \(TaskDocument.states.joined(separator: ", ")), not \"\(word)\"\(nearest)")
-            }
-            return state
-        }
-        filter.endpoints = try query.list("endpoint").map { text in
-            guard let name = EndpointName(text) else {
-                throw QueryReader.problem("endpoint", "must be of the form service/operation, not \"\(text)\"")
-            }
-            return name
-        }
-        guard query.all("label").count <= EnvelopeRules.maxLabels else {
-            throw QueryReader.problem("label", "may be given at most \(EnvelopeRules.maxLabels) times")
-        }
-        for label in query.all("label") {
-            guard let colon = label.firstIndex(of: ":"), colon > label.startIndex else {
-                throw QueryReader.problem("label", "must be of the form name:value, not \"\(label)\"")
-            }
-            let name = String(label[..<colon])
-            let value = String(label[label.index(after: colon)...])
-            if let other = filter.labels[name], other != value {
-                throw QueryReader.problem("label", "asks for two values of \"\(name)\", which no task has")
-            }
-            filter.labels[name] = value
-        }
+        filter.states = try query.states()
+        filter.endpoints = try query.endpoints()
+        filter.labels = try query.labels()
         filter.createdAfter = try query.time("created_after")
         filter.createdBefore = try query.time("created_before")
         filter.isRetried = try query.flag("retried")

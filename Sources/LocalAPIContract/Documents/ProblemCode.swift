@@ -32,6 +32,8 @@ package enum ProblemCode {
     package static let internalError = "internal_error"
     /// 503: the bodies under way take all the memory that is meant for them; the same request may be sent again.
     package static let busy = "busy"
+    /// 503: as many streams of events are open as may be.
+    package static let tooManyStreams = "too_many_streams"
     /// 503: the daemon is starting or stopping.
     package static let notReady = "not_ready"
 }

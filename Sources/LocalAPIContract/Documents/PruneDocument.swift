@@ -12,6 +12,8 @@ package struct PruneDocument: ContractDocument {
     /// Lines of the log.
     package var events = 0
     package var idempotencyKeys = 0
+    /// Tasks without details that are removed as a whole.
+    package var stubs = 0
     /// The length of the texts. Rows and indexes come on top.
     package var bytes = 0
 
@@ -25,6 +27,7 @@ package struct PruneDocument: ContractDocument {
         try coder.member("responses", &responses)
         try coder.member("events", &events)
         try coder.member("idempotency_keys", &idempotencyKeys)
+        try coder.member("stubs", &stubs)
         try coder.member("bytes", &bytes)
     }
 }

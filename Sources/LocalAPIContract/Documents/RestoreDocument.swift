@@ -14,8 +14,8 @@ package struct RestoreDocument: ContractDocument {
     package var uncertain: [Uncertain] = []
     /// How many tasks are queued: submitted since, or looked for and not to be sent yet.
     package var queued = 0
-    /// The first 500 records from that time that the providers list and no task owns: of tasks that the copy has lost, or of
-    /// other programs. Only in the reply to GET.
+    /// The first 500 records from that time that the providers list and no task owns: of tasks that the copy has lost, of those
+    /// that may have been sent, or of other programs. Only in the reply to GET.
     package var unowned: [Unowned] = []
     /// The services whose lists could not be read to their ends for that, separated by blanks.
     package var unread: String?
@@ -47,6 +47,8 @@ package struct RestoreDocument: ContractDocument {
     /// A record that no task owns.
     package struct Unowned: ContractDocument {
         package var service = ""
+        /// The account whose list shows it.
+        package var account = ""
         package var remoteID = ""
         /// By the provider's clock. RFC 3339.
         package var createdAt: String?
@@ -55,8 +57,9 @@ package struct RestoreDocument: ContractDocument {
 
         package init() {}
 
-        package init(service: String, remoteID: String, createdAt: String?, prompt: String?) {
+        package init(service: String, account: String, remoteID: String, createdAt: String?, prompt: String?) {
             self.service = service
+            self.account = account
             self.remoteID = remoteID
             self.createdAt = createdAt
             self.prompt = prompt
@@ -64,6 +67,7 @@ package struct RestoreDocument: ContractDocument {
 
         package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
             try coder.required("service", &service)
+            try coder.member("account", &account)
             try coder.required("remote_id", &remoteID)
             try coder.member("created_at", &createdAt)
             try coder.member("prompt", &prompt)

@@ -118,10 +118,19 @@ package struct StatusDocument: ContractDocument {
         package var state = ""
         /// Why it is paused, as a sentence.
         package var reason: String?
+        /// In the order of the settings; `default` alone if they name none.
+        package var accounts: [Account] = []
+
+        /// Whether the settings name its accounts.
+        package var hasNamedAccounts: Bool { accounts.count > 1 || accounts.contains { $0.name != "default" } }
 
         package init() {}
 
-        package init(name: String, baseURL: String, token: String, state: String = "open", reason: String? = nil) {
+        package init(
+            name: String, baseURL: String, token: String, state: String = "open", reason: String? = nil,
+            accounts: [Account] = []
+        ) {
+            self.accounts = accounts
             self.name = name
             self.baseURL = baseURL
             self.token = token
@@ -135,6 +144,44 @@ package struct StatusDocument: ContractDocument {
             try coder.required("token", &token)
             try coder.required("state", &state)
             try coder.member("reason", &reason)
+            try coder.member("accounts", &accounts)
+        }
+    }
+
+    /// An account of a provider.
+    package struct Account: ContractDocument {
+        package var name = ""
+        /// `present` or `missing`.
+        package var token = ""
+        /// `open` or `paused`.
+        package var state = ""
+        /// Why it is paused, as a sentence.
+        package var reason: String?
+        package var inFlight = 0
+        /// Nil if it has no limit of its own.
+        package var maxInFlight: Int?
+
+        package init() {}
+
+        package init(
+            name: String, token: String, state: String = "open", reason: String? = nil, inFlight: Int = 0,
+            maxInFlight: Int? = nil
+        ) {
+            self.name = name
+            self.token = token
+            self.state = state
+            self.reason = reason
+            self.inFlight = inFlight
+            self.maxInFlight = maxInFlight
+        }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("name", &name)
+            try coder.required("token", &token)
+            try coder.required("state", &state)
+            try coder.member("reason", &reason)
+            try coder.member("in_flight", &inFlight)
+            try coder.member("max_in_flight", &maxInFlight)
         }
     }
 

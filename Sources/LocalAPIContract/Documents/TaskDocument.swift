@@ -10,6 +10,8 @@ package struct TaskDocument: ContractDocument {
     package var partial = false
     /// The provider's id for it.
     package var remoteID: String?
+    /// The account that has it, else that made its latest attempt; nil if no account is known.
+    package var account: String?
     /// The provider's id for support questions.
     package var traceID: String?
     package var labels: [String: String] = [:]
@@ -223,6 +225,7 @@ package struct TaskDocument: ContractDocument {
         try coder.required("state", &state)
         try coder.member("partial", &partial)
         try coder.member("remote_id", &remoteID)
+        try coder.member("account", &account)
         try coder.member("trace_id", &traceID)
         try coder.member("labels", &labels)
         try coder.member("priority", &priority)

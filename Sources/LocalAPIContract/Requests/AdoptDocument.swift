@@ -4,6 +4,8 @@ package struct AdoptDocument: ContractDocument {
     package var endpoint = ""
     /// The provider's id for it.
     package var remoteID = ""
+    /// The account that has it; none means the first of the provider.
+    package var account: String?
     package var labels: [String: String] = [:]
     /// −1000 to 1000; higher goes first; none means 0.
     package var priority: Int?
@@ -23,6 +25,7 @@ package struct AdoptDocument: ContractDocument {
     package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
         try coder.required("endpoint", &endpoint, EnvelopeRules.check(word:named:))
         try coder.required("remote_id", &remoteID, EnvelopeRules.check(word:named:))
+        try coder.member("account", &account)
         try coder.member("labels", &labels, EnvelopeRules.check(labels:named:))
         try coder.member("priority", &priority, EnvelopeRules.check(priority:named:))
         try coder.member("deadline", &deadline)

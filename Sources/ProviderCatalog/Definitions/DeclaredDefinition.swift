@@ -27,6 +27,7 @@ enum DeclaredDefinition {
             let rules = shared.rules(of: name, provider: provider.name)
             let dialect = try dialect(own, rules: rules, hosts: hosts, errors: errors)
             var profile = EndpointProfile(name, provider: provider.name, kind: dialect.kind, dialect: dialect)
+            profile.baseURL = provider.baseURL
             profile.summary = try own.text("summary")
             profile.limits = ServiceLimits(
                 maxInFlight: try own.count("max_in_flight"), submitsPerSecond: try own.rate("submits_per_second"))

@@ -5,6 +5,8 @@ package struct EndpointProfile: Sendable {
     package let name: EndpointName
     /// The provider's name, as in ``ProviderProfile/name``.
     package let provider: ProviderName
+    /// Where the provider's paths begin, as in ``ProviderProfile/baseURL``.
+    package internal(set) var baseURL = ""
     /// What the endpoint makes.
     package let kind: EndpointKind
     /// How it speaks.
@@ -54,8 +56,10 @@ package struct EndpointProfile: Sendable {
     }
 
     /// The same endpoint of a provider at another place.
-    func moved(to hosts: HostAllowlist) -> EndpointProfile {
-        var moved = EndpointProfile(name, provider: provider, kind: kind, dialect: dialect.moved(to: hosts))
+    func moved(to baseURL: String) -> EndpointProfile {
+        var moved = EndpointProfile(
+            name, provider: provider, kind: kind, dialect: dialect.moved(to: HostAllowlist(baseURL: baseURL)))
+        moved.baseURL = baseURL
         moved.recordType = recordType
         moved.submissionTimeout = submissionTimeout
         moved.typicalDuration = typicalDuration

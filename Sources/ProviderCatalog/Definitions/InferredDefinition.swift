@@ -37,6 +37,7 @@ enum InferredDefinition {
             try readEndpoint(own, into: &dialect)
             let kind = EndpointKind(of: name, results: dialect.resultPlaces)
             var profile = EndpointProfile(name, provider: provider.name, kind: kind, dialect: dialect)
+            profile.baseURL = provider.baseURL
             profile.limits = limits
             profile.recordType = try own.text("record_type")
             try own.readTimes(into: &profile)

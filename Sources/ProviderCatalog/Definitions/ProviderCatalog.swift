@@ -75,7 +75,7 @@ package struct ProviderCatalog: Sendable {
             baseURLs[provider.name].map { provider.moved(to: $0) } ?? provider
         }
         let endpoints = endpoints.map { endpoint in
-            baseURLs[endpoint.provider].map { endpoint.moved(to: HostAllowlist(baseURL: $0)) } ?? endpoint
+            baseURLs[endpoint.provider].map { endpoint.moved(to: $0) } ?? endpoint
         }
         return ProviderCatalog(endpoints: endpoints, providers: providers, examples: examples)
     }

@@ -1,6 +1,6 @@
 import TaskModel
 
-/// What a definition says of the replies of all its endpoints.
+/// The rules of a definition for the replies of all its endpoints.
 struct SharedRules {
     private let codes: ReplyCodes
     private let wait: WaitPlace?

@@ -1,25 +1,25 @@
 import TaskModel
 import VerbatimJSON
 
-/// What a dialect knows of bodies. The readers of replies are built on that, and are the same for every dialect.
+/// Reads bodies in a dialect. The reading of replies is built on it and is the same for every dialect.
 protocol ReplyReader: ProviderDialect {
     var rules: ResponseRules { get }
 
     /// The error that a body as a whole reports.
     func error(in body: JSONValue) -> ReportedError?
-    /// What a 2xx reply to a paid request proves by an id or a result; nil where it has neither.
+    /// What the id or result in a 2xx reply to a paid request proves; nil if it has neither.
     ///
-    /// An id is proof, whatever code stands beside it: a request that is sent again for the code would be paid twice.
+    /// An id proves acceptance, with any code. Sending the request again because of the code would pay twice.
     func acceptance(in reply: UpstreamReply, _ answer: ClassifiedReply) -> SubmitVerdict?
-    /// What a 2xx reply to a paid request proves that has neither an id nor a result nor a listed code.
+    /// What a 2xx reply to a paid request without an id, a result or a listed code proves.
     func withoutAcceptance(_ answer: ClassifiedReply) -> SubmitVerdict
-    /// What a reply to a look-up of a task holds.
+    /// The content of a reply to a look-up.
     func content(of answer: ClassifiedReply, for id: RemoteTaskID) -> LookupContent
-    /// Whether a 404 with this body is the provider's word that it does not know a task, not a gateway's or a framework's.
+    /// Whether a 404 with this body means an unknown task, and is not a gateway's or a framework's.
     func saysUnknown(_ body: JSONValue?) -> Bool
 }
 
-/// What a reply to a look-up holds.
+/// The content of a reply to a look-up.
 enum LookupContent {
     case record(Observation)
     case recordOfAnother(String)
@@ -87,7 +87,7 @@ extension ReplyReader {
         throw .failed(rules.unexpected(answer), suspendsProvider: answer.suspendsProvider)
     }
 
-    /// Why a reply cannot hold what was asked for; nil where it can.
+    /// Why a reply cannot have the requested content; nil if it can.
     func problem(_ answer: ClassifiedReply) -> QueryProblem? {
         switch answer.meaning {
         case .fine: nil

@@ -3,7 +3,7 @@ package import VerbatimJSON
 
 /// Reads a form (`application/x-www-form-urlencoded`, WHATWG URL, section 5.1) as a document.
 package enum FormDocument {
-    /// The fields as members; nil for what is no form.
+    /// Reads the fields as members; nil for an invalid form.
     ///
     /// A value is a text, but for `true`, `false`, objects and arrays, which JSON writes so. A form of one field that holds
     /// an object is that object: `payload={…}`. A name that is given twice has all its values.

@@ -7,7 +7,7 @@ import VerbatimJSON
 /// A secret is found as it is, percent-encoded, and with the escapes of JSON, also mixed. One of fewer than
 /// ``shortest`` bytes is left alone: it may be an ordinary word.
 package struct SecretRedactor: Sendable {
-    /// Stands in place of a secret; without quotes and backslashes, so that it can stand in any text.
+    /// The replacement of a secret. It has no quotes or backslashes, so it is valid in any text.
     package static let mark = "(redacted)"
     /// In bytes.
     package static let shortest = 16
@@ -113,7 +113,7 @@ package struct SecretRedactor: Sendable {
         return ends.max()
     }
 
-    /// How many bytes each spelling of a byte takes that stands there.
+    /// The lengths of the encodings of a byte that start at this place.
     private static func lengths(of byte: UInt8, at place: Int, in bytes: [UInt8]) -> [Int] {
         guard place < bytes.count else { return [] }
         var lengths: [Int] = []

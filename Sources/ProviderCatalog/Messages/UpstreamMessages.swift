@@ -12,6 +12,8 @@ package struct UpstreamRequest: Sendable, Hashable {
     package let headers: [String: String]
     /// JSON in UTF-8; nil for none.
     package let body: [UInt8]?
+    /// The base URL that it was made for. It is not sent to another. Nil allows any.
+    package var baseURL: String?
 
     package init(
         method: String, path: String, url: String? = nil, headers: [String: String] = [:], body: [UInt8]? = nil
@@ -21,6 +23,11 @@ package struct UpstreamRequest: Sendable, Hashable {
         self.url = url
         self.headers = headers
         self.body = body
+    }
+
+    /// Throws if it was made for another base URL than the one in force.
+    package func check(baseURL: String?) throws(UpstreamTransportError) {
+        if let made = self.baseURL, made != baseURL { throw .outdated }
     }
 }
 
@@ -34,7 +41,7 @@ package struct UpstreamReply: Sendable, Hashable {
     package let date: Timestamp?
     /// The header fields by their names in small letters; of repeated ones the first.
     package let headers: [String: String]
-    /// The body without its content coding. Where that could not be undone, as it came, and the headers still name it.
+    /// The decoded body. If decoding failed, the body as received, and the headers still name its coding.
     package let body: [UInt8]
     /// The memory that is set aside for the body.
     package let room: ReplyRoom
@@ -64,7 +71,7 @@ package struct UpstreamReply: Sendable, Hashable {
 
 /// Memory that is set aside for a reply, and given back when the last copy of this value is gone.
 ///
-/// It is no part of what the reply says: all are equal.
+/// All values are equal, because the memory is not part of the reply's content.
 package struct ReplyRoom: Sendable, Hashable {
     private let reservation: (any Sendable)?
 
@@ -83,17 +90,19 @@ package enum UpstreamTransportError: Error, Sendable, Hashable {
     case interrupted(String)
     /// The reply has more bytes than `upstream.max_reply_bytes` allows. The request arrived; asking again brings the same.
     case tooLarge(maxBytes: Int)
+    /// Nothing was sent: a reload has moved the provider since the request was made.
+    case outdated
     /// We stopped it ourselves while shutting down; as much in doubt as ``interrupted(_:)``.
     case cancelled
 }
 
 /// Carries one request and brings one answer; never sends a request a second time.
 package protocol UpstreamTransport: Sendable {
-    /// Sends the request once and waits for the whole answer.
+    /// Sends the request once, with the credentials of that account, and waits for the whole answer.
     ///
     /// `isPaid` requests go out on a connection of their own, so that a stale one cannot put them in doubt.
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply
 
     /// Sets memory aside for the reply to a paid request, before that is begun; nil where there is none at the moment.

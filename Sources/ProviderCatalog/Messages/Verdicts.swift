@@ -21,9 +21,9 @@ package enum SubmitVerdict: Sendable, Hashable {
 
 /// What a refusal of all requests is about.
 package enum StopScope: Sendable, Hashable {
-    /// No credit, a locked account, a token that is not taken.
+    /// No credit, a locked account, or a rejected token.
     case account
-    /// The address leads elsewhere.
+    /// The URL has moved.
     case endpoint
 }
 
@@ -32,15 +32,15 @@ package enum LookupVerdict: Sendable, Hashable {
     case observed(Observation)
     /// The provider does not know the id (now): proves little by itself.
     case notFound
-    /// The query was not answered; the endpoint is to be left alone for a while. Says nothing about the task.
+    /// The query was throttled and must pause. Proves nothing about the task.
     case throttled(TaskFailure, retryAfter: Duration?)
-    /// The query failed. Says nothing about the task. `suspendsProvider` as with submissions.
+    /// The query failed. Proves nothing about the task. `suspendsProvider` is as for submissions.
     case failed(TaskFailure, suspendsProvider: Bool)
 }
 
 /// What the reply to a status query for several tasks proves.
 package enum BatchVerdict: Sendable, Hashable {
-    /// What was said of each task that was asked for; one that is absent here may still be alive.
+    /// The observations of the requested tasks. A task that is missing here may still exist.
     case observed([RemoteTaskID: Observation])
     case throttled(TaskFailure, retryAfter: Duration?)
     case failed(TaskFailure, suspendsProvider: Bool)

@@ -9,7 +9,7 @@ package struct CallbackSignature: Sendable, Hashable {
         case hmacSHA256 = "hmac_sha256"
         /// With the provider's key pair, of which we know the public key (RFC 8032).
         case ed25519
-        /// Not at all: the header field repeats the secret.
+        /// No signature: the header field repeats the secret.
         case echo
     }
 
@@ -20,11 +20,11 @@ package struct CallbackSignature: Sendable, Hashable {
         case whsec
     }
 
-    /// A signature as it stands in a header field, and what it would be about.
+    /// A signature from a header field, and the message that it claims to sign.
     package struct Claim: Sendable, Hashable {
         package let signature: [UInt8]
         package let message: [UInt8]
-        /// When the provider says that it signed; nil where it does not.
+        /// The claimed time of the signature; nil if there is none.
         package let signedAt: Timestamp?
     }
 
@@ -32,18 +32,18 @@ package struct CallbackSignature: Sendable, Hashable {
     /// The environment variable that holds the secret or the public key; with `_FILE` behind it, one that names a file.
     package let secretVariable: String
     package let secretForm: SecretForm
-    /// Where signatures stand, in small letters.
+    /// The header field with the signatures, in lower case.
     package let header: String
-    /// How one of them is written, with places for `hex` or `base64`, and `timestamp` if it stands there.
+    /// The format of a signature, with places for `hex` or `base64`, and optionally `timestamp`.
     let form: Template?
-    /// What is signed: names of header fields, `timestamp`, `body` and `body_sha256`.
+    /// The signed message, from names of header fields, `timestamp`, `body` and `body_sha256`.
     let over: Template?
-    /// The header field that holds the timestamp, where that is signed elsewhere.
+    /// The header field with the timestamp, if it is not in the signature's field.
     let timestampHeader: String?
-    /// How old a signature may be, and how far ahead; nil where the provider gives it no time.
+    /// The largest difference of a signature's time from now; nil if signatures have no time.
     package let tolerance: Duration?
 
-    /// More signatures than this in one field are no list of keys that are being changed.
+    /// The most signatures in one field. A key rotation needs only a few.
     private static let mostClaims = 16
 
     /// What the header fields claim of the body. Several signatures may stand side by side, as while keys change, in any of

@@ -23,7 +23,7 @@ enum SignatureList {
         }
     }
 
-    /// What stands in the places of a form, wherever in a list the text is of that form.
+    /// The texts in the places of a form, for each entry of a list that has that form.
     static func values(of form: Template, in text: String) -> [[String: String]] {
         var found: [[String: String]] = []
         var rest = text[...]
@@ -64,7 +64,7 @@ enum SignatureList {
 
     private static func isSeparator(_ character: Character) -> Bool { ",; \t".contains(character) }
 
-    /// What a value may consist of.
+    /// Whether the character is allowed in a value.
     private static func isLetter(_ character: Character, of place: String) -> Bool {
         switch place {
         case "hex": character.isHexDigit
@@ -75,7 +75,7 @@ enum SignatureList {
 }
 
 extension Template {
-    /// The names and places of a form like `t={timestamp},v1={hex}`; nil where it is of another kind.
+    /// The names and places of a form like `t={timestamp},v1={hex}`; nil for any other form.
     var pairs: [(name: String, place: String)]? {
         var pairs: [(name: String, place: String)] = []
         for (index, piece) in pieces.enumerated() {
@@ -93,7 +93,7 @@ extension Template {
 }
 
 extension StringProtocol {
-    /// The text without what is unwanted at its ends.
+    /// The text without unwanted characters at its ends.
     fileprivate func trimming(_ isUnwanted: (Character) -> Bool) -> SubSequence {
         let start = self[...].drop(while: isUnwanted)
         return start.lastIndex { !isUnwanted($0) }.map { start[...$0] } ?? start.prefix(0)

@@ -18,7 +18,8 @@ extension TaskRow: ColumnDecodable {
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
         task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease,
-        task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms, task.notify
+        task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms, task.account,
+        task.notify
         """.replacing(
             "labels_of_task",
             with:
@@ -80,6 +81,7 @@ extension TaskRow: ColumnDecodable {
         task.isPinned = next()
         let parts = RemovedDetails.Parts(rawValue: next())
         task.removed = next.time().map { RemovedDetails(parts: parts, at: $0) }
+        task.account = AccountName(stored: next())
         task.notify = next.optional()
         self.init(key: key, task: task, recordDigest: recordDigest)
     }
@@ -129,7 +131,7 @@ extension TaskRow: ColumnDecodable {
         "attempt_callback", "callbacks", "callback_remote_id", "called_back_at_ms", "final_callback_at_ms",
         "outcome_source", "attempt_clock_drift_ms", "attempt_clock_lowest_ms", "attempt_clock_highest_ms",
         "response_digest", "attempt_possible_ids", "callback_attempt", "result_count", "attempt_lease",
-        "note", "is_pinned", "removed_parts", "removed_at_ms",
+        "note", "is_pinned", "removed_parts", "removed_at_ms", "account",
     ]
 
     /// The values of the columns that an event can change.
@@ -155,7 +157,7 @@ extension TaskRow: ColumnDecodable {
             ColumnValue(task.attempt.flatMap { PossibleIDsColumn.text(of: $0.possibleIDs) }),
             ColumnValue(task.callbacks.attempt), ColumnValue(task.resultCount),
             ColumnValue(task.attempt?.lease?.bytes), ColumnValue(task.note), ColumnValue(task.isPinned),
-            ColumnValue(task.removed?.parts.rawValue ?? 0), ColumnValue(task.removed?.at),
+            ColumnValue(task.removed?.parts.rawValue ?? 0), ColumnValue(task.removed?.at), .text(task.account.text),
         ]
     }
 }

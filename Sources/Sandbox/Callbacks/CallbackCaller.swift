@@ -67,7 +67,7 @@ final class CallbackCaller: Sendable {
             "Called back",
             metadata: [
                 "task_id": "\(order.taskID)", "kind": "\(order.call.kind.rawValue)",
-                "status": "\(status.map(String.init) ?? "nobody answered")",
+                "status": "\(status.map(String.init) ?? "no answer")",
             ])
     }
 }

@@ -25,6 +25,7 @@ struct Authorization: RouterMiddleware {
         switch token {
         case "expired-token": throw .tokenExpired
         case "used-up-token": throw .usedUp
+        case "throttled-token": throw .tooManyRequests
         default: break
         }
         guard provider.accepts(token) else { throw .invalidToken }

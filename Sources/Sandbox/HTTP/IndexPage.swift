@@ -4,7 +4,7 @@ enum IndexPage {
         The Pollux sandbox: a simulated provider of generation tasks. Nothing here costs anything.
 
         Send any non-empty token: Authorization: Bearer sandbox
-        (expired-token and used-up-token are rejected as by the provider.)
+        (expired-token, used-up-token and throttled-token are rejected as by the provider.)
 
         Submit: POST, with or without /v1 in front; async: true or a callback_url answers at once
         \(operations)

@@ -96,9 +96,11 @@ final class SimulatedProvider: Sendable {
     ) throws(ProviderError) -> (status: HTTPResponse.Status, document: JSONValue) {
         let now = now
         let form = ServiceTable.form(of: service)
+        let owner = TaskOwner(token: token, seed: settings.seed)
         switch query {
         case .single(let key):
-            guard let task = find([key], service: service, at: now).first else {
+            // Another user's task is unknown.
+            guard let task = find([key], service: service, at: now).first(where: { $0.owner == owner }) else {
                 if let unknown = form.unknown { throw unknown }
                 // On most services an unknown id is not an error: 200 with an empty object.
                 return (.ok, [:])
@@ -106,10 +108,10 @@ final class SimulatedProvider: Sendable {
             return task.lookup(at: now)
         case .batch(let keys, let page):
             var random = SeededRandom(seed: settings.seed, stream: "batch order", number: number)
-            let found = find(keys, service: service, at: now).dropFirst(page.offset).prefix(page.limit)
+            let found = find(keys, service: service, at: now).filter { $0.owner == owner }.dropFirst(page.offset)
+                .prefix(page.limit)
             return (.ok, Self.batchReply(found.shuffled(using: &random), form: form, at: now))
         case .list(let window, let page):
-            let owner = TaskOwner(token: token, seed: settings.seed)
             let (tasks, total) = state.withLock { state in
                 state.newestFirst(service: service, owner: owner, window: window, page: page, at: now)
             }

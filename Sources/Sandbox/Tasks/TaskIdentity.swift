@@ -21,14 +21,14 @@ struct TaskIdentity: Sendable {
     }
 }
 
-/// The owner of a task. Each token is a separate user.
+/// The owner of a task. Each token is a separate user, except that tokens which differ only after a `~` are one user's.
 struct TaskOwner: Sendable, Hashable {
     var applicationID: String
     var credentialID: String
     var userID: String
 
     init(token: String, seed: UInt64) {
-        var random = SeededRandom(seed: seed, stream: "owner \(token)")
+        var random = SeededRandom(seed: seed, stream: "owner \(token.prefix { $0 != "~" })")
         applicationID = random.uuid()
         credentialID = random.uuid()
         userID = random.uuid()

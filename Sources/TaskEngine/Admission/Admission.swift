@@ -27,7 +27,7 @@ package enum SubmissionBlock: Sendable, Hashable {
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
     /// Another process holds the lease of the provider's account.
-    case leaseHeld(provider: ProviderName, holder: String, until: Timestamp)
+    case leaseHeld(ProviderAccount, holder: String, until: Timestamp)
     case noToken(provider: ProviderName, variable: String)
     /// A person or a refusal of the whole account paused the circuit, with a code that says which.
     case paused(CircuitKey, code: String, message: String)
@@ -35,6 +35,8 @@ package enum SubmissionBlock: Sendable, Hashable {
     case backingOff(CircuitKey, until: Timestamp, because: TaskFailure?)
     /// The most tasks of the service are in flight.
     case inFlightLimit(service: ServiceName, count: Int, limit: Int)
+    /// The most tasks of the account are in flight.
+    case accountLimit(ProviderAccount, count: Int, limit: Int)
     /// Only its turn: the pace of its service, the rate of its provider, memory, or another task.
     case turn(until: Timestamp? = nil)
 
@@ -44,7 +46,9 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _), .leaseHeld(_, _, let point):
             point
         case .turn(let point): point
-        case .deadlinePassed, .endpointGone, .restored, .held, .startCheck, .noToken, .paused, .inFlightLimit: nil
+        case .deadlinePassed, .endpointGone, .restored, .held, .startCheck, .noToken, .paused, .inFlightLimit,
+            .accountLimit:
+            nil
         }
     }
 
@@ -86,8 +90,8 @@ package enum SubmissionBlock: Sendable, Hashable {
             Reason(
                 code: "storage_check",
                 message: "The database is being checked, which takes some minutes at most. Then the task is sent.")
-        case .leaseHeld(let provider, let holder, _):
-            Reason(code: "lease_held", message: "Another Pollux (\(holder)) sends the tasks of \(provider).")
+        case .leaseHeld(let account, let holder, _):
+            Reason(code: "lease_held", message: "Another Pollux (\(holder)) sends the tasks of the \(account).")
         case .noToken(let provider, let variable):
             Reason(
                 code: "no_token", message: "There is no token for \(provider).",
@@ -107,6 +111,10 @@ package enum SubmissionBlock: Sendable, Hashable {
             Reason(
                 code: "in_flight_limit",
                 message: "\(count) tasks of \(service) are in flight, and \(limit) may be.")
+        case .accountLimit(let account, let count, let limit):
+            Reason(
+                code: "in_flight_limit",
+                message: "\(count) tasks of the \(account) are in flight, and \(limit) may be.")
         case .turn: Reason(code: "turn", message: "It is sent as soon as it is its turn.")
         }
     }

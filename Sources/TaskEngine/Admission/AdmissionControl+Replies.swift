@@ -4,24 +4,25 @@ import TaskStore
 
 /// Adjusts breakers and rates by what replies say.
 extension AdmissionControl {
-    /// Takes what the reply to a paid request says about its endpoint and provider, beyond its task.
-    func note(_ verdict: SubmitVerdict, of profile: EndpointProfile) async {
+    /// Takes what the reply to a paid request says about its endpoint and account, beyond its task.
+    func note(_ verdict: SubmitVerdict, of endpoint: AccountEndpoint) async {
         let now = time.now()
-        let circuit = CircuitKey.submissions(profile.name)
+        let circuit = endpoint.submissions
+        let traffic = ProviderRateLimiter.TrafficClass.submissions(endpoint.name, endpoint.account)
         if verdict.isThrottled {
-            limiter.throttled(.submissions(profile.name), perSecond: callsPerSecond(of: profile.provider))
+            limiter.throttled(traffic, perSecond: callsPerSecond(of: endpoint.owner.provider))
         }
         switch verdict {
         case .accepted, .answered:
-            limiter.succeeded(.submissions(profile.name))
+            limiter.succeeded(traffic)
             await breakers.succeeded(circuit, at: now)
         case .throttled(let failure, let retryAfter):
             await breakers.failed(circuit, because: failure, retryAfter: retryAfter, at: now)
         case .stopped(let failure, .endpoint):
-            await suspend(circuit, because: failure)
+            await breakers.suspend(.endpoint(endpoint.name), because: failure, at: now)
         case .stopped(let failure, .account), .refused(let failure, suspendsProvider: true),
             .probablyRefused(let failure, suspendsProvider: true):
-            await suspend(.provider(profile.provider), because: failure)
+            await suspend(endpoint.owner, because: failure)
         case .refused(_, suspendsProvider: false):
             await breakers.succeeded(circuit, at: now)
         case .probablyRefused(let failure, suspendsProvider: false), .unknown(let failure):
@@ -31,32 +32,46 @@ extension AdmissionControl {
     }
 
     /// When to resend a task that was throttled on a half-open endpoint: after the others, since the endpoint may never
-    /// accept it. Nil if it keeps its place.
-    func retry(after verdict: SubmitVerdict, of profile: EndpointProfile) -> Timestamp? {
-        let circuit = CircuitKey.submissions(profile.name)
-        guard case .throttled = verdict, breakers.isHalfOpen(circuit) else { return nil }
-        return (breakers.state(of: circuit).closedUntil ?? time.now()) + .seconds(5)
+    /// accept it. Nil if it keeps its place, also because another account can take it now.
+    func retry(of task: TrackedTask, after verdict: SubmitVerdict, of endpoint: AccountEndpoint) -> Timestamp? {
+        guard case .throttled = verdict, breakers.isHalfOpen(endpoint.submissions) else { return nil }
+        let now = time.now()
+        let canMove =
+            onlyAccount(for: task, of: endpoint.profile) == nil
+            && endpoints(endpoint.profile).contains { $0.account != endpoint.account && block(on: $0, at: now) == nil }
+        guard !canMove else { return nil }
+        return (breakers.state(of: endpoint.submissions).closedUntil ?? time.now()) + .seconds(5)
+    }
+
+    /// Whether another account of the provider can take a task that this account is refused for.
+    func hasAnotherAccount(than endpoint: AccountEndpoint) -> Bool {
+        endpoints(endpoint.profile).contains { other in
+            other.account != endpoint.account && accounts.canSend(by: other.owner)
+                && breakers.state(of: .account(other.owner)).pause == nil
+        }
     }
 
     /// Notes that a status query of the service succeeded.
-    func queriesSucceeded(of service: ServiceName) async {
+    func queriesSucceeded(of service: AccountService) async {
         limiter.succeeded(.queries(service))
         await breakers.succeeded(.polls(service), at: time.now())
     }
 
     /// Notes a failed status query: it opens the breaker of the service, and lowers its rate if it was throttled.
     func queriesFailed(
-        of profile: EndpointProfile, because failure: TaskFailure, isThrottled: Bool = false,
+        of endpoint: AccountEndpoint, because failure: TaskFailure, isThrottled: Bool = false,
         retryAfter: Duration? = nil
     ) async {
-        let service = profile.name.service
-        if isThrottled { limiter.throttled(.queries(service), perSecond: callsPerSecond(of: profile.provider)) }
-        await breakers.failed(.polls(service), because: failure, retryAfter: retryAfter, at: time.now())
+        if isThrottled {
+            limiter.throttled(
+                .queries(endpoint.service), perSecond: callsPerSecond(of: endpoint.owner.provider))
+        }
+        await breakers.failed(endpoint.polls, because: failure, retryAfter: retryAfter, at: time.now())
     }
 
-    /// Pauses an endpoint, or a provider that refuses the whole account, until a person resumes it.
-    func suspend(_ circuit: CircuitKey, because failure: TaskFailure) async {
-        await breakers.suspend(circuit, because: failure, at: time.now())
+    /// Pauses an account that the provider refuses, until a person resumes it.
+    func suspend(_ account: ProviderAccount, because failure: TaskFailure) async {
+        await breakers.suspend(.account(account), because: failure, at: time.now())
     }
 }
 

@@ -4,33 +4,31 @@ import TaskStore
 
 /// Decides whether a request may go now. The submitter asks it, and the status pages show its answer.
 ///
-/// The one place that knows a restore, leases, pauses, circuit breakers, tokens, rates, the pace of submissions, tasks in flight and
-/// resubmissions.
+/// The one place that knows a restore, leases, pauses, circuit breakers, accounts, rates, the pace of submissions, tasks in
+/// flight and resubmissions.
 struct AdmissionControl: Sendable {
     let breakers: CircuitBreakers
     let leases: LeaseKeeper
     let hold: StartHold
     let startCheck = StartCheck()
-    /// Whether there are credentials for a provider.
-    let hasToken: @Sendable (_ provider: ProviderName) -> Bool
+    let accounts: ProviderAccounts
     let resubmissions = InFlightResubmissions()
     let limiter: ProviderRateLimiter
     private let throttle: SubmissionThrottle
     private let storage: StorageMonitor
     private let store: TaskStore
     private let transport: any UpstreamTransport
-    @Current private var catalog: ProviderCatalog
+    @Current var catalog: ProviderCatalog
     @Current private var limits: EngineLimits
     let time: any TimeSource
 
     init(
-        breakers: CircuitBreakers, hold: StartHold, hasToken: @escaping @Sendable (ProviderName) -> Bool,
-        storage: StorageMonitor,
+        breakers: CircuitBreakers, hold: StartHold, accounts: ProviderAccounts, storage: StorageMonitor,
         store: TaskStore, transport: any UpstreamTransport, catalog: Current<ProviderCatalog>,
         limits: Current<EngineLimits>, time: any TimeSource
     ) {
         self.breakers = breakers
-        self.hasToken = hasToken
+        self.accounts = accounts
         leases = LeaseKeeper(store, time: time)
         self.hold = hold
         limiter = ProviderRateLimiter(time)
@@ -43,7 +41,7 @@ struct AdmissionControl: Sendable {
         self.time = time
     }
 
-    // MARK: The limits in force: the setting, else the provider's definition
+    // MARK: The limits in force, for each account: the setting, else the provider's definition
 
     /// How many tasks of the endpoint's service may be in flight; nil for no limit.
     func maxInFlight(of profile: EndpointProfile) -> Int? { limits.maxInFlight ?? profile.limits.maxInFlight }
@@ -60,18 +58,60 @@ struct AdmissionControl: Sendable {
 
     // MARK: Submissions
 
-    /// What blocks all submissions of the endpoint; nil if nothing does.
+    /// The endpoint as each account of its provider uses it.
+    func endpoints(_ profile: EndpointProfile) -> [AccountEndpoint] {
+        accounts.of(profile.provider).map { AccountEndpoint(profile, of: $0.name) }
+    }
+
+    /// The accounts among which the one is that made an attempt of that time: those of the settings, and those that this or an
+    /// earlier process has used since.
+    func candidates(for account: AccountName, of provider: ProviderName, since: Timestamp) -> [AccountName] {
+        guard account == .unknown else { return [account] }
+        let named = accounts.of(provider).map(\.name)
+        let used = Set(accounts.former.used(of: provider, since: since) + leases.held(of: provider))
+        return named + used.subtracting(named).sorted()
+    }
+
+    /// What blocks all submissions of the endpoint; nil if an account may send them.
     func block(on profile: EndpointProfile, at now: Timestamp) -> SubmissionBlock? {
         let condition = storage.condition
         if let block = hold.block { return block }
         if condition != .sound { return .storage(condition, until: now + .seconds(5)) }
-        guard hasToken(profile.provider) else {
-            return .noToken(
-                provider: profile.provider, variable: catalog.provider(profile.provider)?.tokenVariable ?? "its token")
+        return shared(profile) { accountBlock(on: $0, at: now) }
+            ?? breakers.block(.endpoint(profile.name), at: now)
+            ?? shared(profile) { block(on: $0, at: now) }
+    }
+
+    /// What blocks submissions of the endpoint by one account; nil if only what concerns all accounts may block them.
+    func block(on endpoint: AccountEndpoint, at now: Timestamp) -> SubmissionBlock? {
+        accountBlock(on: endpoint, at: now) ?? breakers.block(endpoint.submissions, at: now)
+    }
+
+    /// What blocks all requests of the account.
+    private func accountBlock(on endpoint: AccountEndpoint, at now: Timestamp) -> SubmissionBlock? {
+        guard accounts.canSend(by: endpoint.owner) else { return noToken(for: endpoint.profile) }
+        return leases.block(on: endpoint.owner, at: now) ?? breakers.block(.account(endpoint.owner), at: now)
+    }
+
+    /// The block that ends first of those on each account; nil if one account is not blocked.
+    func shared(
+        _ profile: EndpointProfile, by block: (AccountEndpoint) -> SubmissionBlock?
+    ) -> SubmissionBlock? {
+        var first: SubmissionBlock?
+        for endpoint in endpoints(profile) {
+            guard let block = block(endpoint) else { return nil }
+            guard let known = first else {
+                first = block
+                continue
+            }
+            if let until = block.until, known.until.map({ until < $0 }) ?? true { first = block }
         }
-        if let block = leases.block(on: profile.provider, at: now) { return block }
-        return breakers.block(.provider(profile.provider), at: now)
-            ?? breakers.block(.submissions(profile.name), at: now)
+        return first ?? noToken(for: profile)
+    }
+
+    private func noToken(for profile: EndpointProfile) -> SubmissionBlock {
+        .noToken(
+            provider: profile.provider, variable: catalog.provider(profile.provider)?.tokenVariable ?? "its token")
     }
 
     /// What blocks a queued task. It takes nothing, so that it can be asked for display.
@@ -83,10 +123,33 @@ struct AdmissionControl: Sendable {
         if let scope = startCheck.scope(of: task.endpoint), task.createdAt <= scope.startedAt {
             return .startCheck(since: scope.since)
         }
-        let service = task.endpoint.service
-        guard let limit = maxInFlight(of: profile), let count = try? await load().inFlight(of: service), count >= limit
-        else { return .turn() }
-        return .inFlightLimit(service: service, count: count, limit: limit)
+        let only = onlyAccount(for: task, of: profile)
+        if let only, let block = block(on: only, at: now) { return block }
+        let open = only.map { [$0] } ?? endpoints(profile).filter { block(on: $0, at: now) == nil }
+        guard open.allSatisfy(hasLimit), let load = try? await load() else { return .turn() }
+        let full = open.compactMap { limit(of: $0, under: load) }
+        return full.count == open.count ? full.first ?? .turn() : .turn()
+    }
+
+    private func hasLimit(_ endpoint: AccountEndpoint) -> Bool {
+        maxInFlight(of: endpoint.profile) != nil || accounts.account(endpoint.owner)?.maxInFlight != nil
+    }
+
+    /// The limit of tasks in flight that keeps the account from taking another task of the endpoint; nil if none does.
+    private func limit(of endpoint: AccountEndpoint, under load: TaskLoad) -> SubmissionBlock? {
+        let service = endpoint.service
+        if let limit = maxInFlight(of: endpoint.profile), load.inFlight(of: service) >= limit {
+            return .inFlightLimit(service: service.service, count: load.inFlight(of: service), limit: limit)
+        }
+        guard let limit = accounts.account(endpoint.owner)?.maxInFlight else { return nil }
+        let count = places(of: endpoint.owner, under: load)
+        return count >= limit ? .accountLimit(endpoint.owner, count: count, limit: limit) : nil
+    }
+
+    /// How many places the account's tasks hold in all services of its provider.
+    private func places(of owner: ProviderAccount, under load: TaskLoad) -> Int {
+        load.places(
+            of: owner.account, in: Set(catalog.endpoints.filter { $0.provider == owner.provider }.map(\.name.service)))
     }
 
     /// How many tasks are queued and in flight now, from one read of the store.
@@ -98,62 +161,122 @@ struct AdmissionControl: Sendable {
     /// How many more paid requests may go out, over all endpoints.
     func room(under load: TaskLoad) -> Int { load.room(upTo: limits.submissionsInParallel) }
 
-    /// How many tasks of the endpoint's service may be sent now, as far as places in flight are concerned.
-    func room(for profile: EndpointProfile, under load: TaskLoad) -> Int {
-        let places = maxInFlight(of: profile).map { load.room(of: profile.name.service, upTo: $0) }
-        return min(room(under: load), places ?? .max)
+    /// How many tasks of the endpoint's service may be sent by the account now, as far as places in flight are concerned.
+    func room(for endpoint: AccountEndpoint, under load: TaskLoad) -> Int {
+        let service = maxInFlight(of: endpoint.profile).map { load.room(of: endpoint.service, upTo: $0) }
+        let account = accounts.account(endpoint.owner)?.maxInFlight.map { $0 - places(of: endpoint.owner, under: load) }
+        return min(room(under: load), service ?? .max, account ?? .max)
     }
 
-    /// How many requests the provider's rate allows now; nil for no limit.
-    func tokens(for profile: EndpointProfile) -> Int? {
-        limiter.available(of: profile.provider, perSecond: callsPerSecond(of: profile.provider))
+    /// The account that takes the next task of the endpoint: of those that may, the one with the most room, then with the
+    /// fewest tasks in flight. Nil if none has room, or if the task waits for an account that may not.
+    ///
+    /// Accounts whose latest submissions failed come behind the others: what hangs has few tasks in flight, and would get all.
+    func account(
+        for task: TrackedTask, among endpoints: [AccountEndpoint], under load: TaskLoad
+    ) -> AccountEndpoint? {
+        let free = endpoints.filter { endpoint in
+            room(for: endpoint, under: load) > 0
+                && !(breakers.isHalfOpen(endpoint.submissions) && load.isSending(endpoint.service))
+        }
+        if let profile = endpoints.first?.profile, let own = onlyAccount(for: task, of: profile) {
+            return free.first { $0.account == own.account }
+        }
+        // Of equals the first in the settings.
+        return free.enumerated().min { left, right in
+            rank(left, under: load) < rank(right, under: load)
+        }?.element
+    }
+
+    /// Whether the task waits for the only account that may send it, also if others are free.
+    func waitsForItsAccount(
+        _ task: TrackedTask, of profile: EndpointProfile, among endpoints: [AccountEndpoint], under load: TaskLoad
+    ) -> Bool {
+        onlyAccount(for: task, of: profile) != nil && account(for: task, among: endpoints, under: load) == nil
+    }
+
+    /// What comes first among accounts that may take a task; the least is chosen.
+    private func rank(
+        _ place: (offset: Int, element: AccountEndpoint), under load: TaskLoad
+    ) -> (Int, Int, Int, Int) {
+        let endpoint = place.element
+        let isFailing = breakers.state(of: endpoint.submissions).failures > 0
+        return (isFailing ? 1 : 0, -room(for: endpoint, under: load), load.inFlight(of: endpoint.service), place.offset)
+    }
+
+    /// The only account that may send the task again: the one that made its latest attempt, if that may have been accepted and
+    /// the provider refuses a client id that it has seen from that account. Nil if any may.
+    func onlyAccount(for task: TrackedTask, of profile: EndpointProfile) -> AccountEndpoint? {
+        guard task.mayHaveBeenAccepted, profile.dialect.ownIDMember != nil else { return nil }
+        let endpoint = AccountEndpoint(profile, of: task.account)
+        // An account that the settings do not name any more sends nothing.
+        return accounts.account(endpoint.owner) == nil ? nil : endpoint
+    }
+
+    /// How many requests the account's rate allows now; nil for no limit.
+    func tokens(for endpoint: AccountEndpoint) -> Int? {
+        limiter.available(of: endpoint.owner, perSecond: callsPerSecond(of: endpoint.owner.provider))
     }
 
     /// Takes what one submission of a queued task needs, on an endpoint that nothing blocks and within the room in flight.
     ///
-    /// A block without an end concerns this task alone; one with an end concerns all tasks of its service.
+    /// A block without an end concerns this task alone; one with an end concerns all tasks of the account's service.
     func admit(
-        _ task: TrackedTask, of profile: EndpointProfile, under load: TaskLoad, at now: Timestamp
+        _ task: TrackedTask, of endpoint: AccountEndpoint, under load: TaskLoad, at now: Timestamp
     ) -> Admission {
-        let service = profile.name.service
         // After several failures one request at a time shows whether the endpoint works again.
-        if breakers.isHalfOpen(.submissions(profile.name)), load.isSending(service) { return .blocked(.turn()) }
+        if breakers.isHalfOpen(endpoint.submissions), load.isSending(endpoint.service) { return .blocked(.turn()) }
         // Whether it is being sent is not known before its claim is settled.
         guard storage.unknownClaims[task.id] == nil else { return .blocked(.turn()) }
-        if task.mayHaveBeenAccepted, !profile.needsPersonWhenUncertain {
+        if task.mayHaveBeenAccepted, !endpoint.profile.needsPersonWhenUncertain {
             // One at a time per service, so that no reading of the list ages while others take their turns.
-            return resubmissions.begin(task.id, of: service) ? .afterLookup : .blocked(.turn())
+            return resubmissions.begin(task.id, of: endpoint.service) ? .afterLookup : .blocked(.turn())
         }
         // A lack of our own memory says nothing about the endpoint.
         guard let replyRoom = transport.roomForPaidReply() else {
             return .blocked(.turn(until: now + .seconds(1)))
         }
-        if let slot = throttle.nextSlot(of: service) ?? slot(for: .submissions(profile.name), of: profile) {
+        if let slot = throttle.nextSlot(of: endpoint.service) ?? submissionSlot(of: endpoint) {
             return .blocked(.turn(until: slot))
         }
         return .granted(replyRoom)
     }
 
     /// Takes the next slot in the pace of the endpoint's service, or returns when it is.
-    func takePace(of profile: EndpointProfile) -> Timestamp? {
-        throttle.reserve(profile.name.service, perSecond: submissionsPerSecond(of: profile))
+    func takePace(of endpoint: AccountEndpoint) -> Timestamp? {
+        throttle.reserve(endpoint.service, perSecond: submissionsPerSecond(of: endpoint.profile))
     }
 
-    /// Starts the distance to the next submission of the endpoint's service.
-    func pace(_ profile: EndpointProfile) {
-        throttle.take(profile.name.service, perSecond: submissionsPerSecond(of: profile))
+    /// Counts a submission that goes now, in the pace of its service.
+    func pace(_ endpoint: AccountEndpoint) {
+        throttle.take(endpoint.service, perSecond: submissionsPerSecond(of: endpoint.profile))
     }
 
     // MARK: Rates
 
-    /// Takes a token of the provider's rate, or returns when to ask again.
-    func slot(for traffic: ProviderRateLimiter.TrafficClass, of profile: EndpointProfile) -> Timestamp? {
-        limiter.reserve(traffic, of: profile.provider, perSecond: callsPerSecond(of: profile.provider))
+    /// Takes a token of the account's rate for a submission, or returns when to ask again.
+    private func submissionSlot(of endpoint: AccountEndpoint) -> Timestamp? {
+        limiter.reserve(
+            .submissions(endpoint.name, endpoint.account), of: endpoint.owner,
+            perSecond: callsPerSecond(of: endpoint.owner.provider))
     }
 
-    /// Waits for a token of the provider's rate; false if the daemon stops first.
-    func waitForSlot(for traffic: ProviderRateLimiter.TrafficClass, of profile: EndpointProfile) async -> Bool {
-        while let slot = slot(for: traffic, of: profile) {
+    /// Takes a token of the account's rate for a status query, or returns when to ask again.
+    func querySlot(of endpoint: AccountEndpoint) -> Timestamp? {
+        limiter.reserve(
+            .queries(endpoint.service), of: endpoint.owner, perSecond: callsPerSecond(of: endpoint.owner.provider))
+    }
+
+    /// Waits for a token of the account's rate for a submission; false if the daemon stops first.
+    func waitForSubmissionSlot(of endpoint: AccountEndpoint) async -> Bool {
+        await wait { submissionSlot(of: endpoint) }
+    }
+
+    /// Waits for a token of the account's rate for a status query; false if the daemon stops first.
+    func waitForQuerySlot(of endpoint: AccountEndpoint) async -> Bool { await wait { querySlot(of: endpoint) } }
+
+    private func wait(for slot: () -> Timestamp?) async -> Bool {
+        while let slot = slot() {
             guard !Task.isCancelled else { return false }
             await time.sleep(until: slot)
         }

@@ -5,9 +5,9 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// The circuit breakers and pauses of all endpoints, services and providers.
+/// The circuit breakers and pauses of all endpoints, services and accounts.
 ///
-/// Each one concerns all tasks of its endpoint, service or provider. They are stored, so that they survive a restart.
+/// Each one concerns all tasks of its endpoint, service or account. They are stored, so that they survive a restart.
 final class CircuitBreakers: Sendable {
     private let states: Mutex<[CircuitKey: CircuitState]>
     private let store: TaskStore
@@ -113,7 +113,7 @@ final class CircuitBreakers: Sendable {
         }
         guard isNew else { return }
         let command =
-            if case .submissions(let endpoint) = circuit { "`pollux resume \(endpoint)`" } else {
+            if case .endpoint(let endpoint) = circuit { "`pollux resume \(endpoint)`" } else {
                 "`pollux resume` any of its endpoints"
             }
         let why = ["\(failure.code): \(failure.message)", failure.hint].compactMap(\.self).joined(separator: " ")

@@ -1,44 +1,51 @@
 package import TaskModel
 import TaskStore
 
-/// What a circuit breaker guards.
+/// What a circuit breaker or a pause guards.
 package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
-    /// Paid requests of an endpoint.
-    case submissions(EndpointName)
-    /// Status queries of a service.
-    case polls(ServiceName)
-    /// All requests that a provider's account may be refused for.
-    case provider(ProviderName)
+    /// Paid requests of an endpoint by any account. It has pauses only.
+    case endpoint(EndpointName)
+    /// Paid requests of an endpoint by one account.
+    case submissions(EndpointName, AccountName)
+    /// Status queries of an account's service.
+    case polls(AccountService)
+    /// All requests that an account may be refused for.
+    case account(ProviderAccount)
 
     init?(_ stored: CircuitState) {
-        switch stored.kind {
-        case .submissions:
+        switch (stored.kind, stored.account) {
+        case (.submissions, let account):
             guard let endpoint = EndpointName(stored.name) else { return nil }
-            self = .submissions(endpoint)
-        case .polls:
+            self = account.map { .submissions(endpoint, $0) } ?? .endpoint(endpoint)
+        case (.polls, let account):
             guard let service = ServiceName(stored.name) else { return nil }
-            self = .polls(service)
-        case .provider:
+            self = .polls(AccountService(service, of: account ?? .default))
+        case (.provider, let account):
             guard let provider = ProviderName(stored.name) else { return nil }
-            self = .provider(provider)
+            self = .account(ProviderAccount(provider: provider, account: account ?? .default))
         }
     }
 
     /// A closed breaker, as the store keeps it.
     var closed: CircuitState {
         switch self {
-        case .submissions(let endpoint): CircuitState(kind: .submissions, name: endpoint.text)
-        case .polls(let service): CircuitState(kind: .polls, name: service.text)
-        case .provider(let provider): CircuitState(kind: .provider, name: provider.text)
+        case .endpoint(let endpoint): CircuitState(kind: .submissions, name: endpoint.text, account: nil)
+        case .submissions(let endpoint, let account):
+            CircuitState(kind: .submissions, name: endpoint.text, account: account)
+        case .polls(let service): CircuitState(kind: .polls, name: service.service.text, account: service.account)
+        case .account(let account):
+            CircuitState(kind: .provider, name: account.provider.text, account: account.account)
         }
     }
 
     /// `endpoint image/make`
     package var description: String {
         switch self {
-        case .submissions(let endpoint): "endpoint \(endpoint)"
+        case .endpoint(let endpoint): "endpoint \(endpoint)"
+        case .submissions(let endpoint, let account):
+            account == .default ? "endpoint \(endpoint)" : "endpoint \(endpoint) (account \(account))"
         case .polls(let service): "service \(service)"
-        case .provider(let provider): "provider \(provider)"
+        case .account(let account): "\(account)"
         }
     }
 }

@@ -1,15 +1,15 @@
 import Synchronization
 import TaskModel
 
-/// The queued tasks whose earlier attempts are being looked for before they are sent again: one per service.
+/// The queued tasks whose earlier attempts are being looked for before they are sent again: one for each account of a service.
 final class InFlightResubmissions: Sendable {
-    private let tasks = Mutex<[ServiceName: TaskID]>([:])
+    private let tasks = Mutex<[AccountService: TaskID]>([:])
 
-    /// The task of each service.
-    var byService: [ServiceName: TaskID] { tasks.withLock { $0 } }
+    /// The task of each account of a service.
+    var byService: [AccountService: TaskID] { tasks.withLock { $0 } }
 
-    /// Starts one; false if the service has one already.
-    func begin(_ task: TaskID, of service: ServiceName) -> Bool {
+    /// Starts one; false if the account has one already in that service.
+    func begin(_ task: TaskID, of service: AccountService) -> Bool {
         tasks.withLock { tasks in
             guard tasks[service] == nil else { return false }
             tasks[service] = task
@@ -18,5 +18,5 @@ final class InFlightResubmissions: Sendable {
     }
 
     /// Ends the service's one.
-    func end(of service: ServiceName) { tasks.withLock { _ = $0.removeValue(forKey: service) } }
+    func end(of service: AccountService) { tasks.withLock { _ = $0.removeValue(forKey: service) } }
 }

@@ -1,9 +1,8 @@
-import ProviderCatalog
 import Synchronization
 import TaskModel
 import TaskStore
 
-/// LeaseKeeper acquires the leases of the providers that have work, and remembers those that another process holds.
+/// LeaseKeeper acquires the leases of the accounts that have work, and remembers those that another process holds.
 ///
 /// It saves reads of the store. What counts is the check in the transaction of each claim.
 final class LeaseKeeper: Sendable {
@@ -12,8 +11,7 @@ final class LeaseKeeper: Sendable {
         case held(by: String, until: Timestamp)
     }
 
-    /// By provider.
-    private let known = Mutex<[ProviderName: Knowledge]>([:])
+    private let known = Mutex<[ProviderAccount: Knowledge]>([:])
     private let store: TaskStore
     private let time: any TimeSource
 
@@ -30,18 +28,27 @@ final class LeaseKeeper: Sendable {
         until > now && until - now <= retryAfter
     }
 
-    /// What blocks all work of a provider; nil if another process is not known to hold its lease.
-    func block(on provider: ProviderName, at now: Timestamp) -> SubmissionBlock? {
-        guard case .held(let holder, let until) = known.withLock({ $0[provider] }), Self.isWaiting(until, at: now)
+    /// What blocks all work of an account; nil if another process is not known to hold its lease.
+    func block(on account: ProviderAccount, at now: Timestamp) -> SubmissionBlock? {
+        guard case .held(let holder, let until) = known.withLock({ $0[account] }), Self.isWaiting(until, at: now)
         else { return nil }
-        return .leaseHeld(provider: provider, holder: holder, until: until)
+        return .leaseHeld(account, holder: holder, until: until)
     }
 
-    /// Acquires the leases of these endpoints' providers, but for those known to be ours or held by another process.
-    func acquire(for profiles: [EndpointProfile], at now: Timestamp) async throws(TaskStoreError) {
+    /// The accounts of the provider whose leases are known to be ours.
+    func held(of provider: ProviderName) -> [AccountName] {
+        known.withLock { known in
+            known.compactMap { account, knowledge in
+                if account.provider == provider, case .ours = knowledge { account.account } else { nil }
+            }
+        }
+    }
+
+    /// Acquires the leases of these accounts, but for those known to be ours or held by another process.
+    func acquire(_ accounts: some Sequence<ProviderAccount>, at now: Timestamp) async throws(TaskStoreError) {
         let missing = known.withLock { known in
-            Set(profiles.map(\.provider)).filter { provider in
-                switch known[provider] {
+            Set(accounts).filter { account in
+                switch known[account] {
                 case .ours: false
                 case .held(_, let until): !Self.isWaiting(until, at: now)
                 case nil: true
@@ -49,18 +56,18 @@ final class LeaseKeeper: Sendable {
             }
         }.sorted()
         guard !missing.isEmpty else { return }
-        let held = try await store.acquire(missing.map { LeaseName(provider: $0) }, at: now)
+        let held = try await store.acquire(missing.map { LeaseName($0) }, at: now)
         known.withLock { known in
-            for provider in missing {
-                let other = held.first { $0.name == LeaseName(provider: provider) }
-                known[provider] = other.map { .held(by: $0.holder, until: now + Self.retryAfter) } ?? .ours
+            for account in missing {
+                let other = held.first { $0.name == LeaseName(account) }
+                known[account] = other.map { .held(by: $0.holder, until: now + Self.retryAfter) } ?? .ours
             }
         }
     }
 
-    /// Notes that another process has taken over the lease of a provider.
-    func lose(_ provider: ProviderName, to holder: String) {
+    /// Notes that another process has taken over the lease of an account.
+    func lose(_ account: ProviderAccount, to holder: String) {
         let now = time.now()
-        known.withLock { $0[provider] = .held(by: holder, until: now + Self.retryAfter) }
+        known.withLock { $0[account] = .held(by: holder, until: now + Self.retryAfter) }
     }
 }

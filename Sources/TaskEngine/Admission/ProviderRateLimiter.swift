@@ -2,20 +2,20 @@ import RateLimiting
 import Synchronization
 import TaskModel
 
-/// Limits how many requests a provider gets per second: one token bucket for all of them, and a slower one for each class
-/// that it throttles.
+/// Limits how many requests a provider gets per second from an account: one token bucket for all of them, and a slower one for
+/// each class that it throttles.
 ///
 /// Uses the monotonic clock. The schedule decides when a task is asked for, and ``CircuitBreakers`` handle failures.
 final class ProviderRateLimiter: Sendable {
-    /// Requests that are throttled together: an endpoint's submissions, or a service's queries.
+    /// Requests of an account that are throttled together: an endpoint's submissions, or a service's queries.
     enum TrafficClass: Sendable, Hashable {
-        case submissions(EndpointName)
-        case queries(ServiceName)
+        case submissions(EndpointName, AccountName)
+        case queries(AccountService)
 
         fileprivate var isSubmission: Bool { if case .submissions = self { true } else { false } }
     }
 
-    private struct Account {
+    private struct Usage {
         var bucket: TokenBucket
         /// Until when a submission is assumed to wait for a token, and a query.
         var submissionWaits: Timestamp?
@@ -41,7 +41,7 @@ final class ProviderRateLimiter: Sendable {
     }
 
     private struct State {
-        var accounts: [ProviderName: Account] = [:]
+        var accounts: [ProviderAccount: Usage] = [:]
         var throttles: [TrafficClass: Throttle] = [:]
     }
 
@@ -61,12 +61,12 @@ final class ProviderRateLimiter: Sendable {
     }
 
     /// Takes a token, or returns by the wall clock when to ask again. A nil rate has no limit.
-    func reserve(_ traffic: TrafficClass, of provider: ProviderName, perSecond rate: Double?) -> Timestamp? {
+    func reserve(_ traffic: TrafficClass, of owner: ProviderAccount, perSecond rate: Double?) -> Timestamp? {
         guard let rate, rate > 0 else { return nil }
         let now = monotonicNow
         let slot = state.withLock { state -> Timestamp? in
-            var account = state.accounts[provider] ?? Account(bucket: Self.bucket(rate: rate, since: start))
-            defer { state.accounts[provider] = account }
+            var account = state.accounts[owner] ?? Usage(bucket: Self.bucket(rate: rate, since: start))
+            defer { state.accounts[owner] = account }
             let next = max(
                 state.throttles[traffic]?.bucket.nextToken(at: now) ?? now, account.bucket.nextToken(at: now))
             // Long enough for its caller to come back, short enough to keep no token for a caller that has gone.
@@ -89,11 +89,11 @@ final class ProviderRateLimiter: Sendable {
     }
 
     /// How many requests may go now at most; nil for no limit.
-    func available(of provider: ProviderName, perSecond rate: Double?) -> Int? {
+    func available(of owner: ProviderAccount, perSecond rate: Double?) -> Int? {
         guard let rate, rate > 0 else { return nil }
         return state.withLock { state in
-            var account = state.accounts[provider] ?? Account(bucket: Self.bucket(rate: rate, since: start))
-            defer { state.accounts[provider] = account }
+            var account = state.accounts[owner] ?? Usage(bucket: Self.bucket(rate: rate, since: start))
+            defer { state.accounts[owner] = account }
             return account.bucket.available(at: monotonicNow)
         }
     }

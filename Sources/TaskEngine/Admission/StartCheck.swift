@@ -48,6 +48,9 @@ final class StartCheck: Sendable {
         state.withLock { $0.endpoints.contains(endpoint) ? $0.scope : nil }
     }
 
+    /// Whether any list is still to be read. The owners of its records must stay until then.
+    var isPending: Bool { state.withLock { !$0.endpoints.isEmpty } }
+
     /// The services whose lists are to be read.
     var services: Set<ServiceName> { state.withLock { Set($0.endpoints.map(\.service)) } }
 

@@ -1,9 +1,9 @@
 import Synchronization
 import TaskModel
 
-/// Keeps the submissions of a service as far apart as its provider demands.
+/// Keeps an account's submissions to a service as far apart as its provider demands.
 final class SubmissionThrottle: Sendable {
-    private let nextFree = Mutex<[ServiceName: Duration]>([:])
+    private let nextFree = Mutex<[AccountService: Duration]>([:])
     private let time: any TimeSource
 
     init(_ time: any TimeSource) {
@@ -11,14 +11,14 @@ final class SubmissionThrottle: Sendable {
     }
 
     /// When the service's next submission may go; nil for now.
-    func nextSlot(of service: ServiceName) -> Timestamp? {
+    func nextSlot(of service: AccountService) -> Timestamp? {
         let elapsed = time.elapsed()
         guard let free = nextFree.withLock({ $0[service] }), free > elapsed else { return nil }
         return time.now() + (free - elapsed)
     }
 
     /// Takes the service's next slot if it is now, else returns when it is. A nil rate has no limit.
-    func reserve(_ service: ServiceName, perSecond rate: Double?) -> Timestamp? {
+    func reserve(_ service: AccountService, perSecond rate: Double?) -> Timestamp? {
         nextFree.withLock { nextFree in
             let elapsed = time.elapsed()
             if let free = nextFree[service], free > elapsed { return time.now() + (free - elapsed) }
@@ -28,7 +28,7 @@ final class SubmissionThrottle: Sendable {
     }
 
     /// Counts a submission that goes now. A nil rate has no limit.
-    func take(_ service: ServiceName, perSecond rate: Double?) {
+    func take(_ service: AccountService, perSecond rate: Double?) {
         guard let rate, rate > 0 else { return }
         nextFree.withLock { $0[service] = time.elapsed() + .seconds(rounding: 1 / rate) }
     }

@@ -95,7 +95,7 @@ extension CallbackMonitor {
         else { return }
         logger.warning(
             """
-            \(Self.silenceThreshold) tasks have ended, and nobody has called \(publicURL)/callbacks/… \
+            \(Self.silenceThreshold) tasks have ended, and no provider has called \(publicURL)/callbacks/… \
             Polling does the work meanwhile and nothing is lost. Is callbacks.public_url right, and can it be reached \
             from the internet?
             """)

@@ -15,42 +15,42 @@ struct AttemptStarter: Sendable {
 
     /// Starts an attempt. Returns nil if the task is no longer queued.
     func start(
-        _ task: TrackedTask, of profile: EndpointProfile, holding replyRoom: ReplyRoom, at now: Timestamp
+        _ task: TrackedTask, of endpoint: AccountEndpoint, holding replyRoom: ReplyRoom, at now: Timestamp
     ) async throws(TaskStoreError) -> Submitter.Work? {
-        let (event, callbackURL) = event(for: task, of: profile, at: now)
+        let (event, callbackURL) = event(for: task, of: endpoint, at: now)
         let change: TaskChange?
         do throws(TaskStoreError) {
             change = try await store.apply([event], at: now).first
         } catch {
             if case .leaseHeld(let holder) = error {
-                loseLease(of: profile, to: holder)
+                loseLease(of: endpoint, to: holder)
                 return nil
             }
             if case .unknown = error {
                 noteUnknownClaim(of: task)
-                admission.pace(profile)
+                admission.pace(endpoint)
             }
             throw error
         }
         // A user may have cancelled the task since it was read.
         guard let change, change.transition == .advance(to: .submitting) else { return nil }
         // Tasks of one claim are sent together, so the pace counts from here, not from the claim.
-        admission.pace(profile)
-        return Submitter.Work(task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom)
+        admission.pace(endpoint)
+        return Submitter.Work(task: change.task, endpoint: endpoint, callbackURL: callbackURL, replyRoom: replyRoom)
     }
 
     /// The event that starts an attempt, and the callback URL of its request.
-    func event(for task: TrackedTask, of profile: EndpointProfile, at now: Timestamp) -> (ScheduledEvent, String?) {
-        let callback = callbacks?.address(for: task, of: profile)
+    func event(for task: TrackedTask, of endpoint: AccountEndpoint, at now: Timestamp) -> (ScheduledEvent, String?) {
+        let callback = callbacks?.address(for: task, of: endpoint.profile)
         let event = ScheduledEvent(
-            .submissionStarted(callback: callback?.digest), for: task.id, under: LeaseName(provider: profile.provider),
-            nextDueAt: now + limits.timeout(of: profile))
+            .submissionStarted(callback: callback?.digest, account: endpoint.account), for: task.id,
+            under: endpoint.lease, nextDueAt: now + limits.timeout(of: endpoint.profile))
         return (event, callback?.url)
     }
 
     /// Notes that another process holds the lease, so that nothing more is started there for a while.
-    func loseLease(of profile: EndpointProfile, to holder: String) {
-        admission.leases.lose(profile.provider, to: holder)
+    func loseLease(of endpoint: AccountEndpoint, to holder: String) {
+        admission.leases.lose(endpoint.owner, to: holder)
         logger.warning("\(TaskStoreError.leaseHeld(by: holder).message)")
     }
 

@@ -6,14 +6,14 @@ import TaskModel
 /// In memory only: a restart costs a few more queries.
 final class InFlightPolls: Sendable {
     private struct State {
-        var batches: [ServiceName: Int] = [:]
-        var tasks: [ServiceName: Set<TaskID>] = [:]
+        var batches: [AccountService: Int] = [:]
+        var tasks: [AccountService: Set<TaskID>] = [:]
         /// Left out by a batch reply, so that they are asked for alone.
         var alone: Set<TaskID> = []
         /// The largest batch of a service, after larger ones failed.
-        var batchCaps: [ServiceName: Int] = [:]
+        var batchCaps: [AccountService: Int] = [:]
         /// How many queries of a service were answered.
-        var answers: [ServiceName: Int] = [:]
+        var answers: [AccountService: Int] = [:]
         var failures: [TaskID: QueryFailures] = [:]
         /// Tasks whose records exceed the largest reply that is read.
         var tooLarge: Set<TaskID> = []
@@ -29,9 +29,9 @@ final class InFlightPolls: Sendable {
 
     private let state = Mutex(State())
 
-    func batches(of service: ServiceName) -> Int { state.withLock { $0.batches[service] ?? 0 } }
+    func batches(of service: AccountService) -> Int { state.withLock { $0.batches[service] ?? 0 } }
 
-    func tasks(of service: ServiceName) -> Set<TaskID> { state.withLock { $0.tasks[service] ?? [] } }
+    func tasks(of service: AccountService) -> Set<TaskID> { state.withLock { $0.tasks[service] ?? [] } }
 
     func isAlone(_ task: TaskID) -> Bool { state.withLock { $0.alone.contains(task) } }
 
@@ -43,17 +43,17 @@ final class InFlightPolls: Sendable {
     }
 
     /// How many tasks one query of the service may include, `most` at the most.
-    func batchLimit(of service: ServiceName, upTo most: Int) -> Int {
+    func batchLimit(of service: AccountService, upTo most: Int) -> Int {
         state.withLock { min($0.batchCaps[service] ?? most, most) }
     }
 
     /// Halves the next batch after a failure: it may be too large, or one id may spoil it. A batch of one shows which.
-    func halveBatch(of service: ServiceName, naming count: Int) {
+    func halveBatch(of service: AccountService, naming count: Int) {
         state.withLock { $0.batchCaps[service] = max(min(count, $0.batchCaps[service] ?? count) / 2, 1) }
     }
 
     /// Notes an answered query. After a full batch the next one may be twice as large.
-    func noteAnswer(of service: ServiceName, about tasks: [TaskID], upTo most: Int) {
+    func noteAnswer(of service: AccountService, about tasks: [TaskID], upTo most: Int) {
         state.withLock { state in
             state.answers[service, default: 0] += 1
             for task in tasks {
@@ -69,7 +69,7 @@ final class InFlightPolls: Sendable {
     ///
     /// A failure concerns the task if another query of the service was answered since its last failure, or if `isOwn` says
     /// so. Otherwise it may concern the whole service, and the result is 0.
-    func noteFailure(of task: TaskID, service: ServiceName, isOwn: Bool) -> Int {
+    func noteFailure(of task: TaskID, service: AccountService, isOwn: Bool) -> Int {
         state.withLock { state in
             let answers = state.answers[service] ?? 0
             // Bounded. A forgotten failure counts as one of the service.

@@ -63,16 +63,16 @@ struct PollFailures: Sendable {
         _ work: PollBatch, because failure: TaskFailure, isThrottled: Bool = false, retryAfter: Duration? = nil
     ) async {
         await admission.queriesFailed(
-            of: work.profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
+            of: work.endpoint, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
         logger.warning(
             "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is made again later: \(failure.code): \(failure.message)"
         )
         // A half-open breaker lets one query pass. Other tasks go first, because these may be what the service cannot
         // answer.
         var until = time.now() + polling.minGap
-        if admission.breakers.isHalfOpen(.polls(work.service)) {
+        if admission.breakers.isHalfOpen(work.endpoint.polls) {
             until =
-                max(until, admission.breakers.state(of: .polls(work.service)).closedUntil ?? until)
+                max(until, admission.breakers.state(of: work.endpoint.polls).closedUntil ?? until)
                 + polling.minGap * 5
         }
         await recorder.postpone(work.tasks.map(\.id), until: until)
@@ -94,6 +94,8 @@ extension TaskFailure {
                 code: "reply_too_large",
                 message: "The provider's reply is larger than \(maxBytes) bytes, so it was not read.",
                 hint: "Raise `upstream.max_reply_bytes` and run `pollux reload` to have it read.")
+        case .outdated:
+            self.init(code: "not_sent", message: "Nothing was sent: a reload has moved the provider meanwhile.")
         case .cancelled:
             self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came.")
         }

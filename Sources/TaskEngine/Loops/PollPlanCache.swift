@@ -19,20 +19,20 @@ final class PollPlanCache: Sendable {
     }
 
     private struct State {
-        var entries: [ServiceName: Entry] = [:]
+        var entries: [AccountService: Entry] = [:]
         /// Grows with every change, so that a plan from an earlier read is not kept.
-        var changes: [ServiceName: Int] = [:]
+        var changes: [AccountService: Int] = [:]
         /// Grows when all services change at once.
         var globalVersion = 0
         var services: Services?
 
-        func version(of service: ServiceName) -> Int { (changes[service] ?? 0) + globalVersion }
+        func version(of service: AccountService) -> Int { (changes[service] ?? 0) + globalVersion }
         var version: Int { changes.values.reduce(globalVersion, +) }
     }
 
-    /// Services that may have running tasks.
+    /// Services that may have running tasks, by account.
     private struct Services {
-        var names: Set<ServiceName>
+        var names: Set<AccountService>
         let readAt: Timestamp
     }
 
@@ -42,7 +42,7 @@ final class PollPlanCache: Sendable {
     private static let lifetime = Duration.seconds(1)
 
     /// The services that may have running tasks; nil if they must be read.
-    func services(at now: Timestamp) -> [ServiceName]? {
+    func services(at now: Timestamp) -> [AccountService]? {
         state.withLock { state in
             guard let services = state.services, services.readAt <= now, now < services.readAt + Self.lifetime else {
                 return nil
@@ -55,7 +55,7 @@ final class PollPlanCache: Sendable {
     var version: Int { state.withLock { $0.version } }
 
     /// Keeps the services for ``lifetime``. A service with a change is added.
-    func keep(services: [ServiceName], at now: Timestamp, version: Int) {
+    func keep(services: [AccountService], at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.version == version else { return }
             state.services = Services(names: Set(services), readAt: now)
@@ -63,7 +63,7 @@ final class PollPlanCache: Sendable {
     }
 
     /// The valid plan of a service; nil if its tasks must be read.
-    func plan(of service: ServiceName, at now: Timestamp) -> Plan? {
+    func plan(of service: AccountService, at now: Timestamp) -> Plan? {
         state.withLock { state in
             guard let entry = state.entries[service], now < entry.validUntil else { return nil }
             return entry.plan
@@ -71,10 +71,10 @@ final class PollPlanCache: Sendable {
     }
 
     /// Read it before the tasks, and pass it to ``keep(_:of:at:version:)``.
-    func version(of service: ServiceName) -> Int { state.withLock { $0.version(of: service) } }
+    func version(of service: AccountService) -> Int { state.withLock { $0.version(of: service) } }
 
     /// Keeps a plan until its time comes or something changes.
-    func keep(_ plan: Plan, of service: ServiceName, at now: Timestamp, version: Int) {
+    func keep(_ plan: Plan, of service: AccountService, at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.version(of: service) == version else { return }
             // Not past its own next due time: a plan that says "now" would be used again at once.
@@ -103,7 +103,7 @@ final class PollPlanCache: Sendable {
     }
 
     /// Removes the plan of a service whose tasks have changed.
-    func forget(_ service: ServiceName) {
+    func forget(_ service: AccountService) {
         state.withLock { state in
             state.entries[service] = nil
             state.changes[service, default: 0] += 1

@@ -17,7 +17,7 @@ struct PollPlanner: Sendable {
     let logger: Logger
 
     /// What is due of a service now, and when more may be due.
-    func plan(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
+    func plan(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         let free = try await freeTasks(of: service, at: now)
         var plan = PollPlanCache.Plan()
         for group in groups(of: free, service: service) {
@@ -35,7 +35,8 @@ struct PollPlanner: Sendable {
     }
 
     /// As many tasks as one query takes, without those in flight. Tasks that cannot be polled are postponed.
-    private func freeTasks(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask] {
+    private func freeTasks(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask]
+    {
         let horizon = now + polling.minGap
         while true {
             let free = try await store.due(
@@ -47,16 +48,16 @@ struct PollPlanner: Sendable {
             let until = max(now + polling.maxGap, horizon + .milliseconds(1))
             logger.warning(
                 """
-                \(stuck.count) running tasks like \(one.id) wait: there is no token, or no endpoint \(one.endpoint) any \
-                more. Nothing is lost.
+                \(stuck.count) running tasks like \(one.id) wait: there is no token of account \(one.account), or no endpoint \
+                \(one.endpoint) any more. Nothing is lost.
                 """)
             try await store.postpone(stuck.map(\.id), until: until)
         }
     }
 
-    /// Whether the provider can be asked about a task: its endpoint is known, and there are credentials.
+    /// Whether the provider can be asked about a task: its endpoint is known, and there are credentials of its account.
     private func canAsk(about task: TrackedTask) -> Bool {
-        catalog.endpoint(task.endpoint).map { admission.hasToken($0.provider) } ?? false
+        catalog.endpoint(task.endpoint).map { admission.accounts.canSend(by: $0.owner(of: task)) } ?? false
     }
 
     private struct Group {
@@ -67,7 +68,7 @@ struct PollPlanner: Sendable {
 
     /// Groups the tasks that can share a query. A task goes alone if a batch left it out, if the provider did not know it
     /// lately, or if its records are not understood.
-    private func groups(of tasks: [TrackedTask], service: ServiceName) -> [Group] {
+    private func groups(of tasks: [TrackedTask], service: AccountService) -> [Group] {
         var groups: [Group] = []
         for task in tasks {
             guard let profile = catalog.endpoint(task.endpoint) else { continue }
@@ -88,7 +89,7 @@ struct PollPlanner: Sendable {
     }
 
     private func planBatch(
-        of tasks: [TrackedTask], service: ServiceName, profile: EndpointProfile, into plan: inout PollPlanCache.Plan,
+        of tasks: [TrackedTask], service: AccountService, profile: EndpointProfile, into plan: inout PollPlanCache.Plan,
         at now: Timestamp
     ) async {
         let members = await members(for: tasks, at: now)
@@ -132,7 +133,7 @@ struct PollPlanner: Sendable {
     }
 
     private func batch(
-        of tasks: [TrackedTask], as members: [BatchCandidate], service: ServiceName, profile: EndpointProfile
+        of tasks: [TrackedTask], as members: [BatchCandidate], service: AccountService, profile: EndpointProfile
     ) -> PollBatch {
         var priority = 0.0
         for member in members {
@@ -141,6 +142,7 @@ struct PollPlanner: Sendable {
             // It has probably ended: as if its hazard were one per second.
             if member.isExpected { priority += member.sinceLastPoll.inSeconds * member.sinceLastPoll.inSeconds }
         }
-        return PollBatch(service: service, profile: profile, tasks: tasks, priority: priority)
+        return PollBatch(
+            endpoint: AccountEndpoint(profile, of: service.account), tasks: tasks, priority: priority)
     }
 }

@@ -36,7 +36,7 @@ package struct PollScheduler: Worker {
                 ready += plan.batches
                 comeBack = min(comeBack, plan.next ?? comeBack)
             }
-            try await admission.leases.acquire(for: ready.map(\.profile), at: now)
+            try await admission.leases.acquire(ready.map(\.endpoint.owner), at: now)
             services = claim(from: ready, at: now, into: &work, comeBack: &comeBack)
         }
         return comeBack
@@ -51,8 +51,8 @@ package struct PollScheduler: Worker {
     /// A claim ends after so many batches, and the next one continues.
     private static let enoughAtOnce = 8
 
-    /// Services that may have running tasks. They are cached, since the loop runs after each query.
-    private func services(at now: Timestamp) async throws(TaskStoreError) -> [ServiceName] {
+    /// Services that may have running tasks, by account. They are cached, since the loop runs after each query.
+    private func services(at now: Timestamp) async throws(TaskStoreError) -> [AccountService] {
         if let known = plans.services(at: now) { return known }
         let version = plans.version
         let services = try await store.services(in: .running)
@@ -63,14 +63,14 @@ package struct PollScheduler: Worker {
     /// Claims as many batches as the rates allow, by priority, then in their order. Returns the services that may have more.
     private func claim(
         from ready: [PollBatch], at now: Timestamp, into work: inout [PollBatch], comeBack: inout Timestamp
-    ) -> [ServiceName] {
-        var claimed: Set<ServiceName> = []
-        var blocked: Set<ServiceName> = []
+    ) -> [AccountService] {
+        var claimed: Set<AccountService> = []
+        var blocked: Set<AccountService> = []
         let inOrder = ready.indices.sorted { (ready[$0].priority, $1) > (ready[$1].priority, $0) }
         for batch in inOrder.lazy.map({ ready[$0] }) where !blocked.contains(batch.service) {
             guard inFlight.batches(of: batch.service) < batchesAllowed(of: batch.service) else { continue }
-            let lease = admission.leases.block(on: batch.profile.provider, at: now)
-            if let later = lease?.until ?? admission.slot(for: .queries(batch.service), of: batch.profile) {
+            let lease = admission.leases.block(on: batch.endpoint.owner, at: now)
+            if let later = lease?.until ?? admission.querySlot(of: batch.endpoint) {
                 comeBack = min(comeBack, later)
                 blocked.insert(batch.service)
                 continue
@@ -84,7 +84,8 @@ package struct PollScheduler: Worker {
     }
 
     /// What is due of a service now, and when more may be due.
-    private func plan(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
+    private func plan(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan
+    {
         if let block = admission.breakers.block(.polls(service), at: now) {
             return PollPlanCache.Plan(next: block.until)
         }
@@ -98,7 +99,7 @@ package struct PollScheduler: Worker {
     }
 
     /// How many batches of the service may be in flight: one if its circuit breaker is half open.
-    private func batchesAllowed(of service: ServiceName) -> Int {
+    private func batchesAllowed(of service: AccountService) -> Int {
         admission.breakers.isHalfOpen(.polls(service)) ? 1 : pollsInParallel
     }
 }

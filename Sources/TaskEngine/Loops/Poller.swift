@@ -49,7 +49,7 @@ struct Poller: Sendable {
                 let fetching = profile.resultFetching
             else { return verdict }
             let result = try fetching.request(of: id, record: done.record)
-            guard await admission.waitForSlot(for: .queries(work.service), of: profile) else {
+            guard await admission.waitForQuerySlot(of: work.endpoint) else {
                 return .failure(.cancelled)
             }
             return await send(result, of: work).map { fetching.read($0, of: id, after: done) }
@@ -64,7 +64,7 @@ struct Poller: Sendable {
     ) async -> Result<UpstreamReply, UpstreamTransportError> {
         calls.count(about: work.tasks)
         do throws(UpstreamTransportError) {
-            let reply = try await sender.send(request, of: work.service, to: work.profile.provider)
+            let reply = try await sender.send(request, by: work.endpoint)
             passed(.afterPollReply)
             return .success(reply)
         } catch {
@@ -90,7 +90,7 @@ struct Poller: Sendable {
         case .success(.throttled(let failure, let retryAfter)):
             await failures.slow(work, because: failure, isThrottled: true, retryAfter: retryAfter)
         case .success(.failed(let failure, let suspendsProvider)):
-            if suspendsProvider { await admission.suspend(.provider(work.profile.provider), because: failure) }
+            if suspendsProvider { await admission.suspend(work.endpoint.owner, because: failure) }
             await failures.failed(task, of: work, because: failure, isAboutAll: suspendsProvider)
         case .failure(let error):
             if case .tooLarge = error {
@@ -130,7 +130,7 @@ struct Poller: Sendable {
         case .success(.throttled(let failure, let retryAfter)):
             await failures.slow(work, because: failure, isThrottled: true, retryAfter: retryAfter)
         case .success(.failed(let failure, let suspendsProvider)):
-            if suspendsProvider { await admission.suspend(.provider(work.profile.provider), because: failure) }
+            if suspendsProvider { await admission.suspend(work.endpoint.owner, because: failure) }
             if !suspendsProvider { inFlight.halveBatch(of: work.service, naming: work.tasks.count) }
             await failures.slow(work, because: failure)
         case .failure(let error):
@@ -174,7 +174,7 @@ extension UpstreamTransportError {
     /// Whether the error says nothing about the tasks: the provider was not reached, or the daemon stops.
     fileprivate var isAboutAll: Bool {
         switch self {
-        case .notSent, .cancelled: true
+        case .notSent, .outdated, .cancelled: true
         case .interrupted, .tooLarge: false
         }
     }

@@ -7,11 +7,11 @@ struct QuerySender: Sendable {
     let meter: PollRateCounter
     let timeout: Duration
 
-    /// Sends a query about tasks of the service. The caller has a token of the provider's rate.
+    /// Sends a query about tasks of the account's service. The caller has a token of the account's rate.
     func send(
-        _ query: UpstreamRequest, of service: ServiceName, to provider: ProviderName
+        _ query: UpstreamRequest, by endpoint: AccountEndpoint
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        meter.count(service)
-        return try await transport.send(query, to: provider, isPaid: false, timeout: timeout)
+        meter.count(endpoint.name.service)
+        return try await transport.send(query, by: endpoint.owner, isPaid: false, timeout: timeout)
     }
 }

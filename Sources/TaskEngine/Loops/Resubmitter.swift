@@ -24,41 +24,47 @@ struct Resubmitter: Sendable {
     /// A proof of absence expires, because the task may have waited in the queue for hours. A policy needs a new proof. A
     /// user's decision is stopped only by a record that certainly belongs to the task.
     func start(_ work: Submitter.Work) async -> Submitter.Work? {
-        let (task, profile) = (work.task, work.profile)
+        let (task, endpoint) = (work.task, work.endpoint)
         let isPersons = task.resolution == .resubmitted
         do throws(TaskStoreError) {
             let attempts = try await store.givenUpAttempts(of: task.id)
             // All waiting comes before the search, so that its result is fresh.
             guard let replyRoom = transport.roomForPaidReply() else { return await later() }
-            guard await admission.waitForSlot(for: .submissions(profile.name), of: profile),
-                await admission.waitForSlot(for: .queries(profile.name.service), of: profile)
+            // The account that sends the task need not be one that made the attempts.
+            let maker = attempts.first.map {
+                search.firstAccount(for: $0.account, endpoint.profile, at: time.now())
+            }
+            let searched = AccountEndpoint(endpoint.profile, of: maker ?? endpoint.account)
+            guard await admission.waitForSubmissionSlot(of: endpoint), await admission.waitForQuerySlot(of: searched)
             else { return nil }
             let targets = attempts.map {
-                LostAttemptSearch.Target(task: task, attempt: $0.attempt, endedWithDaemon: $0.endedWithDaemon)
+                LostAttemptSearch.Target(
+                    task: task, attempt: $0.attempt, account: $0.account, endedWithDaemon: $0.endedWithDaemon)
             }
-            let searched =
-                targets.isEmpty ? nil : await search.run(for: targets, of: profile.name.service, sharing: profile)
+            let result =
+                targets.isEmpty
+                ? nil
+                : await search.run(
+                    for: targets, sharing: endpoint.profile, first: searched.account, isUrgent: true)
             // Not even a person's decision goes without a reading that was possible.
-            if case .outdated = searched { return await later() }
-            let answer = searched?.answer
-            // After a restore the list may show it; a provider that does not answer now is asked again, twice.
-            if answer == nil, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
+            if case .outdated = result { return await later() }
+            let answer = result?.answer
+            // After a restore the lists may show it; an account that gives no answer now is asked again, twice.
+            if answer?.isPartial ?? true, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
                 unanswered.count(task.id) <= 2
             {
                 return await later()
             }
-            guard await takeSlot(of: profile) else { return await later() }
+            guard await takeSlot(of: endpoint) else { return await later() }
             let now = time.now()
-            let (start, callbackURL) = starter.event(for: task, of: profile, at: now)
+            let (start, callbackURL) = starter.event(for: task, of: endpoint, at: now)
             let changes: [TaskChange]
             if let answer {
                 changes = try await store.settle(
-                    service: profile.name.service, attemptedIn: answer.reach, candidates: answer.candidates, at: now
+                    service: endpoint.name.service, attemptedIn: answer.reach, candidates: answer.candidates, at: now
                 ) { view in
                     let findings = answer.findings(in: view)
-                    let own = view.givenUp.filter { $0.stored.task.id == task.id }.map {
-                        ($0.givenUp, findings[$0.givenUp.key])
-                    }
+                    let own = attempts.map { ($0, findings[$0.key] ?? .unproven) }
                     let isCalledBack = view.givenUp.contains {
                         $0.stored.task.id == task.id && $0.stored.task.callbacks.count > 0
                     }
@@ -81,9 +87,9 @@ struct Resubmitter: Sendable {
                 return nil
             }
             return Submitter.Work(
-                task: change.task, profile: profile, callbackURL: callbackURL, replyRoom: replyRoom)
+                task: change.task, endpoint: endpoint, callbackURL: callbackURL, replyRoom: replyRoom)
         } catch {
-            if case .leaseHeld(let holder) = error { starter.loseLease(of: profile, to: holder) }
+            if case .leaseHeld(let holder) = error { starter.loseLease(of: endpoint, to: holder) }
             if case .unknown = error {
                 starter.noteUnknownClaim(of: task)
                 storage.invalidateCaches()
@@ -95,11 +101,12 @@ struct Resubmitter: Sendable {
 
     /// The event that follows from the findings about earlier attempts.
     private static func event(
-        after own: [(GivenUpAttempt, LostAttemptSearch.Finding?)], isPersons: Bool, starting start: ScheduledEvent
+        after own: [(GivenUpAttempt, LostAttemptSearch.Finding)], isPersons: Bool, starting start: ScheduledEvent
     ) -> ScheduledEvent {
-        for case (let attempt, .found(let id, let trace)) in own {
+        for case (let attempt, .found(let id, let trace, let account)) in own {
             return ScheduledEvent(
-                .turnedUp(id, traceID: trace), for: start.task, attempt: attempt.attempt.number, nextDueAt: nil)
+                .turnedUp(id, traceID: trace), for: start.task, attempt: attempt.attempt.number, shownTo: account,
+                nextDueAt: nil)
         }
         let isProven = own.allSatisfy { $0.1 == .absent }
         let possible = own.flatMap { finding in
@@ -118,12 +125,14 @@ struct Resubmitter: Sendable {
     }
 
     /// Waits for the next slot in the pace of the service. False if the daemon stops or the endpoint is blocked first.
-    private func takeSlot(of profile: EndpointProfile) async -> Bool {
-        while let slot = admission.takePace(of: profile) {
+    private func takeSlot(of endpoint: AccountEndpoint) async -> Bool {
+        while let slot = admission.takePace(of: endpoint) {
             guard !Task.isCancelled else { return false }
             await time.sleep(until: slot)
         }
-        return !feed.isClosing && admission.block(on: profile, at: time.now()) == nil
+        let now = time.now()
+        return !feed.isClosing && admission.block(on: endpoint.profile, at: now) == nil
+            && admission.block(on: endpoint, at: now) == nil
     }
 }
 

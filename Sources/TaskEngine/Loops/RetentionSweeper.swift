@@ -4,7 +4,7 @@ import Synchronization
 package import TaskModel
 package import TaskStore
 
-/// RetentionSweeper periodically removes details of ended tasks that are older than the retention policy allows.
+/// RetentionSweeper periodically removes ended tasks and details of them that are older than the retention policy allows.
 ///
 /// It removes a few tasks per commit and pauses in between, so that other writes hardly wait. It removes nothing while the clock
 /// is in doubt, or while the database is a copy that no person has accepted: a removal is final, and either may pass.
@@ -12,6 +12,7 @@ package struct RetentionSweeper: Worker {
     let store: TaskStore
     @Current var policy: RetentionPolicy
     let hold: StartHold
+    let startCheck: StartCheck
     let clock: ClockJumpDetector
     /// How long the clock must have been steady; see ``EngineLimits/steadySpan``.
     let steadySpan: Duration
@@ -58,7 +59,8 @@ package struct RetentionSweeper: Worker {
         }
         // A time further ahead comes from a clock that was set back since.
         if state.sweep == nil, let nextAt = state.nextAt, nextAt > now, nextAt - now <= interval { return nextAt }
-        let sweep = try await store.advance(state.sweep ?? RetentionSweep(policy, at: now), at: now)
+        let sweep = try await store.advance(
+            state.sweep ?? RetentionSweep(policy, keepingStubs: startCheck.isPending, at: now), at: now)
         let next = sweep.isOver ? now + interval : now + Self.pause
         progress.state.withLock { former in
             former = Progress.State(
@@ -79,7 +81,7 @@ extension Logger {
         info(
             """
             Retention: removed the details of \(count.tasks) task(s), the responses of \(count.responses) more, \
-            \(count.events) event(s) and \(count.keys) idempotency key(s).
+            \(count.events) event(s), \(count.keys) idempotency key(s), and what was left of \(count.stubs) task(s).
             """)
     }
 }

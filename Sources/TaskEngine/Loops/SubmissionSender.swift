@@ -26,18 +26,16 @@ struct SubmissionSender: Sendable {
             return
         }
         passed(.beforeFirstByte)
-        let verdict: SubmitVerdict
-        let minimumDelay: Duration?
         switch await request(of: work) {
         case .success(let request):
-            let isTokenReplaced: Bool
-            (verdict, minimumDelay, isTokenReplaced) = await send(request, of: work)
+            let outcome = await send(request, of: work)
             passed(.afterReply)
-            if isTokenReplaced, let failure = verdict.rejectionOfAccount {
-                // It says nothing about the new token, so the provider is not paused.
+            switch outcome {
+            case .verdict(let verdict, let minimumDelay):
+                await take(verdict, of: work, minimumDelay: minimumDelay)
+            case .outdated(let failure):
                 await record(.submissionNotAccepted(failure), of: work) { [again = time.now()] _ in again }
                 wakes.submitter.signal()
-                return
             }
         case .failure(let problem):
             // Nothing was sent, for a local reason that says nothing about the endpoint. A request that cannot be built
@@ -47,9 +45,16 @@ struct SubmissionSender: Sendable {
                 problem.isPermanent ? .submissionRefused(problem.failure) : .submissionNotAccepted(problem.failure),
                 of: work, schedule: { _ in again })
             wakes.submitter.signal()
-            return
         }
-        await take(verdict, of: work, minimumDelay: minimumDelay)
+    }
+
+    /// The outcome of a request.
+    private enum SendOutcome {
+        /// What the reply proves, and the shortest time until the next poll.
+        case verdict(SubmitVerdict, minimumDelay: Duration?)
+        /// Nothing was accepted, because a reload has replaced the token or the base URL. This says nothing about the new ones,
+        /// so neither the account nor the endpoint is paused.
+        case outdated(TaskFailure)
     }
 
     /// Records what the reply to an attempt proves. The reply may come late.
@@ -59,10 +64,10 @@ struct SubmissionSender: Sendable {
         // claimed again at once.
         if case .submissionAccepted = event {
             await record(event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work))
-            await admission.note(verdict, of: work.profile)
+            await admission.note(verdict, of: work.endpoint)
         } else {
-            await admission.note(verdict, of: work.profile)
-            let retry = admission.retry(after: verdict, of: work.profile)
+            await admission.note(verdict, of: work.endpoint)
+            let retry = admission.retry(of: work.task, after: verdict, of: work.endpoint)
             await record(
                 event, of: work, schedule: { retry ?? schedule($0) },
                 updating: await updates(from: verdict, of: work))
@@ -77,7 +82,11 @@ struct SubmissionSender: Sendable {
         updating updates: StatisticsUpdates = StatisticsUpdates()
     ) async {
         _ = await recorder.record(
-            [ScheduledEvent(event, for: work.task.id, attempt: work.task.attempts, schedule: schedule)],
+            [
+                ScheduledEvent(
+                    event, for: work.task.id, attempt: work.task.attempts, shownTo: work.endpoint.account,
+                    schedule: schedule)
+            ],
             updating: updates)
     }
 
@@ -107,7 +116,12 @@ struct SubmissionSender: Sendable {
                         failure: TaskFailure(
                             code: "no_request", message: "The task has no request that could be sent.")))
             }
-            return Self.paid(request, of: work)
+            return Self.paid(request, of: work).map { request in
+                var request = request
+                // A search at another base URL would not find the task.
+                request.baseURL = work.profile.baseURL
+                return request
+            }
         } catch {
             return .failure(
                 RequestFailure(failure: TaskFailure(code: error.code, message: error.message), isPermanent: false))
@@ -129,18 +143,16 @@ struct SubmissionSender: Sendable {
         }
     }
 
-    /// Sends the request. Returns what its reply proves, the shortest time until the next poll, and whether the token
-    /// that it was sent with has been replaced.
-    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> (SubmitVerdict, Duration?, Bool) {
+    private func send(_ request: UpstreamRequest, of work: Submitter.Work) async -> SendOutcome {
         do throws(UpstreamTransportError) {
             let reply = try await transport.send(
-                request, to: work.profile.provider, isPaid: true, timeout: limits.timeout(of: work.profile))
-            return (
-                work.profile.dialect.readSubmission(reply).redacted,
-                work.profile.dialect.minimumPollDelay(from: reply), reply.rejectsReplacedToken
-            )
+                request, by: work.endpoint.owner, isPaid: true, timeout: limits.timeout(of: work.profile))
+            let verdict = work.profile.dialect.readSubmission(reply).redacted
+            if reply.rejectsReplacedToken, let failure = verdict.rejectionOfAccount { return .outdated(failure) }
+            return .verdict(verdict, minimumDelay: work.profile.dialect.minimumPollDelay(from: reply))
         } catch {
-            return (SubmitVerdict(error), nil, false)
+            if case .outdated = error { return .outdated(TaskFailure(error)) }
+            return .verdict(SubmitVerdict(error), minimumDelay: nil)
         }
     }
 
@@ -161,6 +173,9 @@ struct SubmissionSender: Sendable {
         where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
             // It may refuse the client id because an earlier attempt used it. A look-up shows that.
             return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
+        case .refused(let failure, suspendsProvider: true) where admission.hasAnotherAccount(than: work.endpoint):
+            // It was refused for its account, and the queue of a dead account goes to the others.
+            return (.submissionNotAccepted(failure), { _ in now })
         case .refused(let failure, _):
             return (.submissionRefused(failure), { _ in nil })
         case .probablyRefused(let failure, _):
@@ -185,7 +200,7 @@ extension SubmitVerdict {
     /// The verdict if no reply came.
     init(_ error: UpstreamTransportError) {
         switch error {
-        case .notSent:
+        case .notSent, .outdated:
             self = .throttled(TaskFailure(error), retryAfter: nil)
         case .interrupted, .tooLarge, .cancelled:
             self = .unknown(TaskFailure(error))

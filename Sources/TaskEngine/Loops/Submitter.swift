@@ -10,13 +10,16 @@ package struct Submitter: Worker {
     /// A task whose intent is on disk, or one whose earlier attempts are searched for first.
     package struct Work: Sendable {
         let task: TrackedTask
-        let profile: EndpointProfile
+        /// The endpoint as the account uses it that sends the task.
+        let endpoint: AccountEndpoint
         /// The callback URL of the request; nil if the provider does not call back.
         var callbackURL: String?
         /// Whether an earlier attempt may have been accepted, so that its intent is not on disk yet.
         var isResubmission = false
         /// Memory for the reply, held until that is recorded.
         var replyRoom = ReplyRoom()
+
+        var profile: EndpointProfile { endpoint.profile }
     }
 
     let store: TaskStore
@@ -40,7 +43,8 @@ package struct Submitter: Worker {
         var comeBack = now + .seconds(60)
         var open: [ServiceName: [EndpointProfile]] = [:]
         let queued = load.queued.compactMap { catalog.endpoint($0) }
-        try await admission.leases.acquire(for: queued, at: now)
+        let owners = queued.flatMap { admission.endpoints($0) }.map(\.owner)
+        try await admission.leases.acquire(owners, at: now)
         for profile in queued {
             if let block = admission.block(on: profile, at: now) {
                 comeBack = min(comeBack, block.until ?? comeBack)
@@ -63,19 +67,27 @@ package struct Submitter: Worker {
     private func claim(
         of profiles: [EndpointProfile], under load: inout TaskLoad, into work: inout [Work], at now: Timestamp
     ) async throws(TaskStoreError) -> Timestamp? {
-        guard let first = profiles.first else { return nil }
-        let room = admission.room(for: first, under: load)
-        let resubmission = load.resubmission(of: first.name.service)
-        var candidates: [(task: TrackedTask, profile: EndpointProfile)] = []
+        guard let service = profiles.first?.name.service else { return nil }
+        var open: [EndpointName: [AccountEndpoint]] = [:]
         var comeBack: Timestamp?
-        // As many as can go, and one more to find the time when the rate allows it.
-        let most = min(room, admission.tokens(for: first).map { $0 + 1 } ?? room)
         for profile in profiles {
-            if most > 0 {
+            for endpoint in admission.endpoints(profile) {
+                if let block = admission.block(on: endpoint, at: now) {
+                    comeBack = [comeBack, block.until].compactMap(\.self).min()
+                } else {
+                    open[profile.name, default: []].append(endpoint)
+                }
+            }
+        }
+        let room = room(of: open, under: load)
+        let resubmissions = load.resubmissions(of: service)
+        var candidates: [(task: TrackedTask, profile: EndpointProfile)] = []
+        for profile in profiles {
+            if room.most > 0 {
                 let ready = try await store.queued(
                     on: profile.name, after: admission.startCheck.scope(of: profile.name)?.mark, at: now,
-                    limit: resubmission == nil ? most : most + 1)
-                candidates += ready.filter { $0.id != resubmission }.map { ($0, profile) }
+                    limit: room.most + resubmissions.count)
+                candidates += ready.filter { !resubmissions.contains($0.id) }.map { ($0, profile) }
             }
             if let next = try await store.nextQueued(on: profile.name, after: now) {
                 comeBack = min(comeBack ?? next, next)
@@ -86,29 +98,71 @@ package struct Submitter: Worker {
             let (one, other) = (left.element.task, right.element.task)
             return (other.priority, one.createdAt, left.offset) < (one.priority, other.createdAt, right.offset)
         }
-        for (task, profile) in inOrder.prefix(max(room, 0)).map(\.element) {
-            switch admission.admit(task, of: profile, under: load, at: now) {
-            case .granted(let replyRoom):
-                guard let started = try await starter.start(task, of: profile, holding: replyRoom, at: now) else {
-                    continue
-                }
-                work.append(started)
-                load.noteSubmission(of: task.endpoint.service)
-            case .afterLookup:
-                work.append(Work(task: task, profile: profile, isResubmission: true))
-                load.noteResubmission(of: task.id, service: task.endpoint.service)
-            case .blocked(let block):
-                guard let until = block.until else { continue }
-                return min(comeBack ?? until, until)
+        var waiting: [TaskID] = []
+        for (task, profile) in inOrder.prefix(room.places).map(\.element) {
+            if admission.waitsForItsAccount(task, of: profile, among: open[profile.name] ?? [], under: load) {
+                waiting.append(task.id)
             }
+            // An account whose turn comes later leaves the task to the others.
+            while let endpoint = admission.account(for: task, among: open[profile.name] ?? [], under: load) {
+                let admitted = admission.admit(task, of: endpoint, under: load, at: now)
+                guard case .blocked(let block) = admitted, let until = block.until else {
+                    try await start(task, of: endpoint, admitted, under: &load, into: &work, at: now)
+                    break
+                }
+                comeBack = min(comeBack ?? until, until)
+                for name in open.keys { open[name]?.removeAll { $0.account == endpoint.account } }
+            }
+            if open.values.allSatisfy(\.isEmpty) { break }
+        }
+        if !waiting.isEmpty {
+            // Not at the head of the queue, where others would wait for them.
+            try await store.postpone(waiting, until: now + .seconds(15))
+            comeBack = min(comeBack ?? now + .seconds(15), now + .seconds(15))
         }
         return comeBack
+    }
+
+    /// How many tasks the accounts of a service may take now, and how many are read for that.
+    private func room(
+        of open: [EndpointName: [AccountEndpoint]], under load: TaskLoad
+    ) -> (places: Int, most: Int) {
+        var (places, tokens) = (0, 0 as Int?)
+        var counted: Set<AccountName> = []
+        // All endpoints of the service have its limits.
+        for endpoint in open.values.joined() where counted.insert(endpoint.account).inserted {
+            places += max(admission.room(for: endpoint, under: load), 0)
+            let own = admission.tokens(for: endpoint)
+            tokens = tokens.flatMap { sum in own.map { sum + $0 } }
+        }
+        places = min(places, max(admission.room(under: load), 0))
+        // One more than the rates allow, to find the time when they do.
+        return (places, min(places, tokens.map { $0 + counted.count } ?? places))
+    }
+
+    /// Starts what was admitted.
+    private func start(
+        _ task: TrackedTask, of endpoint: AccountEndpoint, _ admitted: Admission, under load: inout TaskLoad,
+        into work: inout [Work], at now: Timestamp
+    ) async throws(TaskStoreError) {
+        switch admitted {
+        case .granted(let replyRoom):
+            guard let started = try await starter.start(task, of: endpoint, holding: replyRoom, at: now) else {
+                return
+            }
+            work.append(started)
+            load.noteSubmission(of: endpoint.service)
+        case .afterLookup:
+            work.append(Work(task: task, endpoint: endpoint, isResubmission: true))
+            load.noteResubmission(of: task.id, service: endpoint.service)
+        case .blocked: break
+        }
     }
 
     package func perform(_ work: Work) async {
         guard work.isResubmission else { return await sender.submit(work) }
         let started = await resubmitter.start(work)
-        admission.resubmissions.end(of: work.profile.name.service)
+        admission.resubmissions.end(of: work.endpoint.service)
         wakes.submitter.signal()
         if let started { await sender.submit(started) }
     }

@@ -16,9 +16,9 @@ final class DeliveryQueues: Sendable {
     /// How often queues were dropped. To be read before a queue is read from the database.
     var drops: Int { state.withLock { $0.drops } }
 
-    /// Takes a queue, unless one was dropped since: what was read may be older than the change that led to it.
+    /// Takes a queue, unless there is one or one was dropped since: what was read may be older than the change that led to it.
     func put(_ queue: DeliveryQueue, readAfter drops: Int) {
-        state.withLock { if $0.drops == drops { $0.queues[queue.name] = queue } }
+        state.withLock { if $0.drops == drops, $0.queues[queue.name] == nil { $0.queues[queue.name] = queue } }
     }
 
     /// Drops a queue. What it knew is read from the database again.

@@ -162,10 +162,15 @@ package struct NotificationService: Sendable {
     /// stopped or closed.
     package func test(_ text: String) async throws(TaskServiceError) -> Failure? {
         let destination = try destination(text)
-        let epoch: String?
-        do throws(TaskStoreError) { epoch = try await store.epoch() } catch { throw .store(error) }
+        let epoch: LogEpoch
+        do throws(TaskStoreError) {
+            epoch = try await store.logEpoch(orNew: notifier.random.epoch())
+            try await notifier.load(notifier.destinations)
+        } catch {
+            throw .store(error)
+        }
         let now = notifier.time.now()
-        let outcome = await notifier.sender.send(.ping(epoch: epoch ?? "", at: now), to: destination, at: now)
+        let outcome = await notifier.sender.send(.ping(epoch: epoch.name, at: now), to: destination, at: now)
         switch outcome {
         case .delivered: break
         case .failed(let failure), .rejected(let failure), .gone(let failure): return Failure(failure, at: now)

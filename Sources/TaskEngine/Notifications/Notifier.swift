@@ -37,7 +37,7 @@ package struct Notifier: Worker {
     package var wake: WakeSignal { wakes.notifications }
 
     package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
-        // The ids of a copy's events belong to other events of the original. An accepted copy has a new epoch.
+        // A person has yet to say whether the copy takes the place of the original.
         guard hold.mode == nil else {
             queues.dropAll()
             return now + .seconds(60)
@@ -45,7 +45,7 @@ package struct Notifier: Worker {
         let destinations = destinations
         try await load(destinations)
         guard !destinations.isEmpty else { return now + .seconds(3_600) }
-        guard let epoch = try await store.epoch() else { return now + .seconds(60) }
+        let epoch = try await store.logEpoch(orNew: random.epoch()).name
         var next = now + .seconds(3_600)
         for destination in destinations {
             try await save(destination.name)
@@ -89,7 +89,7 @@ package struct Notifier: Worker {
     // MARK: Queues
 
     /// Makes the queues those of the settings, and reads missing ones from the database.
-    private func load(_ destinations: [Destination]) async throws(TaskStoreError) {
+    func load(_ destinations: [Destination]) async throws(TaskStoreError) {
         let names = Set(destinations.map(\.name))
         let known = queues.names
         // Without settings the first claim looks for former destinations, and later ones for nothing.

@@ -19,7 +19,8 @@ struct ClientIDLookup {
     let admission: AdmissionControl
     let sender: QuerySender
     let logger: Logger
-    let service: ServiceName
+    /// The endpoint of any task, as the account uses it that is asked.
+    let endpoint: AccountEndpoint
 
     /// Looks up each task whose endpoint supports client ids.
     func find(_ tasks: [TrackedTask]) async -> Outcome {
@@ -31,7 +32,7 @@ struct ClientIDLookup {
                 continue
             }
             // The first one's turn was taken with the claim.
-            if !isOver, asked > 0 { isOver = await !admission.waitForSlot(for: .queries(service), of: profile) }
+            if !isOver, asked > 0 { isOver = await !admission.waitForQuerySlot(of: endpoint) }
             guard !isOver else {
                 outcome.unanswered.insert(task.id)
                 continue
@@ -67,28 +68,28 @@ struct ClientIDLookup {
             let query = try? profile.dialect.lookup(id)
         else { return .unanswered(isItsOwn: true) }
         do throws(UpstreamTransportError) {
-            let reply = try await sender.send(query, of: service, to: profile.provider)
-            return await read(profile.dialect.readLookup(reply, of: id), of: id, profile)
+            let reply = try await sender.send(query, by: endpoint)
+            return await read(profile.dialect.readLookup(reply, of: id), of: id)
         } catch {
-            return await read(.failed(TaskFailure(error), suspendsProvider: false), of: id, profile)
+            return await read(.failed(TaskFailure(error), suspendsProvider: false), of: id)
         }
     }
 
-    private func read(_ verdict: LookupVerdict, of id: RemoteTaskID, _ profile: EndpointProfile) async -> Reply {
+    private func read(_ verdict: LookupVerdict, of id: RemoteTaskID) async -> Reply {
         switch verdict {
         case .observed(let observation):
-            await admission.queriesSucceeded(of: service)
+            await admission.queriesSucceeded(of: endpoint.service)
             return .found(id, traceID: observation.traceID)
         case .notFound:
-            await admission.queriesSucceeded(of: service)
+            await admission.queriesSucceeded(of: endpoint.service)
             return .unknown
         case .throttled(let failure, let retryAfter):
             await admission.queriesFailed(
-                of: profile, because: failure, isThrottled: true, retryAfter: retryAfter)
+                of: endpoint, because: failure, isThrottled: true, retryAfter: retryAfter)
             return .unanswered(isItsOwn: false)
         case .failed(let failure, let suspendsProvider):
-            if suspendsProvider { await admission.suspend(.provider(profile.provider), because: failure) }
-            await admission.queriesFailed(of: profile, because: failure)
+            if suspendsProvider { await admission.suspend(endpoint.owner, because: failure) }
+            await admission.queriesFailed(of: endpoint, because: failure)
             // What the provider answers with an error of its own may be about this id alone.
             return .unanswered(isItsOwn: failure.httpStatus != nil && !suspendsProvider)
         }

@@ -29,10 +29,11 @@ struct ListEvidence: Sendable {
         self.verbatim = verbatim
     }
 
-    /// Learns from accepted tasks: from their stored records and from their records in the list.
+    /// Learns from accepted tasks: from their stored records and from their records in the account's list. Only tasks of the
+    /// account vouch for its list.
     init(
         accepted: [(attempt: LostAttempt, stored: TaskWithPayload)], in reading: [ListedTask],
-        _ profile: EndpointProfile
+        _ profile: EndpointProfile, of account: AccountName
     ) {
         let shown = Dictionary(reading.map { ($0.remoteID, $0) }) { first, _ in first }
         for (attempt, stored) in accepted {
@@ -41,14 +42,20 @@ struct ListEvidence: Sendable {
             for echo in [kept, record?.request.object].compactMap(\.self) {
                 learnDefaults(from: RequestEcho(echo), of: attempt)
             }
-            if let record, let acceptedAt = stored.task.submittedAt { learnControl(attempt, record, acceptedAt) }
+            if let record, let acceptedAt = stored.task.submittedAt, stored.task.account == account {
+                learnControl(attempt, record, acceptedAt)
+            }
         }
     }
 
-    /// Whether the list shows a task that was accepted near the attempt and whose request has all of its members.
-    func hasControl(for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp) -> Bool {
+    /// Whether the list shows a task that was accepted near the attempt, and before that time, and whose request has all of
+    /// its members.
+    func hasControl(
+        for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp, before end: Timestamp?
+    ) -> Bool {
         controls.contains { control in
-            attempt.request.names.isSubset(of: control.names) && (attempt.callback == nil || control.hasCallback)
+            if let end, control.acceptedAt >= end { return false }
+            return attempt.request.names.isSubset(of: control.names) && (attempt.callback == nil || control.hasCallback)
                 && abs((control.acceptedAt - startedAt).inSeconds) <= span.inSeconds
         }
     }

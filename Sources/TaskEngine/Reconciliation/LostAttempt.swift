@@ -14,6 +14,8 @@ struct LostAttempt: Sendable {
 
     let key: GivenUpAttempt.Key
     let endpoint: EndpointName
+    /// The account that made it; ``AccountName/unknown`` if any may have.
+    let account: AccountName
     /// The request body without members that Pollux added. It omits `async`, which providers may or may not echo.
     let request: RequestEcho
     /// The record type of the endpoint in lower case, if it has one.
@@ -30,12 +32,14 @@ struct LostAttempt: Sendable {
     let texts: [RequestEcho.Path: PromptText]
 
     init(
-        key: GivenUpAttempt.Key, endpoint: EndpointName, request: JSONObject, recordType: String? = nil,
-        otherTypes: Set<String> = [], window: ClosedRange<Timestamp>, callback: Callback? = nil,
+        key: GivenUpAttempt.Key, endpoint: EndpointName, by account: AccountName, request: JSONObject,
+        recordType: String? = nil, otherTypes: Set<String> = [], window: ClosedRange<Timestamp>,
+        callback: Callback? = nil,
         ownID: (member: String, id: RemoteTaskID)? = nil
     ) {
         self.key = key
         self.endpoint = endpoint
+        self.account = account
         self.request = RequestEcho(request).without(["async"])
         self.recordType = recordType?.lowercased()
         self.otherTypes = Set(otherTypes.map { $0.lowercased() })
@@ -59,14 +63,16 @@ struct LostAttempt: Sendable {
 
 extension LostAttemptSearch {
     /// The search criteria of an attempt; nil if its request or endpoint is unknown.
-    func lostAttempt(_ attempt: Attempt, of stored: TaskWithPayload, endedWithDaemon: Bool? = nil) -> LostAttempt? {
+    func lostAttempt(
+        _ attempt: Attempt, of stored: TaskWithPayload, by account: AccountName, endedWithDaemon: Bool? = nil
+    ) -> LostAttempt? {
         let task = stored.task
         guard let request = stored.payload.request.object, let profile = catalog.endpoint(task.endpoint) else {
             return nil
         }
         let ownID = profile.dialect.ownID(in: request, otherwise: task.id.text)
         var lost = LostAttempt(
-            key: GivenUpAttempt.Key(task: task.id, number: attempt.number), endpoint: task.endpoint,
+            key: GivenUpAttempt.Key(task: task.id, number: attempt.number), endpoint: task.endpoint, by: account,
             request: profile.dialect.body(of: request), recordType: profile.recordType,
             otherTypes: otherTypes(than: profile),
             window: window(
@@ -84,7 +90,16 @@ extension LostAttemptSearch {
 
     /// The search criteria of the task's latest attempt.
     func lostAttempt(of stored: TaskWithPayload) -> LostAttempt? {
-        stored.task.attempt.flatMap { lostAttempt($0, of: stored) }
+        stored.task.attempt.flatMap { lostAttempt($0, of: stored, by: stored.task.account) }
+    }
+
+    /// The search criteria of an attempt that was given up.
+    func lostAttempt(of given: GivenUpTask) -> LostAttempt? {
+        var lost = lostAttempt(
+            given.givenUp.attempt, of: given.stored, by: given.givenUp.account,
+            endedWithDaemon: given.givenUp.endedWithDaemon)
+        lost?.isGivenUp = true
+        return lost
     }
 
     /// The record types of other endpoints in the same list.

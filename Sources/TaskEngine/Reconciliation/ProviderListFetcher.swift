@@ -17,15 +17,14 @@ struct FetchedList {
     var clockSkew: Duration?
 }
 
-/// Fetches the provider's list of tasks, page by page.
+/// Fetches the provider's list of an account's tasks, page by page.
 struct ProviderListFetcher {
     let limits: EngineLimits
     let admission: AdmissionControl
     let sender: QuerySender
     let time: any TimeSource
     let logger: Logger
-    let service: ServiceName
-    let profile: EndpointProfile
+    let endpoint: AccountEndpoint
     let list: any ListingDialect
 
     /// The position of a reading between its pages.
@@ -77,7 +76,7 @@ struct ProviderListFetcher {
         }
         for number in 0..<limits.listPages {
             // The first page's turn was taken with the claim.
-            if number > 0, await !admission.waitForSlot(for: .queries(service), of: profile) {
+            if number > 0, await !admission.waitForQuerySlot(of: endpoint) {
                 return partial(found, otherwise: .unanswered)
             }
             let request = listing(from, to, at: progress.offset)
@@ -98,14 +97,14 @@ struct ProviderListFetcher {
                 await slow(because: failure, isThrottled: true, retryAfter: retryAfter)
                 return partial(found, otherwise: .refused)
             case .failed(let failure, let suspendsProvider):
-                if suspendsProvider { await admission.suspend(.provider(profile.provider), because: failure) }
+                if suspendsProvider { await admission.suspend(endpoint.owner, because: failure) }
                 await slow(because: failure, isThrottled: false, retryAfter: nil)
                 // Without valid credentials the list cannot be read; with others it can.
                 let isUnanswered = suspendsProvider || failure.httpStatus == nil
                 return partial(found, otherwise: isUnanswered ? .unanswered : .refused)
             }
         }
-        logger.warning("The provider's list of \(service) tasks is too long to be read completely.")
+        logger.warning("The provider's list of \(endpoint.service) tasks is too long to be read completely.")
         return reading(isComplete: false)
     }
 
@@ -120,7 +119,7 @@ struct ProviderListFetcher {
         if unreadable > 0 {
             progress.isReadable = false
             logger.warning(
-                "\(unreadable) item(s) of the provider's list of \(service) tasks have no readable id.")
+                "\(unreadable) item(s) of the provider's list of \(endpoint.service) tasks have no readable id.")
         }
         let isNew = !progress.seen.isSuperset(of: page)
         progress.seen.formUnion(page)
@@ -157,10 +156,10 @@ struct ProviderListFetcher {
 
     private func page(_ request: UpstreamRequest, _ skew: inout Duration?) async -> ListingVerdict {
         do throws(UpstreamTransportError) {
-            let reply = try await sender.send(request, of: service, to: profile.provider)
+            let reply = try await sender.send(request, by: endpoint)
             skew = reply.date.map { $0 - time.now() } ?? skew
             let verdict = list.read(reply)
-            if case .page = verdict { await admission.queriesSucceeded(of: service) }
+            if case .page = verdict { await admission.queriesSucceeded(of: endpoint.service) }
             return verdict
         } catch {
             return .failed(TaskFailure(error), suspendsProvider: false)
@@ -169,8 +168,8 @@ struct ProviderListFetcher {
 
     private func slow(because failure: TaskFailure, isThrottled: Bool, retryAfter: Duration?) async {
         logger.warning(
-            "The provider's list of \(service) tasks could not be read: \(failure.code): \(failure.message)")
+            "The provider's list of \(endpoint.service) tasks could not be read: \(failure.code): \(failure.message)")
         await admission.queriesFailed(
-            of: profile, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
+            of: endpoint, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
     }
 }

@@ -10,10 +10,12 @@ import VerbatimJSON
 /// Uncertain tasks come first. It searches for given-up attempts for another day, because the provider may list and
 /// bill them late.
 package struct Reconciler: Worker {
-    /// Attempts of one service that share a list and started close together.
+    /// Attempts of an account's service that share a list and started close together.
     package struct Work: Sendable {
-        let service: ServiceName
+        package let service: AccountService
         let profile: EndpointProfile
+        /// The account that is searched first; the only one, unless the account of an attempt is unknown.
+        let account: AccountName
         /// The uncertain tasks that are due.
         let uncertain: [TrackedTask]
         /// The given-up attempts that are due.
@@ -43,7 +45,7 @@ package struct Reconciler: Worker {
     package func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
         let services = Set(try await store.services(in: .uncertain))
-            .union(try await store.servicesWithGivenUpAttempts()).union(starts.check.services)
+            .union(try await store.servicesWithGivenUpAttempts()).union(starts.services)
         for service in services.sorted() where inFlight.begin(service) {
             do throws(TaskStoreError) {
                 let (reading, next) = try await claim(of: service, at: now)
@@ -57,20 +59,23 @@ package struct Reconciler: Worker {
         return comeBack
     }
 
-    private func claim(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> (Work?, Timestamp?) {
+    private func claim(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> (
+        Work?, Timestamp?
+    ) {
         let due = try await settleWithoutSearch(
             among: try await store.due(in: .uncertain, of: service, by: now, limit: 500), at: now)
-        if let block = admission.breakers.block(.polls(service), at: now) { return (nil, block.until) }
-        let searchable = due.filter { isSearchable($0.endpoint) && $0.attempt != nil }
+        let block = admission.breakers.block(.polls(service), at: now)
+        let searchable = due.filter { isSearchable($0.endpoint, by: service.account) && $0.attempt != nil }
         if searchable.count < due.count {
             let found = Set(searchable.map(\.id))
             let stuck = due.map(\.id).filter { !found.contains($0) }
             try await store.postpone(stuck, until: now + lookups.maxGap)
         }
-        // What was lost comes first, so that its records have an owner.
-        var found = try await work(of: service, searchable, at: now)
+        // What was lost comes first, so that its records have an owner. Another account may read what a start waits for.
+        var found = block == nil ? try await work(of: service, searchable, at: now) : nil
         if found == nil { found = try await starts.work(of: service, at: now) }
         guard let work = found else {
+            if let block { return (nil, block.until) }
             let next = [
                 try await store.nextDue(in: .uncertain, of: service),
                 try await store.nextGivenUpReading(of: service).map { max($0, now + .seconds(1)) },
@@ -78,16 +83,18 @@ package struct Reconciler: Worker {
             ]
             return (nil, next.compactMap(\.self).min())
         }
-        try await admission.leases.acquire(for: [work.profile], at: now)
-        if let lease = admission.leases.block(on: work.profile.provider, at: now) { return (nil, lease.until) }
-        if let slot = admission.slot(for: .queries(service), of: work.profile) { return (nil, slot) }
+        let endpoint = AccountEndpoint(work.profile, of: work.account)
+        if let block = admission.breakers.block(endpoint.polls, at: now) { return (nil, block.until) }
+        try await admission.leases.acquire([endpoint.owner], at: now)
+        if let lease = admission.leases.block(on: endpoint.owner, at: now) { return (nil, lease.until) }
+        if let slot = admission.querySlot(of: endpoint) { return (nil, slot) }
         return (work, now)
     }
 
     /// Selects work: the most urgent uncertain task and others within an hour of it that share its list. If no
     /// uncertain task is due, selects given-up attempts in the same way.
     private func work(
-        of service: ServiceName, _ searchable: [TrackedTask], at now: Timestamp
+        of service: AccountService, _ searchable: [TrackedTask], at now: Timestamp
     ) async throws(TaskStoreError) -> Work? {
         if let first = searchable.first, let profile = catalog.endpoint(first.endpoint) {
             let start = first.attempt?.startedAt ?? now
@@ -101,12 +108,18 @@ package struct Reconciler: Worker {
                 earlier += try await store.givenUpAttempts(of: task.id)
             }
             let tasks = Dictionary(uniqueKeysWithValues: together.map { ($0.id, $0) })
-            return Work(service: service, profile: profile, uncertain: together, givenUp: earlier, tasks: tasks)
+            return Work(
+                service: service, profile: profile,
+                account: search.firstAccount(for: service.account, profile, at: now),
+                uncertain: together,
+                givenUp: earlier, tasks: tasks)
         }
         let due = try await store.givenUpAttempts(of: service, dueBy: now, limit: 500)
         var tasks: [TaskID: TrackedTask] = [:]
         for attempt in due { tasks[attempt.task] = try await store.task(attempt.task) }
-        let searchableDue = due.filter { attempt in tasks[attempt.task].map { isSearchable($0.endpoint) } ?? false }
+        let searchableDue = due.filter { attempt in
+            tasks[attempt.task].map { isSearchable($0.endpoint, by: service.account) } ?? false
+        }
         if searchableDue.count < due.count {
             let known = Set(searchableDue.map(\.key))
             try await noteUnread(due.filter { !known.contains($0.key) }, at: now)
@@ -119,16 +132,19 @@ package struct Reconciler: Worker {
             abs((attempt.attempt.startedAt - first.attempt.startedAt).inSeconds) <= 3_600
                 && tasks[attempt.task].map { sharesLookup($0.endpoint, profile) } ?? false
         }
-        return Work(service: service, profile: profile, uncertain: [], givenUp: together, tasks: tasks)
+        return Work(
+            service: service, profile: profile, account: search.firstAccount(for: service.account, profile, at: now),
+            uncertain: [],
+            givenUp: together, tasks: tasks)
     }
 
     private func sharesLookup(_ endpoint: EndpointName, _ profile: EndpointProfile) -> Bool {
         catalog.endpoint(endpoint)?.sharesLookup(with: profile) ?? false
     }
 
-    private func isSearchable(_ endpoint: EndpointName) -> Bool {
+    private func isSearchable(_ endpoint: EndpointName, by account: AccountName) -> Bool {
         guard let profile = catalog.endpoint(endpoint) else { return false }
-        return admission.hasToken(profile.provider) && !profile.needsPersonWhenUncertain
+        return !search.searchedAccounts(for: account, of: profile.provider).isEmpty && !profile.needsPersonWhenUncertain
     }
 
     /// Ends tasks that need no search: those whose callback reported an end without an id, and those with the policy
@@ -157,16 +173,18 @@ package struct Reconciler: Worker {
     package func perform(_ work: Work) async {
         defer { inFlight.end(work.service) }
         guard work.queued.isEmpty else { return await starts.perform(work) }
-        guard let answer = await search.run(for: work.targets, of: work.service, sharing: work.profile).answer else {
+        guard let answer = await search.run(for: work.targets, sharing: work.profile, first: work.account).answer else {
             return await postpone(work)
         }
         let nextLookups = Dictionary(uniqueKeysWithValues: work.uncertain.map { ($0.id, nextLookup(of: $0)) })
         let policy = AbsencePolicy(
             limits, clock: clock, isRestored: admission.hold.mode != nil, at: time.now())
         let searched = Set(work.uncertain.map(\.id))
+        let earlier = Dictionary(grouping: work.givenUp, by: \.task)
         do throws(TaskStoreError) {
             _ = try await store.settle(
-                service: work.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
+                service: work.service.service, attemptedIn: answer.reach, candidates: answer.candidates,
+                at: answer.began
             ) { view in
                 let findings = answer.findings(in: view)
                 let givenUp = view.givenUp.compactMap { Self.event(for: $0, findings[$0.givenUp.key]) }
@@ -178,11 +196,11 @@ package struct Reconciler: Worker {
                     guard let finding = key.flatMap({ findings[$0] }) else { return nil }
                     let next = nextLookups[task.id] ?? answer.began
                     switch finding {
-                    case .found(let id, let trace):
+                    case .found(let id, let trace, let account):
                         let event: TaskEvent =
-                            answer.known.found[task.id] == nil
-                            ? .foundInList(id, traceID: trace) : .foundByOwnID(id, traceID: trace)
-                        return ScheduledEvent(event, for: task.id, nextDueAt: answer.began)
+                            answer.isFoundByOwnID(task.id)
+                            ? .foundByOwnID(id, traceID: trace) : .foundInList(id, traceID: trace)
+                        return ScheduledEvent(event, for: task.id, shownTo: account, nextDueAt: answer.began)
                     case .conflict(let id):
                         logger.warning(
                             """
@@ -192,8 +210,7 @@ package struct Reconciler: Worker {
                         return ScheduledEvent(.lookupUndecided(), for: task.id, nextDueAt: next)
                     case .possible, .absent, .unproven:
                         guard searched.contains(task.id) else { return nil }
-                        let whole = Self.finding(
-                            finding, with: view.givenUp.filter { $0.stored.task.id == task.id }, findings)
+                        let whole = Self.finding(finding, with: earlier[task.id] ?? [], findings)
                         return ScheduledEvent(
                             policy.event(for: task, after: whole, at: answer.began), for: task.id, nextDueAt: next)
                     }
@@ -211,11 +228,11 @@ package struct Reconciler: Worker {
 
     /// The finding about a whole task: it is absent only if all its attempts are.
     private static func finding(
-        _ latest: LostAttemptSearch.Finding, with earlier: [GivenUpTask],
+        _ latest: LostAttemptSearch.Finding, with earlier: [GivenUpAttempt],
         _ findings: [GivenUpAttempt.Key: LostAttemptSearch.Finding]
     ) -> LostAttemptSearch.Finding {
         guard latest == .absent else { return latest }
-        return earlier.map { findings[$0.givenUp.key] ?? .unproven }.first { $0 != .absent } ?? latest
+        return earlier.map { findings[$0.key] ?? .unproven }.first { $0 != .absent } ?? latest
     }
 
     /// The event for a given-up attempt; nil if the finding changes nothing.
@@ -224,10 +241,10 @@ package struct Reconciler: Worker {
     ) -> ScheduledEvent? {
         let task = given.stored.task
         switch finding {
-        case .found(let id, let trace):
+        case .found(let id, let trace, let account):
             return ScheduledEvent(
                 .turnedUp(id, traceID: trace), for: task.id, attempt: given.givenUp.attempt.number,
-                nextDueAt: nil)
+                shownTo: account, nextDueAt: nil)
         // Stops a queued resubmission until a search or a user decides. A user who asked for it has already decided.
         case .possible(let ids, let isSame) where task.state == .queued && (isSame || task.resolution != .resubmitted):
             return ScheduledEvent(.lookupUndecided(possible: ids), for: task.id, nextDueAt: nil)
@@ -235,12 +252,11 @@ package struct Reconciler: Worker {
         }
     }
 
-    private func note(_ attempts: [GivenUpAttempt], _ answer: LostAttemptSearch.Answer) async throws(TaskStoreError) {
+    private func note(_ attempts: [GivenUpAttempt], _ answer: CombinedAnswer) async throws(TaskStoreError) {
         try await store.noteReadings(
             of: attempts.filter { ($0.nextReadingAt ?? answer.began) <= answer.began }.map { attempt in
                 var attempt = attempt
-                let isKnown = answer.known.found[attempt.task] != nil
-                if isKnown || answer.isComplete && !answer.known.unanswered.contains(attempt.task) {
+                if answer.isFoundByOwnID(attempt.task) || answer.isComplete(for: attempt) {
                     attempt.wasRead(at: answer.began)
                 } else {
                     attempt.couldNotBeRead(at: answer.began)
@@ -283,17 +299,22 @@ extension Reconciler.Work {
         uncertain.compactMap { task in
             task.attempt.map {
                 LostAttemptSearch.Target(
-                    task: task, attempt: $0, endedWithDaemon: task.failure?.code == TaskFailure.daemonStopped)
+                    task: task, attempt: $0, account: task.account,
+                    endedWithDaemon: task.failure?.code == TaskFailure.daemonStopped)
             }
         }
             + givenUp.compactMap { given in
                 tasks[given.task].map {
                     LostAttemptSearch.Target(
-                        task: $0, attempt: given.attempt, endedWithDaemon: given.endedWithDaemon)
+                        task: $0, attempt: given.attempt, account: given.account,
+                        endedWithDaemon: given.endedWithDaemon)
                 }
             }
             + queued.compactMap { task in
-                task.attempt.map { LostAttemptSearch.Target(task: task, attempt: $0, endedWithDaemon: false) }
+                task.attempt.map {
+                    LostAttemptSearch.Target(
+                        task: task, attempt: $0, account: task.account, endedWithDaemon: false)
+                }
             }
     }
 }

@@ -30,8 +30,28 @@ struct StartChecker: Sendable {
         }
     }
 
-    /// The reading of the service's list that is due; nil if there is none.
-    func work(of service: ServiceName, at now: Timestamp) async throws(TaskStoreError) -> Reconciler.Work? {
+    /// The services whose lists are to be read, each under the first account of its provider.
+    var services: Set<AccountService> { Set(check.services.map(key)) }
+
+    /// When the lists of the service are to be read again; nil if nothing waits for them, or none can be read.
+    func next(of service: AccountService, at now: Timestamp) -> Timestamp? {
+        guard service == key(of: service.service), !readable(check.endpoints(of: service.service)).isEmpty else {
+            return nil
+        }
+        return check.next(of: service.service, at: now)
+    }
+
+    private func key(of service: ServiceName) -> AccountService {
+        let provider = catalog.endpoints.first { $0.name.service == service }?.provider
+        return AccountService(service, of: provider.map { search.admission.accounts.first(of: $0) } ?? .default)
+    }
+
+    /// The reading of the service's lists that is due; nil if there is none.
+    ///
+    /// Any account may have sent what was queued, so the lists of all are read together.
+    func work(of key: AccountService, at now: Timestamp) async throws(TaskStoreError) -> Reconciler.Work? {
+        let service = key.service
+        guard key == self.key(of: service) else { return nil }
         while true {
             let waiting = readable(check.due(of: service, at: now))
             let unlisted = waiting.filter { $0.listing == nil }.map(\.name)
@@ -53,52 +73,57 @@ struct StartChecker: Sendable {
             }
             if !tasks.isEmpty {
                 return Reconciler.Work(
-                    service: service, profile: first, uncertain: [], givenUp: [], tasks: [:], queued: tasks)
+                    service: key, profile: first, account: search.firstAccount(for: .unknown, first, at: now),
+                    uncertain: [], givenUp: [], tasks: [:], queued: tasks)
             }
             // They were all cancelled meanwhile.
             try await pass(together.map(\.name))
         }
     }
 
-    /// When the list of the service is to be read; nil if nothing waits for it, or it cannot be read.
-    func next(of service: ServiceName, at now: Timestamp) -> Timestamp? {
-        readable(check.endpoints(of: service)).isEmpty ? nil : check.next(of: service, at: now)
-    }
-
     /// Those that can be asked for: their definitions are there, and credentials.
     private func readable(_ endpoints: [EndpointName]) -> [EndpointProfile] {
-        endpoints.compactMap { catalog.endpoint($0) }.filter { search.admission.hasToken($0.provider) }
+        endpoints.compactMap { catalog.endpoint($0) }.filter {
+            !search.searchedAccounts(for: .unknown, of: $0.provider).isEmpty
+        }
     }
 
     private static let noList = "the provider has no list of tasks"
 
-    /// Reads the list, and makes uncertain the tasks that may have been sent since the daemon is known to have run.
+    /// Reads the lists of all accounts, and makes uncertain the tasks that may have been sent since the daemon is known to have
+    /// run.
     func perform(_ work: Reconciler.Work) async {
         let endpoints = work.queued.map(\.endpoint)
         guard let scope = endpoints.first.flatMap({ check.scope(of: $0) }) else { return }
         let reading = await search.run(
-            for: work.targets, of: work.service, sharing: work.profile, onlyInList: true)
+            for: work.targets, sharing: work.profile, first: work.account, onlyInList: true)
+        let service = work.service.service
         do throws(TaskStoreError) {
             if case .read(let answer) = reading {
-                try await doubt(endpoints, in: scope, after: answer)
+                try await doubt(endpoints, of: service, in: scope, after: answer)
                 if answer.showsAll { return try await pass(endpoints) }
             }
             let isAnswered =
                 switch reading {
-                case .read(let answer): !answer.wasCutOff
+                case .read(let answer): answer.isAnswered
                 case .refused: true
                 case .unanswered, .outdated: false
                 }
-            if check.fail(work.service, isAnswered: isAnswered, at: time.now()) {
-                try await skip(
-                    endpoints, in: scope,
-                    because: "the provider's list could not be read to its end, or the clocks differ")
+            if check.fail(service, isAnswered: isAnswered, at: time.now()) {
+                try await skip(endpoints, in: scope, because: Self.problem(with: reading))
                 try await pass(endpoints)
             }
         } catch {
-            _ = check.fail(work.service, isAnswered: false, at: time.now())
-            logger.error("Could not check the queued tasks of \(work.service): \(error.message)")
+            _ = check.fail(service, isAnswered: false, at: time.now())
+            logger.error("Could not check the queued tasks of \(service): \(error.message)")
         }
+    }
+
+    /// Why the lists did not show everything.
+    private static func problem(with reading: LostAttemptSearch.Result<CombinedAnswer>) -> String {
+        let general = "the provider's list could not be read to its end, or the clocks differ"
+        guard let unread = reading.answer?.unreadAccounts, !unread.isEmpty else { return general }
+        return "the list of \(unread.map { "account \($0)" }.joined(separator: " and of ")) could not be read"
     }
 
     /// Logs that tasks of these endpoints go out unchecked.
@@ -121,11 +146,11 @@ struct StartChecker: Sendable {
     }
 
     private func doubt(
-        _ endpoints: [EndpointName], in scope: StartCheck.Scope, after answer: LostAttemptSearch.Answer
+        _ endpoints: [EndpointName], of service: ServiceName, in scope: StartCheck.Scope, after answer: CombinedAnswer
     ) async throws(TaskStoreError) {
         let unexplained = Mutex<[ListedTask]>([])
         _ = try await store.settle(
-            service: answer.service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
+            service: service, attemptedIn: answer.reach, candidates: answer.candidates, at: answer.began
         ) { view in
             unexplained.withLock { $0 = answer.unexplained(in: view) }
             return []
@@ -138,9 +163,9 @@ struct StartChecker: Sendable {
                 on: endpoint, after: mark, through: scope.mark, limit: Self.pageSize)
             {
                 mark = page.mark
+                let found = answer.records(among: records, for: page.tasks.map { inDoubt($0, in: scope) })
                 let events = page.tasks.compactMap { stored -> ScheduledEvent? in
-                    let possible = answer.records(among: records, for: inDoubt(stored, in: scope))
-                    guard !possible.isEmpty else { return nil }
+                    guard let possible = found[stored.task.id], !possible.isEmpty else { return nil }
                     return ScheduledEvent(
                         .perhapsSent(since: scope.since, possible: possible), for: stored.task.id,
                         nextDueAt: answer.began)

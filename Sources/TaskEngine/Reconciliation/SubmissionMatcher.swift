@@ -3,13 +3,16 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Matches lost attempts with records of the provider's list by the request that each record echoes.
+/// Matches lost attempts with records of the provider's lists by the request that each record echoes.
 ///
 /// It is a pure function. It classifies each unowned record and attempt as the *same*, certainly *another's*, or
 /// *possibly* the attempt's. Only a same record is assigned, and an attempt is missing only if every record is
 /// another's. Equal requests are matched as a multiset: each record serves one attempt, and as many attempts as
 /// possible are matched. A record that may belong to a task being sent is not assigned until that task has its reply.
 /// A record that is the same for attempts of two endpoints is never assigned.
+///
+/// An attempt gets only records that a list of its own account shows. Attempts of other accounts also
+/// compete for them, because two accounts of one user show the same records.
 enum SubmissionMatcher {
     /// How a record compares with an attempt.
     enum Verdict: Sendable, Hashable {
@@ -30,7 +33,18 @@ enum SubmissionMatcher {
         case nothing
     }
 
-    /// A record of the list, prepared for comparison.
+    /// One account's list.
+    struct List: Sendable {
+        let account: AccountName
+        let ids: Set<RemoteTaskID>
+        /// How the list echoes requests, by endpoint.
+        let evidence: [EndpointName: ListEvidence]
+
+        /// Whether a record of this list may belong to the attempt, for its account.
+        func mayShow(_ attempt: LostAttempt) -> Bool { attempt.account == account || attempt.account == .unknown }
+    }
+
+    /// A record of the lists, prepared for comparison.
     struct Record: Sendable {
         let task: ListedTask
         /// Nil if the record echoes no request.
@@ -87,13 +101,11 @@ enum SubmissionMatcher {
 
     /// Returns the finding about each lost attempt.
     ///
-    /// `listed` are the records without an owner whose acceptance Pollux saw. Records in `named`, which a user named
-    /// for a task, are never assigned. `marked` maps records to the attempts whose token they contain. `evidence` is
-    /// by endpoint.
+    /// `listed` are the records of all lists, each once, without an owner whose acceptance Pollux saw. Records in `named`,
+    /// which a user named for a task, are never assigned. `marked` maps records to the attempts whose token they contain.
     static func search(
-        for lost: [LostAttempt], among listed: [ListedTask], sending: [LostAttempt] = [],
-        named: Set<RemoteTaskID> = [], marked: [RemoteTaskID: GivenUpAttempt.Key] = [:],
-        evidence: [EndpointName: ListEvidence] = [:]
+        for lost: [LostAttempt], among listed: [ListedTask], of lists: [List], sending: [LostAttempt] = [],
+        named: Set<RemoteTaskID> = [], marked: [RemoteTaskID: GivenUpAttempt.Key] = [:]
     ) -> [GivenUpAttempt.Key: Finding] {
         let index = AttemptIndex(of: lost + sending)
         let records = inOrder(listed).map { record in
@@ -103,20 +115,25 @@ enum SubmissionMatcher {
         }
         // Requests with more members come first, because fewer records match them.
         let attempts = lost.sorted(by: isMoreDemanding)
+        let shown = records.map { record in lists.filter { $0.ids.contains(record.task.remoteID) } }
         let verdicts = attempts.map { attempt in
-            records.map { verdict(on: $0, for: attempt, by: evidence[attempt.endpoint]) }
+            records.indices.map { verdict(on: records[$0], for: attempt, in: shown[$0]) }
+        }
+        /// Whether the record may belong to the attempt, also if its account's list does not show the record.
+        func mayBelong(_ record: Int, to attempt: LostAttempt) -> Bool {
+            shown[record].contains { list in
+                Self.mayBelong(records[record], attempt, by: list.evidence[attempt.endpoint])
+            }
         }
         func isTakeable(_ record: Int) -> Bool {
             guard !named.contains(records[record].task.remoteID),
-                !sending.contains(where: { mayBelong(records[record], $0, by: evidence[$0.endpoint]) })
+                !sending.contains(where: { mayBelong(record, to: $0) })
             else { return false }
             let claimants = attempts.indices.filter { verdicts[$0][record] == .same }
             let endpoints = Set(claimants.map { attempts[$0].endpoint })
             guard endpoints.count == 1 else { return false }
             // Nor if it may belong to another endpoint, whose defaults are still unknown.
-            return !attempts.contains { other in
-                !endpoints.contains(other.endpoint) && mayBelong(records[record], other, by: evidence[other.endpoint])
-            }
+            return !attempts.contains { !endpoints.contains($0.endpoint) && mayBelong(record, to: $0) }
         }
         let takeable = Set(records.indices.filter(isTakeable))
         let matched = MultisetMatching.match(
@@ -140,9 +157,9 @@ enum SubmissionMatcher {
         return findings
     }
 
-    /// The records that are left when each lost attempt takes one that may be its own.
+    /// The records that are left when each lost attempt takes one that may be its own, as `mayBe` decides.
     static func unexplained(
-        by lost: [LostAttempt], among listed: [ListedTask], evidence: [EndpointName: ListEvidence]
+        by lost: [LostAttempt], among listed: [ListedTask], mayBe: (Record, LostAttempt) -> Bool
     ) -> [ListedTask] {
         let index = AttemptIndex(of: lost)
         let records = listed.map { task in
@@ -151,11 +168,7 @@ enum SubmissionMatcher {
             return record
         }
         let matched = MultisetMatching.match(
-            lost.map { attempt in
-                records.indices.filter {
-                    verdict(on: records[$0], for: attempt, by: evidence[attempt.endpoint]) != .other
-                }
-            })
+            lost.map { attempt in records.indices.filter { mayBe(records[$0], attempt) } })
         let taken = Set(matched.compactMap(\.self))
         return records.indices.filter { !taken.contains($0) }.map { records[$0].task }
     }
@@ -182,6 +195,15 @@ enum SubmissionMatcher {
     }
 
     // MARK: One record and one attempt
+
+    /// The verdict by all lists that show the record.
+    static func verdict(on record: Record, for attempt: LostAttempt, in lists: [List]) -> Verdict {
+        let verdicts = lists.filter { $0.mayShow(attempt) }.map { list in
+            verdict(on: record, for: attempt, by: list.evidence[attempt.endpoint])
+        }
+        if verdicts.contains(.same) { return .same }
+        return verdicts.contains(.possible) ? .possible : .other
+    }
 
     static func verdict(
         on record: Record, for attempt: LostAttempt, by evidence: ListEvidence?

@@ -94,13 +94,28 @@ package struct EngineReport: Sendable {
     package let callbacks: CallbackMonitor.Report?
 }
 
-/// The status of a provider's account.
+/// The status of a provider.
 package struct ProviderReport: Sendable, Hashable {
     package let name: ProviderName
     package let baseURL: String
-    package let hasToken: Bool
-    /// Why submissions are paused; nil if they are not.
-    package let pauseReason: String?
+    /// In the order of the settings.
+    package let accounts: [AccountReport]
+
+    /// The status of one of its accounts.
+    package struct AccountReport: Sendable, Hashable {
+        package let name: AccountName
+        package let hasToken: Bool
+        package let inFlight: Int
+        package let maxInFlight: Int?
+        /// Why submissions are paused; nil if they are not.
+        package let pauseReason: String?
+    }
+
+    package var hasToken: Bool { accounts.contains(where: \.hasToken) }
+    /// Why no account may submit; nil if one may.
+    package var pauseReason: String? {
+        accounts.allSatisfy { $0.pauseReason != nil } ? accounts.first?.pauseReason : nil
+    }
 }
 
 extension EndpointStatistics {

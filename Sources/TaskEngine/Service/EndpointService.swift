@@ -35,7 +35,9 @@ package struct EndpointService: Sendable {
 
     private func countsByEndpoint() async throws(TaskServiceError) -> [EndpointName: [TaskState: Int]] {
         var counts: [EndpointName: [TaskState: Int]] = [:]
-        for count in try await self.counts() { counts[count.endpoint, default: [:]][count.state] = count.count }
+        for count in try await self.counts() {
+            counts[count.endpoint, default: [:]][count.state, default: 0] += count.count
+        }
         return counts
     }
 
@@ -48,7 +50,8 @@ package struct EndpointService: Sendable {
         do throws(TaskStoreError) { known = try await statistics.latest(of: name) } catch {
             throw .store(error)
         }
-        let errors = [CircuitKey.submissions(name), .polls(name.service)].compactMap { circuit in
+        let circuits = admission.endpoints(profile).flatMap { [$0.submissions, $0.polls] } + [.endpoint(name)]
+        let errors = circuits.compactMap { circuit in
             let state = admission.breakers.state(of: circuit)
             return state.lastError.flatMap { error in
                 state.lastErrorAt.map { EndpointReport.LastError(failure: error, at: $0) }
@@ -84,6 +87,11 @@ package struct EndpointService: Sendable {
         return gone.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
+    /// How many open tasks wait for each account that the settings do not have any more.
+    package func openTasksWithoutAccount() async throws(TaskServiceError) -> [(owner: ProviderAccount, count: Int)] {
+        admission.accounts.gone(in: try await counts(), catalog)
+    }
+
     /// Writes a copy of the database into the directory, beside all other work.
     package func backUp(into directory: String) async throws(TaskServiceError) -> Backup {
         do throws(BackupError) { return try await store.backUp(into: directory, at: time.now()) } catch {
@@ -96,12 +104,24 @@ package struct EndpointService: Sendable {
     package func report() async throws(TaskServiceError) -> EngineReport {
         let catalog = catalog
         var counts = Dictionary(uniqueKeysWithValues: TaskState.allCases.map { ($0, 0) })
-        for count in try await self.counts() { counts[count.state, default: 0] += count.count }
+        var inFlight: [ProviderAccount: Int] = [:]
+        for count in try await self.counts() {
+            counts[count.state, default: 0] += count.count
+            guard count.state == .running || count.state == .submitting, let profile = catalog.endpoint(count.endpoint)
+            else { continue }
+            inFlight[ProviderAccount(provider: profile.provider, account: count.account), default: 0] += count.count
+        }
         let providers = Set(catalog.endpoints.map(\.provider)).sorted().map { name in
             ProviderReport(
-                name: name, baseURL: catalog.provider(name)?.baseURL ?? "", hasToken: admission.hasToken(name),
-                pauseReason: admission.breakers.state(of: .provider(name)).pause.map {
-                    "\($0.code): \($0.message)"
+                name: name, baseURL: catalog.provider(name)?.baseURL ?? "",
+                accounts: admission.accounts.of(name).map { account in
+                    let owner = ProviderAccount(provider: name, account: account.name)
+                    return ProviderReport.AccountReport(
+                        name: account.name, hasToken: account.hasToken, inFlight: inFlight[owner] ?? 0,
+                        maxInFlight: account.maxInFlight,
+                        pauseReason: admission.breakers.state(of: .account(owner)).pause.map {
+                            "\($0.code): \($0.message)"
+                        })
                 })
         }
         do throws(TaskStoreError) {
@@ -117,10 +137,11 @@ package struct EndpointService: Sendable {
 
     /// The first pause or circuit breaker that blocks the endpoint's submissions or status queries.
     private func circuitBlock(on profile: EndpointProfile, at now: Timestamp) -> SubmissionBlock? {
-        let circuits: [CircuitKey] = [
-            .provider(profile.provider), .submissions(profile.name), .polls(profile.name.service),
-        ]
-        return circuits.lazy.compactMap { admission.breakers.block($0, at: now) }.first
+        let breakers = admission.breakers
+        return admission.shared(profile) { breakers.block(.account($0.owner), at: now) }
+            ?? breakers.block(.endpoint(profile.name), at: now)
+            ?? admission.shared(profile) { breakers.block($0.submissions, at: now) }
+            ?? admission.shared(profile) { breakers.block($0.polls, at: now) }
     }
 
     private func counts() async throws(TaskServiceError) -> [TaskCount] {
@@ -134,7 +155,7 @@ package struct EndpointService: Sendable {
         let profile = try catalog.profile(named: name)
         do throws(TaskStoreError) {
             try await admission.breakers.pause(
-                .submissions(profile.name), CircuitState.Pause(code: "paused", message: "paused by hand"),
+                .endpoint(profile.name), CircuitState.Pause(code: "paused", message: "paused by hand"),
                 at: time.now())
         } catch {
             throw .store(error)
@@ -150,16 +171,22 @@ package struct EndpointService: Sendable {
         wakes.submitter.signal()
     }
 
-    /// Resumes the submissions of an endpoint, and of its provider if that is paused.
-    package func resume(_ name: String) async throws(TaskServiceError) {
+    /// Resumes the submissions of an endpoint, and every account of its provider that is paused; or only one account.
+    package func resume(_ name: String, account: String? = nil) async throws(TaskServiceError) {
         let profile = try catalog.profile(named: name)
+        let only = try account.map { name throws(TaskServiceError) in
+            try admission.accounts.account(named: name, of: profile.provider)
+        }
         do throws(TaskStoreError) {
-            try await admission.breakers.resume(.submissions(profile.name))
-            try await admission.breakers.resume(.provider(profile.provider))
+            if only == nil { try await admission.breakers.resume(.endpoint(profile.name)) }
+            for endpoint in admission.endpoints(profile) where only.map({ $0 == endpoint.account }) ?? true {
+                try await admission.breakers.resume(endpoint.submissions)
+                try await admission.breakers.resume(.account(endpoint.owner))
+            }
         } catch {
             throw .store(error)
         }
-        logger.notice("Submissions to \(profile.name) go on.")
+        logger.notice("Submissions to \(profile.name)\(only.map { " by account \($0)" } ?? "") go on.")
         wakes.submitter.signal()
     }
 }

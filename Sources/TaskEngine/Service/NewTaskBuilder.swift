@@ -38,10 +38,9 @@ struct NewTaskBuilder: Sendable {
 
     /// The task for one that was submitted elsewhere.
     func adopted(
-        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
-        deadline: StatedTime?, at now: Timestamp
+        _ profile: EndpointProfile, remoteID text: String, account: AccountName, labels: [String: String],
+        priority: Int, deadline: StatedTime?, at now: Timestamp
     ) throws(TaskServiceError) -> NewTask {
-        let profile = try catalog.profile(named: name)
         guard let remoteID = RemoteTaskID(text) else {
             throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
         }
@@ -57,6 +56,7 @@ struct NewTaskBuilder: Sendable {
             id: newID(at: now), endpoint: profile.name, state: .running, createdAt: now,
             onUncertain: defaultOnUncertain, labels: labels, priority: priority, deadline: deadline?.resolved(at: now),
             remoteID: remoteID)
+        task.account = account
         task.submittedAt = now
         return NewTask(task: task, payload: TaskPayload(request: .null))
     }

@@ -14,19 +14,20 @@ struct RemoteCancellation: Sendable {
     func request(_ stored: TaskWithPayload) async {
         let task = stored.task
         guard let id = task.remoteID, let profile = catalog.endpoint(task.endpoint),
-            let cancelling = profile.dialect.cancelling, admission.hasToken(profile.provider)
+            let cancelling = profile.dialect.cancelling, admission.accounts.canSend(by: profile.owner(of: task))
         else { return }
+        let owner = profile.owner(of: task)
         do throws(RequestProblem) {
             guard let request = try cancelling.cancellation(of: id, record: stored.payload.response) else { return }
             do throws(UpstreamTransportError) {
                 let reply = try await transport.send(
-                    request, to: profile.provider, isPaid: false, timeout: .seconds(10))
+                    request, by: owner, isPaid: false, timeout: .seconds(10))
                 guard let (failure, suspendsProvider) = cancelling.problem(in: reply) else {
                     logger.info(
                         "\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
                     return
                 }
-                if suspendsProvider { await admission.suspend(.provider(profile.provider), because: failure) }
+                if suspendsProvider { await admission.suspend(owner, because: failure) }
                 logger.warning(
                     "\(task.id) \(profile.provider) did not end it, so it may be billed: \(failure.code): \(failure.message)"
                 )

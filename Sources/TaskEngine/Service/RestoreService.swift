@@ -51,8 +51,7 @@ package struct RestoreService: Sendable {
         guard var report = try await report() else { return nil }
         do throws(TaskStoreError) {
             let (found, unread) = try await records.find(in: report.mode)
-            let possible = Set(report.uncertain.flatMap { $0.attempt?.possibleIDs ?? [] })
-            report.unowned = Array(found.filter { !possible.contains($0.remoteID) }.prefix(Self.most))
+            report.unowned = Array(found.prefix(Self.most))
             report.unread = unread
         } catch {
             throw .store(error)

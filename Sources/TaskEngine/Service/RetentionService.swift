@@ -15,6 +15,8 @@ package struct RetentionService: Sendable {
         package let events: Int
         /// Idempotency keys.
         package let keys: Int
+        /// Tasks without details that are removed as a whole.
+        package let stubs: Int
         /// The length of texts.
         package let bytes: Int64
         /// Whether all of it was done; false if the daemon is stopping. The rest goes with a later sweep.
@@ -24,6 +26,7 @@ package struct RetentionService: Sendable {
     let store: TaskStore
     @Current var policy: RetentionPolicy
     let hold: StartHold
+    let startCheck: StartCheck
     let storage: StorageMonitor
     let feed: EventFeed
     let time: any TimeSource
@@ -34,7 +37,7 @@ package struct RetentionService: Sendable {
         guard !policy.isOff else { return nil }
         // What a copy still has may be needed to recognise what was paid for since.
         guard isDryRun || hold.mode == nil else { throw .store(.restored) }
-        var sweep = RetentionSweep(policy, at: time.now())
+        var sweep = RetentionSweep(policy, keepingStubs: startCheck.isPending, at: time.now())
         while !sweep.isOver, !feed.isClosing, !Task.isCancelled {
             do throws(TaskStoreError) {
                 sweep = try await store.advance(sweep, isDryRun: isDryRun, at: time.now())
@@ -45,8 +48,8 @@ package struct RetentionService: Sendable {
         if !isDryRun { logger.noteRemoval(sweep.count) }
         let count = sweep.count
         return Report(
-            tasks: count.tasks, responses: count.responses, events: count.events, keys: count.keys, bytes: count.bytes,
-            isComplete: sweep.isOver)
+            tasks: count.tasks, responses: count.responses, events: count.events, keys: count.keys, stubs: count.stubs,
+            bytes: count.bytes, isComplete: sweep.isOver)
     }
 
     /// Removes the details of an ended task at once. Its id, state, labels, key and remote id stay.

@@ -87,19 +87,36 @@ struct TaskForecaster: Sendable {
                     request again, and is paid again.
                     """)
         }
+        if let profile = catalog.endpoint(task.endpoint), let reason = missingAccountReason(of: task, profile) {
+            return reason
+        }
         let next = task.nextDueAt.map { " The next look is at \($0.rfc3339)." } ?? ""
         return Reason(
             code: "lookup", message: "It is looked for in the provider's own list of tasks.\(next)",
             hint: "`pollux resolve` settles it by hand, once you know what became of it.")
     }
 
+    /// Why nobody can ask the provider about the task; nil if its account can.
+    private func missingAccountReason(of task: TrackedTask, _ profile: EndpointProfile) -> Reason? {
+        guard task.account != .unknown else { return nil }
+        guard let account = admission.accounts.account(profile.owner(of: task)) else {
+            return Reason(
+                code: "account_gone",
+                message:
+                    "The settings have no account \(task.account) of \(profile.provider) any more, which submitted it.",
+                hint:
+                    "Put it back into `providers.\(profile.provider).accounts` and run `pollux reload`; nothing is lost."
+            )
+        }
+        return account.hasToken
+            ? nil : Reason(code: "no_token", message: "Without a token its state cannot be asked for.")
+    }
+
     /// Why a running task is not polled at its usual pace; nil if it is.
     private func unpolledReason(of task: TrackedTask, profile: EndpointProfile, at now: Timestamp) -> Reason? {
-        guard admission.hasToken(profile.provider) else {
-            return Reason(code: "no_token", message: "Without a token its state cannot be asked for.")
-        }
+        if let reason = missingAccountReason(of: task, profile) { return reason }
         if case .backingOff(_, let until, let error) = admission.breakers.block(
-            .polls(task.endpoint.service), at: now)
+            .polls(task.accountService), at: now)
         {
             let why = error.map { ": \($0.message)" } ?? "."
             return Reason(

@@ -70,11 +70,12 @@ package struct TaskService: Sendable {
             return (new.stored, true)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
-        case .keyInUse(let existing, sameBody: true):
-            return (try await self.task(existing), false)
-        case .keyInUse(let existing, sameBody: false):
-            let stored = try await self.task(existing)
-            let differences = submission.differences(from: stored)
+        case .keyInUse(let existing, let isSameBody):
+            guard let stored = try await find(existing) else {
+                // A sweep has just removed the task and its key.
+                return try await answer(to: submission, with: new, after: try await insert(new))
+            }
+            let differences = isSameBody ? [] : submission.differences(from: stored)
             guard !differences.isEmpty else { return (stored, false) }
             throw .keyConflict(
                 key: submission.idempotencyKey ?? "", existing: existing, differences: differences)
@@ -85,20 +86,20 @@ package struct TaskService: Sendable {
 
     /// Whether to wake the submitter. It is not woken if only a user can unblock the endpoint, because that wakes it.
     private func mayBeSent(_ task: TrackedTask) -> Bool {
-        guard let profile = catalog.endpoint(task.endpoint), admission.hasToken(profile.provider) else {
-            return false
-        }
+        guard let profile = catalog.endpoint(task.endpoint) else { return false }
         guard let block = admission.block(on: profile, at: task.createdAt) else { return true }
         return block.until != nil
     }
 
     /// Tracks a task that was submitted elsewhere. `isNew` is false if it is tracked already.
     package func adopt(
-        endpoint name: String, remoteID text: String, labels: [String: String], priority: Int,
+        endpoint name: String, remoteID text: String, account: String? = nil, labels: [String: String], priority: Int,
         deadline stated: StatedTime?
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
+        let profile = try catalog.profile(named: name)
         let new = try newTasks.adopted(
-            endpoint: name, remoteID: text, labels: labels, priority: priority, deadline: stated, at: time.now())
+            profile, remoteID: text, account: try self.account(named: account, of: profile), labels: labels,
+            priority: priority, deadline: stated, at: time.now())
         let task = new.task
         switch try await insert(new) {
         case .created:
@@ -116,6 +117,35 @@ package struct TaskService: Sendable {
         }
     }
 
+    /// The account with that name; the first of the provider if there is no name.
+    private func account(named name: String?, of profile: EndpointProfile) throws(TaskServiceError) -> AccountName {
+        guard let name else { return admission.accounts.first(of: profile.provider) }
+        return try admission.accounts.account(named: name, of: profile.provider)
+    }
+
+    /// The account with that name, else the only one that may have sent the task: with another one the provider would not know
+    /// its id.
+    private func account(named name: String?, of task: TrackedTask) async throws(TaskServiceError) -> AccountName? {
+        guard let profile = catalog.endpoint(task.endpoint) else { return nil }
+        if let name { return try account(named: name, of: profile) }
+        let earlier: [GivenUpAttempt]
+        do throws(TaskStoreError) { earlier = try await store.givenUpAttempts(of: task.id) } catch {
+            throw .store(error)
+        }
+        let attempts = [(task.account, task.attempt?.startedAt)] + earlier.map { ($0.account, $0.attempt.startedAt) }
+        let makers = Set(
+            attempts.flatMap { account, startedAt in
+                admission.candidates(
+                    for: account, of: profile.provider, since: startedAt ?? task.createdAt)
+            })
+        guard makers.count > 1 else { return makers.first }
+        throw .invalidField(
+            "account",
+            problem:
+                "must name the account whose list shows the record: \(makers.sorted().map(\.text).joined(separator: ", ")) may have sent the task"
+        )
+    }
+
     /// When the task is expected to end, and why it waits.
     package func forecast(of task: TrackedTask) async -> TaskForecast { await forecaster.forecast(of: task) }
 
@@ -123,10 +153,12 @@ package struct TaskService: Sendable {
     package func uncertainTasks(fitting task: TrackedTask) async throws(TaskServiceError) -> [TaskID] {
         guard task.isNamedByUser, let id = task.remoteID else { return [] }
         do throws(TaskStoreError) {
-            let uncertain = try await store.due(
-                in: .uncertain, of: task.endpoint.service, by: time.now() + .seconds(86_400 * 365),
-                limit: 100
-            ).filter { $0.endpoint == task.endpoint }
+            var uncertain: [TrackedTask] = []
+            for service in try await store.services(in: .uncertain) where service.service == task.endpoint.service {
+                uncertain += try await store.due(
+                    in: .uncertain, of: service, by: time.now() + .seconds(86_400 * 365), limit: 100
+                ).filter { $0.endpoint == task.endpoint }
+            }
             let fitting = uncertain.filter { $0.attempt?.possibleIDs.contains(id) ?? false }
             return (fitting.isEmpty ? uncertain : fitting).map(\.id)
         } catch {
@@ -153,8 +185,9 @@ package struct TaskService: Sendable {
         -> TaskWithPayload
     {
         switch decision {
-        case .adopt(let text):
-            let endpoint = try await task(id).task.endpoint
+        case .adopt(let text, let name):
+            let task = try await task(id).task
+            let endpoint = task.endpoint
             guard catalog.endpoint(endpoint)?.dialect.canAskByID ?? true else {
                 throw .invalidField(
                     "as",
@@ -165,7 +198,8 @@ package struct TaskService: Sendable {
             guard let remoteID = RemoteTaskID(text) else {
                 throw .invalidField("remote_id", problem: "must be 1 to 512 characters without spaces")
             }
-            return try await apply(.adopted(remoteID), to: id)
+            let account = try await account(named: name, of: task)
+            return try await apply(.adopted(remoteID), to: id, shownTo: account)
         case .resubmit:
             return try await apply(.resubmitted(.resubmitted), to: id)
         case .giveUp:
@@ -190,7 +224,9 @@ package struct TaskService: Sendable {
         return try await answer(to: submission, with: new, after: try await insert(new))
     }
 
-    private func apply(_ event: TaskEvent, to id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
+    private func apply(
+        _ event: TaskEvent, to id: TaskID, shownTo account: AccountName? = nil
+    ) async throws(TaskServiceError) -> TaskWithPayload {
         let now = time.now()
         let change: TaskChange?
         do throws(TaskStoreError) {
@@ -198,7 +234,7 @@ package struct TaskService: Sendable {
                 event == .cancelRequested
                 ? await sampler.updates(from: try await store.task(id).map { [$0] } ?? [], givenUpAt: now) : []
             change = try await store.apply(
-                [ScheduledEvent(event, for: id, nextDueAt: now)], at: now, updating: updates
+                [ScheduledEvent(event, for: id, shownTo: account, nextDueAt: now)], at: now, updating: updates
             ).first
         } catch {
             storage.noteFailedWrite(error)
@@ -210,6 +246,16 @@ package struct TaskService: Sendable {
         wakes.polls.signal()
         wakes.lookups.signal()
         return try await task(id)
+    }
+
+    /// The task; nil if there is none.
+    private func find(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload? {
+        do throws(TaskServiceError) {
+            return try await task(id)
+        } catch {
+            if case .taskNotFound = error { return nil }
+            throw error
+        }
     }
 
     private func insert(_ task: NewTask) async throws(TaskServiceError) -> InsertResult {
@@ -235,8 +281,8 @@ extension TaskWithPayload {
 
 /// How a user settles an uncertain submission.
 package enum UncertainResolution: Sendable, Hashable {
-    /// The provider has it under this id.
-    case adopt(remoteID: String)
+    /// The provider has it under this id, of the account with this name.
+    case adopt(remoteID: String, account: String? = nil)
     /// The provider never accepted it: send it again.
     case resubmit
     /// Give it up.

@@ -8,6 +8,8 @@ import VerbatimJSON
 /// A record of the provider from the time that an older copy of the database does not know, which no task owns.
 package struct UnownedRecord: Sendable, Hashable {
     package let service: ServiceName
+    /// The account whose list shows it.
+    package let account: AccountName
     package let remoteID: RemoteTaskID
     /// By the provider's clock; nil where its list gives no time.
     package let createdAt: Timestamp?
@@ -34,18 +36,27 @@ struct UnownedRecordSearch: Sendable {
         let providers = Set(known.compactMap { catalog.endpoint($0)?.provider })
         // The copy may be from before the first task of a service.
         let all = catalog.endpoints.filter { providers.contains($0.provider) }.sorted { $0.name < $1.name }
-        func isReadable(_ profile: EndpointProfile) -> Bool {
-            profile.listing != nil && admission.hasToken(profile.provider)
-        }
-        var waiting = all.filter(isReadable)
+        var waiting = all.filter { $0.listing != nil }
         var records: [UnownedRecord] = []
-        var unread = Set(all.filter { known.contains($0.name) && !isReadable($0) }.map(\.name.service))
+        var unread = Set(all.filter { known.contains($0.name) && $0.listing == nil }.map(\.name.service))
         while let profile = waiting.first {
             waiting.removeAll { $0.sharesLookup(with: profile) || $0.name == profile.name }
             let service = profile.name.service
-            let list = await read(of: profile, in: mode)
-            if list?.isComplete != true { unread.insert(service) }
-            records += try await unowned(among: list?.tasks ?? [], of: service, in: mode)
+            // Two accounts may be one user's and show the same list.
+            var listed: [(task: ListedTask, account: AccountName)] = []
+            var shown: Set<RemoteTaskID> = []
+            let accounts = admission.candidates(for: .unknown, of: profile.provider, since: mode.since)
+            for account in accounts {
+                let endpoint = AccountEndpoint(profile, of: account)
+                guard admission.accounts.canSend(by: endpoint.owner) else {
+                    if known.contains(where: { $0.service == service }) { unread.insert(service) }
+                    continue
+                }
+                let list = await read(of: endpoint, in: mode)
+                if list?.isComplete != true { unread.insert(service) }
+                listed += (list?.tasks ?? []).filter { shown.insert($0.remoteID).inserted }.map { ($0, account) }
+            }
+            records += try await unowned(among: listed, of: service, in: mode)
         }
         return (records, unread.sorted())
     }
@@ -54,36 +65,36 @@ struct UnownedRecordSearch: Sendable {
         min(mode.since, mode.at) - limits.clockSkew...mode.at + limits.clockSkew
     }
 
-    private func read(of profile: EndpointProfile, in mode: RestoredMode) async -> FetchedList? {
-        let (service, period) = (profile.name.service, period(of: mode))
-        guard let list = profile.listing, admission.breakers.block(.polls(service), at: time.now()) == nil,
-            await admission.waitForSlot(for: .queries(service), of: profile)
+    private func read(of endpoint: AccountEndpoint, in mode: RestoredMode) async -> FetchedList? {
+        let period = period(of: mode)
+        guard let list = endpoint.profile.listing, admission.breakers.block(endpoint.polls, at: time.now()) == nil,
+            await admission.waitForQuerySlot(of: endpoint)
         else { return nil }
         let reading = await ProviderListFetcher(
-            limits: limits, admission: admission, sender: sender, time: time, logger: logger, service: service,
-            profile: profile, list: list
+            limits: limits, admission: admission, sender: sender, time: time, logger: logger, endpoint: endpoint,
+            list: list
         ).read(from: period.lowerBound, to: period.upperBound)
         if case .read(let list) = reading { return list }
         return nil
     }
 
     private func unowned(
-        among listed: [ListedTask], of service: ServiceName, in mode: RestoredMode
+        among listed: [(task: ListedTask, account: AccountName)], of service: ServiceName, in mode: RestoredMode
     ) async throws(TaskStoreError) -> [UnownedRecord] {
         let period = period(of: mode)
-        let recent = listed.filter { $0.createdAt.map(period.contains) ?? true }
+        let recent = listed.filter { $0.task.createdAt.map(period.contains) ?? true }
         guard !recent.isEmpty else { return [] }
         let known = Mutex<Set<RemoteTaskID>>([])
         _ = try await store.settle(
-            service: service, attemptedIn: period, candidates: Set(recent.map(\.remoteID)), at: time.now()
+            service: service, attemptedIn: period, candidates: Set(recent.map(\.task.remoteID)), at: time.now()
         ) { view in
             known.withLock { $0 = view.owned.union(view.named) }
             return []
         }
         let owned = known.withLock { $0 }
-        return recent.filter { !owned.contains($0.remoteID) }.map { record in
+        return recent.filter { !owned.contains($0.task.remoteID) }.map { record, account in
             UnownedRecord(
-                service: service, remoteID: record.remoteID, createdAt: record.createdAt,
+                service: service, account: account, remoteID: record.remoteID, createdAt: record.createdAt,
                 prompt: record.request["prompt"]?.string.map { String($0.prefix(60)) })
         }
     }

@@ -9,10 +9,15 @@ package struct AccountName: Sendable, Hashable, Comparable, CustomStringConverti
         self.text = name.text
     }
 
-    private init(unchecked text: String) { self.text = text }
+    /// A stored name, which was checked before it was stored.
+    package init(stored text: String) { self.text = text }
 
-    /// The one account that each provider has today.
-    package static let `default` = AccountName(unchecked: "default")
+    /// The account of a provider whose settings name no accounts.
+    package static let `default` = AccountName(stored: "default")
+
+    /// Any account of the provider: of an attempt that an older copy of the database does not know. Its text is empty, so no
+    /// account has this name.
+    package static let unknown = AccountName(stored: "")
 
     package var description: String { text }
 

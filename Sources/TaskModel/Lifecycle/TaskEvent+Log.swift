@@ -49,6 +49,7 @@ extension TaskEvent {
     func detail(for task: TrackedTask) -> JSONObject {
         var detail = JSONObject()
         if isAboutAttempt, let attempt = task.attempt { detail["attempt"] = .number(JSONNumber(attempt.number)) }
+        if case .submissionStarted(_, let account) = self { detail["account"] = .string(account.text) }
         if task.state == .running, let id = task.remoteID { detail["remote_id"] = .string(id.text) }
         if case .calledBack(let delivery) = self {
             detail["attempt"] = .number(JSONNumber(delivery.attempt))

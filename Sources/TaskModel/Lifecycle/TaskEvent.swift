@@ -1,8 +1,8 @@
 /// Something that happened to a task. ``TaskLifecycle`` decides its effect.
 package enum TaskEvent: Sendable, Hashable {
-    /// The intent to send the paid request, committed before its first byte. `callback` is the digest of the token in
-    /// its callback URL.
-    case submissionStarted(callback: CallbackDigest? = nil)
+    /// The intent to send the paid request by that account, committed before its first byte. `callback` is the digest of
+    /// the token in its callback URL.
+    case submissionStarted(callback: CallbackDigest? = nil, account: AccountName = .default)
     /// The reply contains the provider's id.
     case submissionAccepted(RemoteTaskID, traceID: String?, pollURL: String? = nil)
     /// The reply is already the final result or failure.

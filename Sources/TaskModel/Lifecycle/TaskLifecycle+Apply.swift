@@ -138,7 +138,7 @@ extension TaskLifecycle {
             // A resolution of an earlier attempt does not resolve this one.
             if state == .uncertain { changed.resolution = nil }
             changed.endedAt = state.hasEnded ? now : nil
-            // A delivery that came before anybody could ask wants its answer now.
+            // A callback arrived before the task had an id to ask for: ask now.
             let isAskedNow = state == .running && changed.isCalledBack
             changed.nextDueAt = state.hasEnded ? nil : isAskedNow ? now : schedule(changed) ?? now
             let entry = TaskLogEntry(
@@ -210,7 +210,8 @@ extension TaskLifecycle {
         var lost = new.attempt?.number == attempt.number ? new.attempt ?? attempt : attempt
         lost.endedAt = lost.endedAt ?? now
         change.givenUp = GivenUpAttempt(
-            task: old.id, attempt: lost, endedWithDaemon: old.failure?.code == TaskFailure.daemonStopped,
+            task: old.id, attempt: lost, account: old.account,
+            endedWithDaemon: old.failure?.code == TaskFailure.daemonStopped,
             givenUpAt: now)
         return change
     }
@@ -256,12 +257,14 @@ extension TrackedTask {
     /// Stores the facts of an event. The state is set elsewhere.
     fileprivate mutating func absorb(_ event: TaskEvent, because cause: TaskEvent, at now: Timestamp) {
         switch event {
-        case .submissionStarted(let callback):
+        case .submissionStarted(let callback, let account):
             attempts += 1
+            self.account = account
             attempt = Attempt(number: attempts, startedAt: now, callback: callback)
             failure = nil
         case .perhapsSent(let since, let possible):
             attempts += 1
+            account = .unknown
             attempt = Attempt(
                 number: attempts, startedAt: min(since, now), endedAt: now,
                 possibleIDs: Array(possible.prefix(Attempt.maxPossibleIDs)))

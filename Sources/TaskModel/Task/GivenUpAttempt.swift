@@ -16,6 +16,8 @@ package struct GivenUpAttempt: Sendable, Hashable {
 
     package let task: TaskID
     package let attempt: Attempt
+    /// The account that sent it; ``AccountName/unknown`` as for ``TrackedTask/account``.
+    package let account: AccountName
     /// Whether the daemon stopped while it was being sent. It then sent nothing after its timeout.
     package let endedWithDaemon: Bool
     package let givenUpAt: Timestamp
@@ -25,19 +27,22 @@ package struct GivenUpAttempt: Sendable, Hashable {
     package private(set) var nextReadingAt: Timestamp?
 
     /// Creates an attempt that is given up at that time.
-    package init(task: TaskID, attempt: Attempt, endedWithDaemon: Bool, givenUpAt: Timestamp) {
+    package init(
+        task: TaskID, attempt: Attempt, account: AccountName = .default, endedWithDaemon: Bool, givenUpAt: Timestamp
+    ) {
         self.init(
-            task: task, attempt: attempt, endedWithDaemon: endedWithDaemon, givenUpAt: givenUpAt, readings: 0,
-            nextReadingAt: givenUpAt + Self.readingTimes[0])
+            task: task, attempt: attempt, account: account, endedWithDaemon: endedWithDaemon, givenUpAt: givenUpAt,
+            readings: 0, nextReadingAt: givenUpAt + Self.readingTimes[0])
     }
 
     /// Restores a stored attempt.
     package init(
-        task: TaskID, attempt: Attempt, endedWithDaemon: Bool, givenUpAt: Timestamp, readings: Int,
-        nextReadingAt: Timestamp?
+        task: TaskID, attempt: Attempt, account: AccountName, endedWithDaemon: Bool, givenUpAt: Timestamp,
+        readings: Int, nextReadingAt: Timestamp?
     ) {
         self.task = task
         self.attempt = attempt
+        self.account = account
         self.endedWithDaemon = endedWithDaemon
         self.givenUpAt = givenUpAt
         self.readings = readings

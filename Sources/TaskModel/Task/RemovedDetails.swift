@@ -14,6 +14,8 @@ package struct RemovedDetails: Sendable, Hashable {
         package static let request = Parts(rawValue: 4)
         /// Everything that can be removed.
         package static let all: Parts = [.response, .events, .request]
+        /// The idempotency key. It is not a detail, and is removed later.
+        package static let key = Parts(rawValue: 8)
     }
 
     package var parts: Parts
@@ -33,7 +35,7 @@ package struct RemovedDetails: Sendable, Hashable {
 }
 
 extension TrackedTask {
-    /// Whether all its details were removed. Its key still names it, and it still owns its remote id.
+    /// Whether all its details were removed. It still owns its remote id, and its key names it until that is removed.
     package var isStub: Bool { lacks(.all) }
 
     /// Whether all these parts were removed.

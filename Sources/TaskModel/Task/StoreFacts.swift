@@ -2,11 +2,14 @@
 package struct TaskCount: Sendable, Hashable {
     package let endpoint: EndpointName
     package let state: TaskState
+    /// The account that sends or has them; `default` for tasks that no account has.
+    package let account: AccountName
     package let count: Int
 
-    package init(endpoint: EndpointName, state: TaskState, count: Int) {
+    package init(endpoint: EndpointName, state: TaskState, account: AccountName = .default, count: Int) {
         self.endpoint = endpoint
         self.state = state
+        self.account = account
         self.count = count
     }
 }

@@ -11,6 +11,10 @@ package struct TrackedTask: Sendable, Hashable {
     package var state: TaskState
     /// Whether it succeeded although some of several outputs failed.
     package var isPartial: Bool
+    /// The account that has its remote id; without an id, that of its latest attempt.
+    ///
+    /// ``AccountName/unknown`` if a later state of the database than this copy may have started the attempt.
+    package var account = AccountName.default
     package var remoteID: RemoteTaskID?
     /// The status URL from the provider, if it sent one.
     package var pollURL: String?
@@ -103,6 +107,9 @@ package struct TrackedTask: Sendable, Hashable {
 }
 
 extension TrackedTask {
+    /// Its service as its account uses it.
+    package var accountService: AccountService { AccountService(endpoint.service, of: account) }
+
     /// Whether Pollux saw the provider accept it: a reply or a callback supplied the id, not a user or a list.
     package var wasSeenAccepted: Bool {
         guard remoteID != nil, attempt != nil, submittedAt != nil, failure != .remoteTaskNotFound else { return false }

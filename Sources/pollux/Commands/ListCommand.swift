@@ -53,12 +53,7 @@ struct ListCommand: AsyncParsableCommand {
     var options: GlobalOptions
 
     func validate() throws {
-        for state in Self.parts(state) where !TaskDocument.states.contains(state) {
-            let nearest = NearestName.of(state, among: TaskDocument.states).map { " Did you mean '\($0)'?" }
-            throw ValidationError(
-                "There is no state '\(state)'.\(nearest ?? " There are \(TaskDocument.states.joined(separator: ", ")).")"
-            )
-        }
+        try Self.check(states: state)
         if let limit, limit < 1 { throw ValidationError("--limit is at least 1.") }
     }
 
@@ -95,7 +90,18 @@ struct ListCommand: AsyncParsableCommand {
         }
     }
 
-    private static func parts(_ lists: [String]) -> [String] {
+    /// The words of comma-separated lists.
+    static func parts(_ lists: [String]) -> [String] {
         lists.flatMap { $0.split(separator: ",").map(String.init) }
+    }
+
+    /// Refuses a list with a word that is no state.
+    static func check(states lists: [String]) throws {
+        for state in parts(lists) where !TaskDocument.states.contains(state) {
+            let nearest = NearestName.of(state, among: TaskDocument.states).map { " Did you mean '\($0)'?" }
+            throw ValidationError(
+                "There is no state '\(state)'.\(nearest ?? " There are \(TaskDocument.states.joined(separator: ", ")).")"
+            )
+        }
     }
 }

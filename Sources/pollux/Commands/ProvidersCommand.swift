@@ -23,7 +23,7 @@ struct ProvidersCommand: AsyncParsableCommand {
 /// Lists what the daemon can talk to.
 struct ProvidersListCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List providers, their base URLs and whether a token is set.")
+        commandName: "list", abstract: "List providers, their base URLs and accounts, and whether a token is set.")
 
     @OptionGroup(title: "Connection and output")
     var options: GlobalOptions

@@ -29,7 +29,7 @@ struct PruneCommand: DaemonCommand {
     func lines(for prune: PruneDocument, on terminal: Terminal) -> [String] {
         guard prune.configured else {
             return [
-                "No retention is set, so nothing is removed. Set retention.ended in pollux.yaml, for example to 90d, and start the daemon again."
+                "No retention is set, so nothing is removed. Set retention.ended in pollux.yaml, for example to 90d, and run `pollux reload`."
             ]
         }
         var list = KeyValueList()
@@ -37,6 +37,7 @@ struct PruneCommand: DaemonCommand {
         list.add("responses", "\(prune.responses) more")
         list.add("events", String(prune.events))
         list.add("keys", String(prune.idempotencyKeys))
+        list.add("stubs", "\(prune.stubs), tasks without details")
         list.add("texts", "\(prune.bytes) bytes")
         let rest = "The daemon is stopping. The rest goes after its next start."
         return [prune.dryRun ? "Would be removed:" : "Removed:"] + list.lines(on: terminal)

@@ -9,7 +9,8 @@ struct ResolveCommand: TaskCommand {
         abstract: "Resolve an uncertain task: adopt, resubmit or give up.",
         discussion: """
             A task is uncertain if the reply to its submission was lost. First look for it in the provider's list of \
-            tasks: --resubmit pays a second time if the provider accepted it.
+            tasks: --resubmit pays a second time if the provider accepted it. If several accounts may have sent the \
+            task, --account names the one whose list shows the record.
 
             Examples:
               pollux list --state uncertain
@@ -24,6 +25,9 @@ struct ResolveCommand: TaskCommand {
     @Option(help: ArgumentHelp("The provider has it under this id: track that.", valueName: "remote-id"))
     var adopt: String?
 
+    @Option(help: ArgumentHelp("With --adopt: the account that has it.", valueName: "name"))
+    var account: String?
+
     @Flag(help: "The provider does not have it: send it again.")
     var resubmit = false
 
@@ -37,10 +41,11 @@ struct ResolveCommand: TaskCommand {
         guard [adopt != nil, resubmit, giveUp].count(where: { $0 }) == 1 else {
             throw ValidationError("Give exactly one of --adopt REMOTE_ID, --resubmit and --give-up.")
         }
+        guard account == nil || adopt != nil else { throw ValidationError("Give --account only with --adopt.") }
     }
 
     func reply(from client: LocalAPIClient) async throws -> Answer<TaskDocument> {
         try await client.resolve(
-            id, adopt.map(ResolveDocument.adopt(remoteID:)) ?? (resubmit ? .resubmit : .giveUp))
+            id, adopt.map { .adopt(remoteID: $0, account: account) } ?? (resubmit ? .resubmit : .giveUp))
     }
 }

@@ -54,13 +54,15 @@ struct RestoreCommand: DaemonCommand {
         }
         let records = restore.unowned.map { record in
             "  \(record.service.printable)  \(record.remoteID.printable)  \((record.createdAt ?? "").printable)"
+                + (record.account == "default" ? "" : "  account \(record.account.printable)")
                 + (record.prompt.map { "  \($0.printable)" } ?? "")
         }
         var unowned =
             records.isEmpty
             ? []
             : [
-                "The providers list these records, which no task here owns (`pollux track ENDPOINT ID` fetches a result):"
+                "The providers list these records, which no task here owns. `pollux resolve ID --adopt RECORD` gives one to a "
+                    + "task above, `pollux track ENDPOINT RECORD` fetches the result of another; both with --account NAME:"
             ]
         unowned += records
         if let unread = restore.unread, !unread.isEmpty {

@@ -10,7 +10,8 @@ struct TrackCommand: AsyncParsableCommand {
         commandName: "track",
         abstract: "Track a task that was submitted elsewhere and print its id.",
         discussion: """
-            Only status queries are sent, so nothing is paid. The remote id is the provider's id.
+            Only status queries are sent, so nothing is paid. The remote id is the provider's id. If the provider has \
+            several accounts, --account names the one that submitted it.
 
             Example:
               pollux track suno/audios 3b6b6a6e-93b0-4a5f-9a5e-0a8f5c1de0a1
@@ -21,6 +22,10 @@ struct TrackCommand: AsyncParsableCommand {
 
     @Argument(help: "The provider's id for it.")
     var remoteID: String
+
+    @Option(
+        help: ArgumentHelp("The account that submitted it; the first of the provider if not given.", valueName: "name"))
+    var account: String?
 
     @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("May be repeated.", valueName: "name=value"))
     var label: [LabelArgument] = []
@@ -38,6 +43,7 @@ struct TrackCommand: AsyncParsableCommand {
 
     func run() async throws {
         var document = AdoptDocument(endpoint: endpoint, remoteID: remoteID)
+        document.account = account
         document.labels = try LabelArgument.dictionary(label)
         document.priority = priority
         document.deadline = deadline?.text(now: Date())

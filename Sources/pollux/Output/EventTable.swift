@@ -31,7 +31,8 @@ enum EventTable {
             })
     }
 
-    private static func states(of event: EventDocument) -> String {
+    /// The change of state.
+    static func states(of event: EventDocument) -> String {
         switch (event.from, event.to) {
         case (let from?, let to?) where from != to: "\(from) → \(to)"
         case (_, let to?): to

@@ -4,7 +4,7 @@
     import Darwin
 #endif
 
-/// ClosedPipe stops a command whose output nobody reads.
+/// ClosedPipe stops a command whose output is no longer read.
 struct ClosedPipe: Error {}
 
 /// StandardOutput takes results.

@@ -18,6 +18,10 @@ struct StatusCard {
         for provider in status.providers {
             let isWell = provider.token == "present" && provider.state == "open"
             list.add("provider", describe(provider), isWell ? nil : .yellow)
+            guard provider.hasNamedAccounts else { continue }
+            for account in provider.accounts {
+                list.add("account", describe(account), account.state == "open" ? nil : .yellow)
+            }
         }
         if let callbacks = status.callbacks {
             list.add(
@@ -44,6 +48,12 @@ struct StatusCard {
     private func describe(_ provider: StatusDocument.Provider) -> String {
         "\(provider.name) at \(provider.baseURL), token \(provider.token), \(provider.state)"
             + (provider.reason.map { ": \($0)" } ?? "")
+    }
+
+    private func describe(_ account: StatusDocument.Account) -> String {
+        "\(account.name), token \(account.token), \(account.inFlight) in flight"
+            + (account.maxInFlight.map { " of \($0)" } ?? "") + ", \(account.state)"
+            + (account.reason.map { ": \($0)" } ?? "")
     }
 
     private func describe(_ destination: StatusDocument.Destination) -> String {

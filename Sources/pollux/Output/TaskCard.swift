@@ -36,6 +36,7 @@ struct TaskCard {
         list.add("status", task.error?.httpStatus.map { "HTTP \($0)" })
         list.add("hint", task.error?.hint)
         list.add("remote id", task.remoteID)
+        list.add("account", task.account == "default" ? nil : task.account)
         list.add("trace id", task.traceID)
         for label in task.labels.sorted(by: { $0.key < $1.key }) { list.add("label", "\(label.key)=\(label.value)") }
         list.add("note", task.note)

@@ -16,9 +16,6 @@ struct TaskWaiter {
     /// Nil to wait without limit.
     let timeout: Duration?
 
-    /// The most long polls at once: more would use up the daemon's connections.
-    private static let mostAtOnce = 64
-
     private enum Update {
         case answer(Int, TaskAnswer)
         case tick
@@ -38,7 +35,8 @@ struct TaskWaiter {
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 defer { sink.finish() }
-                try await follow(started, until: deadline) { sink.yield(.answer($0, $1)) }
+                let follower = TaskFollower(client: client, deadline: deadline) { sink.yield(.answer($0, $1)) }
+                try await follower.follow(started)
             }
             group.addTask {
                 for await _ in interrupts { sink.yield(.interrupt) }
@@ -69,28 +67,6 @@ struct TaskWaiter {
                 group.cancelAll()
             } catch is CancellationError {}
             return reporter.answers
-        }
-    }
-
-    private func follow(
-        _ started: [TaskAnswer], until deadline: ContinuousClock.Instant?,
-        _ report: @escaping @Sendable (Int, TaskAnswer) -> Void
-    ) async throws {
-        let open = started.indices.filter { !started[$0].document.hasEnded }
-        // Short long polls show progress soon; with many tasks they would load the daemon.
-        let step: Duration = open.count <= 16 ? .seconds(1) : .seconds(5)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var waiting = open[...]
-            for _ in 0..<Self.mostAtOnce { addNext() }
-            while try await group.next() != nil { addNext() }
-
-            func addNext() {
-                guard let index = waiting.popFirst() else { return }
-                let id = started[index].document.id
-                group.addTask {
-                    _ = try await client.waitForEnd(of: id, until: deadline, step: step) { report(index, $0) }
-                }
-            }
         }
     }
 

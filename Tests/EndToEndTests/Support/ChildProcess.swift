@@ -71,6 +71,14 @@ final class ChildProcess: Sendable {
         }
     }
 
+    /// Returns once standard output contains the text.
+    func printed(_ text: String, within seconds: Double = Double(patience)) async throws {
+        let pattern = Array(text.utf8)
+        try await output.wait(for: "\"\(text)\" in the output", within: seconds) { bytes in
+            bytes.occurrences(of: pattern) > 0 ? true : nil
+        }
+    }
+
     /// Returns once standard error contains the text `count` times, or the process has ended.
     func logged(_ text: String, count: Int = 1, within seconds: Double = Double(patience)) async throws {
         let pattern = Array(text.utf8)

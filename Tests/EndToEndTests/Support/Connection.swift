@@ -60,7 +60,8 @@ final class Connection: Sendable {
                 Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else {
-                throw errno == EAGAIN ? TooLate(description: "Nobody took the bytes") as any Error : Closed()
+                throw errno == EAGAIN
+                    ? TooLate(description: "The other side did not read the bytes") as any Error : Closed()
             }
             sent += count
         }

@@ -11,6 +11,25 @@ struct World: Sendable {
     /// The daemon's token. Tests check that it does not leak.
     static let token = "secret-token-4711"
 
+    /// The file of a user's definition of the provider `mine`.
+    var definitionFile: String { directory + "/.config/pollux/providers/mine.yaml" }
+
+    /// A definition of the provider `mine`, with the endpoint `mine:make` at the sandbox.
+    var definition: String {
+        """
+        provider: mine
+        base_url: http://127.0.0.1:\(sandbox.port)/replicate
+        max_requests_per_second: 100
+        endpoints:
+          make:
+            submit: {path: /v1/predictions}
+            accepted: {id: /id}
+            poll: {path: "/v1/predictions/{id}"}
+            state: [{at: /status, pending: [starting, processing], succeeded: [succeeded], failed: [failed]}]
+            results: [/output/*]
+        """
+    }
+
     /// Runs a CLI command against this daemon and waits for its end.
     func pollux(
         _ arguments: [String], input: String = "", environment: [String: String] = [:],

@@ -4,9 +4,9 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// How endpoints told step by step are decoded, and what lies in them are told as.
+/// Tests how declared endpoints are decoded, and the errors of invalid ones.
 @Suite struct DeclaredDefinitionTests {
-    /// A whole definition; tests change the one line that matters.
+    /// A complete definition. A test changes only the line it checks.
     static let valid = """
         provider: p
         base_url: https://api.p.example
@@ -33,11 +33,11 @@ import VerbatimJSON
 
     private func message(_ old: String, _ new: String) -> String? {
         let changed = Self.valid.replacing(old, with: new)
-        #expect(changed != Self.valid, "the test changes nothing")
+        #expect(changed != Self.valid, "the replacement has no effect")
         return message(changed)
     }
 
-    @Test func `an id of ours goes where the definition says, unless the program gave one`() throws {
+    @Test func `the client id is sent in the declared member, unless the request has one`() throws {
         let yaml = Self.valid.replacing(
             #"submit: {path: "/v1/{model}"}"#, with: "submit: {path: /v1/make, own_id: mine}")
         let profile = try #require(try ProviderCatalog(definitions: [("p.yaml", yaml)]).endpoints.first)
@@ -57,7 +57,7 @@ import VerbatimJSON
         #expect(profile.dialect.ownID(in: JSONObject([("mine", ["a"])]), otherwise: "t-1") == nil)
     }
 
-    @Test func `a token can be one that is signed for each request`() throws {
+    @Test func `a definition can ask for a signed token`() throws {
         let yaml = Self.valid.replacing("token: P_KEY", with: "token: P_KEY\nauth: {jwt: HS256, lifetime_seconds: 60}")
         let catalog = try ProviderCatalog(definitions: [("p.yaml", yaml)])
         #expect(catalog.provider("p")?.authentication == .signedToken(lifetime: .seconds(60)))
@@ -66,7 +66,7 @@ import VerbatimJSON
         #expect(message("token: P_KEY", "token: P_KEY\nauth: {jwt: HS256, query: k}")?.contains("exactly one") == true)
     }
 
-    @Test func `an id of ours is of no use where nobody can ask for it`() {
+    @Test func `an own id without a query by id is refused`() {
         let yaml = Self.valid
             .replacing(#"submit: {path: "/v1/{model}"}"#, with: "submit: {path: /v1/make, own_id: mine}")
             .replacing("accepted: {id: /id}", with: "accepted: {id: /id, poll_url: /url}")
@@ -74,7 +74,7 @@ import VerbatimJSON
         #expect(message(yaml)?.contains("own_id") == true, "\(message(yaml) ?? "none")")
     }
 
-    @Test func `an endpoint has its provider's name in front`() throws {
+    @Test func `an endpoint name has its provider's name as prefix`() throws {
         let catalog = try ProviderCatalog(definitions: [("p.yaml", Self.valid)])
         #expect(catalog.endpoints.map(\.name.text) == ["p:make"])
         #expect(catalog.provider("p")?.tokenVariable == "P_KEY")
@@ -82,7 +82,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [
-        // Unknown keys, wherever they stand.
+        // Unknown keys at any level.
         ("provider: p", "speed: 3\nprovider: p", "p.yaml, line 1: speed: unknown field"),
         ("poll: {path", "poll: {verb: GET, path", "p.yaml, line 9: endpoints.make.poll.verb: unknown field"),
         ("failed: [bad]}", "failed: [bad], lost: [x]}", "line 11: endpoints.make.state[0].lost: unknown field"),
@@ -90,7 +90,7 @@ import VerbatimJSON
         ("id: /id}", "id: id}", "line 8: endpoints.make.accepted.id: \"id\" is no JSON pointer"),
         ("id: /id}", "id: /a~2}", "line 8: endpoints.make.accepted.id: \"/a~2\" is no JSON pointer"),
         ("results: [/url]", "results: [url]", "line 12: endpoints.make.results: \"url\" is no JSON pointer"),
-        // Missing words and fields.
+        // Missing status words and fields.
         (", failed: [bad]", "", "line 10: endpoints.make.state: no rule ever says failed"),
         ("pending: [run], ", "", "endpoints.make.state: no rule ever says pending"),
         (", succeeded: [ok]", "", "endpoints.make.state: no rule ever says succeeded"),
@@ -104,7 +104,7 @@ import VerbatimJSON
             "failed: [bad]", "failed: [bad, ok]",
             "line 11: endpoints.make.state[0].failed: \"ok\" is listed under another"
         ),
-        // Two defaults, or one too early.
+        // Two defaults, or one that is not last.
         (
             "failed: [bad]}", "failed: [bad]}\n      - {means: pending}\n      - {means: pending}",
             "line 13: endpoints.make.state[2]: a second default"
@@ -114,7 +114,7 @@ import VerbatimJSON
             "failed: [bad]}", "failed: [bad]}\n      - {means: succeeded}",
             "line 12: endpoints.make.state[1].means: a default may"
         ),
-        // Places that nothing fills.
+        // Placeholders that are unknown or incomplete.
         (
             "/v1/tasks/{id}", "/v1/tasks/{task}",
             "line 9: endpoints.make.poll.path: {task} is not known here; only {id} is"
@@ -153,11 +153,11 @@ import VerbatimJSON
         ("accepted: {id: /id}", "accepted: {poll_url_header: Location}", "accepted.id: this field is missing"),
         ("  make:", "  \"a b\":", "line 6: endpoints.a b: is no endpoint name"),
         ("provider: p", "provider: Päckchen", "line 1: provider: expected up to 32 small letters"),
-        // What YAML itself allows and makes no sense.
+        // Valid YAML without a valid meaning.
         ("poll: {path", "poll: &x {id: *x, path", "p.yaml, line 9"),
         ("  make:", "  make: {}\n  make:", "make: given twice"),
     ])
-    func `a definition that lies is refused with its file, line and field`(old: String, new: String, problem: String) {
+    func `an invalid definition is refused with its file, line and field`(old: String, new: String, problem: String) {
         let message = message(old, new)
         #expect(message?.contains(problem) == true, "\(message ?? "accepted")")
         #expect(message?.hasPrefix("p.yaml") == true)

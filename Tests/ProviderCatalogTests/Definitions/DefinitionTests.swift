@@ -2,7 +2,7 @@
 import TaskModel
 import Testing
 
-/// What a mistake in a definition is told as.
+/// Tests the errors of invalid definitions.
 @Suite struct DefinitionTests {
     private static let head = "provider: p\ndefault: true\nbase_url: https://p.example\nmax_requests_per_second: 2\n"
 
@@ -20,7 +20,7 @@ import Testing
         message(Self.head + "services:\n  s:\n    endpoints:\n      make:\n        \(field)\n")
     }
 
-    @Test func `a small definition is enough`() throws {
+    @Test func `a minimal definition is valid`() throws {
         let yaml = Self.head + "services:\n  s:\n    endpoints:\n      make: {typical_seconds: 1.5}\n"
         let catalog = try ProviderCatalog(definitions: [("p.yaml", yaml)])
         let profile = try #require(catalog.endpoints.first)
@@ -31,7 +31,7 @@ import Testing
         #expect(profile.batching == nil && profile.listing == nil)
     }
 
-    @Test func `an unknown field is refused by name and line, wherever it stands`() {
+    @Test func `an unknown field at any level is refused with its name and line`() {
         #expect(message("speed: 3\n" + Self.head)?.hasPrefix("p.yaml, line 1: speed: unknown field") == true)
         #expect(
             message(endpoint: "speed: 3")?.hasPrefix("p.yaml, line 9: services.s.endpoints.make.speed: unknown") == true
@@ -50,7 +50,7 @@ import Testing
         "typical_seconds: 0", "typical_seconds: -3", "typical_seconds: soon", "upper_seconds: .nan",
         "submission_timeout_seconds: .inf", "typical_seconds: 604801", "typical_seconds: [1]", "typical_seconds:",
     ])
-    func `a bad duration is refused`(field: String) throws {
+    func `an invalid duration is refused`(field: String) throws {
         let name = try #require(field.split(separator: ":").first)
         #expect(
             message(endpoint: field)?.contains(
@@ -65,11 +65,11 @@ import Testing
         ("{typical_seconds: 3, upper_seconds: 2}", "no less than typical_seconds"),
         ("{always_asynchronous: true, submission_timeout_seconds: 2}", "never answers inline"),
     ])
-    func `a value that makes no sense is refused`(field: String, problem: String) {
+    func `an invalid value is refused`(field: String, problem: String) {
         #expect(message(endpoint: field)?.contains(problem) == true)
     }
 
-    @Test func `bad words of a service or provider are refused`() {
+    @Test func `invalid fields of a service or provider are refused`() {
         let services = "services:\n  s:\n    endpoints: {make: {}}\n"
         #expect(message(Self.head + services) == nil)
         #expect(
@@ -89,7 +89,7 @@ import Testing
         #expect(message(Self.head.replacing("second: 2", with: "second: 0") + services)?.contains("above 0") == true)
     }
 
-    @Test func `a text that is no YAML is refused with its line`() {
+    @Test func `invalid YAML is refused with its line`() {
         #expect(message("provider: p\n  base: [\n")?.hasPrefix("p.yaml, line ") == true)
         #expect(message("")?.contains("it is empty") == true)
         #expect(message("just words")?.contains("expected fields with values") == true)

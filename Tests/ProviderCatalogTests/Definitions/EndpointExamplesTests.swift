@@ -11,20 +11,20 @@ import VerbatimJSON
     }
 
     @Test
-    func `every endpoint has an example that it takes, and no example is of an endpoint that is not there`()
+    func `every endpoint has a valid example, and every example has an endpoint`()
         throws
     {
         for profile in catalog.endpoints {
             let example = catalog.examples.example(of: profile.name)
             #expect(example?.isEmpty == false, "\(profile.name)")
             #expect(example.flatMap { profile.dialect.problem(with: $0) } == nil, "\(profile.name)")
-            // We add these ourselves.
+            // The dialect adds these.
             #expect(example?["async"] == nil && example?["callback_url"] == nil)
         }
         #expect(catalog.examples.requests.keys.allSatisfy { catalog.endpoint($0) != nil })
     }
 
-    @Test func `what is refused as synchronous is no endpoint`() {
+    @Test func `no synchronous endpoint is in the catalogue`() {
         #expect(catalog.examples.synchronous.count == 13)
         #expect(catalog.examples.synchronous.allSatisfy { catalog.endpoint($0) == nil })
     }
@@ -36,7 +36,7 @@ import VerbatimJSON
         ("kling/lip-sync", .video), ("openai/images/edits", .image), ("maestro/videos", .video),
         ("digital-human/voices", .audio), ("qrart/generate", .image), ("webextrator/extract", .text),
     ])
-    func `an endpoint says what it makes`(name: String, kind: EndpointKind) throws {
+    func `an endpoint has the kind of its results`(name: String, kind: EndpointKind) throws {
         let profile = try #require(EndpointName(name).flatMap { catalog.endpoint($0) })
         #expect(profile.kind == kind)
     }
@@ -46,7 +46,7 @@ import VerbatimJSON
         ("examples: {ab: '{\"x\": 1}'}", "examples.ab"), ("synchronous: {a: ['b c']}", "synchronous.a"),
         ("synchronous: {a: b}", "synchronous.a"),
     ])
-    func `a guide that makes no sense is refused with its field`(yaml: String, field: String) throws {
+    func `an invalid examples file is refused with its field`(yaml: String, field: String) throws {
         let error = try #require(throws: CatalogError.self) { try EndpointExamples(file: "g.yaml", yaml: yaml) }
         guard case .badField(_, _, field, _) = error else {
             Issue.record("\(error.message)")

@@ -21,7 +21,7 @@ import VerbatimJSON
         "midjourney/imagine", "midjourney/edits", "midjourney/videos", "suno/audios", "veo/videos", "sora/videos",
         "kling/videos", "kling/motion", "kling/lip-sync", "kling/talking-photo", "luma/videos", "flux/images",
     ])
-    func `an endpoint that tasks are tracked for is described fully`(name: String) throws {
+    func `an endpoint with tracked tasks has a complete profile`(name: String) throws {
         let (profile, dialect) = (try endpoint(name), try dialect(name))
         #expect(profile.name.text == name)
         #expect(profile.provider == "xhuoapi")
@@ -36,7 +36,7 @@ import VerbatimJSON
         #expect(!dialect.answersOnlyInline)
     }
 
-    @Test func `the limits are those of the provider's table`() throws {
+    @Test func `the limits are the documented ones`() throws {
         #expect(try endpoint("veo/videos").limits == ServiceLimits(maxInFlight: 5, submitsPerSecond: 0.5))
         #expect(try endpoint("flux/images").limits == ServiceLimits(maxInFlight: 10, submitsPerSecond: 5))
         #expect(try endpoint("wan/videos").limits == ServiceLimits())
@@ -46,7 +46,7 @@ import VerbatimJSON
         #expect(catalog.provider("other") == nil)
     }
 
-    @Test func `what differs from the general shape is described`() throws {
+    @Test func `exceptions from the general format are in the profiles`() throws {
         #expect(try dialect("maestro/videos").isAlwaysAsynchronous)
         #expect(try endpoint("maestro/videos").batching == nil)
         #expect(try dialect("digital-human/videos").lookupKeys == ["task_id"])
@@ -67,11 +67,11 @@ import VerbatimJSON
         ("midjorney/imagine", "midjourney/imagine"), ("suno/audio", "suno/audios"), ("Veo/Video", "veo/videos"),
         ("kling/lipsync", "kling/lip-sync"), ("openai/images", "openai/images/edits"), ("flux/image", "flux/images"),
     ])
-    func `a misspelt name finds the one that was meant`(text: String, meant: String) {
+    func `a misspelt name finds the intended one`(text: String, meant: String) {
         #expect(catalog.nearest(to: text, limit: 3).first?.text == meant)
     }
 
-    @Test func `the service alone finds its endpoints, and nonsense finds none`() {
+    @Test func `a service name finds its endpoints, and a text unlike any name finds none`() {
         #expect(Set(catalog.nearest(to: "kling", limit: 9).map(\.service)) == ["kling"])
         #expect(catalog.nearest(to: "kling", limit: 2).count == 2)
         #expect(catalog.nearest(to: "qqqqqqqqqqqqqqqq", limit: 3) == [])

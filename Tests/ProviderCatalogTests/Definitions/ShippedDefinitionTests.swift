@@ -3,7 +3,7 @@ import TaskModel
 import Testing
 import VerbatimJSON
 
-/// What the shipped definitions say of replies that these providers are known to give.
+/// Tests the bundled definitions with real replies of their providers.
 @Suite struct ShippedDefinitionTests {
     private func submission(_ endpoint: String, _ status: Int, _ body: String) throws -> SubmitVerdict {
         try profile(endpoint).dialect.readSubmission(UpstreamReply(status: status, body: Array(body.utf8)))
@@ -31,7 +31,7 @@ import VerbatimJSON
         ("replicate:predictions", 402, #"{"title":"Insufficient credit","detail":"…","status":402}"#),
         ("runway:image_to_video", 400, #"{"error":"You do not have enough credits to run this task."}"#),
     ])
-    func `an account that cannot pay stops, and its tasks stay queued`(endpoint: String, status: Int, body: String)
+    func `an unusable account stops submissions and keeps the task queued`(endpoint: String, status: Int, body: String)
         throws
     {
         guard case .stopped(let failure, .account) = try submission(endpoint, status, body) else {
@@ -41,7 +41,7 @@ import VerbatimJSON
         #expect(!failure.message.isEmpty)
     }
 
-    @Test func `google tells the wait in the body of its refusal`() throws {
+    @Test func `the wait time of google is read from the reply's body`() throws {
         let body = """
             {"error": {"code": 429, "message": "Please retry in 8.4s.", "status": "RESOURCE_EXHAUSTED", "details": [
               {"@type": "type.googleapis.com/google.rpc.Help"},
@@ -61,7 +61,7 @@ import VerbatimJSON
         (#"{"name":"t-1","done":true,"response":{"generateVideoResponse":{"raiMediaFilteredReasons":["r"]}}}"#, "r"),
         (#"{"name":"t-1","done":true,"error":{"code":3,"message":"r"}}"#, "r"),
     ])
-    func `a film that is done without anything has failed`(body: String, word: String) throws {
+    func `a video that is done without a result has failed`(body: String, word: String) throws {
         guard case .failed(let failure) = try verdict("google:veo", body) else {
             Issue.record("not ended")
             return
@@ -69,7 +69,7 @@ import VerbatimJSON
         #expect(failure.code == word || failure.message == word)
     }
 
-    @Test func `a film that is not done goes on, and both forms of one that is are results`() throws {
+    @Test func `a video that is not done is pending, and both formats of a finished one have results`() throws {
         for body in [
             #"{"name":"t-1"}"#, #"{"name":"t-1","done":false}"#, #"{"name":"t-1","done":false,"error":false}"#,
         ] {
@@ -86,13 +86,13 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the address of a film of OpenAI's is told`() throws {
+    @Test func `a video of openai has its download URL as result`() throws {
         let results = try profile("openai:videos").dialect.results(in: ["id": "video_1", "status": "completed"])
         #expect(results.map(\.value) == ["https://api.openai.com/v1/videos/video_1/content"])
         #expect(results.first?.mediaType == "video/*" && results.first?.kind == .url)
     }
 
-    @Test func `images of fal's are found in its delivery as well as in its result`() throws {
+    @Test func `images of fal are found in a callback and in a fetched result`() throws {
         let result: JSONValue = ["images": [["url": "https://x/1.png"]]]
         for record in [result, ["request_id": "r", "status": "OK", "payload": result]] as [JSONValue] {
             #expect(try profile("fal:queue/flux-dev").dialect.results(in: record).map(\.value) == ["https://x/1.png"])

@@ -3,12 +3,12 @@ import TaskModel
 import Testing
 import VerbatimJSON
 
-/// The table of what codes and statuses prove, each row for both dialects, for paid requests and for every query.
+/// Tests what codes and statuses prove, in both dialects, for submissions and queries.
 @Suite struct ClassifiedReplyTests {
-    /// One row: what a reply with this status and code proves about a submission, and about a query.
+    /// What a reply with this status and code proves about a submission and a query.
     struct Row: CustomTestStringConvertible, Sendable {
         let status: Int
-        /// The code in the body; nil for a body that is no document of the provider's.
+        /// The code in the body; nil for a body that is not JSON.
         let code: String?
         let submission: String
         let query: String
@@ -19,10 +19,10 @@ import VerbatimJSON
         }
     }
 
-    /// Statuses, the codes in their bodies, and what they prove about a submission and a query.
+    /// Rows with the same result, for several statuses and codes.
     private typealias Rows = (statuses: [Int], codes: [String?], submission: String, query: String)
 
-    /// Statuses alone, or with a code that the definition does not list.
+    /// Statuses without a code, or with one that the definition does not list.
     private static let unlisted: [Rows] = [
         ([300, 302, 303, 304, 408, 504, 100, 600], [nil, "other"], "unknown", "failed"),
         ([301, 307, 308], [nil, "other"], "moved", "failed"),
@@ -35,7 +35,7 @@ import VerbatimJSON
         ([200], [nil], "unknown", "failed"),
     ]
 
-    /// Codes that the definition lists: a refusal is never more than probable under 5xx, and nothing under a time-out.
+    /// Codes that the definition lists. Under 5xx a refusal is only probable, and under a time-out it proves nothing.
     private static let listed: [Rows] = [
         ([200, 302, 400, 408, 429, 500, 504], ["slow"], "throttled", "throttled"),
         ([200, 302, 401, 408, 429, 500, 504], ["broke"], "stopped", "failed, suspends"),
@@ -53,7 +53,7 @@ import VerbatimJSON
         ([301], ["oops"], "unknown", "failed"),
     ]
 
-    /// Statuses that the definition lists, which hold beside a code that it does not list, too.
+    /// Statuses that the definition lists. They also apply with a code that it does not list.
     private static let listedStatuses: [Rows] = [
         ([520], [nil, "other"], "throttled", "throttled"),
         ([418], [nil, "other"], "unknown", "failed"),
@@ -96,7 +96,7 @@ import VerbatimJSON
     private static let endpoints = Result { try ProviderCatalog(definitions: [("p.yaml", definition)]).endpoints }
 
     @Test(arguments: table)
-    func `each row holds in both dialects, for submissions and for queries`(row: Row) throws {
+    func `status and code decide in both dialects, for submissions and for queries`(row: Row) throws {
         let id = try #require(RemoteTaskID("t-1"))
         let reply = UpstreamReply(status: row.status, body: row.body)
         let endpoints = try Self.endpoints.get()
@@ -109,7 +109,7 @@ import VerbatimJSON
             case .throttled: #expect(row.query == "throttled")
             case .failed(_, let suspends): #expect(row.query == (suspends ? "failed, suspends" : "failed"))
             }
-            // A list that cannot be read must never pass for one that shows nothing.
+            // An unreadable list must not count as an empty one.
             switch try #require(endpoint.listing).read(reply) {
             case .page: Issue.record("a page: \(endpoint.name)")
             case .throttled: #expect(row.query == "throttled")
@@ -118,7 +118,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `the failure is told in the provider's words, else by the status`() throws {
+    @Test func `a failure has the provider's code, or else one for the status`() throws {
         for (status, code) in [
             (401, "unauthorized"), (403, "unauthorized"), (422, "provider_refused"), (500, "provider_error"),
             (408, "provider_timeout"), (504, "provider_timeout"), (302, "unexpected_redirect"), (301, "moved"),
@@ -132,7 +132,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a 404 without an object is a wrong address, and says how to list it`() throws {
+    @Test func `a 404 without a JSON object is a failed query, and the error shows the setting for it`() throws {
         let id = try #require(RemoteTaskID("t-1"))
         for endpoint in try Self.endpoints.get() {
             guard
@@ -145,7 +145,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a 404 with an unlisted code is a declared provider's word, and no word of a service's`() throws {
+    @Test func `a 404 with an unlisted code means not found in the declared dialect only`() throws {
         let id = try #require(RemoteTaskID("t-1"))
         let reply = UpstreamReply(status: 404, body: Array(#"{"error":{"code":"other","message":"m"}}"#.utf8))
         let words = try Self.endpoints.get().map { word($0.dialect.readLookup(reply, of: id)) }

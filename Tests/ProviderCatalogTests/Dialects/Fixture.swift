@@ -5,7 +5,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// One example of a provider's words, with what it means; see `Fixtures/INDEX.tsv`.
+/// A documented example with its expected meaning; see `Fixtures/INDEX.tsv`.
 struct Fixture: CustomTestStringConvertible, Sendable {
     let file: String
     let service: String
@@ -17,7 +17,7 @@ struct Fixture: CustomTestStringConvertible, Sendable {
 
     var testDescription: String { file }
 
-    /// Every example of the index; a new one is a new file and a new line there.
+    /// All examples of the index. To add one, add a file and a line there.
     static let all: [Fixture] = {
         do {
             let folder = try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil))
@@ -38,11 +38,11 @@ struct Fixture: CustomTestStringConvertible, Sendable {
 
     static func all(_ kind: String) -> [Fixture] { all.filter { $0.kind == kind } }
 
-    /// Read once: the suites ask for it some thousand times.
+    /// Read once, because the suites use it thousands of times.
     private static let catalog = Result { try ProviderCatalog.builtIn() }
 
-    /// The endpoint that the file's name tells (`midjourney__edits_callback_success`), else the service's first, else
-    /// one of the general shape.
+    /// The endpoint in the file name (`midjourney__edits_callback_success`), else the main or first one of the service,
+    /// else the general profile.
     var profile: EndpointProfile {
         get throws {
             let ofService = try Self.catalog.get().endpoints.filter { $0.name.service.text == service }
@@ -55,7 +55,7 @@ struct Fixture: CustomTestStringConvertible, Sendable {
         }
     }
 
-    /// An endpoint about which no definition says anything.
+    /// An endpoint without its own rules.
     static var generalProfile: EndpointProfile {
         get throws {
             let known = try #require(try Self.catalog.get().endpoints.compactMap(\.inferred).first)
@@ -71,22 +71,22 @@ struct Fixture: CustomTestStringConvertible, Sendable {
 }
 
 extension EndpointProfile {
-    /// An endpoint that speaks so, of which nothing else is known.
+    /// An endpoint with this dialect and defaults for everything else.
     init(_ dialect: InferredDialect) {
         self.init(dialect.rules.endpoint, provider: dialect.rules.provider, kind: .text, dialect: dialect)
     }
 
-    /// The dialect of an endpoint of the general shape; nil for any other.
+    /// The inferred dialect; nil for a declared endpoint.
     var inferred: InferredDialect? { dialect as? InferredDialect }
 
-    /// Reads a record by itself.
+    /// Reads a record without a query.
     func observe(_ record: JSONValue, httpStatus: Int = 200) -> Observation? {
         dialect.observe(record, of: nil, httpStatus: httpStatus)
     }
 }
 
 extension Observation.Verdict {
-    /// The index's word for it.
+    /// The word of the index for this verdict.
     var word: String {
         switch self {
         case .pending: "pending"

@@ -4,7 +4,7 @@ import TaskModel
 import Testing
 import VerbatimJSON
 
-/// Every documented example is read as its index line says, by the endpoint's definition and by the general rules.
+/// Tests every documented example with its endpoint's definition and with the general rules.
 @Suite struct FixtureTests {
     @Test func `the index lists every kind and every file`() throws {
         #expect(Set(Fixture.all.map(\.kind)) == ["retrieve", "retrieve_batch", "callback", "submit_reply", "error"])
@@ -19,14 +19,14 @@ import VerbatimJSON
             let id = try #require(ownID(fixture.json) ?? RemoteTaskID("asked"))
             switch profile.dialect.readLookup(fixture.reply, of: id) {
             case .observed(let observation):
-                // The reply to a deletion is no record; it must only not look like an end.
+                // The reply to a deletion is not a record and must only not end the task.
                 let expected = fixture.expected == "n/a" ? "pending" : fixture.expected
                 #expect(observation.verdict.word == expected, "\(profile.name)")
                 #expect(observation.record == fixture.json)
             case .notFound:
                 #expect(fixture.json == [:] && fixture.expected == "n/a")
             case .throttled, .failed:
-                Issue.record("\(profile.name) does not take it for a record")
+                Issue.record("\(profile.name) does not read it as a record")
             }
             let direct = profile.observe(fixture.json, httpStatus: fixture.httpStatus)?.verdict.word
             #expect(direct == (fixture.json == [:] ? nil : fixture.expected == "n/a" ? "pending" : fixture.expected))
@@ -39,7 +39,7 @@ import VerbatimJSON
         let ids = try items.map { try #require(ownID($0)) }
         let expected = try words(fixture, count: items.count)
         for profile in try [fixture.profile, Fixture.generalProfile] {
-            // Asked in another order than answered, and for one more than is known.
+            // In another order than the reply, and with an unknown id.
             let asked = ids.reversed() + [try #require(RemoteTaskID("unknown"))]
             let batching = InferredBatching(dialect: try #require(profile.inferred), size: 50)
             guard case .observed(let observations) = batching.read(fixture.reply, of: asked) else {
@@ -73,13 +73,15 @@ import VerbatimJSON
                 #expect(observation.verdict.word == fixture.expected, "\(profile.name)")
                 #expect(id == ownID(fixture.json))
             case .throttled, .stopped, .refused, .probablyRefused, .unknown:
-                Issue.record("\(profile.name) takes it for an error")
+                Issue.record("\(profile.name) reads it as an error")
             }
         }
     }
 
     @Test(arguments: Fixture.all("error"))
-    func `a documented error ends no task and proves what the table says`(fixture: Fixture) throws {
+    func `a documented error proves what its status and code mean, and a query's error ends no task`(fixture: Fixture)
+        throws
+    {
         let code = fixture.json["error"]?["code"]?.string ?? fixture.json["code"]?.string
         for profile in try [fixture.profile, Fixture.generalProfile] {
             let verdict = profile.dialect.readSubmission(fixture.reply)
@@ -100,7 +102,7 @@ import VerbatimJSON
             if fixture.expected == "failed" { #expect(word == "refused" || word == "probably refused") }
 
             switch profile.dialect.readLookup(fixture.reply, of: try #require(RemoteTaskID("asked"))) {
-            case .observed: Issue.record("An error of a query is not the task's failure")
+            case .observed: Issue.record("the error is read as a record")
             case .notFound: #expect(code == "no_task" || code == "not_found")
             case .throttled: #expect(expected == "throttled")
             case .failed(let failure, _): #expect(code == nil || failure.code == code)
@@ -108,7 +110,7 @@ import VerbatimJSON
         }
     }
 
-    /// What the index says of each item; a note lists them where they differ.
+    /// The expected word of each item. A note lists them if they differ.
     private func words(_ fixture: Fixture, count: Int) throws -> [String] {
         guard fixture.expected == "n/a" else { return Array(repeating: fixture.expected, count: count) }
         let list = try #require(fixture.note.split(separator: " (").first).dropFirst("items: ".count)
@@ -116,7 +118,7 @@ import VerbatimJSON
     }
 }
 
-/// The id under which a documented body speaks of its task, found without the reader under test.
+/// The task id in a documented body, read without the code under test.
 func ownID(_ json: JSONValue) -> RemoteTaskID? {
     let body = json["task"] ?? json
     let text = body["id"]?.string ?? body["task_id"]?.string ?? body["response"]?["task_id"]?.string

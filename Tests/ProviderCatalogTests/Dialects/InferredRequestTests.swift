@@ -21,14 +21,14 @@ import VerbatimJSON
         return String(decoding: try #require(built.body), as: UTF8.self)
     }
 
-    @Test func `the program's members pass unchanged and in order`() throws {
+    @Test func `members of the request pass unchanged and in order`() throws {
         let request = #"{"z":1.0,"seed":1234567890123456789,"a":{"b":[true,null]},"prompt":"é\u0007"}"#
         #expect(
             try submitted(request)
                 == #"{"z":1.0,"seed":1234567890123456789,"a":{"b":[true,null]},"prompt":"é\u0007","async":true}"#)
     }
 
-    @Test func `the asynchronous form is asked for unless the program decided`() throws {
+    @Test func `async is added unless the request decides it`() throws {
         #expect(try submitted(#"{"p":1}"#) == #"{"p":1,"async":true}"#)
         #expect(try submitted(#"{"async":false}"#) == #"{"async":false}"#)
         #expect(try submitted(#"{"callback_url":"https://me"}"#) == #"{"callback_url":"https://me"}"#)
@@ -37,7 +37,7 @@ import VerbatimJSON
         #expect(try submitted(#"{"p":1}"#, to: "suno/lyrics") == #"{"p":1}"#)
     }
 
-    @Test func `our callback URL is added where the program has none`() throws {
+    @Test func `the callback URL is added unless the request has one`() throws {
         let ours = "https://us/callbacks/t"
         #expect(try submitted("{}", callback: ours) == #"{"async":true,"callback_url":"https://us/callbacks/t"}"#)
         #expect(try submitted(#"{"callback_url":"https://me"}"#, callback: ours) == #"{"callback_url":"https://me"}"#)
@@ -53,7 +53,7 @@ import VerbatimJSON
         String(decoding: try #require(request?.body), as: UTF8.self)
     }
 
-    @Test func `a look-up gives the id under every documented key`() throws {
+    @Test func `a look-up sends the id under every documented key`() throws {
         let id = try #require(RemoteTaskID("27a1128f"))
         let request = try endpoint("veo/videos").dialect.lookup(id)
         #expect(request.method == "POST" && request.path == "/veo/tasks")
@@ -64,7 +64,7 @@ import VerbatimJSON
         #expect(try endpoint("openai/images/edits").dialect.lookup(id).path == "/openai/tasks")
     }
 
-    @Test func `a batch look-up always sends its limit`() throws {
+    @Test func `a batch look-up sends its limit`() throws {
         let ids = try ["b", "a"].map { try #require(RemoteTaskID($0)) }
         let request = try endpoint("kling/motion").batching?.lookup(ids)
         #expect(request?.path == "/kling/tasks")
@@ -73,7 +73,7 @@ import VerbatimJSON
         #expect(try endpoint("maestro/videos").batching == nil)
     }
 
-    @Test func `a listing widens its window to whole seconds`() throws {
+    @Test func `a list request extends its window to whole seconds`() throws {
         let request = try endpoint("suno/audios").listing?.page(
             from: Timestamp(milliseconds: 1_700_000_000_999), to: Timestamp(milliseconds: 1_700_000_060_001),
             offset: 24,

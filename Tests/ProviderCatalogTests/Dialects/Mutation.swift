@@ -1,11 +1,11 @@
 import Randomness
 import VerbatimJSON
 
-/// Damages a provider's body as versions, proxies and bugs do, but never in a way that makes a success of it.
+/// Damages a provider's body as versions, proxies and bugs do, but never turns it into a success.
 ///
-/// Fields are dropped, added, reordered, nulled, given other types and huge values. What says that a task runs or has
-/// failed may become nonsense, but by construction it does not vanish (dropping "failed" leaves a record that indeed
-/// says nothing of a failure) and does not become its opposite.
+/// Fields are dropped, added, reordered, nulled, and given other types and huge values. A member that says that a task
+/// runs or has failed may become nonsense. It is never dropped, because a record without "failed" is rightly not a
+/// failure, and never becomes its opposite.
 struct Mutation {
     private var random: SeededRandom
 
@@ -40,7 +40,7 @@ struct Mutation {
             return chance(6) ? damaged(member) : member.value
         }
         if Self.holdsEvidence(member.value) {
-            // Without a readable response nothing is known: retyping it must not help either.
+            // Without a readable response nothing is known, so another type must not help.
             return member.name == "response" && chance(12) ? text() : mutate(member.value)
         }
         switch random.next() % 12 {
@@ -51,7 +51,7 @@ struct Mutation {
         }
     }
 
-    /// A value that no longer says what it did, nor anything better.
+    /// A value without the former meaning and without a better one.
     private mutating func damaged(_ member: JSONObject.Member) -> JSONValue {
         switch member.name {
         case "finished_at":
@@ -76,7 +76,7 @@ struct Mutation {
 
     private mutating func chance(_ n: UInt64) -> Bool { random.next() % n == 0 }
 
-    /// What tells that a task runs, has failed, or has ended.
+    /// The members that say whether a task runs, has failed or has ended.
     private static let evidence: Set<String> = [
         "state", "status", "progress", "percent", "error", "success", "finished_at",
     ]

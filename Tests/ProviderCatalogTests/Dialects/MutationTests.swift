@@ -3,13 +3,13 @@ import TaskModel
 import Testing
 import VerbatimJSON
 
-/// Damaged answers never crash the reader and never end a task well that did not end well.
+/// Tests that damaged replies crash no reader and never turn another verdict into a success.
 @Suite struct MutationTests {
     private static let seeds: Range<UInt64> = 0..<200
     private static let unfinished = Fixture.all.filter { ["pending", "failed"].contains($0.expected) }
 
     @Test(arguments: unfinished)
-    func `no damage makes a success of what is none`(fixture: Fixture) throws {
+    func `no damage turns a pending or failed body into a success`(fixture: Fixture) throws {
         for profile in try [fixture.profile, Fixture.generalProfile] {
             for seed in Self.seeds {
                 var mutation = Mutation(seed: seed)
@@ -29,7 +29,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: Fixture.all)
-    func `no damage makes any reader fail or change what it shows`(fixture: Fixture) throws {
+    func `no damage crashes a reader, and a record is kept as received`(fixture: Fixture) throws {
         let profile = try fixture.profile
         let id = try #require(ownID(fixture.json) ?? RemoteTaskID("asked"))
         var isEverRead = false
@@ -37,7 +37,7 @@ import VerbatimJSON
             var mutation = Mutation(seed: seed)
             let json = mutation.mutate(fixture.json)
             var body = json.utf8
-            // Every third is cut off as well.
+            // Every third body is also truncated.
             if seed % 3 == 0 { body.removeLast(min(body.count, Int(seed))) }
             let reply = UpstreamReply(status: [200, fixture.httpStatus, 500, 404][Int(seed % 4)], body: body)
             if case .observed(let observation) = profile.dialect.readLookup(reply, of: id) {
@@ -55,7 +55,7 @@ import VerbatimJSON
                 #expect(reply.status == 200 || reply.status == 201)
             }
         }
-        // Readers that understood nothing would hold as well.
+        // A reader that understands nothing would pass the checks above.
         if fixture.kind == "retrieve", fixture.expected != "n/a" { #expect(isEverRead) }
     }
 

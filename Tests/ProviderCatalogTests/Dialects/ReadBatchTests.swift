@@ -25,7 +25,7 @@ import VerbatimJSON
         return Dictionary(uniqueKeysWithValues: observations.map { ($0.text, $1.verdict.word) })
     }
 
-    @Test func `records are matched by id, strangers and gaps are passed over`() {
+    @Test func `records of a batch are matched by id, and unknown or missing ones are ignored`() {
         let done = #""response":{"data":[{"state":"succeeded"}]}"#
         #expect(words(#"{"items":[{"id":"x",\#(done)},{"id":"b",\#(done)}],"count":9}"#) == ["b": "succeeded"])
         #expect(
@@ -33,19 +33,21 @@ import VerbatimJSON
         #expect(words(#"{"items":[null,7,{},[],{"response":{}}]}"#) == [:])
         #expect(words(#"{"items":[]}"#) == [:])
         #expect(words("{}") == [:])
-        // That none of them is known is said of no single task; a list that is not there shows nothing.
+        // A 404 for a batch proves nothing about a single task. A 404 for a list is a failure.
         #expect(profile.batching?.read(reply(404, "{}"), of: [a, b]) == .observed([:]))
-        guard case .failed = profile.listing?.read(reply(404, "{}")) else { Issue.record("a list"); return }
+        guard case .failed = profile.listing?.read(reply(404, "{}")) else {
+            Issue.record("the list query has not failed"); return
+        }
     }
 
-    @Test func `of a repeated record the finished one counts`() {
+    @Test func `the finished one of two records with one id counts`() {
         let done = #"{"id":"a","response":{"data":[{"state":"succeeded"}]}}"#
         let pending = #"{"id":"a","response":null}"#
         #expect(words(#"{"items":[\#(done),\#(pending)]}"#) == ["a": "succeeded"])
         #expect(words(#"{"items":[\#(pending),\#(done)]}"#) == ["a": "succeeded"])
     }
 
-    @Test func `an item that only says it is unknown says nothing of the task`() {
+    @Test func `an item with the error not_found is ignored`() {
         #expect(words(#"{"items":[{"id":"a","error":{"code":"not_found","message":"m"}}]}"#) == [:])
         #expect(words(#"{"items":[{"id":"a","error":{"code":"forbidden","message":"m"}}]}"#) == ["a": "failed"])
     }
@@ -56,7 +58,7 @@ import VerbatimJSON
         (500, #"{"error":{"code":"api_error","message":"m"}}"#, "api_error"), (302, "", "unexpected_redirect"),
         (500, #"{"items":[{"id":"a","status":"failed"}]}"#, "provider_error"),
     ])
-    func `a batch that fails says nothing about any task`(status: Int, body: String, code: String) {
+    func `a failed batch or list query has a code and observes nothing`(status: Int, body: String, code: String) {
         guard
             case .failed(let failure, suspendsProvider: false) = profile.batching?.read(
                 reply(status, body), of: [a, b]),
@@ -68,20 +70,20 @@ import VerbatimJSON
         #expect(failure.code == code && listing.code == code)
     }
 
-    @Test func `throttling and account stops are told`() {
+    @Test func `a throttled batch or list has its wait time, and an account error suspends the provider`() {
         let busy = reply(500, #"{"error":{"code":"busy"}}"#)
         guard case .throttled(_, let wait) = profile.batching?.read(reply(429, ""), of: [a]),
             case .throttled(_, let listingWait) = profile.listing?.read(busy),
             case .failed(_, suspendsProvider: true) = profile.batching?.read(
                 reply(401, #"{"error":{"code":"token_expired"}}"#), of: [a])
         else {
-            Issue.record("not told")
+            Issue.record("unexpected verdicts")
             return
         }
         #expect(wait == .seconds(3) && listingWait == .seconds(3))
     }
 
-    @Test func `a page lists what the provider knows of each task`() throws {
+    @Test func `a page of the list has the facts of each task`() throws {
         let body =
             #"{"items":[{"id":"a","trace_id":"t","type":"videos","created_at":1.5,"request":{"prompt":"p"}},{"none":1},{"id":"b"}],"count":99}"#
         let expected = [

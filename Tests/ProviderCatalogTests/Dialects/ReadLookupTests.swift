@@ -26,7 +26,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an unknown id is told in two ways`() {
+    @Test func `not found is recognised by an empty record and by a code`() {
         #expect(word(200, "{}") == "not found")
         #expect(word(404, "{}") == "not found")
         #expect(word(200, #"{"task":{}}"#) == "not found")
@@ -62,11 +62,11 @@ import VerbatimJSON
         (500, #"{"error":{"code":"busy","message":"m"}}"#, "throttled"),
         (500, #"{"task_id":"ours","error":{"code":"busy","message":"m"}}"#, "throttled"),
     ])
-    func `a query that fails says nothing about the task`(status: Int, body: String, expected: String) {
+    func `a failed query has a code and proves nothing about the task`(status: Int, body: String, expected: String) {
         #expect(word(status, body) == expected)
     }
 
-    @Test func `the wait that a throttled query asks for is kept`() {
+    @Test func `a throttled query has the requested wait time`() {
         guard case .throttled(_, let wait) = read(429, "", retryAfter: .seconds(9)) else {
             Issue.record("not throttled")
             return
@@ -74,7 +74,7 @@ import VerbatimJSON
         #expect(wait == .seconds(9))
     }
 
-    @Test func `a failing word that names the task decides whatever the status`() {
+    @Test func `a failed status word with the task's id decides, whatever the HTTP status`() {
         #expect(word(504, #"{"task_id":"ours","status":"failed","code":"timeout","detail":"m"}"#) == "failed")
         #expect(word(500, #"{"task":{"id":"ours","status":"failed"}}"#) == "failed")
         #expect(word(504, #"{"task_id":"theirs","status":"failed"}"#) == "query: provider_timeout")
@@ -90,7 +90,7 @@ import VerbatimJSON
         #"{"task_id":"theirs","state":"succeed"}"#,
         #"{"response":{"task_id":"theirs","success":true},"finished_at":1700000000}"#,
     ])
-    func `another task's record is never taken for this one's`(body: String) {
+    func `a record of another task is rejected`(body: String) {
         #expect(word(200, body) == "query: other_task")
     }
 
@@ -102,7 +102,7 @@ import VerbatimJSON
         #"{"id":"ours","response":null,"error":{"code":"c"}}"#,
         #"{"id":"ours","status":"dead","response":null,"error":"m"}"#,
     ])
-    func `a failure in the task's own record is the task's`(body: String) {
+    func `a failure in the task's own record fails the task`(body: String) {
         #expect(word(200, body) == "failed")
     }
 }

@@ -3,7 +3,7 @@ import TaskModel
 import Testing
 import VerbatimJSON
 
-/// What an observation carries besides its verdict.
+/// Tests the parts of an observation other than its verdict.
 @Suite struct ReadRecordTests {
     private func observe(_ json: String, as name: String? = nil) throws -> Observation {
         let profile =
@@ -17,17 +17,17 @@ import VerbatimJSON
             ("35", 35), ("35.5", 35.5), (#""35%""#, 35), ("0.35", 0.35), ("-4", 0), ("400", 100),
             (#"{"percent":52}"#, 52), (#""soon""#, nil), ("null", nil),
         ] as [(String, Double?)])
-    func `progress is read in its documented forms and kept within 0 and 100`(text: String, expected: Double?) throws {
+    func `progress is read in its documented formats and clamped to 0 to 100`(text: String, expected: Double?) throws {
         #expect(try observe(#"{"id":"a","response":{"progress":\#(text)}}"#).progress == expected)
         #expect(try observe(#"{"id":"a","status":"running","progress":\#(text),"response":null}"#).progress == expected)
     }
 
-    @Test func `the slowest part tells the progress`() throws {
+    @Test func `the slowest part decides the progress`() throws {
         let json = #"{"id":"a","response":{"data":[{"progress":"80%"},{"progress":20},{}]}}"#
         #expect(try observe(json).progress == 20)
     }
 
-    @Test func `a fraction is progress only where the definition says so`() throws {
+    @Test func `progress is a fraction only if the definition says so`() throws {
         var dialect = try #require(try Fixture.generalProfile.inferred)
         dialect.progressScale = .fraction
         let profile = EndpointProfile(dialect)
@@ -37,7 +37,7 @@ import VerbatimJSON
         #expect(try Fixture.generalProfile.observe(record)?.verdict == .pending)
     }
 
-    @Test func `times are Unix seconds or texts with a zone`() throws {
+    @Test func `times are Unix seconds or texts with a time zone`() throws {
         let seen = try observe(
             #"{"id":"a","created_at":1725083093.077,"started_at":"2026-05-02T12:30:00.123+02:00","finished_at":"2026-05-02 10:30:00","response":{}}"#
         )
@@ -48,7 +48,7 @@ import VerbatimJSON
         #expect(odd.createdAt == nil && odd.startedAt == nil && odd.finishedAt == nil)
     }
 
-    @Test func `MiniMax tells its end by the last change, once it has ended`() throws {
+    @Test func `a record of MiniMax has its last change as end, once it has ended`() throws {
         let running = #"{"task":{"id":"a","status":"running","created_at":1786184658,"updated_at":1786184758}}"#
         #expect(try observe(running, as: "minimax/videos").finishedAt == nil)
         let done = running.replacing("running", with: "succeeded")
@@ -56,7 +56,7 @@ import VerbatimJSON
         #expect(try observe(done).finishedAt == nil)
     }
 
-    @Test func `the trace id is found beside the response or in it, and the record is kept verbatim`() throws {
+    @Test func `the trace id is read from the record or its response, and the record is kept verbatim`() throws {
         #expect(try observe(#"{"id":"a","trace_id":"t","response":{"trace_id":"u"}}"#).traceID == "t")
         #expect(try observe(#"{"id":"a","response":{"trace_id":"u"}}"#).traceID == "u")
         #expect(try observe(#"{"id":"a","trace_id":"","response":{}}"#).traceID == nil)
@@ -72,7 +72,7 @@ import VerbatimJSON
         return failure
     }
 
-    @Test func `a failure is told in the words of whichever part tells most`() throws {
+    @Test func `a failure has the code and message of the most specific part`() throws {
         #expect(
             try failure(#"{"id":"a","response":{"success":false,"error":{"code":"CONTENT_REJECTED","message":"m"}}}"#)
                 .code == "CONTENT_REJECTED")
@@ -91,7 +91,7 @@ import VerbatimJSON
         #expect(moderated.hint?.contains("Change the prompt") == true)
     }
 
-    @Test func `a callback names its task where it can`() throws {
+    @Test func `a callback has the task's id if the body has one`() throws {
         let profile = try Fixture.generalProfile
         #expect(profile.dialect.readCallback([:]) == nil)
         #expect(profile.dialect.readCallback("text") == nil)

@@ -3,7 +3,7 @@ import TaskModel
 import Testing
 import VerbatimJSON
 
-/// Each row of the table of what a reply to a paid request proves.
+/// Tests what the reply to a submission proves.
 @Suite struct ReadSubmissionTests {
     private let profile: EndpointProfile
 
@@ -45,13 +45,13 @@ import VerbatimJSON
                 == .accepted(try #require(RemoteTaskID("7621886649043206198")), traceID: nil))
     }
 
-    @Test func `an id inside data is not ours`() throws {
+    @Test func `an id inside data is not the task's`() throws {
         let both = #"{"task_id":"ours","success":true,"data":{"task_id":"theirs"}}"#
         #expect(read(200, both) == .accepted(try #require(RemoteTaskID("ours")), traceID: nil))
         #expect(unknownCode(200, #"{"success":true,"data":{"task_id":"theirs"}}"#) == "reply_unexpected")
     }
 
-    @Test func `the id of an inline result is not a task's`() {
+    @Test func `the id of an inline result is not a task id`() {
         guard case .answered(let observation, nil) = read(200, #"{"id":"clip","audio_url":"https://a"}"#) else {
             Issue.record("not answered without an id")
             return
@@ -59,7 +59,7 @@ import VerbatimJSON
         #expect(observation.verdict == .succeeded(partial: false))
     }
 
-    @Test func `an acceptance that names where to ask is no result`() throws {
+    @Test func `a status URL in an accepted reply is not a result`() throws {
         let body = #"{"task_id":"a","status_url":"https://x","callback_url":"https://y","data":{"queue_position":3}}"#
         for profile in [profile, try Fixture.generalProfile] {
             #expect(
@@ -68,7 +68,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a failed task that has an id is answered, whatever its code`() throws {
+    @Test func `a failed reply with an id ends the task, whatever its code`() throws {
         let body = #"{"success":false,"task_id":"a","error":{"code":"too_many_requests","message":"m"}}"#
         guard case .answered(let observation, let id) = read(200, body) else {
             Issue.record("not answered")
@@ -83,13 +83,13 @@ import VerbatimJSON
                         hint: profile.inferred?.rules.codes.hints["too_many_requests"])))
         for body in [#"{"success":false,"task_id":"a"}"#, #"{"success":false,"task_id":"a","error":"no"}"#] {
             guard case .answered(let observation, _) = read(200, body), case .failed = observation.verdict else {
-                Issue.record("\(body) is no failed answer")
+                Issue.record("\(body) is not read as a failure")
                 return
             }
         }
     }
 
-    @Test func `an endpoint that only answers inline may answer with anything`() throws {
+    @Test func `an inline endpoint accepts any non-empty result`() throws {
         let seed = try #require(EndpointName("midjourney/seed").flatMap(try ProviderCatalog.builtIn().endpoint))
         func read(_ body: String) -> SubmitVerdict {
             seed.dialect.readSubmission(UpstreamReply(status: 200, body: Array(body.utf8)))
@@ -108,11 +108,11 @@ import VerbatimJSON
     // MARK: Refused
 
     @Test(arguments: [400, 401, 403, 404, 409, 413, 422, 451])
-    func `any 4xx but 408 and 429 is a refusal with the provider's words`(status: Int) throws {
+    func `a 4xx other than 408 and 429 is a refusal with the provider's code and message`(status: Int) throws {
         let (failure, stops) = try refusal(status, #"{"error":{"code":"bad_request","message":"no prompt"}}"#)
         #expect(failure.code == "bad_request" && failure.message == "no prompt" && failure.httpStatus == status)
         #expect(failure.hint != nil)
-        // A 401 whose code the definition does not list may be about the token, which every request needs.
+        // A 401 with an unlisted code may be about the token, which all requests use.
         #expect(stops == (status == 401))
     }
 
@@ -120,7 +120,7 @@ import VerbatimJSON
         "used_up", "disabled", "invalid_token", "token_expired", "no_token", "authorization_missing",
         "authentication_failed",
     ])
-    func `a code about the account stops the provider and says what to do`(code: String) throws {
+    func `a code about the account suspends the provider and has a hint`(code: String) throws {
         for status in [400, 401, 403, 200] {
             let (failure, stops) = try refusal(status, #"{"success":false,"error":{"code":"\#(code)","message":"m"}}"#)
             #expect(stops)
@@ -128,7 +128,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `payment required and a bare 401 stop the provider, a wrong service does not`() throws {
+    @Test func `a 402 and a 401 without a code suspend the provider, a 403 and a mismatched token do not`() throws {
         #expect(try refusal(402, "{}").suspendsProvider)
         #expect(try refusal(401, "<html>").suspendsProvider)
         #expect(try !refusal(401, #"{"error":{"code":"token_mismatched","message":"m"}}"#).suspendsProvider)
@@ -149,7 +149,7 @@ import VerbatimJSON
         (#"{"error":"m"}"#, "provider_refused", "m"),
         (#"{"error":{"code":"UPPER_CASE","message":{"deep":1}}}"#, "UPPER_CASE", #"{"deep":1}"#),
     ])
-    func `every documented shape of an error gives its code and message`(body: String, code: String, message: String)
+    func `every documented error format has a code and a message`(body: String, code: String, message: String)
         throws
     {
         let failure = try refusal(400, body).failure
@@ -177,7 +177,7 @@ import VerbatimJSON
         (200, #"{"success":false,"error":{"code":"busy","message":"m"}}"#),
         (500, #"{"type":"error","error":{"type":"x","message":"m","http_code":"429"}}"#),
     ])
-    func `a throttled submission was not accepted`(status: Int, body: String) {
+    func `a throttled submission has its wait time and a message`(status: Int, body: String) {
         guard case .throttled(let failure, let wait) = read(status, body, retryAfter: .seconds(7)) else {
             Issue.record("\(read(status, body))")
             return
@@ -193,11 +193,11 @@ import VerbatimJSON
         #"{"task_id":""}"#, #"{"task_id":null,"status":"running"}"#, #"{"status":"failed"}"#, #"{"task_id":"a"#,
         #"{"task_id":["a"]}"#, "{\"task_id\":\"a\"}\u{feff}",
     ])
-    func `a 2xx that names no task and holds no result proves nothing`(body: String) {
+    func `a 2xx without an id or a result proves nothing`(body: String) {
         #expect(unknownCode(200, body) != nil)
     }
 
-    @Test func `no answer worth the name proves nothing`() {
+    @Test func `time-outs and server errors without a code of the provider prove nothing`() {
         #expect(unknownCode(408, #"{"error":{"code":"bad_request","message":"m"}}"#) == "bad_request")
         #expect(unknownCode(408, "") == "provider_timeout")
         #expect(unknownCode(500, "") == "provider_error")
@@ -212,9 +212,9 @@ import VerbatimJSON
     }
 
     @Test(arguments: [300, 302, 303, 304])
-    func `a redirect that proves nothing points at the base URL`(status: Int) {
+    func `a redirect proves nothing, and its hint names the base URL`(status: Int) {
         guard case .unknown(let failure) = read(status, #"{"task_id":"a"}"#) else {
-            Issue.record("a redirect was followed in spirit")
+            Issue.record("the redirect proves something")
             return
         }
         #expect(failure.code == "unexpected_redirect")
@@ -222,7 +222,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [301, 307, 308])
-    func `an address that has moved took nothing, and its endpoint stops`(status: Int) {
+    func `a permanent redirect stops the endpoint and shows the new URL`(status: Int) {
         let reply = UpstreamReply(status: status, headers: ["location": "https://new.example/suno"], body: [])
         guard case .stopped(let failure, .endpoint) = profile.dialect.readSubmission(reply) else {
             Issue.record("\(profile.dialect.readSubmission(reply))")
@@ -231,14 +231,14 @@ import VerbatimJSON
         #expect(failure.code == "moved" && failure.message.contains("https://new.example/suno"))
     }
 
-    @Test func `a reply behind a byte order mark, or beside a number that JSON cannot say, is read`() {
+    @Test func `a reply with a byte order mark or a NaN is read`() {
         for body in ["\u{feff}{\"task_id\":\"a\"}", #"{"task_id":"a","cost":NaN,"left":-Infinity}"#] {
             guard case .accepted(let id, _, _) = read(200, body) else { Issue.record("\(body)"); return }
             #expect(id.text == "a")
         }
     }
 
-    @Test func `a body whose coding is not known is told by that coding`() {
+    @Test func `the error of an unknown content coding names it`() {
         let reply = UpstreamReply(status: 200, headers: ["content-encoding": "br"], body: [1, 2, 3])
         guard case .unknown(let failure) = profile.dialect.readSubmission(reply) else { Issue.record("read"); return }
         #expect(failure.code == "reply_unreadable" && failure.message.contains("compressed with br"))
@@ -250,7 +250,7 @@ import VerbatimJSON
         (500, #"{"type":"error","error":{"type":"server_error","message":"m","http_code":"500"}}"#),
         (500, #"{"code":"internal_error","detail":"m"}"#), (200, #"{"error":{"code":"api_error","message":"m"}}"#),
     ])
-    func `the provider's own error with a 5xx is probably a refusal`(status: Int, body: String) {
+    func `a 5xx with a code of the provider is probably a refusal`(status: Int, body: String) {
         guard case .probablyRefused(let failure, _) = read(status, body) else {
             Issue.record("\(read(status, body))")
             return

@@ -8,7 +8,7 @@ import VerbatimJSON
         try #require(try Fixture.generalProfile.observe(record))
     }
 
-    @Test func `every documented record is understood, and every reply and callback that is pending`() throws {
+    @Test func `every documented record and every pending reply or callback is recognised`() throws {
         for fixture in Fixture.all
         where fixture.kind.hasPrefix("retrieve") || fixture.kind != "error" && fixture.expected == "pending" {
             for record in fixture.json["items"]?.array ?? [fixture.json] where record != [:] {
@@ -34,7 +34,7 @@ import VerbatimJSON
         (#"{"response":{"success":"perhaps"}}"#, "{response{success}}"), (#"{"state":true}"#, "{state}"),
         (#"{"state":17}"#, "{state}"), (#"{"task":{"id":"a","status":"paused"}}"#, #"{task{id,status="paused"}}"#),
     ])
-    func `what no rule understands is pending, and tells its shape`(record: String, shape: String) throws {
+    func `an unrecognised record is pending and has a shape`(record: String, shape: String) throws {
         let observation = try observe(try JSONValue(parsing: record))
         #expect(observation.verdict == .pending)
         #expect(observation.unrecognisedShape == shape)
@@ -47,20 +47,20 @@ import VerbatimJSON
         #"{"response":{"success":false,"error":"temporary"}}"#, #"{"status":"in_progress","output":"https://x/1.mp4"}"#,
         #"{"status":"QUEUED"}"#, #"{"status":""}"#, #"{"status":200,"response":null}"#,
     ])
-    func `what plainly goes on is understood`(record: String) throws {
+    func `a pending record in a known format is recognised`(record: String) throws {
         let observation = try observe(try JSONValue(parsing: record))
         #expect(observation.verdict == .pending)
         #expect(observation.unrecognisedShape == nil, "\(observation.unrecognisedShape ?? "")")
     }
 
-    @Test func `a shape is the same for every record of its kind, whatever the order and the values`() throws {
+    @Test func `a shape does not depend on order and values`() throws {
         let one = try observe(["response": ["phase": "a", "seed": 1], "id": "1", "request": ["prompt": "x"]])
         let other = try observe(["id": "2", "request": ["text": "y"], "response": ["seed": 2, "phase": "b"]])
         #expect(one.unrecognisedShape == other.unrecognisedShape)
         #expect(one.unrecognisedShape != nil)
     }
 
-    @Test func `a shape is bounded, on one line, and holds no value but the word`() throws {
+    @Test func `a shape is short, on one line, and has no value but the status word`() throws {
         var members: [(String, JSONValue)] = (0..<5_000).map {
             ("name\($0)", ["deep": ["deep": ["deep": ["deep": 1]]]])
         }

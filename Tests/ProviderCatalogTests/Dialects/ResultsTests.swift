@@ -4,26 +4,26 @@ import Testing
 import VerbatimJSON
 
 @Suite struct ResultsTests {
-    /// Successes that hold nothing to show, with the reason.
+    /// Successes without results, with the reason.
     private static let empty = [
         "generic__retrieve_success_finished_no_data.json": "its data is null",
         "xhuoapi__callback_success.json": "its image_url is the documentation's \"...\", which is no address",
     ]
 
-    /// Every record of a success in the examples, with the file it comes from.
+    /// All records of successes in the examples, with their files.
     private static var successes: [(fixture: Fixture, record: JSONValue)] {
         Fixture.all.filter { $0.kind != "error" }.flatMap { fixture -> [(fixture: Fixture, record: JSONValue)] in
             if fixture.expected == "succeeded" {
                 return (fixture.json["items"]?.array ?? [fixture.json]).map { (fixture: fixture, record: $0) }
             }
-            // Of a mixed batch the note says which.
+            // The note of a mixed batch has the word of each item.
             let words = fixture.note.split(separator: " ").dropFirst().first?.split(separator: ",") ?? []
             return zip(fixture.json["items"]?.array ?? [], words).filter { $1 == "succeeded" }
                 .map { (fixture: fixture, record: $0.0) }
         }
     }
 
-    @Test func `every documented success has results, but for those named here`() throws {
+    @Test func `every documented success has results, except the listed ones`() throws {
         let files = Set(Self.successes.map(\.fixture.file))
         #expect(
             files.isSuperset(of: Fixture.all.filter { $0.expected == "succeeded" && $0.kind != "error" }.map(\.file)))
@@ -34,7 +34,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `every pointer leads to its value, each thing is told once, and no input is told`() throws {
+    @Test func `every pointer leads to its value, results are unique, and none is an input`() throws {
         for (fixture, record) in Self.successes {
             for profile in try [fixture.profile, Fixture.generalProfile] {
                 let results = profile.dialect.results(in: record)
@@ -51,7 +51,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `nothing that is pending or has failed shows results`() throws {
+    @Test func `pending and failed records have no results`() throws {
         for fixture in Fixture.all where ["pending", "failed"].contains(fixture.expected) {
             for record in fixture.json["items"]?.array ?? [fixture.json] {
                 #expect(try fixture.profile.dialect.results(in: record) == [], "\(fixture.file)")
@@ -76,13 +76,13 @@ import VerbatimJSON
         ("luma__retrieve_success", "video/mp4 /response/video_url"),
         ("webextrator__submit_reply_inline", "text/markdown /data/markdown"),
     ])
-    func `the first result is what one came for`(file: String, expected: String) throws {
+    func `the first result is the main one`(file: String, expected: String) throws {
         let fixture = try #require(Fixture.all.first { $0.file == file + ".json" })
         let first = try #require(try fixture.profile.dialect.results(in: fixture.json).first)
         #expect("\(first.mediaType ?? "-") \(first.pointer)" == expected)
     }
 
-    @Test func `inputs that are echoed beside the result are none`() throws {
+    @Test func `echoed inputs are not results`() throws {
         let dreamina = try #require(Fixture.all.first { $0.file == "dreamina__submit_reply_inline.json" })
         #expect(
             try dreamina.profile.dialect.results(in: dreamina.json).map(\.pointer.description) == ["/data/video_url"])
@@ -95,7 +95,7 @@ import VerbatimJSON
         #expect(try Fixture.generalProfile.dialect.results(in: echoed).map(\.value) == ["https://x/out.mp4"])
     }
 
-    @Test func `of a half success only the half that succeeded is told`() throws {
+    @Test func `a partial success has only the results of the successful parts`() throws {
         let record: JSONValue = [
             "finished_at": 1_784_362_571,
             "response": [
@@ -110,7 +110,7 @@ import VerbatimJSON
         #expect(try Fixture.generalProfile.dialect.results(in: record).map(\.value) == ["https://x/a.mp3"])
     }
 
-    @Test func `large inline data is told by its size alone, small by its value too`() throws {
+    @Test func `large inline data has only its size, small data also its value`() throws {
         let large = "iVBORw0KGgo" + String(repeating: "A", count: 40_000)
         let record: JSONValue = ["finished_at": 1_784_362_571, "response": ["data": [["b64_json": .string(large)]]]]
         let result = try #require(try Fixture.generalProfile.dialect.results(in: record).first)
@@ -124,7 +124,7 @@ import VerbatimJSON
         #expect(inline.value == small["response"]?["image_url"])
     }
 
-    @Test func `the same address twice, thumbnails and empty texts are not counted`() throws {
+    @Test func `repeated URLs, thumbnails and empty texts are not results`() throws {
         let record: JSONValue = [
             "finished_at": 1_784_362_571,
             "response": [

@@ -3,7 +3,7 @@ import TaskModel
 import Testing
 import VerbatimJSON
 
-/// The order of evidence, one rule after the other, by the general rules alone.
+/// Tests each rule of the status inference, with the general rules only.
 @Suite struct StatusInferenceTests {
     private func verdict(_ json: String) throws -> Observation.Verdict? {
         try Fixture.generalProfile.observe(JSONValue(parsing: json))?.verdict
@@ -16,7 +16,9 @@ import VerbatimJSON
         ("Failed", "failed"), ("error", "failed"), ("canceled", "failed"), ("dead", "failed"),
         ("running", "pending"), ("unknown", "pending"), ("never heard of", "pending"), ("", "pending"),
     ])
-    func `words are read without regard to case, and unknown ones mean running`(text: String, expected: String) throws {
+    func `status words match without regard to case, and unknown ones mean pending`(text: String, expected: String)
+        throws
+    {
         #expect(try word(#"{"id":"a","status":"\#(text)","response":null}"#) == expected)
         #expect(try word(#"{"id":"a","finished_at":1,"response":{"success":true,"state":"\#(text)"}}"#) == expected)
         #expect(
@@ -24,7 +26,7 @@ import VerbatimJSON
                 == expected)
     }
 
-    @Test func `all parts must have ended, and mixed ends are a partial success`() throws {
+    @Test func `a task ends when all parts have, and mixed outcomes are a partial success`() throws {
         func parts(_ states: String...) -> String {
             let items = states.map { #"{"state":"\#($0)","audio_url":"https://a"}"# }
             return #"{"id":"a","response":{"success":true,"data":[\#(items.joined(separator: ","))]}}"#
@@ -36,7 +38,7 @@ import VerbatimJSON
         #expect(try word(parts("failed", "failed")) == "failed")
     }
 
-    @Test func `a part that does not tell its state has ended only with the whole`() throws {
+    @Test func `a part without a state ends with the task`() throws {
         let silent = #""response":{"data":[{"state":"succeeded"},{"audio_url":"https://a"}]}}"#
         #expect(try verdict(#"{"id":"a",\#(silent)"#) == .pending)
         #expect(try verdict(#"{"id":"a","finished_at":1,\#(silent)"#) == .succeeded(partial: false))
@@ -45,12 +47,12 @@ import VerbatimJSON
         #expect(try verdict(#"{"id":"a",\#(oneError)"#) == .pending)
     }
 
-    @Test func `a half success may be told by success false alone`() throws {
+    @Test func `success false with a successful part is a partial success`() throws {
         let json = #"{"id":"a","response":{"success":false,"data":[{"state":"succeeded","audio_url":"https://a"}]}}"#
         #expect(try verdict(json) == .succeeded(partial: true))
     }
 
-    @Test func `a success word over nothing but an error is no success`() throws {
+    @Test func `a success word with only an error is a failure`() throws {
         #expect(
             try word(#"{"id":"a","status":"completed","response":{"success":false,"error":{"code":"c"}}}"#) == "failed")
         #expect(try word(#"{"id":"a","status":"completed","response":{"success":true}}"#) == "succeeded")
@@ -59,7 +61,7 @@ import VerbatimJSON
     @Test(arguments: [
         "35", "99.9", #""35%""#, #""35""#, #"{"percent":52}"#, "-1", "1e400", #""most""#, "[]", "true", "150", "{}",
     ])
-    func `progress below a credible 100 outranks a result`(progress: String) throws {
+    func `progress below 100 or an invalid one means pending despite a result`(progress: String) throws {
         #expect(
             try word(#"{"id":"a","response":{"success":true,"image_url":"https://a","progress":\#(progress)}}"#)
                 == "pending")
@@ -70,13 +72,15 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["100", "1e2", #""100%""#, "null", #"{"percent":100}"#])
-    func `progress of 100 lets the result speak`(progress: String) throws {
+    func `progress of 100 with a result is a success`(progress: String) throws {
         #expect(
             try word(#"{"id":"a","response":{"success":true,"image_url":"https://a","progress":\#(progress)}}"#)
                 == "succeeded")
     }
 
-    @Test func `an error object fails a task even before it is stamped, a text only after`() throws {
+    @Test func `an error object fails a task at once, an error text only with an end time or without success false`()
+        throws
+    {
         #expect(try word(#"{"id":"a","response":{"error":{"message":"m"}}}"#) == "failed")
         #expect(
             try word(#"{"id":"a","finished_at":null,"response":{"success":false,"error":{"code":"c"}}}"#) == "failed")
@@ -89,13 +93,13 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a status of 400 or more inside the answer fails it`() throws {
+    @Test func `a status of 400 or more inside the response fails the task`() throws {
         #expect(try word(#"{"id":"a","finished_at":1,"response":{"status":400,"message":"m"}}"#) == "failed")
         #expect(try word(#"{"id":"a","finished_at":1,"response":{"status":200}}"#) == "succeeded")
         #expect(try word(#"{"id":"a","finished_at":1,"response":{"status":7}}"#) == "pending")
     }
 
-    @Test func `success false fails what has ended`() throws {
+    @Test func `success false fails a task that has ended`() throws {
         #expect(try word(#"{"id":"a","response":{"success":false}}"#) == "pending")
         #expect(try word(#"{"id":"a","finished_at":1,"response":{"success":false}}"#) == "failed")
         #expect(try word(#"{"id":"a","response":{"success":false,"video_url":"https://a"}}"#) == "failed")
@@ -107,13 +111,13 @@ import VerbatimJSON
         ("1700000000.5", true), (#""2026-05-02T10:30:00Z""#, true), (#""2026-05-02 10:30:00""#, true), ("null", false),
         ("0", false), (#""""#, false), ("false", false), (#""not yet""#, false),
     ])
-    func `a stamp at the end ends the task`(stamp: String, ends: Bool) throws {
+    func `a valid end time ends the task`(stamp: String, ends: Bool) throws {
         #expect(
             try word(#"{"id":"a","finished_at":\#(stamp),"response":{"success":true}}"#)
                 == (ends ? "succeeded" : "pending"))
     }
 
-    @Test func `without a response nothing is known`() throws {
+    @Test func `a record without a response is pending`() throws {
         #expect(try word(#"{"id":"a","request":{"image_url":"https://a"},"finished_at":1}"#) == "pending")
         #expect(try word(#"{"id":"a","response":null,"finished_at":1}"#) == "pending")
         #expect(try word(#"{"id":"a","response":"text","finished_at":1}"#) == "pending")
@@ -123,7 +127,7 @@ import VerbatimJSON
         #expect(try verdict("null") == nil)
     }
 
-    @Test func `an echoed input or an address to ask at is no result`() throws {
+    @Test func `an echoed input or a status URL is not a result`() throws {
         for name in ["callback_url", "status_url", "first_image_url"] {
             #expect(try word(#"{"id":"a","response":{"success":true,"\#(name)":"https://a"}}"#) == "pending")
         }

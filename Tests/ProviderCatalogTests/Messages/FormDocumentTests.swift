@@ -21,7 +21,7 @@ import VerbatimJSON
     @Test(arguments: [
         "", "&", "hello", "=x", "a=%", "a=%zz", "a=%4", "a=%FF", #"{"a": "b=c"}"#.replacing("=", with: ""),
     ])
-    func `what is no form is not read`(text: String) {
+    func `an invalid form is rejected`(text: String) {
         #expect(FormDocument.read(Array(text.utf8)) == nil)
     }
 }

@@ -6,7 +6,7 @@ import VerbatimJSON
     private static let secret = #"sk-a/b+c="d\e%f123"#
     private let redactor = SecretRedactor([secret, "fal-0123456789:abcdef", "fal-0123456789"])
 
-    @Test func `a secret is found in every spelling that a provider may give it`() {
+    @Test func `a secret is redacted in every encoding`() {
         let percent = Self.secret.utf8.map { byte -> String in
             let digits = String(byte, radix: 16)
             return "%" + (digits.count < 2 ? "0" : "") + digits
@@ -23,7 +23,7 @@ import VerbatimJSON
             #expect(redactor.redacted("bad auth: Bearer \(spelling).") == "bad auth: Bearer (redacted).", "\(spelling)")
         }
         #expect(redactor.redacted("\(Self.secret)\(Self.secret)x") == "(redacted)(redacted)x")
-        // The longer of two that begin alike is found whole.
+        // Of two secrets with the same beginning the longer one is redacted.
         #expect(redactor.redacted("fal-0123456789:abcdef") == "(redacted)")
     }
 
@@ -31,17 +31,17 @@ import VerbatimJSON
         "", "sk-a", "sk-a/b+c", "%73%6", "\\", "\\u00", "%", #"sk-a/b+c="d\e%f12"#, "FAL-0123456789:ABCDEF",
         "fal-012345678", "fal-0123456789:abcdeg",
     ])
-    func `what is no secret stays as it is`(text: String) {
+    func `other texts stay unchanged`(text: String) {
         #expect(redactor.redacted(text) == text)
         #expect(redactor.redacted(body: Array(text.utf8)) == Array(text.utf8))
     }
 
-    @Test func `a word too short to be told from others is no secret`() {
+    @Test func `a text of fewer than 16 characters is not redacted`() {
         #expect(SecretRedactor(["fifteen-letters"]).redacted("fifteen-letters") == "fifteen-letters")
         #expect(SecretRedactor(["sixteen--letters"]).redacted("sixteen--letters") == "(redacted)")
     }
 
-    @Test func `a body of JSON stays JSON and keeps everything else`() throws {
+    @Test func `a JSON body stays valid JSON, and only the secret changes`() throws {
         let value: JSONValue = [
             "message": .string("Bearer \(Self.secret)"), "x": .null,
             "nested": [["url": .string("https://x/?key=\(Self.secret)"), "n": 1]],
@@ -50,7 +50,7 @@ import VerbatimJSON
             "message": "Bearer (redacted)", "x": .null, "nested": [["url": "https://x/?key=(redacted)", "n": 1]],
         ]
         #expect(try JSONValue(parsing: redactor.redacted(body: value.utf8)) == clean)
-        // As member names and in numbers too.
+        // Also in member names and numbers.
         let digits = SecretRedactor(["12345678901234567890"])
         #expect(
             String(
@@ -64,7 +64,7 @@ import VerbatimJSON
         (#"ends-with-a-slash\"#, #"{"a":"ends-with-a-slash\\","b":"ends-with-a-slash\""}"#),
         (#"""quoted-and-long-enough"#, #"{"a":"\"quoted-and-long-enough"}"#),
     ])
-    func `escapes at its ends do not break a body`(secret: String, body: String) throws {
+    func `a redacted secret beside an escape leaves the body valid`(secret: String, body: String) throws {
         let redacted = SecretRedactor([secret]).redacted(body: Array(body.utf8))
         let before = try JSONValue(parsing: body, limits: .lenient)
         let after = try JSONValue(parsing: redacted, limits: .lenient)
@@ -72,12 +72,12 @@ import VerbatimJSON
         #expect(after["b"]?.string == before["b"]?.string?.replacing(secret, with: "(redacted)"))
     }
 
-    @Test func `a body that is no JSON is cleaned too`() {
+    @Test func `a body that is not JSON is redacted`() {
         let body = Array("<html>Bearer \(Self.secret)</html>".utf8)
         #expect(String(decoding: redactor.redacted(body: body), as: UTF8.self) == "<html>Bearer (redacted)</html>")
     }
 
-    @Test func `a token that was made with a secret is taken out to its end`() {
+    @Test func `a signed token is redacted to its end`() {
         let redactor = SecretRedactor(tokensBeginningWith: ["eyJhbGciOiJIUzI1NiJ9.eyJpc3Mi"])
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJBSyJ9.c2ln-_bmF0dXJl"
         #expect(redactor.redacted("Bearer \(token), \(token)\"") == "Bearer (redacted), (redacted)\"")

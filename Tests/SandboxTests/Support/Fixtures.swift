@@ -20,7 +20,7 @@ enum Fixtures {
 }
 
 extension JSONValue {
-    /// Every path inside the value with the kind of what is there, such as `data[].state string`.
+    /// Every path inside the value with the kind of its value, such as `data[].state string`.
     var keyStructure: Set<String> { structure(at: "") }
 
     private func structure(at path: String) -> Set<String> {

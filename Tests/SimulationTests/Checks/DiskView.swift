@@ -1,5 +1,6 @@
 import GRDB
 import SQLiteRaw
+import TaskModel
 
 /// Reads the database without the store under test.
 struct DiskView {
@@ -20,14 +21,19 @@ struct DiskView {
         let callbacks: Int
         /// Whether the lease under which the latest attempt was started is still there.
         let isLeased: Bool
+        let account: String
         /// All fields that must not change after the task has ended.
         let outcome: String
         /// Those of them that stay without its details.
         let core: String
         let removedParts: Int
         let isPinned: Bool
+        let endedAt: Int64?
+        let hasKey: Bool
 
+        var isStub: Bool { removedParts & RemovedDetails.Parts.all.rawValue == RemovedDetails.Parts.all.rawValue }
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
+        var accountService: String { "\(service) \(account)" }
         /// Whether it counts against its service's concurrency limit.
         var isInFlight: Bool { state == "submitting" || state == "running" }
 
@@ -37,8 +43,9 @@ struct DiskView {
             (failureCode, resolution) = (next.optional(), next.optional())
             (nextDueAt, deadline) = (next.optional(), next.optional())
             intent = (next.optional() as String?).flatMap { Int($0) }
-            (outcome, callbacks, isLeased) = (next(), next(), next())
+            (outcome, callbacks, isLeased, account) = (next(), next(), next(), next())
             (core, removedParts, isPinned) = (next(), next(), next())
+            (endedAt, hasKey) = (next.optional(), next())
         }
     }
 
@@ -53,11 +60,12 @@ struct DiskView {
         let to: String
         let remoteID: String?
         let resolution: String?
+        let account: String?
 
         init(_ next: inout ColumnReader) throws {
             (sequence, task, at, kind) = (next(), next(), next(), next())
             (from, to) = (next.optional(), next())
-            (remoteID, resolution) = (next.optional(), next.optional())
+            (remoteID, resolution, account) = (next.optional(), next.optional(), next.optional())
         }
     }
 
@@ -69,6 +77,13 @@ struct DiskView {
         let readings: Int
         let remoteID: String?
         let nextReadingAt: Int64?
+
+        var attempt: Attempt { Attempt(task: task, number: number) }
+
+        struct Attempt: Hashable {
+            let task: String
+            let number: Int
+        }
 
         init(_ next: inout ColumnReader) throws {
             (task, service, number, readings) = (next(), next(), next(), next())
@@ -128,10 +143,10 @@ struct DiskView {
             attempts, task_payload.response, outcome_source, result_count,
             (SELECT json_group_array(json_array(kind, pointer, value)) FROM task_result
              WHERE task_result.task_key = task.task_key)), callbacks,
-          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease),
+          EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account,
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
             ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
-          removed_parts, is_pinned
+          removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key)
         FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """
@@ -140,7 +155,7 @@ struct DiskView {
         """
     private static let events = """
         SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
-          detail ->> '$.resolution'
+          detail ->> '$.resolution', detail ->> '$.account'
         FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
 }

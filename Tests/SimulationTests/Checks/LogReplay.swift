@@ -16,6 +16,11 @@ struct LogReplay {
     private(set) var startedAt: Int64?
     /// The steady time of the submission before the latest.
     private(set) var earlierStartedAt: Int64?
+    /// The accounts of these two submissions.
+    private(set) var account = ""
+    private(set) var earlierAccount = ""
+    /// The submissions that may have been accepted: the steady time and the account of each.
+    private(set) var perhapsAccepted: [(startedAt: Int64, account: String)] = []
     /// The latest resubmission: its steady time, and whether a user decided it.
     private(set) var latestResubmission: (isPersons: Bool, at: Int64)?
     /// The ids of late records beside its own.
@@ -36,7 +41,11 @@ struct LogReplay {
                 attempts += 1
                 earlierStartedAt = startedAt
                 startedAt = steady
+                earlierAccount = account
+                account = event.account ?? ""
+                perhapsAccepted.append((steady, account))
             }
+            if event.kind == "submission_not_accepted", event.from == "submitting" { _ = perhapsAccepted.popLast() }
             if event.kind == "reopened" { reopenings += 1 }
             if event.to == "submitting" { wasSent = true }
             if event.to == "running", !event.kind.hasPrefix("submission_") { wasSent = false }
@@ -91,7 +100,8 @@ struct LogReplay {
                 .submissionStarted(), .perhapsSent(since: Timestamp(milliseconds: 0)),
                 .submissionAccepted(id, traceID: nil), .submissionNotAccepted(failure),
                 .submissionRefused(failure), .submissionInterrupted(failure, isProbablyRefused: false),
-                .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .adopted(id),
+                .absentFromList, .lookupUndecided(), .foundInList(id, traceID: nil), .foundByOwnID(id, traceID: nil),
+                .adopted(id),
                 .resubmitted(.resubmitted), .givenUp(failure, .givenUp), .missed, .remoteTaskGone, .cancelRequested,
                 .reopenRequested, .deadlinePassed,
             ] + observations.map { .observed($0) } + observations.map { .submissionAnswered($0, remoteID: id) }

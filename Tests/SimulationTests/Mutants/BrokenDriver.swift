@@ -4,63 +4,69 @@ import TaskStore
 import TaskTesting
 import VerbatimJSON
 
-/// The real database with one of the store's promises broken: by the rows that transactions see, by what becomes of their
-/// writes, or by the events that are applied.
+/// The real database with one defect: in the rows that transactions see, in the effect of their writes, or in the
+/// applied events.
 struct BrokenDriver: DriverWrapper {
-    /// Which promise.
+    /// The defect.
     enum Fault: Sendable {
-        /// Says that the intent is on disk, and does not write it.
+        /// Reports the start of an attempt as stored without writing it.
         case forgetsIntent
-        /// Says that a task is on disk, and does not write it.
+        /// Reports a task as stored without writing it.
         case losesAccepted
-        /// Knows no idempotency keys.
+        /// Ignores idempotency keys.
         case ignoresKeys
-        /// Sees nothing in flight.
+        /// Counts no task as in flight.
         case seesNoneInFlight
-        /// What a dead daemon was sending goes back to the queue.
+        /// Queues the attempts of a dead daemon again.
         case resendsAfterCrash
-        /// Sends again what a person should decide about.
+        /// Resubmits a task that waits for a person.
         case resendsHeld
-        /// Gives up at once what a list does not show.
+        /// Gives up a task after one absent reading.
         case believesFirstReading
-        /// Never looks again at a task that it has put off.
+        /// Never continues a postponed task.
         case forgetsPutOff
-        /// Says that nothing was stored, after storing it.
+        /// Reports a stored task as not stored.
         case reportsStoredAsFull
-        /// Finds no lost submission in any list.
+        /// Finds no lost submission in a list.
         case findsNothing
-        /// Takes what a list shows for missing, where a policy has such a task sent again.
+        /// Treats a listed record as absent if the policy resubmits.
         case overlooksListed
-        /// Takes a record that may be the task's for another's.
+        /// Ignores a record that may be the task's.
         case excludesPossible
-        /// Takes what a person tracks for a task of its own.
+        /// Assigns a record that a person tracks to its own task.
         case trustsTracked
-        /// Lets any task of the service vouch for the list.
+        /// Accepts any task of the service as control.
         case mixesControls
-        /// Takes every member that strangers send for a default.
+        /// Treats every member of other programs' requests as a default.
         case explainsEverything
-        /// Sends again without looking once more.
+        /// Resubmits without another reading.
         case skipsLastLook
-        /// Forgets a reply whose attempt is not waited for any more.
+        /// Drops a late reply.
         case dropsLateReplies
-        /// Says nothing of a record that turns up.
+        /// Ignores a late record.
         case ignoresLateRecords
-        /// Says that the results of a success are on disk, and does not write them.
+        /// Reports the results of a success as stored without writing them.
         case dropsResults
-        /// Stores the results of another task's success in place of a task's own.
+        /// Stores the results of another task instead of the task's own.
         case confusesResults
-        /// Takes what a callback says for what is so.
+        /// Accepts a callback as outcome.
         case believesCallbacks
-        /// Takes any token for somebody's.
+        /// Accepts any callback token.
         case believesAnyToken
-        /// Says that a delivery is on disk, and does not write it.
+        /// Reports a delivery as stored without writing it.
         case dropsDeliveries
-        /// Sees no lease in a claim.
+        /// Ignores leases in a claim.
         case ignoresLeases
-        /// Sees no attempts that are still looked for when it removes details.
+        /// Ignores unsettled attempts when it removes details.
         case sweepsUnsettled
-        /// Sees no lease when it declares submissions lost.
+        /// Ignores attempts without a record when it removes tasks without details.
+        case sweepsOwners
+        /// Ignores leases when it declares attempts lost.
         case presumesAllDead
+        /// Knows only what its first account owns, when it matches the records of a list.
+        case forgetsOtherAccounts
+        /// Takes an attempt whose account gave no answer for absent.
+        case acceptsPartialAnswers
     }
 
     let fault: Fault
@@ -89,7 +95,7 @@ struct BrokenDriver: DriverWrapper {
         return value
     }
 
-    /// Says what a write would lead to, and writes nothing.
+    /// Returns the value of a write and rolls it back.
     private func pretend<Value: Sendable>(
         _ call: StoreCall, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws(TaskStoreError) -> Value {
@@ -107,10 +113,10 @@ struct BrokenDriver: DriverWrapper {
             guard let value = outcome.value.withLock({ $0 }) else { throw error }
             return value
         }
-        throw .failed("what was undone is stored")
+        throw .failed("a write that was rolled back is stored")
     }
 
-    /// Takes a write back.
+    /// Rolls a write back.
     private struct Undone: Error {}
 
     private final class Outcome<Value: Sendable>: Sendable {
@@ -122,7 +128,7 @@ struct BrokenDriver: DriverWrapper {
     }
 }
 
-/// What a broken read sees.
+/// The rows that a read of the broken store sees.
 private struct BrokenSnapshot: SnapshotWrapper {
     let fault: BrokenDriver.Fault
     let call: StoreCall
@@ -141,8 +147,10 @@ private struct BrokenSnapshot: SnapshotWrapper {
         return try reading.givenUp(query)
     }
 
-    func neighbours(of row: TaskRow, submittedIn period: ClosedRange<Timestamp>) throws -> [TrackedTask] {
-        let near = try reading.neighbours(of: row, submittedIn: period)
+    func neighbours(
+        of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
+    ) throws -> [TrackedTask] {
+        let near = try reading.neighbours(of: row, by: account, submittedIn: period)
         guard case .mixesControls = fault else { return near }
         return try near
             + [TaskState.running, .succeeded].flatMap { try reading.tasks(in: $0, limit: 10) }
@@ -168,7 +176,7 @@ private struct BrokenSnapshot: SnapshotWrapper {
     }
 }
 
-/// What a broken write sees and does.
+/// The rows that a write of the broken store sees, and its changes.
 private struct BrokenTransaction: TransactionWrapper {
     let fault: BrokenDriver.Fault
     let call: StoreCall
@@ -182,17 +190,31 @@ private struct BrokenTransaction: TransactionWrapper {
     func givenUp(_ query: GivenUpQuery) throws -> [GivenUpRow] {
         switch (fault, call) {
         case (.sweepsUnsettled, .write("sweep")), (.sweepsUnsettled, .write("removeDetails")): return []
+        case (.sweepsOwners, .write("sweep")):
+            if case .begun = query { return [] }
+            return try base.givenUp(query)
         default: return try base.givenUp(query)
         }
     }
 
-    func insert(_ keys: [KeyRow]) throws {
+    func due(
+        in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID>, limit: Int
+    ) throws -> [TrackedTask] {
+        if case .sweepsOwners = fault, case .write("sweep") = call { return [] }
+        return try base.due(in: state, of: service, by: time, excluding: excluding, limit: limit)
+    }
+
+    func insert(_ keys: [NewKey]) throws {
         if case .ignoresKeys = fault { return }
         try base.insert(keys)
     }
 
     func holders(of ids: [RemoteTaskID], service: ServiceName) throws -> [RemoteIDHolder] {
         let holders = try base.holders(of: ids, service: service)
+        if case .forgetsOtherAccounts = fault, case .write("settle") = call {
+            let first = AccountName(stored: "first")
+            return try holders.filter { try base.tasks([$0.task]).first?.task.account == first }
+        }
         guard case .trustsTracked = fault, case .write("settle") = call else { return holders }
         return holders.map {
             RemoteIDHolder(
@@ -214,7 +236,7 @@ private struct BrokenTransaction: TransactionWrapper {
         switch fault {
         case .dropsResults: return
         case .confusesResults:
-            // The results of an earlier success, if there is one.
+            // The results of an earlier success, if any.
             let earlier = try base.results(of: results.flatMap { 1..<$0.key }).first { !$0.rows.isEmpty }
             try base.put(results.map { TaskResults(key: $0.key, rows: earlier?.rows ?? $0.rows) })
         default: try base.put(results)
@@ -228,7 +250,7 @@ private struct BrokenTransaction: TransactionWrapper {
 }
 
 extension BrokenDriver.Fault {
-    /// The events that a store broken like this applies in place of one.
+    /// The events that the broken store applies instead of one.
     func events(
         for planned: ScheduledEvent, to task: TrackedTask, in call: StoreCall, at now: Timestamp
     ) -> [ScheduledEvent] {
@@ -241,14 +263,15 @@ extension BrokenDriver.Fault {
         case (.dropsLateReplies, _):
             guard let attempt = planned.attempt, task.state != .submitting || attempt < task.attempts else { break }
             return []
-        // Where no token goes out: the one that the engine has drawn is not known here.
+        // Without a callback token, because the engine's token is not known here.
         case (.skipsLastLook, .lookupUndecided) where task.state == .queued && task.attempt?.callback == nil:
             return [
                 ScheduledEvent(
-                    .submissionStarted(), for: planned.task, under: LeaseName(provider: ProviderWords.provider),
+                    .submissionStarted(), for: planned.task,
+                    under: LeaseName(ProviderAccount(provider: ProviderWords.provider)),
                     nextDueAt: now + .seconds(60))
             ]
-        // What a callback says, as if a poll had said it.
+        // The callback is applied like a poll.
         case (.believesCallbacks, .calledBack(let delivery)):
             guard let observation = delivery.observation, delivery.isFinal else { break }
             return [planned, planned.replacing(event: .observed(observation))]
@@ -259,7 +282,7 @@ extension BrokenDriver.Fault {
         return [planned]
     }
 
-    /// Nil where it is not applied at all.
+    /// Returns nil if the event is dropped.
     private func settled(_ planned: ScheduledEvent, of task: TrackedTask, at now: Timestamp) -> ScheduledEvent? {
         let mayResend = task.state == .uncertain && task.onUncertain == .resubmitIfAbsent
         let isProven =
@@ -271,11 +294,14 @@ extension BrokenDriver.Fault {
         case (.excludesPossible, .lookupUndecided(let possible))
         where mayResend && !possible.isEmpty && task.callbacks.count == 0:
             return absent
+        case (.acceptsPartialAnswers, .lookupUndecided(let possible))
+        where mayResend && possible.isEmpty && task.attempts > 1 && task.callbacks.count == 0:
+            return planned.replacing(event: .resubmitted(.resubmittedByPolicy))
         case (.overlooksListed, .foundInList) where mayResend && task.attempt != nil: return absent
         case (.findsNothing, .foundInList): return planned.replacing(event: .lookupUndecided())
         case (.resendsHeld, .absentFromList): return planned.replacing(event: .resubmitted(.resubmittedByPolicy))
         case (.believesFirstReading, .absentFromList):
-            let lost = TaskFailure.submissionLost(because: "it is not there")
+            let lost = TaskFailure.submissionLost(because: "it is absent")
             return ScheduledEvent(.givenUp(lost, .givenUpByPolicy), for: planned.task, nextDueAt: nil)
         default: return planned
         }

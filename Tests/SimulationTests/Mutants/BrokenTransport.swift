@@ -4,25 +4,35 @@ import TaskModel
 import TaskTesting
 import VerbatimJSON
 
-/// The wire with one of its promises broken.
+/// The transport with one defect.
 struct BrokenTransport: UpstreamTransport {
-    /// Which promise.
+    /// The defect.
     enum Fault: Sendable {
-        /// Sends a paid request again whose reply is lost, as HTTP clients like to do.
+        /// Repeats a paid request whose reply is lost, like a retrying HTTP client.
         case retries
-        /// Takes a lost reply for a request that never left.
+        /// Treats a lost reply as an unsent request.
         case callsLostUnsent
-        /// Takes a lost reply for the rejection of a token that was replaced.
+        /// Treats a lost reply as the rejection of a replaced token.
         case callsLostRejected
-        /// Confuses two records of one reply.
+        /// Sends a request to any base URL.
+        case ignoresAddress
+        /// Swaps two records of one reply.
         case swapsRecords
-        /// Shows a reader nothing behind a page of fewer than twelve items, as if it were the last one.
+        /// Ends a list after a page of fewer than twelve items.
         case endsAtShortPage
+        /// Asks for every task with the credentials of one account.
+        case asksWithFirstAccount
+        /// Sends a task again with another account than before.
+        case resendsByOtherAccount
     }
+
+    /// The header field that names the base URL that a request was made for.
+    static let formerAddress = "made-for"
 
     let fault: Fault
     let base: any UpstreamTransport
     private let shortPages = ShortPages()
+    private let sentIDs = SentIDs()
 
     init(fault: Fault, base: any UpstreamTransport) {
         self.fault = fault
@@ -32,10 +42,26 @@ struct BrokenTransport: UpstreamTransport {
     func roomForPaidReply() -> ReplyRoom? { base.roomForPaidReply() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
+        var account = account
+        if case .asksWithFirstAccount = fault, !isPaid {
+            account = ProviderAccount(provider: account.provider, account: AccountName(stored: "first"))
+        }
+        if case .resendsByOtherAccount = fault, isPaid, sentIDs.isRepeated(request) {
+            let other: AccountName = account.account == "first" ? "second" : "first"
+            // The refusal of a dead one would pause the account that seems to have sent it.
+            let isDead = (base as? SimulatedUpstream)?.world.accounts.isDead(other) ?? false
+            account = ProviderAccount(provider: account.provider, account: isDead ? account.account : other)
+        }
+        if case .ignoresAddress = fault, let made = request.baseURL {
+            let anywhere = UpstreamRequest(
+                method: request.method, path: request.path, url: request.url,
+                headers: request.headers.merging([Self.formerAddress: made]) { $1 }, body: request.body)
+            return try await base.send(anywhere, by: account, isPaid: isPaid, timeout: timeout)
+        }
         do throws(UpstreamTransportError) {
-            let reply = try await base.send(request, to: provider, isPaid: isPaid, timeout: timeout)
+            let reply = try await base.send(request, by: account, isPaid: isPaid, timeout: timeout)
             if case .endsAtShortPage = fault { return shortPages.cut(reply, to: request) }
             guard case .swapsRecords = fault, let ids = Self.ids(in: request), ids.count > 1 else { return reply }
             let text = String(decoding: reply.body, as: UTF8.self)
@@ -45,27 +71,40 @@ struct BrokenTransport: UpstreamTransport {
         } catch {
             guard isPaid, case .interrupted(let why) = error else { throw error }
             switch fault {
-            case .retries: return try await base.send(request, to: provider, isPaid: true, timeout: timeout)
+            case .retries: return try await base.send(request, by: account, isPaid: true, timeout: timeout)
             case .callsLostUnsent: throw .notSent(why)
             case .callsLostRejected:
                 var reply = UpstreamReply.error("invalid_token", status: 401)
                 reply.rejectsReplacedToken = true
                 return reply
-            case .swapsRecords, .endsAtShortPage: throw error
+            case .ignoresAddress, .swapsRecords, .endsAtShortPage, .asksWithFirstAccount, .resendsByOtherAccount:
+                throw error
             }
         }
     }
 
-    /// What a batch query asks about.
+    /// The ids of a batch query.
     private static func ids(in request: UpstreamRequest) -> [String]? {
         let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
         return body?["ids"]?.array?.compactMap(\.string)
     }
 }
 
-/// Ends each reading of a list behind its first short page: the next page shows only the overlap, the one after it nothing.
+/// The client ids that were sent.
+private final class SentIDs: Sendable {
+    private let ids = Mutex<Set<String>>([])
+
+    /// Whether the request has a client id that was sent before.
+    func isRepeated(_ request: UpstreamRequest) -> Bool {
+        let body = try? JSONValue(parsing: request.body ?? [], limits: .lenient)
+        guard let id = body?["task_id"]?.string else { return false }
+        return ids.withLock { !$0.insert(id).inserted }
+    }
+}
+
+/// Ends each reading of a list after its first short page. The next page has only the overlap, the one after is empty.
 private final class ShortPages: Sendable {
-    /// How many more items each reading may see; none for a reading that has not met a short page.
+    /// The number of items left for each reading; nil before its first short page.
     private let left = Mutex<[String: Int]>([:])
 
     func cut(_ reply: UpstreamReply, to request: UpstreamRequest) -> UpstreamReply {

@@ -3,7 +3,7 @@ import TaskModel
 import TaskStore
 import TaskTesting
 
-/// A store whose witness is written before the commit that starts an attempt, not after it.
+/// A store that writes the witness before the commit that starts an attempt, not after it.
 struct EarlyWitnessDriver: DriverWrapper {
     let base: any StoreDriver
     let witness: SimulatedWitness

@@ -2,40 +2,46 @@ import ProviderCatalog
 import TaskEngine
 import TaskStore
 
-/// A Pollux that is broken on purpose, in one way.
+/// A daemon with one deliberate defect.
 struct Mutant: Sendable, CustomStringConvertible {
-    /// What it does wrong.
+    /// The defect, as the rest of a sentence that begins with "a daemon that".
     let name: String
     /// The invariants that may catch it.
     let catchers: Set<Invariant>
-    /// A start leaves alone what a dead daemon was doing.
+    /// A start does not recover the attempts of a dead daemon.
     var skipsRecovery = false
-    /// Its loops look when they had planned to, whatever they are told.
+    /// Loops ignore wake signals.
     var hearsNoHints = false
-    /// A crash loses what is in the write-ahead log.
+    /// A crash loses the write-ahead log.
     var losesLog = false
-    /// A commit that may be on disk counts as one that is not.
+    /// A commit with an unknown outcome counts as not stored.
     var takesUnknownForNo = false
     var limits: (@Sendable (inout EngineLimits) -> Void)?
     var driver: (@Sendable (any StoreDriver, _ path: String) throws -> any StoreDriver)?
     var tampering: TaskStore.EventTampering?
     var transport: BrokenTransport.Fault?
-    /// It does not look at the witness.
+    /// The witness is ignored.
     var trustsCopies = false
-    /// It writes the witness before the commit that starts an attempt.
+    /// The witness is written before the commit that starts an attempt.
     var witnessesFirst = false
-    /// It sends what was queued at the start without a look at the provider's list.
+    /// Tasks queued at the start are sent without the check of the provider's list.
     var forgetsReading = false
-    /// Whether its histories have copies that are put back, or second daemons. They end early what shows other mutants.
+    /// Whether its histories have restored copies or second daemons. Those hide the defects of other mutants.
     var needsCopies = false
     var needsRivals = false
-    /// What the second daemon of its histories does wrong.
+    /// Whether its histories have several accounts. Those of the others have one.
+    var needsAccounts = false
+    /// It submits with its first account only.
+    var usesOneAccount = false
+    /// The defect of the second daemon.
     var rival: BrokenDriver.Fault?
-    /// The only endpoint that its programs use, where that shows it sooner.
+    /// The only endpoint that its clients use, if that catches it sooner.
     var endpoint: String?
-    /// How every history's provider echoes requests, where that shows it sooner.
+    /// How the provider echoes requests in each history, if that catches it sooner.
     var habit: EchoHabit?
-    /// Whether people track every lost id that they see, where that shows it sooner.
+    /// Whether every history has many reloads that move the provider.
+    var movesOften = false
+    /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
 
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
@@ -43,12 +49,20 @@ struct Mutant: Sendable, CustomStringConvertible {
         self.catchers = catchers
     }
 
-    /// The database as this mutant has it.
+    /// The same histories without its fault.
+    var harmless: Mutant {
+        var plain = Mutant("does nothing wrong", caughtBy: [])
+        (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
+        (plain.endpoint, plain.habit, plain.peopleTrack) = (endpoint, habit, peopleTrack)
+        return plain
+    }
+
+    /// Wraps the database with the defect.
     func wrap(_ driver: any StoreDriver, path: String) throws -> any StoreDriver {
         try self.driver?(driver, path) ?? driver
     }
 
-    /// The wire as this mutant has it.
+    /// Wraps the transport with the defect.
     func wrap(_ upstream: any UpstreamTransport) -> any UpstreamTransport {
         transport.map { BrokenTransport(fault: $0, base: upstream) } ?? upstream
     }
@@ -99,7 +113,7 @@ extension Mutant {
 
     private static var trustingTracked: Mutant {
         var mutant = breaking(
-            .trustsTracked, "takes a tracked record for another task's", caughtBy: [.absenceIsProven])
+            .trustsTracked, "assigns a tracked record to another task", caughtBy: [.absenceIsProven])
         mutant.endpoint = "image/make"
         mutant.peopleTrack = true
         return mutant
@@ -107,21 +121,21 @@ extension Mutant {
 
     private static var endingAtShortPages: Mutant {
         var mutant = breaking(
-            .endsAtShortPage, "takes a short page for the last one", caughtBy: [.absenceIsProven, .lostIsFound])
+            .endsAtShortPage, "treats a short page as the last one", caughtBy: [.absenceIsProven, .lostIsFound])
         mutant.endpoint = "image/make"
         mutant.habit = .pagesInTens
         return mutant
     }
 
     private static var trustingCopies: Mutant {
-        var mutant = Mutant("trusts a database that was put back", caughtBy: [.copySendsNothing])
+        var mutant = Mutant("trusts a restored database", caughtBy: [.copySendsNothing])
         mutant.trustsCopies = true
         mutant.needsCopies = true
         return mutant
     }
 
     private static var forgettingReading: Mutant {
-        var mutant = Mutant("forgets the reading at the start", caughtBy: [.copySendsNothing])
+        var mutant = Mutant("skips the reading at the start", caughtBy: [.copySendsNothing])
         mutant.forgetsReading = true
         mutant.needsCopies = true
         return mutant
@@ -133,10 +147,57 @@ extension Mutant {
         return mutant
     }
 
+    private static var ignoringAddresses: Mutant {
+        var mutant = breaking(
+            .ignoresAddress, "sends a request to another base URL than it was made for", caughtBy: [.addressFits])
+        mutant.movesOften = true
+        return mutant
+    }
+
     private static var presumingAllDead: Mutant {
-        var mutant = Mutant("declares lost what a living daemon is sending", caughtBy: [.livingIsNotLost])
+        var mutant = Mutant("declares the attempts of a living daemon lost", caughtBy: [.livingIsNotLost])
         mutant.rival = .presumesAllDead
         mutant.needsRivals = true
+        return mutant
+    }
+
+    private static var mixingAccounts: Mutant {
+        var mutant = breaking(
+            .asksWithFirstAccount, "asks for a task with another account", caughtBy: [.accountAsks])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var forgettingOtherAccounts: Mutant {
+        var mutant = breaking(
+            .forgetsOtherAccounts, "takes a record that another account's task owns",
+            caughtBy: [.oneOwner, .accountAsks])
+        mutant.needsAccounts = true
+        return mutant
+    }
+
+    private static var insistingOnDeadAccount: Mutant {
+        var mutant = Mutant("chooses a dead account for ever", caughtBy: [.queueDrains])
+        mutant.needsAccounts = true
+        mutant.usesOneAccount = true
+        return mutant
+    }
+
+    private static var acceptingPartialAnswers: Mutant {
+        var mutant = breaking(
+            .acceptsPartialAnswers, "takes what an unread account does not show for absent",
+            caughtBy: [.absenceIsProven])
+        mutant.needsAccounts = true
+        mutant.endpoint = "image/make"
+        return mutant
+    }
+
+    private static var movingClientIDs: Mutant {
+        var mutant = breaking(
+            .resendsByOtherAccount, "sends a client id again by another account",
+            caughtBy: [.billedOnce, .accountAsks])
+        mutant.needsAccounts = true
+        mutant.endpoint = "mine/make"
         return mutant
     }
 
@@ -147,51 +208,57 @@ extension Mutant {
     }
 
     private static var withoutHints: Mutant {
-        var mutant = Mutant("does not hear that there is something to do", caughtBy: [.askedInTime])
+        var mutant = Mutant("ignores wake signals", caughtBy: [.askedInTime])
         mutant.hearsNoHints = true
         return mutant
     }
 
     private static var withoutLog: Mutant {
-        var mutant = Mutant("loses its last commits in a crash", caughtBy: [.acceptedIsNeverLost, .eventsInOrder])
+        var mutant = Mutant(
+            "loses its last commits in a crash",
+            caughtBy: [.acceptedIsNeverLost, .eventsInOrder, .onlyCopiesAreRestored])
         mutant.losesLog = true
         return mutant
     }
 
     private static var withoutDoubt: Mutant {
         var mutant = Mutant(
-            "says that a commit is not stored where nobody knows",
+            "reports an unknown commit as not stored",
             caughtBy: [.errorMeansNothingStored, .oneTaskPerIntent, .everythingEnds])
         mutant.takesUnknownForNo = true
         return mutant
     }
 
-    /// All of them; every invariant has one at least.
+    /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
+        acceptingPartialAnswers,
+        movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
         withoutLog,
         withoutDoubt,
         tampering(
-            "throws failed tasks away", caughtBy: [.acceptedIsNeverLost, .eventsInOrder],
+            "deletes failed tasks", caughtBy: [.acceptedIsNeverLost, .eventsInOrder],
             after: "DELETE FROM task WHERE state = 'failed'"),
         breaking(
-            .reportsStoredAsFull, "says that it did not store what it stored", caughtBy: [.errorMeansNothingStored]),
+            .reportsStoredAsFull, "reports a stored task as not stored", caughtBy: [.errorMeansNothingStored]),
         breaking(.ignoresKeys, "ignores idempotency keys", caughtBy: [.oneTaskPerIntent]),
         breaking(.forgetsIntent, "forgets the intent commit", caughtBy: [.intentBeforeFirstByte]),
         breaking(.retries, "retries a paid request", caughtBy: [.billedOnce]),
-        breaking(.callsLostUnsent, "takes a lost reply for an unsent request", caughtBy: [.billedOnce]),
-        breaking(.callsLostRejected, "takes a lost reply for a rejected token", caughtBy: [.billedOnce]),
-        breaking(.resendsAfterCrash, "sends again after a crash", caughtBy: [.billedOnce]),
+        breaking(.callsLostUnsent, "treats a lost reply as an unsent request", caughtBy: [.billedOnce]),
+        breaking(.callsLostRejected, "treats a lost reply as a rejected token", caughtBy: [.billedOnce]),
+        breaking(.resendsAfterCrash, "resubmits after a crash", caughtBy: [.billedOnce]),
         breaking(
-            .resendsHeld, "sends again what a person should decide about",
+            .resendsHeld, "resubmits a task that waits for a person",
             caughtBy: [.onlyWhatWasAsked, .absenceIsProven]),
         breaking(
             .believesFirstReading, "gives up after one reading", caughtBy: [.absenceIsProven, .onlyWhatWasAsked]),
-        loosening("takes one reading for proof", caughtBy: [.absenceIsProven]) { limits in
+        loosening("accepts one reading as proof", caughtBy: [.absenceIsProven]) { limits in
             limits.absentReadings = 1
             limits.absentSpan = .zero
         },
-        loosening("ends a task by a clock that was just set", caughtBy: [.deadlineIsOver]) { $0.steadySpan = .zero },
+        loosening("expires a task by a clock that has just changed", caughtBy: [.deadlineIsOver]) {
+            $0.steadySpan = .zero
+        },
         tampering(
             "applies a late result over an outcome", caughtBy: [.outcomeStands, .resultsAreStored],
             before: """
@@ -214,7 +281,7 @@ extension Mutant {
             "matches a record that another task owns", caughtBy: [.oneOwner],
             before: "UPDATE task SET remote_id = '~' || remote_id WHERE remote_id IS NOT NULL",
             after: "UPDATE task SET remote_id = substr(remote_id, 2) WHERE remote_id LIKE '~%'", around: "settle"),
-        breaking(.seesNoneInFlight, "ignores the cap of tasks in flight", caughtBy: [.inFlightCap]),
+        breaking(.seesNoneInFlight, "ignores the in-flight limit", caughtBy: [.inFlightCap]),
         loosening("ignores the rate of paid requests", caughtBy: [.submissionRate], with: "song/audios") {
             $0.submissionsPerSecond = 1_000
         },
@@ -223,16 +290,33 @@ extension Mutant {
         },
         breaking(.ignoresLeases, "starts work under the lease of another daemon", caughtBy: [.leaseDecides]),
         tampering(
-            "throws away tasks without details", caughtBy: [.stubStays, .acceptedIsNeverLost, .eventsInOrder],
-            after: "DELETE FROM task WHERE removed_parts = 7"),
+            "deletes tasks without details", caughtBy: [.stubStays, .oneTaskPerIntent],
+            before: "DELETE FROM task WHERE removed_parts >= 7"),
+        tampering(
+            "deletes tasks without details that have a key", caughtBy: [.oneTaskPerIntent],
+            before: """
+                DELETE FROM task WHERE removed_parts >= 7 AND task_key IN (SELECT task_key FROM idempotency_key)
+                """),
         tampering(
             "forgets the remote ids of tasks without details", caughtBy: [.stubStays],
-            after: "UPDATE task SET remote_id = NULL WHERE removed_parts = 7 AND remote_id IS NOT NULL"),
+            after: "UPDATE task SET remote_id = NULL WHERE removed_parts >= 7 AND remote_id IS NOT NULL"),
         tampering(
             "forgets the keys of tasks without details", caughtBy: [.oneTaskPerIntent],
-            after: "DELETE FROM idempotency_key WHERE task_id IN (SELECT id FROM task WHERE removed_parts = 7)"),
+            after: "DELETE FROM idempotency_key WHERE task_key IN (SELECT task_key FROM task WHERE removed_parts >= 7)"),
+        tampering(
+            "removes the details of pinned tasks", caughtBy: [.removalIsSafe],
+            before: """
+                CREATE TEMP TABLE IF NOT EXISTS pin (task_key INTEGER PRIMARY KEY);
+                DELETE FROM pin;
+                INSERT INTO pin SELECT task_key FROM task WHERE is_pinned = 1;
+                UPDATE task SET is_pinned = 0 WHERE is_pinned = 1
+                """,
+            after: "UPDATE task SET is_pinned = 1 WHERE task_key IN (SELECT task_key FROM pin)", around: "sweep"),
         breaking(
-            .sweepsUnsettled, "removes the details of what is still looked for", caughtBy: [.removalIsSafe]),
+            .sweepsOwners, "removes tasks whose records a search reads", caughtBy: [.removalIsSafe, .oneOwner]),
+        ignoringAddresses,
+        breaking(
+            .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
         tampering(
             "moves a destination's place in the log before the delivery", caughtBy: [.eventIsDelivered],
             after: "UPDATE destination SET cursor = (SELECT MAX(sequence) FROM event)"),
@@ -248,27 +332,30 @@ extension Mutant {
         presumingAllDead,
         trustingCopies,
         forgettingReading,
+        mixingAccounts,
+        forgettingOtherAccounts,
+        insistingOnDeadAccount,
         witnessingFirst,
         withoutRecovery,
         withoutHints,
-        breaking(.forgetsPutOff, "never looks again at what it has put off", caughtBy: [.everythingEnds]),
-        breaking(.believesCallbacks, "takes a callback's word for an outcome", caughtBy: [.outcomeIsTrue]),
-        breaking(.believesAnyToken, "believes any callback token", caughtBy: [.tokenDecides]),
+        breaking(.forgetsPutOff, "never continues a postponed task", caughtBy: [.everythingEnds, .askedInTime]),
+        breaking(.believesCallbacks, "accepts a callback as outcome", caughtBy: [.outcomeIsTrue]),
+        breaking(.believesAnyToken, "accepts any callback token", caughtBy: [.tokenDecides]),
         breaking(.dropsDeliveries, "acknowledges a delivery and drops it", caughtBy: [.deliveryIsKept]),
         breaking(
-            .overlooksListed, "sends again what the list shows", caughtBy: [.absenceIsProven]),
+            .overlooksListed, "resubmits a listed task", caughtBy: [.absenceIsProven]),
         breaking(
-            .excludesPossible, "takes a rewritten echo for another program's", caughtBy: [.absenceIsProven]),
+            .excludesPossible, "ignores a rewritten echo", caughtBy: [.absenceIsProven]),
         trustingTracked,
         endingAtShortPages,
         breaking(
-            .mixesControls, "lets another endpoint's record vouch for a list", caughtBy: [.absenceIsProven],
+            .mixesControls, "accepts another endpoint's record as control", caughtBy: [.absenceIsProven],
             where: .hidesEdits),
-        breaking(.explainsEverything, "takes a stranger's larger request", caughtBy: [.outcomeIsTrue]),
-        breaking(.skipsLastLook, "sends again without looking once more", caughtBy: [.absenceIsProven]),
+        breaking(.explainsEverything, "assigns another program's larger request", caughtBy: [.outcomeIsTrue]),
+        breaking(.skipsLastLook, "resubmits without another reading", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
         breaking(
-            .ignoresLateRecords, "says nothing of records that turn up", caughtBy: [.lateIsTold, .everythingEnds]),
+            .ignoresLateRecords, "ignores late records", caughtBy: [.lateIsTold, .everythingEnds]),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

@@ -2,13 +2,13 @@ import GRDB
 import TaskStore
 import TaskTesting
 
-/// The real database, whose file somebody changes behind its back: for what the store itself guards against.
+/// A database whose file is changed from outside, for defects that the store itself prevents.
 struct TamperedDriver: DriverWrapper {
     let base: any StoreDriver
-    /// What is done to the file before and after each write.
+    /// The SQL that runs before and after each write.
     let before: String?
     let after: String?
-    /// The only verb around which it is done; nil for all writes.
+    /// The only verb around which it runs; nil for all writes.
     let verb: String?
     private let file: DatabaseQueue
 

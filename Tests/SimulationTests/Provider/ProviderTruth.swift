@@ -17,6 +17,9 @@ final class ProviderTruth: Sendable {
         let request: JSONObject
         /// The task that sent it; nil for other programs of the account.
         let sender: TaskID?
+        /// The account that sent it, and the user whose account that is.
+        let account: AccountName
+        let user: Int
         let createdAt: Timestamp
         let finishesAt: Timestamp
         let ending: Ending
@@ -38,6 +41,16 @@ final class ProviderTruth: Sendable {
         let sender: TaskID?
         let path: String
         let body: JSONObject
+        let account: AccountName
+        /// The base URL in force when it was sent, and the one that it was made for.
+        var address: String?
+        var madeFor: String?
+    }
+
+    /// A status query that names tasks.
+    struct Question: Sendable {
+        let ids: [String]
+        let account: AccountName
     }
 
     private struct State {
@@ -47,8 +60,9 @@ final class ProviderTruth: Sendable {
         var onTheWay: [(arrival: Timestamp, request: PaidRequest)] = []
         var refused: Set<TaskID> = []
         var hasStopped = false
-        var polls: [(service: String, steady: Int64)] = []
-        var readings: [(service: String, steady: Int64)] = []
+        var polls: [AccountName: [Int64]] = [:]
+        var questions: [Question] = []
+        var readings: [(service: AccountService, steady: Int64)] = []
     }
 
     private let state = Mutex(State())
@@ -56,8 +70,13 @@ final class ProviderTruth: Sendable {
     private let clock: SimulatedClock
     private let trace: Trace
     private let callbackDriver: CallbackDriver
+    private let accounts: SimulatedAccounts
 
-    init(random: SharedRandom, clock: SimulatedClock, trace: Trace, callbackDriver: CallbackDriver) {
+    init(
+        random: SharedRandom, clock: SimulatedClock, trace: Trace, callbackDriver: CallbackDriver,
+        accounts: SimulatedAccounts
+    ) {
+        self.accounts = accounts
         self.random = random
         self.clock = clock
         self.trace = trace
@@ -75,10 +94,12 @@ final class ProviderTruth: Sendable {
     var refused: Set<TaskID> { state.withLock { $0.refused } }
     /// Whether it has ever blocked the account.
     var hasStopped: Bool { state.withLock { $0.hasStopped } }
-    /// The steady times of the polls.
-    var polls: [(service: String, steady: Int64)] { state.withLock { $0.polls } }
-    /// The steady times when its list was read to the end.
-    var readings: [(service: String, steady: Int64)] { state.withLock { $0.readings } }
+    /// The steady times of the polls by each account.
+    var polls: [AccountName: [Int64]] { state.withLock { $0.polls } }
+    /// The status queries that name tasks.
+    var questions: [Question] { state.withLock { $0.questions } }
+    /// The steady times when an account's list was read to the end.
+    var readings: [(service: AccountService, steady: Int64)] { state.withLock { $0.readings } }
     /// When the next delayed request arrives.
     var nextArrival: Timestamp? { state.withLock { $0.onTheWay.map(\.arrival).min() } }
 
@@ -90,11 +111,18 @@ final class ProviderTruth: Sendable {
     /// The record with that id.
     func record(_ id: String) -> Record? { records.first { $0.id == id } }
 
+    /// Whether the user has had a task with that client id, forgotten or not.
+    func hasSeen(_ id: String, from user: Int) -> Bool { records.contains { $0.id == id && $0.user == user } }
+
     func noteSent(_ request: PaidRequest) { state.withLock { $0.sent.append(request) } }
     func noteRefused(_ sender: TaskID?) { _ = sender.map { id in state.withLock { $0.refused.insert(id) } } }
     func noteStop() { state.withLock { $0.hasStopped = true } }
-    func notePoll(of service: String) { state.withLock { $0.polls.append((service, clock.steady)) } }
-    func noteReading(of service: String) { state.withLock { $0.readings.append((service, clock.steady)) } }
+    func notePoll(by account: AccountName) { state.withLock { $0.polls[account, default: []].append(clock.steady) } }
+    func note(_ question: Question) { state.withLock { $0.questions.append(question) } }
+    func noteReading(of service: String, by account: AccountName) {
+        guard let name = ServiceName(service) else { return }
+        state.withLock { $0.readings.append((AccountService(name, of: account), clock.steady)) }
+    }
 
     /// Delays a request that is still in the network after its sender died.
     func delay(_ request: PaidRequest, by span: Duration) {
@@ -111,8 +139,10 @@ final class ProviderTruth: Sendable {
         // task.
         let isLong = random.happens(250) || parts.first == "words"
         let record = Record(
-            id: "remote-\(number)", service: parts.first ?? "", operation: parts.dropFirst().joined(separator: "/"),
-            request: request.body, sender: request.sender, createdAt: now,
+            id: parts.first == "mine" ? request.body["task_id"]?.string ?? "" : "remote-\(number)",
+            service: parts.first ?? "", operation: parts.dropFirst().joined(separator: "/"),
+            request: request.body, sender: request.sender, account: request.account,
+            user: accounts.user(of: request.account), createdAt: now,
             finishesAt: now + .milliseconds(random.integer(in: 500...(isLong ? 150_000 : 15_000))),
             ending: random.happens(150) ? .failed : .succeeded,
             listedFrom: isHidden
@@ -142,7 +172,12 @@ final class ProviderTruth: Sendable {
             state.onTheWay.removeAll { $0.arrival <= now }
             return arrived
         }
-        for (_, request) in arrived { accept(request) }
+        for (_, request) in arrived {
+            let id = request.path == "/mine/make" ? request.body["task_id"]?.string : nil
+            let user = accounts.user(of: request.account)
+            let isRepeated = state.withLock { $0.records.contains { $0.id == id && $0.user == user } }
+            if !isRepeated { accept(request) }
+        }
     }
 }
 
@@ -151,5 +186,6 @@ struct LateReply: Sendable {
     let task: TaskID
     /// Nil if the attempt is unknown.
     let attempt: Int?
+    let account: AccountName
     let reply: UpstreamReply
 }

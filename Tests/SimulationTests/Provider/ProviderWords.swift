@@ -11,15 +11,15 @@ struct ProviderWords {
 
     /// The provider's name.
     static let provider: ProviderName = "simulated"
-    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, and one
-    /// that replies inline.
+    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, one that replies
+    /// inline, and one that takes a client id, which is used in histories with several accounts.
     static let definition = """
         provider: simulated
         default: true
         base_url: http://127.0.0.1:1/v1
         max_requests_per_second: 2
         codes:
-          refused_stops_account: [used_up]
+          refused_stops_account: [used_up, invalid_token]
           throttled: [rate_limited, busy]
           unknown_task: [no_task]
           outcome_unknown: [timeout]
@@ -42,6 +42,11 @@ struct ProviderWords {
             listing: none
             endpoints:
               make: {typical_seconds: 20, upper_seconds: 40}
+          mine:
+            batch_size: 50
+            listing: none
+            endpoints:
+              make: {own_id: task_id, typical_seconds: 20, upper_seconds: 40}
           words:
             batch_size: 50
             listing: documented
@@ -55,7 +60,7 @@ struct ProviderWords {
     static let submissionGaps: [String: Int64] = ["song": 2_000]
     static let pollsPerSecond: Int64 = 2
     static let endpoints = ["image/make", "image/edit", "song/audios", "lone/make", "words/lyrics"]
-    static let unlisted: Set<String> = ["lone"]
+    static let unlisted: Set<String> = ["lone", "mine"]
 
     /// The current record of a task.
     func record(_ record: ProviderTruth.Record) -> JSONValue {
@@ -86,13 +91,14 @@ struct ProviderWords {
         }
     }
 
-    /// A page of the list.
-    func list(service: String, query: JSONObject, pageCap: Int, ignoresOffset: Bool) -> (page: [JSONValue], isAll: Bool)
-    {
+    /// A page of the user's list.
+    func list(
+        service: String, user: Int, query: JSONObject, pageCap: Int, ignoresOffset: Bool
+    ) -> (page: [JSONValue], isAll: Bool) {
         let from = query["created_at_min"]?.number?.double ?? 0
         let to = query["created_at_max"]?.number?.double ?? .infinity
         let shown = truth.records.filter {
-            $0.service == service && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
+            $0.service == service && $0.user == user && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
                 && $0.createdAt.unixSeconds <= to && !(habit == .hidesEdits && $0.operation == "edit")
         }
         let limit = min(Int(query["limit"]?.number?.double ?? 12), habit == .pagesInTens ? 10 : pageCap)

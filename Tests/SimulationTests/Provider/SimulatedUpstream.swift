@@ -7,16 +7,22 @@ import VerbatimJSON
 /// callbacks.
 struct SimulatedUpstream: UpstreamTransport {
     let world: World
+    /// The provider's base URL in force.
+    let address: @Sendable () -> String?
     /// Whether the sending daemon has been killed.
     let isDead: @Sendable () -> Bool
 
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
 
     func send(
-        _ request: UpstreamRequest, to provider: ProviderName, isPaid: Bool, timeout: Duration
+        _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let body = (try? JSONValue(parsing: request.body ?? [], limits: .lenient))?.object ?? JSONObject()
-        let sent = ProviderTruth.PaidRequest(sender: Self.sender, path: request.path, body: body)
+        let address = address()
+        try request.check(baseURL: address)
+        let sent = ProviderTruth.PaidRequest(
+            sender: Self.sender, path: request.path, body: body, account: account.account, address: address,
+            madeFor: request.baseURL ?? request.headers[BrokenTransport.formerAddress])
         // A crash at this point happens before the first byte, or leaves the request in the network.
         await world.scheduler.park("send \(request.path)")
         if isDead() {
@@ -29,11 +35,13 @@ struct SimulatedUpstream: UpstreamTransport {
         world.touch()
         let reply =
             isPaid
-            ? try await pay(sent, timeout: timeout) : try await answer(request.path, query: body, timeout: timeout)
+            ? try await pay(sent, timeout: timeout)
+            : try await answer(request.path, query: body, by: account.account, timeout: timeout)
         if isDead() {
             // A daemon that only seems dead delivers the reply later.
             if isPaid, let sender = sent.sender, world.random.happens(500) {
-                world.truth.noteLate(LateReply(task: sender, attempt: Self.attempt, reply: reply))
+                world.truth.noteLate(
+                    LateReply(task: sender, attempt: Self.attempt, account: account.account, reply: reply))
             }
             throw .cancelled
         }
@@ -54,6 +62,15 @@ struct SimulatedUpstream: UpstreamTransport {
     private func pay(
         _ request: ProviderTruth.PaidRequest, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
+        if world.accounts.isDead(request.account) {
+            world.truth.noteSent(request)
+            world.truth.noteRefused(request.sender)
+            return error("invalid_token", 401, retryAfter: nil)
+        }
+        if world.accounts.isThrottled(request.account) {
+            world.truth.noteSent(request)
+            return error("rate_limited", 429, retryAfter: nil)
+        }
         let isFoul = world.random.happens(world.faults.paid)
         let fate = isFoul ? world.random.integer(in: 0...13) : -1
         if fate == 0 {
@@ -82,6 +99,12 @@ struct SimulatedUpstream: UpstreamTransport {
             return error("used_up", 403, retryAfter: nil)
         case 7: return error("api_error", 500, retryAfter: nil)
         default: break
+        }
+        if request.path == "/mine/make", let id = request.body["task_id"]?.string,
+            world.truth.hasSeen(id, from: world.accounts.user(of: request.account))
+        {
+            world.truth.noteRefused(request.sender)
+            return error("bad_request", 400, retryAfter: nil)
         }
         let record = world.truth.accept(
             request, isHidden: world.random.happens(world.faults.hidden),
@@ -114,10 +137,18 @@ struct SimulatedUpstream: UpstreamTransport {
     // MARK: Status queries
 
     private func answer(
-        _ path: String, query: JSONObject, timeout: Duration
+        _ path: String, query: JSONObject, by account: AccountName, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
         let service = path.split(separator: "/").first.map(String.init) ?? ""
-        world.truth.notePoll(of: service)
+        world.truth.notePoll(by: account)
+        let one = query["id"]?.string ?? query["task_id"]?.string
+        world.truth.note(
+            ProviderTruth.Question(
+                ids: query["ids"]?.array?.compactMap(\.string) ?? [one].compactMap(\.self), account: account))
+        if world.accounts.isDead(account) { return error("invalid_token", 401, retryAfter: nil) }
+        if world.accounts.isUnreadable(account), service == "mine" || one == nil && query["ids"] == nil {
+            return error("rate_limited", 429, retryAfter: .seconds(5))
+        }
         let fate = world.random.happens(world.faults.polls) ? world.random.integer(in: 0...11) : -1
         switch fate {
         case 0: throw .notSent("connection refused")
@@ -132,14 +163,17 @@ struct SimulatedUpstream: UpstreamTransport {
         default: break
         }
         // The reply has the state of this moment, so newer replies may overtake it.
-        let reply = honest(service, query, fate: fate)
+        let reply = honest(service, query, by: account, fate: fate)
         await pause(Int64(world.random.integer(in: 5...(fate == 7 ? Int(timeout.wholeMilliseconds) - 1 : 400))))
         return reply
     }
 
-    private func honest(_ service: String, _ query: JSONObject, fate: Int) -> UpstreamReply {
+    private func honest(
+        _ service: String, _ query: JSONObject, by account: AccountName, fate: Int
+    ) -> UpstreamReply {
         let now = world.clock.providerNow
-        let known = world.truth.records.filter { $0.service == service && $0.isKnown(at: now) }
+        let user = world.accounts.user(of: account)
+        let known = world.truth.records.filter { $0.service == service && $0.user == user && $0.isKnown(at: now) }
         if let ids = query["ids"]?.array?.compactMap(\.string) {
             var items = known.filter { ids.contains($0.id) }.map(words.record)
             if fate == 8 { items += items }
@@ -151,12 +185,14 @@ struct SimulatedUpstream: UpstreamTransport {
             // A faulty proxy returns another task's reply.
             if fate == 11, let other = known.first(where: { $0.id != id }) { return .json(words.record(other)) }
             if let record = known.first(where: { $0.id == id }) { return .json(words.record(record)) }
+            // An unknown client id is as good as a list that does not show it.
+            if service == "mine" { world.truth.noteReading(of: service, by: account) }
             return world.random.happens(500) ? .json([:]) : .error("no_task", status: 404)
         }
         let (page, isAll) = words.list(
-            service: service, query: query, pageCap: fate == 8 ? 12 : 50, ignoresOffset: fate == 9)
+            service: service, user: user, query: query, pageCap: fate == 8 ? 12 : 50, ignoresOffset: fate == 9)
         // Only an empty page shows the end of the list.
-        if isAll, page.isEmpty { world.truth.noteReading(of: service) }
+        if isAll, page.isEmpty { world.truth.noteReading(of: service, by: account) }
         return .items(fate == 10 ? page.reversed() : page)
     }
 

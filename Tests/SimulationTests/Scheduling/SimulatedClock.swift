@@ -87,8 +87,9 @@ final class SimulatedClock: TimeSource {
             return segments.contains { segment in
                 let steady = reading.milliseconds - start - segment.offset
                 guard (segment.from...segment.until).contains(steady) else { return false }
-                // The current segment counts even if it was short.
-                let earlier = segments.filter { $0.from <= steady && $0.until > steady - 60_000 }.map(\.offset)
+                // The current segment counts even if it was short. An earlier one in which no time passed shows no jump.
+                let earlier = segments.filter { $0.from < $0.until && $0.from <= steady && $0.until > steady - 60_000 }
+                    .map(\.offset)
                 let lowest = min(segment.offset, earlier.min() ?? segment.offset)
                 return start + steady + lowest + 2_000 >= point.milliseconds
             }

@@ -4,16 +4,16 @@ import SQLiteDriver
 import TaskStore
 import Synchronization
 
-/// The files of one history; a crash leaves behind what was on disk at that moment, and nothing else.
+/// The files of one history. A crash leaves exactly what was on disk at that moment.
 final class Disk {
-    /// Its directory holds ours.
+    /// The stage whose directory contains this one.
     private let stage: Stage
     private let directory: String
     private var generation = 0
-    /// Where the database is now.
+    /// The path of the current database.
     private(set) var path: String
 
-    /// Makes a directory of its own with an empty database.
+    /// Creates a directory with an empty database.
     init(stage: Stage, name: String) throws {
         self.stage = stage
         directory = stage.directory + "/" + name
@@ -22,8 +22,8 @@ final class Disk {
         try FileManager.default.copyItem(atPath: stage.template, toPath: path)
     }
 
-    /// The machine dies: the next daemon finds the database and its log as they are now, and no memory shared with the
-    /// dead one. `losingLog` is what a store that does not write through would leave.
+    /// Crashes the machine. The next daemon finds the database and its log as they are now. `losingLog` simulates a
+    /// store that does not sync its log.
     func crash(losingLog: Bool = false) throws {
         generation += 1
         let image = directory + "/\(generation).sqlite"
@@ -34,33 +34,33 @@ final class Disk {
         path = image
     }
 
-    /// The witness beside the database.
+    /// The witness of the database.
     let witness = SimulatedWitness()
 
-    /// A copy of the database and its witness, as a person makes it.
+    /// A copy of the database and its witness, made by a person.
     struct Copy {
         fileprivate let path: String
         fileprivate let witness: WitnessStatement?
-        /// How many paid requests had been sent.
+        /// The number of paid requests sent before the copy.
         let sent: Int
-        /// How many records the provider had.
+        /// The number of the provider's records at the copy.
         let billed: Int
 
-        /// Whether it can be put back so that nothing shows it.
+        /// Whether it can be restored without a trace.
         var canOverwrite: Bool { witness != nil }
     }
 
-    /// How a copy is put back.
+    /// How a copy is restored.
     enum PutBack: CaseIterable {
-        /// With its witness, which is then no original.
+        /// With its witness, which then is not the original.
         case withWitness
-        /// Beside the witness that is there.
+        /// Beside the current witness.
         case besideWitness
-        /// Over the files that are there, or together with the whole machine: the witness is the original, at an earlier time.
+        /// Over the current files, or with the whole machine. The witness is an original of an earlier time.
         case inPlace
     }
 
-    /// Copies the database as it is on disk.
+    /// Copies the database from disk.
     func copy(sent: Int, billed: Int) throws -> Copy {
         generation += 1
         let image = directory + "/\(generation).sqlite"
@@ -71,7 +71,7 @@ final class Disk {
         return Copy(path: image, witness: witness.statement.withLock { $0 }, sent: sent, billed: billed)
     }
 
-    /// Puts a copy in the place of the database.
+    /// Restores a copy.
     func putBack(_ copy: Copy, _ how: PutBack) throws {
         path = copy.path
         guard how != .besideWitness else { return }
@@ -82,27 +82,28 @@ final class Disk {
     }
 
     deinit {
-        // A test's leftovers are nobody's problem.
         try? FileManager.default.removeItem(atPath: directory)
     }
 }
 
-/// What all histories share, since making it takes longer than most of them: an empty database, made by the real store,
-/// and the catalog.
+/// An empty database of the real store, and the catalog. All histories share them, because creating them takes longer
+/// than most histories.
 final class Stage: Sendable {
     let directory: String
     let template: String
     let catalog: ProviderCatalog
-    /// The same without one service.
+    /// The catalog without one service.
     let partialCatalog: ProviderCatalog
+    /// The same with the provider at another base URL.
+    let movedCatalog: ProviderCatalog
     private let histories = Atomic(0)
 
-    /// A name for the directory of one more history.
+    /// Returns a directory name for another history.
     func nextName() -> String { "\(histories.add(1, ordering: .relaxed).newValue)" }
 
     init() throws {
         var random = SystemRandomNumberGenerator()
-        // In memory, where the system has a place for that.
+        // In memory if the system supports it.
         let files = FileManager.default
         let place = files.fileExists(atPath: "/dev/shm") ? "/dev/shm" : files.temporaryDirectory.path
         directory = place + "/pollux-simulation-" + String(random.next(), radix: 36)
@@ -111,11 +112,11 @@ final class Stage: Sendable {
         template = directory + "/template.sqlite"
         try SQLiteDriver.open(path: template).close()
         catalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definition)])
+        movedCatalog = catalog.moved(to: [ProviderWords.provider: "http://127.0.0.1:2/v1"])
         partialCatalog = try ProviderCatalog(definitions: [("simulated.yaml", ProviderWords.definitionWithoutSong)])
     }
 
     deinit {
-        // A test's leftovers are nobody's problem.
         try? FileManager.default.removeItem(atPath: directory)
     }
 }

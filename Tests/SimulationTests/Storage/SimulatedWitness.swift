@@ -6,7 +6,7 @@ import TaskStore
 final class SimulatedWitness: Sendable {
     let statement = Mutex<WitnessStatement?>(nil)
 
-    /// The witness as one daemon incarnation writes it: each write is a step, which fails while the disk is full.
+    /// The witness of one daemon incarnation. Each write is a step and fails while the disk is full.
     struct Writer: Witness {
         let witness: SimulatedWitness
         let world: World

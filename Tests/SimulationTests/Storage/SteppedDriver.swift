@@ -2,19 +2,19 @@ import TaskModel
 import TaskStore
 import TaskTesting
 
-/// The database as a daemon of the simulation sees it: every write waits for the director, and fails while the disk is full
-/// or once the daemon is dead. Now and then nobody can say whether a write is on disk.
+/// The database of a simulated daemon. Every write waits for the driver, and fails while the disk is full or once the
+/// daemon is dead. Some writes have an unknown outcome.
 struct SteppedDriver: DriverWrapper {
     let base: any StoreDriver
     let world: World
-    /// Says "not stored" where nobody can say.
+    /// Whether an unknown commit is reported as not stored.
     var takesUnknownForNo = false
     let isDead: @Sendable () -> Bool
 
     func around<Value: Sendable>(
         _ call: StoreCall, _ body: () async throws(TaskStoreError) -> Value
     ) async throws(TaskStoreError) -> Value {
-        // Reads change nothing, so that only some of them are worth an interruption.
+        // Reads change nothing, so only some of them are interrupted.
         if call.isWrite || world.random.happens(150) { await world.scheduler.park(call.words) }
         try refuseIfDead()
         if call.isWrite, world.isDiskFull {
@@ -36,7 +36,7 @@ struct SteppedDriver: DriverWrapper {
             guard call.isWrite else { return value }
             world.note(call.words)
             world.touch()
-            // It is on disk, and whoever asked for it does not know yet.
+            // The write is on disk, and its caller has no reply yet.
             if world.random.happens(250) { await world.scheduler.park("\(call.words), done") }
             try refuseIfDead()
             return value
@@ -46,17 +46,17 @@ struct SteppedDriver: DriverWrapper {
         }
     }
 
-    /// What the daemon is told of a commit that may be on disk.
+    /// The error that the daemon gets for a commit that may be on disk.
     private var doubt: TaskStoreError { takesUnknownForNo ? .full : .unknown }
 
-    /// What a dead daemon still tries ends here, and nothing tries that again.
+    /// Ends the work of a dead daemon without a retry.
     private func refuseIfDead() throws(TaskStoreError) {
         if isDead() { throw .damaged("this daemon is dead") }
     }
 }
 
 extension StoreCall {
-    /// For the trace.
+    /// The text for the trace.
     var words: String {
         switch self {
         case .apply(let events): "apply \(events.map(\.kind).joined(separator: ", "))"

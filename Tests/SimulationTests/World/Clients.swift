@@ -28,7 +28,7 @@ enum Action: Sendable {
     case reopen(String)
     case resolve(String, UncertainResolution)
     /// Tracks a provider task, possibly of another program.
-    case track(String, remoteID: String)
+    case track(String, remoteID: String, account: AccountName)
     case pause(String)
     case resume(String)
     /// Repeats a submission that was answered, with its key. The reply must name that task.
@@ -47,7 +47,7 @@ enum Action: Sendable {
         case .cancel(let id): "person cancels \(id)"
         case .reopen(let id): "person reopens \(id)"
         case .resolve(let id, let decision): "person resolves \(id) \(decision)"
-        case .track(let endpoint, let id): "person tracks \(endpoint) \(id)"
+        case .track(let endpoint, let id, _): "person tracks \(endpoint) \(id)"
         case .pause(let endpoint): "person pauses \(endpoint)"
         case .resume(let endpoint): "person resumes \(endpoint)"
         case .repeatKey(let submission, _): "client repeats \(submission.idempotencyKey ?? "")"
@@ -74,9 +74,9 @@ enum Action: Sendable {
         case .cancel(let id): return try await service.cancel(service.id(of: id)).task.id
         case .reopen(let id): return try await service.reopen(service.id(of: id)).task.id
         case .resolve(let id, let decision): return try await service.resolve(service.id(of: id), decision).task.id
-        case .track(let endpoint, let remoteID):
+        case .track(let endpoint, let remoteID, let account):
             return try await service.adopt(
-                endpoint: endpoint, remoteID: remoteID, labels: [:], priority: 0, deadline: nil
+                endpoint: endpoint, remoteID: remoteID, account: account.text, labels: [:], priority: 0, deadline: nil
             ).task.task.id
         case .pause(let endpoint): try await daemon.endpoints.pause(endpoint)
         case .resume(let endpoint): try await daemon.endpoints.resume(endpoint)

@@ -69,6 +69,7 @@ struct DaemonIncarnation: Sendable {
     private let submitter: Submitter
     private let settings: Reloadable<EngineSettings>
     private let engine: TaskEngine
+    private let clock: SimulatedClock
     /// All that the provider offers, also while the settings lack some of it.
     private let catalog: ProviderCatalog
 
@@ -83,13 +84,15 @@ struct DaemonIncarnation: Sendable {
         ) { stopFlag.isDead }
         let driver: any StoreDriver =
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
-        let upstream = SimulatedUpstream(world: world) { stopFlag.isDead }
         var limits = EngineLimits()
         mutant?.limits?(&limits)
         let settings = Reloadable(
             EngineSettings(
                 catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention,
                 destinations: world.destinations))
+        let upstream = SimulatedUpstream(
+            world: world, address: { settings.current.catalog.provider(ProviderWords.provider)?.baseURL }
+        ) { stopFlag.isDead }
         let engine = try await TaskEngine(
             store: TaskStore(
                 driver,
@@ -99,7 +102,10 @@ struct DaemonIncarnation: Sendable {
                     ? nil : SimulatedWitness.Writer(witness: witness, world: world) { stopFlag.isDead },
                 tampering: mutant?.tampering), settings: settings.view(\.self), version: settings.version,
             transport: mutant?.wrap(upstream) ?? upstream,
-            hasToken: { _ in true },
+            accounts: { [accounts = world.accounts] _ in
+                let names = accounts.configured
+                return names.prefix(mutant?.usesOneAccount ?? false ? 1 : names.count).map { Account($0) }
+            },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
             sender: SimulatedSender(world: world) { stopFlag.isDead },
             time: world.clock,
@@ -109,6 +115,7 @@ struct DaemonIncarnation: Sendable {
         if mutant?.forgetsReading == true { engine.forgetReading() }
         self.settings = settings
         self.engine = engine
+        clock = world.clock
         catalog = world.catalog
         service = engine.service
         endpoints = engine.endpoints
@@ -131,7 +138,7 @@ struct DaemonIncarnation: Sendable {
     func reload(_ catalog: ProviderCatalog) {
         var next = settings.current
         next.catalog = catalog
-        settings.replace(with: next.following(settings.current))
+        settings.replace(with: next.following(settings.current, at: clock.now()))
         engine.followReload()
     }
 
@@ -143,7 +150,8 @@ struct DaemonIncarnation: Sendable {
         else { return }
         task.attempts = attempt
         await submitter.sender.take(
-            profile.dialect.readSubmission(late.reply), of: Submitter.Work(task: task, profile: profile))
+            profile.dialect.readSubmission(late.reply),
+            of: Submitter.Work(task: task, endpoint: AccountEndpoint(profile, of: late.account)))
     }
 }
 

@@ -2,19 +2,23 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// A copy of the database and its witness, put back after the original went on.
+/// A restored copy of the database and its witness.
 struct Restore {
     /// The tasks whose requests went out after the copy was made.
     let paidSince: Set<String>
-    /// The paid requests before it was put back.
+    /// The number of paid requests before it was restored.
     let sentBefore: Int
     let startedAt: Int64
-    /// The paid requests when a person accepted it; nil before that.
+    /// The number of paid requests when a person accepted it; nil before.
     var acceptedAt: Int?
-    /// What must hold where nothing shows that it is a copy; nil where something does.
+    /// What to check if nothing shows that it is a copy; nil otherwise.
     var overwritten: Overwritten?
+    /// What was queued in the copy, if its acceptance is to be checked.
+    var queued: Overwritten?
+    /// Those of it whose records were plainly listed when a person accepted it.
+    var plain: [String: Set<String>] = [:]
 
-    /// What was queued in a copy that nothing shows to be one.
+    /// The queued tasks of a copy that nothing shows to be one.
     struct Overwritten {
         /// The tasks that had never been accepted, by endpoint and request.
         let tasks: [String: Set<String>]
@@ -26,7 +30,7 @@ struct Restore {
 }
 
 extension SimulationDriver {
-    /// How long a person looks at a restored database before accepting it.
+    /// How long a person waits before accepting a restored database.
     private static let patience: Int64 = 400_000
     private static let longest: Int64 = 2_000_000
 
@@ -39,24 +43,30 @@ extension SimulationDriver {
         world.trace.note("it is put back: \(how)")
         try disk.putBack(copy, how)
         world.endFaults()
+        world.accounts.revive()
         faultsEndedAt = world.clock.steady
         quietSince = world.clock.steady
         let sent = world.truth.sent
         restore = Restore(
             paidSince: Set(sent[copy.sent...].compactMap { $0.sender?.text }), sentBefore: sent.count,
             startedAt: world.clock.steady)
-        guard how == .inPlace else { return }
         try audit.begin(incarnation: 0, path: disk.path)
         try audit.refresh()
         let queued = audit.tasks.filter { $0.state == "queued" && $0.attempts == 0 }
         let now = world.clock.providerNow
         let since = world.truth.records[copy.billed...]
-        restore?.overwritten = Restore.Overwritten(
+        let overwritten = Restore.Overwritten(
             tasks: Dictionary(grouping: queued, by: key).mapValues { Set($0.map(\.id)) }, billedBefore: copy.billed,
             hidden: Set(
                 since.filter { !$0.isListed(at: now) }.compactMap { record in
                     audit.tasks.first { $0.id == record.sender?.text }.map(key)
                 }))
+        if how == .inPlace {
+            restore?.overwritten = overwritten
+        } else {
+            restore?.queued = overwritten
+            if world.accounts.areUnreadableInCopies { world.accounts.hideLists() }
+        }
     }
 
     /// The endpoint and the request of a task.
@@ -65,8 +75,8 @@ extension SimulationDriver {
         return "\(row.endpoint) \(request.map { JSONValue.object($0).text } ?? "")"
     }
 
-    /// Checks that of equal requests that were queued in a copy no more were paid for than there are. Which of them a record
-    /// is counted for does not matter.
+    /// Checks that equal requests queued in a copy were not paid more often than there are tasks. The assignment of
+    /// records to tasks does not matter.
     private func checkOverwritten(_ overwritten: Restore.Overwritten) throws {
         // Only the list can show what was sent.
         guard world.habit != .hidesEdits else { return }
@@ -82,7 +92,52 @@ extension SimulationDriver {
         }
     }
 
-    /// Checks that nothing was paid for twice by the restored database.
+    /// Those of the queued tasks, by endpoint and request, whose records a list shows plainly when a person accepts the copy: no
+    /// other task could have them. None of them is sent again.
+    private func plain(_ queued: Restore.Overwritten) -> [String: Set<String>] {
+        guard world.habit == .verbatim, !world.usesCallbacks, world.clock.jumps == 0, world.truth.nextArrival == nil
+        else { return [:] }
+        let now = world.clock.providerNow
+        return queued.tasks.filter { key, ids in
+            guard let row = audit.tasks.first(where: { ids.contains($0.id) }), row.service != "mine",
+                !ProviderWords.unlisted.contains(row.service),
+                // The record of an accepted task of the same account shows the provider's defaults.
+                world.truth.records.filter({ $0.sender.map { ids.contains($0.text) } ?? false }).allSatisfy({ record in
+                    audit.tasks.contains {
+                        $0.endpoint == row.endpoint && $0.state == "succeeded" && $0.attempts > 0
+                            && $0.removedParts == 0 && AccountName(stored: $0.account) == record.account
+                            && [nil, "called_back", "resubmitted", "resubmitted_by_policy"].contains($0.resolution)
+                    }
+                })
+            else { return false }
+            let isAlone = audit.tasks.allSatisfy { other in
+                other.service != row.service || ids.contains(other.id)
+                    || other.endpoint == row.endpoint && self.key(of: other) != key
+            }
+            return isAlone
+                && world.truth.records.allSatisfy { record in
+                    !(record.sender.map { ids.contains($0.text) } ?? false)
+                        || record.isListed(at: now) && record.isKnown(at: now)
+                }
+        }
+    }
+
+    /// Checks that of equal requests whose records were plainly listed no more were paid for than there are.
+    private func checkAccepted(_ restore: Restore) throws {
+        for (key, tasks) in restore.plain {
+            let billed = world.truth.records[(restore.queued?.billedBefore ?? 0)...].filter { record in
+                record.sender.map { tasks.contains($0.text) } ?? false
+            }
+            guard billed.count <= tasks.count else {
+                throw Violation(
+                    .copySendsNothing,
+                    "\(billed.map(\.id)) were billed for \(tasks.count) task(s) of \(key), though the lists showed them"
+                )
+            }
+        }
+    }
+
+    /// Checks that the restored database paid nothing twice.
     func checkRestore() throws {
         guard let restore else { return }
         if let overwritten = restore.overwritten { return try checkOverwritten(overwritten) }
@@ -92,10 +147,11 @@ extension SimulationDriver {
             throw Violation(.copySendsNothing, "\(sender) was sent after the copy was made, and again from the copy")
         }
         guard let accepted = restore.acceptedAt else { return }
+        try checkAccepted(restore)
         var counts: [String: Int] = [:]
         for case let sender? in sent[accepted...].map({ $0.sender?.text }) where restore.paidSince.contains(sender) {
             counts[sender, default: 0] += 1
-            // Each further one needs a proven rejection or a person's decision, and these histories have neither.
+            // A further request needs a proven rejection or a person's decision, which these histories do not have.
             let isListed = world.truth.records.contains {
                 $0.sender?.text == sender && $0.listedFrom + .seconds(300) <= world.clock.providerNow
                     && !$0.isForgotten(at: world.clock.providerNow)
@@ -106,7 +162,7 @@ extension SimulationDriver {
         }
     }
 
-    /// Lets a person accept the copy after a while. Returns true at the end.
+    /// Lets a person accept the copy after a while. Returns true at the end of the history.
     func decideAboutRestore(_ group: inout DiscardingTaskGroup) async -> Bool {
         guard let daemon, let restore else { return false }
         let now = world.clock.steady
@@ -118,6 +174,8 @@ extension SimulationDriver {
         }
         if restore.acceptedAt == nil, now - restore.startedAt > Self.patience, isIdle {
             self.restore?.acceptedAt = world.truth.sent.count
+            self.restore?.plain = restore.queued.map(plain) ?? [:]
+            world.accounts.endTroubles()
             world.trace.note("a person accepts the copy")
             let restores = daemon.restores
             await world.scheduler.start("person accepts", in: &group) { _ = try? await restores.accept() }

@@ -37,7 +37,9 @@ extension SimulationDriver {
             // The additional member distinguishes it from the clients' requests.
             var body = intent.submission.request
             body["mode"] = "turbo"
-            world.truth.accept(.init(sender: nil, path: "/\(intent.submission.endpoint)", body: body))
+            world.truth.accept(
+                .init(
+                    sender: nil, path: "/\(intent.submission.endpoint)", body: body, account: world.accounts.any()))
         }
         if random.happens(20), !loops.isEmpty { await claim(random.integer(in: 0...loops.count - 1), &group) }
         if random.happens(faults.rivals), mutant?.needsRivals ?? true { try await meetRival() }
@@ -45,12 +47,27 @@ extension SimulationDriver {
             world.trace.note("a person copies the database")
             copy = try disk.copy(sent: world.truth.sent.count, billed: world.truth.records.count)
         }
-        if world.isReloaded, let daemon {
-            let isPartial = world.reloadRandom.happens(500)
-            world.trace.note("the settings are reloaded\(isPartial ? " without song" : "")")
-            daemon.reload(isPartial ? world.partialCatalog : world.catalog)
+        let movesOften = mutant?.movesOften ?? false
+        if movesOften ? world.reloadRandom.happens(300) : world.isReloaded, let daemon {
+            let (words, catalog) =
+                switch world.reloadRandom.integer(in: 0...(movesOften ? 1 : 3)) {
+                case 0: ("", world.catalog)
+                case 1: (" with the provider at another base URL", world.movedCatalog)
+                default: (" without song", world.partialCatalog)
+                }
+            world.trace.note("the settings are reloaded\(words)")
+            wasMoved = wasMoved || words.hasPrefix(" with")
+            daemon.reload(catalog)
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
+        if let trouble = world.accounts.troubles[steps], let name = world.accounts.begin(trouble) {
+            world.trace.note("account \(name): \(trouble)")
+            if trouble == .removed { daemon?.reload(world.catalog) }
+        }
+        if world.accounts.diesAt == steps, let name = world.accounts.kill() {
+            world.truth.noteStop()
+            world.trace.note("account \(name) dies")
+        }
         return false
     }
 
@@ -67,8 +84,11 @@ extension SimulationDriver {
         let takesOver = world.random.happens(500)
         if takesOver {
             world.trace.note("a second daemon takes over the lease")
-            try await rival.endOtherLeases()
-            _ = try await rival.acquire([LeaseName(provider: ProviderWords.provider)], at: world.clock.now())
+            try await rival.endOtherLeases(at: world.clock.now())
+            _ = try await rival.acquire(
+                world.accounts.names.map {
+                    LeaseName(ProviderAccount(provider: ProviderWords.provider, account: $0))
+                }, at: world.clock.now())
         }
         let now = world.clock.now()
         _ = try await rival.endLostSubmissions(at: now) { task in
@@ -85,7 +105,7 @@ extension SimulationDriver {
     private func endRival() async throws {
         guard audit.rivalHoldsLease, let sqlite else { return }
         world.trace.note("the second daemon ends")
-        try await TaskStore(sqlite, holder: .thisProcess).endOtherLeases()
+        try await TaskStore(sqlite, holder: .thisProcess).endOtherLeases(at: world.clock.now())
         audit.rivalHoldsLease = false
     }
 
@@ -95,6 +115,7 @@ extension SimulationDriver {
         world.endFaults()
         daemon?.reload(world.catalog)
         faultsEndedAt = world.clock.steady
+        healedAt = world.accounts.dead.isEmpty ? world.clock.steady : nil
         quietSince = world.clock.steady
         // Any endpoint resumes the whole account.
         let stopped = world.truth.hasStopped ? ProviderWords.endpoints.prefix(1) : []
@@ -110,7 +131,7 @@ extension SimulationDriver {
         if random.happens(mutant?.peopleTrack ?? false ? 900 : 300), let row = random.pick(uncertain) {
             // Tracking its id instead of adopting it is an easy mistake.
             if let its = lostRecord(of: row), mutant?.peopleTrack ?? false || random.happens(300) {
-                return .track(row.endpoint, remoteID: its.id)
+                return .track(row.endpoint, remoteID: its.id, account: its.account)
             }
             return .resolve(row.id, decision(about: row))
         }
@@ -120,13 +141,17 @@ extension SimulationDriver {
         case 2: return random.pick(audit.tasks).map { .resolve($0.id, decision(about: $0)) }
         case 3:
             // Another program's task, or an own lost one whose id a user saw at the provider.
-            let owned = audit.ownedBySubmission
+            let owned = audit.ownedBySubmission.subtracting(audit.gone.values)
             let known = world.truth.records.filter {
                 $0.isKnown(at: world.clock.providerNow) && ($0.sender == nil || !owned.contains($0.id))
             }
-            return random.pick(known).map { .track("\($0.service)/\($0.operation)", remoteID: $0.id) }
+            return random.pick(known).map {
+                .track("\($0.service)/\($0.operation)", remoteID: $0.id, account: $0.account)
+            }
         case 4:
-            guard var misuse = random.pick(clients.intents.filter { $0.key != nil && $0.answered != nil })?.submission
+            // If keys are removed, another body may be accepted by the time it arrives.
+            guard world.retention.idempotencyKeys == nil,
+                var misuse = random.pick(clients.intents.filter { $0.key != nil && $0.answered != nil })?.submission
             else { return nil }
             misuse.request["prompt"] = "something else"
             return .misuseKey(misuse)
@@ -151,7 +176,7 @@ extension SimulationDriver {
         guard !world.retention.isOff else { return .some(nil) }
         if sweepsLeft > 0 {
             sweepsLeft -= 1
-            advance(10_000)
+            advance(world.retention.stubs == nil ? 10_000 : 40_000)
             return nil
         }
         guard let intent = clients.intents.first(where: { $0.repetition != nil && !repeated.contains($0.number) })
@@ -167,7 +192,9 @@ extension SimulationDriver {
 
     /// The decision of a user who looks at the provider's website.
     private func decision(about row: DiskView.TaskLine) -> UncertainResolution {
-        if let its = lostRecord(of: row), world.random.happens(700) { return .adopt(remoteID: its.id) }
+        if let its = lostRecord(of: row), world.random.happens(700) {
+            return .adopt(remoteID: its.id, account: its.account.text)
+        }
         return world.random.happens(500) ? .resubmit : .giveUp
     }
 
@@ -241,12 +268,12 @@ extension SimulationDriver {
 
     /// Checks that no running task is overdue when the time advances.
     private func checkPunctuality(at time: Int64) throws {
-        guard let faultsEndedAt, world.clock.steady - faultsEndedAt > Self.breakerRecovery else { return }
+        guard let healedAt, world.clock.steady - healedAt > Self.breakerRecovery else { return }
         for row in audit.tasks where row.state == "running" {
             guard let due = row.nextDueAt.map({ world.clock.steady(at: Timestamp(milliseconds: $0)) }),
                 time - due > Self.maxPollDelay
             else { continue }
-            throw Violation(.askedInTime, "\(row.id) was due at \(due) ms, and nobody looks before \(time) ms")
+            throw Violation(.askedInTime, "\(row.id) was due at \(due) ms and is not polled before \(time) ms")
         }
     }
 
@@ -277,6 +304,7 @@ extension SimulationDriver {
         }
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
+        guard try hasDrained() else { return nil }
         let open = audit.tasks.filter { !$0.hasEnded }
         guard world.scheduler.waiting.isEmpty, !loops.contains(where: \.isClaiming),
             !clients.intents.contains(where: { $0.asking > 0 })
@@ -302,6 +330,34 @@ extension SimulationDriver {
         return open.first.map { .resolve($0.id, .giveUp) }
     }
 
+    /// Whether no account is dead, or what was queued went out through the others. The dead one then works again.
+    private func hasDrained() throws -> Bool {
+        guard !world.accounts.dead.isEmpty else { return true }
+        let queued = audit.tasks.filter { row in
+            // A client id waits for the account that it was sent by.
+            let isBound = row.service == "mine" && row.attempts > 0
+            return (row.state == "queued" || row.state == "submitting")
+                && !(isBound && world.accounts.isDead(AccountName(stored: row.account)))
+        }
+        guard queued.isEmpty else {
+            // A task that was stored by a wrong clock may be due hours later.
+            guard world.clock.steady - (faultsEndedAt ?? 0) < Self.drainsWithin || world.clock.jumps > 0 else {
+                throw Violation(
+                    .queueDrains, "\(queued.map(\.id)) wait, and only \(world.accounts.dead.map(\.text)) does not work")
+            }
+            return false
+        }
+        world.trace.note("the dead account works again")
+        world.accounts.revive()
+        toResume.append(ProviderWords.endpoints[0])
+        healedAt = world.clock.steady
+        quietSince = world.clock.steady
+        return false
+    }
+
+    /// How long the accounts that work need at most for the queue of a history.
+    private static let drainsWithin: Int64 = 1_200_000
+
     /// Whether only a user can resolve the task, and its failure says so.
     private func needsUser(_ row: DiskView.TaskLine) -> Bool {
         guard row.state == "uncertain", row.failureCode != nil else { return false }
@@ -320,9 +376,11 @@ extension SimulationDriver {
 
     /// Whether the list may lack a control task for that endpoint. Its absences then prove nothing.
     private func mayLackControl(_ row: DiskView.TaskLine) -> Bool {
+        // Attempts before the provider was moved need a control from before.
+        if wasMoved { return true }
         guard world.habit.isFaithful else { return true }
         if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }
-        return !audit.hasControl(for: row)
+        return !audit.hasControl(for: row, at: world.clock.providerNow)
     }
 
     /// Whether a lost or given-up attempt of another endpoint could own the same record, which no list can decide.
@@ -347,6 +405,8 @@ extension SimulationDriver {
             $0.sender?.text == row.id && !owned.contains($0.id) && $0.isListed(at: now)
                 && $0.listedFrom + .seconds(70) <= now
         }
-        if let its, !hasCompetitor(row) { throw Violation(.lostIsFound, "\(row.id) is \(its.id), and was not found") }
+        if let its, !hasCompetitor(row) {
+            throw Violation(.lostIsFound, "\(row.id) has the record \(its.id), which was not found")
+        }
     }
 }

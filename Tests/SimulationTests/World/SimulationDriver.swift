@@ -41,10 +41,14 @@ final class SimulationDriver {
     private(set) var steps = 0
     private let faultSteps: Int
     var faultsEndedAt: Int64?
+    /// When every account worked, after the faults.
+    var healedAt: Int64?
     /// The time of the last decision.
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
     var sweepsLeft = 30
+    /// Whether a reload has moved the provider.
+    var wasMoved = false
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.
@@ -59,14 +63,17 @@ final class SimulationDriver {
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
-            seed: seed, catalog: stage.catalog, partialCatalog: stage.partialCatalog, tail: tail, habit: mutant?.habit)
+            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts))
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
         let random = world.random
         let now = world.clock.now()
         // If the list hides an endpoint, the two endpoints that share it are the interesting ones.
-        let usual = world.habit == .hidesEdits ? ["image/make", "image/edit", "image/edit"] : Intent.endpoints
+        let usual =
+            world.habit == .hidesEdits
+            ? ["image/make", "image/edit", "image/edit"]
+            : Intent.endpoints + (world.accounts.areSeveral ? ["mine/make", "mine/make"] : [])
         // Lost attempts are compared with accepted ones of their endpoint, so some histories have only one.
         let only = world.random.happens(300) ? world.random.pick(usual) : nil
         let endpoints = (mutant?.endpoint ?? only).map { [$0] } ?? usual
@@ -80,7 +87,9 @@ final class SimulationDriver {
         for number in 0..<(hasPages ? random.integer(in: 5...30) : random.integer(in: 0...2)) {
             let path = random.pick(["/image/make", "/song/audios"]) ?? ""
             world.truth.accept(
-                .init(sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))])))
+                .init(
+                    sender: nil, path: path, body: JSONObject([("prompt", .string("what others want \(number)"))]),
+                    account: world.accounts.any()))
         }
     }
 
@@ -98,7 +107,7 @@ final class SimulationDriver {
         return Report(
             seed: world.seed, fingerprint: world.trace.fingerprint, steps: steps, incarnations: incarnations,
             tasks: audit.tasks.count, billed: world.truth.records.count { $0.sender != nil },
-            stubs: audit.tasks.count { $0.removedParts == RemovedDetails.Parts.all.rawValue })
+            stubs: audit.tasks.count(where: \.isStub), gone: audit.gone.count)
     }
 
     /// Runs the history and returns a failure as a value.
@@ -242,7 +251,13 @@ final class SimulationDriver {
         if case .bringReply(let late) = action, case .success = answer { audit.note(late) }
         if case .success(let id?) = answer { clients.promised.insert(id.text) }
         if case .repeatKey(let submission, let first) = action, case .success(let id?) = answer, id != first {
-            audit.secondTask = "\(submission.idempotencyKey ?? "") named \(first) and names \(id)"
+            let key = submission.idempotencyKey ?? ""
+            // After its time a key makes a new task.
+            if !audit.isForgotten(first.text) {
+                audit.secondTask = "\(key) named \(first) and names \(id)"
+            } else if let index = clients.intents.firstIndex(where: { $0.key == key }) {
+                clients.intents[index].answered = id
+            }
         }
         guard case .submit(let number, _) = action else { return }
         settle(number) { intent in
@@ -347,4 +362,6 @@ struct Report: Sendable {
     let billed: Int
     /// The tasks whose details were removed.
     let stubs: Int
+    /// The tasks that were removed as a whole.
+    let gone: Int
 }

@@ -19,7 +19,10 @@ final class World: Sendable {
     let reloadRandom: SharedRandom
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
+    /// The catalog with the provider at another base URL, where it knows the same tasks.
+    let movedCatalog: ProviderCatalog
     let truth: ProviderTruth
+    let accounts: SimulatedAccounts
     let callbackDriver: CallbackDriver
     /// Whether polls are so frequent that only the provider's rate limits them. Applies to one history of eighteen,
     /// because it needs four times as many steps.
@@ -30,7 +33,7 @@ final class World: Sendable {
     let habit: EchoHabit
     /// Whether this history uses callbacks.
     let usesCallbacks: Bool
-    /// How long details are kept; in one history of four. The keys stay for the whole history.
+    /// How long details are kept; in one history of four. In half of those, keys and stubs go as well.
     let retention: RetentionPolicy
     /// Whether a destination is notified; in one history of five.
     let notifies: Bool
@@ -49,13 +52,14 @@ final class World: Sendable {
         var refusedWrites = 0
     }
 
+    /// `severalAccounts` says whether the history has more than one; nil draws it.
     init(
-        seed: UInt64, catalog: ProviderCatalog, partialCatalog: ProviderCatalog, tail: Int,
-        habit forced: EchoHabit? = nil
+        seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil
     ) {
         self.seed = seed
-        self.catalog = catalog
-        self.partialCatalog = partialCatalog
+        catalog = stage.catalog
+        partialCatalog = stage.partialCatalog
+        movedCatalog = stage.movedCatalog
         clock = SimulatedClock(scheduler: scheduler)
         trace = Trace(clock: clock, tail: tail)
         random = SharedRandom(seed: seed &* 0x9e37_79b9_7f4a_7c15 &+ 1)
@@ -69,7 +73,9 @@ final class World: Sendable {
             ? PollingPolicy(minGap: .milliseconds(200), maxGap: .seconds(10), latencyPrice: .milliseconds(5))
             : PollingPolicy()
         callbackDriver = CallbackDriver(random: SharedRandom(seed: seed ^ 0x5851_f42d_4c95_7f2d), clock: clock)
-        truth = ProviderTruth(random: random, clock: clock, trace: trace, callbackDriver: callbackDriver)
+        accounts = SimulatedAccounts(seed: seed, areSeveral: severalAccounts)
+        truth = ProviderTruth(
+            random: random, clock: clock, trace: trace, callbackDriver: callbackDriver, accounts: accounts)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
         notifies = seed % 5 == 3
@@ -89,6 +95,12 @@ final class World: Sendable {
         if random.happens(300) { policy.failed = .seconds(random.integer(in: 5...600)) }
         if random.happens(400) { policy.responses = .seconds(random.integer(in: 1...60)) }
         if random.happens(400) { policy.events = .seconds(random.integer(in: 1...60)) }
+        guard random.happens(500) else { return policy }
+        let least = max(policy.ended ?? .zero, policy.failed ?? .zero)
+        let keys = least + .seconds(random.integer(in: 20...200))
+        policy.idempotencyKeys = keys
+        // Longer than what the windows of later attempts reach back.
+        policy.stubs = max(keys, .seconds(150)) + .seconds(random.happens(500) ? 0 : random.integer(in: 10...200))
         return policy
     }
 
@@ -128,6 +140,7 @@ final class World: Sendable {
             state.reloads = 0
         }
         callbackDriver.endFaults()
+        accounts.endTroubles()
         clock.correct()
     }
 

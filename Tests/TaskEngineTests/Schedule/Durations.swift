@@ -2,9 +2,9 @@ import Foundation
 import Randomness
 import TaskTesting
 
-/// How long tasks of a test take.
+/// Random durations of tasks.
 enum Durations {
-    /// Log-normal with that median and coefficient of variation.
+    /// A log-normal distribution with that median and coefficient of variation.
     static func logNormal(_ median: Double, _ variation: Double) -> @Sendable (inout SeededRandom) -> Double {
         let sigma = log(1 + variation * variation).squareRoot()
         return { random in

@@ -6,9 +6,9 @@ import TaskModel
 import TaskStore
 import TaskTesting
 
-/// Runs the loops of an engine as `run()` does, but on manual time: from one due time to the next, without waiting.
+/// Runs the loops of an engine like `run()`, but in manual time, from one due time to the next.
 ///
-/// Requests that hang stay under way while the loops go on, as they do in a daemon.
+/// Hanging requests stay in flight while the loops continue, as in a daemon.
 struct EngineDriver {
     let world: EngineWorld
     let upstream: SimulatedUpstream
@@ -20,7 +20,7 @@ struct EngineDriver {
         world.provider.play { sent async throws(UpstreamTransportError) in try await upstream.answer(sent) }
     }
 
-    /// Goes on for that long, or until nothing is open any more.
+    /// Runs for that long, or until no task is open.
     func run(for span: Duration) async throws {
         let end = world.time.elapsed() + span
         let tally = tally
@@ -33,12 +33,12 @@ struct EngineDriver {
                 let rest = min(comeBack - world.time.now(), end - world.time.elapsed())
                 await advance(by: max(rest, .milliseconds(1)))
             }
-            // What still hangs ends here, lest the group waits for it.
+            // Ends the hanging requests, because the group waits for them.
             while tally.inFlight > 0 { await advance(by: .seconds(30)) }
         }
     }
 
-    /// Lets every loop claim once; returns when one of them wants to come back.
+    /// Lets every loop claim once. Returns the earliest time at which one claims again.
     private func round(in group: inout ThrowingDiscardingTaskGroup<any Error>) async throws -> Timestamp {
         var comeBack = world.time.now() + .seconds(60)
         comeBack = min(comeBack, try await claim(from: world.engine.deadlines, in: &group))
@@ -60,11 +60,11 @@ struct EngineDriver {
             }
         }
         await tally.untilAtRest()
-        // What has just ended may have made room.
+        // Finished work may have made room.
         return work.isEmpty ? try outcome.get() : world.time.now()
     }
 
-    /// Moves time on; whoever hung until then comes back first.
+    /// Advances the time, at most to the next end of a hanging request.
     private func advance(by span: Duration) async {
         let end = min(world.time.elapsed() + span, upstream.nextHangEnd ?? .seconds(1_000_000))
         world.time.advance(by: end - world.time.elapsed())
@@ -73,7 +73,7 @@ struct EngineDriver {
     }
 }
 
-/// How many pieces of work are under way, and how many of them hang.
+/// Counts the pieces of work in flight and those that hang.
 private final class WorkTally: Sendable {
     private struct State {
         var inFlight = 0
@@ -89,7 +89,7 @@ private final class WorkTally: Sendable {
     func end() { change { $0.inFlight -= 1 } }
     func rest(_ count: Int) { change { $0.hanging += count } }
 
-    /// Returns once everything under way hangs.
+    /// Returns once all work in flight hangs.
     func untilAtRest() async {
         await withCheckedContinuation { continuation in
             let isAtRest = state.withLock { state in

@@ -7,9 +7,9 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What tasks that end teach, and that nothing of it is forgotten.
+/// Tests what the statistics learn from ended tasks.
 @Suite(.timeLimit(.minutes(2))) struct LearningTests {
-    /// Lets so many tasks of that length run one after another.
+    /// Runs tasks of that duration one after another.
     private func learn(
         _ count: Int, _ endpoint: String = "image/make", seconds: Double, model: String? = nil, in world: EngineWorld
     ) async throws {
@@ -22,7 +22,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what was learned is there after a restart, down to the last task`() async throws {
+    @Test func `the statistics survive a restart, including the last task`() async throws {
         let world = try await EngineWorld()
         try await learn(12, seconds: 20, in: world)
         let before = try await world.engine.endpoints.endpoint("image/make")
@@ -39,10 +39,10 @@ import VerbatimJSON
         #expect(try #require(after.tracking.meanLateness) < .seconds(4))
     }
 
-    @Test func `who stands in the provider's queue for long is looked at all the same`() async throws {
+    @Test func `a task that waits long in the provider's queue is still polled`() async throws {
         let world = try await EngineWorld()
         let endpoint = try #require(EndpointName("image/make"))
-        // Usually a task waits there for five seconds, and the provider tells when it begins.
+        // A task usually waits there for five seconds, and records have the start time.
         _ = try await world.sqlite.apply(
             [], at: world.time.now(),
             updating: [
@@ -60,7 +60,7 @@ import VerbatimJSON
         #expect(upstream.queries.count - before >= 9)
     }
 
-    @Test func `it pays: later tasks cost fewer calls and are noticed sooner than the first`() async throws {
+    @Test func `later tasks need fewer polls than the first and are seen sooner`() async throws {
         let world = try await EngineWorld()
         let upstream = SimulatedUpstream(time: world.time, taking: { _ in 200 })
         var costs: [(calls: Int, late: Duration)] = []
@@ -75,7 +75,7 @@ import VerbatimJSON
         #expect(costs[14].late <= .seconds(5), "\(costs)")
     }
 
-    @Test func `an end that came while nobody could look is not counted as late`() async throws {
+    @Test func `an end during a downtime does not count as late`() async throws {
         let world = try await EngineWorld()
         let upstream = SimulatedUpstream(time: world.time, taking: { _ in 40 })
         try await world.submit()
@@ -90,7 +90,7 @@ import VerbatimJSON
         #expect(try #require(report.learned).p50 < .seconds(60))
     }
 
-    @Test func `a model that takes longer has its own times`() async throws {
+    @Test func `each model has its own durations`() async throws {
         let world = try await EngineWorld()
         for _ in 0..<8 {
             try await learn(1, seconds: 20, model: "fast", in: world)
@@ -113,7 +113,7 @@ import VerbatimJSON
         #expect(try #require(expected["slow"]) > .seconds(200))
     }
 
-    @Test func `a program that makes up models fills no table`() async throws {
+    @Test func `many model names do not fill the statistics`() async throws {
         let world = try await EngineWorld()
         for number in 0..<40 { try await learn(1, seconds: 5, model: "model-\(number)", in: world) }
         let name = try #require(EndpointName("image/make"))
@@ -122,7 +122,7 @@ import VerbatimJSON
         #expect(rows.first { $0.key.model == nil }?.finished == 40)
     }
 
-    @Test func `a task given up says that its kind takes longer than that`() async throws {
+    @Test func `a cancelled task lengthens the learned duration`() async throws {
         let world = try await EngineWorld()
         let upstream = SimulatedUpstream(time: world.time, taking: { _ in 1_000 })
         for _ in 0..<5 {
@@ -135,7 +135,7 @@ import VerbatimJSON
         #expect(try #require(report.learned).p50 > .seconds(60))
     }
 
-    @Test func `the expected end moves with the age, and a task that outlasts its kind says so once`() async throws {
+    @Test func `the expected end moves with the age, and slower_than_usual is logged once`() async throws {
         let world = try await EngineWorld()
         try await learn(25, seconds: 20, in: world)
         let slow = SimulatedUpstream(time: world.time, taking: { _ in 600 })
@@ -155,11 +155,11 @@ import VerbatimJSON
         #expect(try await next.task(id).state == .succeeded)
     }
 
-    @Test func `when calls are short they go where most is to be gained`() async throws {
+    @Test func `with few calls the task likeliest to have ended is polled first`() async throws {
         var limits = EngineLimits()
         limits.pollsPerSecond = 1
         let world = try await EngineWorld(limits: limits)
-        // One that nearly surely has ended meanwhile, and one that has just begun.
+        // One task has most likely ended, and one has just started.
         try await world.insert(.task(1, state: .running, endpoint: "single/make", at: world.time.now() - .seconds(600)))
         try await world.insert(.task(2, state: .running, endpoint: "image/make"))
         world.time.advance(by: .seconds(2))

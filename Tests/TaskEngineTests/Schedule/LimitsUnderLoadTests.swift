@@ -6,10 +6,10 @@ import TaskStore
 import TaskTesting
 import Testing
 
-/// A thousand tasks, a provider that enforces ten calls a second, and a daemon that is replaced halfway.
+/// Tests a thousand tasks, a provider limit of ten calls a second, and a restart halfway.
 @Suite(.timeLimit(.minutes(5))) struct LimitsUnderLoadTests {
     @Test(arguments: [("image/make", 1_000), ("single/make", 300)])
-    func `no second sees more than the limit, and everything ends`(endpoint: String, tasks: Int) async throws {
+    func `the limit holds in every second, and all tasks end`(endpoint: String, tasks: Int) async throws {
         var limits = EngineLimits()
         limits.pollsPerSecond = 10
         let first = try await EngineWorld(limits: limits)

@@ -5,11 +5,11 @@ import TaskModel
 import TaskTesting
 import VerbatimJSON
 
-/// A provider with tasks that take their time, trouble that a test plans, and a limit that it enforces.
+/// A provider with simulated tasks, planned faults and a call limit.
 ///
-/// Lives by the time that passes, not by the wall clock here: setting that changes nothing for it.
+/// It uses elapsed time, so clock changes do not affect it.
 final class SimulatedUpstream: Sendable {
-    /// What happens to one call.
+    /// The outcome of a call.
     enum Fate: Sendable, Equatable {
         case answered
         case status(Int)
@@ -18,7 +18,7 @@ final class SimulatedUpstream: Sendable {
         case throttled(retryAfter: Duration?)
     }
 
-    /// One call that arrived.
+    /// A received call.
     struct Call: Sendable {
         let at: Duration
         let isPaid: Bool
@@ -63,7 +63,7 @@ final class SimulatedUpstream: Sendable {
         calls.count { if case .throttled = $0.fate { true } else { false } }
     }
 
-    /// The most calls that any second has seen.
+    /// The largest number of calls in any second.
     var mostPerSecond: Int {
         let times = calls.map(\.at)
         var first = 0
@@ -73,10 +73,10 @@ final class SimulatedUpstream: Sendable {
         }
     }
 
-    /// When a task ends, by the time that passes.
+    /// The elapsed time at which a task ends.
     func end(of id: String) -> Duration? { state.withLock { $0.jobs[id]?.ends } }
 
-    /// Takes a task and names it.
+    /// Creates a task and returns its id.
     private func begin() -> String {
         state.withLock { state in
             let id = "job-\(state.jobs.count + 1)"
@@ -86,13 +86,13 @@ final class SimulatedUpstream: Sendable {
         }
     }
 
-    /// Told when a call begins to hang.
+    /// Sets a function that is called when a call starts to hang.
     func onHang(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onHang = body } }
 
-    /// When the first of the calls that hang ends.
+    /// The earliest end of a hanging call.
     var nextHangEnd: Duration? { state.withLock { $0.hanging.map(\.end).min() } }
 
-    /// Ends the calls that have hung until then; `released` is told how many before the first goes on.
+    /// Ends the calls that hang until then. Calls `released` with their number first.
     func release(until point: Duration, _ released: (Int) -> Void) {
         let over = state.withLock { state in
             let over = state.hanging.filter { $0.end <= point }

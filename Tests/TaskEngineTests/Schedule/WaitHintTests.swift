@@ -6,7 +6,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// What a provider says about when to ask again is a floor, however soon the schedule would.
+/// Tests that a provider's wait time is a lower limit for the next poll.
 @Suite(.timeLimit(.minutes(2))) struct WaitHintTests {
     private static let definition = """
         provider: testing
@@ -31,7 +31,7 @@ import VerbatimJSON
             min_gap_seconds: 25
         """
 
-    /// How long after the reply the task is asked for again.
+    /// The seconds from the reply to the next poll.
     private func gap(_ endpoint: String = "image/make", after reply: UpstreamReply) async throws -> Double {
         let world = try await EngineWorld(definition: Self.definition)
         let id = try await world.insert(.task(1, state: .running, endpoint: endpoint))
@@ -50,35 +50,35 @@ import VerbatimJSON
             body: JSONValue.object(JSONObject([("status", .string(status))])).utf8)
     }
 
-    @Test func `without a word the schedule alone decides`() async throws {
+    @Test func `without a wait time the schedule decides`() async throws {
         #expect(try await gap(after: reply()) < 10)
     }
 
-    @Test func `Retry-After beside a record that still runs is a floor`() async throws {
+    @Test func `Retry-After with a pending record is a lower limit`() async throws {
         #expect(try await gap(after: reply(retryAfter: .seconds(90))) == 90)
     }
 
-    @Test func `so is the header that the definition names, in its unit`() async throws {
+    @Test func `a declared header is a lower limit in its unit`() async throws {
         #expect(try await gap(after: reply(headers: ["x-poll-after-ms": " 45000"])) == 45)
         #expect(try await gap(after: reply(retryAfter: .seconds(20), headers: ["x-poll-after-ms": "45000"])) == 45)
     }
 
     @Test(arguments: ["", "soon", "-5", "nan", "inf", "1e400"])
-    func `a header that says nothing sensible is no floor`(value: String) async throws {
+    func `an invalid header is ignored`(value: String) async throws {
         #expect(try await gap(after: reply(headers: ["x-poll-after-ms": value])) < 10)
     }
 
-    @Test func `nobody is left alone for ever`() async throws {
+    @Test func `a wait time is limited to ten minutes`() async throws {
         #expect(try await gap(after: reply(retryAfter: .seconds(86_400 * 365))) == 600)
         #expect(try await gap(after: reply(headers: ["x-poll-after-ms": "1e18"])) == 600)
     }
 
-    @Test func `an endpoint can demand a distance`() async throws {
+    @Test func `an endpoint's smallest gap is a lower limit`() async throws {
         #expect(try await gap("calm/make", after: reply()) == 25)
         #expect(try await gap("calm/make", after: reply(retryAfter: .seconds(40))) == 40)
     }
 
-    @Test func `what an accepted submission says counts too`() async throws {
+    @Test func `the wait time of an accepted submission is a lower limit`() async throws {
         let world = try await EngineWorld(definition: Self.definition)
         let id = try await world.submit()
         world.provider.enqueue(
@@ -88,7 +88,7 @@ import VerbatimJSON
         #expect(try await world.task(id).nextDueAt.map { ($0 - world.time.now()).inSeconds } == 70)
     }
 
-    @Test func `what says "failed" holds back nobody`() throws {
+    @Test func `the wait time of a failed query is ignored`() throws {
         let profile = try #require(
             try ProviderCatalog(definitions: [("testing.yaml", Self.definition)]).endpoints.first)
         #expect(

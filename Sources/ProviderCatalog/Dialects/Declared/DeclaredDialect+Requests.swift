@@ -95,7 +95,7 @@ extension DeclaredDialect {
         return headers
     }
 
-    /// What can stand in an address: texts, numbers and Booleans.
+    /// The text of a value that may be part of a URL: a text, number or Boolean.
     static func text(_ value: JSONValue) -> String? {
         switch value {
         case .string(let text): text
@@ -129,7 +129,7 @@ extension DeclaredListing {
 
 extension DeclaredCancellation {
     func cancellation(of id: RemoteTaskID, record: JSONValue?) throws(RequestProblem) -> UpstreamRequest? {
-        // A record that does not tell the state is no reason not to try.
+        // With an unknown state the cancellation is tried.
         if let states = cancel.states, let word = record.flatMap({ dialect.text(in: $0, at: states.at) }),
             !states.words.contains(word)
         {
@@ -152,7 +152,7 @@ extension DeclaredResultFetch {
 }
 
 extension DeclaredDialect.Call {
-    /// The places to fill in, wherever they stand.
+    /// The names of all places.
     var names: Set<String> {
         Set((path?.names ?? []) + (query + headers).flatMap(\.template.names))
     }
@@ -170,7 +170,7 @@ extension DeclaredDialect.List.TimeForm {
 }
 
 extension JSONValue {
-    /// The same document with texts such as `{ids}` replaced by what they stand for.
+    /// The document with texts such as `{ids}` replaced by their values.
     fileprivate func filled(_ values: [String: JSONValue]) -> JSONValue {
         switch self {
         case .string(let text):

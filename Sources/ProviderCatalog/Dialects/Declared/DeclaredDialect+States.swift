@@ -70,7 +70,7 @@ extension DeclaredDialect {
         return (observation, decision?.0)
     }
 
-    /// What is not understood: the words that no rule knows, and the names of the record's members.
+    /// The shape of an unrecognised record: its unknown words and the names of its members.
     private func shape(of record: JSONValue) -> String {
         let places = Set(states.compactMap(\.at))
         let unknown = places.flatMap { place in

@@ -53,11 +53,11 @@ struct DeclaredDialect: ReplyReader {
     /// Where a callback URL goes, and how a delivery is read where it is no record as a poll brings.
     struct Callback: Sendable, Hashable {
         var place: Place
-        /// Where a delivery names its task; where records do, if that is empty.
+        /// The pointers to the task id in a callback; if empty, those of records.
         var id: [JSONPointer] = []
-        /// The first that applies decides; those of records, if there are none.
+        /// The first rule that applies decides. If empty, those of records.
         var states: [StateRule] = []
-        /// Where a delivery holds the results; where records do, if nothing stands there.
+        /// The pointers to the results in a callback. Those of records apply if nothing is found.
         var results: [JSONPointer] = []
 
         enum Place: Sendable, Hashable {
@@ -66,7 +66,7 @@ struct DeclaredDialect: ReplyReader {
         }
     }
 
-    /// What a reply to the paid request must say to count as taken.
+    /// The conditions for a reply to a paid request to count as accepted.
     struct Acceptance: Sendable, Hashable {
         var id: [JSONPointer]
         var pollURL: [JSONPointer] = []
@@ -119,7 +119,7 @@ struct DeclaredDialect: ReplyReader {
         var finishedAt: [JSONPointer] = []
     }
 
-    /// Where the result is, if it does not stand in the record.
+    /// Where to fetch the result if it is not in the record.
     struct ResultFetch: Sendable, Hashable {
         /// By an address that the record names …
         var url: [JSONPointer] = []

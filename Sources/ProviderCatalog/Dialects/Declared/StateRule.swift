@@ -1,33 +1,33 @@
 import VerbatimJSON
 
-/// One rule by which a record shows the state of its task.
+/// A rule that reads the state of a task from its record.
 struct StateRule: Sendable, Hashable {
     enum Meaning: String, Sendable, Hashable, CaseIterable {
         case pending, succeeded, partial, failed
-        /// It has ended, with neither a result nor a reason.
+        /// The task has ended without a result or a reason.
         case noResult = "no_result"
     }
 
-    /// Where words, numbers or Booleans tell it; all that the pointer reaches count together.
+    /// The pointer to words, numbers or Booleans. All values that it matches count together.
     var at: JSONPointer?
     var words: [String: Meaning] = [:]
-    /// What other rules list for the same place, in exactly that spelling.
+    /// The words that other rules list for the same pointer, in their exact spelling.
     var foreignWords: Set<String> = []
-    /// What it means where there are no words and every condition holds.
+    /// The meaning of a rule without words if every condition holds.
     var means: Meaning?
     var present: [JSONPointer] = []
     var absent: [JSONPointer] = []
     var httpStatuses: Set<Int> = []
-    /// Where the rule stands in its file.
+    /// The line of the rule in its file.
     var line: Int?
 
-    /// Everything that this rule can say.
+    /// All meanings of this rule.
     var meanings: Set<Meaning> { Set(words.values).union(means.map { [$0] } ?? []) }
 
     /// Whether it applies to every record.
     var isDefault: Bool { at == nil && present.isEmpty && absent.isEmpty && httpStatuses.isEmpty }
 
-    /// What a word means; one that no rule lists means what it does in another case, where that is one thing only.
+    /// The meaning of a word. An unlisted word has its meaning in another case, if that is unambiguous.
     func meaning(ofWord word: String) -> Meaning? {
         if let exact = words[word] { return exact }
         guard !foreignWords.contains(word) else { return nil }
@@ -37,7 +37,7 @@ struct StateRule: Sendable, Hashable {
 }
 
 extension [StateRule] {
-    /// The same rules, each knowing what the others list.
+    /// The same rules, each with the words that the others list.
     var knowingEachOther: [StateRule] {
         enumerated().map { index, rule in
             var rule = rule
@@ -50,7 +50,7 @@ extension [StateRule] {
 }
 
 extension StateRule {
-    /// What the rule says of a record; nil where it does not apply.
+    /// The meaning of a record; nil if the rule does not apply.
     func meaning(of record: JSONValue, httpStatus: Int) -> Meaning? {
         if !httpStatuses.isEmpty, !httpStatuses.contains(httpStatus) { return nil }
         guard present.allSatisfy({ Self.isPresent($0, in: record) }),
@@ -100,7 +100,7 @@ extension StateRule {
 }
 
 extension StateRule {
-    /// What the rule looked at.
+    /// The values that the rule read, as text.
     func text(_ record: JSONValue) -> String {
         var parts: [String] = []
         if let at { parts.append("\(at) says \(record.values(at: at).map(\.text).joined(separator: ", "))") }

@@ -54,7 +54,7 @@ struct Template: Sendable, Hashable {
         return text
     }
 
-    /// The text with every place filled in as it is; nil where one has no value.
+    /// The text with every place filled in without escapes; nil if a value is missing.
     func plain(_ value: (String) -> String?) -> String? {
         var text = ""
         for piece in pieces {

@@ -16,15 +16,15 @@ struct StatusVocabulary: Sendable, Hashable {
     init() {}
 }
 
-/// What a state or status member says.
+/// The meaning of a state or status member.
 enum StatusWord: Hashable {
     case succeeded
     case failed
-    /// Any word that does not end a task, known or not, and any value that is no word at all.
+    /// Any word that does not end a task, known or not, and any value that is not a text.
     case running
 }
 
-/// What all words together say.
+/// The combined meaning of all words.
 enum CombinedStatus: Hashable {
     case pending
     case succeeded(partial: Bool)
@@ -32,7 +32,7 @@ enum CombinedStatus: Hashable {
 }
 
 extension StatusVocabulary {
-    /// Reads the words of one object; an absent or null member says nothing.
+    /// Reads the words of one object. Absent and null members are ignored.
     ///
     /// Numbers in a member called `status` are HTTP statuses: 2xx says nothing, 4xx and 5xx are left to the reader of
     /// errors. Anything else that is not a word counts as running: a doubtful value must never end a task.

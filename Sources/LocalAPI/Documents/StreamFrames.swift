@@ -1,0 +1,125 @@
+import LocalAPIContract
+import NIOCore
+import TaskEngine
+import TaskModel
+import VerbatimJSON
+
+/// How a stream is written.
+enum StreamFormat: Sendable {
+    /// Server-sent events.
+    case eventStream
+    /// A JSON document per line.
+    case jsonLines
+
+    /// The first of both that the client names; server-sent events if it names neither.
+    init(accept values: [String]) {
+        let accepted = values.joined(separator: ",").lowercased()
+        guard let lines = accepted.firstRange(of: MediaType.jsonLines) else {
+            self = .eventStream
+            return
+        }
+        let events = accepted.firstRange(of: MediaType.eventStream)
+        self = events.map { $0.lowerBound < lines.lowerBound } ?? false ? .eventStream : .jsonLines
+    }
+
+    var mediaType: String {
+        switch self {
+        case .eventStream: MediaType.eventStream
+        case .jsonLines: MediaType.jsonLines
+        }
+    }
+}
+
+/// StreamFrames writes what a stream gives as the bytes of its response.
+struct StreamFrames: Sendable {
+    let service: TaskService
+    let format: StreamFormat
+    /// The members of ``payloads`` that each task is sent with.
+    let included: Set<String>
+    let epoch: String
+
+    /// The large members of a task.
+    static let payloads = ["request", "response", "results"]
+
+    /// What a response begins with; may be empty.
+    var head: ByteBuffer {
+        switch format {
+        case .eventStream: ByteBuffer(string: "retry: 2000\n\n")
+        case .jsonLines: ByteBuffer()
+        }
+    }
+
+    /// The bytes of an item.
+    func frame(for item: EventStream.Item, of stream: EventStream) async throws -> ByteBuffer {
+        switch item {
+        case .lines(let lines):
+            guard included.isEmpty else { return try await offEventLoop { try await frame(for: lines) } }
+            return try await frame(for: lines)
+        case .caughtUp:
+            let place = id(stream.position)
+            return control(StreamControlDocument(control: StreamControlDocument.caughtUp, newest: place), at: place)
+        case .reset(let reset):
+            let document = StreamControlDocument(
+                control: StreamControlDocument.reset, reason: reset.reason.rawValue, oldest: id(reset.oldest),
+                newest: id(reset.newest))
+            return control(document, at: id(reset.newest))
+        case .silence:
+            return ByteBuffer(string: format == .eventStream ? ":\n" + Self.place(id(stream.position)) : "\n")
+        }
+    }
+
+    private func id(_ sequence: Int64) -> String { "\(epoch)-\(sequence)" }
+
+    /// Says how far the client has got, without an event.
+    private static func place(_ id: String) -> String { "id: \(id)\n\n" }
+
+    /// A control frame itself has no id. The id after it moves a client on that has seen no event yet.
+    private func control(_ document: StreamControlDocument, at place: String) -> ByteBuffer {
+        switch format {
+        case .eventStream:
+            ByteBuffer(string: "event: \(document.control)\ndata: \(document.json.text)\n\n" + Self.place(place))
+        case .jsonLines: ByteBuffer(string: document.json.text + "\n")
+        }
+    }
+
+    private func frame(for lines: [StreamLine]) async throws -> ByteBuffer {
+        var frame = ByteBuffer()
+        for line in lines {
+            let json = try await json(for: line)
+            switch format {
+            case .eventStream:
+                frame.writeString("id: \(id(line.sequence))\ndata: ")
+                frame.writeBytes(json)
+                frame.writeString("\n\n")
+            case .jsonLines:
+                frame.writeBytes(json)
+                frame.writeString("\n")
+            }
+        }
+        return frame
+    }
+
+    private func json(for line: StreamLine) async throws -> [UInt8] {
+        guard included.isEmpty else {
+            // The record may be large, so it is read for this client alone.
+            return try await json(for: line.event, of: await service.task(line.task.id))
+        }
+        if let encoded = line.encoded { return encoded }
+        let payload = TaskPayload(request: .null, response: nil, results: [])
+        let bytes = await json(for: line.event, of: TaskWithPayload(task: line.task, payload: payload))
+        line.keep(bytes)
+        return bytes
+    }
+
+    private func json(for event: StoredEvent, of stored: TaskWithPayload) async -> [UInt8] {
+        let task = (await service.document(of: stored)).json.object?.members.filter { member in
+            included.contains(member.name) || !Self.payloads.contains(member.name)
+        }
+        let members = EventDocument(event).json.object?.members ?? []
+        return JSONValue.object(
+            JSONObject(
+                distinct: [JSONObject.Member("id", .string(id(event.sequence)))] + members
+                    + [JSONObject.Member("task", .object(JSONObject(distinct: task ?? [])))])
+        ).utf8
+    }
+}

@@ -1,0 +1,57 @@
+import HummingbirdCore
+import NIOCore
+import Synchronization
+
+/// SocketConnections limits the connections of the socket. Those that carry a stream of events do not count.
+final class SocketConnections: Sendable {
+    private struct State {
+        var open = 0
+        var streams = 0
+        var server: (any Channel)?
+        /// Whether a connection waits in the kernel's queue until there is room.
+        var isFull = false
+    }
+
+    private let state = Mutex(State())
+    private let limit: Int
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Notes the server whose connections these are.
+    func begin(_ server: any Channel) { state.withLock { $0.server = server } }
+
+    /// Whether one more may be accepted.
+    fileprivate func hasRoom() -> Bool {
+        state.withLock { state in
+            state.isFull = state.open - state.streams >= limit
+            return !state.isFull
+        }
+    }
+
+    fileprivate func count(_ change: Int) { state.withLock { $0.open += change } }
+
+    /// Notes that a connection carries a stream from now on, which makes room for another one.
+    func beginStream() {
+        let server = state.withLock { state -> (any Channel)? in
+            state.streams += 1
+            return state.isFull ? state.server : nil
+        }
+        server?.read()
+    }
+
+    /// Notes that a stream has ended.
+    func endStream() { state.withLock { $0.streams -= 1 } }
+
+    /// Answers the server's question whether there is room.
+    var delegate: some AvailableConnectionsDelegate { Delegate(connections: self) }
+
+    private struct Delegate: AvailableConnectionsDelegate {
+        let connections: SocketConnections
+
+        func connectionOpened() { connections.count(1) }
+        func connectionClosed() { connections.count(-1) }
+        func isAcceptingNewConnections() -> Bool { connections.hasRoom() }
+    }
+}

@@ -1,0 +1,149 @@
+import TaskModel
+import TaskStore
+
+/// StreamReader is the place of one stream in the log.
+///
+/// It queues no lines: ``pending`` holds the places of a few, and everything else is found again in the ring or the table.
+struct StreamReader {
+    let filter: EventFilter
+    /// Everything up to here was read, or is of no interest.
+    var position: Int64 = 0
+    /// The places of new lines that the filter selects.
+    private(set) var pending: [Int64] = []
+    /// Whether there may be more lines behind ``position`` in the ring.
+    private var mustSearchRing = false
+    /// Whether there may be more lines behind ``position`` that only the table has.
+    private(set) var mustReadTable = true
+    var hasEnded = false
+    /// Whether the client has heard nothing for a while.
+    var isSilent = false
+    /// When the write that is not done yet began, by the monotonic clock.
+    var writingSince: Duration?
+    /// When the latest write ended.
+    var wroteAt: Duration
+    /// The stream that waits for something to do.
+    var waiter: CheckedContinuation<Void, Never>?
+    /// Breaks the connection.
+    var onStall: (@Sendable () -> Void)?
+
+    /// More places are not kept; the reader searches the ring instead.
+    private static let maxPending = 64
+    /// The most lines that a reader takes at once. A client that reads slowly holds no more.
+    static let linesAtOnce = 32
+
+    init(_ filter: EventFilter, at now: Duration) {
+        self.filter = filter
+        wroteAt = now
+    }
+
+    /// What a stream does next.
+    enum Work {
+        case write([StreamLine])
+        case readTable(after: Int64)
+        /// Nothing new, and the client should hear that the connection lives.
+        case breakSilence
+        case wait
+        case end
+    }
+
+    /// Whether it has read everything before the latest change.
+    private var isIdle: Bool { pending.isEmpty && !mustSearchRing && !mustReadTable }
+
+    /// Notes a line that the filter selects.
+    mutating func note(_ sequence: Int64) {
+        if pending.count < Self.maxPending, !mustSearchRing { pending.append(sequence) } else { mustSearchRing = true }
+    }
+
+    /// Notes that lines up to there may be unknown to the ring, whose latest line was `newest`.
+    mutating func noteGap(upTo sequence: Int64, after newest: Int64?) {
+        if isIdle, let newest { position = max(position, newest) }
+        if position < sequence { mustReadTable = true }
+    }
+
+    /// Notes that everything up to that place was read from the table.
+    mutating func noteTable(readThrough place: Int64, isWhole: Bool) {
+        position = place
+        pending = []
+        mustReadTable = !isWhole
+        // Lines may have come since the table was read.
+        mustSearchRing = true
+    }
+
+    /// Whether ``work(with:)`` may be something else than to wait.
+    func hasWork(with ring: EventRing) -> Bool {
+        hasEnded || mustReadTable || !pending.isEmpty || isSilent || mustSearchRing && ring.newest ?? 0 > position
+    }
+
+    /// The next piece of work. Lines that it returns count as read.
+    mutating func work(with ring: EventRing) -> Work {
+        if hasEnded { return .end }
+        if mustReadTable { return .readTable(after: position) }
+        if mustSearchRing, let newest = ring.newest, newest > position {
+            guard let floor = ring.floor, floor <= position else { return .readTable(after: position) }
+            let lines = search(ring, upTo: newest)
+            if !lines.isEmpty { return .write(lines) }
+        } else if let first = pending.first {
+            guard ring[first] != nil else { return .readTable(after: position) }
+            let lines = pending.prefix(Self.linesAtOnce).compactMap { ring[$0] }
+            pending.removeFirst(lines.count)
+            position = pending.isEmpty ? ring.newest ?? position : lines.last?.sequence ?? position
+            return .write(lines)
+        }
+        mustSearchRing = false
+        position = max(position, ring.newest ?? position)
+        if isSilent { return .breakSilence }
+        return .wait
+    }
+
+    /// The next lines behind ``position`` that the filter selects.
+    private mutating func search(_ ring: EventRing, upTo newest: Int64) -> [StreamLine] {
+        pending = []
+        var lines: [StreamLine] = []
+        while position < newest, lines.count < Self.linesAtOnce {
+            position += 1
+            if let line = ring[position], filter.matches(line.change) { lines.append(line) }
+        }
+        mustSearchRing = position < newest
+        return lines
+    }
+}
+
+/// ReaderIndex finds the readers that a change may concern.
+struct ReaderIndex {
+    private enum Key: Hashable {
+        case task(TaskID)
+        case label(name: String, value: String)
+        case endpoint(EndpointName)
+        case all
+    }
+
+    private var readers: [Key: [Int]] = [:]
+
+    mutating func add(_ reader: Int, _ filter: EventFilter) {
+        for key in Self.keys(of: filter) { readers[key, default: []].append(reader) }
+    }
+
+    mutating func remove(_ reader: Int, _ filter: EventFilter) {
+        for key in Self.keys(of: filter) {
+            readers[key]?.removeAll { $0 == reader }
+            if readers[key]?.isEmpty == true { readers[key] = nil }
+        }
+    }
+
+    /// The readers whose filters may select the change, each once.
+    func candidates(for change: CommittedChange) -> [Int] {
+        let task = change.task
+        var found = (readers[.task(task.id)] ?? []) + (readers[.endpoint(task.endpoint)] ?? []) + (readers[.all] ?? [])
+        for (name, value) in task.labels { found += readers[.label(name: name, value: value)] ?? [] }
+        return found
+    }
+
+    /// All keys of a filter are of the rarest kind that it has, so that few changes are tested against it.
+    private static func keys(of filter: EventFilter) -> [Key] {
+        if !filter.tasks.isEmpty { return filter.tasks.map { .task($0) } }
+        if let label = filter.labels.min(by: { $0.key < $1.key }) {
+            return [.label(name: label.key, value: label.value)]
+        }
+        return filter.endpoints.isEmpty ? [.all] : filter.endpoints.map { .endpoint($0) }
+    }
+}

@@ -1,0 +1,39 @@
+/// One account at one provider: what credentials, rates, pauses and leases belong to.
+package struct ProviderAccount: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package let provider: ProviderName
+    package let account: AccountName
+
+    package init(provider: ProviderName, account: AccountName = .default) {
+        self.provider = provider
+        self.account = account
+    }
+
+    /// `provider xhuoapi`, or `account second of xhuoapi`.
+    package var description: String {
+        account == .default ? "provider \(provider)" : "account \(account) of \(provider)"
+    }
+
+    package static func < (left: Self, right: Self) -> Bool {
+        (left.provider, left.account) < (right.provider, right.account)
+    }
+}
+
+/// A service as one account uses it: whose tasks are polled and looked for together.
+package struct AccountService: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package let service: ServiceName
+    package let account: AccountName
+
+    package init(_ service: ServiceName, of account: AccountName = .default) {
+        self.service = service
+        self.account = account
+    }
+
+    /// `suno`, or `suno (account second)`.
+    package var description: String {
+        account == .default || account == .unknown ? "\(service)" : "\(service) (account \(account))"
+    }
+
+    package static func < (left: Self, right: Self) -> Bool {
+        (left.service, left.account) < (right.service, right.account)
+    }
+}
