@@ -242,9 +242,8 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "HTTPTesting", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore,
-                nioPosix,
-                nioHTTP1, nioSSL,
+                "UpstreamHTTP", "BoundedMemory", "HTTPTesting", "ProviderCatalog", "TaskModel", "TaskTesting", "Text",
+                asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(

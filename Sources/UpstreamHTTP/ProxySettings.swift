@@ -146,12 +146,7 @@ struct URLAuthority: Hashable {
     /// range (`10.0.0.0/8`). With a port it matches only that port.
     func matches(_ entry: String) -> Bool {
         if entry == "*" { return true }
-        if let slash = entry.firstIndex(of: "/") {
-            guard let own = IPv4(host), let range = IPv4(String(entry[..<slash])),
-                let bits = Int(entry[entry.index(after: slash)...]), 0...32 ~= bits
-            else { return false }
-            return bits == 0 || (own.number ^ range.number) >> UInt32(32 - bits) == 0
-        }
+        if entry.contains("/") { return IPAddress(host)?.isWithin(entry) ?? false }
         guard let entry = URLAuthority("any://" + (entry.hasPrefix("*.") ? String(entry.dropFirst()) : entry)) else {
             // IPv6 addresses often appear without brackets here.
             return host == entry
@@ -160,16 +155,5 @@ struct URLAuthority: Hashable {
         guard entry.port == nil || entry.port == port ?? usual else { return host.contains(":") && host == entry.host }
         let name = entry.host.hasPrefix(".") ? String(entry.host.dropFirst()) : entry.host
         return host == name || host.hasSuffix("." + name)
-    }
-
-    /// An IPv4 address in dotted form.
-    private struct IPv4 {
-        let number: UInt32
-
-        init?(_ text: String) {
-            let parts = text.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
-            guard parts.count == 4, text.count(where: { $0 == "." }) == 3 else { return nil }
-            number = parts.reduce(0) { $0 << 8 | UInt32($1) }
-        }
     }
 }
