@@ -60,7 +60,8 @@ struct Configuration: Sendable {
             proxies: proxies, trust: trust,
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout))
         var engine = Self.engine(settings, providers, FaultInjection(environment: environment))
-        engine.destinations = try Destinations.read(&settings, providers.catalog)
+        engine.destinations = try Destinations.read(
+            &settings, providers.catalog, keeping: kept?.engine.destinations)
         self.engine = former.map { engine.following($0.engine, at: now) } ?? engine
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }

@@ -161,6 +161,7 @@ package enum Daemon {
                 configuration, isHeld: flags.hold, driver: driver, transport: transport, sender: sender,
                 renewal: renewal, time: time, hooks: hooks, logger: logger)
             try await engine.recovery.run()
+            await engine.notifications.begin()
         } catch {
             throw .store(code: error.code, message: error.message)
         }

@@ -9,9 +9,9 @@ enum Destinations {
     /// A shorter secret can be guessed (Standard Webhooks, section "Signature scheme").
     private static let shortestSecret = 24
 
-    /// The destinations, checked against what the catalog knows.
+    /// The destinations, checked against what the catalog knows. Of `former` a secret stays that cannot be read again.
     static func read(
-        _ settings: inout DaemonSettings, _ catalog: ProviderCatalog
+        _ settings: inout DaemonSettings, _ catalog: ProviderCatalog, keeping former: [Destination]? = nil
     ) throws(DaemonError) -> [Destination] {
         var destinations: [Destination] = []
         for entry in settings.destinations {
@@ -21,7 +21,13 @@ enum Destinations {
             destination.endpoints = entry.endpoints
             destination.labels = entry.labels
             destination.parts = entry.parts
-            if let file = entry.secretFile { destination.secrets = try secrets(in: file, of: entry, &settings) }
+            if let file = entry.secretFile {
+                do throws(DaemonError) { destination.secrets = try secrets(in: file, of: entry, &settings) } catch {
+                    guard let former = former?.first(where: { $0.name == entry.name }) else { throw error }
+                    destination.secrets = former.secrets
+                    settings.tokenProblems.append(error.message)
+                }
+            }
             if case .url(let text) = entry.target, let url = HTTPURL(text), url.scheme == "http",
                 !url.authority.isLoopback
             {
@@ -30,10 +36,10 @@ enum Destinations {
             }
             destinations.append(destination)
         }
-        return destinations
+        return destinations + [Destination(taskURLs: settings.taskURLs)].compactMap(\.self)
     }
 
-    /// Refuses an endpoint that does not exist: the destination would get nothing, and nobody would notice.
+    /// Refuses an endpoint that does not exist: otherwise the destination would silently get nothing.
     private static func check(_ entry: DestinationSettings, _ catalog: ProviderCatalog) throws(DaemonError) {
         let names = catalog.endpoints.map(\.name)
         let known = names.map(\.text) + Set(names.map { $0.service.text + "/*" }).sorted()

@@ -7,7 +7,7 @@ import Synchronization
 package import TaskEngine
 package import TaskModel
 import TaskStore
-import Text
+package import Text
 package import UpstreamHTTP
 
 #if canImport(Glibc)
@@ -21,6 +21,13 @@ package import UpstreamHTTP
 /// WebhookClient posts one notification over HTTP and says what became of it. It follows no redirect, uses no proxy and never
 /// tries again by itself.
 package final class WebhookClient: Sendable {
+    /// What one request brought.
+    package struct Reply: Sendable {
+        package let outcome: DeliveryQueue.Outcome
+        /// Whether there was no connection, so nothing was sent.
+        package var isUnreachable = false
+    }
+
     private struct State {
         var trust: TrustSettings
         var client: HTTPClient
@@ -37,13 +44,19 @@ package final class WebhookClient: Sendable {
     /// What is kept of an answer.
     static let answerSize = 1_024
 
-    package init(agent: String, trust: TrustSettings, eventLoopGroup: any EventLoopGroup) {
+    /// `pin` is a host that was checked, with the only address to which requests for it go.
+    package init(
+        agent: String, trust: TrustSettings, eventLoopGroup: any EventLoopGroup,
+        pin: (host: HostPort, address: IPAddress)? = nil
+    ) {
         self.agent = agent
         self.eventLoopGroup = eventLoopGroup
-        state = Mutex(State(trust: trust, client: Self.client(trust, on: eventLoopGroup)))
+        state = Mutex(State(trust: trust, client: Self.client(trust, on: eventLoopGroup, pin: pin)))
     }
 
-    private static func client(_ trust: TrustSettings, on group: any EventLoopGroup) -> HTTPClient {
+    private static func client(
+        _ trust: TrustSettings, on group: any EventLoopGroup, pin: (host: HostPort, address: IPAddress)? = nil
+    ) -> HTTPClient {
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: trust.configuration, redirectConfiguration: .disallow,
             timeout: .init(connect: connectTimeout),
@@ -51,6 +64,7 @@ package final class WebhookClient: Sendable {
         configuration.httpVersion = .http1Only
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16
         configuration.connectionPool.retryConnectionEstablishment = false
+        if let pin { configuration.pin(pin.host, to: pin.address) }
         return HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
 
@@ -69,11 +83,11 @@ package final class WebhookClient: Sendable {
         for client in state.withLock({ $0.former + [$0.client] }) { try await client.shutdown() }
     }
 
-    /// Posts the body to a URL, which may be one of a Unix socket.
+    /// Posts the body to a URL, which may be one of a Unix socket. `isUnreachable` says that there was no connection.
     package func post(
         _ body: [UInt8], to url: String, headers: [(name: String, value: String)],
         now: @escaping @Sendable () -> Timestamp
-    ) async -> DeliveryQueue.Outcome {
+    ) async -> Reply {
         var request = HTTPClientRequest(url: url)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
@@ -81,37 +95,51 @@ package final class WebhookClient: Sendable {
         for field in headers { request.headers.add(name: field.name, value: field.value) }
         request.body = .bytes(body)
         let (client, sending) = (state.withLock { $0.client }, request)
-        // Also an answer that stops halfway ends in time.
-        let outcome = await withTaskGroup(of: DeliveryQueue.Outcome?.self) { group in
-            group.addTask { await Self.exchange(sending, by: client, now: now) }
+        return await Self.inTime { await Self.exchange(sending, by: client, now: now) }
+    }
+
+    /// What one try brings within 15 s. Also an answer that stops halfway ends in time.
+    static func inTime(_ body: @escaping @Sendable () async -> Reply) async -> Reply {
+        let reply = await withTaskGroup(of: Reply?.self) { group in
+            group.addTask { await body() }
             group.addTask {
-                try? await Task.sleep(for: Self.timeout)
+                try? await Task.sleep(for: timeout)
                 return nil
             }
             let first = await group.next() ?? nil
             group.cancelAll()
             return first
         }
-        if Task.isCancelled { return .notSent }
-        return outcome ?? .failed(DeliveryFailure(reason: "no answer within 15 s"))
+        if Task.isCancelled { return Reply(outcome: .notSent) }
+        return reply ?? Reply(outcome: .failed(DeliveryFailure(reason: "no answer within 15 s")))
     }
 
     private static func exchange(
         _ request: HTTPClientRequest, by client: HTTPClient, now: @Sendable () -> Timestamp
-    ) async -> DeliveryQueue.Outcome {
+    ) async -> Reply {
         let response: HTTPClientResponse
         do {
             response = try await client.execute(request, deadline: .now() + .seconds(20))
         } catch {
-            return .failed(DeliveryFailure(reason: words(for: error)))
+            return Reply(
+                outcome: .failed(DeliveryFailure(reason: words(for: error))), isUnreachable: isUnreachable(error))
         }
         let answer = await beginning(of: response.body)
         let status = Int(response.status.code)
-        if (200..<300).contains(status) { return .delivered }
+        if (200..<300).contains(status) { return Reply(outcome: .delivered) }
         let failure = DeliveryFailure(
             status: status, reason: "it answered \(status)", answer: answer,
             retryAfter: response.headers.first(name: "retry-after").flatMap { RetryAfter.read($0, now: now()) })
-        return status == 410 ? .gone(failure) : .failed(failure)
+        return Reply(outcome: status == 410 ? .gone(failure) : .failed(failure))
+    }
+
+    private static func isUnreachable(_ error: any Error) -> Bool {
+        switch error {
+        case is NIOConnectionError: true
+        case let error as IOError: [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode)
+        case let error as HTTPClientError: error == .connectTimeout
+        default: false
+        }
     }
 
     /// The beginning of an answer. A longer one is not read to its end.

@@ -45,7 +45,7 @@ extension SQLiteTransaction {
                 db.cachedStatement(
                     sql: """
                         SELECT destination, sequence, task.id, type, at_ms, delivery.attempts, next_at_ms, tried_at_ms,
-                          is_dead, status, reason, answer
+                          is_dead, status, reason, answer, task.notify
                         FROM delivery JOIN task USING (task_key) WHERE \(condition)
                         """), binding: values)
         }
@@ -153,6 +153,7 @@ extension DeliveryRow: ColumnDecodable {
         isDead = next()
         let (status, reason, answer): (Int?, String?, String?) = (next.optional(), next.optional(), next.optional())
         failure = reason.map { DeliveryFailure(status: status, reason: $0, answer: answer) }
+        notify = next.optional()
     }
 }
 

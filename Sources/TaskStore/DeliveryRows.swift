@@ -55,6 +55,8 @@ package struct DeliveryRow: Sendable, Hashable {
     package let type: NotificationType
     /// When it happened.
     package let at: Timestamp
+    /// What its task says in `notify`.
+    package var notify: String?
     /// Failed tries.
     package var attempts = 0
     /// When the next try is due; nil once its turn comes.

@@ -75,6 +75,17 @@ import Testing
         #expect(configuration.settings.warnings == [])
     }
 
+    @Test func `addresses that tasks bring are a destination if the settings allow them`() throws {
+        for (word, policy) in [("https", TaskURLPolicy.https), ("loopback", .loopback), ("off", .off)] {
+            try write("notifications:\n  task_urls: \(word)\n", to: "pollux.yaml")
+            let targets = try reload().engine.destinations.map(\.target)
+            #expect(targets == (policy == .off ? [] : [.taskURLs(policy)]))
+        }
+        try write("notifications:\n  task_urls: all\n", to: "pollux.yaml")
+        #expect(throws: DaemonError.self) { try reload() }
+        #expect(try refusal("task_urls: {url: \"https://a.example\"}").contains("another name"))
+    }
+
     @Test(arguments: [
         ("backend: {url: \"https://a.example\", events: [task.succeded]}", "Did you mean \"task.succeeded\"?"),
         ("backend: {url: \"https://a.example\", events: [budget.warning]}", "There are task.queued"),
@@ -115,6 +126,17 @@ import Testing
         #expect(throws: DaemonError.self) { try reload() }
         try write("\n", to: "secret")
         #expect(throws: DaemonError.self) { try reload() }
+    }
+
+    @Test func `a secret that cannot be read again stays in use`() throws {
+        try write(String(repeating: "a", count: 32), to: "secret")
+        let first = try load("backend: {url: \"https://a.example/h\", secret_file: \(directory.file("secret"))}")
+        try FileManager.default.removeItem(atPath: directory.file("secret"))
+        let second = try first.withTokens(readAgainIn: ["HOME": directory.path])
+        #expect(second.engine.destinations == first.engine.destinations)
+        #expect(second.settings.tokenProblems.count == 1)
+        // A reload refuses it.
+        #expect(throws: DaemonError.self) { try reload(after: second) }
     }
 
     @Test func `a changed destination and a changed secret are named, without the secret`() throws {

@@ -1,17 +1,17 @@
 import HTTPTypes
-import TaskEngine
 import TaskModel
 import Testing
 import VerbatimJSON
 
 @testable import LocalAPI
+@testable import TaskEngine
 
 @Suite struct NotificationRoutesTests {
     @Test func `without destinations the lists are empty, and every name is unknown`() async throws {
         try await APIHarness.run { api in
             #expect(try await api.ask(.get, "/v1/notifications").json == ["destinations": []])
             #expect(try await api.ask(.get, "/v1/notifications/dead").json == ["dead_letters": []])
-            for (path, body) in [("test", nil), ("replay", #"{"dead": true}"#)] {
+            for (path, body) in [("test", nil), ("replay", #"{"dead": true}"#)] as [(String, String?)] {
                 let answer = try await api.ask(.post, "/v1/notifications/backend/\(path)", body)
                 #expect(answer.status == 404)
                 #expect(answer.json["code"] == "unknown_destination")
@@ -51,14 +51,14 @@ import VerbatimJSON
         var task = TrackedTask(id: id, endpoint: endpoint, state: .succeeded, createdAt: at)
         task.notify = "backend"
         let stored = TaskWithPayload(
-            task: task, payload: TaskPayload(request: ["prompt": "x"], response: ["n": 1.50]))
+            task: task, payload: TaskPayload(request: ["prompt": "x"], response: ["n": 2]))
         let notification = TaskNotification(id: "e-1", type: "task.succeeded", at: at, task: stored)
         let body = NotificationBody.json(of: notification, including: [.response])
         #expect(body["type"] == "task.succeeded")
         #expect(body["timestamp"]?.string == at.rfc3339)
         let shown = try #require(body["data"]?["task"]?.object)
         #expect(shown["id"]?.string == id.text)
-        #expect(shown["response"]?.text == #"{"n":1.5}"#)
+        #expect(shown["response"]?.text == #"{"n":2}"#)
         #expect(shown["request"] == nil && shown["results"] == nil)
         #expect(shown["notify"] == "backend")
         let ping = TaskNotification(id: "e-ping-1", type: "pollux.ping", at: at, task: nil)

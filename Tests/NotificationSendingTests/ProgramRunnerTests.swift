@@ -1,12 +1,13 @@
 import Foundation
 import NotificationSending
 import ProviderCatalog
-import TaskEngine
 import TaskModel
 import TaskStore
 import TaskTesting
 import Testing
 import VerbatimJSON
+
+@testable import TaskEngine
 
 @Suite struct ProgramRunnerTests {
     private let notification = TaskNotification(

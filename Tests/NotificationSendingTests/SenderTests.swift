@@ -3,7 +3,6 @@ import HTTPTesting
 import NIOPosix
 import NotificationSending
 import ProviderCatalog
-import TaskEngine
 import TaskModel
 import TaskStore
 import TaskTesting
@@ -11,6 +10,8 @@ import Testing
 import Text
 import UpstreamHTTP
 import VerbatimJSON
+
+@testable import TaskEngine
 
 /// Sends to receivers on this machine.
 @Suite struct SenderTests {
@@ -85,10 +86,8 @@ import VerbatimJSON
     @Test func `connections are used again`() async throws {
         let server = try await RawServer.start { _ in .reply(RawServer.http()) }
         try await with { sender in
-            for _ in 1...3 {
-                #expect(
-                    await sender.send(notification, to: try destination(.url(server.url)), at: Self.now) == .delivered)
-            }
+            let destination = try destination(.url(server.url))
+            for _ in 1...3 { #expect(await sender.send(notification, to: destination, at: Self.now) == .delivered) }
         }
         #expect(server.requests.count == 3)
         #expect(server.connections == 1)

@@ -1,5 +1,6 @@
 import LocalAPI
 package import Logging
+package import TaskEngine
 package import TaskModel
 package import TaskStore
 import UpstreamHTTP
@@ -41,6 +42,8 @@ package struct DaemonSettings: Sendable {
     package var retention = RetentionPolicy()
     /// Who is notified of what happens to tasks.
     var destinations: [DestinationSettings] = []
+    /// Whether tasks may bring addresses for notifications.
+    package var taskURLs = TaskURLPolicy.off
     /// The most streams of events at once.
     package var maxStreams = LocalAPI.maxStreams
     package var logLevel: Logger.Level = .info

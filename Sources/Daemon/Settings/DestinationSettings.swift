@@ -29,6 +29,10 @@ struct DestinationSettings: Sendable {
                 "\(place): the name of a destination has small letters, digits, hyphens and underscores, at most 64, and begins with a letter, unlike \"\(text)\"."
             )
         }
+        guard name != .taskURLs else {
+            throw .badSetting(
+                "\(place): \(name) stands for the addresses that tasks bring. Give the destination another name.")
+        }
         let reader = try Reader(value, of: name, place: place, path: path)
         for key in reader.names where !Self.keys.contains(key) {
             let nearest = NearestName.of(key, among: Self.keys).map { " Did you mean \"\($0)\"?" } ?? ""

@@ -1,5 +1,6 @@
 import LocalAPIContract
 import Logging
+import TaskEngine
 import TaskModel
 import TaskStore
 
@@ -97,6 +98,12 @@ struct Setting: Sendable {
         span("retention.events", "POLLUX_RETENTION_EVENTS", \.retention.events),
         span("retention.idempotency_keys", "POLLUX_RETENTION_IDEMPOTENCY_KEYS", \.retention.idempotencyKeys),
         span("retention.stubs", "POLLUX_RETENTION_STUBS", \.retention.stubs),
+        Setting("notifications.task_urls", "POLLUX_NOTIFICATIONS_TASK_URLS", rule: "off, https or loopback") {
+            text, settings in
+            guard let policy = TaskURLPolicy(rawValue: text) else { return false }
+            settings.taskURLs = policy
+            return true
+        },
         Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in

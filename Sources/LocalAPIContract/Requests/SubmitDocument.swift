@@ -19,8 +19,8 @@ package struct SubmitDocument: ContractDocument {
     package var onUncertain: String?
     /// A free text that is shown with the task, at most 200 characters. No part of the idempotency comparison.
     package var note: String?
-
-    /// The name of a destination that is notified of the task in any case. No part of the comparison either.
+    /// The name of a destination, or an address where the settings allow it, that is notified of the task in any case. No part
+    /// of the comparison either.
     package var notify: String?
 
     package static let isRequest = true
@@ -55,7 +55,7 @@ package struct SubmitDocument: ContractDocument {
             }
         }
         try coder.member("note", &note, EnvelopeRules.check(note:named:))
-        try coder.member("notify", &notify, EnvelopeRules.check(word:named:))
+        try coder.member("notify", &notify, EnvelopeRules.check(notify:named:))
     }
 
     /// The document with every member that it leaves out taken from another one; labels are taken one by one.

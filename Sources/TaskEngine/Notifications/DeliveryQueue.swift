@@ -1,5 +1,6 @@
 package import TaskModel
 package import TaskStore
+import Text
 
 /// DeliveryQueue decides what goes to one destination next, and what each outcome changes.
 ///
@@ -28,15 +29,17 @@ package struct DeliveryQueue: Sendable {
     package enum Outcome: Sendable, Hashable {
         case delivered
         case failed(DeliveryFailure)
-        /// The receiver wants this event never again.
+        /// The receiver rejects this event for all times.
         case rejected(DeliveryFailure)
-        /// The receiver wants nothing more.
+        /// The receiver wants no more events (410).
         case gone(DeliveryFailure)
         /// Nothing was sent, through no fault of the receiver.
         case notSent
+        /// Nothing is to be sent any more: the task was removed, or its details were.
+        case obsolete
     }
 
-    /// A change that people should hear of.
+    /// A change to log.
     package enum Notice: Sendable, Hashable {
         case closed(DeliveryFailure)
         case opened
@@ -48,31 +51,37 @@ package struct DeliveryQueue: Sendable {
     static let mostFresh = 256
     /// With more rows than this nothing more is read.
     static let mostStored = 4_096
+    /// The most deliveries at once to one of several receivers.
+    private static let mostPerReceiver = 4
+    /// With more events that have no row, those of one of several receivers get rows at once, so that the log is read on.
+    private static let mostFreshPerReceiver = 16
     /// The place in the log is stored at least so often while no event is for the destination.
-    private static let longestLag = (events: Int64(1_000), time: Duration.seconds(60))
+    static let longestLag = (events: Int64(1_000), time: Duration.seconds(60))
 
     /// As stored, but for ``DestinationRow/cursor``.
-    package private(set) var row: DestinationRow
+    package internal(set) var row: DestinationRow
     /// The log was read up to here.
     package private(set) var position: Int64
-    private let schedule: RetrySchedule
-    private let mostInFlight: Int
-    private let mostPerTask: Int
+    let schedule: RetrySchedule
+    let mostInFlight: Int
+    let mostPerTask: Int
+    /// Whether its events go to different receivers. Then none of them closes, stops or holds back the others.
+    let isShared: Bool
     /// The events of each task in their order. Either all of them are stored or none.
-    private var entries: [TaskID: [Entry]] = [:]
-    private var inFlight: [Int64: Int] = [:]
-    private var fresh: Set<Int64> = []
-    private var storedCount = 0
-    private var jobs = 0
+    var entries: [TaskID: [Entry]] = [:]
+    var inFlight: [Int64: Int] = [:]
+    var fresh: Set<Int64> = []
+    var storedCount = 0
+    var jobs = 0
     /// The delivery that asks whether a closed destination is there again.
-    private var probe: Int?
-    private var unsaved = Unsaved()
+    var probe: Int?
+    var unsaved = Unsaved()
     /// Changes that are being stored.
-    private var saving: Unsaved?
+    var saving: Unsaved?
     /// Since when the stored place lags behind.
-    private var laggingSince: Timestamp?
+    var laggingSince: Timestamp?
 
-    private struct Unsaved {
+    struct Unsaved {
         var puts: [Int64: DeliveryRow] = [:]
         var drops: Set<Int64> = []
         var skipped: DeliveryChanges.Skipped?
@@ -83,13 +92,14 @@ package struct DeliveryQueue: Sendable {
     /// A queue as it is stored.
     package init(
         _ row: DestinationRow, waiting: [DeliveryRow], isNear: Bool = false, mostInFlight: Int = 16,
-        mostPerTask: Int = 1
+        mostPerTask: Int = 1, isShared: Bool = false
     ) {
         self.row = row
         position = row.cursor
         schedule = RetrySchedule(isNear: isNear)
         self.mostInFlight = mostInFlight
         self.mostPerTask = mostPerTask
+        self.isShared = isShared
         for delivery in waiting.sorted(by: { $0.sequence < $1.sequence }) {
             entries[delivery.task, default: []].append(Entry(row: delivery, isStored: true))
         }
@@ -111,7 +121,7 @@ package struct DeliveryQueue: Sendable {
         for event in events where event.sequence > position {
             var list = entries[event.task] ?? []
             guard !list.contains(where: { $0.row.sequence == event.sequence }) else { continue }
-            let isStored = list.first?.isStored ?? false
+            let isStored = list.first?.isStored ?? hasManyFresh(for: event)
             let index = list.firstIndex { $0.row.sequence > event.sequence } ?? list.endIndex
             list.insert(Entry(row: event, isStored: isStored), at: index)
             entries[event.task] = list
@@ -124,6 +134,12 @@ package struct DeliveryQueue: Sendable {
         }
         position = max(position, place)
         if position > row.cursor, laggingSince == nil { laggingSince = now }
+    }
+
+    private func hasManyFresh(for event: DeliveryRow) -> Bool {
+        guard isShared else { return false }
+        let others = entries.values.lazy.joined().filter { !$0.isStored && $0.row.notify == event.notify }
+        return others.prefix(Self.mostFreshPerReceiver).count == Self.mostFreshPerReceiver
     }
 
     // MARK: Out
@@ -141,14 +157,34 @@ package struct DeliveryQueue: Sendable {
             // The one that was not tried for the longest time, so that no event can keep the destination closed.
             chosen = ready.sorted { ($0.lastTried, $0.row.sequence) < ($1.lastTried, $1.row.sequence) }
         }
-        return chosen.prefix(room).map { begin($0) }
+        return fitting(chosen).prefix(room).map { begin($0) }
     }
 
-    /// The events whose turn it is within their tasks.
+    /// The events whose turn it is within their tasks, and whose receivers have room.
     private var candidates: [Entry] {
-        entries.values.flatMap { list -> [Entry] in
+        let busy = inFlightByReceiver
+        return entries.values.flatMap { list -> [Entry] in
             let room = mostPerTask - list.count(where: \.isInFlight)
-            return room > 0 ? list.prefix(mostPerTask).filter { !$0.isInFlight } : []
+            guard room > 0 else { return [] }
+            return list.prefix(mostPerTask).filter {
+                !$0.isInFlight && (!isShared || busy[$0.receiver, default: 0] < Self.mostPerReceiver)
+            }
+        }
+    }
+
+    /// How many deliveries each of several receivers has in flight; empty where there is one.
+    private var inFlightByReceiver: [String: Int] {
+        guard isShared else { return [:] }
+        return entries.values.joined().lazy.filter(\.isInFlight).reduce(into: [:]) { $0[$1.receiver, default: 0] += 1 }
+    }
+
+    /// These without the ones for which their receiver has no room.
+    private func fitting(_ chosen: [Entry]) -> [Entry] {
+        guard isShared else { return chosen }
+        var busy = inFlightByReceiver
+        return chosen.filter { entry in
+            busy[entry.receiver, default: 0] += 1
+            return busy[entry.receiver, default: 0] <= Self.mostPerReceiver
         }
     }
 
@@ -181,230 +217,17 @@ package struct DeliveryQueue: Sendable {
         }
         return times.min()
     }
-
-    // MARK: Outcomes
-
-    /// Takes the outcome of a delivery, and returns what people should hear.
-    package mutating func settle(
-        _ job: Job, _ outcome: Outcome, at now: Timestamp, using random: inout some RandomNumberGenerator
-    ) -> [Notice] {
-        guard inFlight[job.row.sequence] == job.number,
-            let index = index(of: job.row)
-        else { return [] }
-        inFlight[job.row.sequence] = nil
-        entries[job.row.task]?[index].isInFlight = false
-        switch outcome {
-        case .notSent:
-            // Not at once, since what keeps it from being sent lasts for a moment.
-            change(job) { $0.nextAt = now + .seconds(1) }
-            return []
-        case .delivered:
-            remove(job.row.sequence, of: job.row.task)
-            return open()
-        case .rejected(let failure):
-            noteFailure(failure, at: now)
-            let notice = bury(job, failure, at: now)
-            return open() + [notice]
-        case .gone(let failure):
-            noteFailure(failure, at: now)
-            store(job.row.task)
-            change(job) { $0.note(failure, at: now) }
-            guard !row.isStopped else { return [] }
-            row.isStopped = true
-            return [.stopped(failure)]
-        case .failed(let failure):
-            noteFailure(failure, at: now)
-            if row.closedAt != nil || row.isStopped { return failProbe(job, failure, at: now, using: &random) }
-            return fail(job, failure, at: now, using: &random)
-        }
-    }
-
-    private mutating func failProbe(
-        _ job: Job, _ failure: DeliveryFailure, at now: Timestamp, using random: inout some RandomNumberGenerator
-    ) -> [Notice] {
-        // It uses up no try: nothing shows that the event is at fault.
-        store(job.row.task)
-        change(job) { $0.note(failure, at: now) }
-        // Others were in flight when it was closed.
-        guard job.number == probe else { return [] }
-        row.probes += 1
-        row.notBefore = schedule.probe(after: row.probes, at: now, failure.retryAfter, using: &random)
-        return []
-    }
-
-    private mutating func fail(
-        _ job: Job, _ failure: DeliveryFailure, at now: Timestamp, using random: inout some RandomNumberGenerator
-    ) -> [Notice] {
-        var notices: [Notice] = []
-        store(job.row.task)
-        if let next = schedule.retry(after: job.attempt, at: now, failure.retryAfter, using: &random) {
-            change(job) { row in
-                row.note(failure, at: now)
-                row.attempts = job.attempt
-                row.nextAt = next
-            }
-        } else {
-            notices.append(bury(job, failure, at: now))
-        }
-        row.failures += 1
-        if failure.retryAfter != nil { row.notBefore = now + RetrySchedule.bounded(failure.retryAfter) }
-        guard row.failures >= RetrySchedule.failuresUntilClosed else { return notices }
-        row.closedAt = now
-        row.probes = 0
-        row.notBefore = schedule.probe(after: 0, at: now, failure.retryAfter, using: &random)
-        return notices + [.closed(failure)]
-    }
-
-    /// The destination takes events, as a delivery or a test has shown.
-    private mutating func open() -> [Notice] {
-        guard row.failures > 0 || row.closedAt != nil || row.notBefore != nil else { return [] }
-        let wasClosed = row.closedAt != nil
-        row.failures = 0
-        row.closedAt = nil
-        row.probes = 0
-        row.notBefore = nil
-        unsaved.isChanged = true
-        return wasClosed ? [.opened] : []
-    }
-
-    /// A test was answered: what was stopped or closed goes on.
-    package mutating func noteTest() -> [Notice] {
-        guard row.isStopped else { return open() }
-        row.isStopped = false
-        unsaved.isChanged = true
-        _ = open()
-        return [.opened]
-    }
-
-    /// Gives up events that a closed or stopped destination has not taken for ``RetrySchedule/longestWait``; returns how many.
-    package mutating func skip(at now: Timestamp) -> Int {
-        guard row.isStopped || row.closedAt != nil, saving == nil else { return 0 }
-        let limit = now - RetrySchedule.longestWait
-        let old = entries.values.flatMap { $0 }.filter { $0.row.at <= limit && !$0.isInFlight }.map(\.row)
-        guard let first = old.map(\.sequence).min(), let last = old.map(\.sequence).max() else { return 0 }
-        for delivery in old { remove(delivery.sequence, of: delivery.task) }
-        let former = unsaved.skipped
-        unsaved.skipped = DeliveryChanges.Skipped(
-            count: old.count + (former?.count ?? 0),
-            places: min(first, former?.places.lowerBound ?? first)...max(last, former?.places.upperBound ?? last))
-        return old.count
-    }
-
-    private mutating func noteFailure(_ failure: DeliveryFailure, at now: Timestamp) {
-        row.failure = failure.lasting
-        row.failedAt = now
-        unsaved.isChanged = true
-    }
-
-    // MARK: Entries
-
-    private func index(of delivery: DeliveryRow) -> Int? {
-        entries[delivery.task]?.firstIndex { $0.row.sequence == delivery.sequence }
-    }
-
-    private mutating func change(_ job: Job, _ body: (inout DeliveryRow) -> Void) {
-        guard let index = index(of: job.row), var entry = entries[job.row.task]?[index]
-        else { return }
-        body(&entry.row)
-        entries[job.row.task]?[index] = entry
-        if entry.isStored { put(entry.row) }
-    }
-
-    /// Gives a row to every event of a task: one failed, and the others wait behind it.
-    private mutating func store(_ task: TaskID) {
-        guard var list = entries[task] else { return }
-        for index in list.indices where !list[index].isStored {
-            list[index].isStored = true
-            fresh.remove(list[index].row.sequence)
-            storedCount += 1
-            put(list[index].row)
-        }
-        entries[task] = list
-    }
-
-    private mutating func bury(_ job: Job, _ failure: DeliveryFailure, at now: Timestamp) -> Notice {
-        remove(job.row.sequence, of: job.row.task)
-        var dead = job.row
-        dead.note(failure, at: now)
-        dead.attempts = job.attempt
-        dead.nextAt = nil
-        dead.isDead = true
-        put(dead)
-        return .dead(dead)
-    }
-
-    private mutating func remove(_ sequence: Int64, of task: TaskID) {
-        guard var list = entries[task], let index = list.firstIndex(where: { $0.row.sequence == sequence }) else {
-            return
-        }
-        if list.remove(at: index).isStored {
-            storedCount -= 1
-            unsaved.puts[sequence] = nil
-            unsaved.drops.insert(sequence)
-        }
-        fresh.remove(sequence)
-        entries[task] = list.isEmpty ? nil : list
-        unsaved.isChanged = true
-    }
-
-    private mutating func put(_ delivery: DeliveryRow) {
-        unsaved.puts[delivery.sequence] = delivery
-        unsaved.drops.remove(delivery.sequence)
-    }
-
-    // MARK: Storing
-
-    /// Takes what is to be stored; nil if there is nothing, or if something is being stored. To be followed by ``saved()`` or
-    /// ``notSaved()``.
-    package mutating func takeChanges(at now: Timestamp) -> DeliveryChanges? {
-        guard saving == nil else { return nil }
-        let lag = cursor - row.cursor
-        let isLate = lag >= Self.longestLag.events || laggingSince.map { now - $0 >= Self.longestLag.time } ?? false
-        guard unsaved.isChanged || !unsaved.puts.isEmpty || !unsaved.drops.isEmpty || isLate && lag > 0 else {
-            if lag == 0 { laggingSince = nil }
-            return nil
-        }
-        row.cursor = max(row.cursor, cursor)
-        laggingSince = nil
-        let changes = DeliveryChanges(
-            destination: row, puts: unsaved.puts.values.sorted { $0.sequence < $1.sequence },
-            drops: unsaved.drops.sorted(), skipped: unsaved.skipped)
-        saving = unsaved
-        unsaved = Unsaved()
-        return changes
-    }
-
-    /// The changes that were taken are on disk.
-    package mutating func saved() { saving = nil }
-
-    /// The changes that were taken are not known to be on disk. They are stored with the next ones.
-    package mutating func notSaved() {
-        guard let saving else { return }
-        unsaved.puts.merge(saving.puts.filter { !unsaved.drops.contains($0.key) }) { later, _ in later }
-        unsaved.drops.formUnion(saving.drops.filter { unsaved.puts[$0] == nil })
-        unsaved.skipped = unsaved.skipped ?? saving.skipped
-        unsaved.isChanged = true
-        self.saving = nil
-    }
 }
 
 extension DeliveryQueue.Entry {
     /// A new event counts as tried when it happened.
     fileprivate var lastTried: Timestamp { row.triedAt ?? row.at }
+
+    /// Where it goes, if the destination has several receivers.
+    fileprivate var receiver: String { row.ownURL?.host ?? "" }
 }
 
 extension DeliveryRow {
-    fileprivate mutating func note(_ failure: DeliveryFailure, at now: Timestamp) {
-        self.failure = failure.lasting
-        triedAt = now
-    }
-}
-
-extension DeliveryFailure {
-    /// What is kept of it.
-    fileprivate var lasting: DeliveryFailure {
-        var failure = self
-        failure.retryAfter = nil
-        return failure
-    }
+    /// The address that its task brings; nil if it brings none.
+    var ownURL: HTTPURL? { notify.flatMap { HTTPURL($0) } }
 }

@@ -11,6 +11,8 @@ package struct Destination: Sendable, Hashable {
         case socket(String)
         /// By a program with these arguments.
         case program([String])
+        /// By HTTP, at the address that each task brings.
+        case taskURLs(TaskURLPolicy)
     }
 
     /// A part of a task that a notification contains besides the facts.
@@ -37,7 +39,9 @@ package struct Destination: Sendable, Hashable {
 
     /// Whether it gets events of that type of the task.
     package func takes(_ type: NotificationType, of task: TrackedTask) -> Bool {
-        types.contains(type) && (task.notify == name.text || passes(task))
+        guard types.contains(type) else { return false }
+        if isShared { return task.notify.map(Self.isAddress) ?? false }
+        return task.notify == name.text || passes(task)
     }
 
     private func passes(_ task: TrackedTask) -> Bool {
@@ -55,11 +59,18 @@ package struct Destination: Sendable, Hashable {
         switch target {
         case .url(let text): HTTPURL(text)?.authority.isLoopback ?? false
         case .socket, .program: true
+        case .taskURLs: false
         }
     }
 
     /// The most deliveries at once.
-    var mostInFlight: Int { if case .program = target { 4 } else { 16 } }
+    var mostInFlight: Int {
+        switch target {
+        case .url, .socket: 16
+        case .program: 4
+        case .taskURLs: 32
+        }
+    }
 
     /// The target without what may be a secret: a path or query of a URL often is one.
     package var shownTarget: String {
@@ -67,6 +78,7 @@ package struct Destination: Sendable, Hashable {
         case .url(let text): HTTPURL(text).map { "\($0.scheme)://\($0.host)" } ?? "a URL"
         case .socket(let path): "unix:\(path)"
         case .program(let arguments): arguments.first ?? ""
+        case .taskURLs: "the addresses that tasks bring"
         }
     }
 }

@@ -104,6 +104,14 @@ package struct NotificationService: Sendable {
     let notifier: Notifier
     private var store: TaskStore { notifier.store }
 
+    /// Gives each new destination its place, the end of the log, before anything else happens. If the storage cannot be written
+    /// now, the first claim does it.
+    package func begin() async {
+        do throws(TaskStoreError) { try await notifier.load(notifier.destinations) } catch {
+            notifier.logger.warning("New destinations of notifications begin later: \(error.message)")
+        }
+    }
+
     /// All destinations of the settings.
     package func report() async throws(TaskServiceError) -> [Report] {
         let destinations = notifier.destinations
@@ -174,7 +182,7 @@ package struct NotificationService: Sendable {
         switch outcome {
         case .delivered: break
         case .failed(let failure), .rejected(let failure), .gone(let failure): return Failure(failure, at: now)
-        case .notSent:
+        case .notSent, .obsolete:
             return Failure(DeliveryFailure(reason: "nothing was sent, since the daemon is stopping"), at: now)
         }
         for notice in notifier.queues.with(destination.name, { $0.noteTest() }) ?? [] {

@@ -6,7 +6,7 @@ package import TaskStore
 /// Notifier sends events of the log to the destinations of the settings.
 ///
 /// ``DeliveryQueue`` decides; this reads, sends and stores. It reads the log from the place of each destination, so a commit
-/// costs nothing more for being told.
+/// has nothing more to write.
 package struct Notifier: Worker {
     /// One delivery to make.
     package struct Work: Sendable {
@@ -56,7 +56,7 @@ package struct Notifier: Worker {
             let (jobs, time) = queues.with(destination.name) { ($0.start(at: now), $0.nextTime(at: now)) } ?? ([], now)
             work += jobs.map { Work(destination: destination, job: $0, epoch: epoch) }
             if let time { next = min(next, time) }
-            if isBehind { next = now }
+            if isBehind || skipped > 0 { next = now }
         }
         return next
     }
@@ -79,7 +79,7 @@ package struct Notifier: Worker {
         let row = work.job.row
         let task: TaskWithPayload?
         do throws(TaskStoreError) { task = try await store.taskWithPayload(row.task) } catch { return .notSent }
-        guard let task else { return .notSent }
+        guard let task, !task.task.isStub else { return .obsolete }
         passed(.beforeDelivery)
         let notification = TaskNotification(
             id: "\(work.epoch)-\(row.sequence)", type: row.type.text, at: row.at, task: task)
@@ -102,7 +102,8 @@ package struct Notifier: Worker {
             queues.put(
                 DeliveryQueue(
                     row, waiting: try await store.deliveries(.waiting(row.name)), isNear: destination.isNear,
-                    mostInFlight: destination.mostInFlight, mostPerTask: limits.deliveriesPerTask),
+                    mostInFlight: destination.mostInFlight, mostPerTask: limits.deliveriesPerTask,
+                    isShared: destination.isShared),
                 readAfter: drops)
         }
     }
@@ -152,12 +153,17 @@ extension [LoggedEvent] {
         guard !rows.isEmpty else { return [] }
         let tasks = try await store.tasks(Array<TaskID>(Set(rows.map(\.task))))
         let byID = Dictionary(tasks.map { ($0.id, $0) }) { first, _ in first }
-        return rows.filter { row in byID[row.task].map { destination.takes(row.type, of: $0) } ?? false }
+        return rows.compactMap { row -> DeliveryRow? in
+            guard let task = byID[row.task], destination.takes(row.type, of: task) else { return nil }
+            var row = row
+            row.notify = task.notify
+            return row
+        }
     }
 }
 
 extension Logger {
-    /// Logs what people should hear of a destination.
+    /// Logs a change of a destination.
     func note(_ notice: DeliveryQueue.Notice, of destination: Destination) {
         let name = destination.name
         switch notice {

@@ -19,7 +19,7 @@ package struct RetrySchedule: Sendable, Hashable {
     package static let longestProbeWait = Duration.seconds(1_800)
     /// The longest Retry-After that is obeyed.
     package static let longestRetryAfter = Duration.seconds(86_400)
-    /// How long events wait for a destination that takes none.
+    /// How long events wait for a closed or stopped destination.
     package static let longestWait = Duration.seconds(30 * 86_400)
     /// No wait is longer than this. A time further ahead comes from a clock that was set back since.
     static let horizon = Duration.seconds(86_400 * 6 / 5 + 60)

@@ -11,7 +11,7 @@ struct NewTaskBuilder: Sendable {
     /// The policy of submissions that name none.
     @Current var defaultOnUncertain: UncertainPolicy
 
-    /// The names that `notify` may have.
+    /// What `notify` may name.
     @Current var destinations: [Destination]
 
     /// The task for a submission.
@@ -61,10 +61,17 @@ struct NewTaskBuilder: Sendable {
         return NewTask(task: task, payload: TaskPayload(request: .null))
     }
 
-    /// Rejects a destination that does not exist; a retry may name one that existed.
+    /// Rejects a destination that does not exist, and an address that is not allowed; a retry may name one that was.
     private func check(_ submission: Submission) throws(TaskServiceError) {
-        let names = destinations.map(\.name.text)
-        guard let name = submission.notify, submission.retryOf == nil, !names.contains(name) else { return }
+        guard let name = submission.notify, submission.retryOf == nil else { return }
+        let destinations = destinations
+        if Destination.isAddress(name) {
+            let policy = destinations.lazy.compactMap(\.taskURLs).first ?? .off
+            if let problem = policy.refusal(of: name) { throw .invalidField("notify", problem: problem) }
+            return
+        }
+        let names = destinations.filter { !$0.isShared }.map(\.name.text)
+        guard !names.contains(name) else { return }
         let nearest = NearestName.of(name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
         throw .invalidField("notify", problem: "the settings have no destination \"\(name)\"\(nearest)")
     }

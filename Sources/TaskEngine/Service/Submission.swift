@@ -13,7 +13,7 @@ package struct Submission: Sendable {
     package var onUncertain: UncertainPolicy?
     /// The note of a user. It is not compared when a submission is repeated.
     package var note: String?
-    /// The destination that is notified of the task in any case. It is not compared either.
+    /// The destination, or the address, that is notified of the task in any case. It is not compared either.
     package var notify: String?
     /// The ended task whose request it submits again.
     var retryOf: TaskID?

@@ -4,8 +4,13 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
     case state(TaskState)
     /// The provider has accepted another attempt than the one that counts, and the task keeps its state.
     case lateRecord
+    /// A file of a result is on disk.
+    case resultSaved
+    /// A file of a result is not fetched, since there is no room for it.
+    case resultWaiting
 
-    package static let allCases: [NotificationType] = TaskState.allCases.map { .state($0) } + [.lateRecord]
+    package static let allCases: [NotificationType] =
+        TaskState.allCases.map { .state($0) } + [.lateRecord, .resultSaved, .resultWaiting]
 
     /// What a destination gets that names no types: outcomes, and tasks of which nobody knows whether they were accepted.
     package static let usual = Set(TaskState.allCases.filter { $0.hasEnded || $0 == .uncertain }.map { Self.state($0) })
@@ -14,10 +19,13 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
     package init?(_ entry: TaskLogEntry) {
         if entry.from != entry.to {
             self = .state(entry.to)
-        } else if entry.kind == "late_record" {
-            self = .lateRecord
-        } else {
-            return nil
+            return
+        }
+        switch entry.kind {
+        case "late_record": self = .lateRecord
+        case "result_saved": self = .resultSaved
+        case "result_waiting": self = .resultWaiting
+        default: return nil
         }
     }
 
@@ -32,6 +40,8 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
         switch self {
         case .state(let state): "task.\(state.rawValue)"
         case .lateRecord: "task.late_record"
+        case .resultSaved: "task.result_saved"
+        case .resultWaiting: "task.result_waiting"
         }
     }
 }

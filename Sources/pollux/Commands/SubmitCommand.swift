@@ -79,7 +79,9 @@ struct SubmitCommand: AsyncParsableCommand {
     var note: String?
 
     @Option(
-        help: ArgumentHelp("A destination of the settings to notify of it in any case.", valueName: "destination"))
+        help: ArgumentHelp(
+            "A destination of the settings to notify of it in any case, or an https address where they allow it.",
+            valueName: "destination"))
     var notify: String?
 
     @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))

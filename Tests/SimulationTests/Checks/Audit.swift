@@ -39,7 +39,6 @@ final class Audit {
     /// The tasks whose keys were removed after their time.
     var forgotten: Set<String> = []
     var notifications = NotificationAudit()
-    var deadLetters: Set<Int64> = []
     /// Tasks whose details a person has asked to remove.
     var deleted: Set<String> = []
 
@@ -114,15 +113,17 @@ final class Audit {
     private func checkNotifications(_ events: [DiskView.EventLine]) throws {
         notifications.note(events)
         let stored = try view.notifications()
-        notifications.note(place: stored.place)
-        deadLetters = stored.dead
+        let detailed = tasks.filter { $0.removedParts & RemovedDetails.Parts.request.rawValue == 0 }
+        notifications.note(place: stored.place, dead: stored.dead, detailed: Set(detailed.map(\.id)))
         try notifications.check(world.receiver, exempt: deleted)
+        let logged = Set(tasks.filter { $0.removedParts & RemovedDetails.Parts.events.rawValue == 0 }.map(\.id))
+        if let words = notifications.undelivered(exempt: deleted.union(logged)) {
+            throw Violation(.removalIsSafe, "\(words), and the log of the task was removed")
+        }
     }
 
     /// An event that no receiver has got, in words; nil if there is none.
-    var undelivered: String? {
-        world.notifies ? notifications.undelivered(dead: deadLetters, exempt: deleted) : nil
-    }
+    var undelivered: String? { world.notifies ? notifications.undelivered(exempt: deleted) : nil }
 
     // MARK: Late replies and records
 

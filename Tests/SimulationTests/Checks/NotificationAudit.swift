@@ -15,6 +15,10 @@ struct NotificationAudit {
     private var taken: Set<Int64> = []
     /// The place at which the destination began; nil before the first start.
     private var start: Int64?
+    /// The dead letters on disk.
+    private var dead: Set<Int64> = []
+    /// Those that went with the details of their tasks.
+    private var retired: Set<Int64> = []
 
     mutating func note(_ lines: [DiskView.EventLine]) {
         for line in lines {
@@ -27,8 +31,14 @@ struct NotificationAudit {
         }
     }
 
-    /// Notes where the destination began, from the first look at its place.
-    mutating func note(place: Int64?) { start = start ?? place }
+    /// Notes where the destination began, from the first look at its place, and its dead letters. Those of tasks that are not
+    /// among the `detailed` ones may go.
+    mutating func note(place: Int64?, dead: Set<Int64>, detailed: Set<String>) {
+        start = start ?? place
+        let gone = self.dead.subtracting(dead)
+        retired.formUnion(events.filter { gone.contains($0.sequence) && !detailed.contains($0.task) }.map(\.sequence))
+        self.dead = dead
+    }
 
     /// Checks that each event came after the earlier ones of its task. `exempt` are tasks whose log a person has removed.
     mutating func check(_ receiver: SimulatedReceiver, exempt: Set<String>) throws {
@@ -49,11 +59,11 @@ struct NotificationAudit {
     }
 
     /// The first event that was neither taken nor is a dead letter; nil if there is none.
-    func undelivered(dead: Set<Int64>, exempt: Set<String>) -> String? {
+    func undelivered(exempt: Set<String>) -> String? {
         guard let start else { return nil }
         let missing = events.first { event in
             event.sequence > start && !taken.contains(event.sequence) && !dead.contains(event.sequence)
-                && !exempt.contains(event.task)
+                && !retired.contains(event.sequence) && !exempt.contains(event.task)
         }
         return missing.map { "event \($0.sequence) of \($0.task) was neither taken nor is it a dead letter" }
     }

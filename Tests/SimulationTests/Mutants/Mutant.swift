@@ -317,16 +317,20 @@ extension Mutant {
         ignoringAddresses,
         breaking(
             .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
+        breaking(
+            .sweepsUndelivered, "removes events that a destination has yet to get",
+            caughtBy: [.removalIsSafe, .eventIsDelivered, .deliveredInOrder]),
         tampering(
-            "moves a destination's place in the log before the delivery", caughtBy: [.eventIsDelivered],
+            "moves a destination's place in the log before the delivery",
+            caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
             after: "UPDATE destination SET cursor = (SELECT MAX(sequence) FROM event)"),
         tampering(
-            "forgets dead letters", caughtBy: [.eventIsDelivered], after: "DELETE FROM delivery WHERE is_dead = 1",
-            around: "recordDeliveries"),
+            "forgets dead letters", caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "DELETE FROM delivery WHERE is_dead = 1", around: "recordDeliveries"),
         tampering(
-            "forgets what failed", caughtBy: [.eventIsDelivered], after: "DELETE FROM delivery WHERE is_dead = 0",
-            around: "recordDeliveries"),
-        loosening("notifies of a task's events out of order", caughtBy: [.deliveredInOrder]) {
+            "forgets what failed", caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "DELETE FROM delivery WHERE is_dead = 0", around: "recordDeliveries"),
+        loosening("sends a task's events out of order", caughtBy: [.deliveredInOrder]) {
             $0.deliveriesPerTask = 2
         },
         presumingAllDead,

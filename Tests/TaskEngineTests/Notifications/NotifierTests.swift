@@ -1,4 +1,5 @@
 import ProviderCatalog
+import Synchronization
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -53,8 +54,8 @@ import VerbatimJSON
         let id = try await cancelled(in: world)
         try await settle(world)
         let event = try #require(try await world.sqlite.events(of: id, after: 0, limit: 9).last)
-        let epoch = try #require(try await world.sqlite.epoch())
-        #expect(sender.sent.map(\.id) == ["\(epoch)-\(event.sequence)"])
+        let epoch = try await world.sqlite.logEpoch(orNew: "none yet")
+        #expect(sender.sent.map(\.id) == ["\(epoch.name)-\(event.sequence)"])
         #expect(sender.sent.map(\.type) == ["task.cancelled"])
         #expect(sender.sent.map(\.task) == [id])
         #expect(try await world.sqlite.destinations().map(\.cursor) == [event.sequence])
@@ -106,6 +107,67 @@ import VerbatimJSON
             _ = try await cancelled(in: world, notify: "backnd")
         }
         #expect(try await world.sqlite.counts().isEmpty)
+    }
+
+    @Test func `a task may bring an address where the settings allow it`() async throws {
+        let sender = ScriptedSender()
+        let shared = try #require(Destination(taskURLs: .https))
+        let world = try await world([shared, try destination { $0.endpoints = [] }], sender)
+        try await settle(world)
+        let id = try await cancelled(in: world, notify: "https://example.org/hook")
+        _ = try await cancelled(in: world, notify: "backend")
+        for notify in ["https://127.0.0.1/", "http://example.org/", "task_urls"] {
+            await #expect(throws: TaskServiceError.self, "\(notify)") {
+                _ = try await cancelled(in: world, notify: notify)
+            }
+        }
+        try await settle(world)
+        #expect(sender.sent.filter { $0.destination == "task_urls" }.map(\.task) == [id])
+        #expect(sender.sent.filter { $0.destination == "backend" }.count == 1)
+        world.reload { $0.destinations = [] }
+        await #expect(throws: TaskServiceError.self) {
+            _ = try await cancelled(in: world, notify: "https://example.org/hook")
+        }
+    }
+
+    @Test func `a new destination begins before the first claim`() async throws {
+        let sender = ScriptedSender()
+        let world = try await world([try destination()], sender)
+        await world.engine.notifications.begin()
+        let id = try await cancelled(in: world)
+        try await settle(world)
+        #expect(sender.sent.map(\.task) == [id])
+    }
+
+    @Test func `events of a task whose details a person removed are not sent`() async throws {
+        let sender = ScriptedSender()
+        sender.play { _, _ in refused }
+        let world = try await world([try destination()], sender)
+        try await settle(world)
+        let id = try await cancelled(in: world)
+        try await settle(world)
+        #expect(sender.sent.count == 1)
+        try await world.engine.retention.delete(id)
+        world.time.advance(by: .seconds(10))
+        try await settle(world)
+        #expect(sender.sent.count == 1)
+        let report = try #require(try await world.engine.notifications.report().first)
+        #expect(report.waiting == 0 && report.behind == 0)
+    }
+
+    @Test func `a test starts a stopped destination also right after a start`() async throws {
+        let sender = ScriptedSender()
+        sender.play { _, _ in .gone(DeliveryFailure(status: 410, reason: "it answered 410")) }
+        let first = try await world([try destination()], sender)
+        try await settle(first)
+        let id = try await cancelled(in: first)
+        try await settle(first)
+        sender.play { _, _ in .delivered }
+        let second = try await world([try destination()], sender, from: first, time: first.time)
+        #expect(try await second.engine.notifications.test("backend") == nil)
+        #expect(try await second.engine.notifications.report().map(\.condition) == [.open])
+        try await settle(second)
+        #expect(sender.sent.last?.task == id)
     }
 
     @Test func `what failed goes on after a restart, in order`() async throws {
@@ -226,6 +288,31 @@ import VerbatimJSON
         #expect(error?.message.contains("Did you mean \"backend\"?") == true)
     }
 
+    @Test func `three destinations add no write to a submission and its outcome`() async throws {
+        final class Calls: Sendable {
+            private let words = Mutex<[String]>([])
+            var all: [String] { words.withLock { $0 } }
+            func add(_ call: StoreCall) { words.withLock { $0.append(call.verb) } }
+        }
+        func calls(_ destinations: [Destination]) async throws -> [String] {
+            let world = try await world(destinations, ScriptedSender())
+            try await settle(world)
+            // What only the first submission needs.
+            _ = try await cancelled(in: world)
+            let calls = Calls()
+            world.store.fail { call in
+                calls.add(call)
+                return nil
+            }
+            _ = try await cancelled(in: world)
+            return calls.all
+        }
+        let three = try ["one", "two", "three"].map { try destination($0) }
+        let without = try await calls([])
+        #expect(try await calls(three) == without)
+        #expect(!without.isEmpty)
+    }
+
     @Test func `a dead destination does not keep others from theirs`() async throws {
         let sender = ScriptedSender()
         sender.play { _, destination in
@@ -240,5 +327,16 @@ import VerbatimJSON
         let report = try await world.engine.notifications.report()
         #expect(report.first { $0.destination.name.text == "dead" }?.condition == .closed)
         #expect(report.first { $0.destination.name.text == "good" }?.behind == 0)
+    }
+}
+
+extension StoreCall {
+    fileprivate var verb: String {
+        switch self {
+        case .apply: "apply"
+        case .insert: "insert"
+        case .write(let verb): "write \(verb)"
+        case .read(let verb): "read \(verb)"
+        }
     }
 }
