@@ -131,6 +131,7 @@ import Testing
             "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem", "retention.ended": "90d",
             "retention.failed": "30d", "retention.responses": "2w", "retention.events": "36h",
             "retention.idempotency_keys": "400d", "retention.stubs": "500d", "events.max_streams": "12",
+            "notifications.task_urls": "https",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in
