@@ -84,6 +84,8 @@ let package = Package(
         .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", grdb, sqlite]),
         // How the C library keeps freed memory, which Swift cannot say either.
         .target(name: "AllocatorSettings"),
+        // What a new process inherits, which Swift cannot say in full.
+        .target(name: "SpawnSettings"),
         // When a file was created, which Swift cannot ask.
         .target(name: "FileTimes"),
         .target(
@@ -100,6 +102,7 @@ let package = Package(
                 .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
                 .embedInCode("0019_remove_stubs.sql"),
+                .embedInCode("0020_notify_destinations.sql"),
                 .embedInCode("0021_save_results.sql"),
             ]),
         .target(
@@ -131,6 +134,14 @@ let package = Package(
                 "ProviderCatalog", "TaskEngine", "TaskModel", "Text", "UpstreamHTTP", asyncHTTPClient, crypto, nioCore,
                 nioHTTP1, nioPosix,
             ]),
+        // Takes notifications to their receivers: over HTTP, or by a program.
+        .target(
+            name: "NotificationSending",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text", "UpstreamHTTP", "VerbatimJSON",
+                "SpawnSettings",
+                asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, nioSSL, serviceLifecycle,
+            ]),
         .target(
             name: "LocalAPI",
             dependencies: [
@@ -152,7 +163,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "Artefacts", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP",
+                "AllocatorSettings", "Artefacts", "LocalAPI", "CallbackAPI", "NotificationSending", "TaskEngine",
+                "UpstreamHTTP",
                 "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
@@ -196,7 +208,7 @@ let package = Package(
                 "SQLiteDriver", "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
-        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
+        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix, nioSSL], path: "Tests/HTTPTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
@@ -241,7 +253,7 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", "Text",
+                "UpstreamHTTP", "BoundedMemory", "HTTPTesting", "ProviderCatalog", "TaskModel", "TaskTesting", "Text",
                 asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
             ],
             resources: [.copy("Fixtures")]),
@@ -259,6 +271,12 @@ let package = Package(
                 "VerbatimJSON", hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "NotificationSendingTests",
+            dependencies: [
+                "NotificationSending", "HTTPTesting", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
+                "TaskTesting", "UpstreamHTTP", "VerbatimJSON", nioPosix,
+            ]),
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
@@ -306,5 +324,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings"]
+let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings", "SpawnSettings"]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

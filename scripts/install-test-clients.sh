@@ -10,5 +10,5 @@ install() {
     [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
     "$venv/bin/python" -c "$probe" 2>/dev/null || timeout 300 "$venv/bin/pip" install --quiet --disable-pip-version-check "$@"
 }
-install .build/clients-venv 'import acedatacloud, requests' acedatacloud requests
+install .build/clients-venv 'import acedatacloud, requests, standardwebhooks' acedatacloud requests standardwebhooks
 install .build/schemathesis-venv 'import schemathesis' 'schemathesis>=4.32,<5'

@@ -25,6 +25,11 @@ SECTIONS = [
       "of 250, and each event goes to one client.",
       "The processors without clients are what the same submits take. Stored events are read over one stream; with a label "
       "the figure is events looked at."]),
+    ("Notifications",
+     r"notifications: ",
+     ["The events are in the log before the destination is. The bare loop posts as many bytes to the same receiver with the same "
+      "HTTP client, sixteen at a time. The daemon reads each event and its task, signs the body, and stores its place in the log "
+      "after each delivery, together with those of others that have ended meanwhile."]),
     ("Polls with every result committed",
      r"bare: client loop|polls with every result",
      ["The bare loop asks the same sandbox the same with the same HTTP client and drops the answers. Pollux parses each "

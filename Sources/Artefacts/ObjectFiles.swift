@@ -167,6 +167,8 @@ package final class ObjectFiles: Sendable {
         try sync(folder)
         passed(.afterObject)
         try giveName(name, to: path)
+        // The draft itself may be held for a moment longer.
+        unlink(draft.path)
     }
 
     /// Links an object to its name for people. A name that is there belongs to an earlier attempt at the same result.

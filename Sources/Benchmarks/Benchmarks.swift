@@ -35,6 +35,7 @@ enum Benchmarks {
         func isChosen(_ name: String) -> Bool { chosen.isEmpty || chosen.contains(name) }
         if isChosen("socket") { try SocketBenchmarks(place: place, report: report).run() }
         if isChosen("streams") { try StreamBenchmarks(place: place, report: report).run() }
+        if isChosen("notifications") { try await NotificationBenchmarks(place: place, report: report).run() }
         if isChosen("polls") { try await PollBenchmarks(place: place, report: report).run() }
         if isChosen("scheduler") { try await SchedulerBenchmarks(place: place, report: report).run() }
         if isChosen("start") { try StartBenchmarks(place: place, report: report).run() }

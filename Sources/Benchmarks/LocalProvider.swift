@@ -2,11 +2,15 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// A provider on a port of this machine that reports every task as running, without delay.
+/// A server on a port of this machine. As a provider it reports every task as running, without delay.
 final class LocalProvider: Sendable {
     let port: UInt16
     private let listener: Int32
     private let state = Mutex(State())
+    private let reply: Reply
+
+    /// The reply to a body, and how many tasks that was about.
+    typealias Reply = @Sendable ([UInt8]) -> (body: [UInt8], asked: Int)
 
     private struct State {
         var queries = 0
@@ -14,7 +18,8 @@ final class LocalProvider: Sendable {
         var isStopped = false
     }
 
-    init() throws {
+    init(_ reply: @escaping Reply = { InstantProvider.answer(to: $0) }) throws {
+        self.reply = reply
         (listener, port) = try RawSocket.listener()
         Thread { [self] in serve() }.start()
     }
@@ -63,7 +68,7 @@ final class LocalProvider: Sendable {
         while let head = HTTPText.endOfHead(bytes) {
             let end = head + (HTTPText.contentLength(bytes[..<head]) ?? 0)
             guard bytes.count >= end else { return }
-            let (body, asked) = InstantProvider.answer(to: Array(bytes[head..<end]))
+            let (body, asked) = reply(Array(bytes[head..<end]))
             bytes.removeFirst(end)
             state.withLock { state in
                 state.queries += 1

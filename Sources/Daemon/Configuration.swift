@@ -61,7 +61,10 @@ struct Configuration: Sendable {
         connections = UpstreamHTTP.Connections(
             proxies: proxies, trust: trust,
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout))
-        engine = Self.engine(settings, providers, FaultInjection(environment: environment))
+        var engine = Self.engine(settings, providers, FaultInjection(environment: environment))
+        engine.destinations = try Destinations.read(
+            &settings, providers.catalog, keeping: kept?.engine.destinations)
+        self.engine = engine
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }
         self.settings = settings
@@ -173,7 +176,10 @@ struct Configuration: Sendable {
         let others = (isProxyNamed ? [] : ["upstream.proxy"]) + (areFilesNamed ? [] : ["certificate authorities"])
         let tokens = Set(providers.tokens.keys).union(former.providers.tokens.keys)
             .filter { providers.tokens[$0] != former.providers.tokens[$0] }.sorted()
+        let formerSecrets = former.engine.destinations.secrets
+        let secrets = engine.destinations.secrets.filter { formerSecrets[$0.key] != $0.value }.keys.sorted()
         return names + others + tokens.map { "token of \($0.account == .default ? "\($0.provider)" : "\($0)")" }
+            + secrets.map { "secret of \($0)" }
     }
 
     /// The changed settings that only a start applies, by name.
@@ -190,8 +196,16 @@ struct Configuration: Sendable {
     /// Whether a token or signing secret differs from a former configuration.
     func hasOtherSecrets(than former: Configuration) -> Bool {
         providers.tokens != former.providers.tokens || providers.callbackSecrets != former.providers.callbackSecrets
+            || engine.destinations.secrets != former.engine.destinations.secrets
     }
 
     /// Whether a token file has changed since it was read.
     var hasChangedTokenFile: Bool { settings.tokenFiles.contains { FileStamp(of: $0.key) != $0.value } }
+}
+
+extension [Destination] {
+    /// The secrets of those that have some, by name.
+    fileprivate var secrets: [DestinationName: [[UInt8]]] {
+        Dictionary(map { ($0.name, $0.secrets) }) { first, _ in first }.filter { !$0.value.isEmpty }
+    }
 }

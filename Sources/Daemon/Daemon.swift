@@ -6,6 +6,7 @@ import LocalAPI
 import Logging
 import NIOCore
 import NIOPosix
+import NotificationSending
 import PollingPolicy
 import ProviderCatalog
 import SQLiteDriver
@@ -131,11 +132,12 @@ package enum Daemon {
         let files = ObjectFiles(
             directory: settings.artefactDirectory ?? settings.stateDirectory + "/artefacts",
             limits: configuration.view(\.settings.artefactLimits), passed: hooks.passed)
+        let sender = sender(configuration, environment: environment, version: version, time: time, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
                 configuration, flags, environment: environment, driver: driver, transport: transport, files: files,
-                time: time, hooks: hooks, group: group, version: version, logger: logger)
+                sender: sender, time: time, hooks: hooks, group: group, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
@@ -143,6 +145,7 @@ package enum Daemon {
         // All requests have ended, so a failure here loses nothing.
         try? await transport.shutdown()
         try? await files.shutdown()
+        try? await sender.shutdown()
         do throws(TaskStoreError) { try driver.close() } catch {
             logger.error("The database was not closed cleanly: \(error.message)")
         }
@@ -152,7 +155,7 @@ package enum Daemon {
 
     private static func serve(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        driver: SQLiteDriver, transport: UpstreamHTTP, files: ObjectFiles, time: SystemTimeSource,
+        driver: SQLiteDriver, transport: UpstreamHTTP, files: ObjectFiles, sender: Sender, time: SystemTimeSource,
         hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
@@ -166,8 +169,10 @@ package enum Daemon {
         do throws(TaskStoreError) {
             engine = try await Self.engine(
                 configuration, isHeld: flags.hold, store: store, transport: transport, downloads: downloads,
+                sender: sender,
                 renewal: renewal, time: time, hooks: hooks, logger: logger)
             try await engine.recovery.run()
+            await engine.notifications.begin()
         } catch {
             throw .store(code: error.code, message: error.message)
         }
@@ -184,7 +189,8 @@ package enum Daemon {
         } server: { onRunning in
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                retention: engine.retention, streams: engine.streams, artefacts: engine.artefacts, settings: reloader,
+                retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
+                artefacts: engine.artefacts, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: shares.connections, maxStreams: shares.streams
@@ -279,9 +285,24 @@ package enum Daemon {
         }
     }
 
+    private static func sender(
+        _ configuration: Reloadable<Configuration>, environment: [String: String], version: String,
+        time: SystemTimeSource, group: any EventLoopGroup
+    ) -> Sender {
+        let programs = ProgramRunner(
+            environment: configuration.view { configuration in
+                let secrets = configuration.providers.secretVariables
+                return environment.filter { !secrets.contains($0.key) }
+            }, elapsed: { time.elapsed() })
+        return Sender(
+            agent: "pollux/\(version)", eventLoopGroup: group, trust: configuration.view(\.connections.trust),
+            programs: programs, now: { time.now() }, body: NotificationBody.json)
+    }
+
     private static func engine(
         _ configuration: Reloadable<Configuration>, isHeld: Bool, store: TaskStore, transport: UpstreamHTTP,
-        downloads: Downloader, renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
+        downloads: Downloader, sender: Sender, renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection,
+        logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
         let redacting = RedactingTransport(
             transport, redactor: configuration.view(\.providers.redactor),
@@ -293,7 +314,8 @@ package enum Daemon {
                 await renewal.renew()
             },
             accounts: { configuration.current.providers.accounts(of: $0) },
-            callbacksAt: configuration.current.settings.callbacks.publicURL, downloads: downloads, isHeld: isHeld,
+            callbacksAt: configuration.current.settings.callbacks.publicURL, downloads: downloads, sender: sender,
+            isHeld: isHeld,
             time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }

@@ -164,6 +164,12 @@ struct Providers: Sendable {
         return SecretRedactor(secrets, tokensBeginningWith: beginnings)
     }
 
+    /// The environment variables that hold secrets, or name a file that does.
+    var secretVariables: Set<String> {
+        let own = catalog.providers.flatMap { [$0.tokenVariable, $0.callbackSignature?.secretVariable] }
+        return Set(own.compactMap(\.self).flatMap { [$0, $0 + "_FILE"] })
+    }
+
     /// Whether the provider has credentials or needs none.
     func hasCredentials(for provider: ProviderName) -> Bool {
         tokens.keys.contains { $0.provider == provider }

@@ -128,6 +128,7 @@ extension Reloader: SettingsReloading {
     func reload() async throws(ReloadRefusal) -> Reload {
         do throws(ReloadRefusal) {
             let (former, next) = try await replaceAll()
+            await engine.notifications.begin()
             let changes = next.changes(from: former)
             logger.notice(
                 "The settings were reloaded: \(changes.isEmpty ? "nothing has changed" : changes.joined(separator: ", "))."

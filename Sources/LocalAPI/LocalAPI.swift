@@ -50,8 +50,8 @@ package enum LocalAPI {
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: EventStreams, artefacts: ArtefactService? = nil, settings: any SettingsReloading, facts: DaemonFacts,
-        time: any TimeSource,
+        notifications: NotificationService, streams: EventStreams, artefacts: ArtefactService? = nil,
+        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
@@ -63,6 +63,7 @@ package enum LocalAPI {
         let application = Application(
             router: router(
                 service: service, endpoints: endpoints, restores: restores, retention: retention,
+                notifications: notifications,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
                 artefacts: artefacts,
@@ -87,8 +88,8 @@ package enum LocalAPI {
     /// Creates the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: StreamRoutes, artefacts: ArtefactService? = nil, settings: any SettingsReloading, facts: DaemonFacts,
-        time: any TimeSource,
+        notifications: NotificationService, streams: StreamRoutes, artefacts: ArtefactService? = nil,
+        settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -101,9 +102,12 @@ package enum LocalAPI {
         RestoreRoutes(restores: restores).add(to: router)
         ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
+        NotificationRoutes(service: service, notifications: notifications).add(to: router)
         streams.add(to: router)
-        DaemonRoutes(endpoints: endpoints, artefacts: artefacts, settings: settings, facts: facts, time: time).add(
-            to: router)
+        DaemonRoutes(
+            endpoints: endpoints, artefacts: artefacts, notifications: notifications, settings: settings, facts: facts,
+            time: time
+        ).add(to: router)
         return router
     }
 }

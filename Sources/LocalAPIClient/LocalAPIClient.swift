@@ -223,6 +223,28 @@ extension LocalAPIClient {
             timeout: .seconds(6 * 3_600))
     }
 
+    /// The destinations of notifications.
+    package func destinations() async throws(LocalAPIClientError) -> Answer<DestinationPage> {
+        try await send(.GET, LocalAPIRoute.notifications.path())
+    }
+
+    /// Notifications that are not sent any more.
+    package func deadLetters() async throws(LocalAPIClientError) -> Answer<DeadLetterPage> {
+        try await send(.GET, LocalAPIRoute.deadLetters.path())
+    }
+
+    /// Sends events to a destination once more.
+    package func replay(
+        _ replay: ReplayRequestDocument, to destination: String
+    ) async throws(LocalAPIClientError) -> Answer<ReplayDocument> {
+        try await post(LocalAPIRoute.replay.path(destination), replay.json)
+    }
+
+    /// Sends a test to a destination. A program may take more than a minute.
+    package func test(destination: String) async throws(LocalAPIClientError) -> Answer<DeliveryTestDocument> {
+        try await send(.POST, LocalAPIRoute.testDestination.path(destination), timeout: .seconds(90))
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())

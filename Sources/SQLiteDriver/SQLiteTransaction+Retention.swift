@@ -96,7 +96,7 @@ extension SQLiteTransaction {
         var last: Int64?
         for key in keys {
             if parts.contains(.request) {
-                try remove(.integer(key), from: ["task_payload", "callback_token", "callback_body"])
+                try remove(.integer(key), from: ["task_payload", "callback_token", "callback_body", "delivery"])
                 // Other attempts own a remote id and stay.
                 try db.cachedStatement(sql: "DELETE FROM given_up_attempt WHERE task_key = ? AND remote_id IS NULL")
                     .execute(binding: .integer(key))

@@ -28,4 +28,8 @@ package enum CrashPoint: String, Sendable, CaseIterable {
     case afterMark = "after-mark"
     /// A file is gone; that is not stored.
     case afterUnlink = "after-unlink"
+    /// A notification is about to be sent.
+    case beforeDelivery = "before-delivery"
+    /// A notification was answered; that is not on disk.
+    case afterDelivery = "after-delivery"
 }

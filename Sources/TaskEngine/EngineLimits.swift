@@ -20,6 +20,8 @@ package struct EngineLimits: Sendable {
     package var pollsPerSecond: Double?
     /// The maximum number of status queries of a service in flight.
     package var pollsInParallel = 4
+    /// The most notifications of a task to one destination in flight. With more than one they come out of order.
+    package var deliveriesPerTask = 1
     /// The number of ids in one batch query. The provider recommends "maximum 50 tasks" for its own tools; it documents
     /// no hard limit.
     package var batchSize = 50

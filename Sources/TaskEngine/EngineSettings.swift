@@ -20,13 +20,16 @@ package struct EngineSettings: Sendable {
     package var artefacts: ArtefactSettings
     /// A digest of each account's token. Another digest may mean another user of the provider.
     package var tokenDigests: [ProviderAccount: String]
+    /// Who is notified of what happens to tasks.
+    package var destinations: [Destination]
 
     package init(
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, callbackSecrets: [ProviderName: String] = [:],
         redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy(),
         artefacts: ArtefactSettings = ArtefactSettings(),
-        tokenDigests: [ProviderAccount: String] = [:]
+        tokenDigests: [ProviderAccount: String] = [:],
+        destinations: [Destination] = []
     ) {
         self.catalog = catalog
         self.limits = limits
@@ -37,6 +40,7 @@ package struct EngineSettings: Sendable {
         self.retention = retention
         self.tokenDigests = tokenDigests
         self.artefacts = artefacts
+        self.destinations = destinations
     }
 
     /// The same settings after those of the history. A lost attempt may have been sent under a longer timeout, to another base

@@ -1,4 +1,5 @@
 import Logging
+import ProviderCatalog
 import TaskModel
 import TaskStore
 import VerbatimJSON
@@ -15,6 +16,7 @@ struct LogSubscribers {
     let plans: PollPlanCache
     let feed: EventFeed
     let streams: EventStreams
+    @Current var destinations: [Destination]
     let wakes: WakeSignals
     let logger: Logger
 
@@ -38,6 +40,9 @@ struct LogSubscribers {
         log.subscribe { [feed] change in feed.publish(change.task.id) }
         log.subscribe { [wakes] change in
             if change.isEnd, change.entry.to == .succeeded { wakes.artefacts.signal() }
+        }
+        log.subscribe { [_destinations, wakes] _ in
+            if !_destinations.wrappedValue.isEmpty { wakes.notifications.signal() }
         }
         // Weak, because it reads the store that calls it.
         log.subscribe { [weak streams] change in streams?.publish(change) }

@@ -18,6 +18,8 @@ package struct TaskEngine: Sendable {
     package let restores: RestoreService
     /// Pins tasks and removes details.
     package let retention: RetentionService
+    /// Shows and tests destinations of notifications.
+    package let notifications: NotificationService
     /// The streams of events that clients follow.
     package let streams: EventStreams
     /// Recovers the state at a start. It must run before the loops.
@@ -32,6 +34,8 @@ package struct TaskEngine: Sendable {
     package let deadlines: WorkerLoop<DeadlineEnforcer>
     /// Removes old tasks and details.
     package let sweeper: WorkerLoop<RetentionSweeper>
+    /// Sends notifications.
+    package let notifier: WorkerLoop<Notifier>
     /// Fetches the files of results; nil if there is no place for them.
     package let fetcher: WorkerLoop<ArtefactFetcher>?
     /// Removes files of results; nil if there is no place for them.
@@ -53,7 +57,8 @@ package struct TaskEngine: Sendable {
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
-        callbacksAt publicURL: String? = nil, downloads: (any ArtefactDownloads)? = nil, isHeld: Bool = false,
+        callbacksAt publicURL: String? = nil, downloads: (any ArtefactDownloads)? = nil,
+        sender: (any NotificationSender)? = nil, isHeld: Bool = false,
         time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
@@ -75,7 +80,8 @@ package struct TaskEngine: Sendable {
         let streams = EventStreams(store: store, random: random, time: time)
         LogSubscribers(
             callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
-            plans: plans, feed: feed, streams: streams, wakes: wakes, logger: logger
+            plans: plans, feed: feed, streams: streams, destinations: settings.view(\.destinations), wakes: wakes,
+            logger: logger
         ).register(with: store.log)
 
         // The parts that several consumers use.
@@ -116,7 +122,8 @@ package struct TaskEngine: Sendable {
         service = TaskService(
             store: store, catalog: catalog, admission: admission, storage: storage,
             newTasks: NewTaskBuilder(
-                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain)),
+                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain),
+                destinations: settings.view(\.destinations)),
             cancellation: RemoteCancellation(
                 catalog: catalog, admission: admission, transport: transport, logger: logger),
             sampler: sampler,
@@ -172,6 +179,12 @@ package struct TaskEngine: Sendable {
                     renewal: ArtefactRenewal(store: store, catalog: catalog, admission: admission, sender: queries),
                     remover: remover, inFlight: fetching, wakes: wakes, time: time, logger: logger, passed: passed))
         }
+        let notifier = Notifier(
+            store: store, destinations: settings.view(\.destinations), sender: sender ?? NoSender(), limits: fixed,
+            hold: hold,
+            queues: DeliveryQueues(), random: random, wakes: wakes, time: time, logger: logger, passed: passed)
+        self.notifier = loop(notifier)
+        notifications = NotificationService(notifier: notifier)
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
@@ -237,7 +250,7 @@ package struct TaskEngine: Sendable {
 
     /// The loops, in start order.
     package var loops: [any Service] {
-        let loops: [any Service] = [storage, deadlines, reconciler, scheduler, submitter, sweeper]
+        let loops: [any Service] = [storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier]
         let files: [(any Service)?] = [fetcher, remover]
         return loops + files.compactMap { $0 }
     }

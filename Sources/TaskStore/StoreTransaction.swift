@@ -108,6 +108,15 @@ package protocol StoreSnapshot {
     func circuits() throws -> [CircuitState]
     /// All leases.
     func leases() throws -> [Lease]
+    /// All destinations of notifications.
+    func destinations() throws -> [DestinationRow]
+    func deliveries(_ query: DeliveryQuery) throws -> [DeliveryRow]
+    /// How many deliveries each destination has in each condition.
+    func deliveryCounts() throws -> [DeliveryCount]
+    /// Which of the tasks with these keys have a delivery that waits, or a line in the log after that place.
+    func undelivered(of keys: [Int64], after sequence: Int64) throws -> Set<Int64>
+    /// The place of the last line in the log that is older than that; 0 if there is none.
+    func lastEvent(before time: Timestamp) throws -> Int64
     /// The stored facts about the database.
     func meta() throws -> [MetaName: String]
     /// The place of the last line that was ever written, 0 for none, and the time of the last line that still exists.
@@ -162,6 +171,14 @@ package protocol StoreTransaction: StoreSnapshot {
     func put(_ leases: [Lease]) throws
     /// Deletes the leases with these names.
     func drop(_ leases: [LeaseName]) throws
+    /// Stores destinations of notifications, in place of those with their names.
+    func put(_ destinations: [DestinationRow]) throws
+    /// Drops destinations with all their deliveries.
+    func drop(_ destinations: [DestinationName]) throws
+    /// Stores deliveries, in place of what is there.
+    func put(_ deliveries: [DeliveryRow]) throws
+    /// Drops the deliveries of events at these places.
+    func drop(_ sequences: [Int64], of destination: DestinationName) throws
     /// Stores or replaces a fact about the database.
     func put(_ name: MetaName, _ value: String) throws
     /// Deletes a fact about the database.

@@ -150,7 +150,10 @@ package struct RetentionSweep: Sendable {
                 EndedQuery(
                     state: state, lacking: lacking, endedBy: time, after: place ?? start.map { ($0, .max) },
                     limit: limit))
-            let removable = try ended.filter { try !$0.task.wasLost && rows.reasonToKeep($0) == nil }
+            let undelivered = try rows.undelivered(of: ended)
+            let removable = try ended.filter { row in
+                try !row.task.wasLost && !undelivered.contains(row.key) && rows.reasonToKeep(row) == nil
+            }
             try add(parts, of: removable, in: rows)
             if !removable.isEmpty { try remove(.details(parts, of: removable)) }
             found = pass(ended, by: time)

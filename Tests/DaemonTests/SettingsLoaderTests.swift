@@ -162,6 +162,7 @@ import Testing
             "artefacts.capture": "off", "artefacts.except": "runway",
             "artefacts.directory": "/f", "artefacts.quota": "2TiB", "artefacts.keep_free": "512MiB",
             "artefacts.max_object": "1KiB", "artefacts.name": "'{id}-{n}'",
+            "notifications.task_urls": "https",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in

@@ -273,7 +273,7 @@ import VerbatimJSON
             let expected: JSONValue = [
                 [
                     "kind": "url", "pointer": "/response/data/0/image_url", "value": "https://x/out.png",
-                    "media_type": "image/png", "size_bytes": nil,
+                    "media_type": "image/png", "size_bytes": nil, "artefact": nil,
                 ]
             ]
             #expect(try await api.ask(.get, "/v1/tasks/\(id)").json["results"] == expected)

@@ -15,6 +15,8 @@ enum PlanCheck {
         ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB runs it when it opens a reader"),
         ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
         ("FROM lease", "SCAN lease", "a row per account"),
+        ("FROM destination", "SCAN destination", "a row per destination of the settings"),
+        ("COUNT(*) FROM delivery", "SCAN delivery", "counts all failures, for the status"),
         ("FROM meta", "SCAN meta", "a few facts about the database"),
         ("ORDER BY sequence DESC LIMIT 1", "SCAN event", "the last line of the log"),
         ("FROM sqlite_sequence", "SCAN sqlite_sequence", "one row"),

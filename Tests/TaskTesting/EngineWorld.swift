@@ -34,7 +34,8 @@ package struct EngineWorld: Sendable {
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
         witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy(),
         tokenDigests: [ProviderAccount: String] = [:],
-        artefacts: ArtefactSettings = ArtefactSettings(), downloads: (any ArtefactDownloads)? = nil
+        artefacts: ArtefactSettings = ArtefactSettings(), downloads: (any ArtefactDownloads)? = nil,
+        destinations: [Destination] = [], sender: (any NotificationSender)? = nil
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -50,14 +51,14 @@ package struct EngineWorld: Sendable {
         settings = Reloadable(
             try await EngineSettings(
                 catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,
-                redactor: redactor, retention: retention, artefacts: artefacts,
-                tokenDigests: tokenDigests
+                redactor: redactor, retention: retention, artefacts: artefacts, tokenDigests: tokenDigests,
+                destinations: destinations
             ).stored(in: sqlite, at: time.now()))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
             version: settings.version, transport: provider,
             accounts: { _ in accounts ?? [Account(hasToken: hasToken)] },
-            callbacksAt: publicURL, downloads: downloads, isHeld: isHeld, time: time,
+            callbacksAt: publicURL, downloads: downloads, sender: sender, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }

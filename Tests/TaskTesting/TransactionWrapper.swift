@@ -36,6 +36,26 @@ extension SnapshotWrapper {
         try reading.ids(withPrefix: prefix, limit: limit)
     }
 
+    package func destinations() throws -> [DestinationRow] {
+        try reading.destinations()
+    }
+
+    package func deliveries(_ query: DeliveryQuery) throws -> [DeliveryRow] {
+        try reading.deliveries(query)
+    }
+
+    package func deliveryCounts() throws -> [DeliveryCount] {
+        try reading.deliveryCounts()
+    }
+
+    package func undelivered(of keys: [Int64], after sequence: Int64) throws -> Set<Int64> {
+        try reading.undelivered(of: keys, after: sequence)
+    }
+
+    package func lastEvent(before time: Timestamp) throws -> Int64 {
+        try reading.lastEvent(before: time)
+    }
+
     package func counts() throws -> [TaskCount] {
         try reading.counts()
     }
@@ -290,6 +310,22 @@ extension TransactionWrapper {
 
     package func drop(_ leases: [LeaseName]) throws {
         try base.drop(leases)
+    }
+
+    package func put(_ destinations: [DestinationRow]) throws {
+        try base.put(destinations)
+    }
+
+    package func drop(_ destinations: [DestinationName]) throws {
+        try base.drop(destinations)
+    }
+
+    package func put(_ deliveries: [DeliveryRow]) throws {
+        try base.put(deliveries)
+    }
+
+    package func drop(_ sequences: [Int64], of destination: DestinationName) throws {
+        try base.drop(sequences, of: destination)
     }
 
     package func put(_ name: MetaName, _ value: String) throws {

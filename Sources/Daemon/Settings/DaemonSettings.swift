@@ -41,6 +41,10 @@ package struct DaemonSettings: Sendable {
     package var callbacks = CallbackSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
+    /// Who is notified of what happens to tasks.
+    var destinations: [DestinationSettings] = []
+    /// Whether tasks may bring addresses for notifications.
+    package var taskURLs = TaskURLPolicy.off
     /// Which files of results are fetched.
     package var artefacts = ArtefactSettings(isOn: true)
     /// How much room files of results may take.

@@ -125,6 +125,12 @@ struct Setting: Sendable {
         size("artefacts.keep_free", "POLLUX_ARTEFACTS_KEEP_FREE") { $0.artefactLimits.keepFree = $1 },
         size("artefacts.max_object", "POLLUX_ARTEFACTS_MAX_OBJECT") { $0.artefacts.maxObject = $1 },
         span("retention.stubs", "POLLUX_RETENTION_STUBS", \.retention.stubs),
+        Setting("notifications.task_urls", "POLLUX_NOTIFICATIONS_TASK_URLS", rule: "off, https or loopback") {
+            text, settings in
+            guard let policy = TaskURLPolicy(rawValue: text) else { return false }
+            settings.taskURLs = policy
+            return true
+        },
         Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in

@@ -27,6 +27,10 @@ package enum SettingsLoader {
                 settings.values["providers.\(list.provider).accounts"] = list.accounts.map(\.text)
                     .joined(separator: ", ")
             }
+            settings.destinations = file.destinations.map { $0.secretFile(at: places.absolute) }
+            for entry in settings.destinations {
+                settings.values["\(SettingsFile.destinationsKey).\(entry.name)"] = entry.text
+            }
             for entry in file.entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value

@@ -24,6 +24,7 @@ extension Submission {
             onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
         note = document.note
         capture = document.capture
+        notify = document.notify
     }
 }
 
@@ -93,6 +94,7 @@ extension TaskDocument {
         note = task.note
         capture = task.capturesResults
         retryOf = task.retryOf?.text
+        notify = task.notify
         pinned = task.isPinned
         removed = Removed(of: task)
     }

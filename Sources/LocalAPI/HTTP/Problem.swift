@@ -39,6 +39,8 @@ struct Problem: Error {
             members.append(("fields", ["directory"]))
         case .keyConflict(_, _, let differences):
             members.append(("fields", .array(differences.map { .string($0.field) })))
+        case .unknownDestination(_, let nearest):
+            if let nearest { members.append(("nearest", [.string(nearest)])) }
         case .taskNotFound, .artefactNotFound, .nothingToFetch, .refused, .backup, .store:
             break
         }
@@ -46,6 +48,7 @@ struct Problem: Error {
             switch error.category {
             case .invalid: (.unprocessableContent, "Invalid request")
             case .notFound where error.code == "artefact_not_found": (.notFound, "File not found")
+            case .notFound where error.code == "unknown_destination": (.notFound, "Destination not found")
             case .notFound: (.notFound, "Task not found")
             case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")

@@ -10,9 +10,10 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
             .unpin,
-            .delete, .fetchResults:
+            .delete, .fetchResults, .replay, .testDestination:
             [.post]
-        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description:
+        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,
+            .notifications, .deadLetters:
             [.get]
         }
     }

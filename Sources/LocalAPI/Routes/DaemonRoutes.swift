@@ -12,6 +12,7 @@ struct DaemonRoutes {
     let endpoints: EndpointService
     /// Nil if there is no place for files of results.
     let artefacts: ArtefactService?
+    let notifications: NotificationService
     let settings: any SettingsReloading
     let facts: DaemonFacts
     let time: any TimeSource
@@ -89,6 +90,11 @@ struct DaemonRoutes {
                 })
         }
         status.artefacts = try await artefacts?.report().document
+        status.destinations = try await notifications.report().map { report in
+            StatusDocument.Destination(
+                name: report.destination.name.text, state: report.condition.rawValue, reason: report.failure?.reason,
+                waiting: report.waiting, dead: report.dead)
+        }
         status.callbacks = report.callbacks.map { reading in
             StatusDocument.Callbacks(
                 listen: facts.callbackAddress ?? "", publicURL: reading.publicURL,

@@ -24,6 +24,39 @@ package struct StatusDocument: ContractDocument {
     package var artefacts: Artefacts?
     /// The callback receiver; nil if callbacks are off.
     package var callbacks: Callbacks?
+    /// The destinations of notifications.
+    package var destinations: [Destination] = []
+
+    /// A destination of notifications.
+    package struct Destination: ContractDocument {
+        package var name = ""
+        /// `open`, `closed` after failures in a row, or `stopped` by 410.
+        package var state = ""
+        /// The latest failure.
+        package var reason: String?
+        /// Events that wait after a failure.
+        package var waiting = 0
+        /// Events that are tried no more.
+        package var dead = 0
+
+        package init() {}
+
+        package init(name: String, state: String, reason: String?, waiting: Int, dead: Int) {
+            self.name = name
+            self.state = state
+            self.reason = reason
+            self.waiting = waiting
+            self.dead = dead
+        }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("name", &name)
+            try coder.required("state", &state)
+            try coder.member("reason", &reason)
+            try coder.member("waiting", &waiting)
+            try coder.member("dead", &dead)
+        }
+    }
 
     /// The files of results.
     package struct Artefacts: ContractDocument {
@@ -196,6 +229,7 @@ package struct StatusDocument: ContractDocument {
         try coder.documents("providers", &providers)
         try coder.member("artefacts", &artefacts)
         try coder.member("callbacks", &callbacks)
+        try coder.member("destinations", &destinations)
     }
 }
 

@@ -58,6 +58,8 @@ package struct TaskDocument: ContractDocument {
     package var note: String?
     /// The id of the ended task whose request it submits again.
     package var retryOf: String?
+    /// The destination that is notified of it in any case.
+    package var notify: String?
     /// Whether it is pinned, so that its details are not removed.
     package var pinned = false
     /// Which of its details were removed, and when; nil if none were.
@@ -294,6 +296,7 @@ package struct TaskDocument: ContractDocument {
         try coder.member("capture", &capture)
         try coder.member("note", &note)
         try coder.member("retry_of", &retryOf)
+        try coder.member("notify", &notify)
         try coder.member("pinned", &pinned)
         try coder.member("removed", &removed)
     }

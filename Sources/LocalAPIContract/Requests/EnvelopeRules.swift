@@ -10,6 +10,8 @@ package enum EnvelopeRules {
     package static let idempotencyKeyLength = 1...255
     /// In Unicode scalars.
     package static let maxNoteLength = 200
+    /// In Unicode scalars.
+    package static let maxNotifyLength = 2_048
     /// Higher priorities come first.
     package static let priority = -1000...1000
     /// The policies for a submission whose outcome stays unknown.
@@ -49,6 +51,17 @@ package enum EnvelopeRules {
             throw .invalidValue(field: field, rule: "may have at most \(maxNoteLength) characters, not \(length)")
         }
         guard !note.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else {
+            throw .invalidValue(field: field, rule: "must not hold control characters")
+        }
+    }
+
+    /// Checks the name of a destination, or an address.
+    static func check(notify: String, named field: String) throws(ContractError) {
+        try check(word: notify, named: field)
+        guard notify.unicodeScalars.count <= maxNotifyLength else {
+            throw .invalidValue(field: field, rule: "may have at most \(maxNotifyLength) characters")
+        }
+        guard !notify.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else {
             throw .invalidValue(field: field, rule: "must not hold control characters")
         }
     }

@@ -19,6 +19,9 @@ package struct SubmitDocument: ContractDocument {
     package var onUncertain: String?
     /// A free text that is shown with the task, at most 200 characters. It is not part of the idempotency comparison.
     package var note: String?
+    /// The name of a destination, or an address where the settings allow it, that is notified of the task in any case. No part
+    /// of the comparison either.
+    package var notify: String?
 
     /// Whether the files of its results are fetched; none means the daemon's settings. True does not go over them.
     package var capture: Bool?
@@ -56,6 +59,7 @@ package struct SubmitDocument: ContractDocument {
         }
         try coder.member("capture", &capture)
         try coder.member("note", &note, EnvelopeRules.check(note:named:))
+        try coder.member("notify", &notify, EnvelopeRules.check(notify:named:))
     }
 
     /// The document, with each missing member taken from the defaults. Labels are merged one by one.

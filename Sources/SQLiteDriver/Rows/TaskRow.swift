@@ -19,7 +19,7 @@ extension TaskRow: ColumnDecodable {
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
         task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease,
         task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms, task.account,
-        task.capture
+        task.capture, task.notify
         """.replacing(
             "labels_of_task",
             with:
@@ -83,6 +83,7 @@ extension TaskRow: ColumnDecodable {
         task.removed = next.time().map { RemovedDetails(parts: parts, at: $0) }
         task.account = AccountName(stored: next())
         task.capturesResults = next()
+        task.notify = next.optional()
         self.init(key: key, task: task, recordDigest: recordDigest)
     }
 
@@ -106,7 +107,7 @@ extension TaskRow: ColumnDecodable {
     /// The columns that never change after the insert, in the order of ``fixedValues(of:)``.
     static let fixedColumns = [
         "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
-        "has_own_callback", "retry_of", "capture",
+        "has_own_callback", "retry_of", "capture", "notify",
     ]
 
     /// The values of the columns that never change.
@@ -117,6 +118,7 @@ extension TaskRow: ColumnDecodable {
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
             ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.retryOf?.text),
             ColumnValue(task.capturesResults),
+            ColumnValue(task.notify),
         ]
     }
 

@@ -1,6 +1,7 @@
 import ProviderCatalog
 import TaskModel
 import TaskStore
+import Text
 import VerbatimJSON
 
 /// Checks a submission and builds its task.
@@ -10,6 +11,9 @@ struct NewTaskBuilder: Sendable {
     /// The policy of submissions that set none.
     @Current var defaultOnUncertain: UncertainPolicy
 
+    /// What `notify` may name.
+    @Current var destinations: [Destination]
+
     /// The task for a submission.
     func task(for submission: Submission, at now: Timestamp) throws(TaskServiceError) -> NewTask {
         let profile = try catalog.profile(named: submission.endpoint)
@@ -17,6 +21,7 @@ struct NewTaskBuilder: Sendable {
         if let problem = profile.dialect.problem(with: submission.request) {
             throw .invalidField("request.\(problem.field)", problem: problem.problem)
         }
+        try check(submission)
         let key = submission.idempotencyKey.map { NewTask.IdempotencyKey(key: $0, fingerprint: submission.fingerprint) }
         if submission.request["async"] == false, !profile.dialect.answersOnlyInline {
             throw .invalidField(
@@ -54,6 +59,21 @@ struct NewTaskBuilder: Sendable {
         task.account = account
         task.submittedAt = now
         return NewTask(task: task, payload: TaskPayload(request: .null))
+    }
+
+    /// Rejects a destination that does not exist, and an address that is not allowed; a retry may name one that was.
+    private func check(_ submission: Submission) throws(TaskServiceError) {
+        guard let name = submission.notify, submission.retryOf == nil else { return }
+        let destinations = destinations
+        if Destination.isAddress(name) {
+            let policy = destinations.lazy.compactMap(\.taskURLs).first ?? .off
+            if let problem = policy.refusal(of: name) { throw .invalidField("notify", problem: problem) }
+            return
+        }
+        let names = destinations.filter { !$0.isShared }.map(\.name.text)
+        guard !names.contains(name) else { return }
+        let nearest = NearestName.of(name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+        throw .invalidField("notify", problem: "the settings have no destination \"\(name)\"\(nearest)")
     }
 
     /// Rejects zero characters: a database text ends at the first one, so two labels could become one.

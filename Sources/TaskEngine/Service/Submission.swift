@@ -15,6 +15,8 @@ package struct Submission: Sendable {
     package var note: String?
     /// Whether the files of its results are fetched by themselves; nil leaves it to the settings.
     package var capture: Bool?
+    /// The destination, or the address, that is notified of the task in any case. It is not compared either.
+    package var notify: String?
     /// The ended task whose request it submits again.
     var retryOf: TaskID?
 
@@ -43,6 +45,7 @@ extension Submission {
             onUncertain: old.task.onUncertain)
         note = old.task.note
         capture = old.task.capturesResults ? nil : false
+        notify = old.task.notify
         retryOf = old.task.id
     }
 
@@ -59,6 +62,7 @@ extension Submission {
         }
         task.note = note
         task.capturesResults = capture ?? true
+        task.notify = notify
         task.retryOf = retryOf
         return task
     }

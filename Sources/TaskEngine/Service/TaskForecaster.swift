@@ -9,6 +9,9 @@ package struct TaskForecast: Sendable, Hashable {
     /// Why it does not proceed now; nil if it does.
     package let waitingFor: Reason?
 
+    /// No forecast.
+    package static let none = TaskForecast(eta: nil, waitingFor: nil)
+
     package static func == (left: TaskForecast, right: TaskForecast) -> Bool {
         left.eta?.p50 == right.eta?.p50 && left.eta?.p90 == right.eta?.p90 && left.waitingFor == right.waitingFor
     }

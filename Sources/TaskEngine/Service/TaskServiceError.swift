@@ -9,6 +9,8 @@ package enum TaskServiceError: UserFacingError {
     case synchronousEndpoint(EndpointName)
     /// No task has this id or prefix.
     case taskNotFound(String)
+    /// No destination of notifications has this name.
+    case unknownDestination(String, nearest: String?)
     /// Several ids have this prefix. `candidates` are some of them.
     case ambiguousID(String, candidates: [TaskID])
     /// No result that is on disk has this digest.
@@ -45,7 +47,7 @@ package enum TaskServiceError: UserFacingError {
     package var category: Category {
         switch self {
         case .unknownEndpoint, .synchronousEndpoint, .invalidField, .backup(.unusableDirectory): .invalid
-        case .taskNotFound, .artefactNotFound: .notFound
+        case .taskNotFound, .artefactNotFound, .unknownDestination: .notFound
         case .ambiguousID, .keyConflict, .refused, .nothingToFetch, .store(.remoteIDInUse), .backup(.exists),
             .backup(.running):
             .conflict
@@ -66,7 +68,7 @@ package enum TaskServiceError: UserFacingError {
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
         case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store,
-            .artefactNotFound, .nothingToFetch:
+            .artefactNotFound, .nothingToFetch, .unknownDestination:
             nil
         }
     }
@@ -76,6 +78,7 @@ package enum TaskServiceError: UserFacingError {
         case .unknownEndpoint: "unknown_endpoint"
         case .synchronousEndpoint: "synchronous_endpoint"
         case .taskNotFound: "task_not_found"
+        case .unknownDestination: "unknown_destination"
         case .ambiguousID: "ambiguous_id"
         case .artefactNotFound: "artefact_not_found"
         case .nothingToFetch: "nothing_to_fetch"
@@ -101,6 +104,8 @@ package enum TaskServiceError: UserFacingError {
             """
         case .taskNotFound(let id):
             "There is no task \"\(id)\". `pollux list` shows the latest ones."
+        case .unknownDestination(let name, let nearest):
+            "There is no destination \"\(name)\".\(nearest.map { " Did you mean \"\($0)\"?" } ?? "") `pollux notifications list` shows all."
         case .ambiguousID(let prefix, let candidates):
             "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more characters."
         case .artefactNotFound(let digest):

@@ -79,9 +79,12 @@ struct WakeSignals: Sendable {
     let retention = WakeSignal()
     let artefacts = WakeSignal()
     let artefactRemoval = WakeSignal()
+    let notifications = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
-        for wake in [submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval] { wake.signal() }
+        for wake in [submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval, notifications] {
+            wake.signal()
+        }
     }
 }

@@ -27,6 +27,8 @@ package struct TrackedTask: Sendable, Hashable {
     package var note: String?
     /// The ended task whose request it submits again.
     package var retryOf: TaskID?
+    /// The destination that is notified of it besides those whose filters it passes.
+    package var notify: String?
     /// Higher priorities come first; equal ones in order of age.
     package var priority: Int
     /// Why it failed, or why the latest attempt of an open task failed.

@@ -80,6 +80,11 @@ struct SubmitCommand: AsyncParsableCommand {
 
     @Flag(help: "Do not keep the files of its results on disk. `pollux fetch` still has them fetched.")
     var noCapture = false
+    @Option(
+        help: ArgumentHelp(
+            "A destination of the settings to notify of it in any case, or an https address where they allow it.",
+            valueName: "destination"))
+    var notify: String?
 
     @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))
     var batch: String?
@@ -163,6 +168,7 @@ struct SubmitCommand: AsyncParsableCommand {
         document.onUncertain = onUncertain
         document.note = note
         if noCapture { document.capture = false }
+        document.notify = notify
         return document
     }
 }

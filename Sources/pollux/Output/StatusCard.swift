@@ -32,6 +32,10 @@ struct StatusCard {
                     + "\(callbacks.unknownTokens) requests with unknown tokens")
             list.add("problem", callbacks.problem, .yellow)
         }
+        for destination in status.destinations {
+            let isWell = destination.state == "open" && destination.dead == 0
+            list.add("notifications", describe(destination), isWell ? nil : .yellow)
+        }
         let title = "pollux \(status.version)".printable
         return [terminal.paint(title, .bold) + "  process \(status.pid)"] + list.lines(on: terminal)
     }
@@ -67,5 +71,13 @@ struct StatusCard {
         "\(account.name), token \(account.token), \(account.inFlight) in flight"
             + (account.maxInFlight.map { " of \($0)" } ?? "") + ", \(account.state)"
             + (account.reason.map { ": \($0)" } ?? "")
+    }
+
+    private func describe(_ destination: StatusDocument.Destination) -> String {
+        var words = "\(destination.name), \(destination.state)"
+        if destination.state != "open", let reason = destination.reason { words += ": \(reason)" }
+        if destination.waiting > 0 { words += "; \(destination.waiting) wait after a failure" }
+        if destination.dead > 0 { words += "; \(destination.dead) dead, see `pollux notifications list --dead`" }
+        return words
     }
 }

@@ -56,6 +56,7 @@ struct TaskCard {
         list.add("deadline", time(task.deadline))
         list.add("next poll", time(task.nextPollAt))
         list.add("retry of", task.retryOf)
+        list.add("notifies", task.notify)
         list.add("attempts", task.attempts == 0 ? nil : String(task.attempts))
         list.add("polls", task.polls == 0 ? nil : String(task.polls))
         list.add("on uncertain", task.state == "uncertain" ? task.onUncertain : nil)

@@ -38,6 +38,9 @@ final class Audit {
     var gone: [String: String] = [:]
     /// The tasks whose keys were removed after their time.
     var forgotten: Set<String> = []
+    var notifications = NotificationAudit()
+    /// Tasks whose details a person has asked to remove.
+    var deleted: Set<String> = []
 
     init(world: World, path: String) throws {
         self.world = world
@@ -104,6 +107,7 @@ final class Audit {
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
+        if world.notifies { try checkNotifications(events) }
         try checkClients(clients, rows: rows)
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
@@ -112,6 +116,21 @@ final class Audit {
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
     }
+
+    private func checkNotifications(_ events: [DiskView.EventLine]) throws {
+        notifications.note(events)
+        let stored = try view.notifications()
+        let detailed = tasks.filter { $0.removedParts & RemovedDetails.Parts.request.rawValue == 0 }
+        notifications.note(place: stored.place, dead: stored.dead, detailed: Set(detailed.map(\.id)))
+        try notifications.check(world.receiver, exempt: deleted)
+        let logged = Set(tasks.filter { $0.removedParts & RemovedDetails.Parts.events.rawValue == 0 }.map(\.id))
+        if let words = notifications.undelivered(exempt: deleted.union(logged)) {
+            throw Violation(.removalIsSafe, "\(words), and the log of the task was removed")
+        }
+    }
+
+    /// An event that no receiver has got, in words; nil if there is none.
+    var undelivered: String? { world.notifies ? notifications.undelivered(exempt: deleted) : nil }
 
     // MARK: Late replies and records
 

@@ -169,6 +169,18 @@ struct DiskView {
         }
     }
 
+    /// The place of the only destination of notifications, and its dead letters.
+    func notifications() throws -> (place: Int64?, dead: Set<Int64>) {
+        try queue.unsafeRead { db in
+            (
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT cursor FROM destination")),
+                Set(
+                    try Int64.fetchAll(
+                        db.cachedStatement(sql: "SELECT sequence FROM delivery WHERE is_dead = 1")))
+            )
+        }
+    }
+
     func close() throws { try queue.close() }
 
     private static let tasks = """

@@ -35,6 +35,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case savedIsWhole = "a result counts as saved only if its file is whole on disk"
     case filesArrive = "without faults the file of every result is saved, or the reason is shown"
     case filesStay = "a file leaves the disk only if a client had it, it is too old, or its task was deleted"
+    case eventIsDelivered = "without faults every event reaches its receiver, or is a dead letter"
+    case deliveredInOrder = "the events of a task reach their receiver in order"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

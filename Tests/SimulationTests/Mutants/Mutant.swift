@@ -32,6 +32,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var needsRivals = false
     /// Whether its histories have several accounts. Those of the others have one.
     var needsAccounts = false
+    /// Whether each of its histories has a destination of notifications.
+    var needsNotifications = false
     /// It submits with its first account only.
     var usesOneAccount = false
     /// The defect of the second daemon.
@@ -58,10 +60,18 @@ struct Mutant: Sendable, CustomStringConvertible {
     var harmless: Mutant {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
+        plain.needsNotifications = needsNotifications
         (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
             endpoint, habit, peopleTrack, startsMoved
         )
         return plain
+    }
+
+    /// The same with a destination of notifications in each history.
+    fileprivate var notifying: Mutant {
+        var mutant = self
+        mutant.needsNotifications = true
+        return mutant
     }
 
     /// Wraps the database with the defect.
@@ -348,6 +358,26 @@ extension Mutant {
         tampering(
             "forgets files that could not be fetched at once", caughtBy: [.filesArrive],
             after: "DELETE FROM artefact WHERE state = 'waiting' AND attempts > 0"),
+        breaking(
+            .sweepsUndelivered, "removes events that a destination has yet to get",
+            caughtBy: [.removalIsSafe, .eventIsDelivered, .deliveredInOrder]
+        ).notifying,
+        tampering(
+            "moves a destination's place in the log before the delivery",
+            caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "UPDATE destination SET cursor = (SELECT MAX(sequence) FROM event)"
+        ).notifying,
+        tampering(
+            "forgets dead letters", caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "DELETE FROM delivery WHERE is_dead = 1", around: "recordDeliveries"
+        ).notifying,
+        tampering(
+            "forgets what failed", caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "DELETE FROM delivery WHERE is_dead = 0", around: "recordDeliveries"
+        ).notifying,
+        loosening("sends a task's events out of order", caughtBy: [.deliveredInOrder]) {
+            $0.deliveriesPerTask = 2
+        }.notifying,
         presumingAllDead,
         trustingCopies,
         forgettingReading,

@@ -39,7 +39,7 @@ final class SimulatedFiles: Sendable {
 struct SimulatedDownloads: ArtefactDownloads {
     /// What a broken Pollux does wrong.
     enum Fault: Sendable {
-        /// It links the object before its contents are there.
+        /// It links the object and its name before its contents are there.
         case linksEarly
         /// It reports a file whose object it never links.
         case forgetsObject
@@ -74,6 +74,7 @@ struct SimulatedDownloads: ArtefactDownloads {
         if fault == .forgetsObject { return object }
         if fault == .linksEarly, !world.files.contains(digest) {
             world.files.link(digest, isWhole: false)
+            world.files.name(digest)
             try await step("write after the link")
             world.files.complete(digest)
         }

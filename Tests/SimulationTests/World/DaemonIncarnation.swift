@@ -115,6 +115,7 @@ struct DaemonIncarnation: Sendable {
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
             downloads: world.fetchesFiles
                 ? SimulatedDownloads(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
+            sender: SimulatedSender(world: world) { stopFlag.isDead },
             time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
@@ -143,6 +144,7 @@ struct DaemonIncarnation: Sendable {
             ] + (world.retention.isOff ? [] : [Loop(engine.sweeper, "sweeper") { _ in "sweep" }])
             + (engine.fetcher.map { [Loop($0, "fetcher") { "fetch \($0.url)" }] } ?? [])
             + (engine.remover.map { [Loop($0, "remover") { _ in "remove" }] } ?? [])
+            + (world.notifies ? [Loop(engine.notifier, "notifier") { "notify \($0.sequence)" }] : [])
     }
 
     /// Replaces the definitions, as a reload does.

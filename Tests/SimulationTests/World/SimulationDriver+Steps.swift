@@ -251,6 +251,9 @@ extension SimulationDriver {
         let loop = loops.filter { !$0.isClaiming }.map(\.due.steady).min()
         if let loop, let row = rows.min() { next.append(rows.contains { $0 <= clock.steady } ? loop : max(loop, row)) }
         if let call = world.callbackDriver.nextDue { next.append(call) }
+        if audit.undelivered != nil, let index = daemon?.loops.firstIndex(where: { $0.name == "notifier" }) {
+            next.append(loops[index].due.steady)
+        }
         if faultsEndedAt != nil, next.isEmpty { next.append(quietSince + Self.giveUpAfter) }
         let target = max(next.min() ?? clock.steady + 1_000, clock.steady + 1)
         try checkPunctuality(at: target)
@@ -278,6 +281,8 @@ extension SimulationDriver {
 
     // MARK: After the faults
 
+    /// The longest that an event may have to wait for its next try after the faults: a day and a fifth, and some.
+    private static let deliverySpan: Int64 = 110_000_000
     /// How long a lost submission stays open before a user gives it up.
     static let giveUpAfter: Int64 = 400_000
 
@@ -285,7 +290,7 @@ extension SimulationDriver {
     func nextAction() throws -> Action?? {
         guard daemon != nil else { return nil }
         // Hurried histories poll ten times as often, and a sweep takes many small steps.
-        if steps > (world.isHurried || !world.retention.isOff ? 40_000 : 8_000)
+        if steps > (world.isHurried || !world.retention.isOff || world.notifies ? 40_000 : 8_000)
             || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000
         {
             let open = audit.tasks.filter { !$0.hasEnded }.map {
@@ -310,6 +315,13 @@ extension SimulationDriver {
             // Given-up attempts are read again after five minutes.
             guard audit.awaitsFirstReading else {
                 try audit.checkLateRecords()
+                if let words = audit.undelivered {
+                    if world.clock.steady - (faultsEndedAt ?? 0) > Self.deliverySpan + Int64(60 - fetchesLeft) * 60_000
+                    {
+                        throw Violation(.eventIsDelivered, words)
+                    }
+                    return nil
+                }
                 if let unsettled = try audit.tasksWithoutFiles.first {
                     guard fetchesLeft > 0 else {
                         throw Violation(

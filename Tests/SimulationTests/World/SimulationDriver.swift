@@ -63,7 +63,8 @@ final class SimulationDriver {
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
-            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts))
+            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
+            notifies: mutant?.needsNotifications == true ? true : nil)
         if mutant?.startsMoved ?? false { world.moveOften() }
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
@@ -289,8 +290,9 @@ final class SimulationDriver {
         case .reopen(let id): clients.reopened.insert(id)
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
-        case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .delete, .prune: break
+        case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
         case .copyFile(let digest): audit.copied.insert(digest)
+        case .delete(let id): audit.deleted.insert(id)
         }
         let inbox = inbox
         await world.scheduler.start(action.words, in: &group) {

@@ -1,6 +1,7 @@
 import PollingPolicy
 import ProviderCatalog
 import Synchronization
+import TaskEngine
 import TaskModel
 import TaskStore
 
@@ -39,6 +40,10 @@ final class World: Sendable {
     let fetchesFiles: Bool
     /// Decides about downloads that fail. It is separate, so that it does not change other histories.
     private let downloadRandom: SharedRandom
+    /// Whether a destination is notified; in one history of five.
+    let notifies: Bool
+    /// Has its own random generator, so that it does not change other histories.
+    let receiver: SimulatedReceiver
     private let state: Mutex<State>
 
     private struct State {
@@ -57,9 +62,10 @@ final class World: Sendable {
         var refusedWrites = 0
     }
 
-    /// `severalAccounts` says whether the history has more than one; nil draws it.
+    /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination; nil draws it.
     init(
-        seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil
+        seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil,
+        notifies: Bool? = nil
     ) {
         self.seed = seed
         catalog = stage.catalog
@@ -85,6 +91,8 @@ final class World: Sendable {
         retention = Self.retention(ofSeed: seed)
         fetchesFiles = seed % 6 == 4 || seed % 12 == 9
         downloadRandom = SharedRandom(seed: seed ^ 0x632b_e59b_d9b4_e019)
+        self.notifies = notifies ?? (seed % 5 == 3)
+        receiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x1656_67c5_27d4_eb2f))
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
         state = Mutex(
             State(
@@ -108,6 +116,14 @@ final class World: Sendable {
         // It exceeds the windows of later attempts.
         policy.stubs = max(keys, .seconds(150)) + .seconds(random.happens(500) ? 0 : random.integer(in: 10...200))
         return policy
+    }
+
+    /// The destinations of notifications.
+    var destinations: [Destination] {
+        guard notifies, let name = DestinationName("receiver") else { return [] }
+        var destination = Destination(name: name, target: .url("https://receiver.example"))
+        destination.types = Set(NotificationType.allCases)
+        return [destination]
     }
 
     /// The current fault probabilities.
