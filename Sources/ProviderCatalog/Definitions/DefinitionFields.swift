@@ -186,7 +186,7 @@ struct DefinitionFields {
     func place(_ name: String) throws(CatalogError) -> JSONPointer? {
         try text(name).map { text throws(CatalogError) in
             let pointer = try pointer(text, name)
-            guard !pointer.tokens.contains("*") else { throw error(name, "* cannot stand where one value is meant") }
+            guard !pointer.matchesSeveral else { throw error(name, "* cannot stand where one value is meant") }
             return pointer
         }
     }
@@ -221,6 +221,9 @@ struct DefinitionFields {
         let escapes = text.split(separator: "~", omittingEmptySubsequences: false).dropFirst()
         guard escapes.allSatisfy({ $0.first == "0" || $0.first == "1" }) else {
             throw error(name, "\"\(text)\" is no JSON pointer; ~ is written ~0 in one, and a slash in a name ~1")
+        }
+        if let token = pointer.brokenCondition {
+            throw error(name, "\"\(token)\" is no condition; one is written *[NAME=TEXT]")
         }
         return pointer
     }
