@@ -7,7 +7,8 @@ extension EndToEnd {
         /// One request for each endpoint of the other providers, and where it contains the prompt.
         static let endpoints = [
             "fal:queue", "fal:queue/flux-dev", "replicate:predictions", "replicate:models/predictions", "openai:videos",
-            "google:veo", "runway:image_to_video", "runway:text_to_image",
+            "google:veo", "google:interactions", "google:v1/interactions", "runway:image_to_video",
+            "runway:text_to_image",
         ]
 
         private func request(_ endpoint: String, _ prompt: String) -> JSONValue {
@@ -17,6 +18,7 @@ extension EndToEnd {
             case "replicate:predictions": ["version": "5c7d5dc6", "input": ["prompt": prompt]]
             case "replicate:models/predictions":
                 ["model": "black-forest-labs/flux-schnell", "input": ["prompt": prompt]]
+            case "google:interactions", "google:v1/interactions": ["model": "gemini-3.5-flash", "input": prompt]
             case "google:veo": ["model": "veo-3.0-generate-001", "instances": [["prompt": prompt]]]
             case "runway:image_to_video", "runway:text_to_image": ["model": "gen4", "promptText": prompt]
             default: ["prompt": prompt]

@@ -188,7 +188,7 @@ struct DefinitionFields {
     func place(_ name: String) throws(CatalogError) -> JSONPointer? {
         try text(name).map { text throws(CatalogError) in
             let pointer = try pointer(text, name)
-            guard !pointer.tokens.contains("*") else {
+            guard !pointer.matchesSeveral else {
                 throw error(name, "* is not allowed where one value is expected")
             }
             return pointer
@@ -225,6 +225,9 @@ struct DefinitionFields {
         let escapes = text.split(separator: "~", omittingEmptySubsequences: false).dropFirst()
         guard escapes.allSatisfy({ $0.first == "0" || $0.first == "1" }) else {
             throw error(name, "\"\(text)\" is not a JSON pointer; write ~ as ~0, and a slash in a name as ~1")
+        }
+        if let token = pointer.brokenCondition {
+            throw error(name, "\"\(token)\" is no condition; one is written *[NAME=TEXT]")
         }
         return pointer
     }

@@ -76,6 +76,7 @@ struct ResultCandidate {
 
     private static func kind(of text: String, name: String) -> TaskResult.Kind {
         if name.contains("b64") || name.contains("base64") || isInlineData(text) { return .data }
+        if name == "data", isBase64(text) { return .data }
         if isAddress(text) { return .url }
         return name == "id" || name.hasSuffix("_id") ? .id : .text
     }
@@ -86,6 +87,19 @@ struct ResultCandidate {
             text[colon...].hasPrefix("://"), colon != text.startIndex
         else { return false }
         return text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7f }
+    }
+
+    /// Nothing but whole base64, and too long to be a word.
+    private static func isBase64(_ text: String) -> Bool {
+        text.utf8.count >= 64 && text.utf8.count.isMultiple(of: 4)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="):
+                    true
+                default: false
+                }
+            }
     }
 
     /// `data:image/png;base64,…` (RFC 2397).

@@ -10,6 +10,8 @@ struct PromptControls: Sendable, Equatable {
     var isSlow = false
     /// `[moderated]`: the submit is rejected.
     var isModerated = false
+    /// `[status=WORD]`: the word with which an interaction ends.
+    var status: String?
     /// `[seconds=N]`: the unscaled duration.
     var seconds: Double?
 
@@ -29,6 +31,7 @@ struct PromptControls: Sendable, Equatable {
         failsPartly = failsPartly || other.failsPartly
         isSlow = isSlow || other.isSlow
         isModerated = isModerated || other.isModerated
+        status = other.status ?? status
         seconds = other.seconds ?? seconds
     }
 
@@ -42,6 +45,8 @@ struct PromptControls: Sendable, Equatable {
             if control.hasPrefix("fail:") {
                 fails = true
                 failureStyle = FailureStyle(rawValue: String(control.dropFirst(5)))
+            } else if control.hasPrefix("status=") {
+                status = String(control.dropFirst(7))
             } else if control.hasPrefix("seconds="), let value = Double(control.dropFirst(8)), value.isFinite {
                 // At most one day, so that no sum of dates overflows.
                 seconds = min(max(value, 0), 86_400)
@@ -58,5 +63,6 @@ struct PromptControls: Sendable, Equatable {
                         a service without that style uses plain
           [partial]     one of two songs fails (suno)
           [moderated]   refused at submit with 403 forbidden
+          [status=WORD] an interaction of google ends with it: incomplete, budget_exceeded, requires_action …
         """
 }

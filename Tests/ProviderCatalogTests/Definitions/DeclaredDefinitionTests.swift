@@ -90,6 +90,7 @@ import VerbatimJSON
         ("id: /id}", "id: id}", "line 8: endpoints.make.accepted.id: \"id\" is not a JSON pointer"),
         ("id: /id}", "id: /a~2}", "line 8: endpoints.make.accepted.id: \"/a~2\" is not a JSON pointer"),
         ("results: [/url]", "results: [url]", "line 12: endpoints.make.results: \"url\" is not a JSON pointer"),
+        ("results: [/url]", "results: [\"/a/*[b]/url\"]", "\"*[b]\" is no condition; one is written *[NAME=TEXT]"),
         // Missing status words and fields.
         (", failed: [bad]", "", "line 10: endpoints.make.state: no rule has the meaning failed"),
         ("pending: [run], ", "", "endpoints.make.state: no rule has the meaning pending"),

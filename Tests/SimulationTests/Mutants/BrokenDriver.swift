@@ -59,8 +59,6 @@ struct BrokenDriver: DriverWrapper {
         case ignoresLeases
         /// Ignores unsettled attempts when it removes details.
         case sweepsUnsettled
-        /// Ignores what destinations have yet to get when it removes events.
-        case sweepsUndelivered
         /// Ignores attempts without a record when it removes tasks without details.
         case sweepsOwners
         /// Ignores leases when it declares attempts lost.
@@ -197,11 +195,6 @@ private struct BrokenTransaction: TransactionWrapper {
             return try base.givenUp(query)
         default: return try base.givenUp(query)
         }
-    }
-
-    func undelivered(of keys: [Int64], after sequence: Int64) throws -> Set<Int64> {
-        if case .sweepsUndelivered = fault { return [] }
-        return try base.undelivered(of: keys, after: sequence)
     }
 
     func due(

@@ -358,10 +358,6 @@ extension Mutant {
         tampering(
             "forgets files that could not be fetched at once", caughtBy: [.filesArrive],
             after: "DELETE FROM artefact WHERE state = 'waiting' AND attempts > 0"),
-        breaking(
-            .sweepsUndelivered, "removes events that a destination has yet to get",
-            caughtBy: [.removalIsSafe, .eventIsDelivered, .deliveredInOrder]
-        ).notifying,
         tampering(
             "moves a destination's place in the log before the delivery",
             caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],

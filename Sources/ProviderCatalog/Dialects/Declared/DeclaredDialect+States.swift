@@ -64,7 +64,8 @@ extension DeclaredDialect {
             traceID: text(in: record, at: traceID),
             createdAt: time(in: record, at: times.createdAt),
             startedAt: time(in: record, at: times.startedAt),
-            finishedAt: time(in: record, at: times.finishedAt),
+            // Where it is the time of the latest change, a task that goes on has one too.
+            finishedAt: verdict == .pending ? nil : time(in: record, at: times.finishedAt),
             unrecognisedShape: isUnrecognised ? shape(of: record) : nil)
         if !isUnrecognised { observation.respelledWord = decision?.0.unlistedWords(in: record).first }
         if case .succeeded = verdict { observation.results = results(in: record, of: id) }
