@@ -92,6 +92,7 @@ final class Audit {
     /// Checks all invariants.
     func check(_ clients: Clients) throws {
         if let falseAlarm { throw Violation(.onlyCopiesAreRestored, falseAlarm) }
+        if let half = world.files.half { throw Violation(.savedIsWhole, "\(half) is linked and not whole") }
         let version = try view.version()
         var events: [DiskView.EventLine] = []
         if version != self.version {
