@@ -119,7 +119,9 @@ final class Audit {
     }
 
     private func checkNotifications(_ events: [DiskView.EventLine]) throws {
-        notifications.note(events)
+        // Nothing is sent about a file that is fetched after the details of its task were removed.
+        let stubs = Set(tasks.filter(\.isStub).map(\.id))
+        notifications.note(events.filter { !stubs.contains($0.task) })
         let stored = try view.notifications()
         let detailed = tasks.filter { $0.removedParts & RemovedDetails.Parts.request.rawValue == 0 }
         notifications.note(place: stored.place, dead: stored.dead, detailed: Set(detailed.map(\.id)))

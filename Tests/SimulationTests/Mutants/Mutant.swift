@@ -364,7 +364,8 @@ extension Mutant {
             after: "UPDATE destination SET cursor = (SELECT MAX(sequence) FROM event)"
         ).notifying,
         tampering(
-            "forgets dead letters", caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            "forgets dead letters",
+            caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe, .everythingEnds],
             after: "DELETE FROM delivery WHERE is_dead = 1", around: "recordDeliveries"
         ).notifying,
         tampering(
@@ -399,8 +400,6 @@ extension Mutant {
         breaking(.explainsEverything, "assigns another program's larger request", caughtBy: [.outcomeIsTrue]),
         breaking(.skipsLastLook, "resubmits without another reading", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
-        breaking(
-            .ignoresLateRecords, "ignores late records", caughtBy: [.lateIsTold, .everythingEnds], where: .verbatim),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

@@ -92,7 +92,8 @@ struct DaemonIncarnation: Sendable {
         mutant?.limits?(&limits)
         let next = EngineSettings(
             catalog: world.catalogOfStart(), limits: limits, polling: world.polling,
-            retention: world.retention, artefacts: ArtefactSettings(isOn: world.fetchesFiles))
+            retention: world.retention, artefacts: ArtefactSettings(isOn: world.fetchesFiles),
+            destinations: world.destinations)
         let settings = Reloadable(
             try await mutant?.forgetsSettings == true
                 ? next : next.stored(in: TaskStore(sqlite), at: world.clock.now()))
