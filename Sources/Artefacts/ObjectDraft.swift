@@ -81,7 +81,7 @@ final class ObjectDraft: Sendable {
         }
     }
 
-    /// Has the contents on disk when it returns; nobody may write to the file after that.
+    /// Writes the contents to disk and makes the file read-only.
     func seal() throws(ArtefactFailure) {
         try state.withLock { state throws(ArtefactFailure) in
             #if canImport(Darwin)

@@ -51,7 +51,7 @@ package struct Sender: NotificationSender {
             return await post(body, notification, to: url.absoluteString, destination.secrets)
         case .taskURLs(let policy):
             guard let url = notification.task?.task.notify else {
-                return .failed(DeliveryFailure(reason: "each task brings an address of its own"))
+                return .failed(DeliveryFailure(reason: "each task has its own address"))
             }
             return await WebhookClient.inTime { await postChecked(body, notification, to: url, policy) }.outcome
         case .program(let arguments):

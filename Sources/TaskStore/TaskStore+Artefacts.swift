@@ -3,7 +3,7 @@ import VerbatimJSON
 
 /// The files behind the URLs of results.
 ///
-/// Whatever becomes of a file, its task stays as it is.
+/// The state of a file never changes the state of its task.
 extension TaskStore {
     /// The place of the last line of the log that was read for results to fetch; nil if none was ever read.
     package func artefactPlace() async throws(TaskStoreError) -> Int64? {

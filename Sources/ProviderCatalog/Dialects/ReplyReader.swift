@@ -25,7 +25,7 @@ enum LookupContent {
     case recordOfAnother(String)
     case unknownTask
     case nothing(TaskFailure, suspendsProvider: Bool = false)
-    /// Certain content, whatever the reply's codes and status say.
+    /// Content that decides, regardless of the codes and the status of the reply.
     indirect case certain(LookupContent)
 }
 
@@ -99,7 +99,7 @@ extension ReplyReader {
                 TaskFailure(
                     code: "not_found",
                     message: """
-                        The provider answered HTTP status \(answer.status) without an object of its own. If this is how it says that \
+                        The provider answered HTTP status \(answer.status) without an error object. If this is how it says that \
                         it does not know a task, its definition needs `statuses: {unknown_task: [\(answer.status)]}`.
                         """,
                     httpStatus: answer.status), suspendsProvider: false)

@@ -10,7 +10,7 @@ import VerbatimJSON
 /// ArtefactFetcher fetches the files behind the URLs of results before they expire.
 ///
 /// It reads the log from a place that it keeps in the database, so it misses no success over a restart, and no
-/// submission or outcome waits for it. Whatever becomes of a file, its task stays `succeeded`.
+/// submission or outcome waits for it. A task stays `succeeded`, even if its file cannot be fetched.
 package struct ArtefactFetcher: Worker {
     let store: TaskStore
     @Current var settings: ArtefactSettings

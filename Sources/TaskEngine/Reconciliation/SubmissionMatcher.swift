@@ -11,7 +11,7 @@ import VerbatimJSON
 /// possible are matched. A record that may belong to a task being sent is not assigned until that task has its reply.
 /// A record that is the same for attempts of two endpoints is never assigned.
 ///
-/// An attempt gets only records that a list of its own account shows. Attempts of other accounts also
+/// A record matches an attempt only if a list of the attempt's account shows it. Attempts of other accounts also
 /// compete for them, because two accounts of one user show the same records.
 enum SubmissionMatcher {
     /// How a record compares with an attempt.

@@ -12,7 +12,7 @@ package enum NotificationType: Sendable, Hashable, CaseIterable {
     package static let allCases: [NotificationType] =
         TaskState.allCases.map { .state($0) } + [.lateRecord, .resultSaved, .resultWaiting]
 
-    /// What a destination gets that names no types: outcomes, and tasks of which nobody knows whether they were accepted.
+    /// The default types of a destination: outcomes, and tasks whose acceptance is unknown.
     package static let usual = Set(TaskState.allCases.filter { $0.hasEnded || $0 == .uncertain }.map { Self.state($0) })
 
     /// The type of a notification about a line of a task's log; nil if there is none about it.
