@@ -43,6 +43,8 @@ struct BrokenDriver: DriverWrapper {
         case skipsLastLook
         /// Drops a late reply.
         case dropsLateReplies
+        /// Ignores a late record.
+        case ignoresLateRecords
         /// Reports the results of a success as stored without writing them.
         case dropsResults
         /// Stores the results of another task instead of the task's own.
@@ -288,6 +290,7 @@ extension BrokenDriver.Fault {
         let absent = planned.replacing(
             event: isProven ? .resubmitted(.resubmittedByPolicy) : .absentFromList)
         switch (self, planned.event) {
+        case (.ignoresLateRecords, .turnedUp): return nil
         case (.excludesPossible, .lookupUndecided(let possible))
         where mayResend && !possible.isEmpty && task.callbacks.count == 0:
             return absent

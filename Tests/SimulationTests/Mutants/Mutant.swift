@@ -50,6 +50,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var forgetsSettings = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
+    /// Whether most requests of every history are lost and listed late, and people soon give them up.
+    var recordsAreLate = false
 
     init(_ name: String, caughtBy catchers: Set<Invariant>) {
         self.name = name
@@ -60,7 +62,9 @@ struct Mutant: Sendable, CustomStringConvertible {
     var harmless: Mutant {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
-        (plain.needsNotifications, plain.movesOften) = (needsNotifications, movesOften)
+        (plain.needsNotifications, plain.movesOften, plain.recordsAreLate) = (
+            needsNotifications, movesOften, recordsAreLate
+        )
         (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
             endpoint, habit, peopleTrack, startsMoved
         )
@@ -146,9 +150,18 @@ extension Mutant {
 
     private static var endingAtShortPages: Mutant {
         var mutant = breaking(
-            .endsAtShortPage, "treats a short page as the last one", caughtBy: [.absenceIsProven, .lostIsFound])
+            .endsAtShortPage, "treats a short page as the last one",
+            caughtBy: [.absenceIsProven, .lostIsFound, .lateIsTold])
         mutant.endpoint = "image/make"
         mutant.habit = .pagesInTens
+        return mutant
+    }
+
+    private static var ignoringLateRecords: Mutant {
+        var mutant = breaking(
+            .ignoresLateRecords, "ignores late records", caughtBy: [.lateIsTold], where: .verbatim)
+        mutant.endpoint = "image/make"
+        mutant.recordsAreLate = true
         return mutant
     }
 
@@ -400,6 +413,7 @@ extension Mutant {
         breaking(.explainsEverything, "assigns another program's larger request", caughtBy: [.outcomeIsTrue]),
         breaking(.skipsLastLook, "resubmits without another reading", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
+        ignoringLateRecords,
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

@@ -130,6 +130,9 @@ extension SimulationDriver {
         if !world.retention.isOff, random.happens(200) { return retentionAction() }
         if random.happens(mutant?.peopleTrack ?? false ? 300 : 550) { return submission() }
         let uncertain = audit.tasks.filter { $0.state == "uncertain" }
+        if mutant?.recordsAreLate ?? false, random.happens(200), let row = random.pick(uncertain) {
+            return .resolve(row.id, .giveUp)
+        }
         if random.happens(mutant?.peopleTrack ?? false ? 900 : 300), let row = random.pick(uncertain) {
             // Tracking its id instead of adopting it is an easy mistake.
             if let its = lostRecord(of: row), mutant?.peopleTrack ?? false || random.happens(300) {

@@ -66,6 +66,7 @@ final class SimulationDriver {
             seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
             notifies: mutant?.needsNotifications == true ? true : nil)
         if mutant?.startsMoved ?? false { world.moveOften() }
+        if mutant?.recordsAreLate ?? false { world.listLate() }
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant

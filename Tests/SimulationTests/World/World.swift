@@ -151,6 +151,14 @@ final class World: Sendable {
     /// Moves the provider at half of all starts until the faults end.
     func moveOften() { state.withLock { $0.moves = 500 } }
 
+    /// Loses most replies and lists their records late until the faults end.
+    func listLate() {
+        state.withLock { state in
+            state.faults.jumps = 0
+            (state.faults.paid, state.faults.hidden, state.faults.late) = (400, 700, 900)
+        }
+    }
+
     /// The catalog of a start.
     func catalogOfStart() -> ProviderCatalog {
         guard reloadRandom.happens(state.withLock { $0.moves }) else { return catalog }
