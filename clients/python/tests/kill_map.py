@@ -60,6 +60,7 @@ def main(number: int, seed: int) -> None:
         POLLUX_POLLING_MAX_REQUESTS_PER_SECOND="1000",
         POLLUX_SUBMISSION_ON_UNCERTAIN="resubmit_if_absent",
         POLLUX_TEST_ABSENT_SPAN_SECONDS="3",
+        POLLUX_TEST_STEADY_SPAN_SECONDS="1",
     )
     out = daemon.place / "out"
     running = start_program(daemon, number, out)

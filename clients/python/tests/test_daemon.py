@@ -25,8 +25,12 @@ class DaemonTests(unittest.TestCase):
         cls.sandbox = Sandbox()
         cls.addClassCleanup(cls.sandbox.close)
         # A kill may come while a request is sent.
-        settings = {"POLLUX_SUBMISSION_ON_UNCERTAIN": "resubmit_if_absent", "POLLUX_TEST_ABSENT_SPAN_SECONDS": "2"}
-        cls.daemon = Daemon(cls.sandbox, **settings)
+        cls.daemon = Daemon(
+            cls.sandbox,
+            POLLUX_SUBMISSION_ON_UNCERTAIN="resubmit_if_absent",
+            POLLUX_TEST_ABSENT_SPAN_SECONDS="2",
+            POLLUX_TEST_STEADY_SPAN_SECONDS="1",
+        )
         cls.addClassCleanup(cls.daemon.close)
 
     def billed(self, prompt: str) -> int:
@@ -207,11 +211,12 @@ class CancellationTests(unittest.TestCase):
         async def cancel_each() -> None:
             client = AsyncClient(server.path)
             submissions = [Submission("flux/images", {})]
+            stream = client.stream()
             calls: List[Callable[[], Any]] = [
                 lambda: client.wait("019a"),
                 lambda: client.submit("flux/images", {}),
                 lambda: client.submit("flux/images", {"image": "x" * (4 << 20)}),
-                lambda: client.stream().__anext__(),
+                lambda: stream.__anext__(),
                 lambda: client.map(submissions).__anext__(),
                 lambda: client.as_completed(["019a"]).__anext__(),
                 lambda: client.list().__anext__(),
@@ -224,6 +229,7 @@ class CancellationTests(unittest.TestCase):
                     await started
                 with self.assertRaises(asyncio.TimeoutError):
                     await asyncio.wait_for(call(), 0.05)
+            self.assertEqual(open_sockets(), sockets + 3)  # The server's own, and those of the event loop.
 
         sockets = open_sockets()
         with FakeServer(hangs) as server:
@@ -235,6 +241,7 @@ class CancellationTests(unittest.TestCase):
             with self.assertRaises(PolluxError) as caught:
                 await AsyncClient(server.path, timeout=0.3, patience=0).get("019a")
             self.assertEqual(caught.exception.code, "reply_lost")
+            self.assertIn("in time", str(caught.exception))
 
         with FakeServer(hangs) as server:
             began = time.monotonic()

@@ -10,10 +10,13 @@ import shutil
 import socket
 import threading
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List, Optional
+from unittest import mock
 
 from pollux_client import AsyncClient, Client, FileUnavailable, PolluxError, WaitTimeout
+from pollux_client.files import PartFile
 
 from support import FakeServer, directory, http, open_sockets, task
 
@@ -170,13 +173,25 @@ class SaveTests(unittest.TestCase):
     def test_two_copies_at_once_are_both_whole(self) -> None:
         with Archive(most=500_000) as server:
             results = Client(server.path).get("019a").results
-            threads = [threading.Thread(target=results[0].save, args=(self.place / "songs",)) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            with ThreadPoolExecutor(4) as pool:
+                copies = [pool.submit(results[0].save, self.place / "songs") for _ in range(4)]
+                self.assertEqual({copy.result() for copy in copies}, {self.place / "songs/song-1.mp3"})
         self.assertEqual((self.place / "songs/song-1.mp3").read_bytes(), DATA)
         self.assertEqual(self.left(), ["song-1.mp3"])
+
+    def test_a_file_that_another_process_has_just_finished_is_not_written_to(self) -> None:
+        part = self.place / f".pollux-{SHA256[:32]}.part"
+        part.write_bytes(DATA)
+
+        def finish_first(file: object, how: int) -> None:
+            os.replace(part, self.place / "song-1.mp3")
+
+        with mock.patch("pollux_client.files.fcntl.flock", finish_first):
+            mine = PartFile(self.place, SHA256)
+        mine.write(b"x")
+        mine.close()
+        self.assertEqual([path.name for path in self.place.iterdir()], ["song-1.mp3"])
+        self.assertEqual((self.place / "song-1.mp3").read_bytes(), DATA)
 
     def test_a_cancelled_copy_leaves_no_connection_and_goes_on_later(self) -> None:
         async def cancel(server: Archive) -> None:

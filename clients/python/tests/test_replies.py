@@ -34,6 +34,24 @@ class LostReplyTests(unittest.TestCase):
         self.assertTrue(bodies[0]["idempotency_key"])
         self.assertTrue(all(body == bodies[0] for body in bodies))
 
+    def test_an_empty_key_is_sent_and_not_replaced(self) -> None:
+        with FakeServer(problem(422, "invalid_field")) as server:
+            with self.assertRaises(InvalidRequest):
+                client(server).submit("suno/audios", {}, key="")
+            self.assertEqual(server.bodies()[0]["idempotency_key"], "")
+
+    def test_a_daemon_that_goes_away_does_not_end_a_program_with_sigpipe(self) -> None:
+        class Deaf(FakeServer):
+            def _serve(self, connection: socket.socket, handler: Any) -> None:
+                connection.close()
+
+        before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        try:
+            with Deaf(hangs) as server, self.assertRaises(ReplyLost):
+                client(server, patience=0.3).submit("suno/audios", {"image": "x" * (4 << 20)})
+        finally:
+            signal.signal(signal.SIGPIPE, before)
+
     def test_two_submissions_have_different_keys(self) -> None:
         with FakeServer(sends(http(task(), 201))) as server:
             for _ in range(2):
@@ -96,7 +114,7 @@ class LostReplyTests(unittest.TestCase):
         ended = problem(409, "already_ended")
         with FakeServer(sends(), ended, sends(http(task("cancelled")))) as server:
             self.assertEqual(client(server).cancel("019a").state, "cancelled")
-        with FakeServer(ended) as server:
+        with FakeServer(ended, sends(http(task("cancelled")))) as server:
             with self.assertRaises(Conflict):
                 client(server).cancel("019a")
         with FakeServer(sends(), ended, sends(http(task("succeeded")))) as server:
@@ -197,8 +215,15 @@ class ReplyTests(unittest.TestCase):
             for request in requests:
                 with self.assertRaises((ValueError, TypeError)):
                     client(server).submit("suno/audios", request)
-            with self.assertRaises(ValueError):
-                client(server).cancel("")
+            calls: List[Callable[[], Any]] = [
+                lambda: client(server).cancel(""),
+                lambda: next(client(server).map([Submission("suno/audios", {})], key="")),
+                lambda: client(server, timeout=0),
+                lambda: client(server, patience=-1),
+            ]
+            for call in calls:
+                with self.assertRaises(ValueError):
+                    call()
             with self.assertRaises(ValueError):
                 client(server).call("GET", "/v1/status\r\nx: y")
             self.assertEqual(server.requests, [])

@@ -8,7 +8,7 @@ import threading
 import unittest
 from typing import Any, List
 
-from pollux_client import Client, PolluxError, StreamReset, Submission, UnreadableReply, WaitTimeout
+from pollux_client import Client, InvalidRequest, PolluxError, StreamReset, Submission, UnreadableReply, WaitTimeout
 
 from support import FakeServer, Handler, http, problem, sends, task
 
@@ -51,6 +51,12 @@ class StreamTests(unittest.TestCase):
             after = f"/v1/events?after=e-3&{query}"
             self.assertEqual(targets(server), [f"/v1/events?{query}", after, after, after, after])
             stream.close()
+
+    def test_no_tasks_are_not_all_tasks(self) -> None:
+        with FakeServer(problem(400, "invalid_parameter")) as server:
+            with self.assertRaises(InvalidRequest):
+                next(client(server).stream(tasks=[]))
+            self.assertEqual(targets(server), ["/v1/events?task="])
 
     def test_a_position_without_an_event_counts(self) -> None:
         with FakeServer(sends(HEAD + b":\nid: e-900\n\n"), sends(HEAD + event(901))) as server:
@@ -117,7 +123,7 @@ class Provider(FakeServer):
         if method == b"POST":
             document = json.loads(request.partition(b"\r\n\r\n")[2])
             self.tasks.append({"key": document["idempotency_key"], "looks": document["request"]["looks"]})
-            self.most_open = max(self.most_open, sum(one["looks"] > 0 for one in self.tasks))
+            self.most_open = max(self.most_open, sum(one["looks"] >= 0 for one in self.tasks))
             return task("queued", id=f"t{len(self.tasks)}")
         found = self.tasks[int(target.split("/")[3][1:]) - 1]
         found["looks"] -= 1
@@ -130,7 +136,7 @@ class MapTests(unittest.TestCase):
         for code, status in (("no_such_route", 404), ("too_many_streams", 503)):
             with self.subTest(code), Provider(problem(status, code)) as server:
                 used = client(server)
-                submissions = [Submission("suno/audios", {"looks": looks}) for looks in (2, 0, 1, 0, 0)]
+                submissions = [Submission("suno/audios", {"looks": looks}) for looks in (2, 1, 2, 0, 1)]
                 found = list(used.map(submissions, concurrency=2, key="batch"))
                 self.assertEqual([one.id for one in found], ["t1", "t2", "t3", "t4", "t5"])
                 self.assertEqual([one.note for one in found], [f"batch/{number}" for number in range(1, 6)])

@@ -46,6 +46,8 @@ class Core(Generic[TaskT]):
         timeout: float,
         patience: float,
     ) -> None:
+        if not 0 < timeout < math.inf or not patience >= 0:
+            raise ValueError("The timeout must be positive and finite, and the patience not negative.")
         self.io = io
         self._make_task = make_task
         self.timeout = timeout
@@ -129,7 +131,7 @@ class Core(Generic[TaskT]):
     # Calls
 
     async def submit_task(self, submission: Submission, usual_key: Optional[str] = None) -> TaskT:
-        key = submission.key or usual_key or new_key()
+        key = next(key for key in (submission.key, usual_key, new_key()) if key is not None)
         try:
             return await self.task("POST", "/v1/tasks", submission.body(key))
         except PolluxError as error:
@@ -241,7 +243,7 @@ class Patience:
         least = 0.0 if isinstance(error, (NoDaemon, ReplyLost)) else LEAST_GAP
         pause = max(self._pause * random.uniform(0.5, 1.0), error.retry_after, least)
         may_repeat = error.is_temporary and (self._repeats or not error.outcome_unknown)
-        if not may_repeat or now >= self._end or now + error.retry_after > self._end:
+        if not may_repeat or now + error.retry_after >= self._end:
             raise error
         self._pause = min(2 * self._pause, LEAST_GAP)
         await core.io.sleep(min(pause, self._end - now))

@@ -184,7 +184,11 @@ class PartFile:
     def finish(self, target: Path) -> None:
         """Gives the file its name, once it is on disk."""
         os.fsync(self._file.fileno())
-        os.replace(self._path, target)
+        try:
+            os.replace(self._path, target)
+        except FileNotFoundError:
+            if not target.exists():  # A cancelled call may have finished it in its thread.
+                raise
         directory = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(directory)

@@ -74,6 +74,8 @@ async def map_tasks(
     """Submits while it is iterated, at most so many open tasks at a time, and yields the ended tasks in order."""
     if concurrency < 1:
         raise ValueError("The concurrency must be at least 1.")
+    if key == "":
+        raise ValueError("The key must not be empty.")
     prefix = key or new_key()
     ends = Ends(core, deadline_after(timeout))
     numbered = enumerate(submissions, 1)

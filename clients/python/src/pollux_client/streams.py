@@ -14,14 +14,14 @@ from .transport import run
 def event_reader(
     core: Core[Any],
     after: Optional[str],
-    tasks: Iterable[TaskRef],
+    tasks: Optional[Iterable[TaskRef]],
     endpoint: Names,
     state: Names,
     labels: Optional[Mapping[str, str]],
     include: Names,
 ) -> EventReader:
-    ids = [task if isinstance(task, str) else task.id for task in tasks]
-    return EventReader(core, after, task=ids or None, endpoint=endpoint, state=state, label=labels, include=include)
+    ids = None if tasks is None else [task if isinstance(task, str) else task.id for task in tasks]
+    return EventReader(core, after, task=ids, endpoint=endpoint, state=state, label=labels, include=include)
 
 
 class _Stream:

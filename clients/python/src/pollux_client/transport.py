@@ -14,6 +14,8 @@ from typing import Any, AsyncGenerator, Awaitable, Callable, Coroutine, Generato
 T = TypeVar("T")
 
 _PART = 1 << 18
+#: A program may have given SIGPIPE its default effect, which would end it when the daemon goes away.
+_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 class Connection(Protocol):
@@ -85,7 +87,7 @@ class BlockingConnection:
     async def send(self, data: bytes) -> None:
         self._limit()
         try:
-            self._sock.sendall(data)
+            self._sock.sendall(data, _NO_SIGNAL)
         except socket.timeout as error:
             raise TimeoutError from error
 
