@@ -77,7 +77,10 @@ let package = Package(
         // What the socket and the callback listener share of HTTP.
         .target(
             name: "HTTPServing",
-            dependencies: [hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging, serviceLifecycle]),
+            dependencies: [
+                "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1, nioSSL,
+                logging, serviceLifecycle,
+            ]),
         // Settings of SQLite that Swift cannot make.
         .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         // Statements and columns without GRDB's conversions: docs/sqlite.md.
