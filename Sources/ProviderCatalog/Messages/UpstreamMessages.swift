@@ -5,13 +5,15 @@ package struct UpstreamRequest: Sendable, Hashable {
     /// `POST`, `GET` …
     package let method: String
     /// Below the provider's base URL, with a leading slash.
-    package let path: String
+    package var path: String
     /// A whole address instead, which the provider named and its definition allows.
     package let url: String?
     /// Besides authorization, content type, accept and accept encoding, which the transport adds.
-    package let headers: [String: String]
-    /// JSON in UTF-8; nil for none.
-    package let body: [UInt8]?
+    package var headers: [String: String]
+    /// JSON in UTF-8, unless ``contentType`` says otherwise; nil for none.
+    package var body: [UInt8]?
+    /// The media type of the body; nil for JSON.
+    package var contentType: String?
     /// The base URL that it was made for. It is not sent to another. Nil allows any.
     package var baseURL: String?
 
