@@ -103,6 +103,7 @@ let package = Package(
                 .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
                 .embedInCode("0019_remove_stubs.sql"),
+                .embedInCode("0023_pass_through_gateway.sql"),
             ]),
         .target(
             name: "SQLiteDriver",

@@ -14,6 +14,7 @@ enum PlanCheck {
         ("SELECT * FROM sqlite_master LIMIT 1", "SCAN sqlite_master", "GRDB runs it when it opens a reader"),
         ("SELECT * FROM gate", "SCAN gate", "read once per start; a row per endpoint, service or provider in trouble"),
         ("FROM lease", "SCAN lease", "a row per account"),
+        ("FROM gateway_token", "SCAN gateway_token", "a row per token"),
         ("FROM meta", "SCAN meta", "a few facts about the database"),
         ("ORDER BY sequence DESC LIMIT 1", "SCAN event", "the last line of the log"),
         ("FROM sqlite_sequence", "SCAN sqlite_sequence", "one row"),
