@@ -20,6 +20,10 @@ package struct TaskEngine: Sendable {
     package let retention: RetentionService
     /// The streams of events that clients follow.
     package let streams: EventStreams
+    /// Serves programs that speak to a provider through the gateway.
+    package let gateway: GatewayService
+    /// Stores what became of the gateway's replies.
+    package let fateRecorder: FateRecorder
     /// Must run before the loops.
     package let recovery: StartupRecovery
     /// Sends what is queued.
@@ -104,10 +108,10 @@ package struct TaskEngine: Sendable {
             logger: logger)
 
         // The ways in.
+        let newTasks = NewTaskBuilder(
+            catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain))
         service = TaskService(
-            store: store, catalog: catalog, admission: admission, storage: storage,
-            newTasks: NewTaskBuilder(
-                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain)),
+            store: store, catalog: catalog, admission: admission, storage: storage, newTasks: newTasks,
             cancellation: RemoteCancellation(
                 catalog: catalog, admission: admission, transport: transport, logger: logger),
             sampler: sampler,
@@ -115,6 +119,13 @@ package struct TaskEngine: Sendable {
                 catalog: catalog, statistics: statistics, admission: admission, inFlightPolls: inFlight,
                 unrecognised: unrecognised, time: time),
             feed: feed, wakes: wakes, time: time, passed: passed)
+        let fates = ExchangeFates()
+        gateway = GatewayService(
+            tokens: try await LocalTokens(store, random: random, time: time), fates: fates, catalog: catalog,
+            store: store, service: service, newTasks: newTasks, admission: admission, transport: transport,
+            storage: storage, feed: feed, unknown: UnknownIDs(), random: random, wakes: wakes, time: time,
+            logger: logger)
+        fateRecorder = FateRecorder(fates: fates, store: store, time: time)
         endpoints = EndpointService(
             store: store, catalog: catalog, admission: admission, statistics: statistics, meter: meter,
             unrecognised: unrecognised, callbacks: monitor, wakes: wakes, time: time, logger: logger)
@@ -211,5 +222,7 @@ package struct TaskEngine: Sendable {
     }
 
     /// The loops, in the order in which they start.
-    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper] }
+    package var loops: [any Service] {
+        [storage, deadlines, reconciler, scheduler, submitter, sweeper, fateRecorder]
+    }
 }
