@@ -50,8 +50,8 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
-    @Current private var accounts: [ProviderAccount: Access]
-    private let pool: ClientPool
+    @Current var accounts: [ProviderAccount: Access]
+    let pool: ClientPool
     private let eventLoopGroup: any EventLoopGroup
     @Current private var maxReplyBytes: Int
     private let memory: ReplyMemory
@@ -189,7 +189,7 @@ package struct UpstreamHTTP: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
-    private func url(of request: UpstreamRequest, at access: Access?) -> String {
+    func url(of request: UpstreamRequest, at access: Access?) -> String {
         let url = request.url ?? (access?.baseURL ?? "") + request.path
         guard case .query(let name) = access?.authentication, let token = access?.token else { return url }
         return url + (url.contains("?") ? "&" : "?") + name + "=" + token.percentEncoded()
@@ -201,8 +201,16 @@ package struct UpstreamHTTP: UpstreamTransport {
         headers.replaceOrAdd(name: "Accept", value: "application/json")
         headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
         headers.replaceOrAdd(name: "User-Agent", value: "pollux")
-        if request.body != nil { headers.replaceOrAdd(name: "Content-Type", value: "application/json") }
-        guard let token = access?.token else { return headers }
+        if request.body != nil {
+            headers.replaceOrAdd(name: "Content-Type", value: request.contentType ?? "application/json")
+        }
+        authorize(&headers, to: access)
+        return headers
+    }
+
+    /// Adds the token where the provider expects it in a header field.
+    func authorize(_ headers: inout HTTPHeaders, to access: Access?) {
+        guard let token = access?.token else { return }
         switch access?.authentication {
         case .header(let name, let prefix): headers.replaceOrAdd(name: name, value: prefix + token)
         case .signedToken(let lifetime):
@@ -211,7 +219,6 @@ package struct UpstreamHTTP: UpstreamTransport {
             }
         case .query, .some(.none), nil: break
         }
-        return headers
     }
 }
 
