@@ -143,12 +143,20 @@ let package = Package(
                 serviceLifecycle,
             ]),
         .target(
+            name: "Gateway",
+            dependencies: [
+                "BoundedMemory", "HTTPServing", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
+                "UpstreamHTTP", "VerbatimJSON", crypto, hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTPTypes,
+                logging, serviceLifecycle,
+            ]),
+        .target(
             name: "LocalAPIClient",
             dependencies: ["LocalAPIContract", "Text", "VerbatimJSON", asyncHTTPClient, nioCore, nioHTTP1]),
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
+                "AllocatorSettings", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP",
+                "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
@@ -248,6 +256,12 @@ let package = Package(
             ],
             resources: [.copy("Fixtures")]),
         .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "HTTPTesting", "TaskEngine", "TaskModel", "TaskStore", "ProviderCatalog", "TaskTesting",
+                "UpstreamHTTP", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix, logging, serviceLifecycle,
+            ]),
+        .testTarget(
             name: "LocalAPITests",
             dependencies: [
                 "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteDriver",
@@ -265,7 +279,7 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
+                "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
                 logging,
             ]),
         .testTarget(

@@ -18,10 +18,12 @@ package struct DaemonFacts: Sendable {
     package let stateDirectory: String
     /// The address of the callback listener; nil if callbacks are off.
     package let callbackAddress: String?
+    /// The address of the gateway as a URL; nil if it is off.
+    package let gatewayURL: String?
 
     package init(
         version: String, pid: Int, startedAt: Timestamp, socketPath: String, stateDirectory: String,
-        callbackAddress: String? = nil
+        callbackAddress: String? = nil, gatewayURL: String? = nil
     ) {
         self.version = version
         self.pid = pid
@@ -29,6 +31,7 @@ package struct DaemonFacts: Sendable {
         self.socketPath = socketPath
         self.stateDirectory = stateDirectory
         self.callbackAddress = callbackAddress
+        self.gatewayURL = gatewayURL
     }
 }
 
@@ -49,8 +52,8 @@ package enum LocalAPI {
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: EventStreams, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
-        eventLoopGroup: any EventLoopGroup,
+        streams: EventStreams, gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts,
+        time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
@@ -63,7 +66,7 @@ package enum LocalAPI {
                 service: service, endpoints: endpoints, restores: restores, retention: retention,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
-                settings: settings, facts: facts, time: time),
+                gateway: gateway, settings: settings, facts: facts, time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -84,7 +87,8 @@ package enum LocalAPI {
     /// Makes the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: StreamRoutes, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        streams: StreamRoutes, gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts,
+        time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -97,6 +101,7 @@ package enum LocalAPI {
         RestoreRoutes(restores: restores).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
         streams.add(to: router)
+        GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
         DaemonRoutes(endpoints: endpoints, settings: settings, facts: facts, time: time).add(to: router)
         return router
     }

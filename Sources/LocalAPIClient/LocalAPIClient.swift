@@ -206,6 +206,21 @@ extension LocalAPIClient {
             timeout: .seconds(6 * 3_600))
     }
 
+    /// How programs reach the gateway.
+    package func gateway() async throws(LocalAPIClientError) -> Answer<GatewayDocument> {
+        try await send(.GET, LocalAPIRoute.gateway.path())
+    }
+
+    /// Makes a token of the gateway.
+    package func addGatewayToken(named name: String) async throws(LocalAPIClientError) -> Answer<GatewayTokenDocument> {
+        try await post(LocalAPIRoute.gatewayTokens.path(), GatewayTokenRequestDocument(name: name).json)
+    }
+
+    /// Removes a token of the gateway.
+    package func removeGatewayToken(named name: String) async throws(LocalAPIClientError) -> Answer<GatewayDocument> {
+        try await post(LocalAPIRoute.gatewayTokenRemoval.path(name))
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())

@@ -38,7 +38,7 @@ struct Pollux: AsyncParsableCommand {
                 name: "Daemon",
                 subcommands: [
                     ServeCommand.self, StatusCommand.self, ReloadCommand.self, BackupCommand.self, RestoreCommand.self,
-                    PruneCommand.self,
+                    PruneCommand.self, GatewayCommand.self,
                     SandboxCommand.self,
                 ]),
         ])

@@ -24,7 +24,8 @@ import VerbatimJSON
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let server = LocalAPI.server(
                 service: api.engine.service, endpoints: api.engine.endpoints, restores: api.engine.restores,
-                retention: api.engine.retention, streams: api.engine.streams, settings: UnchangedSettings(),
+                retention: api.engine.retention, streams: api.engine.streams,
+                gateway: api.engine.gateway, settings: UnchangedSettings(),
                 facts: DaemonFacts(
                     version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),
                 time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,

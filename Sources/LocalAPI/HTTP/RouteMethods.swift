@@ -10,9 +10,10 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
             .unpin,
-            .delete:
+            .delete, .gatewayTokens, .gatewayTokenRemoval:
             [.post]
-        case .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
+        case .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description, .gateway:
+            [.get]
         }
     }
 
