@@ -32,6 +32,9 @@ enum Invariant: String, Sendable, CaseIterable {
     case addressFits = "a paid request is sent only to the base URL that it was made for"
     case accountAsks = "a task is asked for with the account that submitted it"
     case queueDrains = "the queue of a dead account goes out through the others"
+    case exchangeIsClaimedOnce = "an exchange of the gateway is claimed at most once"
+    case retryJoins = "a request that is repeated because its reply was lost is one task"
+    case onlyRetriesJoin = "equal requests whose replies arrived are different tasks"
     case lateIsTold = "a late record of a given-up attempt is logged"
 }
 

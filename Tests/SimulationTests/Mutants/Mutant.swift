@@ -41,6 +41,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var habit: EchoHabit?
     /// Whether every history has many reloads that move the provider.
     var movesOften = false
+    /// Whether every history has programs that use the gateway.
+    var needsPrograms = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
 
@@ -54,6 +56,7 @@ struct Mutant: Sendable, CustomStringConvertible {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
         (plain.endpoint, plain.habit, plain.peopleTrack) = (endpoint, habit, peopleTrack)
+        plain.needsPrograms = needsPrograms
         return plain
     }
 
@@ -201,6 +204,14 @@ extension Mutant {
         return mutant
     }
 
+    private static func joining(
+        _ fault: BrokenDriver.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = breaking(fault, name, caughtBy: catchers)
+        mutant.needsPrograms = true
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -231,6 +242,11 @@ extension Mutant {
 
     /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
+        joining(
+            .joinsEagerly, "takes every equal request for a retry", caughtBy: [.onlyRetriesJoin]),
+        joining(.joinsNothing, "takes no request for a retry", caughtBy: [.retryJoins]),
+        joining(
+            .keepsClaimed, "lets two requests claim one exchange", caughtBy: [.exchangeIsClaimedOnce, .onlyRetriesJoin]),
         acceptingPartialAnswers,
         movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),

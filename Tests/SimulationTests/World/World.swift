@@ -16,6 +16,8 @@ final class World: Sendable {
     let commitRandom: SharedRandom
     /// Decides about reloads and replaced tokens. It is separate for the same reason.
     let reloadRandom: SharedRandom
+    /// Decides about programs that use the gateway. It is separate for the same reason.
+    let passRandom: SharedRandom
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     /// The catalog with the provider at another base URL, where it knows the same tasks.
@@ -74,6 +76,7 @@ final class World: Sendable {
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
+        passRandom = SharedRandom(seed: seed ^ 0x3c6e_f372_fe94_f82b)
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,
