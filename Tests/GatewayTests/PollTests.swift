@@ -16,7 +16,7 @@ import VerbatimJSON
     ) async throws {
         gateway.world.provider.enqueue(.accepted(id))
         #expect(try await gateway.submit("prompt of \(id)").status == 200)
-        gateway.world.provider.play { sent in .items(sent.ids.contains(id) ? [record] : []) }
+        gateway.world.provider.play { sent in sent.ids.isEmpty ? .json(record) : .items([record]) }
         gateway.world.time.advance(by: .seconds(300))
         _ = try await gateway.world.engine.scheduler.step()
         #expect(!gateway.world.provider.queries.isEmpty)

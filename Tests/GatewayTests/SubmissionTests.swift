@@ -177,7 +177,7 @@ import VerbatimJSON
             let task = try #require(try await gateway.tasks().first)
             #expect(reply.task == task.id.text)
             _ = try await gateway.world.service.resolve(task.id, .adopt(remoteID: "r-1"))
-            gateway.world.provider.play { _ in .items([Record.succeeded("r-1")]) }
+            gateway.world.provider.play { _ in .json(Record.succeeded("r-1")) }
             gateway.world.time.advance(by: .seconds(7_200))
             _ = try await gateway.world.engine.scheduler.step()
             let retry = try await ask()
