@@ -19,6 +19,8 @@ extension DeclaredDialect {
         var cancel: Template?
         /// The member that is true in a request for an id. Without it, a request wants the result.
         var asynchronousIf: String?
+        /// A request with one of these members is not a submission. It passes through.
+        var passedIf = JSONObject()
         /// A text that is part of every id.
         var idPart: String?
     }
@@ -48,7 +50,8 @@ struct DeclaredGateway: GatewayDialect {
         guard request.method == dialect.submit.method, let path = dialect.submit.path, let fields = request.fields,
             let named = path.values(in: request.path),
             // The endpoint could not send a member that has the name of a place.
-            !named.keys.contains(where: { fields[$0] != nil })
+            !named.keys.contains(where: { fields[$0] != nil }),
+            !forms.passedIf.members.contains(where: { fields[$0.name] == $0.value })
         else { return nil }
         let places = named.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) }
         var members = JSONObject(places + fields.members.map { ($0.name, $0.value) })

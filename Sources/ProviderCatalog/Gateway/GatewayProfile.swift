@@ -54,7 +54,7 @@ enum GatewayDefinition {
         var forms = DeclaredDialect.GatewayForms()
         let allowed = [
             "accepted", "status", "pending", "succeeded", "failed", "poll", "result", "cancel", "id_part",
-            "asynchronous_if",
+            "asynchronous_if", "passed_if",
         ]
         guard let own = try fields.fields("gateway", allowed: allowed) else { return forms }
         forms.accepted = try template("accepted", own)
@@ -70,6 +70,10 @@ enum GatewayDefinition {
         forms.cancel = try path("cancel", own)
         forms.idPart = try own.text("id_part")
         forms.asynchronousIf = try own.text("asynchronous_if")
+        if let members = try own.json("passed_if") {
+            guard let object = members.object else { throw own.error("passed_if", "expected an object") }
+            forms.passedIf = object
+        }
         return forms
     }
 

@@ -142,6 +142,24 @@ import VerbatimJSON
         #expect(try match(ProviderName(stringLiteral: provider), method, path, method == "POST" ? "{}" : nil) == nil)
     }
 
+    @Test(arguments: [
+        (#"{"model":"m","background":true}"#, false), (#"{"model":"m"}"#, true), (#"{"model":"m","store":true}"#, true),
+        (#"{"model":"m","stream":true}"#, nil), (#"{"model":"m","background":true,"stream":true}"#, nil),
+        (#"{"model":"m","store":false}"#, nil),
+    ])
+    func `an interaction that cannot run in the background is no task`(body: String, isInline: Bool?) throws {
+        for path in ["/v1beta/interactions", "/v1/interactions"] {
+            switch try match("google", "POST", path, body)?.operation {
+            case .submit(let fields, let waits):
+                #expect(waits == isInline)
+                let background: JSONValue? = waits ? nil : true
+                #expect(fields["background"] == background)
+            case nil: #expect(isInline == nil)
+            case let other: Issue.record("\(String(describing: other))")
+            }
+        }
+    }
+
     @Test func `queries that several endpoints share name all of them`() throws {
         #expect(
             try match("replicate", "GET", "/v1/predictions/p1")?.endpoints
