@@ -12,19 +12,27 @@ import Testing
         return Mutant.all.filter { $0.name.contains(name) }
     }
 
+    /// Seeds of histories that caught mutants which few histories catch. They are tried first, to save time.
+    private static let caughtBefore: [String: UInt64] = [
+        "accepts one reading as proof": 93,
+        "expires a task by a clock that has just changed": 656,
+        "forgets where the provider was": 142,
+        "takes what an unread account does not show for absent": 366,
+    ]
+
     @Test(arguments: chosen)
     func `the simulation catches a daemon that`(_ mutant: Mutant) async throws {
         let stage = try Stage()
         let simulation = Simulation(stage: stage, mutant: mutant)
         let plain = Simulation(stage: stage, mutant: mutant.harmless)
-        for seed in 1...Self.mostHistories {
+        for seed in [Self.caughtBefore[mutant.name]].compactMap(\.self) + Array(1...Self.mostHistories) {
             do throws(Simulation.Failure) {
                 _ = try await simulation.run(seed: seed)
             } catch {
                 let violation = try #require(error.violation, "\(error)")
+                // A history that fails without the mutant too proves nothing about it.
+                do throws(Simulation.Failure) { _ = try await plain.run(seed: seed) } catch { continue }
                 guard mutant.catchers.contains(violation.invariant) else {
-                    // The history fails without the mutant too, so it proves nothing about it.
-                    do throws(Simulation.Failure) { _ = try await plain.run(seed: seed) } catch { continue }
                     Issue.record("\(error)")
                     return
                 }

@@ -96,6 +96,7 @@ final class Audit {
     /// Checks all invariants.
     func check(_ clients: Clients) throws {
         if let falseAlarm { throw Violation(.onlyCopiesAreRestored, falseAlarm) }
+        if let half = world.files.half { throw Violation(.savedIsWhole, "\(half) is linked and not whole") }
         let version = try view.version()
         var events: [DiskView.EventLine] = []
         if version != self.version {
@@ -188,19 +189,30 @@ final class Audit {
         }
         let known = Set(tasks.compactMap(\.remoteID)).union(givenUp.compactMap(\.remoteID))
         for given in givenUp where given.remoteID == nil {
-            // The reading took up to its deadline, and so did the reply to the control.
-            guard let moment = latestReadings[given.attempt].map({ $0 - .seconds(180) }),
-                let row = tasks.first(where: { $0.id == given.task }), hasControl(for: row, at: moment)
+            // The reading took a while. The control's reply took up to the deadline of a submission, besides.
+            guard let read = latestReadings[given.attempt], let row = tasks.first(where: { $0.id == given.task }),
+                hasControl(for: row, at: read - .seconds(180))
             else { continue }
             let its = world.truth.records.filter {
-                $0.sender?.text == given.task && !known.contains($0.id) && $0.isListed(at: moment)
+                $0.sender?.text == given.task && !known.contains($0.id) && $0.isListed(at: read - .seconds(100))
                     && !$0.isForgotten(at: world.clock.providerNow)
             }
-            let rivals = givenUp.contains { $0.service == given.service && $0.task != given.task && $0.remoteID == nil }
-            if let record = its.first, !rivals {
+            let request = request(of: given.task)
+            let hasRival = givenUp.contains {
+                $0.service == given.service && $0.task != given.task && $0.remoteID == nil
+                    && self.request(of: $0.task) == request
+            }
+            if let record = its.first, !hasRival {
                 throw Violation(.lateIsTold, "\(given.task): the late record \(record.id) is not in the log")
             }
         }
+    }
+
+    /// The request of a task as it was sent, without members that Pollux adds; nil if it never was.
+    private func request(of task: String) -> String? {
+        guard var body = world.truth.sent.first(where: { $0.sender?.text == task })?.body else { return nil }
+        for name in ["async", "callback_url", "task_id"] { body[name] = nil }
+        return JSONValue.object(body).text
     }
 
     /// Whether a user or a policy resubmitted that task.

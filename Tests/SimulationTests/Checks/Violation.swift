@@ -32,7 +32,7 @@ enum Invariant: String, Sendable, CaseIterable {
     case addressFits = "a paid request is sent only to the base URL that it was made for"
     case accountAsks = "a task is asked for with the account that submitted it"
     case queueDrains = "the queue of a dead account goes out through the others"
-    case savedIsWhole = "a result counts as saved only if its file is whole on disk"
+    case savedIsWhole = "every object is whole, and a result counts as saved only if its object is there"
     case filesArrive = "without faults the file of every result is saved, or the reason is shown"
     case filesStay = "a file leaves the disk only if a client had it, it is too old, or its task was deleted"
     case eventIsDelivered = "without faults every event reaches its receiver, or is a dead letter"

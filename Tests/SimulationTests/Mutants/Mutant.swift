@@ -62,7 +62,7 @@ struct Mutant: Sendable, CustomStringConvertible {
     var harmless: Mutant {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
-        plain.needsNotifications = needsNotifications
+        (plain.needsNotifications, plain.movesOften) = (needsNotifications, movesOften)
         (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
             endpoint, habit, peopleTrack, startsMoved
         )
@@ -416,7 +416,7 @@ extension Mutant {
         breaking(.skipsLastLook, "resubmits without another reading", caughtBy: [.absenceIsProven]),
         breaking(.dropsLateReplies, "forgets replies that arrive late", caughtBy: [.replyIsKept]),
         breaking(
-            .ignoresLateRecords, "ignores late records", caughtBy: [.lateIsTold, .everythingEnds]),
+            .ignoresLateRecords, "ignores late records", caughtBy: [.lateIsTold, .everythingEnds], where: .verbatim),
         breaking(.findsNothing, "finds nothing in a list", caughtBy: [.lostIsFound, .everythingEnds]),
     ]
 }

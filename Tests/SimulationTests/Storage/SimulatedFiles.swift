@@ -14,6 +14,9 @@ final class SimulatedFiles: Sendable {
     /// Whether there is a whole object with that digest.
     func hasWhole(_ digest: String) -> Bool { objects.withLock { $0[digest]?.isWhole ?? false } }
 
+    /// An object that is not whole.
+    var half: String? { objects.withLock { objects in objects.first { !$0.value.isWhole }?.key } }
+
     func contains(_ digest: String) -> Bool { objects.withLock { $0[digest] != nil } }
 
     func link(_ digest: String, isWhole: Bool) {

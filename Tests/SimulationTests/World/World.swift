@@ -60,7 +60,8 @@ final class World: Sendable {
         /// Whether a reload or a start has moved the provider.
         var wasMoved = false
         var isTouched = true
-        var downloadsFail = true
+        /// How many downloads may still fail. Most come after the other faults have ended.
+        var downloadFaults = 1_000
         var refusedWrites = 0
     }
 
@@ -167,7 +168,12 @@ final class World: Sendable {
     func pick(_ digests: [String]) -> String? { downloadRandom.pick(digests) }
 
     /// What goes wrong with a download: 1 to 4; anything else means nothing.
-    var downloadFault: Int { state.withLock { $0.downloadsFail } ? downloadRandom.integer(in: 1...8) : 0 }
+    var downloadFault: Int {
+        guard state.withLock({ $0.downloadFaults }) > 0 else { return 0 }
+        let fault = downloadRandom.integer(in: 1...8)
+        if fault <= 4 { state.withLock { $0.downloadFaults -= 1 } }
+        return fault
+    }
 
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
@@ -180,7 +186,7 @@ final class World: Sendable {
             state.isDiskFull = false
             state.unknownCommits = 0
             (state.reloads, state.moves) = (0, 0)
-            state.downloadsFail = false
+            state.downloadFaults = min(state.downloadFaults, 8)
         }
         callbackDriver.endFaults()
         accounts.endTroubles()
