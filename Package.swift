@@ -87,6 +87,8 @@ let package = Package(
         .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", grdb, sqlite]),
         // How the C library keeps freed memory, which Swift cannot say either.
         .target(name: "AllocatorSettings"),
+        // What a new process inherits, which Swift cannot say in full.
+        .target(name: "SpawnSettings"),
         // When a file was created, which Swift cannot ask.
         .target(name: "FileTimes"),
         .target(
@@ -103,6 +105,8 @@ let package = Package(
                 .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
                 .embedInCode("0019_remove_stubs.sql"),
+                .embedInCode("0020_notify_destinations.sql"),
+                .embedInCode("0021_save_results.sql"),
                 .embedInCode("0023_pass_through_gateway.sql"),
             ]),
         .target(
@@ -126,6 +130,21 @@ let package = Package(
             dependencies: [
                 "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "Text", "VerbatimJSON",
                 crypto, logging, serviceLifecycle,
+            ]),
+        // Files of results: downloads, and where they are kept.
+        .target(
+            name: "Artefacts",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "Text", "UpstreamHTTP", asyncHTTPClient, crypto, nioCore,
+                nioHTTP1, nioPosix,
+            ]),
+        // Takes notifications to their receivers: over HTTP, or by a program.
+        .target(
+            name: "NotificationSending",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text", "UpstreamHTTP", "VerbatimJSON",
+                "SpawnSettings",
+                asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, nioSSL, serviceLifecycle,
             ]),
         .target(
             name: "LocalAPI",
@@ -155,7 +174,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP",
+                "AllocatorSettings", "Artefacts", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
+                "NotificationSending", "TaskEngine", "UpstreamHTTP",
                 "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
@@ -167,7 +187,7 @@ let package = Package(
         .target(
             name: "Sandbox",
             dependencies: [
-                hummingbird, httpTypes, asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
+                hummingbird, httpTypes, asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
             ]),
         // The judge of the schedule: plays the policy against known durations, without waiting.
         .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "Randomness", "TaskModel"]),
@@ -199,7 +219,7 @@ let package = Package(
                 "SQLiteDriver", "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
-        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
+        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix, nioSSL], path: "Tests/HTTPTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
@@ -232,7 +252,8 @@ let package = Package(
             name: "TaskEngineTests",
             dependencies: [
                 "BoundedMemory", "Randomness", "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog",
-                "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
+                "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, grdb, logging,
+                sqlite,
             ]),
         .testTarget(
             name: "SimulationTests",
@@ -243,10 +264,16 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore, nioPosix,
-                nioHTTP1, nioSSL,
+                "UpstreamHTTP", "BoundedMemory", "HTTPTesting", "ProviderCatalog", "TaskModel", "TaskTesting", "Text",
+                asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ArtefactsTests",
+            dependencies: [
+                "Artefacts", "ProviderCatalog", "Sandbox", "TaskEngine", "TaskModel", "TaskTesting", "Text",
+                "UpstreamHTTP", crypto, logging, nioPosix, serviceLifecycle,
+            ]),
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
@@ -260,6 +287,12 @@ let package = Package(
             dependencies: [
                 "Gateway", "HTTPTesting", "TaskEngine", "TaskModel", "TaskStore", "ProviderCatalog", "TaskTesting",
                 "UpstreamHTTP", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix, logging, serviceLifecycle,
+            ]),
+        .testTarget(
+            name: "NotificationSendingTests",
+            dependencies: [
+                "NotificationSending", "HTTPTesting", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
+                "TaskTesting", "UpstreamHTTP", "VerbatimJSON", nioPosix,
             ]),
         .testTarget(
             name: "LocalAPITests",
@@ -279,8 +312,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
-                logging,
+                "Artefacts", "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore",
+                "TaskTesting", "UpstreamHTTP", logging,
             ]),
         .testTarget(
             name: "SandboxTests",
@@ -297,7 +330,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Randomness"], resources: [.copy("Corpus")]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON"],
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON", crypto],
             exclude: ["Clients"]),
     ]
 )
@@ -308,5 +341,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings"]
+let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings", "SpawnSettings"]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

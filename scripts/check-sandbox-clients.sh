@@ -40,3 +40,5 @@ for client in polling_client official_client; do
         "$venv/bin/python" "Tests/SandboxTests/Clients/$client.py" "$base_url$prefix"
     done
 done
+echo "== other_clients.py against $base_url"
+"$venv/bin/python" Tests/SandboxTests/Clients/other_clients.py "$base_url"

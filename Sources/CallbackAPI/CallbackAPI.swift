@@ -36,7 +36,7 @@ package enum CallbackAPI {
         onRunning: @escaping @Sendable (_ port: Int) async -> Void
     ) throws(CallbackSetUpError) -> some Service {
         var quiet = logger
-        // Hides failed handshakes: an unauthenticated client must not be able to write to the log.
+        // Failed handshakes are not logged, because an unauthenticated client must not be able to write to the log.
         quiet.logLevel = max(logger.logLevel, .critical)
         let limiter = ClientLimiter(limits: limits, time: time)
         let router = Router(context: CallbackContext.self)

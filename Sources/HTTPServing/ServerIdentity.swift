@@ -31,7 +31,7 @@ package struct ServerIdentity: Sendable {
         } catch {
             throw Refusal(
                 message:
-                    "\(section).certificate_file (\(certificateFile)) and \(section).key_file (\(keyFile)) do not belong together."
+                    "\(section).certificate_file (\(certificateFile)) and \(section).key_file (\(keyFile)) do not match."
             )
         }
     }

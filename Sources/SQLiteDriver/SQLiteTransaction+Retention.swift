@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Ended tasks and their details.
+/// Reads ended tasks and removes their details.
 extension SQLiteTransaction {
     func ended(_ query: EndedQuery) throws -> [TaskRow] {
         let start = query.after ?? (endedAt: Timestamp(milliseconds: .min), key: .min)
@@ -102,8 +102,11 @@ extension SQLiteTransaction {
             if parts.contains(.request) {
                 try remove(
                     .integer(key),
-                    from: ["task_payload", "callback_token", "callback_body", "gateway_message", "gateway_exchange"])
-                // The others own a remote id.
+                    from: [
+                        "task_payload", "callback_token", "callback_body", "delivery", "gateway_message",
+                        "gateway_exchange",
+                    ])
+                // Other attempts own a remote id and stay.
                 try db.cachedStatement(sql: "DELETE FROM given_up_attempt WHERE task_key = ? AND remote_id IS NULL")
                     .execute(binding: .integer(key))
             } else if parts.contains(.response) {
@@ -118,8 +121,8 @@ extension SQLiteTransaction {
         return last
     }
 
-    /// A row that becomes shorter where it is leaves its page half empty, and pages of old tasks get no new rows. If it is
-    /// deleted first, SQLite merges pages.
+    /// Deletes the row and inserts it without the response. A row that is shortened in place leaves its page half
+    /// empty, and pages of old tasks get no new rows. After a deletion SQLite merges pages.
     private func removeResponse(of key: Int64) throws {
         let request = try String.fetchOne(
             db.cachedStatement(sql: "SELECT request FROM task_payload WHERE task_key = ?"), arguments: [key])

@@ -56,7 +56,9 @@ extension UpstreamHTTP: PassingTransport {
         var headers = HTTPHeaders((access?.headers ?? [:]).map { ($0.key, $0.value) })
         for name in Set(request.headers.map { $0.name.lowercased() }) { headers.remove(name: name) }
         headers.add(contentsOf: request.headers.map { ($0.name, $0.value) })
-        authorize(&headers, to: access)
+        if let credential = access?.credential(at: now()) {
+            headers.replaceOrAdd(name: credential.name, value: credential.value)
+        }
         var sending = HTTPClientRequest(url: address)
         if case .forwarding(let proxy) = route, let target = URLAuthority(address) {
             headers.replaceOrAdd(name: "Host", value: target.hostField)

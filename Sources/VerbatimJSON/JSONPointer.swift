@@ -1,4 +1,5 @@
-/// A JSON Pointer (RFC 6901) with an extension: a `*` token matches every array element.
+/// A JSON Pointer (RFC 6901) with two extensions: a `*` token matches every array element, and `*[type=image]` those
+/// elements whose member `type` is the text `image`.
 package struct JSONPointer: Sendable, Hashable, CustomStringConvertible {
     /// The unescaped tokens. An empty list is the whole document.
     package let tokens: [String]
@@ -16,6 +17,21 @@ package struct JSONPointer: Sendable, Hashable, CustomStringConvertible {
         }
         guard text.first == "/" else { return nil }
         tokens = text.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map(Self.unescaped)
+    }
+
+    /// Whether it may match several values.
+    package var matchesSeveral: Bool { tokens.contains { $0 == "*" || Self.condition(in: $0) != nil } }
+
+    /// The first token that begins as a condition and is none.
+    package var brokenCondition: String? {
+        tokens.first { $0.hasPrefix("*[") && Self.condition(in: $0) == nil }
+    }
+
+    /// The condition of a token such as `*[type=image]`; nil for any other token.
+    fileprivate static func condition(in token: String) -> (name: String, text: String)? {
+        guard token.hasPrefix("*["), token.hasSuffix("]") else { return nil }
+        let parts = token.dropFirst(2).dropLast().split(separator: "=", maxSplits: 1).map(String.init)
+        return parts.count == 2 ? (parts[0], parts[1]) : nil
     }
 
     private static func unescaped(_ token: Substring) -> String {
@@ -50,6 +66,10 @@ extension JSONValue {
                 case .array(let elements) where token == "*":
                     return elements.enumerated().map { at("\($0.offset)", $0.element) }
                 case .array(let elements):
+                    if let (name, text) = JSONPointer.condition(in: token) {
+                        return elements.enumerated().filter { $0.element.object?[name]?.string == text }
+                            .map { at("\($0.offset)", $0.element) }
+                    }
                     return Int(token).flatMap { elements.indices.contains($0) ? [at(token, elements[$0])] : nil } ?? []
                 case .null, .bool, .number, .string: return []
                 }

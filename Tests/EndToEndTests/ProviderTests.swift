@@ -7,7 +7,8 @@ extension EndToEnd {
         /// One request for each endpoint of the other providers, and where it contains the prompt.
         static let endpoints = [
             "fal:queue", "fal:queue/flux-dev", "replicate:predictions", "replicate:models/predictions", "openai:videos",
-            "google:veo", "runway:image_to_video", "runway:text_to_image",
+            "google:veo", "google:interactions", "google:v1/interactions", "runway:image_to_video",
+            "runway:text_to_image",
         ]
 
         private func request(_ endpoint: String, _ prompt: String) -> JSONValue {
@@ -17,6 +18,7 @@ extension EndToEnd {
             case "replicate:predictions": ["version": "5c7d5dc6", "input": ["prompt": prompt]]
             case "replicate:models/predictions":
                 ["model": "black-forest-labs/flux-schnell", "input": ["prompt": prompt]]
+            case "google:interactions", "google:v1/interactions": ["model": "gemini-3.5-flash", "input": prompt]
             case "google:veo": ["model": "veo-3.0-generate-001", "instances": [["prompt": prompt]]]
             case "runway:image_to_video", "runway:text_to_image": ["model": "gen4", "promptText": prompt]
             default: ["prompt": prompt]
@@ -55,7 +57,7 @@ extension EndToEnd {
                     if fails { #expect(task.at("error", "message").string?.isEmpty == false, "\(endpoint)") }
                 }
                 let fal = try await world.daemon.ended(ids[0].id)
-                #expect(fal.at("response").text.contains("https://v3.fal.media/files/"))
+                #expect(fal.at("response").text.contains("http://127.0.0.1:\(world.sandbox.port)/files/fal/"))
                 let ledger = try await world.sandbox.ledger()
                 #expect(ledger.billed == ids.count)
             }
@@ -84,7 +86,7 @@ extension EndToEnd {
                 try await world.daemon.process.logged("→ running")
                 #expect(
                     try await world.daemon.ask("POST", "/v1/tasks/\(id)/cancel").json.at("state").string == "cancelled")
-                try await world.daemon.process.logged("replicate was asked to end it: HTTP status 200")
+                try await world.daemon.process.logged("replicate was asked to cancel it: HTTP status 200")
             }
         }
 

@@ -36,6 +36,26 @@ extension SnapshotWrapper {
         try reading.ids(withPrefix: prefix, limit: limit)
     }
 
+    package func destinations() throws -> [DestinationRow] {
+        try reading.destinations()
+    }
+
+    package func deliveries(_ query: DeliveryQuery) throws -> [DeliveryRow] {
+        try reading.deliveries(query)
+    }
+
+    package func deliveryCounts() throws -> [DeliveryCount] {
+        try reading.deliveryCounts()
+    }
+
+    package func undelivered(of keys: [Int64], after sequence: Int64) throws -> Set<Int64> {
+        try reading.undelivered(of: keys, after: sequence)
+    }
+
+    package func lastEvent(before time: Timestamp) throws -> Int64 {
+        try reading.lastEvent(before: time)
+    }
+
     package func counts() throws -> [TaskCount] {
         try reading.counts()
     }
@@ -154,6 +174,34 @@ extension SnapshotWrapper {
         try reading.oldestLines(of: key, kinds: kinds, limit: limit)
     }
 
+    package func artefacts(dueBy time: Timestamp, notFrom hosts: [String], limit: Int) throws -> [Artefact] {
+        try reading.artefacts(dueBy: time, notFrom: hosts, limit: limit)
+    }
+
+    package func nextArtefact() throws -> Timestamp? { try reading.nextArtefact() }
+
+    package func artefacts(of key: Int64) throws -> [Artefact] { try reading.artefacts(of: key) }
+
+    package func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact? {
+        try reading.artefact(withDigest: sha256, isSaved: isSaved)
+    }
+
+    package func savedDigests(after sha256: String, limit: Int) throws -> [String] {
+        try reading.savedDigests(after: sha256, limit: limit)
+    }
+
+    package func artefacts(
+        savedBy time: Timestamp, after place: (savedAt: Timestamp, key: Int64)?, limit: Int
+    ) throws -> [StoredArtefact] {
+        try reading.artefacts(savedBy: time, after: place, limit: limit)
+    }
+
+    package func deliveredArtefacts(limit: Int) throws -> [Artefact] { try reading.deliveredArtefacts(limit: limit) }
+
+    package func artefactsToRemove(limit: Int) throws -> [Artefact] { try reading.artefactsToRemove(limit: limit) }
+
+    package func artefactCounts() throws -> ArtefactCounts { try reading.artefactCounts() }
+
     package func circuits() throws -> [CircuitState] {
         try reading.circuits()
     }
@@ -224,6 +272,18 @@ extension TransactionWrapper {
         try base.put(results)
     }
 
+    package func insert(_ artefacts: [Artefact], of key: Int64) throws {
+        try base.insert(artefacts, of: key)
+    }
+
+    package func put(_ artefact: Artefact, of key: Int64) throws {
+        try base.put(artefact, of: key)
+    }
+
+    package func noteDelivery(of sha256: String, at time: Timestamp) throws {
+        try base.noteDelivery(of: sha256, at: time)
+    }
+
     package func put(_ attempts: [GivenUpRow]) throws {
         try base.put(attempts)
     }
@@ -266,6 +326,22 @@ extension TransactionWrapper {
 
     package func drop(_ leases: [LeaseName]) throws {
         try base.drop(leases)
+    }
+
+    package func put(_ destinations: [DestinationRow]) throws {
+        try base.put(destinations)
+    }
+
+    package func drop(_ destinations: [DestinationName]) throws {
+        try base.drop(destinations)
+    }
+
+    package func put(_ deliveries: [DeliveryRow]) throws {
+        try base.put(deliveries)
+    }
+
+    package func drop(_ sequences: [Int64], of destination: DestinationName) throws {
+        try base.drop(sequences, of: destination)
     }
 
     package func put(_ name: MetaName, _ value: String) throws {

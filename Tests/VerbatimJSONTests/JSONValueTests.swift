@@ -35,6 +35,20 @@ import VerbatimJSON
         #expect(try located("/json").map(\.value) == [try #require(value["json"])])
     }
 
+    @Test func `a pointer with a condition matches the elements that have the text`() throws {
+        let value = try JSONValue(
+            parsing:
+                #"{"steps": [{"type": "a", "text": "x"}, {"type": "b", "text": "y"}, 7, {"type": 5}, {"type": "b"}]}"#)
+        let pointer = try #require(JSONPointer("/steps/*[type=b]/text"))
+        #expect(value.located(at: pointer).map(\.path) == [["steps", "1", "text"]])
+        #expect(value.values(at: try #require(JSONPointer("/steps/*[type=b]"))).count == 2)
+        #expect(value.values(at: try #require(JSONPointer("/steps/*[type=5]"))).isEmpty)
+        #expect(pointer.matchesSeveral && pointer.brokenCondition == nil)
+        for broken in ["*[type]", "*[=b]", "*[type=b"] {
+            #expect(try #require(JSONPointer("/steps/\(broken)")).brokenCondition == broken)
+        }
+    }
+
     @Test func `a pointer with a star matches every element`() throws {
         let value = try JSONValue(parsing: #"{"data":[{"url":"a"},{"no":0},{"url":"b"}],"a/b":{"~":1}}"#)
         let pointer = try #require(JSONPointer("/data/*/url"))

@@ -27,6 +27,10 @@ package enum SettingsLoader {
                 settings.values["providers.\(list.provider).accounts"] = list.accounts.map(\.text)
                     .joined(separator: ", ")
             }
+            settings.destinations = file.destinations.map { $0.secretFile(at: places.absolute) }
+            for entry in settings.destinations {
+                settings.values["\(SettingsFile.destinationsKey).\(entry.name)"] = entry.text
+            }
             for entry in file.entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
@@ -72,6 +76,7 @@ package enum SettingsLoader {
         }
         settings.socketPath = places.absolute(settings.socketPath)
         settings.authoritiesFile = settings.authoritiesFile.map(places.absolute)
+        settings.artefactDirectory = settings.artefactDirectory.map(places.absolute)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
         settings.gateway.certificateFile = settings.gateway.certificateFile.map(places.absolute)
@@ -96,12 +101,12 @@ package enum SettingsLoader {
         return places.settingsFile.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
-    /// Where the socket is if nothing names its place.
+    /// The default path of the socket.
     static func usualSocket(_ places: XDGDirectories, state: String?) -> String? {
         places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
     }
 
-    /// Rejects a token file besides accounts, each of which has its own.
+    /// Rejects a token file besides accounts, because each account has its own.
     private static func refuse(
         _ entry: SettingsFile.Entry, besides own: ProviderSettings?
     ) throws(DaemonError) {
@@ -120,7 +125,7 @@ package enum SettingsLoader {
         settings.values[setting.name] = value
     }
 
-    /// Rejects incomplete callback settings, which would go unnoticed because polling does the work.
+    /// Rejects incomplete callback settings. They would not be noticed, because polling still works.
     private static func check(_ callbacks: CallbackSettings) throws(DaemonError) {
         switch (callbacks.listen, callbacks.publicURL) {
         case (nil, _?):
@@ -157,7 +162,8 @@ package enum SettingsLoader {
         }
     }
 
-    /// A key that goes before its task would let a repeated request be paid for again while its task is still there.
+    /// Rejects a retention that removes a key before its task. A repeated request would then be paid for again while
+    /// its task still exists.
     private static func check(_ retention: RetentionPolicy) throws(DaemonError) {
         let details: [(name: String, span: Duration?)] = [("ended", retention.ended), ("failed", retention.failed)]
         try check(retention.idempotencyKeys, of: "idempotency_keys", against: details)
@@ -165,7 +171,7 @@ package enum SettingsLoader {
         try check(retention.stubs, of: "stubs", against: details + [(keys, retention.keySpan)])
         guard let stubs = retention.stubs, stubs < .seconds(86_400) else { return }
         throw .badSetting(
-            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked for that long."
+            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked up for that long."
         )
     }
 
@@ -206,7 +212,7 @@ package enum SettingsLoader {
             && !name.hasPrefix("POLLUX_TEST_")
         {
             let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
-            settings.warnings.append("The environment variable \(name) means nothing to Pollux.\(nearest)")
+            settings.warnings.append("The environment variable \(name) is unknown to Pollux.\(nearest)")
         }
     }
 }

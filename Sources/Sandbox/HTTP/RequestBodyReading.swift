@@ -1,3 +1,4 @@
+import HTTPTypes
 import Hummingbird
 import NIOCore
 
@@ -16,6 +17,15 @@ extension Request {
         }
         guard case .object = value else { throw ProviderError.badRequest("request body must be a JSON object.") }
         return value
+    }
+
+    /// Reads the whole body as a form if its content type says so, else as a JSON object.
+    mutating func formOrJSONObject() async throws -> JSONValue {
+        guard let boundary = MultipartForm.boundary(in: headers[.contentType]) else { return try await jsonObject() }
+        guard let object = MultipartForm.object(try await bodyBytes(), boundary: boundary) else {
+            throw ProviderError.badRequest("request body is not the form that its content type says.")
+        }
+        return object
     }
 
     /// Reads the whole body. Throws `request_too_large` above the limit.

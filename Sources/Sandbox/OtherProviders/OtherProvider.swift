@@ -14,8 +14,12 @@ protocol OtherProvider: Sendable {
     func prompt(in body: JSONValue) -> String?
     /// Whether a POST to this path (without the prefix) is a paid submit.
     func isSubmission(_ path: String) -> Bool
+    /// Whether a submit is answered at the end of its task, with the result.
+    func isHeld(_ body: JSONValue, path: String) -> Bool
     /// The task id in the path of a query; nil if the path is not a query.
     func taskID(in path: String) -> String?
+    /// Whether a GET of this path returns a file.
+    func isFile(_ path: String) -> Bool
     /// The reply to an accepted submit.
     func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue
     /// The reply to a query of that path. `fraction` is the task's progress.
@@ -24,11 +28,16 @@ protocol OtherProvider: Sendable {
     func callbackURL(in body: JSONValue, query: Parameters) -> String?
     /// The body of the final callback; nil for other calls, which use the default format.
     func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]?
+    /// The reply to a request to end a task. The task goes on.
+    func cancelled(_ id: String) -> JSONValue
     /// The body of an error.
     func refusal(code: String, message: String) -> JSONValue
 }
 
 extension OtherProvider {
+    func isFile(_ path: String) -> Bool { false }
+    func isHeld(_ body: JSONValue, path: String) -> Bool { false }
+    func cancelled(_ id: String) -> JSONValue { ["status": "canceled"] }
     func callbackURL(in body: JSONValue, query: Parameters) -> String? { nil }
     func callbackBody(_ task: SimulatedTask, _ call: CallbackCall, at url: String) -> [UInt8]? { nil }
 

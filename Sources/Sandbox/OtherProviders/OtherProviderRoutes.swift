@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -5,7 +6,7 @@ import Logging
 /// The routes of the other providers, under their names.
 struct OtherProviderRoutes: Sendable {
     static let all: [any OtherProvider] = [
-        FalQueue(), ReplicatePredictions(), OpenAIVideos(), GoogleOperations(), RunwayTasks(),
+        FalQueue(), ReplicatePredictions(), OpenAIVideos(), GoogleGemini(), RunwayTasks(),
     ]
 
     let provider: SimulatedProvider
@@ -33,17 +34,17 @@ struct OtherProviderRoutes: Sendable {
         }
         if path.hasSuffix("/cancel") {
             logger.info("Asked to cancel", metadata: ["provider": "\(other.name)", "path": "\(path)"])
-            return .json(["status": "canceled"])
+            return .json(other.cancelled(other.taskID(in: path) ?? ""))
         }
         guard other.isSubmission(path) else { return refuse(other, .notFound, "not_found") }
-        var body = try await request.jsonObject()
+        var body = try await request.formOrJSONObject()
         // Controls are read from a member called `prompt`, so copy the provider's prompt there.
         if body["prompt"] == nil, let prompt = other.prompt(in: body) {
             body = body.appending(["prompt": .string(prompt)])
         }
         let submission: Submission
         do throws(ProviderError) {
-            submission = try provider.submit(other.operation, body: body, token: token)
+            submission = try provider.submit(other.operation, body: body, token: token, origin: request.origin)
         } catch {
             return refuse(other, error.status, error.code, error.message)
         }
@@ -63,18 +64,38 @@ struct OtherProviderRoutes: Sendable {
             }
         }
         switch submission.fault?.kind {
-        case .lostReply, .hang, .hangBefore: return try await BrokenConnection.close(context.channel)
+        case .lostReply: return try await BrokenConnection.close(context.channel)
+        case .hang, .hangBefore: return try await hang(submission.fault, request: request, context: context)
         case .badGatewayAfter, .badGatewayBefore: return .badGateway
         case .tooManyRequests, .tooManyRequestsRetryAfter, .busy:
             return refuse(other, .tooManyRequests, "rate_limit_exceeded")
         default: break
         }
         guard let task = submission.task else { return refuse(other, .internalServerError, "internal_error") }
-        let document = other.accepted(task, at: url(of: request, other), path: path)
-        if submission.fault?.kind == .resetReply {
-            return BrokenConnection.halfReply(.json(document), body: document.utf8Text, channel: context.channel)
+        let isHeld = other.isHeld(body, path: path)
+        if isHeld {
+            let rest = task.finishedAt.timeIntervalSince(provider.now)
+            try await request.hold(for: .seconds(max(0, rest)), on: provider.settings.clock)
         }
-        return .json(document)
+        let url = url(of: request, other)
+        let document =
+            isHeld
+            ? other.answer(task, path: path, at: url, now: task.finishedAt).1
+            : other.accepted(task, at: url, path: path)
+        // A delayed request has consumed its connection's input, so the connection closes after the reply.
+        let response = Response.json(document, headers: isHeld ? [.connection: "close"] : [:])
+        if submission.fault?.kind == .resetReply {
+            return BrokenConnection.halfReply(response, body: document.utf8Text, channel: context.channel)
+        }
+        return response
+    }
+
+    /// Sends no reply: holds the request until the client leaves or the duration ends, then closes.
+    private func hang(
+        _ fault: FaultPlan.Fault?, request: Request, context: SandboxContext
+    ) async throws -> Response {
+        try await request.hold(for: fault?.span ?? .zero, on: provider.settings.clock)
+        return try await BrokenConnection.close(context.channel)
     }
 
     private func query(
@@ -83,6 +104,9 @@ struct OtherProviderRoutes: Sendable {
         let path = path(of: request, below: other)
         guard let token = other.token(in: request.headers) else {
             return refuse(other, .unauthorized, "unauthenticated")
+        }
+        if other.isFile(path) {
+            return try await ResultRoutes(provider: provider, logger: logger).reply(to: request, context)
         }
         let fault: FaultPlan.Fault?
         do throws(ProviderError) {
@@ -95,14 +119,15 @@ struct OtherProviderRoutes: Sendable {
         case .pollBadGateway: return .badGateway
         case .pollTooManyRequests, .pollTooManyRequestsRetryAfter:
             return refuse(other, .tooManyRequests, "rate_limit_exceeded")
-        case .pollHang, .pollLost, .pollReset: return try await BrokenConnection.close(context.channel)
+        case .pollHang: return try await hang(fault, request: request, context: context)
+        case .pollLost, .pollReset: return try await BrokenConnection.close(context.channel)
         default: break
         }
         guard let task = other.taskID(in: path).flatMap({ provider.task($0, service: other.name) }) else {
             return refuse(other, .notFound, "not_found")
         }
         let (status, document) = other.answer(task, path: path, at: url(of: request, other), now: provider.now)
-        return .json(document, status: status)
+        return .json(task.signed(document, at: provider.now), status: status)
     }
 
     private func refuse(
@@ -118,6 +143,6 @@ struct OtherProviderRoutes: Sendable {
 
     /// The provider's base URL as the client sees it.
     private func url(of request: Request, _ other: any OtherProvider) -> String {
-        "http://\(request.head.authority ?? "127.0.0.1")/\(other.name)"
+        "\(request.origin)/\(other.name)"
     }
 }

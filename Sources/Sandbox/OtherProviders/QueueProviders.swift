@@ -30,10 +30,15 @@ struct FalQueue: OtherProvider {
         let base = "\(url)/\(model)/requests/\(task.identity.taskID)"
         let outcome = task.outcome(at: now)
         if path.hasSuffix("/status") {
-            let word = outcome != .pending ? "COMPLETED" : task.fraction(at: now) < 0.3 ? "IN_QUEUE" : "IN_PROGRESS"
+            let isQueued = outcome == .pending && task.fraction(at: now) < 0.3
+            let word = isQueued ? "IN_QUEUE" : outcome == .pending ? "IN_PROGRESS" : "COMPLETED"
+            // The client reads the position of a queued request, and the logs of any other.
+            let document: JSONValue = [
+                "status": .string(word), "request_id": .string(task.identity.taskID), "response_url": .string(base),
+            ]
             return (
                 outcome == .pending ? .accepted : .ok,
-                ["status": .string(word), "request_id": .string(task.identity.taskID), "response_url": .string(base)]
+                document.appending(isQueued ? ["queue_position": 0] : ["logs": .null])
             )
         }
         switch outcome {
@@ -49,7 +54,7 @@ struct FalQueue: OtherProvider {
                 [
                     "images": [
                         [
-                            "url": .string("https://v3.fal.media/files/\(task.identity.taskID).png"),
+                            "url": .string("\(task.filesURL)/fal/\(task.identity.taskID).png"),
                             "content_type": "image/png",
                         ]
                     ], "seed": 42,
@@ -102,7 +107,7 @@ struct ReplicatePredictions: OtherProvider {
                 .ok, prediction(task, at: url, status: "failed", output: .null, error: .string(task.failure.message))
             )
         case .succeeded:
-            let output: JSONValue = [.string("https://replicate.delivery/pbxt/\(task.identity.taskID)/out-0.webp")]
+            let output: JSONValue = [.string("\(task.filesURL)/pbxt/\(task.identity.taskID)/out-0.png")]
             return (.ok, prediction(task, at: url, status: "succeeded", output: output, error: .null))
         }
     }
@@ -112,7 +117,8 @@ struct ReplicatePredictions: OtherProvider {
     ) -> JSONValue {
         let own = "\(url)/v1/predictions/\(task.identity.taskID)"
         return [
-            "id": .string(task.identity.taskID), "version": "5c7d5dc6", "status": .string(status),
+            "id": .string(task.identity.taskID), "model": task.request["model"] ?? "sandbox/model",
+            "version": task.request["version"] ?? "5c7d5dc6", "status": .string(status),
             "input": task.request["input"] ?? .null, "output": output, "error": error, "logs": "",
             "created_at": .string(task.createdAt.iso8601),
             "completed_at": status == "succeeded" || status == "failed" ? .string(task.finishedAt.iso8601) : .null,

@@ -8,6 +8,8 @@ struct OpenAIVideos: OtherProvider {
     func prompt(in body: JSONValue) -> String? { body["prompt"]?.stringValue }
     func isSubmission(_ path: String) -> Bool { path == "/v1/videos" }
 
+    func isFile(_ path: String) -> Bool { path.hasPrefix("/v1/videos/") && path.hasSuffix("/content") }
+
     func taskID(in path: String) -> String? {
         guard path.hasPrefix("/v1/videos/") else { return nil }
         return String(path.dropFirst(11).prefix { $0 != "/" })
@@ -37,60 +39,14 @@ struct OpenAIVideos: OtherProvider {
     ) -> JSONValue {
         [
             "id": .string(task.identity.taskID), "object": "video", "status": .string(status),
-            "progress": .integer(progress), "model": "sora-2", "seconds": "4", "size": "720x1280",
+            "progress": .integer(progress), "model": task.request["model"] ?? "sora-2",
+            "seconds": task.request["seconds"] ?? "4", "size": task.request["size"] ?? "720x1280",
             "created_at": .integer(Int(task.createdAt.timeIntervalSince1970)), "completed_at": endedAt, "error": error,
         ]
     }
 
     func refusal(code: String, message: String) -> JSONValue {
         ["error": ["code": .string(code), "message": .string(message), "type": "invalid_request_error"]]
-    }
-}
-
-/// Veo through the Gemini API: long-running operations named by a path. `done` appears only at the end.
-struct GoogleOperations: OtherProvider {
-    let name = "google"
-
-    func token(in headers: HTTPFields) -> String? { HTTPField.Name("x-goog-api-key").flatMap { headers[$0] } }
-    func prompt(in body: JSONValue) -> String? { body["instances"]?.arrayValue?.first?["prompt"]?.stringValue }
-    func isSubmission(_ path: String) -> Bool {
-        path.hasPrefix("/v1beta/models/") && path.hasSuffix(":predictLongRunning")
-    }
-
-    func taskID(in path: String) -> String? {
-        path.firstRange(of: "/operations/").map { String(path[$0.upperBound...]) }
-    }
-
-    func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
-        let model = path.dropFirst("/v1beta/".count).prefix { $0 != ":" }
-        return ["name": .string("\(model)/operations/\(task.identity.taskID)")]
-    }
-
-    func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue) {
-        let name: JSONValue = ["name": .string(String(path.dropFirst("/v1beta/".count)))]
-        switch task.outcome(at: now) {
-        case .pending: return (.ok, name)
-        case .failed:
-            return (
-                .ok, name.appending(["done": true, "error": ["code": 13, "message": .string(task.failure.message)]])
-            )
-        case .succeeded:
-            let sample: JSONValue = [
-                "video": [
-                    "uri": .string(
-                        "https://generativelanguage.googleapis.com/v1beta/files/\(task.identity.taskID):download?alt=media"
-                    )
-                ]
-            ]
-            return (
-                .ok,
-                name.appending(["done": true, "response": ["generateVideoResponse": ["generatedSamples": [sample]]]])
-            )
-        }
-    }
-
-    func refusal(code: String, message: String) -> JSONValue {
-        ["error": ["code": 400, "message": .string(message), "status": .string(code.uppercased())]]
     }
 }
 
@@ -110,7 +66,7 @@ struct RunwayTasks: OtherProvider {
     }
 
     func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue {
-        ["id": .string(task.identity.taskID)]
+        ["id": .string(task.identity.taskID), "estimatedCost": ["credits": 25]]
     }
 
     func answer(_ task: SimulatedTask, path: String, at url: String, now: Date) -> (HTTPResponse.Status, JSONValue) {
@@ -118,21 +74,23 @@ struct RunwayTasks: OtherProvider {
         switch task.outcome(at: now) {
         case .pending:
             let fraction = task.fraction(at: now)
-            if fraction < 0.2 { return (.ok, head.appending(["status": "THROTTLED"])) }
-            return (.ok, head.appending(["status": "RUNNING", "progress": .decimal(fraction)]))
+            let running = head.appending(["estimatedCost": ["credits": 25]])
+            if fraction < 0.2 { return (.ok, running.appending(["status": "THROTTLED"])) }
+            return (.ok, running.appending(["status": "RUNNING", "progress": .decimal(fraction)]))
         case .failed:
             return (
                 .ok,
                 head.appending([
                     "status": "FAILED", "failure": .string(task.failure.message), "failureCode": "INTERNAL.BAD_OUTPUT",
+                    "cost": ["credits": 0],
                 ])
             )
         case .succeeded:
             return (
                 .ok,
                 head.appending([
-                    "status": "SUCCEEDED",
-                    "output": [.string("https://dnznrvs05pmza.cloudfront.net/\(task.identity.taskID).mp4")],
+                    "status": "SUCCEEDED", "cost": ["credits": 25],
+                    "output": [.string("\(task.filesURL)/runway/\(task.identity.taskID).mp4")],
                 ])
             )
         }

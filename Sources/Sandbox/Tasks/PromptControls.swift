@@ -10,6 +10,8 @@ struct PromptControls: Sendable, Equatable {
     var isSlow = false
     /// `[moderated]`: the submit is rejected.
     var isModerated = false
+    /// `[status=WORD]`: the word with which an interaction ends.
+    var status: String?
     /// `[seconds=N]`: the unscaled duration.
     var seconds: Double?
 
@@ -29,6 +31,7 @@ struct PromptControls: Sendable, Equatable {
         failsPartly = failsPartly || other.failsPartly
         isSlow = isSlow || other.isSlow
         isModerated = isModerated || other.isModerated
+        status = other.status ?? status
         seconds = other.seconds ?? seconds
     }
 
@@ -42,6 +45,8 @@ struct PromptControls: Sendable, Equatable {
             if control.hasPrefix("fail:") {
                 fails = true
                 failureStyle = FailureStyle(rawValue: String(control.dropFirst(5)))
+            } else if control.hasPrefix("status=") {
+                status = String(control.dropFirst(7))
             } else if control.hasPrefix("seconds="), let value = Double(control.dropFirst(8)), value.isFinite {
                 // At most one day, so that no sum of dates overflows.
                 seconds = min(max(value, 0), 86_400)
@@ -50,13 +55,14 @@ struct PromptControls: Sendable, Equatable {
     }
 
     static let help = """
-        Words in any text of a request that steer its task:
+        Commands in any text of a request that control its task:
           [seconds=N]   takes N seconds, before --speed
           [slow]        takes five times as long
-          [fail]        ends failed; [fail:STYLE] words it as STYLE: plain, unstamped (finished_at is null),
+          [fail]        ends failed; [fail:STYLE] reports it as STYLE: plain, unstamped (finished_at is null),
                         uncoded (no error.code), string (error is a bare string), item (data[].state only);
-                        a service that never words it so uses plain
+                        a service without that style uses plain
           [partial]     one of two songs fails (suno)
           [moderated]   refused at submit with 403 forbidden
+          [status=WORD] an interaction of google ends with it: incomplete, budget_exceeded, requires_action …
         """
 }

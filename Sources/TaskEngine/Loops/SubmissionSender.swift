@@ -41,7 +41,7 @@ struct SubmissionSender: Sendable {
             }
         case .failure(let problem):
             // Nothing was sent, for a local reason that says nothing about the endpoint. A request that cannot be built
-            // with this definition is refused for good.
+            // with this definition is refused permanently.
             let again = problem.isPermanent ? nil : time.now() + .seconds(5)
             await record(
                 problem.isPermanent ? .submissionRefused(problem.failure) : .submissionNotAccepted(problem.failure),
@@ -52,22 +52,22 @@ struct SubmissionSender: Sendable {
 
     /// The outcome of a request.
     private enum SendOutcome {
-        /// What the reply proves, and the shortest time until the next poll.
+        /// What the reply proves, and the minimum delay before the next poll.
         case verdict(SubmitVerdict, minimumDelay: Duration?, reply: UpstreamReply?)
-        /// Nothing was accepted, because a reload has replaced the token or the base URL. This says nothing about the new ones,
-        /// so neither the account nor the endpoint is paused.
+        /// Nothing was accepted, because a reload has replaced the token or the base URL. This says nothing about the
+        /// new ones, so neither the account nor the endpoint is paused.
         case outdated(TaskFailure)
     }
 
-    /// Records what the reply to an attempt proves. The reply may come late. The program that submitted the task through the
-    /// gateway gets `reply` as it came.
+    /// Records what the reply to an attempt proves. The reply may arrive late. The program that submitted the task through
+    /// the gateway gets `reply` unchanged.
     func take(
         _ verdict: SubmitVerdict, of work: Submitter.Work, minimumDelay: Duration? = nil,
         keeping reply: SubmissionReply? = nil
     ) async {
         let (event, schedule) = await outcome(of: verdict, for: work, minimumDelay: minimumDelay)
-        // A remote id is recorded before anything else. A refusal first blocks the endpoint, so that the task is not
-        // claimed again at once.
+        // A remote id is recorded first. A refusal first blocks the endpoint, so that the task is not claimed again
+        // immediately.
         if case .submissionAccepted = event {
             await record(
                 event, of: work, schedule: schedule, updating: await updates(from: verdict, of: work), keeping: reply)
@@ -104,13 +104,13 @@ struct SubmissionSender: Sendable {
         return updates
     }
 
-    /// Why the request cannot be sent.
+    /// The reason why the request cannot be sent.
     private struct RequestFailure: Error {
         let failure: TaskFailure
         var isPermanent = true
     }
 
-    /// The request of the attempt and whether it came through the gateway, or why it cannot be sent.
+    /// The request of the attempt and whether it came through the gateway, or the reason why it cannot be sent.
     private func request(
         of work: Submitter.Work
     ) async -> Result<(request: UpstreamRequest, isPassed: Bool), RequestFailure> {
@@ -165,7 +165,7 @@ struct SubmissionSender: Sendable {
         }
     }
 
-    /// The event that follows from the verdict, and its schedule.
+    /// The event for the verdict, and its schedule.
     private func outcome(
         of verdict: SubmitVerdict, for work: Submitter.Work, minimumDelay: Duration?
     ) async -> (TaskEvent, ScheduledEvent.Schedule) {
@@ -180,10 +180,10 @@ struct SubmissionSender: Sendable {
             return (.submissionNotAccepted(failure), { _ in now })
         case .refused(let failure, suspendsProvider: false)
         where work.profile.dialect.ownIDMember != nil && isRepeated(work.task):
-            // It may refuse the client id because an earlier attempt used it. A look-up shows that.
+            // The provider may refuse the client id because an earlier attempt used it. A look-up shows that.
             return (.submissionInterrupted(failure, isProbablyRefused: true), { _ in now })
         case .refused(let failure, suspendsProvider: true) where admission.hasAnotherAccount(than: work.endpoint):
-            // It was refused for its account, and the queue of a dead account goes to the others.
+            // The account was rejected, so other accounts take its queue.
             return (.submissionNotAccepted(failure), { _ in now })
         case .refused(let failure, _):
             return (.submissionRefused(failure), { _ in nil })
@@ -208,7 +208,7 @@ extension TaskEvent {
 }
 
 extension SubmitVerdict {
-    /// Why the provider took nothing from this account; nil if it did not say so.
+    /// Why the provider accepts nothing from this account; nil if it did not say so.
     fileprivate var rejectionOfAccount: TaskFailure? {
         switch self {
         case .refused(let failure, suspendsProvider: true), .stopped(let failure, .account): failure
@@ -216,7 +216,7 @@ extension SubmitVerdict {
         }
     }
 
-    /// The verdict if no reply came.
+    /// The verdict if no reply arrived.
     init(_ error: UpstreamTransportError) {
         switch error {
         case .notSent, .outdated:

@@ -86,6 +86,101 @@ import VerbatimJSON
         }
     }
 
+    // MARK: Interactions
+
+    /// A record of an interaction with the program's input and, unless it is nil, an output.
+    private func interaction(_ status: String, output: JSONValue?, more: JSONObject = JSONObject()) -> JSONValue {
+        let question: JSONValue = ["type": "text", "text": "a question of the program"]
+        var steps: [JSONValue] = [["type": "user_input", "content": [question]]]
+        if let output { steps.append(["type": "model_output", "content": [output]]) }
+        var record = more
+        for (name, value) in [
+            ("id", "t-1"), ("status", .string(status)), ("created", "2026-05-20T10:00:00Z"),
+            ("updated", "2026-05-20T10:00:09Z"), ("steps", .array(steps)),
+        ] as [(String, JSONValue)] {
+            record[name] = value
+        }
+        return .object(record)
+    }
+
+    @Test(arguments: [
+        ("queued", "pending", "pending"), ("in_progress", "pending", "pending"),
+        ("completed", "succeeded", "succeeded"),
+        ("requires_action", "partial", "partial"), ("idle", "partial", "partial"), ("failed", "failed", "failed"),
+        ("cancelled", "failed", "failed"), ("incomplete", "partial", "failed"),
+        ("budget_exceeded", "partial", "failed"),
+        ("requires_continuation", "partial", "failed"), ("a_new_word", "pending", "pending"),
+    ])
+    func `each status of an interaction ends the task as it should`(
+        status: String, withOutput: String, without: String
+    ) throws {
+        let answer: JSONValue = ["type": "text", "text": "an answer"]
+        for (output, expected) in [(answer, withOutput), (nil, without)] as [(JSONValue?, String)] {
+            let word =
+                switch try verdict("google:interactions", interaction(status, output: output).text) {
+                case .pending: "pending"
+                case .succeeded(let partial): partial ? "partial" : "succeeded"
+                case .failed(let failure):
+                    // Without an error the status is the code.
+                    failure.code == status ? "failed" : failure.code
+                case nil: "nothing"
+                }
+            #expect(word == expected)
+        }
+    }
+
+    @Test func `the input of an interaction is no result, and its end has a time`() throws {
+        let id = try #require(RemoteTaskID("t-1"))
+        let dialect = try profile("google:interactions").dialect
+        let image = String(repeating: "iVBORw0KGgoA", count: 6)
+        for (output, kind, value) in [
+            (["type": "text", "text": "an answer"], .text, "an answer"),
+            (["type": "video", "uri": "https://x/v.mp4"], .url, "https://x/v.mp4"),
+            (["type": "image", "mime_type": "image/png", "data": .string(image)], .data, .string(image)),
+        ] as [(JSONValue, TaskResult.Kind, JSONValue)] {
+            let record = interaction("completed", output: output)
+            let observation = try #require(dialect.observe(record, of: id, httpStatus: 200))
+            #expect(observation.results.map(\.value) == [value] && observation.results.first?.kind == kind)
+            #expect(observation.finishedAt == Timestamp(rfc3339: "2026-05-20T10:00:09Z"))
+        }
+        let running = try #require(
+            dialect.observe(interaction("in_progress", output: nil), of: id, httpStatus: 200))
+        #expect(running.finishedAt == nil && running.createdAt != nil)
+    }
+
+    @Test func `the reason of a failed interaction is told`() throws {
+        let errors: JSONValue = [["code": "https://errors/internal", "message": "it broke"]]
+        let record = interaction("failed", output: nil, more: JSONObject([("errors", errors)]))
+        guard case .failed(let failure) = try verdict("google:interactions", record.text) else {
+            Issue.record("not failed")
+            return
+        }
+        #expect(failure.code == "https://errors/internal" && failure.message == "it broke")
+    }
+
+    @Test func `an interaction is asked for in the background, unless the program decides`() throws {
+        let dialect = try profile("google:interactions").dialect
+        let request = JSONObject([("agent", "deep-research"), ("input", "why")])
+        let sent = try dialect.submission(of: request, callbackURL: nil, ownID: nil)
+        #expect(sent.path == "/v1beta/interactions")
+        #expect(
+            try JSONValue(parsing: try #require(sent.body))
+                == ["agent": "deep-research", "input": "why", "background": true])
+        let own = try dialect.submission(
+            of: JSONObject([("input", "why"), ("background", false)]), callbackURL: nil, ownID: nil)
+        #expect(try JSONValue(parsing: try #require(own.body)) == ["input": "why", "background": false])
+        let accepted = try submission("google:interactions", 200, #"{"id": "v1_abc", "status": "queued"}"#)
+        guard case .accepted(let id, _, _) = accepted else {
+            Issue.record("\(accepted)")
+            return
+        }
+        #expect(id.text == "v1_abc")
+        #expect(try dialect.lookup(id).path == "/v1beta/interactions/v1_abc")
+        let newer = try profile("google:v1/interactions").dialect
+        #expect(try newer.submission(of: request, callbackURL: nil, ownID: nil).path == "/v1/interactions")
+        #expect(try newer.lookup(id).path == "/v1/interactions/v1_abc")
+    }
+
     @Test func `a video of openai has its download URL as result`() throws {
         let results = try profile("openai:videos").dialect.results(in: ["id": "video_1", "status": "completed"])
         #expect(results.map(\.value) == ["https://api.openai.com/v1/videos/video_1/content"])

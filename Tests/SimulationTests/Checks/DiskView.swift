@@ -19,12 +19,12 @@ struct DiskView {
         let deadline: Int64?
         let intent: Int?
         let callbacks: Int
-        /// Whether the lease under which the latest attempt was started is still there.
+        /// Whether the lease of the latest attempt still exists.
         let isLeased: Bool
         let account: String
         /// All fields that must not change after the task has ended.
         let outcome: String
-        /// Those of them that stay without its details.
+        /// The part of ``outcome`` that stays without the task's details.
         let core: String
         let removedParts: Int
         let isPinned: Bool
@@ -54,7 +54,7 @@ struct DiskView {
     /// A log entry.
     struct EventLine: ColumnDecodable {
         let sequence: Int64
-        /// Empty where the line is about none.
+        /// The task's id; empty if the line belongs to none.
         let task: String
         let at: Int64
         let kind: String
@@ -121,6 +121,66 @@ struct DiskView {
                 try TaskLine.fetchAll(db.cachedStatement(sql: Self.tasks), binding: []),
                 try EventLine.fetchAll(db.cachedStatement(sql: Self.events), binding: [.integer(sequence)]),
                 try GivenUpLine.fetchAll(db.cachedStatement(sql: Self.givenUp), binding: [])
+            )
+        }
+    }
+
+    /// The file of a result.
+    struct FileLine: ColumnDecodable {
+        let task: Int64
+        let ordinal: Int64
+        let state: String
+        let digest: String
+        let savedAt: Int64
+
+        init(_ next: inout ColumnReader) throws {
+            (task, ordinal, state, digest, savedAt) = (next(), next(), next(), next(), next())
+        }
+    }
+
+    /// The files of all results.
+    func files() throws -> [FileLine] {
+        try queue.unsafeRead { db in
+            try FileLine.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task_key, ordinal, state, IFNULL(sha256, ''), IFNULL(saved_at_ms, 0) FROM artefact
+                        ORDER BY task_key, ordinal
+                        """), binding: [])
+        }
+    }
+
+    /// The tasks of these keys that a person has deleted, or that a sweep has left as stubs.
+    func isStub(_ key: Int64) throws -> Bool {
+        try queue.unsafeRead { db in
+            try Bool.fetchOne(
+                db.cachedStatement(sql: "SELECT removed_parts >= 7 FROM task WHERE task_key = ?"), arguments: [key])
+                ?? true
+        }
+    }
+
+    /// Succeeded tasks with all details that have more URLs among their results than files that are settled.
+    func tasksWithoutFiles() throws -> [String] {
+        try queue.unsafeRead { db in
+            try String.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT id FROM task WHERE state = 'succeeded' AND removed_parts = 0
+                          AND (SELECT COUNT(*) FROM task_result WHERE task_key = task.task_key AND kind = 'url')
+                            > (SELECT COUNT(*) FROM artefact WHERE task_key = task.task_key AND state <> 'waiting')
+                        ORDER BY task_key
+                        """))
+        }
+    }
+
+    /// The place of the only destination of notifications, and its dead letters.
+    func notifications() throws -> (place: Int64?, dead: Set<Int64>) {
+        try queue.unsafeRead { db in
+            (
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT cursor FROM destination")),
+                Set(
+                    try Int64.fetchAll(
+                        db.cachedStatement(sql: "SELECT sequence FROM delivery WHERE is_dead = 1")))
             )
         }
     }

@@ -71,7 +71,7 @@ struct BrokenDriver: DriverWrapper {
         case presumesAllDead
         /// Knows only what its first account owns, when it matches the records of a list.
         case forgetsOtherAccounts
-        /// Takes an attempt whose account gave no answer for absent.
+        /// Treats an attempt as absent although an account gave no reply.
         case acceptsPartialAnswers
     }
 

@@ -45,6 +45,8 @@ enum Action: Sendable {
     case pin(String, Bool)
     case delete(String)
     case prune
+    /// A client copies the file with that digest.
+    case copyFile(String)
     /// A program submits through the gateway.
     case pass(PassedTry)
     /// The gateway stores what became of its replies.
@@ -67,6 +69,7 @@ enum Action: Sendable {
         case .pin(let id, let isPinned): "person \(isPinned ? "pins" : "unpins") \(id)"
         case .delete(let id): "person deletes \(id)"
         case .prune: "person prunes"
+        case .copyFile(let digest): "client copies \(digest.suffix(4))"
         case .pass(let attempt): "program passes \(attempt.number)"
         case .recordFates: "gateway records"
         case .bringReply(let late): "late reply to attempt \(late.attempt ?? 0) of \(late.task)"
@@ -99,6 +102,7 @@ enum Action: Sendable {
         case .pin(let id, let isPinned): try await daemon.retention.pin(service.id(of: id), isPinned)
         case .delete(let id): try await daemon.retention.delete(service.id(of: id))
         case .prune: _ = try await daemon.retention.prune(isDryRun: false)
+        case .copyFile(let digest): await daemon.artefacts?.noteDelivery(of: digest)
         case .pass(let attempt): return try await attempt.perform(on: daemon)
         case .recordFates:
             do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }

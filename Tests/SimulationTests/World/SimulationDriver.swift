@@ -47,15 +47,15 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
     var sweepsLeft = 30
-    /// Whether a reload has moved the provider.
-    var wasMoved = false
+    /// How often the fetcher runs after everything has ended.
+    var fetchesLeft = 60
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
     /// A copy that a person has made.
     var copy: Disk.Copy?
-    /// The copy that was put back, if one was.
+    /// The restored copy, if any.
     var restore: Restore?
     /// The database of the current daemon incarnation.
     var sqlite: SQLiteDriver?
@@ -63,7 +63,9 @@ final class SimulationDriver {
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
-            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts))
+            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
+            notifies: mutant?.needsNotifications == true ? true : nil)
+        if mutant?.startsMoved ?? false { world.moveOften() }
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
@@ -311,7 +313,9 @@ final class SimulationDriver {
             if let index = clients.passed.firstIndex(where: { $0.number == attempt.number }) {
                 clients.passed[index].isAsking = true
             }
-        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .delete, .prune: break
+        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
+        case .copyFile(let digest): audit.copied.insert(digest)
+        case .delete(let id): audit.deleted.insert(id)
         }
         let inbox = inbox
         await world.scheduler.start(action.words, in: &group) {
