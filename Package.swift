@@ -77,13 +77,18 @@ let package = Package(
         // What the socket and the callback listener share of HTTP.
         .target(
             name: "HTTPServing",
-            dependencies: [hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTP1, logging, serviceLifecycle]),
+            dependencies: [
+                "VerbatimJSON", hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1, nioSSL,
+                logging, serviceLifecycle,
+            ]),
         // Settings of SQLite that Swift cannot make.
         .target(name: "SQLiteSettings", linkerSettings: [.linkedLibrary("sqlite3")]),
         // Statements and columns without GRDB's conversions: docs/sqlite.md.
         .target(name: "SQLiteRaw", dependencies: ["SQLiteSettings", grdb, sqlite]),
         // How the C library keeps freed memory, which Swift cannot say either.
         .target(name: "AllocatorSettings"),
+        // What a new process inherits, which Swift cannot say in full.
+        .target(name: "SpawnSettings"),
         // When a file was created, which Swift cannot ask.
         .target(name: "FileTimes"),
         .target(
@@ -100,6 +105,9 @@ let package = Package(
                 .embedInCode("0016_link_retries.sql"), .embedInCode("0017_name_accounts.sql"),
                 .embedInCode("0018_remove_details.sql"),
                 .embedInCode("0019_remove_stubs.sql"),
+                .embedInCode("0020_notify_destinations.sql"),
+                .embedInCode("0021_save_results.sql"),
+                .embedInCode("0023_pass_through_gateway.sql"),
             ]),
         .target(
             name: "SQLiteDriver",
@@ -123,6 +131,21 @@ let package = Package(
                 "TaskModel", "PollingPolicy", "RateLimiting", "ProviderCatalog", "TaskStore", "Text", "VerbatimJSON",
                 crypto, logging, serviceLifecycle,
             ]),
+        // Files of results: downloads, and where they are kept.
+        .target(
+            name: "Artefacts",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "Text", "UpstreamHTTP", asyncHTTPClient, crypto, nioCore,
+                nioHTTP1, nioPosix,
+            ]),
+        // Takes notifications to their receivers: over HTTP, or by a program.
+        .target(
+            name: "NotificationSending",
+            dependencies: [
+                "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text", "UpstreamHTTP", "VerbatimJSON",
+                "SpawnSettings",
+                asyncHTTPClient, crypto, nioCore, nioHTTP1, nioPosix, nioSSL, serviceLifecycle,
+            ]),
         .target(
             name: "LocalAPI",
             dependencies: [
@@ -139,12 +162,21 @@ let package = Package(
                 serviceLifecycle,
             ]),
         .target(
+            name: "Gateway",
+            dependencies: [
+                "BoundedMemory", "HTTPServing", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
+                "UpstreamHTTP", "VerbatimJSON", crypto, hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTPTypes,
+                logging, serviceLifecycle,
+            ]),
+        .target(
             name: "LocalAPIClient",
             dependencies: ["LocalAPIContract", "Text", "VerbatimJSON", asyncHTTPClient, nioCore, nioHTTP1]),
         .target(
             name: "Daemon",
             dependencies: [
-                "AllocatorSettings", "LocalAPI", "CallbackAPI", "TaskEngine", "UpstreamHTTP", "SQLiteDriver",
+                "AllocatorSettings", "Artefacts", "Gateway", "HTTPServing", "LocalAPI", "CallbackAPI",
+                "NotificationSending", "TaskEngine", "UpstreamHTTP",
+                "SQLiteDriver",
                 "TaskStore",
                 "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "LocalAPIContract", "Text", "VerbatimJSON", crypto, hummingbird, nioCore,
@@ -155,7 +187,7 @@ let package = Package(
         .target(
             name: "Sandbox",
             dependencies: [
-                hummingbird, httpTypes, asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
+                hummingbird, httpTypes, asyncHTTPClient, crypto, nioCore, nioHTTP1, nioSSL, logging, serviceLifecycle,
             ]),
         // The judge of the schedule: plays the policy against known durations, without waiting.
         .executableTarget(name: "PollingSimulator", dependencies: ["PollingPolicy", "Randomness", "TaskModel"]),
@@ -187,7 +219,7 @@ let package = Package(
                 "SQLiteDriver", "VerbatimJSON", logging,
             ],
             path: "Tests/TaskTesting"),
-        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix], path: "Tests/HTTPTesting"),
+        .target(name: "HTTPTesting", dependencies: [nioCore, nioPosix, nioSSL], path: "Tests/HTTPTesting"),
         .testTarget(name: "VerbatimJSONTests", dependencies: ["VerbatimJSON"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
         .testTarget(name: "ContentCodingTests", dependencies: ["ContentCoding", "CZlib"]),
@@ -220,7 +252,8 @@ let package = Package(
             name: "TaskEngineTests",
             dependencies: [
                 "BoundedMemory", "Randomness", "TaskEngine", "SQLiteDriver", "TaskStore", "ProviderCatalog",
-                "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, logging,
+                "PollingPolicy", "RateLimiting", "TaskModel", "VerbatimJSON", "TaskTesting", crypto, grdb, logging,
+                sqlite,
             ]),
         .testTarget(
             name: "SimulationTests",
@@ -231,10 +264,16 @@ let package = Package(
         .testTarget(
             name: "UpstreamHTTPTests",
             dependencies: [
-                "UpstreamHTTP", "BoundedMemory", "ProviderCatalog", "TaskModel", "TaskTesting", nioCore, nioPosix,
-                nioHTTP1, nioSSL,
+                "UpstreamHTTP", "BoundedMemory", "HTTPTesting", "ProviderCatalog", "TaskModel", "TaskTesting", "Text",
+                asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "ArtefactsTests",
+            dependencies: [
+                "Artefacts", "ProviderCatalog", "Sandbox", "TaskEngine", "TaskModel", "TaskTesting", "Text",
+                "UpstreamHTTP", crypto, logging, nioPosix, serviceLifecycle,
+            ]),
         .testTarget(
             name: "CallbackAPITests",
             dependencies: [
@@ -243,6 +282,18 @@ let package = Package(
                 "VerbatimJSON", hummingbird, nioCore, nioPosix, nioSSL, logging, serviceLifecycle,
             ],
             resources: [.copy("Fixtures")]),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "HTTPTesting", "TaskEngine", "TaskModel", "TaskStore", "ProviderCatalog", "TaskTesting",
+                "UpstreamHTTP", "VerbatimJSON", hummingbird, httpTypes, nioCore, nioPosix, logging, serviceLifecycle,
+            ]),
+        .testTarget(
+            name: "NotificationSendingTests",
+            dependencies: [
+                "NotificationSending", "HTTPTesting", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "Text",
+                "TaskTesting", "UpstreamHTTP", "VerbatimJSON", nioPosix,
+            ]),
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
@@ -261,8 +312,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "Daemon", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore", "TaskTesting", "UpstreamHTTP",
-                logging,
+                "Artefacts", "Daemon", "Gateway", "ProviderCatalog", "TaskEngine", "TaskModel", "TaskStore",
+                "TaskTesting", "UpstreamHTTP", logging,
             ]),
         .testTarget(
             name: "SandboxTests",
@@ -279,7 +330,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "Randomness"], resources: [.copy("Corpus")]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON"],
+            dependencies: ["pollux", "LocalAPIClient", "LocalAPIContract", "Randomness", "VerbatimJSON", crypto],
             exclude: ["Clients"]),
     ]
 )
@@ -290,5 +341,5 @@ if Context.environment["POLLUX_FUZZER"] != nil {
         .executableTarget(name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer"))
 }
 
-let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings"]
+let inC = ["AllocatorSettings", "CZlib", "DiskFaults", "EmbeddedFiles", "FileTimes", "SQLiteSettings", "SpawnSettings"]
 for target in package.targets where !inC.contains(target.name) { target.swiftSettings = strict }

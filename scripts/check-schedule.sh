@@ -26,7 +26,7 @@ trap 'exit 130' INT TERM
 "$bin/pollux" sandbox --port 0 --seed 7 >"$place/sandbox.out" 2>"$place/sandbox.log" &
 sandbox_pid=$!
 for _ in {1..100}; do [[ -s "$place/sandbox.out" ]] && break; sleep 0.1; done
-export XHUOAPI_BASE_URL="$(head -n 1 "$place/sandbox.out")" XHUOAPI_TOKEN=sandbox POLLUX_CONFIG=
+export XHUOAPI_BASE_URL="$(head -n 1 "$place/sandbox.out")" XHUOAPI_TOKEN=sandbox POLLUX_CONFIG= POLLUX_ARTEFACTS_CAPTURE=off
 export POLLUX_STATE_DIR="$place/state" POLLUX_SOCKET="$place/state/pollux.sock"
 export POLLUX_POLLING_MAX_REQUESTS_PER_SECOND=200 POLLUX_SUBMISSION_MAX_PER_SECOND=200
 

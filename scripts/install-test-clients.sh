@@ -10,6 +10,7 @@ install() {
     [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
     "$venv/bin/python" -c "$probe" 2>/dev/null || timeout 300 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
-install .build/clients-venv 'import acedatacloud, fal_client, google.genai, openai, replicate, requests, runwayml' \
-    acedatacloud fal-client google-genai openai replicate requests runwayml
+install .build/clients-venv \
+    'import acedatacloud, fal_client, google.genai, openai, replicate, requests, runwayml, standardwebhooks' \
+    acedatacloud fal-client google-genai openai replicate requests runwayml standardwebhooks
 install .build/schemathesis-venv 'import schemathesis' 'schemathesis>=4.32,<5'

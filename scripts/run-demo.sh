@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows what Pollux is for, in under a minute after the build: real tasks against the simulated provider, a reply that
-# gets lost, a `kill -9` half-way, and the provider's own ledger at the end. Everything happens in a directory that is
-# thrown away; no account, no credits.
+# gets lost, a `kill -9` half-way, the results on disk, the webhooks that arrived, and the provider's own ledger at the end.
+# Everything happens in a directory that is thrown away; no account, no credits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,10 +11,10 @@ swift build --product pollux --quiet
 pollux="$(swift build --show-bin-path)/pollux"
 
 place="$(mktemp -d "${TMPDIR:-/tmp}/pollux-demo.XXXXXX")"
-sandbox_pid="" daemon_pid=""
+sandbox_pid="" daemon_pid="" shop_pid=""
 clean_up() {
-  for pid in $daemon_pid $sandbox_pid; do kill "$pid" 2>/dev/null || true; done
-  for pid in $daemon_pid $sandbox_pid; do wait "$pid" 2>/dev/null || true; done
+  for pid in $daemon_pid $sandbox_pid $shop_pid; do kill "$pid" 2>/dev/null || true; done
+  for pid in $daemon_pid $sandbox_pid $shop_pid; do wait "$pid" 2>/dev/null || true; done
   rm -rf "$place"
 }
 trap clean_up EXIT
@@ -27,7 +27,7 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
 pollux() { "$pollux" "$@"; }
 
-say "1. A provider to practise on: the sandbox, 15 times faster than life. It will lose its second reply."
+say "1. A provider to practise on: the sandbox, 15 times faster than real time. It will lose its second reply."
 "$pollux" sandbox --port 0 --speed 15 --seed 7 --faults 'lost-reply@2' >"$place/sandbox.out" 2>"$place/sandbox.log" &
 sandbox_pid=$!
 for _ in {1..100}; do [[ -s "$place/sandbox.out" ]] && break; sleep 0.1; done
@@ -36,7 +36,7 @@ base_url="$(head -n 1 "$place/sandbox.out")"
 echo "It listens on $base_url"
 
 export XHUOAPI_BASE_URL="$base_url" XHUOAPI_TOKEN=sandbox POLLUX_POLLING_MAX_GAP_SECONDS=3
-export POLLUX_STATE_DIR="$place/state" POLLUX_SOCKET="$place/state/pollux.sock" POLLUX_CONFIG=
+export POLLUX_STATE_DIR="$place/state" POLLUX_SOCKET="$place/state/pollux.sock" POLLUX_CONFIG="$place/pollux.yaml"
 start_daemon() {
   "$pollux" serve 2>>"$place/pollux.log" &
   daemon_pid=$!
@@ -48,7 +48,31 @@ start_daemon() {
   echo "The daemon did not start:" >&2; cat "$place/pollux.log" >&2; exit 1
 }
 
-say "2. The daemon, and seven tasks."
+# A program with a webhook: it writes down what it is sent.
+python3 - "$place/webhooks" >"$place/shop.port" <<'PYTHON' &
+import http.server, json, sys
+class Shop(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        task = event["data"]["task"]
+        with open(sys.argv[1], "a") as file:
+            print(f'{event["timestamp"]}  {event["type"]:15}  {task["endpoint"]:20}  {self.headers["webhook-id"]}', file=file)
+        self.send_response(204); self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+print(server.server_port, flush=True)
+server.serve_forever()
+PYTHON
+shop_pid=$!
+for _ in {1..100}; do [[ -s "$place/shop.port" ]] && break; sleep 0.1; done
+cat >"$POLLUX_CONFIG" <<YAML
+notifications:
+  destinations:
+    shop: {url: "http://127.0.0.1:$(<"$place/shop.port")/"}
+YAML
+
+say "2. The daemon with a webhook, and seven tasks."
+run cat "$POLLUX_CONFIG"
 start_daemon
 echo "pollux serve, process $daemon_pid"
 ids=()
@@ -84,6 +108,13 @@ echo "The reply to the song was lost after the provider had accepted it. Its log
 run pollux events "${ids[1]}"
 echo
 run pollux show "${ids[0]}"
+echo
+echo "The daemon has fetched the files before their URLs expire. Copies of the songs:"
+run pollux fetch "${ids[1]}" -o "$place/songs"
+run ls -l "$place/songs"
+echo
+echo "The webhook got each outcome once, those after the crash too:"
+sort "$place/webhooks"
 
 say "6. The provider's ledger: what was billed."
 curl --silent --show-error "${base_url%/v1}/sandbox/ledger" >"$place/ledger.json"

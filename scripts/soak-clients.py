@@ -51,6 +51,7 @@ class Soak:
         environment = {
             "PATH": os.environ["PATH"], "HOME": self.place, "POLLUX_STATE_DIR": self.place + "/state",
             "POLLUX_SOCKET": self.socket, "XHUOAPI_TOKEN": "a-token-of-the-soak", "NO_COLOR": "1",
+            "POLLUX_ARTEFACTS_CAPTURE": "off",
         }
         sandbox = subprocess.Popen(
             [binary, "sandbox", "--port", "0", "--speed", "60"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

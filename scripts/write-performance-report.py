@@ -25,6 +25,11 @@ SECTIONS = [
       "of 250, and each event goes to one client.",
       "The processors without clients are what the same submits take. Stored events are read over one stream; with a label "
       "the figure is events looked at."]),
+    ("Notifications",
+     r"notifications: ",
+     ["The events are in the log before the destination is. The bare loop posts as many bytes to the same receiver with the same "
+      "HTTP client, sixteen at a time. The daemon reads each event and its task, signs the body, and stores its place in the log "
+      "after each delivery, together with those of others that have ended meanwhile."]),
     ("Polls with every result committed",
      r"bare: client loop|polls with every result",
      ["The bare loop asks the same sandbox the same with the same HTTP client and drops the answers. Pollux parses each "
@@ -47,13 +52,14 @@ SECTIONS = [
     ("By number of ended tasks",
      r".* with [\d,]+ ended tasks$",
      ["Ended tasks are kept for their readers and stand in no index that a loop reads. A ratio of 1 means that keeping "
-      "them costs nothing but disk space."]),
+      "them costs nothing but disk space. Both daemons run at once and are asked in turn, so that the noise of the disk "
+      "meets both."]),
     ("Two years under a retention of 90 days",
      r"retention: ",
      ["The tasks of each day are played on the store, and a sweep follows. A task without details keeps its row, its place in "
       "the indexes and its idempotency key for a year. After that year the oldest tasks make room for new ones: each quarter "
       "is compared with the one before, and a ratio of 1 means that the database does not grow. The second run keeps keys and "
-      "stubs for 91 days. Sizes are pages in use divided by tasks."]),
+      "stubs for 91 days. Sizes are pages in use divided by tasks. The daemons of both databases are measured in turn."]),
     ("At the provider's documented limit",
      r"limit: ",
      ["The processor time of a task from its submission to its end, polls included, with the daemon's timers. The sandbox "

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import SQLiteMigrations
 
-/// The limits of the disk and of SQLite, through the same GRDB: WAL, `synchronous=FULL`.
+/// Measures the limits of the disk and of SQLite, through the same GRDB: WAL, `synchronous=FULL`.
 struct BareDatabase {
     let pool: DatabasePool
 
@@ -16,7 +16,7 @@ struct BareDatabase {
         }
     }
 
-    /// Transactions of one plain row each, a second.
+    /// The rate of transactions with one plain row each, per second.
     func singleRows(_ count: Int, body: String) throws -> Double {
         let seconds = try Clock.seconds {
             for _ in 0..<count {
@@ -28,15 +28,15 @@ struct BareDatabase {
         return Double(count) / seconds
     }
 
-    /// Plain rows a second, a hundred in each transaction.
+    /// The rate of plain rows per second, with a hundred in each transaction.
     func batchedRows(_ count: Int, body: String) throws -> Double {
         try batched(count) { db, _ in
             try db.cachedStatement(sql: "INSERT INTO plain (body) VALUES (?)").execute(arguments: [body])
         }
     }
 
-    /// What a stored task is at the least, in our own tables: its row in all its indexes, its request, its first event. A
-    /// hundred tasks in each transaction.
+    /// The rate of the minimum rows of a task in Pollux's tables: its row in all its indexes, its request, its first
+    /// event. Each transaction has a hundred tasks.
     func batchedTasks(_ count: Int, body: String) throws -> Double {
         try batched(count) { db, number in
             try db.cachedStatement(

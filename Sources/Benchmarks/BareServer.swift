@@ -2,7 +2,7 @@ import Hummingbird
 import Logging
 import NIOCore
 
-/// The limit of the socket: a Hummingbird route that answers with what it was sent, and does nothing else.
+/// Measures the limit of the socket: a Hummingbird route that returns the request's body and does nothing else.
 enum BareServer {
     static func run(socket: String) async throws {
         let router = Router()

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Measures Pollux beside the bare limits of what it is made of, in one run.
+/// Measures Pollux beside the limits of its parts, in one run.
 ///
 /// Run by scripts/run-benchmarks.sh: `benchmarks POLLUX OUTPUT [--quick] [GROUP]…`, with the groups
 /// that `run()` names.
@@ -35,6 +35,7 @@ enum Benchmarks {
         func isChosen(_ name: String) -> Bool { chosen.isEmpty || chosen.contains(name) }
         if isChosen("socket") { try SocketBenchmarks(place: place, report: report).run() }
         if isChosen("streams") { try StreamBenchmarks(place: place, report: report).run() }
+        if isChosen("notifications") { try await NotificationBenchmarks(place: place, report: report).run() }
         if isChosen("polls") { try await PollBenchmarks(place: place, report: report).run() }
         if isChosen("scheduler") { try await SchedulerBenchmarks(place: place, report: report).run() }
         if isChosen("start") { try StartBenchmarks(place: place, report: report).run() }
@@ -49,6 +50,6 @@ enum Benchmarks {
 }
 
 extension String {
-    /// What a symbolic link points to.
+    /// The target of a symbolic link.
     fileprivate var resolved: String { (try? FileManager.default.destinationOfSymbolicLink(atPath: self)) ?? self }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// How often the threads of a daemon wake that has nothing to do.
+/// Measures how often the threads of an idle daemon wake.
 struct IdleBenchmarks {
     let place: Place
     let report: Report
@@ -14,7 +14,7 @@ struct IdleBenchmarks {
 
     private func measure(_ name: String, waiting: Int) throws {
         let state = try place.directory("idle-\(waiting)")
-        // Without a token tasks wait in the queue.
+        // The daemon has no token, so tasks wait in the queue.
         let daemon = try DaemonProcess(place, state: state, baseURL: "http://127.0.0.1:9/v1", token: waiting == 0)
         defer { daemon.server.stop() }
         if waiting > 0 {

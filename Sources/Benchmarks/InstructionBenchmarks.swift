@@ -2,9 +2,9 @@ import Foundation
 import Glibc
 import TaskModel
 
-/// Instructions of the daemon for a submit and a poll, counted by valgrind's callgrind.
+/// Counts the daemon's instructions for a submit and a poll, with valgrind's callgrind.
 ///
-/// They do not depend on what else the machine does. The kernel's are not counted.
+/// They do not depend on other load of the machine. Instructions of the kernel are not counted.
 struct InstructionBenchmarks {
     let place: Place
     let report: Report
@@ -27,10 +27,10 @@ struct InstructionBenchmarks {
         let submit = HTTPText.request("POST", "/v1/tasks", SocketBenchmarks.body)
         func instructions(_ count: Int) throws -> Double {
             let counter = Callgrind(try place.directory("submits-\(count)"))
-            // Without a token nothing is sent.
+            // The daemon has no token, so it sends nothing.
             let daemon = try DaemonProcess(
                 place, state: counter.directory, baseURL: "http://127.0.0.1:9/v1", token: false, under: counter)
-            // One client, so that each submit has a commit for itself.
+            // With one client, each submit has its own commit.
             let outcome = try daemon.client(1, expecting: "HTTP/1.1 201").run(count) { _ in submit }
             guard outcome.refused == 0 else { throw BenchmarkError("\(outcome.refused) submissions were refused") }
             daemon.server.stop()
@@ -52,7 +52,7 @@ struct InstructionBenchmarks {
             defer { provider.stop() }
             let daemon = try DaemonProcess(
                 place, state: counter.directory, baseURL: "http://127.0.0.1:\(provider.port)/v1", under: counter)
-            // All are due within a minute after they were made; then each is asked about at its own time.
+            // All are due within a minute after their creation. Then each is polled at its own time.
             guard provider.wait(untilAskedAbout: count, within: 400) else {
                 throw BenchmarkError("the daemon asked about \(provider.counts.tasks) of \(count) tasks")
             }
@@ -72,22 +72,22 @@ struct InstructionBenchmarks {
     }
 }
 
-/// Runs a program under callgrind and reads how many instructions it took.
+/// Runs a program under callgrind and reads the number of its instructions.
 struct Callgrind {
     static let path = "/usr/bin/valgrind"
-    /// Also where the program may keep its files.
+    /// The directory of the program's files too.
     let directory: String
 
     init(_ directory: String) { self.directory = directory }
 
     private var log: String { directory + "/callgrind.log" }
 
-    /// What stands before the program and its arguments.
+    /// The command before the program and its arguments.
     var command: [String] {
         [Self.path, "--tool=callgrind", "--callgrind-out-file=\(directory)/callgrind.out", "--log-file=\(log)"]
     }
 
-    /// To be asked once the program has ended.
+    /// Reads the number of instructions. Call it after the program has ended.
     func instructions() throws -> Double {
         let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
         guard let found = text.firstMatch(of: /Collected\s*:\s*(\d+)/), let count = Double(found.1) else {

@@ -1,13 +1,13 @@
 import Foundation
 import Glibc
 
-/// Processor time for a task at the provider's documented limit: five queries a second, 250 tasks in flight.
+/// Measures processor time per task at the provider's documented limit: five queries a second, 250 tasks in flight.
 struct LimitBenchmarks {
     let place: Place
     let report: Report
 
     func run() throws {
-        // Tasks in flight are tasks per second times the seconds that one takes.
+        // The number of tasks in flight is tasks per second times the seconds of each.
         let (perSecond, taskSeconds) = (5, place.isQuick ? 5 : 50)
         let (warmUp, measured) = place.isQuick ? (8, 8) : (75, 120)
         let port = try RawSocket.freePort()

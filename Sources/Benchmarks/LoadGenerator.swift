@@ -1,18 +1,18 @@
 import Foundation
 import Glibc
 
-/// A client that is never the bottleneck: one thread, raw sockets, poll(2).
+/// Generates load without becoming the bottleneck: one thread, raw sockets, poll(2).
 ///
-/// Each connection has one request under way; its next goes out, in one write of bytes that were made beforehand or are
-/// made cheaply, when the answer to the last is complete. Nothing of an answer is parsed but where it ends.
+/// Each connection has one request in flight. The next one is sent in one write when the last reply is complete. Its
+/// bytes are prepared or cheap. Only the end of a reply is parsed.
 struct LoadGenerator {
-    /// Where to connect to.
+    /// The address to connect to.
     enum Target: Sendable {
         case unix(String)
         case tcp(port: UInt16)
     }
 
-    /// Where an answer ends.
+    /// How the end of a reply is found.
     enum Framing: Sendable {
         /// By its content length, or its last chunk.
         case http
@@ -23,17 +23,17 @@ struct LoadGenerator {
     struct Outcome: Sendable {
         let perSecond: Double
         let latencies: Latencies
-        /// Answers that did not begin as they should.
+        /// The number of replies with an unexpected beginning.
         let refused: Int
     }
 
     let target: Target
     let framing: Framing
     let connections: Int
-    /// What every good answer begins with.
+    /// The beginning of every good reply.
     let expecting: String
 
-    /// Sends so many requests and waits for all answers.
+    /// Sends this many requests and waits for all replies.
     func run(
         _ count: Int, onAnswer: ([UInt8]) -> Void = { _ in }, request: (Int) -> [UInt8]
     ) throws -> Outcome {
@@ -117,7 +117,7 @@ struct LoadGenerator {
     }
 }
 
-/// HTTP/1.1 messages: how they are written, and where they end.
+/// Formats HTTP/1.1 messages and finds their ends.
 enum HTTPText {
     static func endOfHead(_ bytes: [UInt8]) -> Int? {
         var index = 3

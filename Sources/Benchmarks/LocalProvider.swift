@@ -2,11 +2,15 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// A provider on a port of this machine that says of every task, at once, that it is still running.
+/// A server on a port of this machine. As a provider it reports every task as running, without delay.
 final class LocalProvider: Sendable {
     let port: UInt16
     private let listener: Int32
     private let state = Mutex(State())
+    private let reply: Reply
+
+    /// The reply to a body, and how many tasks that was about.
+    typealias Reply = @Sendable ([UInt8]) -> (body: [UInt8], asked: Int)
 
     private struct State {
         var queries = 0
@@ -14,15 +18,16 @@ final class LocalProvider: Sendable {
         var isStopped = false
     }
 
-    init() throws {
+    init(_ reply: @escaping Reply = { InstantProvider.answer(to: $0) }) throws {
+        self.reply = reply
         (listener, port) = try RawSocket.listener()
         Thread { [self] in serve() }.start()
     }
 
-    /// What it was asked so far.
+    /// The numbers of queries and of tasks in them.
     var counts: (queries: Int, tasks: Int) { state.withLock { ($0.queries, $0.tasks) } }
 
-    /// Whether it was asked about so many tasks within that time.
+    /// Whether this many tasks were polled within that time.
     func wait(untilAskedAbout tasks: Int, within seconds: Int) -> Bool {
         let end = Clock.nanoseconds + UInt64(seconds) * 1_000_000_000
         while Clock.nanoseconds < end {
@@ -58,12 +63,12 @@ final class LocalProvider: Sendable {
         }
     }
 
-    /// Answers the requests that have come whole.
+    /// Replies to the requests that have arrived completely.
     private func answer(_ bytes: inout [UInt8], on fd: Int32) {
         while let head = HTTPText.endOfHead(bytes) {
             let end = head + (HTTPText.contentLength(bytes[..<head]) ?? 0)
             guard bytes.count >= end else { return }
-            let (body, asked) = InstantProvider.answer(to: Array(bytes[head..<end]))
+            let (body, asked) = reply(Array(bytes[head..<end]))
             bytes.removeFirst(end)
             state.withLock { state in
                 state.queries += 1

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// Other queues that people use for durable work, where they are installed; what they promise is told beside the figure.
+/// Measures other queues for durable work, if they are installed. The report names their guarantees beside the figures.
 struct NeighbourBenchmarks {
     let place: Place
     let report: Report
@@ -68,7 +68,8 @@ struct NeighbourBenchmarks {
         }
     }
 
-    /// Libraries and the provider's client, by scripts/benchmark-neighbours.py; it prints a line of JSON per figure.
+    /// Measures libraries and the provider's client with scripts/benchmark-neighbours.py, which prints a line of JSON
+    /// per figure.
     private func python() throws {
         let venv = ProcessInfo.processInfo.environment["POLLUX_BENCHMARK_PYTHON"] ?? ""
         guard FileManager.default.isExecutableFile(atPath: venv) else {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// How cost grows: one panel per kind, tasks on a logarithmic axis.
+/// Draws how cost grows: one panel per kind, tasks on a logarithmic axis.
 struct Picture {
     private let points: [Report.Point]
     private let colours = ["#1f6f8b", "#c1440e", "#5b8c2a", "#7b4fa3"]

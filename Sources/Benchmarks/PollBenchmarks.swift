@@ -14,8 +14,8 @@ import TaskStore
 import UpstreamHTTP
 import VerbatimJSON
 
-/// Status queries with every result committed, beside a bare client that asks the same sandbox the same and drops the
-/// answers.
+/// Measures status queries with every result committed. It compares them with a bare client that sends the same queries
+/// to the same sandbox and drops the replies.
 struct PollBenchmarks {
     let place: Place
     let report: Report
@@ -36,7 +36,7 @@ struct PollBenchmarks {
         for batch in [1, 50] { try await compare(batch: batch, ids: ids, baseURL: "http://127.0.0.1:\(port)/v1") }
     }
 
-    /// Tasks that run for a day.
+    /// Submits tasks that run for a day.
     private func submitted(to client: LoadGenerator, count: Int) throws -> [RemoteTaskID] {
         let body = #"{"action":"text2video","prompt":"A paper boat [seconds=86400]","async":true}"#
         let head =
@@ -170,7 +170,7 @@ struct WallTime: TimeSource {
     func sleep(until point: Timestamp) async { try? await Task.sleep(for: max(point - now(), .zero)) }
 }
 
-/// Counts good answers.
+/// Counts good replies.
 final class MeteredTransport: UpstreamTransport {
     private let transport: any UpstreamTransport
     private let count = Mutex(0)

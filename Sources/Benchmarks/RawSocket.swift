@@ -1,14 +1,14 @@
 import Dispatch
 import Glibc
 
-/// What went wrong, in words.
+/// A description of what went wrong.
 struct BenchmarkError: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// Blocking sockets of the C library.
+/// Opens blocking sockets with the C library.
 enum RawSocket {
     static func unix(_ path: String) throws -> Int32 {
         let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -70,7 +70,7 @@ enum RawSocket {
     }
 }
 
-/// The monotonic clock and what was measured with it.
+/// Reads the monotonic clock.
 enum Clock {
     static var nanoseconds: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
@@ -81,13 +81,13 @@ enum Clock {
     }
 }
 
-/// How long each of many took.
+/// The durations of many operations.
 struct Latencies: Sendable {
     private let sorted: [UInt64]
 
     init(_ samples: [UInt64]) { sorted = samples.sorted() }
 
-    /// In microseconds.
+    /// The quantile in microseconds.
     func quantile(_ part: Double) -> Double {
         guard !sorted.isEmpty else { return .nan }
         return Double(sorted[min(Int(Double(sorted.count) * part), sorted.count - 1)]) / 1_000

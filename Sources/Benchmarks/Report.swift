@@ -1,6 +1,6 @@
 import Foundation
 
-/// What was measured: printed as it comes, written as JSON and as a picture at the end.
+/// Collects the figures: prints each at once, and writes them as JSON and as a picture at the end.
 final class Report {
     struct Line: Encodable {
         let name: String
@@ -14,7 +14,7 @@ final class Report {
         var note: String?
     }
 
-    /// Which picture a point belongs to.
+    /// The picture that a point belongs to.
     enum Panel: String, CaseIterable, Encodable {
         case cost = "µs per poll and per submit, by number of running tasks"
         case start = "seconds after the start, by number of running tasks"
@@ -34,7 +34,7 @@ final class Report {
         append(Line(name: name, value: value, unit: unit, note: note))
     }
 
-    /// A figure that has to be so small itself, or so large a part of its limit.
+    /// Adds a figure with its limit: absolute, or as a share of the bare limit.
     func add(
         _ name: String, _ value: Double, _ unit: String, limit: Double? = nil, of limitName: String? = nil,
         bar: Double? = nil, below: Bool = false
@@ -61,7 +61,7 @@ final class Report {
                 bar: bar, isMet: bar.map { (ratio ?? 0) >= $0 && outcome.refused == 0 }, note: note))
     }
 
-    /// Something that could not be measured here.
+    /// Notes a figure that cannot be measured here.
     func skip(_ name: String, _ why: String) {
         append(Line(name: name, note: "skipped: \(why)"))
     }
@@ -105,7 +105,7 @@ final class Report {
     }
 }
 
-/// What the figures were measured on.
+/// The machine of the measurement.
 enum Machine {
     static var words: String {
         let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""

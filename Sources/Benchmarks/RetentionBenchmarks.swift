@@ -5,7 +5,8 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Measures the store with two years of tasks kept for 90 days, and with a year in which stubs are removed as early as details.
+/// Measures the store with two years of tasks kept for 90 days, and with a year in which stubs are removed as early as
+/// details.
 struct RetentionBenchmarks {
     let place: Place
     let report: Report
@@ -13,7 +14,7 @@ struct RetentionBenchmarks {
     private static let kept = 90
     private static let quarter = 91
     private static let year = 365
-    /// A real day of 5,000 tasks is played by fewer; sizes are told per task.
+    /// A real day has 5,000 tasks. Fewer stand for it, and sizes are per task.
     private var perDay: Int { place.isQuick ? 40 : 250 }
 
     private static func days(_ count: Int) -> Duration { .seconds(Int64(count) * 86_400) }
@@ -33,8 +34,8 @@ struct RetentionBenchmarks {
             "stubs for \(Self.quarter) days")
     }
 
-    /// Plays so many days. Reports the size at the end of each quarter from the day on which the oldest tasks start to make
-    /// room for new ones. Returns the sizes by day.
+    /// Simulates this many days. Reports the size at the end of each quarter, from the day on which the oldest tasks
+    /// are first removed. Returns the sizes by day.
     private func play(
         _ days: Int, under policy: RetentionPolicy, steadyFrom steady: Int, in state: String, _ words: String
     ) async throws -> [Int: Sizes] {
@@ -69,7 +70,7 @@ struct RetentionBenchmarks {
         return sizes
     }
 
-    /// Reports what a task needs with its details and without.
+    /// Reports the size of a task with its details and without.
     private func reportBytes(full: Sizes, last: Sizes) {
         let stubs = Double((Self.year - Self.kept) * perDay)
         let whole = Double(Self.kept * perDay)
@@ -77,14 +78,14 @@ struct RetentionBenchmarks {
         report.add("retention: bytes of a task without details", (last.used - full.used) / stubs, " B")
         for name in full.tables.keys.sorted() {
             let (before, after) = (full.tables[name] ?? 0, last.tables[name] ?? 0)
-            // A page or two of a table that is nearly empty.
+            // The table is nearly empty, with a page or two.
             guard before > 5 * whole || after > 5 * whole else { continue }
             report.add("retention: \(name), with details", before / whole, " B")
             report.add("retention: \(name), without", max(after - before, 0) / stubs, " B")
         }
     }
 
-    /// One day's tasks, from their submission to their end.
+    /// Runs one day's tasks from submission to end.
     private func live(_ day: Int, at now: Timestamp, in store: TaskStore) async throws {
         var random = SystemRandomNumberGenerator()
         let lease = LeaseName(ProviderAccount(provider: try unwrapped(ProviderName("xhuoapi"))))
@@ -128,7 +129,8 @@ struct RetentionBenchmarks {
         return done
     }
 
-    /// Checks that the key of that day was removed with its task, and that the key of the next day names its task.
+    /// Checks that the key of that day was removed with its task, and that the key of the next day still finds its
+    /// task.
     private func checkKeys(_ day: Int, at now: Timestamp, in store: TaskStore) async throws {
         var random = SystemRandomNumberGenerator()
         for (day, isThere) in [(day, false), (day + 1, true)] {
@@ -145,39 +147,20 @@ struct RetentionBenchmarks {
         }
     }
 
-    /// Start and submit of a daemon on that database, and on an empty one.
+    /// Compares start and submit of a daemon on that database with those on an empty one.
     private func compare(_ state: String) throws {
-        let used = try costs(state)
-        let fresh = try costs(try place.directory("retention-fresh"))
-        let base = "a fresh database"
-        report.add("retention: start with an empty database", fresh.start, " s")
-        report.add(
-            "retention: start after two years", used.start, " s", limit: fresh.start, of: base,
-            bar: place.isQuick ? nil : 1.1,
-            below: true)
-        report.add("retention: submit with an empty database", fresh.submit, " µs")
-        report.add(
-            "retention: submit after two years", used.submit, " µs", limit: fresh.submit, of: base,
-            bar: place.isQuick ? nil : 1.1, below: true)
-    }
-
-    private func costs(_ state: String) throws -> (start: Double, submit: Double) {
-        func daemon() throws -> DaemonProcess {
-            // Without a token nothing is sent.
-            try DaemonProcess(place, state: state, baseURL: "http://127.0.0.1:9/v1", token: false)
-        }
-        let starts = try (0..<5).map { _ in
-            let daemon = try daemon()
-            daemon.server.stop()
-            return daemon.secondsToAnswer
-        }
-        let daemon = try daemon()
-        defer { daemon.server.stop() }
+        let fresh = try place.directory("retention-fresh")
+        let starts = try PairedDaemons.starts(place, fresh, state)
+        let daemons = try PairedDaemons(place, fresh, state)
+        defer { daemons.stop() }
         let submit = HTTPText.request("POST", "/v1/tasks", SocketBenchmarks.body)
-        let client = daemon.client(1, expecting: "HTTP/1.1 201")
-        _ = try client.run(100) { _ in submit }
-        let outcome = try client.run(place.isQuick ? 300 : 3_000) { _ in submit }
-        return (starts.sorted()[starts.count / 2], outcome.latencies.quantile(0.5))
+        let submits = try daemons.latencies(place.isQuick ? 300 : 3_000, expecting: "HTTP/1.1 201") { _, _ in submit }
+        for (name, costs, unit) in [("start", starts, " s"), ("submit", submits, " µs")] {
+            report.add("retention: \(name) with an empty database", costs.first, unit)
+            report.add(
+                "retention: \(name) after two years", costs.second, unit, limit: costs.first, of: "a fresh database",
+                bar: place.isQuick ? nil : 1.1, below: true)
+        }
     }
 
     private func unwrapped<Value>(_ value: Value?) throws -> Value {

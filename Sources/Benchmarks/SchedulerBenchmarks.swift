@@ -9,10 +9,10 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// What a poll and a submit cost ourselves, at different numbers of tasks that merely wait.
+/// Measures our own cost of a poll and a submit, at different numbers of waiting tasks.
 ///
-/// The provider answers at once and from memory, the clock is set forward to the next due time, and everything else is
-/// as in the daemon: store, commits, rules.
+/// The provider replies at once from memory, and the clock is set forward to the next due time. Everything else is as
+/// in the daemon: store, commits, rules.
 struct SchedulerBenchmarks {
     let place: Place
     let report: Report
@@ -40,7 +40,7 @@ struct SchedulerBenchmarks {
                 below: true)
         }
         if !place.isQuick {
-            // What of the growth comes from rows that each stand on a page of their own.
+            // Shows how much of the growth comes from rows that are on separate pages.
             let together = try await costs(1_000_000, kinds: 4, scattered: false)
             report.add(
                 "scheduler: one query among 1,000,000 running tasks that were submitted together", together.poll, " µs",
@@ -51,13 +51,13 @@ struct SchedulerBenchmarks {
         report.add("scheduler: deciding about one of them, bar 50 µs", many.deciding, " µs")
     }
 
-    /// Microseconds of wall clock.
+    /// Costs in microseconds of wall-clock time.
     private struct Costs {
-        /// For one query, with everything that comes of it on disk.
+        /// One query, with all its effects on disk.
         let poll: Double
-        /// For the decision whom to ask when, for each task that is asked about.
+        /// The decision what to poll when, per polled task.
         let deciding: Double
-        /// For one stored submission.
+        /// One stored submission.
         let submit: Double
     }
 
@@ -120,7 +120,7 @@ struct SchedulerBenchmarks {
         return Double(Clock.nanoseconds - began) / 1_000 / Double(count)
     }
 
-    /// As in the daemon, but for the provider's bound on requests.
+    /// As in the daemon, without the provider's limit on requests.
     static var limits: EngineLimits {
         var limits = EngineLimits()
         limits.pollsPerSecond = 1e9
@@ -128,7 +128,7 @@ struct SchedulerBenchmarks {
     }
 }
 
-/// A clock that stands still until it is set.
+/// A clock that changes only when it is set.
 final class SteppedTime: TimeSource {
     private let point: Mutex<Timestamp>
 
@@ -140,12 +140,12 @@ final class SteppedTime: TimeSource {
     func advance(to next: Timestamp) { point.withLock { $0 = max($0, next) } }
 }
 
-/// Says of every task, at once, that it is still running.
+/// Reports every task as running, without delay.
 final class InstantProvider: UpstreamTransport {
     private let counts = Mutex((sent: 0, asked: 0))
 
     var sent: Int { counts.withLock { $0.sent } }
-    /// How many tasks were asked about.
+    /// The number of polled tasks.
     var asked: Int { counts.withLock { $0.asked } }
 
     func roomForPaidReply() -> ReplyRoom? { ReplyRoom() }
@@ -161,7 +161,7 @@ final class InstantProvider: UpstreamTransport {
         return UpstreamReply(status: 200, body: body)
     }
 
-    /// The answer to a status query, and how many tasks it asks about.
+    /// The reply to a status query, and the number of tasks in it.
     static func answer(to request: [UInt8]) -> (body: [UInt8], asked: Int) {
         let query = (try? JSONValue(parsing: String(decoding: request, as: UTF8.self), limits: .lenient))?.object
         guard let ids = query?["ids"]?.array else { return (Array(record(query?["id"]?.string ?? "").utf8), 1) }

@@ -5,7 +5,7 @@ import SQLiteDriver
 import TaskModel
 import TaskStore
 
-/// A database of so many tasks, as the store would have written it, made in SQL.
+/// Creates a database with many tasks in SQL, as the store would have written it.
 enum SeededDatabase {
     static let endpoints = [
         "kling/videos", "veo/videos", "flux/images", "midjourney/imagine", "producer/audios", "minimax/videos",
@@ -14,7 +14,7 @@ enum SeededDatabase {
         "midjourney/edits", "kling/motion", "kling/lip-sync",
     ].map { $0.replacingOccurrences(of: "%2F", with: "/") }
 
-    /// Makes something of the record that the provider has given of a task so far, and gives of it again.
+    /// Derives a value from the record that the provider has sent for a task and will send again.
     private static func function(
         _ name: String, _ make: @escaping @Sendable (String) -> any DatabaseValueConvertible
     ) -> DatabaseFunction {
@@ -23,18 +23,18 @@ enum SeededDatabase {
         }
     }
 
-    /// The id of a task, by its number from 1 on.
+    /// The id of a task by its number, from 1.
     static func id(_ number: Int) -> String {
         String(format: "01a20915-%04x-7000-8000-%012x", number >> 16, number)
     }
 
-    /// What the tasks are.
+    /// The state of the tasks.
     enum State: String {
         case running, succeeded
     }
 
-    /// Running ones are due one after another within the minute after `now`, on `kinds` endpoints in turn; neighbours in the file are due
-    /// together only if they are not `scattered`.
+    /// Running tasks are due one after another within the minute after `now`, on `kinds` endpoints in turn. Neighbours
+    /// in the file are due together unless they are `scattered`.
     static func make(
         _ path: String, tasks: Int, kinds: Int, now: Timestamp, state: State = .running, scattered: Bool = true
     ) throws {
@@ -88,7 +88,7 @@ enum SeededDatabase {
             }
         }
         try queue.close()
-        // On disk before anything is measured: otherwise a start waits for what was written here.
+        // Synced before the measurement, because a start would otherwise wait for these writes.
         sync()
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// A program beside us, stopped when it is no longer needed.
+/// A program that runs in parallel and is stopped when no longer needed.
 final class ServerProcess {
     let process = Process()
     let startedAt: UInt64
@@ -16,8 +16,8 @@ final class ServerProcess {
         try Self.withSignals { try process.run() }
     }
 
-    /// Runs the body with no signal blocked. The threads that run tasks block them all, and a program that is started from
-    /// one goes on like that: then nothing but SIGKILL stops it.
+    /// Runs the body with no signal blocked. The threads that run tasks block all signals, and a program that is
+    /// started from one inherits that. Only SIGKILL would then stop it.
     private static func withSignals(_ body: () throws -> Void) throws {
         var none = sigset_t()
         var before = sigset_t()
@@ -27,7 +27,7 @@ final class ServerProcess {
         try body()
     }
 
-    /// Waits until something succeeds; says how long after the start.
+    /// Waits until something succeeds; returns the time since the start.
     @discardableResult
     func ready(within seconds: Double = 60, _ isReady: () -> Bool) throws -> Double {
         while !isReady() {
@@ -40,7 +40,8 @@ final class ServerProcess {
         return Double(Clock.nanoseconds - startedAt) / 1e9
     }
 
-    /// Waits until the process has used no processor time for half a second, such as a daemon after its check of the database.
+    /// Waits until the process has used no processor time for half a second, as a daemon after its check of the
+    /// database.
     func waitUntilIdle() {
         var before = -1.0
         while process.isRunning, processorSeconds > before + 0.02 {
@@ -67,9 +68,9 @@ final class ServerProcess {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// How often its threads waited for something, a second, within that time; the kernel counts them.
+    /// The number of voluntary context switches of its threads per second, over that time.
     ///
-    /// Read four times a second, since a thread that ends takes its count with it.
+    /// It is read four times a second, because a thread that ends takes its count with it.
     func voluntarySwitches(within seconds: Double) -> Double {
         let began = Clock.nanoseconds
         var (latest, sum, spent) = (switchesByThread, 0.0, 0.0)
@@ -102,14 +103,14 @@ final class ServerProcess {
     deinit { stop() }
 }
 
-/// A `pollux serve` of its own state.
+/// A `pollux serve` with its own state directory.
 struct DaemonProcess {
     let server: ServerProcess
     let socket: String
-    /// Seconds until the first answer.
+    /// Seconds until the first reply.
     let secondsToAnswer: Double
 
-    /// `settings` go before the usual ones; the daemon may run `under` a counter of its instructions.
+    /// `settings` precede the usual ones. `under` can run the daemon under an instruction counter.
     init(
         _ place: Place, state: String, baseURL: String, token: Bool = true, settings: [String: String] = [:],
         under counter: Callgrind? = nil
@@ -117,7 +118,8 @@ struct DaemonProcess {
         try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
         let socket = state + "/pollux.sock"
         var environment = [
-            "POLLUX_STATE_DIR": state, "POLLUX_SOCKET": socket, "POLLUX_CONFIG": "", "XHUOAPI_BASE_URL": baseURL,
+            "POLLUX_STATE_DIR": state, "POLLUX_SOCKET": socket, "POLLUX_CONFIG": "", "POLLUX_ARTEFACTS_CAPTURE": "off",
+            "XHUOAPI_BASE_URL": baseURL,
             "POLLUX_LOG_LEVEL": "warning", "POLLUX_POLLING_MAX_REQUESTS_PER_SECOND": "10000",
         ]
         if token { environment["XHUOAPI_TOKEN"] = "benchmark" }
@@ -139,13 +141,13 @@ struct DaemonProcess {
     }
 }
 
-/// Where things are.
+/// The paths of a run.
 struct Place {
     /// The binary under test.
     let pollux: String
-    /// This program, which also plays the bare servers.
+    /// This program, which also runs the bare servers.
     let benchmarks: String
-    /// Thrown away at the end.
+    /// The directory that is removed at the end.
     let scratch: String
     let isQuick: Bool
 

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// What programs do on the socket, each beside its bare limit.
+/// Measures the requests of programs on the socket, each beside its bare limit.
 struct SocketBenchmarks {
     let place: Place
     let report: Report
@@ -21,7 +21,7 @@ struct SocketBenchmarks {
         report.add("bare: SQLite, 100 tasks per commit in our tables", tasks, "/s")
 
         let (echoOne, echoMany) = try echo(scale)
-        // Without a token nothing is sent anywhere: what is measured is the way onto the disk.
+        // The daemon has no token, so it sends nothing. This measures the path to the disk.
         let daemon = try DaemonProcess(
             place, state: try place.directory("socket"), baseURL: "http://127.0.0.1:9/v1", token: false)
         defer { daemon.server.stop() }
@@ -64,7 +64,7 @@ struct SocketBenchmarks {
         let fd = try RawSocket.unix(daemon.socket)
         defer { close(fd) }
         let start = Clock.nanoseconds
-        // Sent by a thread of its own, so that answers are read meanwhile.
+        // A separate thread sends, so that replies are read meanwhile.
         let sender = Thread {
             var rest = request[...]
             while !rest.isEmpty {
@@ -85,7 +85,7 @@ struct SocketBenchmarks {
                 head = false
                 answered = 0
             }
-            // Every answer holds its task's id once under this name, at the beginning of its line.
+            // Every reply has its task's id once under this name, at the beginning of its line.
             answered += Self.occurrences(of: Array("{\"id\":".utf8), in: buffer[..<size])
         }
         let rate = Double(lines) / (Double(Clock.nanoseconds - start) / 1e9)
@@ -128,7 +128,7 @@ struct SocketBenchmarks {
         return ids
     }
 
-    /// The time from the cancel of a task to the answer of a request that waits for its end.
+    /// The time from the cancellation of a task to the reply of a request that waits for its end.
     private func waking(_ daemon: DaemonProcess, times: Int) throws {
         var samples: [UInt64] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

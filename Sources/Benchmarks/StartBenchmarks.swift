@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import TaskModel
 
-/// A daemon that starts with so many running tasks.
+/// Measures the start of a daemon with many running tasks.
 struct StartBenchmarks {
     let place: Place
     let report: Report
@@ -53,13 +53,13 @@ struct StartBenchmarks {
     }
 }
 
-/// When the first connection comes to a listener; it is never answered.
+/// The time of the first connection to a listener, which is never answered.
 private struct FirstVisit {
     private let listener: Int32
 
     init(_ listener: Int32) { self.listener = listener }
 
-    /// The kernel takes the connection by itself; what is waited for is that there is one.
+    /// The kernel accepts the connection by itself; this waits until there is one.
     func wait() throws -> UInt64 {
         var poll = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
         guard Glibc.poll(&poll, 1, 30_000) == 1 else { throw BenchmarkError("no poll within 30 s") }

@@ -2,21 +2,21 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Measures the cost of many streams of events, each filtered by a label of its own.
+/// Measures the cost of many event streams, each filtered by its own label.
 struct StreamBenchmarks {
     let place: Place
     let report: Report
 
     private static let clients = 1_000
     private static let perSecond = 5_000
-    /// Tasks of one request; each is an event.
+    /// The number of tasks per request; each is an event.
     private static let perRequest = 250
 
     private struct Outcome {
-        /// Events that clients got, and those that were committed, a second.
+        /// The events that clients received per second, and those that were committed.
         let delivered: Double
         let committed: Double
-        /// Processors that the daemon took.
+        /// The processors that the daemon used.
         let processors: Double
         let megabytes: Double
     }
@@ -38,11 +38,11 @@ struct StreamBenchmarks {
         try catchUp()
     }
 
-    /// Submits at a steady pace, in requests of many lines, while the clients read.
+    /// Submits at a steady rate, in requests of many lines, while the clients read.
     private func measure(
         _ name: String, clients: Int, seconds: Int, then: (DaemonProcess, [Int32]) throws -> Void = { _, _ in }
     ) throws -> Outcome {
-        // Without a token nothing is sent anywhere.
+        // The daemon has no token, so it sends nothing.
         let daemon = try DaemonProcess(
             place, state: try place.directory("streams-\(name)"), baseURL: "http://127.0.0.1:9/v1", token: false)
         defer { daemon.server.stop() }
@@ -75,7 +75,7 @@ struct StreamBenchmarks {
             megabytes: megabytes)
     }
 
-    /// A client that has caught up.
+    /// Connects a client and waits until it has caught up.
     private func follower(of daemon: DaemonProcess, _ query: String) throws -> Int32 {
         let fd = try RawSocket.unix(daemon.socket)
         let request = Array(
@@ -112,7 +112,7 @@ struct StreamBenchmarks {
         }
     }
 
-    /// From the submit to the event at one of the clients.
+    /// Measures the time from the submit to the event at one of the clients.
     private func waking(_ daemon: DaemonProcess, _ followers: [Int32]) throws {
         let submitter = try RawSocket.unix(daemon.socket)
         defer { close(submitter) }
@@ -135,7 +135,7 @@ struct StreamBenchmarks {
             "streams: from submit to the client's event, p50", latencies.quantile(0.5), " µs", note: latencies.words)
     }
 
-    /// How fast one client reads what is stored.
+    /// Measures how fast one client reads stored events.
     private func catchUp() throws {
         let daemon = try DaemonProcess(
             place, state: try place.directory("streams-stored"), baseURL: "http://127.0.0.1:9/v1", token: false)
@@ -192,7 +192,7 @@ private final class EventReader: Sendable {
         }
     }
 
-    /// Returns once so many events came, or nothing has come for 10 s.
+    /// Returns after this many events, or after 10 s without one.
     func wait(for count: Int) {
         var (latest, since) = (self.count, Clock.nanoseconds)
         while self.count < count, Clock.nanoseconds - since < 10_000_000_000 {
@@ -208,7 +208,7 @@ private final class EventReader: Sendable {
 
     private func read() {
         var watched = files.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        // How many closing braces each stream has just brought: an event ends with two and a line break.
+        // The number of closing braces at the end of each stream's data. An event ends with two and a line break.
         var braces = [Int](repeating: 0, count: files.count)
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while !isOver.load(ordering: .relaxed) {

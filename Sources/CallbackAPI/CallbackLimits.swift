@@ -4,8 +4,8 @@ package import NIOCore
 package struct CallbackLimits: Sendable {
     /// The largest body. Results in base64 take some MiB.
     package var maxBodyBytes = 8 << 20
-    /// The bodies of all requests together, compressed and decoded. Beyond it, requests get 503. The local socket and
-    /// provider replies have separate budgets, so that none of the three starves the others.
+    /// The bodies of all requests together, compressed and decoded. Above the limit, requests get 503. The local socket
+    /// and provider replies have separate budgets, so none of the three blocks the others.
     package var maxBytesAtOnce = 16 << 20
     package var maxHeaderBytes = 16 << 10
     package var maxHeaders = 64
@@ -20,7 +20,7 @@ package struct CallbackLimits: Sendable {
     package var burst = 200.0
     /// The number of remembered addresses. All further addresses share one count.
     package var addresses = 4_096
-    /// Whether loopback addresses are exempt. A local reverse proxy or tunnel carries everyone's requests.
+    /// Whether loopback addresses are exempt. A local reverse proxy or tunnel forwards the requests of all clients.
     package var exemptsThisMachine = true
 
     package init() {}

@@ -17,8 +17,8 @@ package struct CallbackContext: RequestContext {
 
 /// Handles deliveries to a callback token, the only public operation.
 ///
-/// Responses have no body, so they reveal nothing to others. 200 means that the delivery is on disk; 400, 429 and 5xx
-/// ask the provider to repeat it; 404 means that the token is unknown.
+/// Responses have no body, so they reveal nothing. 200 means that the delivery is on disk. 400, 429 and 5xx ask the
+/// provider to repeat it. 404 means that the token is unknown.
 struct CallbackRoute: RouterMiddleware {
     typealias Context = CallbackContext
 
@@ -37,7 +37,7 @@ struct CallbackRoute: RouterMiddleware {
             guard try await receiver.isKnown(callbackToken: token) else { return answer(.notFound) }
             switch request.method {
             case .post, .put: return try await take(request, over: context.channel, for: token)
-            // Some providers check the URL with GET or HEAD before they call it. This delivers nothing.
+            // Some providers check the URL with GET or HEAD before they call it. Such a request is not a delivery.
             case .get, .head: return answer(.ok)
             case .options: return answer(.noContent, allowing: true)
             default: return answer(.methodNotAllowed, allowing: true)

@@ -7,10 +7,10 @@ import TaskModel
 
 /// Limits connections and requests per client address, and the memory of all bodies together.
 final class ClientLimiter: Sendable {
-    /// The key that a connection was counted under, for ``close(_:)``.
+    /// The key under which a connection was counted, for ``close(_:)``.
     enum Ticket: Sendable, Hashable {
         case uncounted
-        /// Not always its own address: with too many addresses they share one count.
+        /// Not always its own address: if there are too many addresses, the rest share one count.
         case counted(String)
     }
 
@@ -79,13 +79,13 @@ final class ClientLimiter: Sendable {
 
     private var now: Timestamp { Timestamp(milliseconds: time.elapsed().wholeMilliseconds) }
 
-    /// The network that the address counts for; nil if it is not counted.
+    /// The network of the address; nil if it is not counted.
     private func network(of address: SocketAddress?) -> String? {
         guard let address, let network = address.network else { return limits.exemptsThisMachine ? nil : "" }
         return limits.exemptsThisMachine && address.isThisMachine ? nil : network
     }
 
-    /// The key to count the network under: its own, or a shared one if there are too many.
+    /// The key under which the network is counted: its own, or a shared one if there are too many.
     private func key(for network: String, in state: inout State, at now: Timestamp) -> String {
         guard state.entries[network] == nil, state.entries.count >= limits.addresses else { return network }
         // Forget networks without a connection and with a full bucket.
@@ -108,8 +108,8 @@ extension SocketAddress {
         ipAddress.map { $0 == "::1" || $0.hasPrefix("127.") || $0.hasPrefix("::ffff:127.") } ?? true
     }
 
-    /// The IPv4 address, or the first half of an IPv6 address: a subscriber has a /64 at least (RFC 6177) and could use another
-    /// address for each request. Nil if it is no address of a network.
+    /// The IPv4 address, or the first half of an IPv6 address; nil for any other address. An IPv6 subscriber has at
+    /// least a /64 (RFC 6177) and could use another address for each request.
     fileprivate var network: String? {
         guard case .v6 = self, let text = ipAddress, !text.hasPrefix("::ffff:") else { return ipAddress }
         var bytes = [UInt8](repeating: 0, count: 16)

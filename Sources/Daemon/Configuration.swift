@@ -3,26 +3,27 @@ import PollingPolicy
 import ProviderCatalog
 import TaskEngine
 import TaskModel
+import TaskStore
 import Text
 import UpstreamHTTP
 
-/// Configuration is everything that the daemon works by: settings, definitions, tokens, proxies and trust.
+/// The complete configuration of the daemon: settings, definitions, tokens, proxies and trust.
 ///
-/// It is read and checked as a whole, and never changes. A reload makes another one.
+/// It is read and checked as a whole, and never changes. A reload creates another one.
 struct Configuration: Sendable {
     let settings: DaemonSettings
     let providers: Providers
-    let engine: EngineSettings
+    private(set) var engine: EngineSettings
     let connections: UpstreamHTTP.Connections
     let loadedAt: Timestamp
-    /// The lines of ``digest``, by what they are about.
+    /// The lines of ``digest`` by subject.
     private let parts: [String: String]
     /// Former tokens, latest first. Replies may still repeat them.
     private let formerSecrets: [String]
 
     private static let mostFormerSecrets = 16
 
-    /// Reads everything. `former` is the configuration in force, if there is one.
+    /// Reads everything. `former` is the current configuration, if there is one.
     init(
         flags: DaemonFlags, environment: [String: String], at now: Timestamp, after former: Configuration? = nil
     ) throws(DaemonError) {
@@ -49,6 +50,7 @@ struct Configuration: Sendable {
             definitions = try Definitions(in: settings.providersDirectory)
         }
         let earlier = former?.formerSecrets ?? []
+        try Self.check(settings.artefacts.exceptions, definitions.catalog)
         var providers = try Providers(
             &settings, definitions, environment: environment, secrets: proxies.secrets,
             keeping: kept?.providers)
@@ -59,16 +61,18 @@ struct Configuration: Sendable {
         connections = UpstreamHTTP.Connections(
             proxies: proxies, trust: trust,
             connectTimeout: providers.connectTimeout(besides: settings.submissionTimeout))
-        let engine = Self.engine(settings, providers, FaultInjection(environment: environment))
-        self.engine = former.map { engine.following($0.engine, at: now) } ?? engine
+        var engine = Self.engine(settings, providers, FaultInjection(environment: environment))
+        engine.destinations = try Destinations.read(
+            &settings, providers.catalog, keeping: kept?.engine.destinations)
+        self.engine = engine
         parts = Self.parts(settings, providers, proxies, environment)
         if let kept { settings.warnings = kept.settings.warnings }
         self.settings = settings
         loadedAt = now
     }
 
-    /// The same with the tokens as their files have them now. Definitions and other settings stay as they were read, and so does
-    /// a token that cannot be read.
+    /// The same configuration with tokens read again from their files. Definitions and other settings stay unchanged,
+    /// and so does a token that cannot be read.
     func withTokens(readAgainIn environment: [String: String]) throws(DaemonError) -> Configuration {
         var settings = settings
         settings.tokenFiles = [:]
@@ -103,6 +107,16 @@ struct Configuration: Sendable {
         }
     }
 
+    /// A name that nothing has is a typing error, and the results would be fetched after all.
+    private static func check(_ exceptions: Set<String>, _ catalog: ProviderCatalog) throws(DaemonError) {
+        let names = catalog.providers.map(\.name.text) + catalog.endpoints.map(\.name.text)
+        for name in exceptions.sorted() where !names.contains(name) {
+            let nearest = NearestName.of(name, among: names).map { " Did you mean \"\($0)\"?" } ?? ""
+            throw .badSetting(
+                "artefacts.except names \"\(name)\", which is neither a provider nor an endpoint.\(nearest)")
+        }
+    }
+
     private static func engine(
         _ settings: DaemonSettings, _ providers: Providers, _ hooks: FaultInjection
     ) -> EngineSettings {
@@ -117,12 +131,21 @@ struct Configuration: Sendable {
             catalog: providers.catalog, limits: limits,
             polling: PollingPolicy(minGap: settings.minGap, maxGap: settings.maxGap),
             defaultOnUncertain: settings.onUncertain, callbackSecrets: providers.callbackSecrets,
-            redactor: providers.redactor, retention: settings.retention)
+            redactor: providers.redactor, retention: settings.retention,
+            artefacts: settings.artefacts,
+            tokenDigests: providers.tokens.mapValues { Array(SHA256.hash(data: Array($0.utf8)).prefix(12)).base64URL })
+    }
+
+    /// Stores what it changes for lost attempts. Do so before it is in force.
+    func stored(in store: TaskStore, at now: Timestamp) async throws(TaskStoreError) -> Configuration {
+        var configuration = self
+        configuration.engine = try await engine.stored(in: store, at: now)
+        return configuration
     }
 
     // MARK: What it consists of
 
-    /// The settings as they were given, where each provider is, and the definitions. No secrets.
+    /// The settings as given, the base URL of each provider, and the definitions. It has no secrets.
     private static func parts(
         _ settings: DaemonSettings, _ providers: Providers, _ proxies: ProxySettings, _ environment: [String: String]
     ) -> [String: String] {
@@ -136,7 +159,7 @@ struct Configuration: Sendable {
         return parts
     }
 
-    /// Identifies the settings and definitions in force: the same text for the same contents.
+    /// Identifies the current settings and definitions: equal contents give equal text.
     var digest: String {
         let lines = parts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }
         return SHA256.hash(data: Array(lines.joined().utf8)).prefix(8).map { byte in
@@ -144,16 +167,19 @@ struct Configuration: Sendable {
         }.joined()
     }
 
-    /// What differs from a former configuration, by name: settings, definition files and tokens.
+    /// The names of settings, definition files and tokens that differ from a former configuration.
     func changes(from former: Configuration) -> [String] {
         let names = Set(parts.keys).union(former.parts.keys).filter { parts[$0] != former.parts[$0] }.sorted()
-        // A password is in no name, and a file may have other contents under the same one.
+        // The proxy's password appears in no name, and a file may have other contents under the same name.
         let isProxyNamed = names.contains("upstream.proxy") || connections.proxies == former.connections.proxies
         let areFilesNamed = names.contains("upstream.ca_file") || connections.trust == former.connections.trust
         let others = (isProxyNamed ? [] : ["upstream.proxy"]) + (areFilesNamed ? [] : ["certificate authorities"])
         let tokens = Set(providers.tokens.keys).union(former.providers.tokens.keys)
             .filter { providers.tokens[$0] != former.providers.tokens[$0] }.sorted()
+        let formerSecrets = former.engine.destinations.secrets
+        let secrets = engine.destinations.secrets.filter { formerSecrets[$0.key] != $0.value }.keys.sorted()
         return names + others + tokens.map { "token of \($0.account == .default ? "\($0.provider)" : "\($0)")" }
+            + secrets.map { "secret of \($0)" }
     }
 
     /// The changed settings that only a start applies, by name.
@@ -170,8 +196,16 @@ struct Configuration: Sendable {
     /// Whether a token or signing secret differs from a former configuration.
     func hasOtherSecrets(than former: Configuration) -> Bool {
         providers.tokens != former.providers.tokens || providers.callbackSecrets != former.providers.callbackSecrets
+            || engine.destinations.secrets != former.engine.destinations.secrets
     }
 
     /// Whether a token file has changed since it was read.
     var hasChangedTokenFile: Bool { settings.tokenFiles.contains { FileStamp(of: $0.key) != $0.value } }
+}
+
+extension [Destination] {
+    /// The secrets of those that have some, by name.
+    fileprivate var secrets: [DestinationName: [[UInt8]]] {
+        Dictionary(map { ($0.name, $0.secrets) }) { first, _ in first }.filter { !$0.value.isEmpty }
+    }
 }

@@ -1,10 +1,12 @@
 import AllocatorSettings
+import Artefacts
 import CallbackAPI
 import Hummingbird
 import LocalAPI
 import Logging
 import NIOCore
 import NIOPosix
+import NotificationSending
 import PollingPolicy
 import ProviderCatalog
 import SQLiteDriver
@@ -39,7 +41,7 @@ package enum Daemon {
         // A closed log pipe then fails one write instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
         let environment = environment.withoutBlanks
-        // Until the daemon listens for it, a reload that comes too early would end the process.
+        // Until the daemon handles this signal, a reload that comes too early would end the process.
         signal(SIGHUP, SIG_IGN)
         let configuration = Reloadable(
             try Configuration(flags: flags, environment: environment, at: SystemTimeSource().now()))
@@ -55,7 +57,7 @@ package enum Daemon {
         } catch {
             outcome = .failure(error)
         }
-        // A blocked log must not keep the process from ending.
+        // A blocked log must not prevent the process from ending.
         _ = await log.flush(within: .seconds(2))
         try outcome.get()
     }
@@ -97,7 +99,7 @@ package enum Daemon {
                 logger.notice("The database has an older schema. It was copied to \(copy) before the schema changes.")
             }
             let driver = try SQLiteDriver.open(path: path, mayBegin: mayBegin, backup: backup)
-            // The witness is about the database that is gone.
+            // The witness belongs to the missing database.
             if mayBegin, isGone { WitnessFile(in: directory).remove() }
             return driver
         } catch {
@@ -127,17 +129,23 @@ package enum Daemon {
         let group = MultiThreadedEventLoopGroup.singleton
         let driver = try openDatabase(in: settings.stateDirectory, mayBegin: flags.newDatabase, logger: logger)
         let transport = transport(configuration, time: time, hooks: hooks, group: group)
+        let files = ObjectFiles(
+            directory: settings.artefactDirectory ?? settings.stateDirectory + "/artefacts",
+            limits: configuration.view(\.settings.artefactLimits), passed: hooks.passed)
+        let sender = sender(configuration, environment: environment, version: version, time: time, group: group)
         let outcome: Result<Void, DaemonError>
         do throws(DaemonError) {
             try await serve(
-                configuration, flags, environment: environment, driver: driver, transport: transport, time: time,
-                hooks: hooks, group: group, version: version, logger: logger)
+                configuration, flags, environment: environment, driver: driver, transport: transport, files: files,
+                sender: sender, time: time, hooks: hooks, group: group, version: version, logger: logger)
             outcome = .success(())
         } catch {
             outcome = .failure(error)
         }
         // All requests have ended, so a failure here loses nothing.
         try? await transport.shutdown()
+        try? await files.shutdown()
+        try? await sender.shutdown()
         do throws(TaskStoreError) { try driver.close() } catch {
             logger.error("The database was not closed cleanly: \(error.message)")
         }
@@ -147,34 +155,43 @@ package enum Daemon {
 
     private static func serve(
         _ configuration: Reloadable<Configuration>, _ flags: DaemonFlags, environment: [String: String],
-        driver: SQLiteDriver, transport: UpstreamHTTP, time: SystemTimeSource, hooks: FaultInjection,
-        group: any EventLoopGroup, version: String, logger: Logger
+        driver: SQLiteDriver, transport: UpstreamHTTP, files: ObjectFiles, sender: Sender, time: SystemTimeSource,
+        hooks: FaultInjection, group: any EventLoopGroup, version: String, logger: Logger
     ) async throws(DaemonError) {
         let settings = configuration.current.settings
         let renewal = TokenRenewal()
+        let store = TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory))
+        let downloads = Downloader(
+            files: files, connections: configuration.view(\.connections),
+            access: configuration.view(\.providers.access),
+            time: time, group: group)
         let engine: TaskEngine
         do throws(TaskStoreError) {
             engine = try await Self.engine(
-                configuration, isHeld: flags.hold, driver: driver, transport: transport, renewal: renewal, time: time,
-                hooks: hooks, logger: logger)
+                configuration, isHeld: flags.hold, store: store, transport: transport, downloads: downloads,
+                sender: sender,
+                renewal: renewal, time: time, hooks: hooks, logger: logger)
             try await engine.recovery.run()
+            await engine.notifications.begin()
         } catch {
             throw .store(code: error.code, message: error.message)
         }
         let reloader = Reloader(
-            configuration, flags: flags, environment: environment, engine: engine, transport: transport, time: time,
-            logger: logger)
+            configuration, flags: flags, environment: environment, engine: engine, store: store,
+            transport: transport, time: time, logger: logger)
         renewal.begin(with: reloader)
         let facts = DaemonFacts(
             version: version, pid: Int(getpid()), startedAt: time.now(), socketPath: settings.socketPath,
-            stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description)
+            stateDirectory: settings.stateDirectory, callbackAddress: settings.callbacks.listen?.description,
+            gatewayURL: settings.gateway.url)
         let shares = connections(settings.maxStreams, logger: logger)
         let socket = SocketSupervisor(path: settings.socketPath, time: time, logger: logger) { () throws(DaemonError) in
             try prepareSocket(settings.socketPath, logger: logger)
         } server: { onRunning in
             LocalAPI.server(
                 service: engine.service, endpoints: engine.endpoints, restores: engine.restores,
-                retention: engine.retention, streams: engine.streams, settings: reloader,
+                retention: engine.retention, notifications: engine.notifications, streams: engine.streams,
+                artefacts: engine.artefacts, gateway: engine.gateway, settings: reloader,
                 facts: facts, time: time, eventLoopGroup: group,
                 logger: logger,
                 connections: shares.connections, maxStreams: shares.streams
@@ -194,14 +211,16 @@ package enum Daemon {
         }
         let listener = try CallbackListener(
             settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
-        let doors: [any Service] = [listener].compactMap { $0 } + [socket]
+        let gateway = try GatewayListener(
+            configuration, service: engine.gateway, passing: transport, time: time, group: group, logger: logger)
+        let doors: [any Service] = [listener as (any Service)?, gateway].compactMap { $0 } + [socket]
         let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
         let notifier = ShutdownNotifier(service: engine.service, streams: engine.streams)
         let watch = StreamWatch(streams: engine.streams, time: time)
         try await run(engine.loops + reloads + [watch] + doors + [notifier], logger: logger)
     }
 
-    /// How many connections and streams of events there may be.
+    /// The maximum numbers of connections and of event streams.
     private static func connections(_ wantedStreams: Int, logger: Logger) -> ConnectionShares {
         let possible = FileDescriptorLimit.connections(wanted: LocalAPI.maxConnections + wantedStreams)
         let shares = ConnectionShares(of: possible, connections: LocalAPI.maxConnections, streams: wantedStreams)
@@ -239,10 +258,10 @@ package enum Daemon {
             throw .unusablePath(
                 "The file at the socket's path is not a socket. Move it away, or choose another path with --socket.")
         } catch {
-            // No known error reaches this.
+            // No known error reaches this line.
             logger.debug("\(String(reflecting: error))")
             throw .broken(
-                "The daemon stopped because something failed that should not: \(type(of: error)). Please report it; --log-level debug shows more."
+                "The daemon stopped because of an unexpected error: \(type(of: error)). Please report it; --log-level debug shows more."
             )
         }
     }
@@ -269,27 +288,43 @@ package enum Daemon {
         }
     }
 
+    private static func sender(
+        _ configuration: Reloadable<Configuration>, environment: [String: String], version: String,
+        time: SystemTimeSource, group: any EventLoopGroup
+    ) -> Sender {
+        let programs = ProgramRunner(
+            environment: configuration.view { configuration in
+                let secrets = configuration.providers.secretVariables
+                return environment.filter { !secrets.contains($0.key) }
+            }, elapsed: { time.elapsed() })
+        return Sender(
+            agent: "pollux/\(version)", eventLoopGroup: group, trust: configuration.view(\.connections.trust),
+            programs: programs, now: { time.now() }, body: NotificationBody.json)
+    }
+
     private static func engine(
-        _ configuration: Reloadable<Configuration>, isHeld: Bool, driver: SQLiteDriver, transport: UpstreamHTTP,
-        renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection, logger: Logger
+        _ configuration: Reloadable<Configuration>, isHeld: Bool, store: TaskStore, transport: UpstreamHTTP,
+        downloads: Downloader, sender: Sender, renewal: TokenRenewal, time: SystemTimeSource, hooks: FaultInjection,
+        logger: Logger
     ) async throws(TaskStoreError) -> TaskEngine {
         let redacting = RedactingTransport(
             transport, redactor: configuration.view(\.providers.redactor),
             tokens: configuration.view(\.providers.shownTokens))
-        let settings = configuration.current.settings
+        configuration.replace(with: try await configuration.current.stored(in: store, at: time.now()))
         return try await TaskEngine(
-            store: TaskStore(driver, witness: WitnessFile(in: settings.stateDirectory)),
-            settings: configuration.view(\.engine), version: configuration.version,
+            store: store, settings: configuration.view(\.engine), version: configuration.version,
             transport: RenewingTransport(redacting, tokens: configuration.view(\.providers.tokens)) { _ in
                 await renewal.renew()
             },
             accounts: { configuration.current.providers.accounts(of: $0) },
-            callbacksAt: settings.callbacks.publicURL, isHeld: isHeld, time: time,
+            callbacksAt: configuration.current.settings.callbacks.publicURL, downloads: downloads, sender: sender,
+            isHeld: isHeld,
+            time: time,
             random: EngineRandom(SystemRandomNumberGenerator()), logger: logger, passed: hooks.passed)
     }
 }
 
-/// Has the tokens read again. The engine needs it before there is a reloader, which needs the engine.
+/// Reloads the tokens. The engine needs this before the reloader exists, because the reloader needs the engine.
 private final class TokenRenewal: Sendable {
     private let reloader = Mutex<Reloader?>(nil)
 

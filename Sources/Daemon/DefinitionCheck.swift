@@ -59,7 +59,7 @@ package struct DefinitionCheck {
             lines.append("result \(result.pointer): \(result.value.isNull ? "(in base64)" : result.value.text)")
         }
         if read.hasSucceeded, read.results.isEmpty, endpoint.resultFetching == nil {
-            lines.append("no result:        nothing stands at the places that `results` names")
+            lines.append("no result:        the pointers in `results` match nothing")
         }
         return lines
     }

@@ -1,10 +1,10 @@
 import FoundationEssentials
 import ProviderCatalog
 
-/// The definitions of providers: those that are shipped, and a person's own.
+/// The provider definitions: the shipped ones and the user's own.
 struct Definitions: Sendable {
     let catalog: ProviderCatalog
-    /// The person's own files, sorted by path.
+    /// The user's own files, sorted by path.
     let own: [(path: String, yaml: String)]
 
     /// Reads the files of the directory. It need not exist.

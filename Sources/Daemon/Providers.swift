@@ -25,7 +25,8 @@ struct Providers: Sendable {
 
     /// Takes the definitions, and reads each provider's base URL and token.
     ///
-    /// `others` are secrets that belong to no provider. `former` has the tokens that stay in use if they cannot be read again.
+    /// `others` are secrets that belong to no provider. `former` has the tokens that stay in use if they cannot be read
+    /// again.
     init(
         _ settings: inout DaemonSettings, _ definitions: Definitions, environment: [String: String],
         secrets others: [String] = [], keeping former: Providers? = nil
@@ -103,7 +104,7 @@ struct Providers: Sendable {
         }
     }
 
-    /// Reads the token of each account that the settings name.
+    /// Reads the token of each account in the settings.
     private static func read(
         _ own: ProviderSettings, of provider: ProviderProfile, into tokens: inout [ProviderAccount: String],
         environment: [String: String], _ settings: inout DaemonSettings, keeping former: Providers?
@@ -155,7 +156,7 @@ struct Providers: Sendable {
             }
             for (variable, secret) in own where secret.utf8.count < SecretRedactor.shortest {
                 warnings.append(
-                    "\(variable) has fewer than \(SecretRedactor.shortest) characters. Where \(provider.name) repeats it, it cannot be told from other words, and would be stored and shown."
+                    "\(variable) has fewer than \(SecretRedactor.shortest) characters. If \(provider.name) repeats it, it cannot be distinguished from other words, and is stored and shown."
                 )
             }
             secrets += own.map(\.secret)
@@ -163,7 +164,13 @@ struct Providers: Sendable {
         return SecretRedactor(secrets, tokensBeginningWith: beginnings)
     }
 
-    /// Whether the provider's credentials are set, or it needs none.
+    /// The environment variables that hold secrets, or name a file that does.
+    var secretVariables: Set<String> {
+        let own = catalog.providers.flatMap { [$0.tokenVariable, $0.callbackSignature?.secretVariable] }
+        return Set(own.compactMap(\.self).flatMap { [$0, $0 + "_FILE"] })
+    }
+
+    /// Whether the provider has credentials or needs none.
     func hasCredentials(for provider: ProviderName) -> Bool {
         tokens.keys.contains { $0.provider == provider }
             || catalog.provider(provider)?.authentication == Authentication.none
@@ -172,7 +179,7 @@ struct Providers: Sendable {
     /// The accounts of a provider, in the order of the settings: `default` alone if they name none.
     func accounts(of provider: ProviderName) -> [Account] { accounts[provider] ?? [Account(hasToken: false)] }
 
-    /// Every secret, and each part of a pair of keys.
+    /// All secrets, and each part of a key pair.
     var secrets: Set<String> {
         let whole = Array(tokens.values) + Array(callbackSecrets.values)
         let pairs = tokens.filter { shownTokens[$0.key] == nil }.values
@@ -245,7 +252,7 @@ struct Providers: Sendable {
         let known = catalog.providers.map(variable)
         for name in environment.keys.sorted() where name.hasPrefix("POLLUX_PROVIDERS_") && !known.contains(name) {
             let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
-            throw .badSetting("The environment variable \(name) is about no provider.\(nearest)")
+            throw .badSetting("The environment variable \(name) belongs to no provider.\(nearest)")
         }
     }
 }

@@ -5,78 +5,91 @@ import ServiceLifecycle
 import Synchronization
 import TaskEngine
 import TaskModel
+import TaskStore
 import UnixSignals
 import UpstreamHTTP
 
-/// Reloader replaces the configuration of the running daemon, as a whole or not at all.
+/// Replaces the configuration of the running daemon, completely or not at all.
 actor Reloader {
     private let configuration: Reloadable<Configuration>
     private let flags: DaemonFlags
     private let environment: [String: String]
     private let engine: TaskEngine
+    private let store: TaskStore
     private let transport: UpstreamHTTP
     private let time: any TimeSource
     private let logger: Logger
-    /// Why token files could not be read last, so that it is logged once.
+    /// Why token files could not be read last time, so that each problem is logged once.
     private var tokenProblems: [String] = []
 
     init(
         _ configuration: Reloadable<Configuration>, flags: DaemonFlags, environment: [String: String],
-        engine: TaskEngine, transport: UpstreamHTTP, time: any TimeSource, logger: Logger
+        engine: TaskEngine, store: TaskStore, transport: UpstreamHTTP, time: any TimeSource, logger: Logger
     ) {
         self.configuration = configuration
         self.flags = flags
         self.environment = environment
         self.engine = engine
+        self.store = store
         self.transport = transport
         self.time = time
         self.logger = logger
     }
 
-    /// Reads and checks everything, then puts it in force. An error means that nothing has changed.
-    private func replaceAll() throws(ReloadRefusal) -> (former: Configuration, now: Configuration) {
-        let former = configuration.current
-        let next: Configuration
-        do throws(DaemonError) {
-            next = try Configuration(flags: flags, environment: environment, at: time.now(), after: former)
-        } catch {
-            throw .invalid(error.message)
+    /// Reads and checks everything, then applies it. An error means that nothing has changed.
+    private func replaceAll() async throws(ReloadRefusal) -> (former: Configuration, now: Configuration) {
+        while true {
+            let former = configuration.current
+            let next: Configuration
+            do throws(DaemonError) {
+                next = try Configuration(flags: flags, environment: environment, at: time.now(), after: former)
+            } catch {
+                throw .invalid(error.message)
+            }
+            let needs = next.restartNeeds(from: former)
+            guard needs.isEmpty else { throw .needsRestart(needs) }
+            do throws(TaskStoreError) {
+                if try await put(next) { return (former, next) }
+            } catch {
+                throw .notStored(code: error.code, message: error.message)
+            }
         }
-        let needs = next.restartNeeds(from: former)
-        guard needs.isEmpty else { throw .needsRestart(needs) }
-        put(next)
-        return (former, next)
     }
 
-    private func put(_ next: Configuration) {
-        // Connections first: no request with the new settings uses the former proxies.
+    /// Applies it; false if another replacement came first.
+    private func put(_ next: Configuration) async throws(TaskStoreError) -> Bool {
+        let version = configuration.version.wrappedValue
+        let next = try await next.stored(in: store, at: time.now())
+        guard configuration.version.wrappedValue == version else { return false }
+        // Connections are replaced first, so that no request with the new settings uses the former proxies.
         transport.connect(next.connections)
         configuration.replace(with: next)
         engine.followReload()
+        return true
     }
 
     private func warnings(_ next: Configuration, since former: Configuration) async -> [String] {
-        // The reload has succeeded, also if the tasks cannot be counted.
+        // The reload has succeeded, even if the tasks cannot be counted.
         let gone = (try? await engine.endpoints.openTasksWithoutEndpoint()) ?? []
         let withoutAccount = (try? await engine.endpoints.openTasksWithoutAccount()) ?? []
         return next.settings.warnings.filter { !former.settings.warnings.contains($0) }
             + gone.map { endpoint, count in
-                "\(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; put its definition back and reload."
+                "\(count) task(s) of \(endpoint) wait: no definition has that endpoint any more. Nothing is lost. Restore its definition and reload."
             }
             + withoutAccount.map { owner, count in
-                "\(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. Nothing is lost; put it back into providers.\(owner.provider).accounts and reload."
+                "\(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. Nothing is lost. Add it to providers.\(owner.provider).accounts again and reload."
             }
     }
 
     // MARK: Tokens
 
     /// Reads the token files if one of them has changed.
-    func checkTokenFiles() {
-        if configuration.current.hasChangedTokenFile { rereadTokens() }
+    func checkTokenFiles() async {
+        if configuration.current.hasChangedTokenFile { await rereadTokens() }
     }
 
-    /// Reads the token files, and puts changed tokens in force. A token that cannot be read stays as it was.
-    func rereadTokens() {
+    /// Reads the token files and applies changed tokens. A token that cannot be read stays unchanged.
+    func rereadTokens() async {
         let former = configuration.current
         let next: Configuration
         do throws(DaemonError) { next = try former.withTokens(readAgainIn: environment) } catch {
@@ -85,11 +98,16 @@ actor Reloader {
         log(tokenProblems: next.settings.tokenProblems)
         let changes = next.changes(from: former)
         guard !changes.isEmpty || next.hasOtherSecrets(than: former) else {
-            // Read again, but with the same contents.
+            // The files were written again, but with the same contents.
             if next.settings.tokenFiles != former.settings.tokenFiles { configuration.replace(with: next) }
             return
         }
-        put(next)
+        do throws(TaskStoreError) {
+            // Another reload has read the tokens as well.
+            guard try await put(next) else { return }
+        } catch {
+            return log(tokenProblems: ["A changed token could not be recorded: \(error.message)"])
+        }
         for change in changes { logger.notice("The \(change) was read again and has changed.") }
     }
 
@@ -109,7 +127,8 @@ extension Reloader: SettingsReloading {
 
     func reload() async throws(ReloadRefusal) -> Reload {
         do throws(ReloadRefusal) {
-            let (former, next) = try replaceAll()
+            let (former, next) = try await replaceAll()
+            await engine.notifications.begin()
             let changes = next.changes(from: former)
             logger.notice(
                 "The settings were reloaded: \(changes.isEmpty ? "nothing has changed" : changes.joined(separator: ", "))."
@@ -132,13 +151,13 @@ struct SignalReloads: Service {
 
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            // It logs what it did.
+            // The reloader logs the result.
             _ = try? await reloader.reload()
         }
     }
 }
 
-/// Looks for changed token files every 30 seconds.
+/// Checks for changed token files every 30 seconds.
 struct TokenWatcher: Service {
     let reloader: Reloader
     let time: any TimeSource

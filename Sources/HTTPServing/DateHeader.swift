@@ -8,12 +8,12 @@ import Synchronization
     import Darwin
 #endif
 
-/// The text of the `Date` header (RFC 9110, section 5.6.7), made once for each second in which it is asked for.
+/// The text of the `Date` header (RFC 9110, section 5.6.7), created once for each second in which it is used.
 final class DateHeader: Sendable {
     private let now: @Sendable () -> Int
     private let latest = Mutex((second: Int.min, text: ""))
 
-    /// `now` says how many seconds have passed since 1970 in UTC.
+    /// `now` returns the seconds since 1970 in UTC.
     init(now: @escaping @Sendable () -> Int) { self.now = now }
 
     var text: String {

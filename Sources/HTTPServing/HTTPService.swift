@@ -5,21 +5,22 @@ import NIOCore
 import NIOHTTP1
 import ServiceLifecycle
 
-/// HTTPService runs a Hummingbird application that does nothing while no request comes.
+/// Runs a Hummingbird application that is idle while there are no requests.
 ///
-/// `Application.run()` would renew the text of the `Date` header by a timer, which wakes an idle process every second.
+/// `Application.run()` would renew the text of the `Date` header with a timer, which wakes an idle process every
+/// second.
 package struct HTTPService<Responder: HTTPResponder>: Service
 where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
     private let application: Application<Responder>
     private let date: DateHeader
 
-    /// `now` says how many seconds have passed since 1970 in UTC.
+    /// `now` returns the seconds since 1970 in UTC.
     package init(_ application: Application<Responder>, now: @escaping @Sendable () -> Int) {
         self.application = application
         date = DateHeader(now: now)
     }
 
-    /// Serves until shutdown begins, then until the requests under way are answered.
+    /// Serves until shutdown begins, then until all requests in flight have their responses.
     package func run() async throws {
         let (application, date) = (application, date)
         let configuration = application.configuration
@@ -36,7 +37,7 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
             do {
                 try await writer.write(response: response.head, body: response.body)
             } catch is HTTPParserError {
-                // As it is, the channel would write a second response.
+                // Without the error, the channel would write a second response.
                 throw UnreadableBody()
             }
         } onServerRunning: {
@@ -59,5 +60,5 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     }
 }
 
-/// The body of a request broke off while its response was being written.
+/// The body of a request ended early while its response was being written.
 private struct UnreadableBody: Error {}

@@ -9,7 +9,7 @@ package import ServiceLifecycle
 package import TaskEngine
 package import TaskModel
 
-/// DaemonFacts are constants of the running daemon.
+/// The constants of the running daemon.
 package struct DaemonFacts: Sendable {
     package let version: String
     package let pid: Int
@@ -18,10 +18,12 @@ package struct DaemonFacts: Sendable {
     package let stateDirectory: String
     /// The address of the callback listener; nil if callbacks are off.
     package let callbackAddress: String?
+    /// The address of the gateway as a URL; nil if it is off.
+    package let gatewayURL: String?
 
     package init(
         version: String, pid: Int, startedAt: Timestamp, socketPath: String, stateDirectory: String,
-        callbackAddress: String? = nil
+        callbackAddress: String? = nil, gatewayURL: String? = nil
     ) {
         self.version = version
         self.pid = pid
@@ -29,41 +31,45 @@ package struct DaemonFacts: Sendable {
         self.socketPath = socketPath
         self.stateDirectory = stateDirectory
         self.callbackAddress = callbackAddress
+        self.gatewayURL = gatewayURL
     }
 }
 
-/// LocalAPI builds the HTTP server on the Unix socket.
+/// Builds the HTTP server on the Unix socket.
 package enum LocalAPI {
     /// The largest body of a request.
     package static let maxBodyBytes = 8 << 20
     /// The memory for the bodies of all requests. Beyond it, a request gets 503.
     package static let maxBodyBytesAtOnce = 64 << 20
-    /// The most connections at once, if the system allows that many. More wait in the kernel's queue. Streams do not count.
+    /// The maximum number of connections, if the system allows that many. More wait in the kernel's queue. Streams do
+    /// not count.
     package static let maxConnections = 512
-    /// The most streams of events at once, unless the settings say otherwise.
+    /// The default of the maximum number of event streams.
     package static let maxStreams = 2_048
 
-    /// Makes the server on the Unix socket, as a service.
+    /// Creates the server on the Unix socket, as a service.
     ///
     /// The caller must hold the lock of the socket, because the server removes any file at its path. `onRunning` is called
     /// once the socket accepts connections.
     package static func server(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: EventStreams, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
-        eventLoopGroup: any EventLoopGroup,
+        notifications: NotificationService, streams: EventStreams, artefacts: ArtefactService? = nil,
+        gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts,
+        time: any TimeSource, eventLoopGroup: any EventLoopGroup,
         logger: Logger, connections: Int = maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         onRunning: @escaping @Sendable () async -> Void
     ) -> some Service {
         let connections = SocketConnections(limit: connections)
         var quiet = logger
-        // The library's info lines mean nothing to a user.
+        // The library's info lines do not help a user.
         quiet.logLevel = max(logger.logLevel, .warning)
         let application = Application(
             router: router(
                 service: service, endpoints: endpoints, restores: restores, retention: retention,
+                notifications: notifications,
                 streams: StreamRoutes(
                     service: service, streams: streams, limit: maxStreams, connections: connections),
-                settings: settings, facts: facts, time: time),
+                artefacts: artefacts, gateway: gateway, settings: settings, facts: facts, time: time),
             server: http,
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: facts.socketPath), serverName: "pollux/\(facts.version)",
@@ -81,10 +87,11 @@ package enum LocalAPI {
             base: ContinuingHTTP1Channel(responder: responder, configuration: .init(idleTimeout: .seconds(75))))
     }
 
-    /// Makes the router with all routes. Tests use it without a socket.
+    /// Creates the router with all routes. Tests use it without a socket.
     package static func router(
         service: TaskService, endpoints: EndpointService, restores: RestoreService, retention: RetentionService,
-        streams: StreamRoutes, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
+        notifications: NotificationService, streams: StreamRoutes, artefacts: ArtefactService? = nil,
+        gateway: GatewayService, settings: any SettingsReloading, facts: DaemonFacts, time: any TimeSource,
         bodies: ByteBudget = ByteBudget(capacity: maxBodyBytesAtOnce)
     ) -> Router<APIContext> {
         let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
@@ -95,9 +102,15 @@ package enum LocalAPI {
         TaskActionRoutes(service: service).add(to: router)
         EndpointRoutes(endpoints: endpoints).add(to: router)
         RestoreRoutes(restores: restores).add(to: router)
+        ArtefactRoutes(service: service, artefacts: artefacts).add(to: router)
         RetentionRoutes(service: service, retention: retention).add(to: router)
+        NotificationRoutes(service: service, notifications: notifications).add(to: router)
         streams.add(to: router)
-        DaemonRoutes(endpoints: endpoints, settings: settings, facts: facts, time: time).add(to: router)
+        GatewayRoutes(gateway: gateway, address: facts.gatewayURL).add(to: router)
+        DaemonRoutes(
+            endpoints: endpoints, artefacts: artefacts, notifications: notifications, settings: settings, facts: facts,
+            time: time
+        ).add(to: router)
         return router
     }
 }

@@ -1,17 +1,17 @@
 package import TaskModel
 
-/// Reads the settings of the running daemon again.
+/// Reloads the settings of the running daemon.
 package protocol SettingsReloading: Sendable {
-    /// The settings in force.
+    /// The current settings.
     var loaded: LoadedSettings { get }
 
-    /// Applies the settings and definitions as they are on disk now, all of them or none.
+    /// Applies the settings and definitions on disk, all of them or none.
     func reload() async throws(ReloadRefusal) -> Reload
 }
 
-/// Which settings are in force.
+/// Identifies the current settings.
 package struct LoadedSettings: Sendable, Hashable {
-    /// The same for the same settings and definitions.
+    /// Equal for equal settings and definitions.
     package let digest: String
     package let loadedAt: Timestamp
 
@@ -21,10 +21,10 @@ package struct LoadedSettings: Sendable, Hashable {
     }
 }
 
-/// What a reload did.
+/// The result of a reload.
 package struct Reload: Sendable, Hashable {
     package let settings: LoadedSettings
-    /// The names of settings, definition files and tokens that differ from before.
+    /// The names of settings, definition files and tokens that changed.
     package let changes: [String]
     /// Whole sentences.
     package let warnings: [String]
@@ -36,16 +36,18 @@ package struct Reload: Sendable, Hashable {
     }
 }
 
-/// Why a reload was refused. Nothing has changed.
+/// Why a reload was refused. Nothing was changed.
 package enum ReloadRefusal: Error, Sendable, Hashable {
     /// A setting or definition is invalid; a whole sentence.
     case invalid(String)
-    /// These settings have changed, and apply at a start only.
+    /// These settings have changed, but apply only at a start.
     case needsRestart([String])
+    /// The store could not record them; its code and message.
+    case notStored(code: String, message: String)
 
     package var message: String {
         switch self {
-        case .invalid(let message): message
+        case .invalid(let message), .notStored(_, let message): message
         case .needsRestart(let names):
             "\(names.joined(separator: ", ")) changed, which needs a restart of the daemon. Restart it, or undo that change and reload the rest."
         }

@@ -1,12 +1,12 @@
 package import VerbatimJSON
 
-/// Answer is a reply of the daemon, as JSON and typed.
+/// A reply of the daemon, as JSON and typed.
 package struct Answer<Document: Sendable>: Sendable {
     /// The HTTP status, 200 to 299.
     package let status: Int
-    /// The API's document, with members that this version does not know.
+    /// The document as JSON, including members that this version does not know.
     package let json: JSONValue
-    /// The same, typed.
+    /// The typed document.
     package let document: Document
 
     package init(status: Int, json: JSONValue, document: Document) {

@@ -1,14 +1,14 @@
 import Text
 
-/// EventQuery selects the events of a stream.
+/// Selects the events of a stream.
 package struct EventQuery: Sendable, Hashable {
     package var tasks: [String]
     package var endpoints: [String]
     /// The states to which the events lead.
     package var states: [String]
-    /// The task must have all of them.
+    /// A task must have all of these labels.
     package var labels: [String: String]
-    /// The payloads that each task is sent with: `request`, `response`, `results`.
+    /// The payloads that are sent with each task: `request`, `response`, `results`.
     package var included: [String]
 
     package init(

@@ -1,23 +1,23 @@
 import NIOCore
 
-/// EventStreamParser reads server-sent events out of the bytes of a response
+/// Parses server-sent events from the bytes of a response
 /// (https://html.spec.whatwg.org/multipage/server-sent-events.html). Lines end with a line feed.
 struct EventStreamParser {
-    /// What an empty line completes.
+    /// A message, which an empty line completes.
     struct Message: Hashable {
-        /// Empty for an event without a type.
+        /// The type; empty for an event without one.
         var type = ""
         var data: [UInt8] = []
-        /// The id of the event, or of the place that the stream has reached if there is no data.
+        /// The id of the event. Without data it is the position that the stream has reached.
         var id: String?
     }
 
     private var rest = ByteBuffer()
     private var message = Message()
-    /// How many bytes of ``rest`` are known to have no line end.
+    /// The number of bytes of ``rest`` that are known to have no line end.
     private var searched = 0
 
-    /// How much of an incomplete line is kept, in bytes.
+    /// The size of the incomplete line and message, in bytes.
     var bufferedBytes: Int { rest.readableBytes + message.data.count }
 
     /// The messages that these bytes complete.
@@ -48,7 +48,7 @@ struct EventStreamParser {
         case "data": message.data += message.data.isEmpty ? value : [UInt8(ascii: "\n")] + value
         case "event": message.type = String(decoding: value, as: UTF8.self)
         case "id": message.id = String(decoding: value, as: UTF8.self)
-        // Comments, `retry` and what a newer daemon may say.
+        // Comments, `retry` and fields of a newer daemon are ignored.
         default: break
         }
     }

@@ -11,9 +11,9 @@ import NIOCore
 import NIOHTTP1
 import VerbatimJSON
 
-/// Exchange sends one request, reads its reply, and classifies errors.
+/// Sends one request, reads its reply, and classifies errors.
 struct Exchange {
-    /// Guards the memory. A page of tasks with inline images is large.
+    /// Limits the memory. A page of tasks with inline images is large.
     private static let maxBodyBytes = 256 << 20
 
     let http: HTTPClient
@@ -32,7 +32,8 @@ struct Exchange {
         return (status, try document(bytes, status: status))
     }
 
-    /// Posts lines and passes on each line of the reply as it comes. Returns the status and document of a refusal.
+    /// Posts lines and passes on each line of the reply when it arrives. Returns the status and document of a
+    /// rejection.
     func send(
         lines: [UInt8], to target: String, onLine: (JSONValue) throws -> Void
     ) async throws -> (status: Int, json: JSONValue)? {
@@ -67,17 +68,37 @@ struct Exchange {
         return nil
     }
 
+    /// Passes on each part of a file as it comes. Returns the status and document of a refusal.
+    func receive(
+        _ target: String, onPart: ([UInt8]) throws -> Void
+    ) async throws -> (status: Int, json: JSONValue)? {
+        let response: HTTPClientResponse
+        do { response = try await http.execute(try request(.GET, target), timeout: limit) } catch {
+            throw meaning(of: error)
+        }
+        let status = Int(response.status.code)
+        var parts = response.body.makeAsyncIterator()
+        var refusal: [UInt8] = []
+        while true {
+            let part: ByteBuffer?
+            do { part = try await parts.next() } catch { throw meaning(of: error) }
+            guard let part else { break }
+            if status == 200 { try onPart(Array(part.readableBytesView)) } else { refusal += part.readableBytesView }
+        }
+        return status == 200 ? nil : (status, try document(refusal, status: status))
+    }
+
     /// How a stream of events ended.
     enum StreamEnd {
         /// The daemon ended it.
         case ended
-        /// The caller wanted no more.
+        /// The caller stopped it.
         case left
         case refused(status: Int, json: JSONValue)
     }
 
-    /// Reads a stream of events and passes on each message as it comes, first nil once the stream is open, until the closure
-    /// returns false. Only the head of the response has to come within the timeout.
+    /// Reads a stream of events and passes on each message when it arrives, until the closure returns false. The first
+    /// call has nil, once the stream is open. Only the head of the response must arrive within the timeout.
     func follow(
         _ target: String, after id: String?, onMessage: (EventStreamParser.Message?) async throws -> Bool
     ) async throws -> StreamEnd {
@@ -123,7 +144,7 @@ struct Exchange {
         try Self.document(bytes, of: "status \(status)")
     }
 
-    /// A document of the daemon.
+    /// Parses a document of the daemon.
     static func document(_ bytes: [UInt8], of what: String = "an event") throws(LocalAPIClientError) -> JSONValue {
         var limits = JSONLimits.lenient
         limits.maxDepth += 8  // The envelope around a provider's own nesting.
@@ -159,11 +180,11 @@ struct Exchange {
         case .cancelled?:
             .cancelled
         case .connectTimeout?, .getConnectionFromPoolTimeout?:
-            .noDaemon(socketPath: socketPath, reason: "it does not take the connection")
+            .noDaemon(socketPath: socketPath, reason: "it does not accept the connection")
         case .remoteConnectionClosed?:
             .interrupted("it was closed")
         case .readTimeout?, .deadlineExceeded?:
-            .interrupted("no answer came within \(timeout.components.seconds) s")
+            .interrupted("no reply arrived within \(timeout.components.seconds) s")
         case let error?:
             .interrupted(error.shortDescription)
         case nil:

@@ -2,30 +2,30 @@ package import LocalAPIContract
 import Synchronization
 package import VerbatimJSON
 
-/// What a stream of events brings.
+/// An item of an event stream.
 package enum StreamItem: Sendable {
     /// The daemon has opened the stream.
     case opened
-    /// An event, and the same as it was sent.
+    /// An event, typed and as JSON.
     case event(StreamEventDocument, JSONValue)
-    /// All stored events have come.
+    /// All stored events have arrived.
     case caughtUp
     /// Events may be missing between the last one and the next.
     case reset(StreamControlDocument)
 }
 
-/// StreamPlace is how far a client has got in the log, and when it last heard from the daemon.
+/// The position of a client in the log, and when it last heard from the daemon.
 package final class StreamPlace: Sendable {
     private let state: Mutex<(id: String?, heardAt: ContinuousClock.Instant)>
 
-    /// The id of an event, or `0` for the beginning of the log; nil to begin now.
+    /// Begins after the event with that id, at the start of the log for `0`, or now for nil.
     package init(after id: String? = nil) {
         state = Mutex((id, .now))
     }
 
-    /// Where the stream is resumed; nil if it begins now.
+    /// The id after which the stream resumes; nil if it begins now.
     package var id: String? { state.withLock { $0.id } }
-    /// When bytes came, or when waiting for them began.
+    /// When bytes last arrived, or when waiting for them began.
     package var heardAt: ContinuousClock.Instant { state.withLock { $0.heardAt } }
 
     func move(to id: String) { state.withLock { $0.id = id } }
@@ -33,12 +33,12 @@ package final class StreamPlace: Sendable {
 }
 
 extension LocalAPIClient {
-    /// The daemon is taken for dead if it says nothing for so long; it breaks each silence after 15 s.
+    /// The daemon counts as dead after this silence. It sends a keep-alive every 15 s.
     private static let longestSilence = Duration.seconds(60)
 
-    /// Follows the log from the place over one connection, until `onItem` returns false or the connection ends.
+    /// Follows the log from the position over one connection, until `onItem` returns false or the connection ends.
     ///
-    /// The place moves on after each item. Returns false if the connection ended.
+    /// The position advances after each item. Returns false if the connection ended.
     package func follow(
         _ query: EventQuery, from place: StreamPlace, onItem: @escaping @Sendable (StreamItem) async throws -> Bool
     ) async throws -> Bool {
@@ -50,7 +50,7 @@ extension LocalAPIClient {
                     let left = ContinuousClock.now.duration(to: max(began, place.heardAt) + Self.longestSilence)
                     guard left > .zero else {
                         throw LocalAPIClientError.interrupted(
-                            "nothing came for \(Self.longestSilence.components.seconds) s")
+                            "nothing arrived for \(Self.longestSilence.components.seconds) s")
                     }
                     try await Task.sleep(for: left)
                 }
@@ -79,10 +79,10 @@ extension LocalAPIClient {
         }
     }
 
-    /// Follows the log over as many connections as it takes, until `onItem` returns false or the caller's task is cancelled.
+    /// Follows the log over any number of connections, until `onItem` returns false or the caller's task is cancelled.
     ///
-    /// A daemon that was never there is an error at once, unless `wasThere`. One that goes away is waited for as long as `mayWait`
-    /// allows, which gets the reason and the time since the daemon was last heard of.
+    /// A daemon that was never there is an error at once, unless `wasThere`. If it goes away, this waits as long as
+    /// `mayWait` allows. `mayWait` gets the reason and the time since the last message of the daemon.
     package func followOverRestarts(
         _ query: EventQuery, from place: StreamPlace, wasThere: Bool = false,
         mayWait: @Sendable (LocalAPIClientError?, Duration) -> Bool = { _, _ in true },
@@ -124,7 +124,7 @@ extension LocalAPIClient {
             switch control.control {
             case StreamControlDocument.caughtUp: return .caughtUp
             case StreamControlDocument.reset: return .reset(control)
-            // A newer daemon may say more.
+            // A newer daemon may send other types.
             default: return nil
             }
         } catch {
@@ -134,14 +134,14 @@ extension LocalAPIClient {
 }
 
 extension LocalAPIClientError {
-    /// Whether a stream that was open before may be opened again later.
+    /// Whether an interrupted stream may be opened again later.
     fileprivate var mayEnd: Bool {
         if case .problem(let problem) = self { return problem.status == 503 }
         return isDaemonAway
     }
 }
 
-/// A flag that only goes up.
+/// A flag that can only be set.
 private final class Flag: Sendable {
     private let value = Mutex(false)
 

@@ -2,10 +2,10 @@ package import LocalAPIContract
 package import VerbatimJSON
 
 extension LocalAPIClient {
-    /// Polls the daemon until the task has ended or the deadline is over, and passes on every reply.
+    /// Polls the daemon until the task has ended or the deadline has passed, and passes on every reply.
     ///
-    /// Each request waits at most `step` and at most 60 s. A daemon that goes away is waited for up to ``patience``. Returns the
-    /// last reply, whose task may not have ended.
+    /// Each request waits at most `step` and at most 60 s. If the daemon goes away, it waits up to ``patience``.
+    /// Returns the last reply, whose task may not have ended.
     package func waitForEnd(
         of id: String, until deadline: ContinuousClock.Instant? = nil, step: Duration = .seconds(60),
         onAnswer: (Answer<TaskDocument>) -> Void = { _ in }
@@ -28,7 +28,7 @@ extension LocalAPIClient {
         }
     }
 
-    /// The least time between two requests about one task.
+    /// The minimum time between two requests about one task.
     static let leastGap = Duration.seconds(1)
 
     /// The pause before the next request, if the last one was sent at `asked`; nil for none.
@@ -39,9 +39,9 @@ extension LocalAPIClient {
         return next > now ? now.duration(to: next) : nil
     }
 
-    /// Submits a task that has an idempotency key, and repeats that if the daemon goes away before it replies.
+    /// Submits a task with an idempotency key, and repeats that if the daemon goes away before it replies.
     ///
-    /// The key makes that safe: the daemon replies with the task of the first request.
+    /// The key makes this safe: the daemon replies with the task of the first request.
     package func submitOnce(_ document: SubmitDocument) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         precondition(document.idempotencyKey != nil, "Only a keyed submission may be repeated.")
         do {
@@ -55,7 +55,7 @@ extension LocalAPIClient {
 
     /// Retries an ended task, and repeats that if the daemon goes away before it replies.
     ///
-    /// The number makes that safe: it names one retry of the task.
+    /// The number makes this safe: it identifies one retry of the task.
     package func retryOnce(_ id: String, number: Int = 1) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         do {
             return try await retry(id, number: number)
@@ -68,7 +68,8 @@ extension LocalAPIClient {
         }
     }
 
-    /// Submits tasks that have idempotency keys in one request. If the daemon goes away, those without a reply are sent again.
+    /// Submits tasks with idempotency keys in one request. If the daemon goes away, those without a reply are sent
+    /// again.
     ///
     /// A daemon that was never there is an error at once, unless `wasThere`.
     package func submitAll(
@@ -96,8 +97,8 @@ extension LocalAPIClient {
         }
     }
 
-    /// Repeats a request that is safe to repeat while the daemon is away or busy. Pauses grow, and are at least a second if the
-    /// daemon has replied.
+    /// Repeats a request while the daemon is away or busy. The request must be safe to repeat. Pauses grow, and are at
+    /// least a second if the daemon has replied.
     package func retryingWhileAway<Value: Sendable>(
         until deadline: ContinuousClock.Instant? = nil, _ ask: () async throws(LocalAPIClientError) -> Value
     ) async throws(LocalAPIClientError) -> Value {

@@ -4,12 +4,12 @@ import NIOHTTP1
 import Text
 package import VerbatimJSON
 
-/// LocalAPIClient sends requests to the daemon over its Unix socket, one method per route.
+/// Sends requests to the daemon over its Unix socket, one method per route.
 ///
-/// Made by ``with(socketPath:patience:_:)``, which closes its connections. Nothing is retried but ``waitForEnd`` and
-/// ``submitOnce``, which are safe to repeat.
+/// Use ``with(socketPath:patience:_:)`` to create it, which closes its connections. Only ``waitForEnd`` and
+/// ``submitOnce`` retry, because they are safe to repeat.
 package struct LocalAPIClient: Sendable {
-    /// Where the daemon listens.
+    /// The path of the daemon's socket.
     package let socketPath: String
     /// How long to wait for a daemon that goes away.
     package let patience: Duration
@@ -39,9 +39,10 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.tasks.path(), document.json)
     }
 
-    /// Submits many tasks in one request and passes on the replies in order, each as it comes.
+    /// Submits many tasks in one request and passes on the replies in order, each when it arrives.
     ///
-    /// After an error, the outcome of documents without a reply is unknown. With idempotency keys, they may be sent again.
+    /// After an error, the outcome of documents without a reply is unknown. With idempotency keys, they may be sent
+    /// again.
     package func submit(
         _ documents: some Sequence<SubmitDocument>, onAnswer: (BatchLine, JSONValue) throws -> Void
     ) async throws {
@@ -55,12 +56,14 @@ extension LocalAPIClient {
             } catch {
                 throw LocalAPIClientError.unreadable(error.message)
             }
-            guard unanswered > 0 else { throw LocalAPIClientError.unreadable("More answers came than were asked for.") }
+            guard unanswered > 0 else {
+                throw LocalAPIClientError.unreadable("More replies arrived than were requested.")
+            }
             unanswered -= 1
             try onAnswer(answer, json)
         }
         if let (status, json) = refusal { throw LocalAPIClientError.refusal(status: status, json: json) }
-        guard unanswered == 0 else { throw LocalAPIClientError.interrupted("\(unanswered) answers are missing") }
+        guard unanswered == 0 else { throw LocalAPIClientError.interrupted("\(unanswered) replies are missing") }
     }
 
     /// Tracks a task that was submitted elsewhere.
@@ -68,7 +71,8 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.adopt.path(), document.json)
     }
 
-    /// The task of that id or unique prefix; with `wait`, at most 300 s, once it has ended or the time is over.
+    /// The task with that id or unique prefix. With `wait`, at most 300 s, the reply comes when the task has ended or
+    /// the time is over.
     package func task(
         _ id: String, wait: Duration? = nil
     ) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
@@ -99,12 +103,25 @@ extension LocalAPIClient {
         try await post(LocalAPIRoute.retry.path(id) + (number == 1 ? "" : "?number=\(number)"))
     }
 
-    /// Keeps the details of a task from removal.
+    /// Has every file of a task's results fetched that is not on disk.
+    package func fetchResults(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
+        try await post(LocalAPIRoute.fetchResults.path(id))
+    }
+
+    /// Passes on the bytes of a file of a result, as they come.
+    package func download(_ sha256: String, onPart: ([UInt8]) throws -> Void) async throws {
+        let exchange = Exchange(http: http, socketPath: socketPath, timeout: .seconds(24 * 3_600))
+        if let (status, json) = try await exchange.receive(LocalAPIRoute.artefact.path(sha256), onPart: onPart) {
+            throw LocalAPIClientError.refusal(status: status, json: json)
+        }
+    }
+
+    /// Pins the details of a task.
     package func pin(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.pin.path(id))
     }
 
-    /// Lets the details of a task be removed again.
+    /// Unpins the details of a task.
     package func unpin(_ id: String) async throws(LocalAPIClientError) -> Answer<TaskDocument> {
         try await post(LocalAPIRoute.unpin.path(id))
     }
@@ -143,14 +160,14 @@ extension LocalAPIClient {
         try await send(.GET, LocalAPIRoute.endpoints.path())
     }
 
-    /// One of them.
+    /// One endpoint.
     package func endpoint(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
         try await send(.GET, LocalAPIRoute.endpoint.path(service, operation))
     }
 
-    /// Stops submissions to an endpoint; tracking goes on.
+    /// Pauses submissions to an endpoint. Tracking continues.
     package func pause(
         service: String, operation: String
     ) async throws(LocalAPIClientError) -> Answer<EndpointDocument> {
@@ -194,7 +211,7 @@ extension LocalAPIClient {
             timeout: .seconds(6 * 3_600))
     }
 
-    /// Has the daemon read its settings again.
+    /// Reloads the daemon's settings.
     package func reload() async throws(LocalAPIClientError) -> Answer<ReloadDocument> {
         try await post(LocalAPIRoute.reload.path())
     }
@@ -206,12 +223,49 @@ extension LocalAPIClient {
             timeout: .seconds(6 * 3_600))
     }
 
+    /// The destinations of notifications.
+    package func destinations() async throws(LocalAPIClientError) -> Answer<DestinationPage> {
+        try await send(.GET, LocalAPIRoute.notifications.path())
+    }
+
+    /// Notifications that are not sent any more.
+    package func deadLetters() async throws(LocalAPIClientError) -> Answer<DeadLetterPage> {
+        try await send(.GET, LocalAPIRoute.deadLetters.path())
+    }
+
+    /// Sends events to a destination once more.
+    package func replay(
+        _ replay: ReplayRequestDocument, to destination: String
+    ) async throws(LocalAPIClientError) -> Answer<ReplayDocument> {
+        try await post(LocalAPIRoute.replay.path(destination), replay.json)
+    }
+
+    /// Sends a test to a destination. A program may take more than a minute.
+    package func test(destination: String) async throws(LocalAPIClientError) -> Answer<DeliveryTestDocument> {
+        try await send(.POST, LocalAPIRoute.testDestination.path(destination), timeout: .seconds(90))
+    }
+
+    /// How programs reach the gateway.
+    package func gateway() async throws(LocalAPIClientError) -> Answer<GatewayDocument> {
+        try await send(.GET, LocalAPIRoute.gateway.path())
+    }
+
+    /// Makes a token of the gateway.
+    package func addGatewayToken(named name: String) async throws(LocalAPIClientError) -> Answer<GatewayTokenDocument> {
+        try await post(LocalAPIRoute.gatewayTokens.path(), GatewayTokenRequestDocument(name: name).json)
+    }
+
+    /// Removes a token of the gateway.
+    package func removeGatewayToken(named name: String) async throws(LocalAPIClientError) -> Answer<GatewayDocument> {
+        try await post(LocalAPIRoute.gatewayTokenRemoval.path(name))
+    }
+
     /// Whether the daemon runs.
     package func health() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.health.path())
     }
 
-    /// Whether the daemon accepts work; a problem if not.
+    /// Whether the daemon accepts work; throws a problem if not.
     package func readiness() async throws(LocalAPIClientError) -> Answer<HealthDocument> {
         try await send(.GET, LocalAPIRoute.readiness.path())
     }
@@ -231,7 +285,7 @@ extension LocalAPIClient {
         try await send(.POST, target, body: body)
     }
 
-    /// A way to send one request.
+    /// The sender of one request.
     func exchange(timeout: Duration) -> Exchange { Exchange(http: http, socketPath: socketPath, timeout: timeout) }
 
     private func send<Document: MemberValue>(
@@ -248,7 +302,7 @@ extension LocalAPIClient {
 }
 
 extension Answer<EventPage> {
-    /// Both pages in one.
+    /// Joins two pages.
     fileprivate func appending(_ page: Answer<EventPage>) -> Answer<EventPage> {
         let lines = (json["events"]?.array ?? []) + (page.json["events"]?.array ?? [])
         return Answer(

@@ -1,26 +1,26 @@
 package import LocalAPIContract
 import VerbatimJSON
 
-/// LocalAPIClientError is why there is no reply. The cases are sorted by what the caller can do.
+/// Why there is no reply. The cases are sorted by what the caller can do.
 package enum LocalAPIClientError: Error, Sendable, Hashable {
     /// No daemon listens, so nothing was sent: start one and repeat the request.
     case noDaemon(socketPath: String, reason: String)
-    /// The daemon refused the request.
+    /// The daemon rejected the request.
     case problem(ProblemDocument)
-    /// The connection broke after the request was sent: it may or may not have been carried out.
+    /// The connection broke after the request was sent. The request may or may not have been carried out.
     case interrupted(String)
     /// The reply is not readable: perhaps it is not from Pollux.
     case unreadable(String)
     /// The caller's task was cancelled.
     case cancelled
 
-    /// What happened, as a sentence. The caller adds what to do.
+    /// What happened, as a sentence. The caller adds the advice.
     package var message: String {
         switch self {
         case .noDaemon(let socketPath, let reason): "No daemon answers on \(socketPath): \(reason)."
         case .problem(let problem): problem.detail.isEmpty ? problem.title : problem.detail
-        case .interrupted(let reason): "The connection to the daemon broke before it answered: \(reason)."
-        case .unreadable(let reason): "The answer on the socket cannot be understood: \(reason)"
+        case .interrupted(let reason): "The connection to the daemon broke before it replied: \(reason)."
+        case .unreadable(let reason): "The reply on the socket cannot be read: \(reason)"
         case .cancelled: "Interrupted."
         }
     }
@@ -38,7 +38,7 @@ package enum LocalAPIClientError: Error, Sendable, Hashable {
         do throws(ContractError) {
             return .problem(try ProblemDocument(json: json))
         } catch {
-            return .unreadable("status \(status) with a body that is no problem document. \(error.message)")
+            return .unreadable("status \(status) with a body that is not a problem document. \(error.message)")
         }
     }
 }

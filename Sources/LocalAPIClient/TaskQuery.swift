@@ -1,11 +1,11 @@
 import LocalAPIContract
 import Text
 
-/// TaskQuery selects the tasks to list.
+/// Selects the tasks of a list.
 package struct TaskQuery: Sendable, Hashable {
     package var states: [String]
     package var endpoints: [String]
-    /// All of them must be there.
+    /// A task must have all of these labels.
     package var labels: [String: String]
     /// RFC 3339.
     package var createdAfter: String?
@@ -13,9 +13,9 @@ package struct TaskQuery: Sendable, Hashable {
     package var createdBefore: String?
     /// Whether the tasks have been retried; nil for both.
     package var isRetried: Bool?
-    /// The tasks on a page.
+    /// The number of tasks per page.
     package var limit: Int?
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     package var cursor: String?
 
     package init(

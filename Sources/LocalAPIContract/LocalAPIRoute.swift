@@ -1,6 +1,6 @@
 import Text
 
-/// LocalAPIRoute lists every route of the socket, as its OpenAPI path.
+/// The routes of the socket, as OpenAPI paths.
 package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case tasks = "/v1/tasks"
     case adopt = "/v1/tasks/adopt"
@@ -13,6 +13,8 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case unpin = "/v1/tasks/{id}/unpin"
     case delete = "/v1/tasks/{id}/delete"
     case events = "/v1/tasks/{id}/events"
+    case fetchResults = "/v1/tasks/{id}/results/fetch"
+    case artefact = "/v1/artefacts/{sha256}"
     case stream = "/v1/events"
     case endpoints = "/v1/endpoints"
     case endpoint = "/v1/endpoints/{service}/{operation}"
@@ -24,6 +26,13 @@ package enum LocalAPIRoute: String, Sendable, CaseIterable {
     case backup = "/v1/backup"
     case reload = "/v1/reload"
     case prune = "/v1/prune"
+    case notifications = "/v1/notifications"
+    case deadLetters = "/v1/notifications/dead"
+    case replay = "/v1/notifications/{name}/replay"
+    case testDestination = "/v1/notifications/{name}/test"
+    case gateway = "/v1/gateway"
+    case gatewayTokens = "/v1/gateway/tokens"
+    case gatewayTokenRemoval = "/v1/gateway/tokens/{name}/remove"
     case health = "/healthz"
     case readiness = "/readyz"
     case description = "/openapi.json"
@@ -55,8 +64,8 @@ package enum MediaType {
 
 /// The header fields of the socket beyond those of HTTP, in lower case.
 package enum HeaderName {
-    /// Says the same as `idempotency_key` in the body.
+    /// The same value as `idempotency_key` in the body.
     package static let idempotencyKey = "idempotency-key"
-    /// The id of the last event that a client of the stream has.
+    /// The id of the last event that a stream's client has received.
     package static let lastEventID = "last-event-id"
 }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Reloadable holds a value that a reload replaces as a whole.
+/// Holds a value that a reload replaces as a whole.
 package final class Reloadable<Value: Sendable>: Sendable {
-    /// Readers share it, so that reading a part of a large value copies only that part.
+    /// Readers share it, so reading a part of a large value copies only that part.
     private final class Snapshot: Sendable {
         let value: Value
         let version: Int
@@ -21,23 +21,23 @@ package final class Reloadable<Value: Sendable>: Sendable {
 
     package var current: Value { latest.value }
 
-    /// Replaces the value. Work that has read the former one ends with it.
+    /// Replaces the value. Work that has read the previous value finishes with it.
     package func replace(with value: Value) {
         snapshot.withLock { $0 = Snapshot(value, version: $0.version + 1) }
     }
 
-    /// Reads a part of the value in force.
+    /// Reads a part of the current value.
     package func view<Part: Sendable>(_ part: @escaping @Sendable (Value) -> Part) -> Current<Part> {
         Current { part(self.latest.value) }
     }
 
-    /// A number that grows with every replacement. What was gathered under two versions may belong to two accounts.
+    /// A number that grows with every replacement. Data read under two versions may belong to two accounts.
     package var version: Current<Int> { Current { self.latest.version } }
 
     private var latest: Snapshot { snapshot.withLock { $0 } }
 }
 
-/// Current reads a value that a reload may replace. Read it once per piece of work.
+/// Reads a value that a reload may replace. Read it once per piece of work.
 @propertyWrapper package struct Current<Value: Sendable>: Sendable {
     private let read: @Sendable () -> Value
 

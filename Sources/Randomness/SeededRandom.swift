@@ -1,11 +1,11 @@
-/// SeededRandom is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+/// A random number generator: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 ///
-/// One seed gives the same numbers on every machine and in every version. Tests print their seed where they fail. Nothing
-/// that must be unguessable may use it.
+/// One seed gives the same numbers on every machine and in every version. A test prints its seed when it fails. Do not
+/// use it for numbers that must be unguessable.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    /// Begins the sequence of that seed.
+    /// Starts the sequence of that seed.
     package init(seed: UInt64) {
         state = seed
     }

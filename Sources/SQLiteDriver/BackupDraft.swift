@@ -8,10 +8,10 @@ import TaskStore
     import Darwin
 #endif
 
-/// BackupDraft is the temporary file of a backup, which gets its final name once it is complete and on disk.
+/// The temporary file of a backup. It gets its final name once it is complete and on disk.
 ///
-/// Its name is the same for every backup of a database into a directory, so the next one removes what a killed one left.
-/// The name contains the machine and the path, so two daemons can write into one directory.
+/// Its name is the same for every backup of a database into a directory, so the next one removes the file of a killed
+/// one. The name contains the machine and the path, so two daemons can write into one directory.
 struct BackupDraft {
     let path: String
     private let directory: String
@@ -20,7 +20,8 @@ struct BackupDraft {
         self.directory = directory
         var host = [CChar](repeating: 0, count: 256)
         _ = gethostname(&host, host.count - 1)
-        // FNV-1a (https://datatracker.ietf.org/doc/html/draft-eastlake-fnv): equal on every start, unlike `Hasher`.
+        // FNV-1a (https://datatracker.ietf.org/doc/html/draft-eastlake-fnv) gives the same value on every start, unlike
+        // `Hasher`.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in host.prefix(while: { $0 != 0 }).map(UInt8.init(bitPattern:)) + [0] + Array(database.utf8) {
             hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
@@ -37,7 +38,7 @@ struct BackupDraft {
         guard file >= 0 else { throw failure() }
         close(file)
         do throws(BackupError) {
-            // Refused before the work, not only after it.
+            // Fails before the work starts, not only after it.
             if !replacing, access(target, F_OK) == 0 { throw BackupError.exists(target) }
             try write(path)
             try sync(path)
@@ -77,7 +78,7 @@ struct BackupDraft {
         guard fsync(file) == 0 || errno == EINVAL else { throw failure() }
     }
 
-    /// The error for the system's last one.
+    /// The error for the latest `errno`.
     private func failure() -> BackupError {
         switch errno {
         case ENOSPC, EDQUOT: .noSpace(directory)

@@ -12,16 +12,16 @@ import TaskStore
     import Darwin
 #endif
 
-/// BackupWriter writes copies of the open database: consistent, checked, and marked as a backup.
+/// Writes copies of the open database: consistent, checked, and marked as a backup.
 ///
-/// A copy is written with `VACUUM INTO` (https://sqlite.org/lang_vacuum.html#vacuuminto) to a temporary file and gets its
-/// name once it is on disk. It is one snapshot, so meanwhile the log cannot restart and grows with each commit.
+/// `VACUUM INTO` (https://sqlite.org/lang_vacuum.html#vacuuminto) writes the copy to a temporary file, which gets its
+/// name once it is on disk. The copy is one snapshot, so the log cannot restart meanwhile and grows with each commit.
 final class BackupWriter: Sendable {
     private let path: String
     private let configuration: Configuration
     private let isRunning = Mutex(false)
 
-    /// A writer of copies of the database at that path.
+    /// Creates a writer of copies of the database at that path.
     init(path: String, configuration: Configuration) {
         self.path = path
         var configuration = configuration
@@ -42,7 +42,7 @@ final class BackupWriter: Sendable {
         let database = try open()
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                // A person waits for it.
+                // The priority is not the lowest, because a person waits for it.
                 LowPriorityThread.run(niceness: 5) {
                     continuation.resume(
                         returning: Result { () throws(BackupError) in
@@ -58,7 +58,7 @@ final class BackupWriter: Sendable {
         return Backup(path: target, sizeInBytes: try result.get(), createdAt: now)
     }
 
-    /// Writes the copy on the caller's thread, over an older file of that name.
+    /// Writes the copy on the caller's thread and replaces an older file with that name.
     func replace(_ name: String, in directory: String, at now: Timestamp) throws(BackupError) {
         let database = try open()
         let draft = BackupDraft(of: path, in: directory)
@@ -84,7 +84,7 @@ final class BackupWriter: Sendable {
     ) throws(BackupError) {
         do {
             let report = try database.writeWithoutTransaction { db in
-                // If this connection were the last one, to close it would copy the log, perhaps into a replaced file.
+                // If this connection were the last one, closing it would copy the log, perhaps into a replaced file.
                 db.keepLogOnClose()
                 try db.execute(sql: "VACUUM INTO ?", arguments: [file])
                 try db.execute(sql: "ATTACH ? AS copy", arguments: [file])

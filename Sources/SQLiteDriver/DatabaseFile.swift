@@ -41,19 +41,20 @@ enum DatabaseFile {
         return pool
     }
 
-    /// Creates a database if there never was one or `mayBegin` allows it, and rejects a file that is not ours. Returns the
+    /// Creates a database if there never was one or `mayBegin` allows it, and rejects a foreign file. Returns the
     /// ``Generation`` of the main file without its log; nil if the file cannot be read.
     ///
-    /// This reads the header without SQLite. SQLite would write into a foreign file to turn on the write-ahead log, and
-    /// takes a file of a few bytes for an empty database.
+    /// This reads the header without SQLite. SQLite would write into a foreign file to turn on the write-ahead log. It
+    /// also treats a file of a few bytes as an empty database.
     static func prepare(_ path: String, mark: GenerationMark, mayBegin: Bool) throws -> Int? {
         if !FileManager.default.fileExists(atPath: path) {
             // SQLite would replay the log of another database into the new one.
             for leftover in [path + "-wal", path + "-journal"] where size(of: leftover) > 0 {
-                throw TaskStoreError.damaged("\(path) is gone, but its \(leftover) is still there")
+                throw TaskStoreError.damaged("\(path) is missing, but its \(leftover) still exists")
             }
             guard mayBegin || !mark.exists else { throw TaskStoreError.missing(path) }
-            // Above the mark of the earlier database. Otherwise a crash right after this would look like lost commits.
+            // The first generation is above the mark of the earlier database. Otherwise a crash right after this would
+            // look like lost commits.
             var chance = SystemRandomNumberGenerator()
             let generation = mark.generation.map { $0 + 1 } ?? Int.random(in: Generation.first, using: &chance)
             try create(path, generation: generation)
@@ -62,7 +63,7 @@ enum DatabaseFile {
         // The format of the header: https://sqlite.org/fileformat2.html#the_database_header
         guard let header = header(of: path) else { return nil }
         guard header.count == 100, header.starts(with: Array("SQLite format 3\0".utf8)) else {
-            throw TaskStoreError.damaged("the file \(path) is no database")
+            throw TaskStoreError.damaged("the file \(path) is not a database")
         }
         guard number(header[68..<72]) == applicationID else {
             throw TaskStoreError.damaged("the file was made by another program")
@@ -77,7 +78,7 @@ enum DatabaseFile {
 
     /// The first 100 bytes of the file; nil if it cannot be read, which SQLite then reports.
     ///
-    /// Call this before SQLite opens the file: to close the file here drops the locks that SQLite has on it.
+    /// Call this before SQLite opens the file: closing the file here drops SQLite's locks on it.
     private static func header(of path: String) -> [UInt8]? {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
@@ -103,8 +104,9 @@ enum DatabaseFile {
 
     /// Rejects a file that is foreign, is from a later version, has the log of another database, or has damaged pages.
     ///
-    /// `generation` is that of the main file without its log. `isWhole` says whether all pages were checked. The returned
-    /// connection is read-only, so that a rejected file stays as it is: to open a pool creates and drops a table.
+    /// `generation` is that of the main file without its log. `isWhole` says whether all pages were checked. The
+    /// returned connection is read-only, so that a rejected file stays unchanged: opening a pool creates and drops a
+    /// table.
     static func check(
         _ path: String, generation: Int?, mark: GenerationMark, configuration: Configuration
     ) throws -> (connection: DatabaseQueue, isWhole: Bool) {
@@ -125,7 +127,7 @@ enum DatabaseFile {
         return (queue, isWhole)
     }
 
-    /// The number of the latest schema if the database has tasks and an older one; else nil.
+    /// The number of the latest schema if the database has tasks and an older schema; else nil.
     static func schemaToReach(_ db: Database) throws -> Int? {
         guard let latest = EmbeddedMigrations.all.last, try !migrator.hasCompletedMigrations(db),
             try db.tableExists("task"), try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM task)") ?? false
@@ -139,7 +141,7 @@ enum DatabaseFile {
         try pool.write { db in if try isQuicklyRead(db) { try TaskCounter.correct(in: db) } }
     }
 
-    /// Whether the file is small enough to be read as a whole while the daemon starts.
+    /// Whether the file is small enough to be read completely while the daemon starts.
     private static func isQuicklyRead(_ db: Database) throws -> Bool {
         try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0 <= 8_192
     }

@@ -27,8 +27,8 @@ enum Generation {
                 """
                 The log \(path)-wal belongs to another state of the database than \(path) beside it (generation \(inFile) \
                 in the file, \(withLog) in the log). SQLite would mix them and damage both. If the database is a backup \
-                that you put back, move \(path)-wal and \(path)-shm away and delete \(mark); the tasks of that log are \
-                then missing. If not, put back the database to which the log belongs.
+                that you restored, move \(path)-wal and \(path)-shm away and delete \(mark); the tasks of that log are \
+                then missing. If not, restore the database to which the log belongs.
                 """)
         }
         guard let marked, withLog < marked else { return }
@@ -36,7 +36,7 @@ enum Generation {
             """
             The database \(path) is older than its state directory (generation \(withLog), not \(marked)), so that stored \
             tasks are missing from it. If its log \(path)-wal was moved away, put it back. If the database is a backup that \
-            you put back on purpose, delete \(mark): Pollux then goes on from the backup, and what the backup calls queued \
+            you restored on purpose, delete \(mark): Pollux then continues from the backup, and its queued tasks \
             may be sent and paid for again.
             """)
     }

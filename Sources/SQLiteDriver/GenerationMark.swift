@@ -9,12 +9,12 @@ import FoundationEssentials
 
 /// The file beside a database that records the ``Generation`` that the database has reached.
 ///
-/// It is written only after a commit of that generation is on disk, so it is never ahead of an undamaged database. Its name
-/// does not begin with that of the database, so that to delete `pollux.sqlite*` leaves the mark.
+/// It is written only after a commit of that generation is on disk, so it is never ahead of an undamaged database. Its
+/// name does not begin with that of the database, so deleting `pollux.sqlite*` leaves the mark.
 struct GenerationMark: Sendable {
     let path: String
 
-    /// The mark of the database at that path.
+    /// Creates the mark of the database at that path.
     init(of database: String) {
         let suffix = ".sqlite"
         path = (database.hasSuffix(suffix) ? String(database.dropLast(suffix.count)) : database) + ".generation"

@@ -12,7 +12,7 @@ import TaskStore
 /// If the commit fails, every write of the group fails. An error after which the commit may still be on disk is reported as
 /// ``TaskStoreError/unknown``; the remains of that commit in the log are overwritten before the next write.
 final class GroupCommit: Sendable {
-    /// The work of one caller, and how to report its outcome.
+    /// The work of one caller, and the report of its outcome.
     private struct Write: Sendable {
         /// Does the work. The returned closure reports success and runs after the commit.
         let attempt: @Sendable (Database) throws -> @Sendable () -> Void
@@ -25,8 +25,8 @@ final class GroupCommit: Sendable {
         var isServed = false
     }
 
-    /// The most writes in one commit: enough to make the cost of the commit negligible, few enough to answer the first
-    /// write within some 20 ms.
+    /// The maximum number of writes in one commit. It makes the cost of the commit negligible, and the first write
+    /// still returns within some 20 ms.
     static let maxGroup = 256
 
     private let pool: DatabasePool
@@ -87,7 +87,7 @@ final class GroupCommit: Sendable {
         if isFirst { serve() }
     }
 
-    /// Commits one group on the writer's queue, then enqueues the next one behind other work there.
+    /// Commits one group on the writer's queue, then enqueues the next one after the other work there.
     private func serve() {
         switch thread {
         case .writers: pool.asyncWriteWithoutTransaction { [self] db in if serveGroup(in: db) { serve() } }
@@ -95,7 +95,7 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// Commits one group; returns whether more writes have arrived meanwhile.
+    /// Commits one group; returns whether more writes have arrived in the meantime.
     private func serveGroup(in db: Database) -> Bool {
         let group = nextGroup()
         if settle(in: db) {
@@ -120,13 +120,13 @@ final class GroupCommit: Sendable {
 
     private func commit(_ group: [Write], in db: Database) {
         let outcomes = (group.count > 1 ? commitAsOne(group, in: db) : nil) ?? commitInSavepoints(group, in: db)
-        // Now, not before the next write: a crash in between would store what was reported as unknown.
+        // Settled now, not before the next write: a crash in between would store what was reported as unknown.
         _ = settle(in: db)
         for outcome in outcomes { outcome() }
     }
 
-    /// Commits the group without savepoints, which cost as much as a small write. Returns nil if a write fails: then nothing
-    /// is stored, and the group needs savepoints.
+    /// Commits the group without savepoints, which cost as much as a small write. Returns nil if a write fails. Nothing
+    /// is stored then, and the group needs savepoints.
     private func commitAsOne(_ group: [Write], in db: Database) -> [@Sendable () -> Void]? {
         var outcomes: [@Sendable () -> Void] = []
         var isInBody = false
@@ -174,9 +174,9 @@ final class GroupCommit: Sendable {
         return outcomes
     }
 
-    /// Runs a transaction, as GRDB's method of this name does, with two differences. BEGIN and COMMIT are compiled once,
-    /// since to compile them takes as long as a small write. A transaction that SQLite rolled back by itself is an error, even if
-    /// a write swallows SQLite's error.
+    /// Runs a transaction, like GRDB's method of this name, with two differences. BEGIN and COMMIT are compiled once,
+    /// because compiling them takes as long as a small write. A transaction that SQLite rolled back by itself is an
+    /// error, even if a write ignores SQLite's error.
     private func inTransaction(in db: Database, _ body: () throws -> Void) throws {
         try files.check()
         try db.cachedStatement(sql: "BEGIN IMMEDIATE").execute()

@@ -14,7 +14,7 @@ import TaskStore
 struct OpenedFiles: Sendable {
     private let files: [(path: String, identity: FileIdentity?)]
 
-    /// Remembers the files that SQLite has just opened.
+    /// Records the files that SQLite has just opened.
     init(of database: String) {
         files = [database, database + "-wal"].map { ($0, FileIdentity(of: $0)) }
     }
@@ -25,7 +25,7 @@ struct OpenedFiles: Sendable {
     }
 }
 
-/// The identity of a file under any name.
+/// The identity of a file, independent of its name.
 private struct FileIdentity: Hashable {
     let device: UInt64
     let inode: UInt64

@@ -44,7 +44,7 @@ final class ReadConnectionPool: Sendable {
         state = Mutex(State(idle: [Connection(queue: first)]))
     }
 
-    /// Reads without a transaction: each statement sees the database as it is when the statement begins.
+    /// Reads without a transaction: each statement sees the state of the database when the statement begins.
     func readUnisolated<Value>(_ body: (Database, CachedStatements) throws -> Value) throws -> Value {
         try withConnection { connection in try connection.queue.unsafeRead { try body($0, connection.prepared) } }
     }
@@ -90,7 +90,7 @@ final class ReadConnectionPool: Sendable {
             state.idle.append(connection)
             return true
         }
-        // An error is no problem: deinitialisation closes it too.
+        // An error is harmless: deinitialisation closes the connection too.
         if !isKept { try? connection.close() }
     }
 }

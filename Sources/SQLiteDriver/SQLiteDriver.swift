@@ -8,7 +8,7 @@ package import TaskStore
 
 /// The driver of one SQLite file: a write-ahead log, `synchronous=FULL`, one writer and concurrent readers.
 package struct SQLiteDriver: StoreDriver {
-    /// The writer, and the readers for long reads, which never delay short ones.
+    /// The writer, and the readers for long reads. Long reads never delay short ones.
     let pool: DatabasePool
     /// The connections for short reads.
     let readPool: ReadConnectionPool
@@ -25,12 +25,12 @@ package struct SQLiteDriver: StoreDriver {
         case callers
     }
 
-    /// Opens the database, makes it if there is none, and brings its schema up to date.
+    /// Opens the database, creates it if there is none, and migrates its schema.
     ///
-    /// A new database is made under another name and then moved into place. So an empty or incomplete file there always
-    /// means damage. A file that is damaged, foreign or from a newer version is an error and stays as it is. So is a
-    /// database that is gone, unless `mayBegin` allows a new one. `backup` keeps a copy of a database with tasks before its
-    /// schema changes.
+    /// A new database is created under another name and then moved into place. So an empty or incomplete file there
+    /// always means damage. A file that is damaged, foreign or from a newer version is an error and stays unchanged. So
+    /// is a missing database, unless `mayBegin` allows a new one. `backup` stores a copy of a database with tasks
+    /// before its schema changes.
     package static func open(
         path: String, mayBegin: Bool = false, backup: SchemaBackup? = nil, writing thread: WritingThread = .writers
     ) throws(TaskStoreError) -> SQLiteDriver {
@@ -38,7 +38,7 @@ package struct SQLiteDriver: StoreDriver {
             path: path, configuration: DatabaseFile.configuration, mayBegin: mayBegin, backup: backup, writing: thread)
     }
 
-    /// The same with a configuration, for tests.
+    /// Opens it with a configuration, for tests.
     static func open(
         path: String, configuration: Configuration, mayBegin: Bool = false, backup: SchemaBackup? = nil,
         writing thread: WritingThread = .writers, copyingLogEvery interval: Int = WriteAheadLog.interval
@@ -149,7 +149,7 @@ extension SQLiteDriver {
         }
     }
 
-    /// Short reads run on the caller's thread: they wait for nothing, and a switch to a reader's thread and back takes
+    /// Short reads run on the caller's thread. They do not wait, and a switch to a reader's thread and back takes
     /// several times as long. A single statement runs without a transaction, whose own statements would take longer.
     package func read<Value: Sendable>(
         for call: StoreCall, _ extent: ReadExtent, _ body: @escaping @Sendable (any StoreSnapshot) throws -> Value
@@ -168,7 +168,7 @@ extension SQLiteDriver {
         }
     }
 
-    /// Overwrites what a failed commit left in the log, so that no read sees what a crash would change.
+    /// Overwrites the remains of a failed commit in the log, so that no read sees what a crash would change.
     private func beSettled() async throws(TaskStoreError) {
         guard !writer.isSettled else { return }
         do { try await writer.write { _ in } } catch { throw TaskStoreError(translating: error) }
@@ -178,7 +178,7 @@ extension SQLiteDriver {
         SQLiteTransaction(db: db, prepared: prepared, counter: nil)
     }
 
-    /// Reads on the writer's connection, which has the original files open and is idle while nothing can be written.
+    /// Reads on the writer's connection. It has the original files open, and is idle while nothing can be written.
     private func readByWriter<Value>(
         _ body: (any StoreSnapshot) throws -> Value
     ) throws(TaskStoreError) -> Value {

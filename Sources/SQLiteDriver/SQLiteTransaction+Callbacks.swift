@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Callback tokens, and the bodies of deliveries.
+/// Reads and writes callback tokens and the bodies of deliveries.
 extension SQLiteTransaction {
     func tokens(_ digests: [CallbackDigest]) throws -> [TokenRow] {
         try digests.compactMap { digest in

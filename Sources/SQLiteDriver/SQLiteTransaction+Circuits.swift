@@ -2,12 +2,12 @@ import GRDB
 import TaskModel
 import TaskStore
 
-/// The states of the circuit breakers, read with GRDB's rows: once per start.
+/// Reads and writes the states of the circuit breakers. It uses GRDB's rows, because it reads once per start.
 extension SQLiteTransaction {
     func circuits() throws -> [CircuitState] {
         try Row.fetchAll(db.cachedStatement(sql: "SELECT * FROM gate")).map { row in
             guard let kind = CircuitState.Kind(rawValue: row["kind"]) else {
-                throw TaskStoreError.damaged("a gate cannot be read")
+                throw TaskStoreError.damaged("a circuit cannot be read")
             }
             let account: String = row["account"]
             var gate = CircuitState(

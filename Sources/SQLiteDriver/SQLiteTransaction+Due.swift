@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Due tasks and due times, and the counts of tasks.
+/// Reads due tasks, due times and the counts of tasks.
 extension SQLiteTransaction {
     func counts() throws -> [TaskCount] {
         let rows = try Row.fetchAll(
@@ -18,8 +18,8 @@ extension SQLiteTransaction {
     }
 
     func queued(on endpoint: EndpointName, after key: Int64, at now: Timestamp, limit: Int) throws -> [TrackedTask] {
-        // If few tasks may go now, they are found by their due time and sorted. If many may go, the index in the order of
-        // priority is read until there are enough. Each way is slow in the other case, and SQLite cannot know which it is.
+        // Few due tasks are found by their due time and sorted. With many due tasks, the index by priority is read
+        // until there are enough. Each way is slow in the other case, and SQLite cannot know which applies.
         let ready = try Int.fetchOne(
             db.cachedStatement(
                 sql: """
@@ -36,7 +36,7 @@ extension SQLiteTransaction {
     }
 
     func queued(on endpoint: EndpointName, after key: Int64, through last: Int64, limit: Int) throws -> [TaskTexts] {
-        // By the index of queued tasks, and sorted: by the key, all ended tasks would be read.
+        // Reads the index of queued tasks and sorts. The order of keys would read all ended tasks.
         try TaskTexts.fetchAll(
             db.cachedStatement(
                 sql: """
@@ -54,29 +54,31 @@ extension SQLiteTransaction {
     private static let fewReady = 200
 
     func services(with what: ServiceQuery) throws -> [AccountService] {
-        // Each step finds the next account of a service in the index. The condition on the due time makes the partial index
-        // usable.
-        let next =
+        // The condition on the due time makes the partial index usable.
+        let (table, condition) =
             switch what {
-            case .tasks(let state):
-                try db.cachedStatement(
-                    sql: """
-                        SELECT service, account FROM task
-                        WHERE state = \(state.literal) AND next_due_at_ms IS NOT NULL AND (service, account) > (?, ?)
-                        ORDER BY service, account LIMIT 1
-                        """)
-            case .givenUpAttempts:
-                try db.cachedStatement(
-                    sql: """
-                        SELECT service, account FROM given_up_attempt
-                        WHERE next_reading_at_ms IS NOT NULL AND (service, account) > (?, ?)
-                        ORDER BY service, account LIMIT 1
-                        """)
+            case .tasks(let state): ("task", "state = \(state.literal) AND next_due_at_ms IS NOT NULL")
+            case .givenUpAttempts: ("given_up_attempt", "next_reading_at_ms IS NOT NULL")
             }
+        // Each finds one entry of the index. A comparison of both columns at once, with (service, account) > (?, ?), reads
+        // all tasks of the account that it begins with.
+        let nextAccount = try db.cachedStatement(
+            sql: """
+                SELECT service, account FROM \(table) WHERE \(condition) AND service = ? AND account > ?
+                ORDER BY account LIMIT 1
+                """)
+        let nextService = try db.cachedStatement(
+            sql: """
+                SELECT service, account FROM \(table) WHERE \(condition) AND service > ?
+                ORDER BY service, account LIMIT 1
+                """)
+        func next(after last: AccountService?) throws -> Row? {
+            guard let last else { return try Row.fetchOne(nextService, arguments: [""]) }
+            return try Row.fetchOne(nextAccount, arguments: [last.service.text, last.account.text])
+                ?? Row.fetchOne(nextService, arguments: [last.service.text])
+        }
         var services: [AccountService] = []
-        while let row = try Row.fetchOne(
-            next, arguments: [services.last?.service.text ?? "", services.last?.account.text ?? ""])
-        {
+        while let row = try next(after: services.last) {
             guard let service = ServiceName(row[0] as String) else {
                 throw TaskStoreError.damaged("the service name \"\(row[0] as String)\" is invalid")
             }

@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Attempts whose outcome is unknown.
+/// Reads and writes given-up attempts.
 extension SQLiteTransaction {
     func attempted(
         in state: TaskState, of service: ServiceName, within window: ClosedRange<Timestamp>?
@@ -24,7 +24,7 @@ extension SQLiteTransaction {
     func neighbours(
         of row: TaskRow, by account: AccountName, submittedIn period: ClosedRange<Timestamp>
     ) throws -> [TrackedTask] {
-        // Looks at two thousand tasks on either side, since keys are nearly in the order of time.
+        // Reads two thousand tasks on either side, because keys are nearly in order of time.
         let condition = account == .unknown ? "" : "AND account = ?"
         let wanted = account == .unknown ? [] : [ColumnValue.text(account.text)]
         return try ["task_key < ? ORDER BY task_key DESC", "task_key > ? ORDER BY task_key"].flatMap { side in
@@ -120,10 +120,10 @@ extension GivenUpRow: ColumnDecodable {
         """
 
     init(_ next: inout ColumnReader) throws {
-        guard let task = next.taskID() else { throw TaskStoreError.damaged("an attempt names no task") }
+        guard let task = next.taskID() else { throw TaskStoreError.damaged("an attempt has no task") }
         let key: Int64 = next()
         guard let service = ServiceName(next()) else {
-            throw TaskStoreError.damaged("an attempt of \(task) names no service")
+            throw TaskStoreError.damaged("an attempt of \(task) has no service")
         }
         let remoteID = (next.optional() as String?).flatMap { RemoteTaskID($0) }
         var attempt = Attempt(

@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Facts about the database itself.
+/// Reads and writes facts about the database.
 extension SQLiteTransaction {
     func meta() throws -> [MetaName: String] {
         let rows = try MetaRow.fetchAll(db.cachedStatement(sql: "SELECT name, value FROM meta"), binding: [])
@@ -23,7 +23,7 @@ extension SQLiteTransaction {
 
     func latestEvent() throws -> (sequence: Int64, at: Timestamp?) {
         let row = try LatestEventRow.fetchOne(
-            // The counter goes on where the last lines were removed.
+            // The counter continues after the last lines were removed.
             db.cachedStatement(
                 sql: """
                     SELECT IFNULL((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),

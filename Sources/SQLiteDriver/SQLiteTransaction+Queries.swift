@@ -4,7 +4,7 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Lists of tasks, and the log.
+/// Reads lists of tasks and the log.
 extension SQLiteTransaction {
     func ids(withPrefix prefix: String, limit: Int) throws -> [TaskID] {
         // '~' sorts after every character of an id.
@@ -83,7 +83,7 @@ extension TaskLine: ColumnDecodable {
 
 /// The statement that reads lines of the log with their tasks.
 ///
-/// `CROSS JOIN` makes SQLite read the log in its order; of single tasks, the index of the log.
+/// `CROSS JOIN` makes SQLite read the log in order. For single tasks it uses the log's index.
 private struct LinesQuery {
     let sql: String
     let values: [ColumnValue]
@@ -121,8 +121,8 @@ private struct LinesQuery {
 
 /// The statement of a list. It finds the keys in indexes, then reads the rows with their payloads.
 ///
-/// Every restriction is optional. The text does not depend on the number of values of a restriction, because each text stays
-/// compiled.
+/// Every restriction is optional. The text does not depend on the number of values of a restriction, so that few texts
+/// are compiled.
 private struct ListQuery {
     let sql: String
     let values: [ColumnValue]
@@ -150,7 +150,7 @@ private struct ListQuery {
                 [.text(name), .text(value)])
         }
         if labels.count > 1 {
-            // Of the tasks with the first label, those that have all others too.
+            // Restricts the tasks with the first label to those that have all other labels.
             restrict(
                 """
                 NOT EXISTS (

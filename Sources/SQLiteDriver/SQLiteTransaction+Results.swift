@@ -2,15 +2,17 @@ import GRDB
 import SQLiteRaw
 import TaskStore
 
-/// The results of tasks.
+/// Reads and writes the results of tasks.
 extension SQLiteTransaction {
     func results(of keys: [Int64]) throws -> [TaskResults] {
         try keys.map { key in
             let rows = try ResultRow.fetchAll(
                 db.cachedStatement(
                     sql: """
-                        SELECT kind, pointer, value, media_type, size_bytes FROM task_result
-                        WHERE task_key = ? ORDER BY ordinal
+                        SELECT kind, pointer, value, result.media_type, result.size_bytes, \(ArtefactRow.columns)
+                        FROM task_result AS result
+                        LEFT JOIN artefact ON artefact.task_key = result.task_key AND artefact.ordinal = result.ordinal
+                        WHERE result.task_key = ? ORDER BY result.ordinal
                         """), binding: [.integer(key)])
             return TaskResults(key: key, rows: rows)
         }
@@ -39,5 +41,6 @@ extension ResultRow: ColumnDecodable {
         self.init(
             kind: next(), pointer: next(), value: next.optional(), mediaType: next.optional(),
             sizeInBytes: next.optional())
+        artefact = try ArtefactRow.optional(&next)
     }
 }

@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Changes of due times.
+/// Changes due times.
 extension SQLiteTransaction {
     func setDue(_ ids: [TaskID], at time: Timestamp) throws {
         let statement = try db.cachedStatement(
@@ -12,7 +12,7 @@ extension SQLiteTransaction {
     }
 
     func bringForward(in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp) throws -> Int {
-        // The index orders due times within an account's service, so that only changed rows are read.
+        // The index orders due times within an account's service, so only changed rows are read.
         var count = 0
         let due = state == .queued ? "MAX(?1, COALESCE(not_before_ms, ?1))" : "?1"
         let condition = state == .queued ? "AND (not_before_ms IS NULL OR not_before_ms < next_due_at_ms)" : ""

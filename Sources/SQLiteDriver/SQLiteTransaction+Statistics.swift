@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Statistics of endpoints and models.
+/// Reads and writes statistics of endpoints and models.
 extension SQLiteTransaction {
     func statistics(of endpoint: EndpointName) throws -> [StatisticsRow] {
         try StatisticsRow.fetchAll(
@@ -56,7 +56,7 @@ extension StatisticsRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         let (endpoint, model): (String, String) = (next(), next())
         guard let name = EndpointName(endpoint) else {
-            throw TaskStoreError.damaged("what was learned of \(endpoint) cannot be read")
+            throw TaskStoreError.damaged("the statistics of \(endpoint) cannot be read")
         }
         var row = StatisticsRow(key: StatisticsKey(name, model: model.isEmpty ? nil : model))
         row.durations = next.optional()

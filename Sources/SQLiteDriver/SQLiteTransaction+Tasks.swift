@@ -3,7 +3,7 @@ import SQLiteRaw
 import TaskModel
 import TaskStore
 
-/// Rows of tasks, their documents and idempotency keys.
+/// Reads and writes rows of tasks, their documents and idempotency keys.
 extension SQLiteTransaction {
     func tasks(_ ids: [TaskID]) throws -> [TaskRow] {
         try ids.compactMap { id in
@@ -135,7 +135,7 @@ extension SQLiteTransaction {
 extension KeyRow: ColumnDecodable {
     init(_ next: inout ColumnReader) throws {
         let key: String = next()
-        guard let task = next.taskID() else { throw TaskStoreError.damaged("a key names no task") }
+        guard let task = next.taskID() else { throw TaskStoreError.damaged("a key has no task") }
         self.init(key: key, task: task, fingerprint: next())
     }
 }
@@ -146,7 +146,7 @@ extension RemoteIDHolder: ColumnDecodable {
         let task = next.taskID()
         let isAttempt: Bool = next()
         guard let remoteID, let task, let state = TaskState(rawValue: next()) else {
-            throw TaskStoreError.damaged("who has a remote id cannot be read")
+            throw TaskStoreError.damaged("the owner of a remote id cannot be read")
         }
         self.init(
             remoteID: remoteID, task: task, isAttempt: isAttempt, state: state, attempts: next(),

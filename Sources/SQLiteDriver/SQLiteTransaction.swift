@@ -9,7 +9,7 @@ enum CachedStatement: Hashable {
     case taskByKey
     case taskWithPayload
     case insertTask
-    /// Updates these of ``TaskRow/mutableColumns``, a bit for each, of a task in that state.
+    /// Updates a task in that state. The bits select the columns of ``TaskRow/mutableColumns``.
     case updateTask(columns: UInt64, from: TaskState)
 }
 

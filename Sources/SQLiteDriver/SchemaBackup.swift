@@ -10,9 +10,9 @@ import TaskStore
     import Darwin
 #endif
 
-/// SchemaBackup keeps a copy of a database with tasks as it was before its schema was changed, for the way back.
+/// Stores a copy of a database with tasks before its schema changes, so that a user can go back.
 package struct SchemaBackup: Sendable {
-    /// How many copies are kept.
+    /// The number of copies that are kept.
     static let kept = 2
 
     private let directory: String
@@ -26,7 +26,7 @@ package struct SchemaBackup: Sendable {
         self.onWritten = onWritten
     }
 
-    /// Writes `before-schema-N.sqlite`, where N is the schema that the database is about to get, and removes older copies.
+    /// Writes `before-schema-N.sqlite`, where N is the schema that the database will have, and removes older copies.
     func write(with writer: BackupWriter, before schema: Int) throws(TaskStoreError) {
         let name = "before-schema-\(schema).sqlite"
         if mkdir(directory, 0o700) != 0, errno != EEXIST { throw errno == ENOSPC ? .full : .readOnly }
@@ -35,7 +35,7 @@ package struct SchemaBackup: Sendable {
             case .noSpace: throw .full
             case .unusableDirectory: throw .readOnly
             case .store(let error): throw error
-            default: throw .failed("\(error.message) The schema stays as it is without one")
+            default: throw .failed("\(error.message) The schema does not change without a backup")
             }
         }
         onWritten(directory + "/" + name)

@@ -5,7 +5,7 @@ import TaskStore
 
 /// Maintains `task_count`: collects the changes of one transaction, and writes them before its commit.
 ///
-/// The one writer has one of these, because it runs one transaction at a time.
+/// The writer has only one, because it runs one transaction at a time.
 final class TaskCounter: Sendable {
     /// The key of a count.
     fileprivate struct Kind: Hashable {
@@ -41,7 +41,7 @@ final class TaskCounter: Sendable {
     func write(in db: Database) throws {
         let changes = changes.byKind
         for (kind, change) in changes where change != 0 {
-            // Never below zero: a count that was changed by hand must not make a write fail.
+            // The count never falls below zero: a count that was changed by hand must not make a write fail.
             try db.cachedStatement(
                 sql: """
                     INSERT INTO task_count (state, endpoint, account, count) VALUES (?1, ?2, ?3, MAX(?4, 0))
@@ -54,7 +54,7 @@ final class TaskCounter: Sendable {
     /// Counts again if the counts do not match the rows, as after changes by hand.
     static func correct(in db: Database) throws {
         let kept = "SELECT state, endpoint, account, count FROM task_count WHERE count > 0"
-        // As ``TrackedTask/countedAccount`` says.
+        // The same account as in ``TrackedTask/countedAccount``.
         let found = """
             SELECT state, endpoint, iif(state IN ('submitting', 'running', 'uncertain'), account, 'default') AS counted,
               COUNT(*)

@@ -9,7 +9,7 @@ extension TaskStoreError {
         switch error {
         case let error as TaskStoreError: self = error
         case let error as DatabaseError: self = Self.translating(error)
-        // The tables are STRICT, so no statement of ours can store another type.
+        // The tables are STRICT, so our statements cannot store another type.
         case let error as ColumnTypeError: self = .damaged("\(error)")
         case let error as CocoaError where error.code == .fileWriteOutOfSpace: self = .full
         case let error as CocoaError where [.fileWriteNoPermission, .fileWriteVolumeReadOnly].contains(error.code):
@@ -30,7 +30,7 @@ extension TaskStoreError {
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: return .readOnly
         case .SQLITE_CANTOPEN: return .readOnly
         case .SQLITE_BUSY, .SQLITE_LOCKED: return .locked
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(error.message ?? "its pages do not fit together")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(error.message ?? "its pages are inconsistent")
         default: return .failed(error.message ?? "\(error.resultCode)")
         }
     }
@@ -39,9 +39,9 @@ extension TaskStoreError {
 extension Error {
     /// Whether a transaction may be on disk although its COMMIT failed with this error.
     ///
-    /// SQLite writes all frames, syncs the log, and then adds the frames to its index in shared memory. If a write fails, the
-    /// last frame is incomplete, and without it the transaction does not count. After another error of disk or memory the
-    /// last frame may be complete. Every other error comes before the first frame.
+    /// SQLite writes all frames, syncs the log, and then adds the frames to its index in shared memory. If a write
+    /// fails, the last frame is incomplete, so the transaction does not count. After another error of disk or memory
+    /// the last frame may be complete. Every other error occurs before the first frame.
     var mayBeOnDisk: Bool {
         guard let error = self as? DatabaseError else { return true }
         switch error.resultCode {

@@ -14,7 +14,8 @@ package import TaskStore
     import Darwin
 #endif
 
-/// The witness as a file of two slots of 512 bytes with checksums, written in turn, so that one is always whole.
+/// Stores the witness in a file with two slots of 512 bytes with checksums. They are written in turn, so one is always
+/// complete.
 package final class WitnessFile: Witness {
     private let path: String
     private struct Progress {
@@ -25,15 +26,15 @@ package final class WitnessFile: Witness {
     }
 
     private let progress = Mutex(Progress())
-    /// Writes block, so they run on a thread of their own.
+    /// Writes block, so they run on a separate thread.
     private let queue = DispatchQueue(label: "pollux.witness")
 
     private static let slotSize = 512
 
-    /// The witness in that state directory.
+    /// Creates the witness in that state directory.
     package init(in directory: String) { path = directory + "/witness" }
 
-    /// Removes the witness, for a new database in the place of one that is gone.
+    /// Removes the witness, for a new database that replaces a missing one.
     package func remove() { unlink(path) }
 
     // MARK: Reading
@@ -42,7 +43,7 @@ package final class WitnessFile: Witness {
         guard let slot = latestSlot() else { return nil }
         var statement = slot.statement
         let identity = FileIdentity(of: path)
-        // Devices are numbered anew at each boot. Inodes are soon used again, so the time of creation counts too.
+        // Device numbers change at each boot, and inodes are reused soon. So the creation time counts too.
         statement.isOriginal =
             slot.inode == identity.inode
             && (slot.created == 0 || identity.created == 0 || slot.created == identity.created)
@@ -107,7 +108,7 @@ package final class WitnessFile: Witness {
 
     private func writeNow(_ statement: WitnessStatement) -> TaskStoreError? {
         var statement = statement
-        // Writes of attempts that start together may come in any order.
+        // Writes of attempts that start together may arrive in any order.
         if let present = read(), present.isOriginal, present.epoch == statement.epoch,
             present.sequence >= statement.sequence
         {
@@ -122,7 +123,7 @@ package final class WitnessFile: Witness {
     /// Writes the slot that is not known to be on disk.
     private func put(_ statement: WitnessStatement, waiting: Bool) -> TaskStoreError? {
         let isNew = access(path, F_OK) != 0
-        // A file that is there and cannot be read is left alone.
+        // An existing file that cannot be read stays unchanged.
         if !isNew, FileManager.default.contents(atPath: path) == nil {
             return .failed("the file \(path) cannot be read")
         }
@@ -133,7 +134,7 @@ package final class WitnessFile: Witness {
         if let known = progress.withLock({ $0.synced }) {
             synced = known
         } else {
-            // The latest slot may be one that a dead daemon did not wait for.
+            // A killed daemon may not have waited for the latest slot.
             guard fdatasync(file) == 0 else { return error() }
             synced = latestSlot()?.number ?? 0
             progress.withLock { $0.synced = synced }
@@ -161,7 +162,7 @@ package final class WitnessFile: Witness {
         return fsync(directory) == 0
     }
 
-    /// What the latest system call failed with.
+    /// The error of the latest system call.
     private func error() -> TaskStoreError {
         switch errno {
         case ENOSPC, EDQUOT, EFBIG: .full

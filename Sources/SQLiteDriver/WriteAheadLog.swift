@@ -3,7 +3,7 @@ import SQLiteRaw
 import Synchronization
 import TaskStore
 
-/// Keeps the write-ahead log small while commits go on, and the database's ``Generation``.
+/// Keeps the write-ahead log small while commits continue, and maintains the database's ``Generation``.
 ///
 /// SQLite's automatic checkpoint runs inside commits and restarts the log only when no reader uses it. Under load that may
 /// never happen. This type checkpoints between commits instead: passively after each ``interval``, and above ``highMark``
@@ -25,7 +25,7 @@ final class WriteAheadLog: Sendable {
         /// Whether the database contains the whole log, so that the next commit may overwrite the log.
         var isCopied = false
         var marked: Int?
-        /// Kept for as long as the connection may call it.
+        /// Retained as long as the connection may call it.
         var hook: CommitHook?
     }
 
@@ -40,11 +40,12 @@ final class WriteAheadLog: Sendable {
 
     /// Replaces SQLite's automatic checkpoint on the writing connection, which must not outlive this object.
     ///
-    /// The log is copied into the database first. A daemon that was killed after a failed write may leave a log that is
+    /// The log is first copied into the database. A daemon that was killed after a failed write may leave a log that is
+    /// complete only in the system's memory. The copy puts it on disk before anything depends on it.
     /// complete only in the system's memory. The copy puts it on disk before anything depends on it.
     func attach(to db: Database) throws {
-        // A log above the mark is truncated when it restarts. Below it the file stays, because to overwrite is cheaper
-        // than to grow.
+        // A log above the mark is truncated when it restarts. Below it the file stays, because overwriting is cheaper
+        // than growing.
         try db.execute(sql: "PRAGMA journal_size_limit = \(Self.highMark * 4_096)")
         let hook = CommitHook { [weak self] pages in self?.grew(to: pages) }
         hook.attach(to: db)
@@ -56,7 +57,7 @@ final class WriteAheadLog: Sendable {
         do {
             try copy(.truncate, in: db)
         } catch {
-            // With a full disk, or while another program reads, the log goes on as it is.
+            // If the disk is full, or another program reads, the log continues unchanged.
             guard [.full, .locked].contains(TaskStoreError(translating: error)) else { throw error }
         }
         if let next = nextGeneration {
@@ -77,10 +78,10 @@ final class WriteAheadLog: Sendable {
 
     // MARK: Generations
 
-    /// The generation that the next commit has to write into the database; nil if it stays the same.
+    /// The generation that the next commit must write into the database; nil if it does not change.
     var nextGeneration: Int? { state.withLock { $0.isCopied ? $0.generation + 1 : nil } }
 
-    /// Notes that a commit of that generation is on disk.
+    /// Records that a commit of that generation is on disk.
     func began(_ generation: Int) {
         state.withLock { state in
             state.generation = generation
@@ -97,7 +98,7 @@ final class WriteAheadLog: Sendable {
 
     // MARK: Checkpoints
 
-    /// Copies the log into the database if it is time. A failure loses nothing, because the log still has everything.
+    /// Copies the log into the database if it is due. A failure loses nothing, because the log still has everything.
     func checkpointIfDue(in db: Database) {
         let pages = state.withLock { state -> Int? in
             guard state.pages - state.copiedAt >= interval else { return nil }

@@ -1,10 +1,10 @@
 package import GRDB
 import GRDBSQLite
 
-/// A row that reads its own columns, by position, straight from the statement.
+/// A row that reads its own columns, by position, directly from the statement.
 ///
-/// GRDB's `Row` makes a dictionary of all column names whenever a statement begins, which takes longer than to read a task.
-/// Its cursors take as long as SQLite takes to find a row.
+/// GRDB's `Row` creates a dictionary of all column names when a statement begins, which takes longer than reading a
+/// task. Its cursors take as long as SQLite takes to find a row.
 package protocol ColumnDecodable {
     /// Reads the columns in the order of the SELECT.
     init(_ columns: inout ColumnReader) throws
@@ -56,7 +56,7 @@ extension ColumnDecodable {
 extension Statement {
     fileprivate func reset() { sqlite3_reset(sqliteStatement) }
 
-    /// Moves on to the next row; false after the last.
+    /// Moves to the next row; false after the last.
     fileprivate func step() throws -> Bool {
         switch sqlite3_step(sqliteStatement) {
         case SQLITE_ROW: return true

@@ -3,12 +3,12 @@ import GRDBSQLite
 
 /// Reads the columns of a row one after another.
 ///
-/// A column that has another type than the one asked for reads as nil, zero or empty, and the query then throws
-/// ``ColumnTypeError``. SQLite itself would convert it without a word.
+/// A column with another type than requested reads as nil, zero or empty, and the query then throws
+/// ``ColumnTypeError``. SQLite itself would convert it silently.
 package struct ColumnReader {
     private let statement: SQLiteStatement
     private var index: CInt = 0
-    /// How many bytes of texts and blobs were read.
+    /// The number of bytes of texts and blobs read.
     package private(set) var bytesRead = 0
     /// The first column that had another type.
     private var mismatch: ColumnTypeError?
@@ -28,7 +28,7 @@ package struct ColumnReader {
     package mutating func optional() -> String? { next(SQLITE_TEXT, orNull: true).map { text($0) } }
     package mutating func optional() -> [UInt8]? { next(SQLITE_BLOB, orNull: true).map { blob($0) } }
 
-    /// Passes the bytes of a text on without making a `String` of them.
+    /// Passes the bytes of a text without creating a `String`.
     package mutating func withText<Value>(_ body: (UnsafeBufferPointer<UInt8>) -> Value?) -> Value? {
         next(SQLITE_TEXT).flatMap { body(characters($0)) }
     }
@@ -36,7 +36,7 @@ package struct ColumnReader {
     /// Throws ``ColumnTypeError`` for the first column that had another type.
     func checkTypes() throws(ColumnTypeError) { if let mismatch { throw mismatch } }
 
-    /// Moves on to the next column; nil if it has another type. An integer passes for a real number.
+    /// Moves to the next column; nil if it has another type. An integer counts as a real number.
     @inline(__always) private mutating func next(_ expected: CInt, orNull isOptional: Bool = false) -> CInt? {
         let column = index
         index += 1

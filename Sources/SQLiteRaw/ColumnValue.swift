@@ -3,8 +3,8 @@ import GRDBSQLite
 
 /// A value to bind to a statement.
 ///
-/// GRDB takes values of any type, boxes each and converts it. For the forty columns of a task that takes as long as half
-/// of the insertion itself. These values are bound as they are.
+/// GRDB takes values of any type, boxes each and converts it. For a task's forty columns this takes half as long as the
+/// insertion itself. These values are bound directly.
 package enum ColumnValue: Hashable, Sendable {
     case null
     case integer(Int64)
@@ -28,16 +28,16 @@ extension Statement {
     /// Runs the statement once with these values, in the order of its question marks.
     package func execute(binding values: [ColumnValue]) throws {
         // If the last run of the statement failed, this returns its error again (https://sqlite.org/c3ref/reset.html).
-        // GRDB takes an error from it for a bug, and drops such statements from its cache; ours are used again.
+        // GRDB treats such an error as a bug and drops the statement from its cache; our statements are used again.
         sqlite3_reset(sqliteStatement)
-        // GRDB then checks no arguments; the statement binds them itself.
+        // GRDB then checks no arguments; this code binds them itself.
         setUncheckedArguments(StatementArguments())
         try bind(values)
-        // Through GRDB, which watches transactions.
+        // GRDB must run it, because it observes transactions.
         try execute()
     }
 
-    /// Sets the values of the question marks, in their order. Earlier values are forgotten.
+    /// Binds the values of the question marks, in order. Earlier values are cleared.
     func bind(_ values: [ColumnValue]) throws {
         assert(values.count == Int(sqlite3_bind_parameter_count(sqliteStatement)), "as many values as question marks")
         sqlite3_clear_bindings(sqliteStatement)

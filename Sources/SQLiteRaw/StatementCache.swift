@@ -2,8 +2,8 @@ package import GRDB
 
 /// The statements of one connection that run with nearly every request, compiled once and found by a key.
 ///
-/// GRDB finds a compiled statement by its text. To build and hash the text of all columns of a task costs too much for a
-/// statement that runs with every request.
+/// GRDB finds a compiled statement by its text. Building and hashing a text with all columns of a task costs too much
+/// for a statement that runs with every request.
 ///
 /// Unchecked, because a `Statement` is not `Sendable` and its connection already serialises all access: use a
 /// cache only while you have its connection.
@@ -11,10 +11,10 @@ package final class StatementCache<Key: Hashable & Sendable>: @unchecked Sendabl
     private var compiled: [Key: Statement] = [:]
     private var isDiscarded: Bool
 
-    /// An empty cache; with `keepsNone` for a connection that is lent for one read only.
+    /// Creates an empty cache. `keepsNone` is for a connection that serves one read only.
     package init(keepsNone: Bool = false) { isDiscarded = keepsNone }
 
-    /// The statement of that key. `sql` is its text, which is built on the first use only.
+    /// The statement of that key. `sql` is its text, which is only built on the first use.
     package func callAsFunction(
         _ key: Key, in db: Database, _ sql: @autoclosure () -> String
     ) throws -> Statement {

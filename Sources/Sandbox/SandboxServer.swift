@@ -77,6 +77,7 @@ package struct SandboxServer: Service {
         router.add(middleware: ProviderErrorMiddleware(provider: provider))
         ControlRoutes(provider: provider, logger: logger).add(to: router)
         ProviderRoutes(provider: provider, caller: caller, logger: logger).add(to: router)
+        ResultRoutes(provider: provider, logger: logger).add(to: router)
         OtherProviderRoutes(provider: provider, caller: caller, logger: logger).add(to: router)
         return router
     }

@@ -1,73 +1,80 @@
 import ProviderCatalog
 import TaskModel
+package import TaskStore
 
-/// The limits of the engine: parallel requests, waiting times, and what counts as proof.
+/// The limits of the engine: parallel requests, timeouts, and the conditions of proofs.
 package struct EngineLimits: Sendable {
-    /// How long a paid request may take; settings `submission.timeout_seconds`.
+    /// The timeout of a paid request; setting `submission.timeout_seconds`.
     package var submissionTimeout: Duration = .seconds(60)
-    /// How long a status query may take.
+    /// The timeout of a status query.
     package var pollTimeout: Duration = .seconds(30)
-    /// The most paid requests in flight, over all endpoints.
+    /// The maximum number of paid requests in flight, over all endpoints.
     package var submissionsInParallel = 64
-    /// Tasks of a service in flight; nil leaves it to the provider's profile; settings `submission.max_in_flight`.
+    /// The maximum number of tasks of a service in flight; setting `submission.max_in_flight`. Nil uses the provider's
+    /// definition.
     package var maxInFlight: Int?
-    /// Paid requests of a service per second; nil leaves it to the profile; settings `submission.max_per_second`.
+    /// Paid requests of a service per second; setting `submission.max_per_second`. Nil uses the provider's definition.
     package var submissionsPerSecond: Double?
-    /// Status queries of a provider per second; nil leaves it to the profile; settings `polling.max_requests_per_second`.
+    /// Requests to a provider per second; setting `polling.max_requests_per_second`. Nil uses the provider's
+    /// definition.
     package var pollsPerSecond: Double?
-    /// The most status queries of a service in flight.
+    /// The maximum number of status queries of a service in flight.
     package var pollsInParallel = 4
-    /// Ids in one batch query. "Maximum recommended 50 tasks", says the provider of its own tools; no hard limit is documented.
+    /// The most notifications of a task to one destination in flight. With more than one they come out of order.
+    package var deliveriesPerTask = 1
+    /// The number of ids in one batch query. The provider recommends "maximum 50 tasks" for its own tools; it documents
+    /// no hard limit.
     package var batchSize = 50
-    /// Tasks on one page of the provider's list, and how many pages are read before it counts as unreadable.
+    /// The number of tasks on one page of the provider's list, and of pages that are read before it counts as
+    /// unreadable.
     package var listPageSize = 50
     package var listPages = 40
-    /// How often a reading of the list starts again because items moved between two pages.
+    /// The number of times that a reading of the list starts again because items moved between two pages.
     package var listPasses = 3
-    /// Accepted tasks whose records are looked at to learn how a list echoes requests, and how long their documents may be.
+    /// The number of accepted tasks that show how a list echoes requests, and the maximum size of their documents.
     package var acceptedNeighbours = 24
     package var neighbourBytes = 1 << 18
-    /// How long look-ups go on before `on_uncertain: fail` ends a task without a proof.
+    /// How long look-ups continue before `on_uncertain: fail` ends a task without a proof.
     package var failAfter: Duration = .seconds(600)
-    /// How far the provider's clock may be from ours when its list is searched around an attempt.
+    /// The tolerated difference between the provider's clock and ours when its list is searched around an attempt.
     package var clockSkew: Duration = ClockDrift.tolerance
-    /// How long the wall clock must have gone on without a jump before a task is ended by it: what is a moment's mistake of
-    /// a time server, or of a machine that has just started, is set right within a minute.
+    /// How long the wall clock must have run without a jump before a deadline ends a task. A time server or a machine
+    /// that has just started corrects a short error within a minute.
     package var steadySpan: Duration = .seconds(60)
-    /// How near in time an accepted task must be to serve as the control of a list.
+    /// The maximum distance in time of an accepted task that serves as the control of a list.
     package var controlSpan: Duration = .seconds(6 * 3_600)
-    /// What counts as proof that the provider never took a submission: so many complete readings of its list without
-    /// it, over at least so long.
+    /// The proof that the provider never accepted a submission: this many complete readings of its list without it,
+    /// over at least this time.
     package var absentReadings = 3
     package var absentSpan: Duration = .seconds(120)
-    /// How often and over how long an id must be unknown to the provider before its task counts as lost there; the
-    /// documents say that a fresh task may be invisible for a while.
+    /// How often, and over how long, an id must be unknown to the provider before its task counts as lost there. By the
+    /// documents, a new task may be invisible for a while.
     package var notFoundBeforeLost = 5
     package var missSpan: Duration = .seconds(600)
-    /// How often in a row an id must be unknown to the provider before a delivered end counts as its outcome: a fresh
-    /// record may be late as well.
+    /// How many polls in a row must not find the id before a delivered end counts as the outcome. A new record may also
+    /// appear late.
     package var notFoundBeforeCallbackDecides = 3
-    /// And over how long.
+    /// The minimum time from the first to the last of these polls.
     package var missSpanBeforeCallbackDecides: Duration = .seconds(30)
-    /// How long a task waits whose record is too large to be read. It seldom shrinks, and each query downloads up to the
-    /// limit.
+    /// How long a task waits whose record is too large to be read. A record seldom shrinks, and each query downloads up
+    /// to the limit.
     package var tooLargeGap: Duration = .seconds(3_600)
-    /// Clients that are woken by their tasks at once. Below the socket's bound on connections, so that waiting clients never
-    /// lock out the others.
+    /// The maximum number of clients that their tasks wake. It is below the socket's limit of connections, so waiting
+    /// clients never block others.
     package var waiters = 400
-    /// How long a client beyond ``waiters`` waits at most for its reply.
+    /// The longest wait of a client beyond ``waiters``.
     package var waitWithoutPlace: Duration = .seconds(5)
 
-    /// The longest timeout of a paid request before a reload shortened it.
-    var formerTimeout: Duration = .zero
-    /// When a reload last changed the base URL of each provider. Later lists may lack what was sent before.
-    var movedAt: [ProviderName: Timestamp] = [:]
+    /// The former settings, as far as lost attempts depend on them.
+    package internal(set) var history = SettingsHistory()
 
     package init() {}
 
-    /// How long a paid request of the endpoint may take.
+    /// The timeout of a paid request of the endpoint.
     func timeout(of profile: EndpointProfile) -> Duration { profile.submissionTimeout ?? submissionTimeout }
 
-    /// How long a paid request of the endpoint may have taken, also one from before a reload.
-    func longestTimeout(of profile: EndpointProfile) -> Duration { max(timeout(of: profile), formerTimeout) }
+    /// The longest possible duration of a paid request of the endpoint, including one under former settings.
+    func longestTimeout(of profile: EndpointProfile) -> Duration {
+        max(timeout(of: profile), history.longestTimeout(of: profile.name) ?? .zero)
+    }
 }

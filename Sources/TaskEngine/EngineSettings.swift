@@ -3,24 +3,33 @@ package import ProviderCatalog
 package import TaskModel
 package import TaskStore
 
-/// The definitions and settings that the engine works by. A reload replaces them as a whole.
+/// The definitions and settings of the engine. A reload replaces them as a whole.
 package struct EngineSettings: Sendable {
     package var catalog: ProviderCatalog
     package var limits: EngineLimits
     package var polling: PollingPolicy
-    /// The policy of submissions that name none.
+    /// The policy of submissions that set none.
     package var defaultOnUncertain: UncertainPolicy
-    /// What providers sign callbacks with, by their names.
+    /// The secrets of callback signatures by provider.
     package var callbackSecrets: [ProviderName: String]
-    /// Takes secrets out of callback bodies.
+    /// Removes secrets from callback bodies.
     package var redactor: SecretRedactor
     /// How long details of ended tasks are kept.
     package var retention: RetentionPolicy
+    /// Which files of results are fetched.
+    package var artefacts: ArtefactSettings
+    /// A digest of each account's token. Another digest may mean another user of the provider.
+    package var tokenDigests: [ProviderAccount: String]
+    /// Who is notified of what happens to tasks.
+    package var destinations: [Destination]
 
     package init(
         catalog: ProviderCatalog, limits: EngineLimits = EngineLimits(), polling: PollingPolicy = PollingPolicy(),
         defaultOnUncertain: UncertainPolicy = .hold, callbackSecrets: [ProviderName: String] = [:],
-        redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy()
+        redactor: SecretRedactor = SecretRedactor(), retention: RetentionPolicy = RetentionPolicy(),
+        artefacts: ArtefactSettings = ArtefactSettings(),
+        tokenDigests: [ProviderAccount: String] = [:],
+        destinations: [Destination] = []
     ) {
         self.catalog = catalog
         self.limits = limits
@@ -29,23 +38,28 @@ package struct EngineSettings: Sendable {
         self.callbackSecrets = callbackSecrets
         self.redactor = redactor
         self.retention = retention
+        self.tokenDigests = tokenDigests
+        self.artefacts = artefacts
+        self.destinations = destinations
     }
 
-    /// The same settings after a reload. A lost attempt may have been sent under the longer timeout of the former ones, or to
-    /// another base URL.
-    package func following(_ former: EngineSettings, at now: Timestamp) -> EngineSettings {
+    /// The same settings after those of the history. A lost attempt may have been sent under a longer timeout, to another base
+    /// URL, or with another token.
+    package func following(_ history: SettingsHistory, at now: Timestamp) -> EngineSettings {
         var settings = self
-        let shortened = former.catalog.endpoints.compactMap { profile -> Duration? in
-            let before = former.limits.timeout(of: profile)
-            let after = catalog.endpoint(profile.name).map { limits.timeout(of: $0) }
-            return after.map { $0 < before } ?? true ? before : nil
-        }
-        settings.limits.formerTimeout = max(former.limits.formerTimeout, shortened.max() ?? .zero)
-        settings.limits.movedAt = former.limits.movedAt
-        for provider in former.catalog.providers
-        where catalog.provider(provider.name)?.baseURL != provider.baseURL {
-            settings.limits.movedAt[provider.name] = now
-        }
+        settings.limits.history = history
+        settings.limits.history.take(
+            baseURLs: Dictionary(uniqueKeysWithValues: catalog.providers.map { ($0.name, $0.baseURL) }),
+            tokenDigests: tokenDigests,
+            timeouts: Dictionary(uniqueKeysWithValues: catalog.endpoints.map { ($0.name, limits.timeout(of: $0)) }),
+            at: now)
+        return settings
+    }
+
+    /// The same settings after those of the store's history, to which they are added. Call it before they are in force.
+    package func stored(in store: TaskStore, at now: Timestamp) async throws(TaskStoreError) -> EngineSettings {
+        let settings = following(try await store.settingsHistory(), at: now)
+        try await store.put(settings.limits.history)
         return settings
     }
 }

@@ -1,14 +1,14 @@
 import Synchronization
 import TaskModel
 
-/// Wakes clients that wait for a task when something happened to it.
+/// Wakes clients that wait for a task when the task changes.
 ///
-/// Carries no data: a client that is woken reads the store.
+/// It carries no data: a client that is woken reads the store.
 final class EventFeed: Sendable {
     /// The registration of one waiting client. ``EventFeed/end(_:)`` removes it.
     struct Subscription: Sendable {
         fileprivate let id: UInt64
-        /// Nil if it waits only for the daemon to stop.
+        /// The task; nil if it waits only for the daemon to stop.
         fileprivate let task: TaskID?
         let wake = WakeSignal()
     }
@@ -16,7 +16,7 @@ final class EventFeed: Sendable {
     private struct State {
         var waiters: [TaskID: [Subscription]] = [:]
         var count = 0
-        /// Not woken by tasks, and not counted.
+        /// Subscriptions that tasks do not wake and that are not counted.
         var bystanders: [UInt64: Subscription] = [:]
         var nextID: UInt64 = 0
         var isClosing = false
@@ -24,7 +24,7 @@ final class EventFeed: Sendable {
 
     private let state = Mutex(State())
     private let maxWaiters: Int
-    /// How long a client waits that finds no place; see ``EngineLimits/waitWithoutPlace``.
+    /// The longest wait of a client without a place; see ``EngineLimits/waitWithoutPlace``.
     let waitWithoutPlace: Duration
 
     init(_ limits: EngineLimits) {
@@ -32,7 +32,7 @@ final class EventFeed: Sendable {
         waitWithoutPlace = limits.waitWithoutPlace
     }
 
-    /// How many clients wait for tasks.
+    /// The number of clients that wait for tasks.
     var waiting: Int { state.withLock { $0.count } }
 
     /// Wakes the clients of a task that has changed on disk.
@@ -45,10 +45,10 @@ final class EventFeed: Sendable {
         for waiter in state.withLock({ $0.waiters.values.flatMap { $0 } }) { waiter.wake.signal() }
     }
 
-    /// Whether the daemon stops. Then no wait and no paid request starts.
+    /// Whether the daemon is stopping. Then no wait and no paid request starts.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
-    /// Ends all waits, since the daemon stops.
+    /// Ends all waits because the daemon is stopping.
     func close() {
         let waiters = state.withLock { state in
             state.isClosing = true
@@ -57,9 +57,9 @@ final class EventFeed: Sendable {
         for waiter in waiters { waiter.wake.signal() }
     }
 
-    /// Registers a signal that fires on every change of the task; nil if the most clients wait already.
+    /// Registers a signal that fires on every change of the task; nil if the maximum number of clients wait already.
     ///
-    /// A change after the first read that follows is never missed.
+    /// Subscribe before the first read, so that no later change is missed.
     func subscribe(to task: TaskID) -> Subscription? {
         state.withLock { state in
             guard state.count < maxWaiters else { return nil }
@@ -81,7 +81,7 @@ final class EventFeed: Sendable {
         }
     }
 
-    /// Forgets the signal.
+    /// Removes the signal.
     func end(_ subscription: Subscription) {
         state.withLock { state in
             guard let task = subscription.task else {

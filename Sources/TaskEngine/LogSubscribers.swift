@@ -1,12 +1,13 @@
 import Logging
+import ProviderCatalog
 import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Everything in the process that follows each commit: log lines, then caches, then waiting clients.
+/// Updates everything in the process that follows each commit: log lines, then caches, then waiting clients.
 ///
-/// A new consumer of changes is added here. One that may not miss any, over restarts too, reads
-/// ``EventLog/subscribe(after:)`` from a place that it keeps in the database instead.
+/// Add a new consumer of changes here. A consumer that may not miss any change, even over restarts, uses
+/// ``EventLog/subscribe(after:)`` and stores its place in the database.
 struct LogSubscribers {
     let callbacks: CallbackMonitor?
     let statistics: StatisticsCache
@@ -15,13 +16,15 @@ struct LogSubscribers {
     let plans: PollPlanCache
     let feed: EventFeed
     let streams: EventStreams
+    @Current var destinations: [Destination]
+    let wakes: WakeSignals
     let logger: Logger
 
-    /// Registers them in their order.
+    /// Registers them in order.
     func register(with log: EventLog) {
         log.subscribe { [logger] change in logger.log(change) }
         if let callbacks { log.subscribe { change in callbacks.watch(change) } }
-        // Weak, since it reads the store that calls it.
+        // Weak, because it reads the store that calls it.
         log.subscribe { [weak statistics] change in
             if change.entry.to.hasEnded { statistics?.forget(change.task.endpoint) }
         }
@@ -35,41 +38,54 @@ struct LogSubscribers {
             if change.entry.from != nil || change.entry.to == .running { plans.forget(change.task.accountService) }
         }
         log.subscribe { [feed] change in feed.publish(change.task.id) }
-        // Weak, since it reads the store that calls it.
+        log.subscribe { [wakes] change in
+            if change.isEnd, change.entry.to == .succeeded { wakes.artefacts.signal() }
+        }
+        log.subscribe { [_destinations, wakes] _ in
+            if !_destinations.wrappedValue.isEmpty { wakes.notifications.signal() }
+        }
+        // Weak, because it reads the store that calls it.
         log.subscribe { [weak streams] change in streams?.publish(change) }
     }
 }
 
 extension Logger {
-    /// One line for each line of the log.
+    /// Writes one log line for each line of the event log.
     fileprivate func log(_ change: CommittedChange) {
-        let (entry, task) = (change.entry, change.task)
-        if entry.kind == "late_record" { return logLateRecord(entry, of: task) }
-        let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
-        var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
-        if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
-        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
-            line += ": \(failure.code): \(failure.message.prefix(200))"
-        }
-        log(level: entry.to == .uncertain ? .warning : .info, "\(line)")
+        if change.entry.kind == "late_record" { return logLateRecord(change.entry, of: change.task) }
+        // The line is only written if the level asks for it.
+        log(level: change.entry.to == .uncertain ? .warning : .info, "\(change.line)")
     }
 
-    /// Logs that the provider has accepted another attempt than the one that counts.
+    /// Logs that the provider has accepted another attempt than the current one.
     private func logLateRecord(_ entry: TaskLogEntry, of task: TrackedTask) {
         let (attempt, id) = (entry.detail["attempt"]?.number?.digits ?? "", entry.detail["remote_id"]?.string ?? "")
         if entry.detail["billed_twice"] == true {
             warning(
                 """
                 \(task.id) \(task.endpoint) was billed twice: the provider has also accepted its attempt \(attempt), as \(id). \
-                `pollux events \(task.id)` tells who had it sent again. \
+                `pollux events \(task.id)` shows who had it sent again. \
                 `pollux track \(task.endpoint) \(id)` fetches that result as well.
                 """)
         } else {
             warning(
                 """
                 \(task.id) \(task.endpoint) is \(entry.to), and the provider has accepted its attempt \(attempt) after all, as \
-                \(id). `pollux reopen \(task.id)` goes on with it.
+                \(id). `pollux reopen \(task.id)` continues with it.
                 """)
         }
+    }
+}
+
+extension CommittedChange {
+    /// The line of the daemon's log.
+    fileprivate var line: String {
+        let path = entry.from.map { $0 == entry.to ? "\(entry.to)" : "\($0) → \(entry.to)" } ?? "\(entry.to)"
+        var line = "\(task.id) \(task.endpoint) \(path) (\(entry.kind.replacing("_", with: " ")))"
+        if let remoteID = task.remoteID, entry.to == .running { line += " as \(remoteID)" }
+        if let failure = task.failure, entry.kind != "created", entry.kind != "slower_than_usual" {
+            line += ": \(failure.code): \(failure.message.prefix(200))"
+        }
+        return line
     }
 }

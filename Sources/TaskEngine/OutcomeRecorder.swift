@@ -12,9 +12,9 @@ struct OutcomeRecorder: Sendable {
 
     /// Records the events, and retries until they are on disk: a paid reply must not be lost because the disk is full.
     ///
-    /// Gives up only while the daemon stops, or if the database is damaged. The next start then finds the task in its old
+    /// It stops only if the daemon stops or the database is damaged. The next start then finds the task in its old
     /// state and asks the provider. After a commit with an unknown outcome it writes the events again; the lifecycle
-    /// ignores those that are stored already.
+    /// ignores those that are already stored.
     func record(_ events: [ScheduledEvent], updating statistics: StatisticsUpdates = StatisticsUpdates()) async
         -> [TaskChange]
     {
@@ -27,9 +27,9 @@ struct OutcomeRecorder: Sendable {
                 return changes
             } catch {
                 if case .unknown = error { mayBeStored = true }
-                logger.error("Could not store what the provider answered: \(error.message) Trying again.")
+                logger.error("Could not store the provider's reply: \(error.message) Trying again.")
                 if case .damaged = error { return [] }
-                // Removed files do not return while the daemon stops.
+                // Removed files do not come back while the daemon is stopping.
                 if case .replaced = error, feed.isClosing { return [] }
             }
             if Task.isCancelled { return [] }
@@ -47,13 +47,14 @@ struct OutcomeRecorder: Sendable {
         }
     }
 
-    /// Moves the due times of tasks. A failure is logged and not retried: they are due earlier than intended.
+    /// Postpones the due times of tasks. A failure is logged and not retried: the tasks are then due earlier than
+    /// intended.
     func postpone(_ ids: [TaskID], until point: Timestamp) async {
         guard !ids.isEmpty else { return }
         do throws(TaskStoreError) {
             try await store.postpone(ids, until: point)
         } catch {
-            logger.error("Could not put off \(ids.count) task(s): \(error.message)")
+            logger.error("Could not postpone \(ids.count) task(s): \(error.message)")
         }
     }
 }

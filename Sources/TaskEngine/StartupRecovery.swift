@@ -4,7 +4,7 @@ import ProviderCatalog
 import TaskModel
 package import TaskStore
 
-/// What a start does before the loops begin.
+/// Recovers the state at a start, before the loops begin.
 package struct StartupRecovery: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
@@ -16,8 +16,8 @@ package struct StartupRecovery: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// Finds out whether the database is an older copy, before anything is sent. Returns when it was last in use, if it is not
-    /// known to be one.
+    /// Determines whether the database is an older copy, before anything is sent. Returns when it was last in use, if
+    /// it is not known to be a copy.
     private func checkWitness() async throws(TaskStoreError) -> Timestamp? {
         let mode: RestoredMode
         switch try await store.checkWitness(newEpoch: random.epoch(), at: time.now()) {
@@ -33,14 +33,16 @@ package struct StartupRecovery: Sendable {
         return nil
     }
 
-    /// Ends the leases of the dead daemon and declares lost what it was sending under them: the requests may have gone out,
-    /// so only the provider's list, a person or a stated policy decides. All other tasks continue from their rows.
+    /// Ends the leases of the previous daemon and declares the submissions under them lost. The requests may have been
+    /// sent, so only the provider's list, a person or a policy decides. All other tasks continue from their rows.
     package func run() async throws(TaskStoreError) {
         // The instance lock is held, so no other process that starts work is alive.
         try await store.endOtherLeases(at: time.now())
+        // Their connections ended with the process.
+        try await store.endOpenExchanges(at: time.now())
         accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await checkWitness()
-        // In a copy the request may also have been sent again later, by the daemon that went on.
+        // In a copy, the request may also have been sent again later, by the daemon that continued.
         let reason = TaskFailure(
             code: hold.mode == nil ? TaskFailure.daemonStopped : "reply_lost",
             message: "The daemon stopped while the request was being sent.")
@@ -48,7 +50,7 @@ package struct StartupRecovery: Sendable {
         _ = try await store.endLostSubmissions(at: now) { task in
             ScheduledEvent(.submissionInterrupted(reason, isProbablyRefused: false), for: task.id, nextDueAt: now)
         }
-        // The clock was ahead when these were planned; they would sleep until it is there again.
+        // The clock was ahead when these times were computed. Without a repair the tasks would wait until then.
         try await schedule.repairFutureDueTimes(at: time.now())
         var open: [TaskState: Int] = [:]
         var gone: [EndpointName: Int] = [:]
@@ -61,14 +63,14 @@ package struct StartupRecovery: Sendable {
             logger.warning(
                 """
                 \(count) task(s) of account \(owner.account) of \(owner.provider) wait: the settings have no such account any more. \
-                Nothing is lost; put it back into providers.\(owner.provider).accounts and run `pollux reload`.
+                Nothing is lost. Add it to providers.\(owner.provider).accounts again and run `pollux reload`.
                 """)
         }
         for (endpoint, count) in gone.sorted(by: { $0.key < $1.key }) {
             logger.warning(
                 """
-                \(count) task(s) of \(endpoint) wait: no definition knows that endpoint any more. Nothing is lost; \
-                put its definition back and run `pollux reload`.
+                \(count) task(s) of \(endpoint) wait: no definition has that endpoint any more. Nothing is lost. \
+                Restore its definition and run `pollux reload`.
                 """)
         }
         if let runningUntil {
@@ -77,7 +79,7 @@ package struct StartupRecovery: Sendable {
         }
         if !open.isEmpty {
             let list = TaskState.open.compactMap { state in open[state].map { "\($0) \(state)" } }
-            logger.info("Going on with \(list.joined(separator: ", ")).")
+            logger.info("Continuing with \(list.joined(separator: ", ")).")
         }
     }
 }

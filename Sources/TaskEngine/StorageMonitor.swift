@@ -4,7 +4,7 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Knows the condition of the storage, and what commits with an unknown outcome left behind.
+/// Tracks the condition of the storage, and the commits with an unknown outcome.
 final class StorageMonitor: Sendable {
     private struct State {
         var condition = StorageCondition.sound
@@ -32,10 +32,10 @@ final class StorageMonitor: Sendable {
         self.logger = logger
     }
 
-    /// The condition that the latest check found.
+    /// The result of the latest check.
     var condition: StorageCondition { state.withLock { $0.condition } }
 
-    /// Checks the storage and logs what has changed since the last check; false if nothing can be stored.
+    /// Checks the storage and logs changes since the last check; false if nothing can be stored.
     func check() async -> Bool {
         let condition = await store.condition()
         let isUsable = if case .failed = condition { false } else { true }
@@ -49,7 +49,7 @@ final class StorageMonitor: Sendable {
         case .beingChecked:
             logger.notice("The database is being checked. Until that is done, nothing paid is sent.")
         case .sound:
-            logger.notice("The database is sound. Everything goes on.")
+            logger.notice("The database is sound. Work continues.")
             wakes.signalAll()
         }
         return isUsable
@@ -58,11 +58,11 @@ final class StorageMonitor: Sendable {
     /// Logs that a write may be stored although it failed, and drops all cached views. Other errors change nothing.
     func noteFailedWrite(_ error: TaskStoreError) {
         guard case .unknown = error else { return }
-        logger.error("The disk failed while something was being stored, which may be there or not.")
+        logger.error("The disk failed during a write, so the data may be stored or not.")
         invalidateCaches()
     }
 
-    /// Drops all cached views if the error leaves open whether the commit is on disk, and wakes every loop and waiter.
+    /// Drops all cached views and wakes every loop and waiter, if the error leaves open whether the commit is on disk.
     func invalidateCaches(after error: TaskStoreError) {
         if case .unknown = error { invalidateCaches() }
     }
@@ -78,7 +78,7 @@ final class StorageMonitor: Sendable {
 
     // MARK: Claims with an unknown outcome
 
-    /// Remembers a claim whose outcome is unknown.
+    /// Records a claim whose outcome is unknown.
     func noteUnknownClaim(of task: TaskID, attempt: Int) { state.withLock { $0.unknownClaims[task] = attempt } }
 
     var unknownClaims: [TaskID: Int] { state.withLock { $0.unknownClaims } }
@@ -89,7 +89,7 @@ final class StorageMonitor: Sendable {
             if let task = try await store.task(id), task.state == .submitting, task.attempts == attempt {
                 let failure = TaskFailure(
                     code: "not_sent",
-                    message: "Nothing was sent: the disk failed while the attempt was being written down.")
+                    message: "Nothing was sent: the disk failed while the attempt was being stored.")
                 _ = try await store.apply(
                     [ScheduledEvent(.submissionNotAccepted(failure), for: id, attempt: attempt, nextDueAt: now)],
                     at: now)

@@ -6,57 +6,73 @@ package import ServiceLifecycle
 package import TaskModel
 package import TaskStore
 
-/// The engine put together: it builds each shared part once, and hands every consumer the parts that it uses.
+/// Builds the shared parts of the engine once, and passes each consumer the parts that it uses.
 package struct TaskEngine: Sendable {
-    /// The one way in for programs and people.
+    /// The entry point for programs and people.
     package let service: TaskService
     /// Shows and pauses endpoints.
     package let endpoints: EndpointService
-    /// The one way in for providers.
+    /// The entry point for providers.
     package let callbacks: CallbackReceiver
     /// Shows and accepts a restore of the database.
     package let restores: RestoreService
     /// Pins tasks and removes details.
     package let retention: RetentionService
+    /// Shows and tests destinations of notifications.
+    package let notifications: NotificationService
     /// The streams of events that clients follow.
     package let streams: EventStreams
-    /// Must run before the loops.
+    /// Serves programs that speak to a provider through the gateway.
+    package let gateway: GatewayService
+    /// Stores what became of the gateway's replies.
+    package let fateRecorder: FateRecorder
+    /// Recovers the state at a start. It must run before the loops.
     package let recovery: StartupRecovery
-    /// Sends what is queued.
+    /// Sends queued tasks.
     package let submitter: WorkerLoop<Submitter>
-    /// Asks about what is running.
+    /// Polls running tasks.
     package let scheduler: WorkerLoop<PollScheduler>
-    /// Looks for what was lost.
+    /// Searches for lost attempts.
     package let reconciler: WorkerLoop<Reconciler>
-    /// Ends what is out of time.
+    /// Ends tasks whose deadline has passed.
     package let deadlines: WorkerLoop<DeadlineEnforcer>
-    /// Removes details that are too old.
+    /// Removes old tasks and details.
     package let sweeper: WorkerLoop<RetentionSweeper>
-    /// Looks after the storage.
+    /// Sends notifications.
+    package let notifier: WorkerLoop<Notifier>
+    /// Fetches the files of results; nil if there is no place for them.
+    package let fetcher: WorkerLoop<ArtefactFetcher>?
+    /// Removes files of results; nil if there is no place for them.
+    package let remover: WorkerLoop<ArtefactRemover>?
+    /// Shows files of results, and has them fetched; nil if there is no place for them.
+    package let artefacts: ArtefactService?
+    /// Checks the storage.
     package let storage: StorageKeeper
 
     private let plans: PollPlanCache
     private let statistics: StatisticsCache
     private let wakes: WakeSignals
 
-    /// Builds all parts; reads the circuit breakers from the store.
+    /// Builds all parts, and reads the circuit breakers from the store.
     ///
-    /// `version` grows with every replacement of the settings or the tokens. `accounts` are those of a provider in the settings
-    /// in force, at least one.
-    /// `isHeld` holds back everything paid until a person resumes it. Callbacks are off without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
+    /// `version` grows with every replacement of the settings or the tokens. `accounts` returns the current accounts of
+    /// a provider, at least one. `isHeld` holds back all paid requests until a person resumes them. Callbacks are off
+    /// without a `publicURL`. `passed` is called at the points at which tests kill the daemon.
     package init(
         store: TaskStore, settings: Current<EngineSettings>, version: Current<Int> = Current(always: 0),
         transport: any UpstreamTransport, accounts: @escaping @Sendable (ProviderName) -> [Account],
-        callbacksAt publicURL: String? = nil, isHeld: Bool = false, time: any TimeSource, random: EngineRandom,
+        callbacksAt publicURL: String? = nil, downloads: (any ArtefactDownloads)? = nil,
+        sender: (any NotificationSender)? = nil, isHeld: Bool = false,
+        time: any TimeSource, random: EngineRandom,
         logger: Logger, passed: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) async throws(TaskStoreError) {
         let catalog = settings.view(\.catalog)
         let limits = settings.view(\.limits)
         let polling = settings.view(\.polling)
         let minGap = settings.view(\.polling.minGap)
-        // What no setting changes.
+        // The limits that no setting changes.
         let fixed = settings.wrappedValue.limits
-        // Hints, caches and counts.
+        // Signals, caches and counts.
         let (wakes, feed, plans, inFlight) = (WakeSignals(), EventFeed(fixed), PollPlanCache(), InFlightPolls())
         let (clock, meter) = (ClockJumpDetector(time), PollRateCounter(time))
         let unrecognised = UnrecognisedResponses(logger: logger)
@@ -68,10 +84,11 @@ package struct TaskEngine: Sendable {
         let streams = EventStreams(store: store, random: random, time: time)
         LogSubscribers(
             callbacks: monitor, statistics: statistics, unrecognised: unrecognised, inFlightPolls: inFlight,
-            plans: plans, feed: feed, streams: streams, logger: logger
+            plans: plans, feed: feed, streams: streams, destinations: settings.view(\.destinations), wakes: wakes,
+            logger: logger
         ).register(with: store.log)
 
-        // What several consumers use.
+        // The parts that several consumers use.
         let storage = StorageMonitor(
             store: store, plans: plans, feed: feed, streams: streams, wakes: wakes, logger: logger)
         let breakers = CircuitBreakers(
@@ -103,18 +120,32 @@ package struct TaskEngine: Sendable {
             store: store, catalog: catalog, check: admission.startCheck, search: search, wakes: wakes, time: time,
             logger: logger)
 
-        // The ways in.
+        let fetching = InFlightArtefacts()
+
+        // The entry points.
+        let newTasks = NewTaskBuilder(
+            catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain),
+            destinations: settings.view(\.destinations))
         service = TaskService(
-            store: store, catalog: catalog, admission: admission, storage: storage,
-            newTasks: NewTaskBuilder(
-                catalog: catalog, random: random, defaultOnUncertain: settings.view(\.defaultOnUncertain)),
+            store: store, catalog: catalog, admission: admission, storage: storage, newTasks: newTasks,
             cancellation: RemoteCancellation(
                 catalog: catalog, admission: admission, transport: transport, logger: logger),
             sampler: sampler,
             forecaster: TaskForecaster(
                 catalog: catalog, statistics: statistics, admission: admission, inFlightPolls: inFlight,
                 unrecognised: unrecognised, time: time),
-            feed: feed, wakes: wakes, time: time, passed: passed)
+            feed: feed, fetching: fetching, wakes: wakes, time: time, passed: passed)
+        artefacts = downloads.map { downloads in
+            ArtefactService(
+                store: store, catalog: catalog, downloads: downloads, storage: storage, wakes: wakes, time: time)
+        }
+        let fates = ExchangeFates()
+        gateway = GatewayService(
+            tokens: try await LocalTokens(store, random: random, time: time), fates: fates, catalog: catalog,
+            store: store, service: service, newTasks: newTasks, admission: admission, transport: transport,
+            storage: storage, feed: feed, unknown: UnknownIDs(), random: random, wakes: wakes, time: time,
+            logger: logger)
+        fateRecorder = FateRecorder(fates: fates, store: store, time: time)
         endpoints = EndpointService(
             store: store, catalog: catalog, admission: admission, statistics: statistics, meter: meter,
             unrecognised: unrecognised, callbacks: monitor, wakes: wakes, time: time, logger: logger)
@@ -130,7 +161,7 @@ package struct TaskEngine: Sendable {
                 logger: logger), random: random, wakes: wakes, time: time, logger: logger)
         retention = RetentionService(
             store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
-            storage: storage, feed: feed, time: time, logger: logger)
+            storage: storage, feed: feed, wakes: wakes, time: time, logger: logger)
 
         // The loops.
         func loop<Driven: Worker>(_ worker: Driven) -> WorkerLoop<Driven> {
@@ -147,6 +178,24 @@ package struct TaskEngine: Sendable {
             RetentionSweeper(
                 store: store, policy: settings.view(\.retention), hold: hold, startCheck: admission.startCheck,
                 clock: clock, steadySpan: fixed.steadySpan, wakes: wakes, logger: logger))
+        let remover = downloads.map {
+            ArtefactRemover(store: store, downloads: $0, wakes: wakes, logger: logger, passed: passed)
+        }
+        self.remover = remover.map { loop($0) }
+        fetcher = downloads.flatMap { downloads in
+            guard let remover else { return nil }
+            return loop(
+                ArtefactFetcher(
+                    store: store, settings: settings.view(\.artefacts), catalog: catalog, downloads: downloads,
+                    renewal: ArtefactRenewal(store: store, catalog: catalog, admission: admission, sender: queries),
+                    remover: remover, inFlight: fetching, wakes: wakes, time: time, logger: logger, passed: passed))
+        }
+        let notifier = Notifier(
+            store: store, destinations: settings.view(\.destinations), sender: sender ?? NoSender(), limits: fixed,
+            hold: hold,
+            queues: DeliveryQueues(), random: random, wakes: wakes, time: time, logger: logger, passed: passed)
+        self.notifier = loop(notifier)
+        notifications = NotificationService(notifier: notifier)
         reconciler = loop(
             Reconciler(
                 store: store, catalog: catalog, admission: admission, search: search, starts: starts, lookups: lookups,
@@ -203,13 +252,19 @@ package struct TaskEngine: Sendable {
             callbacksAt: publicURL, isHeld: isHeld, time: time, random: random, logger: logger, passed: passed)
     }
 
-    /// Follows a replacement of the settings: drops what was computed from the former ones, and wakes the loops.
+    /// Follows a replacement of the settings: drops values computed from the former ones, and wakes the loops.
     package func followReload() {
         statistics.forgetAll()
         plans.forgetAll()
         wakes.signalAll()
     }
 
-    /// The loops, in the order in which they start.
-    package var loops: [any Service] { [storage, deadlines, reconciler, scheduler, submitter, sweeper] }
+    /// The loops, in start order.
+    package var loops: [any Service] {
+        let loops: [any Service] = [
+            storage, deadlines, reconciler, scheduler, submitter, sweeper, notifier, fateRecorder,
+        ]
+        let files: [(any Service)?] = [fetcher, remover]
+        return loops + files.compactMap { $0 }
+    }
 }

@@ -2,13 +2,13 @@ import Logging
 import Synchronization
 package import TaskModel
 
-/// Counts the records of providers, since the start, that no rule understands.
+/// Counts the providers' records since the start that no rule understands.
 ///
 /// In memory only: after a restart each such task is polled once at the usual pace, and counted again.
 package final class UnrecognisedResponses: Sendable {
-    /// What is known of an endpoint.
+    /// The counts of an endpoint.
     package struct Report: Sendable, Hashable {
-        /// Records, not tasks.
+        /// The number of records, not of tasks.
         package let count: Int
         package let lastShape: String
         package let lastAt: Timestamp
@@ -16,7 +16,7 @@ package final class UnrecognisedResponses: Sendable {
 
     private struct State {
         var reports: [EndpointName: Report] = [:]
-        /// What was logged already.
+        /// The shapes that were logged.
         var shapes: [EndpointName: Set<String>] = [:]
         var words: [EndpointName: Set<String>] = [:]
         var inARow: [TaskID: Int] = [:]
@@ -40,7 +40,7 @@ package final class UnrecognisedResponses: Sendable {
         }
     }
 
-    /// Notes a word that differs from its definition in case only. Returns true for a new word.
+    /// Records a word that differs from its definition in case only. Returns true for a new word.
     func note(word: String, of endpoint: EndpointName) -> Bool {
         state.withLock { state in
             guard state.words[endpoint, default: []].count < Self.mostShapes else { return false }
@@ -48,7 +48,7 @@ package final class UnrecognisedResponses: Sendable {
         }
     }
 
-    /// Forgets a task whose record was understood, or that has ended.
+    /// Removes a task whose record was understood, or that has ended.
     func forget(_ task: TaskID) {
         state.withLock { _ = $0.inARow.removeValue(forKey: task) }
     }
@@ -59,19 +59,19 @@ package final class UnrecognisedResponses: Sendable {
     /// The counts of an endpoint; nil if all records were understood.
     func report(of endpoint: EndpointName) -> Report? { state.withLock { $0.reports[endpoint] } }
 
-    /// The most shapes of an endpoint that are logged. Further ones are only counted.
+    /// The maximum number of shapes of an endpoint that are logged. Further ones are only counted.
     private static let mostShapes = 20
-    /// The most tasks that are remembered. Others are polled at the usual pace.
+    /// The maximum number of tracked tasks. Others are polled at the usual pace.
     private static let mostTasks = 100_000
 }
 
 extension UnrecognisedResponses {
-    /// Notes whether a record was understood, and warns once for each unknown shape.
+    /// Records whether a record was understood, and warns once for each unknown shape.
     func note(_ observation: Observation, of task: TrackedTask, at now: Timestamp) {
         if let word = observation.respelledWord?.prefix(40), note(word: String(word), of: task.endpoint) {
             logger.warning(
                 """
-                \(task.endpoint) said "\(word)", which its definition lists in another case only. It was read as that word; \
+                \(task.endpoint) sent "\(word)", which its definition lists in another case only. It was read as that word; \
                 add "\(word)" to `state` in the definition.
                 """)
         }
@@ -79,9 +79,9 @@ extension UnrecognisedResponses {
         guard note(shape, of: task.id, endpoint: task.endpoint, at: now) else { return }
         logger.warning(
             """
-            \(task.endpoint) said something that no rule understands: \(shape). Task \(task.id) goes on and is asked for \
-            more and more slowly; nothing is lost. `pollux show \(task.id) --response` prints it. If it has ended there, \
-            `pollux cancel` it here; a newer version may know the shape. Others of this shape are only counted, in \
+            \(task.endpoint) sent a record that no rule understands: \(shape). Task \(task.id) continues and is polled \
+            less and less often; nothing is lost. `pollux show \(task.id) --response` prints it. If it has ended there, \
+            `pollux cancel` it here; a newer version may know the shape. Other records of this shape are only counted, in \
             `pollux endpoints`.
             """)
     }

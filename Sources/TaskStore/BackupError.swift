@@ -1,16 +1,16 @@
 import TaskModel
 
-/// Why no backup was written. The database is unchanged, and no file was left behind.
+/// Why no backup was written. The database is unchanged, and no file remains.
 package enum BackupError: UserFacingError, Hashable {
     /// The directory does not exist, or no file can be written there. `reason` is the system's text.
     case unusableDirectory(String, reason: String)
     /// The disk of the directory is full.
     case noSpace(String)
-    /// A file with the name of the backup is there already.
+    /// A file with the backup's name exists.
     case exists(String)
     /// Another backup is being written.
     case running
-    /// The daemon stops.
+    /// The daemon is stopping.
     case interrupted
     /// Anything else that SQLite or the file system reports.
     case failed(String)
@@ -40,7 +40,7 @@ package enum BackupError: UserFacingError, Hashable {
         case .running:
             "Another backup is being written. Try again when it is finished."
         case .interrupted:
-            "The daemon stops, so no backup was written. Start it and try again."
+            "The daemon is stopping, so no backup was written. Start it and try again."
         case .failed(let what):
             "The backup could not be written: \(what)."
         case .store(let error):

@@ -1,9 +1,9 @@
 import TaskModel
 import VerbatimJSON
 
-/// What an event leaves besides the task's row.
+/// Stores what an event changes besides the task's row.
 extension ChangeSet {
-    /// Keeps a token before it is used, and a delivery's body while it may be needed.
+    /// Stores a token before it is used, and a delivery's body while it may be needed.
     func keep(_ event: TaskEvent, of row: TaskRow, leadingTo change: TaskChange) throws {
         switch event {
         case .submissionStarted(let callback?, _):
@@ -21,8 +21,8 @@ extension ChangeSet {
         if change.task.isOver, row.task.callbacks.finalAt != nil { try transaction.dropBodies(of: [row.key]) }
     }
 
-    /// The most attempts of a task whose lines and tokens are kept: a provider that says "later" for weeks is asked
-    /// thousands of times.
+    /// The maximum number of attempts of a task whose lines and tokens are kept. A provider that throttles for weeks
+    /// causes thousands of attempts.
     private static let mostAttempts = 100
 
     private func dropOldAttempts(of row: TaskRow, before number: Int) throws {
@@ -43,7 +43,7 @@ extension ChangeSet {
         try noteRemoval(upTo: last)
     }
 
-    /// Remembers the last line that was removed, for readers of the log that are not there yet.
+    /// Stores the place of the last line that was removed, for readers of the log that continue later.
     func noteRemoval(upTo sequence: Int64) throws {
         let before = try transaction.meta()[.lastRemovedLine].flatMap { Int64($0) } ?? 0
         if sequence > before { try transaction.put(.lastRemovedLine, String(sequence)) }
@@ -58,9 +58,9 @@ extension ChangeSet {
         try transaction.put([DeliveredBody(key: row.key, isSuccess: isSuccess, body: observation.record.text)])
     }
 
-    /// Keeps what a change does to the attempts of its task.
+    /// Stores the effect of a change on the attempts of its task.
     ///
-    /// `account` is the one that shows the record which turned up; nil for the one that made the attempt.
+    /// `account` is the one that shows the late record; nil for the one that made the attempt.
     func keep(_ change: AttemptChange, of row: TaskRow, shownTo account: AccountName?) throws {
         if let (number, id) = change.found {
             let found = try transaction.givenUp(.of(row.task.id)).filter { $0.attempt.attempt.number == number }
@@ -81,14 +81,14 @@ extension CountedDelivery {
 }
 
 extension GivenUpRow {
-    /// The same once its record has turned up: it is not looked for any more.
+    /// The same once its record has appeared: it is not looked up again.
     fileprivate func found(as id: RemoteTaskID, by account: AccountName?) -> GivenUpRow {
         GivenUpRow(key: key, service: service, attempt: attempt.settled(by: account), remoteID: id)
     }
 }
 
 extension GivenUpAttempt {
-    /// The same of that account, without another reading.
+    /// The same for that account, without another reading.
     fileprivate func settled(by account: AccountName?) -> GivenUpAttempt {
         GivenUpAttempt(
             task: task, attempt: attempt, account: account ?? self.account, endedWithDaemon: endedWithDaemon,

@@ -1,24 +1,24 @@
 import TaskModel
 
 extension StoreSnapshot {
-    /// The task of the service that goes on, or ended, with a remote id, the newest first.
+    /// The task of the service that continues, or ended, with a remote id, the newest first.
     ///
-    /// One whose id the provider had forgotten gives it up, so that it can be tracked again should it turn up. So does a tracked
-    /// one that was cancelled, so that a lost task can adopt it.
+    /// A task whose id the provider no longer knows gives the id up, so that the id can be tracked again if it
+    /// reappears. So does a tracked task that was cancelled, so that a lost task can adopt the id.
     func owner(of remoteID: RemoteTaskID, service: ServiceName) throws -> TaskID? {
         try holders(of: [remoteID], service: service).first(where: \.isOwner)?.task
     }
 }
 
-/// Who owns a remote id.
+/// Determines the owner of a remote id.
 extension ChangeSet {
-    /// The task that owns the remote id, as the transaction has left it by now.
+    /// The task that owns the remote id in the current state of the transaction.
     mutating func owner(of remoteID: RemoteTaskID, service: ServiceName) throws -> TaskID? {
         try flush()
         return try transaction.owner(of: remoteID, service: service)
     }
 
-    /// Which of the ids are known: of tasks whose submission we saw to its end, and only as a person named them.
+    /// The known ids: those of tasks whose submission we saw to its end, and those that only a person named.
     mutating func known(
         _ ids: Set<RemoteTaskID>, service: ServiceName
     ) throws -> (owned: Set<RemoteTaskID>, named: Set<RemoteTaskID>) {
@@ -38,6 +38,6 @@ extension RemoteIDHolder {
         return !isForgotten && !isReleased
     }
 
-    /// Whether only a person says whose it is.
+    /// Whether only a person assigned the id.
     fileprivate var isOnlyNamed: Bool { !isAttempt && (attempts == 0 || resolution == .adopted) }
 }

@@ -5,7 +5,7 @@ import TaskModel
 /// Changed rows are written at the end, and before any read that depends on them.
 struct ChangeSet {
     let transaction: any StoreTransaction
-    /// In whose name work is claimed.
+    /// The holder of the leases for claims.
     let holder: LeaseHolder
     /// The loaded tasks in their current state within the transaction.
     private var rows: [TaskID: TaskRow] = [:]

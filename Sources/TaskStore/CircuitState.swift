@@ -1,20 +1,20 @@
 package import TaskModel
 
-/// What holds one kind of request back.
+/// What blocks one kind of request.
 package struct CircuitState: Sendable, Hashable {
-    /// Which requests a gate is for.
+    /// The requests that a circuit concerns.
     package enum Kind: String, Sendable, CaseIterable {
         /// Paid requests of an endpoint.
         case submissions
         /// Status queries of a service.
         case polls
-        /// Everything that an account may be refused for.
+        /// All requests of an account.
         case provider
     }
 
-    /// Why nothing may pass until a person lifts it.
+    /// Why no request may pass until a person resumes the circuit.
     package struct Pause: Sendable, Hashable {
-        /// `paused` by a person, else the provider's code.
+        /// `paused` for a pause by a person, else the provider's code.
         package let code: String
         package let message: String
 
@@ -27,19 +27,19 @@ package struct CircuitState: Sendable, Hashable {
     package let kind: Kind
     /// An endpoint, a service or a provider.
     package let name: String
-    /// The account whose requests it holds back; nil for a pause of an endpoint, which holds for all accounts.
+    /// The account whose requests it blocks; nil for a pause of an endpoint, which holds for all accounts.
     package let account: AccountName?
     package var pause: Pause?
     /// Failures in a row.
     package var failures: Int = 0
-    /// Nothing passes before this point.
+    /// The time until which no request passes.
     package var closedUntil: Timestamp?
     package var lastError: TaskFailure?
     package var lastErrorAt: Timestamp?
     /// Grows with every change; the store keeps the newest.
     package var revision: Int = 0
 
-    /// An open gate.
+    /// Creates a closed circuit, which lets requests pass.
     package init(kind: Kind, name: String, account: AccountName? = .default) {
         self.kind = kind
         self.name = name

@@ -4,9 +4,9 @@ package import VerbatimJSON
 /// Something that happened to the daemon as a whole, for the log.
 package struct DaemonEvent: Sendable, Hashable {
     package let at: Timestamp
-    /// Stable word.
+    /// A stable word.
     package let kind: String
-    /// What else there is to say, as JSON.
+    /// Further details as JSON.
     package let detail: JSONObject
 
     package init(at: Timestamp, kind: String, detail: JSONObject = JSONObject()) {
@@ -17,8 +17,8 @@ package struct DaemonEvent: Sendable, Hashable {
 }
 
 extension DaemonEvent {
-    /// Tasks of these endpoints that were queued at the start are sent although the provider's list could not show whether they
-    /// had been sent since then.
+    /// Tasks of these endpoints are sent that were queued at the start. The provider's list could not show whether they
+    /// had been sent since that time.
     package static func startNotChecked(
         _ endpoints: [EndpointName], since: Timestamp, because reason: String, at now: Timestamp
     ) -> DaemonEvent {

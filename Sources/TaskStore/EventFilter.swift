@@ -24,18 +24,18 @@ package struct EventFilter: Sendable, Hashable {
 package struct LogPage: Sendable {
     /// The lines that the filter selects, each with its task as it is now.
     package let lines: [CommittedChange]
-    /// The place up to which all lines were looked at.
+    /// The place up to which all lines were read.
     package let through: Int64
     package let bounds: LogBounds
 
-    /// Whether the log has no lines behind the page.
+    /// Whether the page reaches the end of the log.
     package var isLast: Bool { through >= bounds.newest }
 }
 
-/// Where the log begins and ends.
+/// The first and last places of the log.
 package struct LogBounds: Sendable, Hashable {
-    /// The place of the last line that was removed; 0 if none was. Lines before it may be missing.
+    /// The place of the last removed line; 0 if none was removed. Lines before it may be missing.
     package let removedUpTo: Int64
-    /// The place of the last line that the log ever had; 0 for none.
+    /// The place of the last line that was ever written; 0 for none.
     package let newest: Int64
 }

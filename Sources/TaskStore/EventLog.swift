@@ -23,8 +23,8 @@ package enum LoggedEvent: Sendable, Hashable {
     case task(StoredEvent)
     /// About the daemon as a whole.
     case daemon(DaemonEvent, sequence: Int64)
-    /// Lines up to this place were removed, and the reader has not seen all of them. It reads the tasks themselves, and the
-    /// log from this place on.
+    /// Lines up to this place were removed, and the reader has not seen all of them. The reader must read the tasks
+    /// themselves, then the log after this place.
     case pruned(upTo: Int64)
 
     /// The sequence number, in commit order.
@@ -38,8 +38,8 @@ package enum LoggedEvent: Sendable, Hashable {
 
 /// The output of every commit: the append-only log in the database and its subscribers.
 ///
-/// The table is the truth. Subscribers in the process run after the commit and before the committing call returns, in the
-/// order of the log. So a cache never lags behind its own writer.
+/// The table is the truth. Subscribers in the process run after the commit and before the committing call returns, in
+/// log order. So a cache never lags behind its own writer.
 package final class EventLog: Sendable {
     /// Receives a change that is on disk. It runs on the thread of a caller and must not call the store.
     package typealias Subscriber = @Sendable (CommittedChange) -> Void
@@ -73,14 +73,13 @@ package final class EventLog: Sendable {
     }
 
     /// A page of the lines after the sequence number that the filter selects, each with its task.
-    ///
-    /// It looks at a bounded part of the log, so it may be empty although it is not the last one.
+    /// Each page is a bounded part of the log, so a page may be empty although it is not the last one.
     package func page(
         matching filter: EventFilter, after sequence: Int64, limit: Int
     ) async throws(TaskStoreError) -> LogPage {
         try await driver.read(for: .read("logPage"), .page) { rows in
             let bounds = try LogBounds(rows)
-            // The lines of single tasks are found by an index.
+            // An index finds the lines of single tasks.
             let end = filter.tasks.isEmpty ? min(sequence + Self.mostLinesLookedAt, bounds.newest) : bounds.newest
             guard end > sequence else { return LogPage(lines: [], through: sequence, bounds: bounds) }
             let found = try rows.lines(
@@ -93,7 +92,7 @@ package final class EventLog: Sendable {
         }
     }
 
-    /// Where the log begins and ends, and the place of its oldest line; nil if it has no lines.
+    /// The bounds of the log, and the place of its oldest line; nil if it has no lines.
     package func bounds() async throws(TaskStoreError) -> (LogBounds, oldest: Int64?) {
         try await driver.read(for: .read("logBounds"), .page) { rows in
             (try LogBounds(rows), try rows.events(of: nil, after: 0, limit: 1).first?.sequence)
@@ -101,7 +100,7 @@ package final class EventLog: Sendable {
     }
 
     private static let mostLinesLookedAt: Int64 = 8_192
-    /// A detail may be a whole record.
+    /// The page is limited because a detail may be a whole record.
     private static let mostBytesPerPage = 1 << 20
 
     /// Every line after the sequence number: first the stored ones, then new ones.
@@ -234,7 +233,7 @@ extension LogBounds {
 }
 
 extension StoreSnapshot {
-    /// The place of the last line of the log that was removed; 0 if none was.
+    /// The place of the last removed line of the log; 0 if none was removed.
     fileprivate func removedUpTo() throws -> Int64 { try meta()[.lastRemovedLine].flatMap { Int64($0) } ?? 0 }
 }
 

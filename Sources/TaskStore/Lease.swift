@@ -8,9 +8,9 @@ package import TaskModel
     import Darwin
 #endif
 
-/// The name of a lease: one account of one provider, whose work one process starts at a time.
+/// The name of a lease for one account of one provider. One process at a time starts work under it.
 ///
-/// Per account and not per task, because batches need one poller and rates need one counter.
+/// Leases are per account and not per task, because batches need one poller and rates need one counter.
 package struct LeaseName: Sendable, Hashable {
     package let text: String
 
@@ -20,7 +20,7 @@ package struct LeaseName: Sendable, Hashable {
     /// A stored name.
     package init(stored text: String) { self.text = text }
 
-    /// The account of that provider; nil if it is of another one.
+    /// The account, if the lease belongs to that provider; else nil.
     package func account(of provider: ProviderName) -> AccountName? {
         let beginning = "\(provider)/"
         return text.hasPrefix(beginning) ? AccountName(stored: String(text.dropFirst(beginning.count))) : nil
@@ -33,7 +33,7 @@ package struct Lease: Sendable, Hashable {
     /// The holder's name, for messages.
     package let holder: String
     package let token: LeaseToken
-    /// Nil if it ends only when another process takes over the instance lock.
+    /// When it expires; nil if it ends only when another process takes the instance lock.
     package let expiresAt: Timestamp?
 
     package init(name: LeaseName, holder: String, token: LeaseToken, expiresAt: Timestamp?) {

@@ -1,22 +1,22 @@
-/// LogEpoch names a log whose places are never given twice.
+/// Identifies a log in which each place is used once.
 ///
-/// A database that was put back from a copy gives places again that readers know already. So it gets a new epoch when a start
-/// notices that, before its first new line. A place is only valid together with its epoch.
+/// A database that was restored from a copy assigns places again that readers already know. So the start that detects
+/// the copy begins a new epoch, before its first new line. A place is only valid together with its epoch.
 package struct LogEpoch: Sendable, Hashable {
     package let name: String
-    /// The epochs before it, latest first.
+    /// The earlier epochs, latest first.
     package private(set) var former: [String]
 
-    /// The most former epochs that are remembered.
+    /// The maximum number of earlier epochs that are stored.
     private static let mostFormer = 15
 
-    /// The successor of that epoch; the first one after nil.
+    /// The successor of that epoch; the first one if nil.
     init(_ name: String, after epoch: LogEpoch?) {
         self.name = name
         former = Array((epoch.map { [$0.name] + $0.former } ?? []).prefix(Self.mostFormer))
     }
 
-    /// The epoch as ``text`` has it; nil if that is empty.
+    /// Parses a ``text``; nil if it is empty.
     init?(text: String) {
         var names = text.split(separator: " ").map(String.init)
         guard !names.isEmpty else { return nil }
@@ -24,7 +24,7 @@ package struct LogEpoch: Sendable, Hashable {
         former = names
     }
 
-    /// What is stored.
+    /// The stored form.
     var text: String { ([name] + former).joined(separator: " ") }
 }
 
@@ -34,7 +34,7 @@ extension StoreSnapshot {
 }
 
 extension StoreTransaction {
-    /// Begins an epoch of the log, unless there is one already and the database has not turned out to be a copy.
+    /// Begins an epoch of the log, unless one exists and the database is not a copy.
     func beginLogEpoch(_ name: String, isCopy: Bool) throws {
         let epoch = try logEpoch()
         guard isCopy || epoch == nil else { return }
@@ -43,7 +43,7 @@ extension StoreTransaction {
 }
 
 extension TaskStore {
-    /// The epoch of the log. A database that has none begins the one of that name.
+    /// The epoch of the log. If there is none, this begins one with that name.
     package func logEpoch(orNew name: String) async throws(TaskStoreError) -> LogEpoch {
         if let epoch = try await read("logEpoch", .statement, { try $0.logEpoch() }) { return epoch }
         return try await driver.write(for: .write("logEpoch")) { transaction in

@@ -1,7 +1,7 @@
 import TaskModel
 import VerbatimJSON
 
-/// The mode as `meta` has it.
+/// The stored form of the mode in `meta`.
 extension RestoredMode {
     var text: String {
         JSONValue.object(
@@ -18,27 +18,32 @@ extension RestoredMode {
         guard let since = json?["since_ms"]?.number.flatMap({ Int64($0.digits) }),
             let at = json?["at_ms"]?.number.flatMap({ Int64($0.digits) }), let reason = json?["reason"]?.string,
             let seen = json?["seen"]?.string
-        else { throw .damaged("what it says of its restore cannot be read") }
+        else { throw .damaged("its restore mode cannot be read") }
         self.init(since: Timestamp(milliseconds: since), at: Timestamp(milliseconds: at), reason: reason, seen: seen)
     }
 }
 
-/// The names of facts in `meta`.
+/// The names of stored facts about the database.
 package enum MetaName: String, Sendable {
-    /// The epoch that the witness must have.
+    /// The epoch that the witness must show.
     case epoch
-    /// The ``RestoredMode`` that the database is in.
+    /// The current ``RestoredMode``, if any.
     case restored
-    /// There is no witness of the epoch yet.
+    /// Set while the epoch has no witness yet.
     case unwitnessed
-    /// When the file was made as a backup.
+    /// When the file was created as a backup.
     case backup
-    /// The time since which what was queued at a start may have been sent, until a start has checked that.
+    /// The time since which tasks in the queue at a start may have been sent. It is removed when a start has checked
+    /// them.
     case uncheckedSince = "unchecked_since"
-    /// When the last lease of each account ended, by name, in milliseconds.
+    /// When the last lease of each account ended, by lease name, in milliseconds.
     case leaseEnds = "lease_ends"
     /// The place of the last line of the log that was removed.
     case lastRemovedLine = "last_removed_line"
+    /// The ``SettingsHistory``.
+    case settingsHistory = "settings_history"
+    /// The place of the last line of the log that was read for results to fetch.
+    case artefactPlace = "artefact_place"
     /// The ``LogEpoch``.
     case logEpoch = "log_epoch"
 }

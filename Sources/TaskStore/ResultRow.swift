@@ -1,4 +1,4 @@
-import TaskModel
+package import TaskModel
 import VerbatimJSON
 
 /// A result as it is stored.
@@ -7,10 +7,12 @@ package struct ResultRow: Sendable, Hashable {
     package let kind: String
     /// Its position in the task's record.
     package let pointer: String
-    /// The value as JSON; nil if it is long and stands in the record at ``pointer``.
+    /// The value as JSON; nil if it is long. Then only the record has it, at ``pointer``.
     package let value: String?
     package let mediaType: String?
     package let sizeInBytes: Int?
+    /// The file behind its URL. It has a table of its own, so writing the result does not write it.
+    package var artefact: Artefact?
 
     package init(kind: String, pointer: String, value: String?, mediaType: String?, sizeInBytes: Int?) {
         self.kind = kind
@@ -34,7 +36,7 @@ package struct TaskResults: Sendable {
 }
 
 extension ResultRow {
-    /// The length of the longest value that is stored a second time beside its record, in bytes of JSON.
+    /// The maximum length of a value that is stored beside its record, in bytes of JSON.
     private static let longestCopy = 1_024
 
     /// The rows of an observation's results.
@@ -50,18 +52,20 @@ extension ResultRow {
             mediaType: result.mediaType, sizeInBytes: result.sizeInBytes)
     }
 
-    /// The result, with a long value from the record.
+    /// The result. A long value is read from the record.
     fileprivate func result(in record: JSONValue?) throws(TaskStoreError) -> TaskResult {
         guard let kind = TaskResult.Kind(rawValue: kind), let pointer = JSONPointer(pointer),
             let value = try value.map(StoredDocument.read) ?? record?.value(at: pointer)
         else { throw .damaged("a stored result cannot be read") }
-        return TaskResult(
+        var result = TaskResult(
             kind: kind, pointer: pointer, value: value, mediaType: mediaType, sizeInBytes: sizeInBytes)
+        result.artefact = artefact
+        return result
     }
 }
 
 extension TaskTexts {
-    /// How many results are stored of it.
+    /// The number of its stored results.
     var resultsThatAreKept: Int { task.lacks(.response) ? 0 : task.resultCount ?? 0 }
 
     /// The task with its documents and results.

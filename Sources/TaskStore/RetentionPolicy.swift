@@ -1,15 +1,17 @@
 import TaskModel
 
-/// RetentionPolicy says for how long ended tasks and their details are kept. Nil keeps them forever.
+/// The retention times of ended tasks and their details. Nil keeps them forever.
 package struct RetentionPolicy: Sendable, Hashable {
     /// All details, counted from the end of a task.
     package var ended: Duration?
-    /// The same for failed tasks; nil leaves them to ``ended``.
+    /// The same for failed tasks; nil applies ``ended``.
     package var failed: Duration?
     /// The provider's record and the results.
     package var responses: Duration?
     /// The lines of the log.
     package var events: Duration?
+    /// Files of results, counted from when each was saved.
+    package var artefacts: Duration?
     /// Idempotency keys of tasks without details, counted from the end of the task. If nil, ``keySpan`` applies its default.
     package var idempotencyKeys: Duration?
     /// Stubs: tasks without details, counted from the end of the task. If nil, ``stubSpan`` applies its default.
@@ -30,8 +32,8 @@ package struct RetentionPolicy: Sendable, Hashable {
         idempotencyKeys ?? (ended == nil ? nil : max(Self.year, ended ?? .zero, failed ?? .zero))
     }
 
-    /// How long stubs stay: a year with ``ended``, and never less than keys and details. After a year programs do not repeat
-    /// a request, and people do not compare the provider's bills.
+    /// How long stubs stay: a year with ``ended``, and never less than keys and details. After a year, programs no
+    /// longer repeat a request, and users no longer check the provider's bills.
     package var stubSpan: Duration? {
         (stubs ?? (ended == nil ? nil : Self.year)).map { max($0, keySpan ?? .zero, ended ?? .zero, failed ?? .zero) }
     }
@@ -39,11 +41,11 @@ package struct RetentionPolicy: Sendable, Hashable {
     private typealias Part = (parts: RemovedDetails.Parts, span: Duration?)
 
     private var spans: [Duration] {
-        [ended, failed, responses, events, idempotencyKeys, stubs].compactMap(\.self)
+        [ended, failed, responses, events, artefacts, idempotencyKeys, stubs].compactMap(\.self)
     }
 
-    /// What a sweep at that time removes, in order. A task that loses its details in a sweep stays until the next one, so that
-    /// a dry run counts the same.
+    /// The removals of a sweep at that time, in order. A task that loses its details in a sweep stays until the next
+    /// sweep, so a dry run gives the same counts.
     func steps(at now: Timestamp, keepingStubs: Bool) -> [RetentionStep] {
         var steps: [RetentionStep] = []
         let stubTime = keepingStubs ? nil : stubSpan.map { now - $0 }
@@ -55,20 +57,21 @@ package struct RetentionPolicy: Sendable, Hashable {
             let all = state == .failed ? failed ?? ended : ended
             for (parts, span) in [(.all, all), (.response, responses), (.events, events)] as [Part] {
                 guard let span else { continue }
-                // What is older loses everything anyway.
+                // Older tasks lose everything anyway.
                 let start = parts == .all ? nil : all.map { now - $0 }
-                // The index is sorted by what a task lacks already.
+                // The index is sorted by the parts that a task lacks.
                 for lacking in RemovedDetails.Parts.combinations where !lacking.isSuperset(of: parts) {
                     steps.append(.details(parts, of: state, lacking: lacking, endedAfter: start, by: now - span))
                 }
             }
         }
+        if let span = artefacts { steps.append(.artefacts(by: now - span)) }
         if let span = events ?? ended { steps.append(.daemonLines(by: now - span)) }
         return steps
     }
 }
 
-/// One kind of thing that a sweep removes.
+/// One kind of removal in a sweep.
 enum RetentionStep: Sendable {
     case details(
         RemovedDetails.Parts, of: TaskState, lacking: RemovedDetails.Parts, endedAfter: Timestamp?, by: Timestamp)
@@ -76,11 +79,13 @@ enum RetentionStep: Sendable {
     case stubs(isKeyless: Bool, by: Timestamp)
     /// Idempotency keys of tasks whose details are gone.
     case keys(endedAfter: Timestamp?, by: Timestamp)
-    /// Lines of the log about no task.
+    /// Files of results.
+    case artefacts(by: Timestamp)
+    /// Lines of the log about the daemon.
     case daemonLines(by: Timestamp)
 }
 
 extension RemovedDetails.Parts {
-    /// What a task may lack that is no stub yet.
+    /// The sets of parts that a task may lack without being a stub.
     fileprivate static let combinations: [RemovedDetails.Parts] = [[], .response, .events, [.response, .events]]
 }

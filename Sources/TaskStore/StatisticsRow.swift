@@ -1,6 +1,6 @@
 package import TaskModel
 
-/// The endpoint, or model of an endpoint, that a row is about.
+/// The endpoint, or the model of an endpoint, that a row belongs to.
 package struct StatisticsKey: Sendable, Hashable {
     package let endpoint: EndpointName
     /// Nil for all tasks of the endpoint together.
@@ -12,9 +12,9 @@ package struct StatisticsKey: Sendable, Hashable {
     }
 }
 
-/// Statistics of an endpoint, or of one model of it. One small row, however many tasks there were.
+/// Statistics of an endpoint or of one of its models. The row has a fixed size.
 package struct StatisticsRow: Sendable, Hashable {
-    /// The most models of an endpoint that have rows. Tasks of others count for the endpoint only.
+    /// The maximum number of models of an endpoint with rows. Tasks of other models count for the endpoint only.
     package static let mostModels = 200
 
     package let key: StatisticsKey
@@ -24,16 +24,16 @@ package struct StatisticsRow: Sendable, Hashable {
     package var wait: Duration?
     /// The share of recent tasks whose start was seen before their end.
     package var startsTold: Double = 0
-    /// Tasks that ended at the provider, well or badly.
+    /// The number of tasks that ended at the provider, in success or failure.
     package var finished: Int = 0
-    /// Status queries spent; one that names several tasks is shared by them.
+    /// The number of status queries. The tasks of a batch share one.
     package var calls: Double = 0
-    /// The sum of the times that ends went unnoticed, and the number of tasks in it.
+    /// The sum of the delays until an end was noticed, and the number of tasks in it.
     package var lateness: Duration = .zero
     package var latenessSamples: Int = 0
-    /// Replies "too many requests", to submissions and status queries.
+    /// The number of throttled replies to submissions and status queries.
     package var throttled: Int = 0
-    /// How reliable its callbacks are.
+    /// The reliability of its callbacks.
     package var callbacks = CallbackStatistics()
 
     /// An empty row.
@@ -42,13 +42,13 @@ package struct StatisticsRow: Sendable, Hashable {
     }
 }
 
-/// How reliable an endpoint's callbacks are.
+/// The reliability of an endpoint's callbacks.
 package struct CallbackStatistics: Sendable, Hashable {
-    /// Tasks that ended at the provider and whose request had carried our callback URL.
+    /// The number of tasks that ended at the provider and whose request had our callback URL.
     package var expected = 0
-    /// Those of them with a callback that reported their end.
+    /// The number of those with a callback that reported the end.
     package var came = 0
-    /// 0 to 1: the probability that a callback reports the next end before a poll. Polls are spaced out by it.
+    /// The probability, 0 to 1, that a callback reports the next end before a poll. Polls become rarer as it grows.
     package var trust = 0.0
     /// The sum of the times from end to callback by the provider's clock, and the number of tasks in it.
     package var delay: Duration = .zero

@@ -2,25 +2,25 @@ package import TaskModel
 
 /// Whether the storage can be written to and trusted.
 package enum StorageCondition: Sendable, Hashable {
-    /// Everything is as it should be.
+    /// No problem is known.
     case sound
-    /// It works, but its contents are still being checked: nothing is paid for on their word.
+    /// It works, but its contents are still being checked. Nothing paid is sent until then.
     case beingChecked
-    /// Nothing can be stored, and why.
+    /// Nothing can be stored, for this reason.
     case failed(TaskStoreError)
 }
 
-/// What a transaction is for, in the words of the store's verbs.
+/// The operation of the store that a transaction belongs to.
 ///
-/// A driver does not need it. Tests and measurements tell transactions apart by it.
+/// Drivers ignore it. Tests and measurements use it to distinguish transactions.
 package enum StoreCall: Sendable {
-    /// Stores new tasks.
+    /// Inserts new tasks.
     case insert([TaskID])
     /// Applies events to tasks.
     case apply([TaskEvent])
-    /// Another write, by the name of its verb.
+    /// Another write, by the name of its method.
     case write(String)
-    /// A read, by the name of its verb.
+    /// A read, by the name of its method.
     case read(String)
 
     /// Whether it changes anything.
@@ -29,42 +29,41 @@ package enum StoreCall: Sendable {
     }
 }
 
-/// How much a read looks at.
+/// How much data a read needs.
 package enum ReadExtent: Sendable {
-    /// One statement, or several of which one decides: consistent without a transaction around it.
+    /// One statement, or several of which one decides. It is consistent without a transaction.
     case statement
-    /// A few rows by several statements, which see one moment.
+    /// A few rows by several statements, which must see the same state.
     case snapshot
-    /// Perhaps many rows: read beside the short reads, on a thread on which nothing else waits.
+    /// Perhaps many rows. They are read on a separate thread, so that short reads do not wait.
     case page
 }
 
-/// One database: runs transactions of row primitives, and decides nothing about tasks.
+/// Runs transactions of row primitives on one database. It makes no decisions about tasks.
 package protocol StoreDriver: Sendable {
-    /// Runs a write to its end, even for a caller that was cancelled, and returns once it is on disk.
-    ///
-    /// `body` may run twice, and may share its commit with other writes; if it throws, nothing that it did is stored.
-    /// `committed` is called once after the commit, for one write after another in the order of the log, and before the call
-    /// returns.
+    /// Runs a write, even for a cancelled caller, and returns once it is on disk.
+    /// `body` may run twice, and may share its commit with other writes. If it throws, none of its changes are stored.
+    /// `committed` is called once after the commit and before this call returns, for all writes in log order.
     func write<Value: Sendable>(
         for call: StoreCall, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         committed: @escaping @Sendable (Value) -> Void
     ) async throws(TaskStoreError) -> Value
 
-    /// Reads beside any write.
+    /// Reads in parallel with writes.
     func read<Value: Sendable>(
         for call: StoreCall, _ extent: ReadExtent,
         _ body: @escaping @Sendable (any StoreSnapshot) throws -> Value
     ) async throws(TaskStoreError) -> Value
 
-    /// Whether the storage can be written to and trusted at this moment; cheap enough to be asked before every claim.
+    /// Whether the storage can be written to and trusted now. The check is cheap enough for every claim.
     func condition() async -> StorageCondition
-    /// Checks what opening left unchecked, which may take minutes; returns once all of it is known to be sound.
+    /// Checks the contents that opening did not check, which may take minutes. Returns once all of it is known to be
+    /// sound.
     ///
-    /// Throws ``TaskStoreError/damaged(_:)`` where it is not. A cancelled caller gets back early.
+    /// Throws ``TaskStoreError/damaged(_:)`` if it is not. A cancelled caller returns early.
     func checkContents() async throws(TaskStoreError)
-    /// Writes a consistent, checked copy into the directory, marked as a backup, beside all other work.
+    /// Writes a consistent, checked copy into the directory and marks it as a backup. Other work continues meanwhile.
     func backUp(into directory: String, at now: Timestamp) async throws(BackupError) -> Backup
-    /// Where the database is and how large.
+    /// The location and size of the database.
     func info() async throws(TaskStoreError) -> StoreInfo
 }

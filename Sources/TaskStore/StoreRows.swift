@@ -4,10 +4,10 @@ package import VerbatimJSON
 
 /// One row of a task.
 package struct TaskRow: Sendable {
-    /// The database's own number of the task; grows with every new one.
+    /// The row's key in the database. It grows with every new task.
     package let key: Int64
     package var task: TrackedTask
-    /// Of the record that is kept; nil where none is, or where an earlier version of the program stored it.
+    /// The digest of the stored record; nil if there is none, or if an earlier version stored it.
     package var recordDigest: Int64?
 
     package init(key: Int64, task: TrackedTask, recordDigest: Int64?) {
@@ -23,7 +23,7 @@ package struct TaskTexts: Sendable {
     package let task: TrackedTask
     package let request: String
     package let response: String?
-    /// How large it is on disk.
+    /// Its size on disk.
     package let bytes: Int
 
     package init(key: Int64, task: TrackedTask, request: String, response: String?, bytes: Int) {
@@ -45,7 +45,7 @@ package struct TaskTexts: Sendable {
     }
 }
 
-/// Reads documents that the store wrote itself, which can be read unless the database is damaged.
+/// Parses documents that the store wrote. It fails only if the database is damaged.
 package enum StoredDocument {
     package static func read(_ text: String) throws(TaskStoreError) -> JSONValue {
         do throws(JSONSyntaxError) {
@@ -56,7 +56,7 @@ package enum StoredDocument {
     }
 }
 
-/// A provider's record as text, and what tells it from others.
+/// A provider's record as text, with its digest.
 package struct RecordText: Sendable {
     package let text: String
     /// The first 64 bits of the text's SHA-256.
@@ -64,7 +64,7 @@ package struct RecordText: Sendable {
 
     package init(_ record: JSONValue) { self.init(utf8: record.utf8) }
 
-    /// The record whose text has these bytes.
+    /// Creates the record from its UTF-8 text.
     package init(utf8: [UInt8]) {
         text = String(decoding: utf8, as: UTF8.self)
         digest = SHA256.hash(data: utf8).prefix(8).reduce(0) { $0 << 8 | Int64($1) }
@@ -78,15 +78,15 @@ package struct NewTaskRow: Sendable {
     package let record: RecordText?
 }
 
-/// A task's row as it becomes.
+/// A change of a task's row.
 package struct TaskUpdate: Sendable {
-    /// As it is in the transaction; only columns that differ are written.
+    /// The row in the transaction before the change; only columns that differ are written.
     package let before: TaskRow
     package var task: TrackedTask
-    /// The record to keep from now on; nil keeps the one that is there.
+    /// The record to store; nil leaves the stored one.
     package var record: RecordText?
 
-    /// The digest of the record that the task has afterwards.
+    /// The digest of the task's record after the change.
     package var recordDigest: Int64? { task.lacks(.response) ? nil : record?.digest ?? before.recordDigest }
 }
 
@@ -101,7 +101,7 @@ package struct NewLogLine: Sendable {
     package let detail: JSONObject
 }
 
-/// One line of the log as it is stored.
+/// One stored line of the log.
 package struct LogRow: Sendable {
     package let sequence: Int64
     package let task: TaskID?
@@ -135,7 +135,7 @@ package struct TaskLine: Sendable {
     }
 }
 
-/// An idempotency key, and the task that it names.
+/// An idempotency key and its task.
 package struct KeyRow: Sendable {
     package let key: String
     package let task: TaskID
@@ -156,11 +156,11 @@ package struct NewKey: Sendable {
     package let fingerprint: [UInt8]
 }
 
-/// A task, or an attempt that was given up, that has a remote id.
+/// A task, or a given-up attempt, with a remote id.
 package struct RemoteIDHolder: Sendable {
     package let remoteID: RemoteTaskID
     package let task: TaskID
-    /// Whether it is an attempt that was given up; the other facts are of its task.
+    /// Whether it is a given-up attempt; the other facts are of its task.
     package let isAttempt: Bool
     package let state: TaskState
     package let attempts: Int
@@ -192,7 +192,7 @@ package struct TokenRow: Sendable {
     }
 }
 
-/// A callback token that an attempt is about to carry.
+/// The callback token of a new attempt.
 package struct NewToken: Sendable {
     package let digest: CallbackDigest
     package let key: Int64
@@ -206,7 +206,7 @@ package struct CountedDelivery: Sendable {
     package let isFinal: Bool
 }
 
-/// The body of a delivery that called its task ended.
+/// The body of a delivery that reported an end.
 package struct DeliveredBody: Sendable {
     package let key: Int64
     package let isSuccess: Bool
@@ -219,13 +219,13 @@ package struct DeliveredBody: Sendable {
     }
 }
 
-/// An attempt that was given up, as it is stored.
+/// A stored given-up attempt.
 package struct GivenUpRow: Sendable {
     /// The row of its task.
     package let key: Int64
     package let service: ServiceName
     package var attempt: GivenUpAttempt
-    /// The record that turned up.
+    /// The id of its late record.
     package var remoteID: RemoteTaskID?
 
     package init(key: Int64, service: ServiceName, attempt: GivenUpAttempt, remoteID: RemoteTaskID?) {
@@ -236,10 +236,34 @@ package struct GivenUpRow: Sendable {
     }
 }
 
-/// How much the number of tasks of an endpoint in a state changes.
+/// A change of the number of tasks of an endpoint in a state.
 package struct TaskCountDelta: Sendable {
     package let endpoint: EndpointName
     package let state: TaskState
     package var account = AccountName.default
     package let change: Int
+}
+
+/// A file of a result, and the key of its task.
+package struct StoredArtefact: Sendable {
+    package let key: Int64
+    package let artefact: Artefact
+
+    package init(key: Int64, artefact: Artefact) {
+        self.key = key
+        self.artefact = artefact
+    }
+}
+
+/// How many files of results wait.
+package struct ArtefactCounts: Sendable, Hashable {
+    /// To be fetched, those without room among them.
+    package let waiting: Int
+    /// For room on disk.
+    package let withoutRoom: Int
+
+    package init(waiting: Int = 0, withoutRoom: Int = 0) {
+        self.waiting = waiting
+        self.withoutRoom = withoutRoom
+    }
 }

@@ -1,11 +1,11 @@
 package import TaskModel
 
-/// A task to be stored.
+/// A new task.
 package struct NewTask: Sendable {
     /// Makes the submission repeatable by the client.
     package struct IdempotencyKey: Sendable, Hashable {
         package let key: String
-        /// SHA-256 of the submission in canonical form.
+        /// The SHA-256 digest of the submission in canonical form.
         package let fingerprint: [UInt8]
 
         package init(key: String, fingerprint: [UInt8]) {
@@ -25,10 +25,10 @@ package struct NewTask: Sendable {
     }
 }
 
-/// What became of a new task.
+/// The outcome of inserting a task.
 package enum InsertResult: Sendable, Hashable {
     case created
-    /// The key already names a task, which was submitted with the same body or with another.
+    /// The key already belongs to a task, which was submitted with the same body or with another.
     case keyInUse(by: TaskID, sameBody: Bool)
     /// Its deadline is not in the future; nothing was stored.
     case tooLate
@@ -36,23 +36,25 @@ package enum InsertResult: Sendable, Hashable {
     case remoteIDInUse(by: TaskID)
 }
 
-/// An event for a task, and when to look at it next.
+/// An event for a task, and when to handle the task next.
 package struct ScheduledEvent: Sendable {
-    /// Says when to look at a task again, given the task as an event leaves it; nil where the event does not tell.
+    /// Computes the next due time of a task from the task after the event; nil if the event does not determine it.
     package typealias Schedule = @Sendable (TrackedTask) -> Timestamp?
 
     package let task: TaskID
     package let event: TaskEvent
-    /// The attempt that a reply is to, or that a record is of; nil for the latest, and for events about no attempt.
+    /// The attempt of a reply or a record; nil for the latest, and for events about no attempt.
     package let attempt: Int?
     /// The lease under which the event starts work; nil for events that record something.
     package let lease: LeaseName?
     /// The account whose reply or list shows the event's remote id; nil for the account of the attempt.
     package let account: AccountName?
-    /// Runs inside the transaction, perhaps twice, so it depends on nothing but the task.
+    /// Runs inside the transaction, perhaps twice, so it must depend on the task only.
     package let schedule: Schedule
-    /// Another event that the task as the first one leaves it gives rise to; as pure as ``schedule``.
+    /// Computes a further event from the task after the first event. It must be as pure as ``schedule``.
     package let consequence: (@Sendable (TrackedTask) -> TaskEvent?)?
+    /// The provider's reply that the event is about, where it is to be kept as it came.
+    package var reply: SubmissionReply?
 
     package init(
         _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
@@ -69,7 +71,7 @@ package struct ScheduledEvent: Sendable {
         self.schedule = schedule
     }
 
-    /// An event with a due time that does not depend on what becomes of the task.
+    /// Creates an event with a due time that does not depend on the changed task.
     package init(
         _ event: TaskEvent, for task: TaskID, attempt: Int? = nil, under lease: LeaseName? = nil,
         shownTo account: AccountName? = nil, nextDueAt: Timestamp?
@@ -79,13 +81,15 @@ package struct ScheduledEvent: Sendable {
 
     /// The same for another event.
     package func replacing(event: TaskEvent) -> ScheduledEvent {
-        ScheduledEvent(
+        var replaced = ScheduledEvent(
             event, for: task, attempt: attempt, under: lease, shownTo: account, consequence: consequence,
             schedule: schedule)
+        replaced.reply = reply
+        return replaced
     }
 }
 
-/// An attempt that was given up, with its task.
+/// A given-up attempt with its task.
 package struct GivenUpTask: Sendable {
     package let stored: TaskWithPayload
     package let givenUp: GivenUpAttempt
@@ -96,18 +100,18 @@ package struct GivenUpTask: Sendable {
     }
 }
 
-/// What decides about the lost attempts of a service.
+/// The data that decides about the lost attempts of a service.
 package struct ReconciliationSnapshot: Sendable {
-    /// Tasks whose fate is unknown, oldest first.
+    /// The uncertain tasks, oldest first.
     package let uncertain: [TaskWithPayload]
-    /// Tasks that are being sent at this moment: a record in the list may be theirs.
+    /// The tasks that are being sent now. A record in the list may be theirs.
     package let submitting: [TaskWithPayload]
-    /// Attempts that were given up and whose records have not turned up.
+    /// The given-up attempts without a known record.
     package let givenUp: [GivenUpTask]
-    /// The candidates that belong to tasks whose submission we saw to its end: by its reply, a callback, the id that we gave
-    /// it, or a match.
+    /// The candidates of tasks whose submission we saw to its end: by its reply, a callback, the client id, or a match.
     package let owned: Set<RemoteTaskID>
-    /// The candidates that people have named, by tracking or adopting them. Whose submissions they are is not known.
+    /// The candidates that people have named, by tracking or adopting them. It is unknown which submissions they belong
+    /// to.
     package let named: Set<RemoteTaskID>
 
     package init(
@@ -122,7 +126,7 @@ package struct ReconciliationSnapshot: Sendable {
     }
 }
 
-/// A place in the order in which tasks arrived; it covers the tasks up to there.
+/// A position in the arrival order of tasks. It covers the tasks up to that position.
 package struct TaskMark: Sendable, Hashable {
     let key: Int64
 }

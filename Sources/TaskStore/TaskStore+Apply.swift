@@ -2,7 +2,7 @@ package import TaskModel
 import VerbatimJSON
 
 extension TaskStore {
-    /// Applies an event to a task; nil where there is no such task.
+    /// Applies an event to a task; nil if the task does not exist.
     ///
     /// An `adopted` remote id that another task of the service owns is an error and changes nothing.
     package func apply(
@@ -32,10 +32,10 @@ extension TaskStore {
         }
     }
 
-    /// Settles lost attempts of a service from one consistent view.
+    /// Settles lost attempts of a service from one consistent snapshot.
     ///
-    /// The view holds those that began in the window, without what came back. `decide` runs inside the transaction, so that
-    /// no submission can be confirmed between its view and the write.
+    /// The snapshot has those that began in the window, without their responses. `decide` runs inside the transaction,
+    /// so no submission can be confirmed between the snapshot and the write.
     package func settle(
         service: ServiceName, attemptedIn window: ClosedRange<Timestamp>, candidates: Set<RemoteTaskID>,
         at now: Timestamp, deciding decide: @escaping @Sendable (ReconciliationSnapshot) -> [ScheduledEvent]
@@ -63,12 +63,12 @@ extension TaskStore {
     }
 }
 
-/// An event whose documents are ready to be written: without callback tokens, and as text.
+/// An event whose documents are ready to be written: redacted and serialised.
 struct PreparedEvent: Sendable {
     let planned: ScheduledEvent
-    /// The serialised record of the event; the lifecycle decides whether it is kept.
+    /// The serialised record of the event. The lifecycle decides whether it is stored.
     let record: RecordText?
-    /// The results in the event's record, which are kept if the task succeeds.
+    /// The results in the event's record. They are stored if the task succeeds.
     let results: [ResultRow]
 
     init(_ planned: ScheduledEvent) {
@@ -91,7 +91,7 @@ extension ChangeSet {
         ) { first, _ in first }
         return ReconciliationSnapshot(
             uncertain: try transaction.attempted(in: .uncertain, of: service, within: window).map { try $0.stored },
-            // All of them: a record without a time may be any's.
+            // All of them are needed, because a record without a time may belong to any.
             submitting: try transaction.attempted(in: .submitting, of: service, within: nil).map { try $0.stored },
             givenUp: attempts.compactMap { row in
                 tasks[row.attempt.task].map { GivenUpTask(stored: $0, givenUp: row.attempt) }
@@ -138,19 +138,20 @@ extension ChangeSet {
             }
         }
         var record = change.response.map { event.record ?? RecordText($0) }
-        // Most polls return the stored record again. Then its page is neither read nor written.
+        // Most polls return the stored record again. Its page is then neither read nor written.
         if change.transition == .update, record?.digest == row.recordDigest { record = nil }
         self.change(row, to: change.task, record: record)
         count(from: row.task, to: change.task)
         try keep(planned.event, of: row, leadingTo: change)
         try keep(change.attempts, of: row, shownTo: planned.account)
         keep(event.results, of: row.key, leadingTo: change)
+        if let reply = planned.reply { try transaction.put(reply, of: row.key) }
         for entry in change.logEntries { append(entry, of: row.key, about: change.task) }
         return change
     }
 
-    /// Gives a task that gets a remote id the account that has it: the one whose reply or list shows it, or the one that made
-    /// the attempt which was accepted.
+    /// Sets the account of a task that gets a remote id. It is the account whose reply or list shows the id, or the one
+    /// that made the accepted attempt.
     private func setAccount(of change: inout TaskChange, by planned: ScheduledEvent, from task: TrackedTask) throws {
         guard let id = change.task.remoteID, id != task.remoteID else { return }
         if let account = planned.account, planned.event.remoteID == id {
@@ -164,7 +165,7 @@ extension ChangeSet {
             try account(ofAttempt: number, of: task.id) ?? (task.account == .unknown ? .default : task.account)
     }
 
-    /// The account that made an attempt; nil for one that this copy does not know.
+    /// The account that made an attempt; nil if this copy does not know the attempt.
     private func account(ofAttempt number: Int, of task: TaskID) throws -> AccountName? {
         let givenUp = try transaction.givenUp(.numbered(number, of: task)).first?.attempt.account
         if let givenUp, givenUp != .unknown { return givenUp }
@@ -172,7 +173,7 @@ extension ChangeSet {
             .filter { $0.kind == "submission_started" }
             .map { try StoredDocument.read($0.detail) }
             .first { $0["attempt"]?.number?.digits == "\(number)" }
-        // Before there were accounts, no event named one.
+        // Events from before accounts existed name none.
         return start.map { $0["account"]?.string.map { AccountName(stored: $0) } ?? .default }
     }
 
@@ -182,7 +183,7 @@ extension ChangeSet {
         throw TaskStoreError.remoteIDInUse(by: owner)
     }
 
-    /// Drops the id of a late reply if an equal task owns it by now. The acceptance of the attempt is still recorded.
+    /// Drops the id of a late reply if an equal task owns it now. The acceptance of the attempt is still recorded.
     private mutating func withoutForeignID(_ planned: ScheduledEvent, of task: TrackedTask) throws -> TaskEvent {
         let number = planned.attempt ?? task.attempts
         guard task.state != .submitting || number < task.attempts, !planned.event.isDelivery,
@@ -192,7 +193,7 @@ extension ChangeSet {
         return .calledBack(CallbackDelivery(attempt: number, observation: delivery.observation))
     }
 
-    /// Drops an id that a callback delivered during the submission if another task, tracked by a person, owns it by now.
+    /// Drops an id that a callback delivered during the submission if a task that a person tracked owns it now.
     private mutating func dropForeignCallbackID(of row: inout TaskRow) throws {
         guard row.task.state == .submitting, let id = row.task.callbacks.remoteID,
             try owner(of: id, service: row.task.endpoint.service) != nil
@@ -207,7 +208,7 @@ extension TaskEvent {
 
     /// The remote id that no other task may own, from a list, a callback or a person.
     ///
-    /// The id in the reply to our own request is a fact and is kept without this check.
+    /// The id in the reply to our own request is certain and is stored without this check.
     fileprivate var claimedRemoteID: RemoteTaskID? {
         switch self {
         case .foundInList(let id, _), .foundByOwnID(let id, _), .adopted(let id): id

@@ -5,13 +5,14 @@ extension TaskStore {
     /// The owner of a callback token and its earlier deliveries; nil for an unknown token.
     package func owner(of digest: CallbackDigest) async throws(TaskStoreError) -> CallbackOwner? {
         try await read("owner") { rows in
-            // An index comparison stops at the first difference, so the whole digest is compared once more.
+            // An index comparison stops at the first difference, so this compares the whole digest again.
             try rows.tokens([digest]).first { $0.digest == digest }?.owner
         }
     }
 
-    /// The best body that was delivered for the task and calls it ended: success before failure, then the latest. A failure
-    /// counts only once the latest attempt was called ended; of an earlier one it says nothing about this one.
+    /// The best delivered body of the task that reports an end: success before failure, then the latest. A failure
+    /// counts only if the latest attempt has reported an end. A failure of an earlier attempt says nothing about the
+    /// latest.
     package func deliveredOutcome(of id: TaskID) async throws(TaskStoreError) -> JSONValue? {
         try await read("deliveredOutcome") { rows in
             guard let (body, latestIsFinal) = try rows.bodies(of: [id]).first, body.isSuccess || latestIsFinal else {

@@ -1,13 +1,13 @@
 package import TaskModel
 
-/// Attempts that were given up though the provider may have accepted them.
+/// Reads and updates given-up attempts, which the provider may have accepted.
 extension TaskStore {
-    /// Services of accounts that have attempts which were given up and are to be looked for again.
+    /// The services of accounts that have given-up attempts to look up again.
     package func servicesWithGivenUpAttempts() async throws(TaskStoreError) -> [AccountService] {
         try await read("servicesWithGivenUpAttempts") { try $0.services(with: .givenUpAttempts) }
     }
 
-    /// Attempts of a service that were given up and are to be looked for again by then, most overdue first.
+    /// The given-up attempts of a service to look up again by then, most overdue first.
     package func givenUpAttempts(
         of service: AccountService, dueBy time: Timestamp, limit: Int
     ) async throws(TaskStoreError) -> [GivenUpAttempt] {
@@ -16,17 +16,18 @@ extension TaskStore {
         }
     }
 
-    /// Every attempt of a task that was given up and whose record has not turned up.
+    /// The given-up attempts of a task that have no record yet.
     package func givenUpAttempts(of task: TaskID) async throws(TaskStoreError) -> [GivenUpAttempt] {
         try await read("givenUpAttempts") { try $0.givenUp(.of(task)).map(\.attempt) }
     }
 
-    /// When the first of them is to be looked for again.
+    /// When the first of them must be looked up again.
     package func nextGivenUpReading(of service: AccountService) async throws(TaskStoreError) -> Timestamp? {
         try await read("nextGivenUpReading") { try $0.earliest(.givenUpReading(service: service)) }
     }
 
-    /// Remembers how often these were looked for, and when to look again; not of those whose records have turned up.
+    /// Stores the number of readings of these attempts and the time of the next. Attempts with a known record stay
+    /// unchanged.
     package func noteReadings(of attempts: [GivenUpAttempt]) async throws(TaskStoreError) {
         guard !attempts.isEmpty else { return }
         try await write("noteReadings") { transaction in
@@ -41,7 +42,7 @@ extension TaskStore {
 }
 
 extension GivenUpRow {
-    /// The same with the readings of that one.
+    /// The row with the readings of that attempt.
     fileprivate func noting(_ read: GivenUpAttempt) -> GivenUpRow {
         GivenUpRow(
             key: key, service: service,

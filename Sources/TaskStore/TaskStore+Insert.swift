@@ -2,7 +2,7 @@ import TaskModel
 import VerbatimJSON
 
 extension TaskStore {
-    /// Stores a new task with its first event, or finds the one that its idempotency key names.
+    /// Stores a new task with its first event, or returns the task of its idempotency key.
     package func insert(_ submission: NewTask) async throws(TaskStoreError) -> InsertResult {
         guard let insertion = try await insert([submission]).first else {
             throw .failed("an insertion has no answer")
@@ -10,7 +10,7 @@ extension TaskStore {
         return insertion
     }
 
-    /// Stores several in one transaction, in their order, as if they came one after another.
+    /// Stores several tasks in one transaction, in order, as if one came after another.
     package func insert(_ submissions: [NewTask]) async throws(TaskStoreError) -> [InsertResult] {
         guard !submissions.isEmpty else { return [] }
         // Documents are serialised here, off the writer's thread, which all writes share.
@@ -20,10 +20,10 @@ extension TaskStore {
         }
     }
 
-    private static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [InsertResult] {
+    static func insert(_ tasks: [PreparedTask], in changes: inout ChangeSet) throws -> [InsertResult] {
         var keys = try knownKeys(of: tasks, in: changes.transaction)
         var newTasks: [PreparedTask] = []
-        /// Writes the new tasks gathered so far, with their keys.
+        /// Inserts the new tasks collected so far, with their keys.
         func flush() throws {
             let places = try changes.transaction.insert(newTasks.map(\.row))
             var newKeys: [NewKey] = []
@@ -74,8 +74,8 @@ extension TaskStore {
     }
 }
 
-/// A new task with its documents written out.
-private struct PreparedTask: Sendable {
+/// A new task with serialised documents.
+struct PreparedTask: Sendable {
     let row: NewTaskRow
     let key: KeyRow?
 

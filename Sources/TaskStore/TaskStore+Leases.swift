@@ -1,10 +1,10 @@
 package import TaskModel
 import VerbatimJSON
 
-/// Who may start work.
+/// Acquires and ends leases, which allow a process to start work.
 ///
-/// A claim acquires its lease in its own transaction, so no caller can forget it. A lost lease forbids starting work. It never
-/// forbids recording: the reply to a request that was sent is a fact, even if another process holds the lease.
+/// A claim acquires its lease in its own transaction, so no caller can forget it. A lost lease forbids starting work.
+/// It never forbids recording: the reply to a sent request is a fact, even if another process holds the lease.
 extension TaskStore {
     /// Acquires the leases that are free, expired or already ours; returns those that another process holds.
     package func acquire(_ names: [LeaseName], at now: Timestamp) async throws(TaskStoreError) -> [Lease] {
@@ -19,8 +19,8 @@ extension TaskStore {
         }
     }
 
-    /// Ends the leases of all other processes, and remembers when. Call it only if none of them can be alive: with the instance
-    /// lock of the state directory held, before the first claim.
+    /// Ends the leases of all other processes, and stores when. Call it only if none of them can be alive: while
+    /// holding the instance lock of the state directory, before the first claim.
     package func endOtherLeases(at now: Timestamp) async throws(TaskStoreError) {
         let holder = holder
         try await write("endOtherLeases") { transaction in
@@ -36,7 +36,7 @@ extension TaskStore {
         }
     }
 
-    /// When the last lease of each account ended that an earlier process had.
+    /// When the last lease of each account ended that an earlier process held.
     package func leaseEnds() async throws(TaskStoreError) -> [LeaseName: Timestamp] {
         try await read("leaseEnds") { try Self.leaseEnds(in: $0) }
     }
@@ -53,8 +53,8 @@ extension TaskStore {
         ) { first, _ in first }
     }
 
-    /// Applies an event to each task that is being sent under a lease that has ended: its request may have gone out, and the
-    /// process that sent it records no reply. Tasks under a live lease stay as they are.
+    /// Applies an event to each task that is being sent under a lease that has ended. Its request may have been sent,
+    /// and the process that sent it records no reply. Tasks under a live lease stay unchanged.
     package func endLostSubmissions(
         at now: Timestamp, with event: @escaping @Sendable (TrackedTask) -> ScheduledEvent
     ) async throws(TaskStoreError) -> [TaskChange] {

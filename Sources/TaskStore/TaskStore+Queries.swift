@@ -2,12 +2,12 @@ package import TaskModel
 import VerbatimJSON
 
 extension TaskStore {
-    /// The task; nil where there is none.
+    /// The task; nil if it does not exist.
     package func task(_ id: TaskID) async throws(TaskStoreError) -> TrackedTask? {
         try await read("task") { try $0.tasks([id]).first?.task }
     }
 
-    /// The task with what was asked for, what came back, and its results.
+    /// The task with its request, response and results.
     package func taskWithPayload(_ id: TaskID) async throws(TaskStoreError) -> TaskWithPayload? {
         func read(_ extent: ReadExtent) async throws(TaskStoreError) -> (TaskTexts, [ResultRow])? {
             try await self.read("taskWithPayload", extent) { rows in
@@ -15,15 +15,15 @@ extension TaskStore {
             }
         }
         guard var (texts, results) = try await read(.statement) else { return nil }
-        // The details were removed between the two statements.
+        // The details were removed between the two reads.
         if texts.resultsThatAreKept != results.count, let both = try await read(.snapshot) { (texts, results) = both }
-        // A long record is not read on the caller's thread, which may be one on which others wait.
+        // A long record is parsed on another thread, because others may wait on the caller's.
         guard texts.bytes > JSONValue.handledAtOnce else { return try texts.stored(with: results) }
         let reading = Task { Result { () throws(TaskStoreError) in try texts.stored(with: results) } }
         return try await reading.value.get()
     }
 
-    /// Ids that begin so, at most `limit`.
+    /// At most `limit` ids with that prefix.
     package func ids(withPrefix prefix: String, limit: Int) async throws(TaskStoreError) -> [TaskID] {
         try await read("ids") { try $0.ids(withPrefix: prefix.lowercased(), limit: limit) }
     }
@@ -44,10 +44,10 @@ extension TaskStore {
         }
     }
 
-    /// A page ends before its limit once it has so much: results may stand in the records, as pictures of megabytes.
+    /// The size at which a page ends before its limit. Records may contain results of megabytes.
     private static let mostBytesPerPage = 16 << 20
 
-    /// A page of a task's log, oldest first, after that place in the whole log.
+    /// A page of a task's log after that place in the whole log, oldest first.
     package func events(
         of id: TaskID, after sequence: Int64, limit: Int
     ) async throws(TaskStoreError) -> [StoredEvent] {
@@ -56,8 +56,8 @@ extension TaskStore {
         }
     }
 
-    /// Accepted tasks of the same endpoint, those of that account first, then nearest in time first. Their acceptance is known from a reply or a callback.
-    /// Documents longer than `maxBytes` are left out.
+    /// Accepted tasks of the same endpoint, those of that account first, then nearest in time first. A reply or a
+    /// callback proves their acceptance. Documents longer than `maxBytes` are omitted.
     package func acceptedNeighbours(
         of id: TaskID, by account: AccountName, within span: Duration, limit: Int, maxBytes: Int
     ) async throws(TaskStoreError) -> [TaskWithPayload] {

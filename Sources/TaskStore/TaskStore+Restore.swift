@@ -1,20 +1,20 @@
 package import TaskModel
 
-/// What a start knows about the database.
+/// What a start finds out about the database.
 package enum WitnessFinding: Sendable {
     /// It is an older copy.
     case copy(RestoredMode)
-    /// It is not known to be one, and was in use until then; nil if there was no witness. Files that were overwritten together,
-    /// or a machine that was set back, look the same.
+    /// It is not known to be a copy, and was in use until then; nil if there was no witness. This cannot exclude files
+    /// that were overwritten together, or a machine that was set back.
     case noCopy(runningUntil: Timestamp?)
 
-    /// The mode that the database is in; nil if it is not known to be a copy.
+    /// The mode of the database; nil if it is not known to be a copy.
     package var mode: RestoredMode? { if case .copy(let mode) = self { mode } else { nil } }
 }
 
-/// Notices that the database is an older copy, and keeps it from paying again.
+/// Detects that the database is an older copy, and prevents paid requests from it.
 extension TaskStore {
-    /// Compares the database with its witness, once, before the first claim. Returns the mode that the database is in now.
+    /// Compares the database with its witness, once, before the first claim. Returns the mode of the database.
     ///
     /// A copy enters the mode in one commit, with all tasks that may have been sent since it was made.
     package func checkWitness(
@@ -30,7 +30,7 @@ extension TaskStore {
             let seen = Self.mark(of: found, meta)
             if let text = meta[.restored] {
                 start.mode = try RestoredMode(text: text)
-                // Another copy, made in this mode, was put back since.
+                // Another copy, made in this mode, may have been restored since.
                 guard start.mode?.seen != seen else { return start }
             }
             if meta[.epoch] == nil {
@@ -40,7 +40,7 @@ extension TaskStore {
             try transaction.beginLogEpoch(newEpoch, isCopy: false)
             let reason = start.mode?.reason ?? Self.reason(for: found, meta, at: latest.sequence)
             guard hasWitness, let reason else {
-                // An earlier start may not have got as far as the check.
+                // An earlier start may not have reached the check.
                 let since = [found?.at, meta[.uncheckedSince].flatMap { Timestamp(rfc3339: $0) }].compactMap(\.self)
                     .min()
                 start.runningUntil = since
@@ -60,12 +60,12 @@ extension TaskStore {
         return .noCopy(runningUntil: start.runningUntil)
     }
 
-    /// What tells one copy from another.
+    /// The text that distinguishes copies.
     private static func mark(of witness: WitnessStatement?, _ meta: [MetaName: String]) -> String {
         "\(witness.map { "\($0.epoch) \($0.sequence)" } ?? "none") \(meta[.backup] ?? "")"
     }
 
-    /// Notes that the daemon runs at this time, so that the next start knows the time since.
+    /// Stores that the daemon runs at this time, so that the next start knows when it last ran.
     package func refreshWitness(at now: Timestamp) async { await witness?.refresh(at: now) }
 
     /// What a start finds.
@@ -77,14 +77,14 @@ extension TaskStore {
         var runningUntil: Timestamp?
     }
 
-    /// Notes that nothing that was queued at a start is in doubt any more.
+    /// Stores that no task that was queued at a start is in doubt any more.
     package func noteStartChecked() async throws(TaskStoreError) {
         try await write("noteStartChecked") { transaction in
             if try transaction.meta()[.uncheckedSince] != nil { try transaction.drop(.uncheckedSince) }
         }
     }
 
-    /// Writes the first witness of the epoch or of this start, then notes that there is one.
+    /// Writes the first witness of the epoch or of this start, then stores that it exists.
     private func begin(_ start: Start, at now: Timestamp) async throws(TaskStoreError) {
         guard let witness else { return }
         try await witness.begin(epoch: start.epoch, at: start.sequence, now: now)
@@ -101,9 +101,9 @@ extension TaskStore {
         // The epoch was committed before its first witness.
         let isUnwitnessed = meta[.unwitnessed] != nil
         guard let witness else {
-            // A database of an earlier version has no epoch, and gets its first witness without a word.
+            // A database of an earlier version has no epoch, and gets its first witness without a message.
             return meta[.epoch] != nil && !isUnwitnessed
-                ? "The state directory lacks its file witness, as after the database alone was put back." : nil
+                ? "The state directory lacks its file witness, as if only the database had been restored." : nil
         }
         if isUnwitnessed, witness.epoch != meta[.epoch] { return nil }
         if witness.sequence > sequence {
@@ -114,12 +114,12 @@ extension TaskStore {
         return witness.isOriginal ? nil : "The state directory is a copy."
     }
 
-    /// The mode that the database is in; nil if it is not known to be a copy.
+    /// The mode of the database; nil if it is not known to be a copy.
     package func restoredMode() async throws(TaskStoreError) -> RestoredMode? {
         try await read("restoredMode") { try $0.meta()[.restored].map { text in try RestoredMode(text: text) } }
     }
 
-    /// Moves the time since which tasks of the copy may have been sent; nil if the database is in no such mode.
+    /// Changes the time since which tasks of the copy may have been sent; nil if the database is not in this mode.
     package func moveRestore(
         since: Timestamp, at now: Timestamp
     ) async throws(TaskStoreError) -> RestoredMode? {
@@ -138,13 +138,14 @@ extension TaskStore {
         }
     }
 
-    /// Ends the mode, on a person's word: what may have been sent and was not found is sent, and a new epoch begins.
+    /// Ends the mode when a person accepts the copy. Tasks that may have been sent and were not found are sent, and a
+    /// new epoch begins.
     ///
-    /// Returns how many tasks are sent again.
+    /// Returns the number of tasks that are sent again.
     package func acceptRestore(newEpoch: String, at now: Timestamp) async throws(TaskStoreError) -> Int {
         let accepted = try await commit(.write("acceptRestore")) { changes throws -> Accepted in
             let meta = try changes.transaction.meta()
-            // Another person may have accepted it meanwhile.
+            // Another person may have accepted it in the meantime.
             guard meta[.restored] != nil || meta[.unwitnessed] != nil else { return Accepted(count: 0, sequence: nil) }
             let rows = try changes.transaction.open(in: .uncertain).filter(\.task.wasPerhapsSent)
             let ids = rows.map(\.task.id)
@@ -170,7 +171,7 @@ extension TaskStore {
         let sequence: Int64?
     }
 
-    /// Returns once the witness is on disk for all attempts that were started so far. To be called before their first byte.
+    /// Returns once the witness is on disk for all attempts started so far. Call it before their first byte is sent.
     package func secureWitness(at now: Timestamp) async throws(TaskStoreError) {
         guard let witness else { return }
         try await witness.secure(log.latestStart, at: now)
@@ -183,8 +184,8 @@ extension TrackedTask {
 }
 
 extension ChangeSet {
-    /// Makes uncertain what was queued in a copy, and opens the windows of what was uncertain in it: each may have been sent
-    /// since then.
+    /// Makes the copy's queued tasks uncertain, and extends the search windows of its uncertain tasks. Each may have
+    /// been sent since then.
     fileprivate mutating func doubt(since: Timestamp, at now: Timestamp) throws {
         let queued = try transaction.open(in: .queued).map(\.task.id)
         try load(queued)
@@ -199,7 +200,7 @@ extension ChangeSet {
             task.attempt = attempt
             // Another account may have sent it since.
             task.account = .unknown
-            // Of an attempt that ended with its daemon nothing could be sent later; that does not hold for a copy.
+            // An attempt that ended with its daemon sent nothing later. That does not hold for a copy.
             if task.failure?.code == TaskFailure.daemonStopped {
                 task.failure = TaskFailure(
                     code: "reply_lost", message: "No reply is known, in an older copy of the database.")

@@ -2,22 +2,23 @@ package import TaskModel
 
 /// Removes the details of ended tasks, and later the tasks.
 ///
-/// What stays for a while is the task's row with its labels, the attempts that own a remote id, and its idempotency key: all
-/// that keeps a request from being paid for a second time.
+/// The row stays for a while with its labels, its attempts with a remote id, and its idempotency key. They prevent a
+/// request from being paid for twice.
 extension TaskStore {
-    /// Goes on with a sweep by one small commit, and returns how far it got. A dry run only counts.
+    /// Advances a sweep by one small commit, and returns its new state. A dry run only counts.
     package func advance(
         _ sweep: RetentionSweep, isDryRun: Bool = false, at now: Timestamp
     ) async throws(TaskStoreError) -> RetentionSweep {
         guard !sweep.isOver else { return sweep }
         if isDryRun {
-            // Nothing is written, so the batch need not be small.
+            // A dry run writes nothing, so its batch need not be small.
             return try await read("countDetails", .page) { rows in
                 try sweep.next(in: rows, limit: 1_000) { _ in }
             }
         }
         return try await commit(.write("sweep")) { changes in
-            // Reads and removal are in one transaction: a task that is pinned or reopened meanwhile is seen as it is.
+            // Reads and removal share a transaction, so a task that is pinned or reopened in the meantime is not
+            // removed.
             let transaction = changes.transaction
             return try sweep.next(in: transaction, limit: RetentionSweep.batchSize) { removal in
                 switch removal {
@@ -25,24 +26,33 @@ extension TaskStore {
                 case .stubs(let rows):
                     if let last = try transaction.removeTasks(rows.map(\.key)) { try changes.noteRemoval(upTo: last) }
                 case .keys(let rows): try changes.removeKeys(of: rows)
+                case .artefacts(let files):
+                    for file in files {
+                        try transaction.mark(
+                            file.artefact, of: file.key,
+                            because: "The file was removed: it was older than retention.artefacts allows.")
+                    }
                 case .lines(let lines): try changes.drop(lines)
                 }
             }
         }
     }
 
-    /// Removes all details of an ended task at once; nil if there is no such task. Of one that has none left nothing changes.
+    /// Removes all details of an ended task at once, and marks the files of its results for removal; nil if it does not exist.
+    /// A task without details stays unchanged.
     package func removeDetails(of id: TaskID, at now: Timestamp) async throws(TaskStoreError) -> DetailChange? {
         try await commit(.write("removeDetails")) { changes in
             guard let row = try changes.transaction.tasks([id]).first else { return nil }
             if row.task.isStub { return .made(row.task) }
             if let refusal = try changes.transaction.reasonToKeep(row) { return .refused(refusal, row.task) }
             try changes.remove(.all, of: [row], at: now)
+            try changes.transaction.removeArtefacts(
+                of: row.key, because: "The file was removed with the details of its task.")
             return changes.row(of: id).map { .made($0.task) }
         }
     }
 
-    /// Keeps the details of a task from removal, or no longer; nil if there is no such task.
+    /// Pins or unpins the details of a task; nil if the task does not exist.
     package func setPinned(_ isPinned: Bool, _ id: TaskID) async throws(TaskStoreError) -> DetailChange? {
         try await commit(.write("setPinned")) { changes in
             guard let row = try changes.transaction.tasks([id]).first else { return nil }
@@ -55,7 +65,7 @@ extension TaskStore {
     }
 }
 
-/// What became of a request to pin a task or to remove its details.
+/// The outcome of a request to pin a task or to remove its details.
 package enum DetailChange: Sendable {
     case made(TrackedTask)
     /// Nothing was changed.
@@ -64,50 +74,54 @@ package enum DetailChange: Sendable {
 
 /// The progress of a sweep and its counts. A new sweep starts at the beginning, so an interrupted one loses nothing.
 package struct RetentionSweep: Sendable {
-    /// The most tasks of one commit. Other writes wait for it.
+    /// The maximum number of tasks per commit. Other writes wait for it.
     static let batchSize = 50
 
-    /// How much was removed, or would be.
+    /// What was removed, or would be.
     package struct Count: Sendable, Hashable {
-        /// Tasks that lose all details.
+        /// The number of tasks that lose all details.
         package var tasks = 0
-        /// Tasks that lose their record and results only.
+        /// The number of tasks that lose their record and results only.
         package var responses = 0
-        /// Lines of the log, with those of the tasks.
+        /// The number of lines of the log, including those of the tasks.
         package var events = 0
         package var keys = 0
-        /// Tasks without details that are removed as a whole.
+        /// The number of tasks without details that are removed as a whole.
         package var stubs = 0
-        /// The length of removed texts. Rows and indexes come on top.
+        /// Files of results, and their length.
+        package var files = 0
+        package var fileBytes: Int64 = 0
+        /// The length of removed texts, without the overhead of rows and indexes.
         package var bytes: Int64 = 0
 
         package init() {}
     }
 
-    /// What one batch removes.
+    /// The removals of one batch.
     fileprivate enum Removal {
         case details(RemovedDetails.Parts, of: [TaskRow])
         case stubs([TaskRow])
         case keys(of: [TaskRow])
+        case artefacts([StoredArtefact])
         case lines([Int64])
     }
 
-    /// Where the next batch begins within a step.
+    /// The position where the next batch begins within a step. For files the time is when one was saved.
     private typealias Place = (endedAt: Timestamp, key: Int64)
 
     private var steps: ArraySlice<RetentionStep>
     private var place: Place?
     package private(set) var count = Count()
 
-    /// A sweep that removes what is too old at that time.
+    /// Creates a sweep that removes what is too old at that time.
     package init(_ policy: RetentionPolicy, keepingStubs: Bool = false, at now: Timestamp) {
         steps = policy.steps(at: now, keepingStubs: keepingStubs)[...]
     }
 
-    /// Whether nothing is left to do.
+    /// Whether the sweep is complete.
     package var isOver: Bool { steps.isEmpty }
 
-    /// The most batches without anything to remove that one transaction looks at.
+    /// The maximum number of batches without a removal in one transaction.
     private static let mostEmptyBatches = 20
 
     /// Passes the next batch to `remove`; returns the sweep after it.
@@ -136,7 +150,10 @@ package struct RetentionSweep: Sendable {
                 EndedQuery(
                     state: state, lacking: lacking, endedBy: time, after: place ?? start.map { ($0, .max) },
                     limit: limit))
-            let removable = try ended.filter { try !$0.task.wasLost && rows.reasonToKeep($0) == nil }
+            let undelivered = try rows.undelivered(of: ended)
+            let removable = try ended.filter { row in
+                try !row.task.wasLost && !undelivered.contains(row.key) && rows.reasonToKeep(row) == nil
+            }
             try add(parts, of: removable, in: rows)
             if !removable.isEmpty { try remove(.details(parts, of: removable)) }
             found = pass(ended, by: time)
@@ -153,6 +170,14 @@ package struct RetentionSweep: Sendable {
             try addKeys(of: stubs, in: rows)
             if !stubs.isEmpty { try remove(.keys(of: stubs)) }
             found = pass(stubs, by: time)
+        case .artefacts(let time):
+            let files = try rows.artefacts(savedBy: time, after: place.map { ($0.endedAt, $0.key) }, limit: limit)
+            count.files += files.count
+            count.fileBytes += files.reduce(0) { $0 + ($1.artefact.object?.size ?? 0) }
+            if !files.isEmpty { try remove(.artefacts(files)) }
+            // Files of one task that were saved at the same time may go with the next sweep.
+            place = files.last.map { ($0.artefact.savedAt ?? time, $0.key) }
+            found = files.count
         case .daemonLines(let time):
             let lines = try rows.daemonLines(by: time, limit: limit)
             count.events += lines.count
@@ -166,7 +191,7 @@ package struct RetentionSweep: Sendable {
         }
     }
 
-    /// Notes the place of the last of these; returns how many there are.
+    /// Advances to the last of these rows; returns their number.
     private mutating func pass(_ rows: [TaskRow], by time: Timestamp) -> Int {
         place = rows.last.map { ($0.task.endedAt ?? time, $0.key) }
         return rows.count
@@ -194,7 +219,7 @@ extension StoreSnapshot {
     fileprivate func reasonToKeep(_ row: TaskRow) throws -> LifecycleRefusal? {
         if !row.task.state.hasEnded { return .notEnded }
         if row.task.isPinned { return .pinned }
-        // Its request is needed to recognise a record that turns up late.
+        // Its request is needed to recognise a late record.
         let isSought = try givenUp(.of(row.task.id)).contains { $0.attempt.nextReadingAt != nil }
         return isSought ? .notSettled : nil
     }
@@ -202,11 +227,15 @@ extension StoreSnapshot {
     /// The tasks among these stubs that may be removed.
     fileprivate func removable(_ stubs: [TaskRow]) throws -> [TaskRow] {
         guard !stubs.isEmpty else { return [] }
-        // The next task would get the number of the newest one again.
+        // Otherwise the next task would get the newest task's key again.
         let newest = try latestKey()
         var lost: [ServiceName: [ClosedRange<Timestamp>]] = [:]
         return try stubs.filter { stub in
             guard stub.key != newest, try reasonToKeep(stub) == nil else { return false }
+            // The file would be on disk, and nothing would know of it.
+            if try artefacts(of: stub.key).contains(where: { $0.object != nil || $0.state == .waiting }) {
+                return false
+            }
             let service = stub.task.endpoint.service
             let periods = try lost[service] ?? lostPeriods(of: service)
             lost[service] = periods
@@ -217,11 +246,11 @@ extension StoreSnapshot {
         }
     }
 
-    /// A search for a lost attempt does not reach records this far from it, even if a clock was wrong by hours.
+    /// A search for a lost attempt does not reach records this far from it, even if a clock was hours off.
     private var lostSpan: Duration { .seconds(86_400) }
 
-    /// The periods in which attempts of a service without a known record may have reached the provider. Tasks that ran then must
-    /// stay: without its owner a search could assign a record of them to the lost attempt.
+    /// The periods in which attempts of a service without a known record may have reached the provider. Tasks that ran
+    /// then must stay. Without its owner, a search could assign one of their records to the lost attempt.
     private func lostPeriods(of service: ServiceName) throws -> [ClosedRange<Timestamp>] {
         let (first, last) = (Timestamp(milliseconds: .min), Timestamp(milliseconds: .max))
         let open = try [TaskState.submitting, .uncertain].flatMap { state in

@@ -1,12 +1,12 @@
 package import TaskModel
 
-/// The queue and the due tasks.
+/// Reads the queue and the due tasks, and moves due times.
 extension TaskStore {
-    /// How many tasks there are of each endpoint in each state, by account.
+    /// The number of tasks of each endpoint in each state, by account.
     package func counts() async throws(TaskStoreError) -> [TaskCount] { try await read("counts") { try $0.counts() } }
 
-    /// Queued tasks of an endpoint that may go now, in order of priority, then age; none whose deadline has passed, and none
-    /// that the mark covers.
+    /// Queued tasks of an endpoint that may be sent now, by priority, then age. Tasks past their deadline and those
+    /// that the mark covers are omitted.
     package func queued(
         on endpoint: EndpointName, after mark: TaskMark? = nil, at now: Timestamp, limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
@@ -15,13 +15,13 @@ extension TaskStore {
         }
     }
 
-    /// The mark that covers all tasks that there are.
+    /// The mark that covers all existing tasks.
     package func mark() async throws(TaskStoreError) -> TaskMark {
         try await read("mark") { TaskMark(key: try $0.latestKey()) }
     }
 
-    /// A page of queued tasks of an endpoint with their requests, oldest first: those that `mark` covers and `earlier` does
-    /// not. Returns also the mark that covers the page.
+    /// A page of queued tasks of an endpoint with their requests, oldest first: those that `mark` covers and `earlier`
+    /// does not. Also returns the mark that covers the page.
     package func queuedPage(
         on endpoint: EndpointName, after earlier: TaskMark?, through mark: TaskMark, limit: Int
     ) async throws(TaskStoreError) -> (tasks: [TaskWithPayload], mark: TaskMark)? {
@@ -32,7 +32,7 @@ extension TaskStore {
         }
     }
 
-    /// When the next queued task of an endpoint that is not ready yet becomes so.
+    /// When the next waiting task in the queue of an endpoint becomes due.
     package func nextQueued(
         on endpoint: EndpointName, after now: Timestamp
     ) async throws(TaskStoreError) -> Timestamp? {
@@ -44,7 +44,7 @@ extension TaskStore {
         try await read("services") { try $0.services(with: .tasks(state)) }
     }
 
-    /// Tasks of a service in that state that are due by then, most overdue first, but for those excluded.
+    /// Tasks of a service in that state that are due by then, most overdue first, without those excluded.
     package func due(
         in state: TaskState, of service: AccountService, by time: Timestamp, excluding: Set<TaskID> = [], limit: Int
     ) async throws(TaskStoreError) -> [TrackedTask] {
@@ -73,21 +73,21 @@ extension TaskStore {
         try await read("nextDeadline") { try $0.earliest(.deadline) }
     }
 
-    /// Puts off the next look at tasks, where they are still open; their states and log stay as they are.
+    /// Postpones the due time of open tasks. Their states and log stay unchanged.
     package func postpone(_ ids: [TaskID], until nextDueAt: Timestamp) async throws(TaskStoreError) {
         guard !ids.isEmpty else { return }
         try await write("postpone") { try $0.setDue(ids, at: nextDueAt) }
     }
 
-    /// Brings forward to `now` what is due later than `latest`, which only a clock that was set back explains.
+    /// Makes tasks due at `now` that are due later than `latest`. Only a clock that was set back explains such a time.
     package func bringForward(
         in state: TaskState, dueAfter latest: Timestamp, to now: Timestamp
     ) async throws(TaskStoreError) -> Int {
         try await write("bringForward") { try $0.bringForward(in: state, dueAfter: latest, to: now) }
     }
 
-    /// Moves along with a jump of the wall clock what the schedule of open tasks rests on: when they are due, from when their
-    /// age counts, when they were last seen unfinished. Of queued tasks only the due time has to do with the clock.
+    /// Moves the schedule of open tasks by a jump of the wall clock. The schedule is the due time, the start of their
+    /// age, and the time of the last pending poll. Of queued tasks only the due time depends on the clock.
     package func moveSchedule(by jump: Duration, at now: Timestamp) async throws(TaskStoreError) {
         try await commit(.write("moveSchedule")) { changes in
             let transaction = changes.transaction

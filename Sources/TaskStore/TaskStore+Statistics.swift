@@ -16,7 +16,7 @@ extension TaskStore {
         ) { first, _ in first }
         for update in updates {
             if rows[update.key] == nil, update.key.model != nil {
-                // Programs choose the names of models.
+                // Programs choose the names of models, so their number is limited.
                 let known = try transaction.statistics(of: update.key.endpoint).count
                 let new = rows.keys.count { $0.endpoint == update.key.endpoint && $0.model != nil }
                 guard known + new <= StatisticsRow.mostModels else { continue }
@@ -26,12 +26,12 @@ extension TaskStore {
         try transaction.put(updates.compactMap { rows[$0.key] })
     }
 
-    /// Everything that holds requests back.
+    /// All circuits.
     package func circuits() async throws(TaskStoreError) -> [CircuitState] {
         try await read("circuits") { try $0.circuits() }
     }
 
-    /// Remembers what holds requests back, over restarts; an older revision than what is there changes nothing.
+    /// Stores the state of a circuit. An older revision than the stored one changes nothing.
     package func save(_ gate: CircuitState) async throws(TaskStoreError) {
         try await write("save") { transaction in
             let stored = try transaction.circuits().first {

@@ -1,25 +1,25 @@
 package import TaskModel
 
-/// The store of all tasks. It holds every rule of a commit once, for all databases.
+/// Stores all tasks. It has every rule of a commit once, for all databases.
 ///
-/// Every write is one transaction that is on disk before the call returns; every time is an argument. State changes go
-/// through ``TaskLifecycle`` inside the transaction, row and log line together. A commit informs the subscribers of ``log``
-/// before the call returns.
+/// Every write is one transaction that is on disk before the call returns. Every time is an argument. State changes use
+/// ``TaskLifecycle`` inside the transaction and write the row and the log line together. A commit informs the
+/// subscribers of ``log`` before the call returns.
 package struct TaskStore: Sendable {
     /// The log of all changes, and its subscribers.
     package let log: EventLog
     let driver: any StoreDriver
-    /// In whose name work is claimed.
+    /// The holder of the leases for claims.
     let holder: LeaseHolder
-    /// Notices a database that is an older copy; nil where nothing is paid for.
+    /// Detects a database that is an older copy; nil if nothing paid is sent.
     let witness: WitnessKeeper?
-    /// Changes an event before it is applied; only for tests that break a promise on purpose.
+    /// Changes an event before it is applied. Only tests use it, to break a rule on purpose.
     let tampering: EventTampering?
 
-    /// Another list of events in place of one that is about to be applied to that task.
+    /// Replaces the events that are about to be applied to a task.
     package typealias EventTampering = @Sendable (ScheduledEvent, TrackedTask, StoreCall, Timestamp) -> [ScheduledEvent]
 
-    /// A store on that database.
+    /// Creates a store on that database.
     package init(
         _ driver: any StoreDriver, holder: LeaseHolder = .thisProcess, witness: (any Witness)? = nil,
         tampering: EventTampering? = nil
@@ -31,15 +31,16 @@ package struct TaskStore: Sendable {
         log = EventLog(driver)
     }
 
-    /// Whether the storage can be written to and trusted at this moment; cheap enough to be asked before every claim.
+    /// Whether the storage can be written to and trusted now. The check is cheap enough for every claim.
     package func condition() async -> StorageCondition {
         if let failure = await witness?.retry() { return .failed(failure) }
         return await driver.condition()
     }
 
-    /// Checks what opening the store left unchecked, which may take minutes; returns once all of it is known to be sound.
+    /// Checks the contents that opening did not check, which may take minutes. Returns once all of it is known to be
+    /// sound.
     ///
-    /// Throws ``TaskStoreError/damaged(_:)`` where it is not. A cancelled caller gets back early.
+    /// Throws ``TaskStoreError/damaged(_:)`` if it is not. A cancelled caller returns early.
     package func checkContents() async throws(TaskStoreError) { try await driver.checkContents() }
 
     /// Writes a consistent, checked copy of the store into the directory. One backup runs at a time.
@@ -47,11 +48,11 @@ package struct TaskStore: Sendable {
         try await driver.backUp(into: directory, at: now)
     }
 
-    /// Where the store is and how large, for the status page.
+    /// The location and size of the store, for the status page.
     package func info() async throws(TaskStoreError) -> StoreInfo { try await driver.info() }
 }
 
-/// What a transaction has led to, and what it has changed.
+/// The result of a transaction, and its changes.
 struct Committed<Value: Sendable>: Sendable {
     let value: Value
     let changes: [CommittedChange]
@@ -60,7 +61,7 @@ struct Committed<Value: Sendable>: Sendable {
 }
 
 extension TaskStore {
-    /// Commits, then tells the subscribers of the log what has changed.
+    /// Commits, then informs the subscribers of the log.
     func commit<Value: Sendable>(
         _ call: StoreCall, _ body: @escaping @Sendable (inout ChangeSet) throws -> Value
     ) async throws(TaskStoreError) -> Value {
@@ -84,14 +85,14 @@ extension TaskStore {
         try await commit(.write("log")) { $0.append(event) }
     }
 
-    /// Writes what changes no task and has no line in the log.
+    /// Writes data that changes no task and has no line in the log.
     func write<Value: Sendable>(
         _ verb: String, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws(TaskStoreError) -> Value {
         try await driver.write(for: .write(verb), body, committed: { _ in })
     }
 
-    /// Reads by one statement, or by several of which one decides.
+    /// Reads with one statement, or with several of which one decides.
     func read<Value: Sendable>(
         _ verb: String, _ extent: ReadExtent = .statement,
         _ body: @escaping @Sendable (any StoreSnapshot) throws -> Value

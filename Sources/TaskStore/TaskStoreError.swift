@@ -2,25 +2,25 @@ package import TaskModel
 
 /// Why a store operation failed. Nothing was changed, except perhaps after ``unknown``.
 package enum TaskStoreError: UserFacingError, Hashable {
-    /// No space left on the device, or the size limit was reached.
+    /// The disk is full, or the size limit was reached.
     case full
     /// The file system or the file cannot be written.
     case readOnly
     /// Another program keeps the database locked.
     case locked
-    /// The file is no database of ours or its contents are broken.
+    /// The file is not a Pollux database, or its contents are damaged.
     case damaged(String)
     /// A later version of Pollux wrote it.
     case newer
-    /// The commit failed in a way that may have left it on disk: it may be stored or not.
+    /// The commit failed, but may be on disk: the data may be stored or not.
     case unknown
-    /// An earlier commit is ``unknown``, and what it left could not be removed yet; nothing of this call was stored.
+    /// An earlier commit is ``unknown``, and its effect could not be removed yet. Nothing of this call was stored.
     case unsettled
     /// The database at this path was deleted or replaced while it was open; nothing of this call was stored.
     case replaced(String)
-    /// The state directory was used before, and its database at this path is gone.
+    /// The state directory was used before, but its database at this path is missing.
     case missing(String)
-    /// The database, its log and the state directory do not belong together; whole sentences.
+    /// The database, its log and the state directory do not belong together. The text is whole sentences.
     case mismatched(String)
     /// The remote id belongs to another task of the service.
     case remoteIDInUse(by: TaskID)
@@ -28,7 +28,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
     case leaseHeld(by: String)
     /// The database is an older copy, and no person has accepted that.
     case restored
-    /// Anything else that the database says.
+    /// Another error of the database.
     case failed(String)
 
     package var code: String {
@@ -59,13 +59,13 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .locked:
             "Another program keeps the database locked, so nothing was stored. Close it (a database browser, a backup?) and try again."
         case .damaged(let what):
-            "The database is damaged or not one of Pollux: \(what). Nothing was changed. Restore it from a backup, or move it away, with its -wal and -shm files, to start with an empty one."
+            "The database is damaged or not a Pollux database: \(what). Nothing was changed. Restore it from a backup, or move it away, with its -wal and -shm files, to start with an empty one."
         case .newer:
             "The database was written by a newer version of Pollux. Nothing was changed. Start that version, or choose another state directory."
         case .unknown:
             "The disk failed while this was being written, so it may have been stored or not. Check the disk, then repeat the request with the same idempotency key: it is stored once. Without a key, look with `pollux list` before you repeat it."
         case .unsettled:
-            "The disk failed during an earlier write, whose remains could not be removed yet, so nothing was stored and nothing is sent. Check the disk. Pollux goes on by itself once it can write again."
+            "The disk failed during an earlier write, whose remains could not be removed yet, so nothing was stored and nothing is sent. Check the disk. Pollux continues automatically once it can write again."
         case .replaced(let path):
             "The database \(path), or the log beside it, was deleted or replaced while the daemon had it open, so nothing was stored and nothing is sent. Move the file back to its place, or stop the daemon, put the right database there, and start again."
         case .missing(let path):
@@ -79,7 +79,7 @@ package enum TaskStoreError: UserFacingError, Hashable {
         case .restored:
             "The database is an older copy, so nothing paid is sent. `pollux restore` shows what may have been sent since."
         case .failed(let what):
-            "The database could not do as told: \(what)."
+            "The database failed: \(what)."
         }
     }
 }

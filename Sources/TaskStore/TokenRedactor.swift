@@ -1,13 +1,13 @@
 package import TaskModel
 import VerbatimJSON
 
-/// Replaces callback tokens in what is written down: providers echo the request in their records, callback URL and all,
-/// and of a token nothing but its digest is ever kept.
+/// Replaces callback tokens in stored documents. Providers echo the request in their records, including the callback
+/// URL, and only the digest of a token may be stored.
 ///
-/// By the form of our URLs, whatever their host: the public URL may have changed since one was given out, and callbacks
-/// may be off by now. Everything else of a record stays as it came.
+/// It recognises our URLs by their form on any host, because the public URL may have changed or callbacks may be off.
+/// The rest of a record stays unchanged.
 enum TokenRedactor {
-    /// The value with a mark in place of each token; nil where there is none, which costs no copy.
+    /// The value with a mark in place of each token; nil if there is none, which avoids a copy.
     static func redacted(_ value: JSONValue) -> JSONValue? {
         switch value {
         case .null, .bool, .number:
@@ -25,7 +25,7 @@ enum TokenRedactor {
         }
     }
 
-    /// The text with a mark in place of each token; nil where there is none.
+    /// The text with a mark in place of each token; nil if there is none.
     static func redacted(_ text: String) -> String? {
         let bytes = Array(text.utf8)
         guard bytes.count > tokenLength else { return nil }
@@ -41,8 +41,8 @@ enum TokenRedactor {
         return String(decoding: kept + bytes[begin...], as: UTF8.self)
     }
 
-    /// Finds the next token: exactly 43 letters of base64url behind the path of callback URLs. In a text that
-    /// is JSON itself the slash may be escaped.
+    /// Finds the next token: exactly 43 base64url characters after the path of callback URLs. In a text that is itself
+    /// JSON, the slash may be escaped.
     private static func next(in bytes: [UInt8], from start: Int) -> Range<Int>? {
         var place = start
         while place + path.count + 1 + tokenLength <= bytes.count {
@@ -76,12 +76,24 @@ enum TokenRedactor {
 extension ScheduledEvent {
     /// The event as it may be stored.
     var redacted: ScheduledEvent {
-        event.redacted.map { replacing(event: $0) } ?? self
+        var event = event.redacted.map { replacing(event: $0) } ?? self
+        event.reply = reply?.redacted
+        return event
+    }
+}
+
+extension SubmissionReply {
+    /// The reply with tokens taken out of its body.
+    fileprivate var redacted: SubmissionReply {
+        guard let text = String(validating: body, as: UTF8.self).flatMap({ TokenRedactor.redacted($0) }) else {
+            return self
+        }
+        return SubmissionReply(status: status, contentType: contentType, body: Array(text.utf8))
     }
 }
 
 extension TaskEvent {
-    /// The same without tokens; nil where there is nothing in which one could stand.
+    /// The event without tokens; nil if it cannot contain any.
     fileprivate var redacted: TaskEvent? {
         switch self {
         case .observed(let observation): .observed(observation.redacted)
@@ -116,7 +128,7 @@ extension Observation {
 }
 
 extension TaskResult {
-    /// The same with tokens taken out of its value.
+    /// The result without tokens in its value.
     fileprivate var redacted: TaskResult {
         guard let text = TokenRedactor.redacted(value) else { return self }
         return TaskResult(
@@ -125,7 +137,7 @@ extension TaskResult {
 }
 
 extension TaskFailure {
-    /// The same with callback tokens taken out of the message.
+    /// The failure without tokens in its message.
     package var redacted: TaskFailure {
         guard let text = TokenRedactor.redacted(message) else { return self }
         return TaskFailure(code: code, message: text, httpStatus: httpStatus, hint: hint)

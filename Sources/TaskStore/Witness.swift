@@ -1,14 +1,14 @@
 package import TaskModel
 
-/// What the witness says: how far the database had got, kept outside the database.
+/// The content of the witness: the progress of the database, stored outside the database.
 package struct WitnessStatement: Sendable, Hashable {
     /// The epoch of the database; a new one begins when a person accepts a restore.
     package var epoch: String
-    /// The place in the log of the newest start of an attempt.
+    /// The place of the newest attempt start in the log.
     package var sequence: Int64
     /// When this was written.
     package var at: Timestamp
-    /// Whether the file is the one that was written, not a copy of it.
+    /// Whether the file is the one that Pollux wrote, not a copy of it.
     package var isOriginal: Bool
 
     package init(epoch: String, sequence: Int64, at: Timestamp, isOriginal: Bool = true) {
@@ -21,23 +21,24 @@ package struct WitnessStatement: Sendable, Hashable {
 
 /// A file beside the database that shows whether the database was replaced by an older copy.
 ///
-/// It is written after the commit that starts an attempt and before the first byte of its request. So it is never ahead of the
-/// database, unless the database is a copy from before that attempt, whose queue may have been paid for since.
+/// It is written after the commit that starts an attempt and before the first byte of its request. So it is never ahead
+/// of the database, unless the database is a copy from before that attempt. Tasks in the queue of such a copy may have
+/// been paid for since.
 package protocol Witness: Sendable {
-    /// What it says; nil if it is missing or cannot be read.
+    /// The current statement; nil if the file is missing or unreadable.
     func read() -> WitnessStatement?
-    /// Writes it, unless a later statement of the same epoch is there; it is on disk when this returns.
+    /// Writes a statement, unless the file has a later one of the same epoch. It is on disk when this returns.
     func write(_ statement: WitnessStatement) async throws(TaskStoreError)
-    /// Writes the same statement with a later time, without waiting for the disk. A failure does no harm.
+    /// Writes the same statement with a later time, without waiting for the disk. A failure is harmless.
     func refresh(_ statement: WitnessStatement) async
 }
 
-/// Keeps the witness up with the commits that start attempts.
+/// Updates the witness after the commits that start attempts.
 actor WitnessKeeper {
     nonisolated let witness: any Witness
     private var epoch: String?
     private var written: Int64 = 0
-    /// What could not be written.
+    /// The statement that could not be written.
     private var failed: (statement: WitnessStatement, error: TaskStoreError)?
 
     init(_ witness: any Witness) { self.witness = witness }
@@ -62,13 +63,13 @@ actor WitnessKeeper {
         failed = nil
     }
 
-    /// Writes the time, so that a start knows when the daemon was last running.
+    /// Writes the time, so that a start knows when the daemon last ran.
     func refresh(at now: Timestamp) async {
         guard let epoch, failed == nil else { return }
         await witness.refresh(WitnessStatement(epoch: epoch, sequence: written, at: now))
     }
 
-    /// Writes again what could not be written; returns why that failed again.
+    /// Writes the failed statement again; returns the error if that fails again.
     func retry() async -> TaskStoreError? {
         guard let failed else { return nil }
         do throws(TaskStoreError) {

@@ -6,7 +6,8 @@ extension [UInt8] {
         Data(self).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
-    /// Reads base64 in either alphabet, with padding or without (RFC 4648); nil for anything else, an empty text included.
+    /// Reads base64 in either alphabet, with padding or without (RFC 4648); nil for anything else, including an empty
+    /// text.
     package init?(base64 text: String) {
         let letters = text.replacing("-", with: "+").replacing("_", with: "/")
         let unpadded = String(letters.reversed().drop { $0 == "=" }.reversed())
@@ -18,7 +19,7 @@ extension [UInt8] {
         self = Array(data)
     }
 
-    /// Reads two hexadecimal digits a byte; nil for anything else, an empty text included.
+    /// Reads two hexadecimal digits per byte; nil for anything else, including an empty text.
     package init?(hex text: String) {
         let digits = text.utf8.compactMap(\.hexDigitValue)
         guard digits.count == text.utf8.count, digits.count % 2 == 0, !digits.isEmpty else { return nil }

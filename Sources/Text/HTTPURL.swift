@@ -1,11 +1,11 @@
-/// HTTPURL is an `http` or `https` address, read more strictly than a browser does.
+/// An `http` or `https` address, parsed more strictly than a browser does.
 ///
-/// Two readers of one address must not understand it differently: no user, no backslash, only visible ASCII, a host of
-/// letters, digits and `-._` or an IPv6 address in brackets.
+/// Two parsers must not understand one address differently. So it has no user, no backslash and only visible ASCII. Its
+/// host consists of letters, digits and `-._`, or is an IPv6 address in brackets.
 package struct HTTPURL: Sendable, Hashable {
     /// `http` or `https`.
     package let scheme: String
-    /// The host and, where the address names one, the port.
+    /// The host, and the port if the address contains one.
     package let authority: HostPort
     /// Whether a query or a fragment follows the path.
     package let hasQueryOrFragment: Bool
@@ -30,11 +30,11 @@ package struct HTTPURL: Sendable, Hashable {
     }
 }
 
-/// HostPort is a host and perhaps a port, as they stand in a URL.
+/// A host and an optional port, as in a URL.
 package struct HostPort: Sendable, Hashable {
     /// In lower case, without the brackets of an IPv6 address.
     package let host: String
-    /// Nil where none is written.
+    /// The port; nil if the text contains none.
     package let port: Int?
 
     fileprivate init(_ host: String) {
@@ -74,10 +74,10 @@ package struct HostPort: Sendable, Hashable {
         port = Int(number)
     }
 
-    /// As a `Host` header field has it.
+    /// The value of a `Host` header field.
     package var text: String { (host.contains(":") ? "[\(host)]" : host) + (port.map { ":\($0)" } ?? "") }
 
-    /// Whether what is sent there stays on this machine. The whole host decides, not how it begins.
+    /// Whether requests to it stay on this machine. The whole host decides, not its prefix.
     package var isLoopback: Bool {
         if host == "localhost" || host == "::1" { return true }
         let octets = host.split(separator: ".", omittingEmptySubsequences: false)
@@ -90,7 +90,7 @@ extension UInt8 {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(self)
     }
 
-    /// Lower-case ASCII alone.
+    /// Whether it is a digit or a lower-case ASCII letter.
     fileprivate var isLetterOrDigit: Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self)
     }

@@ -1,6 +1,6 @@
-/// NearestName finds the known name that a misspelt one probably means.
+/// Finds the known name that a misspelt name probably means.
 package enum NearestName {
-    /// The nearest of the known names; nil where none is within ``tolerance(for:)``.
+    /// The nearest of the known names; nil if none is within ``tolerance(for:)``.
     package static func of(_ name: String, among known: some Sequence<String>) -> String? {
         let limit = tolerance(for: name)
         return
@@ -11,7 +11,7 @@ package enum NearestName {
             .name
     }
 
-    /// The letters of a name that are compared; the time is the product of both lengths.
+    /// The number of characters of a name that are compared. The time is the product of both lengths.
     private static let compared = 128
 
     /// The largest distance at which a name is worth suggesting: a third of its letters, at least one.

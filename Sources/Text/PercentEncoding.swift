@@ -1,21 +1,22 @@
 extension String {
-    /// The text with every byte escaped except RFC 3986's unreserved characters and those of `kept`: a query value.
+    /// The text with every byte escaped, except RFC 3986's unreserved characters and those of `kept`. For query values.
     package func percentEncoded(keeping kept: String = "") -> String {
         func stays(_ byte: UInt8) -> Bool { byte.isUnreserved || kept.utf8.contains(byte) }
-        // Ids, the usual case, need no escape.
+        // Most texts are ids and need no escape.
         guard !utf8.allSatisfy(stays) else { return self }
         return utf8.map { stays($0) ? String(Unicode.Scalar($0)) : $0.percentEscape }.joined()
     }
 
-    /// The text as one segment of a path.
+    /// The text encoded as one path segment.
     ///
-    /// A segment of dots alone is escaped too: a client may resolve it (RFC 3986, section 5.2.4) and ask for another path.
+    /// A segment that consists of dots is escaped too. A client may resolve it (RFC 3986, section 5.2.4) and request
+    /// another path.
     package var percentEncodedSegment: String {
         guard !utf8.allSatisfy({ $0 == UInt8(ascii: ".") }) else { return utf8.map(\.percentEscape).joined() }
         return percentEncoded()
     }
 
-    /// The text with its escapes decoded; nil where an escape is malformed or the result is not UTF-8.
+    /// The text with its escapes decoded; nil if an escape is malformed or the result is not UTF-8.
     package var percentDecoded: String? {
         var bytes: [UInt8] = []
         var rest = utf8[...]

@@ -8,8 +8,8 @@ enum CertificateProblem: Hashable {
     case otherName
     case unknownAuthority
 
-    /// Reads the error of a handshake; nil if it is about something else. `validity` is the period of the server's
-    /// certificate, if it is known: the error does not say whether it is over.
+    /// Reads the error of a handshake; nil if it is not about the certificate. `validity` is the period of the server's
+    /// certificate, if known: the error does not say whether the certificate has expired.
     init?(_ error: any Error, validity: ClosedRange<Timestamp>? = nil, at now: Timestamp) {
         if let error = error as? NIOSSLExtraError {
             let names: [NIOSSLExtraError] = [.failedToValidateHostname, .serverHostnameImpossibleToMatch]

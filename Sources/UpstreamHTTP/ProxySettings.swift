@@ -11,7 +11,7 @@ package struct ProxySettings: Sendable, Hashable {
         let port: Int
         /// The name and password, joined by a colon. Never shown.
         let credentials: String?
-        /// The setting or environment variable that names the proxy.
+        /// The setting or environment variable that contains the proxy.
         package let variable: String
 
         /// Host, port and setting, without the credentials: `10.0.0.1:3128 (HTTPS_PROXY)`.
@@ -77,8 +77,8 @@ package struct ProxySettings: Sendable, Hashable {
 
     /// The proxy for a URL; nil if requests go directly to the host.
     ///
-    /// Loopback URLs use only a proxy that a setting of our own names: variables are meant for other hosts, and a
-    /// proxy elsewhere has its own loopback.
+    /// Loopback URLs use a proxy only if Pollux's own setting names it. Environment variables are meant for other
+    /// hosts, and a remote proxy has its own loopback.
     func proxy(for url: String) -> Proxy? {
         guard let target = URLAuthority(url) else { return nil }
         guard let proxy = target.scheme == "https" ? https : http else { return nil }
@@ -89,7 +89,7 @@ package struct ProxySettings: Sendable, Hashable {
     private static func proxy(_ text: String, _ variable: String) throws(InvalidProxy) -> Proxy {
         let mistake = InvalidProxy(
             message: """
-                \(variable) names no proxy that can be used. It must be http://HOST:PORT or socks5://HOST:PORT, with \
+                \(variable) is not a usable proxy. It must be http://HOST:PORT or socks5://HOST:PORT, with \
                 NAME:PASSWORD@ before the host where the proxy wants it; or unset it.
                 """)
         guard let authority = URLAuthority(text.contains("://") ? text : "http://" + text) else { throw mistake }
@@ -99,7 +99,7 @@ package struct ProxySettings: Sendable, Hashable {
         case "socks5", "socks5h": kind = .socks
         default: throw mistake
         }
-        // The HTTP client cannot send credentials to a SOCKS proxy.
+        // The HTTP client does not support credentials for a SOCKS proxy.
         guard kind == .http || authority.credentials == nil else { throw mistake }
         return Proxy(
             kind: kind, host: authority.host, port: authority.port ?? (kind == .http ? 80 : 1080),
@@ -126,7 +126,7 @@ struct URLAuthority: Hashable {
         } else {
             credentials = nil
         }
-        // A port may be left out behind its colon (RFC 3986, section 3.2.3).
+        // A colon without a port is valid (RFC 3986, section 3.2.3).
         guard let address = HostPort(authority.last == ":" ? authority.dropLast() : authority) else { return nil }
         self.address = address
     }
@@ -134,7 +134,7 @@ struct URLAuthority: Hashable {
     /// In lower case, without the brackets of an IPv6 address.
     var host: String { address.host }
 
-    /// Nil if the URL names none.
+    /// The port; nil if the URL contains none.
     var port: Int? { address.port }
 
     /// The value of a `Host` header field.
@@ -146,12 +146,7 @@ struct URLAuthority: Hashable {
     /// range (`10.0.0.0/8`). With a port it matches only that port.
     func matches(_ entry: String) -> Bool {
         if entry == "*" { return true }
-        if let slash = entry.firstIndex(of: "/") {
-            guard let own = IPv4(host), let range = IPv4(String(entry[..<slash])),
-                let bits = Int(entry[entry.index(after: slash)...]), 0...32 ~= bits
-            else { return false }
-            return bits == 0 || (own.number ^ range.number) >> UInt32(32 - bits) == 0
-        }
+        if entry.contains("/") { return IPAddress(host)?.isWithin(entry) ?? false }
         guard let entry = URLAuthority("any://" + (entry.hasPrefix("*.") ? String(entry.dropFirst()) : entry)) else {
             // IPv6 addresses often appear without brackets here.
             return host == entry
@@ -160,16 +155,5 @@ struct URLAuthority: Hashable {
         guard entry.port == nil || entry.port == port ?? usual else { return host.contains(":") && host == entry.host }
         let name = entry.host.hasPrefix(".") ? String(entry.host.dropFirst()) : entry.host
         return host == name || host.hasSuffix("." + name)
-    }
-
-    /// An IPv4 address in dotted form.
-    private struct IPv4 {
-        let number: UInt32
-
-        init?(_ text: String) {
-            let parts = text.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
-            guard parts.count == 4, text.count(where: { $0 == "." }) == 3 else { return nil }
-            number = parts.reduce(0) { $0 << 8 | UInt32($1) }
-        }
     }
 }

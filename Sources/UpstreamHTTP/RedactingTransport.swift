@@ -2,7 +2,7 @@ package import ProviderCatalog
 package import TaskModel
 import Text
 
-/// RedactingTransport redacts secrets from provider replies and transport errors.
+/// Redacts secrets from provider replies and transport errors.
 ///
 /// A provider's task URL may contain the token. It is stored without the token. Requests to it get the token back;
 /// the caller has checked that the host may receive it.
@@ -27,7 +27,7 @@ package struct RedactingTransport: UpstreamTransport {
         do throws(UpstreamTransportError) {
             let reply = try await base.send(
                 restored(request, for: account), by: account, isPaid: isPaid, timeout: timeout)
-            // Read after the reply: it may repeat a token that came meanwhile.
+            // Read after the reply, which may repeat a token that was loaded in the meantime.
             let redactor = redactor
             return reply.replacing(
                 headers: reply.headers.mapValues { redactor.redacted($0) }, body: redactor.redacted(body: reply.body))
@@ -51,6 +51,7 @@ package struct RedactingTransport: UpstreamTransport {
             url: url.replacing(SecretRedactor.mark, with: token.percentEncoded()), headers: request.headers,
             body: request.body)
         restored.baseURL = request.baseURL
+        restored.contentType = request.contentType
         return restored
     }
 }

@@ -1,7 +1,7 @@
 package import ProviderCatalog
 package import TaskModel
 
-/// RenewingTransport has the token read anew if a provider rejects it.
+/// Reloads the token if a provider rejects it.
 ///
 /// A rejected query is repeated once with the new token. A rejected paid request is not: its reply says that the token
 /// has been replaced, and the task goes back to the queue.
@@ -10,7 +10,7 @@ package struct RenewingTransport: UpstreamTransport {
     @Current private var tokens: [ProviderAccount: String]
     private let renew: @Sendable (ProviderAccount) async -> Void
 
-    /// `tokens` are those in force, by account. `renew` reads that of an account again.
+    /// `tokens` are the current tokens by account. `renew` reads the token of an account again.
     package init(
         _ base: any UpstreamTransport, tokens: Current<[ProviderAccount: String]>,
         renew: @escaping @Sendable (ProviderAccount) async -> Void

@@ -27,7 +27,7 @@ package struct ReplyMemory: Sendable {
 
     /// Waits for memory to load a whole reply from a file.
     ///
-    /// Waits only for the part that is always left to queries, so slow paid requests do not block it. A larger reply
+    /// It waits only for the part that is always left to queries, so slow paid requests do not block it. A larger reply
     /// exceeds the budget; this happens to one reply at a time.
     func room(for bytes: Int) async -> ByteBudget.Reservation? {
         do throws(CancellationError) {

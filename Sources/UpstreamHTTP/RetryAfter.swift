@@ -1,9 +1,9 @@
-import TaskModel
+package import TaskModel
 
 /// Parses the `Retry-After` header field (RFC 9110, section 10.2.3): seconds, or a date.
-enum RetryAfter {
+package enum RetryAfter {
     /// The delay; nil if the text is invalid. `now` is the time of the reply.
-    static func read(_ text: String, now: Timestamp) -> Duration? {
+    package static func read(_ text: String, now: Timestamp) -> Duration? {
         // The parser leaves trailing white space, which is not part of the value.
         let trimmed = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         if let seconds = Double(trimmed), seconds >= 0, seconds.isFinite { return .seconds(rounding: seconds) }

@@ -1,4 +1,4 @@
-import NIOSSL
+package import NIOSSL
 
 /// The certificate authorities that providers' certificates are checked against.
 package struct TrustSettings: Sendable, Hashable {
@@ -53,7 +53,7 @@ package struct TrustSettings: Sendable, Hashable {
     }
 
     /// The TLS settings of a client.
-    var configuration: TLSConfiguration {
+    package var configuration: TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
         if let roots { configuration.trustRoots = .certificates(roots) }
         if !added.isEmpty { configuration.additionalTrustRoots = [.certificates(added)] }

@@ -70,9 +70,10 @@ struct UpstreamClients: Sendable {
         for client in [direct.paid, direct.free] + clients.values { try await client.shutdown() }
     }
 
-    /// The period in which the certificate of the URL's host is valid; nil if none can be had.
+    /// The period in which the certificate of the URL's host is valid; nil if it cannot be determined.
     ///
-    /// For the message about a failed handshake, whose error does not contain it. It checks nothing and sends nothing.
+    /// For the message about a failed handshake, whose error does not contain the period. It checks nothing and sends
+    /// no request.
     func certificateValidity(of url: String, on route: Route) async -> ClosedRange<Timestamp>? {
         struct Seen: Error {}
         var tls = TLSConfiguration.makeClientConfiguration()
@@ -94,7 +95,7 @@ struct UpstreamClients: Sendable {
         return validity.withLock { $0 }
     }
 
-    private static func configuration(
+    static func configuration(
         _ route: Route, isPaid: Bool, tls: TLSConfiguration, connectTimeout: Duration
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
@@ -127,7 +128,7 @@ struct UpstreamClients: Sendable {
     }
 }
 
-/// Holds the clients in force, and former ones until the end: requests may be in flight on them.
+/// Holds the current clients, and former ones until the end, because they may have requests in flight.
 final class ClientPool: Sendable {
     private struct State {
         var connections: UpstreamHTTP.Connections
@@ -148,7 +149,7 @@ final class ClientPool: Sendable {
 
     var current: UpstreamClients { state.withLock { $0.clients } }
 
-    /// Replaces the clients if the connections differ. Idle connections of the former ones close by themselves.
+    /// Replaces the clients if the connections differ. Idle connections of the former clients close by themselves.
     func use(_ connections: UpstreamHTTP.Connections) {
         state.withLock { state in
             guard state.connections != connections else { return }

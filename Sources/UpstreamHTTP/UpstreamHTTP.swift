@@ -50,8 +50,8 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
-    @Current private var accounts: [ProviderAccount: Access]
-    private let pool: ClientPool
+    @Current var accounts: [ProviderAccount: Access]
+    let pool: ClientPool
     private let eventLoopGroup: any EventLoopGroup
     @Current private var maxReplyBytes: Int
     private let memory: ReplyMemory
@@ -74,7 +74,7 @@ package struct UpstreamHTTP: UpstreamTransport {
         pool = ClientPool(connections, eventLoopGroup: eventLoopGroup)
     }
 
-    /// Sends later requests over these connections. Requests in flight end on the former ones.
+    /// Sends later requests over these connections. Requests in flight finish on the former ones.
     package func connect(_ connections: Connections) { pool.use(connections) }
 
     /// Closes all connections.
@@ -83,7 +83,7 @@ package struct UpstreamHTTP: UpstreamTransport {
     package func send(
         _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply {
-        // One request uses one version of everything, also if a reload comes meanwhile.
+        // One request uses one version of everything, even if a reload happens meanwhile.
         let (access, clients, maxReplyBytes) = (accounts[account], pool.current, maxReplyBytes)
         try request.check(baseURL: access?.baseURL)
         let collector = ReplyCollector(maxBytes: maxReplyBytes, memory: memory, isReserved: isPaid, now: now) {
@@ -137,13 +137,13 @@ package struct UpstreamHTTP: UpstreamTransport {
         }
     }
 
-    /// What is wrong with the certificate of the URL's host, in words; nil if the error is about something else.
+    /// The problem with the certificate of the URL's host; nil if the error is about something else.
     private func certificateProblem(
         _ error: any Error, _ url: String, _ route: UpstreamClients.Route, _ clients: UpstreamClients
     ) async -> String? {
         guard var problem = CertificateProblem(error, at: now()), let host = URLAuthority(url)?.host else { return nil }
         if problem == .unknownAuthority {
-            // Of the host alone: a URL may contain the token.
+            // Shows the host only, because a URL may contain the token.
             let port = URLAuthority(url)?.hostField ?? host
             let validity = await clients.certificateValidity(of: "https://\(port)/", on: route)
             problem = CertificateProblem(error, validity: validity, at: now()) ?? problem
@@ -189,7 +189,7 @@ package struct UpstreamHTTP: UpstreamTransport {
 
     package func roomForPaidReply() -> ReplyRoom? { memory.roomForPaidReply() }
 
-    private func url(of request: UpstreamRequest, at access: Access?) -> String {
+    func url(of request: UpstreamRequest, at access: Access?) -> String {
         let url = request.url ?? (access?.baseURL ?? "") + request.path
         guard case .query(let name) = access?.authentication, let token = access?.token else { return url }
         return url + (url.contains("?") ? "&" : "?") + name + "=" + token.percentEncoded()
@@ -201,17 +201,25 @@ package struct UpstreamHTTP: UpstreamTransport {
         headers.replaceOrAdd(name: "Accept", value: "application/json")
         headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
         headers.replaceOrAdd(name: "User-Agent", value: "pollux")
-        if request.body != nil { headers.replaceOrAdd(name: "Content-Type", value: "application/json") }
-        guard let token = access?.token else { return headers }
-        switch access?.authentication {
-        case .header(let name, let prefix): headers.replaceOrAdd(name: name, value: prefix + token)
-        case .signedToken(let lifetime):
-            if let signed = SignedToken.make(from: token, lifetime: lifetime, now: now()) {
-                headers.replaceOrAdd(name: "Authorization", value: "Bearer " + signed)
-            }
-        case .query, .some(.none), nil: break
+        if request.body != nil {
+            headers.replaceOrAdd(name: "Content-Type", value: request.contentType ?? "application/json")
         }
-        return headers
+        if let credential = access?.credential(at: now()) {
+            headers.replaceOrAdd(name: credential.name, value: credential.value)
+        }
+    }
+}
+
+extension UpstreamHTTP.Access {
+    /// The header field that contains the token; nil if it goes elsewhere or is not set.
+    package func credential(at now: Timestamp) -> (name: String, value: String)? {
+        guard let token else { return nil }
+        switch authentication {
+        case .header(let name, let prefix): return (name, prefix + token)
+        case .signedToken(let lifetime):
+            return SignedToken.make(from: token, lifetime: lifetime, now: now).map { ("Authorization", "Bearer " + $0) }
+        case .query, .none: return nil
+        }
     }
 }
 

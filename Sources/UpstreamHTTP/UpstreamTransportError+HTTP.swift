@@ -15,11 +15,11 @@ import ProviderCatalog
 extension UpstreamTransportError {
     /// Decides whether a failed exchange proves that nothing was sent.
     ///
-    /// It does only if no part of the request was written. AsyncHTTPClient reports the head in the event loop turn
-    /// that writes it. If `isInOrder`, timeouts and cancellations run on that event loop too, so one that finds the
-    /// head unwritten also prevents writing it. Otherwise they can race with that turn and prove nothing.
+    /// It does only if no part of the request was written. AsyncHTTPClient reports the head in the event loop turn that
+    /// writes it. If `isInOrder`, timeouts and cancellations run on that event loop too, so one that finds the head
+    /// unwritten also prevents writing it. Otherwise they can race with that turn and prove nothing.
     ///
-    /// `certificate` says what is wrong with the server's certificate, if that is the reason.
+    /// `certificate` is the problem with the server's certificate, if that is the reason.
     init(
         translating error: any Error, hasSentHead: Bool, isInOrder: Bool, route: UpstreamClients.Route,
         certificate: String? = nil, maxBytes: Int

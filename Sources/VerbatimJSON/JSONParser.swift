@@ -108,7 +108,7 @@ private struct JSONParser {
             guard take(UInt8(ascii: ":")) else { throw error("expected ':' after a member name") }
             let isNew = members.set(JSONObject.Member(name, try value()))
             guard isNew || !limits.isStrict else {
-                throw error("the member \"\(name)\" is given twice", at: nameStart)
+                throw error("the member \"\(name)\" occurs twice", at: nameStart)
             }
             skipSpace()
             if take(UInt8(ascii: "}")) { return .object(JSONObject(distinct: members.inOrder)) }

@@ -4,14 +4,14 @@ import VerbatimJSON
 import LocalAPIClient
 import LocalAPIContract
 
-/// ExitStatus is the exit code of a command. Thrown by itself, it ends the command without a message.
+/// The exit code of a command. Thrown by itself, it ends the command without a message.
 enum ExitStatus: Int32, Error {
     case done = 0
     /// The task ended without success.
     case unsuccessful = 1
-    /// The command line cannot be understood.
+    /// The command line is invalid.
     case usage = 64
-    /// The input was refused by this program or by the daemon.
+    /// This program or the daemon rejected the input.
     case refused = 65
     case noSuchTask = 66
     case noDaemon = 69
@@ -21,16 +21,16 @@ enum ExitStatus: Int32, Error {
     case timedOut = 75
 }
 
-/// RefusedInput is input that this program refuses without asking the daemon.
+/// Input that this program rejects without a request to the daemon.
 struct RefusedInput: Error {
     /// Whole sentences.
     let message: String
 }
 
-/// ExitReport turns an error into an exit code and a message.
+/// Converts an error into an exit code and a message.
 struct ExitReport {
     let status: ExitStatus
-    /// For standard error; nil for no message.
+    /// The message for standard error; nil for none.
     let message: String?
     /// Set if the parser prints the message: help, version, usage.
     private let parserError: (any Error)?
@@ -62,7 +62,7 @@ struct ExitReport {
     /// Prints the message and ends the program.
     func leave() -> Never {
         if let parserError { Pollux.exit(withError: parserError) }
-        // A blocked reader of the log must not keep the daemon from ending.
+        // A log reader that blocks must not prevent the daemon from ending.
         if let message { StandardError.write("pollux: \(message)\n", within: .seconds(5)) }
         Pollux.exit(withError: ExitCode(status.rawValue))
     }

@@ -1,13 +1,13 @@
 import ArgumentParser
 
-/// Pollux is the command line. Each command has its own file.
+/// The command line. Each command has its own file.
 struct Pollux: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pollux",
         abstract: "Polls so that you don't.",
         discussion: """
-            Hands image, video and music generation tasks to the provider once, watches each until it ends and keeps \
-            the answer. Start the daemon with `pollux serve`, then talk to it with the other commands.
+            Submits image, video and music generation tasks to the provider once, tracks each until it ends and stores \
+            the result. Start the daemon with `pollux serve`, then use the other commands.
 
             Examples:
               pollux submit suno/audios -d prompt='rain on a tin roof' --wait
@@ -15,10 +15,10 @@ struct Pollux: AsyncParsableCommand {
               pollux list --state running,uncertain
               pollux show 019ab0c2 --response | jq .data
 
-            An ID may be shortened to any unique beginning. Every command that asks the daemon takes --socket, and \
-            --json to print the API's own document. Colour obeys NO_COLOR.
+            An ID may be shortened to any unique prefix. Every command that uses the daemon accepts --socket, and \
+            --json to print the API's own document. NO_COLOR turns colour off.
 
-            Exit codes: 0 done; 1 the task ended without success; 64 usage; 65 refused input; 66 no such task; \
+            Exit codes: 0 done; 1 the task ended without success; 64 usage; 65 rejected input; 66 no such task; \
             69 no daemon; 70 internal error; 75 timed out waiting.
             """,
         version: Version.current,
@@ -27,7 +27,8 @@ struct Pollux: AsyncParsableCommand {
                 name: "Tasks",
                 subcommands: [
                     SubmitCommand.self, TrackCommand.self, ListCommand.self, ShowCommand.self, WaitCommand.self,
-                    FollowCommand.self, EventsCommand.self, CancelCommand.self, ReopenCommand.self, ResolveCommand.self,
+                    FetchCommand.self, FollowCommand.self, EventsCommand.self, CancelCommand.self, ReopenCommand.self,
+                    ResolveCommand.self,
                     RetryCommand.self,
                     PinCommand.self, UnpinCommand.self, DeleteCommand.self,
                 ]),
@@ -38,13 +39,13 @@ struct Pollux: AsyncParsableCommand {
                 name: "Daemon",
                 subcommands: [
                     ServeCommand.self, StatusCommand.self, ReloadCommand.self, BackupCommand.self, RestoreCommand.self,
-                    PruneCommand.self,
+                    PruneCommand.self, NotificationsCommand.self, GatewayCommand.self,
                     SandboxCommand.self,
                 ]),
         ])
 }
 
-/// Main parses and runs a command, and turns an error into a message and an exit code.
+/// Parses and runs a command, and converts an error into a message and an exit code.
 @main enum Main {
     static func main() async {
         do {

@@ -1,7 +1,7 @@
 import LocalAPIClient
 import VerbatimJSON
 
-/// Session is the client and the terminal of one command.
+/// The client and the terminal of one command.
 struct Session: Sendable {
     let client: LocalAPIClient
     let terminal: Terminal

@@ -1,4 +1,4 @@
-/// The version of this program, as `--version` and the daemon's status say it.
+/// The version of this program, which `--version` and the daemon's status show.
 enum Version {
     static let current = "0.1.0"
 }

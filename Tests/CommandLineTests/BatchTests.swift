@@ -81,7 +81,7 @@ import VerbatimJSON
         #expect(throws: RefusedInput.self) { try reader.checkEnd() }
     }
 
-    @Test func `a missing file is refused input`() {
+    @Test func `a missing file is rejected input`() {
         #expect(throws: RefusedInput.self) { try LineReader(path: "/nowhere/at/all") }
     }
 }

@@ -30,7 +30,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a query of events says only what narrows it`() {
+    @Test func `a query of events contains only the filters that are set`() {
         #expect(EventQuery().text == "")
         let query = EventQuery(
             tasks: ["a", "b"], endpoints: ["suno/audios"], states: ["failed"], labels: ["b": "x y"],
@@ -65,14 +65,14 @@ import VerbatimJSON
         request.head.firstMatch(of: /(?i)last-event-id: (\S+)/).map { String($0.1) }
     }
 
-    @Test func `a stream that breaks off is resumed after the last whole event, also where the daemon is full`()
+    @Test func `an interrupted stream is resumed after the last complete event, even if the daemon has no room`()
         async throws
     {
         let daemon = try FakeDaemon(requests: 4) { number, _ in
             switch number {
             case 1: Self.stream(Self.event(1) + Self.event(2) + Self.event(3).dropLast(2))
             case 2: Self.problem(503, "too_many_streams")
-            // It says where the stream has got to without an event.
+            // It sends the position of the stream without an event.
             case 3: Self.stream(Self.event(3) + ":\nid: e-7\n\n")
             default: Self.stream(Self.event(8))
             }
@@ -118,7 +118,7 @@ import VerbatimJSON
         return states.withLock { $0 }
     }
 
-    @Test func `a wait asks for the task when the stream says that it has ended, and over new connections`()
+    @Test func `a wait reads the task when the stream reports its end, over new connections too`()
         async throws
     {
         let daemon = try FakeDaemon(requests: 5) { number, request in
@@ -134,7 +134,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [(404, "no_such_route"), (503, "too_many_streams")])
-    func `a wait asks by long polls where the daemon has no stream for it`(status: Int, code: String) async throws {
+    func `a wait uses long polls if the daemon has no stream for it`(status: Int, code: String) async throws {
         let daemon = try FakeDaemon(requests: 3) { number, _ in
             number == 1 ? Self.problem(status, code) : Self.task(number == 2 ? "running" : "succeeded")
         }
@@ -143,7 +143,7 @@ import VerbatimJSON
         #expect(daemon.requests[1].head.hasPrefix("GET /v1/tasks/t?wait_seconds=1 "))
     }
 
-    @Test func `a wait gives up on a daemon that stays away, and on one that knows the task no more`() async throws {
+    @Test func `a wait fails if the daemon stays away or no longer knows the task`() async throws {
         let gone = try FakeDaemon(requests: 2) { number, _ in
             number == 1
                 ? Self.stream("event: caught_up\ndata: {\"control\":\"caught_up\"}\n\n")

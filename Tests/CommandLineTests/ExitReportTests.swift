@@ -68,6 +68,7 @@ import VerbatimJSON
         ["list", "--state", "runing"], ["list", "--limit", "0"], ["show"], ["show", "x", "--events", "--response"],
         ["wait"], ["wait", "x", "--timeout", "soon"], ["resolve", "x"], ["resolve", "x", "--resubmit", "--give-up"],
         ["pause", "suno"], ["nonsense"], ["status", "--bogus"], ["track", "a/b"],
+        ["notifications", "replay", "backend"], ["notifications", "replay", "backend", "--dead", "--since", "2h"],
     ])
     func `an invalid command line is a usage error`(arguments: [String]) {
         do {
@@ -85,7 +86,8 @@ import VerbatimJSON
         ["list", "--state", "running,queued", "--label", "a=b", "--label", "c=d", "--all", "--created-after", "2h"],
         ["wait", "a", "b", "--timeout", "90"], ["resolve", "x", "--adopt", "y"], ["pause", "suno/audios", "--json"],
         ["serve", "--state-dir", "x", "--log-level", "debug"], ["pin", "a", "b"], ["unpin", "a"], ["delete", "a", "b"],
-        ["prune", "--dry-run"],
+        ["prune", "--dry-run"], ["notifications", "list", "--dead"], ["notifications", "test", "backend"],
+        ["notifications", "replay", "backend", "--since", "2h"], ["submit", "a/b", "--notify", "backend"],
     ])
     func `a valid command line is accepted`(arguments: [String]) {
         #expect(throws: Never.self) { try Pollux.parseAsRoot(arguments) }

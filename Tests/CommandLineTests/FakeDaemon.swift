@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// Answers requests on a Unix socket with scripted bytes, one request per connection.
+/// Replies to requests on a Unix socket with scripted bytes, one request per connection.
 final class FakeDaemon: Sendable {
     /// A received request.
     struct Request: Sendable {
@@ -18,8 +18,8 @@ final class FakeDaemon: Sendable {
 
     var requests: [Request] { received.withLock { $0 } }
 
-    /// Listens and answers each request with the bytes that the closure returns, then closes the connection. The socket
-    /// closes after that many requests.
+    /// Listens and replies to each request with the bytes that the closure returns, then closes the connection. The
+    /// socket closes after that many requests.
     init(requests: Int, _ answer: @escaping @Sendable (_ number: Int, _ request: Request) -> String) throws {
         listener = try UnixListener(path: path)
         Thread.detachNewThread { [self] in

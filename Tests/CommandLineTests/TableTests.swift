@@ -14,7 +14,7 @@ import Testing
             [.init("a longer name"), .init("1234"), .init(""), .init("")],
         ])
 
-    @Test func `columns fit their content, and an empty column is left out`() {
+    @Test func `columns fit their content, and an empty column is omitted`() {
         #expect(
             table.lines(on: .plain(now: noon)) == [
                 "NAME           COUNT  NOTE",

@@ -8,7 +8,7 @@ import Testing
 @testable import Daemon
 @testable import UpstreamHTTP
 
-/// Several accounts in the settings file.
+/// Tests several accounts in the settings file.
 @Suite struct AccountSettingsTests {
     private let directory = "/tmp/pollux-accounts-\(UInt32.random(in: .min ... .max))"
 
@@ -35,7 +35,7 @@ import Testing
         """
 
     @Test(arguments: ["providers: {xhuoapi: {accounts: LIST}}", "xhuoapi: {accounts: LIST}"])
-    func `a provider has the accounts that the settings name, in their order`(form: String) throws {
+    func `a provider has the accounts of the settings, in order`(form: String) throws {
         let (providers, warnings) = try load(form.replacing("LIST", with: Self.two))
         #expect(providers.accounts(of: "xhuoapi") == [Account("first"), Account("second", maxInFlight: 3)])
         #expect(
@@ -56,21 +56,21 @@ import Testing
         #expect(providers.tokens == ["xhuoapi": "token-of-a-4711-0815"])
     }
 
-    @Test func `a base URL and accounts go together`() throws {
+    @Test func `a provider may have a base URL and accounts`() throws {
         let (providers, _) = try load(
             "providers: {fal: {base_url: 'https://proxy.example', accounts: [{name: main, token_file: DIR/a}]}}")
         #expect(
             providers.access[ProviderAccount(provider: "fal", account: "main")]?.baseURL == "https://proxy.example")
     }
 
-    @Test func `two accounts with one token draw a warning`() throws {
+    @Test func `two accounts with one token cause a warning`() throws {
         let (_, warnings) = try load(
             "providers: {fal: {accounts: [{name: a, token_file: DIR/a}, {name: b, token_file: DIR/a}]}}")
         #expect(warnings.count == 1 && warnings[0].contains("the accounts a and b have the same token"))
     }
 
     private static let mistakes: [(yaml: String, says: [String])] = [
-        ("accounts: []", ["providers.fal.accounts", "with one account at least"]),
+        ("accounts: []", ["providers.fal.accounts", "with at least one account"]),
         ("accounts: main", ["providers.fal.accounts", "must be a list"]),
         ("accounts: [main]", ["providers.fal.accounts", "a name and a token_file"]),
         ("accounts: [{name: a}]", ["providers.fal.accounts", "a name and a token_file"]),
@@ -83,7 +83,10 @@ import Testing
         ),
         ("accounts: [{name: a, token_file: DIR/none}]", ["providers.fal.accounts", "account a", "DIR/none"]),
         ("accounts: [{name: a, tokenfile: DIR/a}]", ["providers.fal.accounts", "Did you mean \"token_file\"?"]),
-        ("accounts: [{name: a, token: hunter2}]", ["providers.fal.accounts", "does not belong into a settings file"]),
+        (
+            "accounts: [{name: a, token: hunter2}]",
+            ["providers.fal.accounts", "Do not put a token into a settings file"]
+        ),
         (
             "accounts: [{name: a, token_file: DIR/a, max_in_flight: 0}]",
             ["max_in_flight of account a", "a whole number from 1 to 100000"]
@@ -99,7 +102,7 @@ import Testing
     ]
 
     @Test(arguments: mistakes.indices)
-    func `a mistake in accounts stops the start and names the setting`(index: Int) throws {
+    func `an error in accounts stops the start and names the setting`(index: Int) throws {
         let (yaml, says) = Self.mistakes[index]
         let error = #expect(throws: DaemonError.self) { try load("providers: {fal: {\(yaml)}}") }
         for part in says { #expect(error?.message.contains(part.replacing("DIR", with: directory)) ?? false) }

@@ -8,7 +8,7 @@ import UpstreamHTTP
 
 @testable import Daemon
 
-/// Tests what a reload reads, compares and refuses.
+/// Tests what a reload reads, compares and rejects.
 @Suite struct ConfigurationTests {
     private let directory: TemporaryDirectory
     private let at = Timestamp(milliseconds: 1_795_000_000_000)
@@ -36,7 +36,7 @@ import UpstreamHTTP
         try Configuration(flags: DaemonFlags(), environment: environment(more), at: at, after: former)
     }
 
-    @Test func `the digest follows the contents of settings and definitions`() throws {
+    @Test func `the digest changes with the contents of settings and definitions`() throws {
         let first = try load()
         #expect(try load(after: first).digest == first.digest)
         #expect(first.digest.count == 16)
@@ -154,12 +154,12 @@ import UpstreamHTTP
         #expect(next.hasChangedTokenFile)
         let last = try next.withTokens(readAgainIn: environment())
         #expect(last.changes(from: next) == ["token of account one of xhuoapi"] && last.settings.tokenProblems.isEmpty)
-        // A reload is refused as a whole.
+        // A failed reload changes nothing.
         try FileManager.default.removeItem(atPath: directory.file("one"))
         #expect(throws: DaemonError.self) { _ = try load(after: last) }
     }
 
-    @Test func `former tokens are still redacted, the latest of them`() throws {
+    @Test func `the latest former tokens are still redacted`() throws {
         var configuration = try load()
         for number in 100..<130 {
             try write("token-0123456789-\(number)", to: "token")
@@ -172,11 +172,11 @@ import UpstreamHTTP
     }
 
     @Test(arguments: [
-        ("upstream: {proxy: \"ftp://me:secret@p.example\"}\n", "upstream.proxy names no proxy"),
+        ("upstream: {proxy: \"ftp://me:secret@p.example\"}\n", "upstream.proxy is not a usable proxy"),
         ("upstream: {ca_file: /nowhere.pem}\n", "upstream.ca_file names /nowhere.pem, which cannot be read"),
         ("xhuoapi: {token_file: /nowhere}\n", "The token file /nowhere cannot be read"),
     ])
-    func `an invalid setting is refused by its name`(file: String, message: String) throws {
+    func `an invalid setting is rejected by its name`(file: String, message: String) throws {
         let former = try load()
         try write(file, to: "pollux.yaml")
         let error = #expect(throws: DaemonError.self) { _ = try load(after: former) }
@@ -184,7 +184,7 @@ import UpstreamHTTP
         #expect(error?.message.contains("secret") == false)
     }
 
-    @Test func `a file of certificate authorities that cannot be used is refused by the variable's name`() throws {
+    @Test func `an unusable file of certificate authorities is rejected by the variable's name`() throws {
         let error = #expect(throws: DaemonError.self) { _ = try load(["SSL_CERT_FILE": "/nowhere.pem"]) }
         #expect(error?.message.hasPrefix("SSL_CERT_FILE names /nowhere.pem, which cannot be read") == true)
     }

@@ -7,7 +7,7 @@ import Testing
         (2_560, 512, 2_048), (9_999, 512, 2_048), (2_559, 512, 2_047), (864, 512, 352), (600, 450, 150), (22, 16, 6),
         (4, 3, 1), (1, 1, 1),
     ])
-    func `connections take open files first, and leave streams a quarter`(
+    func `connections get open files first, and leave streams a quarter`(
         possible: Int, connections: Int, streams: Int
     ) {
         let shares = ConnectionShares(of: possible, connections: 512, streams: 2_048)

@@ -51,7 +51,7 @@ import Testing
         )
         #expect(
             try explain(#"{"code":23,"description":"full"}"#).contains(
-                "as a submission:  not accepted, later perhaps: 23: full"))
+                "as a submission:  not accepted now, perhaps later: 23: full"))
         #expect(try explain(#"{"code":24,"description":"banned"}"#).contains("as a submission:  refused: 24: banned"))
         #expect(try explain("<html>", status: 502).contains { $0.hasPrefix("as a submission:  proves nothing") })
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-/// A pipe that the test reads when it wants to.
+/// A pipe that the test reads on demand.
 private struct LogPipe {
     let reader: CInt
     let writer: CInt

@@ -12,7 +12,7 @@ import Testing
         #expect(ours.runtimeSocket == directory.path + "/pollux/pollux.sock")
         #expect(ours.runtimeProblem == nil)
         try Data().write(to: URL(fileURLWithPath: directory.file("file")))
-        for (path, reason) in [("/run/user/4711", "does not exist"), (directory.file("file"), "is no directory")] {
+        for (path, reason) in [("/run/user/4711", "does not exist"), (directory.file("file"), "is not a directory")] {
             let places = XDGDirectories(environment: ["HOME": "/home/me", "XDG_RUNTIME_DIR": path])
             #expect(places.runtimeSocket == nil)
             #expect(places.runtimeProblem?.contains("XDG_RUNTIME_DIR is \(path), which \(reason)") == true)

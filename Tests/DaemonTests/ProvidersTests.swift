@@ -96,7 +96,8 @@ import Testing
             let error = #expect(throws: DaemonError.self) { try load(directory) }
             #expect(
                 error?.message.hasPrefix(
-                    "\(directory)/providers/mine.yaml, line 7: endpoints.make.accepted.id: \"id\" is no JSON pointer")
+                    "\(directory)/providers/mine.yaml, line 7: endpoints.make.accepted.id: \"id\" is not a JSON pointer"
+                )
                     == true)
         }
     }

@@ -1,5 +1,7 @@
+import Artefacts
 import Foundation
 import Logging
+import TaskEngine
 import TaskModel
 import TaskStore
 import TaskTesting
@@ -60,7 +62,7 @@ import Testing
         #expect(try !load(["POLLUX_RETENTION_ENDED": "90d"]).retention.isOff)
     }
 
-    @Test(arguments: ["ended", "failed", "responses", "events", "idempotency_keys"])
+    @Test(arguments: ["ended", "failed", "responses", "events", "artefacts", "idempotency_keys"])
     func `a retention time needs a unit, and the error names the setting`(name: String) {
         for bad in ["90", "0d", "-1d", "1y", "soon", "1.5d"] {
             let message = message(file: "retention: {\(name): \(bad)}\n")
@@ -68,12 +70,37 @@ import Testing
         }
     }
 
-    @Test func `keys must be kept as long as details, and artefacts are an unknown setting`() throws {
+    @Test func `keys must be kept as long as details`() throws {
         let message = message(file: "retention: {ended: 90d, idempotency_keys: 30d}\n")
         #expect(message.contains("retention.idempotency_keys") && message.contains("retention.ended"), "\(message)")
         #expect(try load(file: "retention: {ended: 1000d}\n").retention.idempotencyKeys == nil)
-        let unknown = self.message(file: "retention: {artefacts: 30d}\n")
-        #expect(unknown.contains("there is no setting \"retention.artefacts\""), "\(unknown)")
+    }
+
+    @Test(arguments: ["quota", "keep_free", "max_object"])
+    func `a size of the artefacts must have its unit, and the message names the setting`(name: String) {
+        for bad in ["90", "0GiB", "-1GiB", "1GB", "2000000TiB", "1.5GiB", "GiB"] {
+            let message = message(file: "artefacts: {\(name): \(bad)}\n")
+            #expect(message.contains("artefacts.\(name)") && message.contains("as in 20GiB"), "\(bad): \(message)")
+        }
+    }
+
+    @Test func `files of results are fetched unless a setting says no`() throws {
+        #expect(try load(["HOME": "/h"]).artefacts == ArtefactSettings(isOn: true))
+        #expect(try !load(["POLLUX_ARTEFACTS_CAPTURE": "off"]).artefacts.isOn)
+        #expect(message(["POLLUX_ARTEFACTS_CAPTURE": "yes"]).contains("results or off"))
+        #expect(
+            try load(["POLLUX_ARTEFACTS_EXCEPT": "runway, suno/audios"]).artefacts.exceptions == [
+                "runway", "suno/audios",
+            ])
+    }
+
+    @Test func `a template of names without the id and the number is refused`() {
+        for bad in [
+            "{date}/{n}", "{id}", "{id}-{n}/{date}", "{id}-{n}{month}", "../{id}-{n}", "/{id}-{n}", "{id}-{n}/",
+        ] {
+            let message = message(["POLLUX_ARTEFACTS_NAME": bad])
+            #expect(message.contains("artefacts.name") && message.contains("{id} and {n}"), "\(bad): \(message)")
+        }
     }
 
     // MARK: Sources
@@ -130,7 +157,12 @@ import Testing
             "callbacks.public_url": "https://pollux.example/",
             "callbacks.certificate_file": "/c.pem", "callbacks.key_file": "/k.pem", "retention.ended": "90d",
             "retention.failed": "30d", "retention.responses": "2w", "retention.events": "36h",
-            "retention.idempotency_keys": "400d", "retention.stubs": "500d", "events.max_streams": "12",
+            "retention.idempotency_keys": "400d", "retention.stubs": "500d", "retention.artefacts": "9d",
+            "events.max_streams": "12",
+            "artefacts.capture": "off", "artefacts.except": "runway",
+            "artefacts.directory": "/f", "artefacts.quota": "2TiB", "artefacts.keep_free": "512MiB",
+            "artefacts.max_object": "1KiB", "artefacts.name": "'{id}-{n}'",
+            "notifications.task_urls": "https",
         ]
         #expect(Set(values.keys) == Set(Setting.all.map(\.name)))
         let file = values.map { name, value in
@@ -143,6 +175,11 @@ import Testing
         for setting in Setting.all { environment[setting.variable] = values[setting.name] }
         let settings = try load(environment)
         #expect(settings.proxy == "http://10.0.0.1:3128" && settings.authoritiesFile == "/a.pem")
+        var artefacts = ArtefactSettings(isOn: false, exceptions: ["runway"], maxObject: 1_024)
+        artefacts.names = try #require(ArtefactNames("'{id}-{n}'"))
+        #expect(settings.artefacts == artefacts)
+        #expect(settings.artefactLimits == ObjectFiles.Limits(quota: 2 << 40, keepFree: 512 << 20))
+        #expect(settings.artefactDirectory == "/f")
         #expect(settings.stateDirectory == "/s")
         #expect(settings.socketPath == "/s/x.sock")
         #expect(settings.baseURL == "https://example.org/v1")

@@ -3,7 +3,7 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Several accounts of one provider, against the sandbox.
+    /// Tests several accounts of one provider, against the sandbox.
     @Suite struct AccountTests {
         /// Writes settings with these accounts.
         private func write(_ accounts: [(name: String, token: String)], for world: World) throws {
@@ -37,7 +37,7 @@ extension EndToEnd {
             return ids
         }
 
-        @Test func `the queue of a dead and a throttled account goes out through the third`() async throws {
+        @Test func `a third account sends the queue of a dead and a throttled one`() async throws {
             try await withWorld { world in
                 let good = "good-token-0815-4711"
                 try await start(world, [("dead", "expired-token"), ("slow", "throttled-token"), ("good", good)])
@@ -64,7 +64,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `two tokens of one user never take each other's tasks, also if replies are lost`() async throws {
+        @Test func `two tokens of one user never take each other's tasks, even if replies are lost`() async throws {
             try await withWorld(faults: "lost-reply=0.5") { world in
                 try await start(world, [("one", "alice~1-4711-0815"), ("two", "alice~2-4711-0815")])
                 let ids = try await submit(10, in: world, "[seconds=60]")
@@ -83,7 +83,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `tasks of an account that is gone from the settings wait, and go on once it is back`() async throws {
+        @Test func `tasks of an account removed from the settings wait, and continue when it is back`() async throws {
             try await withWorld { world in
                 let (one, two) = (("one", "first-token-4711-0815"), ("two", "second-token-4711-0815"))
                 try await start(world, [one, two])
@@ -109,7 +109,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a reload adds accounts and takes them away, and their tasks wait`() async throws {
+        @Test func `a reload adds and removes accounts, and tasks of removed ones wait`() async throws {
             try await withWorld { world in
                 let (one, two) = (("one", "first-token-4711-0815"), ("two", "second-token-4711-0815"))
                 try await start(world, [one])

@@ -6,7 +6,7 @@ import VerbatimJSON
 extension EndToEnd {
     /// Tests backups of a running daemon.
     @Suite struct BackupTests {
-        /// Makes an existing directory for backups.
+        /// Creates a directory for backups.
         private func target(in world: World) throws -> String {
             let path = world.directory + "/backups"
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

@@ -134,7 +134,7 @@ extension EndToEnd {
         @Test func `a file size limit rejects submissions and kills no process`() async throws {
             try await withWorld { world in
                 let process = try ChildProcess(
-                    ["-c", "ulimit -f 400; exec \(ChildProcess.pollux) serve"], of: "/bin/sh",
+                    ["-c", "ulimit -f 1000; exec \(ChildProcess.pollux) serve"], of: "/bin/sh",
                     environment: world.daemon.environment)
                 defer { process.send(SIGKILL) }
                 try await process.logged("listens on")

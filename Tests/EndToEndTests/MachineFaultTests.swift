@@ -17,7 +17,7 @@ extension EndToEnd {
                 try FileManager.default.removeItem(atPath: lost)
                 let unreachable = try await world.pollux(["status"])
                 #expect(unreachable.exit == .code(69), "\(unreachable)")
-                try await world.daemon.process.logged("it is made anew")
+                try await world.daemon.process.logged("It is created again")
                 try await world.daemon.process.logged("listens on", count: 2)
                 #expect(try await world.daemon.ended(id).at("state").string == "succeeded")
                 #expect(try await world.sandbox.ledger().billed == 1)

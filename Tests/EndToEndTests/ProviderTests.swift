@@ -57,7 +57,7 @@ extension EndToEnd {
                     if fails { #expect(task.at("error", "message").string?.isEmpty == false, "\(endpoint)") }
                 }
                 let fal = try await world.daemon.ended(ids[0].id)
-                #expect(fal.at("response").text.contains("https://v3.fal.media/files/"))
+                #expect(fal.at("response").text.contains("http://127.0.0.1:\(world.sandbox.port)/files/fal/"))
                 let ledger = try await world.sandbox.ledger()
                 #expect(ledger.billed == ids.count)
             }
@@ -86,7 +86,7 @@ extension EndToEnd {
                 try await world.daemon.process.logged("→ running")
                 #expect(
                     try await world.daemon.ask("POST", "/v1/tasks/\(id)/cancel").json.at("state").string == "cancelled")
-                try await world.daemon.process.logged("replicate was asked to end it: HTTP status 200")
+                try await world.daemon.process.logged("replicate was asked to cancel it: HTTP status 200")
             }
         }
 

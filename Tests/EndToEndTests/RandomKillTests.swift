@@ -36,15 +36,16 @@ extension EndToEnd {
 
         /// What the clients have seen.
         private struct Progress {
-            /// No client is to submit another task.
+            /// Whether the clients have stopped submitting tasks.
             var isOver = false
             /// Kills since a task last ended.
             var killsWithoutEnd = 0
         }
 
-        /// Lets a life last until a task has ended, after twenty lives in which none has.
+        /// Waits until a task has ended, after twenty lives without an end.
         ///
-        /// A lost reply takes several queries within a life. On a busy machine each random life may be too short for one.
+        /// A lost reply takes several queries within a life. On a busy machine each random life may be too short for
+        /// one.
         private func waitForAnEnd(after progress: Watched<Progress>) async throws {
             progress.change { $0.killsWithoutEnd += 1 }
             guard progress.current.killsWithoutEnd >= 20 else { return }
@@ -69,7 +70,7 @@ extension EndToEnd {
                 #expect(try await daemon.stop() == .code(0))
                 try await daemon.start()
             }
-            // A kill is no restore.
+            // A kill does not count as a restore.
             #expect(try await daemon.persistently("GET", "/v1/restore").json.at("restored") == false)
         }
 

@@ -68,7 +68,7 @@ extension EndToEnd {
                 let digest = try await digest(world)
                 try write(text, to: settings(world))
                 let reply = try await world.daemon.ask("POST", "/v1/reload")
-                // The variable overrides the file, so a socket in the file is no change.
+                // The variable overrides the file, so a socket in the file changes nothing.
                 #expect(reply.status == status, "\(reply.text)")
                 if status != 200 {
                     #expect(try reply.json.at("code").string == code)

@@ -70,7 +70,7 @@ extension EndToEnd {
                 let deleted = try await world.pollux(["delete", pinned])
                 #expect(deleted.exit == .code(0) && deleted.output.contains("details deleted"), "\(deleted.errors)")
 
-                // The next start does not take the database for a copy.
+                // The next start does not treat the database as a copy.
                 _ = try await world.daemon.stop()
                 try await world.daemon.start()
                 #expect(try await world.daemon.ask("GET", "/v1/restore").json.at("restored") == false)
@@ -79,7 +79,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `the daemon removes old details by itself`() async throws {
+        @Test func `the daemon removes old details automatically`() async throws {
             let environment = Self.policy.merging(["POLLUX_TEST_STEADY_SPAN_SECONDS": "0.1"]) { $1 }
             try await withWorld(environment: environment) { world in
                 try await world.daemon.start()

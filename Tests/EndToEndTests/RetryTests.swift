@@ -89,7 +89,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a lost task is left out by state and refused by id, while the others are retried`() async throws {
+        @Test func `a lost task is omitted by state and rejected by id, while the others are retried`() async throws {
             try await withWorld { world in
                 try await world.daemon.start(["POLLUX_TEST_KILL_AT": "before-first-byte"])
                 let document = world.daemon.submission(

@@ -10,7 +10,7 @@ extension EndToEnd {
             "midjourney/imagine", "suno/audios", "veo/videos", "sora/videos", "kling/videos", "luma/videos",
             "flux/images",
         ]
-        /// A third of all paid replies gets lost, in three ways. Every fifth record appears late.
+        /// A third of all paid replies is lost, in three ways. Every fifth record appears late.
         static let faults =
             "lost-reply=0.12,reset-reply=0.12,502-after=0.12,late-record=0.2:400ms,poll-500=0.03,poll-reset=0.03"
 

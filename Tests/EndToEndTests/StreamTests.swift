@@ -4,7 +4,7 @@ import Testing
 import VerbatimJSON
 
 extension EndToEnd {
-    /// Follows the log of a real daemon.
+    /// Tests streams of the log of a real daemon.
     @Suite struct StreamTests {
         /// Opens a stream and reads its head.
         private func stream(
@@ -55,7 +55,7 @@ extension EndToEnd {
 
         @Test func `a follower sees each event once, over kill -9 and stops of the daemon`() async throws {
             try await withWorld { world in
-                // Without a token nothing is sent, so no task depends on what a kill leaves behind at the provider.
+                // Without a token nothing is sent, so no task depends on the effects of a kill at the provider.
                 let changes: [String: String?] = ["XHUOAPI_TOKEN": nil]
                 try await world.daemon.start(changes)
                 let follower = try ChildProcess(
@@ -105,7 +105,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `hundreds of streams leave the socket open, and one too many is refused`() async throws {
+        @Test func `hundreds of streams leave room on the socket, and one beyond the limit is rejected`() async throws {
             try await withWorld(environment: ["POLLUX_EVENTS_MAX_STREAMS": "560"]) { world in
                 try await world.daemon.start(["XHUOAPI_TOKEN": nil])
                 var streams: [Connection] = []
@@ -125,13 +125,13 @@ extension EndToEnd {
                     let events = try await documents(connection) { $0.at("sequence").integer != nil }
                     #expect(events.last?.at("task_id") == task.at("id"))
                 }
-                // Streams do not hold up the end.
+                // Streams do not delay the stop.
                 #expect(try await world.daemon.stop(within: 15) == .code(0))
                 _ = try await documents(streams[1]) { _ in false }
             }
         }
 
-        @Test func `a place from before a restore is a reset, and the log has another epoch then`() async throws {
+        @Test func `a place from before a restore is a reset, and the log has a new epoch`() async throws {
             try await withWorld { world in
                 let state = world.daemon.stateDirectory
                 let copy = world.daemon.directory + "/copy"
@@ -163,7 +163,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a place behind removed events is a reset`() async throws {
+        @Test func `a place before removed events is a reset`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 let id = try await world.daemon.submit("flux/images", ["prompt": "x [seconds=1]"]).at("id").string ?? ""
@@ -179,7 +179,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a wait goes on over restarts, and does not need events that were removed`() async throws {
+        @Test func `a wait continues over restarts, and does not need removed events`() async throws {
             try await withWorld { world in
                 try await world.daemon.start()
                 var ids: [String] = []
@@ -200,7 +200,7 @@ extension EndToEnd {
             }
         }
 
-        @Test func `follow refuses what it cannot follow`() async throws {
+        @Test func `follow rejects invalid arguments and unknown tasks`() async throws {
             try await withWorld { world in
                 #expect(try await world.pollux(["follow"]).exit == .code(69))
                 try await world.daemon.start()

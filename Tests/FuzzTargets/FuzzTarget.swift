@@ -4,9 +4,9 @@ import TaskModel
 import Text
 import VerbatimJSON
 
-/// A reader of untrusted bytes with its invariants. A broken invariant ends the process.
+/// A parser of untrusted bytes with its invariants. A broken invariant ends the process.
 ///
-/// Tests run each target on a kept corpus and on seeded mutations. `scripts/run-fuzzer.sh` runs it with libFuzzer.
+/// Tests run each target on a stored corpus and on seeded mutations. `scripts/run-fuzzer.sh` runs it with libFuzzer.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     /// JSON, read strictly and leniently.
     case json
@@ -82,7 +82,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             let body = try? JSONValue(parsing: bytes[1...], limits: .lenient),
             let (id, observation) = endpoints[Int(first) % endpoints.count].dialect.readCallback(body)
         else { return }
-        // Only a JSON object is a callback, and its record is kept unchanged.
+        // Only a JSON object is a callback, and its record is stored unchanged.
         precondition(body.object != nil, "\(body) speaks of no task.")
         precondition(observation.record == body, "The body is kept differently.")
         precondition(

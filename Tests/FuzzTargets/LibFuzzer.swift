@@ -4,7 +4,7 @@
     import Darwin
 #endif
 
-/// The entry point of libFuzzer for an input. The environment variable `POLLUX_FUZZ_TARGET` selects the reader.
+/// The entry point of libFuzzer for an input. The environment variable `POLLUX_FUZZ_TARGET` selects the parser.
 @_cdecl("LLVMFuzzerTestOneInput")
 package func fuzzOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     chosenTarget.run(Array(UnsafeBufferPointer(start: bytes, count: count)))

@@ -4,7 +4,7 @@ import Randomness
 import Testing
 
 @Suite struct FuzzTests {
-    /// The kept inputs: former findings, and valid inputs to start from.
+    /// The stored inputs: former findings, and valid inputs to start from.
     static func corpus(of target: FuzzTarget) throws -> [(name: String, bytes: [UInt8])] {
         let folder = try #require(
             Bundle.module.url(forResource: "Corpus", withExtension: nil)?.appending(path: target.rawValue))
@@ -30,7 +30,7 @@ import Testing
     }
 }
 
-/// Makes new inputs from kept ones by cuts, splices, repeats, bit flips and inserted special words.
+/// Makes new inputs from stored ones by cuts, splices, repeats, bit flips and inserted special words.
 struct Mutator {
     private var random: SeededRandom
     private let corpus: [[UInt8]]

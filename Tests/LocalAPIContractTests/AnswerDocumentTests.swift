@@ -43,8 +43,8 @@ import VerbatimJSON
                 "submitted_at", "started_at",
                 "finished_at",
                 "ended_at", "not_before", "deadline", "next_poll_at", "attempts", "polls", "on_uncertain",
-                "resolution", "outcome_source", "callback", "waiting_for", "note", "retry_of", "pinned",
-                "removed",
+                "resolution", "outcome_source", "callback", "waiting_for", "capture", "note", "retry_of", "notify",
+                "pinned", "removed",
             ])
         #expect(bare.json["eta"] == .null)
         #expect(bare.json["labels"] == .object(JSONObject()))

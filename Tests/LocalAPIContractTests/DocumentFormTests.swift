@@ -130,12 +130,31 @@ private struct DocumentForm: Sendable {
         DocumentForm(
             "reload", #"{"settings":{"digest":"d","loaded_at":"t"},"changed":["a.b","c"],"warnings":["W."]}"#
         ) { try ReloadDocument(json: $0).json },
+        DocumentForm(
+            "gateway",
+            #"{"url":"u","tokens":[{"name":"n","created_at":"t"}],"providers":[{"name":"p","url":"u","environment":{"A":"b"}}]}"#
+        ) { try GatewayDocument(json: $0).json },
+        DocumentForm("gateway token", #"{"name":"n","token":"t"}"#) { try GatewayTokenDocument(json: $0).json },
+        DocumentForm("add gateway token", #"{"name":"n"}"#) { try GatewayTokenRequestDocument(json: $0).json },
         DocumentForm("prune", #"{"dry_run":true}"#) { try PruneRequestDocument(json: $0).json },
         DocumentForm(
             "pruned",
             #"{"configured":true,"dry_run":true,"complete":false,"tasks":1,"responses":2,"events":3,"idempotency_keys":4,"#
-                + #""stubs":6,"bytes":5}"#
+                + #""stubs":6,"files":7,"file_bytes":8,"bytes":5}"#
         ) { try PruneDocument(json: $0).json },
+        DocumentForm("destinations", destinations) { try DestinationPage(json: $0).json },
+        DocumentForm(
+            "dead letters",
+            #"{"dead_letters":[{"destination":"d","sequence":7,"task_id":"x","type":"t","at":"a","attempts":10,"#
+                + #""tried_at":"b","status":422,"reason":"r","answer":"w"}]}"#
+        ) { try DeadLetterPage(json: $0).json },
+        DocumentForm("replay a task", #"{"task":"x","since":null}"#) { try ReplayRequestDocument(json: $0).json },
+        DocumentForm("replay since", #"{"since":"t"}"#) { try ReplayRequestDocument(json: $0).json },
+        DocumentForm("replay the dead", #"{"dead":true}"#) { try ReplayRequestDocument(json: $0).json },
+        DocumentForm("replayed", #"{"destination":"d","events":3}"#) { try ReplayDocument(json: $0).json },
+        DocumentForm(
+            "tested", #"{"destination":"d","delivered":false,"status":503,"reason":"r","answer":"w"}"#
+        ) { try DeliveryTestDocument(json: $0).json },
         DocumentForm("line", bareTask) { try BatchLine(json: $0).json },
         DocumentForm("bad line", #"{"status":409,"code":"c"}"#) { try BatchLine(json: $0).json },
     ]
@@ -145,13 +164,15 @@ private struct DocumentForm: Sendable {
         #"{"id":"x","endpoint":"a/b","state":"running","partial":true,"remote_id":"r","trace_id":"t","#
         + #""labels":{"b":"2","a":"1"},"priority":2,"request":{"n":1.0,"a":12345678901234567890},"#
         + #""response":{"b":[1.50]},"results":[{"kind":"url","pointer":"/u","value":{"v":1.0},"#
-        + #""media_type":"image/png","size_bytes":3}],"error":{"code":"busy","message":"Busy.","#
+        + #""media_type":"image/png","size_bytes":3,"artefact":{"state":"saved","sha256":"h","size_bytes":4,"#
+        + #""media_type":"image/png","path":"p","playlist":true,"delivered_at":"d","error":"e","attempts":2,"#
+        + #""expires_at":"x"}}],"error":{"code":"busy","message":"Busy.","#
         + #""http_status":429,"hint":"Wait."},"progress":35.5,"eta":{"p50":"p","p90":"q"},"#
         + #""slower_than_usual_since":"s","created_at":"c","submitted_at":"su","started_at":"st","#
         + #""finished_at":"f","ended_at":"e","not_before":"n","deadline":"d","next_poll_at":"np","attempts":1,"#
         + #""polls":4,"on_uncertain":"fail","resolution":"adopted","outcome_source":"poll","#
         + #""callback":{"receiver":"pollux","deliveries":2,"latest_at":"l"},"#
-        + #""waiting_for":{"code":"paused","message":"Paused."},"note":"n","retry_of":"y","pinned":true,"#
+        + #""waiting_for":{"code":"paused","message":"Paused."},"capture":false,"note":"n","retry_of":"y","notify":"d","pinned":true,"#
         + #""removed":{"at":"r","request":true,"response":true,"events":true}}"#
     private static let endpoint =
         #"{"name":"a/b","provider":"p","kind":"image","answers":"inline","batch_size":50,"listing":"documented","#
@@ -167,10 +188,16 @@ private struct DocumentForm: Sendable {
         + #""database":{"path":"/x","size_bytes":4096},"restored":"r","held":"h","#
         + #""settings":{"digest":"d","loaded_at":"t"},"socket":"/s","state_directory":"/d","#
         + #""providers":[{"name":"p","base_url":"https://x","token":"present","state":"paused","reason":"r"}],"#
-        + #""callbacks":{"listen":"l","public_url":"u","deliveries":1,"unknown_tokens":2,"problem":"p"}}"#
+        + #""artefacts":{"directory":"/a","used_bytes":1,"quota_bytes":2,"waiting":3,"without_room":4},"#
+        + #""callbacks":{"listen":"l","public_url":"u","deliveries":1,"unknown_tokens":2,"problem":"p"},"#
+        + #""destinations":[{"name":"d","state":"closed","reason":"r","waiting":1,"dead":2}]}"#
+    private static let destinations =
+        #"{"destinations":[{"name":"d","target":"https://x","events":["task.failed"],"endpoints":["a/b"],"#
+        + #""labels":{"l":"v"},"include":["results"],"signed":true,"state":"closed","closed_at":"c","not_before":"n","#
+        + #""waiting":1,"dead":2,"behind":3,"last_failure":{"at":"a","status":503,"reason":"r"}}]}"#
     private static let submit =
         #"{"endpoint":"a/b","request":{"n":1.0},"idempotency_key":"k","labels":{"b":"2","a":"1"},"priority":-5,"#
-        + #""not_before":"n","deadline":"d","on_uncertain":"fail","note":"n"}"#
+        + #""not_before":"n","deadline":"d","on_uncertain":"fail","capture":false,"note":"n","notify":"d"}"#
     private static let adopt =
         #"{"endpoint":"a/b","remote_id":"r","labels":{"b":"2","a":"1"},"priority":3,"deadline":"d"}"#
 }

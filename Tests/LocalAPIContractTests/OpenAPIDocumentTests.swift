@@ -42,12 +42,26 @@ import VerbatimJSON
         #expect(fields(of: "Provider") == StatusDocument.Provider().json.object?.names)
         #expect(fields(of: "Account") == StatusDocument.Account().json.object?.names)
         #expect(fields(of: "Backup") == BackupDocument().json.object?.names)
+        #expect(fields(of: "Gateway") == GatewayDocument().json.object?.names)
+        #expect(fields(of: "GatewayToken") == GatewayTokenDocument().json.object?.names)
         #expect(fields(of: "Reload") == ReloadDocument().json.object?.names)
         #expect(fields(of: "Settings") == SettingsDocument().json.object?.names)
-        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 35)
+        #expect(document.value(at: try pointer("/components/schemas/Task/required"))?.array?.count == 37)
         finished.removed = TaskDocument.Removed(at: "t", request: true, response: true, events: true)
         #expect(fields(of: "Removed") == finished.json["removed"]?.object?.names)
         #expect(fields(of: "Prune") == PruneDocument().json.object?.names)
+        var destination = DestinationDocument(name: "d", target: "t", state: "open")
+        destination.lastFailure = DestinationDocument.Failure(at: "a", status: nil, reason: "r")
+        #expect(fields(of: "Destination") == destination.json.object?.names)
+        #expect(fields(of: "DestinationFailure") == destination.json["last_failure"]?.object?.names)
+        #expect(
+            fields(of: "DestinationState")
+                == StatusDocument.Destination(name: "d", state: "open", reason: nil, waiting: 0, dead: 0).json.object?
+                .names)
+        #expect(fields(of: "DeadLetter") == DeadLetterDocument().json.object?.names)
+        #expect(fields(of: "Replay") == ReplayDocument(destination: "d", events: nil).json.object?.names)
+        #expect(
+            fields(of: "DeliveryTest") == DeliveryTestDocument(destination: "d", delivered: true).json.object?.names)
         finished.callback = TaskDocument.Callback(receiver: "pollux", deliveries: 0)
         #expect(fields(of: "TaskCallback") == finished.json["callback"]?.object?.names)
         var endpoint = EndpointDocument(name: "a/b", provider: "p")
@@ -58,7 +72,7 @@ import VerbatimJSON
         #expect(fields(of: "CallbackReceiver") == receiving.json["callbacks"]?.object?.names)
     }
 
-    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest"])
+    @Test(arguments: ["SubmitRequest", "AdoptRequest", "BackupRequest", "PruneRequest", "GatewayTokenRequest"])
     func `the request schemas have exactly the accepted fields`(schema: String) throws {
         let names = try #require(fields(of: schema))
         for name in names + ["stranger"] {
@@ -67,6 +81,7 @@ import VerbatimJSON
                 switch schema {
                 case "SubmitRequest": _ = try SubmitDocument(json: json)
                 case "AdoptRequest": _ = try AdoptDocument(json: json)
+                case "GatewayTokenRequest": _ = try GatewayTokenRequestDocument(json: json)
                 case "PruneRequest": _ = try PruneRequestDocument(json: json)
                 default: _ = try BackupRequestDocument(json: json)
                 }
@@ -81,6 +96,7 @@ import VerbatimJSON
         #expect(try number(submit + "/labels/propertyNames/maxLength") == EnvelopeRules.labelNameLength.upperBound)
         #expect(try number(submit + "/labels/additionalProperties/maxLength") == EnvelopeRules.maxLabelValueLength)
         #expect(try number(submit + "/note/maxLength") == EnvelopeRules.maxNoteLength)
+        #expect(try number(submit + "/notify/maxLength") == EnvelopeRules.maxNotifyLength)
         #expect(try number(submit + "/priority/minimum") == EnvelopeRules.priority.lowerBound)
         #expect(try number(submit + "/priority/maximum") == EnvelopeRules.priority.upperBound)
         #expect(try number(submit + "/idempotency_key/maxLength") == EnvelopeRules.idempotencyKeyLength.upperBound)

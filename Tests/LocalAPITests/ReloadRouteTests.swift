@@ -27,6 +27,7 @@ import VerbatimJSON
 
     private static let refusals: [(refusal: ReloadRefusal, status: Int, code: String, names: JSONValue?)] = [
         (.invalid("It is wrong."), 422, "bad_setting", nil),
+        (.notStored(code: "storage_full", message: "The disk is full."), 503, "storage_full", nil),
         (.needsRestart(["socket", "callbacks.listen"]), 409, "restart_needed", ["socket", "callbacks.listen"]),
     ]
 

@@ -21,13 +21,13 @@ import VerbatimJSON
             let old = try await cancelled(
                 api,
                 extra:
-                    #","labels":{"a":"b"},"priority":7,"on_uncertain":"fail","note":"n","deadline":"+1h","idempotency_key":"k""#
+                    #","labels":{"a":"b"},"priority":7,"on_uncertain":"fail","note":"n","capture":false,"deadline":"+1h","idempotency_key":"k""#
             )
             let first = try await api.ask(.post, "/v1/tasks/\(old)/retry")
             #expect(first.status == 201, "\(first.text)")
             let before = try await api.ask(.get, "/v1/tasks/\(old)").json
-            #expect(before["state"] == "cancelled")
-            for member in ["endpoint", "request", "labels", "priority", "on_uncertain", "note"] {
+            #expect(before["state"] == "cancelled" && before["capture"] == false)
+            for member in ["endpoint", "request", "labels", "priority", "on_uncertain", "note", "capture"] {
                 #expect(first.json[member] == before[member], "\(member)")
             }
             #expect(first.json["retry_of"]?.string == old && before["retry_of"] == .null)

@@ -63,7 +63,7 @@ import VerbatimJSON
                 shown == [
                     [
                         "kind": "url", "pointer": "/film", "value": "https://x/film.mp4", "media_type": "video/mp4",
-                        "size_bytes": .null,
+                        "size_bytes": .null, "artefact": .null,
                     ]
                 ])
             try await APIHarness.run(on: api.store, catalog: later) { again in

@@ -13,7 +13,7 @@ import Testing
 import VerbatimJSON
 
 @Suite(.timeLimit(.minutes(5))) struct StreamRoutesTests {
-    /// Lends the routes and a real socket.
+    /// Runs the body with the routes and a real socket.
     private func onSocket(
         connections: Int = LocalAPI.maxConnections, maxStreams: Int = LocalAPI.maxStreams,
         _ body: @escaping @Sendable (APIHarness, _ path: String) async throws -> Void
@@ -24,7 +24,8 @@ import VerbatimJSON
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let server = LocalAPI.server(
                 service: api.engine.service, endpoints: api.engine.endpoints, restores: api.engine.restores,
-                retention: api.engine.retention, streams: api.engine.streams, settings: UnchangedSettings(),
+                retention: api.engine.retention, notifications: api.engine.notifications, streams: api.engine.streams,
+                gateway: api.engine.gateway, settings: UnchangedSettings(),
                 facts: DaemonFacts(
                     version: "1.2.3", pid: 42, startedAt: APIHarness.start, socketPath: path, stateDirectory: "/state"),
                 time: ManualTimeSource(), eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
@@ -46,7 +47,7 @@ import VerbatimJSON
         "GET \(target) HTTP/1.1\r\nHost: x\r\n\(headers)\r\n"
     }
 
-    /// The documents behind `data:`, or of each line.
+    /// The documents after `data:`, or of each line.
     private static func documents(_ text: String) -> [JSONValue] {
         text.split(whereSeparator: \.isNewline).compactMap { line in
             let line = line.hasPrefix("data: ") ? line.dropFirst(6) : line
@@ -54,7 +55,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `events come as server-sent events, each with its id and its task`() async throws {
+    @Test func `events are sent as server-sent events, each with its id and its task`() async throws {
         try await onSocket { api, path in
             try await RawClient.with(socketPath: path) { client in
                 try await client.send(Self.get("/v1/events"))
@@ -80,7 +81,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `events come as lines of JSON where the client asks for them`() async throws {
+    @Test func `events are sent as lines of JSON if the client asks for them`() async throws {
         try await onSocket { api, path in
             let id = try await api.submit("1")
             _ = try await api.ask(.post, "/v1/tasks/\(id)/cancel")
@@ -97,7 +98,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a client resumes after its last event, which goes over what the query says`() async throws {
+    @Test func `a client resumes after its last event, which overrides the query`() async throws {
         try await onSocket { api, path in
             for number in 0..<3 { _ = try await api.submit("\(number)") }
             let epoch = try await api.store.logEpoch(orNew: "0").name
@@ -127,13 +128,13 @@ import VerbatimJSON
                         "control": "reset", "reason": "unknown_epoch", "oldest": .string("\(epoch)-1"),
                         "newest": .string("\(epoch)-3"),
                     ])
-                // From here on the client has a place that exists.
+                // From here on the client has an existing place.
                 #expect(text.contains("\n\nid: \(epoch)-3\n\n"))
             }
         }
     }
 
-    @Test func `payloads are sent where they are asked for`() async throws {
+    @Test func `payloads are sent if they are requested`() async throws {
         try await onSocket { api, path in
             let id = try await api.submit("a heron")
             try await RawClient.with(socketPath: path) { client in
@@ -153,7 +154,7 @@ import VerbatimJSON
         ("state=", "state"), ("endpoint=flux", "endpoint"), ("label=x", "label"), ("label=a:1&label=a:2", "label"),
         ("include=everything", "include"), ("tasks=x", "tasks"), ("limit=5", "limit"),
     ])
-    func `a parameter that cannot be read is refused by name`(query: String, field: String) async throws {
+    func `an invalid parameter is rejected by name`(query: String, field: String) async throws {
         try await APIHarness.run { api in
             let answer = try await api.ask(.get, "/v1/events?\(query)")
             #expect(answer.status == 400, "\(answer.text)")
@@ -164,7 +165,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `an id of an event that is none, too many tasks and unknown tasks are refused`() async throws {
+    @Test func `an invalid event id, too many tasks and unknown tasks are rejected`() async throws {
         try await APIHarness.run { api in
             let name = try #require(HTTPField.Name("Last-Event-ID"))
             let malformed = try await api.ask(.get, "/v1/events", headers: [name: "nonsense"])
@@ -176,7 +177,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `with as many streams as may be open, a further one is told to come back later`() async throws {
+    @Test func `at the maximum number of streams, a further one gets Retry-After`() async throws {
         try await onSocket(maxStreams: 1) { api, path in
             try await RawClient.with(socketPath: path) { first in
                 try await first.send(Self.get("/v1/events"))
@@ -188,7 +189,7 @@ import VerbatimJSON
                     #expect(text.lowercased().contains("retry-after: 10"))
                 }
             }
-            // The first one has gone, which the server notices by itself.
+            // The first client disconnects, which the server notices itself.
             try await RawClient.with(socketPath: path) { third in
                 var text = ""
                 repeat {
@@ -205,7 +206,7 @@ import VerbatimJSON
                 try await RawClient.with(socketPath: path) { second in
                     for client in [first, second] { try await client.send(Self.get("/healthz")) }
                     for client in [first, second] { _ = try await client.read(until: "ok") }
-                    // The third one waits in the kernel's queue until a connection carries a stream.
+                    // The third connection waits in the kernel's queue until another one becomes a stream.
                     try await RawClient.with(socketPath: path) { third in
                         try await third.send(Self.get("/healthz"))
                         try await first.send(Self.get("/v1/events"))
@@ -217,7 +218,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a stream ends as a whole when the daemon stops`() async throws {
+    @Test func `a stream ends properly when the daemon stops`() async throws {
         try await onSocket { api, path in
             try await RawClient.with(socketPath: path) { client in
                 try await client.send(Self.get("/v1/events"))
@@ -230,7 +231,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `thousands of events reach a hundred clients, to each those of its label`() async throws {
+    @Test func `each of a hundred clients gets the events of its label among thousands`() async throws {
         try await onSocket { api, path in
             let (clients, perClient) = (100, 30)
             try await withThrowingTaskGroup(of: [JSONValue?].self) { group in

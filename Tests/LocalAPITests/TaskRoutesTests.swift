@@ -84,7 +84,7 @@ import VerbatimJSON
             let other = try await api.ask(
                 .post, "/v1/tasks", body.replacing(":1}", with: ":2}"), headers: [key: "k"])
             #expect(other.problemCode == "idempotency_key_reused")
-            #expect(other.json["detail"]?.string?.contains("request.n is 1 there and 2 here") == true)
+            #expect(other.json["detail"]?.string?.contains("request.n is 1 in the task and 2 in the request") == true)
             let tracked = try await api.ask(
                 .post, "/v1/tasks/adopt", #"{"endpoint":"flux/images","remote_id":"r-1","deadline":"+2h"}"#)
             #expect(tracked.json["deadline"]?.string == (APIHarness.start + .seconds(7_200)).rfc3339)
@@ -273,7 +273,7 @@ import VerbatimJSON
             let expected: JSONValue = [
                 [
                     "kind": "url", "pointer": "/response/data/0/image_url", "value": "https://x/out.png",
-                    "media_type": "image/png", "size_bytes": nil,
+                    "media_type": "image/png", "size_bytes": nil, "artefact": nil,
                 ]
             ]
             #expect(try await api.ask(.get, "/v1/tasks/\(id)").json["results"] == expected)

@@ -61,7 +61,12 @@ import VerbatimJSON
     @Test(arguments: profiles.map(\.name.text))
     func `every success has results, and none repeats the request`(endpoint: String) throws {
         let profile = try profile(endpoint)
-        let task = try SimulatedTask.task(profile.name.text)
+        let task = try SimulatedTask.task(
+            profile.name.text,
+            fields: [
+                "image_url": "https://example.com/face.png", "audio_url": "https://example.com/voice.mp3",
+                "url": "https://example.com/article",
+            ])
         let document =
             profile.dialect.answersOnlyInline ? task.inlineReply.document : task.lookup(at: .start + 101).document
         let reply = UpstreamReply(status: 200, body: document.utf8Text)
@@ -83,6 +88,9 @@ import VerbatimJSON
         #expect(results == profile.dialect.results(in: seen.record))
         #expect(!results.isEmpty, Comment(rawValue: document.text))
         #expect(!results.contains { "\($0.value)".contains("example.com") }, "\(results)")
+        for result in results where result.kind == .url {
+            #expect(result.value.string?.hasPrefix("http://sandbox.invalid/files/") == true, "\(result)")
+        }
     }
 
     @Test(arguments: profiles.filter { !$0.dialect.answersOnlyInline }.map(\.name.text))

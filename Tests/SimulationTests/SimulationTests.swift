@@ -64,7 +64,7 @@ private struct Request {
     /// Whether each history has several accounts, and neither copies nor a second daemon.
     let hasAccounts: Bool
 
-    /// What gives the histories several accounts.
+    /// The mutant that gives the histories several accounts.
     var mutant: Mutant? {
         guard hasAccounts else { return nil }
         var accounts = Mutant("has several accounts", caughtBy: [])

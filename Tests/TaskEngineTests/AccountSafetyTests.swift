@@ -7,7 +7,7 @@ import VerbatimJSON
 
 @testable import TaskEngine
 
-/// Several accounts of one provider: nothing is paid twice, and no task gets what another one has paid for.
+/// Tests several accounts of one provider: nothing is paid twice, and no task gets the result of another one.
 @Suite(.timeLimit(.minutes(2))) struct AccountSafetyTests {
     private let start = ManualTimeSource.start
 
@@ -25,7 +25,7 @@ import VerbatimJSON
         Record.listed(id, request: ["prompt": .string(prompt)], at: start + .seconds(1))
     }
 
-    /// Lets each account list these records; an account without any answers with this error.
+    /// Makes each account list these records. An account without any replies with this error.
     private func play(_ world: EngineWorld, _ lists: [String: [JSONValue]], otherwise error: UpstreamReply? = nil) {
         world.provider.play { sent async throws(UpstreamTransportError) in
             if sent.isPaid { return .accepted("new-\(sent.account.account)") }
@@ -42,7 +42,7 @@ import VerbatimJSON
         }
     }
 
-    // MARK: An account that gives no answer
+    // MARK: An account without a reply
 
     /// A task whose first attempt was made by `a` and whose second was made by `b` an hour later; both replies were lost.
     private func lostTwice(_ world: EngineWorld, isProbablyRefused: Bool = false) async throws -> TaskID {
@@ -65,7 +65,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["gone", "broken", "rejected"], [true, false])
-    func `an attempt whose account gives no answer is not absent`(how: String, isProbablyRefused: Bool) async throws {
+    func `an attempt whose account gives no reply is not absent`(how: String, isProbablyRefused: Bool) async throws {
         let world = try await EngineWorld(accounts: (how == "gone" ? [] : [Account("a")]) + [Account("b")])
         let id = try await lostTwice(world, isProbablyRefused: isProbablyRefused)
         play(
@@ -78,7 +78,7 @@ import VerbatimJSON
         #expect(task.attempt?.absentReadings == 0)
     }
 
-    @Test func `an attempt is absent once every account that may have made one says so`() async throws {
+    @Test func `an attempt is absent once every account that may have made it proves that`() async throws {
         let world = try await EngineWorld(accounts: [Account("a"), Account("b")])
         let id = try await lostTwice(world)
         play(world, ["a": [listed("control-a", "a dog")], "b": [listed("control-b", "a dog")]])
@@ -87,7 +87,7 @@ import VerbatimJSON
         #expect(try await world.task(id).state == .running)
     }
 
-    @Test func `the last look before a task is sent again needs every account too`() async throws {
+    @Test func `the last reading before a task is sent again needs every account too`() async throws {
         let world = try await EngineWorld(accounts: [Account("a"), Account("b")])
         let id = try await lostTwice(world)
         let now = world.time.now()
@@ -100,7 +100,7 @@ import VerbatimJSON
 
     // MARK: Two tokens of one user
 
-    @Test func `a record that another account's attempt may have made goes to no task, and prevents a proof`()
+    @Test func `a record that may belong to another account's attempt is assigned to no task and prevents a proof`()
         async throws
     {
         let world = try await EngineWorld(accounts: [Account("a"), Account("b")])
@@ -155,7 +155,7 @@ import VerbatimJSON
         #expect(found == ["r-1": "a", "r-2": "b"])
     }
 
-    @Test func `a restored task is not sent before each account was asked three times`() async throws {
+    @Test func `a restored task is not sent before each account's list was tried three times`() async throws {
         let world = try await EngineWorld(accounts: [Account("a"), Account("b")])
         var lost = task(1, .uncertain, by: .unknown)
         lost.failure = TaskFailure(code: TaskFailure.perhapsSent, message: "It may have been sent.")
@@ -174,7 +174,7 @@ import VerbatimJSON
         #expect(world.provider.queries.count { $0.account.account == "b" } == 3)
     }
 
-    // MARK: A record that a person names
+    // MARK: A record that a person assigns
 
     @Test func `a person names the account if several may have sent the task`() async throws {
         let world = try await EngineWorld(accounts: [Account("a"), Account("b")])
@@ -219,7 +219,7 @@ import VerbatimJSON
         return (world, id)
     }
 
-    @Test func `a client id is sent again by the account that it was sent by, and holds back no other task`()
+    @Test func `a client id is sent again by the same account, and delays no other task`()
         async throws
     {
         let (world, id) = try await resubmittedWithOwnID([Account("a"), Account("b")])
@@ -238,7 +238,7 @@ import VerbatimJSON
         #expect(world.provider.paid.map(\.account.account) == ["b", "a"])
     }
 
-    @Test func `a client id goes by another account only if the settings lack its own`() async throws {
+    @Test func `a client id is sent by another account only if its own was removed from the settings`() async throws {
         let (world, _) = try await resubmittedWithOwnID([Account("b")])
         try await run(world, steps: 2)
         #expect(world.provider.paid.map(\.account.account) == ["b"])
@@ -265,7 +265,7 @@ import VerbatimJSON
 
     // MARK: An account that does not work
 
-    @Test func `an account whose submissions fail comes behind the others`() async throws {
+    @Test func `an account whose submissions fail is used after the others`() async throws {
         let world = try await EngineWorld(accounts: [Account("a"), Account("b")])
         world.provider.play { sent async throws(UpstreamTransportError) in
             if sent.account.account == "a" { throw .interrupted("timed out") }
@@ -279,7 +279,7 @@ import VerbatimJSON
         #expect(world.provider.paid.count { $0.account.account == "a" } == 1)
     }
 
-    @Test func `the submitter comes back when the account that is free backs off no more`() async throws {
+    @Test func `the submitter runs again when the backoff of the free account ends`() async throws {
         let world = try await EngineWorld(accounts: [Account("a", maxInFlight: 1), Account("b")])
         try await world.insert(task(2, .running, by: "a"))
         let failure = TaskFailure(code: "busy", message: "Later.", httpStatus: 429)

@@ -7,7 +7,7 @@ import VerbatimJSON
 
 @testable import TaskEngine
 
-/// Several accounts of one provider: who sends, who asks, and what becomes of an account that does not work.
+/// Tests several accounts of one provider: which one sends and polls a task, and the effects of an account that fails.
 @Suite(.timeLimit(.minutes(2))) struct AccountTests {
     private let start = ManualTimeSource.start
 
@@ -25,12 +25,12 @@ import VerbatimJSON
         Record.listed(id, request: ["prompt": .string(prompt)], at: start + .seconds(1))
     }
 
-    /// How many tasks each account has sent.
+    /// The number of tasks that each account has sent.
     private func counts(_ world: EngineWorld) -> [String: Int] {
         world.provider.paid.reduce(into: [:]) { $0[$1.account.account.text, default: 0] += 1 }
     }
 
-    // MARK: Who sends
+    // MARK: The sending account
 
     @Test func `a task goes to the account with the most room, and its attempt names that account`() async throws {
         let world = try await world([Account("a", maxInFlight: 1), Account("b")])
@@ -64,7 +64,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: ["used_up", "invalid_token"])
-    func `an account that is refused pauses alone, and its task and the queue go to the others`(code: String)
+    func `a rejected account is paused alone, and its task and the queue go to the others`(code: String)
         async throws
     {
         let world = try await world()
@@ -85,7 +85,7 @@ import VerbatimJSON
         #expect(report?.accounts.map { $0.pauseReason?.hasPrefix(code) } == [true, nil])
         #expect(report?.pauseReason == nil)
         #expect(try await world.engine.endpoints.endpoint("image/make").block == nil)
-        // A person lets it go on.
+        // A person resumes it.
         world.provider.play { _ async throws(UpstreamTransportError) in .accepted("r-last") }
         try await world.engine.endpoints.resume("image/make")
         let last = try await world.submit()
@@ -93,7 +93,7 @@ import VerbatimJSON
         #expect(try await world.task(last).account == "a")
     }
 
-    @Test func `where no other account works, a refusal fails the task as with one account`() async throws {
+    @Test func `if no other account works, a refusal fails the task as with one account`() async throws {
         let world = try await world()
         world.provider.play { _ async throws(UpstreamTransportError) in .error("used_up", status: 403) }
         let first = try await world.submit()
@@ -108,7 +108,7 @@ import VerbatimJSON
         #expect(counts(world) == ["a": 1, "b": 1])
     }
 
-    @Test func `an account that is throttled backs off alone`() async throws {
+    @Test func `a throttled account backs off alone`() async throws {
         let world = try await world()
         world.provider.play { sent async throws(UpstreamTransportError) in
             sent.account.account == "a"
@@ -123,9 +123,9 @@ import VerbatimJSON
         #expect(counts(world)["b"] == 4)
     }
 
-    // MARK: Who asks
+    // MARK: The polling account
 
-    @Test func `each account asks for its own tasks, also where it is paused`() async throws {
+    @Test func `each account polls its own tasks, even if it is paused`() async throws {
         let world = try await world()
         for (number, account) in ["a", "a", "b"].enumerated() {
             var task = TrackedTask.task(number, state: .running, remoteID: "r-\(account)-\(number)")
@@ -147,7 +147,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a service of one account that fails does not hold back the others`() async throws {
+    @Test func `a failing service of one account does not delay the others`() async throws {
         let world = try await world()
         for (number, account) in ["a", "b"].enumerated() {
             var task = TrackedTask.task(number, state: .running, remoteID: "r-\(account)")
@@ -163,7 +163,7 @@ import VerbatimJSON
         #expect(try await world.task(TrackedTask.task(0).id).state == .running)
     }
 
-    @Test func `a tracked task is asked for with the account that a person names`() async throws {
+    @Test func `a tracked task is polled with the account that a person names`() async throws {
         let world = try await world()
         world.provider.play { _ async throws(UpstreamTransportError) in .json(Record.pending("r-1")) }
         let task = try await world.service.adopt(
@@ -177,7 +177,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `what an account of the settings' past has waits, and says so`() async throws {
+    @Test func `tasks of an account removed from the settings wait with a reason`() async throws {
         let world = try await world()
         var running = TrackedTask.task(1, state: .running)
         running.account = "gone"
@@ -199,7 +199,7 @@ import VerbatimJSON
         #expect(try await back.task(running.id).state == .succeeded)
     }
 
-    // MARK: Whose a record is
+    // MARK: The owner of a record
 
     @Test func `two tokens of one user never take each other's tasks`() async throws {
         let world = try await world()
@@ -213,7 +213,7 @@ import VerbatimJSON
         #expect(try await world.task(lost).remoteID == nil)
     }
 
-    @Test func `a lost attempt is looked for by its own account, which then asks for it`() async throws {
+    @Test func `a lost attempt is searched by its own account, which then polls it`() async throws {
         let world = try await world()
         let lost = try await world.insert(uncertain(1, by: "b"))
         world.provider.play { [listed] sent async throws(UpstreamTransportError) in
@@ -243,7 +243,7 @@ import VerbatimJSON
         #expect(try await world.task(lost).attempt?.absentReadings == 0)
     }
 
-    @Test func `an attempt of an unknown account is looked for in every account`() async throws {
+    @Test func `an attempt of an unknown account is searched in every account`() async throws {
         let world = try await world()
         let lost = try await world.insert(uncertain(1, by: .unknown))
         world.provider.play { [listed] sent async throws(UpstreamTransportError) in

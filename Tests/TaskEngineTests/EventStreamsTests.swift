@@ -15,7 +15,7 @@ import VerbatimJSON
         try await world.engine.streams.open(filter, from: start, limit: 100)
     }
 
-    /// The places of the lines up to the moment in which the stream has caught up.
+    /// The places of the lines until the stream has caught up.
     private func untilCaughtUp(_ stream: EventStream) async throws -> [Int64] {
         var places: [Int64] = []
         while let item = try await stream.next() {
@@ -30,7 +30,7 @@ import VerbatimJSON
         return places
     }
 
-    /// The places of the next lines, at least so many.
+    /// The places of the next lines, at least this many.
     private func lines(_ stream: EventStream, _ count: Int) async throws -> [Int64] {
         var places: [Int64] = []
         while places.count < count, let item = try await stream.next() {
@@ -69,7 +69,7 @@ import VerbatimJSON
         #expect(stream.position == 3)
     }
 
-    @Test func `a stream that begins with the oldest line gets all, says that it has, and goes on`() async throws {
+    @Test func `a stream that begins with the oldest line gets all lines, reports that, and continues`() async throws {
         let world = try await EngineWorld()
         _ = try await submit(world, count: 100)
         let stream = try await open(world, from: .oldest)
@@ -79,7 +79,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: 0..<20)
-    func `a client that comes back again and again misses nothing and gets nothing twice`(seed: UInt64) async throws {
+    func `a client that reconnects many times misses no line and gets none twice`(seed: UInt64) async throws {
         let world = try await EngineWorld(seed: seed + 1)
         var random = SeededRandom(seed: seed)
         var filter = EventFilter()
@@ -92,7 +92,7 @@ import VerbatimJSON
         var expected: [Int64] = []
         var sequence: Int64 = 0
         var told: Int64 = 0
-        /// Reads until it has all lines of which streams were told, or sooner.
+        /// Reads all lines that streams received, or at most `count`.
         func read(atMost count: Int) async throws {
             for _ in 0..<count where received.last ?? 0 < expected.last(where: { $0 <= told }) ?? 0 {
                 guard case .lines(let lines)? = try await stream.next() else { continue }
@@ -111,7 +111,7 @@ import VerbatimJSON
                 sequence += Int64(count)
                 told = sequence
             case 2:
-                // Nobody is told of these lines, as after a commit of unknown outcome.
+                // No stream receives these lines, as after a commit of unknown outcome.
                 sequence += 1
                 let task = TrackedTask.task(Int(sequence), labels: ["of": "me"])
                 _ = try await world.sqlite.insert(.new(task))
@@ -122,7 +122,7 @@ import VerbatimJSON
                 try await read(atMost: Int.random(in: 1...4, using: &random))
             }
         }
-        // A line that all streams get.
+        // This line reaches all streams.
         _ = try await submit(world, count: 1, labels: ["of": "me"])
         sequence += 1
         expected.append(sequence)
@@ -147,7 +147,7 @@ import VerbatimJSON
         #expect(places == Array(1...Int64(count)))
     }
 
-    @Test func `a commit whose outcome is unknown reaches streams that wait`() async throws {
+    @Test func `a commit of unknown outcome reaches waiting streams`() async throws {
         let world = try await EngineWorld()
         let stream = try await open(world)
         _ = try await untilCaughtUp(stream)
@@ -164,16 +164,16 @@ import VerbatimJSON
         let epoch = try await open(world).epoch
         let unknown = try await open(world, from: .after(epoch: "abc", sequence: 1))
         #expect(try await reset(unknown) == EventStream.Reset(reason: .unknownEpoch, oldest: 1, newest: 3))
-        // It goes on with new lines.
+        // It continues with new lines.
         _ = try await submit(world, count: 1)
         #expect(try await lines(unknown, 1) == [4])
-        // A place that this log has not reached yet was given by the log before it was put back.
+        // A place beyond the end of this log comes from the log before the restore.
         let ahead = try await open(world, from: .after(epoch: epoch, sequence: 9))
         #expect(try await reset(ahead) == EventStream.Reset(reason: .restored, oldest: 1, newest: 4))
         try await open(world, from: .after(epoch: epoch, sequence: 4)).expectCaughtUp()
     }
 
-    @Test func `a place behind removed lines is a reset, also while the reader is on its way`() async throws {
+    @Test func `a place before removed lines is a reset, also during a reading`() async throws {
         let world = try await EngineWorld()
         let ids = try await submit(world, count: 200)
         let epoch = try await open(world).epoch
@@ -184,12 +184,12 @@ import VerbatimJSON
         #expect(try await reset(before) == EventStream.Reset(reason: .pruned, oldest: 1, newest: 201))
         let behind = try await open(world, from: .after(epoch: epoch, sequence: 200))
         #expect(try await reset(behind)?.reason == .pruned)
-        // Who asks for the oldest lines gets those that are there.
+        // A reader from the oldest line gets the existing lines.
         let all = try await open(world, from: .oldest)
         #expect(try await untilCaughtUp(all) == (1...200).filter { $0 != 151 })
     }
 
-    @Test func `no more streams are open than may be, and one that ends makes room`() async throws {
+    @Test func `the number of open streams is limited, and one that ends makes room`() async throws {
         let world = try await EngineWorld()
         let streams = world.engine.streams
         var first: EventStream? = try await streams.open(EventFilter(), from: .now, limit: 2)
@@ -222,7 +222,7 @@ import VerbatimJSON
         #expect(try await waiting.value)
     }
 
-    @Test func `a stream on which nothing comes breaks the silence after 15 seconds`() async throws {
+    @Test func `a stream without lines sends a keep-alive after 15 seconds`() async throws {
         let world = try await EngineWorld()
         var filter = EventFilter()
         filter.tasks = [TrackedTask.task(1).id]
@@ -240,11 +240,11 @@ import VerbatimJSON
             Issue.record("something else came")
             return
         }
-        // The client may resume behind what does not concern it.
+        // The client may resume after lines that its filter excludes.
         #expect(stream.position == 3)
     }
 
-    @Test func `a client that takes nothing for 30 seconds is given up`() async throws {
+    @Test func `a client that reads nothing for 30 seconds is disconnected`() async throws {
         let world = try await EngineWorld()
         let (slow, quick) = (try await open(world), try await open(world))
         let broken = Mutex(0)
@@ -263,7 +263,7 @@ import VerbatimJSON
         try await quick.expectCaughtUp()
     }
 
-    @Test func `a change concerns only the readers of its task, label or endpoint, and those of everything`() throws {
+    @Test func `a change wakes only the readers of its task, label or endpoint, and those without a filter`() throws {
         var index = ReaderIndex()
         var filters: [EventFilter] = []
         func add(_ change: (inout EventFilter) -> Void) {
@@ -298,7 +298,7 @@ import VerbatimJSON
 }
 
 extension EventStream {
-    /// Checks that the stream has nothing to give but that it is at the end of the log.
+    /// Checks that the stream only reports that it has caught up.
     fileprivate func expectCaughtUp() async throws {
         guard case .caughtUp? = try await next() else {
             Issue.record("something else came")

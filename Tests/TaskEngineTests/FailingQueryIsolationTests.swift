@@ -8,7 +8,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Tests queries that keep failing beside others of their service that succeed.
+/// Tests queries that keep failing while others of their service succeed.
 @Suite(.timeLimit(.minutes(2))) struct FailingQueryIsolationTests {
     /// Runs the poll loop for that long.
     private func poll(_ world: EngineWorld, for span: Duration) async throws {

@@ -204,6 +204,55 @@ import VerbatimJSON
         #expect(try await world.task(lost.id).state == (isSameList ? .queued : .uncertain))
     }
 
+    @Test(
+        arguments: [
+            ("http://127.0.0.1:2/v1", "one"), ("http://127.0.0.1:1/v1", "two"), ("http://127.0.0.1:1/v1", "one"),
+        ],
+        [true, false])
+    func
+        `after a restart, a list read at another base URL or with another token proves absence only by a task from before`(
+            settings: (url: String, token: String), hasControlFromBefore: Bool
+        ) async throws
+    {
+        let before = try await EngineWorld(tokenDigests: ["testing": "one"])
+        let lost = TrackedTask.task(1, state: .uncertain, onUncertain: .resubmitIfAbsent)
+        try await before.insert(lost)
+        before.time.advance(by: .seconds(30))
+        let acceptedAt = hasControlFromBefore ? Self.start : before.time.now() + .seconds(20)
+        let world = try await EngineWorld(
+            time: before.time, from: before,
+            definition: EngineWorld.definition.replacing("http://127.0.0.1:1/v1", with: settings.url),
+            tokenDigests: ["testing": settings.token])
+        try await world.insert(
+            .task(90, state: .succeeded, at: acceptedAt, remoteID: "control"), request: ["prompt": "a dog"])
+        let control = Record.listed("control", request: ["prompt": "a dog"], at: acceptedAt + .seconds(1))
+        world.provider.play { sent async throws(UpstreamTransportError) in
+            .items(Int(sent.body["offset"]?.number?.integer ?? 0) == 0 ? [control] : [])
+        }
+        for _ in 0..<20 {
+            _ = try await world.engine.reconciler.step()
+            world.time.advance(by: .seconds(60))
+        }
+        let isSameList = settings == ("http://127.0.0.1:1/v1", "one")
+        #expect(try await world.task(lost.id).state == (hasControlFromBefore || isSameList ? .queued : .uncertain))
+    }
+
+    @Test func `a lost attempt may have taken the timeout of an earlier start`() async throws {
+        var limits = EngineLimits()
+        limits.submissionTimeout = .seconds(600)
+        let before = try await EngineWorld(limits: limits)
+        var lost = TrackedTask.task(1, state: .uncertain)
+        lost.failure = TaskFailure(code: TaskFailure.daemonStopped, message: "The daemon stopped.")
+        lost.attempt?.endedAt = Self.start + .seconds(3_600)
+        try await before.insert(lost)
+        limits.submissionTimeout = .seconds(1)
+        let world = try await EngineWorld(limits: limits, time: before.time, from: before)
+        world.provider.play { _ async throws(UpstreamTransportError) in .items([]) }
+        _ = try await world.engine.reconciler.step()
+        let until = try #require(world.provider.queries.first?.body["created_at_max"]?.number?.integer)
+        #expect(until >= Int64((Self.start + .seconds(600)).unixSeconds))
+    }
+
     @Test func `a task is not resubmitted when a reload interrupts its reading`() async throws {
         let world = try await EngineWorld()
         let id = try await world.insert(.task(1, state: .uncertain))

@@ -103,7 +103,7 @@ import VerbatimJSON
         return policy
     }
 
-    /// Inserts a stub whose time is over, and a newer task.
+    /// Inserts a stub that may be removed, and a newer task.
     private func oldStub(in world: EngineWorld) async throws -> TaskID {
         let id = try await ended(in: world)
         try await world.submit()

@@ -72,7 +72,24 @@ import VerbatimJSON
         }
         #expect(existing == first.task.task.id)
         #expect(differences.map(\.field) == [field])
-        #expect(error?.message.contains("\(field) is ") == true && error?.message.contains(" here") == true)
+        #expect(error?.message.contains("\(field) is ") == true && error?.message.contains(" in the request") == true)
+    }
+
+    @Test func `a repeated key with another capture is a conflict, and one without it is none`() async throws {
+        let world = try await EngineWorld()
+        var submission = keyed("{}")
+        submission.capture = false
+        let first = try await world.service.submit(submission)
+        #expect(!first.task.task.capturesResults)
+        #expect(try await !world.service.submit(submission).isNew)
+        #expect(try await world.service.submit(keyed("{}")).task.task.id == first.task.task.id)
+        submission.capture = true
+        let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(submission) }
+        guard case .keyConflict(_, _, let differences) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(differences.map(\.field) == ["capture"])
     }
 
     @Test func `a repeated key with a relative time returns the same task`() async throws {
@@ -108,7 +125,7 @@ import VerbatimJSON
         #expect(!again.isNew && again.task.task.id == task.id)
         submission.priority = 3
         let error = await #expect(throws: TaskServiceError.self) { _ = try await world.service.submit(submission) }
-        #expect(error?.message.contains("priority is 0 there and 3 here") == true)
+        #expect(error?.message.contains("priority is 0 in the task and 3 in the request") == true)
     }
 
     private func keyed(_ request: String) -> Submission {

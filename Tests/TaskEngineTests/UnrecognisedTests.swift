@@ -42,7 +42,7 @@ import VerbatimJSON
             await world.pollOnce(task)
             #expect(try await world.engine.service.task(task).task.state == .succeeded)
         }
-        #expect(world.warnings.withLock { $0.filter { $0.contains("said \"SUCCEEDED\"") }.count } == 1)
+        #expect(world.warnings.withLock { $0.filter { $0.contains("sent \"SUCCEEDED\"") }.count } == 1)
     }
 
     @Test func `a recognised record restores the usual pace, and a success ends the task`() async throws {

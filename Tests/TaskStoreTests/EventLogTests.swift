@@ -70,7 +70,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a commit whose outcome is unknown reaches no subscriber, and the log has it`() async throws {
+    @Test func `a commit of unknown outcome reaches no subscriber, but the log has it`() async throws {
         try await PlanCheck.with { (driver) async throws in
             let (faulty, received) = (FaultyDriver(driver), Received())
             let store = TaskStore(faulty)

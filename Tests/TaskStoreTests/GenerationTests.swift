@@ -109,7 +109,51 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a database with the log of another time is refused, or has everything that the log has`() async throws {
+    @Test
+    func
+        `a database of an earlier schema opens with every task after a crash between any two system calls of its migrations`()
+        async throws
+    {
+        let queue = try DatabaseQueue.earlier(migrations: 5, at: path)
+        try await queue.write { db in
+            for number in 0..<20 {
+                try db.execute(
+                    sql: """
+                        INSERT INTO task (id, endpoint, service, state, on_uncertain, created_at_ms, next_due_at_ms)
+                        VALUES (?, 'a/b', 'a', 'queued', 'hold', 1, 1)
+                        """, arguments: [TrackedTask.task(number).id.text])
+            }
+        }
+        try queue.close()
+        let disk = Disk(of: directory.path)
+        let place = directory.file("images")
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        let (path, real) = (path, URL(filePath: path).resolvingSymlinksInPath().path)
+        let images = Mutex<[String]>([])
+        let calls = Atomic(0)
+        disk.hook { call, file in
+            let number = images.withLock { $0.count }
+            guard file.hasPrefix(real),
+                call != "pwrite" || calls.wrappingAdd(1, ordering: .relaxed).oldValue % 4 == 0
+            else { return 0 }
+            try? Disk.copy(path, to: place + "/\(number).sqlite")
+            images.withLock { $0.append("\(call) \(file)") }
+            return 0
+        }
+        let backup = SchemaBackup(in: directory.file("backups"), at: TrackedTask.task(0).createdAt)
+        try SQLiteDriver.open(path: path, backup: backup).close()
+        disk.hook(nil)
+        let all = images.withLock { $0 }
+        #expect(
+            all.contains { $0.hasPrefix("pwrite \(real)-wal") } && all.contains { $0.hasPrefix("fdatasync \(real)") })
+        for (number, call) in all.enumerated() {
+            let copy = try SQLiteDriver.open(path: place + "/\(number).sqlite", backup: backup)
+            #expect(try await tasks(in: copy) == Set(0..<20), "\(call)")
+            try copy.close()
+        }
+    }
+
+    @Test func `a database with the log of another time is rejected, or has everything in the log`() async throws {
         // On this thread, so that no checkpoint runs while the file is copied.
         let store = try SQLiteDriver.open(
             path: path, configuration: DatabaseFile.configuration, writing: .callers, copyingLogEvery: 12)

@@ -8,7 +8,8 @@ import VerbatimJSON
 @Suite struct LogPageTests {
     private let now = ManualTimeSource.start
 
-    /// A store with forty tasks of two endpoints, some with labels, half of them cancelled, and a line about no task.
+    /// A store with forty tasks of two endpoints, some with labels, half of them cancelled, and a line about the
+    /// daemon.
     private func withTasks(_ body: (TaskStore, [TrackedTask]) async throws -> Void) async throws {
         try await PlanCheck.with { (driver) async throws in
             let store = TaskStore(driver)
@@ -82,7 +83,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a line comes with its task as it is now`() async throws {
+    @Test func `a line has its current task`() async throws {
         try await withTasks { (store, tasks) async throws in
             var filter = EventFilter()
             filter.tasks = [tasks[4].id]

@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func `the log keeps its epoch until the database turns out to be a copy, and then gets a new one each time`()
+    @Test func `the log keeps its epoch until a copy is detected, and each copy begins a new one`()
         async throws
     {
         try await withStarted { (store: TaskStore, witness: MemoryWitness) async throws in
@@ -64,7 +64,7 @@ import Testing
             #expect(try await epoch().name == "one")
             #expect(try await store.checkWitness(newEpoch: "two", at: now).mode == nil)
             #expect(try await epoch().name == "one")
-            // A copy is put back: its next lines have places that were given before.
+            // A copy is restored. Its next lines get places that were used before.
             witness.statement.withLock { $0?.sequence = 4 }
             #expect(try await store.checkWitness(newEpoch: "three", at: now).mode != nil)
             #expect(try await epoch().name == "three")
@@ -74,7 +74,7 @@ import Testing
             _ = try await store.acceptRestore(newEpoch: "five", at: now)
             #expect(try await epoch().name == "three")
             #expect(witness.read()?.epoch == "five")
-            // Another one.
+            // Another copy.
             witness.statement.withLock { $0?.sequence = 99 }
             #expect(try await store.checkWitness(newEpoch: "six", at: now).mode != nil)
             #expect(try await epoch().name == "six")
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func `a database of an earlier version gets an epoch of its log when it is first asked for`() async throws {
+    @Test func `a database of an earlier version gets an epoch of its log when it is first read`() async throws {
         try await with { (store: TaskStore, _: MemoryWitness) async throws in
             #expect(try await store.logEpoch(orNew: "a").name == "a")
             #expect(try await store.logEpoch(orNew: "b").name == "a")

@@ -6,7 +6,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Tests the removal of tasks without details. Every statement's plan is checked.
+/// Tests the removal of tasks without details. The plan of every statement is checked.
 @Suite struct StubRetentionTests {
     private static let day = Duration.seconds(86_400)
     private let now = ManualTimeSource.start
@@ -26,7 +26,7 @@ import VerbatimJSON
         return policy
     }
 
-    /// Sweeps to the end; returns how much was removed.
+    /// Runs a complete sweep and returns the removed counts.
     @discardableResult
     private func sweep(
         _ store: TaskStore, _ policy: RetentionPolicy, keepingStubs: Bool = false, isDryRun: Bool = false,
@@ -37,7 +37,7 @@ import VerbatimJSON
         return sweep.count
     }
 
-    /// A task that succeeded at that time, without details since.
+    /// Inserts a task that succeeded at that time and has no details.
     @discardableResult
     private func stub(
         _ number: Int, in store: TaskStore, key: String? = nil, at time: Timestamp? = nil
@@ -54,12 +54,12 @@ import VerbatimJSON
         return task
     }
 
-    /// A task that stays, so that others are not the newest.
+    /// Inserts a task that stays, so that other tasks are not the newest.
     private func insertNewest(in store: TaskStore) async throws {
         _ = try await store.insert(.new(.task(99, endpoint: "other/make", at: end)))
     }
 
-    @Test func `unset spans are a year if details have a span, and never shorter than it`() {
+    @Test func `unset times are a year if details have a time, and never shorter than it`() {
         var policy = RetentionPolicy()
         #expect(policy.isOff && policy.keySpan == nil && policy.stubSpan == nil)
         policy.failed = Self.day * 9
@@ -106,7 +106,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `a key is removed before its stub if its span is shorter`() async throws {
+    @Test func `a key is removed before its stub if its time is shorter`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await stub(1, in: store, key: "k")
             try await insertNewest(in: store)
@@ -126,7 +126,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `stubs and keys stay without a span, and a task with details is never removed`() async throws {
+    @Test func `stubs and keys stay without a time, and a task with details is never removed`() async throws {
         try await with { (store: TaskStore) async throws in
             let task = try await stub(1, in: store, key: "k")
             _ = try await store.insert(.new(.task(2, state: .failed)))
@@ -139,7 +139,7 @@ import VerbatimJSON
             spans.failed = Self.day
             #expect(try await sweep(store, spans, at: late).stubs == 0)
             #expect(try await store.task(task.id) != nil)
-            // The sweep above has just made the failed one a stub; it goes with the next.
+            // The sweep above has just made the failed task a stub. The next sweep removes it.
             spans.stubs = Self.day
             #expect(try await sweep(store, spans, at: late).stubs == 2)
             #expect(try await store.task(open.id)?.state == .uncertain)
@@ -190,7 +190,7 @@ import VerbatimJSON
             try await insertNewest(in: store)
             let details = policy { $0.ended = Self.day * 199 }
             #expect(try await sweep(store, policy { $0.ended = nil }, at: end).stubs == 0)
-            // With the details of its task the attempt goes.
+            // The attempt is removed with the details of its task.
             var attempt = try #require(try await store.givenUpAttempts(of: lost.id).first)
             for _ in 1...5 { attempt.wasRead(at: end) }
             try await store.noteReadings(of: [attempt])
@@ -232,7 +232,7 @@ import VerbatimJSON
         }
     }
 
-    @Test func `keys of the former schema name their tasks`() async throws {
+    @Test func `keys of the earlier schema still find their tasks`() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("pollux.sqlite")
         let queue = try DatabaseQueue.earlier(migrations: 18, at: path)

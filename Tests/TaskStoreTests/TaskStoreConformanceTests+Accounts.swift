@@ -13,7 +13,7 @@ extension TaskStoreConformanceTests {
         return task
     }
 
-    @Test func `due tasks, services and counts are kept apart by account`() async throws {
+    @Test func `due tasks, services and counts are separate for each account`() async throws {
         try await with { (store: TaskStore) async throws in
             let second = AccountService("image", of: "second")
             for number in 1...3 { _ = try await store.insert(.new(task(number, .running, by: .default))) }
@@ -56,8 +56,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `an attempt that is given up keeps its account, and a record that turns up names its own`() async throws
-    {
+    @Test func `a given-up attempt keeps its account, and a late record has its own`() async throws {
         try await with { (store: TaskStore) async throws in
             let lost = task(1, .uncertain, by: .unknown)
             _ = try await store.insert(.new(lost))
@@ -76,7 +75,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `the ends of leases are remembered, the latest of each account`() async throws {
+    @Test func `the latest lease end of each account is stored`() async throws {
         try await withDriver { (driver: any StoreDriver) async throws in
             let (first, second) = (TaskStore(driver, holder: holder(1)), TaskStore(driver, holder: holder(2)))
             let names = ["a", "b"].map {
@@ -94,7 +93,7 @@ extension TaskStoreConformanceTests {
         }
     }
 
-    @Test func `a pause of an endpoint and the breakers of its accounts are kept apart`() async throws {
+    @Test func `a pause of an endpoint and the breakers of its accounts are separate`() async throws {
         try await with { (store: TaskStore) async throws in
             var pause = CircuitState(kind: .submissions, name: "image/make", account: nil)
             pause.pause = CircuitState.Pause(code: "paused", message: "by hand")

@@ -32,7 +32,10 @@ package struct EngineWorld: Sendable {
         from earlier: EngineWorld? = nil,
         definition: String = EngineWorld.definition, callbacksAt publicURL: String? = nil,
         callbackSecrets: [ProviderName: String] = [:], redactor: SecretRedactor = SecretRedactor(),
-        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy()
+        witness: (any Witness)? = nil, isHeld: Bool = false, retention: RetentionPolicy = RetentionPolicy(),
+        tokenDigests: [ProviderAccount: String] = [:],
+        artefacts: ArtefactSettings = ArtefactSettings(), downloads: (any ArtefactDownloads)? = nil,
+        destinations: [Destination] = [], sender: (any NotificationSender)? = nil
     ) async throws {
         self.time = time
         directory = try earlier?.directory ?? TemporaryDirectory()
@@ -42,19 +45,20 @@ package struct EngineWorld: Sendable {
         // Another world on the same database acts as another process.
         let holder = LeaseHolder(name: "world", token: LeaseToken(UInt128.random(in: .min ... .max)))
         sqlite = TaskStore(database, holder: holder)
-        // As every start with the instance lock does.
+        // Every start with the instance lock does this.
         if earlier != nil { try await sqlite.endOtherLeases(at: time.now()) }
         catalog = try ProviderCatalog(definitions: [("testing.yaml", definition)])
         settings = Reloadable(
-            EngineSettings(
+            try await EngineSettings(
                 catalog: catalog, limits: limits, polling: polling, callbackSecrets: callbackSecrets,
-                redactor: redactor,
-                retention: retention))
+                redactor: redactor, retention: retention, artefacts: artefacts, tokenDigests: tokenDigests,
+                destinations: destinations
+            ).stored(in: sqlite, at: time.now()))
         engine = try await TaskEngine(
             store: TaskStore(store, holder: holder, witness: witness), settings: settings.view(\.self),
             version: settings.version, transport: provider,
             accounts: { _ in accounts ?? [Account(hasToken: hasToken)] },
-            callbacksAt: publicURL, isHeld: isHeld, time: time,
+            callbacksAt: publicURL, downloads: downloads, sender: sender, isHeld: isHeld, time: time,
             random: EngineRandom(SeededRandom(seed: seed)),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
@@ -63,7 +67,7 @@ package struct EngineWorld: Sendable {
     package func reload(_ change: (inout EngineSettings) throws -> Void) rethrows {
         var next = settings.current
         try change(&next)
-        settings.replace(with: next.following(settings.current, at: time.now()))
+        settings.replace(with: next.following(settings.current.limits.history, at: time.now()))
         engine.followReload()
     }
 

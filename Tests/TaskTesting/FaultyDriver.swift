@@ -4,7 +4,7 @@ package import TaskStore
 
 /// A driver that forwards to another one and injects faults.
 package final class FaultyDriver: DriverWrapper {
-    /// The error for a call; nil forwards the call.
+    /// Returns the error for a call; nil forwards the call.
     package typealias Fault = @Sendable (StoreCall) -> TaskStoreError?
 
     package let base: any StoreDriver

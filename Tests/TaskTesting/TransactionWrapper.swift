@@ -36,6 +36,26 @@ extension SnapshotWrapper {
         try reading.ids(withPrefix: prefix, limit: limit)
     }
 
+    package func destinations() throws -> [DestinationRow] {
+        try reading.destinations()
+    }
+
+    package func deliveries(_ query: DeliveryQuery) throws -> [DeliveryRow] {
+        try reading.deliveries(query)
+    }
+
+    package func deliveryCounts() throws -> [DeliveryCount] {
+        try reading.deliveryCounts()
+    }
+
+    package func undelivered(of keys: [Int64], after sequence: Int64) throws -> Set<Int64> {
+        try reading.undelivered(of: keys, after: sequence)
+    }
+
+    package func lastEvent(before time: Timestamp) throws -> Int64 {
+        try reading.lastEvent(before: time)
+    }
+
     package func counts() throws -> [TaskCount] {
         try reading.counts()
     }
@@ -154,8 +174,52 @@ extension SnapshotWrapper {
         try reading.oldestLines(of: key, kinds: kinds, limit: limit)
     }
 
+    package func artefacts(dueBy time: Timestamp, notFrom hosts: [String], limit: Int) throws -> [Artefact] {
+        try reading.artefacts(dueBy: time, notFrom: hosts, limit: limit)
+    }
+
+    package func nextArtefact() throws -> Timestamp? { try reading.nextArtefact() }
+
+    package func artefacts(of key: Int64) throws -> [Artefact] { try reading.artefacts(of: key) }
+
+    package func artefact(withDigest sha256: String, isSaved: Bool) throws -> Artefact? {
+        try reading.artefact(withDigest: sha256, isSaved: isSaved)
+    }
+
+    package func savedDigests(after sha256: String, limit: Int) throws -> [String] {
+        try reading.savedDigests(after: sha256, limit: limit)
+    }
+
+    package func artefacts(
+        savedBy time: Timestamp, after place: (savedAt: Timestamp, key: Int64)?, limit: Int
+    ) throws -> [StoredArtefact] {
+        try reading.artefacts(savedBy: time, after: place, limit: limit)
+    }
+
+    package func deliveredArtefacts(limit: Int) throws -> [Artefact] { try reading.deliveredArtefacts(limit: limit) }
+
+    package func artefactsToRemove(limit: Int) throws -> [Artefact] { try reading.artefactsToRemove(limit: limit) }
+
+    package func artefactCounts() throws -> ArtefactCounts { try reading.artefactCounts() }
+
     package func circuits() throws -> [CircuitState] {
         try reading.circuits()
+    }
+
+    package func exchanges(with contentKey: [UInt8]) throws -> [Exchange] {
+        try reading.exchanges(with: contentKey)
+    }
+
+    package func passedMessage(of task: TaskID) throws -> PassedMessage? {
+        try reading.passedMessage(of: task)
+    }
+
+    package func submissionReply(of task: TaskID) throws -> SubmissionReply? {
+        try reading.submissionReply(of: task)
+    }
+
+    package func localTokens() throws -> [LocalToken] {
+        try reading.localTokens()
     }
 
     package func leases() throws -> [Lease] {
@@ -208,6 +272,18 @@ extension TransactionWrapper {
         try base.put(results)
     }
 
+    package func insert(_ artefacts: [Artefact], of key: Int64) throws {
+        try base.insert(artefacts, of: key)
+    }
+
+    package func put(_ artefact: Artefact, of key: Int64) throws {
+        try base.put(artefact, of: key)
+    }
+
+    package func noteDelivery(of sha256: String, at time: Timestamp) throws {
+        try base.noteDelivery(of: sha256, at: time)
+    }
+
     package func put(_ attempts: [GivenUpRow]) throws {
         try base.put(attempts)
     }
@@ -252,6 +328,22 @@ extension TransactionWrapper {
         try base.drop(leases)
     }
 
+    package func put(_ destinations: [DestinationRow]) throws {
+        try base.put(destinations)
+    }
+
+    package func drop(_ destinations: [DestinationName]) throws {
+        try base.drop(destinations)
+    }
+
+    package func put(_ deliveries: [DeliveryRow]) throws {
+        try base.put(deliveries)
+    }
+
+    package func drop(_ sequences: [Int64], of destination: DestinationName) throws {
+        try base.drop(sequences, of: destination)
+    }
+
     package func put(_ name: MetaName, _ value: String) throws {
         try base.put(name, value)
     }
@@ -282,5 +374,43 @@ extension TransactionWrapper {
 
     package func moveGivenUp(by jump: Duration) throws {
         try base.moveGivenUp(by: jump)
+    }
+
+    package func insert(_ arrival: PassedSubmission.Arrival, of key: Int64, at now: Timestamp) throws {
+        try base.insert(arrival, of: key, at: now)
+    }
+
+    package func settle(_ fates: [ExchangeFate]) throws {
+        try base.settle(fates)
+    }
+
+    package func endOpenExchanges(at now: Timestamp) throws {
+        try base.endOpenExchanges(at: now)
+    }
+
+    package func drop(_ exchange: Exchange) throws {
+        try base.drop(exchange)
+    }
+
+    package func dropExchanges(
+        deliveredBy delivered: Timestamp, undeliveredBy undelivered: Timestamp, limit: Int
+    ) throws {
+        try base.dropExchanges(deliveredBy: delivered, undeliveredBy: undelivered, limit: limit)
+    }
+
+    package func insert(_ message: PassedMessage, of key: Int64) throws {
+        try base.insert(message, of: key)
+    }
+
+    package func put(_ reply: SubmissionReply, of key: Int64) throws {
+        try base.put(reply, of: key)
+    }
+
+    package func insert(_ token: LocalToken) throws {
+        try base.insert(token)
+    }
+
+    package func dropLocalToken(named name: String) throws {
+        try base.dropLocalToken(named: name)
     }
 }

@@ -58,7 +58,7 @@ import Testing
         let mistake = #expect(throws: ProxySettings.InvalidProxy.self) {
             try ProxySettings(environment: ["HTTPS_PROXY": text])
         }
-        #expect(mistake?.message.contains("HTTPS_PROXY names no proxy") == true)
+        #expect(mistake?.message.contains("HTTPS_PROXY is not a usable proxy") == true)
         #expect(mistake?.message.contains("secret") == false)
     }
 
@@ -77,7 +77,7 @@ import Testing
         let mistake = #expect(throws: ProxySettings.InvalidProxy.self) {
             try ProxySettings(environment: [:], setting: "https://me:secret@p.example")
         }
-        #expect(mistake?.message.hasPrefix("upstream.proxy names no proxy") == true)
+        #expect(mistake?.message.hasPrefix("upstream.proxy is not a usable proxy") == true)
         #expect(mistake?.message.contains("secret") == false)
     }
 

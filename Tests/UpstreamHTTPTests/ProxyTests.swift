@@ -1,3 +1,4 @@
+import HTTPTesting
 import NIOPosix
 import ProviderCatalog
 import TaskModel

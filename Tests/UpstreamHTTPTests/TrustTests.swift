@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTesting
 import NIOPosix
 import NIOSSL
 import ProviderCatalog

@@ -1,4 +1,5 @@
 import BoundedMemory
+import HTTPTesting
 import ProviderCatalog
 import Synchronization
 import TaskModel

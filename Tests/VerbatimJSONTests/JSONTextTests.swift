@@ -53,7 +53,7 @@ import VerbatimJSON
             #expect(whole["name\(number)"] == .number(JSONNumber(number)))
             let twice = "{\((members + ["\"name\(number)\":true"]).joined(separator: ","))}"
             let place = twice.utf8.count - "\"name\(number)\":true}".utf8.count
-            #expect(throws: JSONSyntaxError(problem: "the member \"name\(number)\" is given twice", offset: place)) {
+            #expect(throws: JSONSyntaxError(problem: "the member \"name\(number)\" occurs twice", offset: place)) {
                 try JSONValue(parsing: twice)
             }
             let lenient = try JSONValue(parsing: twice, limits: .lenient)

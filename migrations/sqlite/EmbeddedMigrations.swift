@@ -31,6 +31,10 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0017_name_accounts", bytes: PackageResources._017_name_accounts_sql),
         EmbeddedMigration(name: "0018_remove_details", bytes: PackageResources._018_remove_details_sql),
         EmbeddedMigration(name: "0019_remove_stubs", bytes: PackageResources._019_remove_stubs_sql),
+        EmbeddedMigration(name: "0020_notify_destinations", bytes: PackageResources._020_notify_destinations_sql),
+        EmbeddedMigration(name: "0021_save_results", bytes: PackageResources._021_save_results_sql),
+        EmbeddedMigration(
+            name: "0023_pass_through_gateway", bytes: PackageResources._023_pass_through_gateway_sql),
     ]
 }
 

@@ -1,8 +1,8 @@
 import ServiceLifecycle
 import TaskEngine
 
-/// Tells the engine when shutdown begins: nothing more is paid for, and clients' long waits and streams end, so that the
-/// socket can close. Last of the services, since a group shuts them down one after another from the end.
+/// Signals the engine when shutdown begins. Nothing paid is sent after that, and long waits and streams of clients end,
+/// so that the socket can close. It is the last service, because a group shuts services down in reverse order.
 struct ShutdownNotifier: Service {
     let service: TaskService
     let streams: EventStreams

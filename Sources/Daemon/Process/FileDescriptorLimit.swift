@@ -6,14 +6,14 @@
     import Darwin
 #endif
 
-/// How many files and connections this process may have open.
+/// Raises and shares the limit of open files and connections of this process.
 enum FileDescriptorLimit {
-    /// What the database, the log and requests to providers need at most; the socket's connections get the rest.
+    /// The maximum number for the database, the log and requests to providers; the socket's connections get the rest.
     private static let reserved = 160
 
-    /// Takes as many as the system grants, and says how many connections of the socket that leaves room for.
+    /// Raises the limit as far as the system allows, and returns how many connections of the socket fit.
     ///
-    /// Where connections took the last descriptor, the socket could take no more and answers could not be stored.
+    /// If connections used all descriptors, the socket could accept no more and replies could not be stored.
     static func connections(wanted: Int) -> Int {
         var limit = rlimit()
         guard getrlimit(resource, &limit) == 0 else { return wanted }
@@ -34,7 +34,7 @@ enum FileDescriptorLimit {
     #endif
 }
 
-/// The open files that connections and streams of events may take. Connections come first, and leave streams a quarter.
+/// The open files for connections and event streams. Connections come first, and leave streams a quarter.
 struct ConnectionShares: Equatable {
     let connections: Int
     let streams: Int

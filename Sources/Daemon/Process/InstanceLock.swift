@@ -9,17 +9,17 @@ import FoundationEssentials
 
 /// An exclusive lock on a state directory or socket. The system releases it when the process ends.
 ///
-/// Uses `flock`, because a killed daemon leaves the file behind but not the lock. Someone may delete the lock file of
-/// a running daemon, and the next daemon would lock a new file. So the state directory is locked as well. Older
-/// versions check only the file.
+/// Uses `flock`, because a killed daemon leaves the file behind but not the lock. If a user deletes the lock file of a
+/// running daemon, the next daemon would lock a new file. So the state directory is locked as well. Older versions
+/// check only the file.
 final class InstanceLock: Sendable {
     private let descriptor: Int32
     /// The descriptor of the locked directory; -1 if it is not locked.
     private let directory: Int32
 
-    /// Takes the lock or reports its holder. `withDirectory` also locks the file's directory.
+    /// Acquires the lock or reports its holder. `withDirectory` also locks the file's directory.
     ///
-    /// The lock file records `socket`, so that clients can find the daemon of a state directory.
+    /// The lock file contains `socket`, so that clients can find the daemon of a state directory.
     init(
         path: String, withDirectory: Bool = false, of what: String, socket: String? = nil
     ) throws(DaemonError) {

@@ -3,7 +3,7 @@ import FoundationEssentials
 /// The contents of a lock file: the daemon's pid and, on a second line, its socket.
 struct LockNote {
     let pid: Int32
-    /// Nil in locks that guard only the socket, and in locks of older versions.
+    /// The socket; nil in locks that protect only the socket, and in locks of older versions.
     let socket: String?
 
     init(pid: Int32, socket: String?) {

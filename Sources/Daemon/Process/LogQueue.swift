@@ -81,11 +81,12 @@ package final class LogQueue: Sendable {
         }
     }
 
-    /// Has the time of the report, because the times of the dropped lines are lost.
+    /// The report with its own time, because the times of the dropped lines are lost.
     private static func report(of dropped: Int) -> [UInt8] {
         let what = dropped == 1 ? "1 log line was" : "\(dropped) log lines were"
         return Array(
-            "\(Timestamp(Date()).rfc3339) WARNING \(what) dropped because the log was not read. Tasks went on.\n".utf8)
+            "\(Timestamp(Date()).rfc3339) WARNING \(what) dropped because the log was not read. Tasks continued.\n".utf8
+        )
     }
 
     /// Blocks until the whole line is written. If the log cannot be written, the line is lost.

@@ -11,18 +11,18 @@ import TaskEngine
     import Darwin
 #endif
 
-/// Keeps the socket where programs look for it.
+/// Keeps the socket at its path.
 ///
-/// Cleaners of temporary directories, and people, delete sockets of living daemons, which clients then cannot reach
-/// and still keep a second one from starting. So the file is looked at every other second; if it is gone or another one,
-/// the server ends and a new one opens the socket again. Tracking goes on meanwhile.
+/// Cleaners of temporary directories, and people, delete the sockets of running daemons. Clients then cannot reach the
+/// daemon, and its lock still prevents a second one. So this checks the file every other second. If it is missing or
+/// replaced, the server ends and a new one opens the socket again. Tracking continues meanwhile.
 struct SocketSupervisor: Service {
     let path: String
     let time: any TimeSource
     let logger: Logger
-    /// Prepares the place, again if it must: its directory and the lock beside it.
+    /// Prepares the directory of the socket and the lock beside it. It may run again.
     let prepare: @Sendable () throws(DaemonError) -> InstanceLock
-    /// Makes a server that says when it takes connections.
+    /// Creates a server that reports when it accepts connections.
     let server: @Sendable (_ onRunning: @escaping @Sendable () async -> Void) -> any Service
 
     private enum End { case stopped, lost }
@@ -31,10 +31,11 @@ struct SocketSupervisor: Service {
         while true {
             let lock = try prepare()
             let end = try await serveUntilLost()
-            // Given up first: it may be the same file that is locked next.
+            // The old lock is released first, because the new one may lock the same file.
             withExtendedLifetime(lock) {}
             guard case .lost = end else { return }
-            logger.warning("The socket \(path) was deleted or replaced; it is made anew. Tasks went on meanwhile.")
+            logger.warning(
+                "The socket \(path) was deleted or replaced. It is created again. Tasks continued meanwhile.")
         }
     }
 
@@ -55,13 +56,13 @@ struct SocketSupervisor: Service {
         }
     }
 
-    /// What stands for a file as long as it exists; nil where there is none.
+    /// The identity of a file while it exists; nil if there is none.
     private static func inode(of path: String) -> UInt64? {
         var info = stat()
         return lstat(path, &info) == 0 ? UInt64(info.st_ino) : nil
     }
 
-    /// The file that the server made.
+    /// The file that the server created.
     private final class OpenedFile: Sendable {
         private let inode = Mutex<UInt64?>(nil)
 

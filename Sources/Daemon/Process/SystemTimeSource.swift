@@ -6,7 +6,7 @@ import Synchronization
 import TaskEngine
 package import TaskModel
 
-/// The system clocks.
+/// Provides the system clocks.
 ///
 /// All timers are on one event loop, because a timer of Swift or Dispatch wakes up to three threads.
 package struct SystemTimeSource: TimeSource {
@@ -20,7 +20,8 @@ package struct SystemTimeSource: TimeSource {
 
     package func elapsed() -> Duration { start.duration(to: .now) }
 
-    /// The loop compares the clocks in short steps, to notice within seconds that one was set forward or the machine slept.
+    /// The loop compares the clocks in short steps, to notice within seconds that a clock was set forward or the
+    /// machine slept.
     package func sleep(until point: Timestamp) async {
         let end = elapsed() + (point - now())
         await wait {
@@ -43,13 +44,13 @@ package struct SystemTimeSource: TimeSource {
 
     private static let secondsBetweenChecks: Int64 = 2
 
-    /// The next multiple of so many seconds since the start: the same moment for everyone who asks before it.
+    /// The next multiple of this many seconds since the start. It is the same moment for all callers before it.
     private func next(of seconds: Int64) -> NIODeadline {
         let step = TimeAmount.seconds(seconds)
         return origin + step * ((.now() - origin).nanoseconds / step.nanoseconds + 1)
     }
 
-    /// Waits until `next` returns nil or the task is cancelled; calls `next` again at each time that it returns.
+    /// Waits until `next` returns nil or the task is cancelled. It calls `next` again at each returned time.
     private func wait(_ next: @escaping @Sendable () -> NIODeadline?) async {
         let timer = LoopTimer(on: loop, next: next)
         await withTaskCancellationHandler {
@@ -60,7 +61,7 @@ package struct SystemTimeSource: TimeSource {
     }
 }
 
-/// LoopTimer resumes a task after a number of timers of an event loop, and runs nothing but `next` between them.
+/// Resumes a task after a number of timers of an event loop. It runs only `next` between them.
 private final class LoopTimer: Sendable {
     private enum State {
         case new
@@ -94,7 +95,7 @@ private final class LoopTimer: Sendable {
         }
     }
 
-    /// Resumes the task now, or at once if it has not begun to wait.
+    /// Resumes the task now, or at once if it has not started to wait.
     func end() {
         let before = state.withLock { state in
             defer { state = .over }

@@ -5,21 +5,21 @@ import Yams
 /// One account in `providers.NAME.accounts`.
 package struct AccountSettings: Sendable, Hashable {
     package let name: AccountName
-    /// As written; see ``SettingsLoader``, which makes it absolute.
+    /// The path as written. ``SettingsLoader`` makes it absolute.
     package var tokenFile: String
-    /// How many tasks it may have in flight; nil for no limit of its own.
+    /// The maximum number of its tasks in flight; nil for no limit.
     package let maxInFlight: Int?
 
-    /// As it is compared with the account of another reading.
+    /// The text that is compared with the account of another configuration.
     var text: String { "\(name) \(tokenFile) \(maxInFlight.map(String.init) ?? "")" }
 
-    /// Parses the list. `setting` is its name, `place` its line in the file at `path`; both are for messages.
+    /// Parses the list. `setting` is its name, `place` its line in the file at `path`. Both are for messages.
     static func list(
         of node: Node, setting: String, place: String, path: String
     ) throws(DaemonError) -> [AccountSettings] {
         guard case .sequence(let items) = node, !items.isEmpty else {
             throw .badSetting(
-                "\(place): \(setting) must be a list with one account at least, as in [{name: main, token_file: /etc/pollux/main}]."
+                "\(place): \(setting) must be a list with at least one account, as in [{name: main, token_file: /etc/pollux/main}]."
             )
         }
         var accounts: [AccountSettings] = []
@@ -45,7 +45,7 @@ package struct AccountSettings: Sendable, Hashable {
             let key = key.string ?? "?"
             guard Self.keys.contains(key) else {
                 let nearest = NearestName.of(key, among: Self.keys).map { " Did you mean \"\($0)\"?" } ?? ""
-                let token = key.hasSuffix("token") ? " A token does not belong into a settings file." : ""
+                let token = key.hasSuffix("token") ? " Do not put a token into a settings file." : ""
                 throw .badSetting("\(place): an account of \(setting) has no \"\(key)\".\(token)\(nearest)")
             }
             guard let scalar = value.scalar, value.null == nil else {

@@ -1,5 +1,8 @@
+package import Artefacts
+package import Gateway
 import LocalAPI
 package import Logging
+package import TaskEngine
 package import TaskModel
 package import TaskStore
 import UpstreamHTTP
@@ -9,11 +12,11 @@ package struct DaemonSettings: Sendable {
     /// The directory of the database and the lock.
     package var stateDirectory: String
     package var socketPath: String
-    /// The provider's bearer token, if set. Never logged, stored or shown.
+    /// The provider's bearer token, if set. It is never logged, stored or shown.
     package var token: String?
     /// Nil uses the URL of the provider definition.
     package var baseURL: String?
-    /// The settings of each provider, by its name as written: ``Providers`` looks for it in the catalog.
+    /// The settings of each provider, by name as written. ``Providers`` finds the name in the catalog.
     package var providers: [String: ProviderSettings] = [:]
     /// The directory of the user's definitions; nil if no home directory is known.
     package var providersDirectory: String?
@@ -37,18 +40,30 @@ package struct DaemonSettings: Sendable {
     package var authoritiesFile: String?
     /// The callback listener and its public URL.
     package var callbacks = CallbackSettings()
+    /// The listener for programs that speak to a provider through Pollux.
+    package var gateway = GatewayListenerSettings()
     /// How long the details of ended tasks are kept.
     package var retention = RetentionPolicy()
-    /// The most streams of events at once.
+    /// Who is notified of what happens to tasks.
+    var destinations: [DestinationSettings] = []
+    /// Whether tasks may bring addresses for notifications.
+    package var taskURLs = TaskURLPolicy.off
+    /// Which files of results are fetched.
+    package var artefacts = ArtefactSettings(isOn: true)
+    /// How much room files of results may take.
+    package var artefactLimits = ObjectFiles.Limits()
+    /// Where files of results are kept; nil for a directory in the state directory.
+    package var artefactDirectory: String?
+    /// The maximum number of event streams.
     package var maxStreams = LocalAPI.maxStreams
     package var logLevel: Logger.Level = .info
-    /// The settings as they were given, by name.
+    /// The settings as given, by name.
     var values: [String: String] = [:]
-    /// The file of ``token``, if one is named.
+    /// The file of ``token``, if one is set.
     var mainTokenFile: String?
-    /// The token files as they were before they were read, by path; nil for one that was not there.
+    /// The stamps of the token files before they were read, by path; nil for a missing file.
     var tokenFiles: [String: FileStamp?] = [:]
-    /// Why tokens could not be read again, so that those that were read before stay in use.
+    /// Why tokens could not be read again. The earlier tokens stay in use.
     var tokenProblems: [String] = []
     /// Warnings to log that do not prevent the start.
     package var warnings: [String] = []
@@ -69,6 +84,17 @@ package struct CallbackSettings: Sendable {
     /// PEM files; nil if a proxy terminates TLS.
     package var certificateFile: String?
     package var keyFile: String?
+}
+
+/// The gateway. It is off unless it has an address.
+package struct GatewayListenerSettings: Sendable {
+    /// The address to listen on.
+    package var listen: ListenAddress?
+    /// PEM files. An address that other machines reach needs them.
+    package var certificateFile: String?
+    package var keyFile: String?
+    /// What a reload may change.
+    package var rules = GatewaySettings()
 }
 
 /// A host and a port, such as `127.0.0.1:8443` or `[::]:8443`.
@@ -116,7 +142,7 @@ package struct DaemonFlags: Sendable {
     package var logLevel: String?
     /// Whether an empty database may replace a missing one. Applies to one start.
     package var newDatabase: Bool
-    /// Holds back everything paid until a person resumes it.
+    /// Holds back all paid requests until a person resumes them.
     package var hold: Bool
 
     package init(

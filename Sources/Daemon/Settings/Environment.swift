@@ -1,5 +1,5 @@
 extension [String: String] {
-    /// The variables that are not blank. Compose files and templates pass on blank ones for unset values.
+    /// The variables that are not blank. Compose files and templates pass blank ones for unset values.
     package var withoutBlanks: [String: String] {
         filter { $0.value.contains { !$0.isWhitespace } }
     }

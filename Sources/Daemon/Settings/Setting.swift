@@ -1,7 +1,11 @@
+import Artefacts
+import Gateway
 import LocalAPIContract
 import Logging
+import TaskEngine
 import TaskModel
 import TaskStore
+import Text
 
 /// Describes one setting: its names and how its text is parsed.
 ///
@@ -15,7 +19,7 @@ struct Setting: Sendable {
     let apply: @Sendable (String, inout DaemonSettings) -> Bool
     /// Completes the sentence "must be …".
     let rule: String
-    /// The value in force of a setting that only a start applies. Two spellings of a value give the same text.
+    /// The current value of a setting that only a start applies. Two spellings of one value give the same text.
     var valueFromStart: (@Sendable (DaemonSettings) -> String?)?
 
     static let all: [Setting] = [
@@ -85,6 +89,53 @@ struct Setting: Sendable {
         path("callbacks.key_file", "POLLUX_CALLBACKS_KEY_FILE", \.callbacks.keyFile)
             .needingRestart { $0.callbacks.keyFile?.withoutDetours },
         Setting(
+            "gateway.listen", "POLLUX_GATEWAY_LISTEN", rule: "a host and a port, as in 127.0.0.1:8484"
+        ) { text, settings in
+            guard let address = ListenAddress(text) else { return false }
+            settings.gateway.listen = address
+            return true
+        }.needingRestart(\.gateway.listen?.description),
+        path("gateway.certificate_file", "POLLUX_GATEWAY_CERTIFICATE_FILE", \.gateway.certificateFile)
+            .needingRestart { $0.gateway.certificateFile?.withoutDetours },
+        path("gateway.key_file", "POLLUX_GATEWAY_KEY_FILE", \.gateway.keyFile)
+            .needingRestart { $0.gateway.keyFile?.withoutDetours },
+        Setting(
+            "gateway.hosts", "POLLUX_GATEWAY_HOSTS",
+            rule: "host names without ports, separated by spaces, as in host.docker.internal"
+        ) { text, settings in
+            let names = text.split { $0 == " " || $0 == "," }.map(String.init)
+            guard !names.isEmpty, names.allSatisfy({ HostPort($0)?.port == nil && HostPort($0) != nil }) else {
+                return false
+            }
+            settings.gateway.rules.hosts = names
+            return true
+        },
+        Setting(
+            "gateway.max_body_bytes", "POLLUX_GATEWAY_MAX_BODY_BYTES",
+            rule: "a whole number of bytes from 65536 (64 KiB) to 134217728 (128 MiB)"
+        ) { text, settings in
+            guard let number = Int(text), (1 << 16...1 << 27).contains(number) else { return false }
+            settings.gateway.rules.maxBodyBytes = number
+            return true
+        },
+        Setting("gateway.unknown", "POLLUX_GATEWAY_UNKNOWN", rule: "pass or refuse") { text, settings in
+            guard ["pass", "refuse"].contains(text) else { return false }
+            settings.gateway.rules.passesUnknown = text == "pass"
+            return true
+        },
+        Setting("gateway.adopt", "POLLUX_GATEWAY_ADOPT", rule: "true or false") { text, settings in
+            guard ["true", "false"].contains(text) else { return false }
+            settings.gateway.rules.adopts = text == "true"
+            return true
+        },
+        seconds(
+            "gateway.retry_window_seconds", "POLLUX_GATEWAY_RETRY_WINDOW_SECONDS", 1...86_400,
+            \.gateway.rules.retryWindow),
+        Setting(
+            "gateway.callbacks", "POLLUX_GATEWAY_CALLBACKS",
+            rule: "pass: this version leaves a program's callback URL in its request, and cannot deliver to it"
+        ) { text, _ in text == "pass" },
+        Setting(
             "events.max_streams", "POLLUX_EVENTS_MAX_STREAMS", rule: "a whole number from 1 to 100000"
         ) { text, settings in
             guard let number = Int(text), (1...100_000).contains(number) else { return false }
@@ -96,7 +147,39 @@ struct Setting: Sendable {
         span("retention.responses", "POLLUX_RETENTION_RESPONSES", \.retention.responses),
         span("retention.events", "POLLUX_RETENTION_EVENTS", \.retention.events),
         span("retention.idempotency_keys", "POLLUX_RETENTION_IDEMPOTENCY_KEYS", \.retention.idempotencyKeys),
+        span("retention.artefacts", "POLLUX_RETENTION_ARTEFACTS", \.retention.artefacts),
+        Setting("artefacts.capture", "POLLUX_ARTEFACTS_CAPTURE", rule: "results or off") { text, settings in
+            settings.artefacts.isOn = text == "results"
+            return ["results", "off"].contains(text)
+        },
+        Setting(
+            "artefacts.except", "POLLUX_ARTEFACTS_EXCEPT", rule: "providers and endpoints, as in runway, suno/audios"
+        ) { text, settings in
+            let names = text.split { $0 == "," || $0.isWhitespace }.map(String.init)
+            settings.artefacts.exceptions = Set(names)
+            return !names.isEmpty
+        },
+        path("artefacts.directory", "POLLUX_ARTEFACTS_DIRECTORY", \.artefactDirectory)
+            .needingRestart { $0.artefactDirectory?.withoutDetours },
+        Setting(
+            "artefacts.name", "POLLUX_ARTEFACTS_NAME",
+            rule:
+                "a path of {date}, {endpoint}, {service}, {operation}, {label.NAME}, {id} and {n} whose last part has {id} and {n}, as in \(ArtefactNames.standardTemplate)"
+        ) { text, settings in
+            guard let names = ArtefactNames(text) else { return false }
+            settings.artefacts.names = names
+            return true
+        },
+        size("artefacts.quota", "POLLUX_ARTEFACTS_QUOTA") { $0.artefactLimits.quota = $1 },
+        size("artefacts.keep_free", "POLLUX_ARTEFACTS_KEEP_FREE") { $0.artefactLimits.keepFree = $1 },
+        size("artefacts.max_object", "POLLUX_ARTEFACTS_MAX_OBJECT") { $0.artefacts.maxObject = $1 },
         span("retention.stubs", "POLLUX_RETENTION_STUBS", \.retention.stubs),
+        Setting("notifications.task_urls", "POLLUX_NOTIFICATIONS_TASK_URLS", rule: "off, https or loopback") {
+            text, settings in
+            guard let policy = TaskURLPolicy(rawValue: text) else { return false }
+            settings.taskURLs = policy
+            return true
+        },
         Setting(
             "log.level", "POLLUX_LOG_LEVEL", rule: "trace, debug, info, notice, warning, error or critical"
         ) { text, settings in
@@ -116,7 +199,7 @@ struct Setting: Sendable {
         self.apply = apply
     }
 
-    /// The same setting, which only a start applies.
+    /// The same setting, applied only at a start.
     private func needingRestart(_ value: @escaping @Sendable (DaemonSettings) -> String?) -> Setting {
         var setting = self
         setting.valueFromStart = value
@@ -135,13 +218,27 @@ struct Setting: Sendable {
         }
     }
 
-    /// A bare number is refused: 90 would be seconds to Pollux and days to the person who wrote it.
+    /// Parses a duration. A bare number is rejected: 90 would be seconds to Pollux, but the user may mean days.
     private static func span(
         _ name: String, _ variable: String, _ target: any WritableKeyPath<DaemonSettings, Duration?> & Sendable
     ) -> Setting {
-        Setting(name, variable, rule: "a span with its unit (s, m, h, d or w), as in 90d") { text, settings in
+        Setting(name, variable, rule: "a duration with its unit (s, m, h, d or w), as in 90d") { text, settings in
             guard let span = TimeSpan.read(text), span > .zero, Int64(text) == nil else { return false }
             settings[keyPath: target] = span
+            return true
+        }
+    }
+
+    private static func size(
+        _ name: String, _ variable: String, set: @escaping @Sendable (inout DaemonSettings, Int64) -> Void
+    ) -> Setting {
+        Setting(name, variable, rule: "a size with its unit (KiB, MiB, GiB or TiB), as in 20GiB") { text, settings in
+            let digits = text.prefix { $0.isASCII && $0.isNumber }
+            let units: [Substring: Int64] = ["KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40]
+            guard let count = Int64(digits), let unit = units[text.dropFirst(digits.count)],
+                (1...(1 << 50) / unit).contains(count)
+            else { return false }
+            set(&settings, count * unit)
             return true
         }
     }
@@ -177,7 +274,7 @@ struct Setting: Sendable {
 }
 
 extension String {
-    /// A path without empty parts and dots.
+    /// The path without empty segments and dots.
     fileprivate var withoutDetours: String {
         "/" + split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }

@@ -14,6 +14,9 @@ struct SettingsFile {
     /// The only key that is not a setting: the path of the token file.
     static let tokenFileKey = "xhuoapi.token_file"
 
+    /// The section of ``destinations``.
+    static let destinationsKey = "notifications.destinations"
+
     /// The accounts of one provider.
     struct AccountList {
         let provider: String
@@ -21,18 +24,16 @@ struct SettingsFile {
         let place: String
     }
 
-    let entries: [Entry]
-    let accounts: [AccountList]
+    private(set) var entries: [Entry] = []
+    private(set) var accounts: [AccountList] = []
+    /// The destinations of notifications.
+    private(set) var destinations: [DestinationSettings] = []
 
     /// Reads the file. An unknown key is an error that suggests the nearest known one.
     init(path: String) throws(DaemonError) {
         let node = try Self.node(of: path)
-        var entries: [Entry] = []
-        var accounts: [AccountList] = []
         // An empty file or one with only comments sets nothing.
-        if let node, node.null == nil { try Self.gather(node, prefix: "", path: path, into: &entries, &accounts) }
-        self.entries = entries
-        self.accounts = accounts
+        if let node, node.null == nil { try gather(node, prefix: "", path: path) }
     }
 
     /// Reads only `state_directory` and `socket`, for clients. Ignores errors in the rest of the file.
@@ -65,8 +66,8 @@ struct SettingsFile {
         }
     }
 
-    private static func gather(
-        _ node: Node, prefix: String, path: String, into entries: inout [Entry], _ accounts: inout [AccountList]
+    private mutating func gather(
+        _ node: Node, prefix: String, path: String
     ) throws(DaemonError) {
         let place = "\(path), line \(node.mark?.line ?? 1)"
         guard case .mapping(let mapping) = node else {
@@ -75,7 +76,13 @@ struct SettingsFile {
         for (key, value) in mapping {
             let name = (prefix.isEmpty ? "" : prefix + ".") + (key.string ?? "?")
             let place = "\(path), line \(key.mark?.line ?? 1)"
-            if known.contains(name) || Self.providerKey(name) != nil {
+            if name == Self.destinationsKey {
+                guard value.null == nil else { continue }
+                guard let list = value.mapping else {
+                    throw .badSetting("\(place): \(name) must be a list of names with values.")
+                }
+                for (key, value) in list { destinations.append(try DestinationSettings(key, value, path: path)) }
+            } else if Self.known.contains(name) || Self.providerKey(name) != nil {
                 guard let scalar = value.scalar, value.null == nil else {
                     throw .badSetting("\(place): \(name) must have one value.")
                 }
@@ -86,10 +93,10 @@ struct SettingsFile {
                     throw .badSetting("\(place): \(name) is set twice: xhuoapi.accounts is its other name.")
                 }
                 accounts.append(AccountList(provider: provider, accounts: list, place: place))
-            } else if known.contains(where: { $0.hasPrefix(name + ".") }) || Self.isProviderSection(name) {
-                if value.null == nil { try gather(value, prefix: name, path: path, into: &entries, &accounts) }
+            } else if Self.known.contains(where: { $0.hasPrefix(name + ".") }) || Self.isProviderSection(name) {
+                if value.null == nil { try gather(value, prefix: name, path: path) }
             } else {
-                throw .badSetting("\(place): \(refusal(of: name))")
+                throw .badSetting("\(place): \(Self.refusal(of: name))")
             }
         }
     }
@@ -115,12 +122,12 @@ struct SettingsFile {
         return parts.first == "providers" && parts.count <= 2
     }
 
-    private static var known: [String] { Setting.all.map(\.name) + [tokenFileKey] }
+    private static var known: [String] { Setting.all.map(\.name) + [tokenFileKey, destinationsKey] }
 
     private static func refusal(of name: String) -> String {
         if name.hasSuffix("token") {
             return
-                "a token does not belong into a settings file. Set XHUOAPI_TOKEN, or name a file with xhuoapi.token_file."
+                "a token must not be in a settings file. Set XHUOAPI_TOKEN, or name a file with xhuoapi.token_file."
         }
         let sections = Set(known.compactMap { $0.contains(".") ? String($0.prefix { $0 != "." }) : nil })
         let nearest =

@@ -27,6 +27,10 @@ package enum SettingsLoader {
                 settings.values["providers.\(list.provider).accounts"] = list.accounts.map(\.text)
                     .joined(separator: ", ")
             }
+            settings.destinations = file.destinations.map { $0.secretFile(at: places.absolute) }
+            for entry in settings.destinations {
+                settings.values["\(SettingsFile.destinationsKey).\(entry.name)"] = entry.text
+            }
             for entry in file.entries {
                 if entry.name == SettingsFile.tokenFileKey {
                     tokenFile = entry.value
@@ -72,8 +76,11 @@ package enum SettingsLoader {
         }
         settings.socketPath = places.absolute(settings.socketPath)
         settings.authoritiesFile = settings.authoritiesFile.map(places.absolute)
+        settings.artefactDirectory = settings.artefactDirectory.map(places.absolute)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
+        settings.gateway.certificateFile = settings.gateway.certificateFile.map(places.absolute)
+        settings.gateway.keyFile = settings.gateway.keyFile.map(places.absolute)
         // The directory is beside the settings file, even if that file does not exist.
         settings.providersDirectory = (file ?? places.settingsFile).map { file in
             file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
@@ -94,12 +101,12 @@ package enum SettingsLoader {
         return places.settingsFile.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     }
 
-    /// Where the socket is if nothing names its place.
+    /// The default path of the socket.
     static func usualSocket(_ places: XDGDirectories, state: String?) -> String? {
         places.runtimeSocket ?? state.map { $0 + "/pollux.sock" }
     }
 
-    /// Rejects a token file besides accounts, each of which has its own.
+    /// Rejects a token file besides accounts, because each account has its own.
     private static func refuse(
         _ entry: SettingsFile.Entry, besides own: ProviderSettings?
     ) throws(DaemonError) {
@@ -118,7 +125,7 @@ package enum SettingsLoader {
         settings.values[setting.name] = value
     }
 
-    /// Rejects incomplete callback settings, which would go unnoticed because polling does the work.
+    /// Rejects incomplete callback settings. They would not be noticed, because polling still works.
     private static func check(_ callbacks: CallbackSettings) throws(DaemonError) {
         switch (callbacks.listen, callbacks.publicURL) {
         case (nil, _?):
@@ -137,7 +144,26 @@ package enum SettingsLoader {
         }
     }
 
-    /// A key that goes before its task would let a repeated request be paid for again while its task is still there.
+    /// Rejects a gateway that other machines reach without encryption: a token would cross the network as it is.
+    private static func check(_ gateway: GatewayListenerSettings) throws(DaemonError) {
+        guard (gateway.certificateFile == nil) == (gateway.keyFile == nil) else {
+            throw .badSetting("gateway.certificate_file and gateway.key_file must both be set. One is missing.")
+        }
+        guard let address = gateway.listen else {
+            guard gateway.certificateFile == nil else {
+                throw .badSetting("gateway.certificate_file is set, but gateway.listen is not.")
+            }
+            return
+        }
+        guard gateway.certificateFile != nil || HostPort(address.host)?.isLoopback ?? (address.host == "::1") else {
+            throw .badSetting(
+                "gateway.listen is \(address), which other machines reach, so programs would send their tokens without encryption. Set gateway.certificate_file and gateway.key_file, or listen on 127.0.0.1."
+            )
+        }
+    }
+
+    /// Rejects a retention that removes a key before its task. A repeated request would then be paid for again while
+    /// its task still exists.
     private static func check(_ retention: RetentionPolicy) throws(DaemonError) {
         let details: [(name: String, span: Duration?)] = [("ended", retention.ended), ("failed", retention.failed)]
         try check(retention.idempotencyKeys, of: "idempotency_keys", against: details)
@@ -145,7 +171,7 @@ package enum SettingsLoader {
         try check(retention.stubs, of: "stubs", against: details + [(keys, retention.keySpan)])
         guard let stubs = retention.stubs, stubs < .seconds(86_400) else { return }
         throw .badSetting(
-            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked for that long."
+            "retention.stubs (\(Int(stubs.inSeconds)) s) must be at least a day: lost attempts are looked up for that long."
         )
     }
 
@@ -169,6 +195,7 @@ package enum SettingsLoader {
             )
         }
         try check(settings.callbacks)
+        try check(settings.gateway)
         try check(settings.retention)
         // sockaddr_un holds 108 bytes, the last of them zero.
         guard settings.socketPath.utf8.count <= 107 else {
@@ -185,7 +212,7 @@ package enum SettingsLoader {
             && !name.hasPrefix("POLLUX_TEST_")
         {
             let nearest = NearestName.of(name, among: known).map { " Did you mean \($0)?" } ?? ""
-            settings.warnings.append("The environment variable \(name) means nothing to Pollux.\(nearest)")
+            settings.warnings.append("The environment variable \(name) is unknown to Pollux.\(nearest)")
         }
     }
 }

@@ -1,11 +1,11 @@
 import FoundationEssentials
 
-/// SocketFinder finds the daemon's socket for a client, with the rules that the daemon uses to choose it.
+/// Finds the daemon's socket for a client, with the rules by which the daemon chooses it.
 package enum SocketFinder {
-    /// Returns the socket path: the named one, else that of the daemon's settings, else the default.
+    /// Returns the socket path: the given one, else that of the daemon's settings, else the default.
     ///
     /// A daemon that was started in another session or with a flag may use another socket. The lock in its state
-    /// directory names that socket, which is used if the expected one does not respond.
+    /// directory contains that socket, which is used if the expected one does not respond.
     package static func path(
         option: String?, environment: [String: String], answers: (String) -> Bool
     ) throws(DaemonError) -> String {

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import VerbatimJSON
 
-/// TextFile reads text files and skips the byte order mark that some editors add.
+/// Reads text files and skips the byte order mark that some editors add.
 enum TextFile {
     /// The contents without the byte order mark; nil if the file cannot be read.
     static func bytes(of path: String) -> [UInt8]? {

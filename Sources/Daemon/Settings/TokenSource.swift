@@ -1,13 +1,13 @@
 import FoundationEssentials
 
-/// The source of the provider's token: the environment, or a file that the environment or the settings name.
+/// Reads the provider's token from the environment, or from a file that the environment or the settings name.
 struct TokenSource {
     var variable = "XHUOAPI_TOKEN"
     let environment: [String: String]
-    /// An absolute path.
+    /// The absolute path of the file.
     let file: String?
-    /// What was read before, which stays in use if nothing can be read now: one account's file does not stop the renewal of
-    /// other tokens. Nil at a start and a reload, which are refused then.
+    /// The token that was read before, which stays in use if it cannot be read now. So one account's file does not stop
+    /// the renewal of other tokens. Nil at a start or a reload, which then fail.
     var former: String?
 
     /// Reads the token; nil if none is set. Warns if others can read its file.

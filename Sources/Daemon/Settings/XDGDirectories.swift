@@ -7,25 +7,25 @@ import FoundationEssentials
     import Darwin
 #endif
 
-/// XDGDirectories says where things are by the XDG base directory specification, version 0.8.
+/// Determines the directories of the XDG base directory specification, version 0.8.
 ///
-/// The daemon and its clients take their places from here, so that they agree.
+/// The daemon and its clients both use it, so that they agree.
 struct XDGDirectories {
-    /// Nil where no home directory is known.
+    /// The state directory; nil if no home directory is known.
     let stateDirectory: String?
-    /// Nil where no home directory is known.
+    /// The settings file; nil if no home directory is known.
     let settingsFile: String?
-    /// In the runtime directory, where there is one that is ours.
+    /// The socket in the runtime directory; nil if there is none or it belongs to another user.
     let runtimeSocket: String?
-    /// Why a runtime directory that was named is not used; a whole sentence.
+    /// Why a runtime directory is not used, as a whole sentence.
     let runtimeProblem: String?
-    /// Whether HOME is missing, so that the user database told the home directory, or nothing did.
+    /// Whether HOME is missing, so that the home directory comes from the user database or is unknown.
     let lacksHome: Bool
     private let home: String?
 
-    /// `userHome` is the home directory that the user database tells.
+    /// `userHome` is the home directory in the user database.
     init(environment: [String: String], userHome: String? = Self.homeInUserDatabase()) {
-        // The specification wants relative paths ignored; HOME is no different.
+        // The specification requires that relative paths are ignored. HOME is treated alike.
         func directory(_ name: String) -> String? { environment[name].flatMap { $0.hasPrefix("/") ? $0 : nil } }
         let home = directory("HOME") ?? userHome.flatMap { $0.hasPrefix("/") ? $0 : nil }
         self.home = home
@@ -38,7 +38,7 @@ struct XDGDirectories {
         runtimeProblem = problem
     }
 
-    /// The path from the root, with `~` for the home directory, no slash at its end.
+    /// The absolute path, with `~` for the home directory and without a slash at its end.
     func absolute(_ path: String) -> String {
         var path = path
         if let home, path == "~" || path.hasPrefix("~/") { path = home + path.dropFirst() }
@@ -47,22 +47,22 @@ struct XDGDirectories {
         return path
     }
 
-    /// The variable outlives its session (su, tmux, a container), and the specification wants the directory owned by its
-    /// user.
+    /// Why a runtime directory is unusable. The variable may outlive its session (su, tmux, a container), and the
+    /// specification requires that the user owns the directory.
     private static func problem(withRuntime path: String) -> String? {
         var facts = stat()
         let reason: String? =
             if stat(path, &facts) != 0 {
                 errno == ENOENT ? "does not exist" : "cannot be used (\(String(cString: strerror(errno))))"
             } else if facts.st_mode & S_IFMT != S_IFDIR {
-                "is no directory"
+                "is not a directory"
             } else if facts.st_uid != geteuid() {
                 "belongs to another user"
             } else {
                 nil
             }
         return reason.map {
-            "XDG_RUNTIME_DIR is \(path), which \($0), so the socket is in the state directory. --socket or POLLUX_SOCKET name another place."
+            "XDG_RUNTIME_DIR is \(path), which \($0), so the socket is in the state directory. Choose another path with --socket or POLLUX_SOCKET."
         }
     }
 

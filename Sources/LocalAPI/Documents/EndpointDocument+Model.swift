@@ -4,7 +4,7 @@ import TaskModel
 import VerbatimJSON
 
 extension EndpointDocument {
-    /// The endpoint as the socket shows it.
+    /// The endpoint as the API shows it.
     init(_ report: EndpointReport) {
         self.init(name: report.name.text, provider: report.provider.text)
         kind = report.kind

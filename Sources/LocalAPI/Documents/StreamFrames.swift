@@ -4,14 +4,14 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// How a stream is written.
+/// The format of a stream.
 enum StreamFormat: Sendable {
     /// Server-sent events.
     case eventStream
     /// A JSON document per line.
     case jsonLines
 
-    /// The first of both that the client names; server-sent events if it names neither.
+    /// The first of the two formats that the client accepts; server-sent events if it accepts neither.
     init(accept values: [String]) {
         let accepted = values.joined(separator: ",").lowercased()
         guard let lines = accepted.firstRange(of: MediaType.jsonLines) else {
@@ -30,18 +30,18 @@ enum StreamFormat: Sendable {
     }
 }
 
-/// StreamFrames writes what a stream gives as the bytes of its response.
+/// Encodes the items of a stream as bytes of its response.
 struct StreamFrames: Sendable {
     let service: TaskService
     let format: StreamFormat
-    /// The members of ``payloads`` that each task is sent with.
+    /// The members of ``payloads`` that are sent with each task.
     let included: Set<String>
     let epoch: String
 
     /// The large members of a task.
     static let payloads = ["request", "response", "results"]
 
-    /// What a response begins with; may be empty.
+    /// The first bytes of a response; may be empty.
     var head: ByteBuffer {
         switch format {
         case .eventStream: ByteBuffer(string: "retry: 2000\n\n")
@@ -70,10 +70,10 @@ struct StreamFrames: Sendable {
 
     private func id(_ sequence: Int64) -> String { "\(epoch)-\(sequence)" }
 
-    /// Says how far the client has got, without an event.
+    /// Sends the client's current position without an event.
     private static func place(_ id: String) -> String { "id: \(id)\n\n" }
 
-    /// A control frame itself has no id. The id after it moves a client on that has seen no event yet.
+    /// A control frame has no id. The id after it advances a client that has seen no event yet.
     private func control(_ document: StreamControlDocument, at place: String) -> ByteBuffer {
         switch format {
         case .eventStream:
@@ -101,7 +101,7 @@ struct StreamFrames: Sendable {
 
     private func json(for line: StreamLine) async throws -> [UInt8] {
         guard included.isEmpty else {
-            // The record may be large, so it is read for this client alone.
+            // The record may be large, so it is read for this client only.
             return try await json(for: line.event, of: await service.task(line.task.id))
         }
         if let encoded = line.encoded { return encoded }

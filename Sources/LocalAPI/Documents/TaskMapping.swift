@@ -5,7 +5,7 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-// How a task crosses the socket: from the document of a submission, and to the document of a task.
+// Converts tasks for the socket: from the document of a submission, and to the document of a task.
 
 extension Submission {
     /// Makes a submission from the document, with its times parsed.
@@ -23,6 +23,8 @@ extension Submission {
             deadline: try StatedTime(document.deadline, of: "deadline"),
             onUncertain: document.onUncertain.flatMap(UncertainPolicy.init(rawValue:)))
         note = document.note
+        capture = document.capture
+        notify = document.notify
     }
 }
 
@@ -43,8 +45,11 @@ extension StatedTime {
 }
 
 extension TaskDocument {
-    /// The task as the socket shows it.
-    init(_ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult]) {
+    /// The task as the API shows it.
+    init(
+        _ stored: TaskWithPayload, forecast: TaskForecast, results: [TaskResult],
+        isFetching: (TaskModel.Artefact.ID) -> Bool = { _ in false }
+    ) {
         let task = stored.task
         self.init(
             id: task.id.text, endpoint: task.endpoint.text, state: task.state.rawValue,
@@ -58,9 +63,11 @@ extension TaskDocument {
         request = stored.payload.request
         response = stored.payload.response ?? .null
         self.results = results.map { result in
-            Result(
+            var document = Result(
                 kind: result.kind.rawValue, pointer: result.pointer.description, value: result.value,
                 mediaType: result.mediaType, sizeBytes: result.sizeInBytes)
+            document.artefact = result.artefact.map { TaskDocument.Artefact($0, isFetching: isFetching($0.id)) }
+            return document
         }
         error = task.failure.map { failure in
             Failure(code: failure.code, message: failure.message, httpStatus: failure.httpStatus, hint: failure.hint)
@@ -85,14 +92,39 @@ extension TaskDocument {
             Reason(code: reason.code, message: [reason.message, reason.hint].compactMap(\.self).joined(separator: " "))
         }
         note = task.note
+        capture = task.capturesResults
         retryOf = task.retryOf?.text
+        notify = task.notify
         pinned = task.isPinned
         removed = Removed(of: task)
     }
 }
 
+extension TaskDocument.Artefact {
+    /// The file as the socket shows it.
+    fileprivate init(_ artefact: TaskModel.Artefact, isFetching: Bool) {
+        self.init()
+        state =
+            switch artefact.state {
+            case .waiting where isFetching: "fetching"
+            case .removing: "removed"
+            case let state: state.rawValue
+            }
+        attempts = artefact.attempts
+        error = artefact.error
+        expiresAt = artefact.expiresAt?.rfc3339
+        guard artefact.state == .saved, let object = artefact.object else { return }
+        sha256 = object.sha256
+        sizeBytes = Int(object.size)
+        mediaType = object.mediaType
+        path = object.name
+        playlist = object.isPlaylist
+        deliveredAt = artefact.deliveredAt?.rfc3339
+    }
+}
+
 extension TaskDocument.Removed {
-    /// Nil if nothing was removed of the task.
+    /// Nil if no details of the task were removed.
     fileprivate init?(of task: TrackedTask) {
         guard let removed = task.removed else { return nil }
         self.init(
@@ -102,7 +134,7 @@ extension TaskDocument.Removed {
 }
 
 extension TaskDocument.Callback {
-    /// Nil where the requests of the task carry no callback URL.
+    /// Nil if the requests of the task have no callback URL.
     fileprivate init?(of task: TrackedTask) {
         guard task.hasOwnCallback || task.attempt?.callback != nil || task.callbacks.count > 0 else { return nil }
         self.init(
@@ -112,9 +144,11 @@ extension TaskDocument.Callback {
 }
 
 extension TaskService {
-    /// The task as the socket shows it, with what can be said about it now.
+    /// The task as the API shows it, with its current forecast.
     func document(of stored: TaskWithPayload) async -> TaskDocument {
-        TaskDocument(stored, forecast: await forecast(of: stored.task), results: results(of: stored))
+        TaskDocument(
+            stored, forecast: await forecast(of: stored.task), results: results(of: stored),
+            isFetching: fetching.contains)
     }
 
     /// The reply that shows the task. A long record is written off the event loop.
@@ -136,7 +170,7 @@ extension TaskPayload {
 }
 
 extension EventDocument {
-    /// The event as the socket shows it.
+    /// The event as the API shows it.
     init(_ event: StoredEvent) {
         self.init(
             sequence: Int(event.sequence), taskID: event.task.text, at: event.entry.at.rfc3339, kind: event.entry.kind,

@@ -1,7 +1,7 @@
 package import Hummingbird
 import NIOCore
 
-/// APIContext gives a route its connection, so that it notices when the client disconnects.
+/// Gives a route its connection, so that the route notices when the client disconnects.
 package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     private let channel: any Channel
@@ -19,11 +19,11 @@ package struct APIContext: RequestContext {
         return try await watch.whileConnected(body)
     }
 
-    /// Has the closure called when the client disconnects, until the returned watch ends.
+    /// Calls the closure when the client disconnects, until the returned watch ends.
     func watchConnection(_ onEnd: @escaping @Sendable () -> Void) -> ConnectionWatch.Registration {
         ConnectionWatch.Registration(ConnectionWatch.of(channel), onEnd)
     }
 
-    /// Ends the connection without waiting for what is being written.
+    /// Closes the connection without waiting for pending writes.
     func breakConnection() { channel.close(promise: nil) }
 }

@@ -4,11 +4,11 @@ import Hummingbird
 import LocalAPIContract
 import NIOCore
 
-/// BodyBudgetMiddleware bounds the memory of all request bodies, from before they are read until the reply.
+/// Limits the memory of all request bodies, from before they are read until the reply.
 ///
-/// A body of known length reserves it at once, any other one part by part. A request that finds no room gets 503. Long bodies
-/// leave room for short ones, so that a few stalled uploads do not block others. ``BulkSubmission`` counts the lines of bulk
-/// requests itself.
+/// A body of known length reserves it at once, any other one part by part. If there is no room, a request gets 503.
+/// Long bodies leave room for short ones, so that a few stalled uploads do not block others. ``BulkSubmission`` counts
+/// the lines of bulk requests itself.
 struct BodyBudgetMiddleware: RouterMiddleware {
     let budget: ByteBudget
 
@@ -25,7 +25,7 @@ struct BodyBudgetMiddleware: RouterMiddleware {
             return try await next(request, context)
         }
         let length = request.contentLength
-        // Refused before the body is read, so that no client sends 20 MB in vain.
+        // Rejected before the body is read, so that a client does not send 20 MB for nothing.
         guard length ?? 0 <= LocalAPI.maxBodyBytes else { throw Problem.tooLarge }
         guard let room = budget.reserve(length ?? 0, leaving: Self.spare(beside: length ?? 0)) else {
             throw Problem.noRoom
@@ -48,7 +48,7 @@ extension Request {
     fileprivate var hasBody: Bool { headers[.transferEncoding] != nil || contentLength ?? 0 > 0 }
 }
 
-/// CountedBody reserves room for each part of a body before it passes the part on.
+/// Reserves memory for each part of a body before it passes the part on.
 private struct CountedBody: AsyncSequence, Sendable {
     let body: RequestBody
     let room: ByteBudget.Reservation
@@ -72,7 +72,7 @@ private struct CountedBody: AsyncSequence, Sendable {
 }
 
 extension Problem {
-    /// The bodies of other requests use all the memory.
+    /// The bodies of other requests use all of the memory.
     static let noRoom = Problem(
         .serviceUnavailable, ProblemCode.busy, title: "The daemon is busy",
         """

@@ -1,9 +1,9 @@
 import NIOCore
 import Synchronization
 
-/// ConnectionWatch cancels the waiting requests of a connection when the connection ends.
+/// Cancels the waiting requests of a connection when the connection ends.
 ///
-/// There is one per connection. It drops a request once its wait is over, because a connection may live for days.
+/// There is one per connection. It removes a request when its wait ends, because a connection may live for days.
 final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sendable {
     typealias InboundIn = Any
 
@@ -23,7 +23,7 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
             id = watch?.add(onEnd)
         }
 
-        /// Forgets the closure.
+        /// Removes the closure.
         func end() { if let id { watch?.remove(id) } }
     }
 
@@ -32,7 +32,7 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
     /// The number of waiting requests.
     var waiting: Int { state.withLock { $0.waits.count } }
 
-    /// The watch of that connection; nil off its event loop, as in tests without a connection.
+    /// The watch of that connection; nil outside its event loop, as in tests without a connection.
     static func of(_ channel: any Channel) -> ConnectionWatch? {
         guard channel.eventLoop.inEventLoop else { return nil }
         let pipeline = channel.pipeline.syncOperations
@@ -59,7 +59,7 @@ final class ConnectionWatch: ChannelInboundHandler, RemovableChannelHandler, Sen
         return try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await body() }
             group.addTask {
-                // Also ends when this task is cancelled.
+                // The loop also ends when this task is cancelled.
                 for await _ in departures {}
                 return nil
             }

@@ -3,10 +3,10 @@ import HummingbirdCore
 import Logging
 package import NIOCore
 
-/// HTTP1OnEventLoop runs routes on the event loop of their connection.
+/// Runs routes on the event loop of their connection.
 ///
-/// Otherwise each request hops to Swift's own threads and back, which costs more than most replies here. Work that may take
-/// milliseconds leaves the loop (``offEventLoop(_:)``), because other connections wait on it.
+/// Otherwise each request moves to Swift's own threads and back, which costs more than most replies here. Work that may
+/// take milliseconds leaves the loop (``offEventLoop(_:)``), because other connections wait for it.
 struct HTTP1OnEventLoop: ServerChildChannel {
     let base: ContinuingHTTP1Channel
 
@@ -28,7 +28,7 @@ func offEventLoop<Value: Sendable>(
     try await withTaskExecutorPreference(globalConcurrentExecutor) { try await body() }
 }
 
-/// EventLoopExecutor runs tasks on the thread of one event loop. They must not block.
+/// Runs tasks on the thread of one event loop. They must not block.
 package final class EventLoopExecutor: TaskExecutor {
     private let eventLoop: any EventLoop
 

@@ -6,7 +6,7 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// Problem is an error reply. Routes throw it, and ``ProblemMiddleware`` writes it as RFC 9457.
+/// An error reply. Routes throw it, and ``ProblemMiddleware`` writes it as RFC 9457.
 struct Problem: Error {
     let document: ProblemDocument
 
@@ -39,16 +39,21 @@ struct Problem: Error {
             members.append(("fields", ["directory"]))
         case .keyConflict(_, _, let differences):
             members.append(("fields", .array(differences.map { .string($0.field) })))
-        case .taskNotFound, .refused, .backup, .store:
+        case .unknownDestination(_, let nearest):
+            if let nearest { members.append(("nearest", [.string(nearest)])) }
+        case .taskNotFound, .artefactNotFound, .nothingToFetch, .refused, .backup, .store:
             break
         }
         let (status, title): (HTTPResponse.Status, String) =
             switch error.category {
             case .invalid: (.unprocessableContent, "Invalid request")
+            case .notFound where error.code == "artefact_not_found": (.notFound, "File not found")
+            case .notFound where error.code == "unknown_destination": (.notFound, "Destination not found")
             case .notFound: (.notFound, "Task not found")
             case .conflict: (.conflict, "Conflict")
             case .storageFailing where error.code == "storage_locked": (.serviceUnavailable, "The database is busy")
-            case .storageFailing where error.code == "backup_interrupted": (.serviceUnavailable, "The daemon stops")
+            case .storageFailing where error.code == "backup_interrupted":
+                (.serviceUnavailable, "The daemon is stopping")
             case .storageFailing where error.code == "storage_unknown":
                 (.serviceUnavailable, "Outcome unknown")
             case .storageFailing: (.serviceUnavailable, "Storage unavailable")

@@ -6,7 +6,7 @@ import NIOCore
 import TaskEngine
 import VerbatimJSON
 
-/// ProblemMiddleware writes every error as `application/problem+json`.
+/// Writes every error as `application/problem+json`.
 struct ProblemMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: APIContext,

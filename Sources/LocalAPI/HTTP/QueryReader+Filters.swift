@@ -2,10 +2,10 @@ import LocalAPIContract
 import TaskModel
 import Text
 
-// Restrictions by what a task is, which lists and streams have in common.
+// Reads the filters that lists and streams share.
 
 extension QueryReader {
-    /// The states of `state`.
+    /// The states in `state`.
     func states() throws(Problem) -> [TaskState] {
         var states: [TaskState] = []
         for word in list("state") {
@@ -19,7 +19,7 @@ extension QueryReader {
         return states
     }
 
-    /// The names of `endpoint`.
+    /// The names in `endpoint`.
     func endpoints() throws(Problem) -> [EndpointName] {
         var names: [EndpointName] = []
         for text in list("endpoint") {
@@ -31,7 +31,7 @@ extension QueryReader {
         return names
     }
 
-    /// The labels of `label`, all of which a task must have.
+    /// The labels in `label`. A task must have all of them.
     func labels() throws(Problem) -> [String: String] {
         guard all("label").count <= EnvelopeRules.maxLabels else {
             throw Self.problem("label", "may be given at most \(EnvelopeRules.maxLabels) times")

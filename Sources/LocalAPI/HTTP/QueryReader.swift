@@ -4,7 +4,7 @@ import TaskModel
 import Text
 import VerbatimJSON
 
-/// QueryReader parses the parameters of a query and refuses unknown or invalid ones by name.
+/// Parses the parameters of a query and rejects unknown or invalid ones by name.
 struct QueryReader {
     private let parameters: [(name: String, value: String)]
 
@@ -20,13 +20,13 @@ struct QueryReader {
         }
     }
 
-    /// Every value given under that name.
+    /// All values of that name.
     func all(_ name: String) -> [String] { parameters.filter { $0.name == name }.map(\.value) }
 
     /// The only value of that name.
     func one(_ name: String) throws(Problem) -> String? {
         let values = all(name)
-        guard values.count <= 1 else { throw Self.problem(name, "may be given once only") }
+        guard values.count <= 1 else { throw Self.problem(name, "may occur only once") }
         return values.first
     }
 
@@ -70,7 +70,7 @@ struct QueryReader {
         return time
     }
 
-    /// The problem of an invalid parameter.
+    /// The problem for an invalid parameter.
     static func problem(_ name: String, _ rule: String) -> Problem {
         Problem(
             .badRequest, ProblemCode.invalidParameter, title: "Invalid query parameter", "\(name) \(rule).",
@@ -79,6 +79,6 @@ struct QueryReader {
 }
 
 extension Request {
-    /// Refuses a query, on a route that takes no parameters.
+    /// Rejects a query on a route without parameters.
     func refuseQuery() throws(Problem) { _ = try QueryReader(self, knowing: []) }
 }

@@ -8,12 +8,12 @@ extension Request {
     /// The media type of the body, in lower case; empty if there is none.
     var mediaType: String { headers[.contentType]?.lowercased() ?? "" }
 
-    /// The body as one JSON document; an empty one is refused.
+    /// Parses the body as one JSON document; an empty body is rejected.
     ///
     /// Any media type is accepted except JSON lines and multipart, because `curl -d` sends a form's type.
     func json() async throws -> JSONValue { try await json(of: mediaType) }
 
-    /// The same, where the media type is known.
+    /// The same for a known media type.
     func json(of type: String) async throws -> JSONValue {
         guard !type.hasPrefix(MediaType.jsonLines), !type.hasPrefix("multipart/") else {
             throw Problem(
@@ -44,7 +44,7 @@ extension Request {
 }
 
 extension JSONValue {
-    /// Parses what a client sent; the problem says where it is not JSON.
+    /// Parses JSON from a client. The problem says where it is invalid.
     init(line bytes: some Collection<UInt8>) throws(Problem) {
         guard !bytes.isEmpty else {
             throw Problem(

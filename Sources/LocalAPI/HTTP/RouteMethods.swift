@@ -10,9 +10,12 @@ extension LocalAPIRoute {
         case .tasks, .restore: [.get, .post]
         case .adopt, .cancel, .reopen, .retry, .resolve, .pause, .resume, .resumeAll, .backup, .reload, .prune, .pin,
             .unpin,
-            .delete:
+            .delete, .fetchResults, .replay, .testDestination, .gatewayTokens,
+            .gatewayTokenRemoval:
             [.post]
-        case .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description: [.get]
+        case .artefact, .task, .events, .stream, .endpoints, .endpoint, .status, .health, .readiness, .description,
+            .notifications, .deadLetters, .gateway:
+            [.get]
         }
     }
 
@@ -21,7 +24,7 @@ extension LocalAPIRoute {
 }
 
 extension LocalAPIRoute {
-    /// The first route that matches the path, for any method. `adopt` comes before `{id}`.
+    /// The first route that matches the path, for any method. `adopt` precedes `{id}`.
     static func matching(_ path: String) -> LocalAPIRoute? {
         let segments = path.split(separator: "/")
         return allCases.first { route in
@@ -38,7 +41,7 @@ extension Problem {
         guard let route = LocalAPIRoute.matching(request.uri.path) else {
             return Problem(
                 .notFound, ProblemCode.noSuchRoute, title: "Route not found",
-                "There is nothing at \(request.uri.path). GET /openapi.json describes every route.")
+                "There is no route \(request.uri.path). GET /openapi.json describes every route.")
         }
         let possible = route.methods + (route.methods.contains(.get) ? [.head] : [])
         let names = possible.map(\.rawValue).joined(separator: ", ")

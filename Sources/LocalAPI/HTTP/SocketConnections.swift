@@ -2,7 +2,7 @@ import HummingbirdCore
 import NIOCore
 import Synchronization
 
-/// SocketConnections limits the connections of the socket. Those that carry a stream of events do not count.
+/// Limits the connections of the socket. Connections with an event stream do not count.
 final class SocketConnections: Sendable {
     private struct State {
         var open = 0
@@ -19,10 +19,10 @@ final class SocketConnections: Sendable {
         self.limit = limit
     }
 
-    /// Notes the server whose connections these are.
+    /// Sets the server that owns these connections.
     func begin(_ server: any Channel) { state.withLock { $0.server = server } }
 
-    /// Whether one more may be accepted.
+    /// Whether another connection may be accepted.
     fileprivate func hasRoom() -> Bool {
         state.withLock { state in
             state.isFull = state.open - state.streams >= limit
@@ -32,7 +32,7 @@ final class SocketConnections: Sendable {
 
     fileprivate func count(_ change: Int) { state.withLock { $0.open += change } }
 
-    /// Notes that a connection carries a stream from now on, which makes room for another one.
+    /// Records that a connection has become a stream, which makes room for another one.
     func beginStream() {
         let server = state.withLock { state -> (any Channel)? in
             state.streams += 1
@@ -41,10 +41,10 @@ final class SocketConnections: Sendable {
         server?.read()
     }
 
-    /// Notes that a stream has ended.
+    /// Records that a stream has ended.
     func endStream() { state.withLock { $0.streams -= 1 } }
 
-    /// Answers the server's question whether there is room.
+    /// Tells the server whether there is room.
     var delegate: some AvailableConnectionsDelegate { Delegate(connections: self) }
 
     private struct Delegate: AvailableConnectionsDelegate {

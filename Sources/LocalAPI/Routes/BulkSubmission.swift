@@ -7,17 +7,17 @@ import TaskEngine
 import TaskModel
 import VerbatimJSON
 
-/// BulkSubmission takes many submissions in one request: one JSON document per line in, one reply per line out, in order.
+/// Handles many submissions in one request: one JSON document per line in, one reply per line out, in order.
 ///
-/// A bad line fails alone. Lines that arrive together are stored in one commit. Reading never waits for writing, because many
-/// clients read nothing before they have sent everything: only the task's id or the problem is kept (``LineOutcomes``), and
-/// the task is read again when its reply is written. A broken connection loses no line that was replied to.
+/// An invalid line fails alone. Lines that arrive together are stored in one commit. Reading never waits for writing,
+/// because many clients read nothing before they have sent everything. So only the task's id or the problem is stored
+/// (``LineOutcomes``), and the task is read again for its reply. A broken connection loses no line with a reply.
 struct BulkSubmission {
     /// The largest body of one request.
     static let maxBodyBytes = 64 << 20
-    /// The most lines of one commit. Other writers wait about 20 ms for it.
+    /// The maximum number of lines per commit. Other writers wait about 20 ms for it.
     static let maxLinesPerCommit = 256
-    /// Memory that is reserved before a request is read. A longer line reserves more or is refused.
+    /// The memory that is reserved before a request is read. A longer line reserves more or is rejected.
     static let lineRoom = 1 << 20
     /// The length of the longest line number with its slash.
     static let maxSuffix = "/\(maxBodyBytes)".utf8.count
@@ -27,7 +27,7 @@ struct BulkSubmission {
     /// The directory for outcomes that exceed the memory.
     let directory: String
 
-    /// `key`, from the header, gives line n the key `key/n` unless it has one.
+    /// If the header has `key`, line n gets the key `key/n` unless it has one.
     func answer(to request: Request, key: String?) throws -> Response {
         if let length = request.contentLength, length > Self.maxBodyBytes {
             throw Problem.tooLarge(for: Self.maxBodyBytes)
@@ -52,7 +52,7 @@ struct BulkSubmission {
             })
     }
 
-    // MARK: Lines in
+    // MARK: Input lines
 
     private func take(
         _ body: RequestBody, key: String?, within room: ByteBudget.Reservation, to outcomes: LineOutcomes
@@ -132,12 +132,13 @@ struct BulkSubmission {
         }
     }
 
-    // MARK: Answers out
+    // MARK: Replies
 
-    /// Replies are written in parts of about this size, in bytes, and at once when no more are queued.
+    /// The approximate size of one written part, in bytes. Replies are written at once when no more are queued.
     private static let part = 32 << 10
 
-    /// The next replies, as soon as there are some; nil after the last. `batch` holds outcomes that were taken but not written.
+    /// The next replies, as soon as there are some; nil after the last. `batch` has outcomes that were taken but not
+    /// written.
     private func answers(
         to outcomes: LineOutcomes, batch: inout ArraySlice<LineOutcomes.Outcome>
     ) async throws -> ByteBuffer? {
@@ -195,7 +196,7 @@ extension EnvelopeRules {
 }
 
 extension Problem {
-    /// A long line found no room in the budget. The lines before it were stored.
+    /// There is no memory for a long line. The lines before it were stored.
     fileprivate static func noRoomForLine(_ number: Int) -> Problem {
         Problem(
             .serviceUnavailable, ProblemCode.busy, title: "The daemon is busy",
@@ -210,7 +211,7 @@ extension Problem {
         let problem = Problem(error)
         return Problem(
             HTTPResponse.Status(code: problem.document.status), problem.document.code, title: problem.document.title,
-            "Task \(id) was stored and goes on, but it cannot be shown now: \(error.message) Do not submit it again.",
+            "Task \(id) was stored and continues, but it cannot be shown now: \(error.message) Do not submit it again.",
             members: [("existing_id", .string(id.text))])
     }
 }

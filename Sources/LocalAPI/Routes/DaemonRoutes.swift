@@ -10,6 +10,9 @@ import VerbatimJSON
 /// DaemonRoutes show the status, health and API description of the daemon, back up its database and reload its settings.
 struct DaemonRoutes {
     let endpoints: EndpointService
+    /// Nil if there is no place for files of results.
+    let artefacts: ArtefactService?
+    let notifications: NotificationService
     let settings: any SettingsReloading
     let facts: DaemonFacts
     let time: any TimeSource
@@ -86,6 +89,12 @@ struct DaemonRoutes {
                         inFlight: account.inFlight, maxInFlight: account.maxInFlight)
                 })
         }
+        status.artefacts = try await artefacts?.report().document
+        status.destinations = try await notifications.report().map { report in
+            StatusDocument.Destination(
+                name: report.destination.name.text, state: report.condition.rawValue, reason: report.failure?.reason,
+                waiting: report.waiting, dead: report.dead)
+        }
         status.callbacks = report.callbacks.map { reading in
             StatusDocument.Callbacks(
                 listen: facts.callbackAddress ?? "", publicURL: reading.publicURL,
@@ -95,6 +104,19 @@ struct DaemonRoutes {
                     : nil)
         }
         return status
+    }
+}
+
+extension ArtefactService.Report {
+    /// The report as the socket shows it.
+    fileprivate var document: StatusDocument.Artefacts {
+        var document = StatusDocument.Artefacts()
+        document.directory = directory
+        document.usedBytes = used.map { Int($0) }
+        document.quotaBytes = quota.map { Int($0) }
+        document.waiting = waiting
+        document.withoutRoom = withoutRoom
+        return document
     }
 }
 
@@ -110,6 +132,8 @@ extension Problem {
         case .invalid:
             self.init(
                 .unprocessableContent, ProblemCode.badSetting, title: "The settings were not reloaded", refusal.message)
+        case .notStored(let code, _):
+            self.init(.serviceUnavailable, code, title: "The settings were not reloaded", refusal.message)
         case .needsRestart(let names):
             self.init(
                 .conflict, ProblemCode.restartNeeded, title: "The settings were not reloaded", refusal.message,

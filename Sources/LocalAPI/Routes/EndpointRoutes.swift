@@ -44,7 +44,7 @@ struct EndpointRoutes {
         // The router does not decode segments, and an operation may contain escaped slashes.
         let (service, operation) = try (context.parameters.require("service"), context.parameters.require("operation"))
         let first = service.percentDecoded ?? service
-        // `replicate:` and `predictions` are the halves of a name without a slash.
+        // `replicate:` and `predictions` are the two parts of a name without a slash.
         let name = first + (first.hasSuffix(":") ? "" : "/") + (operation.percentDecoded ?? operation)
         do throws(TaskServiceError) {
             try await change(name)

@@ -4,10 +4,10 @@ import Synchronization
 import TaskModel
 import VerbatimJSON
 
-/// LineOutcomes queues the outcome of each line of a bulk request until its reply is written, in order.
+/// Queues the outcome of each line of a bulk request until its reply is written, in order.
 ///
-/// A task takes 17 bytes and a repeated problem two. What exceeds ``maxBytesInMemory`` goes to a temporary file, because a
-/// client may send millions of lines before it reads the first reply.
+/// A task takes 17 bytes and a repeated problem two. Outcomes beyond ``maxBytesInMemory`` go to a temporary file,
+/// because a client may send millions of lines before it reads the first reply.
 final class LineOutcomes: Sendable {
     enum Outcome: Sendable, Hashable {
         case task(TaskID)
@@ -16,17 +16,17 @@ final class LineOutcomes: Sendable {
 
     /// The memory of one queue: about 4,000 tasks. 512 connections may each have such a request.
     static let maxBytesInMemory = 64 << 10
-    /// Outcomes are taken in parts of this size, in bytes.
+    /// The size of the parts in which outcomes are taken, in bytes.
     private static let part = 4 << 10
-    /// The number of different problems that are remembered, so that a repeated one costs two bytes.
+    /// The maximum number of different problems in the table, so that a repeated one costs two bytes.
     private static let maxKnown = 64
-    /// Longer problems are not remembered.
+    /// The maximum size of a problem in the table.
     private static let maxKnownBytes = 1 << 10
 
     private struct State: ~Copyable {
         var queue: SpillQueue
         var known: [[UInt8]: UInt8] = [:]
-        /// The remembered problems by number.
+        /// The problems in the table by number.
         var inOrder: [ProblemDocument] = []
         /// The first bytes of an outcome that is not complete yet.
         var taken: [UInt8] = []
@@ -42,10 +42,10 @@ final class LineOutcomes: Sendable {
     private let additions: AsyncStream<Void>
     private let addition: AsyncStream<Void>.Continuation
 
-    /// Creates its temporary file on the file system of that directory.
+    /// Creates a queue. Its temporary file is on the file system of that directory.
     init(directory: String) {
         state = Mutex(State(queue: SpillQueue(limit: Self.maxBytesInMemory, directory: directory)))
-        // Only a hint: a reader takes everything that is queued.
+        // Only a hint: a reader takes all queued outcomes.
         (additions, addition) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -75,7 +75,7 @@ final class LineOutcomes: Sendable {
         addition.yield()
     }
 
-    /// Says that no more outcomes follow.
+    /// Ends the queue: no more outcomes follow.
     func finish() { addition.finish() }
 
     /// The next outcomes, as soon as there are some; nil after the last.
@@ -86,7 +86,7 @@ final class LineOutcomes: Sendable {
         while true {
             let outcomes = try take()
             if !outcomes.isEmpty { return outcomes }
-            // What was added before the end is still queued.
+            // Outcomes that were added before the end are still queued.
             guard await hints.next() != nil else {
                 let last = try take()
                 return last.isEmpty ? nil : last

@@ -3,7 +3,7 @@ import LocalAPIContract
 import TaskEngine
 import TaskModel
 
-/// RestoreRoutes show and accept a database that is an older copy.
+/// Shows and accepts a database that is an older copy.
 struct RestoreRoutes {
     let restores: RestoreService
 
@@ -31,7 +31,7 @@ struct RestoreRoutes {
 }
 
 extension RestoreDocument {
-    /// The report as a document; nil is a database that is no copy.
+    /// The report as a document; nil means that the database is not a copy.
     fileprivate init(_ report: RestoreService.Report?) {
         self.init()
         guard let report else { return }

@@ -3,7 +3,7 @@ import LocalAPIContract
 import TaskEngine
 import TaskModel
 
-/// RetentionRoutes pin tasks and remove the details of ended ones.
+/// Pins tasks and removes the details of ended ones.
 struct RetentionRoutes {
     let service: TaskService
     let retention: RetentionService
@@ -55,6 +55,8 @@ extension PruneDocument {
         events = report.events
         idempotencyKeys = report.keys
         stubs = report.stubs
+        files = report.files
+        fileBytes = Int(report.fileBytes)
         bytes = Int(report.bytes)
     }
 }

@@ -5,11 +5,11 @@ import NIOCore
 package import TaskEngine
 import TaskModel
 
-/// StreamRoutes stream the log to clients that follow it.
+/// Streams the log to clients.
 package struct StreamRoutes: Sendable {
     let service: TaskService
     let streams: EventStreams
-    /// The most streams at once.
+    /// The maximum number of streams.
     let limit: Int
     let connections: SocketConnections
 
@@ -20,7 +20,7 @@ package struct StreamRoutes: Sendable {
         self.connections = connections
     }
 
-    /// Routes without a socket, for tests.
+    /// Creates routes without a socket, for tests.
     package init(service: TaskService, streams: EventStreams, limit: Int = LocalAPI.maxStreams) {
         self.init(
             service: service, streams: streams, limit: limit,
@@ -29,7 +29,7 @@ package struct StreamRoutes: Sendable {
 
     private static let lastEventID = HTTPField.Name(HeaderName.lastEventID)
     private static let bufferingOfProxies = HTTPField.Name("X-Accel-Buffering")
-    /// The most tasks that one stream may name.
+    /// The maximum number of tasks in one stream's filter.
     private static let maxTasks = 1_000
 
     func add(to router: Router<APIContext>) {
@@ -83,7 +83,7 @@ package struct StreamRoutes: Sendable {
 
     // MARK: The request
 
-    /// A client that connects again says how far it has got in a header, and repeats the query of its first request.
+    /// A client that reconnects sends its position in a header, and repeats the query of its first request.
     private func start(_ request: Request, _ query: QueryReader) throws -> EventStreams.Start {
         if let text = Self.lastEventID.flatMap({ request.headers[$0] }), !text.isEmpty {
             return try Self.start(text, named: "Last-Event-ID")
@@ -138,12 +138,12 @@ extension Problem {
         Problem(
             .serviceUnavailable, ProblemCode.tooManyStreams, title: "Too many streams",
             """
-            \(limit) streams of events are open, and no more may be. Follow several tasks over one stream, or raise \
-            events.max_streams and start the daemon again.
+            \(limit) event streams are open, which is the maximum. Follow several tasks over one stream, or raise \
+            events.max_streams and restart the daemon.
             """)
     }
 
     fileprivate static let stopping = Problem(
-        .serviceUnavailable, ProblemCode.notReady, title: "The daemon stops",
-        "The daemon stops, so no stream was opened. Connect again once it has started.")
+        .serviceUnavailable, ProblemCode.notReady, title: "The daemon is stopping",
+        "The daemon is stopping, so no stream was opened. Connect again once it has started.")
 }

@@ -3,7 +3,7 @@ import LocalAPIContract
 import TaskEngine
 import TaskModel
 
-/// TaskActionRoutes are the routes by which a person changes a task.
+/// Handles the requests with which a person changes a task.
 struct TaskActionRoutes {
     let service: TaskService
 

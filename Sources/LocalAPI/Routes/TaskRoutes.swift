@@ -6,7 +6,7 @@ import TaskModel
 import Text
 import VerbatimJSON
 
-/// TaskRoutes submit, adopt, show and list tasks.
+/// Submits, adopts, shows and lists tasks.
 struct TaskRoutes {
     let service: TaskService
     let bulk: BulkSubmission
@@ -78,7 +78,7 @@ struct TaskRoutes {
         if let text = try query.one("cursor") {
             cursor = PageCursor(text: text)
             guard cursor != nil else {
-                throw QueryReader.problem("cursor", "is not from an earlier page; begin again without it")
+                throw QueryReader.problem("cursor", "is not from an earlier page; start again without it")
             }
         }
         let page = try await service.tasks(
@@ -106,10 +106,10 @@ struct TaskRoutes {
         let id = try await service.id(of: id)
         let events = try await service.events(
             of: id,
-            // The largest integer that every JSON reader keeps exactly.
+            // The largest integer that every JSON parser reads exactly.
             after: Int64(try query.integer("after", in: 0...9_007_199_254_740_991) ?? 0),
             limit: try query.integer("limit", in: 1...1_000) ?? 500)
-        // Asked afterwards: a log that was removed meanwhile is not shown as one that was always empty.
+        // Read afterwards: a log that was removed meanwhile is not shown as one that was always empty.
         let removed = try await service.removedDetails(of: id)
         let removedAt = removed.flatMap { $0.parts.contains(.events) ? $0.at.rfc3339 : nil }
         return await offEventLoop {

@@ -1,26 +1,26 @@
 package import VerbatimJSON
 
-/// ContractDocument is a JSON object of the socket, whose members ``code(_:)`` names once for reading and for writing.
+/// A JSON object of the socket. ``code(_:)`` lists its members once for reading and for writing.
 ///
-/// `Codable` was not taken: it writes no null for a nil, gives no default to a member that a reader lacks, throws errors
-/// without the contract's paths, and passes each member through an existential.
+/// `Codable` does not fit. It writes no null for a nil, and gives no default to an absent member. Its errors lack the
+/// contract's paths, and it passes each member through an existential.
 package protocol ContractDocument: MemberValue, Hashable {
-    /// A document in which every member has its default.
+    /// Creates a document in which every member has its default.
     init()
 
-    /// Passes every member to the coder, in the order in which it is written.
+    /// Passes every member to the coder, in written order.
     ///
-    /// A copy of the document is passed when it is written, so the members are unchanged then.
+    /// Writing uses a copy of the document, so the members stay unchanged.
     mutating func code(_ coder: inout MemberCoder) throws(ContractError)
 
-    /// Whether a program sends it: then an unknown member is refused, and a member that says nothing is not written.
+    /// Whether programs send it. Then an unknown member is rejected, and an empty member is not written.
     static var isRequest: Bool { get }
 }
 
 extension ContractDocument {
     package static var isRequest: Bool { false }
 
-    /// Reads the document. The error names the member at fault.
+    /// Reads the document. The error names the invalid member.
     package init(json: JSONValue) throws(ContractError) {
         self = try Self.read(json, at: nil)
     }
@@ -33,7 +33,7 @@ extension ContractDocument {
         return document
     }
 
-    /// The document as it is sent.
+    /// The document as JSON.
     package var json: JSONValue { .object(written(omittingEmpty: Self.isRequest)) }
 
     /// The names of all members, in order.

@@ -1,17 +1,17 @@
 import VerbatimJSON
 
-/// ContractError says why a document violates the contract. Each case names the field.
+/// Why a document violates the contract. Each case names the field.
 package enum ContractError: Error, Sendable, Hashable {
     /// The document, or the value of `field`, has the wrong type: "an object", "a string".
     case wrongType(field: String?, expected: String, found: String)
     /// A required field is missing.
     case missingField(String)
-    /// A field is unknown. It is refused because a misspelt `deadline` would silently do nothing.
+    /// A field is unknown. It is rejected because a misspelt `deadline` would silently have no effect.
     case unknownField(String, nearest: String?)
     /// The type is right but the value is not. `rule` completes the sentence "priority …".
     case invalidValue(field: String, rule: String)
 
-    /// Stable word of the contract.
+    /// A stable word of the contract.
     package var code: String {
         switch self {
         case .wrongType, .invalidValue: ProblemCode.invalidField

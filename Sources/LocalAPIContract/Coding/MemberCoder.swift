@@ -1,20 +1,19 @@
 import Text
 import VerbatimJSON
 
-/// MemberCoder reads or writes the members of one JSON object, as the same calls pass them in order.
+/// Reads or writes the members of one JSON object. The same calls pass the members in order.
 ///
-/// When it reads, null counts as absent, and an absent member keeps the value that it has. When it writes, the values stay
-/// as they are.
+/// When reading, null counts as absent, and an absent member keeps its value. When writing, the values stay unchanged.
 package struct MemberCoder {
-    /// The object that is read; nil when a document is written.
+    /// The object to read; nil when a document is written.
     private let source: JSONObject?
-    /// The members that are written so far, each name once.
+    /// The members written so far, each name once.
     private(set) var written: [JSONObject.Member] = []
     private let omitsEmpty: Bool
-    /// What stands before a member's name in errors: empty, or `error.`.
+    /// The prefix of a member's name in errors: empty, or `error.`.
     private let prefix: String
 
-    /// Reads a document that stands at `path`; nil for the outermost.
+    /// Reads a document at `path`; nil for the outermost.
     init(reading json: JSONValue, at path: String? = nil) throws(ContractError) {
         guard case .object(let object) = json else {
             throw .wrongType(field: path, expected: "an object", found: json.kind)
@@ -24,7 +23,7 @@ package struct MemberCoder {
         prefix = path.map { $0 + "." } ?? ""
     }
 
-    /// Writes a document; `omittingEmpty` leaves out null and empty objects.
+    /// Writes a document. `omittingEmpty` omits null and empty objects.
     init(omittingEmpty: Bool) {
         source = nil
         omitsEmpty = omittingEmpty
@@ -32,16 +31,16 @@ package struct MemberCoder {
         written.reserveCapacity(8)
     }
 
-    /// The names in the object that is read.
+    /// The names in the object to read.
     var names: [String] { source?.names ?? [] }
 
-    /// Refuses a document with a member of another name, and suggests the nearest known one.
+    /// Rejects a document with an unknown member, and suggests the nearest known one.
     func refuseUnknown(besides known: [String]) throws(ContractError) {
         guard let stranger = names.first(where: { !known.contains($0) }) else { return }
         throw .unknownField(stranger, nearest: NearestName.of(stranger, among: known))
     }
 
-    /// A member that may be absent. `check` runs on a value that was read, with the member's name.
+    /// Codes a member that may be absent. `check` runs on a value that was read, with the member's name.
     mutating func member<Value: MemberValue>(
         _ name: String, _ value: inout Value, _ check: (Value, String) throws(ContractError) -> Void = { _, _ in }
     ) throws(ContractError) {
@@ -51,7 +50,7 @@ package struct MemberCoder {
         value = found
     }
 
-    /// A member that may be absent or say nothing: null.
+    /// Codes a member that may be absent or null.
     mutating func member<Value: MemberValue>(
         _ name: String, _ value: inout Value?, _ check: (Value, String) throws(ContractError) -> Void = { _, _ in }
     ) throws(ContractError) {
@@ -61,7 +60,7 @@ package struct MemberCoder {
         value = found
     }
 
-    /// A member that must be there.
+    /// Codes a required member.
     mutating func required<Value: MemberValue>(
         _ name: String, _ value: inout Value, _ check: (Value, String) throws(ContractError) -> Void = { _, _ in }
     ) throws(ContractError) {
@@ -71,7 +70,7 @@ package struct MemberCoder {
         value = found
     }
 
-    /// A list of whole documents, which must be there; errors name members of an element as the element itself does.
+    /// Codes a required list of documents. Errors name members of an element as the element does.
     mutating func documents<Document: ContractDocument>(
         _ name: String, _ documents: inout [Document]
     ) throws(ContractError) {
@@ -83,7 +82,7 @@ package struct MemberCoder {
         documents = try [Document].read(elements, at: nil)
     }
 
-    /// The members that no call before has named, behind all others.
+    /// Codes the members that no earlier call has named, after all others.
     mutating func others(_ others: inout JSONObject, besides known: [String]) {
         guard let source else {
             written += others.members.filter { !known.contains($0.name) }
@@ -92,7 +91,7 @@ package struct MemberCoder {
         others = JSONObject(distinct: source.members.filter { !known.contains($0.name) })
     }
 
-    /// The member as it was read; nil where it is absent or null.
+    /// Reads a member; nil if it is absent or null.
     func read<Value: MemberValue>(_ name: String, as type: Value.Type) throws(ContractError) -> Value? {
         guard let json = source?[name], !json.isNull else { return nil }
         return try Value.read(json, at: prefix + name)

@@ -1,11 +1,11 @@
 package import VerbatimJSON
 
-/// MemberValue is what a member of a contract document may hold.
+/// A value of a member of a contract document.
 package protocol MemberValue: Sendable {
-    /// Reads a value that is not null and stands at `path`; nil for the outermost document.
+    /// Reads a value that is not null at `path`; nil for the outermost document.
     static func read(_ json: JSONValue, at path: String?) throws(ContractError) -> Self
 
-    /// The value as it is sent.
+    /// The value as JSON.
     var json: JSONValue { get }
 }
 
@@ -51,7 +51,7 @@ extension Double: MemberValue {
     package static func read(_ json: JSONValue, at path: String?) throws(ContractError) -> Double {
         try read(json, at: path, as: "a number") { $0.number?.double }
     }
-    /// Null for NaN and infinities, which JSON cannot say.
+    /// Null for NaN and infinities, which JSON lacks.
     package var json: JSONValue { JSONNumber(self).map(JSONValue.number) ?? .null }
 }
 
@@ -66,7 +66,7 @@ extension [String: String]: MemberValue {
         }
         return strings
     }
-    /// In alphabetical order, so that equal labels are written alike.
+    /// In alphabetical order, so that equal labels have equal text.
     package var json: JSONValue {
         .object(JSONObject(distinct: sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) }))
     }
@@ -80,7 +80,7 @@ extension Array: MemberValue where Element: MemberValue {
         return try read(elements, at: path)
     }
 
-    /// An error inside an element names its path, without its place in the list.
+    /// An error inside an element names its path, without its index in the list.
     static func read(_ elements: [JSONValue], at path: String?) throws(ContractError) -> [Element] {
         var values: [Element] = []
         values.reserveCapacity(elements.count)

@@ -1,8 +1,8 @@
-/// BackupDocument is a finished copy of the database.
+/// A finished copy of the database.
 package struct BackupDocument: ContractDocument {
     package var path = ""
     package var sizeBytes = 0
-    /// RFC 3339. The copy is marked with it.
+    /// The time of the copy, RFC 3339.
     package var createdAt = ""
 
     package init() {}

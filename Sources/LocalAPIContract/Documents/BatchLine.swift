@@ -1,13 +1,13 @@
 package import VerbatimJSON
 
-/// BatchLine is one line of the reply to a bulk submission: a task or a problem.
+/// One line of the reply to a bulk submission: a task or a problem.
 ///
 /// A problem has an integer `status` and no `id`, so `jq` can distinguish them.
 package enum BatchLine: Sendable, Hashable {
     case task(TaskDocument)
     case problem(ProblemDocument)
 
-    /// Reads a line.
+    /// Parses a line.
     package init(json: JSONValue) throws(ContractError) {
         if json["id"] == nil, json["status"] != nil {
             self = .problem(try ProblemDocument(json: json))
@@ -16,7 +16,7 @@ package enum BatchLine: Sendable, Hashable {
         }
     }
 
-    /// The line as it is sent, without its line break.
+    /// The line as JSON, without its line break.
     package var json: JSONValue {
         switch self {
         case .task(let task): task.json

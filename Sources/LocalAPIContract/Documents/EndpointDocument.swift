@@ -1,18 +1,18 @@
 package import VerbatimJSON
 
-/// EndpointDocument is one endpoint: its load, its speed and what blocks it.
+/// An endpoint: its load, its speed and what blocks it.
 package struct EndpointDocument: ContractDocument {
     /// `service/operation`.
     package var name = ""
     package var provider = ""
-    /// What it makes: `image`, `video`, `audio` or `text`.
+    /// The kind of its results: `image`, `video`, `audio` or `text`.
     package var kind = "text"
-    /// `asynchronously`, with an id at once, or `inline`, with nothing but the result.
+    /// `asynchronously`, with an id at once, or `inline`, with only the result.
     package var answers = "asynchronously"
-    /// The most tasks of one status query; nil if each task needs its own query.
+    /// The maximum number of tasks in one status query; nil if each task needs its own query.
     package var batchSize: Int?
-    /// How the provider's task list is known, in which lost submissions are searched: `documented`, `vendor_code` or
-    /// `none`.
+    /// The source from which the provider's task list is known: `documented`, `vendor_code` or `none`. Lost submissions
+    /// are searched in that list.
     package var listing = "none"
     /// An example request; null if none is known.
     package var example = JSONValue.null
@@ -22,23 +22,23 @@ package struct EndpointDocument: ContractDocument {
     package var until: String?
     /// Why it is not open, as a sentence.
     package var reason: String?
-    /// Tasks that the provider has accepted and not ended.
+    /// The number of tasks that the provider has accepted and not ended.
     package var inFlight = 0
     package var queued = 0
     package var uncertain = 0
-    /// The cap on ``inFlight``; nil if there is none.
+    /// The limit of ``inFlight``; nil if there is none.
     package var maxInFlight: Int?
     package var submitsPerSecond: Double?
     /// The typical duration by the definition, used until durations are learned.
     package var typicalSeconds: Double?
     package var learned: Durations?
-    /// All tasks that ever ended at the provider.
+    /// The number of tasks that ever ended at the provider.
     package var finished = 0
     /// Status queries per ended task; a batch query counts in parts. Nil before the first end.
     package var callsPerTask: Double?
     /// The mean delay from an end to its detection; nil if unknown.
     package var meanLatenessSeconds: Double?
-    /// The number of "too many requests" replies.
+    /// The number of throttled replies.
     package var throttled = 0
     /// Status queries of its service since the daemon started.
     package var polls = 0
@@ -53,7 +53,7 @@ package struct EndpointDocument: ContractDocument {
     package struct Durations: ContractDocument {
         package var p50Seconds = 0.0
         package var p90Seconds = 0.0
-        /// The number of tasks they are learned from.
+        /// The number of tasks that they are learned from.
         package var samples = 0
 
         package init() {}
@@ -73,11 +73,11 @@ package struct EndpointDocument: ContractDocument {
 
     /// Callback statistics of an endpoint.
     package struct Callbacks: ContractDocument {
-        /// Ended tasks whose end a callback should have delivered.
+        /// The number of ended tasks with a requested callback.
         package var expected = 0
-        /// Those of ``expected`` whose callback came.
+        /// The number of those whose callback arrived.
         package var came = 0
-        /// Those of ``expected`` whose end a poll found and whose callback never came.
+        /// The number of those whose end a poll found and whose callback never arrived.
         package var missing = 0
         /// 0 to 1; the share by which status queries are reduced.
         package var trust = 0.0
@@ -153,7 +153,7 @@ package struct EndpointDocument: ContractDocument {
 
     package init() {}
 
-    /// An open endpoint of which no more is known.
+    /// Creates an open endpoint without further facts.
     package init(name: String, provider: String) {
         self.name = name
         self.provider = provider
@@ -189,7 +189,7 @@ package struct EndpointDocument: ContractDocument {
     }
 }
 
-/// EndpointPage is all endpoints that the daemon knows.
+/// All endpoints that the daemon knows.
 package struct EndpointPage: ContractDocument {
     package var endpoints: [EndpointDocument] = []
 

@@ -1,6 +1,6 @@
 package import VerbatimJSON
 
-/// EventDocument is one line of a task's log.
+/// One line of a task's log.
 package struct EventDocument: ContractDocument {
     /// Grows over the whole log.
     package var sequence = 0
@@ -42,10 +42,10 @@ package struct EventDocument: ContractDocument {
     }
 }
 
-/// EventPage is a page of the log of one task, oldest first.
+/// A page of the log of one task, oldest first.
 package struct EventPage: ContractDocument {
     package var events: [EventDocument] = []
-    /// RFC 3339. When the log of the task was removed; nil if it was not.
+    /// When the log of the task was removed, RFC 3339; nil if it was not.
     package var removedAt: String?
 
     package init() {}

@@ -1,4 +1,4 @@
-/// HealthDocument is the reply of `/healthz` and `/readyz`. A daemon that is not ready answers with a problem instead.
+/// The reply of `/healthz` and `/readyz`. A daemon that is not ready replies with a problem instead.
 package struct HealthDocument: ContractDocument {
     /// `ok` or `ready`.
     package var status = ""

@@ -1,16 +1,16 @@
 package import VerbatimJSON
 
-/// ProblemDocument is an error of the socket: RFC 9457 with a stable `code`.
+/// An error of the socket: RFC 9457 with a stable `code`.
 package struct ProblemDocument: ContractDocument {
-    /// A URI that names the kind of problem; `about:blank` where `code` says it all.
+    /// A URI that names the kind of problem; `about:blank` if `code` is enough.
     package var type = "about:blank"
-    /// Short, the same for every occurrence.
+    /// A short text, the same for every occurrence.
     package var title = ""
     /// The HTTP status.
     package var status = 0
-    /// What happened this time, what it means, what to do.
+    /// What happened, what it means, and what to do.
     package var detail = ""
-    /// Stable word of the contract; see ``ProblemCode``.
+    /// A stable word of the contract; see ``ProblemCode``.
     package var code = ""
     /// Further members: `fields`, `nearest`, `existing_id`, `candidates`.
     package var members = JSONObject()

@@ -1,20 +1,24 @@
-/// PruneDocument says what a sweep has removed, or what it would remove.
+/// The removals of a sweep, or those it would make.
 package struct PruneDocument: ContractDocument {
-    /// Whether a retention is set. Without one nothing is removed.
+    /// Whether a retention is set. Without one, nothing is removed.
     package var configured = false
     package var dryRun = false
-    /// False if the daemon was stopping. The rest goes with a later sweep.
+    /// False if the daemon was stopping. A later sweep removes the rest.
     package var complete = true
-    /// Tasks that lose all details.
+    /// The number of tasks that lose all details.
     package var tasks = 0
-    /// Tasks that lose their record and results only.
+    /// The number of tasks that lose their record and results only.
     package var responses = 0
-    /// Lines of the log.
+    /// The number of lines of the log.
     package var events = 0
     package var idempotencyKeys = 0
-    /// Tasks without details that are removed as a whole.
+    /// The number of tasks without details that are removed as a whole.
     package var stubs = 0
-    /// The length of the texts. Rows and indexes come on top.
+    /// Files of results.
+    package var files = 0
+    /// The length of the files.
+    package var fileBytes = 0
+    /// The length of the texts, without the overhead of rows and indexes.
     package var bytes = 0
 
     package init() {}
@@ -28,6 +32,8 @@ package struct PruneDocument: ContractDocument {
         try coder.member("events", &events)
         try coder.member("idempotency_keys", &idempotencyKeys)
         try coder.member("stubs", &stubs)
+        try coder.member("files", &files)
+        try coder.member("file_bytes", &fileBytes)
         try coder.member("bytes", &bytes)
     }
 }

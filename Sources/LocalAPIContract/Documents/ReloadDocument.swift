@@ -1,7 +1,7 @@
-/// ReloadDocument says what a reload did.
+/// The result of a reload.
 package struct ReloadDocument: ContractDocument {
     package var settings = SettingsDocument()
-    /// The names of settings, definition files and tokens that differ from before.
+    /// The names of settings, definition files and tokens that changed.
     package var changed: [String] = []
     /// Whole sentences.
     package var warnings: [String] = []
@@ -21,9 +21,9 @@ package struct ReloadDocument: ContractDocument {
     }
 }
 
-/// SettingsDocument says which settings are in force.
+/// Identifies the current settings.
 package struct SettingsDocument: ContractDocument {
-    /// The same for the same settings and definitions.
+    /// Equal for equal settings and definitions.
     package var digest = ""
     /// RFC 3339.
     package var loadedAt = ""

@@ -1,25 +1,25 @@
 import VerbatimJSON
 
-/// RestoreDocument says whether the database is an older copy, and what may have been sent since it was made.
+/// Whether the database is an older copy, and what may have been sent since it was made.
 package struct RestoreDocument: ContractDocument {
     /// Whether nothing paid is sent until a person accepts the copy.
     package var restored = false
-    /// What shows that it is a copy, as a sentence.
+    /// The evidence that it is a copy, as a sentence.
     package var reason: String?
-    /// Tasks of the copy may have been sent since then. RFC 3339.
+    /// The time since which tasks of the copy may have been sent. RFC 3339.
     package var since: String?
     /// The first start on the copy. RFC 3339.
     package var noticedAt: String?
     /// The first 500 tasks that may have been sent and were not found yet.
     package var uncertain: [Uncertain] = []
-    /// How many tasks are queued: submitted since, or looked for and not to be sent yet.
+    /// The number of queued tasks: submitted since, or looked up and not yet sent.
     package var queued = 0
-    /// The first 500 records from that time that the providers list and no task owns: of tasks that the copy has lost, of those
-    /// that may have been sent, or of other programs. Only in the reply to GET.
+    /// The first 500 records from that time that the providers list and no task owns. They may belong to tasks that the
+    /// copy has lost, to tasks that may have been sent, or to other programs. Only in the reply to GET.
     package var unowned: [Unowned] = []
-    /// The services whose lists could not be read to their ends for that, separated by blanks.
+    /// The services whose lists could not be read completely, separated by blanks.
     package var unread: String?
-    /// How many tasks were sent again by accepting; nil in other replies.
+    /// The number of tasks that accepting the copy sent again; nil in other replies.
     package var resubmitted: Int?
 
     /// A task that may have been sent.
@@ -50,7 +50,7 @@ package struct RestoreDocument: ContractDocument {
         /// The account whose list shows it.
         package var account = ""
         package var remoteID = ""
-        /// By the provider's clock. RFC 3339.
+        /// The time by the provider's clock. RFC 3339.
         package var createdAt: String?
         /// The beginning of the prompt that the provider lists.
         package var prompt: String?

@@ -1,37 +1,95 @@
 import VerbatimJSON
 
-/// StatusDocument is the state of the daemon.
+/// The state of the daemon.
 package struct StatusDocument: ContractDocument {
     package var version = ""
     package var pid = 0
     /// RFC 3339.
     package var startedAt = ""
     package var uptimeSeconds = 0.0
-    /// How many tasks are in each state.
+    /// The number of tasks in each state.
     package var tasks: [String: Int] = [:]
     package var database = Database()
     /// Why nothing paid is sent, if the database is an older copy; a sentence.
     package var restored: String?
     /// Why nothing paid is sent since a start with `--hold`; a sentence.
     package var held: String?
-    /// Nil from a daemon that does not say it.
+    /// The current settings; nil if the daemon does not report them.
     package var settings: SettingsDocument?
     /// Path of the socket.
     package var socket = ""
     package var stateDirectory = ""
     package var providers: [Provider] = []
+    /// The files of results; nil from a daemon that keeps none.
+    package var artefacts: Artefacts?
     /// The callback receiver; nil if callbacks are off.
     package var callbacks: Callbacks?
+    /// The destinations of notifications.
+    package var destinations: [Destination] = []
+
+    /// A destination of notifications.
+    package struct Destination: ContractDocument {
+        package var name = ""
+        /// `open`, `closed` after failures in a row, or `stopped` by 410.
+        package var state = ""
+        /// The latest failure.
+        package var reason: String?
+        /// Events that wait after a failure.
+        package var waiting = 0
+        /// Events that are tried no more.
+        package var dead = 0
+
+        package init() {}
+
+        package init(name: String, state: String, reason: String?, waiting: Int, dead: Int) {
+            self.name = name
+            self.state = state
+            self.reason = reason
+            self.waiting = waiting
+            self.dead = dead
+        }
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("name", &name)
+            try coder.required("state", &state)
+            try coder.member("reason", &reason)
+            try coder.member("waiting", &waiting)
+            try coder.member("dead", &dead)
+        }
+    }
+
+    /// The files of results.
+    package struct Artefacts: ContractDocument {
+        package var directory = ""
+        /// Of all files; nil if it cannot be measured.
+        package var usedBytes: Int?
+        /// The most bytes of all files.
+        package var quotaBytes: Int?
+        /// Files that are to be fetched.
+        package var waiting = 0
+        /// Those of them that have no room on disk.
+        package var withoutRoom = 0
+
+        package init() {}
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("directory", &directory)
+            try coder.member("used_bytes", &usedBytes)
+            try coder.member("quota_bytes", &quotaBytes)
+            try coder.member("waiting", &waiting)
+            try coder.member("without_room", &withoutRoom)
+        }
+    }
 
     /// The receiver of callbacks.
     package struct Callbacks: ContractDocument {
-        /// Where it listens on this machine.
+        /// The address where it listens on this machine.
         package var listen = ""
-        /// The URL that providers are given.
+        /// The URL that providers call.
         package var publicURL = ""
-        /// Requests since the start with a known token.
+        /// The number of requests since the start with a known token.
         package var deliveries = 0
-        /// Requests since the start with an unknown token.
+        /// The number of requests since the start with an unknown token.
         package var unknownTokens = 0
         /// Why deliveries probably cannot arrive, as a sentence; nil if no problem is known.
         package var problem: String?
@@ -57,7 +115,7 @@ package struct StatusDocument: ContractDocument {
         }
     }
 
-    /// Where the tasks are kept.
+    /// The database that stores the tasks.
     package struct Database: ContractDocument {
         package var path = ""
         package var sizeBytes = 0
@@ -125,7 +183,7 @@ package struct StatusDocument: ContractDocument {
         /// Why it is paused, as a sentence.
         package var reason: String?
         package var inFlight = 0
-        /// Nil if it has no limit of its own.
+        /// The limit of its tasks in flight; nil if it has none.
         package var maxInFlight: Int?
 
         package init() {}
@@ -169,11 +227,13 @@ package struct StatusDocument: ContractDocument {
         try coder.required("socket", &socket)
         try coder.required("state_directory", &stateDirectory)
         try coder.documents("providers", &providers)
+        try coder.member("artefacts", &artefacts)
         try coder.member("callbacks", &callbacks)
+        try coder.member("destinations", &destinations)
     }
 }
 
-/// StateCounts is how many tasks are in each state: in the order of a task's life, states of a newer daemon behind.
+/// The number of tasks in each state, in the order of a task's life. Unknown states of a newer daemon come last.
 private struct StateCounts: MemberValue {
     let byState: [String: Int]
 

@@ -1,9 +1,9 @@
-/// StreamEventDocument is an event of the stream with its task.
+/// An event of the stream with its task.
 package struct StreamEventDocument: ContractDocument {
     /// The epoch of the log and the sequence of the event: `3f2a9c-4711`. A client resumes after it.
     package var id = ""
     package var event = EventDocument()
-    /// The task as it was after the event or later. Without `request`, `response` and `results`, unless they were asked for.
+    /// The task after the event or later. It has `request`, `response` and `results` only if the client included them.
     package var task = TaskDocument()
 
     package init() {}
@@ -21,7 +21,7 @@ package struct StreamEventDocument: ContractDocument {
     }
 }
 
-/// StreamControlDocument says something about the stream itself.
+/// Information about the stream itself.
 package struct StreamControlDocument: ContractDocument {
     /// All stored events were sent; the next ones are new.
     package static let caughtUp = "caught_up"
@@ -30,11 +30,11 @@ package struct StreamControlDocument: ContractDocument {
 
     /// ``caughtUp`` or ``reset``.
     package var control = ""
-    /// Of a reset: `unknown_epoch`, `pruned` or `restored`.
+    /// The reason of a reset: `unknown_epoch`, `pruned` or `restored`.
     package var reason: String?
-    /// Of a reset: the id of the oldest event that is stored.
+    /// The id of the oldest stored event, for a reset.
     package var oldest: String?
-    /// The id after which the next event comes.
+    /// The id before the next event.
     package var newest: String?
 
     package init() {}

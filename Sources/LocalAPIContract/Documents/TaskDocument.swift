@@ -1,16 +1,16 @@
 package import VerbatimJSON
 
-/// TaskDocument is a task as the socket shows it. Times are RFC 3339 in UTC with milliseconds.
+/// A task as the API shows it. Times are RFC 3339 in UTC with milliseconds.
 package struct TaskDocument: ContractDocument {
     package var id = ""
     package var endpoint = ""
-    /// One of ``states``, or one that a newer daemon knows.
+    /// One of ``states``, or a state of a newer daemon.
     package var state = ""
-    /// Succeeded, but some of several outputs failed.
+    /// Whether it succeeded although some of several outputs failed.
     package var partial = false
-    /// The provider's id for it.
+    /// The provider's id of the task.
     package var remoteID: String?
-    /// The account that has it, else that made its latest attempt; nil if no account is known.
+    /// The account that has it, else the account of its latest attempt; nil if neither is known.
     package var account: String?
     /// The provider's id for support questions.
     package var traceID: String?
@@ -30,9 +30,9 @@ package struct TaskDocument: ContractDocument {
     package var slowerThanUsualSince: String?
     package var createdAt = ""
     package var submittedAt: String?
-    /// By the provider's clock, if the provider reports it.
+    /// The start by the provider's clock, if the provider reports it.
     package var startedAt: String?
-    /// By the provider's clock, if the provider reports it.
+    /// The end by the provider's clock, if the provider reports it.
     package var finishedAt: String?
     /// When the daemon learned the outcome.
     package var endedAt: String?
@@ -41,27 +41,31 @@ package struct TaskDocument: ContractDocument {
     package var nextPollAt: String?
     /// The number of paid requests that were started.
     package var attempts = 0
-    /// Status queries that returned something about the task. Failed ones do not count.
+    /// The number of status queries with an answer about the task. Failed ones do not count.
     package var polls = 0
     package var onUncertain = "hold"
     /// How an uncertain submission was resolved.
     package var resolution: String?
     /// What reported the outcome: `submission`, `poll` or `callback`.
     package var outcomeSource: String?
-    /// Callback statistics; nil if the requests of the task carry no callback URL.
+    /// Callback statistics; nil if the requests of the task have no callback URL.
     package var callback: Callback?
     /// Why a queued or uncertain task is blocked now.
     package var waitingFor: Reason?
-    /// The free text that it was submitted with.
+    /// False if it was submitted with `"capture": false`, so that the files of its results are not fetched by themselves.
+    package var capture = true
+    /// The free text of the submission.
     package var note: String?
     /// The id of the ended task whose request it submits again.
     package var retryOf: String?
-    /// Whether its details are kept from removal.
+    /// The destination that is notified of it in any case.
+    package var notify: String?
+    /// Whether it is pinned, so that its details are not removed.
     package var pinned = false
     /// Which of its details were removed, and when; nil if none were.
     package var removed: Removed?
 
-    /// What was removed of an ended task.
+    /// The removed details of an ended task.
     package struct Removed: ContractDocument {
         /// RFC 3339. When the latest part was removed.
         package var at = ""
@@ -145,10 +149,12 @@ package struct TaskDocument: ContractDocument {
         package var pointer = ""
         /// The value there; null for large data.
         package var value = JSONValue.null
-        /// A guess by ending and name: `image/png`, `video/*`.
+        /// The media type, guessed from extension and name: `image/png`, `video/*`.
         package var mediaType: String?
         /// The size of decoded data.
         package var sizeBytes: Int?
+        /// The file behind a URL; nil if it is not fetched.
+        package var artefact: Artefact?
 
         package init() {}
 
@@ -168,6 +174,44 @@ package struct TaskDocument: ContractDocument {
             try coder.member("value", &value)
             try coder.member("media_type", &mediaType)
             try coder.member("size_bytes", &sizeBytes)
+            try coder.member("artefact", &artefact)
+        }
+    }
+
+    /// The file behind the URL of a result.
+    package struct Artefact: ContractDocument {
+        /// `waiting`, `fetching`, `saved`, `removed`, `gone` or `refused`.
+        package var state = ""
+        /// Of the file, once it is saved, in hexadecimal digits.
+        package var sha256: String?
+        package var sizeBytes: Int?
+        /// By the first bytes of the file.
+        package var mediaType: String?
+        /// Below the directory of the artefacts.
+        package var path: String?
+        /// Whether the file only names other files, which are not fetched.
+        package var playlist = false
+        /// RFC 3339. When a client first had the whole file over the socket.
+        package var deliveredAt: String?
+        /// Why the latest attempt failed, or why the file was removed.
+        package var error: String?
+        package var attempts = 0
+        /// RFC 3339. When its URL stops working, if that is known.
+        package var expiresAt: String?
+
+        package init() {}
+
+        package mutating func code(_ coder: inout MemberCoder) throws(ContractError) {
+            try coder.required("state", &state)
+            try coder.member("sha256", &sha256)
+            try coder.member("size_bytes", &sizeBytes)
+            try coder.member("media_type", &mediaType)
+            try coder.member("path", &path)
+            try coder.member("playlist", &playlist)
+            try coder.member("delivered_at", &deliveredAt)
+            try coder.member("error", &error)
+            try coder.member("attempts", &attempts)
+            try coder.member("expires_at", &expiresAt)
         }
     }
 
@@ -209,7 +253,7 @@ package struct TaskDocument: ContractDocument {
 
     package init() {}
 
-    /// A task of which no more is known.
+    /// Creates a task without further facts.
     package init(id: String, endpoint: String, state: String, createdAt: String) {
         self.id = id
         self.endpoint = endpoint
@@ -249,8 +293,10 @@ package struct TaskDocument: ContractDocument {
         try coder.member("outcome_source", &outcomeSource)
         try coder.member("callback", &callback)
         try coder.member("waiting_for", &waitingFor)
+        try coder.member("capture", &capture)
         try coder.member("note", &note)
         try coder.member("retry_of", &retryOf)
+        try coder.member("notify", &notify)
         try coder.member("pinned", &pinned)
         try coder.member("removed", &removed)
     }

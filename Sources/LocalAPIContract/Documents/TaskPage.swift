@@ -1,4 +1,4 @@
-/// TaskPage is one page of tasks, newest first.
+/// One page of tasks, newest first.
 package struct TaskPage: ContractDocument {
     package var tasks: [TaskDocument] = []
     /// The `cursor` of the next page; nil on the last page.

@@ -1,4 +1,4 @@
-/// TimeSpan reads a duration as people write it: `90`, `90s`, `2m`, `1h30m`, `1d`.
+/// Reads a duration as people write it: `90`, `90s`, `2m`, `1h30m`, `1d`.
 package enum TimeSpan {
     /// A bare number is seconds; nil for anything else.
     package static func read(_ text: some StringProtocol) -> Duration? {
@@ -17,13 +17,13 @@ package enum TimeSpan {
         return digits.isEmpty && !text.isEmpty && total <= maxSeconds ? .seconds(total) : nil
     }
 
-    /// The duration of a time such as `+2h`, which counts from when the document is read; nil for anything else.
+    /// The duration in a time such as `+2h`, which counts from when the document is read; nil for anything else.
     package static func fromNow(_ text: String) -> Duration? {
         guard text.first == "+", text.dropFirst().first != "+" else { return nil }
         return read(text.dropFirst())
     }
 
     private static let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800]
-    /// A hundred years: anything longer is a mistake.
+    /// The limit is a hundred years, because anything longer is a mistake.
     private static let maxSeconds: Int64 = 100 * 366 * 86_400
 }

@@ -1,22 +1,22 @@
-/// AdoptDocument is a request to track a task that was submitted elsewhere.
+/// A request to track a task that was submitted elsewhere.
 package struct AdoptDocument: ContractDocument {
     /// `service/operation`.
     package var endpoint = ""
-    /// The provider's id for it.
+    /// The provider's id of the task.
     package var remoteID = ""
-    /// The account that has it; none means the first of the provider.
+    /// The account that has it; by default the first of the provider.
     package var account: String?
     package var labels: [String: String] = [:]
-    /// −1000 to 1000; higher goes first; none means 0.
+    /// −1000 to 1000, 0 by default. Higher priorities come first.
     package var priority: Int?
-    /// RFC 3339, or a span such as `+2h`; the reader of the document validates it.
+    /// RFC 3339, or a duration such as `+2h`. The reader of the document validates it.
     package var deadline: String?
 
     package static let isRequest = true
 
     package init() {}
 
-    /// A task that leaves all else to the daemon.
+    /// Creates a request with defaults for all other members.
     package init(endpoint: String, remoteID: String) {
         self.endpoint = endpoint
         self.remoteID = remoteID

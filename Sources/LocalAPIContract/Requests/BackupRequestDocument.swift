@@ -1,4 +1,4 @@
-/// BackupRequestDocument is a request to write a copy of the database.
+/// A request to write a copy of the database.
 package struct BackupRequestDocument: ContractDocument {
     /// The absolute path of an existing directory.
     package var directory = ""

@@ -1,6 +1,6 @@
-/// EnvelopeRules are the bounds of what a program may send, as in the OpenAPI document.
+/// The limits of what a program may send, as in the OpenAPI document.
 package enum EnvelopeRules {
-    /// The most labels of one task.
+    /// The maximum number of labels per task.
     package static let maxLabels = 64
     /// In Unicode scalars, as JSON Schema counts.
     package static let labelNameLength = 1...64
@@ -10,12 +10,14 @@ package enum EnvelopeRules {
     package static let idempotencyKeyLength = 1...255
     /// In Unicode scalars.
     package static let maxNoteLength = 200
-    /// Higher goes first.
+    /// In Unicode scalars.
+    package static let maxNotifyLength = 2_048
+    /// Higher priorities come first.
     package static let priority = -1000...1000
     /// The policies for a submission whose outcome stays unknown.
     package static let uncertainPolicies = ["hold", "resubmit_if_absent", "fail"]
 
-    /// Checks a key that came in the body or in the `Idempotency-Key` header.
+    /// Checks a key from the body or from the `Idempotency-Key` header.
     package static func check(idempotencyKey: String) throws(ContractError) {
         guard idempotencyKeyLength.contains(idempotencyKey.utf8.count),
             idempotencyKey.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
@@ -53,6 +55,17 @@ package enum EnvelopeRules {
         }
     }
 
+    /// Checks the name of a destination, or an address.
+    static func check(notify: String, named field: String) throws(ContractError) {
+        try check(word: notify, named: field)
+        guard notify.unicodeScalars.count <= maxNotifyLength else {
+            throw .invalidValue(field: field, rule: "may have at most \(maxNotifyLength) characters")
+        }
+        guard !notify.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) else {
+            throw .invalidValue(field: field, rule: "must not hold control characters")
+        }
+    }
+
     /// Checks a priority.
     static func check(priority number: Int, named field: String) throws(ContractError) {
         guard priority.contains(number) else {
@@ -70,7 +83,7 @@ package enum EnvelopeRules {
         }
     }
 
-    /// Checks a text that must say something.
+    /// Checks a text that must not be empty.
     static func check(word: String, named field: String) throws(ContractError) {
         guard !word.isEmpty else { throw .invalidValue(field: field, rule: "must not be empty") }
     }

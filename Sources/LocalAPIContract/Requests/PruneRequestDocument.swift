@@ -1,6 +1,6 @@
-/// PruneRequestDocument is a request to remove now what is older than the retention allows.
+/// A request to remove now what is older than the retention allows.
 package struct PruneRequestDocument: ContractDocument {
-    /// Whether it is only counted.
+    /// Whether the removals are only counted.
     package var dryRun = false
 
     package static let isRequest = true

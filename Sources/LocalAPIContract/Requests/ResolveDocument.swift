@@ -1,15 +1,15 @@
 package import VerbatimJSON
 
-/// ResolveDocument is a person's decision about an uncertain submission.
+/// A person's decision about an uncertain submission.
 package enum ResolveDocument: Sendable, Hashable {
-    /// The provider has it under this id, of this account.
+    /// The provider has it under this id, in this account.
     case adopt(remoteID: String, account: String? = nil)
     /// The provider does not have it: send it again.
     case resubmit
     /// Give it up: it ends with `submission_lost`.
     case giveUp
 
-    /// Reads `{"as": …, "remote_id": …, "account": …}`; the id must be there with `adopt`, and both nowhere else.
+    /// Parses `{"as": …, "remote_id": …, "account": …}`. `adopt` requires the id; the others allow neither member.
     package init(json: JSONValue) throws(ContractError) {
         var coder = try MemberCoder(reading: json)
         try coder.refuseUnknown(besides: ["as", "remote_id", "account"])
@@ -28,11 +28,11 @@ package enum ResolveDocument: Sendable, Hashable {
         default: throw .invalidValue(field: "as", rule: "must be adopt, resubmit or give_up")
         }
         for name in ["remote_id", "account"] where try coder.read(name, as: JSONValue.self) != nil {
-            throw .invalidValue(field: name, rule: "belongs to adopt and says nothing with \(way)")
+            throw .invalidValue(field: name, rule: "is only valid with adopt, not with \(way)")
         }
     }
 
-    /// The document as a client sends it.
+    /// The document as JSON.
     package var json: JSONValue {
         switch self {
         case .adopt(let remoteID, nil): ["as": "adopt", "remote_id": .string(remoteID)]

@@ -1,13 +1,13 @@
 package import VerbatimJSON
 
-/// RestoreDecisionDocument is what a person decides about a database that is an older copy.
+/// A person's decision about a database that is an older copy.
 package enum RestoreDecisionDocument: Sendable, Hashable {
-    /// Sends what was not found, and goes on.
+    /// Sends the tasks that were not found, and ends the restore.
     case accept
-    /// Searches from that time on. RFC 3339.
+    /// Searches the lists from that time. RFC 3339.
     case since(String)
 
-    /// Reads `{"accept": true}` or `{"since": "…"}`; exactly one of them.
+    /// Parses `{"accept": true}` or `{"since": "…"}`; exactly one of them.
     package init(json: JSONValue) throws(ContractError) {
         let coder = try MemberCoder(reading: json)
         try coder.refuseUnknown(besides: ["accept", "since"])
@@ -19,7 +19,7 @@ package enum RestoreDecisionDocument: Sendable, Hashable {
         }
     }
 
-    /// The document as a client sends it.
+    /// The document as JSON.
     package var json: JSONValue {
         switch self {
         case .accept: ["accept": true]

@@ -1,6 +1,6 @@
 package import VerbatimJSON
 
-/// SubmitDocument is a request to submit a task.
+/// A request to submit a task.
 package struct SubmitDocument: ContractDocument {
     /// `service/operation`.
     package var endpoint = ""
@@ -9,22 +9,28 @@ package struct SubmitDocument: ContractDocument {
     /// Makes the submission repeatable: 1 to 255 visible ASCII characters.
     package var idempotencyKey: String?
     package var labels: [String: String] = [:]
-    /// −1000 to 1000; higher goes first; none means 0.
+    /// −1000 to 1000, 0 by default. Higher priorities come first.
     package var priority: Int?
-    /// RFC 3339, or a span such as `+2h`; the reader of the document validates it.
+    /// RFC 3339, or a duration such as `+2h`. The reader of the document validates it.
     package var notBefore: String?
-    /// RFC 3339, or a span such as `+2h`; the reader of the document validates it.
+    /// RFC 3339, or a duration such as `+2h`. The reader of the document validates it.
     package var deadline: String?
-    /// One of ``EnvelopeRules/uncertainPolicies``; none means the daemon's setting.
+    /// One of ``EnvelopeRules/uncertainPolicies``; by default the daemon's setting.
     package var onUncertain: String?
-    /// A free text that is shown with the task, at most 200 characters. No part of the idempotency comparison.
+    /// A free text that is shown with the task, at most 200 characters. It is not part of the idempotency comparison.
     package var note: String?
+    /// The name of a destination, or an address where the settings allow it, that is notified of the task in any case. No part
+    /// of the comparison either.
+    package var notify: String?
+
+    /// Whether the files of its results are fetched; none means the daemon's settings. True does not go over them.
+    package var capture: Bool?
 
     package static let isRequest = true
 
     package init() {}
 
-    /// A submission that leaves all else to the daemon.
+    /// Creates a submission with defaults for all other members.
     package init(endpoint: String, request: JSONValue, idempotencyKey: String? = nil) {
         self.endpoint = endpoint
         self.request = request
@@ -51,10 +57,12 @@ package struct SubmitDocument: ContractDocument {
                 throw .invalidValue(field: name, rule: "must be hold, resubmit_if_absent or fail")
             }
         }
+        try coder.member("capture", &capture)
         try coder.member("note", &note, EnvelopeRules.check(note:named:))
+        try coder.member("notify", &notify, EnvelopeRules.check(notify:named:))
     }
 
-    /// The document with every member that it leaves out taken from another one; labels are taken one by one.
+    /// The document, with each missing member taken from the defaults. Labels are merged one by one.
     package func filled(from defaults: SubmitDocument) throws(ContractError) -> SubmitDocument {
         var members = json.object ?? JSONObject()
         for member in defaults.json.object?.members ?? [] where members[member.name] == nil {

@@ -2,9 +2,9 @@ import TaskModel
 
 /// Predicts how long tasks of one kind take, from a summary of fixed size that fades with time.
 ///
-/// - Successes follow a log-normal with learned mean and spread (``NormalInverseGamma``), mixed with a histogram of the same
-///   tasks by how well each has predicted them.
-/// - Failures have a distribution and a share of their own.
+/// - Successes follow a log-normal with learned mean and spread (``NormalInverseGamma``). A histogram of the same tasks
+///   is mixed in. How well each has predicted the tasks determines its weight.
+/// - Failures have a separate distribution and share.
 /// - About the last sixty tasks count. When a run of them shows a change (``CUSUMDetector``), only that run counts.
 /// - The hazard is finite and above zero at every age.
 package struct DurationModel: Sendable, Hashable {
@@ -20,7 +20,7 @@ package struct DurationModel: Sendable, Hashable {
     /// The survival curve that follows from all of this.
     private(set) var curve: PiecewiseHazard
 
-    /// A model that expects the documented durations, and that they are wrong by a factor of about two.
+    /// Creates a model from the documented durations. It assumes that they are wrong by a factor of about two.
     ///
     /// `typical` is the documented usual time, `upper` the documented longest. Without either it assumes a minute.
     package init(typical: Duration? = nil, upper: Duration? = nil) {
@@ -32,7 +32,7 @@ package struct DurationModel: Sendable, Hashable {
             failures: NormalInverseGamma(mean: mean - 1.4, meanWeight: 0.5, spread: 0.8, spreadWeight: 2))
     }
 
-    /// A model that starts from its parent's prediction: for one provider model, that of all tasks of the endpoint.
+    /// Creates a model from its parent's prediction: for one provider model, that of all tasks of the endpoint.
     ///
     /// Partial pooling (Gelman et al., "Bayesian Data Analysis", chapter 5): the parent counts as one task.
     package init(prior: DurationModel) {
@@ -68,7 +68,7 @@ package struct DurationModel: Sendable, Hashable {
     /// The age by which that share of tasks has ended. `share` is clamped to 0...0.999999.
     package func quantile(_ share: Double) -> Duration { quantile(share, beyond: .zero) }
 
-    /// The same among the tasks that are still running at `age`.
+    /// The same for the tasks that are still running at `age`.
     package func quantile(_ share: Double, beyond age: Duration) -> Duration {
         let age = max(age, .zero)
         let share = share.isFinite ? share.clamped(to: 0...0.999_999) : 0
@@ -101,7 +101,7 @@ package struct DurationModel: Sendable, Hashable {
         let ages = logs.filter { $0 > -3 && $0 < 17 }.sorted().map(exponential)
         curve = PiecewiseHazard(through: ages) { age in
             let x = logarithm(age)
-            // A few tasks are late for reasons of their own: a Pareto tail from the middle on.
+            // Outliers: a Pareto tail from the middle on stands for the few tasks that are unusually late.
             let late = age > outlierStart ? exponential(-Self.outlierExponent * (x - successes.prediction.location)) : 1
             let above = (1 - Self.outliers) * successes.above(x) + Self.outliers * late
             let below = (1 - Self.outliers) * successes.below(x) + Self.outliers * (1 - late)
@@ -111,8 +111,8 @@ package struct DurationModel: Sendable, Hashable {
         }
     }
 
-    /// The prior for the share of failures: a twentieth of a failure in three tasks. It is low, since polling early for
-    /// failures costs calls.
+    /// The prior for the share of failures: a twentieth of a failure in three tasks. It is low, because early polls for
+    /// failures cost calls.
     private static let failuresAssumed = 0.05
     private static let endingsAssumed = 3.0
     /// The share of tasks that take unusually long, and the exponent of their tail.
@@ -125,12 +125,12 @@ package struct DurationModel: Sendable, Hashable {
 }
 
 extension NormalInverseGamma {
-    /// The prior for a documented time; `doubt` is the standard deviation of the logarithm of the first task around it.
+    /// The prior for a documented time. `doubt` is the standard deviation of the logarithm of the first task around it.
     ///
-    /// It assumes that tasks of one kind vary by a third, with the weight of four tasks. The rest of the doubt concerns the
-    /// mean, and sets how little the document weighs. The mean lies a third below the document: waiting for a document that
-    /// is four times too long costs more than polling in vain for one that is four times too short. `PollingSimulator`
-    /// measures all three.
+    /// It assumes that tasks of one kind vary by a third, with the weight of four tasks. The rest of the doubt concerns
+    /// the mean, and determines how little the documented time weighs. The mean lies a third below the documented time.
+    /// A documented time four times too long costs more in latency than one four times too short costs in polls.
+    /// `PollingSimulator` measures all three.
     static func documented(mean: Double, doubt: Double) -> Self {
         let spread = 0.33
         return Self(

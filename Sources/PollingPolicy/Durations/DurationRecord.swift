@@ -1,6 +1,6 @@
 import TaskModel
 
-/// The samples of one way to end: moments of the logarithm, a histogram, and detectors of change.
+/// The samples of one outcome (success or failure): moments of the logarithm, a histogram, and change detectors.
 struct DurationRecord: Sendable, Hashable {
     let belief: NormalInverseGamma
     var seen = WeightedMoments()

@@ -12,7 +12,7 @@ package struct DurationSample: Sendable, Hashable {
     package let ending: Ending
     /// It took longer than this.
     package let atLeast: Duration
-    /// It took no longer than this; nil for one that was given up.
+    /// It took no longer than this; nil if it was given up.
     package let atMost: Duration?
 
     /// A task whose provider reported its times.

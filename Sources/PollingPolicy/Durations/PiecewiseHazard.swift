@@ -1,6 +1,6 @@
 /// A survival curve of durations, as pieces of constant hazard.
 ///
-/// Hazard, survival, quantiles and the best time to ask have closed forms on it. The hazard is never zero, and constant
+/// Hazard, survival, quantiles and the best time to poll have closed forms. The hazard is never zero, and constant
 /// beyond the last knot.
 struct PiecewiseHazard: Sendable, Hashable {
     /// Where pieces begin, in seconds; the first is 0.
@@ -10,7 +10,7 @@ struct PiecewiseHazard: Sendable, Hashable {
     /// The hazard integrated up to each knot.
     private(set) var cumulated: [Double] = [0]
 
-    /// About one end in four months: no task is certain never to end.
+    /// The lowest hazard, about one end in four months. A task of any age may still end.
     static let leastHazard = 1e-7
 
     /// Interpolates a distribution at ascending ages above zero.

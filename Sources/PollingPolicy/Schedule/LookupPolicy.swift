@@ -1,9 +1,9 @@
 package import TaskModel
 
-/// Decides when to look again for a submission whose reply was lost.
+/// Decides when to look up a submission again whose reply was lost.
 ///
-/// At once, then at least every `maxGap` for ten minutes, then less and less often. A late record appears within minutes; one
-/// that never appears must not cost calls at the full pace for ever.
+/// It looks at once, then at least every `maxGap` for ten minutes, then less and less often. A late record appears
+/// within minutes. One that never appears must not cost calls at the full pace.
 package struct LookupPolicy: Sendable, Hashable {
     /// The longest gap during the first ten minutes; setting `polling.max_gap_seconds`.
     package let maxGap: Duration
@@ -23,9 +23,10 @@ package struct LookupPolicy: Sendable, Hashable {
     package func nextLookup(lostAt: Timestamp, now: Timestamp, using random: inout some RandomNumberGenerator)
         -> Timestamp
     {
-        // Lost in the future: the clock was set back, and the age is unknown. Use the full pace, no faster.
+        // A future loss means that the clock was set back, and the age is unknown. Use the full pace, no faster.
         let age = now < lostAt ? min(lostAt - now, eager - .milliseconds(1)) : now - lostAt
-        // A quarter of the age, so that the first look-ups follow each other closely; from ten minutes on half of it.
+        // The gap is a quarter of the age, so the first look-ups follow each other closely. From ten minutes on it is
+        // half of the age.
         let gap =
             age < eager ? min(max(age / 4, .seconds(1)), maxGap) : (age / 2).clamped(to: min(maxGap, slowest)...slowest)
         return now + max(gap * Double.random(in: 0.9...1.0, using: &random), .milliseconds(100))

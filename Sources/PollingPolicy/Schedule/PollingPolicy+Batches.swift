@@ -43,14 +43,14 @@ extension PollingPolicy {
 
     /// How long to wait before a batch query for these tasks, or for the best `limit` of them.
     ///
-    /// The rule for single tasks with summed hazards: a second of waiting costs as many seconds of latency as tasks are
-    /// expected to have ended unseen, and saves `sqrt(2c Σh)` of calls (Keller). So the batch is due when
+    /// This is the rule for single tasks with summed hazards. A second of waiting costs as many seconds of latency as
+    /// tasks are expected to have ended unseen. It saves `sqrt(2c Σh)` of calls (Keller). So the batch is due when
     ///
     ///     Σ (1 - Sᵢ) ≥ sqrt(2c Σ hᵢ Sᵢ)
     ///
     /// Reliable callbacks lower a task's weight, as for single tasks. For many tasks of constant hazard the gap is again
-    /// `sqrt(2c / Σh)`. It lies within `minGap` and `maxGap` after the oldest last poll among them; zero if that has passed. A
-    /// single task follows ``nextPoll(after:model:now:callbackReliability:sharedBy:using:)``.
+    /// `sqrt(2c / Σh)`. It lies within `minGap` and `maxGap` after the oldest last poll among them; zero if that has
+    /// passed. A single task follows ``nextPoll(after:model:now:callbackReliability:sharedBy:using:)``.
     package func nextBatch(of members: [BatchCandidate], limit: Int = PollingPolicy.tasksPerBatch) -> Duration {
         let chosen = selection(of: members, limit: limit).map { members[$0] }
         guard let longest = chosen.map(\.sinceLastPoll).max() else { return maxGap }

@@ -6,8 +6,8 @@ extension PollingPolicy {
     /// - Within `minGap` and `maxGap` from `now`, but never before `retryNotBefore`; longer for records that are not
     ///   understood. A jitter of 3 % spreads tasks that were submitted together and costs almost nothing.
     /// - `callbackReliability` is the probability `w` that a callback reports the end first, capped at 0.95. A call then costs
-    ///   `1 / (1 - w)` times as much, since it can save only the rest of the latency.
-    /// - `sharedBy` is how many tasks usually share one call; each pays its part of the price.
+    ///   `1 / (1 - w)` times as much, because it can save only the rest of the latency.
+    /// - `sharedBy` is the number of tasks that usually share one call. Each pays its part of the price.
     package func nextPoll(
         after history: PollHistory, model: DurationModel, now: Timestamp, callbackReliability: Double = 0,
         sharedBy sharing: Int = 1, using random: inout some RandomNumberGenerator
@@ -33,16 +33,16 @@ extension PollingPolicy {
     ///
     /// With hazard `h` and price `c` Keller's gap is `sqrt(2c / h)` (J. B. Keller, "Optimum checking schedules for systems
     /// subject to random failure", Management Science 21, 1974). It is exact if `h` is constant within a gap. Before the
-    /// typical time it is not, so this computes the cost of the first gap exactly and uses Keller's rule only for what
-    /// follows: one step of policy improvement (R. A. Howard, "Dynamic programming and Markov processes", 1960):
+    /// typical time it is not. So this computes the cost of the first gap exactly, and uses Keller's rule for the rest.
+    /// That is one step of policy improvement (R. A. Howard, "Dynamic programming and Markov processes", 1960):
     ///
     ///     J(x) = latency until x + S(x) · V(x),  V(x) = the cost from x on, ∫ sqrt(2c h) S du / S(x) + 2c / 3
     ///     J'(x) = 1 - S(x) · k,                  k = 1 + sqrt(2c h(x)) + 2/3 c h(x)
     ///
     /// `S` is the share still running at `x` of those that run now. (The `2c / 3` is the next term of the exact solution
     /// for constant `h`, which satisfies `e^y - 1 - y = c h` with `y = h · gap`; R. E. Barlow, L. C. Hunter, F. Proschan,
-    /// "Optimum checking procedures", 1963.) The cost can have several local minima: one early, from a small probability of
-    /// an early end, and one where the hazard rises. So this walks over all pieces of the curve and keeps the lowest.
+    /// "Optimum checking procedures", 1963.) The cost can have several local minima. One is early, from a small probability
+    /// of an early end, and one is where the hazard rises. So this checks all pieces of the curve and keeps the lowest.
     func bestGap(on curve: PiecewiseHazard, at age: Double, price: Double) -> Double {
         let earliest = age + minGap.inSeconds
         let latest = age + maxGap.inSeconds

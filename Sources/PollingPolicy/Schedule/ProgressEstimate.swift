@@ -2,8 +2,8 @@ import TaskModel
 
 /// Estimates the time left from a reported progress, mixed with the learned durations.
 ///
-/// A task that is `p` done after `t` needs `t (1 - p) / p` more at an even pace. Few paces are even, so that is the median of
-/// a wide distribution, whose weight grows with `p`.
+/// At an even pace, a task that is `p` done after `t` needs `t (1 - p) / p` more. Few tasks have an even pace, so this
+/// is the median of a wide distribution. Its weight grows with `p`.
 struct ProgressEstimate {
     /// The time left when the progress was first seen, at an even pace, in seconds.
     private let left: Double
@@ -25,8 +25,8 @@ struct ProgressEstimate {
 
     /// The curve of the time left from now on, from both sources.
     ///
-    /// While the progress stands still, each source loses weight by the end that it had predicted for that time (Bayes'
-    /// rule), so a progress that is stuck at 99 % soon counts for nothing.
+    /// While the progress stands still, each source loses weight if it predicted an end for that time (Bayes' rule). So
+    /// a progress that is stuck at 99 % soon has no effect.
     func curve(beside learned: PiecewiseHazard, at age: Double, upTo limit: Double) -> PiecewiseHazard {
         let spentOnProgress = Self.unit.cumulatedHazard(at: elapsed / left)
         let spentLearned =

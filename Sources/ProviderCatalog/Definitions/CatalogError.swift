@@ -2,11 +2,11 @@ import TaskModel
 
 /// Why a provider's definition cannot be used.
 package enum CatalogError: UserFacingError, Hashable {
-    /// The text is no YAML.
+    /// The text is not YAML.
     case notYAML(file: String, line: Int?, problem: String)
-    /// A field is unknown, missing, or holds something that makes no sense there.
+    /// A field is unknown, missing, or has an invalid value.
     case badField(file: String, line: Int?, field: String, problem: String)
-    /// Two definitions describe the same thing.
+    /// Two definitions define the same name.
     case defined(twice: String, file: String, line: Int?)
 
     package var code: String { "definition_invalid" }

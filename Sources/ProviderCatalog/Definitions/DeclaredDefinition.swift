@@ -1,12 +1,12 @@
 import TaskModel
 import VerbatimJSON
 
-/// The `endpoints` of a definition, each described step by step.
+/// Reads the `endpoints` of a definition, which describe each step of a task.
 enum DeclaredDefinition {
     private static let fields = [
         "summary", "submit", "accepted", "poll", "batch", "list", "state", "progress", "times", "trace_id", "results",
-        "result", "cancel", "error", "max_in_flight", "submits_per_second", "submission_timeout_seconds",
-        "typical_seconds", "upper_seconds", "min_gap_seconds", "artefact_lifetime_seconds",
+        "result", "cancel", "error", "gateway", "max_in_flight", "submits_per_second", "submission_timeout_seconds",
+        "typical_seconds", "upper_seconds", "min_gap_seconds", "artefact_lifetime_seconds", "results_need_token",
     ]
 
     static func endpoints(
@@ -16,10 +16,11 @@ enum DeclaredDefinition {
         let errors = try error(file)
         return try fields.names.map { operation, line throws(CatalogError) in
             guard let name = provider.endpointName(operation) else {
-                throw fields.error(operation, "is no endpoint name; expected letters, digits and -_./ without a colon")
+                throw fields.error(
+                    operation, "is not an endpoint name; expected letters, digits and -_./ without a colon")
             }
             guard !operation.contains(":") else {
-                throw fields.error(operation, "the provider's name is put in front by itself")
+                throw fields.error(operation, "the provider's name is added automatically")
             }
             let own = try fields.required(operation) { name throws(CatalogError) in
                 try fields.fields(name, allowed: Self.fields)
@@ -32,8 +33,8 @@ enum DeclaredDefinition {
             profile.limits = ServiceLimits(
                 maxInFlight: try own.count("max_in_flight"), submitsPerSecond: try own.rate("submits_per_second"))
             try own.readTimes(into: &profile)
-            // Nothing uses it yet.
-            _ = try own.span("artefact_lifetime_seconds")
+            profile.artefactLifetime = try own.span("artefact_lifetime_seconds")
+            profile.filesNeedToken = try own.flag("results_need_token") ?? dialect.result?.isFile ?? false
             return (profile, line)
         }
     }
@@ -66,7 +67,7 @@ enum DeclaredDefinition {
         }
         try readPoll(fields, into: &dialect)
         if dialect.ownIDMember != nil, dialect.poll?.path == nil {
-            throw submit.error("own_id", "is of use only where poll has a path that asks for it")
+            throw submit.error("own_id", "is only useful if poll has a path")
         }
         try readBatch(fields, into: &dialect)
         try readList(fields, into: &dialect)
@@ -92,6 +93,7 @@ enum DeclaredDefinition {
                 finishedAt: try times.places("finished_at") ?? [])
         }
         dialect.traceID = try fields.places("trace_id") ?? []
+        dialect.forms = try GatewayDefinition.forms(fields)
         let own = try error(fields)
         dialect.errorCode = own.code.isEmpty ? errors.code : own.code
         dialect.errorMessage = own.message.isEmpty ? errors.message : own.message
@@ -109,7 +111,7 @@ enum DeclaredDefinition {
         _ fields: DefinitionFields, method: String, places: Set<String>?, needsPath: Bool = true
     ) throws(CatalogError) -> DeclaredDialect.Call {
         if places == nil, fields.has("body") {
-            throw fields.error("body", "the body is the program's request; what is to be added goes into set")
+            throw fields.error("body", "the body is the program's request; put additions into set")
         }
         let path = try fields.template("path", places: places)
         if needsPath, path == nil { _ = try fields.required("path", fields.path) }
@@ -152,8 +154,8 @@ enum DeclaredDefinition {
         case (let at?, let words?):
             acceptance.condition = DeclaredDialect.Acceptance.Condition(at: at, words: Set(words))
         case (nil, nil): break
-        case (_?, nil): throw fields.error("at", "needs words beside it that say what is taken")
-        case (nil, _?): throw fields.error("words", "needs at beside it that says where they stand")
+        case (_?, nil): throw fields.error("at", "needs words beside it that mean acceptance")
+        case (nil, _?): throw fields.error("words", "needs at beside it, the pointer to them")
         }
         return acceptance
     }
@@ -164,7 +166,8 @@ enum DeclaredDefinition {
             dialect.recordID = try poll.places("id") ?? []
             dialect.wait = try poll.waitPlace("wait")
         } else if !dialect.acceptance.namesPollURL {
-            throw fields.error("poll", "this field is missing, and accepted.poll_url is too: nothing says where to ask")
+            throw fields.error(
+                "poll", "this field is missing, and so is accepted.poll_url: there is no address to poll")
         }
     }
 
@@ -184,7 +187,7 @@ enum DeclaredDefinition {
         let own = ["time", "items", "id", "created_at", "request", "trust", "whole"]
         guard let list = try fields.fields("list", allowed: callFields + own) else { return }
         let trust: ListingTrust = try list.choice("trust") ?? .vendorCode
-        guard trust != .none else { throw list.error("trust", "leave list out where there is none") }
+        guard trust != .none else { throw list.error("trust", "omit list if there is none") }
         dialect.list = DeclaredDialect.List(
             call: try call(list, method: "GET", places: ["from", "to", "offset", "limit"]), trust: trust,
             time: try list.choice("time") ?? .seconds, items: try list.place("items") ?? .whole,
@@ -235,10 +238,10 @@ enum DeclaredDefinition {
         case (nil, true, _?), (_?, false, nil): return rule
         case (_?, true, _):
             throw fields.error("at", "needs words beside it: pending, succeeded, partial, failed or no_result")
-        case (nil, false, _): throw fields.error("words need at beside them that says where they stand")
+        case (nil, false, _): throw fields.error("words need at beside them, the pointer to them")
         case (nil, true, nil): throw fields.error("means", "this field is missing")
         case (_?, false, _?):
-            throw fields.error("means", "does not go with words, which say by themselves what they mean")
+            throw fields.error("means", "cannot be combined with words, which have their own meanings")
         }
     }
 
@@ -251,12 +254,12 @@ enum DeclaredDefinition {
             ("pending", said.contains(.pending)), ("succeeded", said.contains(.succeeded)),
             ("failed", said.contains(.failed) || said.contains(.noResult) || failsByResult),
         ] where !isSaid {
-            throw fields.error("state", "no rule ever says \(meaning)")
+            throw fields.error("state", "no rule has the meaning \(meaning)")
         }
         if let first = dialect.states.firstIndex(where: \.isDefault), first != dialect.states.count - 1 {
             throw states[first + 1].error(
                 dialect.states[first + 1].isDefault
-                    ? "a second default; the rule before it applies to everything already"
+                    ? "a second default; the rule before it already applies to everything"
                     : "is never reached: the rule before it applies to everything")
         }
         if let last = dialect.states.last, last.isDefault, last.means != .pending {

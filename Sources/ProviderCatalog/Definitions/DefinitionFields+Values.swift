@@ -2,9 +2,9 @@ import TaskModel
 import VerbatimJSON
 import Yams
 
-/// Fields whose values have a form of their own.
+/// Reads fields whose values have special forms.
 extension DefinitionFields {
-    /// Codes, and texts that messages contain, both in lower case: a list of codes, or the two lists by their names.
+    /// Reads codes and message texts, both in lower case: a list of codes, or two lists under their names.
     func codesAndTexts(_ name: String) throws(CatalogError) -> (codes: Set<String>, texts: Set<String>) {
         func folded(_ list: [String]?) -> Set<String> { Set((list ?? []).map { $0.lowercased() }) }
         guard let field = field(name), field.value.mapping != nil,
@@ -19,7 +19,7 @@ extension DefinitionFields {
         field(name)?.value.scalar == nil ? try texts(name) : try text(name).map { [$0] }
     }
 
-    /// Where a reply says how long to wait.
+    /// Reads where a reply says how long to wait.
     func waitPlace(_ name: String) throws(CatalogError) -> WaitPlace? {
         guard let fields = try fields(name, allowed: ["header", "at", "unit"]) else { return nil }
         let place = WaitPlace(

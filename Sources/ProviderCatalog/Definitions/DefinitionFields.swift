@@ -9,7 +9,7 @@ struct DefinitionFields {
     private let line: Int?
     private let fields: [(key: String, line: Int?, value: Node)]
 
-    /// Takes a whole document.
+    /// Reads a whole document.
     init(file: String, yaml: String, allowed: [String]) throws(CatalogError) {
         let root: Node?
         do {
@@ -21,7 +21,7 @@ struct DefinitionFields {
         try self.init(root, file: file, path: "", allowed: allowed)
     }
 
-    /// Takes a mapping inside a document; `allowed` nil where the keys are names.
+    /// Reads a mapping inside a document. `allowed` is nil if the keys are names.
     private init(_ node: Node, file: String, path: String, allowed: [String]?) throws(CatalogError) {
         self.file = file
         self.path = path
@@ -46,7 +46,7 @@ struct DefinitionFields {
     /// The names of all fields with their lines, in written order.
     var names: [(name: String, line: Int?)] { fields.map { ($0.key, $0.line) } }
 
-    /// The fields of the mapping under that name; nil where it is absent.
+    /// The fields of the mapping under that name; nil if it is absent.
     func fields(_ name: String, allowed: [String]?) throws(CatalogError) -> DefinitionFields? {
         guard let field = field(name) else { return nil }
         return try DefinitionFields(field.value, file: file, path: Self.join(path, name), allowed: allowed)
@@ -91,7 +91,7 @@ struct DefinitionFields {
         }
     }
 
-    /// A span of up to ten years.
+    /// A duration of up to ten years.
     func span(_ name: String) throws(CatalogError) -> Duration? {
         try read(name, expecting: "a number of seconds above 0") { node in
             Self.positive(node).flatMap { $0 <= 315_576_000 ? .seconds(rounding: $0) : nil }
@@ -107,7 +107,7 @@ struct DefinitionFields {
         }
     }
 
-    /// A method of HTTP.
+    /// An HTTP method.
     func method(_ name: String) throws(CatalogError) -> String? {
         let known = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         return try read(name, expecting: "one of \(known.joined(separator: ", "))") { node in
@@ -115,23 +115,25 @@ struct DefinitionFields {
         }
     }
 
-    /// A path below the base URL with places to fill in, of which only `places` are known; nil allows any.
+    /// A path below the base URL with placeholders. Only those in `places` are allowed; nil allows any.
     func template(_ name: String, places: Set<String>?) throws(CatalogError) -> Template? {
         guard let text = try path(name) else { return nil }
         return try template(text, name, places: places)
     }
 
-    /// A text with places, which is no part of an address.
+    /// A text with placeholders that is not part of an address.
     func pattern(_ name: String, places: Set<String>?) throws(CatalogError) -> Template? {
         guard let text = try text(name) else { return nil }
         return try template(text, name, places: places)
     }
 
-    /// Texts with places to fill in, by their names.
+    /// Texts with placeholders, by name.
     func templates(_ name: String, places: Set<String>?) throws(CatalogError) -> [DeclaredDialect.Call.Named]? {
         guard let fields = try fields(name, allowed: nil) else { return nil }
         return try fields.names.map { field, _ throws(CatalogError) in
-            guard Self.isToken(field) else { throw fields.error(field, "is no name of a header field or a parameter") }
+            guard Self.isToken(field) else {
+                throw fields.error(field, "is not a name of a header field or a parameter")
+            }
             let text = try fields.required(field, fields.text)
             guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
                 throw fields.error(field, "expected visible ASCII characters")
@@ -140,7 +142,7 @@ struct DefinitionFields {
         }
     }
 
-    /// Texts without such places.
+    /// Texts without placeholders.
     func fixedTexts(_ name: String) throws(CatalogError) -> [String: String]? {
         guard let named = try templates(name, places: []) else { return nil }
         return Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.template.plain { _ in nil } ?? "") })
@@ -148,7 +150,7 @@ struct DefinitionFields {
 
     private func template(_ text: String, _ name: String, places: Set<String>?) throws(CatalogError) -> Template {
         guard let template = Template(text) else {
-            throw error(name, "\"\(text)\" has a brace without its partner or name")
+            throw error(name, "\"\(text)\" has an unmatched brace or an empty placeholder")
         }
         if let places, let strange = template.names.first(where: { !places.contains($0) }) {
             let known =
@@ -175,18 +177,20 @@ struct DefinitionFields {
         }
     }
 
-    /// One pointer, or several of which the first that leads anywhere counts.
+    /// One pointer, or several of which the first with a value counts.
     func places(_ name: String) throws(CatalogError) -> [JSONPointer]? {
         guard let field = field(name) else { return nil }
         guard let text = field.value.scalar?.string else { return try pointers(name) }
         return [try pointer(text, name)]
     }
 
-    /// One pointer that leads to one value.
+    /// One pointer to a single value.
     func place(_ name: String) throws(CatalogError) -> JSONPointer? {
         try text(name).map { text throws(CatalogError) in
             let pointer = try pointer(text, name)
-            guard !pointer.matchesSeveral else { throw error(name, "* cannot stand where one value is meant") }
+            guard !pointer.matchesSeveral else {
+                throw error(name, "* is not allowed where one value is expected")
+            }
             return pointer
         }
     }
@@ -206,7 +210,7 @@ struct DefinitionFields {
     /// Whether there is such a field.
     func has(_ name: String) -> Bool { field(name) != nil }
 
-    /// Where the mapping begins.
+    /// The line where the mapping begins.
     var beginning: Int? { line }
 
     /// An error about the mapping as a whole.
@@ -216,11 +220,11 @@ struct DefinitionFields {
 
     private func pointer(_ text: String, _ name: String) throws(CatalogError) -> JSONPointer {
         guard let pointer = JSONPointer(text) else {
-            throw error(name, "\"\(text)\" is no JSON pointer; one begins with a slash")
+            throw error(name, "\"\(text)\" is not a JSON pointer; it must begin with a slash")
         }
         let escapes = text.split(separator: "~", omittingEmptySubsequences: false).dropFirst()
         guard escapes.allSatisfy({ $0.first == "0" || $0.first == "1" }) else {
-            throw error(name, "\"\(text)\" is no JSON pointer; ~ is written ~0 in one, and a slash in a name ~1")
+            throw error(name, "\"\(text)\" is not a JSON pointer; write ~ as ~0, and a slash in a name as ~1")
         }
         if let token = pointer.brokenCondition {
             throw error(name, "\"\(token)\" is no condition; one is written *[NAME=TEXT]")

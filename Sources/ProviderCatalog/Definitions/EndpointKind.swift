@@ -1,15 +1,16 @@
 import TaskModel
 import VerbatimJSON
 
-/// What an endpoint makes.
+/// The kind of content that an endpoint makes.
 package enum EndpointKind: String, Sendable, CaseIterable {
     case image
     case video
     case audio
-    /// Words, pages, ids.
+    /// Text, pages or ids.
     case text
 
-    /// Guesses what the endpoint makes from its name and the places of its results. Only people see it.
+    /// Guesses the kind from the endpoint's name and the pointers to its results. It is only shown, never used to
+    /// decide.
     init(of name: EndpointName, results: [JSONPointer]) {
         let words: [(word: String, kind: EndpointKind)] = [
             ("video", .video), ("image", .image), ("audio", .audio), ("voice", .audio), ("midi", .audio),

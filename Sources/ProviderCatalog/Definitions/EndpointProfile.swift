@@ -1,39 +1,43 @@
 package import TaskModel
 
-/// What is known about one endpoint of a provider: its name, its limits, what documents say of it, and its dialect.
+/// What is known about one endpoint of a provider: its name, its limits, its documented facts, and its dialect.
 package struct EndpointProfile: Sendable {
     package let name: EndpointName
     /// The provider's name, as in ``ProviderProfile/name``.
     package let provider: ProviderName
-    /// Where the provider's paths begin, as in ``ProviderProfile/baseURL``.
+    /// The provider's base URL, as in ``ProviderProfile/baseURL``.
     package internal(set) var baseURL = ""
     /// What the endpoint makes.
     package let kind: EndpointKind
-    /// How it speaks.
+    /// Builds the endpoint's requests and reads its replies.
     package let dialect: any ProviderDialect
-    /// The look-up of several tasks at once; nil where each task needs its own.
+    /// The look-up of several tasks at once; nil if each task needs its own.
     package let batching: (any BatchingDialect)?
-    /// The provider's own list of tasks; nil where there is none that can be read.
+    /// The provider's own list of tasks; nil if there is no usable list.
     package let listing: (any ListingDialect)?
     /// Fetches results that the record does not contain; nil if the record contains them.
     package let resultFetching: (any ResultFetchingDialect)?
-    /// How many ids one look-up may name; nil where each task needs its own.
+    /// The maximum number of ids in one look-up; nil if each task needs its own.
     package let batchSize: Int?
-    /// The provider's word for the operation in its records (`imagine`, `videos`), where it is known.
+    /// The provider's word for the operation in its records (`imagine`, `videos`), if known.
     package var recordType: String?
     /// How long to wait for the reply to a submission; nil for the usual time.
     package var submissionTimeout: Duration?
-    /// How long a task usually takes by the provider's documents: an ETA until there is a history of our own.
+    /// The documented usual duration of a task. It serves as ETA until Pollux has its own samples.
     package var typicalDuration: Duration?
-    /// What about nine of ten tasks stay below, by the same documents.
+    /// The documented duration that about nine of ten tasks stay below.
     package var upperDuration: Duration?
-    /// How far apart two polls of one task must be at the least, where the provider says so.
+    /// The minimum gap between two polls of one task, if the provider states one.
     package var minGap: Duration?
-    /// Shared by all endpoints of the service.
+    /// How long results can be fetched after the end of their task; nil if that is not known.
+    package var artefactLifetime: Duration?
+    /// Whether fetching a file takes the provider's token.
+    package var filesNeedToken = false
+    /// The limits that all endpoints of the service share.
     package var limits = ServiceLimits()
-    /// What the endpoint does, for people.
+    /// A description of the endpoint for people.
     package var summary: String?
-    /// Where queries go that several endpoints can share.
+    /// The routes of queries that several endpoints can share.
     private let routes: (lookup: QueryRoute, batch: QueryRoute?, list: QueryRoute?)
 
     init(_ name: EndpointName, provider: ProviderName, kind: EndpointKind, dialect: any ProviderDialect) {
@@ -48,14 +52,14 @@ package struct EndpointProfile: Sendable {
         routes = (dialect.lookupRoute, batching?.route, listing?.route)
     }
 
-    /// Describes an endpoint of the general shape, about which no definition says anything.
+    /// Creates the profile of an endpoint that no definition describes, with the general shape.
     package init(undefined name: EndpointName) {
         self.init(
             name, provider: .undefined, kind: .text,
             dialect: InferredDialect(ResponseRules(endpoint: name, provider: .undefined)))
     }
 
-    /// The same endpoint of a provider at another place.
+    /// The same endpoint with another base URL of its provider.
     func moved(to baseURL: String) -> EndpointProfile {
         var moved = EndpointProfile(
             name, provider: provider, kind: kind, dialect: dialect.moved(to: HostAllowlist(baseURL: baseURL)))
@@ -65,15 +69,17 @@ package struct EndpointProfile: Sendable {
         moved.typicalDuration = typicalDuration
         moved.upperDuration = upperDuration
         moved.minGap = minGap
+        moved.artefactLifetime = artefactLifetime
+        moved.filesNeedToken = filesNeedToken
         moved.limits = limits
         moved.summary = summary
         return moved
     }
 
-    /// Where the provider's own list of tasks is known from.
+    /// The source from which the provider's list of tasks is known.
     package var listingTrust: ListingTrust { listing?.trust ?? .none }
 
-    /// Whether a lost submission can only be found again by a person, since the provider shows no list of tasks.
+    /// Whether only a person can find a lost submission, because the provider has no list of tasks.
     package var needsPersonWhenUncertain: Bool { listing == nil && dialect.ownIDMember == nil }
 
     /// Whether one query may ask about tasks of both.
@@ -81,14 +87,14 @@ package struct EndpointProfile: Sendable {
         provider == other.provider && routes.batch != nil && routes.batch == other.routes.batch
     }
 
-    /// Whether lost tasks of both are looked for in the same places: in one list, and under ids of our own or not.
+    /// Whether lost tasks of both are looked up in the same way: in one list, and both by client id or neither.
     package func sharesLookup(with other: EndpointProfile) -> Bool {
         sharesList(with: other) && dialect.ownIDMember == other.dialect.ownIDMember
             && routes.lookup == other.routes.lookup
     }
 
-    /// Whether one list of the provider's shows tasks of both, so that a record may be of either. Two endpoints without a
-    /// list count as sharing that.
+    /// Whether one list of the provider shows tasks of both, so a record may belong to either. Two endpoints without a
+    /// list count as sharing one.
     package func sharesList(with other: EndpointProfile) -> Bool {
         provider == other.provider && routes.list == other.routes.list && listingTrust == other.listingTrust
     }

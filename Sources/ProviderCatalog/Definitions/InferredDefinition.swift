@@ -1,7 +1,7 @@
 import TaskModel
 import VerbatimJSON
 
-/// The `services` of a definition, whose endpoints share one shape.
+/// Reads the `services` of a definition, whose endpoints share one shape.
 enum InferredDefinition {
     private static let readingFields = ["result_members", "progress_scale", "end_time_member"]
     static let serviceFields =
@@ -25,7 +25,7 @@ enum InferredDefinition {
         var endpoints: [(profile: EndpointProfile, line: Int?)] = []
         for (operation, line) in operations.names {
             guard let name = provider.endpointName("\(service)/\(operation)") else {
-                throw operations.error(operation, "\"\(service)/\(operation)\" is no endpoint name")
+                throw operations.error(operation, "\"\(service)/\(operation)\" is not an endpoint name")
             }
             let own = try operations.required(operation) { name throws(CatalogError) in
                 try operations.fields(name, allowed: Self.endpointFields)
@@ -62,12 +62,12 @@ enum InferredDefinition {
         if let submit = try fields.path("submit") { dialect.submitPath = submit }
         dialect.ownIDMember = try fields.text("own_id")
         dialect.isAlwaysAsynchronous = try fields.flag("always_asynchronous") ?? false
-        // Only endpoints that answer inline have a time of their own.
+        // Only endpoints that reply inline have their own timeout.
         dialect.answersOnlyInline = fields.has("submission_timeout_seconds")
         dialect.resultPlaces = try fields.pointers("artefacts") ?? []
         if dialect.isAlwaysAsynchronous && dialect.answersOnlyInline {
             throw fields.error(
-                "submission_timeout_seconds", "an endpoint that is always asynchronous never answers inline")
+                "submission_timeout_seconds", "an endpoint that is always asynchronous never replies inline")
         }
         try readBodies(fields, into: &dialect)
     }
@@ -82,7 +82,7 @@ enum InferredDefinition {
 }
 
 extension DefinitionFields {
-    /// Reads how long tasks and requests of an endpoint take, which both kinds of definition say alike.
+    /// Reads the durations and timeouts of an endpoint, which both kinds of definition write alike.
     func readTimes(into profile: inout EndpointProfile) throws(CatalogError) {
         profile.submissionTimeout = try seconds("submission_timeout_seconds")
         profile.typicalDuration = try seconds("typical_seconds")

@@ -2,9 +2,9 @@ package import TaskModel
 import Text
 
 extension ProviderCatalog {
-    /// The names that a mistyped one may have meant, the likeliest first; empty where none is similar.
+    /// The names that a mistyped one may have meant, the likeliest first; empty if none is similar.
     ///
-    /// A name comes near within ``NearestName/tolerance(for:)``, or if its service is right.
+    /// A name is similar if it is within ``NearestName/tolerance(for:)`` or has the right service.
     package func nearest(to text: String, limit: Int) -> [EndpointName] {
         let service = text.prefix(128).prefix { $0 != "/" }.lowercased()
         let tolerance = NearestName.tolerance(for: text)

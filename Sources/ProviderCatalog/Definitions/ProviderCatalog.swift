@@ -1,7 +1,7 @@
 import EmbeddedFiles
 package import TaskModel
 
-/// Everything that is known about providers and their endpoints.
+/// The providers and endpoints that are known.
 package struct ProviderCatalog: Sendable {
     /// Sorted by name.
     package let endpoints: [EndpointProfile]
@@ -11,10 +11,10 @@ package struct ProviderCatalog: Sendable {
     private let providersByName: [ProviderName: ProviderProfile]
     /// Sorted by name.
     package var providers: [ProviderProfile] { providersByName.values.sorted { $0.name < $1.name } }
-    /// The longest time for which any definition wants its tasks left alone between two polls.
+    /// The longest minimum gap between two polls in any definition.
     package var longestMinGap: Duration { endpoints.compactMap(\.minGap).max() ?? .zero }
 
-    /// The shipped definitions, and those of a person.
+    /// The shipped definitions and the user's own.
     package static func builtIn(
         adding own: [(name: String, yaml: String)] = []
     ) throws(CatalogError) -> ProviderCatalog {
@@ -31,9 +31,9 @@ package struct ProviderCatalog: Sendable {
                 file: "xhuoapi-guide.yaml", yaml: String(decoding: PackageResources.xhuoapi_guide_yaml, as: UTF8.self)))
     }
 
-    /// Reads definition files; the name of each is used in messages only.
+    /// Reads definition files. Messages use the names of the files.
     ///
-    /// An endpoint or a provider that is defined twice is refused, in one file or across them.
+    /// An endpoint or a provider that is defined twice is an error, in one file or across them.
     package init(
         definitions: [(name: String, yaml: String)], examples: EndpointExamples = EndpointExamples()
     ) throws(CatalogError) {
@@ -48,7 +48,7 @@ package struct ProviderCatalog: Sendable {
             if definition.provider.isDefault, let other = providers.values.first(where: \.isDefault) {
                 throw .badField(
                     file: file, line: nil, field: "default",
-                    problem: "\(other.name) is the default already, and there can be one only")
+                    problem: "\(other.name) is already the default, and there can be only one")
             }
             providers[definition.provider.name] = definition.provider
             for (profile, line) in definition.endpoints {
@@ -69,7 +69,7 @@ package struct ProviderCatalog: Sendable {
         providersByName = providers
     }
 
-    /// The same catalog with some providers elsewhere: a sandbox, a proxy.
+    /// The same catalog with other base URLs for some providers, such as a sandbox or a proxy.
     package func moved(to baseURLs: [ProviderName: String]) -> ProviderCatalog {
         let providers = providersByName.mapValues { provider in
             baseURLs[provider.name].map { provider.moved(to: $0) } ?? provider
@@ -80,7 +80,7 @@ package struct ProviderCatalog: Sendable {
         return ProviderCatalog(endpoints: endpoints, providers: providers, examples: examples)
     }
 
-    /// The endpoint of that name; nil where it is unknown, ``nearest(to:limit:)`` then helps.
+    /// The endpoint with that name; nil if unknown. Then see ``nearest(to:limit:)``.
     package func endpoint(_ name: EndpointName) -> EndpointProfile? { endpointsByName[name] }
 
     /// The provider of that name.

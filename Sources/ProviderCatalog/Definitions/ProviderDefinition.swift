@@ -5,7 +5,7 @@ struct ProviderDefinition {
     let provider: ProviderProfile
     let endpoints: [(profile: EndpointProfile, line: Int?)]
 
-    /// Decodes and checks a file; unknown fields are refused, since they are mistakes more often than not.
+    /// Decodes and checks a file. Unknown fields are errors, because most of them are mistakes.
     init(file: String, yaml: String) throws(CatalogError) {
         let fields = try DefinitionFields(file: file, yaml: yaml, allowed: Self.topFields)
         provider = try Self.provider(fields)
@@ -17,7 +17,7 @@ struct ProviderDefinition {
             endpoints += try DeclaredDefinition.endpoints(
                 own, of: fields, provider: provider, hosts: hosts, shared: shared)
         } else if !fields.has("services") {
-            throw fields.error("services", "this field is missing; endpoints would do as well")
+            throw fields.error("services", "this field is missing; endpoints is allowed instead")
         }
         let services = try fields.fields("services", allowed: nil)
         for (service, _) in services?.names ?? [] {
@@ -31,7 +31,7 @@ struct ProviderDefinition {
 
     private static let topFields = [
         "provider", "default", "base_url", "allowed_hosts", "auth", "token", "headers", "max_requests_per_second",
-        "error", "callback_signature",
+        "error", "callback_signature", "gateway",
         "codes", "statuses", "words", "hints", "services", "endpoints",
     ]
 
@@ -50,9 +50,11 @@ struct ProviderDefinition {
         provider.headers = try fields.fixedTexts("headers") ?? [:]
         provider.authentication = try authentication(fields) ?? .bearer
         provider.allowedHosts = try fields.texts("allowed_hosts") ?? []
+        provider.gateway = try GatewayDefinition.profile(fields, baseURL: baseURL)
         if let strange = provider.allowedHosts.first(where: { !HostAllowlist.isHost($0) }) {
             throw fields.error(
-                "allowed_hosts", "\"\(strange)\" is no host; expected as in api.example.com or *.example.com")
+                "allowed_hosts",
+                "\"\(strange)\" is not a host; expected a form such as api.example.com or *.example.com")
         }
         if let variable = try fields.text("token") {
             guard variable.utf8.allSatisfy(isVariableByte), variable.first?.isNumber == false else {
@@ -80,7 +82,7 @@ struct ProviderDefinition {
         }
         let isEcho = algorithm == .echo
         for name in ["form", "over", "timestamp", "tolerance_seconds"] where isEcho && fields.has(name) {
-            throw fields.error(name, "nothing is signed where the header field only repeats the secret")
+            throw fields.error(name, "the header field only repeats the secret, so nothing is signed")
         }
         let form = try fields.pattern("form", places: ["hex", "base64", "timestamp"])
         let over = try fields.pattern("over", places: nil)
@@ -117,12 +119,12 @@ struct ProviderDefinition {
             throw auth.error("expected exactly one of header, query, jwt and none")
         }
         if let header = try auth.text("header") { return .header(name: header, prefix: try auth.text("prefix") ?? "") }
-        guard !auth.has("prefix") else { throw auth.error("prefix", "only goes with header") }
+        guard !auth.has("prefix") else { throw auth.error("prefix", "is only valid with header") }
         if let algorithm = try auth.text("jwt") {
-            guard algorithm == "HS256" else { throw auth.error("jwt", "only HS256 is known") }
+            guard algorithm == "HS256" else { throw auth.error("jwt", "only HS256 is supported") }
             return .signedToken(lifetime: try auth.seconds("lifetime_seconds") ?? .seconds(1_800))
         }
-        guard !auth.has("lifetime_seconds") else { throw auth.error("lifetime_seconds", "only goes with jwt") }
+        guard !auth.has("lifetime_seconds") else { throw auth.error("lifetime_seconds", "is only valid with jwt") }
         if let query = try auth.text("query") { return .query(name: query) }
         guard try auth.flag("none") == true else { throw auth.error("none", "expected true") }
         return Authentication.none
@@ -130,6 +132,6 @@ struct ProviderDefinition {
 }
 
 extension ProviderProfile {
-    /// The name under which an endpoint of this provider is known.
+    /// The full name of an endpoint of this provider.
     func endpointName(_ text: String) -> EndpointName? { EndpointName(isDefault ? text : "\(name):\(text)") }
 }

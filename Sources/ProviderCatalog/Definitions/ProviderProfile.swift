@@ -2,24 +2,26 @@ package import TaskModel
 
 /// What is known about a provider as a whole.
 package struct ProviderProfile: Sendable, Hashable {
-    /// The name by which endpoints and credentials refer to it.
+    /// The name that endpoints and credentials use.
     package let name: ProviderName
-    /// Where its paths begin, without a trailing slash.
+    /// The base URL without a trailing slash.
     package let baseURL: String
-    /// How many requests of all kinds one second may see.
+    /// The maximum number of requests of all kinds per second.
     package let maxRequestsPerSecond: Double
-    /// Whether its endpoints go without its name in front.
+    /// Whether the names of its endpoints omit the provider's name.
     package var isDefault = false
     /// How the token is sent.
     package var authentication = Authentication.bearer
-    /// The environment variable that holds the token; with `_FILE` behind it, one that names a file.
+    /// The environment variable that holds the token. The same name with `_FILE` names a file instead.
     package var tokenVariable: String
-    /// How it signs what it sends to callback URLs; nil where it does not.
+    /// How it signs callbacks; nil if it does not.
     package var callbackSignature: CallbackSignature?
-    /// Go with every request.
+    /// Header fields of every request.
     package var headers: [String: String] = [:]
-    /// Further hosts to which addresses in its replies may lead.
+    /// Further hosts that addresses in its replies may use.
     package var allowedHosts: [String] = []
+    /// How programs reach it through the gateway.
+    package var gateway = GatewayProfile()
 
     package init(name: ProviderName, baseURL: String, maxRequestsPerSecond: Double) {
         self.name = name
@@ -28,7 +30,10 @@ package struct ProviderProfile: Sendable, Hashable {
         tokenVariable = Self.tokenVariable(of: name)
     }
 
-    /// The same provider somewhere else: a sandbox, a proxy. Only that host is talked to then.
+    /// The hosts of its base URL and of ``allowedHosts``.
+    package var hosts: HostAllowlist { HostAllowlist(baseURL: baseURL, others: allowedHosts) }
+
+    /// The same provider at another base URL, such as a sandbox or a proxy. Only that host is allowed then.
     package func moved(to baseURL: String) -> ProviderProfile {
         var moved = ProviderProfile(name: name, baseURL: baseURL, maxRequestsPerSecond: maxRequestsPerSecond)
         moved.isDefault = isDefault
@@ -36,10 +41,11 @@ package struct ProviderProfile: Sendable, Hashable {
         moved.tokenVariable = tokenVariable
         moved.headers = headers
         moved.callbackSignature = callbackSignature
+        moved.gateway = gateway
         return moved
     }
 
-    /// `my-provider` has `MY_PROVIDER_TOKEN` by default.
+    /// The default variable: `MY_PROVIDER_TOKEN` for `my-provider`.
     static func tokenVariable(of name: ProviderName) -> String {
         name.text.uppercased().replacing("-", with: "_") + "_TOKEN"
     }
@@ -47,12 +53,12 @@ package struct ProviderProfile: Sendable, Hashable {
 
 /// How a provider expects the token.
 package enum Authentication: Sendable, Hashable {
-    /// In a header field, with words in front of it: `Authorization: Key …`, `x-key: …`.
+    /// In a header field, after a prefix: `Authorization: Key …`, `x-key: …`.
     case header(name: String, prefix: String)
-    /// In the query of every address.
+    /// As a query parameter of every address.
     case query(name: String)
-    /// As a JSON Web Token of our own (RFC 7519), signed with HMAC-SHA-256 for each request: the token is the access key,
-    /// which it names as `iss`, a colon and the secret key.
+    /// As a JSON Web Token (RFC 7519) that Pollux signs with HMAC-SHA-256 for each request. The configured token is the
+    /// access key, a colon and the secret key. The access key is the `iss` claim.
     case signedToken(lifetime: Duration)
     /// No token is sent.
     case none

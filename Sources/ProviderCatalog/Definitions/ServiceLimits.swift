@@ -1,8 +1,8 @@
-/// What the provider allows one token to do on one service; nil where it does not say.
+/// The limits of the provider for one token on one service; nil if it states none.
 package struct ServiceLimits: Sendable, Hashable {
-    /// How many tasks may be unfinished at a time.
+    /// The maximum number of unfinished tasks at a time.
     package var maxInFlight: Int?
-    /// How many submissions one second may see; 0.5 is one every two seconds.
+    /// The maximum number of submissions per second; 0.5 is one every two seconds.
     package var submitsPerSecond: Double?
 
     package init(maxInFlight: Int? = nil, submitsPerSecond: Double? = nil) {

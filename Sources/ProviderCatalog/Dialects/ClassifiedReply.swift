@@ -1,34 +1,34 @@
 import TaskModel
 import VerbatimJSON
 
-/// A whole reply with what it says about the request that it answers.
+/// A complete reply with its meaning for the request.
 ///
-/// It holds the only table of codes and statuses, for every dialect, for paid requests and for queries. A reply that does not
-/// prove that the request was not accepted must be ``Meaning/fault(suspendsProvider:)`` or ``Meaning/outcomeUnknown``: a
-/// request that is sent again for any other reply may be paid twice.
+/// This type has the only table of codes and statuses, for all dialects, paid requests and queries. A reply that does
+/// not prove that the request was not accepted must be ``Meaning/fault(suspendsProvider:)`` or
+/// ``Meaning/outcomeUnknown``. A request that is sent again after any such reply may be paid twice.
 struct ClassifiedReply {
-    /// What the reply says about the request.
+    /// The meaning of the reply for the request.
     enum Meaning: Hashable {
-        /// 2xx and nothing against it.
+        /// A 2xx status without an error.
         case fine
-        /// Not accepted; later it may be.
+        /// Not accepted now, but perhaps later.
         case throttled
-        /// Not accepted, and no request of the account would be.
+        /// Not accepted, like every other request of the account.
         case stopped
-        /// Not accepted, since the address leads elsewhere.
+        /// Not accepted, because the address redirects.
         case moved
         /// Not accepted, and never will be.
         case refused(suspendsProvider: Bool)
-        /// The id that was asked for is not known.
+        /// The provider does not know the requested id.
         case unknownTask
         /// The provider reports an internal error with its own code: the request was probably refused, without proof.
         case fault(suspendsProvider: Bool)
-        /// Nothing is proven.
+        /// The reply proves nothing.
         case outcomeUnknown
     }
 
     let status: Int
-    /// Nil where the body is no JSON document.
+    /// The body; nil if it is not JSON.
     let body: JSONValue?
     /// Whether there is no body.
     let isEmpty: Bool
@@ -36,9 +36,9 @@ struct ClassifiedReply {
     let error: ReportedError?
     let meaning: Meaning
     let failure: TaskFailure
-    /// Whether the definition says by a status that the id is not known.
+    /// Whether the definition lists this status as an unknown id.
     let isListedUnknown: Bool
-    /// How long the provider asks to be left alone, where it does.
+    /// How long the provider asks Pollux to wait, if it does.
     let retryAfter: Duration?
     /// The coding of a body that could not be decoded.
     let coding: String?
@@ -63,7 +63,7 @@ struct ClassifiedReply {
 
     var isSuccess: Bool { 200...299 ~= status }
 
-    /// Whether no request of the account will do better.
+    /// Whether every request of the account would fail.
     var suspendsProvider: Bool {
         switch meaning {
         case .stopped: true
@@ -72,15 +72,15 @@ struct ClassifiedReply {
         }
     }
 
-    /// Whether the reply has words of the provider's own; frameworks and gateways have messages under 5xx too.
+    /// Whether the reply states a reason of the provider. Frameworks and gateways also send messages, with 5xx.
     var saysWhy: Bool { error.map { $0.hasOwnCode || status < 500 } ?? false }
 }
 
 extension ClassifiedReply.Meaning {
-    /// What a code or a message means that the definition lists.
+    /// The meaning of a code or a message that the definition lists.
     ///
-    /// A throttle, a stop of the account and an unknown outcome hold under every status. A refusal is believed under 2xx
-    /// and 4xx. Under a time-out it proves nothing, and under any other 5xx it is a fault.
+    /// A throttle, a stop of the account and an unknown outcome hold under every status. A refusal holds under 2xx and
+    /// 4xx. Under a timeout status it proves nothing, and under any other 5xx it is a fault.
     fileprivate init(_ listed: ReplyMeaning, under status: Int, _ error: ReportedError?) {
         let isBelieved = 200...299 ~= status || 400...499 ~= status && status != 408
         let isFault = 500...599 ~= status && status != 504
@@ -98,7 +98,7 @@ extension ClassifiedReply.Meaning {
         }
     }
 
-    /// What a status means: as the definition lists it, else as usual.
+    /// The meaning of a status: as the definition lists it, else the usual one.
     fileprivate init(_ status: Int, _ error: ReportedError?, as listed: ReplyMeaning?) {
         self =
             switch (listed, status) {
@@ -122,7 +122,7 @@ extension ClassifiedReply.Meaning {
                 } else if status < 300, error?.httpStatus.map({ $0 < 500 }) ?? true {
                     .fine
                 } else {
-                    // Frameworks and gateways number their errors; the provider has words for its own.
+                    // Frameworks and gateways use numbers as error codes; the provider's own codes are words.
                     status < 300 || error?.hasOwnCode == true ? .fault(suspendsProvider: false) : .outcomeUnknown
                 }
             case (nil, _): .outcomeUnknown
@@ -131,7 +131,7 @@ extension ClassifiedReply.Meaning {
 }
 
 extension ResponseRules {
-    /// The failure that a reply reports about itself, in the provider's own words where it has any.
+    /// The failure that a reply reports, in the provider's words if it has any.
     fileprivate func failure(
         of meaning: ClassifiedReply.Meaning, _ error: ReportedError?, status: Int, location: String?
     ) -> TaskFailure {
@@ -148,13 +148,13 @@ extension ResponseRules {
                     ? "unauthorized" : 200...499 ~= status ? "provider_refused" : "provider_error")
         return TaskFailure(
             code: code,
-            message: error?.message ?? "The provider answered with HTTP status \(status) and does not say why.",
+            message: error?.message ?? "The provider answered with HTTP status \(status) and gives no reason.",
             httpStatus: error?.httpStatus ?? status, hint: codes.hint(for: code, at: endpoint))
     }
 
-    /// A redirect, which is never followed: the token would go along.
+    /// The failure for a redirect. A redirect is never followed, because the token would go to the new address.
     private func redirect(_ status: Int, to location: String?) -> TaskFailure {
-        // What stands behind a question mark or before a host may be a secret.
+        // A query or user information may contain a secret.
         let place = location.map { location in
             let path = location.prefix { $0 != "?" && $0 != "#" }
             let user = path.firstRange(of: "://").flatMap { mark in
@@ -167,13 +167,13 @@ extension ResponseRules {
         return TaskFailure(
             code: hasMoved ? "moved" : "unexpected_redirect",
             message:
-                "The provider answered with a redirect\(place ?? " that names no address") (HTTP status \(status)). "
-                + (hasMoved ? "It took nothing." : "It is not followed."),
+                "The provider answered with a redirect\(place ?? " without an address") (HTTP status \(status)). "
+                + (hasMoved ? "It accepted nothing." : "It is not followed."),
             httpStatus: status, hint: "Check the base URL of \(provider): it should name the API itself.")
     }
 
-    /// A body that is not what the provider documents.
-    func unexpected(_ answer: ClassifiedReply, _ problem: String = "with a body of another shape") -> TaskFailure {
+    /// The failure for a body that differs from the provider's documentation.
+    func unexpected(_ answer: ClassifiedReply, _ problem: String = "with an unexpected body") -> TaskFailure {
         guard answer.body != nil else {
             let reason = answer.coding.map { "compressed with \($0.prefix(40)), which cannot be read" } ?? "not JSON"
             return TaskFailure(

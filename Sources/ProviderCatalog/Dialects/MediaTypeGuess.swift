@@ -1,8 +1,8 @@
 import TaskModel
 
-/// What a result is, going by its address, the first bytes of inline data, or the name of its member.
+/// Guesses the media type of a result from its address, the first bytes of inline data, or its member name.
 ///
-/// A guess: the file is not fetched, and some providers end every address in `.mp3`.
+/// It may be wrong: the file is not fetched, and some providers end every address in `.mp3`.
 enum MediaTypeGuess {
     static func mediaType(of text: String, kind: TaskResult.Kind, name: String) -> String? {
         switch kind {
@@ -13,13 +13,13 @@ enum MediaTypeGuess {
         }
     }
 
-    /// `image/*`, `video/*` … by the words in a name; nil where there are none.
+    /// `image/*`, `video/*` … by the words in a name; nil if there are none.
     static func byName(_ name: String) -> String? {
         let name = name.lowercased()
         return names.first { name.contains($0.word) }?.type
     }
 
-    /// What stands behind the last dot of the path, in lower case.
+    /// The text after the last dot of the path, in lower case.
     private static func ending(of address: String) -> String {
         let path = address.prefix { $0 != "?" && $0 != "#" }
         let file = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
@@ -41,7 +41,7 @@ enum MediaTypeGuess {
         ("T2dnUw", "audio/ogg"), ("ZkxhQ", "audio/flac"), ("GkXfo", "video/webm"),
     ]
 
-    /// The first that fits counts: a `video_cover_url` is an image.
+    /// The first match counts: a `video_cover_url` is an image.
     private static let names: [(word: String, type: String)] = [
         ("cover", "image/*"), ("thumbnail", "image/*"), ("frame", "image/*"), ("captions", "text/vtt"),
         ("subtitle", "text/*"), ("image", "image/*"), ("video", "video/*"), ("audio", "audio/*"), ("stems", "audio/*"),

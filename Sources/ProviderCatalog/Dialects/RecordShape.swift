@@ -1,8 +1,8 @@
 import VerbatimJSON
 
-/// What records of one kind have in common: the names of their members, and a word for their state that is unknown.
+/// The common parts of records of one kind: the names of their members, and an unknown status word.
 ///
-/// It holds no other values, so that it can be shown and sent to others, and its length is bounded.
+/// It has no other values, so it can be shown and shared. Its length is bounded.
 struct RecordShape {
     let words: StatusVocabulary
 
@@ -21,7 +21,7 @@ struct RecordShape {
                 let isState = unknownWord != nil && ["state", "status"].contains(member.name) && !member.value.isNull
                 let name = Self.plain(member.name)
                 if isState, let text = member.value.string { return "\(name)=\"\(Self.plain(text))\"" }
-                // What was asked for differs from one task to the next.
+                // The request differs from one task to the next.
                 return name + (member.name == "request" ? "" : shape(of: member.value, depth: depth + 1))
             }
             if members.count > Self.widest { parts.append("…") }
@@ -34,7 +34,7 @@ struct RecordShape {
         }
     }
 
-    /// On one line and not long: it comes from outside, and goes into a log.
+    /// The text on one line and with limited length, because it comes from outside and goes into a log.
     static func plain(_ text: String) -> String {
         String(text.prefix(40).map { $0.isLetter || $0.isNumber || "-_.: ".contains($0) ? $0 : "?" })
     }

@@ -1,7 +1,7 @@
 package import TaskModel
 import VerbatimJSON
 
-/// How a recorded reply would be read, and why.
+/// How the daemon would read a recorded reply, and why.
 package struct ReplyExplanation: Sendable, Hashable {
     /// As the reply to a submission.
     package let submission: String
@@ -9,7 +9,7 @@ package struct ReplyExplanation: Sendable, Hashable {
     package let record: String
     /// The rule that decided about the record.
     package let rule: String
-    /// What the daemon would show as the task's results.
+    /// The results that the daemon would show.
     package let results: [TaskResult]
     /// Whether the task would count as succeeded.
     package let hasSucceeded: Bool
@@ -17,9 +17,9 @@ package struct ReplyExplanation: Sendable, Hashable {
 }
 
 extension EndpointProfile {
-    /// Reads a recorded reply as the daemon would, and says which rule decided.
+    /// Reads a recorded reply as the daemon would, and names the rule that decided.
     package func explain(_ reply: UpstreamReply) -> ReplyExplanation {
-        // A body that is no JSON is explained below.
+        // A body that is not JSON is explained below.
         let body = try? JSONValue(parsing: reply.body, limits: .lenient)
         let explained = dialect.explanation(of: body ?? .null, httpStatus: reply.status)
         let lookup = (explained.id ?? RemoteTaskID("recorded")).map { dialect.readLookup(reply, of: $0) }
@@ -31,7 +31,7 @@ extension EndpointProfile {
         }
         var hasSucceeded = false
         if case .succeeded = seen?.verdict { hasSucceeded = true }
-        // Of a result that stands elsewhere the reply may be that one as well as the record before it.
+        // If the result is fetched separately, the reply may be the fetched result or the record before it.
         let fetched = resultFetching == nil ? [] : body.map { dialect.results(in: $0, of: explained.id) } ?? []
         return ReplyExplanation(
             submission: words(for: dialect.readSubmission(reply)), record: lookup.map(words) ?? "nothing", rule: rule,
@@ -41,15 +41,15 @@ extension EndpointProfile {
 
     private func words(for verdict: SubmitVerdict) -> String {
         switch verdict {
-        case .accepted(let id, _, let url): "accepted as \(id)" + (url.map { ", to be asked for at \($0)" } ?? "")
-        case .answered(let observation, _): "answered at once: \(words(observation.verdict))"
-        case .throttled(let failure, _): "not accepted, later perhaps: \(words(failure))"
+        case .accepted(let id, _, let url): "accepted as \(id)" + (url.map { ", to be polled at \($0)" } ?? "")
+        case .answered(let observation, _): "the result at once: \(words(observation.verdict))"
+        case .throttled(let failure, _): "not accepted now, perhaps later: \(words(failure))"
         case .stopped(let failure, .account): "not accepted, and the whole provider is paused: \(words(failure))"
         case .stopped(let failure, .endpoint): "not accepted, and the endpoint is paused: \(words(failure))"
         case .refused(let failure, let suspends):
             "refused\(suspends ? ", and the whole provider is paused" : ""): \(words(failure))"
         case .probablyRefused(let failure, _): "probably refused, not proven: \(words(failure))"
-        case .unknown(let failure): "proves nothing, so it is never sent again by itself: \(words(failure))"
+        case .unknown(let failure): "proves nothing, so it is never resent automatically: \(words(failure))"
         }
     }
 
@@ -57,8 +57,8 @@ extension EndpointProfile {
         switch verdict {
         case .observed(let observation): words(observation.verdict)
         case .notFound: "the provider does not know the task"
-        case .throttled(let failure, _): "no record, asked again later: \(words(failure))"
-        case .failed(let failure, _): "no record, asked again: \(words(failure))"
+        case .throttled(let failure, _): "no record, polled again later: \(words(failure))"
+        case .failed(let failure, _): "no record, polled again: \(words(failure))"
         }
     }
 

@@ -1,7 +1,7 @@
 import TaskModel
 import VerbatimJSON
 
-/// Reads bodies in a dialect. The reading of replies is built on it and is the same for every dialect.
+/// Reads bodies in a dialect. All dialects share the reading of replies, which uses it.
 protocol ReplyReader: ProviderDialect {
     var rules: ResponseRules { get }
 
@@ -15,7 +15,7 @@ protocol ReplyReader: ProviderDialect {
     func withoutAcceptance(_ answer: ClassifiedReply) -> SubmitVerdict
     /// The content of a reply to a look-up.
     func content(of answer: ClassifiedReply, for id: RemoteTaskID) -> LookupContent
-    /// Whether a 404 with this body means an unknown task, and is not a gateway's or a framework's.
+    /// Whether a 404 with this body means an unknown task, and is not from a gateway or a framework.
     func saysUnknown(_ body: JSONValue?) -> Bool
 }
 
@@ -25,7 +25,7 @@ enum LookupContent {
     case recordOfAnother(String)
     case unknownTask
     case nothing(TaskFailure, suspendsProvider: Bool = false)
-    /// The same, also against the reply's codes and status.
+    /// Certain content, whatever the reply's codes and status say.
     indirect case certain(LookupContent)
 }
 
@@ -51,7 +51,7 @@ extension ReplyReader {
         case .moved: return .stopped(answer.failure, .endpoint)
         case .refused(let suspends): return .refused(answer.failure, suspendsProvider: suspends)
         case .unknownTask:
-            // Said to a submission, it means a wrong address or input; under a 2xx it means nothing.
+            // In a reply to a submission it means a wrong address or input; with a 2xx it means nothing.
             return 400...499 ~= reply.status
                 ? .refused(answer.failure, suspendsProvider: false) : .unknown(answer.failure)
         case .fault(let suspends): return .probablyRefused(answer.failure, suspendsProvider: suspends)
@@ -79,7 +79,7 @@ extension ReplyReader {
         }
     }
 
-    /// Reads the items of a batch or a list, which stand where `find` says.
+    /// Reads the items of a batch or a list. `find` locates them.
     func items(in reply: UpstreamReply, at find: (JSONValue) -> [JSONValue]?) throws(QueryProblem) -> [JSONValue] {
         let answer = classify(reply)
         if let problem = problem(answer) { throw problem }
@@ -93,13 +93,13 @@ extension ReplyReader {
         case .fine: nil
         case .throttled: .throttled(answer.failure, retryAfter: answer.retryAfter)
         case .unknownTask where answer.isListedUnknown || saysUnknown(answer.body): .unknownTask
-        // It may be any wrong address, or a gateway that has lost its way.
+        // It may come from a wrong address or a misconfigured gateway.
         case .unknownTask where answer.error == nil:
             .failed(
                 TaskFailure(
                     code: "not_found",
                     message: """
-                        The provider answered HTTP status \(answer.status) with no object of its own. If that is how it says that \
+                        The provider answered HTTP status \(answer.status) without an object of its own. If this is how it says that \
                         it does not know a task, its definition needs `statuses: {unknown_task: [\(answer.status)]}`.
                         """,
                     httpStatus: answer.status), suspendsProvider: false)
@@ -119,13 +119,13 @@ extension LookupVerdict {
     }
 }
 
-/// The look-up of several tasks, as it is read in every dialect.
+/// The look-up of several tasks, read alike in all dialects.
 protocol BatchReader: BatchingDialect {
     associatedtype Dialect: ReplyReader
     var dialect: Dialect { get }
 
     func items(in body: JSONValue) -> [JSONValue]?
-    /// The ids by which an item may be known; the first that was asked for counts.
+    /// The possible ids of an item. The first that was requested counts.
     func ids(of item: JSONValue) -> [RemoteTaskID]
 }
 
@@ -136,14 +136,14 @@ extension BatchReader {
         do throws(QueryProblem) {
             for item in try dialect.items(in: reply, at: items) {
                 guard let id = self.ids(of: item).first(where: asked.contains) else { continue }
-                // Of two copies the finished one is the newer.
+                // Of two copies, the finished one is newer.
                 if let known = observations[id], known.verdict != .pending { continue }
                 guard let observation = dialect.observe(item, of: id, httpStatus: reply.status) else { continue }
                 observations[id] = observation
             }
         } catch {
             switch error {
-            // None of them is known, which a batch says of no task; each is asked for alone next.
+            // No id is known. A batch proves that of no task, so each is polled alone next.
             case .unknownTask: return .observed([:])
             case .throttled(let failure, let wait): return .throttled(failure, retryAfter: wait)
             case .failed(let failure, let suspends): return .failed(failure, suspendsProvider: suspends)
@@ -153,7 +153,7 @@ extension BatchReader {
     }
 }
 
-/// The provider's own list of tasks, as it is read in every dialect.
+/// The provider's own list of tasks, read alike in all dialects.
 protocol ListReader: ListingDialect {
     associatedtype Dialect: ReplyReader
     var dialect: Dialect { get }

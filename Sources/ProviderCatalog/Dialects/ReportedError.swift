@@ -2,11 +2,11 @@ import VerbatimJSON
 
 /// An error as a provider reports it.
 struct ReportedError: Hashable {
-    /// How the error is worded; some services say less than others.
+    /// The form of the error. Some services give fewer details than others.
     enum Form: Hashable {
         /// `{"error": {"code" or "type", "message"}}`, or `{"code", "detail"}`.
         case object
-        /// `{"error": "some words"}`.
+        /// `{"error": "a text"}`.
         case text
         /// `{"status": 400, "message": …}` without any error member.
         case status
@@ -15,23 +15,23 @@ struct ReportedError: Hashable {
     var form: Form
     var code: String?
     var message: String?
-    /// The HTTP status that the body itself claims.
+    /// The HTTP status in the body.
     var httpStatus: Int?
 
-    /// Whether the code is a word of the provider's own: frameworks and gateways number their errors.
+    /// Whether the code is a word of the provider. Frameworks and gateways use numbers.
     var hasOwnCode: Bool { form == .object && code?.contains(where: \.isLetter) == true }
 
-    /// Reads the error that an object reports about itself; nil where it reports none.
+    /// Reads the error that an object reports about itself; nil if it reports none.
     init?(in object: JSONObject) {
         let claimed = object["status"]?.number.flatMap(HTTPStatus.init).flatMap { $0.isError ? $0.code : nil }
         let code = Self.text(object["code"])
-        // Read only where it matters: nearly every record reports no error, and each is asked several times.
+        // Computed lazily, because nearly every record reports no error and is read several times.
         var beside: String? { Self.words(object["message"]) ?? Self.words(object["detail"]) }
         switch object["error"] {
         case .object(let error) where !error.isEmpty:
             self.init(
                 form: .object,
-                // MiniMax's worker calls the code `type`, and repeats the HTTP status as a text.
+                // MiniMax's worker names the code `type`, and repeats the HTTP status as a text.
                 code: Self.text(error["code"]) ?? Self.text(error["type"]),
                 message: Self.words(error["message"]) ?? Self.words(error["detail"]) ?? beside,
                 httpStatus: Self.text(error["http_code"]).flatMap { Int($0) } ?? claimed)
@@ -67,7 +67,7 @@ struct ReportedError: Hashable {
         self.httpStatus = httpStatus
     }
 
-    /// A code may be a number (`1026`), and a message any JSON at all.
+    /// A code may be a number (`1026`), and a message any JSON.
     private static func text(_ value: JSONValue?) -> String? {
         switch value {
         case .string(let text): text.isEmpty ? nil : text
@@ -78,10 +78,10 @@ struct ReportedError: Hashable {
         }
     }
 
-    /// Words for people; Fish wraps its list of complaints into a text: `[{"loc": ["format"], "msg": "…"}]`.
+    /// The message text. Fish encodes its list of errors as a text: `[{"loc": ["format"], "msg": "…"}]`.
     private static func words(_ value: JSONValue?) -> String? {
         guard let text = text(value) else { return nil }
-        // Not being JSON is what an ordinary message is like.
+        // Most messages are not JSON.
         guard text.hasPrefix("["), let list = try? JSONValue(parsing: text, limits: .lenient).array else { return text }
         let complaints = list.compactMap { complaint -> String? in
             guard let problem = complaint["msg"]?.string else { return nil }

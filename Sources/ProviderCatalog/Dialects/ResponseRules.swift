@@ -1,32 +1,32 @@
 import TaskModel
 import VerbatimJSON
 
-/// What replies of an endpoint mean by their codes, messages and statuses, as data; both dialects have it.
+/// The meanings of codes, messages and statuses in an endpoint's replies. Both dialects use it.
 struct ResponseRules: Sendable, Hashable {
     let endpoint: EndpointName
     let provider: ProviderName
     var codes = ReplyCodes()
-    /// Where a refusal says how long to wait, besides `Retry-After`.
+    /// Where a refusal gives its wait, besides `Retry-After`.
     var wait: WaitPlace?
-    /// The words for a task's state that are known beyond any definition.
+    /// The status words that are known without a definition.
     var words = StatusVocabulary()
 
-    /// Knows nothing but HTTP's own statuses and the general words.
+    /// Creates rules with HTTP's own statuses and the general words only.
     init(endpoint: EndpointName, provider: ProviderName) {
         self.endpoint = endpoint
         self.provider = provider
     }
 
-    /// How long a provider that takes no requests now asks to be left alone; nil where it does not say.
+    /// How long a provider that refuses requests now asks Pollux to wait; nil if it does not say.
     func retryAfter(_ reply: UpstreamReply, _ body: JSONValue?) -> Duration? {
         [reply.retryAfter, wait?.wait(in: reply, body)].compactMap(\.self).max()
     }
 
-    /// The longest wait that a successful reply asks for. Ten minutes at most, so that a result is noticed some day.
+    /// The longest wait that a successful reply asks for, at most ten minutes, so that the result is noticed in time.
     func minimumPollDelay(from reply: UpstreamReply, saying place: WaitPlace? = nil) -> Duration? {
         guard 200...299 ~= reply.status else { return nil }
         let told = place.flatMap { place in
-            // A body that cannot be read has no wait.
+            // An unreadable body has no wait.
             place.wait(in: reply, place.at.isEmpty ? nil : try? JSONValue(parsing: reply.body, limits: .lenient))
         }
         guard let longest = [told, reply.retryAfter].compactMap(\.self).max() else { return nil }
@@ -34,24 +34,24 @@ struct ResponseRules: Sendable, Hashable {
     }
 }
 
-/// The error codes, messages and HTTP statuses that mean more than "this request was refused".
+/// The error codes, messages and HTTP statuses with a meaning beyond "this request was refused".
 struct ReplyCodes: Sendable, Hashable {
-    /// What codes mean, by the codes in lower case.
+    /// The meanings of codes, by code in lower case.
     var codes: [String: ReplyMeaning] = [:]
-    /// What messages mean that contain a text, by the texts in lower case.
+    /// The meanings of messages that contain a text, by text in lower case.
     var texts: [String: ReplyMeaning] = [:]
-    /// What HTTP statuses mean.
+    /// The meanings of HTTP statuses.
     var statuses: [Int: ReplyMeaning] = [:]
-    /// What a person can do about a code; `{endpoint}` stands for the endpoint's name.
+    /// The hints for people, by code; `{endpoint}` stands for the endpoint's name.
     var hints: [String: String] = [:]
 
-    /// Lists nothing.
+    /// Creates empty tables.
     init() {}
 
-    /// What a definition says of a code and a message; nil where it says nothing.
+    /// The meaning of a code and a message in the definition; nil if it has none.
     ///
-    /// A text goes before a code, since one code often stands for several reasons. Of several texts the
-    /// longest counts.
+    /// A text outranks a code, because one code often stands for several reasons. Of several matching texts the longest
+    /// counts.
     func meaning(code: String?, message: String?) -> ReplyMeaning? {
         if let message, !texts.isEmpty {
             let message = message.lowercased()
@@ -63,23 +63,23 @@ struct ReplyCodes: Sendable, Hashable {
         return code.flatMap { codes[$0.lowercased()] }
     }
 
-    /// What a person can do about a code, where anything is known.
+    /// The hint for a code, if there is one.
     func hint(for code: String, at endpoint: EndpointName) -> String? {
         hints[code.lowercased()]?.replacing("{endpoint}", with: endpoint.text)
     }
 }
 
-/// What a definition says that a code, a message or an HTTP status means.
+/// The meanings that a definition can give to a code, a message or an HTTP status.
 enum ReplyMeaning: String, Sendable, Hashable, CaseIterable {
-    /// No request of this account is accepted until a person repairs it; this one may be sent again then.
+    /// The account accepts no requests until a person repairs it. This request may then be sent again.
     case stopsAccount = "stops_account"
-    /// The same, and this task has ended.
+    /// The same, but this task has failed.
     case refusedStopsAccount = "refused_stops_account"
-    /// Not accepted; later it may be.
+    /// Not accepted now, but perhaps later.
     case throttled
-    /// The id that was asked for is not known.
+    /// The requested id is not known.
     case unknownTask = "unknown_task"
-    /// The provider gave up waiting; the task may exist all the same.
+    /// The provider stopped waiting. The task may exist nevertheless.
     case outcomeUnknown = "outcome_unknown"
     /// A fault behind the gateway, which some services report with a 2xx status.
     case serverFault = "server_fault"

@@ -3,16 +3,16 @@ import VerbatimJSON
 
 /// A text or number of a record that may be a result.
 struct ResultCandidate {
-    /// The name of the member that holds it; that of the list for an element of one.
+    /// The name of its member; for a list's element, that of the list.
     let name: String
     let text: String
     let kind: TaskResult.Kind
     private let value: JSONValue
     private let path: [String]
-    /// How many tokens of the path lead to the part that was searched.
+    /// The number of path tokens that lead to the searched part.
     private let depth: Int
 
-    /// All of them in written order, but for empty ones, what was asked for, and parts that failed.
+    /// All candidates in written order, except empty ones, echoed inputs and failed parts.
     static func all(
         in part: JSONObject, at path: [String], failed: (JSONObject) -> Bool
     ) -> [ResultCandidate] {
@@ -21,7 +21,7 @@ struct ResultCandidate {
         return candidates
     }
 
-    /// All of a value that stands where results do, under the name of the last member on the way to it.
+    /// All candidates in a value at a place for results, under the name of the last member on the path.
     static func all(in value: JSONValue, at path: [String]) -> [ResultCandidate] {
         var candidates: [ResultCandidate] = []
         let name = path.last { Int($0) == nil } ?? ""
@@ -29,7 +29,7 @@ struct ResultCandidate {
         return candidates
     }
 
-    /// One result for each thing, at the first of its places.
+    /// One result for each value, at its first place.
     static func results(_ candidates: [ResultCandidate]) -> [TaskResult] {
         var seen: Set<String> = []
         return candidates.filter { seen.insert($0.text).inserted }.map(\.result)
@@ -49,7 +49,7 @@ struct ResultCandidate {
                 collect(element, name: name, path: path + ["\(index)"], depth: depth, failed: failed, into: &candidates)
             }
         case .object(let object):
-            // The whole may call itself failed over the one part of two that succeeded.
+            // The whole may report failure although one part of two succeeded.
             guard path.count == depth || !failed(object) else { return }
             for member in object.members where member.name != "request" {
                 collect(
@@ -81,7 +81,7 @@ struct ResultCandidate {
         return name == "id" || name.hasSuffix("_id") ? .id : .text
     }
 
-    /// A scheme, and no character that an address cannot have.
+    /// Whether the text has a scheme, and no character that is invalid in an address.
     private static func isAddress(_ text: String) -> Bool {
         guard text.utf8.count <= 8192, let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")),
             text[colon...].hasPrefix("://"), colon != text.startIndex
@@ -107,7 +107,7 @@ struct ResultCandidate {
         text.hasPrefix("data:") && text.utf8.prefix(128).contains(UInt8(ascii: ","))
     }
 
-    /// Whether it stands at that place of the searched part, in a list there or below it; `*` stands for any element.
+    /// Whether it is at that place of the searched part, in a list there or below it; `*` matches any element.
     func stands(at place: ArraySlice<String>) -> Bool {
         let tokens = path.dropFirst(depth)
         return tokens.count >= place.count && zip(tokens, place).allSatisfy { $1 == "*" || $0 == $1 }
@@ -121,10 +121,10 @@ struct ResultCandidate {
             sizeInBytes: kind == .data ? Self.decodedSize(text) : nil)
     }
 
-    /// In characters: more than that is in the record only, and not said a second time.
+    /// The limit in characters. Longer data stays in the record and is not repeated.
     private static let largestInlineData = 4096
 
-    /// Three bytes for four letters, without what stands before a comma and pads the end.
+    /// The decoded size: three bytes for four characters, without the prefix and the padding.
     private static func decodedSize(_ text: String) -> Int {
         let letters = text.utf8.lastIndex(of: UInt8(ascii: ",")).map { text.utf8[text.utf8.index(after: $0)...] }
         let count = (letters ?? text.utf8[...]).count { byte in

@@ -3,16 +3,16 @@ import VerbatimJSON
 
 /// Where a reply says how long to wait: in a header field, in its body, or in both.
 struct WaitPlace: Sendable, Hashable {
-    /// What a bare number counts.
+    /// The unit of a bare number.
     enum Unit: String, Sendable, CaseIterable { case seconds, milliseconds }
 
-    /// In small letters; nil where no header field has it.
+    /// The header field in lower case; nil if there is none.
     var header: String?
-    /// The first that holds a span counts.
+    /// The pointers into the body. The first with a duration counts.
     var at: [JSONPointer] = []
     var unit: Unit = .seconds
 
-    /// The longest of the spans that the reply names; nil where it names none.
+    /// The longest duration in the reply; nil if there is none.
     func wait(in reply: UpstreamReply, _ body: JSONValue?) -> Duration? {
         let inHeader = header.flatMap { reply.headers[$0] }.flatMap(span)
         let inBody = at.lazy.flatMap { body?.values(at: $0) ?? [] }.compactMap { value -> Duration? in
@@ -42,7 +42,7 @@ struct WaitPlace: Sendable, Hashable {
         return Self.span(seconds)
     }
 
-    /// At most a day, which is as long as any endpoint is left alone.
+    /// At most a day, the longest pause of any endpoint.
     private static func span(_ seconds: Double) -> Duration? {
         seconds.isFinite && seconds >= 0 ? .seconds(rounding: min(seconds, 86_400)) : nil
     }

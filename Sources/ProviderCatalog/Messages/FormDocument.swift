@@ -5,8 +5,8 @@ package import VerbatimJSON
 package enum FormDocument {
     /// Reads the fields as members; nil for an invalid form.
     ///
-    /// A value is a text, but for `true`, `false`, objects and arrays, which JSON writes so. A form of one field that holds
-    /// an object is that object: `payload={…}`. A name that is given twice has all its values.
+    /// A value is a text, except `true`, `false`, objects and arrays in JSON. A form with one field that holds an
+    /// object is that object: `payload={…}`. A repeated name has all its values.
     package static func read(_ bytes: [UInt8]) -> JSONValue? {
         var document = JSONObject()
         var isAmbiguous: Set<String> = []
@@ -33,7 +33,7 @@ package enum FormDocument {
         return (try? JSONValue(parsing: text, limits: .lenient)) ?? .string(text)
     }
 
-    /// The text with its escapes undone; nil where that is no UTF-8.
+    /// The decoded text; nil if it is not UTF-8.
     private static func text(_ bytes: ArraySlice<UInt8>) -> String? {
         var decoded: [UInt8] = []
         var rest = bytes

@@ -5,11 +5,11 @@ package import VerbatimJSON
 package struct ListedTask: Sendable, Hashable {
     package let remoteID: RemoteTaskID
     package let traceID: String?
-    /// By the provider's clock.
+    /// The creation time by the provider's clock.
     package let createdAt: Timestamp?
-    /// The provider's word for the operation (`imagine`, `videos`), where it gives one.
+    /// The provider's word for the operation (`imagine`, `videos`), if it gives one.
     package let type: String?
-    /// The body as the provider received it, with defaults filled in; null where it is not echoed.
+    /// The body as the provider received it, with defaults filled in; null if it is not echoed.
     package let request: JSONValue
 
     package init(

@@ -1,25 +1,25 @@
 import VerbatimJSON
 
-/// SecretRedactor takes configured secrets out of what a provider says: tokens, signing secrets, and tokens of our own
-/// that were made with them.
+/// Removes configured secrets from a provider's messages: tokens, signing secrets, and tokens that Pollux made with
+/// them.
 ///
-/// Providers repeat what they were sent, most of all in error messages, and everything that they say is stored and shown.
-/// A secret is found as it is, percent-encoded, and with the escapes of JSON, also mixed. One of fewer than
-/// ``shortest`` bytes is left alone: it may be an ordinary word.
+/// Providers repeat parts of requests, mostly in error messages, and Pollux stores and shows their replies. A secret is
+/// found as it is, percent-encoded, and with JSON escapes, also mixed. Secrets of fewer than ``shortest`` bytes are not
+/// replaced, because they may be ordinary words.
 package struct SecretRedactor: Sendable {
     /// The replacement of a secret. It has no quotes or backslashes, so it is valid in any text.
     package static let mark = "(redacted)"
-    /// In bytes.
+    /// The minimum length of a secret in bytes.
     package static let shortest = 16
 
-    /// Longest first, so that one that begins like another is found whole.
+    /// Longest first, so that a secret that contains a shorter one as prefix is replaced whole.
     private let secrets: [[UInt8]]
-    /// How made tokens begin.
+    /// The prefixes of made tokens.
     private let beginnings: [[UInt8]]
-    /// Which bytes a secret may begin with, in any spelling.
+    /// The bytes with which a secret may begin, in any encoding.
     private let isStart: [Bool]
 
-    /// Takes secrets, and beginnings of tokens whose rest is made of letters of base64url and dots.
+    /// Takes secrets, and prefixes of tokens. The rest of such a token consists of base64url characters and dots.
     package init(_ secrets: [String] = [], tokensBeginningWith beginnings: [String] = []) {
         self.secrets = Set(secrets.map { Array($0.utf8) }).filter { $0.count >= Self.shortest }
             .sorted { $0.count > $1.count }
@@ -33,7 +33,7 @@ package struct SecretRedactor: Sendable {
         self.isStart = isStart
     }
 
-    /// The same with more secrets to take out.
+    /// The same with further secrets.
     package func adding(_ more: [String]) -> SecretRedactor {
         SecretRedactor(
             secrets.map { String(decoding: $0, as: UTF8.self) } + more,
@@ -43,7 +43,7 @@ package struct SecretRedactor: Sendable {
     /// The body of a reply or a callback without secrets; JSON stays JSON.
     package func redacted(body: [UInt8]) -> [UInt8] {
         guard let redacted = redacted(body) else { return body }
-        // A secret can begin or end within an escape of JSON; values have none.
+        // A JSON escape can hide the start or the end of a secret; parsed values have no escapes.
         guard let document = try? JSONValue(parsing: body, limits: .lenient) else { return redacted }
         return self.redacted(document).utf8
     }
@@ -56,7 +56,7 @@ package struct SecretRedactor: Sendable {
     private func redacted(_ value: JSONValue) -> JSONValue {
         switch value {
         case .null, .bool: value
-        // A secret of digits alone.
+        // A secret may consist of digits.
         case .number(let number): redacted(Array(number.digits.utf8)) == nil ? value : .string(Self.mark)
         case .string(let text): .string(redacted(text))
         case .array(let elements): .array(elements.map { redacted($0) })
@@ -65,7 +65,7 @@ package struct SecretRedactor: Sendable {
         }
     }
 
-    /// Nil where there is no secret, which costs no copy.
+    /// Nil if there is no secret, which avoids a copy.
     private func redacted(_ bytes: [UInt8]) -> [UInt8]? {
         var kept: [UInt8] = []
         var begin = 0
@@ -91,14 +91,14 @@ package struct SecretRedactor: Sendable {
         return nil
     }
 
-    /// Behind the last spelling of the secret that begins there; nil where none does.
+    /// The end of the longest encoding of the secret that begins there; nil if there is none.
     private static func end(of secret: [UInt8], at start: Int, in bytes: [UInt8]) -> Int? {
         if let first = bytes.indices.contains(start + 1) ? bytes[start] : nil, !isEscape(first) {
-            // Nearly every place that could be a beginning is none, as its next byte shows.
+            // The second byte excludes nearly every possible start.
             let second = bytes[start + 1]
             guard first == secret[0], second == secret[1] || isEscape(second) else { return nil }
         }
-        // Spellings differ in length and may mix, so all places are followed at once; nearly always there is one.
+        // Encodings differ in length and may mix, so all positions are tracked. Usually there is one.
         var ends = [start]
         for byte in secret {
             var next: [Int] = []

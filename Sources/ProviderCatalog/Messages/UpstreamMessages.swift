@@ -1,18 +1,20 @@
 package import TaskModel
 
-/// A request to a provider, ready to be sent but for its host and credentials.
+/// A request to a provider, complete except for its host and credentials.
 package struct UpstreamRequest: Sendable, Hashable {
     /// `POST`, `GET` …
     package let method: String
-    /// Below the provider's base URL, with a leading slash.
-    package let path: String
-    /// A whole address instead, which the provider named and its definition allows.
+    /// The path below the provider's base URL, with a leading slash.
+    package var path: String
+    /// A full address instead, which the provider named and its definition allows.
     package let url: String?
-    /// Besides authorization, content type, accept and accept encoding, which the transport adds.
-    package let headers: [String: String]
-    /// JSON in UTF-8; nil for none.
-    package let body: [UInt8]?
-    /// The base URL that it was made for. It is not sent to another. Nil allows any.
+    /// Header fields besides authorization, content type, accept and accept encoding, which the transport adds.
+    package var headers: [String: String]
+    /// JSON in UTF-8, unless ``contentType`` says otherwise; nil if there is none.
+    package var body: [UInt8]?
+    /// The media type of the body; nil for JSON.
+    package var contentType: String?
+    /// The base URL that it was made for; it is sent to no other. Nil allows any.
     package var baseURL: String?
 
     package init(
@@ -25,7 +27,7 @@ package struct UpstreamRequest: Sendable, Hashable {
         self.body = body
     }
 
-    /// Throws if it was made for another base URL than the one in force.
+    /// Throws if it was made for another base URL than the current one.
     package func check(baseURL: String?) throws(UpstreamTransportError) {
         if let made = self.baseURL, made != baseURL { throw .outdated }
     }
@@ -35,15 +37,15 @@ package struct UpstreamRequest: Sendable, Hashable {
 package struct UpstreamReply: Sendable, Hashable {
     /// The HTTP status.
     package let status: Int
-    /// How long the provider asks us to stay away, from `Retry-After`: seconds, with fractions, or a date.
+    /// How long the provider asks Pollux to wait, from `Retry-After`: seconds, with fractions, or a date.
     package let retryAfter: Duration?
-    /// The provider's clock when it answered, from `Date`, to the second.
+    /// The provider's clock at the reply, from `Date`, to the second.
     package let date: Timestamp?
-    /// The header fields by their names in small letters; of repeated ones the first.
+    /// The header fields by name in lower case; of repeated ones the first.
     package let headers: [String: String]
     /// The decoded body. If decoding failed, the body as received, and the headers still name its coding.
     package let body: [UInt8]
-    /// The memory that is set aside for the body.
+    /// The memory that is reserved for the body.
     package let room: ReplyRoom
     /// Whether the provider rejected a token that has been replaced since. The next request has the new one.
     package var rejectsReplacedToken = false
@@ -60,7 +62,7 @@ package struct UpstreamReply: Sendable, Hashable {
         self.room = room
     }
 
-    /// The same reply with other headers and another body, as after decoding; its memory stays set aside.
+    /// The same reply with other headers and another body, as after decoding. Its memory stays reserved.
     package func replacing(headers: [String: String], body: [UInt8]) -> UpstreamReply {
         var reply = UpstreamReply(
             status: status, retryAfter: retryAfter, date: date, headers: headers, body: body, room: room)
@@ -69,45 +71,45 @@ package struct UpstreamReply: Sendable, Hashable {
     }
 }
 
-/// Memory that is set aside for a reply, and given back when the last copy of this value is gone.
+/// Memory that is reserved for a reply. It is released with the last copy of this value.
 ///
 /// All values are equal, because the memory is not part of the reply's content.
 package struct ReplyRoom: Sendable, Hashable {
     private let reservation: (any Sendable)?
 
-    /// Keeps the reservation, which gives its memory back when it is released.
+    /// Keeps the reservation. Its release frees the memory.
     package init(_ reservation: (any Sendable)? = nil) { self.reservation = reservation }
 
     package static func == (left: ReplyRoom, right: ReplyRoom) -> Bool { true }
     package func hash(into hasher: inout Hasher) {}
 }
 
-/// Why there is no whole answer.
+/// Why there is no complete reply.
 package enum UpstreamTransportError: Error, Sendable, Hashable {
-    /// Not one byte of the request went out: no address, refused, TLS failed. Sending again is safe.
+    /// No byte of the request was sent: no address, connection refused, TLS failed. Sending again is safe.
     case notSent(String)
-    /// The request may have arrived: time-out, reset or broken reply. Sending it again could pay twice.
+    /// The request may have arrived: timeout, reset or broken reply. Sending it again could pay twice.
     case interrupted(String)
-    /// The reply has more bytes than `upstream.max_reply_bytes` allows. The request arrived; asking again brings the same.
+    /// The reply exceeds `upstream.max_reply_bytes`. The request arrived; another poll gets the same reply.
     case tooLarge(maxBytes: Int)
     /// Nothing was sent: a reload has moved the provider since the request was made.
     case outdated
-    /// We stopped it ourselves while shutting down; as much in doubt as ``interrupted(_:)``.
+    /// Pollux stopped it during its shutdown. The outcome is as unknown as with ``interrupted(_:)``.
     case cancelled
 }
 
-/// Carries one request and brings one answer; never sends a request a second time.
+/// Sends one request and returns one reply. It never sends a request twice.
 package protocol UpstreamTransport: Sendable {
-    /// Sends the request once, with the credentials of that account, and waits for the whole answer.
+    /// Sends the request once, with the credentials of that account, and waits for the complete reply.
     ///
-    /// `isPaid` requests go out on a connection of their own, so that a stale one cannot put them in doubt.
+    /// An `isPaid` request uses a new connection, because a stale one would make its outcome unknown.
     func send(
         _ request: UpstreamRequest, by account: ProviderAccount, isPaid: Bool, timeout: Duration
     ) async throws(UpstreamTransportError) -> UpstreamReply
 
-    /// Sets memory aside for the reply to a paid request, before that is begun; nil where there is none at the moment.
+    /// Reserves memory for the reply to a paid request before it is sent; nil if there is none now.
     ///
-    /// The caller keeps it until the reply is recorded. A transport that does not bound its memory always has room; one that
-    /// passes requests on asks the other one.
+    /// The caller keeps it until the reply is recorded. A transport without a memory limit always has room. One that
+    /// wraps another transport asks that one.
     func roomForPaidReply() -> ReplyRoom?
 }

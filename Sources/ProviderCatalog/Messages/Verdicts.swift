@@ -2,24 +2,24 @@ package import TaskModel
 
 /// What the reply to a paid request proves (docs/guarantees.md, "What a reply proves").
 package enum SubmitVerdict: Sendable, Hashable {
-    /// The provider has it; `pollURL` where its reply says where to ask.
+    /// The provider accepted it. `pollURL` is the poll address in its reply, if any.
     case accepted(RemoteTaskID, traceID: String?, pollURL: String? = nil)
-    /// The reply already is the result, with the provider's id where it gave one.
+    /// The reply is already the result, with the provider's id if it gave one.
     case answered(Observation, remoteID: RemoteTaskID?)
-    /// Not accepted; the endpoint is to be left alone for a while.
+    /// Not accepted. The endpoint must pause for a while.
     case throttled(TaskFailure, retryAfter: Duration?)
-    /// Not accepted, and no other request would be: submissions stop until a person lets them go on, and the task waits.
+    /// Not accepted, and no other request would be. Submissions stop until a person resumes them, and the task waits.
     case stopped(TaskFailure, StopScope)
-    /// Not accepted, and never will be. `suspendsProvider` where the whole account is affected: no credit, bad token.
+    /// Not accepted, and never will be. `suspendsProvider` if the whole account is affected: no credit, bad token.
     case refused(TaskFailure, suspendsProvider: Bool)
     /// The provider's own error object with a 5xx status: probably refused, but not proven. `suspendsProvider` as with a
     /// refusal.
     case probablyRefused(TaskFailure, suspendsProvider: Bool = false)
-    /// Proves nothing.
+    /// The reply proves nothing.
     case unknown(TaskFailure)
 }
 
-/// What a refusal of all requests is about.
+/// What a refusal of all requests concerns.
 package enum StopScope: Sendable, Hashable {
     /// No credit, a locked account, or a rejected token.
     case account
@@ -30,7 +30,7 @@ package enum StopScope: Sendable, Hashable {
 /// What the reply to a status query for one task proves.
 package enum LookupVerdict: Sendable, Hashable {
     case observed(Observation)
-    /// The provider does not know the id (now): proves little by itself.
+    /// The provider does not know the id now. This proves little by itself.
     case notFound
     /// The query was throttled and must pause. Proves nothing about the task.
     case throttled(TaskFailure, retryAfter: Duration?)
@@ -46,9 +46,9 @@ package enum BatchVerdict: Sendable, Hashable {
     case failed(TaskFailure, suspendsProvider: Bool)
 }
 
-/// What one page of the provider's own list of tasks says.
+/// The content of one page of the provider's own list of tasks.
 package enum ListingVerdict: Sendable, Hashable {
-    /// The tasks on the page in the provider's order, and how many of its items have no id that could be read.
+    /// The tasks on the page in the provider's order, and the number of its items without a readable id.
     case page([ListedTask], unreadable: Int = 0)
     case throttled(TaskFailure, retryAfter: Duration?)
     case failed(TaskFailure, suspendsProvider: Bool)

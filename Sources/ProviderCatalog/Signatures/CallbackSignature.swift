@@ -1,19 +1,19 @@
 package import TaskModel
 import Text
 
-/// How a provider signs its callbacks, as data. The secret or the public key is enough to check a signature.
+/// How a provider signs its callbacks. The secret or the public key is enough to check a signature.
 package struct CallbackSignature: Sendable, Hashable {
-    /// How a signature is made.
+    /// The signature algorithm.
     package enum Algorithm: String, Sendable, CaseIterable {
-        /// With a secret that both sides know (RFC 2104).
+        /// HMAC with a shared secret (RFC 2104).
         case hmacSHA256 = "hmac_sha256"
-        /// With the provider's key pair, of which we know the public key (RFC 8032).
+        /// The provider's key pair, of which Pollux knows the public key (RFC 8032).
         case ed25519
         /// No signature: the header field repeats the secret.
         case echo
     }
 
-    /// How the secret is written down.
+    /// The encoding of the secret.
     package enum SecretForm: String, Sendable, CaseIterable {
         case text, base64, hex
         /// Base64 after the prefix of the Standard Webhooks specification.
@@ -29,7 +29,8 @@ package struct CallbackSignature: Sendable, Hashable {
     }
 
     package let algorithm: Algorithm
-    /// The environment variable that holds the secret or the public key; with `_FILE` behind it, one that names a file.
+    /// The environment variable that holds the secret or the public key. The same name with `_FILE` names a file
+    /// instead.
     package let secretVariable: String
     package let secretForm: SecretForm
     /// The header field with the signatures, in lower case.
@@ -46,8 +47,8 @@ package struct CallbackSignature: Sendable, Hashable {
     /// The most signatures in one field. A key rotation needs only a few.
     private static let mostClaims = 16
 
-    /// What the header fields claim of the body. Several signatures may stand side by side, as while keys change, in any of
-    /// the ways in which lists are written.
+    /// The signatures in the header fields and the messages that they claim to sign. There may be several, as during a
+    /// key rotation, in any list syntax.
     ///
     /// `digest` is SHA-256 in hexadecimal digits.
     package func claims(
@@ -80,20 +81,20 @@ package struct CallbackSignature: Sendable, Hashable {
         }
     }
 
-    /// What may be the secret itself where it is repeated: the whole field, or one of the values of a list.
+    /// Values that may be the repeated secret: the whole field, or one value of a list.
     package func echoes(in headers: [String: String]) -> [String] {
         guard let value = headers[header] else { return [] }
         return [value] + SignatureList.parts(of: value, separatedBy: ",").prefix(Self.mostClaims)
     }
 
-    /// The bytes of a secret that is written in this form; nil where it is not.
+    /// The bytes of a secret in this encoding; nil if it is invalid.
     package func key(of secret: String) -> [UInt8]? {
         switch secretForm {
         case .text: Array(secret.utf8)
         case .hex: [UInt8](hex: secret)
         case .base64: [UInt8](base64: secret)
         case .whsec:
-            // Its public keys have another prefix.
+            // Its public keys have a different prefix.
             ["whsec_", "whpk_"].first { secret.hasPrefix($0) }
                 .flatMap { [UInt8](base64: String(secret.dropFirst($0.count))) }
         }
@@ -101,7 +102,7 @@ package struct CallbackSignature: Sendable, Hashable {
 
     private static func time(_ text: String) -> Timestamp? {
         guard let number = Double(text), number > 0, number < 1e15 else { return nil }
-        // Seconds reach 1e11 in the year 5138; milliseconds were there in 1973.
+        // Seconds reach 1e11 in the year 5138; milliseconds reached it in 1973.
         return Timestamp(unixSeconds: number > 1e11 ? number / 1_000 : number)
     }
 }

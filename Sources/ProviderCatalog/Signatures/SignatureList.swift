@@ -1,7 +1,7 @@
-/// Reads the signatures in a header field, however their list is written: `v1,A v1,B`, `v1,A, v1,B`, `t=1, v1=A, v1=B`.
+/// Reads the signatures in a header field in any list syntax: `v1,A v1,B`, `v1,A, v1,B`, `t=1, v1=A, v1=B`.
 enum SignatureList {
-    /// What stands in the places of a form that is a list of names and values, in any order: each signature, with the time
-    /// that stands before it, or else the first.
+    /// The values of a form that is a list of names and values, in any order. It returns each signature with the time
+    /// before it, or else the first time.
     static func values(of pairs: [(name: String, place: String)], in text: String) -> [[String: String]] {
         var times: [String] = []
         var found: [(values: [String: String], timesBefore: Int)] = []
@@ -23,7 +23,7 @@ enum SignatureList {
         }
     }
 
-    /// The texts in the places of a form, for each entry of a list that has that form.
+    /// The values of a form, for each entry of a list that has that form.
     static func values(of form: Template, in text: String) -> [[String: String]] {
         var found: [[String: String]] = []
         var rest = text[...]
@@ -39,7 +39,7 @@ enum SignatureList {
         }
     }
 
-    /// The parts between separators, without what is blank around them.
+    /// The parts between separators, without surrounding blanks.
     static func parts(of text: String, separatedBy separators: String) -> [String] {
         text.split { separators.contains($0) }.map { String($0.trimming { $0 == " " || $0 == "\t" }) }
     }
@@ -75,7 +75,7 @@ enum SignatureList {
 }
 
 extension Template {
-    /// The names and places of a form like `t={timestamp},v1={hex}`; nil for any other form.
+    /// The names and placeholders of a form like `t={timestamp},v1={hex}`; nil for any other form.
     var pairs: [(name: String, place: String)]? {
         var pairs: [(name: String, place: String)] = []
         for (index, piece) in pieces.enumerated() {

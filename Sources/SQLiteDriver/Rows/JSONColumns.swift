@@ -7,7 +7,7 @@ enum LabelsColumn {
     static func read(_ text: String) throws -> [String: String] {
         guard text != "{}" else { return [:] }
         guard let object = try StoredDocument.read(text).object else {
-            throw TaskStoreError.damaged("labels are no object")
+            throw TaskStoreError.damaged("labels are not an object")
         }
         return Dictionary(object.members.map { ($0.name, $0.value.string ?? "") }) { first, _ in first }
     }

@@ -7,7 +7,7 @@ extension ColumnValue {
 }
 
 extension ColumnReader {
-    /// The next column as a task's id; nil if it is none.
+    /// The next column as a task's id; nil if it is not one.
     mutating func taskID() -> TaskID? { withText { TaskID(characters: $0) } }
 
     /// The next column as a time in milliseconds.

@@ -18,7 +18,8 @@ extension TaskRow: ColumnDecodable {
         task.callback_remote_id, task.called_back_at_ms, task.final_callback_at_ms, task.outcome_source,
         task.attempt_clock_drift_ms, task.attempt_clock_lowest_ms, task.attempt_clock_highest_ms, task.response_digest,
         task.attempt_possible_ids, task.callback_attempt, task.note, task.result_count, task.attempt_lease,
-        task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms, task.account
+        task.retry_of, task.is_pinned, task.removed_parts, task.removed_at_ms, task.account,
+        task.capture, task.notify
         """.replacing(
             "labels_of_task",
             with:
@@ -81,6 +82,8 @@ extension TaskRow: ColumnDecodable {
         let parts = RemovedDetails.Parts(rawValue: next())
         task.removed = next.time().map { RemovedDetails(parts: parts, at: $0) }
         task.account = AccountName(stored: next())
+        task.capturesResults = next()
+        task.notify = next.optional()
         self.init(key: key, task: task, recordDigest: recordDigest)
     }
 
@@ -104,7 +107,7 @@ extension TaskRow: ColumnDecodable {
     /// The columns that never change after the insert, in the order of ``fixedValues(of:)``.
     static let fixedColumns = [
         "id", "endpoint", "service", "priority", "on_uncertain", "created_at_ms", "not_before_ms", "model",
-        "has_own_callback", "retry_of",
+        "has_own_callback", "retry_of", "capture", "notify",
     ]
 
     /// The values of the columns that never change.
@@ -114,6 +117,8 @@ extension TaskRow: ColumnDecodable {
             ColumnValue(task.priority),
             .text(task.onUncertain.rawValue), ColumnValue(task.createdAt), ColumnValue(task.notBefore),
             ColumnValue(task.model), ColumnValue(task.hasOwnCallback), ColumnValue(task.retryOf?.text),
+            ColumnValue(task.capturesResults),
+            ColumnValue(task.notify),
         ]
     }
 
@@ -172,8 +177,8 @@ extension TaskTexts: ColumnDecodable {
 extension TaskState {
     /// The state as an SQL literal, for comparisons.
     ///
-    /// Many indexes are partial by state. If the state were an argument, SQLite would compile the statement again each time
-    /// the argument is set, to find out whether such an index is usable (https://sqlite.org/c3ref/prepare.html, the note on
-    /// sqlite3_prepare_v2). That takes as long as to run it.
+    /// Many indexes are partial by state. With the state as an argument, SQLite would compile the statement again each
+    /// time the argument is set, to check whether such an index is usable. Compiling takes as long as running it.
+    /// See the note on sqlite3_prepare_v2 in https://sqlite.org/c3ref/prepare.html.
     var literal: String { "'\(rawValue)'" }
 }

@@ -83,7 +83,7 @@ extension SimulatedTask {
         case .progress:
             document = (["success": true] as JSONValue).appending(ids).appending([
                 "progress": .integer(Int((call.fraction * 100).rounded())),
-                "image_url": .string("https://cdn.sandbox.example/\(identity.mediaID)_progress.png"),
+                "image_url": .string("\(filesURL)/\(identity.mediaID)_progress.png"),
             ])
         case .contradiction:
             document = (["success": false] as JSONValue).appending(ids).appending(failure.errorMember(style: .plain))

@@ -6,6 +6,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case badGatewayAfter = "502-after"
     case hang
     case lateRecord = "late-record"
+    case resultExpires = "result-expires"
 
     // Submits that the provider does not accept.
     case badGatewayBefore = "502-before"
@@ -35,13 +36,23 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case callbackGarbled = "callback-garbled"
     case callbackForget = "callback-forget"
 
+    // Downloads of results.
+    case resultBadGateway = "result-502"
+    case resultForbidden = "result-403"
+    case resultCut = "result-cut"
+    case resultChanged = "result-changed"
+    case resultShort = "result-short"
+    case resultPage = "result-html"
+    case resultStall = "result-stall"
+    case resultRedirect = "result-redirect"
+
     /// The kind of request that a fault affects.
-    enum Target { case submit, poll, callback }
+    enum Target { case submit, poll, callback, download }
 
     var target: Target {
         switch self {
-        case .lostReply, .resetReply, .badGatewayAfter, .hang, .lateRecord, .badGatewayBefore, .hangBefore,
-            .tooManyRequests, .tooManyRequestsRetryAfter, .errorObject, .busy:
+        case .lostReply, .resetReply, .badGatewayAfter, .hang, .lateRecord, .resultExpires, .badGatewayBefore,
+            .hangBefore, .tooManyRequests, .tooManyRequestsRetryAfter, .errorObject, .busy:
             .submit
         case .pollError, .pollBadGateway, .pollTooManyRequests, .pollTooManyRequestsRetryAfter, .pollHang, .pollLost,
             .pollReset:
@@ -49,19 +60,26 @@ package enum FaultKind: String, CaseIterable, Sendable {
         case .callbackMissing, .callbackLate, .callbackTwice, .callbackEarly, .callbackProgress, .callbackLie,
             .callbackContradiction, .callbackGarbled, .callbackForget:
             .callback
+        case .resultBadGateway, .resultForbidden, .resultCut, .resultChanged, .resultShort, .resultPage, .resultStall,
+            .resultRedirect:
+            .download
         }
     }
+
+    /// Whether it leaves the reply as it is, and so adds to any other fault of a submit.
+    var isAddition: Bool { self == .lateRecord || self == .resultExpires }
 
     /// Whether the provider accepts and bills a submit with this fault.
     var acceptsTask: Bool {
         switch self {
-        case .lostReply, .resetReply, .badGatewayAfter, .hang, .lateRecord: true
+        case .lostReply, .resetReply, .badGatewayAfter, .hang, .lateRecord, .resultExpires: true
         case .callbackMissing, .callbackLate, .callbackTwice, .callbackEarly, .callbackProgress, .callbackLie,
             .callbackContradiction, .callbackGarbled, .callbackForget:
             true
         case .badGatewayBefore, .hangBefore, .tooManyRequests, .tooManyRequestsRetryAfter, .errorObject, .busy,
             .pollError, .pollBadGateway, .pollTooManyRequests, .pollTooManyRequestsRetryAfter, .pollHang, .pollLost,
-            .pollReset:
+            .pollReset, .resultBadGateway, .resultForbidden, .resultCut, .resultChanged, .resultShort, .resultPage,
+            .resultStall, .resultRedirect:
             false
         }
     }
@@ -71,12 +89,14 @@ package enum FaultKind: String, CaseIterable, Sendable {
         switch self {
         case .lateRecord, .callbackLate: .seconds(5)
         case .callbackTwice: .seconds(1)
+        case .resultExpires: .seconds(3)
         case .tooManyRequestsRetryAfter, .pollTooManyRequestsRetryAfter: .seconds(2)
         // Longer than any client's timeout, short enough not to leak connections.
-        case .hang, .hangBefore, .pollHang: .seconds(600)
+        case .hang, .hangBefore, .pollHang, .resultStall: .seconds(600)
         case .lostReply, .resetReply, .badGatewayAfter, .badGatewayBefore, .tooManyRequests, .errorObject, .busy,
             .pollError, .pollBadGateway, .pollTooManyRequests, .pollLost, .pollReset, .callbackMissing, .callbackEarly,
-            .callbackProgress, .callbackLie, .callbackContradiction, .callbackGarbled, .callbackForget:
+            .callbackProgress, .callbackLie, .callbackContradiction, .callbackGarbled, .callbackForget,
+            .resultBadGateway, .resultForbidden, .resultCut, .resultChanged, .resultShort, .resultPage, .resultRedirect:
             nil
         }
     }
@@ -89,6 +109,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
         case .badGatewayAfter: "accepted and billed; answered with a proxy's HTML 502"
         case .hang: "accepted and billed; never answered (until the client leaves, or the span ends)"
         case .lateRecord: "accepted and billed; look-ups find the task only after the span (adds to other faults)"
+        case .resultExpires: "accepted and billed; the URLs of a look-up expire after the span (adds to other faults)"
         case .badGatewayBefore: "not accepted; answered with the same HTML 502"
         case .hangBefore: "not accepted; never answered"
         case .tooManyRequests: "not accepted; 429 too_many_requests"
@@ -111,6 +132,14 @@ package enum FaultKind: String, CaseIterable, Sendable {
         case .callbackContradiction: "a callback reports a failure just before the end"
         case .callbackGarbled: "the final callback is not JSON"
         case .callbackForget: "look-ups stop finding the task after its final callback"
+        case .resultBadGateway: "a proxy's HTML 502"
+        case .resultForbidden: "403, as if the URL had expired"
+        case .resultCut: "the file breaks off at some byte with a TCP reset"
+        case .resultChanged: "the file is another one from then on, with another ETag"
+        case .resultShort: "half of the file, announced as all of it; Repr-Digest is that of the whole"
+        case .resultPage: "200 with an HTML page in place of the file"
+        case .resultStall: "nothing more after half of the file, until the span ends"
+        case .resultRedirect: "a redirect to a private address"
         }
     }
 }

@@ -40,10 +40,10 @@ extension FaultPlan {
         var lines = [
             "none, or rules separated by commas:",
             "  KIND=P       affects each request with probability P (0 to 1)",
-            "  KIND@1,3     affects the first and the third request (submits and tasks queries count apart)",
+            "  KIND@1,3     affects the first and the third request (submits, tasks queries and downloads count apart)",
             "  KIND=P:SPAN  with a span: 500ms, 3s, 2m, in real time",
-            "The first rule that affects a request decides its reply; late-record adds to any other. Those of callbacks",
-            "use the number of their submit, and add to each other.",
+            "The first rule that affects a request decides its reply; late-record and result-expires add to any other.",
+            "Those of callbacks use the number of their submit, and add to each other.",
             "Example: lost-reply@1,3,late-record=0.5:3s,429-retry-after=0.05:2s,poll-500=0.1", "",
         ]
         let width = FaultKind.allCases.map(\.rawValue.count).max() ?? 0

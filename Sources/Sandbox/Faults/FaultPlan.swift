@@ -33,9 +33,19 @@ package struct FaultPlan: Sendable, Equatable {
     func faults(submit number: Int, seed: UInt64) -> (reply: Fault?, lateRecord: Duration?) {
         let affected = faults(.submit, number: number, seed: seed)
         return (
-            affected.first { $0.kind != .lateRecord },
+            affected.first { !$0.kind.isAddition },
             affected.first { $0.kind == .lateRecord }?.span
         )
+    }
+
+    /// How long the URLs in a look-up of that submit's task are valid; nil if they do not expire.
+    func resultLifetime(submit number: Int, seed: UInt64) -> Duration? {
+        faults(.submit, number: number, seed: seed).first { $0.kind == .resultExpires }?.span
+    }
+
+    /// The fault of the download with this number (from 1), if any.
+    func fault(download number: Int, seed: UInt64) -> Fault? {
+        faults(.download, number: number, seed: seed).first
     }
 
     /// The fault of the tasks query with this number (from 1), if any.

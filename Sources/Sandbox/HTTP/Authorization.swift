@@ -1,7 +1,7 @@
 import HTTPTypes
 import Hummingbird
 
-/// Rejects requests without an acceptable bearer token.
+/// Rejects requests without an accepted bearer token.
 struct Authorization: RouterMiddleware {
     typealias Context = SandboxContext
 

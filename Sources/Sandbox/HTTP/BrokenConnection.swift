@@ -6,7 +6,7 @@ import NIOCore
 /// The connection was closed on purpose. Further writes are discarded.
 struct ConnectionCut: Error {}
 
-/// Breaks a reply off in different ways.
+/// Breaks replies in different ways.
 enum BrokenConnection {
     /// Closes the connection before the first byte of the reply. The client sees a normal end of stream.
     static func close(_ channel: any Channel) async throws -> Response {
@@ -17,13 +17,18 @@ enum BrokenConnection {
 
     /// Announces the whole body, sends half of it, and ends with a TCP reset.
     static func halfReply(_ response: Response, body: [UInt8], channel: any Channel) -> Response {
+        partOfReply(response, body: body, count: body.count / 2, channel: channel)
+    }
+
+    /// Announces the whole body, sends that many bytes of it, and ends with a TCP reset.
+    static func partOfReply(_ response: Response, body: [UInt8], count: Int, channel: any Channel) -> Response {
         var headers = response.headers
         headers[.contentLength] = nil
-        let half = ByteBuffer(bytes: body.prefix(body.count / 2))
+        let part = ByteBuffer(bytes: body.prefix(count))
         return Response(
             status: response.status, headers: headers,
             body: ResponseBody(contentLength: body.count) { writer in
-                try await writer.write(half)
+                try await writer.write(part)
                 try await reset(channel)
                 throw ConnectionCut()
             })

@@ -2,6 +2,9 @@ import Hummingbird
 import ServiceLifecycle
 
 extension Request {
+    /// The URL of the sandbox as the client reaches it, without a path.
+    var origin: String { "http://\(head.authority ?? "127.0.0.1")" }
+
     /// Delays the request for a duration.
     ///
     /// Throws `CancellationError` when the client disconnects or the server shuts down first.

@@ -22,7 +22,7 @@ enum IndexPage {
         For tests, without a token:
           GET  /sandbox/ledger   what was billed, whether anything was billed twice, and what was called back
           GET  /sandbox/stats    requests by kind, in total and in the busiest second
-          POST /sandbox/faults   a fault plan as plain text replaces the one in force
+          POST /sandbox/faults   a fault plan as plain text replaces the current one
           POST /sandbox/revoke   a token as plain text is rejected from then on
           POST /sandbox/reset    deletes all tasks and counts
 

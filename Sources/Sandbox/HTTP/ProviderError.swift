@@ -21,13 +21,12 @@ extension ProviderError {
     static let tokenExpired = ProviderError(status: .unauthorized, code: "token_expired", message: "token expired.")
     static let usedUp = ProviderError(
         status: .forbidden, code: "used_up",
-        message: "Your balance is not sufficient for current request, please buy more in Ace Data Cloud "
-            + "https://platform.acedata.cloud")
+        message: "Your balance is not sufficient for current request, please buy more.")
     static let noAPI = ProviderError(
         status: .notFound, code: "no_api", message: "API does not exist, please make sure url is correct.")
     static let requestTooLarge = ProviderError(
         status: .contentTooLarge, code: "request_too_large", message: "Request body is too large.")
-    /// The provider's documented spelling.
+    /// An error in the provider's documented spelling.
     static let moderated = ProviderError(
         status: .forbidden, code: "forbidden",
         message: "Sorry! Our Al moderators feel your prompt might be against our community standards.")

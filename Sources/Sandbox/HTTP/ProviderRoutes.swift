@@ -33,7 +33,7 @@ struct ProviderRoutes: Sendable {
     ) async throws -> Response {
         var request = request
         let body = try await request.jsonObject()
-        let submission = try provider.submit(operation, body: body, token: context.token)
+        let submission = try provider.submit(operation, body: body, token: context.token, origin: request.origin)
         log(submission, operation: operation)
         guard let task = submission.task else {
             return try await refuse(submission, request: request, context: context)

@@ -21,6 +21,8 @@ struct GoogleGemini: OtherProvider {
         GoogleInteraction.paths.contains(path) && body["background"] != true
     }
 
+    func isFile(_ path: String) -> Bool { path.hasPrefix("/v1beta/files/") && path.hasSuffix(":download") }
+
     func taskID(in path: String) -> String? {
         if let range = path.firstRange(of: "/interactions/") {
             return String(path[range.upperBound...].prefix { $0 != "/" })
@@ -48,7 +50,9 @@ struct GoogleGemini: OtherProvider {
                 .ok, name.appending(["done": true, "error": ["code": 13, "message": .string(task.failure.message)]])
             )
         case .succeeded:
-            let sample: JSONValue = ["video": ["uri": .string(Self.file(of: task))]]
+            let sample: JSONValue = [
+                "video": ["uri": .string("\(url)/v1beta/files/\(task.identity.taskID):download?alt=media")]
+            ]
             return (
                 .ok,
                 name.appending(["done": true, "response": ["generateVideoResponse": ["generatedSamples": [sample]]]])
@@ -60,10 +64,6 @@ struct GoogleGemini: OtherProvider {
 
     func refusal(code: String, message: String) -> JSONValue {
         ["error": ["code": 400, "message": .string(message), "status": .string(code.uppercased())]]
-    }
-
-    static func file(of task: SimulatedTask) -> String {
-        "https://generativelanguage.googleapis.com/v1beta/files/\(task.identity.taskID):download?alt=media"
     }
 }
 
@@ -112,7 +112,10 @@ enum GoogleInteraction {
             if model.contains("image") {
                 ["type": "image", "mime_type": "image/png", "data": .string(onePixel)]
             } else if model.contains("veo") {
-                ["type": "video", "mime_type": "video/mp4", "uri": .string(GoogleGemini.file(of: task))]
+                [
+                    "type": "video", "mime_type": "video/mp4",
+                    "uri": .string("\(task.filesURL)/google/\(task.identity.taskID).mp4"),
+                ]
             } else {
                 ["type": "text", "text": "An answer of the simulated model."]
             }

@@ -18,6 +18,8 @@ protocol OtherProvider: Sendable {
     func isHeld(_ body: JSONValue, path: String) -> Bool
     /// The task id in the path of a query; nil if the path is not a query.
     func taskID(in path: String) -> String?
+    /// Whether a GET of this path returns a file.
+    func isFile(_ path: String) -> Bool
     /// The reply to an accepted submit.
     func accepted(_ task: SimulatedTask, at url: String, path: String) -> JSONValue
     /// The reply to a query of that path. `fraction` is the task's progress.
@@ -33,6 +35,7 @@ protocol OtherProvider: Sendable {
 }
 
 extension OtherProvider {
+    func isFile(_ path: String) -> Bool { false }
     func isHeld(_ body: JSONValue, path: String) -> Bool { false }
     func cancelled(_ id: String) -> JSONValue { ["status": "canceled"] }
     func callbackURL(in body: JSONValue, query: Parameters) -> String? { nil }

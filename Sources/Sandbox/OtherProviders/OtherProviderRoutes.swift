@@ -44,7 +44,7 @@ struct OtherProviderRoutes: Sendable {
         }
         let submission: Submission
         do throws(ProviderError) {
-            submission = try provider.submit(other.operation, body: body, token: token)
+            submission = try provider.submit(other.operation, body: body, token: token, origin: request.origin)
         } catch {
             return refuse(other, error.status, error.code, error.message)
         }
@@ -105,6 +105,9 @@ struct OtherProviderRoutes: Sendable {
         guard let token = other.token(in: request.headers) else {
             return refuse(other, .unauthorized, "unauthenticated")
         }
+        if other.isFile(path) {
+            return try await ResultRoutes(provider: provider, logger: logger).reply(to: request, context)
+        }
         let fault: FaultPlan.Fault?
         do throws(ProviderError) {
             fault = try provider.receivePoll(.retrieve, token: token).fault
@@ -124,7 +127,7 @@ struct OtherProviderRoutes: Sendable {
             return refuse(other, .notFound, "not_found")
         }
         let (status, document) = other.answer(task, path: path, at: url(of: request, other), now: provider.now)
-        return .json(document, status: status)
+        return .json(task.signed(document, at: provider.now), status: status)
     }
 
     private func refuse(
@@ -140,6 +143,6 @@ struct OtherProviderRoutes: Sendable {
 
     /// The provider's base URL as the client sees it.
     private func url(of request: Request, _ other: any OtherProvider) -> String {
-        "http://\(request.head.authority ?? "127.0.0.1")/\(other.name)"
+        "\(request.origin)/\(other.name)"
     }
 }

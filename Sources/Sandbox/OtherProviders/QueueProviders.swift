@@ -54,7 +54,7 @@ struct FalQueue: OtherProvider {
                 [
                     "images": [
                         [
-                            "url": .string("https://v3.fal.media/files/\(task.identity.taskID).png"),
+                            "url": .string("\(task.filesURL)/fal/\(task.identity.taskID).png"),
                             "content_type": "image/png",
                         ]
                     ], "seed": 42,
@@ -107,7 +107,7 @@ struct ReplicatePredictions: OtherProvider {
                 .ok, prediction(task, at: url, status: "failed", output: .null, error: .string(task.failure.message))
             )
         case .succeeded:
-            let output: JSONValue = [.string("https://replicate.delivery/pbxt/\(task.identity.taskID)/out-0.webp")]
+            let output: JSONValue = [.string("\(task.filesURL)/pbxt/\(task.identity.taskID)/out-0.png")]
             return (.ok, prediction(task, at: url, status: "succeeded", output: output, error: .null))
         }
     }

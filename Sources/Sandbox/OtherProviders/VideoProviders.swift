@@ -8,6 +8,8 @@ struct OpenAIVideos: OtherProvider {
     func prompt(in body: JSONValue) -> String? { body["prompt"]?.stringValue }
     func isSubmission(_ path: String) -> Bool { path == "/v1/videos" }
 
+    func isFile(_ path: String) -> Bool { path.hasPrefix("/v1/videos/") && path.hasSuffix("/content") }
+
     func taskID(in path: String) -> String? {
         guard path.hasPrefix("/v1/videos/") else { return nil }
         return String(path.dropFirst(11).prefix { $0 != "/" })
@@ -88,7 +90,7 @@ struct RunwayTasks: OtherProvider {
                 .ok,
                 head.appending([
                     "status": "SUCCEEDED", "cost": ["credits": 25],
-                    "output": [.string("https://dnznrvs05pmza.cloudfront.net/\(task.identity.taskID).mp4")],
+                    "output": [.string("\(task.filesURL)/runway/\(task.identity.taskID).mp4")],
                 ])
             )
         }

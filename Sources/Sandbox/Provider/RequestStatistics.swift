@@ -9,6 +9,7 @@ struct RequestStatistics: Sendable {
         case retrieve
         case batch = "retrieve_batch"
         case list
+        case download
         /// Rejected because of the request: path, token, body, moderation or a limit. A rejection by a limit also
         /// counts under its kind. Faults do not count here.
         case refused

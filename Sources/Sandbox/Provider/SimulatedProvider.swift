@@ -14,6 +14,9 @@ final class SimulatedProvider: Sendable {
         var plan: FaultPlan
         var submits = 0
         var polls = 0
+        var downloads = 0
+        /// How often the file of a path has changed.
+        var changes: [String: Int] = [:]
         var traces = 0
         /// In order of acceptance, which is also the order of creation.
         var entries: [LedgerEntry] = []
@@ -36,9 +39,10 @@ final class SimulatedProvider: Sendable {
 
     /// Handles one paid submit: decides its fault, then creates and bills the task unless it is rejected.
     ///
-    /// Throws the provider's errors for invalid requests. Those get no number and no fault.
+    /// Throws the provider's errors for invalid requests. Those get no number and no fault. `origin` is where the client
+    /// reaches the sandbox.
     func submit(
-        _ operation: SimulatedOperation, body: JSONValue, token: String
+        _ operation: SimulatedOperation, body: JSONValue, token: String, origin: String = "http://sandbox.invalid"
     ) throws(ProviderError) -> Submission {
         try operation.check(body)
         if PromptControls(request: body).isModerated { throw .moderated }
@@ -63,7 +67,9 @@ final class SimulatedProvider: Sendable {
             }
             let task = SimulatedTask(
                 operation, request: body, owner: owner, sequence: state.submits, at: now,
-                lateBy: lateBy ?? .zero, seed: settings.seed, speed: settings.speed)
+                lateBy: lateBy ?? .zero,
+                resultLifetime: state.plan.resultLifetime(submit: state.submits, seed: settings.seed), origin: origin,
+                seed: settings.seed, speed: settings.speed)
             state.append(LedgerEntry(task: task, reply: .init(fault)))
             return Submission(number: state.submits, fault: fault, task: task, lateBy: lateBy)
         }
@@ -150,6 +156,20 @@ final class SimulatedProvider: Sendable {
         }
         var random = SeededRandom(seed: settings.seed, stream: "trace", number: number)
         return random.uuid()
+    }
+
+    // MARK: Results
+
+    /// Counts one download and returns its fault, and which version of the file it gets.
+    func receiveDownload(of path: String) -> (number: Int, version: Int, fault: FaultPlan.Fault?) {
+        let now = now
+        return state.withLock { state in
+            state.statistics.count(.download, at: now)
+            state.downloads += 1
+            let fault = state.plan.fault(download: state.downloads, seed: settings.seed)
+            if fault?.kind == .resultChanged { state.changes[path, default: 0] += 1 }
+            return (state.downloads, state.changes[path] ?? 0, fault)
+        }
     }
 
     // MARK: Callbacks

@@ -5,18 +5,18 @@ extension ServiceTable {
     static let images: [SimulatedOperation] = [
         pictures(
             "nano-banana", "images", needs: [["prompt"]], form: ServiceForm(times: .createdOnly),
-            item: ["prompt": "{prompt}", "image_url": "https://platform.cdn.acedata.cloud/nanobanana/{task}.png"]),
+            item: ["prompt": "{prompt}", "image_url": "{files}/nanobanana/{task}.png"]),
         // A single look-up gives one document, a list gives a whole record.
         pictures(
             "seedream", "images", needs: [["prompt"]],
             form: ServiceForm(record: .flatWhenAlone, times: .createdOnly, unknown: .unknownTask("not_found")),
             item: [
                 "prompt": "{prompt}", "size": "2048x2048",
-                "image_url": "https://platform.cdn.acedata.cloud/seedream/{task}.png",
+                "image_url": "{files}/seedream/{task}.png",
             ]),
         pictures(
             "qwen-image", "images", needs: [["prompt"]], seconds: 9,
-            item: ["image_url": "https://cdn.acedata.cloud/qwen-image/{task}.png"]),
+            item: ["image_url": "{files}/qwen-image/{task}.png"]),
         openAI("images/generations", needs: [["prompt"]]),
         openAI("images/edits", needs: [["prompt"], ["image"]]),
         SimulatedOperation(
@@ -30,14 +30,14 @@ extension ServiceTable {
             requiredFields: [["image_urls"], ["template"]],
             duration: TypicalDuration(medianSeconds: 90), form: ServiceForm(times: .createdOnly),
             shape: TemplateShape(
-                // A word that no other service has, and that says nothing.
+                // This service alone uses the word, and it says nothing about the state.
                 partial: ["task_id": "{task}", "status": "unknown", "data": []],
                 result: [
                     "success": true, "task_id": "{task}",
                     "data": [
                         [
                             "id": "{number}", "template": "Male Portrait",
-                            "image_url": "https://platform.cdn.acedata.cloud/headshots/{task}.png",
+                            "image_url": "{files}/headshots/{task}.png",
                         ]
                     ],
                 ])),
@@ -49,7 +49,7 @@ extension ServiceTable {
     ]
 
     private static let qrCode: JSONValue = [
-        "image_url": "https://platform.cdn.acedata.cloud/qrart/{task}.png", "image_width": 768, "image_height": 768,
+        "image_url": "{files}/qrart/{task}.png", "image_width": 768, "image_height": 768,
     ]
 
     /// A list of pictures without a word for the state.
@@ -66,7 +66,7 @@ extension ServiceTable {
 
     /// OpenAI's pictures: the reply has no id, the record no word, and a callback nests the list once more.
     private static func openAI(_ name: String, needs fields: [[String]]) -> SimulatedOperation {
-        let picture: JSONValue = ["url": "https://platform.cdn.acedata.cloud/openai/{task}.png"]
+        let picture: JSONValue = ["url": "{files}/openai/{task}.png"]
         let reply: JSONValue = ["created": 1_763_142_637, "data": [picture]]
         return SimulatedOperation(
             service: "openai", name: name, recordType: "images", requiredFields: fields,

@@ -20,7 +20,7 @@ extension ServiceTable {
 
     /// Web pages. The URL in the reply is the requested one.
     private static func page(_ name: String, data: JSONValue) -> SimulatedOperation {
-        let head: JSONValue = ["kind": .string(name), "url": "https://example.com/article", "title": "A page"]
+        let head: JSONValue = ["kind": .string(name), "url": "{url}", "title": "A page"]
         return SimulatedOperation(
             service: "webextrator", name: name, recordType: name, requiredFields: [["url"]],
             duration: TypicalDuration(medianSeconds: 2.4),

@@ -7,11 +7,11 @@ extension ServiceTable {
             "vox", needs: [["audio_id"]], seconds: 60,
             data: [
                 "id": "{media}", "source_clip_id": "{job}", "status": "complete",
-                "vocal_audio_url": "https://cdn1.suno.ai/processed_{media}_vocals.mp3", "vocal_start_s": 20,
+                "vocal_audio_url": "{files}/processed_{media}_vocals.mp3", "vocal_start_s": 20,
                 "vocal_end_s": 30,
             ]),
-        suno("wav", needs: [["audio_id"]], seconds: 60, data: [["file_url": "https://cdn1.suno.ai/{media}.wav"]]),
-        suno("midi", needs: [["audio_id"]], seconds: 60, data: ["midi_url": "https://cdn1.suno.ai/{media}.mid"]),
+        suno("wav", needs: [["audio_id"]], seconds: 60, data: [["file_url": "{files}/{media}.wav"]]),
+        suno("midi", needs: [["audio_id"]], seconds: 60, data: ["midi_url": "{files}/{media}.mid"]),
         inlineSuno(
             "lyrics", needs: [["prompt"]],
             data: ["text": "[Verse]\nRain on a tin roof", "title": "Tin Roof", "status": "complete"]),
@@ -24,10 +24,10 @@ extension ServiceTable {
         inlineSuno(
             "upload", needs: [["audio_url"]],
             data: [
-                "audio_id": "{media}", "audio_url": "https://cdn1.suno.ai/{media}.mp3", "title": "up-{job}",
-                "image_url": "https://cdn2.suno.ai/image_{media}.jpeg", "duration": .number("131.16"),
+                "audio_id": "{media}", "audio_url": "{files}/{media}.mp3", "title": "up-{job}",
+                "image_url": "{files}/image_{media}.png", "duration": .number("131.16"),
             ]),
-        inlineSuno("mp4", needs: [["audio_id"]], data: ["video_url": "https://cdn1.suno.ai/{media}.mp4"]),
+        inlineSuno("mp4", needs: [["audio_id"]], data: ["video_url": "{files}/{media}.mp4"]),
         inlineSuno(
             "timing", needs: [["audio_id"]],
             data: ["aligned_words": [["word": "Rain", "start_s": .number("1.2"), "end_s": .number("1.6")]]]),
@@ -42,7 +42,7 @@ extension ServiceTable {
                     "data": [
                         song(
                             state: "succeeded", progress: "100%",
-                            audio: "https://platform2.cdn.acedata.cloud/producer/{media}.m4a")
+                            audio: "{files}/producer/{media}.mp3")
                     ],
                 ])),
         // A synchronous submit's reply has no id, and a callback has no `success`.
@@ -54,16 +54,16 @@ extension ServiceTable {
             shape: TemplateShape(
                 result: [
                     "success": true, "task_id": "{task}", "trace_id": "{trace}",
-                    "data": [["audio_url": "https://platform2.cdn.acedata.cloud/fish/{task}.mp3"]],
+                    "data": [["audio_url": "{files}/fish/{task}.mp3"]],
                 ],
-                inlineResult: ["audio_url": "https://platform.r2.fish.audio/task/{task}.mp3"],
-                callbackResult: ["task_id": "{task}", "audio_url": "https://platform.r2.fish.audio/task/{task}.mp3"],
+                inlineResult: ["audio_url": "{files}/task/{task}.mp3"],
+                callbackResult: ["task_id": "{task}", "audio_url": "{files}/task/{task}.mp3"],
                 failureStyles: [.plain, .uncoded, .string])),
     ]
 
     private static func song(state: String, progress: String, audio: String) -> JSONValue {
         [
-            "id": "{media}", "title": "Tin Roof", "image_url": "https://cdn.acedata.cloud/{media}.png",
+            "id": "{media}", "title": "Tin Roof", "image_url": "{files}/{media}.png",
             "lyric": "[Verse]\nRain on a tin roof", "audio_url": .string(audio), "video_url": nil,
             "seed": "1490770667", "model": "FUZZ-2.0 Pro", "progress": .string(progress), "state": .string(state),
             "duration": "135.2330158730159",

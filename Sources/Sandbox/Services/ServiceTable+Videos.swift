@@ -7,25 +7,25 @@ extension ServiceTable {
             "hailuo", form: ServiceForm(times: .createdOnly),
             item: [
                 "id": "{media}", "model": "minimax-t2v", "prompt": "{prompt}", "first_image_url": nil,
-                "video_url": "https://file.aigpai.com/czjl/{media}.mp4",
+                "video_url": "{files}/czjl/{media}.mp4",
             ]),
         listed(
             "pika", form: ServiceForm(times: .createdOnly),
             item: [
-                "id": "{media}", "prompt": nil, "video_url": "https://cdn.pika.art/v1/{media}/video.mp4",
-                "image_url": "https://cdn.pika.art/v1/{media}/poster.jpg", "duration": 5,
+                "id": "{media}", "prompt": nil, "video_url": "{files}/v1/{media}/video.mp4",
+                "image_url": "{files}/v1/{media}/poster.png", "duration": 5,
             ]),
         listed(
             "gemini",
-            item: ["id": "omni-flash:job_{media}", "video_url": "https://cdn.acedata.cloud/gemini/{task}.mp4"]),
+            item: ["id": "omni-flash:job_{media}", "video_url": "{files}/gemini/{task}.mp4"]),
         listed(
             "grok",
-            item: ["id": "grok-imagine-video:{media}", "video_url": "https://cdn.acedata.cloud/grok/{task}.mp4"]),
+            item: ["id": "grok-imagine-video:{media}", "video_url": "{files}/grok/{task}.mp4"]),
         // This service calls a failure `error`.
         listed(
             "happyhorse", form: ServiceForm(times: .iso8601),
             item: [
-                "id": "{media}", "video_url": "https://cdn.acedata.cloud/happyhorse/{task}.mp4", "duration": 5,
+                "id": "{media}", "video_url": "{files}/happyhorse/{task}.mp4", "duration": 5,
                 "resolution": "720P", "ratio": "16:9",
             ],
             failed: "error"),
@@ -40,7 +40,7 @@ extension ServiceTable {
                     "data": [
                         [
                             "id": 317_384_746_578_432, "prompt": "{prompt}", "model": "v3.5", "first_frame": "",
-                            "video_url": "https://media.pixverse.ai/{media}.mp4", "last_frame": "",
+                            "video_url": "{files}/{media}.mp4", "last_frame": "",
                         ]
                     ],
                 ])),
@@ -54,7 +54,7 @@ extension ServiceTable {
             duration: TypicalDuration(medianSeconds: 787),
             shape: TemplateShape(
                 result: [
-                    "success": true, "video_url": "https://platform2.cdn.acedata.cloud/wan/{task}.mp4",
+                    "success": true, "video_url": "{files}/wan/{task}.mp4",
                     "state": "completed", "task_id": "{task}",
                 ])),
         SimulatedOperation(
@@ -66,7 +66,7 @@ extension ServiceTable {
                     // The inner id belongs to the service's supplier.
                     "data": [
                         "task_id": "cgt-{number}", "status": "succeeded",
-                        "video_url": "https://platform.cdn.acedata.cloud/seedance/{task}.mp4", "last_frame_url": nil,
+                        "video_url": "{files}/seedance/{task}.mp4", "last_frame_url": nil,
                         "model": "doubao-seedance-1-0-pro-250528",
                     ],
                 ])),
@@ -78,8 +78,8 @@ extension ServiceTable {
                     "success": true, "task_id": "{task}", "trace_id": "{trace}",
                     // The picture and the voice repeat the request.
                     "data": [
-                        "task_id": "{number}", "status": "done", "video_url": "https://cdn.acedata.cloud/{task}.mp4",
-                        "image_url": "https://example.com/face.png", "audio_url": "https://example.com/voice.mp3",
+                        "task_id": "{number}", "status": "done", "video_url": "{files}/{task}.mp4",
+                        "image_url": "{image}", "audio_url": "{audio}",
                     ],
                 ])),
         SimulatedOperation(
@@ -88,13 +88,13 @@ extension ServiceTable {
             form: ServiceForm(record: .task, batch: .byIDWithTotal),
             shape: TemplateShape(
                 result: [
-                    "content": ["url": "https://cdn.acedata.cloud/minimax/{task}.mp4"], "resolution": "768P",
+                    "content": ["url": "{files}/minimax/{task}.mp4"], "resolution": "768P",
                     "duration": 4, "task_type": "generation", "modality": "video",
                 ])),
         digitalHuman(
             "videos", needs: [["video_url"], ["audio_url", "text"]],
             result: [
-                "video_url": "https://cdn.acedata.cloud/{task}.mp4", "duration": .number("17.2"), "width": 1280,
+                "video_url": "{files}/{task}.mp4", "duration": .number("17.2"), "width": 1280,
                 "height": 720, "engine": "latentsync",
             ]),
         digitalHuman("voices", needs: [["audio_url"]], result: ["voice_id": "voice_{number}"]),
@@ -159,7 +159,7 @@ extension ServiceTable {
                     // Ids of 19 digits, as text.
                     "success": true, "task_id": "{number}", "trace_id": "{trace}",
                     "data": [
-                        "task_id": "{number}", "video_url": "https://cdn.acedata.cloud/kickart/{media}.mp4",
+                        "task_id": "{number}", "video_url": "{files}/kickart/{media}.mp4",
                         "usage": .number("0.21"), "template_id": "226527799033910", "mode": "fast",
                     ],
                 ]))
@@ -177,16 +177,16 @@ private struct MaestroShape: ResponseShape {
         let variants = languages.map { language in
             (["lang": language] as JSONValue).appending([
                 "kind": "video", "aspect": "9:16",
-                "output_url": .string("https://cdn.acedata.cloud/maestro/{task}/\(language.stringValue ?? "").mp4"),
-                "captions_url": "https://cdn.acedata.cloud/maestro/{task}/captions.vtt",
-                "cover_url": "https://cdn.acedata.cloud/maestro/{task}/cover.jpg",
+                "output_url": .string("{files}/maestro/{task}/\(language.stringValue ?? "").mp4"),
+                "captions_url": "{files}/maestro/{task}/captions.vtt",
+                "cover_url": "{files}/maestro/{task}/cover.png",
             ])
         }
         let document: JSONValue = [
             "success": true,
             "data": [
                 "variants": .array(variants),
-                "project": ["tarball_url": "https://cdn.acedata.cloud/maestro/{task}/project.tgz"],
+                "project": ["tarball_url": "{files}/maestro/{task}/project.tgz"],
             ],
         ]
         return document.filled(for: task)

@@ -55,12 +55,12 @@ struct PromptControls: Sendable, Equatable {
     }
 
     static let help = """
-        Words in any text of a request that steer its task:
+        Commands in any text of a request that control its task:
           [seconds=N]   takes N seconds, before --speed
           [slow]        takes five times as long
-          [fail]        ends failed; [fail:STYLE] words it as STYLE: plain, unstamped (finished_at is null),
+          [fail]        ends failed; [fail:STYLE] reports it as STYLE: plain, unstamped (finished_at is null),
                         uncoded (no error.code), string (error is a bare string), item (data[].state only);
-                        a service that never words it so uses plain
+                        a service without that style uses plain
           [partial]     one of two songs fails (suno)
           [moderated]   refused at submit with 403 forbidden
           [status=WORD] an interaction of google ends with it: incomplete, budget_exceeded, requires_action …

@@ -17,7 +17,7 @@ struct SimulatedFailure: Sendable {
     var code: String
     var message: String
 
-    /// Texts from the provider's documented errors.
+    /// Failures with texts from the provider's documented errors.
     static let known = [
         SimulatedFailure(code: "api_error", message: "no available worker in system"),
         SimulatedFailure(code: "timeout", message: "timeout while waiting for generation"),

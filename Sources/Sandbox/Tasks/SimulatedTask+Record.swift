@@ -6,7 +6,8 @@ extension SimulatedTask {
     func lookup(at now: Date) -> (status: HTTPResponse.Status, document: JSONValue) {
         switch operation.form.record {
         case .wrapped, .worded: (.ok, record(at: now))
-        case .flatWhenAlone: (.ok, outcome(at: now) == .pending ? nothingYet : response(at: now) ?? nothingYet)
+        case .flatWhenAlone:
+            (.ok, outcome(at: now) == .pending ? nothingYet : signed(response(at: now) ?? nothingYet, at: now))
         case .flat: flat(at: now)
         case .task: (.ok, ["task": record(at: now)])
         }
@@ -17,9 +18,9 @@ extension SimulatedTask {
     /// Member names and order follow the provider's example records. Times are Unix seconds with milliseconds.
     func record(at now: Date) -> JSONValue {
         switch operation.form.record {
-        case .wrapped, .flatWhenAlone, .flat: wrapped(at: now)
-        case .task: bare(at: now)
-        case .worded(let words): worded(words, at: now)
+        case .wrapped, .flatWhenAlone, .flat: signed(wrapped(at: now), at: now)
+        case .task: signed(bare(at: now), at: now)
+        case .worded(let words): signed(worded(words, at: now), at: now)
         }
     }
 
@@ -130,14 +131,14 @@ extension SimulatedTask {
 
     /// The reply to a synchronous submit.
     var inlineReply: (status: HTTPResponse.Status, document: JSONValue) {
-        guard controls.fails else { return (.ok, operation.shape.inline(self)) }
+        guard controls.fails else { return (.ok, signed(operation.shape.inline(self), at: finishedAt)) }
         return (failure.code == "timeout" ? .gatewayTimeout : .internalServerError, plainFailure)
     }
 
     /// The body of the final callback.
     var finalCallbackBody: JSONValue {
         if case .task = operation.form.record { return ["task": record(at: finishedAt)] }
-        return controls.fails ? plainFailure : operation.shape.callbackBody(self)
+        return controls.fails ? plainFailure : signed(operation.shape.callbackBody(self), at: finishedAt)
     }
 
     /// The immediate reply to an asynchronous submit.

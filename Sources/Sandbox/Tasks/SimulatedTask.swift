@@ -1,6 +1,6 @@
 import Foundation
 
-/// An accepted generation. Its whole course is decided at creation.
+/// An accepted generation. All of its course is decided at creation.
 ///
 /// A look-up's reply is a pure function of the task and the time (`record(at:)`).
 struct SimulatedTask: Sendable {
@@ -9,6 +9,10 @@ struct SimulatedTask: Sendable {
     let operation: SimulatedOperation
     let identity: TaskIdentity
     let owner: TaskOwner
+    /// The URL of the sandbox as the client reaches it, without a path.
+    let origin: String
+    /// How long the URLs in a look-up are valid; nil if they do not expire.
+    let resultLifetime: Duration?
     /// The unchanged request body.
     let request: JSONValue
     let controls: PromptControls
@@ -19,9 +23,9 @@ struct SimulatedTask: Sendable {
     /// When look-ups and lists start to find the task.
     let visibleAt: Date
 
-    /// The form of `response` before there is anything to show.
+    /// The form of `response` before there is a result.
     let earlyStyle: EarlyStyle
-    /// Whether an unfinished record has `finished_at: null` and `elapsed: null` or omits both.
+    /// Whether an unfinished record has `finished_at: null` and `elapsed: null`. Otherwise it omits both.
     let writesNullTimes: Bool
     let failure: SimulatedFailure
     let failureStyle: FailureStyle
@@ -38,7 +42,8 @@ struct SimulatedTask: Sendable {
     /// Decides the task's course. All randomness comes from `sequence` and `seed`.
     init(
         _ operation: SimulatedOperation, request: JSONValue, owner: TaskOwner, sequence: Int, at now: Date,
-        lateBy: Duration = .zero, seed: UInt64, speed: Double
+        lateBy: Duration = .zero, resultLifetime: Duration? = nil, origin: String = "http://sandbox.invalid",
+        seed: UInt64, speed: Double
     ) {
         var random = SeededRandom(seed: seed, stream: "task \(operation.endpoint)", number: sequence)
         let controls = PromptControls(request: request)
@@ -51,6 +56,8 @@ struct SimulatedTask: Sendable {
         if let member = operation.ownIDMember, let own = request[member]?.stringValue { identity.taskID = own }
         self.identity = identity
         self.owner = owner
+        self.origin = origin
+        self.resultLifetime = resultLifetime
         self.request = request
         self.controls = controls
         // The example records start 60 ms after their creation.

@@ -21,7 +21,8 @@ struct TaskIdentity: Sendable {
     }
 }
 
-/// The owner of a task. Each token is a separate user, except that tokens which differ only after a `~` are one user's.
+/// The owner of a task. Each token is a separate user, except that tokens which differ only after a `~` belong to one
+/// user.
 struct TaskOwner: Sendable, Hashable {
     var applicationID: String
     var credentialID: String

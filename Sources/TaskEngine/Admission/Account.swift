@@ -3,12 +3,12 @@ import Synchronization
 package import TaskModel
 import TaskStore
 
-/// An account of a provider, as the settings have it.
+/// An account of a provider in the settings.
 package struct Account: Sendable, Hashable {
     package let name: AccountName
-    /// Whether there are credentials, or the provider needs none.
+    /// Whether it has credentials, or the provider needs none.
     package let hasToken: Bool
-    /// How many tasks of all services it may have in flight; nil for no limit of its own.
+    /// The maximum number of its tasks in flight, over all services; nil for no limit.
     package let maxInFlight: Int?
 
     package init(_ name: AccountName = .default, hasToken: Bool = true, maxInFlight: Int? = nil) {
@@ -29,7 +29,7 @@ struct ProviderAccounts: Sendable {
         of(wanted.provider).first { $0.name == wanted.account }
     }
 
-    /// The account that a person names.
+    /// The account with the name that a person gave.
     func account(named name: String, of provider: ProviderName) throws(TaskServiceError) -> AccountName {
         let known = of(provider).map(\.name)
         guard let account = known.first(where: { $0.text == name }) else {
@@ -44,7 +44,7 @@ struct ProviderAccounts: Sendable {
     /// Whether requests by that account can be sent.
     func canSend(by account: ProviderAccount) -> Bool { self.account(account)?.hasToken ?? false }
 
-    /// How many open tasks wait for accounts that the settings do not have any more.
+    /// The number of open tasks that wait for accounts which the settings no longer contain.
     func gone(in counts: [TaskCount], _ catalog: ProviderCatalog) -> [(owner: ProviderAccount, count: Int)] {
         var gone: [ProviderAccount: Int] = [:]
         for count in counts where !count.state.hasEnded && count.state != .queued && count.account != .unknown {
@@ -55,18 +55,18 @@ struct ProviderAccounts: Sendable {
         return gone.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// The account of tasks for which nobody names one.
+    /// The default account of a provider's tasks.
     func first(of provider: ProviderName) -> AccountName { of(provider).first?.name ?? .default }
 }
 
-/// The accounts that earlier processes had leases of, which the settings may not name any more.
+/// The accounts for which earlier processes held leases. The settings may no longer contain them.
 final class FormerAccounts: Sendable {
     private let ends = Mutex<[LeaseName: Timestamp]>([:])
 
-    /// Takes when each lease ended.
+    /// Stores when each lease ended.
     func set(_ ends: [LeaseName: Timestamp]) { self.ends.withLock { $0 = ends } }
 
-    /// Those of the provider that were used at that time or later.
+    /// The accounts of the provider that were used at that time or later.
     func used(of provider: ProviderName, since: Timestamp) -> [AccountName] {
         ends.withLock { ends in
             ends.filter { $0.value >= since }.compactMap { name, _ in name.account(of: provider) }.sorted()
@@ -74,7 +74,7 @@ final class FormerAccounts: Sendable {
     }
 }
 
-/// An endpoint as one account uses it: leases, pauses, breakers, rates and places in flight are kept for it.
+/// An endpoint as one account uses it. Leases, pauses, breakers, rates and places in flight belong to it.
 package struct AccountEndpoint: Sendable {
     package let profile: EndpointProfile
     let account: AccountName
@@ -96,6 +96,6 @@ package struct AccountEndpoint: Sendable {
 }
 
 extension EndpointProfile {
-    /// The account that has a task of this endpoint.
+    /// The account of a task of this endpoint.
     func owner(of task: TrackedTask) -> ProviderAccount { ProviderAccount(provider: provider, account: task.account) }
 }

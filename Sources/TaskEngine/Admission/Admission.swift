@@ -4,9 +4,9 @@ package import TaskStore
 
 /// Whether a queued task may be sent now.
 enum Admission: Sendable, Hashable {
-    /// It may, and holds the memory for its reply.
+    /// It may be sent, and holds the memory for its reply.
     case granted(ReplyRoom)
-    /// An earlier attempt may have been accepted: the provider is asked for it first.
+    /// An earlier attempt may have been accepted, so the provider is searched for it first.
     case afterLookup
     case blocked(SubmissionBlock)
 }
@@ -18,29 +18,29 @@ package enum SubmissionBlock: Sendable, Hashable {
     case deadlinePassed(Timestamp)
     /// The catalog does not know its endpoint.
     case endpointGone(EndpointName)
-    /// The database is an older copy, and no person has accepted that.
+    /// The database is an older copy that no person has accepted.
     case restored(RestoredMode)
     /// The daemon was started with `--hold`.
     case held
-    /// It was queued at the start, and the provider's list has not been read yet.
+    /// It was queued at the start, and the provider's list was not read yet.
     case startCheck(since: Timestamp)
     /// The database cannot be written, or is being checked.
     case storage(StorageCondition, until: Timestamp)
     /// Another process holds the lease of the provider's account.
     case leaseHeld(ProviderAccount, holder: String, until: Timestamp)
     case noToken(provider: ProviderName, variable: String)
-    /// A person or a refusal of the whole account paused the circuit, with a code that says which.
+    /// The circuit is paused by a person, or because the provider refused the whole account; the code tells which.
     case paused(CircuitKey, code: String, message: String)
     /// The circuit is open after failures.
     case backingOff(CircuitKey, until: Timestamp, because: TaskFailure?)
-    /// The most tasks of the service are in flight.
+    /// The service has its maximum number of tasks in flight.
     case inFlightLimit(service: ServiceName, count: Int, limit: Int)
-    /// The most tasks of the account are in flight.
+    /// The account has its maximum number of tasks in flight.
     case accountLimit(ProviderAccount, count: Int, limit: Int)
-    /// Only its turn: the pace of its service, the rate of its provider, memory, or another task.
+    /// It waits for its turn only: the pace of its service, the rate of its provider, memory, or another task.
     case turn(until: Timestamp? = nil)
 
-    /// When to ask again; nil if only a change ends it.
+    /// When to check again; nil if only a change ends the block.
     var until: Timestamp? {
         switch self {
         case .notBefore(let point), .storage(_, let point), .backingOff(_, let point, _), .leaseHeld(_, _, let point):
@@ -54,19 +54,19 @@ package enum SubmissionBlock: Sendable, Hashable {
 
     static let holdReason = Reason(
         code: "held", message: "The daemon was started with --hold, so nothing paid is sent.",
-        hint: "`pollux resume --all` lets everything go on.")
+        hint: "`pollux resume --all` resumes everything.")
 
-    /// The same in words, for a task of that endpoint.
+    /// The reason for a task of that endpoint, as text.
     func reason(of endpoint: EndpointName) -> Reason {
         switch self {
         case .notBefore(let point):
-            Reason(code: "not_before", message: "It is not to be sent before \(point.rfc3339).")
+            Reason(code: "not_before", message: "It must not be sent before \(point.rfc3339).")
         case .deadlinePassed(let deadline):
             Reason(
                 code: "deadline",
                 message: """
-                    Its deadline \(deadline.rfc3339) seems to be over. That counts once the clock has gone on for a minute \
-                    without a jump; until then the task is neither ended nor sent.
+                    Its deadline \(deadline.rfc3339) seems to have passed. The task ends once the clock has run for a minute \
+                    without a jump. Until then it is not sent.
                     """)
         case .endpointGone(let endpoint):
             Reason(
@@ -75,7 +75,7 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .restored(let mode):
             Reason(
                 code: "restored",
-                message: "\(mode.reason) Nothing paid is sent until a person accepts that.",
+                message: "\(mode.reason) Nothing paid is sent until a person accepts it.",
                 hint: "`pollux restore` shows what may have been sent already.")
         case .held: Self.holdReason
         case .startCheck(let since):
@@ -102,20 +102,21 @@ package enum SubmissionBlock: Sendable, Hashable {
         case .paused(let circuit, let code, let message):
             Reason(
                 code: code, message: "The \(circuit) is paused: \(message)",
-                hint: "`pollux resume \(endpoint)` lets it go on.")
+                hint: "`pollux resume \(endpoint)` resumes it.")
         case .backingOff(let circuit, let until, let error):
             Reason(
                 code: "backing_off",
-                message: "The \(circuit) is left alone until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")")
+                message:
+                    "The \(circuit) gets no requests until \(until.rfc3339)\(error.map { ": \($0.message)" } ?? ".")")
         case .inFlightLimit(let service, let count, let limit):
             Reason(
                 code: "in_flight_limit",
-                message: "\(count) tasks of \(service) are in flight, and \(limit) may be.")
+                message: "\(count) tasks of \(service) are in flight, and the limit is \(limit).")
         case .accountLimit(let account, let count, let limit):
             Reason(
                 code: "in_flight_limit",
-                message: "\(count) tasks of the \(account) are in flight, and \(limit) may be.")
-        case .turn: Reason(code: "turn", message: "It is sent as soon as it is its turn.")
+                message: "\(count) tasks of the \(account) are in flight, and the limit is \(limit).")
+        case .turn: Reason(code: "turn", message: "It is sent when its turn comes.")
         }
     }
 }

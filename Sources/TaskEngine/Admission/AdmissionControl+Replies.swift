@@ -2,9 +2,9 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Adjusts breakers and rates by what replies say.
+/// Adjusts breakers and rates after replies.
 extension AdmissionControl {
-    /// Takes what the reply to a paid request says about its endpoint and account, beyond its task.
+    /// Records what the reply to a paid request says about its endpoint and account.
     func note(_ verdict: SubmitVerdict, of endpoint: AccountEndpoint) async {
         let now = time.now()
         let circuit = endpoint.submissions
@@ -31,8 +31,8 @@ extension AdmissionControl {
         }
     }
 
-    /// When to resend a task that was throttled on a half-open endpoint: after the others, since the endpoint may never
-    /// accept it. Nil if it keeps its place, also because another account can take it now.
+    /// When to resend a task that was throttled on a half-open endpoint. It goes after the others, because the endpoint
+    /// may never accept it. Nil if it keeps its place, or if another account can take it now.
     func retry(of task: TrackedTask, after verdict: SubmitVerdict, of endpoint: AccountEndpoint) -> Timestamp? {
         guard case .throttled = verdict, breakers.isHalfOpen(endpoint.submissions) else { return nil }
         let now = time.now()
@@ -43,7 +43,7 @@ extension AdmissionControl {
         return (breakers.state(of: endpoint.submissions).closedUntil ?? time.now()) + .seconds(5)
     }
 
-    /// Whether another account of the provider can take a task that this account is refused for.
+    /// Whether another account of the provider can take a task that this account is refused.
     func hasAnotherAccount(than endpoint: AccountEndpoint) -> Bool {
         endpoints(endpoint.profile).contains { other in
             other.account != endpoint.account && accounts.canSend(by: other.owner)
@@ -51,13 +51,13 @@ extension AdmissionControl {
         }
     }
 
-    /// Notes that a status query of the service succeeded.
+    /// Records that a status query of the service succeeded.
     func queriesSucceeded(of service: AccountService) async {
         limiter.succeeded(.queries(service))
         await breakers.succeeded(.polls(service), at: time.now())
     }
 
-    /// Notes a failed status query: it opens the breaker of the service, and lowers its rate if it was throttled.
+    /// Records a failed status query. It opens the breaker of the service, and lowers its rate if it was throttled.
     func queriesFailed(
         of endpoint: AccountEndpoint, because failure: TaskFailure, isThrottled: Bool = false,
         retryAfter: Duration? = nil
@@ -69,14 +69,14 @@ extension AdmissionControl {
         await breakers.failed(endpoint.polls, because: failure, retryAfter: retryAfter, at: time.now())
     }
 
-    /// Pauses an account that the provider refuses, until a person resumes it.
+    /// Pauses an account that the provider rejects, until a person resumes it.
     func suspend(_ account: ProviderAccount, because failure: TaskFailure) async {
         await breakers.suspend(.account(account), because: failure, at: time.now())
     }
 }
 
 extension SubmitVerdict {
-    /// Whether the provider itself said "too many", rather than not being reached.
+    /// Whether the provider throttled the query, rather than being unreachable.
     var isThrottled: Bool {
         if case .throttled(let failure, _) = self { failure.code != "not_sent" } else { false }
     }

@@ -2,10 +2,10 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Decides whether a request may go now. The submitter asks it, and the status pages show its answer.
+/// Decides whether a request may be sent now. The submitter uses it, and the status pages show its decision.
 ///
-/// The one place that knows a restore, leases, pauses, circuit breakers, accounts, rates, the pace of submissions, tasks in
-/// flight and resubmissions.
+/// Only this type combines restores, leases, pauses, circuit breakers, accounts, rates, the pace of submissions, tasks
+/// in flight and resubmissions.
 struct AdmissionControl: Sendable {
     let breakers: CircuitBreakers
     let leases: LeaseKeeper
@@ -41,17 +41,17 @@ struct AdmissionControl: Sendable {
         self.time = time
     }
 
-    // MARK: The limits in force, for each account: the setting, else the provider's definition
+    // MARK: The current limits for each account: the setting, else the provider's definition
 
-    /// How many tasks of the endpoint's service may be in flight; nil for no limit.
+    /// The maximum number of tasks of the endpoint's service in flight; nil for no limit.
     func maxInFlight(of profile: EndpointProfile) -> Int? { limits.maxInFlight ?? profile.limits.maxInFlight }
 
-    /// How many submissions of the endpoint's service may go per second; nil for no limit.
+    /// The maximum number of submissions of the endpoint's service per second; nil for no limit.
     func submissionsPerSecond(of profile: EndpointProfile) -> Double? {
         limits.submissionsPerSecond ?? profile.limits.submitsPerSecond
     }
 
-    /// How many requests of all kinds a provider gets per second; nil for no limit.
+    /// The maximum number of requests of all kinds to a provider per second; nil for no limit.
     func callsPerSecond(of provider: ProviderName) -> Double? {
         limits.pollsPerSecond ?? catalog.provider(provider)?.maxRequestsPerSecond
     }
@@ -63,7 +63,7 @@ struct AdmissionControl: Sendable {
         accounts.of(profile.provider).map { AccountEndpoint(profile, of: $0.name) }
     }
 
-    /// The accounts among which the one is that made an attempt of that time: those of the settings, and those that this or an
+    /// The accounts that may have made an attempt of that time: those in the settings, and those that this or an
     /// earlier process has used since.
     func candidates(for account: AccountName, of provider: ProviderName, since: Timestamp) -> [AccountName] {
         guard account == .unknown else { return [account] }
@@ -82,7 +82,7 @@ struct AdmissionControl: Sendable {
             ?? shared(profile) { block(on: $0, at: now) }
     }
 
-    /// What blocks submissions of the endpoint by one account; nil if only what concerns all accounts may block them.
+    /// What blocks submissions of the endpoint by one account; nil if only a block of all accounts applies.
     func block(on endpoint: AccountEndpoint, at now: Timestamp) -> SubmissionBlock? {
         accountBlock(on: endpoint, at: now) ?? breakers.block(endpoint.submissions, at: now)
     }
@@ -114,7 +114,7 @@ struct AdmissionControl: Sendable {
             provider: profile.provider, variable: catalog.provider(profile.provider)?.tokenVariable ?? "its token")
     }
 
-    /// What blocks a queued task. It takes nothing, so that it can be asked for display.
+    /// What blocks a queued task. It takes no slots or tokens, so it can be used for display.
     func block(of task: TrackedTask, at now: Timestamp) async -> SubmissionBlock {
         if let notBefore = task.notBefore, notBefore > now { return .notBefore(notBefore) }
         if let deadline = task.deadline, deadline <= now { return .deadlinePassed(deadline) }
@@ -135,7 +135,8 @@ struct AdmissionControl: Sendable {
         maxInFlight(of: endpoint.profile) != nil || accounts.account(endpoint.owner)?.maxInFlight != nil
     }
 
-    /// The limit of tasks in flight that keeps the account from taking another task of the endpoint; nil if none does.
+    /// The limit of tasks in flight that prevents the account from taking another task of the endpoint; nil if none
+    /// does.
     private func limit(of endpoint: AccountEndpoint, under load: TaskLoad) -> SubmissionBlock? {
         let service = endpoint.service
         if let limit = maxInFlight(of: endpoint.profile), load.inFlight(of: service) >= limit {
@@ -146,32 +147,33 @@ struct AdmissionControl: Sendable {
         return count >= limit ? .accountLimit(endpoint.owner, count: count, limit: limit) : nil
     }
 
-    /// How many places the account's tasks hold in all services of its provider.
+    /// The number of places in flight of the account, over all services of its provider.
     private func places(of owner: ProviderAccount, under load: TaskLoad) -> Int {
         load.places(
             of: owner.account, in: Set(catalog.endpoints.filter { $0.provider == owner.provider }.map(\.name.service)))
     }
 
-    /// How many tasks are queued and in flight now, from one read of the store.
+    /// The number of queued and in-flight tasks now, from one read of the store.
     func load() async throws(TaskStoreError) -> TaskLoad {
         let resubmissions = resubmissions.byService
         return TaskLoad(try await store.counts(), resubmissions: resubmissions)
     }
 
-    /// How many more paid requests may go out, over all endpoints.
+    /// How many more paid requests may be sent, over all endpoints.
     func room(under load: TaskLoad) -> Int { load.room(upTo: limits.submissionsInParallel) }
 
-    /// How many tasks of the endpoint's service may be sent by the account now, as far as places in flight are concerned.
+    /// How many tasks of the endpoint's service the account may send now, by its places in flight.
     func room(for endpoint: AccountEndpoint, under load: TaskLoad) -> Int {
         let service = maxInFlight(of: endpoint.profile).map { load.room(of: endpoint.service, upTo: $0) }
         let account = accounts.account(endpoint.owner)?.maxInFlight.map { $0 - places(of: endpoint.owner, under: load) }
         return min(room(under: load), service ?? .max, account ?? .max)
     }
 
-    /// The account that takes the next task of the endpoint: of those that may, the one with the most room, then with the
-    /// fewest tasks in flight. Nil if none has room, or if the task waits for an account that may not.
+    /// The account that takes the next task of the endpoint. Of those that may, it is the one with the most room, then
+    /// with the fewest tasks in flight. Nil if none has room, or if the task waits for an account that may not.
     ///
-    /// Accounts whose latest submissions failed come behind the others: what hangs has few tasks in flight, and would get all.
+    /// Accounts whose latest submissions failed come last. A failing account has few tasks in flight, and would
+    /// otherwise get all new ones.
     func account(
         for task: TrackedTask, among endpoints: [AccountEndpoint], under load: TaskLoad
     ) -> AccountEndpoint? {
@@ -182,20 +184,20 @@ struct AdmissionControl: Sendable {
         if let profile = endpoints.first?.profile, let own = onlyAccount(for: task, of: profile) {
             return free.first { $0.account == own.account }
         }
-        // Of equals the first in the settings.
+        // Of equals, the first in the settings is chosen.
         return free.enumerated().min { left, right in
             rank(left, under: load) < rank(right, under: load)
         }?.element
     }
 
-    /// Whether the task waits for the only account that may send it, also if others are free.
+    /// Whether the task waits for the only account that may send it, even if others are free.
     func waitsForItsAccount(
         _ task: TrackedTask, of profile: EndpointProfile, among endpoints: [AccountEndpoint], under load: TaskLoad
     ) -> Bool {
         onlyAccount(for: task, of: profile) != nil && account(for: task, among: endpoints, under: load) == nil
     }
 
-    /// What comes first among accounts that may take a task; the least is chosen.
+    /// The sort key of accounts that may take a task; the least is chosen.
     private func rank(
         _ place: (offset: Int, element: AccountEndpoint), under load: TaskLoad
     ) -> (Int, Int, Int, Int) {
@@ -204,12 +206,12 @@ struct AdmissionControl: Sendable {
         return (isFailing ? 1 : 0, -room(for: endpoint, under: load), load.inFlight(of: endpoint.service), place.offset)
     }
 
-    /// The only account that may send the task again: the one that made its latest attempt, if that may have been accepted and
-    /// the provider refuses a client id that it has seen from that account. Nil if any may.
+    /// The only account that may send the task again; nil if any may. It is the account of the latest attempt, if that
+    /// attempt may have been accepted and the provider refuses a client id twice.
     func onlyAccount(for task: TrackedTask, of profile: EndpointProfile) -> AccountEndpoint? {
         guard task.mayHaveBeenAccepted, profile.dialect.ownIDMember != nil else { return nil }
         let endpoint = AccountEndpoint(profile, of: task.account)
-        // An account that the settings do not name any more sends nothing.
+        // An account that is no longer in the settings sends nothing.
         return accounts.account(endpoint.owner) == nil ? nil : endpoint
     }
 
@@ -218,21 +220,23 @@ struct AdmissionControl: Sendable {
         limiter.available(of: endpoint.owner, perSecond: callsPerSecond(of: endpoint.owner.provider))
     }
 
-    /// Takes what one submission of a queued task needs, on an endpoint that nothing blocks and within the room in flight.
+    /// Takes the resources for one submission of a queued task. Call it if nothing blocks the endpoint and the limits
+    /// in flight leave room.
     ///
-    /// A block without an end concerns this task alone; one with an end concerns all tasks of the account's service.
+    /// A block without an end concerns this task only. One with an end concerns all tasks of the account's service.
     func admit(
         _ task: TrackedTask, of endpoint: AccountEndpoint, under load: TaskLoad, at now: Timestamp
     ) -> Admission {
-        // After several failures one request at a time shows whether the endpoint works again.
+        // After several failures, one request at a time shows whether the endpoint works again.
         if breakers.isHalfOpen(endpoint.submissions), load.isSending(endpoint.service) { return .blocked(.turn()) }
-        // Whether it is being sent is not known before its claim is settled.
+        // Before its claim is settled, it is unknown whether it is being sent.
         guard storage.unknownClaims[task.id] == nil else { return .blocked(.turn()) }
         if task.mayHaveBeenAccepted, !endpoint.profile.needsPersonWhenUncertain {
-            // One at a time per service, so that no reading of the list ages while others take their turns.
+            // One at a time per service, so that a reading of the list does not get old while others wait for their
+            // turns.
             return resubmissions.begin(task.id, of: endpoint.service) ? .afterLookup : .blocked(.turn())
         }
-        // A lack of our own memory says nothing about the endpoint.
+        // A lack of memory says nothing about the endpoint.
         guard let replyRoom = transport.roomForPaidReply() else {
             return .blocked(.turn(until: now + .seconds(1)))
         }
@@ -242,26 +246,26 @@ struct AdmissionControl: Sendable {
         return .granted(replyRoom)
     }
 
-    /// Takes the next slot in the pace of the endpoint's service, or returns when it is.
+    /// Takes the next slot in the pace of the endpoint's service, or returns its time.
     func takePace(of endpoint: AccountEndpoint) -> Timestamp? {
         throttle.reserve(endpoint.service, perSecond: submissionsPerSecond(of: endpoint.profile))
     }
 
-    /// Counts a submission that goes now, in the pace of its service.
+    /// Counts a submission that is sent now, in the pace of its service.
     func pace(_ endpoint: AccountEndpoint) {
         throttle.take(endpoint.service, perSecond: submissionsPerSecond(of: endpoint.profile))
     }
 
     // MARK: Rates
 
-    /// Takes a token of the account's rate for a submission, or returns when to ask again.
+    /// Takes a token of the account's rate for a submission, or returns when to try again.
     private func submissionSlot(of endpoint: AccountEndpoint) -> Timestamp? {
         limiter.reserve(
             .submissions(endpoint.name, endpoint.account), of: endpoint.owner,
             perSecond: callsPerSecond(of: endpoint.owner.provider))
     }
 
-    /// Takes a token of the account's rate for a status query, or returns when to ask again.
+    /// Takes a token of the account's rate for a status query, or returns when to try again.
     func querySlot(of endpoint: AccountEndpoint) -> Timestamp? {
         limiter.reserve(
             .queries(endpoint.service), of: endpoint.owner, perSecond: callsPerSecond(of: endpoint.owner.provider))
@@ -285,7 +289,8 @@ struct AdmissionControl: Sendable {
 }
 
 extension TrackedTask {
-    /// Whether an earlier attempt of a queued task may have been accepted: a person, or the policy, had it sent again.
+    /// Whether an earlier attempt of a queued task may have been accepted, because a person or the policy had it sent
+    /// again.
     var mayHaveBeenAccepted: Bool {
         attempts > 0 && (resolution == .resubmitted || resolution == .resubmittedByPolicy)
     }

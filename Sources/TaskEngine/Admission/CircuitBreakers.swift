@@ -27,12 +27,12 @@ final class CircuitBreakers: Sendable {
         self.logger = logger
     }
 
-    /// What is known of the circuit; closed if nothing ever happened.
+    /// The state of the circuit; closed if nothing is stored.
     func state(of circuit: CircuitKey) -> CircuitState { states.withLock { $0[circuit] } ?? circuit.closed }
 
-    /// What keeps requests from passing; nil if they may pass.
+    /// What blocks requests; nil if they may pass.
     func block(_ circuit: CircuitKey, at now: Timestamp) -> SubmissionBlock? {
-        // Most circuits have no state; asked with every submission.
+        // Checked with every submission; most circuits have no state.
         guard let state = states.withLock({ $0[circuit] }) else { return nil }
         if let pause = state.pause { return .paused(circuit, code: pause.code, message: pause.message) }
         guard state.breaker.isOpen(at: now), let until = state.closedUntil else { return nil }
@@ -67,7 +67,7 @@ final class CircuitBreakers: Sendable {
         }
     }
 
-    /// Moves all open circuits along with a wall clock that was set.
+    /// Moves the end of all open circuits by a jump of the wall clock.
     func move(by jump: Duration) async {
         for circuit in circuits(where: { $0.closedUntil != nil }) {
             await changeOrLog(circuit) { state in
@@ -82,7 +82,7 @@ final class CircuitBreakers: Sendable {
         states.withLock { states in states.values.compactMap(\.closedUntil).filter { $0 > now }.max() }
     }
 
-    /// Shortens what a clock that was ahead opened for too long.
+    /// Shortens circuits that a clock that was ahead opened for too long.
     func correct(at now: Timestamp) async {
         for circuit in circuits(where: { $0.corrected(at: now) != $0 }) {
             await changeOrLog(circuit) { $0 = $0.corrected(at: now) }
@@ -95,7 +95,7 @@ final class CircuitBreakers: Sendable {
 
     // MARK: Pauses
 
-    /// Lets no request pass until ``resume(_:)``. The pause holds at once; an error means that a restart loses it.
+    /// Blocks all requests until ``resume(_:)``. The pause applies at once; an error means that a restart loses it.
     func pause(_ circuit: CircuitKey, _ pause: CircuitState.Pause, at now: Timestamp) async throws(TaskStoreError) {
         try await change(circuit) { state in
             state.pause = pause
@@ -123,7 +123,7 @@ final class CircuitBreakers: Sendable {
             """)
     }
 
-    /// Lifts a pause and forgets the failures.
+    /// Ends a pause and clears the failures.
     func resume(_ circuit: CircuitKey) async throws(TaskStoreError) {
         try await change(circuit) { state in
             state.pause = nil
@@ -146,9 +146,10 @@ final class CircuitBreakers: Sendable {
         }
     }
 
-    /// Changes the state in memory, then on disk. The revision keeps an older state from replacing a newer one there.
+    /// Changes the state in memory, then on disk. The revision prevents an older state from replacing a newer one
+    /// there.
     ///
-    /// If the disk refuses, the change holds until a restart.
+    /// If the write fails, the change holds until a restart.
     private func change(
         _ circuit: CircuitKey, _ body: (inout CircuitState) -> Void
     ) async throws(TaskStoreError) {

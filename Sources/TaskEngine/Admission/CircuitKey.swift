@@ -1,7 +1,7 @@
 package import TaskModel
 import TaskStore
 
-/// What a circuit breaker or a pause guards.
+/// The requests that a circuit breaker or a pause controls.
 package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
     /// Paid requests of an endpoint by any account. It has pauses only.
     case endpoint(EndpointName)
@@ -9,7 +9,7 @@ package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
     case submissions(EndpointName, AccountName)
     /// Status queries of an account's service.
     case polls(AccountService)
-    /// All requests that an account may be refused for.
+    /// All requests of an account.
     case account(ProviderAccount)
 
     init?(_ stored: CircuitState) {
@@ -26,7 +26,7 @@ package enum CircuitKey: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// A closed breaker, as the store keeps it.
+    /// The stored form of a closed breaker.
     var closed: CircuitState {
         switch self {
         case .endpoint(let endpoint): CircuitState(kind: .submissions, name: endpoint.text, account: nil)

@@ -1,14 +1,15 @@
 import Synchronization
 import TaskModel
 
-/// The queued tasks whose earlier attempts are being looked for before they are sent again: one for each account of a service.
+/// The queued tasks whose earlier attempts are looked up before they are sent again. There is one for each account of a
+/// service.
 final class InFlightResubmissions: Sendable {
     private let tasks = Mutex<[AccountService: TaskID]>([:])
 
     /// The task of each account of a service.
     var byService: [AccountService: TaskID] { tasks.withLock { $0 } }
 
-    /// Starts one; false if the account has one already in that service.
+    /// Adds a task; false if the account already has one in that service.
     func begin(_ task: TaskID, of service: AccountService) -> Bool {
         tasks.withLock { tasks in
             guard tasks[service] == nil else { return false }
@@ -17,6 +18,6 @@ final class InFlightResubmissions: Sendable {
         }
     }
 
-    /// Ends the service's one.
+    /// Removes the task of the service.
     func end(of service: AccountService) { tasks.withLock { _ = $0.removeValue(forKey: service) } }
 }

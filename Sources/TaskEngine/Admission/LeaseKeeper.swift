@@ -2,9 +2,9 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// LeaseKeeper acquires the leases of the accounts that have work, and remembers those that another process holds.
+/// Acquires the leases of the accounts that have work, and remembers those that another process holds.
 ///
-/// It saves reads of the store. What counts is the check in the transaction of each claim.
+/// It saves reads of the store. The check in the transaction of each claim decides.
 final class LeaseKeeper: Sendable {
     private enum Knowledge {
         case ours
@@ -15,7 +15,7 @@ final class LeaseKeeper: Sendable {
     private let store: TaskStore
     private let time: any TimeSource
 
-    /// How long a lease that another process holds is left alone before it is tried again.
+    /// How long to wait before trying to acquire a lease again that another process holds.
     private static let retryAfter = Duration.seconds(5)
 
     init(_ store: TaskStore, time: any TimeSource) {
@@ -44,7 +44,7 @@ final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Acquires the leases of these accounts, but for those known to be ours or held by another process.
+    /// Acquires the leases of these accounts, except those known to be ours or held by another process.
     func acquire(_ accounts: some Sequence<ProviderAccount>, at now: Timestamp) async throws(TaskStoreError) {
         let missing = known.withLock { known in
             Set(accounts).filter { account in
@@ -65,7 +65,7 @@ final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Notes that another process has taken over the lease of an account.
+    /// Records that another process has taken over the lease of an account.
     func lose(_ account: ProviderAccount, to holder: String) {
         let now = time.now()
         known.withLock { $0[account] = .held(by: holder, until: now + Self.retryAfter) }

@@ -2,10 +2,10 @@ import RateLimiting
 import Synchronization
 import TaskModel
 
-/// Limits how many requests a provider gets per second from an account: one token bucket for all of them, and a slower one for
-/// each class that it throttles.
+/// Limits the requests of an account to a provider per second. All requests share one token bucket, and each throttled
+/// class has a slower one.
 ///
-/// Uses the monotonic clock. The schedule decides when a task is asked for, and ``CircuitBreakers`` handle failures.
+/// It uses the monotonic clock. The schedule decides when a task is polled, and ``CircuitBreakers`` handle failures.
 final class ProviderRateLimiter: Sendable {
     /// Requests of an account that are throttled together: an endpoint's submissions, or a service's queries.
     enum TrafficClass: Sendable, Hashable {
@@ -17,17 +17,17 @@ final class ProviderRateLimiter: Sendable {
 
     private struct Usage {
         var bucket: TokenBucket
-        /// Until when a submission is assumed to wait for a token, and a query.
+        /// The time until which a submission is assumed to wait for a token; the same for a query.
         var submissionWaits: Timestamp?
         var queryWaits: Timestamp?
         var submissionsInARow = 0
 
-        /// Notes that a request waits until then.
+        /// Records that a request waits until then.
         mutating func wait(_ isSubmission: Bool, until point: Timestamp?) {
             if isSubmission { submissionWaits = point } else { queryWaits = point }
         }
 
-        /// Whether the other kind goes first: submissions, but every fourth call is a query.
+        /// Whether the other kind goes first. Submissions go first, but every fourth call is a query.
         func yields(_ isSubmission: Bool, at now: Timestamp) -> Bool {
             let isQuerysTurn = submissionsInARow >= ProviderRateLimiter.submissionsPerQuery
             let others = isSubmission ? queryWaits : submissionWaits
@@ -49,10 +49,10 @@ final class ProviderRateLimiter: Sendable {
     private let time: any TimeSource
     private let start: Timestamp
 
-    /// After so many submissions in a row a waiting query goes first.
+    /// After this many submissions in a row, a waiting query goes first.
     private static let submissionsPerQuery = 3
-    /// Requests that leave evenly do not arrive evenly. A twentieth of the rate stays unused, so that no second sees more
-    /// than the rate.
+    /// Requests that are sent evenly do not arrive evenly. A twentieth of the rate stays unused, so that no second
+    /// exceeds the rate.
     private static let use = 0.95
 
     init(_ time: any TimeSource) {
@@ -60,7 +60,7 @@ final class ProviderRateLimiter: Sendable {
         start = Timestamp(milliseconds: time.elapsed().wholeMilliseconds)
     }
 
-    /// Takes a token, or returns by the wall clock when to ask again. A nil rate has no limit.
+    /// Takes a token, or returns the wall-clock time of the next try. A nil rate has no limit.
     func reserve(_ traffic: TrafficClass, of owner: ProviderAccount, perSecond rate: Double?) -> Timestamp? {
         guard let rate, rate > 0 else { return nil }
         let now = monotonicNow
@@ -69,7 +69,7 @@ final class ProviderRateLimiter: Sendable {
             defer { state.accounts[owner] = account }
             let next = max(
                 state.throttles[traffic]?.bucket.nextToken(at: now) ?? now, account.bucket.nextToken(at: now))
-            // Long enough for its caller to come back, short enough to keep no token for a caller that has gone.
+            // Long enough for the caller to return, short enough to hold no token for a caller that does not.
             let patience = max(Duration.seconds(rounding: 1 / rate), .milliseconds(50))
             if next > now {
                 account.wait(traffic.isSubmission, until: next + patience)
@@ -114,7 +114,7 @@ final class ProviderRateLimiter: Sendable {
         }
     }
 
-    /// Raises the rate of a throttled class a little after any other reply, up to where it began.
+    /// Raises the rate of a throttled class a little after any other reply, up to its initial value.
     func succeeded(_ traffic: TrafficClass) {
         let now = monotonicNow
         state.withLock { state in
@@ -127,9 +127,10 @@ final class ProviderRateLimiter: Sendable {
 
     private var monotonicNow: Timestamp { Timestamp(milliseconds: time.elapsed().wholeMilliseconds) }
 
-    /// Holds a hundredth of a second's requests, and fills so much slower that no second sees more than the rate.
+    /// A bucket with a hundredth of a second's requests. It fills slightly slower than the rate, so that no second
+    /// exceeds the rate.
     ///
-    /// It starts without a token, since another daemon may have spent those of the last second.
+    /// It starts without a token, because another daemon may have used those of the last second.
     private static func bucket(rate: Double, since start: Timestamp) -> TokenBucket {
         let capacity = max(1, (rate / 100).rounded(.down))
         var bucket = TokenBucket(rate: max(rate * use - capacity + 1, rate / 2), capacity: capacity, at: start)

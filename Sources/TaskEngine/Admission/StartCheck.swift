@@ -2,14 +2,14 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// StartCheck knows which tasks that were queued at the start wait until the provider's list has been read.
+/// Tracks which tasks that were queued at the start wait until the provider's list has been read.
 ///
-/// Files that were overwritten by older ones together with their witness, or a machine that was set back, show only in that
-/// list: what was queued may have been sent since.
+/// Two faults show only in that list: files that were replaced by older ones together with their witness, and a machine
+/// that was set back. Queued tasks may have been sent since.
 final class StartCheck: Sendable {
-    /// The tasks and the time that are in doubt.
+    /// The tasks in doubt and the period.
     struct Scope: Sendable {
-        /// When the daemon is known to have run last.
+        /// The last time at which the daemon is known to have run.
         let since: Timestamp
         let startedAt: Timestamp
         /// Covers the tasks that existed at the start.
@@ -23,16 +23,16 @@ final class StartCheck: Sendable {
         var notBefore: [ServiceName: Timestamp] = [:]
 
         func isTime(for service: ServiceName, at now: Timestamp) -> Bool {
-            // A time further ahead comes from a clock that was set back since.
+            // A later time comes from before the clock was set back.
             notBefore[service].map { $0 <= now || $0 - now > StartCheck.gap } ?? true
         }
     }
 
     private let state = Mutex(State())
 
-    /// How often a provider may answer with an error before the tasks go out unchecked.
+    /// How many errors of a provider are tolerated before the tasks are sent unchecked.
     static let mostRefusals = 3
-    /// The distance between two tries, so that three take less than a minute.
+    /// The time between two tries, so that three take less than a minute.
     static let gap = Duration.seconds(15)
 
     /// Makes tasks of these endpoints wait.
@@ -43,18 +43,18 @@ final class StartCheck: Sendable {
         }
     }
 
-    /// What the tasks of the endpoint wait for; nil if they need not.
+    /// What the tasks of the endpoint wait for; nil if nothing.
     func scope(of endpoint: EndpointName) -> Scope? {
         state.withLock { $0.endpoints.contains(endpoint) ? $0.scope : nil }
     }
 
-    /// Whether any list is still to be read. The owners of its records must stay until then.
+    /// Whether any list must still be read. The owners of its records must stay until then.
     var isPending: Bool { state.withLock { !$0.endpoints.isEmpty } }
 
-    /// The services whose lists are to be read.
+    /// The services whose lists must be read.
     var services: Set<ServiceName> { state.withLock { Set($0.endpoints.map(\.service)) } }
 
-    /// The endpoints of the service whose tasks wait, if it is time to read its list.
+    /// The endpoints of the service with waiting tasks, if it is time to read its list.
     func due(of service: ServiceName, at now: Timestamp) -> [EndpointName] {
         state.withLock { state in
             guard state.isTime(for: service, at: now) else { return [] }
@@ -62,15 +62,15 @@ final class StartCheck: Sendable {
         }
     }
 
-    /// The endpoints of the service whose tasks wait.
+    /// The endpoints of the service with waiting tasks.
     func endpoints(of service: ServiceName) -> [EndpointName] {
         state.withLock { $0.endpoints.filter { $0.service == service }.sorted() }
     }
 
-    /// Whether no other endpoints' tasks wait.
+    /// Whether only tasks of these endpoints wait.
     func isLast(_ endpoints: [EndpointName]) -> Bool { state.withLock { $0.endpoints.isSubset(of: endpoints) } }
 
-    /// When the list of the service is to be read again; nil if nothing waits for it.
+    /// When to read the list of the service again; nil if nothing waits for it.
     func next(of service: ServiceName, at now: Timestamp) -> Timestamp? {
         state.withLock { state in
             guard state.endpoints.contains(where: { $0.service == service }) else { return nil }
@@ -78,7 +78,7 @@ final class StartCheck: Sendable {
         }
     }
 
-    /// Puts off the next reading. Returns whether the provider has answered with an error often enough.
+    /// Postpones the next reading. Returns whether the provider has replied with errors often enough.
     func fail(_ service: ServiceName, isAnswered: Bool, at now: Timestamp) -> Bool {
         state.withLock { state in
             state.notBefore[service] = now + Self.gap
@@ -87,6 +87,6 @@ final class StartCheck: Sendable {
         }
     }
 
-    /// Lets the tasks of these endpoints go.
+    /// Ends the wait of the tasks of these endpoints.
     func end(_ endpoints: [EndpointName]) { state.withLock { $0.endpoints.subtract(endpoints) } }
 }

@@ -1,7 +1,7 @@
 import Synchronization
 import TaskModel
 
-/// StartHold knows what holds back everything paid since the start: the database is an older copy, or a person asked for it.
+/// Tracks why nothing paid is sent since the start: the database is an older copy, or a person asked for it.
 final class StartHold: Sendable {
     private struct State {
         var mode: RestoredMode?
@@ -15,12 +15,12 @@ final class StartHold: Sendable {
     /// `isAskedFor` if the daemon was started with `--hold`.
     init(isAskedFor: Bool) { state = Mutex(State(isAskedFor: isAskedFor)) }
 
-    /// The mode that the database is in; nil if it is no copy.
+    /// The mode of the database; nil if it is not a copy.
     var mode: RestoredMode? { state.withLock { $0.mode } }
 
     func set(_ mode: RestoredMode?) { state.withLock { $0.mode = mode } }
 
-    /// Whether a decision about the copy may begin; one at a time.
+    /// Whether a decision about the copy may begin. Only one runs at a time.
     func beginDecision() -> Bool {
         state.withLock { state in
             defer { state.isDeciding = true }
@@ -30,10 +30,10 @@ final class StartHold: Sendable {
 
     func endDecision() { state.withLock { $0.isDeciding = false } }
 
-    /// Ends what a person asked for with `--hold`.
+    /// Ends the hold that a person requested with `--hold`.
     func release() { state.withLock { $0.isAskedFor = false } }
 
-    /// Why nothing paid is sent since a start with `--hold`; nil if it is.
+    /// Why nothing paid is sent since a start with `--hold`; nil if requests are sent.
     var requestedHold: Reason? {
         state.withLock { $0.isAskedFor } ? SubmissionBlock.holdReason : nil
     }

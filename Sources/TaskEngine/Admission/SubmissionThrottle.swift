@@ -1,7 +1,7 @@
 import Synchronization
 import TaskModel
 
-/// Keeps an account's submissions to a service as far apart as its provider demands.
+/// Enforces the minimum gap between an account's submissions to a service.
 final class SubmissionThrottle: Sendable {
     private let nextFree = Mutex<[AccountService: Duration]>([:])
     private let time: any TimeSource
@@ -10,14 +10,14 @@ final class SubmissionThrottle: Sendable {
         self.time = time
     }
 
-    /// When the service's next submission may go; nil for now.
+    /// When the next submission of the service may be sent; nil for now.
     func nextSlot(of service: AccountService) -> Timestamp? {
         let elapsed = time.elapsed()
         guard let free = nextFree.withLock({ $0[service] }), free > elapsed else { return nil }
         return time.now() + (free - elapsed)
     }
 
-    /// Takes the service's next slot if it is now, else returns when it is. A nil rate has no limit.
+    /// Takes the service's next slot if it is now; otherwise returns its time. A nil rate has no limit.
     func reserve(_ service: AccountService, perSecond rate: Double?) -> Timestamp? {
         nextFree.withLock { nextFree in
             let elapsed = time.elapsed()
@@ -27,7 +27,7 @@ final class SubmissionThrottle: Sendable {
         }
     }
 
-    /// Counts a submission that goes now. A nil rate has no limit.
+    /// Counts a submission that is sent now. A nil rate has no limit.
     func take(_ service: AccountService, perSecond rate: Double?) {
         guard let rate, rate > 0 else { return }
         nextFree.withLock { $0[service] = time.elapsed() + .seconds(rounding: 1 / rate) }

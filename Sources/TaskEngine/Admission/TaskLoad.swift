@@ -1,6 +1,6 @@
 import TaskModel
 
-/// How many tasks are queued and in flight, read once per claim and kept up to date by it.
+/// The number of queued and in-flight tasks. It is read once per claim, and the claim updates it.
 struct TaskLoad: Sendable {
     /// Endpoints with queued tasks, by name.
     private(set) var queued: [EndpointName] = []
@@ -10,9 +10,10 @@ struct TaskLoad: Sendable {
     private var inFlightOf: [AccountService: Int] = [:]
     private var resubmissions: [AccountService: TaskID]
 
-    /// Sums up the counts of the store.
+    /// Sums the counts of the store.
     ///
-    /// `resubmissions` must be read first: one that starts between the two reads is then in at least one of them.
+    /// `resubmissions` must be read first. A resubmission that starts between the two reads is then in at least one of
+    /// them.
     init(_ counts: [TaskCount], resubmissions: [AccountService: TaskID]) {
         self.resubmissions = resubmissions
         for count in counts where count.count > 0 {
@@ -30,10 +31,10 @@ struct TaskLoad: Sendable {
         queued.sort()
     }
 
-    /// Submitting and running tasks of the service.
+    /// The number of submitting and running tasks of the service.
     func inFlight(of service: AccountService) -> Int { inFlightOf[service] ?? 0 }
 
-    /// How many places the account's tasks and resubmissions hold in these services.
+    /// The number of places of the account's tasks and resubmissions in these services.
     func places(of account: AccountName, in services: Set<ServiceName>) -> Int {
         services.reduce(0) { sum, service in
             let service = AccountService(service, of: account)
@@ -41,7 +42,7 @@ struct TaskLoad: Sendable {
         }
     }
 
-    /// The tasks of the service whose earlier attempts are being looked for. Each holds a place like a task in flight.
+    /// The tasks of the service whose earlier attempts are being looked up. Each holds a place like a task in flight.
     func resubmissions(of service: ServiceName) -> Set<TaskID> {
         Set(resubmissions.filter { $0.key.service == service }.values)
     }
@@ -51,21 +52,21 @@ struct TaskLoad: Sendable {
         (submittingOf[service] ?? 0) > 0 || resubmissions[service] != nil
     }
 
-    /// How many more paid requests may go out over all endpoints.
+    /// How many more paid requests may be sent over all endpoints.
     func room(upTo limit: Int) -> Int { limit - submitting - resubmissions.count }
 
-    /// How many more tasks of the service may go into flight.
+    /// How many more tasks of the service may be sent.
     func room(of service: AccountService, upTo limit: Int) -> Int {
         limit - inFlight(of: service) - (resubmissions[service] == nil ? 0 : 1)
     }
 
-    /// A task of the service is being sent now.
+    /// Records that a task of the service is being sent.
     mutating func noteSubmission(of service: AccountService) {
         submitting += 1
         submittingOf[service, default: 0] += 1
         inFlightOf[service, default: 0] += 1
     }
 
-    /// The earlier attempts of a task are looked for now.
+    /// Records that the earlier attempts of a task are being looked up.
     mutating func noteResubmission(of task: TaskID, service: AccountService) { resubmissions[service] = task }
 }

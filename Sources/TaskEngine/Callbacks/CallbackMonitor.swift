@@ -96,7 +96,7 @@ extension CallbackMonitor {
         logger.warning(
             """
             \(Self.silenceThreshold) tasks have ended, and no provider has called \(publicURL)/callbacks/… \
-            Polling does the work meanwhile and nothing is lost. Is callbacks.public_url right, and can it be reached \
+            Polling continues, and nothing is lost. Is callbacks.public_url right, and can it be reached \
             from the internet?
             """)
     }

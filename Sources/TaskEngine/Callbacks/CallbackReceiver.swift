@@ -8,9 +8,9 @@ import VerbatimJSON
 package struct CallbackReceiver: Sendable {
     /// The counts of deliveries; nil if callbacks are off.
     package let monitor: CallbackMonitor?
-    /// What providers sign callbacks with, by their names. Without a secret, signatures are not checked.
+    /// The secrets of callback signatures by provider. Signatures are not checked without a secret.
     @Current var secrets: [ProviderName: String]
-    /// Takes secrets out of bodies. Replies come without them.
+    /// Removes secrets from bodies. Replies arrive without them.
     @Current var redactor: SecretRedactor
     let store: TaskStore
     let storage: StorageMonitor
@@ -79,8 +79,8 @@ package struct CallbackReceiver: Sendable {
         return .store(error)
     }
 
-    /// Asks the sender to repeat an unreadable body if the task's remote id is unknown, because no poll can replace
-    /// it.
+    /// Asks the sender to repeat an unreadable body if the task's remote id is unknown, because no poll can replace the
+    /// body.
     private func answer(
         to unreadable: CallbackBody.Unreadable, size: Int, for task: TrackedTask
     ) -> DeliveryResult {
@@ -131,7 +131,7 @@ package struct CallbackReceiver: Sendable {
         if let own = owner.task.remoteID, let id, id != own {
             return CallbackDelivery(attempt: owner.attempt, remoteID: id)
         }
-        // An id is useless if the provider cannot be asked for it. Then only the body tells the outcome.
+        // An id is useless if the provider cannot be polled by it. Then only the body shows the outcome.
         let canAsk = profile.dialect.canAskByID || owner.task.pollURL != nil
         return CallbackDelivery(
             attempt: owner.attempt, remoteID: canAsk ? id : nil,
@@ -147,8 +147,8 @@ package struct CallbackReceiver: Sendable {
             guard case .remoteIDInUse(let other) = error else { throw error }
             logger.warning(
                 """
-                \(owner.task.id) got a callback for \(delivery.remoteID?.text ?? ""), which belongs to \(other). Its content is \
-                believed.
+                \(owner.task.id) got a callback for \(delivery.remoteID?.text ?? ""), which belongs to \(other), so its \
+                content is ignored.
                 """)
             changes = try await apply(CallbackDelivery(attempt: delivery.attempt), for: owner, at: now)
         }

@@ -2,14 +2,14 @@ import Crypto
 import TaskModel
 import Text
 
-/// The secret part of an attempt's callback URL: 256 random bits in URL-safe letters.
+/// The secret part of an attempt's callback URL: 256 random bits in URL-safe characters.
 ///
 /// Only the request contains it; the database stores its digest.
 struct CallbackToken: Sendable {
     /// 43 characters of RFC 4648's base64url, without padding.
     let text: String
 
-    /// Draws a new one.
+    /// Creates a random token.
     init(using random: inout some RandomNumberGenerator) {
         let words = (0..<4).map { _ in random.next() as UInt64 }
         text = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }.base64URL

@@ -2,7 +2,7 @@ import ProviderCatalog
 import TaskStore
 
 extension SubmitVerdict {
-    /// The same without callback tokens in its failure, which is also logged and stored with the endpoint.
+    /// The same without callback tokens in its failure, which is also logged and stored.
     var redacted: SubmitVerdict {
         switch self {
         case .accepted, .answered: self

@@ -48,13 +48,13 @@ struct AttemptStarter: Sendable {
         return (event, callback?.url)
     }
 
-    /// Notes that another process holds the lease, so that nothing more is started there for a while.
+    /// Records that another process holds the lease, so that no attempts are started there for a while.
     func loseLease(of endpoint: AccountEndpoint, to holder: String) {
         admission.leases.lose(endpoint.owner, to: holder)
         logger.warning("\(TaskStoreError.leaseHeld(by: holder).message)")
     }
 
-    /// Remembers that the commit that starts the task's next attempt is unknown.
+    /// Records that the outcome of the commit that starts the task's next attempt is unknown.
     func noteUnknownClaim(of task: TrackedTask) {
         storage.noteUnknownClaim(of: task.id, attempt: task.attempts + 1)
     }

@@ -3,8 +3,8 @@ package import TaskStore
 
 /// Ends queued and running tasks whose deadline has passed. Once a minute it also repairs due times from a wrong clock.
 ///
-/// It ends nothing while the clock is in doubt, after a jump or a start: an outcome never changes, and the clock may. A task
-/// that seems overdue is not sent meanwhile.
+/// It ends nothing while the clock is in doubt, after a jump or a start, because an outcome is final. A task that seems
+/// overdue is not sent meanwhile.
 package struct DeadlineEnforcer: Worker {
     let store: TaskStore
     let schedule: ScheduleCorrector

@@ -1,29 +1,29 @@
 import Synchronization
 import TaskModel
 
-/// The status queries in flight, and what earlier ones showed about how a task can be asked for.
+/// The status queries in flight, and the results of earlier ones that determine how a task can be polled.
 ///
 /// In memory only: a restart costs a few more queries.
 final class InFlightPolls: Sendable {
     private struct State {
         var batches: [AccountService: Int] = [:]
         var tasks: [AccountService: Set<TaskID>] = [:]
-        /// Left out by a batch reply, so that they are asked for alone.
+        /// Tasks that a batch reply omitted. They are polled alone.
         var alone: Set<TaskID> = []
         /// The largest batch of a service, after larger ones failed.
         var batchCaps: [AccountService: Int] = [:]
-        /// How many queries of a service were answered.
+        /// The number of answered queries of a service.
         var answers: [AccountService: Int] = [:]
         var failures: [TaskID: QueryFailures] = [:]
-        /// Tasks whose records exceed the largest reply that is read.
+        /// Tasks whose records exceed the size limit of replies.
         var tooLarge: Set<TaskID> = []
     }
 
     /// The failed queries of one task.
     private struct QueryFailures {
-        /// Failures between which other queries of the service were answered.
+        /// The number of failures between which other queries of the service were answered.
         var own = 0
-        /// How many answers the service had given at the latest failure.
+        /// The number of the service's answers at the latest failure.
         var answersThen: Int
     }
 
@@ -37,22 +37,23 @@ final class InFlightPolls: Sendable {
 
     func markAlone(_ isAlone: Bool, _ task: TaskID) {
         state.withLock { state in
-            // Bounded. A forgotten mark costs one more batch query that leaves the id out.
+            // Bounded. A lost mark costs one more batch query that omits the id.
             if isAlone, state.alone.count < 100_000 { state.alone.insert(task) } else { state.alone.remove(task) }
         }
     }
 
-    /// How many tasks one query of the service may include, `most` at the most.
+    /// The maximum number of tasks in one query of the service, at most `most`.
     func batchLimit(of service: AccountService, upTo most: Int) -> Int {
         state.withLock { min($0.batchCaps[service] ?? most, most) }
     }
 
-    /// Halves the next batch after a failure: it may be too large, or one id may spoil it. A batch of one shows which.
+    /// Halves the next batch after a failure. The batch may be too large, or one id may make it fail. A batch of one
+    /// shows which.
     func halveBatch(of service: AccountService, naming count: Int) {
         state.withLock { $0.batchCaps[service] = max(min(count, $0.batchCaps[service] ?? count) / 2, 1) }
     }
 
-    /// Notes an answered query. After a full batch the next one may be twice as large.
+    /// Records an answered query. After a full batch the next one may be twice as large.
     func noteAnswer(of service: AccountService, about tasks: [TaskID], upTo most: Int) {
         state.withLock { state in
             state.answers[service, default: 0] += 1
@@ -65,14 +66,14 @@ final class InFlightPolls: Sendable {
         }
     }
 
-    /// Notes a failed query about one task. Returns how many of its failures concern the task itself.
+    /// Records a failed query about one task. Returns how many of its failures concern the task itself.
     ///
-    /// A failure concerns the task if another query of the service was answered since its last failure, or if `isOwn` says
-    /// so. Otherwise it may concern the whole service, and the result is 0.
+    /// A failure concerns the task if another query of the service was answered since its last failure, or if `isOwn`
+    /// is true. Otherwise it may concern the whole service, and the result is 0.
     func noteFailure(of task: TaskID, service: AccountService, isOwn: Bool) -> Int {
         state.withLock { state in
             let answers = state.answers[service] ?? 0
-            // Bounded. A forgotten failure counts as one of the service.
+            // Bounded. A lost failure counts as one of the service.
             if state.failures.count >= 10_000 { state.failures = [:] }
             var failures = state.failures[task] ?? QueryFailures(answersThen: answers)
             let isItsOwn = isOwn || answers != failures.answersThen
@@ -83,7 +84,7 @@ final class InFlightPolls: Sendable {
         }
     }
 
-    /// Forgets a task that is no longer running.
+    /// Removes a task that is no longer running.
     func forget(_ task: TaskID) {
         state.withLock { state in
             state.alone.remove(task)
@@ -92,10 +93,10 @@ final class InFlightPolls: Sendable {
         }
     }
 
-    /// Notes that the task's record is too large to be read. True the first time.
+    /// Records that the task's record is too large to be read. Returns true the first time.
     func noteTooLarge(_ task: TaskID) -> Bool {
         state.withLock { state in
-            // Bounded. Beyond that the warning is repeated.
+            // Bounded. If the mark is lost, the warning is repeated.
             if state.tooLarge.count >= 10_000 { state.tooLarge = [] }
             return state.tooLarge.insert(task).inserted
         }

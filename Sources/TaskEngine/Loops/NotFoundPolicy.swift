@@ -3,10 +3,10 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Decides what follows when the provider does not know a task.
+/// Decides what follows if the provider does not know a task.
 ///
-/// One miss proves little; many over a long time prove that the task is gone. A few suffice if a callback has delivered
-/// how the task ended.
+/// One miss proves little; many over a long time prove that the task is gone. A few suffice if a callback has reported
+/// the end.
 struct NotFoundPolicy: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog

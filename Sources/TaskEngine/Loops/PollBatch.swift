@@ -1,14 +1,15 @@
 import ProviderCatalog
 import TaskModel
 
-/// The tasks of an account's service that one status query asks for.
+/// The tasks of an account's service that one status query polls.
 ///
-/// A class, since each claim sorts up to fifty of them, and copying their profiles would dominate the cost of a poll.
+/// It is a class, because each claim sorts up to fifty batches, and copying their profiles would dominate the cost of a
+/// poll.
 package final class PollBatch: Sendable {
-    /// The endpoint of any of them, as their account uses it.
+    /// The endpoint of any of the tasks, as their account uses it.
     let endpoint: AccountEndpoint
     let tasks: [TrackedTask]
-    /// Hazard times the square of the gap, summed over the tasks. When calls are scarce, the largest goes first.
+    /// Hazard times the square of the gap, summed over the tasks. If calls are scarce, the largest goes first.
     let priority: Double
 
     init(endpoint: AccountEndpoint, tasks: [TrackedTask], priority: Double) {

@@ -23,7 +23,7 @@ struct PollFailures: Sendable {
         if inFlight.noteTooLarge(task.id) {
             logger.warning(
                 """
-                \(task.id) \(task.endpoint): \(failure.message) It is asked for again each hour; nothing is lost. \
+                \(task.id) \(task.endpoint): \(failure.message) It is polled again every hour; nothing is lost. \
                 \(failure.hint ?? "")
                 """)
             _ = await recorder.record([ScheduledEvent(.replyTooLarge(failure), for: task.id, nextDueAt: nil)])
@@ -33,9 +33,10 @@ struct PollFailures: Sendable {
     }
 
     /// Handles a failed query about one task.
+    /// Handles a failed query about one task.
     ///
-    /// If other queries of the service succeed meanwhile, only this task is postponed, for longer each time. Otherwise
-    /// the service is slowed.
+    /// If other queries of the service succeed in the meantime, only this task is postponed, for longer each time.
+    /// Otherwise the service is slowed.
     func failed(
         _ task: TrackedTask, of work: PollBatch, because failure: TaskFailure, isAboutAll: Bool
     ) async {
@@ -49,8 +50,8 @@ struct PollFailures: Sendable {
             max(polling.maxGap, PollingPolicy.maxUnrecognisedGap))
         logger.warning(
             """
-            \(task.id) could not be asked about, and others of \(work.service) can: \(failure.code): \(failure.message) \
-            It is asked for again in \(Int(gap.inSeconds.rounded())) s; nothing is lost.
+            \(task.id) could not be polled, but others of \(work.service) can: \(failure.code): \(failure.message) \
+            It is polled again in \(Int(gap.inSeconds.rounded())) s; nothing is lost.
             """)
         await recorder.postpone([task.id], until: time.now() + gap)
     }
@@ -65,10 +66,10 @@ struct PollFailures: Sendable {
         await admission.queriesFailed(
             of: work.endpoint, because: failure, isThrottled: isThrottled, retryAfter: retryAfter)
         logger.warning(
-            "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is made again later: \(failure.code): \(failure.message)"
+            "A status query of \(work.service) for \(work.tasks.count) task(s) failed, and is repeated later: \(failure.code): \(failure.message)"
         )
-        // A half-open breaker lets one query pass. Other tasks go first, because these may be what the service cannot
-        // answer.
+        // A half-open breaker lets one query pass. Other tasks go first, because the service may be unable to answer
+        // about these.
         var until = time.now() + polling.minGap
         if admission.breakers.isHalfOpen(work.endpoint.polls) {
             until =
@@ -95,9 +96,10 @@ extension TaskFailure {
                 message: "The provider's reply is larger than \(maxBytes) bytes, so it was not read.",
                 hint: "Raise `upstream.max_reply_bytes` and run `pollux reload` to have it read.")
         case .outdated:
-            self.init(code: "not_sent", message: "Nothing was sent: a reload has moved the provider meanwhile.")
+            self.init(
+                code: "not_sent", message: "Nothing was sent: a reload has changed the provider's base URL meanwhile.")
         case .cancelled:
-            self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply came.")
+            self.init(code: TaskFailure.daemonStopped, message: "The daemon stopped before the reply arrived.")
         }
     }
 }

@@ -5,11 +5,11 @@ import TaskModel
 ///
 /// A change of a task of the service removes its plan; each plan also expires.
 final class PollPlanCache: Sendable {
-    /// What can be polled of a service.
+    /// The possible polls of a service.
     struct Plan: Sendable {
-        /// What is due now.
+        /// The batches that are due now.
         var batches: [PollBatch] = []
-        /// When more may be due; nil if only a change can make it so.
+        /// When more batches may be due; nil if only a change can cause that.
         var next: Timestamp?
     }
 
@@ -20,7 +20,7 @@ final class PollPlanCache: Sendable {
 
     private struct State {
         var entries: [AccountService: Entry] = [:]
-        /// Grows with every change, so that a plan from an earlier read is not kept.
+        /// Grows with every change, so that a plan from an earlier read is not cached.
         var changes: [AccountService: Int] = [:]
         /// Grows when all services change at once.
         var globalVersion = 0
@@ -38,7 +38,7 @@ final class PollPlanCache: Sendable {
 
     private let state = Mutex(State())
 
-    /// How long due batches are kept while the rate limit holds them back. Their tasks may be cancelled meanwhile.
+    /// How long due batches are cached while the rate limit delays them. Their tasks may be cancelled meanwhile.
     private static let lifetime = Duration.seconds(1)
 
     /// The services that may have running tasks; nil if they must be read.
@@ -54,7 +54,7 @@ final class PollPlanCache: Sendable {
     /// Read it before the services, and pass it to ``keep(services:at:version:)``.
     var version: Int { state.withLock { $0.version } }
 
-    /// Keeps the services for ``lifetime``. A service with a change is added.
+    /// Caches the services for ``lifetime``. A service with a change is added.
     func keep(services: [AccountService], at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.version == version else { return }
@@ -73,17 +73,18 @@ final class PollPlanCache: Sendable {
     /// Read it before the tasks, and pass it to ``keep(_:of:at:version:)``.
     func version(of service: AccountService) -> Int { state.withLock { $0.version(of: service) } }
 
-    /// Keeps a plan until its time comes or something changes.
+    /// Caches a plan until its time comes or a change removes it.
     func keep(_ plan: Plan, of service: AccountService, at now: Timestamp, version: Int) {
         state.withLock { state in
             guard state.version(of: service) == version else { return }
-            // Not past its own next due time: a plan that says "now" would be used again at once.
+            // Not past its own next due time: a plan for now would otherwise be used again immediately.
             let longest = plan.batches.isEmpty ? now + .seconds(60) : now + Self.lifetime
             state.entries[service] = Entry(plan: plan, validUntil: min(longest, plan.next ?? longest))
         }
     }
 
-    /// Removes a batch that starts. The others stay valid, unless it had several tasks: the rest may be grouped anew.
+    /// Removes a batch that starts. The others stay valid, unless it had several tasks: the rest may be grouped
+    /// differently.
     func begin(_ batch: PollBatch) {
         guard let task = batch.tasks.first, batch.tasks.count == 1 else { return forget(batch.service) }
         state.withLock { state in
@@ -94,7 +95,7 @@ final class PollPlanCache: Sendable {
         }
     }
 
-    /// Notes the end of a batch, whose tasks may be due before the plan's time.
+    /// Records the end of a batch, whose tasks may be due before the plan's time.
     ///
     /// A plan with other batches of one task stays until it expires.
     func end(_ batch: PollBatch) {

@@ -4,7 +4,7 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Plans which tasks of a service to poll, and when, from one page of them: the most overdue first.
+/// Plans which tasks of a service to poll, and when, from one page of tasks, the most overdue first.
 struct PollPlanner: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
@@ -16,7 +16,7 @@ struct PollPlanner: Sendable {
     let limits: EngineLimits
     let logger: Logger
 
-    /// What is due of a service now, and when more may be due.
+    /// The due batches of a service, and when more may be due.
     func plan(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan {
         let free = try await freeTasks(of: service, at: now)
         var plan = PollPlanCache.Plan()
@@ -34,7 +34,7 @@ struct PollPlanner: Sendable {
         return plan
     }
 
-    /// As many tasks as one query takes, without those in flight. Tasks that cannot be polled are postponed.
+    /// The tasks for one query, without those in flight. Tasks that cannot be polled are postponed.
     private func freeTasks(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> [TrackedTask]
     {
         let horizon = now + polling.minGap
@@ -55,7 +55,7 @@ struct PollPlanner: Sendable {
         }
     }
 
-    /// Whether the provider can be asked about a task: its endpoint is known, and there are credentials of its account.
+    /// Whether a task can be polled: its endpoint is known, and its account has credentials.
     private func canAsk(about task: TrackedTask) -> Bool {
         catalog.endpoint(task.endpoint).map { admission.accounts.canSend(by: $0.owner(of: task)) } ?? false
     }
@@ -66,8 +66,8 @@ struct PollPlanner: Sendable {
         let isBatch: Bool
     }
 
-    /// Groups the tasks that can share a query. A task goes alone if a batch left it out, if the provider did not know it
-    /// lately, or if its records are not understood.
+    /// Groups the tasks that can share a query. A task is polled alone in three cases: a batch omitted it, the provider
+    /// recently did not know it, or its records are not understood.
     private func groups(of tasks: [TrackedTask], service: AccountService) -> [Group] {
         var groups: [Group] = []
         for task in tasks {
@@ -95,8 +95,8 @@ struct PollPlanner: Sendable {
         let members = await members(for: tasks, at: now)
         let most = min(profile.batchSize ?? 1, limits.batchSize)
         let limit = inFlight.batchLimit(of: service, upTo: most)
-        // A task follows its own due time as well before its first poll (it may be of any age if it was adopted), after a
-        // callback, and if its last poll lies in the future.
+        // A task follows its own due time before its first poll, because an adopted task may have any age. The same holds
+        // after a callback, and if its last poll lies in the future.
         let firstLook = tasks.filter { $0.lastPendingAt.map { $0 > now } ?? true || $0.isCalledBack }
             .compactMap(\.nextDueAt).min()
         let shared = now + polling.nextBatch(of: members, limit: limit)
@@ -111,7 +111,7 @@ struct PollPlanner: Sendable {
                 of: selection.map { tasks[$0] }, as: selection.map { members[$0] }, service: service, profile: profile))
     }
 
-    /// The tasks as the schedule sees them.
+    /// The tasks in the form that the schedule uses.
     private func members(for tasks: [TrackedTask], at now: Timestamp) async -> [BatchCandidate] {
         var read: [EndpointName: EndpointStatistics] = [:]
         var members: [BatchCandidate] = []
@@ -139,7 +139,7 @@ struct PollPlanner: Sendable {
         for member in members {
             priority += polling.priority(
                 age: member.age, sinceLastPoll: member.sinceLastPoll, model: member.model)
-            // It has probably ended: as if its hazard were one per second.
+            // It has probably ended, so it counts as if its hazard were one per second.
             if member.isExpected { priority += member.sinceLastPoll.inSeconds * member.sinceLastPoll.inSeconds }
         }
         return PollBatch(

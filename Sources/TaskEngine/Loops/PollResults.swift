@@ -10,7 +10,7 @@ struct PollResults: Sendable {
     let unrecognised: UnrecognisedResponses
     let notFound: NotFoundPolicy
     let calls: PollCountBuffer
-    /// The shortest time between two polls of a task.
+    /// The minimum time between two polls of a task.
     @Current var minGap: Duration
     let wakes: WakeSignals
 
@@ -42,7 +42,7 @@ struct PollResults: Sendable {
         }
         updates.add(calls.take(about: seen.map(\.task), all: updates.hasEnds))
         let changes = await recorder.record(events, updating: updates)
-        // A callback that came during the query may be newer than its reply.
+        // A callback that arrived during the query may be newer than its reply.
         let calledBack = changes.map(\.task).filter { $0.state == .running && $0.isCalledBack }.map(\.id)
         await askSoon(calledBack, at: now)
         // The end of a task frees a place in flight.
@@ -54,6 +54,6 @@ struct PollResults: Sendable {
         await record([(task, await notFound.event(for: task, at: now))], at: now)
     }
 
-    /// Makes tasks due after the shortest gap.
+    /// Makes tasks due after the minimum gap.
     func askSoon(_ tasks: [TaskID], at now: Timestamp) async { await recorder.postpone(tasks, until: now + minGap) }
 }

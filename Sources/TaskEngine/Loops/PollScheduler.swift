@@ -14,7 +14,7 @@ package struct PollScheduler: Worker {
     let admission: AdmissionControl
     let inFlight: InFlightPolls
     let poller: Poller
-    /// How many queries of a service may be in flight.
+    /// The maximum number of queries of a service in flight.
     let pollsInParallel: Int
     let random: EngineRandom
     let wakes: WakeSignals
@@ -24,12 +24,12 @@ package struct PollScheduler: Worker {
     package func claim(into work: inout [PollBatch], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
         var comeBack = now + .seconds(60)
         var services = try await services(at: now)
-        // Ends, since each turn claims at least one batch, and a service has few of them in flight.
+        // The loop ends, because each turn claims at least one batch, and a service has few of them in flight.
         while !services.isEmpty {
-            // Send what is claimed before reading more.
+            // Claimed batches are sent before more are read.
             guard work.count < Self.enoughAtOnce else { return now }
             var ready: [PollBatch] = []
-            // In random order among equals, so that no service is always served last.
+            // Equals are in random order, so that no service is always last.
             let inTurn = services.count > 1 ? random.draw { services.shuffled(using: &$0) } : services
             for service in inTurn {
                 let plan = try await plan(of: service, at: now)
@@ -48,10 +48,10 @@ package struct PollScheduler: Worker {
         plans.end(work)
     }
 
-    /// A claim ends after so many batches, and the next one continues.
+    /// A claim ends after this many batches, and the next one continues.
     private static let enoughAtOnce = 8
 
-    /// Services that may have running tasks, by account. They are cached, since the loop runs after each query.
+    /// Services that may have running tasks, by account. They are cached, because the loop runs after each query.
     private func services(at now: Timestamp) async throws(TaskStoreError) -> [AccountService] {
         if let known = plans.services(at: now) { return known }
         let version = plans.version
@@ -60,7 +60,7 @@ package struct PollScheduler: Worker {
         return services
     }
 
-    /// Claims as many batches as the rates allow, by priority, then in their order. Returns the services that may have more.
+    /// Claims as many batches as the rates allow, by priority, then in order. Returns the services that may have more.
     private func claim(
         from ready: [PollBatch], at now: Timestamp, into work: inout [PollBatch], comeBack: inout Timestamp
     ) -> [AccountService] {
@@ -83,13 +83,13 @@ package struct PollScheduler: Worker {
         return claimed.subtracting(blocked).sorted()
     }
 
-    /// What is due of a service now, and when more may be due.
+    /// The due batches of a service, and when more may be due.
     private func plan(of service: AccountService, at now: Timestamp) async throws(TaskStoreError) -> PollPlanCache.Plan
     {
         if let block = admission.breakers.block(.polls(service), at: now) {
             return PollPlanCache.Plan(next: block.until)
         }
-        // The end of one in flight makes room again.
+        // The end of a batch in flight makes room again.
         guard inFlight.batches(of: service) < batchesAllowed(of: service) else { return PollPlanCache.Plan() }
         if let plan = plans.plan(of: service, at: now) { return plan }
         let version = plans.version(of: service)
@@ -98,7 +98,7 @@ package struct PollScheduler: Worker {
         return plan
     }
 
-    /// How many batches of the service may be in flight: one if its circuit breaker is half open.
+    /// The maximum number of batches of the service in flight: one if its circuit breaker is half open.
     private func batchesAllowed(of service: AccountService) -> Int {
         admission.breakers.isHalfOpen(.polls(service)) ? 1 : pollsInParallel
     }

@@ -2,7 +2,7 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Sends one status query and records what it brings.
+/// Sends one status query and records its reply.
 struct Poller: Sendable {
     let sender: QuerySender
     let calls: PollCountBuffer
@@ -10,12 +10,12 @@ struct Poller: Sendable {
     let inFlight: InFlightPolls
     let results: PollResults
     let failures: PollFailures
-    /// The most ids in one query; see ``EngineLimits/batchSize``.
+    /// The maximum number of ids in one query; see ``EngineLimits/batchSize``.
     let batchSize: Int
     let time: any TimeSource
     let passed: @Sendable (CrashPoint) -> Void
 
-    /// Asks for the tasks of a batch, and records the reply.
+    /// Polls the tasks of a batch, and records the reply.
     func poll(_ work: PollBatch) async {
         guard let first = work.tasks.first else { return }
         passed(.duringPoll)
@@ -33,7 +33,7 @@ struct Poller: Sendable {
         }
     }
 
-    /// Asks for one task. If its record says that it is done and the result has its own address, asks for that as well.
+    /// Polls one task. If its record says that it is done and the result has a separate address, it fetches that too.
     ///
     /// If the result is not available yet, the task stays running and is polled again.
     private func lookup(
@@ -119,7 +119,7 @@ struct Poller: Sendable {
                 if let observation = task.remoteID.flatMap({ observations[$0] }) {
                     seen.append((task, .observed(observation)))
                 } else {
-                    // A batch reply that omits an id proves nothing. The next query asks for the task alone.
+                    // A batch reply that omits an id proves nothing. The next query polls the task alone.
                     inFlight.markAlone(true, task.id)
                     absent.append(task.id)
                 }
@@ -171,7 +171,7 @@ extension BatchVerdict {
 }
 
 extension UpstreamTransportError {
-    /// Whether the error says nothing about the tasks: the provider was not reached, or the daemon stops.
+    /// Whether the error says nothing about the tasks: the provider was not reached, or the daemon is stopping.
     fileprivate var isAboutAll: Bool {
         switch self {
         case .notSent, .outdated, .cancelled: true

@@ -4,7 +4,7 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Looks for the earlier attempts of tasks that are to be sent again.
+/// Looks up the earlier attempts of tasks that will be sent again.
 struct Resubmitter: Sendable {
     let store: TaskStore
     let transport: any UpstreamTransport
@@ -18,8 +18,8 @@ struct Resubmitter: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// Searches for the earlier attempts of the task, and starts a new attempt if the provider does not have them. Returns
-    /// nil if nothing is to be sent.
+    /// Searches for the earlier attempts of the task, and starts a new attempt if the provider does not have them.
+    /// Returns nil if nothing is sent.
     ///
     /// A proof of absence expires, because the task may have waited in the queue for hours. A policy needs a new proof. A
     /// user's decision is stopped only by a record that certainly belongs to the task.
@@ -30,7 +30,7 @@ struct Resubmitter: Sendable {
             let attempts = try await store.givenUpAttempts(of: task.id)
             // All waiting comes before the search, so that its result is fresh.
             guard let replyRoom = transport.roomForPaidReply() else { return await later() }
-            // The account that sends the task need not be one that made the attempts.
+            // The account that sends the task may differ from those that made the attempts.
             let maker = attempts.first.map {
                 search.firstAccount(for: $0.account, endpoint.profile, at: time.now())
             }
@@ -46,10 +46,10 @@ struct Resubmitter: Sendable {
                 ? nil
                 : await search.run(
                     for: targets, sharing: endpoint.profile, first: searched.account, isUrgent: true)
-            // Not even a person's decision goes without a reading that was possible.
+            // Even a person's decision needs a reading, if one is possible.
             if case .outdated = result { return await later() }
             let answer = result?.answer
-            // After a restore the lists may show it; an account that gives no answer now is asked again, twice.
+            // After a restore the lists may show it. An account that does not reply now is tried again, twice.
             if answer?.isPartial ?? true, !targets.isEmpty, task.failure?.code == TaskFailure.perhapsSent,
                 unanswered.count(task.id) <= 2
             {
@@ -140,7 +140,7 @@ struct Resubmitter: Sendable {
 final class UnansweredSearches: Sendable {
     private let counts = Mutex<[TaskID: Int]>([:])
 
-    /// Counts one more, and returns how many there are.
+    /// Counts one search, and returns the total.
     func count(_ task: TaskID) -> Int {
         counts.withLock { counts in
             counts[task, default: 0] += 1

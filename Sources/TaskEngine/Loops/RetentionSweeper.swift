@@ -4,10 +4,10 @@ import Synchronization
 package import TaskModel
 package import TaskStore
 
-/// RetentionSweeper periodically removes ended tasks and details of them that are older than the retention policy allows.
+/// Periodically removes ended tasks and their details if they are older than the retention policy allows.
 ///
-/// It removes a few tasks per commit and pauses in between, so that other writes hardly wait. It removes nothing while the clock
-/// is in doubt, or while the database is a copy that no person has accepted: a removal is final, and either may pass.
+/// It removes a few tasks per commit and pauses in between, so that other writes hardly wait. A removal is final. So it
+/// removes nothing while the clock is in doubt, or while the database is a copy that no person has accepted.
 package struct RetentionSweeper: Worker {
     let store: TaskStore
     @Current var policy: RetentionPolicy
@@ -22,11 +22,11 @@ package struct RetentionSweeper: Worker {
 
     private final class Progress: Sendable {
         struct State {
-            /// The sweep that is under way, by which policy, and when it began.
+            /// The sweep in progress, its policy, and its start.
             var sweep: RetentionSweep?
             var policy = RetentionPolicy()
             var begunAt: Timestamp?
-            /// When to go on.
+            /// When to continue.
             var nextAt: Timestamp?
         }
 
@@ -53,14 +53,15 @@ package struct RetentionSweeper: Worker {
         }
         let policy = policy
         let state = progress.state.withLock { state in
-            // Not by settings that were replaced, nor by a clock that was ahead when it began.
+            // A sweep stops if its settings were replaced, or if the clock was ahead when it began.
             if state.policy != policy || state.begunAt.map({ $0 > now }) ?? false { state = Progress.State() }
             return state
         }
-        // A time further ahead comes from a clock that was set back since.
+        // A later time comes from before the clock was set back.
         if state.sweep == nil, let nextAt = state.nextAt, nextAt > now, nextAt - now <= interval { return nextAt }
         let sweep = try await store.advance(
             state.sweep ?? RetentionSweep(policy, keepingStubs: startCheck.isPending, at: now), at: now)
+        if sweep.count.files > 0 { wakes.artefactRemoval.signal() }
         let next = sweep.isOver ? now + interval : now + Self.pause
         progress.state.withLock { former in
             former = Progress.State(
@@ -81,7 +82,8 @@ extension Logger {
         info(
             """
             Retention: removed the details of \(count.tasks) task(s), the responses of \(count.responses) more, \
-            \(count.events) event(s), \(count.keys) idempotency key(s), and what was left of \(count.stubs) task(s).
+            \(count.events) event(s), \(count.keys) idempotency key(s), \(count.files) file(s) of results, and the rest of \
+            \(count.stubs) task(s).
             """)
     }
 }

@@ -7,16 +7,16 @@ package import TaskStore
 /// The intent of a paid request is on disk before its first byte is sent. A reply that proves nothing leads to
 /// `uncertain`, never to another attempt.
 package struct Submitter: Worker {
-    /// A task whose intent is on disk, or one whose earlier attempts are searched for first.
+    /// A task whose intent is on disk, or one whose earlier attempts are searched first.
     package struct Work: Sendable {
         let task: TrackedTask
-        /// The endpoint as the account uses it that sends the task.
+        /// The endpoint as the sending account uses it.
         let endpoint: AccountEndpoint
-        /// The callback URL of the request; nil if the provider does not call back.
+        /// The callback URL of the request; nil if the request has none.
         var callbackURL: String?
         /// Whether an earlier attempt may have been accepted, so that its intent is not on disk yet.
         var isResubmission = false
-        /// Memory for the reply, held until that is recorded.
+        /// Memory for the reply, held until the reply is recorded.
         var replyRoom = ReplyRoom()
 
         var profile: EndpointProfile { endpoint.profile }
@@ -52,8 +52,8 @@ package struct Submitter: Worker {
                 open[profile.name.service, default: []].append(profile)
             }
         }
-        // In random order, so that no service is always served last. Sorted first, since the order of a dictionary differs
-        // from run to run.
+        // The order is random, so that no service is always last. The names are sorted first, because the order of a
+        // dictionary differs between runs.
         let services = open.keys.sorted()
         for service in random.draw({ services.shuffled(using: &$0) }) where admission.room(under: load) > 0 {
             guard let profiles = open[service] else { continue }
@@ -63,7 +63,7 @@ package struct Submitter: Worker {
         return comeBack
     }
 
-    /// Claims what may go on the endpoints of one service, which share its limits. Returns when more may.
+    /// Claims tasks on the endpoints of one service, which share its limits. Returns when more may be claimed.
     private func claim(
         of profiles: [EndpointProfile], under load: inout TaskLoad, into work: inout [Work], at now: Timestamp
     ) async throws(TaskStoreError) -> Timestamp? {
@@ -93,7 +93,8 @@ package struct Submitter: Worker {
                 comeBack = min(comeBack ?? next, next)
             }
         }
-        // By priority, then age, over all endpoints of the service. Those of one endpoint come in this order already.
+        // Sorts by priority, then age, over all endpoints of the service. Those of one endpoint are already in this
+        // order.
         let inOrder = candidates.enumerated().sorted { left, right in
             let (one, other) = (left.element.task, right.element.task)
             return (other.priority, one.createdAt, left.offset) < (one.priority, other.createdAt, right.offset)
@@ -103,7 +104,7 @@ package struct Submitter: Worker {
             if admission.waitsForItsAccount(task, of: profile, among: open[profile.name] ?? [], under: load) {
                 waiting.append(task.id)
             }
-            // An account whose turn comes later leaves the task to the others.
+            // An account whose turn comes later leaves the task to other accounts.
             while let endpoint = admission.account(for: task, among: open[profile.name] ?? [], under: load) {
                 let admitted = admission.admit(task, of: endpoint, under: load, at: now)
                 guard case .blocked(let block) = admitted, let until = block.until else {
@@ -116,31 +117,31 @@ package struct Submitter: Worker {
             if open.values.allSatisfy(\.isEmpty) { break }
         }
         if !waiting.isEmpty {
-            // Not at the head of the queue, where others would wait for them.
+            // They are postponed, so that they do not block the head of the queue.
             try await store.postpone(waiting, until: now + .seconds(15))
             comeBack = min(comeBack ?? now + .seconds(15), now + .seconds(15))
         }
         return comeBack
     }
 
-    /// How many tasks the accounts of a service may take now, and how many are read for that.
+    /// The number of tasks that the accounts of a service may take now, and the number to read for that.
     private func room(
         of open: [EndpointName: [AccountEndpoint]], under load: TaskLoad
     ) -> (places: Int, most: Int) {
         var (places, tokens) = (0, 0 as Int?)
         var counted: Set<AccountName> = []
-        // All endpoints of the service have its limits.
+        // All endpoints of the service share its limits.
         for endpoint in open.values.joined() where counted.insert(endpoint.account).inserted {
             places += max(admission.room(for: endpoint, under: load), 0)
             let own = admission.tokens(for: endpoint)
             tokens = tokens.flatMap { sum in own.map { sum + $0 } }
         }
         places = min(places, max(admission.room(under: load), 0))
-        // One more than the rates allow, to find the time when they do.
+        // Reads one more than the rates allow, to find when they allow it.
         return (places, min(places, tokens.map { $0 + counted.count } ?? places))
     }
 
-    /// Starts what was admitted.
+    /// Starts the admitted tasks.
     private func start(
         _ task: TrackedTask, of endpoint: AccountEndpoint, _ admitted: Admission, under load: inout TaskLoad,
         into work: inout [Work], at now: Timestamp

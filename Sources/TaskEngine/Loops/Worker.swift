@@ -11,13 +11,13 @@ package protocol Worker: Sendable {
     var wake: WakeSignal { get }
     /// Claims due work and returns when to call again (now, if more is due).
     ///
-    /// What is in `work` is performed even if the claim then throws: a row in state `submitting` must be sent.
+    /// The work in `work` is performed even if the claim then throws: a row in state `submitting` must be sent.
     func claim(into work: inout [Work], at now: Timestamp) async throws(TaskStoreError) -> Timestamp
-    /// Performs one piece of work. It never fails, since it records every failure.
+    /// Performs one piece of work. It does not throw, because it records every failure.
     func perform(_ work: Work) async
 }
 
-/// A loop that lets a worker claim due work, and perform it concurrently with its next claim.
+/// Runs a worker: claims due work, and performs it concurrently with the next claim.
 ///
 /// `run()` is thin: tests call `step()`, which does the same once and waits for the work.
 package struct WorkerLoop<Driven: Worker>: Service {
@@ -27,7 +27,7 @@ package struct WorkerLoop<Driven: Worker>: Service {
     let time: any TimeSource
     let logger: Logger
 
-    /// Performs what is due now, or a part of it, and returns when to call again.
+    /// Performs due work, or a part of it, and returns when to call again.
     package func step() async throws(TaskStoreError) -> Timestamp {
         let (work, outcome) = await claim()
         await withDiscardingTaskGroup { group in
@@ -52,9 +52,9 @@ package struct WorkerLoop<Driven: Worker>: Service {
                     switch outcome {
                     case .success(let next):
                         failures = 0
-                        // No rule may make this loop spin.
+                        // A minimum pause, so that no rule can make this loop spin.
                         let soonest = time.now() + .milliseconds(work.isEmpty ? 5 : 0)
-                        // `next` may come from a clock that was set back since.
+                        // `next` may come from before the clock was set back.
                         let latest = time.now() + .seconds(60)
                         await worker.wake.wait(until: min(max(next, soonest), latest), on: time)
                     case .failure(let error):
@@ -68,9 +68,9 @@ package struct WorkerLoop<Driven: Worker>: Service {
         }
     }
 
-    /// What could be claimed, and when to call again, or why the claim failed.
+    /// The claimed work, and when to call again, or why the claim failed.
     ///
-    /// Checks storage and clock first: it claims nothing if nothing can be stored, or by a clock that was just set.
+    /// Checks storage and clock first. It claims nothing if nothing can be stored, or if the clock was just set.
     package func claim() async -> ([Driven.Work], Result<Timestamp, TaskStoreError>) {
         var work: [Driven.Work] = []
         guard await storage.check() else { return ([], .success(time.now() + .seconds(2))) }
@@ -92,7 +92,7 @@ package struct WorkerLoop<Driven: Worker>: Service {
     private func recover(from error: TaskStoreError, count: inout Int) throws(TaskStoreError) -> Timestamp {
         if case .damaged = error { throw error }
         count += 1
-        logger.error("\(Driven.self) goes on in a moment: \(error.message)")
+        logger.error("\(Driven.self) tries again in a moment: \(error.message)")
         return time.now() + .seconds(min(count, 5))
     }
 }

@@ -10,7 +10,7 @@ struct ClientIDLookup {
     struct Outcome {
         /// The tasks that the provider knows.
         var found: [TaskID: (id: RemoteTaskID, traceID: String?)] = [:]
-        /// The tasks without an answer. The provider may know them.
+        /// The tasks without a reply. The provider may know them.
         var unanswered: Set<TaskID> = []
     }
 
@@ -19,7 +19,7 @@ struct ClientIDLookup {
     let admission: AdmissionControl
     let sender: QuerySender
     let logger: Logger
-    /// The endpoint of any task, as the account uses it that is asked.
+    /// The endpoint of any task, as the searched account uses it.
     let endpoint: AccountEndpoint
 
     /// Looks up each task whose endpoint supports client ids.
@@ -31,7 +31,7 @@ struct ClientIDLookup {
             guard let profile = catalog.endpoint(task.endpoint), profile.dialect.ownIDMember != nil else {
                 continue
             }
-            // The first one's turn was taken with the claim.
+            // The claim has taken the first token.
             if !isOver, asked > 0 { isOver = await !admission.waitForQuerySlot(of: endpoint) }
             guard !isOver else {
                 outcome.unanswered.insert(task.id)
@@ -90,7 +90,7 @@ struct ClientIDLookup {
         case .failed(let failure, let suspendsProvider):
             if suspendsProvider { await admission.suspend(endpoint.owner, because: failure) }
             await admission.queriesFailed(of: endpoint, because: failure)
-            // What the provider answers with an error of its own may be about this id alone.
+            // An error reply of the provider may concern this id only.
             return .unanswered(isItsOwn: failure.httpStatus != nil && !suspendsProvider)
         }
     }

@@ -3,30 +3,30 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// What the accounts that may have made lost attempts show of them.
+/// The combined replies of the accounts that may have made lost attempts.
 ///
-/// All lists are compared with all lost attempts at once. An attempt is absent only if every account that may have made it
-/// replied in full.
+/// All lists are compared with all lost attempts at once. An attempt is absent only if every account that may have made
+/// it replied in full.
 struct CombinedAnswer: Sendable {
     private let search: LostAttemptSearch
     private let profile: EndpointProfile
     private let answers: [LostAttemptSearch.Answer]
-    /// The accounts that may have made each attempt that was searched for.
+    /// The accounts that may have made each searched attempt.
     private let makers: [GivenUpAttempt.Key: Set<AccountName>]
-    /// The start times of attempts whose records may be in the lists, also in those that were not read.
+    /// The start times of attempts whose records may be in the lists, including lists that were not read.
     let reach: ClosedRange<Timestamp>
-    /// The accounts that were to be searched and gave no answer, and whether they would have had one for valid requests.
+    /// The accounts without a reply, and whether they refused or were not reached.
     private let unread: [AccountName: Unread]
 
-    /// Why an account gave no answer.
+    /// Why there is no reply for an account.
     enum Unread: Sendable {
-        /// It answered with an error, or nothing can be asked with it.
+        /// It replied with an error, or it has no usable credentials.
         case refused
         /// There was no connection.
         case unanswered
     }
 
-    /// Nil if no account gave an answer.
+    /// Nil if no account replied.
     init?(
         _ answers: [LostAttemptSearch.Answer], to targets: [LostAttemptSearch.Target],
         of makers: [GivenUpAttempt.Key: Set<AccountName>], unread: [AccountName: Unread],
@@ -44,13 +44,14 @@ struct CombinedAnswer: Sendable {
 
     // MARK: What was read
 
-    /// Whether an account that was to be searched gave no answer.
+    /// Whether an account gave no reply.
     var isPartial: Bool { !unread.isEmpty }
 
-    /// The accounts that were to be searched and gave no answer.
+    /// The accounts without a reply.
     var unreadAccounts: [AccountName] { unread.keys.sorted() }
 
-    /// Whether the lists show all that was accepted in the window: each was read to its end, and the clocks agree.
+    /// Whether the lists show everything that was accepted in the window: each was read to its end, and the clocks
+    /// agree.
     var showsAll: Bool {
         !isPartial
             && answers.allSatisfy {
@@ -59,7 +60,7 @@ struct CombinedAnswer: Sendable {
             }
     }
 
-    /// Whether every account gave an answer, though perhaps an error, and no connection broke off.
+    /// Whether every account replied, perhaps with an error, and no connection failed.
     var isAnswered: Bool {
         unread.values.allSatisfy { $0 == .refused } && answers.allSatisfy { !$0.reading.wasCutOff }
     }
@@ -70,15 +71,15 @@ struct CombinedAnswer: Sendable {
     /// The ids whose owners decide the findings.
     var candidates: Set<RemoteTaskID> { answers.reduce(into: []) { $0.formUnion($1.candidates) } }
 
-    /// Whether the task was found by the id that it was sent with.
+    /// Whether the task was found by its client id.
     func isFoundByOwnID(_ task: TaskID) -> Bool { answers.contains { $0.known.found[task] != nil } }
 
-    /// Whether every account that may have made the attempt was asked, and replied in full.
+    /// Whether every account that may have made the attempt replied in full.
     func isComplete(for attempt: GivenUpAttempt) -> Bool {
         answers(about: attempt.key)?.allSatisfy { $0.isComplete(about: attempt.task) } ?? false
     }
 
-    /// The answers of all accounts that may have made the attempt; nil if one is missing, or it was not searched for.
+    /// The replies of all accounts that may have made the attempt; nil if one is missing, or it was not searched.
     private func answers(about key: GivenUpAttempt.Key) -> [LostAttemptSearch.Answer]? {
         guard let makers = makers[key] else { return nil }
         let found = answers.filter { makers.contains($0.account) }
@@ -87,8 +88,7 @@ struct CombinedAnswer: Sendable {
 
     // MARK: What it shows
 
-    /// The findings about all attempts that were searched for, and about other lost ones of these accounts that share the
-    /// lists.
+    /// The findings about all searched attempts, and about other lost ones of these accounts that share the lists.
     func findings(in view: ReconciliationSnapshot) -> [GivenUpAttempt.Key: LostAttemptSearch.Finding] {
         var findings = makers.mapValues { _ in LostAttemptSearch.Finding.unproven }
         let known = foundByOwnID(in: view)
@@ -133,7 +133,7 @@ struct CombinedAnswer: Sendable {
                 claimed.insert(own.id).inserted
                 ? .found(own.id, traceID: own.traceID, by: own.by) : .conflict(own.id)
         }
-        // An attempt of a known task is not a new finding.
+        // An attempt of a task with a known id is not a new finding.
         for given in view.givenUp where given.stored.task.state != .uncertain {
             guard let own = found(given.stored.task), claimed.insert(own.id).inserted else { continue }
             findings[given.givenUp.key] = .found(own.id, traceID: own.traceID, by: own.by)
@@ -141,8 +141,8 @@ struct CombinedAnswer: Sendable {
         return findings
     }
 
-    /// The listed records that no task owns and that no lost attempt explains: each lost attempt explains one of those that may
-    /// be its own, in the lists of the accounts that may have made it.
+    /// The listed records that no task owns and no lost attempt explains. Each lost attempt explains one record that
+    /// may be its own, in the lists of the accounts that may have made it.
     func unexplained(in view: ReconciliationSnapshot) -> [ListedTask] {
         let lists = lists
         let marked = answers.reduce(into: Set<RemoteTaskID>()) { $0.formUnion($1.marked.keys) }
@@ -154,7 +154,7 @@ struct CombinedAnswer: Sendable {
         }
     }
 
-    /// Those of the records that may be of the task's latest attempt, by any account.
+    /// The records that may belong to the task's latest attempt, by any account.
     func records(among records: [ListedTask], for stored: [TaskWithPayload]) -> [TaskID: [RemoteTaskID]] {
         let (lists, records) = (lists, records.map { SubmissionMatcher.Record($0) })
         var found: [TaskID: [RemoteTaskID]] = [:]
@@ -166,7 +166,7 @@ struct CombinedAnswer: Sendable {
         return found
     }
 
-    /// Whether a list shows the record, and it may be the attempt's.
+    /// Whether a list shows the record, and the record may belong to the attempt.
     private static func mayShow(
         _ record: SubmissionMatcher.Record, of attempt: LostAttempt, in lists: [SubmissionMatcher.List]
     ) -> Bool {
@@ -174,13 +174,13 @@ struct CombinedAnswer: Sendable {
         return SubmissionMatcher.verdict(on: record, for: attempt, in: shown) != .other
     }
 
-    /// The records of all lists, each once: two accounts may be one user's and show the same.
+    /// The records of all lists, each once. Two accounts may belong to one user and show the same records.
     private var records: [ListedTask] {
         var seen: Set<RemoteTaskID> = []
         return answers.flatMap(\.reading.tasks).filter { seen.insert($0.remoteID).inserted }
     }
 
-    /// Each account's list, prepared for comparisons.
+    /// The list of each account, prepared for comparisons.
     private var lists: [SubmissionMatcher.List] {
         answers.map { answer in
             SubmissionMatcher.List(
@@ -197,7 +197,7 @@ struct CombinedAnswer: Sendable {
         }
     }
 
-    /// The lost attempts of all accounts that share the lists, with the times when they started.
+    /// The lost attempts of all accounts that share the lists, with their start times.
     private func lostAttempts(
         in view: ReconciliationSnapshot
     ) -> [(attempt: LostAttempt, startedAt: Timestamp)] {
@@ -217,7 +217,7 @@ struct CombinedAnswer: Sendable {
 
     // MARK: Absence
 
-    /// Whether the search proves that no account accepted an attempt: each one that may have made it proves it.
+    /// Whether the search proves that no account accepted an attempt. Each account that may have made it must prove it.
     private func isAbsent(
         _ attempt: LostAttempt, startedAt: Timestamp, from lists: [SubmissionMatcher.List]
     ) -> Bool {
@@ -228,8 +228,8 @@ struct CombinedAnswer: Sendable {
         }
     }
 
-    /// Whether an account's answer proves that it did not accept an attempt. The list must be complete and show a control: an
-    /// accepted task of the endpoint, sent near the attempt and listed exactly as sent.
+    /// Whether an account's reply proves that it did not accept an attempt. The list must be complete and show a
+    /// control: an accepted task of the endpoint, sent near the attempt and listed exactly as sent.
     private func proves(
         _ answer: LostAttemptSearch.Answer, absenceOf attempt: LostAttempt, startedAt: Timestamp,
         by evidence: ListEvidence?
@@ -239,19 +239,20 @@ struct CombinedAnswer: Sendable {
             // Attempts that ended later may be missing. The tolerance is for clock differences.
             attempt.window.upperBound <= min(answer.window.upperBound, answer.began + limits.clockSkew)
         else { return false }
-        // A list at another base URL may lack what was sent before, unless it shows a control from before.
-        let movedAt = limits.movedAt[profile.provider].flatMap { moved in
-            attempt.window.lowerBound + limits.clockSkew < moved ? moved : nil
-        }
-        guard answer.reading.isList else { return movedAt == nil }
+        // A list at another base URL, or read with another token, may lack what was sent before.
+        let changes = limits.history.listChanges(
+            for: ProviderAccount(provider: profile.provider, account: answer.account))
+        let sentAt = attempt.window.lowerBound + limits.clockSkew
+        guard answer.reading.isList else { return changes.areAllBefore(sentAt) }
         if let skew = answer.reading.clockSkew, abs(skew.inSeconds) > limits.clockSkew.inSeconds {
             logger.warning(
                 "The clocks of the provider and this machine differ by \(Int(skew.inSeconds)) s, so its list of \(answer.endpoint.service) tasks proves no absence."
             )
             return false
         }
-        if evidence?.hasControl(for: attempt, acceptedWithin: limits.controlSpan, of: startedAt, before: movedAt)
-            ?? false
+        if evidence?.hasControl(
+            for: attempt, acceptedWithin: limits.controlSpan, of: startedAt,
+            where: { changes.none(between: sentAt, and: $0.window) }) ?? false
         {
             return true
         }

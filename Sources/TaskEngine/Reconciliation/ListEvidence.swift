@@ -3,15 +3,15 @@ import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// Records how an endpoint's list echoes requests, learned from accepted tasks.
+/// Collects how an endpoint's list echoes requests, from accepted tasks.
 struct ListEvidence: Sendable {
     /// An accepted task that the list shows as it was sent. Such a list would also show a lost task.
     struct Control: Sendable {
         /// The members of its request.
         let names: Set<String>
         let hasCallback: Bool
-        /// When the provider accepted it.
-        let acceptedAt: Timestamp
+        /// When it was sent at the earliest, and when it was accepted.
+        let window: ClosedRange<Timestamp>
     }
 
     private(set) var controls: [Control] = []
@@ -29,8 +29,8 @@ struct ListEvidence: Sendable {
         self.verbatim = verbatim
     }
 
-    /// Learns from accepted tasks: from their stored records and from their records in the account's list. Only tasks of the
-    /// account vouch for its list.
+    /// Collects evidence from accepted tasks: from their stored records and from their records in the account's list.
+    /// Only tasks of the account count for its list.
     init(
         accepted: [(attempt: LostAttempt, stored: TaskWithPayload)], in reading: [ListedTask],
         _ profile: EndpointProfile, of account: AccountName
@@ -48,15 +48,14 @@ struct ListEvidence: Sendable {
         }
     }
 
-    /// Whether the list shows a task that was accepted near the attempt, and before that time, and whose request has all of
-    /// its members.
+    /// Whether the list shows an admitted task that was accepted near the attempt and whose request has all of its members.
     func hasControl(
-        for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp, before end: Timestamp?
+        for attempt: LostAttempt, acceptedWithin span: Duration, of startedAt: Timestamp,
+        where isAdmitted: (Control) -> Bool
     ) -> Bool {
         controls.contains { control in
-            if let end, control.acceptedAt >= end { return false }
-            return attempt.request.names.isSubset(of: control.names) && (attempt.callback == nil || control.hasCallback)
-                && abs((control.acceptedAt - startedAt).inSeconds) <= span.inSeconds
+            attempt.request.names.isSubset(of: control.names) && (attempt.callback == nil || control.hasCallback)
+                && abs((control.window.upperBound - startedAt).inSeconds) <= span.inSeconds && isAdmitted(control)
         }
     }
 
@@ -82,7 +81,8 @@ struct ListEvidence: Sendable {
         guard SubmissionMatcher.isSame(record, attempt, by: nil) else { return }
         controls.append(
             Control(
-                names: attempt.request.names, hasCallback: attempt.callback != nil, acceptedAt: acceptedAt))
+                names: attempt.request.names, hasCallback: attempt.callback != nil,
+                window: min(attempt.window.lowerBound, acceptedAt)...acceptedAt))
         for (path, value) in attempt.request.leaves {
             guard let text = value.string, record.echo?.leaves[path]?.string == text else { continue }
             verbatim[path, default: []].append(Script.scripts(of: text))

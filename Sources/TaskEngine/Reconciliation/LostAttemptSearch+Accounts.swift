@@ -2,12 +2,12 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Which accounts are searched, and in which order.
+/// Determines which accounts are searched, and in which order.
 extension LostAttemptSearch {
-    /// Searches each account that may have made one of the attempts, all of which share the list of `profile`.
+    /// Searches each account that may have made one of the attempts. All attempts share the list of `profile`.
     ///
-    /// Each list is read for the time of all attempts. The caller has a token of the rate of `first`, and has looked at its
-    /// breaker. `isUrgent` means that the others are asked even if their breakers are open.
+    /// Each list is read for the time of all attempts. The caller has a token of the rate of `first`, and has checked
+    /// its breaker. `isUrgent` searches the other accounts even if their breakers are open.
     func run(
         for targets: [Target], sharing profile: EndpointProfile, first: AccountName, onlyInList: Bool = false,
         isUrgent: Bool = false
@@ -30,31 +30,31 @@ extension LostAttemptSearch {
             switch await run(for: own, sharing: endpoint, in: window, onlyInList: onlyInList) {
             case .read(let answer): answers.append(answer)
             case .refused: unread[name] = .refused
-            // Its token is not taken, so nothing can be asked with it.
+            // Its token is rejected, so no request can use it.
             case .unanswered: unread[name] = isPaused(endpoint) ? .refused : .unanswered
             case .outdated: return .outdated
             }
         }
-        // A reload may have changed the accounts, or what the replies to the first ones mean.
+        // A reload may have changed the accounts, or the meaning of the first replies.
         guard version == self.version else { return .outdated }
         let answer = CombinedAnswer(
             answers, to: targets, of: makers, unread: unread, in: window, sharing: profile, search: self)
         if let answer { return .read(answer) }
-        // A token that is not taken is no answer about the list.
+        // A rejected token says nothing about the list.
         let isRefused = unread.contains { name, reason in
             reason == .refused && !isPaused(AccountEndpoint(profile, of: name))
         }
         return isRefused && !unread.values.contains(.unanswered) ? .refused : .unanswered
     }
 
-    /// What keeps the account's list from being read, once its turn in the account's rate has come; nil if nothing does.
+    /// What prevents reading the account's list after the wait for its rate; nil if nothing does.
     private func obstacle(
         to endpoint: AccountEndpoint, isFirst: Bool, isUrgent: Bool
     ) async -> CombinedAnswer.Unread? {
         guard admission.accounts.canSend(by: endpoint.owner) else { return .refused }
         guard !isFirst else { return nil }
         if !isUrgent, let block = admission.breakers.block(endpoint.polls, at: time.now()) {
-            // The last answer to a query counts.
+            // The latest reply to a query counts.
             guard case .backingOff(_, _, let failure) = block else { return .refused }
             return failure?.httpStatus != nil ? .refused : .unanswered
         }
@@ -65,7 +65,7 @@ extension LostAttemptSearch {
         admission.breakers.state(of: .account(endpoint.owner)).pause != nil
     }
 
-    /// The accounts among which the one that made the attempt is.
+    /// The accounts that may have made the attempt.
     private func accounts(thatMayHaveMade target: Target, of provider: ProviderName) -> [AccountName] {
         admission.candidates(for: target.account, of: provider, since: target.attempt.startedAt)
     }

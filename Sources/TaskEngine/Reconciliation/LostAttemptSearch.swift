@@ -29,11 +29,11 @@ struct LostAttemptSearch: Sendable {
 
     /// The provider's replies to one account, and the data that evaluates them.
     struct Answer: Sendable {
-        /// The endpoint of any target, as the account uses it that was searched; all targets share its list.
+        /// The endpoint of any target, as the searched account uses it. All targets share its list.
         let endpoint: AccountEndpoint
         /// When the search began. Attempts sent later may be missing.
         let began: Timestamp
-        /// The time for which the list was read.
+        /// The period for which the list was read.
         let window: ClosedRange<Timestamp>
         let known: ClientIDLookup.Outcome
         let reading: FetchedList
@@ -46,7 +46,7 @@ struct LostAttemptSearch: Sendable {
         /// Whether the whole list was read.
         var isComplete: Bool { reading.isComplete }
 
-        /// Whether the account was asked about the task, and replied in full.
+        /// Whether the account was searched for the task, and replied in full.
         func isComplete(about task: TaskID) -> Bool { isComplete && !known.unanswered.contains(task) }
 
         /// The ids whose owners decide the findings.
@@ -68,22 +68,23 @@ struct LostAttemptSearch: Sendable {
         case unproven
     }
 
-    /// What became of a search.
+    /// The result of a search.
     enum Result<Found: Sendable>: Sendable {
         case read(Found)
-        /// The provider answered with an error.
+        /// The provider replied with an error.
         case refused
-        /// Nothing was learned: there was no connection, or nothing to ask for.
+        /// There was no connection, or nothing to search.
         case unanswered
-        /// The settings or the tokens were replaced meanwhile, so the pages may be of two lists.
+        /// The settings or the tokens were replaced meanwhile, so the pages may come from two lists.
         case outdated
 
-        /// What was read; nil if nothing was.
+        /// The reply; nil if there is none.
         var answer: Found? { if case .read(let answer) = self { answer } else { nil } }
     }
 
-    /// Queries the provider for attempts that share the endpoint's list, as the endpoint's account; by their client ids first,
-    /// unless only the list is wanted. The list is read for the whole window. The caller has a token of the account's rate.
+    /// Searches the provider for attempts that share the endpoint's list, with the endpoint's account. It uses client
+    /// ids first, unless only the list is requested. The list is read for the whole window. The caller has a token of
+    /// the account's rate.
     func run(
         for targets: [Target], sharing endpoint: AccountEndpoint, in window: ClosedRange<Timestamp>, onlyInList: Bool
     ) async -> Result<Answer> {
@@ -100,7 +101,7 @@ struct LostAttemptSearch: Sendable {
             case .refused: return .refused
             case .unanswered: return .unanswered
             }
-            // After a reload the rest may have come from another place, or for another account.
+            // After a reload, the rest may have come from another base URL or another account.
             guard version == self.version else { return .outdated }
             return .read(
                 Answer(
@@ -113,7 +114,7 @@ struct LostAttemptSearch: Sendable {
         }
     }
 
-    /// The time in which the attempts may have reached the provider; nil if their endpoints are gone.
+    /// The period in which the attempts may have reached the provider; nil if their endpoints are gone.
     func window(of targets: [Target]) -> ClosedRange<Timestamp>? {
         let windows = targets.compactMap { target in
             catalog.endpoint(target.task.endpoint).map {
@@ -173,7 +174,7 @@ struct LostAttemptSearch: Sendable {
         _ window: ClosedRange<Timestamp>
     ) async -> ProviderListFetcher.Result {
         guard let list = endpoint.profile.listing else {
-            // No list can contradict them: what was asked for and is not known is absent.
+            // There is no list that could contradict the look-ups, so an unknown client id means absence.
             guard known.unanswered.count < Set(targets.map(\.task.id)).count else { return .unanswered }
             return .read(FetchedList(tasks: [], isComplete: true, isList: false))
         }

@@ -73,7 +73,7 @@ enum Script: Sendable, Hashable {
     case latin, greek, cyrillic, hebrew, arabic, indic, thai, hangul, kana, han
     case other(UInt32)
 
-    /// The scripts of a text's letters. Digits and symbols have none.
+    /// The scripts of a text's letters. Digits and symbols have no script.
     static func scripts(of text: String) -> Set<Script> {
         Set(text.unicodeScalars.lazy.filter(\.properties.isAlphabetic).map(Script.init(of:)))
     }

@@ -11,7 +11,7 @@ struct FetchedList {
     let isComplete: Bool
     /// Whether the provider has a list. Without one, only look-ups by client id were made.
     var isList = true
-    /// Whether there was no connection for a later page.
+    /// Whether the connection failed for a later page.
     var wasCutOff = false
     /// How far the provider's clock is ahead of the local clock, if its replies contain the time.
     var clockSkew: Duration?
@@ -50,12 +50,12 @@ struct ProviderListFetcher {
         case startAgain
     }
 
-    /// What became of a reading.
+    /// The result of a reading.
     enum Result {
         case read(FetchedList)
-        /// The provider answered the first page with an error.
+        /// The provider replied to the first page with an error.
         case refused
-        /// There was no connection.
+        /// The connection failed.
         case unanswered
     }
 
@@ -75,7 +75,7 @@ struct ProviderListFetcher {
             return .read(whole)
         }
         for number in 0..<limits.listPages {
-            // The first page's turn was taken with the claim.
+            // The claim has taken the token for the first page.
             if number > 0, await !admission.waitForQuerySlot(of: endpoint) {
                 return partial(found, otherwise: .unanswered)
             }
@@ -99,7 +99,7 @@ struct ProviderListFetcher {
             case .failed(let failure, let suspendsProvider):
                 if suspendsProvider { await admission.suspend(endpoint.owner, because: failure) }
                 await slow(because: failure, isThrottled: false, retryAfter: nil)
-                // Without valid credentials the list cannot be read; with others it can.
+                // A list that cannot be read with these credentials may be readable with others.
                 let isUnanswered = suspendsProvider || failure.httpStatus == nil
                 return partial(found, otherwise: isUnanswered ? .unanswered : .refused)
             }
@@ -141,7 +141,7 @@ struct ProviderListFetcher {
         return .next
     }
 
-    /// What the pages before a failed one show is there all the same.
+    /// The pages before a failed one still count.
     private func partial(_ found: [RemoteTaskID: ListedTask], otherwise: Result) -> Result {
         guard !found.isEmpty else { return otherwise }
         var part = reading(found, reachedEnd: false)
@@ -150,7 +150,7 @@ struct ProviderListFetcher {
     }
 
     private func reading(_ found: [RemoteTaskID: ListedTask], reachedEnd: Bool) -> FetchedList {
-        // In an order that does not differ from run to run, since of equal records the first is taken.
+        // The order is the same in every run, because of equal records the first is taken.
         FetchedList(tasks: found.values.sorted { $0.remoteID.text < $1.remoteID.text }, isComplete: reachedEnd)
     }
 

@@ -5,7 +5,7 @@ package import TaskModel
 package import TaskStore
 import VerbatimJSON
 
-/// Reconciler searches the provider for lost attempts, by their client ids and in its list of tasks.
+/// Searches the provider for lost attempts, by their client ids and in its list of tasks.
 ///
 /// Uncertain tasks come first. It searches for given-up attempts for another day, because the provider may list and
 /// bill them late.
@@ -14,7 +14,7 @@ package struct Reconciler: Worker {
     package struct Work: Sendable {
         package let service: AccountService
         let profile: EndpointProfile
-        /// The account that is searched first; the only one, unless the account of an attempt is unknown.
+        /// The account that is searched first. It is the only one, unless the account of an attempt is unknown.
         let account: AccountName
         /// The uncertain tasks that are due.
         let uncertain: [TrackedTask]
@@ -22,7 +22,7 @@ package struct Reconciler: Worker {
         let givenUp: [GivenUpAttempt]
         /// The tasks of ``givenUp`` by id.
         let tasks: [TaskID: TrackedTask]
-        /// One task of each endpoint whose queued tasks wait for this reading since the start.
+        /// One task of each endpoint whose queued tasks have waited for this reading since the start.
         var queued: [TrackedTask] = []
     }
 
@@ -71,7 +71,8 @@ package struct Reconciler: Worker {
             let stuck = due.map(\.id).filter { !found.contains($0) }
             try await store.postpone(stuck, until: now + lookups.maxGap)
         }
-        // What was lost comes first, so that its records have an owner. Another account may read what a start waits for.
+        // Lost attempts come first, so that their records have an owner. Another account may read the lists for the
+        // start check.
         var found = block == nil ? try await work(of: service, searchable, at: now) : nil
         if found == nil { found = try await starts.work(of: service, at: now) }
         guard let work = found else {

@@ -4,8 +4,8 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Compares the tasks that were queued at the start with the provider's list, since the database may be an older copy that
-/// shows no sign of it.
+/// Compares the tasks that were queued at the start with the provider's list. The database may be an older copy without
+/// any other sign.
 struct StartChecker: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
@@ -17,7 +17,7 @@ struct StartChecker: Sendable {
 
     private static let pageSize = 1_000
 
-    /// Makes the tasks that are queued on these endpoints now wait, where the provider lists its tasks.
+    /// Makes the queued tasks of these endpoints wait, if the provider lists its tasks.
     func begin(_ queued: Set<EndpointName>, since: Timestamp) async throws(TaskStoreError) {
         guard !queued.isEmpty else { return try await store.noteStartChecked() }
         let now = time.now()
@@ -30,10 +30,10 @@ struct StartChecker: Sendable {
         }
     }
 
-    /// The services whose lists are to be read, each under the first account of its provider.
+    /// The services whose lists must be read, each under the first account of its provider.
     var services: Set<AccountService> { Set(check.services.map(key)) }
 
-    /// When the lists of the service are to be read again; nil if nothing waits for them, or none can be read.
+    /// When to read the lists of the service again; nil if nothing waits for them, or none can be read.
     func next(of service: AccountService, at now: Timestamp) -> Timestamp? {
         guard service == key(of: service.service), !readable(check.endpoints(of: service.service)).isEmpty else {
             return nil
@@ -46,9 +46,9 @@ struct StartChecker: Sendable {
         return AccountService(service, of: provider.map { search.admission.accounts.first(of: $0) } ?? .default)
     }
 
-    /// The reading of the service's lists that is due; nil if there is none.
+    /// The due reading of the service's lists; nil if there is none.
     ///
-    /// Any account may have sent what was queued, so the lists of all are read together.
+    /// Any account may have sent the queued tasks, so the lists of all accounts are read together.
     func work(of key: AccountService, at now: Timestamp) async throws(TaskStoreError) -> Reconciler.Work? {
         let service = key.service
         guard key == self.key(of: service) else { return nil }
@@ -56,7 +56,7 @@ struct StartChecker: Sendable {
             let waiting = readable(check.due(of: service, at: now))
             let unlisted = waiting.filter { $0.listing == nil }.map(\.name)
             if let scope = unlisted.first.flatMap({ check.scope(of: $0) }) {
-                // A reload has taken its list away.
+                // A reload may have removed its list.
                 try await skip(unlisted, in: scope, because: Self.noList)
                 try await pass(unlisted)
                 continue
@@ -76,12 +76,12 @@ struct StartChecker: Sendable {
                     service: key, profile: first, account: search.firstAccount(for: .unknown, first, at: now),
                     uncertain: [], givenUp: [], tasks: [:], queued: tasks)
             }
-            // They were all cancelled meanwhile.
+            // They were all cancelled in the meantime.
             try await pass(together.map(\.name))
         }
     }
 
-    /// Those that can be asked for: their definitions are there, and credentials.
+    /// The endpoints whose lists can be read: they have a definition and credentials.
     private func readable(_ endpoints: [EndpointName]) -> [EndpointProfile] {
         endpoints.compactMap { catalog.endpoint($0) }.filter {
             !search.searchedAccounts(for: .unknown, of: $0.provider).isEmpty
@@ -90,8 +90,8 @@ struct StartChecker: Sendable {
 
     private static let noList = "the provider has no list of tasks"
 
-    /// Reads the lists of all accounts, and makes uncertain the tasks that may have been sent since the daemon is known to have
-    /// run.
+    /// Reads the lists of all accounts. Makes the tasks uncertain that may have been sent after the last time at which
+    /// the daemon is known to have run.
     func perform(_ work: Reconciler.Work) async {
         let endpoints = work.queued.map(\.endpoint)
         guard let scope = endpoints.first.flatMap({ check.scope(of: $0) }) else { return }
@@ -119,14 +119,14 @@ struct StartChecker: Sendable {
         }
     }
 
-    /// Why the lists did not show everything.
+    /// Why the lists are incomplete.
     private static func problem(with reading: LostAttemptSearch.Result<CombinedAnswer>) -> String {
         let general = "the provider's list could not be read to its end, or the clocks differ"
         guard let unread = reading.answer?.unreadAccounts, !unread.isEmpty else { return general }
         return "the list of \(unread.map { "account \($0)" }.joined(separator: " and of ")) could not be read"
     }
 
-    /// Logs that tasks of these endpoints go out unchecked.
+    /// Logs that tasks of these endpoints are sent unchecked.
     func skip(
         _ endpoints: [EndpointName], in scope: StartCheck.Scope, because reason: String
     ) async throws(TaskStoreError) {
@@ -139,7 +139,7 @@ struct StartChecker: Sendable {
     }
 
     private func pass(_ endpoints: [EndpointName]) async throws(TaskStoreError) {
-        // Until then, a later start looks from the same time on.
+        // Until then, a later start checks from the same time.
         if check.isLast(endpoints) { try await store.noteStartChecked() }
         check.end(endpoints)
         wakes.submitter.signal()
@@ -175,15 +175,15 @@ struct StartChecker: Sendable {
                 logger.warning(
                     """
                     \(events.count) task(s) of \(endpoint) that were queued at the start may have been sent before: the \
-                    provider lists records that no task owns. They are looked for first.
+                    provider lists records that no task owns. They are looked up first.
                     """)
             }
         }
         wakes.lookups.signal()
     }
 
-    /// The task as it is if it was sent since the daemon is known to have run. The time ends now: the clock may have been
-    /// wrong at the start.
+    /// The task as if it was sent after the last time at which the daemon is known to have run. The period ends now,
+    /// because the clock may have been wrong at the start.
     private func inDoubt(_ task: TrackedTask, in scope: StartCheck.Scope) -> TrackedTask {
         TaskLifecycle.apply(.perhapsSent(since: scope.since), to: task, at: time.now(), nextDueAt: nil).task
     }

@@ -26,7 +26,7 @@ enum SubmissionMatcher {
     /// The finding about one attempt.
     enum Finding: Sendable, Equatable {
         case found(RemoteTaskID, traceID: String?)
-        /// These records may be the attempt's. `isSame` means that one of them is equal but was not assigned: a user
+        /// These records may be the attempt's. `isSame` means that one of them is equal but was not assigned. A user
         /// named it, a task being sent or another endpoint may own it, or another attempt took it.
         case possible([RemoteTaskID], isSame: Bool)
         /// Every record in its window is another's.

@@ -85,9 +85,9 @@ package struct EndpointReport: Sendable {
 package struct EngineReport: Sendable {
     package let counts: [TaskState: Int]
     package let store: StoreInfo
-    /// Nil if the database is no older copy.
+    /// The restore mode; nil if the database is not an older copy.
     package let restored: RestoredMode?
-    /// Why nothing paid is sent since a start with `--hold`; nil if it is.
+    /// Why nothing paid is sent since a start with `--hold`; nil if requests are sent.
     package let held: Reason?
     package let providers: [ProviderReport]
     /// The counts of callbacks; nil if callbacks are off.

@@ -77,7 +77,7 @@ package struct EndpointService: Sendable {
         do throws(TaskStoreError) { _ = try await store.info() } catch { throw .store(error) }
     }
 
-    /// How many open tasks each endpoint has that no definition knows, by name.
+    /// The number of open tasks of each endpoint that has no definition, by name.
     package func openTasksWithoutEndpoint() async throws(TaskServiceError) -> [(endpoint: EndpointName, count: Int)] {
         let catalog = catalog
         var gone: [EndpointName: Int] = [:]
@@ -87,12 +87,12 @@ package struct EndpointService: Sendable {
         return gone.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// How many open tasks wait for each account that the settings do not have any more.
+    /// The number of open tasks that wait for each account which the settings no longer contain.
     package func openTasksWithoutAccount() async throws(TaskServiceError) -> [(owner: ProviderAccount, count: Int)] {
         admission.accounts.gone(in: try await counts(), catalog)
     }
 
-    /// Writes a copy of the database into the directory, beside all other work.
+    /// Writes a copy of the database into the directory. Other work continues meanwhile.
     package func backUp(into directory: String) async throws(TaskServiceError) -> Backup {
         do throws(BackupError) { return try await store.backUp(into: directory, at: time.now()) } catch {
             if case .store(let error) = error { throw .store(error) }
@@ -167,11 +167,11 @@ package struct EndpointService: Sendable {
     package func resumeAll() async throws(TaskServiceError) {
         admission.hold.release()
         do throws(TaskStoreError) { try await admission.breakers.resumeAll() } catch { throw .store(error) }
-        logger.notice("All submissions go on.")
+        logger.notice("All submissions continue.")
         wakes.submitter.signal()
     }
 
-    /// Resumes the submissions of an endpoint, and every account of its provider that is paused; or only one account.
+    /// Resumes the submissions of an endpoint, and every paused account of its provider or only one account.
     package func resume(_ name: String, account: String? = nil) async throws(TaskServiceError) {
         let profile = try catalog.profile(named: name)
         let only = try account.map { name throws(TaskServiceError) in
@@ -186,7 +186,7 @@ package struct EndpointService: Sendable {
         } catch {
             throw .store(error)
         }
-        logger.notice("Submissions to \(profile.name)\(only.map { " by account \($0)" } ?? "") go on.")
+        logger.notice("Submissions to \(profile.name)\(only.map { " by account \($0)" } ?? "") continue.")
         wakes.submitter.signal()
     }
 }

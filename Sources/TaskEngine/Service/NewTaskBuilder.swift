@@ -1,14 +1,18 @@
 import ProviderCatalog
 import TaskModel
 import TaskStore
+import Text
 import VerbatimJSON
 
 /// Checks a submission and builds its task.
 struct NewTaskBuilder: Sendable {
     @Current var catalog: ProviderCatalog
     let random: EngineRandom
-    /// The policy of submissions that name none.
+    /// The policy of submissions that set none.
     @Current var defaultOnUncertain: UncertainPolicy
+
+    /// What `notify` may name.
+    @Current var destinations: [Destination]
 
     /// The task for a submission.
     func task(for submission: Submission, at now: Timestamp) throws(TaskServiceError) -> NewTask {
@@ -17,12 +21,13 @@ struct NewTaskBuilder: Sendable {
         if let problem = profile.dialect.problem(with: submission.request) {
             throw .invalidField("request.\(problem.field)", problem: problem.problem)
         }
+        try check(submission)
         let key = submission.idempotencyKey.map { NewTask.IdempotencyKey(key: $0, fingerprint: submission.fingerprint) }
         if submission.request["async"] == false, !profile.dialect.answersOnlyInline {
             throw .invalidField(
                 "request.async",
                 problem:
-                    "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Leave it out; the result comes all the same."
+                    "false would hold the connection for the whole generation, and a reply that takes minutes is easily lost. Omit it; the result arrives anyway."
             )
         }
         var task = submission.task(
@@ -31,7 +36,7 @@ struct NewTaskBuilder: Sendable {
         return NewTask(task: task, payload: TaskPayload(request: .object(submission.request)), idempotencyKey: key)
     }
 
-    /// The task for one that was submitted elsewhere.
+    /// The task for a request that was submitted elsewhere.
     func adopted(
         _ profile: EndpointProfile, remoteID text: String, account: AccountName, labels: [String: String],
         priority: Int, deadline: StatedTime?, at now: Timestamp
@@ -43,7 +48,7 @@ struct NewTaskBuilder: Sendable {
             throw .invalidField(
                 "endpoint",
                 problem:
-                    "tasks of \(profile.name) can only be asked for by an address that the reply to their submission names"
+                    "tasks of \(profile.name) can only be polled at an address from the reply to their submission"
             )
         }
         try check(labels)
@@ -54,6 +59,21 @@ struct NewTaskBuilder: Sendable {
         task.account = account
         task.submittedAt = now
         return NewTask(task: task, payload: TaskPayload(request: .null))
+    }
+
+    /// Rejects a destination that does not exist, and an address that is not allowed; a retry may name one that was.
+    private func check(_ submission: Submission) throws(TaskServiceError) {
+        guard let name = submission.notify, submission.retryOf == nil else { return }
+        let destinations = destinations
+        if Destination.isAddress(name) {
+            let policy = destinations.lazy.compactMap(\.taskURLs).first ?? .off
+            if let problem = policy.refusal(of: name) { throw .invalidField("notify", problem: problem) }
+            return
+        }
+        let names = destinations.filter { !$0.isShared }.map(\.name.text)
+        guard !names.contains(name) else { return }
+        let nearest = NearestName.of(name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+        throw .invalidField("notify", problem: "the settings have no destination \"\(name)\"\(nearest)")
     }
 
     /// Rejects zero characters: a database text ends at the first one, so two labels could become one.

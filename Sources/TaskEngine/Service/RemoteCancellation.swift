@@ -3,7 +3,7 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// Asks providers to end cancelled tasks.
+/// Asks providers to cancel tasks.
 struct RemoteCancellation: Sendable {
     @Current var catalog: ProviderCatalog
     let admission: AdmissionControl
@@ -24,19 +24,19 @@ struct RemoteCancellation: Sendable {
                     request, by: owner, isPaid: false, timeout: .seconds(10))
                 guard let (failure, suspendsProvider) = cancelling.problem(in: reply) else {
                     logger.info(
-                        "\(task.id) \(profile.provider) was asked to end it: HTTP status \(reply.status)")
+                        "\(task.id) \(profile.provider) was asked to cancel it: HTTP status \(reply.status)")
                     return
                 }
                 if suspendsProvider { await admission.suspend(owner, because: failure) }
                 logger.warning(
-                    "\(task.id) \(profile.provider) did not end it, so it may be billed: \(failure.code): \(failure.message)"
+                    "\(task.id) \(profile.provider) did not cancel it, so it may be billed: \(failure.code): \(failure.message)"
                 )
             } catch {
                 logger.warning(
-                    "\(task.id) \(profile.provider) could not be asked to end it: \(TaskFailure(error).message)")
+                    "\(task.id) \(profile.provider) could not be asked to cancel it: \(TaskFailure(error).message)")
             }
         } catch {
-            logger.warning("\(task.id) cannot be ended at \(profile.provider): \(error.field) \(error.problem)")
+            logger.warning("\(task.id) cannot be cancelled at \(profile.provider): \(error.field) \(error.problem)")
         }
     }
 }

@@ -2,24 +2,24 @@ import Logging
 package import TaskModel
 import TaskStore
 
-/// RestoreService shows what may have been sent since the database was copied, and lets a person accept it.
+/// Shows what may have been sent since the database was copied, and lets a person accept the copy.
 package struct RestoreService: Sendable {
-    /// The restore that waits for a person.
+    /// The restore that a person must decide about.
     package struct Report: Sendable {
         package let mode: RestoredMode
         /// Tasks that may have been sent and were not found yet, oldest first; at most ``most``.
         package let uncertain: [TrackedTask]
-        /// How many tasks wait to be sent, submitted since.
+        /// The number of tasks that were submitted since and wait to be sent.
         package let queued: Int
         /// Records of the provider that no task owns; at most ``most``.
         package var unowned: [UnownedRecord] = []
-        /// The services whose lists could not be read to their ends for that.
+        /// The services whose lists could not be read completely for that.
         package var unread: [ServiceName] = []
     }
 
-    /// The most tasks that a report lists.
+    /// The maximum number of tasks in a report.
     package static let most = 500
-    /// The most uncertain tasks that are looked through for a report.
+    /// The maximum number of uncertain tasks that are read for a report.
     private static let mostRead = 100_000
 
     let store: TaskStore
@@ -30,7 +30,7 @@ package struct RestoreService: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// What there is to decide; nil if the database is no copy.
+    /// The current restore; nil if the database is not a copy.
     package func report() async throws(TaskServiceError) -> Report? {
         guard let mode = hold.mode else { return nil }
         do throws(TaskStoreError) {
@@ -46,7 +46,7 @@ package struct RestoreService: Sendable {
         }
     }
 
-    /// The same with what the providers list and no task owns, which takes some requests to them.
+    /// The same with the provider's records that no task owns. It sends some requests to providers.
     package func fullReport() async throws(TaskServiceError) -> Report? {
         guard var report = try await report() else { return nil }
         do throws(TaskStoreError) {
@@ -59,7 +59,7 @@ package struct RestoreService: Sendable {
         return report
     }
 
-    /// Searches from another time on. Returns nil if the database is no copy.
+    /// Changes the time from which lists are searched. Returns nil if the database is not a copy.
     package func move(since: Timestamp) async throws(TaskServiceError) -> Report? {
         guard hold.beginDecision() else { return try await report() }
         defer { hold.endDecision() }
@@ -72,8 +72,8 @@ package struct RestoreService: Sendable {
         return try await report()
     }
 
-    /// Sends what was not found, which counts as a person's decision for each of these tasks, and ends the mode. Returns how
-    /// many are sent again; nil if the database is no copy.
+    /// Sends the tasks that were not found and ends the mode. It counts as a person's decision for each task. Returns
+    /// how many are sent again; nil if the database is not a copy.
     package func accept() async throws(TaskServiceError) -> Int? {
         guard hold.mode != nil, hold.beginDecision() else { return nil }
         defer { hold.endDecision() }

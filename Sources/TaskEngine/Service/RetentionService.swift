@@ -3,23 +3,26 @@ import ProviderCatalog
 package import TaskModel
 import TaskStore
 
-/// RetentionService pins tasks, and removes the details of ended ones on a person's word.
+/// Pins tasks, and removes details of ended tasks on request.
 package struct RetentionService: Sendable {
-    /// What a sweep has removed, or would remove.
+    /// The removals of a sweep, or those it would make.
     package struct Report: Sendable, Hashable {
-        /// Tasks that lose all details.
+        /// The number of tasks that lose all details.
         package let tasks: Int
-        /// Tasks that lose their record and results only.
+        /// The number of tasks that lose their record and results only.
         package let responses: Int
-        /// Lines of the log.
+        /// The number of lines of the log.
         package let events: Int
-        /// Idempotency keys.
+        /// The number of idempotency keys.
         package let keys: Int
-        /// Tasks without details that are removed as a whole.
+        /// The number of tasks without details that are removed as a whole.
         package let stubs: Int
-        /// The length of texts.
+        /// Files of results, and their length.
+        package let files: Int
+        package let fileBytes: Int64
+        /// The length of texts in bytes.
         package let bytes: Int64
-        /// Whether all of it was done; false if the daemon is stopping. The rest goes with a later sweep.
+        /// Whether the sweep finished; false if the daemon is stopping. A later sweep removes the rest.
         package let isComplete: Bool
     }
 
@@ -29,13 +32,14 @@ package struct RetentionService: Sendable {
     let startCheck: StartCheck
     let storage: StorageMonitor
     let feed: EventFeed
+    let wakes: WakeSignals
     let time: any TimeSource
     let logger: Logger
 
-    /// Runs a whole sweep now, or counts what it would remove. Nil if no retention is set.
+    /// Runs a whole sweep now, or counts its removals. Nil if no retention is set.
     package func prune(isDryRun: Bool) async throws(TaskServiceError) -> Report? {
         guard !policy.isOff else { return nil }
-        // What a copy still has may be needed to recognise what was paid for since.
+        // The details in a copy may be needed to recognise requests that were paid for since.
         guard isDryRun || hold.mode == nil else { throw .store(.restored) }
         var sweep = RetentionSweep(policy, keepingStubs: startCheck.isPending, at: time.now())
         while !sweep.isOver, !feed.isClosing, !Task.isCancelled {
@@ -45,21 +49,25 @@ package struct RetentionService: Sendable {
                 throw failed(error)
             }
         }
-        if !isDryRun { logger.noteRemoval(sweep.count) }
+        if !isDryRun {
+            logger.noteRemoval(sweep.count)
+            wakes.artefactRemoval.signal()
+        }
         let count = sweep.count
         return Report(
             tasks: count.tasks, responses: count.responses, events: count.events, keys: count.keys, stubs: count.stubs,
-            bytes: count.bytes, isComplete: sweep.isOver)
+            files: count.files, fileBytes: count.fileBytes, bytes: count.bytes, isComplete: sweep.isOver)
     }
 
-    /// Removes the details of an ended task at once. Its id, state, labels, key and remote id stay.
+    /// Removes the details of an ended task and the files of its results at once. Its id, state, labels, key and remote id stay.
     package func delete(_ id: TaskID) async throws(TaskServiceError) {
         try await change(id) { () async throws(TaskStoreError) in
             try await store.removeDetails(of: id, at: time.now())
         }
+        wakes.artefactRemoval.signal()
     }
 
-    /// Keeps the details of a task from every removal, or no longer.
+    /// Pins or unpins the details of a task.
     package func pin(_ id: TaskID, _ isPinned: Bool) async throws(TaskServiceError) {
         try await change(id) { () async throws(TaskStoreError) in try await store.setPinned(isPinned, id) }
     }

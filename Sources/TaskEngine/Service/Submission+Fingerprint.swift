@@ -4,9 +4,10 @@ import TaskStore
 import VerbatimJSON
 
 extension Submission {
-    /// SHA-256 of what makes two submissions the same: everything but the key, by value, whatever the order of members.
+    /// The SHA-256 digest of everything that makes two submissions the same: all fields except the key, by value,
+    /// regardless of order.
     ///
-    /// A time given as a span is no part of it: the same command means another moment when it is repeated.
+    /// A time given as a duration is not part of it, because it means another moment when the command is repeated.
     var fingerprint: [UInt8] {
         var parts = JSONObject([("endpoint", .string(endpoint)), ("request", .object(request))])
         parts["labels"] = .object(JSONObject(labels.map { ($0.key, .string($0.value)) }))
@@ -14,13 +15,14 @@ extension Submission {
         parts["not_before"] = (notBefore?.moment).map { .number(JSONNumber($0.milliseconds)) }
         parts["deadline"] = (deadline?.moment).map { .number(JSONNumber($0.milliseconds)) }
         parts["on_uncertain"] = onUncertain.map { .string($0.rawValue) }
+        parts["capture"] = capture.map { .bool($0) }
         return Array(SHA256.hash(data: JSONValue.object(parts).canonical.utf8))
     }
 
-    /// What differs from a task that was submitted before; nothing where both ask for the same.
+    /// The differences from a task that was submitted before; empty if both request the same.
     ///
-    /// Fingerprints of older versions told spellings of one number apart and held spans as moments, so where two differ,
-    /// this decides.
+    /// Fingerprints of older versions depended on the spelling of numbers and stored durations as moments. So if two
+    /// fingerprints differ, this decides.
     func differences(from stored: TaskWithPayload) -> [SubmissionDifference] {
         let before = stored.task
         var differences: [SubmissionDifference] = []
@@ -46,7 +48,8 @@ extension Submission {
         if let onUncertain {
             compare("on_uncertain", .string(before.onUncertain.rawValue), .string(onUncertain.rawValue))
         }
-        // Nothing else differs, so the request does, and that of a stub is gone.
+        if let capture { compare("capture", .bool(before.capturesResults), .bool(capture)) }
+        // Nothing else differs, so the request does. That of a stub was removed.
         if before.isStub, differences.isEmpty { compare("request", "(removed)", .object(request)) }
         return differences
     }

@@ -11,8 +11,12 @@ package struct Submission: Sendable {
     package var notBefore: StatedTime?
     package var deadline: StatedTime?
     package var onUncertain: UncertainPolicy?
-    /// The note of a user. It is not compared when a submission is repeated.
+    /// The user's note. It is not compared when a submission is repeated.
     package var note: String?
+    /// Whether the files of its results are fetched by themselves; nil leaves it to the settings.
+    package var capture: Bool?
+    /// The destination, or the address, that is notified of the task in any case. It is not compared either.
+    package var notify: String?
     /// The ended task whose request it submits again.
     var retryOf: TaskID?
 
@@ -33,17 +37,19 @@ package struct Submission: Sendable {
 }
 
 extension Submission {
-    /// The request of an ended task again. Its times are not: they were meant for the old task.
+    /// Creates a submission with the request of an ended task. It omits the times, which were meant for the old task.
     init(retry number: Int, of old: TaskWithPayload) {
         self.init(
             endpoint: old.task.endpoint.text, request: old.payload.request.object ?? JSONObject(),
             idempotencyKey: "retry/\(old.task.id)/\(number)", labels: old.task.labels, priority: old.task.priority,
             onUncertain: old.task.onUncertain)
         note = old.task.note
+        capture = old.task.capturesResults ? nil : false
+        notify = old.task.notify
         retryOf = old.task.id
     }
 
-    /// The task that it becomes. `onUncertain` applies if the submission names no policy.
+    /// The task for this submission. `onUncertain` applies if the submission sets no policy.
     func task(id: TaskID, of endpoint: EndpointName, at now: Timestamp, onUncertain policy: UncertainPolicy)
         -> TrackedTask
     {
@@ -55,18 +61,20 @@ extension Submission {
             task.model = model
         }
         task.note = note
+        task.capturesResults = capture ?? true
+        task.notify = notify
         task.retryOf = retryOf
         return task
     }
 }
 
-/// A time as a program gave it.
+/// A time in the form that a program gave.
 package enum StatedTime: Sendable, Hashable {
     case at(Timestamp)
-    /// A span that starts when the task is stored.
+    /// A duration that starts when the task is stored.
     case after(Duration)
 
-    /// The point in time that it means for a task that is stored now.
+    /// The point in time for a task that is stored now.
     package func resolved(at now: Timestamp) -> Timestamp {
         switch self {
         case .at(let time): time
@@ -74,6 +82,6 @@ package enum StatedTime: Sendable, Hashable {
         }
     }
 
-    /// The point in time; nil for a span, which means another time at each repetition.
+    /// The point in time; nil for a duration, which means another time at each repetition.
     var moment: Timestamp? { if case .at(let time) = self { time } else { nil } }
 }

@@ -1,16 +1,16 @@
 package import VerbatimJSON
 
-/// One field in which a submission differs from the task that its idempotency key names.
+/// One field in which a submission differs from the task of its idempotency key.
 package struct SubmissionDifference: Sendable, Hashable {
     /// `request.prompt`, `labels.film`, `deadline`.
     package let field: String
-    /// Nil where it is missing.
+    /// The value in the task; nil if it is missing.
     package let stored: JSONValue?
-    /// Nil where it is missing.
+    /// The value in the submission; nil if it is missing.
     package let given: JSONValue?
 
-    /// For a message: both values, long ones cut.
-    var words: String { "\(field) is \(Self.words(stored)) there and \(Self.words(given)) here" }
+    /// Both values for a message, with long ones cut.
+    var words: String { "\(field) is \(Self.words(stored)) in the task and \(Self.words(given)) in the request" }
 
     private static func words(_ value: JSONValue?) -> String {
         guard let text = value?.text else { return "missing" }

@@ -9,6 +9,9 @@ package struct TaskForecast: Sendable, Hashable {
     /// Why it does not proceed now; nil if it does.
     package let waitingFor: Reason?
 
+    /// No forecast.
+    package static let none = TaskForecast(eta: nil, waitingFor: nil)
+
     package static func == (left: TaskForecast, right: TaskForecast) -> Bool {
         left.eta?.p50 == right.eta?.p50 && left.eta?.p90 == right.eta?.p90 && left.waitingFor == right.waitingFor
     }
@@ -20,7 +23,7 @@ package struct TaskForecast: Sendable, Hashable {
     }
 }
 
-/// Estimates when tasks end, and says why they wait.
+/// Estimates when tasks end, and why they wait.
 struct TaskForecaster: Sendable {
     @Current var catalog: ProviderCatalog
     let statistics: StatisticsCache
@@ -70,8 +73,8 @@ struct TaskForecaster: Sendable {
         if catalog.endpoint(task.endpoint)?.needsPersonWhenUncertain ?? false {
             return Reason(
                 code: "person",
-                message: "The provider shows no list of its tasks, so only a person can say what became of it.",
-                hint: "`pollux resolve` settles it by hand, once you know; it is never sent again by itself.")
+                message: "The provider has no list of its tasks, so only a person can find out what happened to it.",
+                hint: "Use `pollux resolve` once you know. It is never resent automatically.")
         }
         let possible = task.attempt?.possibleIDs ?? []
         guard possible.isEmpty else {
@@ -80,20 +83,20 @@ struct TaskForecaster: Sendable {
                 code: "person",
                 message: "The provider's list shows tasks that may be this one: \(ids).",
                 hint: """
-                    Compare them with its request. `pollux resolve \(task.id) --adopt REMOTE_ID` takes one; `--resubmit` sends the \
+                    Compare them with its request. `pollux resolve \(task.id) --adopt REMOTE_ID` adopts one; `--resubmit` sends the \
                     request again, and is paid again.
                     """)
         }
         if let profile = catalog.endpoint(task.endpoint), let reason = missingAccountReason(of: task, profile) {
             return reason
         }
-        let next = task.nextDueAt.map { " The next look is at \($0.rfc3339)." } ?? ""
+        let next = task.nextDueAt.map { " The next look-up is at \($0.rfc3339)." } ?? ""
         return Reason(
-            code: "lookup", message: "It is looked for in the provider's own list of tasks.\(next)",
-            hint: "`pollux resolve` settles it by hand, once you know what became of it.")
+            code: "lookup", message: "It is being looked up in the provider's own list of tasks.\(next)",
+            hint: "Use `pollux resolve` once you know what happened to it.")
     }
 
-    /// Why nobody can ask the provider about the task; nil if its account can.
+    /// Why the task cannot be polled; nil if its account can poll it.
     private func missingAccountReason(of task: TrackedTask, _ profile: EndpointProfile) -> Reason? {
         guard task.account != .unknown else { return nil }
         guard let account = admission.accounts.account(profile.owner(of: task)) else {
@@ -102,11 +105,11 @@ struct TaskForecaster: Sendable {
                 message:
                     "The settings have no account \(task.account) of \(profile.provider) any more, which submitted it.",
                 hint:
-                    "Put it back into `providers.\(profile.provider).accounts` and run `pollux reload`; nothing is lost."
+                    "Add it to `providers.\(profile.provider).accounts` again and run `pollux reload`; nothing is lost."
             )
         }
         return account.hasToken
-            ? nil : Reason(code: "no_token", message: "Without a token its state cannot be asked for.")
+            ? nil : Reason(code: "no_token", message: "Without a token it cannot be polled.")
     }
 
     /// Why a running task is not polled at its usual pace; nil if it is.
@@ -117,25 +120,25 @@ struct TaskForecaster: Sendable {
         {
             let why = error.map { ": \($0.message)" } ?? "."
             return Reason(
-                code: "backing_off", message: "Status queries are held back until \(until.rfc3339)\(why)")
+                code: "backing_off", message: "Status queries are paused until \(until.rfc3339)\(why)")
         }
         if task.notFoundCount > 1 {
             return Reason(
                 code: "unknown_to_provider",
                 message:
-                    "The provider did not know it, \(task.notFoundCount) look-ups in a row. It is asked for again.",
-                hint: "If its remote id \(task.remoteID?.text ?? "") is a mistake, cancel it here.")
+                    "The provider did not know it, \(task.notFoundCount) look-ups in a row. It is polled again.",
+                hint: "If its remote id \(task.remoteID?.text ?? "") is wrong, cancel it here.")
         }
         if inFlightPolls.isTooLarge(task.id) {
             return Reason(
                 code: "reply_too_large",
-                message: "Its record at the provider is larger than is read. It is asked for again each hour.",
+                message: "Its record at the provider exceeds the size limit. It is polled again every hour.",
                 hint: "Raise `upstream.max_reply_bytes` and run `pollux reload` to have it read.")
         }
         guard unrecognised.inARow(task.id) > 0 else { return nil }
         return Reason(
             code: "unrecognised_record",
-            message: "What the provider last said of it was not understood; it is asked for more and more slowly.",
+            message: "The provider's latest record was not understood, so it is polled less and less often.",
             hint: "`pollux show \(task.id) --response` prints it. If it has ended there, cancel it here.")
     }
 }

@@ -16,8 +16,8 @@ extension TaskService {
 
     /// The task once it has ended, or its current state when the time is over or the daemon stops.
     ///
-    /// If too many clients wait, the task does not wake this one. It then gets the task after `patience`, at most five
-    /// seconds, so that it does not ask again at once.
+    /// If too many clients wait, changes of the task do not wake this one. It then gets the task after `patience`, at
+    /// most five seconds, so that it does not repeat the call immediately.
     package func task(_ id: TaskID, waitingFor patience: Duration) async throws(TaskServiceError) -> TaskWithPayload {
         let first = try await task(id)
         guard patience > .zero, !first.task.state.hasEnded, !feed.isClosing else { return first }
@@ -47,7 +47,7 @@ extension TaskService {
     /// The results of a task; empty until it has succeeded.
     package func results(of stored: TaskWithPayload) -> [TaskResult] {
         if let results = stored.payload.results { return results }
-        // Tasks that succeeded before schema 13 have no stored results. Today's definition names them.
+        // Tasks that succeeded before schema 13 have no stored results. The current definition extracts them.
         guard stored.task.state == .succeeded, let record = stored.payload.response else { return [] }
         // If the endpoint is no longer defined, the general rules apply.
         let profile =
@@ -90,9 +90,9 @@ extension TaskService {
         do throws(TaskStoreError) { return try await store.task(id)?.removed } catch { throw .store(error) }
     }
 
-    /// The id that a text names: a whole id, known or not, or the only known id with this prefix.
+    /// The id for a text: a whole id, known or not, or the only known id with this prefix.
     ///
-    /// Callers parse a text once, at the edge.
+    /// Callers parse a text once, when it enters the process.
     package func id(of text: String) async throws(TaskServiceError) -> TaskID {
         if let id = TaskID(text) { return id }
         guard TaskID.isPrefix(text) else { throw .taskNotFound(text) }

@@ -5,7 +5,7 @@ import VerbatimJSON
 
 /// Accepts and shows tasks, and applies the decisions of programs and users.
 ///
-/// It answers only after the change is on disk.
+/// A call returns after the change is on disk.
 package struct TaskService: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
@@ -16,11 +16,13 @@ package struct TaskService: Sendable {
     let sampler: CompletionSampler
     let forecaster: TaskForecaster
     let feed: EventFeed
+    /// Files of results that are being fetched.
+    package let fetching: InFlightArtefacts
     let wakes: WakeSignals
     let time: any TimeSource
     let passed: @Sendable (CrashPoint) -> Void
 
-    /// Stores a task. `isNew` is false if its idempotency key names an existing task.
+    /// Stores a task. `isNew` is false if its idempotency key belongs to an existing task.
     package func submit(
         _ submission: Submission
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
@@ -28,7 +30,7 @@ package struct TaskService: Sendable {
         return try await answer(to: submission, with: task, after: try await insert(task))
     }
 
-    /// Stores many tasks in one commit, in their order. Then reports the id or the error of each, in the same order.
+    /// Stores many tasks in one commit, in order. Then reports the id or the error of each, in the same order.
     package func submit(
         _ submissions: [Submission], telling tell: (Result<TaskID, TaskServiceError>) -> Void
     ) async throws {
@@ -64,9 +66,7 @@ package struct TaskService: Sendable {
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
         switch insertion {
         case .created:
-            passed(.afterQueued)
-            if mayBeSent(new.task) { wakes.submitter.signal() }
-            if new.task.deadline != nil { wakes.deadlines.signal() }
+            noteQueued(new.task)
             return (new.stored, true)
         case .tooLate:
             throw .invalidField("deadline", problem: "\(new.task.deadline?.rfc3339 ?? "") has already passed")
@@ -82,6 +82,13 @@ package struct TaskService: Sendable {
         case .remoteIDInUse(let owner):
             throw .store(.remoteIDInUse(by: owner))
         }
+    }
+
+    /// Wakes the loops that handle a new task.
+    func noteQueued(_ task: TrackedTask) {
+        passed(.afterQueued)
+        if mayBeSent(task) { wakes.submitter.signal() }
+        if task.deadline != nil { wakes.deadlines.signal() }
     }
 
     /// Whether to wake the submitter. It is not woken if only a user can unblock the endpoint, because that wakes it.
@@ -123,8 +130,8 @@ package struct TaskService: Sendable {
         return try admission.accounts.account(named: name, of: profile.provider)
     }
 
-    /// The account with that name, else the only one that may have sent the task: with another one the provider would not know
-    /// its id.
+    /// The account with that name, else the only one that may have sent the task. The provider would not know the id
+    /// for another account.
     private func account(named name: String?, of task: TrackedTask) async throws(TaskServiceError) -> AccountName? {
         guard let profile = catalog.endpoint(task.endpoint) else { return nil }
         if let name { return try account(named: name, of: profile) }
@@ -168,7 +175,7 @@ package struct TaskService: Sendable {
 
     // MARK: Decisions about a task
 
-    /// Stops tracking the task, and asks the provider to end it if it supports that. It may still be billed.
+    /// Stops tracking the task, and cancels it at the provider if that is supported. It may still be billed.
     package func cancel(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload {
         let stored = try await apply(.cancelRequested, to: id)
         await cancellation.request(stored)
@@ -180,7 +187,7 @@ package struct TaskService: Sendable {
         try await apply(.reopenRequested, to: id)
     }
 
-    /// Settles an uncertain task as a user decided.
+    /// Settles an uncertain task by a user's decision.
     package func resolve(_ id: TaskID, _ decision: UncertainResolution) async throws(TaskServiceError)
         -> TaskWithPayload
     {
@@ -192,7 +199,7 @@ package struct TaskService: Sendable {
                 throw .invalidField(
                     "as",
                     problem:
-                        "tasks of \(endpoint) can only be asked for by an address that the reply to their submission names"
+                        "tasks of \(endpoint) can only be polled at an address from the reply to their submission"
                 )
             }
             guard let remoteID = RemoteTaskID(text) else {
@@ -209,7 +216,8 @@ package struct TaskService: Sendable {
 
     /// Submits the request of an ended task again, as a new task, which is paid for again.
     ///
-    /// The idempotency key names the old task and the number of the retry, so to repeat the call returns the same task.
+    /// The idempotency key contains the old task's id and the number of the retry, so repeating the call returns the
+    /// same task.
     package func retry(
         _ id: TaskID, number: Int
     ) async throws(TaskServiceError) -> (task: TaskWithPayload, isNew: Bool) {
@@ -248,7 +256,7 @@ package struct TaskService: Sendable {
         return try await task(id)
     }
 
-    /// The task; nil if there is none.
+    /// The task; nil if it does not exist.
     private func find(_ id: TaskID) async throws(TaskServiceError) -> TaskWithPayload? {
         do throws(TaskServiceError) {
             return try await task(id)
@@ -281,7 +289,7 @@ extension TaskWithPayload {
 
 /// How a user settles an uncertain submission.
 package enum UncertainResolution: Sendable, Hashable {
-    /// The provider has it under this id, of the account with this name.
+    /// The provider has it under this id, in the account with this name.
     case adopt(remoteID: String, account: String? = nil)
     /// The provider never accepted it: send it again.
     case resubmit
@@ -290,6 +298,6 @@ package enum UncertainResolution: Sendable, Hashable {
 }
 
 extension NewTask {
-    /// The task as it is stored.
+    /// The stored task.
     fileprivate var stored: TaskWithPayload { TaskWithPayload(task: task, payload: payload) }
 }

@@ -9,11 +9,17 @@ package enum TaskServiceError: UserFacingError {
     case synchronousEndpoint(EndpointName)
     /// No task has this id or prefix.
     case taskNotFound(String)
+    /// No destination of notifications has this name.
+    case unknownDestination(String, nearest: String?)
     /// Several ids have this prefix. `candidates` are some of them.
     case ambiguousID(String, candidates: [TaskID])
+    /// No result that is on disk has this digest.
+    case artefactNotFound(String)
+    /// The task has no result with a URL that could be fetched.
+    case nothingToFetch(TaskID)
     /// A field has an invalid value.
     case invalidField(String, problem: String)
-    /// The idempotency key names a task with another body.
+    /// The idempotency key belongs to a task with another body.
     case keyConflict(key: String, existing: TaskID, differences: [SubmissionDifference])
     /// The state of the task does not allow the request.
     case refused(LifecycleRefusal, TrackedTask)
@@ -32,7 +38,7 @@ package enum TaskServiceError: UserFacingError {
         case conflict
         /// The disk is full or read-only.
         case unavailable
-        /// The storage is busy, missing or failing. The change may be stored all the same.
+        /// The storage is busy, missing or failing. The change may be stored nevertheless.
         case storageFailing
         /// A bug, or a damaged store.
         case broken
@@ -41,8 +47,9 @@ package enum TaskServiceError: UserFacingError {
     package var category: Category {
         switch self {
         case .unknownEndpoint, .synchronousEndpoint, .invalidField, .backup(.unusableDirectory): .invalid
-        case .taskNotFound: .notFound
-        case .ambiguousID, .keyConflict, .refused, .store(.remoteIDInUse), .backup(.exists), .backup(.running):
+        case .taskNotFound, .artefactNotFound, .unknownDestination: .notFound
+        case .ambiguousID, .keyConflict, .refused, .nothingToFetch, .store(.remoteIDInUse), .backup(.exists),
+            .backup(.running):
             .conflict
         case .store(.full), .store(.readOnly), .backup(.noSpace): .unavailable
         case .backup(.interrupted): .storageFailing
@@ -60,7 +67,9 @@ package enum TaskServiceError: UserFacingError {
         case .keyConflict(_, let existing, _): existing
         case .store(.remoteIDInUse(let owner)): owner
         case .refused(_, let task): task.id
-        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store: nil
+        case .unknownEndpoint, .synchronousEndpoint, .taskNotFound, .ambiguousID, .invalidField, .backup, .store,
+            .artefactNotFound, .nothingToFetch, .unknownDestination:
+            nil
         }
     }
 
@@ -69,7 +78,10 @@ package enum TaskServiceError: UserFacingError {
         case .unknownEndpoint: "unknown_endpoint"
         case .synchronousEndpoint: "synchronous_endpoint"
         case .taskNotFound: "task_not_found"
+        case .unknownDestination: "unknown_destination"
         case .ambiguousID: "ambiguous_id"
+        case .artefactNotFound: "artefact_not_found"
+        case .nothingToFetch: "nothing_to_fetch"
         case .invalidField: "invalid_field"
         case .keyConflict: "idempotency_key_reused"
         case .refused(let refusal, _): refusal.code
@@ -87,13 +99,19 @@ package enum TaskServiceError: UserFacingError {
         case .synchronousEndpoint(let name):
             """
             \(name) only answers synchronously: the reply is the result, and the provider keeps no record of the task. \
-            If that reply were lost, it could not be found again, so there is nothing here that could be tracked. Call \
+            If that reply were lost, it could not be found again, so there is nothing to track. Call \
             the provider directly.
             """
         case .taskNotFound(let id):
             "There is no task \"\(id)\". `pollux list` shows the latest ones."
+        case .unknownDestination(let name, let nearest):
+            "There is no destination \"\(name)\".\(nearest.map { " Did you mean \"\($0)\"?" } ?? "") `pollux notifications list` shows all."
         case .ambiguousID(let prefix, let candidates):
-            "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more of it."
+            "Several tasks have ids that begin with \"\(prefix)\": \(candidates.map(\.text).joined(separator: ", ")). Give more characters."
+        case .artefactNotFound(let digest):
+            "No result that is on disk has the SHA-256 \"\(digest)\". `pollux show` names those of a task."
+        case .nothingToFetch(let id):
+            "Task \(id) has no result with a URL that could be fetched. Only tasks that have succeeded have results."
         case .invalidField(let field, let problem):
             "\(field): \(problem)"
         case .keyConflict(let key, let existing, let differences):

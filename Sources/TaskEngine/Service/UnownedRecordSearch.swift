@@ -5,20 +5,20 @@ package import TaskModel
 import TaskStore
 import VerbatimJSON
 
-/// A record of the provider from the time that an older copy of the database does not know, which no task owns.
+/// A record of the provider that no task owns, from after an older copy of the database was made.
 package struct UnownedRecord: Sendable, Hashable {
     package let service: ServiceName
     /// The account whose list shows it.
     package let account: AccountName
     package let remoteID: RemoteTaskID
-    /// By the provider's clock; nil where its list gives no time.
+    /// The time by the provider's clock; nil if its list gives none.
     package let createdAt: Timestamp?
     /// The beginning of the prompt that the list echoes.
     package let prompt: String?
 }
 
-/// Reads the providers' lists for records that no task owns. They may belong to tasks that were submitted after the copy was
-/// made, which the copy has lost, or to other programs.
+/// Searches the providers' lists for records that no task owns. They may belong to tasks that were submitted after the
+/// copy was made and that the copy lacks, or to other programs.
 struct UnownedRecordSearch: Sendable {
     let store: TaskStore
     @Current var catalog: ProviderCatalog
@@ -28,7 +28,7 @@ struct UnownedRecordSearch: Sendable {
     let time: any TimeSource
     let logger: Logger
 
-    /// The records, and the services whose lists could not be read to their ends.
+    /// The records, and the services whose lists could not be read completely.
     func find(
         in mode: RestoredMode
     ) async throws(TaskStoreError) -> (records: [UnownedRecord], unread: [ServiceName]) {
@@ -42,7 +42,7 @@ struct UnownedRecordSearch: Sendable {
         while let profile = waiting.first {
             waiting.removeAll { $0.sharesLookup(with: profile) || $0.name == profile.name }
             let service = profile.name.service
-            // Two accounts may be one user's and show the same list.
+            // Two accounts may belong to one user and show the same list.
             var listed: [(task: ListedTask, account: AccountName)] = []
             var shown: Set<RemoteTaskID> = []
             let accounts = admission.candidates(for: .unknown, of: profile.provider, since: mode.since)

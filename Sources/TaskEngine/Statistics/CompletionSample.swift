@@ -6,13 +6,13 @@ import TaskStore
 struct CompletionSample: Sendable {
     /// The task before the commit.
     let task: TrackedTask
-    /// When the reply came, or when the task was given up.
+    /// When the reply arrived, or when the task was given up.
     let now: Timestamp
-    /// What the reply said; nil if the task was given up here.
+    /// The observation in the reply; nil if the task was given up here.
     let observation: Observation?
     /// The usual time that such tasks spend in the provider's queue, if known.
     let usualWait: Duration?
-    /// Since when the clock has been watched without a gap.
+    /// Since when the clock has been observed without a gap.
     let watchingSince: Timestamp
 
     /// How long the task took; nil for an adopted task whose record has no times.
@@ -29,10 +29,10 @@ struct CompletionSample: Sendable {
         return .exact(told.clamped(to: low...high), succeeded: succeeded)
     }
 
-    /// How long the end went unnoticed; nil if the task may have ended while the daemon was down, or in the reply to the
-    /// submission.
+    /// How long the end was not noticed. Nil if the task may have ended while the daemon was down, or in the reply to
+    /// the submission.
     ///
-    /// A difference of durations, so the offset of the provider's clock does not matter.
+    /// It is a difference of durations, so the offset of the provider's clock does not matter.
     var lateness: Duration? {
         let lastLook = task.lastPendingAt ?? beginning
         guard observation != nil, task.attempts > 0, task.state == .running, lastLook >= watchingSince else {
@@ -48,7 +48,7 @@ struct CompletionSample: Sendable {
         toldDuration.map { max((deliveredAt - beginning) - $0, .zero) }
     }
 
-    /// Whether a callback was expected: the request carried our URL, and the reply was not already the result.
+    /// Whether a callback was expected: the request had our URL, and the reply was not already the result.
     var expectsCallback: Bool { observation != nil && task.state == .running && task.attempt?.callback != nil }
 
     /// Whether a record showed the start before this one showed the end.
@@ -80,7 +80,7 @@ struct CompletionSample: Sendable {
     }
 }
 
-/// Takes duration samples of tasks that may end.
+/// Collects duration samples of tasks that may end.
 struct CompletionSampler: Sendable {
     let statistics: StatisticsCache
     let clock: ClockJumpDetector
@@ -96,7 +96,7 @@ struct CompletionSampler: Sendable {
         updates.add(end, statistics: statistics)
     }
 
-    /// Statistics updates for tasks that are given up here: they take longer than this.
+    /// Statistics updates for tasks that are given up here. Their durations exceed their ages.
     func updates(from tasks: [TrackedTask], givenUpAt now: Timestamp) async -> [StatisticsUpdate] {
         var updates = StatisticsUpdates()
         for task in tasks where task.state == .running { await add(task, at: now, saying: nil, to: &updates) }

@@ -2,7 +2,7 @@ import PollingPolicy
 import TaskModel
 import TaskStore
 
-/// An endpoint's measured durations, and what it cost to notice the ends.
+/// An endpoint's measured durations, and the cost of noticing the ends.
 struct EndpointStatistics: Sendable {
     /// A stored row and its decoded model.
     struct Entry: Sendable {
@@ -11,13 +11,13 @@ struct EndpointStatistics: Sendable {
     }
 
     let endpoint: EndpointName
-    /// For all its tasks; the documented durations before the first.
+    /// The entry for all its tasks; the documented durations before the first.
     let all: Entry
-    /// For each model name that requests use.
+    /// The entries for each model name in requests.
     let models: [String: Entry]
 
-    /// The most models of an endpoint with a row of their own; later ones count only for the whole endpoint. 24 exceeds every
-    /// provider's list of models, and a program that invents names cannot fill the disk.
+    /// The maximum number of models of an endpoint with a separate row; later ones count only for the whole endpoint.
+    /// 24 exceeds every provider's list of models, and a program that invents names cannot fill the disk.
     static let mostModels = 24
 
     init(_ rows: [StatisticsRow], of endpoint: EndpointName, documented: DurationModel) {
@@ -25,7 +25,7 @@ struct EndpointStatistics: Sendable {
         var all = Entry(row: StatisticsRow(key: StatisticsKey(endpoint)), model: documented)
         var models: [String: Entry] = [:]
         for row in rows {
-            // A row that a later version wrote, or a damaged one, starts again: statistics are not a promise.
+            // A row of a later version, or a damaged one, is replaced, because statistics are not guaranteed.
             let model = row.durations.flatMap { DurationModel(decoding: $0) }
             guard let name = row.key.model else {
                 all = Entry(row: row, model: model ?? documented)
@@ -37,7 +37,7 @@ struct EndpointStatistics: Sendable {
         self.models = models
     }
 
-    /// The entry to use for a model: its own, once it predicts better than the endpoint's.
+    /// The entry for a model: its own once it predicts better than the endpoint's.
     func entry(for model: String?) -> Entry {
         guard let model, let own = models[model], own.model.outpredictsParent else { return all }
         return own
@@ -55,8 +55,8 @@ struct EndpointStatistics: Sendable {
 extension EndpointStatistics {
     /// The start of a task's age, comparable with the samples.
     ///
-    /// If the provider reports the start, the time in its queue counts as the usual one. Until the task starts there, its
-    /// age stays at that.
+    /// If the provider reports the start, the time in its queue is replaced by the usual time. Until the task starts
+    /// there, its age is at most that.
     func beginning(of task: TrackedTask, at now: Timestamp) -> Timestamp {
         let from = task.ageFrom ?? task.submittedAt ?? task.attempt?.startedAt ?? task.createdAt
         let row = entry(for: task.model).row
@@ -67,14 +67,14 @@ extension EndpointStatistics {
 
     /// The task's age by ``beginning(of:at:)``.
     ///
-    /// At least its age at the last poll, so that a clock set back makes no task younger. At least the time since the last
-    /// poll, or the next poll would never be due.
+    /// It is at least the age at the last poll, so that a clock set back does not make a task younger. It is at least
+    /// the time since the last poll; otherwise the next poll would never be due.
     func age(of task: TrackedTask, at now: Timestamp) -> Duration {
         let seen = task.lastPendingAt ?? now
         return max(max(now, seen) - beginning(of: task, at: now), now - seen, .zero)
     }
 
-    /// The time since a poll last saw it unfinished; its age if none has, or if the clock was set back since.
+    /// The time since a poll last found it unfinished; its age if none has, or if the clock was set back since.
     func sinceLastPoll(of task: TrackedTask, at now: Timestamp) -> Duration {
         let age = age(of: task, at: now)
         guard let last = task.lastPendingAt, last <= now else { return age }

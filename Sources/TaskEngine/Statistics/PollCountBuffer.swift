@@ -1,10 +1,10 @@
 import Synchronization
 import TaskModel
 
-/// Counts calls that are not in the statistics on disk yet.
+/// Counts calls that are not yet in the statistics on disk.
 ///
-/// They are written with the end of a task, otherwise by the hundred, since a write per call would cost as much as storing the
-/// call's result. A crash loses fewer than that per endpoint.
+/// They are written with the end of a task, otherwise in hundreds. A write per call would cost as much as storing the
+/// call's result. A crash loses fewer than a hundred per endpoint.
 final class PollCountBuffer: Sendable {
     private let counts = Mutex<[EndpointName: Double]>([:])
 
@@ -12,14 +12,14 @@ final class PollCountBuffer: Sendable {
 
     init() {}
 
-    /// Counts one call about these tasks, shared among their endpoints.
+    /// Counts one call about these tasks, divided among their endpoints.
     func count(about tasks: [TrackedTask]) {
         counts.withLock { counts in
             for task in tasks { counts[task.endpoint, default: 0] += 1 / Double(tasks.count) }
         }
     }
 
-    /// Takes the counts of these tasks' endpoints that are to be written now: all, or only the large ones.
+    /// Removes and returns the counts of these tasks' endpoints that must be written now: all, or only the large ones.
     func take(about tasks: [TrackedTask], all: Bool) -> [EndpointName: Double] {
         counts.withLock { counts in
             var taken: [EndpointName: Double] = [:]

@@ -11,7 +11,7 @@ package final class PollRateCounter: Sendable {
 
     private struct Count {
         var total = 0
-        /// Queries in each second; a minute of them.
+        /// The queries in each second of the last minute.
         var recent: [Int64: Int] = [:]
     }
 
@@ -35,7 +35,7 @@ package final class PollRateCounter: Sendable {
         }
     }
 
-    /// The counts of a service by now.
+    /// The current counts of a service.
     func report(of service: ServiceName) -> Report {
         let second = time.elapsed().components.seconds
         return counts.withLock { counts in

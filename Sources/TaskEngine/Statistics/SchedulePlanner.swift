@@ -3,12 +3,12 @@ import ProviderCatalog
 import TaskModel
 import TaskStore
 
-/// The schedule of a running task: a function of the task alone, so that it can run inside a transaction.
+/// The schedule of a running task. It is a function of the task alone, so it can run inside a transaction.
 struct TaskSchedule: Sendable {
     let polling: PollingPolicy
     let statistics: EndpointStatistics
     let now: Timestamp
-    /// Tasks that usually share a call.
+    /// The number of tasks that usually share a call.
     let sharing: Int
     /// The earliest time that the provider allows.
     let notBefore: Timestamp?
@@ -30,7 +30,7 @@ struct TaskSchedule: Sendable {
             callbackReliability: statistics.callbackTrust(of: task), sharedBy: sharing, using: &chance)
     }
 
-    /// Whether the task's log should say now that it takes longer than 99 of 100 of its kind.
+    /// Whether to log now that the task takes longer than 99 of 100 of its kind.
     func isNewlySlow(_ task: TrackedTask) -> Bool {
         guard task.slowAt == nil else { return false }
         let model = statistics.entry(for: task.model).model
@@ -51,7 +51,7 @@ struct SchedulePlanner: Sendable {
 
     /// The schedule of a running task, if `sharing` tasks of its service usually share a call.
     ///
-    /// Never sooner than the provider allows: `minimumDelay` is what its latest reply asked for.
+    /// It is never earlier than the provider allows: `minimumDelay` comes from its latest reply.
     func schedule(
         of task: TrackedTask, at now: Timestamp, sharedBy sharing: Int = 1, minimumDelay: Duration? = nil
     ) async -> TaskSchedule {

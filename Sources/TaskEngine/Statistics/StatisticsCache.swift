@@ -3,7 +3,7 @@ import Synchronization
 import TaskModel
 import TaskStore
 
-/// Caches the statistics of each endpoint; reads them from the store on first use and after each task that ends.
+/// Caches the statistics of each endpoint. It reads them from the store on first use and after each task that ends.
 final class StatisticsCache: Sendable {
     private let known = Mutex<[EndpointName: EndpointStatistics]>([:])
     private let store: TaskStore
@@ -26,7 +26,7 @@ final class StatisticsCache: Sendable {
         }
     }
 
-    /// The statistics on disk, with counts that change with every call.
+    /// The statistics on disk, including counts that change with every call.
     func latest(of endpoint: EndpointName) async throws(TaskStoreError) -> EndpointStatistics {
         EndpointStatistics(try await store.statistics(of: endpoint), of: endpoint, documented: documented(endpoint))
     }

@@ -14,7 +14,7 @@ struct StatisticsUpdates: Sendable {
     private var ends: [StatisticsKey: [TaskID: CompletionSample]] = [:]
     private var wider: [EndpointName: DurationModel] = [:]
 
-    /// Counts calls that were spent on these endpoints.
+    /// Counts calls for these endpoints.
     mutating func add(_ calls: [EndpointName: Double]) {
         for (endpoint, count) in calls { counts[endpoint, default: Count()].calls += count }
     }
@@ -22,7 +22,7 @@ struct StatisticsUpdates: Sendable {
     /// Whether it has a sample of a task that may have ended.
     var hasEnds: Bool { !ends.isEmpty }
 
-    /// Counts a "too many requests" reply to a call about these tasks.
+    /// Counts a throttled reply to a call about these tasks.
     mutating func countThrottled(about tasks: [TrackedTask]) {
         for endpoint in Set(tasks.map(\.endpoint)) { counts[endpoint, default: Count()].throttled += 1 }
     }
@@ -89,8 +89,8 @@ extension StatisticsRow {
 }
 
 extension CallbackStatistics {
-    /// Trust comes with deliveries and goes with the first that fails to come before the poll that finds the end: a
-    /// dozen of them in a row are believed nearly entirely, and one that is missing is enough to ask as if there were none.
+    /// Trust grows with each delivery, and falls when a poll finds the end before a callback arrives. After a dozen
+    /// deliveries in a row, trust is nearly complete. One missing delivery removes most of it.
     fileprivate mutating func learn(from delivered: CallbackRecord, of end: CompletionSample) {
         expected += 1
         guard let finalAt = delivered.finalAt else {
@@ -101,7 +101,7 @@ extension CallbackStatistics {
         came(after: end.callbackDelay(finalAt))
     }
 
-    /// Counts a callback that came this long after the end.
+    /// Counts a callback that arrived this long after the end.
     fileprivate mutating func came(after delay: Duration?) {
         came += 1
         guard let delay else { return }

@@ -1,29 +1,29 @@
 import Synchronization
 package import TaskStore
 
-/// EventStream is one client's way through the log: first the stored lines, then each new one after its commit.
+/// Reads the log for one client: first the stored lines, then each new one after its commit.
 ///
-/// For one caller at a time.
+/// Only one caller may use it at a time.
 package final class EventStream: Sendable {
-    /// What the client gets next.
+    /// The next item for the client.
     package enum Item: Sendable {
         case lines([StreamLine])
-        /// All stored lines were given; the next ones are new.
+        /// All stored lines were returned; the next ones are new.
         case caughtUp
-        /// Lines may be missing between those before and those that follow.
+        /// Lines may be missing between the previous and the following ones.
         case reset(Reset)
-        /// Nothing has come for a while.
+        /// There was no line for a while.
         case silence
     }
 
-    /// Why lines may be missing, and the log as it is. What follows begins after ``newest``.
+    /// Why lines may be missing, and the bounds of the log. The following lines begin after ``newest``.
     package struct Reset: Sendable, Hashable {
         package enum Reason: String, Sendable {
-            /// The place is of another database.
+            /// The place belongs to another database.
             case unknownEpoch = "unknown_epoch"
-            /// Lines behind the place were removed.
+            /// Lines after the place were removed.
             case pruned
-            /// The place is from before the database was put back from a copy.
+            /// The place is from before the database was restored from a copy.
             case restored
         }
 
@@ -36,7 +36,7 @@ package final class EventStream: Sendable {
         var epoch = ""
         var reset: Reset?
         var hasCaughtUp = false
-        /// Lines that were removed up to here are no news.
+        /// The place up to which removed lines need no report.
         var knownRemovals: Int64 = 0
     }
 
@@ -53,7 +53,7 @@ package final class EventStream: Sendable {
 
     deinit { streams.remove(id) }
 
-    /// Goes to the place where the stream begins.
+    /// Moves to the place where the stream begins.
     func begin(at start: EventStreams.Start, epoch: LogEpoch) async throws(TaskStoreError) {
         let (bounds, oldest) = try await streams.store.log.bounds()
         let (place, reason): (Int64, Reset.Reason?) =
@@ -76,14 +76,14 @@ package final class EventStream: Sendable {
     /// The epoch of the log, which stays the same as long as the daemon runs.
     package var epoch: String { progress.withLock { $0.epoch } }
 
-    /// The place up to which the client has everything that it asked for.
+    /// The place up to which the client has all requested lines.
     package var position: Int64 {
         var position: Int64 = 0
         streams.change(id) { position = $0.position }
         return position
     }
 
-    /// What comes next; nil once the stream has ended.
+    /// The next item; nil once the stream has ended.
     package func next() async throws(TaskStoreError) -> Item? {
         if let reset = progress.withLock({ $0.reset.take() }) { return .reset(reset) }
         while true {
@@ -122,16 +122,16 @@ package final class EventStream: Sendable {
 
     // MARK: Writing
 
-    /// Has the closure called, which breaks the connection, if the client takes nothing for too long.
+    /// Sets the closure that breaks the connection if the client takes nothing for too long.
     package func onStall(_ body: @escaping @Sendable () -> Void) { streams.change(id) { $0.onStall = body } }
 
-    /// Notes that a write begins.
+    /// Records that a write begins.
     package func beginWrite() {
         let now = streams.elapsed()
         streams.change(id) { $0.writingSince = now }
     }
 
-    /// Notes that the client has taken everything.
+    /// Records that the client has taken everything.
     package func endWrite() {
         let now = streams.elapsed()
         streams.change(id) { reader in

@@ -5,20 +5,20 @@ import VerbatimJSON
 
 /// Why no stream was opened.
 package enum EventStreamRefusal: Error {
-    /// As many streams are open as may be.
+    /// The maximum number of streams is open.
     case tooMany
-    /// The daemon stops.
+    /// The daemon is stopping.
     case stopping
     case store(TaskStoreError)
 }
 
-/// EventStreams holds the readers of the log that clients follow, and wakes each after the commits that concern it.
+/// Holds the readers of the log for client streams, and wakes each after the commits that concern it.
 ///
-/// Readers at the end of the log share one ring of lines; all others read the table. Nothing is queued per client.
+/// Readers at the end of the log share one ring of lines; all others read the table. No lines are queued per client.
 package final class EventStreams: Sendable {
     /// Where a stream begins.
     package enum Start: Sendable, Hashable {
-        /// With the next line.
+        /// With the next new line.
         case now
         /// With the oldest line that the log still has.
         case oldest
@@ -33,16 +33,16 @@ package final class EventStreams: Sendable {
         var nextID = 0
         var isClosing = false
 
-        /// Makes all readers look into the table that are not behind that place. Returns them.
+        /// Makes readers before that place read the table. Returns the ids of all readers.
         mutating func noteGap(upTo sequence: Int64, after newest: Int64?) -> [Int] {
             for id in readers.keys { readers[id]?.noteGap(upTo: sequence, after: newest) }
             return Array(readers.keys)
         }
     }
 
-    /// A client hears something at least this often.
+    /// The longest time without a message to a client.
     package static let mostSilence = Duration.seconds(15)
-    /// A client that takes nothing for so long is given up.
+    /// The longest write. A client that takes nothing for longer is disconnected.
     package static let longestWrite = Duration.seconds(30)
 
     private let state = Mutex(State())
@@ -56,11 +56,11 @@ package final class EventStreams: Sendable {
         self.time = time
     }
 
-    /// How many streams are open.
+    /// The number of open streams.
     package var count: Int { state.withLock { $0.readers.count } }
 
-    /// Opens a stream of the lines that lead to these states and are about tasks that the filter selects, only of those `tasks`
-    /// if there are any. No more than `limit` are open. It ends with the object.
+    /// Opens a stream of the lines that the filter selects, only of those `tasks` if there are any. At most `limit` are
+    /// open. The stream ends with the object.
     package func open(
         _ filter: TaskFilter, of tasks: Set<TaskID>, from start: Start, limit: Int
     ) async throws(EventStreamRefusal) -> EventStream {
@@ -75,7 +75,7 @@ package final class EventStreams: Sendable {
     func open(
         _ filter: EventFilter, from start: Start, limit: Int
     ) async throws(EventStreamRefusal) -> EventStream {
-        // Registered before the log is read, so that no line falls between the table and the ring.
+        // It is registered before the log is read, so no line is missed between the table and the ring.
         let stream = try register(filter, limit: limit)
         do throws(TaskStoreError) {
             try await stream.begin(at: start, epoch: try await store.logEpoch(orNew: random.epoch()))
@@ -108,12 +108,12 @@ package final class EventStreams: Sendable {
 
     // MARK: The log
 
-    /// Takes a change that is on disk. Changes come in the order of the log.
+    /// Publishes a change that is on disk. Changes arrive in log order.
     func publish(_ change: CommittedChange) {
         wake { state in
             guard !state.readers.isEmpty else { return [] }
             let (sequence, newest) = (change.event.sequence, state.ring.newest)
-            // A long detail would fill the memory; the table has it.
+            // The ring holds no long details, to limit memory; the table has them.
             let isShort = change.entry.detail.isEmpty || !JSONValue.object(change.entry.detail).isLong
             if !isShort { state.ring.removeAll() }
             var concerned: [Int] = []
@@ -128,7 +128,7 @@ package final class EventStreams: Sendable {
         }
     }
 
-    /// Makes all readers look into the table, because the log may have lines that were not published.
+    /// Makes all readers read the table, because the log may have lines that were not published.
     func invalidate() {
         wake { state in
             let newest = state.ring.newest
@@ -137,7 +137,7 @@ package final class EventStreams: Sendable {
         }
     }
 
-    /// Ends all streams, since the daemon stops.
+    /// Ends all streams because the daemon is stopping.
     package func close() {
         wake { state in
             state.isClosing = true
@@ -154,7 +154,7 @@ package final class EventStreams: Sendable {
         }
     }
 
-    /// Breaks connections whose clients take nothing, and has a sign of life written to the silent ones. To be called every few
+    /// Breaks connections whose clients take nothing, and sends a keep-alive to the silent ones. Call it every few
     /// seconds.
     package func check() {
         let now = time.elapsed()
@@ -176,7 +176,7 @@ package final class EventStreams: Sendable {
         for stall in stalled { stall() }
     }
 
-    /// Changes readers, then wakes those that the closure returns, where they have something to do.
+    /// Changes readers, then wakes those that the closure returns, if they have work.
     private func wake(_ change: (inout State) -> [Int]) {
         let waiters = state.withLock { state in
             change(&state).compactMap { id -> CheckedContinuation<Void, Never>? in
@@ -189,7 +189,7 @@ package final class EventStreams: Sendable {
 
     // MARK: One stream
 
-    /// What the stream does next.
+    /// The next piece of work of the stream.
     func work(of id: Int) -> StreamReader.Work {
         state.withLock { state in
             let ring = state.ring
@@ -197,7 +197,7 @@ package final class EventStreams: Sendable {
         }
     }
 
-    /// Changes the place of a stream that is open.
+    /// Changes the reader of an open stream.
     func change(_ id: Int, _ body: (inout StreamReader) -> Void) {
         state.withLock { state in
             guard let place = state.readers.index(forKey: id) else { return }
@@ -205,7 +205,7 @@ package final class EventStreams: Sendable {
         }
     }
 
-    /// Waits until the stream has something to do or its task is cancelled, which ends it.
+    /// Waits until the stream has work. Cancelling the task ends the stream.
     func wait(_ id: Int) async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

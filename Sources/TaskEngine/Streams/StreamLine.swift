@@ -2,12 +2,12 @@ import Synchronization
 package import TaskModel
 import TaskStore
 
-/// StreamLine is one line of the log for the readers of streams. All readers at the end of the log share it.
+/// One line of the log for the readers of streams. All readers at the end of the log share it.
 package final class StreamLine: Sendable {
     let change: CommittedChange
     private let encoding = Mutex<[UInt8]?>(nil)
 
-    /// Longer encodings are not kept, in bytes.
+    /// The maximum size of an encoding that is cached, in bytes.
     private static let maxEncoding = 8 << 10
 
     init(_ change: CommittedChange) {
@@ -15,23 +15,23 @@ package final class StreamLine: Sendable {
     }
 
     package var event: StoredEvent { change.event }
-    /// The task as it was after the event or later.
+    /// The task after the event or later.
     package var task: TrackedTask { change.task }
     package var sequence: Int64 { change.event.sequence }
 
-    /// The encoded line, if a reader has kept it.
+    /// The encoded line, if a reader has cached it.
     package var encoded: [UInt8]? { encoding.withLock { $0 } }
 
-    /// Keeps the encoded line for other readers.
+    /// Caches the encoded line for other readers.
     package func keep(_ bytes: [UInt8]) {
         guard bytes.count <= Self.maxEncoding else { return }
         encoding.withLock { $0 = bytes }
     }
 }
 
-/// EventRing holds the latest lines of the log about tasks, without a gap between them.
+/// The latest lines of the log about tasks, without a gap.
 struct EventRing {
-    /// The most lines. A reader that is further behind reads the table.
+    /// The maximum number of lines. A reader that is further behind reads the table.
     static let capacity = 2_048
 
     private var slots: [StreamLine] = []
@@ -40,10 +40,10 @@ struct EventRing {
     /// The place of the latest line; nil if there is none.
     private(set) var newest: Int64?
 
-    /// The place before the oldest line: a reader there, or later, misses none. Nil if there are no lines.
+    /// The place before the oldest line. A reader at this place or later misses no line. Nil if there are no lines.
     var floor: Int64? { newest.map { $0 - Int64(slots.count) } }
 
-    /// Adds the next line. Returns false if lines between it and the latest are unknown; then it is the only one.
+    /// Adds the next line. If lines between it and the latest are unknown, removes all others and returns false.
     mutating func append(_ line: StreamLine) -> Bool {
         let isNext = newest == line.sequence - 1
         if !isNext { removeAll() }
@@ -63,7 +63,7 @@ struct EventRing {
         newest = nil
     }
 
-    /// The line at that place; nil if it is not held.
+    /// The line at that place; nil if the ring does not have it.
     subscript(sequence: Int64) -> StreamLine? {
         guard let newest, let floor, sequence > floor, sequence <= newest else { return nil }
         return slots[(start + Int(sequence - floor) - 1) % slots.count]

@@ -1,34 +1,34 @@
 import TaskModel
 import TaskStore
 
-/// StreamReader is the place of one stream in the log.
+/// The position of one stream in the log.
 ///
-/// It queues no lines: ``pending`` holds the places of a few, and everything else is found again in the ring or the table.
+/// It queues no lines. ``pending`` has the places of a few; the reader finds all others in the ring or the table.
 struct StreamReader {
     let filter: EventFilter
-    /// Everything up to here was read, or is of no interest.
+    /// The place up to which everything was read or filtered out.
     var position: Int64 = 0
     /// The places of new lines that the filter selects.
     private(set) var pending: [Int64] = []
-    /// Whether there may be more lines behind ``position`` in the ring.
+    /// Whether the ring may have more lines after ``position``.
     private var mustSearchRing = false
-    /// Whether there may be more lines behind ``position`` that only the table has.
+    /// Whether the table may have lines after ``position`` that the ring lacks.
     private(set) var mustReadTable = true
     var hasEnded = false
-    /// Whether the client has heard nothing for a while.
+    /// Whether the client has received nothing for a while.
     var isSilent = false
-    /// When the write that is not done yet began, by the monotonic clock.
+    /// When the current write began, by the monotonic clock.
     var writingSince: Duration?
     /// When the latest write ended.
     var wroteAt: Duration
-    /// The stream that waits for something to do.
+    /// The waiting stream.
     var waiter: CheckedContinuation<Void, Never>?
     /// Breaks the connection.
     var onStall: (@Sendable () -> Void)?
 
-    /// More places are not kept; the reader searches the ring instead.
+    /// The maximum number of pending places. Beyond it the reader searches the ring.
     private static let maxPending = 64
-    /// The most lines that a reader takes at once. A client that reads slowly holds no more.
+    /// The maximum number of lines that a reader takes at once, so that a slow client holds no more.
     static let linesAtOnce = 32
 
     init(_ filter: EventFilter, at now: Duration) {
@@ -36,11 +36,11 @@ struct StreamReader {
         wroteAt = now
     }
 
-    /// What a stream does next.
+    /// The next piece of work of a stream.
     enum Work {
         case write([StreamLine])
         case readTable(after: Int64)
-        /// Nothing new, and the client should hear that the connection lives.
+        /// There is nothing new, and the client needs a keep-alive.
         case breakSilence
         case wait
         case end
@@ -49,27 +49,27 @@ struct StreamReader {
     /// Whether it has read everything before the latest change.
     private var isIdle: Bool { pending.isEmpty && !mustSearchRing && !mustReadTable }
 
-    /// Notes a line that the filter selects.
+    /// Adds a line that the filter selects.
     mutating func note(_ sequence: Int64) {
         if pending.count < Self.maxPending, !mustSearchRing { pending.append(sequence) } else { mustSearchRing = true }
     }
 
-    /// Notes that lines up to there may be unknown to the ring, whose latest line was `newest`.
+    /// Records that the ring may lack lines up to that place. `newest` was its latest line.
     mutating func noteGap(upTo sequence: Int64, after newest: Int64?) {
         if isIdle, let newest { position = max(position, newest) }
         if position < sequence { mustReadTable = true }
     }
 
-    /// Notes that everything up to that place was read from the table.
+    /// Records that the table was read up to that place.
     mutating func noteTable(readThrough place: Int64, isWhole: Bool) {
         position = place
         pending = []
         mustReadTable = !isWhole
-        // Lines may have come since the table was read.
+        // Lines may have been added since the table was read.
         mustSearchRing = true
     }
 
-    /// Whether ``work(with:)`` may be something else than to wait.
+    /// Whether ``work(with:)`` would return something other than a wait.
     func hasWork(with ring: EventRing) -> Bool {
         hasEnded || mustReadTable || !pending.isEmpty || isSilent || mustSearchRing && ring.newest ?? 0 > position
     }
@@ -95,7 +95,7 @@ struct StreamReader {
         return .wait
     }
 
-    /// The next lines behind ``position`` that the filter selects.
+    /// The next lines after ``position`` that the filter selects.
     private mutating func search(_ ring: EventRing, upTo newest: Int64) -> [StreamLine] {
         pending = []
         var lines: [StreamLine] = []
@@ -108,7 +108,7 @@ struct StreamReader {
     }
 }
 
-/// ReaderIndex finds the readers that a change may concern.
+/// Finds the readers that a change may concern.
 struct ReaderIndex {
     private enum Key: Hashable {
         case task(TaskID)
@@ -138,7 +138,7 @@ struct ReaderIndex {
         return found
     }
 
-    /// All keys of a filter are of the rarest kind that it has, so that few changes are tested against it.
+    /// The keys of a filter. All are of its rarest kind, so that few changes are tested against it.
     private static func keys(of filter: EventFilter) -> [Key] {
         if !filter.tasks.isEmpty { return filter.tasks.map { .task($0) } }
         if let label = filter.labels.min(by: { $0.key < $1.key }) {

@@ -4,19 +4,20 @@ import TaskStore
 
 /// Detects that the wall clock was set, by comparing it with the monotonic clock.
 ///
-/// Sleep of the machine is no jump, because both clocks advance.
+/// Sleep of the machine is not a jump, because both clocks advance.
 final class ClockJumpDetector: Sendable {
     /// The result of a check.
     enum Finding: Sendable {
         case steady
-        /// The wall clock was set by so much. The caller must call ``corrected()`` or ``failed()`` afterwards.
+        /// The wall clock was changed by this duration. The caller must call ``corrected()`` or ``failed()``
+        /// afterwards.
         case jumped(Duration)
         /// Another caller is correcting a jump.
         case beingCorrected
     }
 
     private struct State {
-        /// Both clocks when the wall clock was last taken for right.
+        /// Both clocks at the last time when the wall clock counted as right.
         var wall: Timestamp
         var elapsed: Duration
         /// When the clocks were last compared.
@@ -25,20 +26,20 @@ final class ClockJumpDetector: Sendable {
         var watchingSince: Timestamp
         /// The sum of the jumps since then.
         var jumps: Duration = .zero
-        /// When the latest jump was, or the start.
+        /// The time of the latest jump, or of the start.
         var steadySince: Duration
         var repairedAt: Duration
 
-        /// What the wall clock would show if it had not been set.
+        /// The wall-clock time if the clock had not been set.
         func expected(at elapsed: Duration) -> Timestamp { wall + (elapsed - self.elapsed) }
     }
 
     private let state: Mutex<State>
     private let time: any TimeSource
 
-    /// The largest difference between the clocks that is no jump. Smaller differences add up.
+    /// The largest difference between the clocks that does not count as a jump. Smaller differences add up.
     ///
-    /// Where a time server only slews, Linux slews both clocks alike (clock_gettime(2)).
+    /// If a time server only slews, Linux slews both clocks alike (clock_gettime(2)).
     private static let tolerance = Duration.seconds(2)
     /// The loops check at least once a minute; a longer gap means that the machine slept.
     private static let longestGap = Duration.seconds(120)
@@ -52,13 +53,13 @@ final class ClockJumpDetector: Sendable {
                 repairedAt: elapsed))
     }
 
-    /// Since when the clock has been observed continuously: the start, the end of the machine's latest sleep, or a jump by
-    /// more than the tolerance.
+    /// The start of the period in which the clock has been observed continuously. It is the start of the process, the
+    /// end of the machine's latest sleep, or a jump by more than the tolerance.
     var watchingSince: Timestamp { state.withLock { $0.watchingSince } }
 
-    /// How long ago that moment was for certain: at most the time we observed continuously.
+    /// The time that has certainly passed since that moment: at most the time we observed continuously.
     ///
-    /// A clock that was set while we were down could make any timestamp look old, and a wrong "old enough" can pay twice.
+    /// A clock set while we were down could make any timestamp look old, and a wrong "old enough" can pay twice.
     func verifiedElapsed(since moment: Timestamp) -> Duration {
         state.withLock { state in
             let now = state.expected(at: time.elapsed())
@@ -67,7 +68,7 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// For how long the wall clock, which just showed `now`, has run without a jump: at most since the start.
+    /// How long the wall clock, which just showed `now`, has run without a jump: at most since the start.
     ///
     /// Zero if it has jumped and no check has found that yet.
     func steadyFor(at now: Timestamp) -> Duration {
@@ -81,7 +82,7 @@ final class ClockJumpDetector: Sendable {
         }
     }
 
-    /// Whether the wall clock has run without a jump for so long; see ``steadyFor(at:)``.
+    /// Whether the wall clock has run without a jump for that long; see ``steadyFor(at:)``.
     func isSteady(for span: Duration, at now: Timestamp) -> Bool { steadyFor(at: now) >= span }
 
     /// Compares the clocks.
@@ -91,7 +92,7 @@ final class ClockJumpDetector: Sendable {
             let before = time.elapsed()
             let wall = time.now()
             let elapsed = time.elapsed()
-            // Delayed between the readings: leave it to the next check.
+            // The thread was delayed between the readings, so the next check decides.
             guard elapsed - before < .milliseconds(500) else { return .steady }
             let jump = wall - state.expected(at: elapsed)
             guard jump > Self.tolerance || jump < .zero - Self.tolerance else {

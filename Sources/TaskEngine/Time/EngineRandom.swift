@@ -28,7 +28,7 @@ package final class EngineRandom: Sendable {
     /// The name of a new epoch of the database.
     func epoch() -> String { String(draw { $0.next() }, radix: 16) }
 
-    /// A generator for a rule that may run twice and must give the same result.
+    /// Creates a generator for a rule that may run twice and must give the same result.
     func drawn() -> DrawnRandom { DrawnRandom(state: draw { $0.next() }) }
 }
 

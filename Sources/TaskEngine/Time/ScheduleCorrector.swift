@@ -23,7 +23,7 @@ struct ScheduleCorrector: Sendable {
         case .beingCorrected: return false
         case .jumped(let jump):
             logger.warning(
-                "The clock was set by \(Int(jump.inSeconds)) s. What was planned by it is moved along; nothing is lost."
+                "The clock was set by \(Int(jump.inSeconds)) s. The schedule is moved by the same time; nothing is lost."
             )
             do throws(TaskStoreError) {
                 try await store.moveSchedule(by: jump, at: time.now())
@@ -34,7 +34,7 @@ struct ScheduleCorrector: Sendable {
             await breakers.move(by: jump)
             plans.forgetAll()
             clock.corrected()
-            // What is due may have changed.
+            // Other work may be due now.
             wakes.signalAll()
             return true
         }
@@ -42,7 +42,7 @@ struct ScheduleCorrector: Sendable {
 
     /// Repairs due times that were written while the clock was ahead, once a minute.
     ///
-    /// A jump moves the schedule, but a write that was in progress can still store a time of the old clock. So this looks for
+    /// A jump moves the schedule, but a write in progress can still store a time of the old clock. So this searches for
     /// due times later than any plan allows.
     func repair(at now: Timestamp) async throws(TaskStoreError) {
         guard clock.takeRepairTurn() else { return }
@@ -52,13 +52,14 @@ struct ScheduleCorrector: Sendable {
 
     /// Makes tasks due now whose due time is later than any schedule allows. A time that a user chose stays.
     func repairFutureDueTimes(at now: Timestamp) async throws(TaskStoreError) {
-        // A queued task waits for seconds, and a running one for the longest gap. Both count from when its circuit closes.
+        // A queued task waits for seconds, and a running one for the longest gap. Both count from the time when the
+        // circuit closes.
         let opening = breakers.lastOpening(after: now) ?? now
         var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
         count += try await store.bringForward(in: .running, dueAfter: opening + longestPollGap * 2, to: now)
         count += try await store.bringForward(in: .uncertain, dueAfter: now + longestLookupGap * 2, to: now)
         guard count > 0 else { return }
-        logger.warning("\(count) task(s) were planned by a clock that went ahead, and are looked at now.")
+        logger.warning("\(count) task(s) had due times from a clock that was ahead. They are due now.")
         plans.forgetAll()
     }
 }

@@ -77,9 +77,14 @@ struct WakeSignals: Sendable {
     let lookups = WakeSignal()
     let deadlines = WakeSignal()
     let retention = WakeSignal()
+    let artefacts = WakeSignal()
+    let artefactRemoval = WakeSignal()
+    let notifications = WakeSignal()
 
     /// Wakes all loops.
     func signalAll() {
-        for wake in [submitter, polls, lookups, deadlines, retention] { wake.signal() }
+        for wake in [submitter, polls, lookups, deadlines, retention, artefacts, artefactRemoval, notifications] {
+            wake.signal()
+        }
     }
 }

@@ -15,8 +15,8 @@ package struct AccountName: Sendable, Hashable, Comparable, CustomStringConverti
     /// The account of a provider whose settings name no accounts.
     package static let `default` = AccountName(stored: "default")
 
-    /// Any account of the provider: of an attempt that an older copy of the database does not know. Its text is empty, so no
-    /// account has this name.
+    /// Stands for an account that an older copy of the database does not know. Its text is empty, so no account has
+    /// this name.
     package static let unknown = AccountName(stored: "")
 
     package var description: String { text }

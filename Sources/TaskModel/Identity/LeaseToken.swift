@@ -1,7 +1,7 @@
 /// The random number that identifies one holder of leases.
 ///
-/// 128 bits, so that two holders never draw the same. A counter would not do: a restored database or a fail-over makes it go
-/// back.
+/// It has 128 bits, so two holders do not draw the same number. A counter could repeat: a restored database or a
+/// fail-over sets it back.
 package struct LeaseToken: Sendable, Hashable {
     private let value: UInt128
 

@@ -1,4 +1,4 @@
-/// One account at one provider: what credentials, rates, pauses and leases belong to.
+/// One account at one provider. Credentials, rates, pauses and leases belong to it.
 package struct ProviderAccount: Sendable, Hashable, Comparable, CustomStringConvertible {
     package let provider: ProviderName
     package let account: AccountName
@@ -18,7 +18,7 @@ package struct ProviderAccount: Sendable, Hashable, Comparable, CustomStringConv
     }
 }
 
-/// A service as one account uses it: whose tasks are polled and looked for together.
+/// A service as one account uses it. Its tasks are polled and looked up together.
 package struct AccountService: Sendable, Hashable, Comparable, CustomStringConvertible {
     package let service: ServiceName
     package let account: AccountName

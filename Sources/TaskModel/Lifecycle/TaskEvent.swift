@@ -14,8 +14,8 @@ package enum TaskEvent: Sendable, Hashable {
     /// The outcome is unknown: the reply was lost, broken or a server error.
     case submissionInterrupted(TaskFailure, isProbablyRefused: Bool)
 
-    /// The database may be an older copy, and the task may have been sent since that time. The provider lists these records,
-    /// which may be the task's; none are given where the database is known to be a copy.
+    /// The task may have been sent since that time, because the database may be an older copy. `possible` are records
+    /// of the provider's list that may be the task's. It is empty if the database is known to be a copy.
     case perhapsSent(since: Timestamp, possible: [RemoteTaskID] = [])
 
     /// The provider's complete list does not contain it.
@@ -45,7 +45,7 @@ package enum TaskEvent: Sendable, Hashable {
     case slowerThanUsual
     /// Its record exceeds the size limit, so a poll cannot read its status.
     case replyTooLarge(TaskFailure)
-    /// A poll did not find the id, which proves little by itself.
+    /// A poll did not find the id. One such poll proves little.
     case missed
     /// Polls did not find the id often and long enough to conclude that it is gone.
     case remoteTaskGone

@@ -59,10 +59,10 @@ package struct TaskLogEntry: Sendable, Hashable {
 }
 
 extension TaskLifecycle {
-    /// The task as the event leaves it, and its lines for the log.
+    /// Applies an event to a task: returns the changed task and its log entries.
     ///
-    /// `attempt` is the number of the attempt that a reply is to; nil for the latest. `schedule` says when the engine wants to
-    /// look again, given the task as the event leaves it; it is asked at most once, and not where the task ends.
+    /// `attempt` is the number of the attempt that the reply belongs to; nil for the latest. `schedule` computes the
+    /// next due time from the changed task. It is called at most once, and not if the task ends.
     package static func apply(
         _ event: TaskEvent, to task: TrackedTask, attempt: Int? = nil, at now: Timestamp,
         schedule: (TrackedTask) -> Timestamp?
@@ -70,7 +70,7 @@ extension TaskLifecycle {
         guard let delivery = lateAcceptance(by: event, of: task, attempt: attempt) else {
             return apply(event, event, to: task, attempt: attempt, at: now, schedule: schedule)
         }
-        // The same reply again, as after a commit with an unknown outcome.
+        // The same reply again, for example after a commit with an unknown outcome.
         if task.remoteID != nil, delivery.remoteID == task.remoteID, !event.isDelivery {
             return TaskChange(transition: .ignore, task: task, response: nil)
         }
@@ -78,7 +78,7 @@ extension TaskLifecycle {
         return apply(.calledBack(delivery), event, to: task, attempt: attempt, at: now, schedule: schedule)
     }
 
-    /// The same with a due time that does not depend on what becomes of the task.
+    /// The same with a due time that does not depend on the changed task.
     package static func apply(
         _ event: TaskEvent, to task: TrackedTask, attempt: Int? = nil, at now: Timestamp, nextDueAt: Timestamp?
     ) -> TaskChange {
@@ -117,7 +117,7 @@ extension TaskLifecycle {
         case .update:
             var changed = task
             changed.absorb(event, because: cause, at: now)
-            // An open task without a due time would never be looked at again.
+            // An open task without a due time would never be handled again.
             changed.nextDueAt = schedule(changed) ?? task.nextDueAt ?? now
             change = TaskChange(transition: transition, task: changed, response: event.record(leadingTo: task.state))
             let showsNewRecords =
@@ -138,7 +138,7 @@ extension TaskLifecycle {
             // A resolution of an earlier attempt does not resolve this one.
             if state == .uncertain { changed.resolution = nil }
             changed.endedAt = state.hasEnded ? now : nil
-            // A callback arrived before the task had an id to ask for: ask now.
+            // A callback arrived before the task had an id, so the task is polled now.
             let isAskedNow = state == .running && changed.isCalledBack
             changed.nextDueAt = state.hasEnded ? nil : isAskedNow ? now : schedule(changed) ?? now
             let entry = TaskLogEntry(
@@ -160,7 +160,7 @@ extension TaskLifecycle {
         return event.acceptance(of: number)
     }
 
-    /// The change for an id that the task does not continue with; nil otherwise.
+    /// The change for a remote id that does not become the task's; nil otherwise.
     private static func lateRecord(
         of delivery: CallbackDelivery, by event: TaskEvent, of task: TrackedTask, at now: Timestamp
     ) -> TaskChange? {
@@ -218,8 +218,8 @@ extension TaskLifecycle {
 }
 
 extension Transition {
-    /// The effect on a task whose details were removed: it cannot be tracked again, and no document is stored for it. An id
-    /// that turns up is kept all the same.
+    /// The effect on a task whose details were removed. It cannot be tracked again, and no document is stored for it. A
+    /// remote id that appears late is still stored.
     fileprivate var withoutDetails: Transition {
         switch self {
         case .advance, .update: .refuse(.detailsRemoved)

@@ -44,7 +44,7 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
         case .notUncertain:
             "Only a task in state `uncertain` can be resolved; this one is not."
         case .notReopenable:
-            "Only a cancelled or expired task that has a remote id can be reopened, or a lost one whose record turned up later."
+            "Only a cancelled or expired task that has a remote id can be reopened, or a lost one whose record appeared later."
         case .notEnded:
             "The task has not ended. Cancel it first, or wait for its end."
         case .submissionLost:
@@ -52,7 +52,7 @@ package enum LifecycleRefusal: String, UserFacingError, Hashable {
         case .requestUnknown:
             "The task was submitted elsewhere, so its request is not known here and cannot be sent again."
         case .notSettled:
-            "An attempt of this task may still turn up at the provider. That is settled at most a day after the attempt was given up; delete or retry the task then."
+            "An attempt of this task may still appear at the provider. This is settled at most a day after the attempt was given up; delete or retry the task then."
         case .pinned:
             "The task is pinned. `pollux unpin` it first."
         case .detailsRemoved:

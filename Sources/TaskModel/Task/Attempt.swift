@@ -45,9 +45,10 @@ package struct Attempt: Sendable, Hashable {
     /// The sum of the wall clock's jumps since it began.
     package var clockDrift: Duration { clock.sum }
 
-    /// When it may have reached the provider, by any clock since its start. `end` is its end by the local clock.
+    /// The period in which it may have reached the provider. `end` is its end by the local clock.
     ///
-    /// The start was measured by the first of these clocks, the end by any of them.
+    /// The wall clock may have been set in between. The start was measured before any change, the end after any of
+    /// them.
     package func period(until end: Timestamp) -> ClosedRange<Timestamp> {
         startedAt + clock.lowest...max(end, startedAt) + (clock.highest - clock.lowest)
     }

@@ -1,7 +1,7 @@
 /// The changes of the wall clock since some moment.
 ///
-/// Any clock since then may be the right one. A time measured by one of them is off by at most the difference of
-/// ``lowest`` and ``highest``.
+/// Any setting of the clock since then may be the right one. A time measured by one of them is off by at most the
+/// difference of ``lowest`` and ``highest``.
 package struct ClockDrift: Sendable, Hashable {
     /// The sum of all jumps; negative if the clock was set back.
     package private(set) var sum: Duration

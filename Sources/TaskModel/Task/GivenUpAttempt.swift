@@ -51,8 +51,8 @@ package struct GivenUpAttempt: Sendable, Hashable {
 
     package var key: Key { Key(task: task, number: attempt.number) }
 
-    /// The times of the readings after it was given up. A late record appears within minutes; an outage may hold it
-    /// back for a day.
+    /// The times of the readings after it was given up. A late record appears within minutes; an outage may delay it by
+    /// a day.
     package static let readingTimes: [Duration] = [
         .seconds(300), .seconds(1_800), .seconds(7_200), .seconds(28_800), .seconds(86_400),
     ]

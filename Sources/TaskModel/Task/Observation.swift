@@ -18,18 +18,18 @@ package struct Observation: Sendable, Hashable {
     package var createdAt: Timestamp?
     package var startedAt: Timestamp?
     package var finishedAt: Timestamp?
-    /// What the provider said, unchanged.
+    /// The provider's record, unchanged.
     package var record: JSONValue
-    /// What the task brought, where it has succeeded: found in the record by the endpoint's own rules.
+    /// The results of a task that succeeded, found in the record by the endpoint's rules.
     package var results: [TaskResult] = []
-    /// What a record looks like that is pending only because no rule understands it: names of members, and a word for
-    /// its state that is unknown. Nil where it is understood.
+    /// The shape of a record that is pending only because no rule understands it: the names of its members, and its
+    /// unknown status word. Nil if the record is understood.
     package var unrecognisedShape: String?
     /// The status word, if the endpoint's definition lists it only in another case.
     package var respelledWord: String?
     /// When the poll was sent; nil for callbacks and inline replies.
     package var askedAt: Timestamp?
-    /// How long the provider asks not to be polled about this task.
+    /// The minimum delay before the next poll of this task, if the provider asks for one.
     package var minimumPollDelay: Duration?
 
     package init(

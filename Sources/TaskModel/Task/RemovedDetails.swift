@@ -10,7 +10,7 @@ package struct RemovedDetails: Sendable, Hashable {
         package static let response = Parts(rawValue: 1)
         /// The lines of the log.
         package static let events = Parts(rawValue: 2)
-        /// The request, the note, what the provider said of a failure, callback tokens and settled attempts.
+        /// The request, the note, the provider's failure message, callback tokens and settled attempts.
         package static let request = Parts(rawValue: 4)
         /// Everything that can be removed.
         package static let all: Parts = [.response, .events, .request]
@@ -27,7 +27,7 @@ package struct RemovedDetails: Sendable, Hashable {
         self.at = at
     }
 
-    /// The same once a task gets a response again; nil if nothing else was removed.
+    /// The value after the task gets a response again; nil if nothing else was removed.
     package var withoutResponse: RemovedDetails? {
         let rest = parts.subtracting(.response)
         return rest.isEmpty ? nil : RemovedDetails(parts: rest, at: at)
@@ -35,20 +35,22 @@ package struct RemovedDetails: Sendable, Hashable {
 }
 
 extension TrackedTask {
-    /// Whether all its details were removed. It still owns its remote id, and its key names it until that is removed.
+    /// Whether all its details were removed. It still owns its remote id, and its idempotency key until that is
+    /// removed.
     package var isStub: Bool { lacks(.all) }
 
     /// Whether all these parts were removed.
     package func lacks(_ parts: RemovedDetails.Parts) -> Bool { removed?.parts.isSuperset(of: parts) ?? false }
 
-    /// Drops what the row itself has of these parts.
+    /// Clears the fields of the row that belong to these parts.
     package mutating func remove(_ parts: RemovedDetails.Parts, at now: Timestamp) {
         removed = RemovedDetails(parts: (removed?.parts ?? []).union(parts), at: now)
         guard parts.contains(.request) else { return }
         note = nil
         pollURL = nil
         attempt = nil
-        // Providers quote requests in what they say of failures. The code decides who owns the remote id.
+        // A failure message of a provider may quote the request. The code stays, because it decides who owns the remote
+        // id.
         failure = failure.map { TaskFailure(code: $0.code, message: Self.removedMessage, httpStatus: $0.httpStatus) }
     }
 

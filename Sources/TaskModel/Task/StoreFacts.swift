@@ -2,7 +2,7 @@
 package struct TaskCount: Sendable, Hashable {
     package let endpoint: EndpointName
     package let state: TaskState
-    /// The account that sends or has them; `default` for tasks that no account has.
+    /// The account that sends or has the tasks; `default` for tasks without an account.
     package let account: AccountName
     package let count: Int
 

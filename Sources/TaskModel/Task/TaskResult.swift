@@ -24,6 +24,8 @@ package struct TaskResult: Sendable, Hashable {
     package let mediaType: String?
     /// The decoded size of `data`.
     package let sizeInBytes: Int?
+    /// The file behind a URL; nil if it is not fetched.
+    package var artefact: Artefact?
 
     package init(
         kind: Kind, pointer: JSONPointer, value: JSONValue, mediaType: String? = nil, sizeInBytes: Int? = nil

@@ -21,10 +21,14 @@ package struct TrackedTask: Sendable, Hashable {
     /// The provider's id for support questions.
     package var traceID: String?
     package var labels: [String: String]
-    /// A free text of the client's, which only people read.
+    /// Whether the files of its results are fetched by themselves, if the settings allow it.
+    package var capturesResults = true
+    /// The client's free text. Pollux does not interpret it.
     package var note: String?
     /// The ended task whose request it submits again.
     package var retryOf: TaskID?
+    /// The destination that is notified of it besides those whose filters it passes.
+    package var notify: String?
     /// Higher priorities come first; equal ones in order of age.
     package var priority: Int
     /// Why it failed, or why the latest attempt of an open task failed.
@@ -70,7 +74,7 @@ package struct TrackedTask: Sendable, Hashable {
     package var callbacks = CallbackRecord()
     /// The source of the outcome; nil while it is open or if the provider reported none.
     package var outcomeSource: OutcomeSource?
-    /// The number of its results; nil until it has succeeded, and if a version that stored no results observed that.
+    /// The number of its results. Nil before success, and for a success that an earlier version stored without results.
     package var resultCount: Int?
     /// The number of consecutive polls that did not find the remote id, and the time of the first.
     package var notFoundCount: Int

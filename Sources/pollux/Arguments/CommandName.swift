@@ -2,9 +2,9 @@ import ArgumentParser
 import LocalAPIContract
 import Text
 
-/// CommandName checks the first argument.
+/// Checks the first argument.
 enum CommandName {
-    /// Refuses an unknown command and suggests the nearest one. The parser would only report an unexpected argument.
+    /// Rejects an unknown command and suggests the nearest one. The parser would only report an unexpected argument.
     static func check(_ arguments: [String]) throws(ValidationError) {
         guard let word = arguments.first, !word.hasPrefix("-") else { return }
         let known = Pollux.configuration.subcommands.map { $0._commandName } + ["help"]

@@ -1,9 +1,9 @@
 import ArgumentParser
 import LocalAPIContract
 
-/// DurationArgument is a duration on the command line: `90`, `90s`, `2m`, `1h30m`, `1d`.
+/// Parses a duration on the command line: `90`, `90s`, `2m`, `1h30m`, `1d`.
 enum DurationArgument {
-    /// Reads a duration. A bare number is seconds.
+    /// Parses a duration. A bare number is seconds.
     static func parse(_ text: String) throws -> Duration {
         guard let span = TimeSpan.read(text) else {
             throw ValidationError("'\(text)' is not a duration. Write seconds, or a duration such as 90s, 2m, 1h30m.")

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// EndpointArgument is an endpoint's name in two parts.
+/// An endpoint's name in two parts.
 struct EndpointArgument: ExpressibleByArgument {
     let service: String
     let operation: String

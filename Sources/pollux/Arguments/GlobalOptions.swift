@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// GlobalOptions are the options of every command that uses the socket.
+/// The options of every command that uses the socket.
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -1,6 +1,6 @@
 import VerbatimJSON
 
-/// InputText reads a JSON object from the command line, a file or standard input.
+/// Reads a JSON object from the command line, a file or standard input.
 enum InputText {
     /// Reads `{…}`, `@file` or `-`.
     static func object(_ argument: String, option: String) throws -> JSONObject {

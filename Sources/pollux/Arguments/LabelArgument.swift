@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// LabelArgument is one `--label key=value`.
+/// One `--label key=value`.
 struct LabelArgument: ExpressibleByArgument {
     let name: String
     let value: String
@@ -11,7 +11,7 @@ struct LabelArgument: ExpressibleByArgument {
         value = String(argument[argument.index(after: equals)...])
     }
 
-    /// The labels as a dictionary; the same name twice is refused.
+    /// The labels as a dictionary. A repeated name is rejected.
     static func dictionary(_ labels: [LabelArgument]) throws -> [String: String] {
         var dictionary: [String: String] = [:]
         for label in labels where dictionary.updateValue(label.value, forKey: label.name) != nil {

@@ -1,6 +1,6 @@
-/// LeadingOptions lets global options precede the command: `pollux --json list`.
+/// Lets global options precede the command: `pollux --json list`.
 enum LeadingOptions {
-    /// Moves `--json` and `--socket` from the front to behind the command's name.
+    /// Moves `--json` and `--socket` from before the command's name to after it.
     static func moved(_ arguments: [String]) -> [String] {
         var rest = arguments[...]
         var leading: [String] = []

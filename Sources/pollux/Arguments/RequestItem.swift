@@ -1,7 +1,7 @@
 import ArgumentParser
 import VerbatimJSON
 
-/// RequestItem is one `-d`: `prompt=hi` is a string, `n:=4` and `x:=[1,2]` are raw JSON, as in HTTPie.
+/// One `-d`: `prompt=hi` is a string, `n:=4` and `x:=[1,2]` are raw JSON, as in HTTPie.
 struct RequestItem: Equatable {
     let name: String
     let value: JSONValue
@@ -23,7 +23,7 @@ struct RequestItem: Equatable {
         }
     }
 
-    /// Why a `-d` cannot be read.
+    /// Why a `-d` is invalid.
     enum ItemError: Error, Equatable, CustomStringConvertible {
         case noSeparator(String)
         case noName(String)
@@ -41,7 +41,7 @@ struct RequestItem: Equatable {
         }
     }
 
-    /// Puts the items over a body. A name given twice is refused: it is more likely a mistake than intended.
+    /// Adds the items to a body. A repeated name is rejected, because it is probably a mistake.
     static func merge(_ items: [RequestItem], into body: JSONObject) throws -> JSONObject {
         var merged = body
         var seen: Set<String> = []

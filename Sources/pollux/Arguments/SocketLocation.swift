@@ -6,7 +6,7 @@ import Daemon
     import Darwin
 #endif
 
-/// SocketLocation finds the daemon's socket by the daemon's own rules.
+/// Finds the daemon's socket by the daemon's own rules.
 struct SocketLocation {
     let path: String
 
@@ -14,7 +14,7 @@ struct SocketLocation {
         path = try SocketFinder.path(option: option, environment: environment, answers: Self.answers)
     }
 
-    /// Whether a socket there takes connections.
+    /// Whether a socket at that path accepts connections.
     static func answers(_ path: String) -> Bool {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

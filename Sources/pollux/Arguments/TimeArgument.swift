@@ -2,12 +2,12 @@ import ArgumentParser
 import FoundationEssentials
 import LocalAPIContract
 
-/// TimeArgument is a point in time on the command line: RFC 3339, or a span from now.
+/// A point in time on the command line: RFC 3339, or a duration from now.
 enum TimeArgument: Equatable {
-    /// RFC 3339 or `+2h`, both read by the daemon. It counts a duration from when it stores the task, so that a repeated command
-    /// with the same key stays equal.
+    /// RFC 3339 or `+2h`, both parsed by the daemon. The daemon counts a duration from when it stores the task, so that
+    /// a repeated command with the same key stays equal.
     case forDaemon(String)
-    /// `2h` in the past.
+    /// A duration before now, such as `2h`.
     case ago(Duration)
 
     /// Reads a future time: RFC 3339 or `+2h`.
@@ -33,7 +33,7 @@ enum TimeArgument: Equatable {
     }
 
     private static func written(_ text: String) -> TimeArgument? {
-        // A day alone means its first moment in UTC.
+        // A date without a time means its first moment in UTC.
         if text.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) != nil { return written(text + "T00:00:00Z") }
         return Date(rfc3339: text) == nil ? nil : .forDaemon(text)
     }

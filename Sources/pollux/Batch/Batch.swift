@@ -3,18 +3,19 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// Batch submits the lines of a file, many per request, and prints a line for each in order.
+/// Submits the lines of a file, many per request, and prints a line for each in order.
 struct Batch: Sendable {
     /// A path, or `-` for standard input.
     let source: String
-    /// The members of lines that leave them out: labels, priority, times.
+    /// The defaults for members that lines omit: labels, priority, times.
     let defaults: SubmitDocument
 
-    /// The lines of one request, which the daemon stores in one commit. This many bytes end a request earlier.
+    /// The maximum number of lines of one request, which the daemon stores in one commit. The size limit may end a
+    /// request earlier.
     private static let mostLines = 256
     private static let mostBytes = 1 << 20
 
-    /// Prints one line per line read; exit code 65 if any was refused.
+    /// Prints one line per line read; the exit code is 65 if any was rejected.
     func run(_ options: GlobalOptions) async throws {
         var reader = try LineReader(path: source)
         try await Session.open(options) { session in
@@ -46,7 +47,7 @@ struct Batch: Sendable {
     }
 }
 
-/// BatchPart is the lines of one request. It prints the outcome of each in order.
+/// The lines of one request. It prints the outcome of each in order.
 struct BatchPart {
     /// The documents that are sent, in order.
     let documents: [SubmitDocument]
@@ -84,7 +85,7 @@ struct BatchPart {
         }
     }
 
-    /// Prints the refused lines before the next line that was sent.
+    /// Prints the rejected lines before the next line that was sent.
     mutating func printRefused() throws {
         while let (number, problem) = waiting.first, let problem {
             waiting.removeFirst()

@@ -6,10 +6,10 @@ import VerbatimJSON
     import Darwin
 #endif
 
-/// LineReader reads a file or standard input line by line.
+/// Reads a file or standard input line by line.
 struct LineReader {
     struct Line: Sendable {
-        /// 1 for the first.
+        /// The line number, from 1.
         let number: Int
         let bytes: [UInt8]
 
@@ -36,9 +36,9 @@ struct LineReader {
         }
     }
 
-    /// The next lines; none at the end. Blocks until one line is there, then takes all others that are there.
+    /// The next lines; none at the end. It blocks until one line is available, then takes all other available lines.
     ///
-    /// A program that writes one line and waits for its reply gets it, and a file is sent in large parts.
+    /// So a program that writes one line and waits gets its reply, and a file is sent in large parts.
     mutating func nextLines(atMost most: Int, bytes: Int) -> [Line] {
         guard let first = next() else { return [] }
         var lines = [first]
@@ -50,7 +50,7 @@ struct LineReader {
         return lines
     }
 
-    /// The next line without its line break; nil at the end. Blocks until it is there.
+    /// The next line without its line break; nil at the end. It blocks until the line is available.
     mutating func next() -> Line? { next(mayWait: true) }
 
     private mutating func next(mayWait: Bool) -> Line? {
@@ -107,7 +107,7 @@ struct LineReader {
         }
     }
 
-    /// Drops the byte order mark that some editors put in front of a file.
+    /// Skips the byte order mark that some editors add to a file.
     private mutating func skipMark() {
         let mark = ByteOrderMark.utf8
         guard !hasBegun, buffer.count >= mark.count || !mark.starts(with: buffer) else { return }

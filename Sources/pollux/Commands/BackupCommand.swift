@@ -9,8 +9,8 @@ struct BackupCommand: DaemonCommand {
         commandName: "backup",
         abstract: "Write a backup of the database into a directory.",
         discussion: """
-            The daemon writes pollux-TIME.sqlite there, checks it, and goes on with its work meanwhile. It never \
-            overwrites a file. A copy by `cp` is no backup: it lacks what is still in the log beside the database.
+            The daemon writes pollux-TIME.sqlite there, checks it, and continues its work meanwhile. It never \
+            overwrites a file. A copy by `cp` is not a backup: it lacks the data in the log beside the database.
 
             Example:
               pollux backup /var/backups/pollux

@@ -3,7 +3,7 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// DaemonCommand asks the daemon one question and prints the reply: as JSON with `--json`, else as lines for people.
+/// Sends one request to the daemon and prints the reply: as JSON with `--json`, else as lines for people.
 protocol DaemonCommand: AsyncParsableCommand {
     associatedtype Document: Sendable
 
@@ -23,7 +23,7 @@ extension DaemonCommand {
     }
 }
 
-/// TaskCommand changes one task and prints its id with its new state.
+/// Changes one task and prints its id with its new state.
 protocol TaskCommand: DaemonCommand where Document == TaskDocument {}
 
 extension TaskCommand {
@@ -32,14 +32,14 @@ extension TaskCommand {
     }
 }
 
-/// TasksCommand changes several tasks and prints a line for each.
+/// Changes several tasks and prints a line for each.
 protocol TasksCommand: AsyncParsableCommand {
     var ids: [String] { get }
     var options: GlobalOptions { get }
 
     func change(_ id: String, with client: LocalAPIClient) async throws -> Answer<TaskDocument>
 
-    /// What is said of a task that was changed.
+    /// The text about a changed task.
     func words(for task: TaskDocument) -> String
 }
 
@@ -60,7 +60,7 @@ extension TasksCommand {
     }
 }
 
-/// EndpointCommand changes one endpoint and prints its name with its new state.
+/// Changes one endpoint and prints its name with its new state.
 protocol EndpointCommand: DaemonCommand where Document == EndpointDocument {}
 
 extension EndpointCommand {

@@ -8,14 +8,14 @@ struct DeleteCommand: TasksCommand {
         commandName: "delete",
         abstract: "Delete the request, results and log of ended tasks.",
         discussion: """
-            The id, state, times, labels, remote id and idempotency key stay, so that nothing is paid for again. What is \
-            deleted cannot be brought back. Open and pinned tasks are refused.
+            The id, state, times, labels, remote id and idempotency key stay, so that nothing is paid for again. Deleted \
+            data cannot be restored. Open and pinned tasks are rejected.
 
             Example:
               pollux delete 019ab0c2
             """)
 
-    @Argument(help: ArgumentHelp("Ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String]
 
     @OptionGroup(title: "Connection and output")

@@ -13,14 +13,14 @@ import VerbatimJSON
     import Darwin
 #endif
 
-/// Prints the events of the log as they come.
+/// Prints the events of the log when they arrive.
 struct FollowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "follow",
         abstract: "Print events as they happen, until Ctrl-C.",
         discussion: """
             Without --after it begins now. A terminal shows a table, a pipe gets a JSON document per line. If the daemon \
-            goes away, the command waits for it and goes on after the last event: nothing is missed or repeated.
+            goes away, the command waits for it and continues after the last event: nothing is missed or repeated.
 
             Examples:
               pollux follow --label batch=7
@@ -28,7 +28,7 @@ struct FollowCommand: AsyncParsableCommand {
               pollux follow --after 0 --endpoint suno/audios
             """)
 
-    @Argument(help: ArgumentHelp("Only these tasks: ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Only these tasks: ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String] = []
 
     @Option(
@@ -75,7 +75,7 @@ struct FollowCommand: AsyncParsableCommand {
                         }
                     } catch LocalAPIClientError.problem(let problem) where problem.code == ProblemCode.noSuchRoute {
                         throw RefusedInput(
-                            message: "The daemon is of an older version, which has no stream of events. Start it again."
+                            message: "The daemon has an older version without event streams. Restart it."
                         )
                     }
                 }
@@ -87,7 +87,7 @@ struct FollowCommand: AsyncParsableCommand {
     }
 }
 
-/// EventPrinter prints what a stream brings, and on standard error what happens to the connection.
+/// Prints the items of a stream, and messages about the connection on standard error.
 private final class EventPrinter: Sendable {
     private let isTable: Bool
     private let state = Mutex((hasHeading: false, isAway: false))
@@ -111,7 +111,7 @@ private final class EventPrinter: Sendable {
                 defer { state.isAway = false }
                 return state.isAway
             }
-            if wasAway { StandardError.write("Connected again; going on after the last event.\n") }
+            if wasAway { StandardError.write("Connected again; continuing after the last event.\n") }
         case .event(let document, let json): try print(document, json)
         case .caughtUp: break
         case .reset(let document): StandardError.write(Self.words(for: document) + "\n")
@@ -135,10 +135,10 @@ private final class EventPrinter: Sendable {
         let why =
             switch reset.reason {
             case "pruned": "Events after that place were removed (retention)."
-            case "restored": "The database was put back from a copy since then."
-            default: "That place is of another database."
+            case "restored": "The database was restored from a copy since then."
+            default: "That place belongs to another database."
             }
         let newest = reset.newest.map { " after \($0.printable)" } ?? ""
-        return "Events may be missing: \(why) Going on\(newest); `pollux list` shows the tasks as they are."
+        return "Events may be missing: \(why) Continuing\(newest); `pollux list` shows the current tasks."
     }
 }

@@ -95,7 +95,7 @@ struct ListCommand: AsyncParsableCommand {
         lists.flatMap { $0.split(separator: ",").map(String.init) }
     }
 
-    /// Refuses a list with a word that is no state.
+    /// Rejects a list with an unknown state.
     static func check(states lists: [String]) throws {
         for state in parts(lists) where !TaskDocument.states.contains(state) {
             let nearest = NearestName.of(state, among: TaskDocument.states).map { " Did you mean '\($0)'?" }

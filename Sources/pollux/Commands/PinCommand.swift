@@ -14,7 +14,7 @@ struct PinCommand: TasksCommand {
               pollux pin 019ab0c2 019ab0d7
             """)
 
-    @Argument(help: ArgumentHelp("Ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String]
 
     @OptionGroup(title: "Connection and output")
@@ -37,7 +37,7 @@ struct UnpinCommand: TasksCommand {
               pollux unpin 019ab0c2
             """)
 
-    @Argument(help: ArgumentHelp("Ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String]
 
     @OptionGroup(title: "Connection and output")

@@ -4,7 +4,7 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// ProvidersCommand lists providers and checks definitions.
+/// Lists providers and checks definitions.
 struct ProvidersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "providers",
@@ -20,7 +20,7 @@ struct ProvidersCommand: AsyncParsableCommand {
         defaultSubcommand: ProvidersListCommand.self)
 }
 
-/// Lists what the daemon can talk to.
+/// Lists the providers of the daemon.
 struct ProvidersListCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List providers, their base URLs and accounts, and whether a token is set.")

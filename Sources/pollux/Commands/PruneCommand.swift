@@ -8,7 +8,7 @@ struct PruneCommand: DaemonCommand {
         commandName: "prune",
         abstract: "Remove now what is older than the retention settings allow.",
         discussion: """
-            The daemon does so by itself every few minutes. --dry-run only says how much would go. Free space in the \
+            The daemon does this automatically every few minutes. --dry-run only counts. Free space in the \
             database is used again; the file does not become smaller.
 
             Examples:
@@ -16,7 +16,7 @@ struct PruneCommand: DaemonCommand {
               pollux prune
             """)
 
-    @Flag(help: "Only say what would be removed.")
+    @Flag(help: "Only show what would be removed.")
     var dryRun = false
 
     @OptionGroup(title: "Connection and output")
@@ -38,8 +38,9 @@ struct PruneCommand: DaemonCommand {
         list.add("events", String(prune.events))
         list.add("keys", String(prune.idempotencyKeys))
         list.add("stubs", "\(prune.stubs), tasks without details")
+        list.add("files", "\(prune.files), \(prune.fileBytes) bytes")
         list.add("texts", "\(prune.bytes) bytes")
-        let rest = "The daemon is stopping. The rest goes after its next start."
+        let rest = "The daemon is stopping. The rest is removed after its next start."
         return [prune.dryRun ? "Would be removed:" : "Removed:"] + list.lines(on: terminal)
             + (prune.complete ? [] : [rest])
     }

@@ -2,14 +2,14 @@ import ArgumentParser
 import LocalAPIClient
 import LocalAPIContract
 
-/// Has the daemon read its settings again.
+/// Reloads the daemon's settings.
 struct ReloadCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Have the daemon read its settings again.",
+        abstract: "Reload the daemon's settings.",
         discussion: """
             The daemon reads its settings file, the definitions of providers and the token files, and checks them. It \
-            applies all of them or, if one is invalid or needs a restart, none. Tasks go on. SIGHUP does the same.
+            applies all of them or, if one is invalid or needs a restart, none. Tasks continue. SIGHUP does the same.
 
             Example:
               pollux reload

@@ -15,7 +15,7 @@ struct ReopenCommand: TaskCommand {
               pollux reopen 019ab0c2
             """)
 
-    @Argument(help: "The id, or any unique beginning of it.")
+    @Argument(help: "The id, or any unique prefix of it.")
     var id: String
 
     @OptionGroup(title: "Connection and output")

@@ -19,7 +19,7 @@ struct ResolveCommand: TaskCommand {
               pollux resolve 019ab0c2 --give-up
             """)
 
-    @Argument(help: "The id, or any unique beginning of it.")
+    @Argument(help: "The id, or any unique prefix of it.")
     var id: String
 
     @Option(help: ArgumentHelp("The provider has it under this id: track that.", valueName: "remote-id"))

@@ -8,7 +8,7 @@ struct RestoreCommand: DaemonCommand {
         commandName: "restore",
         abstract: "Show what a restored database may have paid for already, and accept it.",
         discussion: """
-            A database that was restored from a copy may hold tasks that were sent after the copy was made. Pollux notices \
+            A database that was restored from a copy may contain tasks that were sent after the copy was made. Pollux detects \
             that, sends nothing paid, and looks for those tasks at the provider. Settle single ones with pollux resolve. \
             --accept sends all others: it pays a second time for those that the provider had accepted and does not list.
 
@@ -18,7 +18,7 @@ struct RestoreCommand: DaemonCommand {
               pollux restore --accept
             """)
 
-    @Flag(help: "Send what was not found, and go on.")
+    @Flag(help: "Send the tasks that were not found, and continue.")
     var accept = false
 
     @Option(help: ArgumentHelp("Look for tasks that were sent since this time.", valueName: "time"))
@@ -40,7 +40,7 @@ struct RestoreCommand: DaemonCommand {
     func lines(for restore: RestoreDocument, on terminal: Terminal) -> [String] {
         guard restore.restored else {
             let sent = restore.resubmitted.map { "Accepted: \($0) task(s) are sent again." }
-            return [sent ?? "The database is no older copy; there is nothing to decide."]
+            return [sent ?? "The database is not an older copy; there is nothing to decide."]
         }
         var list = KeyValueList()
         list.add("reason", restore.reason)
@@ -66,7 +66,7 @@ struct RestoreCommand: DaemonCommand {
             ]
         unowned += records
         if let unread = restore.unread, !unread.isEmpty {
-            unowned.append("The lists of these services could not be read to their ends: \(unread.printable)")
+            unowned.append("The lists of these services could not be read completely: \(unread.printable)")
         }
         return [terminal.paint("The database is an older copy. Nothing paid is sent.", .bold)]
             + list.lines(on: terminal) + tasks + unowned

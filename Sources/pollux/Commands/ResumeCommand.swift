@@ -10,7 +10,7 @@ struct ResumeCommand: AsyncParsableCommand {
         discussion: """
             Ends a pause, whether a person or the daemon started it, and the pauses of all accounts of its provider. \
             --account ends the pause of one account. Queued tasks are sent at the usual rate. --all ends every pause, \
-            and what pollux serve --hold holds back.
+            and the hold of pollux serve --hold.
 
             Examples:
               pollux resume suno/audios
@@ -38,7 +38,7 @@ struct ResumeCommand: AsyncParsableCommand {
     func run() async throws {
         try await Session.open(options) { session in
             guard let endpoint else {
-                return try session.show(try await session.client.resumeAll().json) { ["All submissions go on."] }
+                return try session.show(try await session.client.resumeAll().json) { ["All submissions continue."] }
             }
             let reply = try await session.client.resume(
                 service: endpoint.service, operation: endpoint.operation, account: account)

@@ -16,9 +16,9 @@ struct RetryCommand: AsyncParsableCommand {
         commandName: "retry",
         abstract: "Submit ended tasks again as new tasks, which are paid for again.",
         discussion: """
-            Asks on the terminal before anything is submitted; scripts give --yes. Prints the ids of the new tasks. To \
-            repeat the command after an interruption submits nothing twice. With --state, tasks that were retried \
-            before are left out.
+            Asks on the terminal before anything is submitted; scripts use --yes. Prints the ids of the new tasks. \
+            Repeating the command after an interruption submits nothing twice. With --state, tasks that were retried \
+            before are omitted.
 
             Examples:
               pollux retry 019ab0c2
@@ -26,7 +26,7 @@ struct RetryCommand: AsyncParsableCommand {
               pollux wait $(pollux retry --state failed,expired --created-after 2h --yes)
             """)
 
-    @Argument(help: ArgumentHelp("Ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String] = []
 
     @Option(
@@ -47,7 +47,7 @@ struct RetryCommand: AsyncParsableCommand {
         transform: TimeArgument.past)
     var createdAfter: TimeArgument?
 
-    @Option(help: "Which retry of the task it is, if an earlier one is not enough.")
+    @Option(help: "The number of the retry, if the task was retried before.")
     var number = 1
 
     @Flag(help: "Do not ask.")
@@ -76,13 +76,13 @@ struct RetryCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard yes || (isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1) else {
-            throw ValidationError("Each retry is paid for again, and no terminal is here to ask on. Give --yes.")
+            throw ValidationError("Each retry is paid for again, and there is no terminal to ask on. Use --yes.")
         }
         try await Session.open(options) { session in
             let selection = try await selection(from: session.client)
             for line in selection.leftOut { StandardError.write(line + "\n") }
             guard !selection.tasks.isEmpty else {
-                StandardError.write("No task is to be retried.\n")
+                StandardError.write("There is no task to retry.\n")
                 return
             }
             guard yes || Self.confirm(selection.question) else {
@@ -112,7 +112,7 @@ struct RetryCommand: AsyncParsableCommand {
         return RetrySelection(found: tasks)
     }
 
-    /// Retries one after another. A task that is refused does not keep the others from being retried.
+    /// Retries tasks in order. A rejected task does not prevent the retries of the others.
     private func retry(_ tasks: [TaskDocument], in session: Session) async throws {
         var made: [Answer<TaskDocument>] = []
         var failure: (any Error)?
@@ -152,23 +152,23 @@ struct RetryCommand: AsyncParsableCommand {
     }
 }
 
-/// RetrySelection is what a command would retry, and what it leaves out.
+/// The tasks that a command would retry, and those it omits.
 struct RetrySelection {
     /// The states that can be selected as a whole. A success is retried only by its id.
     static let states = TaskDocument.endedStates.filter { $0 != "succeeded" }
 
     let tasks: [TaskDocument]
-    /// Sentences about tasks that are left out.
+    /// Sentences about omitted tasks.
     let leftOut: [String]
 
-    /// Tasks that were named by their ids, each once. The daemon says why it refuses one.
+    /// Selects tasks that were named by their ids, each once. The daemon says why it rejects one.
     init(named tasks: [TaskDocument]) {
         var known: Set<String> = []
         self.tasks = tasks.filter { known.insert($0.id).inserted }
         leftOut = []
     }
 
-    /// Tasks that were found by their state, oldest first.
+    /// Selects tasks that were found by their state, oldest first.
     init(found tasks: [TaskDocument]) {
         let lost = tasks.count { $0.error?.code == "submission_lost" }
         let unknown = tasks.count { $0.request.isNull }
@@ -183,7 +183,7 @@ struct RetrySelection {
         leftOut = lines
     }
 
-    /// What a person has to agree to.
+    /// The question that the user must confirm.
     var question: String {
         tasks.count == 1
             ? "1 task is submitted again and paid for again. Go on?"

@@ -8,10 +8,11 @@ import UnixSignals
 struct SandboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sandbox",
-        abstract: "Run the provider, simulated, to build against without spending credits.",
+        abstract: "Run a simulated provider, for development without spending credits.",
         discussion: """
-            Speaks the provider's real shapes and makes its real mistakes: lost and broken replies, 429, records that \
-            appear late. It calls back where a submit names a callback_url. What it billed is at GET /sandbox/ledger, what prompts can ask for at GET /.
+            Uses the provider's real formats and simulates its real faults: lost and broken replies, 429, late records. \
+            It calls back if a submit has a callback_url. GET /sandbox/ledger shows what it billed, and GET / the \
+            commands that prompts can contain.
 
             Examples:
               pollux sandbox --port 8090 --speed 20
@@ -24,10 +25,10 @@ struct SandboxCommand: AsyncParsableCommand {
     @Option(help: "The port on 127.0.0.1; 0 takes any free one.")
     var port: Int = 8090
 
-    @Option(help: "What chance begins with; the same seed gives the same durations and faults.")
+    @Option(help: "The random seed; the same seed gives the same durations and faults.")
     var seed: UInt64 = 1
 
-    @Option(help: "How many times faster than life tasks go.")
+    @Option(help: "How many times faster than real time tasks run.")
     var speed: Double = 1
 
     @Option(
@@ -44,7 +45,7 @@ struct SandboxCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where to write the ledger at the end.", valueName: "path"), completion: .file())
     var ledgerFile: String?
 
-    @Flag(help: "Call back over TLS whatever the receiver's certificate.")
+    @Flag(help: "Call back over TLS without checking the receiver's certificate.")
     var callbackInsecure = false
 
     @Option(help: ArgumentHelp("Enforce a limit of status queries a second.", valueName: "n"))

@@ -19,7 +19,7 @@ struct ShowCommand: AsyncParsableCommand {
               pollux show 019ab0c2 --response | jq -r '.response.data[].title'
             """)
 
-    @Argument(help: "The id, or any unique beginning of it.")
+    @Argument(help: "The id, or any unique prefix of it.")
     var id: String
 
     @Flag(help: "Also show its log.")

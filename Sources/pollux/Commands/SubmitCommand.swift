@@ -4,7 +4,7 @@ import LocalAPIClient
 import LocalAPIContract
 import VerbatimJSON
 
-/// SubmitCommand submits a task or a file of tasks.
+/// Submits a task or a file of tasks.
 struct SubmitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "submit",
@@ -28,7 +28,7 @@ struct SubmitCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The endpoint, as service/operation.", valueName: "endpoint"))
     var endpoint: String?
 
-    /// Taken only for a better message than the parser's.
+    /// Accepted only to give a better message than the parser's.
     @Argument(help: .hidden)
     var strays: [String] = []
 
@@ -78,11 +78,24 @@ struct SubmitCommand: AsyncParsableCommand {
         help: ArgumentHelp("A free text that is shown with the task, up to 200 characters.", valueName: "text"))
     var note: String?
 
+    @Flag(help: "Do not keep the files of its results on disk. `pollux fetch` still has them fetched.")
+    var noCapture = false
+    @Option(
+        help: ArgumentHelp(
+            "A destination of the settings to notify of it in any case, or an https address where they allow it.",
+            valueName: "destination"))
+    var notify: String?
+
     @Option(help: ArgumentHelp("Submit every line of a file; - for standard input.", valueName: "file.jsonl|-"))
     var batch: String?
 
     @Flag(help: "Wait until it has ended; the exit code is its outcome.")
     var wait = false
+
+    @Option(
+        name: [.customShort("o"), .customLong("output")],
+        help: ArgumentHelp("With --wait: copy the files of its results into this directory.", valueName: "dir"))
+    var output: String?
 
     @Option(
         help: ArgumentHelp("The longest wait with --wait, as 90, 90s, 10m.", valueName: "duration"),
@@ -106,6 +119,7 @@ struct SubmitCommand: AsyncParsableCommand {
             throw ValidationError("Name the endpoint, as in: pollux submit suno/audios -d prompt=rain")
         }
         if timeout != nil, !wait { throw ValidationError("--timeout needs --wait.") }
+        if output != nil, !wait { throw ValidationError("-o needs --wait.") }
         if let onUncertain, !EnvelopeRules.uncertainPolicies.contains(onUncertain) {
             throw ValidationError("--on-uncertain must be hold, resubmit_if_absent or fail.")
         }
@@ -124,7 +138,17 @@ struct SubmitCommand: AsyncParsableCommand {
                 return try session.show(answer.json) { [answer.document.id.printable] }
             }
             if !session.printsJSON { try StandardOutput.write(answer.document.id.printable + "\n") }
+            let deadline = timeout.map { ContinuousClock.now + $0 }
             let ended = try await TaskWaiter(client: session.client, timeout: timeout).wait(for: [answer])
+            let hasFiles = ended[0].document.results.contains { $0.kind == "url" }
+            if let output, ended[0].document.state == "succeeded", hasFiles {
+                let rest = deadline.map { max(.zero, $0 - ContinuousClock.now) }
+                let copies = try await ResultFiles(client: session.client, directory: output, timeout: rest)
+                    .fetch(of: ended[0], withJSON: session.printsJSON)
+                try session.show(copies.task.json) { copies.paths }
+                if let status = copies.status { throw status }
+                return
+            }
             try session.show(ended[0].json) {
                 ResultLines(results: ended[0].document.results, record: ended[0].document.response).lines
             }
@@ -134,7 +158,7 @@ struct SubmitCommand: AsyncParsableCommand {
     }
 
     private func document(endpoint: String, request: JSONValue) throws -> SubmitDocument {
-        // A key of ours makes a retry safe if the daemon goes away.
+        // A generated key makes a retry safe if the daemon goes away.
         var document = SubmitDocument(
             endpoint: endpoint, request: request, idempotencyKey: key ?? SubmissionKey.fresh())
         document.labels = try LabelArgument.dictionary(label)
@@ -143,11 +167,13 @@ struct SubmitCommand: AsyncParsableCommand {
         document.deadline = deadline?.text(now: Date())
         document.onUncertain = onUncertain
         document.note = note
+        if noCapture { document.capture = false }
+        document.notify = notify
         return document
     }
 }
 
-/// SubmissionKey makes idempotency keys for submissions without one.
+/// Creates idempotency keys for submissions without one.
 enum SubmissionKey {
     static func fresh() -> String { "cli-" + UUID().uuidString.lowercased() }
 }

@@ -62,8 +62,8 @@ struct TrackCommand: AsyncParsableCommand {
         let (lost, id, remoteID) = (lost.printable, tracked.id.printable, (tracked.remoteID ?? "").printable)
         return """
             Task \(lost) of \(tracked.endpoint.printable) is uncertain, and \(remoteID) may be its request. If it is:
-              pollux resolve \(lost) --give-up                            the tracked task \(id) brings the result
-              pollux cancel \(id); pollux resolve \(lost) --adopt \(remoteID)   the uncertain task brings it
+              pollux resolve \(lost) --give-up                            the tracked task \(id) gets the result
+              pollux cancel \(id); pollux resolve \(lost) --adopt \(remoteID)   the uncertain task gets it
             """
     }
 }

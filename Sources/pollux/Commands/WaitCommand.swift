@@ -17,7 +17,7 @@ struct WaitCommand: AsyncParsableCommand {
               pollux wait $(pollux submit --batch songs.jsonl) --timeout 30m
             """)
 
-    @Argument(help: ArgumentHelp("Ids, or any unique beginnings of them.", valueName: "id"))
+    @Argument(help: ArgumentHelp("Ids, or any unique prefixes of them.", valueName: "id"))
     var ids: [String]
 
     @Option(

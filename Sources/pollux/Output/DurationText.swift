@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// DurationText formats durations and ages.
+/// Formats durations and ages.
 enum DurationText {
     /// `45s`, `1m 12s`, `2h 05m`, `3d 4h`.
     static func span(_ seconds: TimeInterval) -> String {
@@ -13,7 +13,7 @@ enum DurationText {
         }
     }
 
-    /// The largest unit alone: `2m`.
+    /// Only the largest unit: `2m`.
     static func short(_ seconds: TimeInterval) -> String {
         String(span(seconds).prefix { $0 != " " })
     }

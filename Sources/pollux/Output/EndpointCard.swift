@@ -2,7 +2,7 @@ import FoundationEssentials
 import LocalAPIContract
 import VerbatimJSON
 
-/// EndpointCard renders one endpoint for reading, with an example command.
+/// Renders one endpoint for reading, with an example command.
 struct EndpointCard {
     let endpoint: EndpointDocument
     let now: Date
@@ -59,7 +59,7 @@ struct EndpointCard {
             ?? "unknown"
     }
 
-    /// What it took to notice the ends of its tasks.
+    /// The cost of noticing the ends of its tasks.
     private var noticing: String? {
         guard let calls = endpoint.callsPerTask else { return nil }
         let late = endpoint.meanLatenessSeconds.map { ", \(EndpointTable.tenths($0))s late on average" } ?? ""

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// EndpointTable renders endpoints, one per line.
+/// Renders endpoints, one per line.
 enum EndpointTable {
     static func table(_ endpoints: [EndpointDocument], now: Date) -> Table {
         Table(

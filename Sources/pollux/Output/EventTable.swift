@@ -2,7 +2,7 @@ import FoundationEssentials
 import VerbatimJSON
 import LocalAPIContract
 
-/// EventTable renders a task's log, one event per line.
+/// Renders a task's log, one event per line.
 enum EventTable {
     /// The log, or when it was removed.
     static func lines(for log: EventPage, on terminal: Terminal) -> [String] {

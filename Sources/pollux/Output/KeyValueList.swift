@@ -1,8 +1,8 @@
-/// KeyValueList renders names and aligned values.
+/// Renders names and aligned values.
 struct KeyValueList {
     private var rows: [(name: String, text: String, tint: Tint?)] = []
 
-    /// Adds a line; one without a value is left out.
+    /// Adds a line; one without a value is omitted.
     mutating func add(_ name: String, _ text: String?, _ tint: Tint? = nil) {
         guard let text, !text.isEmpty else { return }
         rows.append((name, text.printable, tint))

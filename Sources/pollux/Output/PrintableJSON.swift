@@ -1,8 +1,8 @@
 import VerbatimJSON
 
 extension JSONValue {
-    /// The document on one line, with DEL and the C1 controls escaped: JSON allows them raw, and a terminal obeys some of
-    /// them.
+    /// The document on one line, with DEL and the C1 controls escaped. JSON allows them raw, and terminals interpret
+    /// some of them.
     var printableText: String { text.escapingControls }
 
     /// The same over several lines.
@@ -10,7 +10,7 @@ extension JSONValue {
 }
 
 extension String {
-    /// In JSON these characters can only stand within strings, where the escape means the same.
+    /// In JSON these characters only occur within strings, where the escape has the same meaning.
     fileprivate var escapingControls: String {
         guard unicodeScalars.contains(where: Self.isLateControl) else { return self }
         var escaped = String.UnicodeScalarView()

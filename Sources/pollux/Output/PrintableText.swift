@@ -33,7 +33,7 @@ extension String {
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator, .surrogate: true
-        // Marks that change the direction of writing can make one id look like another.
+        // Direction marks can make one id look like another.
         case .format: (0x202a...0x202e).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
         default: false
         }
@@ -41,7 +41,7 @@ extension String {
 }
 
 extension Character {
-    /// 2 for what East Asian Width (UAX #11) calls wide and for emoji, else 1.
+    /// 2 for characters that are wide by East Asian Width (UAX #11) and for emoji, else 1.
     fileprivate var columns: Int {
         guard let scalar = unicodeScalars.first, scalar.value >= 0x1100 else { return 1 }
         if scalar.properties.isEmojiPresentation { return 2 }

@@ -1,6 +1,6 @@
 import LocalAPIContract
 
-/// ProviderTable renders providers, one per line, each with its named accounts below it.
+/// Renders providers, one per line, each followed by its named accounts.
 enum ProviderTable {
     static func table(_ providers: [StatusDocument.Provider]) -> Table {
         Table(

@@ -1,7 +1,7 @@
 import LocalAPIContract
 import VerbatimJSON
 
-/// ResultLines renders the results of a task for reading and copying.
+/// Renders the results of a task for reading and copying.
 struct ResultLines {
     let results: [TaskDocument.Result]
     /// The record of the results. It distinguishes a list index from a member name of digits.
@@ -37,8 +37,7 @@ struct ResultLines {
 }
 
 extension String {
-    /// The text as a string of jq: JSON of nothing but printable ASCII. A backslash is escaped, so that `\(…)`, which jq would
-    /// run, stays text.
+    /// The text as a string of jq, in printable ASCII. A backslash is escaped, so that jq does not run `\(…)`.
     fileprivate var quotedForJQ: String {
         let escaped = utf16.map { unit -> String in
             guard (0x20...0x7e).contains(unit) else {

@@ -4,17 +4,17 @@
     import Darwin
 #endif
 
-/// ClosedPipe stops a command whose output is no longer read.
+/// Stops a command whose output is no longer read.
 struct ClosedPipe: Error {}
 
-/// StandardOutput takes results.
+/// Writes results.
 enum StandardOutput {
     static func write(_ text: String) throws {
         guard writeAll(text, to: STDOUT_FILENO) else { throw ClosedPipe() }
     }
 }
 
-/// StandardError takes messages. A failed write is ignored.
+/// Writes messages. A failed write is ignored.
 enum StandardError {
     /// `limit` bounds the time that a slow reader may take.
     static func write(_ text: String, within limit: Duration? = nil) {

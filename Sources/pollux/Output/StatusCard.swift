@@ -1,18 +1,20 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// StatusCard renders the state of the daemon for reading.
+/// Renders the state of the daemon for reading.
 struct StatusCard {
     let status: StatusDocument
 
     func lines(on terminal: Terminal) -> [String] {
         var list = KeyValueList()
+        list.add("results", resultsWithoutRoom, .yellow)
         list.add("restored", status.restored.map { "\($0) Nothing paid is sent: see `pollux restore`." }, .yellow)
-        list.add("held", status.held.map { "\($0) `pollux resume --all` lets everything go on." }, .yellow)
+        list.add("held", status.held.map { "\($0) `pollux resume --all` resumes everything." }, .yellow)
         list.add("uptime", "\(DurationText.span(status.uptimeSeconds)), since \(status.startedAt)")
         list.add("settings", status.settings.map { "\($0.digest), loaded \($0.loadedAt)" })
         list.add("socket", status.socket)
-        list.add("database", "\(status.database.path) (\(Self.size(status.database.sizeBytes)))")
+        list.add("database", "\(status.database.path) (\(ByteText.size(status.database.sizeBytes)))")
+        list.add("files", files)
         list.add("open tasks", counts(of: TaskDocument.openStates))
         list.add("ended tasks", counts(of: TaskDocument.endedStates))
         for provider in status.providers {
@@ -30,8 +32,27 @@ struct StatusCard {
                     + "\(callbacks.unknownTokens) requests with unknown tokens")
             list.add("problem", callbacks.problem, .yellow)
         }
+        for destination in status.destinations {
+            let isWell = destination.state == "open" && destination.dead == 0
+            list.add("notifications", describe(destination), isWell ? nil : .yellow)
+        }
         let title = "pollux \(status.version)".printable
         return [terminal.paint(title, .bold) + "  process \(status.pid)"] + list.lines(on: terminal)
+    }
+
+    /// What expires goes first: paid results that are not on disk.
+    private var resultsWithoutRoom: String? {
+        guard let files = status.artefacts, files.withoutRoom > 0 else { return nil }
+        return "\(files.withoutRoom) wait for room on disk, and their URLs expire. Raise artefacts.quota, set "
+            + "retention.artefacts or free space, and run `pollux reload`."
+    }
+
+    private var files: String? {
+        status.artefacts.map { files in
+            let used = files.usedBytes.map(ByteText.size) ?? "an unknown size"
+            return "\(files.directory) (\(used)" + (files.quotaBytes.map { " of \(ByteText.size($0))" } ?? "") + ")"
+                + (files.waiting > 0 ? ", \(files.waiting) to be fetched" : "")
+        }
     }
 
     private func counts(of states: [String]) -> String {
@@ -52,14 +73,11 @@ struct StatusCard {
             + (account.reason.map { ": \($0)" } ?? "")
     }
 
-    private static func size(_ bytes: Int) -> String {
-        let units = ["B", "kB", "MB", "GB", "TB"]
-        var tenths = max(0, bytes).multipliedReportingOverflow(by: 10).partialValue
-        var unit = 0
-        while tenths >= 10_000, unit < units.count - 1 {
-            tenths /= 1000
-            unit += 1
-        }
-        return unit == 0 ? "\(bytes) B" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    private func describe(_ destination: StatusDocument.Destination) -> String {
+        var words = "\(destination.name), \(destination.state)"
+        if destination.state != "open", let reason = destination.reason { words += ": \(reason)" }
+        if destination.waiting > 0 { words += "; \(destination.waiting) wait after a failure" }
+        if destination.dead > 0 { words += "; \(destination.dead) dead, see `pollux notifications list --dead`" }
+        return words
     }
 }

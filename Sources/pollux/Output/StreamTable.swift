@@ -1,18 +1,18 @@
 import LocalAPIContract
 
-/// StreamTable renders events as they come, one line each. The widths are fixed, because later lines are not known.
+/// Renders events when they arrive, one line each. The widths are fixed, because later lines are not known.
 enum StreamTable {
     private static let widths = (time: 8, id: 18, event: 19, state: 20, endpoint: 20)
 
-    /// The line above all others.
+    /// The heading of the columns.
     static func heading(on terminal: Terminal) -> String {
         terminal.paint(line(["TIME", "ID", "EVENT", "STATE", "ENDPOINT", "DETAIL"], on: terminal).joined(), .bold)
     }
 
-    /// An event, its task and why that is as it is.
+    /// An event, its task, and the reason for the task's state.
     static func line(for document: StreamEventDocument, on terminal: Terminal) -> String {
         let (event, task) = (document.event, document.task)
-        // A time of RFC 3339 has its seconds here, in UTC.
+        // The part of an RFC 3339 time from hours to seconds, in UTC.
         let time = String(event.at.dropFirst(11).prefix(8))
         let detail = task.reason.isEmpty ? labels(of: task) : task.reason
         let cells = line(

@@ -1,4 +1,4 @@
-/// Table renders aligned columns, as wide as their content and no wider than the terminal.
+/// Renders aligned columns, as wide as their content and no wider than the terminal.
 struct Table {
     struct Column {
         let title: String
@@ -25,7 +25,7 @@ struct Table {
     private static let gap = 2
     private static let narrowest = 6
 
-    /// The lines without their line breaks; none without rows. A column that is empty throughout is left out.
+    /// The lines without their line breaks; none without rows. A column without any content is omitted.
     func lines(on terminal: Terminal) -> [String] {
         guard !rows.isEmpty else { return [] }
         let shown = columns.indices.filter { column in rows.contains { !$0[column].text.isEmpty } }
@@ -47,7 +47,7 @@ struct Table {
             line += (columns[column].isRightAligned ? padding + painted : painted + padding)
             if column != shown.last { line += String(repeating: " ", count: Self.gap) }
         }
-        // No trailing spaces: they would wrap on a terminal that is made narrower.
+        // Trailing spaces would wrap when the terminal becomes narrower.
         return String(line.reversed().drop { $0 == " " }.reversed())
     }
 

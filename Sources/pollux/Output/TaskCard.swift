@@ -2,7 +2,7 @@ import FoundationEssentials
 import VerbatimJSON
 import LocalAPIContract
 
-/// TaskCard renders one task for reading.
+/// Renders one task for reading.
 struct TaskCard {
     let task: TaskDocument
     let now: Date
@@ -40,6 +40,7 @@ struct TaskCard {
         list.add("trace id", task.traceID)
         for label in task.labels.sorted(by: { $0.key < $1.key }) { list.add("label", "\(label.key)=\(label.value)") }
         list.add("note", task.note)
+        list.add("capture", task.capture ? nil : "off: the files of its results are not fetched")
         if task.priority != 0 { list.add("priority", String(task.priority)) }
         list.add("created", time(task.createdAt))
         list.add("submitted", time(task.submittedAt))
@@ -55,6 +56,7 @@ struct TaskCard {
         list.add("deadline", time(task.deadline))
         list.add("next poll", time(task.nextPollAt))
         list.add("retry of", task.retryOf)
+        list.add("notifies", task.notify)
         list.add("attempts", task.attempts == 0 ? nil : String(task.attempts))
         list.add("polls", task.polls == 0 ? nil : String(task.polls))
         list.add("on uncertain", task.state == "uncertain" ? task.onUncertain : nil)

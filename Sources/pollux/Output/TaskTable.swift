@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// TaskTable renders tasks, one per line.
+/// Renders tasks, one per line.
 enum TaskTable {
     static func table(_ tasks: [TaskDocument], now: Date) -> Table {
         Table(

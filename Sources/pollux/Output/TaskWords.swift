@@ -3,7 +3,7 @@ import LocalAPIContract
 
 /// Short texts about a task.
 extension TaskDocument {
-    /// The state, with what qualifies it: `running 35%`, `succeeded (partial)`.
+    /// The state with its details: `running 35%`, `succeeded (partial)`.
     var stateWords: String {
         if partial { return state.printable + " (partial)" }
         guard let progress, !hasEnded else { return state.printable }
@@ -25,7 +25,7 @@ extension TaskDocument {
         return now < p90 ? left : "slower than 90 % of its kind"
     }
 
-    /// The line of a task that has succeeded and shows no results.
+    /// The line of a task that has succeeded without visible results.
     var noResults: String {
         guard let removed, removed.response else { return ResultLines.none }
         return "none: the results were removed on \(removed.at.printable)"

@@ -6,13 +6,13 @@ import FoundationEssentials
     import Darwin
 #endif
 
-/// Terminal is what output is rendered for: a terminal of some width and perhaps colour, or a pipe.
+/// The target of rendered output: a terminal with a width and perhaps colour, or a pipe.
 struct Terminal: Sendable {
     var isTerminal: Bool
-    /// Nil for lines of any length.
+    /// The maximum width of a line; nil for no limit.
     var width: Int?
     var hasColour: Bool
-    /// The time from which ages count.
+    /// The current time, for ages.
     var now: Date
 
     static func ofStandardOutput(environment: [String: String]) -> Terminal {
@@ -23,7 +23,7 @@ struct Terminal: Sendable {
         Terminal(descriptor: STDERR_FILENO, environment: environment)
     }
 
-    /// A pipe or a file.
+    /// A target without width and colour: a pipe or a file.
     static func plain(now: Date) -> Terminal {
         Terminal(isTerminal: false, width: nil, hasColour: false, now: now)
     }
@@ -40,7 +40,7 @@ struct Terminal: Sendable {
     }
 }
 
-/// Tint is an ANSI colour, which follows the terminal's theme.
+/// An ANSI colour, which follows the terminal's theme.
 enum Tint: String {
     case bold = "1"
     case faint = "2"
@@ -78,7 +78,7 @@ extension Terminal {
     }
 }
 
-/// ProcessEnvironment is the environment of this process.
+/// The environment of this process.
 enum ProcessEnvironment {
     static var variables: [String: String] { ProcessInfo.processInfo.environment }
 }

@@ -1,4 +1,4 @@
-/// LiveLines redraws lines on standard error in place.
+/// Redraws lines on standard error in place.
 struct LiveLines {
     private var drawn = 0
 

@@ -3,23 +3,23 @@ import LocalAPIContract
 import Synchronization
 import VerbatimJSON
 
-/// TaskFollower reports on tasks until they have ended: what the stream of events says at once, the rest every few seconds.
+/// Reports on tasks until they have ended: events of the stream at once, everything else every few seconds.
 ///
-/// The stream only says when to look: a task counts as ended once the daemon shows it so.
+/// The stream only says when to read a task. A task counts as ended once the daemon shows it as ended.
 struct TaskFollower: Sendable {
     typealias TaskAnswer = Answer<TaskDocument>
 
     let client: LocalAPIClient
-    /// Nil to wait without limit.
+    /// The end of the wait; nil for no limit.
     let deadline: ContinuousClock.Instant?
     let report: @Sendable (Int, TaskAnswer) -> Void
 
-    /// The most tasks of one stream, so that the request stays short.
+    /// The maximum number of tasks per stream, so that the request stays short.
     private static let mostPerStream = 500
-    /// The most long polls at once: more would use up the daemon's connections.
+    /// The maximum number of long polls. More would use up the daemon's connections.
     private static let mostPolls = 64
 
-    /// Returns when all have ended or the deadline is over.
+    /// Returns when all have ended or the deadline has passed.
     func follow(_ started: [TaskAnswer]) async throws {
         let ids = started.enumerated().filter { !$0.element.document.hasEnded }
             .map { (index: $0.offset, id: $0.element.document.id) }
@@ -44,16 +44,16 @@ struct TaskFollower: Sendable {
         } catch LocalAPIClientError.problem(let problem) where Self.needsPolling(problem) {
             return try await poll(open)
         }
-        // The deadline is over: the last word about each.
+        // The deadline has passed, so this reads each task a last time.
         if !open.isEmpty { try await look(at: open) }
     }
 
-    /// Whether the daemon has no stream for us: it is older, or has too many already.
+    /// Whether the daemon offers no stream: it is older, or has too many.
     private static func needsPolling(_ problem: ProblemDocument) -> Bool {
         [ProblemCode.noSuchRoute, ProblemCode.tooManyStreams].contains(problem.code)
     }
 
-    /// Looks at tasks when the stream says that they have changed.
+    /// Reads tasks when the stream reports changes of them.
     private func stream(_ open: OpenTasks) async throws {
         let patience = client.patience
         try await client.followOverRestarts(
@@ -62,7 +62,7 @@ struct TaskFollower: Sendable {
         ) { item in
             switch item {
             case .opened: break
-            // What happened before the stream began, or while there was none.
+            // Reads the changes from before the stream began, or from a gap.
             case .caughtUp, .reset: try await look(at: open)
             case .event(let document, let json):
                 let task = document.task
@@ -78,7 +78,7 @@ struct TaskFollower: Sendable {
         }
     }
 
-    /// Looks at all tasks every few seconds, because progress and reasons to wait are no events.
+    /// Reads all tasks every few seconds, because progress and reasons to wait are not events.
     private func refresh(_ open: OpenTasks) async throws {
         while !open.isEmpty {
             try await Task.sleep(for: open.ids.count <= 16 ? .seconds(5) : .seconds(60))
@@ -97,7 +97,7 @@ struct TaskFollower: Sendable {
         for index in answer.document.hasEnded ? open.remove(id) : open.indices(of: id) { report(index, answer) }
     }
 
-    /// Asks by long polls instead.
+    /// Uses long polls instead of a stream.
     private func poll(_ open: OpenTasks) async throws {
         // Short long polls show progress soon; with many tasks they would load the daemon.
         let step: Duration = open.ids.count <= 16 ? .seconds(1) : .seconds(5)
@@ -117,7 +117,7 @@ struct TaskFollower: Sendable {
     }
 }
 
-/// OpenTasks are the tasks that have not ended, with their places on the command line.
+/// The tasks that have not ended, with their positions on the command line.
 private final class OpenTasks: Sendable {
     private let places: Mutex<[String: [Int]]>
     private let order: [String]
@@ -133,6 +133,6 @@ private final class OpenTasks: Sendable {
 
     func indices(of id: String) -> [Int] { places.withLock { $0[id] ?? [] } }
 
-    /// Notes that the task has ended; returns its places the first time.
+    /// Removes an ended task; returns its positions the first time.
     func remove(_ id: String) -> [Int] { places.withLock { $0.removeValue(forKey: id) ?? [] } }
 }

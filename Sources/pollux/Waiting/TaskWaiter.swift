@@ -8,12 +8,12 @@ import UnixSignals
     import Darwin
 #endif
 
-/// TaskWaiter waits for tasks to end and shows their state meanwhile.
+/// Waits for tasks to end and shows their state meanwhile.
 struct TaskWaiter {
     typealias TaskAnswer = Answer<TaskDocument>
 
     let client: LocalAPIClient
-    /// Nil to wait without limit.
+    /// The timeout; nil to wait without limit.
     let timeout: Duration?
 
     private enum Update {
@@ -22,14 +22,14 @@ struct TaskWaiter {
         case interrupt
     }
 
-    /// Returns the last reply for each task, in order, when all have ended or the timeout is over.
+    /// Returns the last reply for each task, in order, when all have ended or the timeout has passed.
     func wait(for started: [TaskAnswer]) async throws -> [TaskAnswer] {
         let deadline = timeout.map { ContinuousClock.now + $0 }
         let terminal = Terminal.ofStandardError(environment: ProcessEnvironment.variables)
         let isLive = terminal.isTerminal && ProcessEnvironment.variables["TERM"] != "dumb"
         let (updates, sink) = AsyncStream.makeStream(of: Update.self)
         let interrupts = await UnixSignalsSequence(trapping: .sigint)
-        // Ctrl-C ends the program again once the wait is over.
+        // After the wait, Ctrl-C ends the program again.
         defer { signal(SIGINT, SIG_DFL) }
 
         return try await withThrowingTaskGroup(of: Void.self) { group in

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LocalAPIContract
 
-/// WaitDisplay renders tasks during a wait, as a pure function of the tasks, the time and the width.
+/// Renders tasks during a wait, as a pure function of the tasks, the time and the width.
 struct WaitDisplay {
     /// With more tasks than this, one summary line is shown.
     private static let mostLines = 8

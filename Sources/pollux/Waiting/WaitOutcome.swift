@@ -1,8 +1,8 @@
 import LocalAPIContract
 
-/// WaitOutcome maps the end of a wait to an exit code and to lines.
+/// Maps the end of a wait to an exit code and to lines.
 enum WaitOutcome {
-    /// A timeout goes before a failure, because waiting again helps.
+    /// A timeout outranks a failure, because waiting again helps.
     static func status(of tasks: [TaskDocument]) -> ExitStatus {
         if tasks.contains(where: { !$0.hasEnded }) { return .timedOut }
         return tasks.allSatisfy { $0.state == "succeeded" } ? .done : .unsuccessful

@@ -1,7 +1,7 @@
 import LocalAPIClient
 import LocalAPIContract
 
-/// WaitReporter keeps the latest reply about each task and shows it: live on a terminal, a line per change in a pipe.
+/// Keeps the latest reply about each task and shows it: live on a terminal, a line per change in a pipe.
 struct WaitReporter {
     private(set) var answers: [Answer<TaskDocument>]
     private let isLive: Bool
@@ -15,7 +15,7 @@ struct WaitReporter {
         for index in answers.indices { say(index) }
     }
 
-    /// Takes a reply; in a pipe, prints what it changes.
+    /// Stores a reply. In a pipe it prints the change.
     mutating func take(_ answer: Answer<TaskDocument>, at index: Int) {
         answers[index] = answer
         say(index)
@@ -27,7 +27,7 @@ struct WaitReporter {
         draw(on: currentTerminal)
     }
 
-    /// Prints the last state uncut, because no frame follows.
+    /// Prints the last state without cuts, because no frame follows.
     mutating func finish() {
         guard isLive else { return }
         var terminal = currentTerminal

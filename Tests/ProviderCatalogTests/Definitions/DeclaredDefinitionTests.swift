@@ -66,7 +66,7 @@ import VerbatimJSON
         #expect(message("token: P_KEY", "token: P_KEY\nauth: {jwt: HS256, query: k}")?.contains("exactly one") == true)
     }
 
-    @Test func `an own id without a query by id is refused`() {
+    @Test func `a client id without a query by id is rejected`() {
         let yaml = Self.valid
             .replacing(#"submit: {path: "/v1/{model}"}"#, with: "submit: {path: /v1/make, own_id: mine}")
             .replacing("accepted: {id: /id}", with: "accepted: {id: /id, poll_url: /url}")
@@ -87,18 +87,18 @@ import VerbatimJSON
         ("poll: {path", "poll: {verb: GET, path", "p.yaml, line 9: endpoints.make.poll.verb: unknown field"),
         ("failed: [bad]}", "failed: [bad], lost: [x]}", "line 11: endpoints.make.state[0].lost: unknown field"),
         // Bad pointers.
-        ("id: /id}", "id: id}", "line 8: endpoints.make.accepted.id: \"id\" is no JSON pointer"),
-        ("id: /id}", "id: /a~2}", "line 8: endpoints.make.accepted.id: \"/a~2\" is no JSON pointer"),
-        ("results: [/url]", "results: [url]", "line 12: endpoints.make.results: \"url\" is no JSON pointer"),
+        ("id: /id}", "id: id}", "line 8: endpoints.make.accepted.id: \"id\" is not a JSON pointer"),
+        ("id: /id}", "id: /a~2}", "line 8: endpoints.make.accepted.id: \"/a~2\" is not a JSON pointer"),
+        ("results: [/url]", "results: [url]", "line 12: endpoints.make.results: \"url\" is not a JSON pointer"),
         ("results: [/url]", "results: [\"/a/*[b]/url\"]", "\"*[b]\" is no condition; one is written *[NAME=TEXT]"),
         // Missing status words and fields.
-        (", failed: [bad]", "", "line 10: endpoints.make.state: no rule ever says failed"),
-        ("pending: [run], ", "", "endpoints.make.state: no rule ever says pending"),
-        (", succeeded: [ok]", "", "endpoints.make.state: no rule ever says succeeded"),
+        (", failed: [bad]", "", "line 10: endpoints.make.state: no rule has the meaning failed"),
+        ("pending: [run], ", "", "endpoints.make.state: no rule has the meaning pending"),
+        (", succeeded: [ok]", "", "endpoints.make.state: no rule has the meaning succeeded"),
         ("at: /status, ", "", "line 11: endpoints.make.state[0]: words need at"),
         (", pending: [run], succeeded: [ok], failed: [bad]", "", "line 11: endpoints.make.state[0].at: needs words"),
         ("    results: [/url]", "", "endpoints.make.results: this field is missing"),
-        ("    poll: {path: \"/v1/tasks/{id}\"}\n", "", "nothing says where to ask"),
+        ("    poll: {path: \"/v1/tasks/{id}\"}\n", "", "there is no address to poll"),
         ("accepted: {id: /id}", "accepted: {}", "line 8: endpoints.make.accepted.id: this field is missing"),
         // One word with two meanings.
         (
@@ -122,7 +122,7 @@ import VerbatimJSON
         ),
         (
             "/v1/{model}", "/v1/{model",
-            "line 7: endpoints.make.submit.path: \"/v1/{model\" has a brace without its partner"
+            "line 7: endpoints.make.submit.path: \"/v1/{model\" has an unmatched brace"
         ),
         // Values of the wrong kind.
         ("poll: {path", "poll: {method: FETCH, path", "endpoints.make.poll.method: expected one of GET, POST"),
@@ -130,7 +130,7 @@ import VerbatimJSON
         ("token: P_KEY", "auth: {header: a, query: b}", "line 3: auth: expected exactly one of"),
         (
             "token: P_KEY", "allowed_hosts: [\"https://x.example/\"]",
-            "line 3: allowed_hosts: \"https://x.example/\" is no host"
+            "line 3: allowed_hosts: \"https://x.example/\" is not a host"
         ),
         (
             "token: P_KEY", "statuses: {throttled: [503], refused: [503]}",
@@ -150,9 +150,9 @@ import VerbatimJSON
             "codes.throttled.words: unknown field; known are code, text"
         ),
         ("token: P_KEY", "error: {wait: {unit: seconds}}", "error.wait: expected header, at, or both"),
-        ("token: P_KEY", "error: {wait: {at: [x]}}", "error.wait.at: \"x\" is no JSON pointer"),
+        ("token: P_KEY", "error: {wait: {at: [x]}}", "error.wait.at: \"x\" is not a JSON pointer"),
         ("accepted: {id: /id}", "accepted: {poll_url_header: Location}", "accepted.id: this field is missing"),
-        ("  make:", "  \"a b\":", "line 6: endpoints.a b: is no endpoint name"),
+        ("  make:", "  \"a b\":", "line 6: endpoints.a b: is not an endpoint name"),
         ("provider: p", "provider: Päckchen", "line 1: provider: expected up to 32 small letters"),
         // Valid YAML without a valid meaning.
         ("poll: {path", "poll: &x {id: *x, path", "p.yaml, line 9"),
@@ -171,6 +171,6 @@ import VerbatimJSON
         let error = #expect(throws: CatalogError.self) {
             try ProviderCatalog(definitions: [("p.yaml", first), ("q.yaml", second)])
         }
-        #expect(error?.message.hasPrefix("q.yaml: default: p is the default already") == true)
+        #expect(error?.message.hasPrefix("q.yaml: default: p is already the default") == true)
     }
 }

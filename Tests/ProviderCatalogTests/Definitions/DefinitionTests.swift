@@ -59,11 +59,11 @@ import Testing
 
     @Test(arguments: [
         ("submit: no/slash", "expected a path"), ("submit: \"/with space\"", "expected a path"),
-        ("always_asynchronous: perhaps", "expected true or false"), ("artefacts: [url]", "is no JSON pointer"),
+        ("always_asynchronous: perhaps", "expected true or false"), ("artefacts: [url]", "is not a JSON pointer"),
         ("artefacts: /url", "expected a list of texts"), ("record_type: \"\"", "expected a text"),
         ("progress_scale: inches", "expected one of percent, fraction"),
         ("{typical_seconds: 3, upper_seconds: 2}", "no less than typical_seconds"),
-        ("{always_asynchronous: true, submission_timeout_seconds: 2}", "never answers inline"),
+        ("{always_asynchronous: true, submission_timeout_seconds: 2}", "never replies inline"),
     ])
     func `an invalid value is refused`(field: String, problem: String) {
         #expect(message(endpoint: field)?.contains(problem) == true)
@@ -76,7 +76,8 @@ import Testing
             message(Self.head + "words: {succeeded: [Done], failed: [done]}\n" + services)?.contains("success too")
                 == true)
         #expect(
-            message(Self.head + "services: {\"a b\": {endpoints: {make: {}}}}\n")?.contains("no endpoint name") == true)
+            message(Self.head + "services: {\"a b\": {endpoints: {make: {}}}}\n")?.contains("not an endpoint name")
+                == true)
         #expect(
             message(Self.head + "services: {s: {listing: maybe, endpoints: {m: {}}}}\n")?.contains("vendor_code")
                 == true)

@@ -86,7 +86,7 @@ import VerbatimJSON
         #expect(
             try failure(#"{"id":"a","status":"dead","error":"worker lost","response":null}"#).message == "worker lost")
         #expect(try failure(#"{"id":"a","response":{"state":"failed","message":"why"}}"#).message == "why")
-        #expect(try failure(#"{"id":"a","response":{"state":"failed"}}"#).message.contains("does not say why"))
+        #expect(try failure(#"{"id":"a","response":{"state":"failed"}}"#).message.contains("gives no reason"))
         let moderated = try failure(#"{"id":"a","response":{"error":{"code":"forbidden","message":"m"}}}"#)
         #expect(moderated.hint?.contains("Change the prompt") == true)
     }

@@ -20,6 +20,10 @@ struct RunningSandbox: Sendable {
         var text: String { String(decoding: bytes, as: UTF8.self) }
         var status: Int? { text.split(separator: " ").dropFirst().first.flatMap { Int($0) } }
         var body: String { text.range(of: "\r\n\r\n").map { String(text[$0.upperBound...]) } ?? "" }
+        /// The body of a reply whose body is no text.
+        var bodyBytes: [UInt8] {
+            bytes.firstRange(of: Array("\r\n\r\n".utf8)).map { Array(bytes[$0.upperBound...]) } ?? []
+        }
         var json: JSONValue { get throws { try JSONParser.parse(Array(body.utf8)) } }
 
         func header(_ name: String) -> String? {
@@ -41,8 +45,9 @@ struct RunningSandbox: Sendable {
                 + "Content-Length: \(text.utf8.count)\r\n\r\n\(text)")
     }
 
-    func get(_ path: String) async throws -> Exchange {
-        try await exchange("GET \(path) HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\r\n")
+    func get(_ path: String, headers: [String] = []) async throws -> Exchange {
+        let lines = headers.map { "\($0)\r\n" }.joined()
+        return try await exchange("GET \(path) HTTP/1.1\r\nHost: sandbox\r\n\(lines)Connection: close\r\n\r\n")
     }
 
     /// Sends raw bytes over a new connection and reads until it ends.

@@ -98,7 +98,7 @@ extension Audit {
             guard "\(record.service)/\(record.operation)" == row.endpoint || isAbandoned else {
                 return "\(record.id) has another endpoint"
             }
-            let wanted = clients.request(ofIntent: row.intent)
+            let wanted = clients.request(of: row)
             let isIt = wanted.map { $0.isCovered(by: record.request) } ?? true
             return isIt ? nil : "\(record.id) was asked for differently"
         case ("failed", "remote_task_not_found"):
@@ -123,7 +123,14 @@ extension Audit {
                 let record = stored.payload.response, let profile = world.catalog.endpoint(stored.task.endpoint)
             else { throw Violation(.resultsAreStored, "\(row.id) has no record") }
             let named = profile.dialect.results(in: record, of: stored.task.remoteID)
-            guard let shown = stored.payload.results, shown == named, !shown.isEmpty else {
+            let shown = stored.payload.results.map { results in
+                results.map { result in
+                    var result = result
+                    result.artefact = nil
+                    return result
+                }
+            }
+            guard let shown, shown == named, !shown.isEmpty else {
                 let values = stored.payload.results.map { $0.map(\.value.text) } ?? []
                 throw Violation(
                     .resultsAreStored, "\(row.id) shows \(values), and its record has \(named.map(\.value.text))")
@@ -139,8 +146,8 @@ extension Audit {
 
     // MARK: Accounts
 
-    /// Checks that each task is asked for with the account that submitted it. The list of a user with two accounts may show one
-    /// of them what the other submitted, which counts only for tasks that were found there.
+    /// Checks that each task is polled with the account that submitted it. One list may show the tasks of both accounts
+    /// of a user. That counts only for tasks that were found there.
     func checkAccounts(rows: [String: DiskView.TaskLine]) throws {
         let questions = world.truth.questions
         defer { checkedQuestions = questions.count }
@@ -157,7 +164,7 @@ extension Audit {
         }
     }
 
-    /// The accounts among which the one that sent an attempt is.
+    /// The accounts that may have sent an attempt.
     func candidates(for account: String) -> [AccountName] {
         account.isEmpty ? world.accounts.configured : [AccountName(stored: account)]
     }

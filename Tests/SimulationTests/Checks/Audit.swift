@@ -17,12 +17,16 @@ final class Audit {
     var version: Int?
     var replays: [String: LogReplay] = [:]
     var outcomes: [String: (line: String, core: String, reopenings: Int)] = [:]
-    /// A key that named two tasks.
+    /// The exchanges that retries have claimed.
+    var claimedExchanges: Set<Int64> = []
+    /// Whether a daemon died before it stored that a reply had arrived.
+    var repliesAreAmbiguous = false
+    /// A key that belonged to two tasks.
     var secondTask: String?
     var lastSequence: Int64 = 0
     var lastStart: [String: (at: Int64, incarnation: Int, jumps: Int, steady: Int64)] = [:]
     var checkedSends = 0
-    /// The attempt of each task whose request went out last.
+    /// The attempt of each task whose request was sent last.
     var sentAttempts: [String: Int] = [:]
     /// Whether a second daemon holds the lease.
     var rivalHoldsLease = false
@@ -38,6 +42,9 @@ final class Audit {
     var gone: [String: String] = [:]
     /// The tasks whose keys were removed after their time.
     var forgotten: Set<String> = []
+    var notifications = NotificationAudit()
+    /// Tasks whose details a person has asked to remove.
+    var deleted: Set<String> = []
 
     init(world: World, path: String) throws {
         self.world = world
@@ -59,11 +66,17 @@ final class Audit {
         acknowledged[task, default: 0] += 1
     }
 
+    /// The files of all results when they were last read.
+    private var files: [DiskView.FileLine] = []
+    /// The digests of files that a client began to copy.
+    var copied: Set<String> = []
+
     /// Starts a new daemon incarnation on the existing database.
     func begin(incarnation number: Int, path: String) throws {
         try view.close()
         view = try DiskView(path: path)
         version = nil
+        files = []
         incarnation = number
         rivalHoldsLease = false
         pollsBefore = world.truth.polls.mapValues(\.count)
@@ -90,6 +103,7 @@ final class Audit {
             (tasks, events, givenUp) = try view.read(after: lastSequence)
             self.version = version
             try checkRemoval(since: before.tasks, before.givenUp)
+            if world.fetchesFiles { try checkFiles() }
             let readings = Dictionary(uniqueKeysWithValues: before.givenUp.map { ($0.attempt, $0.readings) })
             for given in givenUp where given.readings > readings[given.attempt, default: 0] {
                 latestReadings[given.attempt] = world.clock.providerNow
@@ -97,6 +111,7 @@ final class Audit {
         }
         let rows = Dictionary(uniqueKeysWithValues: tasks.map { ($0.id, $0) })
         try replay(events, rows: rows, clients: clients)
+        if world.notifies { try checkNotifications(events) }
         try checkClients(clients, rows: rows)
         try checkPayments(rows: rows)
         try checkOutcomes(clients)
@@ -104,7 +119,23 @@ final class Audit {
         try checkAccounts(rows: rows)
         try checkDeliveries(rows: rows)
         try checkLateReplies(rows: rows)
+        try checkPassed(clients)
     }
+
+    private func checkNotifications(_ events: [DiskView.EventLine]) throws {
+        notifications.note(events)
+        let stored = try view.notifications()
+        let detailed = tasks.filter { $0.removedParts & RemovedDetails.Parts.request.rawValue == 0 }
+        notifications.note(place: stored.place, dead: stored.dead, detailed: Set(detailed.map(\.id)))
+        try notifications.check(world.receiver, exempt: deleted)
+        let logged = Set(tasks.filter { $0.removedParts & RemovedDetails.Parts.events.rawValue == 0 }.map(\.id))
+        if let words = notifications.undelivered(exempt: deleted.union(logged)) {
+            throw Violation(.removalIsSafe, "\(words), and the log of the task was removed")
+        }
+    }
+
+    /// An event that no receiver has got, in words; nil if there is none.
+    var undelivered: String? { world.notifies ? notifications.undelivered(exempt: deleted) : nil }
 
     // MARK: Late replies and records
 
@@ -128,7 +159,7 @@ final class Audit {
 
     // MARK: Leases
 
-    /// Whether an attempt has been started whose request has not gone out. A lease does not end then: its holder stops
+    /// Whether an attempt has been started whose request was not sent yet. A lease does not end then: its holder stops
     /// starting work in time before it expires.
     var hasUnsentAttempt: Bool {
         tasks.contains { $0.state == "submitting" && sentAttempts[$0.id] != $0.attempts }
@@ -149,9 +180,12 @@ final class Audit {
         }
     }
 
-    /// Checks that every late record was reported that was clearly listed, with a control, when its list was last read.
+    /// Checks that each late record was reported. It must have been clearly listed, with a control, at the last reading
+    /// of its list.
     func checkLateRecords() throws {
-        guard world.clock.jumps == 0, world.habit == .verbatim || world.habit == .pagesInTens else { return }
+        guard world.clock.jumps == 0, !world.wasMoved, world.habit == .verbatim || world.habit == .pagesInTens else {
+            return
+        }
         let known = Set(tasks.compactMap(\.remoteID)).union(givenUp.compactMap(\.remoteID))
         for given in givenUp where given.remoteID == nil {
             // The reading took up to its deadline, and so did the reply to the control.
@@ -172,9 +206,37 @@ final class Audit {
     /// Whether a user or a policy resubmitted that task.
     func wasResubmitted(_ id: String) -> Bool { replays[id].map { $0.resubmissions > 0 } ?? false }
 
+    // MARK: Files
+
+    private func checkFiles() throws {
+        let before = files
+        files = try view.files()
+        for file in files where file.state == "saved" && !world.files.hasWhole(file.digest) {
+            throw Violation(.savedIsWhole, "\(file.digest) is saved, and there is no whole file")
+        }
+        let states = Dictionary(files.map { ([$0.task, $0.ordinal], $0.state) }) { first, _ in first }
+        for file in before where file.state == "saved" && !copied.contains(file.digest) {
+            guard let state = states[[file.task, file.ordinal]], state != "saved" else { continue }
+            let isOld = world.retention.artefacts.map { span in
+                world.clock.jumps > 0 || Timestamp(milliseconds: file.savedAt) + span <= world.clock.now()
+            }
+            guard try isOld ?? false || view.isStub(file.task) else {
+                throw Violation(.filesStay, "\(file.digest) is \(state), and no client has had it")
+            }
+        }
+    }
+
+    /// The digests of the files that are on disk.
+    var savedFiles: [String] {
+        get throws { world.fetchesFiles ? files.filter { $0.state == "saved" }.map(\.digest) : [] }
+    }
+
+    /// Succeeded tasks whose files are not settled.
+    var tasksWithoutFiles: [String] { get throws { world.fetchesFiles ? try view.tasksWithoutFiles() : [] } }
+
     // MARK: Retention
 
-    /// Checks that only what may be removed was removed, and that the rest of each task is there.
+    /// Checks that only removable details were removed, and that the rest of each task exists.
     private func checkRemoval(
         since before: [DiskView.TaskLine], _ givenUpBefore: [DiskView.GivenUpLine]
     ) throws {

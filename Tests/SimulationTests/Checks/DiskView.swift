@@ -19,17 +19,19 @@ struct DiskView {
         let deadline: Int64?
         let intent: Int?
         let callbacks: Int
-        /// Whether the lease under which the latest attempt was started is still there.
+        /// Whether the lease of the latest attempt still exists.
         let isLeased: Bool
         let account: String
         /// All fields that must not change after the task has ended.
         let outcome: String
-        /// Those of them that stay without its details.
+        /// The part of ``outcome`` that stays without the task's details.
         let core: String
         let removedParts: Int
         let isPinned: Bool
         let endedAt: Int64?
         let hasKey: Bool
+        /// The program that submitted it through the gateway.
+        let program: String?
 
         var isStub: Bool { removedParts & RemovedDetails.Parts.all.rawValue == RemovedDetails.Parts.all.rawValue }
         var hasEnded: Bool { ["succeeded", "failed", "cancelled", "expired"].contains(state) }
@@ -45,14 +47,14 @@ struct DiskView {
             intent = (next.optional() as String?).flatMap { Int($0) }
             (outcome, callbacks, isLeased, account) = (next(), next(), next(), next())
             (core, removedParts, isPinned) = (next(), next(), next())
-            (endedAt, hasKey) = (next.optional(), next())
+            (endedAt, hasKey, program) = (next.optional(), next(), next.optional())
         }
     }
 
     /// A log entry.
     struct EventLine: ColumnDecodable {
         let sequence: Int64
-        /// Empty where the line is about none.
+        /// The task's id; empty if the line belongs to none.
         let task: String
         let at: Int64
         let kind: String
@@ -61,11 +63,13 @@ struct DiskView {
         let remoteID: String?
         let resolution: String?
         let account: String?
+        let exchange: Int64?
 
         init(_ next: inout ColumnReader) throws {
             (sequence, task, at, kind) = (next(), next(), next(), next())
             (from, to) = (next.optional(), next())
             (remoteID, resolution, account) = (next.optional(), next.optional(), next.optional())
+            exchange = next.optional()
         }
     }
 
@@ -121,6 +125,66 @@ struct DiskView {
         }
     }
 
+    /// The file of a result.
+    struct FileLine: ColumnDecodable {
+        let task: Int64
+        let ordinal: Int64
+        let state: String
+        let digest: String
+        let savedAt: Int64
+
+        init(_ next: inout ColumnReader) throws {
+            (task, ordinal, state, digest, savedAt) = (next(), next(), next(), next(), next())
+        }
+    }
+
+    /// The files of all results.
+    func files() throws -> [FileLine] {
+        try queue.unsafeRead { db in
+            try FileLine.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT task_key, ordinal, state, IFNULL(sha256, ''), IFNULL(saved_at_ms, 0) FROM artefact
+                        ORDER BY task_key, ordinal
+                        """), binding: [])
+        }
+    }
+
+    /// The tasks of these keys that a person has deleted, or that a sweep has left as stubs.
+    func isStub(_ key: Int64) throws -> Bool {
+        try queue.unsafeRead { db in
+            try Bool.fetchOne(
+                db.cachedStatement(sql: "SELECT removed_parts >= 7 FROM task WHERE task_key = ?"), arguments: [key])
+                ?? true
+        }
+    }
+
+    /// Succeeded tasks with all details that have more URLs among their results than files that are settled.
+    func tasksWithoutFiles() throws -> [String] {
+        try queue.unsafeRead { db in
+            try String.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT id FROM task WHERE state = 'succeeded' AND removed_parts = 0
+                          AND (SELECT COUNT(*) FROM task_result WHERE task_key = task.task_key AND kind = 'url')
+                            > (SELECT COUNT(*) FROM artefact WHERE task_key = task.task_key AND state <> 'waiting')
+                        ORDER BY task_key
+                        """))
+        }
+    }
+
+    /// The place of the only destination of notifications, and its dead letters.
+    func notifications() throws -> (place: Int64?, dead: Set<Int64>) {
+        try queue.unsafeRead { db in
+            (
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT cursor FROM destination")),
+                Set(
+                    try Int64.fetchAll(
+                        db.cachedStatement(sql: "SELECT sequence FROM delivery WHERE is_dead = 1")))
+            )
+        }
+    }
+
     func close() throws { try queue.close() }
 
     private static let tasks = """
@@ -134,7 +198,8 @@ struct DiskView {
           EXISTS (SELECT 1 FROM lease WHERE token = attempt_lease), account,
           json_array(state, is_partial, iif(state IN ('failed', 'cancelled', 'expired') AND submitted_at_ms IS NULL, NULL, remote_id),
             ended_at_ms, finished_at_ms, failure_code, resolution, attempts, outcome_source),
-          removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key)
+          removed_parts, is_pinned, ended_at_ms, EXISTS (SELECT 1 FROM idempotency_key AS own WHERE own.task_key = task.task_key),
+          (SELECT value FROM task_label WHERE task_label.task_key = task.task_key AND name = 'program')
         FROM task LEFT JOIN task_payload USING (task_key) ORDER BY task_key
         """
     private static let givenUp = """
@@ -143,7 +208,7 @@ struct DiskView {
         """
     private static let events = """
         SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
-          detail ->> '$.resolution', detail ->> '$.account'
+          detail ->> '$.resolution', detail ->> '$.account', detail ->> '$.exchange'
         FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
 }

@@ -20,13 +20,13 @@ struct BrokenTransport: UpstreamTransport {
         case swapsRecords
         /// Ends a list after a page of fewer than twelve items.
         case endsAtShortPage
-        /// Asks for every task with the credentials of one account.
+        /// Polls every task with the credentials of one account.
         case asksWithFirstAccount
         /// Sends a task again with another account than before.
         case resendsByOtherAccount
     }
 
-    /// The header field that names the base URL that a request was made for.
+    /// The header field with the base URL that a request was made for.
     static let formerAddress = "made-for"
 
     let fault: Fault
@@ -50,7 +50,7 @@ struct BrokenTransport: UpstreamTransport {
         }
         if case .resendsByOtherAccount = fault, isPaid, sentIDs.isRepeated(request) {
             let other: AccountName = account.account == "first" ? "second" : "first"
-            // The refusal of a dead one would pause the account that seems to have sent it.
+            // The rejection of a dead account would pause the account that seems to have sent it.
             let isDead = (base as? SimulatedUpstream)?.world.accounts.isDead(other) ?? false
             account = ProviderAccount(provider: account.provider, account: isDead ? account.account : other)
         }

@@ -20,6 +20,7 @@ struct Mutant: Sendable, CustomStringConvertible {
     var driver: (@Sendable (any StoreDriver, _ path: String) throws -> any StoreDriver)?
     var tampering: TaskStore.EventTampering?
     var transport: BrokenTransport.Fault?
+    var downloads: SimulatedDownloads.Fault?
     /// The witness is ignored.
     var trustsCopies = false
     /// The witness is written before the commit that starts an attempt.
@@ -31,6 +32,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var needsRivals = false
     /// Whether its histories have several accounts. Those of the others have one.
     var needsAccounts = false
+    /// Whether each of its histories has a destination of notifications.
+    var needsNotifications = false
     /// It submits with its first account only.
     var usesOneAccount = false
     /// The defect of the second daemon.
@@ -39,8 +42,14 @@ struct Mutant: Sendable, CustomStringConvertible {
     var endpoint: String?
     /// How the provider echoes requests in each history, if that catches it sooner.
     var habit: EchoHabit?
-    /// Whether every history has many reloads that move the provider.
+    /// Whether every history has many reloads that change the provider's base URL.
     var movesOften = false
+    /// Whether half of the starts in every history have the provider at another base URL.
+    var startsMoved = false
+    /// Whether its daemon knows nothing of former settings.
+    var forgetsSettings = false
+    /// Whether every history has programs that use the gateway.
+    var needsPrograms = false
     /// Whether people track every lost id that they see, if that catches it sooner.
     var peopleTrack = false
 
@@ -53,8 +62,19 @@ struct Mutant: Sendable, CustomStringConvertible {
     var harmless: Mutant {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
-        (plain.endpoint, plain.habit, plain.peopleTrack) = (endpoint, habit, peopleTrack)
+        plain.needsNotifications = needsNotifications
+        (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
+            endpoint, habit, peopleTrack, startsMoved
+        )
+        plain.needsPrograms = needsPrograms
         return plain
+    }
+
+    /// The same with a destination of notifications in each history.
+    fileprivate var notifying: Mutant {
+        var mutant = self
+        mutant.needsNotifications = true
+        return mutant
     }
 
     /// Wraps the database with the defect.
@@ -87,6 +107,14 @@ extension Mutant {
     ) -> Mutant {
         var mutant = Mutant(name, caughtBy: catchers)
         mutant.transport = fault
+        return mutant
+    }
+
+    private static func breaking(
+        _ fault: SimulatedDownloads.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = Mutant(name, caughtBy: catchers)
+        mutant.downloads = fault
         return mutant
     }
 
@@ -154,6 +182,14 @@ extension Mutant {
         return mutant
     }
 
+    private static var forgettingSettings: Mutant {
+        var mutant = Mutant("forgets where the provider was", caughtBy: [.absenceIsProven])
+        mutant.forgetsSettings = true
+        mutant.startsMoved = true
+        mutant.endpoint = "image/make"
+        return mutant
+    }
+
     private static var presumingAllDead: Mutant {
         var mutant = Mutant("declares the attempts of a living daemon lost", caughtBy: [.livingIsNotLost])
         mutant.rival = .presumesAllDead
@@ -201,6 +237,14 @@ extension Mutant {
         return mutant
     }
 
+    private static func joining(
+        _ fault: BrokenDriver.Fault, _ name: String, caughtBy catchers: Set<Invariant>
+    ) -> Mutant {
+        var mutant = breaking(fault, name, caughtBy: catchers)
+        mutant.needsPrograms = true
+        return mutant
+    }
+
     private static var withoutRecovery: Mutant {
         var mutant = Mutant("skips recovery", caughtBy: [.everythingEnds])
         mutant.skipsRecovery = true
@@ -231,6 +275,11 @@ extension Mutant {
 
     /// All mutants. Every invariant has at least one.
     static let all: [Mutant] = [
+        joining(
+            .joinsEagerly, "takes every equal request for a retry", caughtBy: [.onlyRetriesJoin]),
+        joining(.joinsNothing, "takes no request for a retry", caughtBy: [.retryJoins]),
+        joining(
+            .keepsClaimed, "lets two requests claim one exchange", caughtBy: [.exchangeIsClaimedOnce, .onlyRetriesJoin]),
         acceptingPartialAnswers,
         movingClientIDs,
         breaking(.losesAccepted, "loses an accepted task", caughtBy: [.acceptedIsNeverLost]),
@@ -314,9 +363,33 @@ extension Mutant {
             after: "UPDATE task SET is_pinned = 1 WHERE task_key IN (SELECT task_key FROM pin)", around: "sweep"),
         breaking(
             .sweepsOwners, "removes tasks whose records a search reads", caughtBy: [.removalIsSafe, .oneOwner]),
-        ignoringAddresses,
+        ignoringAddresses, forgettingSettings,
         breaking(
             .sweepsUnsettled, "removes the details of unsettled tasks", caughtBy: [.removalIsSafe]),
+        breaking(.linksEarly, "links a file before it is whole", caughtBy: [.savedIsWhole]),
+        breaking(.forgetsObject, "calls a result saved whose file it has not linked", caughtBy: [.savedIsWhole]),
+        tampering(
+            "removes files that no client has had to make room", caughtBy: [.filesStay],
+            before: "UPDATE artefact SET delivered_at_ms = 1 WHERE state = 'saved' AND delivered_at_ms IS NULL"),
+        tampering(
+            "forgets files that could not be fetched at once", caughtBy: [.filesArrive],
+            after: "DELETE FROM artefact WHERE state = 'waiting' AND attempts > 0"),
+        tampering(
+            "moves a destination's place in the log before the delivery",
+            caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "UPDATE destination SET cursor = (SELECT MAX(sequence) FROM event)"
+        ).notifying,
+        tampering(
+            "forgets dead letters", caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "DELETE FROM delivery WHERE is_dead = 1", around: "recordDeliveries"
+        ).notifying,
+        tampering(
+            "forgets what failed", caughtBy: [.eventIsDelivered, .deliveredInOrder, .removalIsSafe],
+            after: "DELETE FROM delivery WHERE is_dead = 0", around: "recordDeliveries"
+        ).notifying,
+        loosening("sends a task's events out of order", caughtBy: [.deliveredInOrder]) {
+            $0.deliveriesPerTask = 2
+        }.notifying,
         presumingAllDead,
         trustingCopies,
         forgettingReading,

@@ -8,7 +8,7 @@ struct TamperedDriver: DriverWrapper {
     /// The SQL that runs before and after each write.
     let before: String?
     let after: String?
-    /// The only verb around which it runs; nil for all writes.
+    /// The only method around which it runs; nil for all writes.
     let verb: String?
     private let file: DatabaseQueue
 

@@ -20,6 +20,8 @@ final class ProviderTruth: Sendable {
         /// The account that sent it, and the user whose account that is.
         let account: AccountName
         let user: Int
+        /// The base URL that it was sent to; nil for tasks of other programs.
+        let address: String?
         let createdAt: Timestamp
         let finishesAt: Timestamp
         let ending: Ending
@@ -42,7 +44,7 @@ final class ProviderTruth: Sendable {
         let path: String
         let body: JSONObject
         let account: AccountName
-        /// The base URL in force when it was sent, and the one that it was made for.
+        /// The current base URL when it was sent, and the one that it was made for.
         var address: String?
         var madeFor: String?
     }
@@ -142,7 +144,7 @@ final class ProviderTruth: Sendable {
             id: parts.first == "mine" ? request.body["task_id"]?.string ?? "" : "remote-\(number)",
             service: parts.first ?? "", operation: parts.dropFirst().joined(separator: "/"),
             request: request.body, sender: request.sender, account: request.account,
-            user: accounts.user(of: request.account), createdAt: now,
+            user: accounts.user(of: request.account), address: request.address, createdAt: now,
             finishesAt: now + .milliseconds(random.integer(in: 500...(isLong ? 150_000 : 15_000))),
             ending: random.happens(150) ? .failed : .succeeded,
             listedFrom: isHidden

@@ -11,8 +11,8 @@ struct ProviderWords {
 
     /// The provider's name.
     static let provider: ProviderName = "simulated"
-    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, one that replies
-    /// inline, and one that takes a client id, which is used in histories with several accounts.
+    /// The provider's endpoints: one with a cap, one with a rate, two that share records, one without a list, and one that
+    /// replies inline. A further one takes a client id; histories with several accounts use it.
     static let definition = """
         provider: simulated
         default: true
@@ -93,12 +93,13 @@ struct ProviderWords {
 
     /// A page of the user's list.
     func list(
-        service: String, user: Int, query: JSONObject, pageCap: Int, ignoresOffset: Bool
+        service: String, user: Int, at address: String?, query: JSONObject, pageCap: Int, ignoresOffset: Bool
     ) -> (page: [JSONValue], isAll: Bool) {
         let from = query["created_at_min"]?.number?.double ?? 0
         let to = query["created_at_max"]?.number?.double ?? .infinity
         let shown = truth.records.filter {
-            $0.service == service && $0.user == user && $0.isListed(at: now) && $0.createdAt.unixSeconds >= from
+            $0.service == service && $0.user == user && ($0.address ?? address) == address && $0.isListed(at: now)
+                && $0.createdAt.unixSeconds >= from
                 && $0.createdAt.unixSeconds <= to && !(habit == .hidesEdits && $0.operation == "edit")
         }
         let limit = min(Int(query["limit"]?.number?.double ?? 12), habit == .pagesInTens ? 10 : pageCap)

@@ -1,35 +1,35 @@
 import Synchronization
 import TaskModel
 
-/// The accounts of a history, and what becomes of them. It draws from a generator of its own, so that histories with one account
+/// The accounts of a history and their faults. They use a separate random generator, so that histories with one account
 /// do not change.
 final class SimulatedAccounts: Sendable {
     private struct State {
         var dead: Set<AccountName> = []
         var throttled: Set<AccountName> = []
-        /// Those that answer with an error where they are asked for lists.
+        /// The accounts whose lists get an error reply.
         var unreadable: Set<AccountName> = []
-        /// Those that the settings do not name.
+        /// The accounts that are missing in the settings.
         var removed: Set<AccountName> = []
         var wasRemoved = false
     }
 
-    /// What becomes of an account during the faults.
+    /// A fault of an account.
     enum Trouble { case unreadable, removed }
 
-    /// In the order of the settings; `default` alone in most histories.
+    /// The names in the order of the settings; `default` alone in most histories.
     let names: [AccountName]
-    /// The number of the fault step at which an account stops working for good; nil if none does.
+    /// The number of the fault step at which an account stops working permanently; nil if none does.
     let diesAt: Int?
-    /// The fault steps at which accounts get into trouble.
+    /// The fault steps at which accounts get a fault.
     let troubles: [Int: Trouble]
-    /// Whether no list can be read while a database that was put back waits for a person.
+    /// Whether no list can be read while a restored database waits for a person.
     let areUnreadableInCopies: Bool
     private let users: [AccountName: Int]
     private let state = Mutex(State())
     private let random: SharedRandom
 
-    /// `areSeveral` is drawn if nil.
+    /// If `areSeveral` is nil, it is drawn.
     init(seed: UInt64, areSeveral: Bool?) {
         random = SharedRandom(seed: seed ^ 0x6a09_e667_f3bc_c908)
         let isDrawn = random.happens(300)
@@ -38,7 +38,7 @@ final class SimulatedAccounts: Sendable {
             return
         }
         names = ["first", "second", "third"].prefix(random.integer(in: 2...3)).map { AccountName(stored: $0) }
-        // In half of these histories the last two accounts are one user's, who sees one list with both tokens.
+        // In half of these histories the last two accounts belong to one user, who sees one list with both tokens.
         let areOnes = random.happens(500)
         var users: [AccountName: Int] = [:]
         for (number, name) in names.enumerated() {
@@ -56,19 +56,19 @@ final class SimulatedAccounts: Sendable {
 
     var areSeveral: Bool { names.count > 1 }
 
-    /// Whose account it is. Two accounts of one user show the same tasks.
+    /// The user of the account. Two accounts of one user show the same tasks.
     func user(of account: AccountName) -> Int { users[account] ?? 0 }
 
-    /// Any of them.
+    /// A random account.
     func any() -> AccountName { names.count == 1 ? names[0] : random.pick(names) ?? .default }
 
     func isDead(_ account: AccountName) -> Bool { state.withLock { $0.dead.contains(account) } }
     func isThrottled(_ account: AccountName) -> Bool { state.withLock { $0.throttled.contains(account) } }
 
-    /// The accounts whose token is not taken.
+    /// The accounts whose token is rejected.
     var dead: Set<AccountName> { state.withLock { $0.dead } }
 
-    /// Ends an account; one is left at least.
+    /// Ends an account; at least one remains.
     func kill() -> AccountName? {
         guard areSeveral, let name = random.pick(names) else { return nil }
         state.withLock { _ = $0.dead.insert(name) }
@@ -77,12 +77,12 @@ final class SimulatedAccounts: Sendable {
 
     /// Whether the account cannot read its list now.
     func isUnreadable(_ account: AccountName) -> Bool { state.withLock { $0.unreadable.contains(account) } }
-    /// The accounts that the settings name.
+    /// The accounts in the settings.
     var configured: [AccountName] { state.withLock { state in names.filter { !state.removed.contains($0) } } }
     /// Whether the settings lacked an account at any time.
     var wasRemoved: Bool { state.withLock { $0.wasRemoved } }
 
-    /// Gets one account into trouble, and says which.
+    /// Gives one account that fault, and returns it.
     func begin(_ trouble: Trouble) -> AccountName? {
         guard let name = random.pick(names) else { return nil }
         state.withLock { state in
@@ -96,10 +96,10 @@ final class SimulatedAccounts: Sendable {
         return name
     }
 
-    /// Lets no account read its list.
+    /// Makes all lists unreadable.
     func hideLists() { state.withLock { $0.unreadable = Set(names) } }
 
-    /// Ends everything but the end of an account.
+    /// Ends all faults except dead accounts.
     func endTroubles() {
         state.withLock { state in
             state.throttled = []

@@ -7,7 +7,7 @@ import VerbatimJSON
 /// callbacks.
 struct SimulatedUpstream: UpstreamTransport {
     let world: World
-    /// The provider's base URL in force.
+    /// The provider's current base URL.
     let address: @Sendable () -> String?
     /// Whether the sending daemon has been killed.
     let isDead: @Sendable () -> Bool
@@ -185,12 +185,13 @@ struct SimulatedUpstream: UpstreamTransport {
             // A faulty proxy returns another task's reply.
             if fate == 11, let other = known.first(where: { $0.id != id }) { return .json(words.record(other)) }
             if let record = known.first(where: { $0.id == id }) { return .json(words.record(record)) }
-            // An unknown client id is as good as a list that does not show it.
+            // An unknown client id is equivalent to a list that does not show it.
             if service == "mine" { world.truth.noteReading(of: service, by: account) }
             return world.random.happens(500) ? .json([:]) : .error("no_task", status: 404)
         }
         let (page, isAll) = words.list(
-            service: service, user: user, query: query, pageCap: fate == 8 ? 12 : 50, ignoresOffset: fate == 9)
+            service: service, user: user, at: address(), query: query, pageCap: fate == 8 ? 12 : 50,
+            ignoresOffset: fate == 9)
         // Only an empty page shows the end of the list.
         if isAll, page.isEmpty { world.truth.noteReading(of: service, by: account) }
         return .items(fate == 10 ? page.reversed() : page)

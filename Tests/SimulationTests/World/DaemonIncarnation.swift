@@ -62,15 +62,21 @@ struct DaemonIncarnation: Sendable {
     let endpoints: EndpointService
     let restores: RestoreService
     let retention: RetentionService
+    /// Nil if files are not fetched.
+    let artefacts: ArtefactService?
     /// Why the database counts as an older copy; nil if it does not.
     let copyReason: String?
     let callbacks: CallbackReceiver
+    let gateway: GatewayService
+    let fateRecorder: FateRecorder
     let loops: [Loop]
     private let submitter: Submitter
     private let settings: Reloadable<EngineSettings>
     private let engine: TaskEngine
     private let clock: SimulatedClock
-    /// All that the provider offers, also while the settings lack some of it.
+    private let sqlite: SQLiteDriver
+    private let forgetsSettings: Bool
+    /// The provider's full catalog, even if the settings lack a part of it.
     private let catalog: ProviderCatalog
 
     /// Starts like the daemon: loads the circuit breakers, then declares the attempts of a dead daemon lost.
@@ -86,8 +92,12 @@ struct DaemonIncarnation: Sendable {
             mutant?.witnessesFirst == true ? EarlyWitnessDriver(base: stepped, witness: witness) : stepped
         var limits = EngineLimits()
         mutant?.limits?(&limits)
+        let next = EngineSettings(
+            catalog: world.catalogOfStart(), limits: limits, polling: world.polling,
+            retention: world.retention, artefacts: ArtefactSettings(isOn: world.fetchesFiles))
         let settings = Reloadable(
-            EngineSettings(catalog: world.catalog, limits: limits, polling: world.polling, retention: world.retention))
+            try await mutant?.forgetsSettings == true
+                ? next : next.stored(in: TaskStore(sqlite), at: world.clock.now()))
         let upstream = SimulatedUpstream(
             world: world, address: { settings.current.catalog.provider(ProviderWords.provider)?.baseURL }
         ) { stopFlag.isDead }
@@ -105,6 +115,9 @@ struct DaemonIncarnation: Sendable {
                 return names.prefix(mutant?.usesOneAccount ?? false ? 1 : names.count).map { Account($0) }
             },
             callbacksAt: world.usesCallbacks ? CallbackDriver.publicURL : nil,
+            downloads: world.fetchesFiles
+                ? SimulatedDownloads(world: world, fault: mutant?.downloads) { stopFlag.isDead } : nil,
+            sender: SimulatedSender(world: world) { stopFlag.isDead },
             time: world.clock,
             random: EngineRandom(SeededRandom(seed: world.seed &+ UInt64(number) &* 0x1_0000_0001)),
             logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() })
@@ -113,13 +126,18 @@ struct DaemonIncarnation: Sendable {
         self.settings = settings
         self.engine = engine
         clock = world.clock
+        self.sqlite = sqlite
+        forgetsSettings = mutant?.forgetsSettings ?? false
         catalog = world.catalog
         service = engine.service
         endpoints = engine.endpoints
         restores = engine.restores
         retention = engine.retention
+        artefacts = engine.artefacts
         copyReason = try await engine.restores.report()?.mode.reason
         callbacks = engine.callbacks
+        gateway = engine.gateway
+        fateRecorder = engine.fateRecorder
         submitter = engine.submitter.worker
         loops =
             [
@@ -128,15 +146,21 @@ struct DaemonIncarnation: Sendable {
                 Loop(engine.scheduler, "scheduler") { "poll \($0.service)" },
                 Loop(engine.submitter, "submitter") { "submit \($0.task.attempts) \($0.task.id)" },
             ] + (world.retention.isOff ? [] : [Loop(engine.sweeper, "sweeper") { _ in "sweep" }])
+            + (engine.fetcher.map { [Loop($0, "fetcher") { "fetch \($0.url)" }] } ?? [])
+            + (engine.remover.map { [Loop($0, "remover") { _ in "remove" }] } ?? [])
+            + (world.notifies ? [Loop(engine.notifier, "notifier") { "notify \($0.sequence)" }] : [])
     }
 
     /// Replaces the definitions, as a reload does.
-    func reload(_ catalog: ProviderCatalog) {
+    func reload(_ catalog: ProviderCatalog) async throws {
         var next = settings.current
         next.catalog = catalog
-        settings.replace(with: next.following(settings.current, at: clock.now()))
+        settings.replace(with: forgetsSettings ? next : try await next.stored(in: TaskStore(sqlite), at: clock.now()))
         engine.followReload()
     }
+
+    /// Lets that time pass.
+    func wait(milliseconds: Int) async { await clock.sleep(until: clock.now() + .milliseconds(milliseconds)) }
 
     /// Records a reply from another daemon that only seemed dead.
     func take(_ late: LateReply) async {
@@ -152,7 +176,7 @@ struct DaemonIncarnation: Sendable {
 }
 
 extension TaskEngine {
-    /// Lets all tasks that were queued at the start go.
+    /// Sends all tasks that were queued at the start without the check.
     fileprivate func forgetReading() {
         let check = reconciler.worker.starts.check
         for service in check.services { check.end(check.due(of: service, at: Timestamp(milliseconds: .max))) }

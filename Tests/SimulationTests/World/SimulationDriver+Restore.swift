@@ -4,7 +4,7 @@ import VerbatimJSON
 
 /// A restored copy of the database and its witness.
 struct Restore {
-    /// The tasks whose requests went out after the copy was made.
+    /// The tasks whose requests were sent after the copy was made.
     let paidSince: Set<String>
     /// The number of paid requests before it was restored.
     let sentBefore: Int
@@ -13,12 +13,12 @@ struct Restore {
     var acceptedAt: Int?
     /// What to check if nothing shows that it is a copy; nil otherwise.
     var overwritten: Overwritten?
-    /// What was queued in the copy, if its acceptance is to be checked.
+    /// The queued tasks of the copy, if its acceptance must be checked.
     var queued: Overwritten?
-    /// Those of it whose records were plainly listed when a person accepted it.
+    /// Those of the queued tasks whose records were clearly listed when a person accepted it.
     var plain: [String: Set<String>] = [:]
 
-    /// The queued tasks of a copy that nothing shows to be one.
+    /// The queued tasks of a copy that has no sign of being one.
     struct Overwritten {
         /// The tasks that had never been accepted, by endpoint and request.
         let tasks: [String: Set<String>]
@@ -34,7 +34,7 @@ extension SimulationDriver {
     private static let patience: Int64 = 400_000
     private static let longest: Int64 = 2_000_000
 
-    /// Puts the copy back. `copied` is the number of requests that were sent when it was made.
+    /// Restores the copy. `copied` is the number of requests that were sent when it was made.
     func putBack(_ copy: Disk.Copy) throws {
         world.trace.note("the copy is put back")
         let canOverwrite = copy.canOverwrite && world.truth.nextArrival == nil && world.clock.jumps == 0
@@ -71,14 +71,14 @@ extension SimulationDriver {
 
     /// The endpoint and the request of a task.
     private func key(of row: DiskView.TaskLine) -> String {
-        let request = clients.intents.first { $0.number == row.intent }?.submission.request
+        let request = clients.request(of: row)
         return "\(row.endpoint) \(request.map { JSONValue.object($0).text } ?? "")"
     }
 
     /// Checks that equal requests queued in a copy were not paid more often than there are tasks. The assignment of
     /// records to tasks does not matter.
     private func checkOverwritten(_ overwritten: Restore.Overwritten) throws {
-        // Only the list can show what was sent.
+        // Only the list can show which tasks were sent.
         guard world.habit != .hidesEdits else { return }
         for (key, tasks) in overwritten.tasks where !overwritten.hidden.contains(key) {
             guard !ProviderWords.unlisted.contains(where: { key.hasPrefix($0 + "/") }) else { continue }
@@ -92,10 +92,11 @@ extension SimulationDriver {
         }
     }
 
-    /// Those of the queued tasks, by endpoint and request, whose records a list shows plainly when a person accepts the copy: no
+    /// The queued tasks, by endpoint and request, whose records a list clearly shows when a person accepts the copy: no
     /// other task could have them. None of them is sent again.
     private func plain(_ queued: Restore.Overwritten) -> [String: Set<String>] {
-        guard world.habit == .verbatim, !world.usesCallbacks, world.clock.jumps == 0, world.truth.nextArrival == nil
+        guard world.habit == .verbatim, !world.usesCallbacks, !world.wasMoved, world.clock.jumps == 0,
+            world.truth.nextArrival == nil
         else { return [:] }
         let now = world.clock.providerNow
         return queued.tasks.filter { key, ids in
@@ -122,7 +123,7 @@ extension SimulationDriver {
         }
     }
 
-    /// Checks that of equal requests whose records were plainly listed no more were paid for than there are.
+    /// Checks that equal requests with clearly listed records were not paid for more often than there are tasks.
     private func checkAccepted(_ restore: Restore) throws {
         for (key, tasks) in restore.plain {
             let billed = world.truth.records[(restore.queued?.billedBefore ?? 0)...].filter { record in
@@ -156,7 +157,7 @@ extension SimulationDriver {
                 $0.sender?.text == sender && $0.listedFrom + .seconds(300) <= world.clock.providerNow
                     && !$0.isForgotten(at: world.clock.providerNow)
             }
-            guard counts[sender] == 1 || !isListed else {
+            guard counts[sender] == 1 || !isListed || world.wasMoved else {
                 throw Violation(.copySendsNothing, "\(sender) was sent twice after a person had accepted the copy")
             }
         }

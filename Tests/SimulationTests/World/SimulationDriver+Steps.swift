@@ -14,7 +14,7 @@ extension SimulationDriver {
             return true
         }
         if random.happens(faults.jumps) {
-            // Small steps are those of a time server. A large one may be a mistake that is soon corrected.
+            // Small steps are those of a time server. A large step may be an error that is corrected soon.
             let size = random.happens(500) ? random.integer(in: 10...20_000) : random.integer(in: 1...7)
             let span = size * (random.happens(500) ? 1 : -1)
             let pause = random.happens(500) ? random.integer(in: 1_000...50_000) : nil
@@ -32,7 +32,14 @@ extension SimulationDriver {
             world.truth.forget(record.id)
         }
         if random.happens(120), let action = randomAction() { await act(action, &group) }
+        if world.copiesFile, let digest = world.pick(try audit.savedFiles) { await act(.copyFile(digest), &group) }
         if random.happens(60), daemon != nil, let late = world.truth.takeLate() { await act(.bringReply(late), &group) }
+        if !clients.passed.isEmpty, daemon != nil {
+            if world.passRandom.happens(150), let attempt = clients.passedTry(random: world.passRandom) {
+                await act(.pass(attempt), &group)
+            }
+            if world.passRandom.happens(60) { await act(.recordFates, &group) }
+        }
         if random.happens(faults.foreignTasks), let intent = random.pick(clients.intents) {
             // The additional member distinguishes it from the clients' requests.
             var body = intent.submission.request
@@ -56,13 +63,13 @@ extension SimulationDriver {
                 default: (" without song", world.partialCatalog)
                 }
             world.trace.note("the settings are reloaded\(words)")
-            wasMoved = wasMoved || words.hasPrefix(" with")
-            daemon.reload(catalog)
+            if words.hasPrefix(" with the") { world.wasMoved = true }
+            try await daemon.reload(catalog)
         }
         if random.happens(30) { advance(random.integer(in: 1...5_000)) }
         if let trouble = world.accounts.troubles[steps], let name = world.accounts.begin(trouble) {
             world.trace.note("account \(name): \(trouble)")
-            if trouble == .removed { daemon?.reload(world.catalog) }
+            if trouble == .removed { try await daemon?.reload(world.catalog) }
         }
         if world.accounts.diesAt == steps, let name = world.accounts.kill() {
             world.truth.noteStop()
@@ -71,9 +78,10 @@ extension SimulationDriver {
         return false
     }
 
-    /// A second daemon on the same database takes over the lease, ends and so frees it, or only starts beside ours.
+    /// Runs a second daemon on the same database. It takes over the lease, ends and frees it, or only starts beside
+    /// ours.
     private func meetRival() async throws {
-        // Until it has started, ours ends all leases anyway.
+        // Until our daemon has started, it ends all leases.
         guard daemon != nil, let sqlite else { return }
         let driver: any StoreDriver = mutant?.rival.map { BrokenDriver(fault: $0, base: sqlite) } ?? sqlite
         let rival = TaskStore(driver, holder: LeaseHolder(name: "rival", token: LeaseToken(UInt128(world.seed) << 64)))
@@ -113,7 +121,7 @@ extension SimulationDriver {
     func endFaults() async throws {
         try await endRival()
         world.endFaults()
-        daemon?.reload(world.catalog)
+        try await daemon?.reload(world.catalog)
         faultsEndedAt = world.clock.steady
         healedAt = world.accounts.dead.isEmpty ? world.clock.steady : nil
         quietSince = world.clock.steady
@@ -171,7 +179,7 @@ extension SimulationDriver {
         }
     }
 
-    /// What is left to see of the retention after everything has ended: some sweeps, then each key once more.
+    /// The last actions of the retention after everything has ended: some sweeps, then each key once more.
     private func lastRetentionAction() -> Action?? {
         guard !world.retention.isOff else { return .some(nil) }
         if sweepsLeft > 0 {
@@ -249,6 +257,9 @@ extension SimulationDriver {
         let loop = loops.filter { !$0.isClaiming }.map(\.due.steady).min()
         if let loop, let row = rows.min() { next.append(rows.contains { $0 <= clock.steady } ? loop : max(loop, row)) }
         if let call = world.callbackDriver.nextDue { next.append(call) }
+        if audit.undelivered != nil, let index = daemon?.loops.firstIndex(where: { $0.name == "notifier" }) {
+            next.append(loops[index].due.steady)
+        }
         if faultsEndedAt != nil, next.isEmpty { next.append(quietSince + Self.giveUpAfter) }
         let target = max(next.min() ?? clock.steady + 1_000, clock.steady + 1)
         try checkPunctuality(at: target)
@@ -276,6 +287,8 @@ extension SimulationDriver {
 
     // MARK: After the faults
 
+    /// The longest that an event may have to wait for its next try after the faults: a day and a fifth, and some.
+    private static let deliverySpan: Int64 = 110_000_000
     /// How long a lost submission stays open before a user gives it up.
     static let giveUpAfter: Int64 = 400_000
 
@@ -283,7 +296,7 @@ extension SimulationDriver {
     func nextAction() throws -> Action?? {
         guard daemon != nil else { return nil }
         // Hurried histories poll ten times as often, and a sweep takes many small steps.
-        if steps > (world.isHurried || !world.retention.isOff ? 40_000 : 8_000)
+        if steps > (world.isHurried || !world.retention.isOff || world.notifies ? 40_000 : 8_000)
             || world.clock.steady - (faultsEndedAt ?? 0) > 2 * 86_400_000
         {
             let open = audit.tasks.filter { !$0.hasEnded }.map {
@@ -299,15 +312,32 @@ extension SimulationDriver {
         }
         if isQuiet, let endpoint = toResume.popLast() { return .resume(endpoint) }
         if let action = submission() { return action }
+        if let attempt = clients.passedTry(random: world.passRandom) { return .pass(attempt) }
         guard try hasDrained() else { return nil }
         let open = audit.tasks.filter { !$0.hasEnded }
         guard world.scheduler.waiting.isEmpty, !loops.contains(where: \.isClaiming),
-            !clients.intents.contains(where: { $0.asking > 0 })
+            !clients.intents.contains(where: { $0.asking > 0 }), !clients.passed.contains(where: \.isAsking)
         else { return nil }
         if open.isEmpty {
             // Given-up attempts are read again after five minutes.
             guard audit.awaitsFirstReading else {
                 try audit.checkLateRecords()
+                if let words = audit.undelivered {
+                    if world.clock.steady - (faultsEndedAt ?? 0) > Self.deliverySpan + Int64(60 - fetchesLeft) * 60_000
+                    {
+                        throw Violation(.eventIsDelivered, words)
+                    }
+                    return nil
+                }
+                if let unsettled = try audit.tasksWithoutFiles.first {
+                    guard fetchesLeft > 0 else {
+                        throw Violation(
+                            .filesArrive, "\(unsettled) has a result whose file is neither saved nor given up")
+                    }
+                    fetchesLeft -= 1
+                    advance(60_000)
+                    return nil
+                }
                 return lastRetentionAction()
             }
             return nil
@@ -319,11 +349,11 @@ extension SimulationDriver {
         return open.first.map { .resolve($0.id, .giveUp) }
     }
 
-    /// Whether no account is dead, or what was queued went out through the others. The dead one then works again.
+    /// Whether no account is dead, or the others have sent the queue. The dead account then works again.
     private func hasDrained() throws -> Bool {
         guard !world.accounts.dead.isEmpty else { return true }
         let queued = audit.tasks.filter { row in
-            // A client id waits for the account that it was sent by.
+            // A client id waits for the account that sent it.
             let isBound = row.service == "mine" && row.attempts > 0
             return (row.state == "queued" || row.state == "submitting")
                 && !(isBound && world.accounts.isDead(AccountName(stored: row.account)))
@@ -344,7 +374,7 @@ extension SimulationDriver {
         return false
     }
 
-    /// How long the accounts that work need at most for the queue of a history.
+    /// The longest time that the working accounts need for the queue of a history.
     private static let drainsWithin: Int64 = 1_200_000
 
     /// Whether only a user can resolve the task, and its failure says so.
@@ -365,8 +395,8 @@ extension SimulationDriver {
 
     /// Whether the list may lack a control task for that endpoint. Its absences then prove nothing.
     private func mayLackControl(_ row: DiskView.TaskLine) -> Bool {
-        // Attempts before the provider was moved need a control from before.
-        if wasMoved { return true }
+        // An attempt needs a control that was sent to the same base URL.
+        if world.wasMoved { return true }
         guard world.habit.isFaithful else { return true }
         if world.habit == .hidesEdits, row.endpoint == "image/edit" { return true }
         return !audit.hasControl(for: row, at: world.clock.providerNow)

@@ -47,15 +47,15 @@ final class SimulationDriver {
     var quietSince: Int64 = 0
     /// How often the sweeper runs after everything has ended.
     var sweepsLeft = 30
-    /// Whether a reload has moved the provider.
-    var wasMoved = false
+    /// How often the fetcher runs after everything has ended.
+    var fetchesLeft = 60
     /// The intents whose keys were repeated at the end.
     var repeated: Set<Int> = []
     /// The endpoints to resume after the faults.
     var toResume: [String] = []
     /// A copy that a person has made.
     var copy: Disk.Copy?
-    /// The copy that was put back, if one was.
+    /// The restored copy, if any.
     var restore: Restore?
     /// The database of the current daemon incarnation.
     var sqlite: SQLiteDriver?
@@ -63,7 +63,9 @@ final class SimulationDriver {
 
     init(seed: UInt64, stage: Stage, mutant: Mutant? = nil, tail: Int = 120) throws {
         world = World(
-            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts))
+            seed: seed, stage: stage, tail: tail, habit: mutant?.habit, severalAccounts: mutant.map(\.needsAccounts),
+            notifies: mutant?.needsNotifications == true ? true : nil)
+        if mutant?.startsMoved ?? false { world.moveOften() }
         disk = try Disk(stage: stage, name: stage.nextName())
         audit = try Audit(world: world, path: disk.path)
         self.mutant = mutant
@@ -81,6 +83,10 @@ final class SimulationDriver {
             Intent(number: $0, random: random, now: now, endpoints: endpoints)
         }
         clients = Clients(intents: intents)
+        // In histories without retention, since what a retry finds goes with the details of its task.
+        if seed % 4 == 3 || mutant?.needsPrograms ?? false, world.retention.isOff {
+            clients.passed = PassedIntent.all(random: world.passRandom)
+        }
         faultSteps = random.integer(in: 20...120)
         // Tasks of other programs of the account. Sometimes more than a page of them; always, where pages are short.
         let hasPages = random.happens(world.habit == .pagesInTens ? 1_000 : 100)
@@ -149,11 +155,15 @@ final class SimulationDriver {
 
     /// Runs all remaining tasks to their end. They have no effect any more.
     private func drain(_ group: inout DiscardingTaskGroup) async {
+        if daemon?.gateway.fates.unstored.contains(where: { $0.fate == .delivered }) ?? false {
+            audit.repliesAreAmbiguous = true
+        }
         stopFlag.stop()
         group.cancelAll()
         while let parkedTask = world.scheduler.waiting.first { await world.scheduler.resume(parkedTask) }
         for message in inbox.takeAll() {
             if case .answered(.submit(let number, _), _) = message { settle(number) { $0.unanswered += 1 } }
+            if case .answered(.pass(let attempt), _) = message { clients.settle(attempt) { $0.lost += 1 } }
         }
         daemon = nil
         loops = []
@@ -259,12 +269,23 @@ final class SimulationDriver {
                 clients.intents[index].answered = id
             }
         }
+        if case .pass(let attempt) = action { settle(attempt, answer) }
         guard case .submit(let number, _) = action else { return }
         settle(number) { intent in
             switch answer {
             case .success(let id): intent.answered = id
             case .failure(.store(.unknown)): intent.unanswered += 1
             case .failure: intent.refusals += 1
+            }
+        }
+    }
+
+    private func settle(_ attempt: PassedTry, _ answer: Result<TaskID?, TaskServiceError>) {
+        clients.settle(attempt) { intent in
+            switch answer {
+            case .success(let task?) where attempt.isDelivered: intent.task = task
+            case .success, .failure(.store(.unknown)): intent.lost += 1
+            case .failure: break
             }
         }
     }
@@ -288,7 +309,13 @@ final class SimulationDriver {
         case .reopen(let id): clients.reopened.insert(id)
         case .resolve(let id, .resubmit): clients.resubmissions[id, default: 0] += 1
         case .pause(let endpoint): clients.paused.insert(endpoint)
-        case .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .delete, .prune: break
+        case .pass(let attempt):
+            if let index = clients.passed.firstIndex(where: { $0.number == attempt.number }) {
+                clients.passed[index].isAsking = true
+            }
+        case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
+        case .copyFile(let digest): audit.copied.insert(digest)
+        case .delete(let id): audit.deleted.insert(id)
         }
         let inbox = inbox
         await world.scheduler.start(action.words, in: &group) {

@@ -1,6 +1,7 @@
 import PollingPolicy
 import ProviderCatalog
 import Synchronization
+import TaskEngine
 import TaskModel
 import TaskStore
 
@@ -16,9 +17,11 @@ final class World: Sendable {
     let commitRandom: SharedRandom
     /// Decides about reloads and replaced tokens. It is separate for the same reason.
     let reloadRandom: SharedRandom
+    /// Decides about programs that use the gateway. It is separate for the same reason.
+    let passRandom: SharedRandom
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
-    /// The catalog with the provider at another base URL, where it knows the same tasks.
+    /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
     let movedCatalog: ProviderCatalog
     let truth: ProviderTruth
     let accounts: SimulatedAccounts
@@ -32,8 +35,17 @@ final class World: Sendable {
     let habit: EchoHabit
     /// Whether this history uses callbacks.
     let usesCallbacks: Bool
-    /// How long details are kept; in one history of four. In half of those, keys and stubs go as well.
+    /// The retention, in one history of four. In half of those, keys and stubs are removed too.
     let retention: RetentionPolicy
+    /// The files of results. They are fetched in one history of four.
+    let files = SimulatedFiles()
+    let fetchesFiles: Bool
+    /// Decides about downloads that fail. It is separate, so that it does not change other histories.
+    private let downloadRandom: SharedRandom
+    /// Whether a destination is notified; in one history of five.
+    let notifies: Bool
+    /// Has its own random generator, so that it does not change other histories.
+    let receiver: SimulatedReceiver
     private let state: Mutex<State>
 
     private struct State {
@@ -43,13 +55,19 @@ final class World: Sendable {
         var unknownCommits = 0
         /// The probability per step of a reload, and per paid request of a replaced token, in thousandths.
         var reloads = 0
+        /// The probability that a start has the provider at another base URL, in thousandths.
+        var moves = 0
+        /// Whether a reload or a start has moved the provider.
+        var wasMoved = false
         var isTouched = true
+        var downloadsFail = true
         var refusedWrites = 0
     }
 
-    /// `severalAccounts` says whether the history has more than one; nil draws it.
+    /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination; nil draws it.
     init(
-        seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil
+        seed: UInt64, stage: Stage, tail: Int, habit forced: EchoHabit? = nil, severalAccounts: Bool? = nil,
+        notifies: Bool? = nil
     ) {
         self.seed = seed
         catalog = stage.catalog
@@ -73,11 +91,16 @@ final class World: Sendable {
             random: random, clock: clock, trace: trace, callbackDriver: callbackDriver, accounts: accounts)
         commitRandom = SharedRandom(seed: seed ^ 0x2545_f491_4f6c_dd1d)
         retention = Self.retention(ofSeed: seed)
+        fetchesFiles = seed % 6 == 4 || seed % 12 == 9
+        downloadRandom = SharedRandom(seed: seed ^ 0x632b_e59b_d9b4_e019)
+        self.notifies = notifies ?? (seed % 5 == 3)
+        receiver = SimulatedReceiver(random: SharedRandom(seed: seed ^ 0x1656_67c5_27d4_eb2f))
         reloadRandom = SharedRandom(seed: seed ^ 0x7f4a_7c15_9e37_79b9)
+        passRandom = SharedRandom(seed: seed ^ 0x3c6e_f372_fe94_f82b)
         state = Mutex(
             State(
                 faults: FaultPlan(random: random), unknownCommits: seed % 5 == 2 ? 60 : 0,
-                reloads: seed % 7 == 4 ? 50 : 0))
+                reloads: seed % 7 == 4 ? 50 : 0, moves: seed % 7 == 4 ? 300 : 0))
     }
 
     private static func retention(ofSeed seed: UInt64) -> RetentionPolicy {
@@ -88,13 +111,22 @@ final class World: Sendable {
         if random.happens(300) { policy.failed = .seconds(random.integer(in: 5...600)) }
         if random.happens(400) { policy.responses = .seconds(random.integer(in: 1...60)) }
         if random.happens(400) { policy.events = .seconds(random.integer(in: 1...60)) }
+        if seed % 12 == 9, random.happens(500) { policy.artefacts = .seconds(random.integer(in: 5...120)) }
         guard random.happens(500) else { return policy }
         let least = max(policy.ended ?? .zero, policy.failed ?? .zero)
         let keys = least + .seconds(random.integer(in: 20...200))
         policy.idempotencyKeys = keys
-        // Longer than what the windows of later attempts reach back.
+        // It exceeds the windows of later attempts.
         policy.stubs = max(keys, .seconds(150)) + .seconds(random.happens(500) ? 0 : random.integer(in: 10...200))
         return policy
+    }
+
+    /// The destinations of notifications.
+    var destinations: [Destination] {
+        guard notifies, let name = DestinationName("receiver") else { return [] }
+        var destination = Destination(name: name, target: .url("https://receiver.example"))
+        destination.types = Set(NotificationType.allCases)
+        return [destination]
     }
 
     /// The current fault probabilities.
@@ -112,6 +144,31 @@ final class World: Sendable {
     /// Whether a person reloads the settings in this step.
     var isReloaded: Bool { reloadRandom.happens(state.withLock { $0.reloads }) }
 
+    /// Whether the provider has been at another base URL.
+    var wasMoved: Bool {
+        get { state.withLock { $0.wasMoved } }
+        set { state.withLock { $0.wasMoved = newValue } }
+    }
+
+    /// Moves the provider at half of all starts until the faults end.
+    func moveOften() { state.withLock { $0.moves = 500 } }
+
+    /// The catalog of a start.
+    func catalogOfStart() -> ProviderCatalog {
+        guard reloadRandom.happens(state.withLock { $0.moves }) else { return catalog }
+        note("the provider is at another base URL")
+        wasMoved = true
+        return movedCatalog
+    }
+
+    /// Whether a client copies a file in this step.
+    var copiesFile: Bool { fetchesFiles && downloadRandom.happens(80) }
+
+    func pick(_ digests: [String]) -> String? { downloadRandom.pick(digests) }
+
+    /// What goes wrong with a download: 1 to 4; anything else means nothing.
+    var downloadFault: Int { state.withLock { $0.downloadsFail } ? downloadRandom.integer(in: 1...8) : 0 }
+
     /// Whether the token of the next paid request has been replaced.
     var isTokenReplaced: Bool { reloadRandom.happens(state.withLock { $0.reloads * 4 }) }
 
@@ -122,7 +179,8 @@ final class World: Sendable {
             state.faults = .none
             state.isDiskFull = false
             state.unknownCommits = 0
-            state.reloads = 0
+            (state.reloads, state.moves) = (0, 0)
+            state.downloadsFail = false
         }
         callbackDriver.endFaults()
         accounts.endTroubles()

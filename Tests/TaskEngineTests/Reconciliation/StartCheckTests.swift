@@ -202,7 +202,7 @@ import VerbatimJSON
     }
 
     @Test(arguments: [["a", "b"], ["b", "a"]])
-    func `an account that is throttled for an hour does not hold back the tasks for an hour`(accounts: [String])
+    func `an account that is throttled for an hour does not delay the tasks for an hour`(accounts: [String])
         async throws
     {
         let world = try await restarted([.task(1)], accounts: accounts.map { Account(AccountName(stored: $0)) })
@@ -219,7 +219,7 @@ import VerbatimJSON
         #expect(lines == ["the list of account b could not be read"])
     }
 
-    @Test func `an account that the last process used is not forgotten with the settings`() async throws {
+    @Test func `an account that the last process used is read even if the settings lack it`() async throws {
         let witness = MemoryWitness()
         let before = try await EngineWorld(accounts: [Account("a"), Account("spare")], witness: witness)
         try await before.engine.recovery.run()

@@ -76,7 +76,7 @@ extension TaskStoreConformanceTests {
                     .keyInUse(by: first.id, sameBody: false), .tooLate, .created,
                 ])
             #expect(try await store.counts().map(\.count) == [3])
-            let none = try await store.insert([])
+            let none: [InsertResult] = try await store.insert([])
             #expect(none.isEmpty)
         }
     }

@@ -4,7 +4,7 @@ import TaskTesting
 import Testing
 import VerbatimJSON
 
-/// Tests the results of any store.
+/// Tests results in any store.
 extension TaskStoreConformanceTests {
     /// A success with these results.
     private func done(_ results: [TaskResult], record: JSONValue = ["id": "x"]) -> Observation {

@@ -4,7 +4,7 @@ import TaskStore
 @testable import SQLiteDriver
 
 extension SQLiteDriver {
-    /// The store's verbs on this database.
+    /// The store on this database.
     var verbs: TaskStore { TaskStore(self) }
 
     /// Runs a write.

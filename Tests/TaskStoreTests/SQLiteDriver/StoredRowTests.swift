@@ -190,13 +190,16 @@ import VerbatimJSON
         try store.close()
     }
 
-    @Test func `the plan check finds scans and sorts`() async throws {
+    @Test func `the plan check finds scans, sorts and comparisons of several columns`() async throws {
         let directory = try TemporaryDirectory()
         let store = try SQLiteDriver.open(path: directory.file("pollux.sqlite"))
         let bad = [
             "SELECT id FROM task WHERE priority = ?", "SELECT COUNT(*) FROM event",
             "UPDATE task SET polls = ? WHERE polls = ?",
             "DELETE FROM task_label WHERE value = ?", "SELECT id FROM task WHERE endpoint = ? ORDER BY created_at_ms",
+            """
+            SELECT service FROM task WHERE state = 'running' AND next_due_at_ms IS NOT NULL AND (service, account) > (?, ?)
+            """,
         ]
         for sql in bad { #expect(try await PlanCheck.plan(of: sql, in: store) != [], "\(sql)") }
         let good = ["SELECT id FROM task WHERE task_key = ?", "UPDATE task SET polls = ? WHERE id = ?"]

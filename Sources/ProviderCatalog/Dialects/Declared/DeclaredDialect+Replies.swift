@@ -61,27 +61,27 @@ extension DeclaredDialect {
     func explanation(of record: JSONValue, httpStatus: Int) -> (rule: String, id: RemoteTaskID?) {
         let id = id(in: record, at: recordID)
         guard let rule = decide(record, of: id, httpStatus: httpStatus).rule else {
-            return ("none applies, so the task would run on; add the word or the shape to state", id)
+            return ("none applies, so the task would stay running; add the word or the shape to state", id)
         }
         return ("\(rule.line.map { "line \($0): " } ?? "")\(rule.text(record))", id)
     }
 }
 
 extension DeclaredDialect.Acceptance {
-    /// Whether the reply says that the request was accepted, where the definition has a condition for that.
+    /// Whether the reply says that the request was accepted, if the definition has a condition for that.
     fileprivate func isMet(by body: JSONValue) -> Bool {
         guard let condition else { return true }
         guard let word = body.value(at: condition.at).flatMap(DeclaredDialect.text) else { return false }
         return condition.words.contains { $0.lowercased() == word.lowercased() }
     }
 
-    /// The id that the reply gives the task, in its body or in a header field.
+    /// The task id in the reply's body or header field.
     fileprivate func id(in reply: UpstreamReply, _ body: JSONValue, _ dialect: DeclaredDialect) -> RemoteTaskID? {
         dialect.id(in: body, at: id)
             ?? idHeader.flatMap { reply.headers[$0] }.flatMap { RemoteTaskID(Self.lastPart(of: $0)) }
     }
 
-    /// Where the reply says to ask.
+    /// The poll address in the reply.
     fileprivate func pollURL(in reply: UpstreamReply, _ body: JSONValue, _ dialect: DeclaredDialect) -> String? {
         dialect.text(in: body, at: pollURL) ?? pollURLHeader.flatMap { reply.headers[$0] }
     }
@@ -125,7 +125,7 @@ extension DeclaredResultFetch {
     func read(_ reply: UpstreamReply, of id: RemoteTaskID, after done: Observation) -> LookupVerdict {
         let answer = dialect.classify(reply)
         var observation = done
-        // Only with an error of the provider's own: a gateway's page with the same status says nothing about the task.
+        // The provider's own error code is required: a gateway's page with the same status says nothing about the task.
         if result.failedStatuses.contains(reply.status), let body = answer.body, answer.saysWhy {
             observation.verdict = .failed(answer.failure)
             observation.record = body

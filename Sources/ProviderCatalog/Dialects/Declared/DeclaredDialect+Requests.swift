@@ -3,8 +3,8 @@ import Text
 import VerbatimJSON
 
 extension DeclaredDialect {
-    /// Members of the program's request that stand in the address or a header field are taken out of the body; all
-    /// others pass unchanged and in their order.
+    /// Members of the program's request that fill the address or a header field are removed from the body. All others
+    /// pass unchanged and in order.
     func submission(
         of request: JSONObject, callbackURL: String?, ownID: String?
     ) throws(RequestProblem) -> UpstreamRequest {
@@ -36,18 +36,19 @@ extension DeclaredDialect {
         return body
     }
 
-    /// Asks where the provider said, at allowed hosts only, else by the id.
+    /// Polls the address that the provider named, if its host is allowed; else the path with the id.
     func lookup(_ id: RemoteTaskID, pollURL: String?) throws(RequestProblem) -> UpstreamRequest {
         if let pollURL, acceptance.namesPollURL {
             do throws(RequestProblem) {
                 return try follow(pollURL, field: "poll_url")
             } catch {
-                // A provider behind a proxy names its own addresses; where there is a path as well, that will do.
+                // A provider behind a proxy names its original addresses. If the definition has a path too, that is
+                // used.
                 guard poll?.path != nil else { throw error }
             }
         }
         guard let poll, poll.path != nil else {
-            throw RequestProblem("poll_url", "this endpoint's tasks are asked for by an address that its reply names")
+            throw RequestProblem("poll_url", "tasks of this endpoint can only be polled at an address from the reply")
         }
         return try request(poll, id: id)
     }
@@ -88,7 +89,7 @@ extension DeclaredDialect {
         for header in call.headers {
             guard let text = header.template.plain(value) else { continue }
             guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-                throw RequestProblem(header.template.names.first ?? header.name, "cannot stand in a header field")
+                throw RequestProblem(header.template.names.first ?? header.name, "is not valid in a header field")
             }
             headers[header.name] = text
         }
@@ -145,7 +146,7 @@ extension DeclaredResultFetch {
             return try dialect.follow(url, field: "result")
         }
         guard let call = result.call else {
-            throw RequestProblem("result", "the record names no address of the result")
+            throw RequestProblem("result", "the record has no address of the result")
         }
         return try dialect.request(call, id: id)
     }

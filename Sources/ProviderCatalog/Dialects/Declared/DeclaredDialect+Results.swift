@@ -2,9 +2,9 @@ import TaskModel
 import VerbatimJSON
 
 extension DeclaredDialect {
-    /// Exactly what stands at the places that the definition names, in written order.
+    /// The values at the definition's pointers, in written order.
     ///
-    /// That the task has succeeded is the caller's to know, for the record of a fetched result does not say it.
+    /// The caller must know that the task has succeeded, because the record of a fetched result does not say so.
     func results(in record: JSONValue, of id: RemoteTaskID?) -> [TaskResult] {
         for places in [results, callback?.results ?? []] {
             let candidates = places.flatMap { record.located(at: $0) }
@@ -15,13 +15,13 @@ extension DeclaredDialect {
         return [file(result, of: id, in: record)].compactMap(\.self)
     }
 
-    /// A file that the provider keeps, by its address. Fetching it needs the provider's token.
+    /// The result for a file that the provider keeps: its address. Fetching it needs the provider's token.
     private func file(_ result: ResultFetch, of id: RemoteTaskID?, in record: JSONValue) -> TaskResult? {
         if let place = result.url.lazy.flatMap({ record.located(at: $0) }).first(where: { $0.value.string != nil }) {
             return ResultCandidate.all(in: place.value, at: place.path).first?.result
         }
         guard let call = result.call, let id = id ?? self.id(in: record, at: recordID),
-            // An id that fits into no address was reported when the task was asked for.
+            // An id that cannot be part of an address was reported at the look-up.
             let request = try? request(call, id: id)
         else { return nil }
         return TaskResult(

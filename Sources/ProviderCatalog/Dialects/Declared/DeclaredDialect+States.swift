@@ -2,12 +2,12 @@ import TaskModel
 import VerbatimJSON
 
 extension DeclaredDialect {
-    /// The id that one of these places holds.
+    /// The id at one of these pointers.
     func id(in body: JSONValue, at places: [JSONPointer]) -> RemoteTaskID? {
         text(in: body, at: places).flatMap { RemoteTaskID($0) }
     }
 
-    /// The first text or number that one of these places holds.
+    /// The first text or number at these pointers.
     func text(in body: JSONValue, at places: [JSONPointer]) -> String? {
         places.lazy.flatMap { body.values(at: $0) }.compactMap { value -> String? in
             switch value {
@@ -18,10 +18,10 @@ extension DeclaredDialect {
         }.first
     }
 
-    /// The first time that one of these places holds: seconds, milliseconds or RFC 3339.
+    /// The first time at these pointers: seconds, milliseconds or RFC 3339.
     func time(in body: JSONValue, at places: [JSONPointer]) -> Timestamp? {
         places.lazy.compactMap { body.value(at: $0) }.compactMap { value -> Timestamp? in
-            // Seconds reach 1e11 in the year 5138; milliseconds were there in 1973.
+            // Seconds reach 1e11 in the year 5138; milliseconds reached it in 1973.
             if let number = value.number?.double, number > 1e11, number < 2.5e14 {
                 return Timestamp(unixSeconds: number / 1_000)
             }
@@ -31,9 +31,10 @@ extension DeclaredDialect {
 }
 
 extension DeclaredDialect {
-    /// Decides about a record by the endpoint's rules, in their order; returns the rule that decided too.
+    /// Decides the state of a record by the endpoint's rules, in order. Also returns the rule that decided.
     ///
-    /// A record to which none applies leaves the task running: asking again costs a request, a wrong end the result.
+    /// A record that no rule matches leaves the task running. Another poll costs a request; a wrong end loses the
+    /// result.
     func decide(
         _ record: JSONValue, of id: RemoteTaskID?, httpStatus: Int
     ) -> (observation: Observation, rule: StateRule?) {
@@ -43,7 +44,7 @@ extension DeclaredDialect {
             decision = (rule, meaning)
             break
         }
-        // Running only because no rule says otherwise, or because a part of it says something that no rule knows.
+        // The task counts as running only because no rule matches, or because a part has a value that no rule knows.
         let isUnrecognised =
             decision.map { rule, meaning in meaning == .pending && rule.hasUnknownWord(in: record) } ?? true
         let verdict: Observation.Verdict =
@@ -90,16 +91,16 @@ extension DeclaredDialect {
             message: text(in: record, at: errorMessage)
                 ?? "The provider says that the task has ended, and gives neither a result nor a reason.",
             httpStatus: httpStatus,
-            hint: "Change the request or try again later, as a new task; this one brings nothing more.")
+            hint: "Change the request or try again later with a new task. This task has ended.")
     }
 
-    /// Why a task failed, in the provider's words where it has any.
+    /// Why a task failed, in the provider's words if it gives any.
     private func failure(in record: JSONValue, httpStatus: Int) -> TaskFailure {
         let code = text(in: record, at: errorCode) ?? "provider_failed"
         return TaskFailure(
             code: code,
             message: text(in: record, at: errorMessage)
-                ?? "The provider reports that the task failed and does not say why.",
+                ?? "The provider reports that the task failed and gives no reason.",
             httpStatus: httpStatus, hint: rules.codes.hint(for: code, at: rules.endpoint))
     }
 }

@@ -1,42 +1,44 @@
 import TaskModel
 import VerbatimJSON
 
-/// How an entry under `endpoints` of a definition speaks: by pointers, words and calls that the definition names.
+/// The dialect of an entry under `endpoints` of a definition. The definition has its pointers, words and calls.
 struct DeclaredDialect: ReplyReader {
     var rules: ResponseRules
-    /// Where requests may go.
+    /// The hosts to which requests may go.
     var hosts: HostAllowlist
     var kind: EndpointKind
-    /// The paid request; its body is the program's own unless the call has one.
+    /// The paid request. Its body is the program's unless the call has one.
     var submit: Call
-    /// Members added to the body where the program gave none: the asynchronous flag, mostly.
+    /// Members added to the body if the program gave none, such as the asynchronous flag.
     var defaults = JSONObject()
     var callback: Callback?
     var acceptance: Acceptance
-    /// Asks for one task; nil where only an address from the reply leads to it.
+    /// Polls one task; nil if only an address from the reply can be polled.
     var poll: Call?
-    /// Where the reply to a poll says how long to wait before the next one.
+    /// Where the reply to a poll gives the minimum wait before the next one.
     var wait: WaitPlace?
-    /// Where a record repeats the id that was asked for.
+    /// The pointers to the requested id in a record.
     var recordID: [JSONPointer] = []
     var batch: Batch?
     var list: List?
-    /// The first that applies decides.
+    /// The rules for the state. The first that applies decides.
     var states: [StateRule]
-    /// Where the last record holds the results.
+    /// The pointers to the results in the final record.
     var results: [JSONPointer] = []
-    /// The member that takes an id of the client's.
+    /// The request member for a client id.
     var ownIDMember: String?
     var progress: ProgressPlace?
     var times = Times()
     var traceID: [JSONPointer] = []
     var result: ResultFetch?
     var cancel: Cancellation?
-    /// Where errors stand, in records and in refusals.
+    /// The pointers to errors, in records and in refusals.
     var errorCode: [JSONPointer] = []
     var errorMessage: [JSONPointer] = []
+    /// What the gateway answers in the provider's form.
+    var forms = GatewayForms()
 
-    /// One request, with places to fill in.
+    /// One request with placeholders.
     struct Call: Sendable, Hashable {
         var method: String
         var path: Template?
@@ -50,7 +52,7 @@ struct DeclaredDialect: ReplyReader {
         }
     }
 
-    /// Where a callback URL goes, and how a delivery is read where it is no record as a poll brings.
+    /// How a callback URL is sent, and how a callback is read if it is not a record.
     struct Callback: Sendable, Hashable {
         var place: Place
         /// The pointers to the task id in a callback; if empty, those of records.
@@ -70,13 +72,13 @@ struct DeclaredDialect: ReplyReader {
     struct Acceptance: Sendable, Hashable {
         var id: [JSONPointer]
         var pollURL: [JSONPointer] = []
-        /// The header field that holds the id, or an address that ends in it; in small letters.
+        /// The header field that holds the id, or an address that ends in it; in lower case.
         var idHeader: String?
-        /// The header field that holds the address to ask at; in small letters.
+        /// The header field that holds the poll address; in lower case.
         var pollURLHeader: String?
-        /// Whether the reply says where to ask.
+        /// Whether the reply contains the poll address.
         var namesPollURL: Bool { !pollURL.isEmpty || pollURLHeader != nil }
-        /// Where a word or number says whether it was taken, and which do; nil where every 2xx with an id does.
+        /// The condition that a reply must meet to count as accepted; nil if every 2xx with an id does.
         var condition: Condition?
 
         struct Condition: Sendable, Hashable {
@@ -85,7 +87,7 @@ struct DeclaredDialect: ReplyReader {
         }
     }
 
-    /// Asks for several tasks at once.
+    /// A query for several tasks.
     struct Batch: Sendable, Hashable {
         var call: Call
         var size: Int
@@ -93,7 +95,7 @@ struct DeclaredDialect: ReplyReader {
         var id: [JSONPointer]
     }
 
-    /// Asks for the tasks of a span of time.
+    /// A query for the tasks of a time window.
     struct List: Sendable, Hashable {
         enum TimeForm: String, Sendable, CaseIterable { case seconds, milliseconds, rfc3339 }
 
@@ -104,7 +106,7 @@ struct DeclaredDialect: ReplyReader {
         var id: [JSONPointer]
         var createdAt: [JSONPointer]
         var request: [JSONPointer]
-        /// Whether one page shows every task of the window, so that no further page is asked for.
+        /// Whether one page shows every task of the window, so no further page is requested.
         var isWhole = false
     }
 
@@ -121,19 +123,19 @@ struct DeclaredDialect: ReplyReader {
 
     /// Where to fetch the result if it is not in the record.
     struct ResultFetch: Sendable, Hashable {
-        /// By an address that the record names …
+        /// The pointers to its address in the record.
         var url: [JSONPointer] = []
-        /// … or by a call of its own.
+        /// The call that fetches it, if the record has no address.
         var call: Call?
-        /// Statuses that mean that the task failed after all.
+        /// Statuses that mean that the task failed.
         var failedStatuses: Set<Int> = []
-        /// Whether it is a file, of which only the address is a result.
+        /// Whether it is a file. Then only its address is a result.
         var isFile = false
     }
 
     struct Cancellation: Sendable, Hashable {
         var call: Call
-        /// The states in which the provider accepts it; any state, where the definition names none.
+        /// The states in which the provider accepts a cancellation; nil for all states.
         var states: States?
 
         struct States: Sendable, Hashable {

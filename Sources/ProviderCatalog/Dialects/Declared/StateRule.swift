@@ -78,13 +78,13 @@ extension StateRule {
         return found.contains(nil) && !found.contains(.pending)
     }
 
-    /// The words at the rule's place that it does not list in this spelling.
+    /// The words at the rule's pointer that it does not list in this spelling.
     func unlistedWords(in record: JSONValue) -> [String] {
         guard let at else { return [] }
         return record.values(at: at).compactMap(DeclaredDialect.text).filter { words[$0] == nil }
     }
 
-    /// Whether a value is there; `null`, `false` and empty values do not count.
+    /// Whether the record has a value there; `null`, `false` and empty values do not count.
     private static func isPresent(_ pointer: JSONPointer, in record: JSONValue) -> Bool {
         record.values(at: pointer).contains { value in
             switch value {

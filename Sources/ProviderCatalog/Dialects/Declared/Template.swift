@@ -1,6 +1,6 @@
 import Text
 
-/// A text with places to fill in: `{id}`, or `{+id}` where slashes stay as they are (as in RFC 6570).
+/// A text with placeholders: `{id}`, or `{+id}`, which does not escape slashes (as in RFC 6570).
 struct Template: Sendable, Hashable {
     enum Piece: Sendable, Hashable {
         case text(String)
@@ -9,7 +9,7 @@ struct Template: Sendable, Hashable {
 
     let pieces: [Piece]
 
-    /// Reads a template; nil where a brace has no partner or a place no proper name.
+    /// Parses a template; nil if braces do not match or a name is invalid.
     init?(_ text: String) {
         var pieces: [Piece] = []
         var rest = text[...]
@@ -33,14 +33,14 @@ struct Template: Sendable, Hashable {
         self.pieces = pieces
     }
 
-    /// The names of its places.
+    /// The names of its placeholders.
     var names: [String] {
         pieces.compactMap { piece in
             if case .place(let name, _) = piece { name } else { nil }
         }
     }
 
-    /// The text with every place filled in and escaped for an address.
+    /// The text with every value filled in and escaped for an address.
     func filled(_ value: (String) -> String?) throws(RequestProblem) -> String {
         var text = ""
         for piece in pieces {
@@ -54,7 +54,7 @@ struct Template: Sendable, Hashable {
         return text
     }
 
-    /// The text with every place filled in without escapes; nil if a value is missing.
+    /// The text with every value filled in without escapes; nil if a value is missing.
     func plain(_ value: (String) -> String?) -> String? {
         var text = ""
         for piece in pieces {
@@ -69,10 +69,10 @@ struct Template: Sendable, Hashable {
     }
 
     private static func escaped(_ text: String, name: String, keepsSlashes: Bool) throws(RequestProblem) -> String {
-        // A step up would lead to another route of the provider, and another bill.
+        // A `..` segment would lead to another route of the provider, and to another bill.
         let segments = text.split(separator: "/", omittingEmptySubsequences: false)
         guard !segments.contains("."), !segments.contains(".."), !keepsSlashes || !segments.contains("") else {
-            throw RequestProblem(name, "\"\(text.prefix(100))\" cannot stand in an address")
+            throw RequestProblem(name, "\"\(text.prefix(100))\" is not valid in an address")
         }
         return text.percentEncoded(keeping: keepsSlashes ? ":/" : ":")
     }

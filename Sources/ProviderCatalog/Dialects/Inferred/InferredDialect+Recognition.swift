@@ -2,17 +2,17 @@ import TaskModel
 import VerbatimJSON
 
 extension InferredDialect {
-    /// The shape of a record that counts as pending only because no rule understands it; nil for one that plainly says
-    /// that the work goes on.
+    /// The shape of a record that counts as pending only because no rule understands it; nil if the record clearly
+    /// shows that the work continues.
     ///
-    /// Plain evidence is a known word for it, progress below 100, no answer yet, an answer that holds nothing but
-    /// bookkeeping, `success: true` without a result, and `success: false` that does not say that it has ended.
+    /// Clear evidence is a known word for it, progress below 100, no answer yet, an answer with nothing but
+    /// bookkeeping, or `success: true` without a result. `success: false` without a sign of an end is clear too.
     func unrecognisedShape(of record: TaskRecord) -> String? {
         isPlainlyPending(record) ? nil : RecordShape(words: rules.words).text(of: record.whole)
     }
 
     private func isPlainlyPending(_ record: TaskRecord) -> Bool {
-        // The same order as that of the evidence: what decides must be understood, the rest need not be.
+        // This follows the order of the inference: only the evidence that decides must be understood.
         if !rules.words.words(of: record.top).isEmpty { return understands([record.top]) }
         guard let body = record.body else { return record.isWithoutAnswer }
         if !innerWords(record).isEmpty {
@@ -29,7 +29,7 @@ extension InferredDialect {
         switch record.success {
         case .no: return true
         case .unreadable: return false
-        // Something to fetch under an undeclared name may be the result.
+        // A URL or data under an undeclared name may be the result.
         case .yes: return !candidates.contains { ($0.kind == .url || $0.kind == .data) && !isKnown($0.name) }
         case .absent: return !candidates.contains { !isKnown($0.name) }
         }
@@ -46,7 +46,7 @@ extension InferredDialect {
 }
 
 extension TaskRecord {
-    /// Whether `response` is absent or empty; a text or a number in its place is something that we do not understand.
+    /// Whether `response` is absent or empty. A text or a number in its place is not understood.
     fileprivate var isWithoutAnswer: Bool {
         switch top["response"] {
         case nil, .null: true
@@ -58,7 +58,7 @@ extension TaskRecord {
 }
 
 extension StatusVocabulary {
-    /// What the object says of its state that is no word of ours; nil where all is understood.
+    /// The unknown status word of an object; nil if all is understood.
     func unknownWord(in object: JSONObject) -> String? {
         for name in ["state", "status"] {
             switch object[name] {

@@ -13,13 +13,13 @@ extension InferredDialect {
         case (.pending, let id?): return .accepted(id, traceID: observation.traceID)
         case (.pending, nil): return .unknown(rules.unexpected(answer, "with a body that names no task"))
         case (.succeeded, _): return .answered(observation, remoteID: id)
-        // With an id the task exists and has failed.
+        // A reply with an id proves that the task exists; it has failed.
         case (.failed, _?): return .answered(observation, remoteID: id)
         case (.failed, nil): return nil
         }
     }
 
-    /// An error that came under the wrong status is a refusal: these services send errors with 200.
+    /// An error with a 2xx status is a refusal: these services send errors with 200.
     func withoutAcceptance(_ answer: ClassifiedReply) -> SubmitVerdict {
         if let record = answer.body.flatMap(TaskRecord.init), answer.error != nil || record.success == .no {
             let observation = observe(record, as: record.isWrapped ? .record : .reply, httpStatus: answer.status)
@@ -35,7 +35,7 @@ extension InferredDialect {
                 ? .nothing(rules.unexpected(answer, "with a body that names no task")) : .unknownTask
         }
         let content = content(of: answer, record, for: id)
-        // In a record that is plainly this task's, a code is why the task failed.
+        // A record with this task's id uses the code for the failure of the task.
         let saysNothing = answer.meaning == .throttled && !record.ids.contains(id)
         return answer.meaning == .unknownTask || saysNothing ? content : .certain(content)
     }
@@ -46,7 +46,7 @@ extension InferredDialect {
             return .nothing(
                 rules.unexpected(answer, "with a body that names no task"), suspendsProvider: answer.suspendsProvider)
         }
-        // An error of the query itself names no task, and no answer of a task stands beside it.
+        // The error belongs to the query if it names no task and no task's answer stands beside it.
         if answer.error != nil, !record.isWrapped || record.body == nil, !namesTask {
             return .nothing(answer.failure, suspendsProvider: answer.suspendsProvider)
         }
@@ -56,9 +56,10 @@ extension InferredDialect {
         return .record(observe(record, as: .record, httpStatus: answer.status))
     }
 
-    /// A record that names this task and calls it failed, under any status.
+    /// A record that names this task and reports failure, under any status.
     ///
-    /// Captcha reports its terminal time-out as HTTP 504. The task must be named: gateways write `"status": "error"` too.
+    /// Captcha reports its terminal timeout as HTTP 504. The record must name the task, because gateways also send
+    /// `"status": "error"`.
     private func finalRecord(in answer: ClassifiedReply, of id: RemoteTaskID) -> LookupContent {
         guard answer.status != 429, let record = answer.body.flatMap(TaskRecord.init), record.ids.contains(id),
             StatusVocabulary.combined(rules.words.words(of: record.top)) == .failed
@@ -66,7 +67,7 @@ extension InferredDialect {
         return .certain(.record(observe(record, as: .record, httpStatus: answer.status)))
     }
 
-    /// `{}` on most services, also with 404; a bare 404 may be any wrong address.
+    /// Most services send `{}`, also with 404. A bare 404 may come from any wrong address.
     func saysUnknown(_ body: JSONValue?) -> Bool {
         guard let body, body.object != nil else { return false }
         return TaskRecord(body) == nil
@@ -110,7 +111,7 @@ extension InferredDialect {
         return observation
     }
 
-    /// The end of a task whose record has no `finished_at` but keeps its last change.
+    /// The end of a task whose record has no `finished_at` but the time of its last change.
     private func endTime(of record: TaskRecord, _ verdict: Observation.Verdict) -> Timestamp? {
         switch verdict {
         case .pending: nil
@@ -124,7 +125,7 @@ extension InferredDialect {
 }
 
 extension InferredBatching {
-    /// Services that answer `{}` for one unknown id may do so for several.
+    /// Services that reply `{}` for one unknown id may do so for several.
     func items(in body: JSONValue) -> [JSONValue]? { body["items"]?.array ?? (body.object?.isEmpty == true ? [] : nil) }
 
     func ids(of item: JSONValue) -> [RemoteTaskID] { TaskRecord(item)?.ids ?? [] }

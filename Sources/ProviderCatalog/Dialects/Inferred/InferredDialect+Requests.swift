@@ -2,11 +2,10 @@ import TaskModel
 import VerbatimJSON
 
 extension InferredDialect {
-    /// The request in the asynchronous form.
+    /// Builds the request in the asynchronous form.
     ///
-    /// `async: true` is added because the reply then comes in a second instead of minutes, which leaves little time to
-    /// lose it; not where the program decided otherwise, nor where the endpoint knows only one way to answer. A member
-    /// that is null decides nothing.
+    /// `async: true` makes the reply arrive in a second instead of minutes, so it is less likely to be lost. It is not
+    /// added if the program sets it, or if the endpoint has only one form of reply. A null member counts as not set.
     func submission(
         of request: JSONObject, callbackURL: String?, ownID: String?
     ) throws(RequestProblem) -> UpstreamRequest {
@@ -22,7 +21,7 @@ extension InferredDialect {
 
     func body(of request: JSONObject) -> JSONObject { request }
 
-    /// The id goes under every key that a document names: xhuoapi's own page says `task_id`, the pages of the services say
+    /// The id is sent under every documented name: xhuoapi's own page says `task_id`, the pages of the services say
     /// `id`.
     func lookup(_ id: RemoteTaskID, pollURL: String?) throws(RequestProblem) -> UpstreamRequest {
         query([("action", "retrieve")] + lookupKeys.map { ($0, .string(id.text)) })
@@ -34,7 +33,7 @@ extension InferredDialect {
 }
 
 extension InferredBatching {
-    /// `limit` is always sent: its default of 12 may cut a longer list of ids, no page says whether it does.
+    /// `limit` is always sent. Its default of 12 may cut a longer list of ids; no page says whether it does.
     func lookup(_ ids: [RemoteTaskID]) -> UpstreamRequest? {
         guard !ids.isEmpty else { return nil }
         return dialect.query([

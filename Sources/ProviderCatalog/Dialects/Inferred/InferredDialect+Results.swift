@@ -2,7 +2,7 @@ import TaskModel
 import VerbatimJSON
 
 extension InferredDialect {
-    /// What a finished task brought, found in its record; empty while it runs and where it failed.
+    /// The results of a finished task's record; empty while it runs and if it failed.
     ///
     /// Members that the definition names come first, then members with the name of a result. Texts and ids count only
     /// if there is nothing to fetch, because songs also have styles and videos have ids. Echoed request values and
@@ -14,7 +14,7 @@ extension InferredDialect {
         return results(in: record)
     }
 
-    /// The results of a record that says that the task has succeeded.
+    /// The results of a record whose task has succeeded.
     func results(in record: TaskRecord) -> [TaskResult] {
         let inputs = record.inputs
         for part in record.parts {
@@ -23,7 +23,7 @@ extension InferredDialect {
             }
             let found = declaredOrNamed(among: candidates)
             if !found.isEmpty { return found }
-            // Beside the answer there is only bookkeeping, which is full of ids and words.
+            // The members beside the answer are bookkeeping, with many ids and words that are not results.
             guard part.isAnswer else { continue }
             let words = ResultCandidate.results(candidates.filter(isTextOrID))
             if !words.isEmpty { return words }
@@ -42,7 +42,7 @@ extension InferredDialect {
         return ResultCandidate.results(declared + candidates.filter(isResult))
     }
 
-    /// Whether the name says so: one that the definition lists, else one that is like those of results.
+    /// Whether it has a result's name: one that the definition lists, else a general one.
     private func isResult(_ candidate: ResultCandidate) -> Bool {
         if let members = resultMembers { return members.contains(candidate.name) }
         guard candidate.kind == .url || candidate.kind == .data, !TaskRecord.notResults.contains(candidate.name) else {
@@ -65,13 +65,14 @@ extension InferredDialect {
         return words.isEmpty ? ReportedError(in: part)?.form == .object : words.contains(.failed)
     }
 
-    /// Where the documented services put texts: lyrics, styles, descriptions, translations, pages, answers of a captcha.
+    /// The members in which the documented services put texts: lyrics, styles, descriptions, translations, pages,
+    /// captcha answers.
     private static let textNames: Set<String> = [
         "text", "lyric", "lyrics", "style", "upsampled_tags", "description", "descriptions", "content", "markdown",
         "html", "transcript", "translation", "token", "solution",
     ]
 
-    /// Ids of the call, its parts or its sender, which are no results.
+    /// Ids of the call, its parts or its sender. They are not results.
     private static let foreignIDs: Set<String> = [
         "task_id", "trace_id", "request_id", "job_id", "user_id", "application_id", "api_id", "credential_id",
         "image_id", "template_id", "produce_id", "source_clip_id", "_id",
@@ -79,14 +80,14 @@ extension InferredDialect {
 }
 
 extension TaskRecord {
-    /// A part of the record in which results are looked for.
+    /// A part of the record that is searched for results.
     fileprivate struct Part {
         let value: JSONObject
         let path: [String]
         let isAnswer: Bool
     }
 
-    /// The answer, and behind it what stands beside it.
+    /// The answer, then the members beside it.
     fileprivate var parts: [Part] {
         let outer = whole["task"]?.object != nil ? ["task"] : []
         guard isWrapped else { return [Part(value: top, path: outer, isAnswer: true)] }
@@ -96,7 +97,7 @@ extension TaskRecord {
         return [answer, Part(value: beside, path: outer, isAnswer: false)].compactMap(\.self)
     }
 
-    /// Every text and number of what was asked for, as far as it is echoed.
+    /// All texts and numbers of the request, as far as the record echoes it.
     fileprivate var inputs: Set<String> {
         var texts: Set<String> = []
         for echo in [top["request"], body?["request"]].compactMap(\.self) { Self.collect(echo, into: &texts) }
@@ -113,7 +114,7 @@ extension TaskRecord {
         }
     }
 
-    /// A place in the documented shape of a record, relative to the answer, which also comes without its wrapper.
+    /// The pointer relative to the answer. The answer also occurs without its `response` wrapper.
     fileprivate static func placeInAnswer(_ pointer: JSONPointer) -> ArraySlice<String> {
         var tokens = pointer.tokens[...]
         for wrapper in ["task", "response"] where tokens.first == wrapper { tokens = tokens.dropFirst() }

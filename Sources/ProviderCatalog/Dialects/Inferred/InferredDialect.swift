@@ -1,33 +1,34 @@
 import TaskModel
 import VerbatimJSON
 
-/// The shape that xhuoapi's services share. A task's state is inferred from the evidence in its record.
+/// The dialect that xhuoapi's services share. It infers a task's state from the evidence in its record.
 struct InferredDialect: ReplyReader {
     var rules: ResponseRules
-    /// Where a task is submitted, below the base URL.
+    /// The path for submissions, below the base URL.
     var submitPath: String
-    /// Where tasks are looked up, below the base URL.
+    /// The path for look-ups, below the base URL.
     var tasksPath: String
-    /// Names under which a look-up gives the id. Several where the documents disagree: the provider ignores the others.
+    /// The names under which a look-up sends the id. Documents disagree, and the provider ignores the names that it
+    /// does not know.
     var lookupKeys = ["id", "task_id"]
-    /// How many ids one look-up may name; nil where each task needs its own.
+    /// The maximum number of ids in one look-up; nil if each task needs its own.
     var batchSize: Int?
     var listingTrust = ListingTrust.none
     var ownIDMember: String?
-    /// Whether the endpoint answers at once with an id without being asked to.
+    /// Whether the endpoint always replies at once with an id.
     var isAlwaysAsynchronous = false
     var answersOnlyInline = false
-    /// Where a tasks reply holds the results.
+    /// The pointers to the results in the reply to a look-up.
     var resultPlaces: [JSONPointer] = []
-    /// Names of members that hold a result when they are not empty; nil for the general names.
+    /// The names of members that hold a result if they are not empty; nil for the general names.
     ///
-    /// Needed where replies echo inputs under names like those of results.
+    /// Needed if replies echo inputs under names of results.
     var resultMembers: Set<String>?
     var progressScale = ProgressScale.percent
-    /// The member with the time at which a task ended, where there is no `finished_at`.
+    /// The member with the end time of a task, if there is no `finished_at`.
     var endTimeMember: String?
 
-    /// Describes an endpoint of the general shape, about which no definition says more.
+    /// Creates the dialect of an endpoint that no definition describes further.
     init(_ rules: ResponseRules) {
         self.rules = rules
         submitPath = "/\(rules.endpoint.text)"
@@ -43,11 +44,11 @@ struct InferredDialect: ReplyReader {
     var cancelling: (any CancellableDialect)? { nil }
     var resultFetching: (any ResultFetchingDialect)? { nil }
 
-    /// Nothing of this shape names an address, so no host needs to be allowed.
+    /// This dialect takes no addresses from replies, so it needs no allowed hosts.
     func moved(to hosts: HostAllowlist) -> InferredDialect { self }
 }
 
-/// What a number called progress counts.
+/// The scale of a progress number.
 enum ProgressScale: String, Sendable, Hashable, CaseIterable {
     /// 0 to 100.
     case percent

@@ -1,26 +1,26 @@
 import TaskModel
 import VerbatimJSON
 
-/// What kind of message a body is.
+/// The kind of a message body.
 enum Message: Hashable {
-    /// A task's record, asked for at a moment of our choosing: it may describe work in progress.
+    /// A task's record from a poll. The work may still be in progress.
     case record
-    /// The whole reply to a submission, or a callback: no later message of this kind will complete it.
+    /// The whole reply to a submission, or a callback. No later message of this kind completes it.
     case reply
 }
 
 extension InferredDialect {
-    /// Infers a task's state from what its record says, strongest evidence first.
+    /// Infers a task's state from its record. The strongest evidence counts first:
     ///
-    /// 1. The provider's own bookkeeping word, beside `response`, decides: Maestro's `progress.stage` still says
-    ///    "producing" under a `status` of "succeeded", and a word outranks even `finished_at`.
-    /// 2. Without a `response` the task is running, unless an error stands beside it.
-    /// 3. The words inside the answer, all of them: Suno finishes one song before the other and shows its URL early.
-    /// 4. Without words: what speaks against success, and then what says that the work goes on. `success: true` says
-    ///    neither: Midjourney sends it at 35 %.
-    /// 5. `finished_at`, which is stamped once, on success and on failure; failures are ruled out by now.
-    /// 6. A result where results belong. Last, since inputs, previews and intermediate images have URLs too.
-    /// 7. Otherwise the task is still running: asking again costs a request, a wrong end costs the result.
+    /// 1. The provider's own status word beside `response`. Maestro's `progress.stage` still says "producing" under a
+    ///    `status` of "succeeded", and a word outranks even `finished_at`.
+    /// 2. No `response`: the task is running, unless there is an error.
+    /// 3. All words inside the answer. Suno finishes one song before the other and shows its URL early.
+    /// 4. Without words: evidence against success, then evidence that the work continues. `success: true` is neither,
+    ///    because Midjourney sends it at 35 %.
+    /// 5. `finished_at`, which is set once, on success or failure. Failure is excluded at this point.
+    /// 6. A result at a place for results. It comes last, because inputs and previews have URLs too.
+    /// 7. Otherwise the task is still running. Another poll costs a request; a wrong end loses the result.
     func infer(from record: TaskRecord, as message: Message, httpStatus: Int) -> Observation.Verdict {
         let failed = Observation.Verdict.failed(taskFailure(record, httpStatus: httpStatus))
 
@@ -41,8 +41,8 @@ extension InferredDialect {
             switch error.form {
             case .object, .status: return failed
             case .text:
-                // Vendor sources disagree about `{"success": false, "error": "temporary"}`: the SDK polls on, the web
-                // front end gives up. While nothing says that it ended, polling on loses nothing.
+                // Vendor sources disagree about `{"success": false, "error": "temporary"}`: the SDK continues to poll,
+                // the web front end stops. Without another sign of an end, further polls lose nothing.
                 guard message == .record, success == .no, !finished else { return failed }
                 return .pending
             }
@@ -59,12 +59,12 @@ extension InferredDialect {
         case .yes, .absent: break
         }
         if finished || hasResults { return .succeeded(partial: false) }
-        // An inline answer may be a text or an id; one that merely accepts has no payload at all.
+        // An inline answer may be a text or an id. A reply that only accepts the task has no payload.
         let isResult = message == .reply && (record.hasPayload || answersOnlyInline && record.hasContent)
         return isResult ? .succeeded(partial: false) : .pending
     }
 
-    /// The words beside `response`; of a flat body, its own.
+    /// The words beside `response`; for a flat body, its own words.
     private func topWords(_ record: TaskRecord) -> [StatusWord] {
         rules.words.words(of: record.top)
     }
@@ -80,11 +80,11 @@ extension InferredDialect {
     private func partWords(_ record: TaskRecord) -> [StatusWord] {
         let parts = record.items.map { item in
             let words = rules.words.words(of: item)
-            // A part that failed may tell so by its error alone.
+            // A part may report its failure by an error alone.
             return words.isEmpty && ReportedError(in: item)?.form == .object ? [.failed] : words
         }
         guard parts.contains([]), parts.contains(where: { !$0.isEmpty }) else { return Array(parts.joined()) }
-        // Where some parts tell their state, one that does not has ended only if the whole has.
+        // If some parts have a status, a part without one ends only with the whole task.
         return zip(parts, record.items).flatMap { words, item -> [StatusWord] in
             guard words.isEmpty else { return words }
             guard record.isStampedFinished else { return [.running] }
@@ -112,15 +112,15 @@ extension InferredDialect {
 }
 
 extension InferredDialect {
-    /// Why a task failed, in the words of the part of its record that tells most.
+    /// Why a task failed, in the words of the most specific part of its record.
     private func taskFailure(_ record: TaskRecord, httpStatus: Int) -> TaskFailure {
         let error = (record.scopes + record.items).lazy.compactMap(ReportedError.init(in:)).first
-        // Some services say why only as a message beside the failing word.
+        // Some services give the reason only as a message beside the status word.
         let reason = record.scopes.lazy.compactMap { $0["message"]?.string ?? $0["detail"]?.string }.first
         let code = error?.code ?? "provider_failed"
         return TaskFailure(
             code: code,
-            message: error?.message ?? reason ?? "The provider reports that the task failed and does not say why.",
+            message: error?.message ?? reason ?? "The provider reports that the task failed and gives no reason.",
             httpStatus: error?.httpStatus ?? httpStatus, hint: rules.codes.hint(for: code, at: rules.endpoint))
     }
 }

@@ -1,18 +1,18 @@
 import VerbatimJSON
 
-/// The words for a task's state, in lower case. A word that is not among them never ends a task, but is reported.
+/// The words for a task's state, in lower case. An unknown word never ends a task, but is reported.
 ///
 /// The defaults are the union of all documented services; no word has two meanings among them.
 struct StatusVocabulary: Sendable, Hashable {
     var succeeded: Set<String> = ["succeed", "succeeded", "completed", "complete", "done", "ready"]
     var failed: Set<String> = ["failed", "error", "cancelled", "canceled", "dead"]
-    /// Headshots call an unfinished task `unknown`; the second line are other providers' words for the same.
+    /// Headshots call an unfinished task `unknown`. The second line has other providers' words for it.
     var running: Set<String> = [
         "pending", "queued", "running", "processing", "planning", "producing", "unknown", "submitted", "created",
         "waiting", "starting", "started", "in_progress", "in_queue", "queueing", "preparing", "generating", "rendering",
     ]
 
-    /// Knows the general words.
+    /// Creates the general vocabulary.
     init() {}
 }
 
@@ -32,10 +32,10 @@ enum CombinedStatus: Hashable {
 }
 
 extension StatusVocabulary {
-    /// Reads the words of one object. Absent and null members are ignored.
+    /// The status words of one object. Absent and null members are ignored.
     ///
-    /// Numbers in a member called `status` are HTTP statuses: 2xx says nothing, 4xx and 5xx are left to the reader of
-    /// errors. Anything else that is not a word counts as running: a doubtful value must never end a task.
+    /// Numbers in a `status` member are HTTP statuses: 2xx says nothing, and ``ReportedError`` reads 4xx and 5xx. Any
+    /// other value that is not a word counts as running, because a doubtful value must never end a task.
     func words(of object: JSONObject) -> [StatusWord] {
         ["state", "status"].compactMap { name in
             switch object[name] {
@@ -53,7 +53,7 @@ extension StatusVocabulary {
         return failed.contains(word) ? .failed : .running
     }
 
-    /// All words together, not any of them: one song of two may be done while the other still runs.
+    /// Combines all words: one song of two may be done while the other still runs.
     static func combined(_ words: [StatusWord]) -> CombinedStatus? {
         guard !words.isEmpty else { return nil }
         if words.contains(.running) { return .pending }

@@ -2,16 +2,16 @@ import TaskModel
 import VerbatimJSON
 
 extension TaskRecord {
-    /// A yes or no that may be absent or make no sense.
+    /// A Boolean that may be absent or unreadable.
     enum Flag: Hashable {
         case absent
         case yes
         case no
-        /// Present, but neither yes nor no: it must not pass for a yes.
+        /// Present, but not a Boolean. It must not count as true.
         case unreadable
     }
 
-    /// What `success` says. True does not mean finished, only that nothing has gone wrong yet.
+    /// The value of `success`. True does not mean finished, only that nothing has failed yet.
     var success: Flag {
         switch first("success") {
         case nil, .null: .absent
@@ -22,15 +22,15 @@ extension TaskRecord {
         }
     }
 
-    /// How far the work is.
+    /// The reported progress.
     enum Progress: Hashable {
         /// 0 to 100.
         case percent(Double)
-        /// Present, but no credible number: it must not pass for complete.
+        /// Present, but not a credible number. It must not count as complete.
         case unreadable
     }
 
-    /// The progress of the whole, else of the slowest part.
+    /// The progress of the whole task, else of the slowest part.
     ///
     /// Numbers, texts such as `35%` and objects with a `percent` are documented.
     func progress(scale: ProgressScale) -> Progress? {
@@ -74,7 +74,7 @@ extension TaskRecord {
         }
     }
 
-    /// Whether the provider has stamped the end of the task, be it a success or a failure.
+    /// Whether the provider has recorded the end of the task, a success or a failure.
     var isStampedFinished: Bool {
         scopes.contains { scope in
             switch scope["finished_at"] {
@@ -86,7 +86,7 @@ extension TaskRecord {
         }
     }
 
-    /// The provider's name for the call, for its support.
+    /// The provider's id of the call, for its support.
     var traceID: String? {
         (top["trace_id"]?.string ?? body?["trace_id"]?.string).flatMap { $0.isEmpty ? nil : $0 }
     }

@@ -9,22 +9,22 @@ extension TaskRecord {
         return Self.holdsResult(body, names)
     }
 
-    /// Whether at least one part has; enough where the parts tell by themselves which of them failed.
+    /// Whether at least one part has one. This is enough if the parts report their own failures.
     func hasAnyResult(under names: Set<String>?) -> Bool {
         hasResults(under: names) || items.contains { Self.holdsResult($0, names) }
     }
 
-    /// Whether an inline answer holds anything but bookkeeping: a persona's id, a style's text, an asset's number.
+    /// Whether an inline answer has anything but bookkeeping: a persona's id, a style's text, an asset's number.
     ///
-    /// The name of such a result differs from one endpoint to the next; URLs are judged by their names instead. Not to
-    /// be asked of a record, whose `data` may be partial while the task runs.
+    /// The name of such a result differs between endpoints; URLs are judged by their names instead. Do not use it for a
+    /// record, whose `data` may be partial while the task runs.
     var hasPayload: Bool {
         if Self.inlineTexts.contains(where: { name in top[name].map { !Self.isEmpty($0) } ?? false }) { return true }
         guard success == .yes else { return false }
         return items.contains { item in item.members.contains { Self.isContent($0) && !Self.isURL($0.name) } }
     }
 
-    /// Whether there is anything but bookkeeping at all; enough where an endpoint has no other answer than its result.
+    /// Whether there is anything but bookkeeping. This is enough if the endpoint's only answer is its result.
     var hasContent: Bool {
         top.members.contains(where: Self.isContent)
     }
@@ -35,7 +35,7 @@ extension TaskRecord {
 
     static func holdsResult(_ object: JSONObject, _ names: Set<String>?) -> Bool {
         object.members.contains { member in
-            // What was asked for is echoed under `request`, with URLs of its own.
+            // The record echoes the request under `request`, with the request's own URLs.
             guard member.name != "request", !isEmpty(member.value) else { return false }
             switch member.value {
             case .string, .number:
@@ -44,7 +44,7 @@ extension TaskRecord {
                 return isResult(member.name, names) && !elements.allSatisfy(isEmpty)
                     || elements.contains { $0.object.map { holdsResult($0, names) } ?? false }
             case .object(let inner):
-                // A definition may name a whole object: what a captcha's solution is made of differs.
+                // A definition may name a whole object, because the parts of a captcha's solution differ.
                 return names?.contains(member.name) == true || holdsResult(inner, names)
             case .null, .bool:
                 return false
@@ -72,13 +72,13 @@ extension TaskRecord {
         }
     }
 
-    /// Images in base64.
+    /// Members with images in base64.
     private static let otherResults: Set<String> = ["b64_json"]
 
-    /// Where Midjourney's describe and translate put their texts; those replies have neither id nor `success`.
+    /// The members in which Midjourney's describe and translate put texts. Those replies have neither id nor `success`.
     private static let inlineTexts = ["descriptions", "content"]
 
-    /// URLs that say where to ask or whom to tell, or that echo an input.
+    /// Names of URLs that are poll addresses, callback addresses or echoed inputs.
     static let notResults: Set<String> = [
         "callback_url", "webhook_url", "status_url", "polling_url", "poll_url", "response_url", "cancel_url",
         "tasks_url", "first_image_url", "last_image_url", "content_image_url", "reference_image_url", "input_url",

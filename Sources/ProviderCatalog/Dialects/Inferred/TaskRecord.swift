@@ -1,19 +1,19 @@
 import TaskModel
 import VerbatimJSON
 
-/// A provider's body that speaks of one task, taken apart but not yet judged.
+/// A provider's body about one task, parsed into its parts without a decision about its state.
 ///
-/// Three shapes are documented: the record `{id, request, response: {…}, finished_at…}`, the same flat
-/// `{success, task_id, data…}` as inline replies and callbacks have it, and `{task: {…}}` around either.
+/// Three formats are documented. A record is `{id, request, response: {…}, finished_at…}`. Inline replies and callbacks
+/// are flat: `{success, task_id, data…}`. Either may be wrapped in `{task: {…}}`.
 struct TaskRecord {
-    /// The body as it came.
+    /// The body as received.
     let whole: JSONValue
-    /// The members beside `response`; for flat bodies all of them.
+    /// The members beside `response`; for a flat body, all members.
     let top: JSONObject
-    /// What the endpoint answered: `response`, or the flat body; nil while there is none.
+    /// The answer of the endpoint: `response`, or the flat body; nil if there is none yet.
     let body: JSONObject?
 
-    /// Nil for `{}`, which is how most services say that they do not know an id, and for what is no object.
+    /// Nil for `{}`, the usual reply to an unknown id, and for anything but an object.
     init?(_ whole: JSONValue) {
         guard let outer = whole.object, !outer.isEmpty else { return nil }
         self.whole = whole
@@ -30,10 +30,10 @@ struct TaskRecord {
         body = isWrapped ? top["response"]?.object : top
     }
 
-    /// Whether the answer stands under `response`, apart from what the provider's bookkeeping says.
+    /// Whether the answer is under `response`, separate from the provider's bookkeeping.
     let isWrapped: Bool
 
-    /// The parts of a result: the elements of `data`, or `data` itself where it is one object.
+    /// The parts of a result: the elements of `data`, or `data` itself if it is one object.
     ///
     /// OpenAI's images nest their list once more: `data.data[]`.
     var items: [JSONObject] {
@@ -47,7 +47,7 @@ struct TaskRecord {
         }
     }
 
-    /// The objects that may carry a member about the whole task, the most telling first.
+    /// The objects that may have a member about the whole task, the most specific first.
     var scopes: [JSONObject] {
         guard let body else { return [top] }
         return isWrapped ? [body, top] : [top]
@@ -60,24 +60,24 @@ struct TaskRecord {
 }
 
 extension TaskRecord {
-    /// The ids under which the provider knows the task.
+    /// The provider's ids of the task.
     ///
-    /// A `task_id` inside `data` is the provider's own supplier's and never ours.
+    /// A `task_id` inside `data` belongs to the provider's own supplier.
     var ids: [RemoteTaskID] {
         let atTop = ["task_id", "id"].compactMap { Self.id(top[$0]) }
         return atTop.isEmpty ? [Self.id(body?["task_id"])].compactMap(\.self) : atTop
     }
 
-    /// The id that a reply or a callback gives the task it speaks of.
+    /// The id that a reply or a callback gives for its task.
     ///
-    /// A bare `id` counts only where the rest is a task's record: inline results carry ids of their own.
+    /// A bare `id` counts only if the rest is a task's record, because inline results have their own ids.
     var ownID: RemoteTaskID? {
         let isRecord =
             isWrapped || whole["task"]?.object != nil || top["status"]?.string != nil || top["state"]?.string != nil
         return Self.id(top["task_id"]) ?? (isRecord ? Self.id(top["id"]) ?? Self.id(body?["task_id"]) : nil)
     }
 
-    /// Ids are opaque texts; a number keeps its digits, for 19 of them do not fit a double.
+    /// Ids are opaque texts. A number keeps its digits, because 19 digits do not fit a double.
     private static func id(_ value: JSONValue?) -> RemoteTaskID? {
         switch value {
         case .string(let text): RemoteTaskID(text)

@@ -9,7 +9,7 @@ struct KlingVideoShape: ResponseShape {
         [
             "success": true,
             "video_id": .string(task.identity.mediaID),
-            "video_url": .string("https://platform2.cdn.acedata.cloud/kling/\(task.identity.taskID).mp4"),
+            "video_url": .string("\(task.filesURL)/kling/\(task.identity.taskID).mp4"),
             "duration": "5.1",
             "state": "succeed",
             "task_id": .string(task.identity.taskID),
@@ -40,7 +40,7 @@ struct LumaVideoShape: ResponseShape {
     }
 
     func succeeded(_ task: SimulatedTask) -> JSONValue {
-        let address = "https://platform.cdn.acedata.cloud/luma/\(task.identity.taskID)"
+        let address = "\(task.filesURL)/luma/\(task.identity.taskID)"
         return [
             "success": true,
             "task_id": .string(task.identity.taskID),
@@ -50,7 +50,7 @@ struct LumaVideoShape: ResponseShape {
             "video_height": 752,
             "video_width": 1360,
             "state": "completed",
-            "thumbnail_url": .string("\(address).jpg"),
+            "thumbnail_url": .string("\(address).png"),
             "thumbnail_width": 1360,
             "thumbnail_height": 752,
         ]

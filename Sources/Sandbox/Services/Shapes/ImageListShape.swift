@@ -11,7 +11,7 @@ struct ImageListShape: ResponseShape {
             "data": [
                 [
                     "prompt": task.request["prompt"] ?? "",
-                    "image_url": .string("https://platform.cdn.acedata.cloud/flux/\(task.identity.taskID)_0.png"),
+                    "image_url": .string("\(task.filesURL)/flux/\(task.identity.taskID)_0.png"),
                     "seed": .number(random.digits(count: 10)),
                     "timings": ["inference": .decimal(2 + 3 * random.fraction())],
                 ]

@@ -14,7 +14,7 @@ struct MidjourneyImageShape: ResponseShape {
     func running(_ task: SimulatedTask, fraction: Double) -> JSONValue? {
         guard let progress = Self.progress(at: fraction) else { return nil }
         // Previews are small and deleted later. A client must not report their URL as the result.
-        let preview = "https://midjourney.cdn.acedata.cloud/attachments/\(task.identity.mediaID)_grid_0.webp"
+        let preview = "\(task.filesURL)/attachments/\(task.identity.mediaID)_grid_0.png"
         return [
             "image_url": .string("\(preview)?width=256&height=256"),
             "image_width": 256,
@@ -64,7 +64,7 @@ struct MidjourneyImageShape: ResponseShape {
     }
 
     private func grid(_ task: SimulatedTask) -> JSONValue {
-        let address = "https://platform.cdn.acedata.cloud/midjourney/\(task.identity.taskID).png"
+        let address = "\(task.filesURL)/midjourney/\(task.identity.taskID).png"
         return [
             "image_url": .string("\(address)?imageMogr2/thumbnail/!50p"),
             "image_width": 1024,
@@ -85,10 +85,10 @@ struct MidjourneyImageShape: ResponseShape {
     }
 
     private func edit(_ task: SimulatedTask) -> JSONValue {
-        let address = "https://storage.fonedis.cc/attachments/\(task.identity.mediaID).png"
+        let address = "\(task.filesURL)/attachments/\(task.identity.mediaID).png"
         return [
             "sub_image_urls": .strings(
-                (0..<4).map { "https://cdn.midjourney.com/\(task.identity.jobID)/0_\($0).png" }),
+                (0..<4).map { "\(task.filesURL)/\(task.identity.jobID)/0_\($0).png" }),
             "image_url": .string(address),
             "image_width": 960,
             "image_height": 1200,
@@ -112,13 +112,13 @@ struct MidjourneyVideoShape: ResponseShape {
 
     func succeeded(_ task: SimulatedTask) -> JSONValue {
         [
-            "image_url": .string("https://storage.fonedis.cc/upload_\(task.identity.mediaNumber).png"),
+            "image_url": .string("\(task.filesURL)/upload_\(task.identity.mediaNumber).png"),
             "image_width": 560,
             "image_height": 688,
             "progress": 100,
             "video_id": .string(String(task.identity.mediaNumber.prefix(16))),
             "video_urls": .strings(
-                (0..<4).map { "https://storage.fonedis.cc//video/\(task.identity.jobID)/0_\($0).mp4" }),
+                (0..<4).map { "\(task.filesURL)/video/\(task.identity.jobID)/0_\($0).mp4" }),
             "task_id": .string(task.identity.taskID),
             "success": true,
         ]

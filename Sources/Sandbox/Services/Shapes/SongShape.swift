@@ -51,14 +51,14 @@ struct SongShape: ResponseShape {
         add("id", .string(id))
         add("title", task.request["title"] ?? "Under the Mistletoe")
         if state == .running || state == .succeeded {
-            add("image_url", .string("https://cdn2.suno.ai/image_\(id).jpeg"))
+            add("image_url", .string("\(task.filesURL)/image_\(id).png"))
             // The newest models add a large picture.
             if model.hasPrefix("chirp-v5") {
-                add("image_large_url", .string("https://cdn2.suno.ai/image_large_\(id).jpeg"))
+                add("image_large_url", .string("\(task.filesURL)/image_large_\(id).png"))
             }
         }
         add("lyric", task.request["lyric"] ?? "[Verse]\nSnowflakes falling on the ground\nTwinkling lights all around")
-        add("audio_url", .string(audioAddress(id, state: state)))
+        add("audio_url", .string(audioAddress(id, of: task, state: state)))
         add("video_url", "")
         add("created_at", .string(task.createdAt.formatted(Self.timeStyle)))
         add("model", .string(model))
@@ -69,12 +69,12 @@ struct SongShape: ResponseShape {
         return .object(members)
     }
 
-    private func audioAddress(_ id: String, state: State) -> String {
+    private func audioAddress(_ id: String, of task: SimulatedTask, state: State) -> String {
         switch state {
         case .pending, .failed: ""
         // A stream of the unfinished song. This URL is not a result.
-        case .running: "https://audiopipe.suno.ai/?item_id=\(id)"
-        case .succeeded: "https://cdn1.suno.ai/\(id).mp3"
+        case .running: "\(task.filesURL)/stream?item_id=\(id)"
+        case .succeeded: "\(task.filesURL)/\(id).mp3"
         }
     }
 

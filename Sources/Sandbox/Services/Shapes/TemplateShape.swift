@@ -54,6 +54,10 @@ extension JSONValue {
             case "media": task.identity.mediaID
             case "number": task.identity.mediaNumber
             case "job": task.identity.jobID
+            case "files": task.filesURL
+            case "image": task.request["image_url"]?.stringValue ?? ""
+            case "audio": task.request["audio_url"]?.stringValue ?? ""
+            case "url": task.request["url"]?.stringValue ?? ""
             case "prompt": task.request["prompt"]?.stringValue ?? ""
             case "started": task.startedAt.iso8601
             case "finished": task.finishedAt.iso8601

@@ -48,8 +48,8 @@ struct VideoListShape: ResponseShape {
 
     private func address(_ task: SimulatedTask) -> String {
         switch style {
-        case .veo: "https://platform.cdn.acedata.cloud/veo/\(task.identity.taskID).mp4"
-        case .sora: "https://filesystem.site/gptimage/vg-assets/assets%2Ftask_\(task.identity.mediaID)%2Fsrc.mp4"
+        case .veo: "\(task.filesURL)/veo/\(task.identity.taskID).mp4"
+        case .sora: "\(task.filesURL)/gptimage/vg-assets/assets%2Ftask_\(task.identity.mediaID)%2Fsrc.mp4"
         }
     }
 

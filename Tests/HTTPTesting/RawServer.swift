@@ -1,12 +1,12 @@
 import NIOCore
 import NIOPosix
-import NIOSSL
+package import NIOSSL
 import Synchronization
 
 /// A server on a loopback port whose raw replies the test decides.
-final class RawServer: Sendable {
+package final class RawServer: Sendable {
     /// The server's reaction to a request.
-    enum Action: Sendable {
+    package enum Action: Sendable {
         /// Sends these bytes and keeps the connection open.
         case reply(String)
         /// Sends this head and a binary body.
@@ -29,7 +29,7 @@ final class RawServer: Sendable {
     private let channel = Mutex<(any Channel)?>(nil)
 
     /// Starts listening, with TLS if there is a context. The closure chooses the action by the request's number, from 1.
-    static func start(
+    package static func start(
         tls: NIOSSLContext? = nil, _ action: @escaping @Sendable (_ request: Int) -> Action
     ) async throws -> RawServer {
         let server = RawServer(action)
@@ -52,14 +52,14 @@ final class RawServer: Sendable {
         self.action = action
     }
 
-    var port: Int { channel.withLock { $0?.localAddress?.port } ?? 0 }
-    var url: String { "http://127.0.0.1:\(port)/v1" }
+    package var port: Int { channel.withLock { $0?.localAddress?.port } ?? 0 }
+    package var url: String { "http://127.0.0.1:\(port)/v1" }
     /// The number of connections.
-    var connections: Int { state.withLock { $0.connections } }
+    package var connections: Int { state.withLock { $0.connections } }
     /// The requests as received, with head and body.
-    var requests: [String] { state.withLock { $0.requests } }
+    package var requests: [String] { state.withLock { $0.requests } }
 
-    func stop() async throws { try await channel.withLock { $0 }?.close() }
+    package func stop() async throws { try await channel.withLock { $0 }?.close() }
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
@@ -115,7 +115,7 @@ final class RawServer: Sendable {
 
 extension RawServer {
     /// A complete HTTP response.
-    static func http(_ status: String = "200 OK", headers: [String] = [], body: String = "{}") -> String {
+    package static func http(_ status: String = "200 OK", headers: [String] = [], body: String = "{}") -> String {
         (["HTTP/1.1 \(status)"] + headers + ["Content-Length: \(body.utf8.count)", "", body]).joined(separator: "\r\n")
     }
 }

@@ -1,0 +1,93 @@
+import ProviderCatalog
+package import TaskModel
+import TaskStore
+
+/// ArtefactService shows the files of results, and has them fetched on a program's or a person's word.
+package struct ArtefactService: Sendable {
+    let store: TaskStore
+    @Current var catalog: ProviderCatalog
+    let downloads: any ArtefactDownloads
+    let storage: StorageMonitor
+    let wakes: WakeSignals
+    let time: any TimeSource
+
+    /// The directory of all files.
+    package var directory: String { downloads.directory }
+
+    /// The file with that SHA-256, and its path.
+    package func file(_ sha256: String) async throws(TaskServiceError) -> (object: Artefact.Object, path: String) {
+        do throws(TaskStoreError) {
+            let file = downloads.file(of: sha256)
+            if sha256.isDigest, let object = try await store.object(sha256), file.exists { return (object, file.path) }
+        } catch {
+            throw .store(error)
+        }
+        throw .artefactNotFound(sha256)
+    }
+
+    /// What `status` shows of the files.
+    package struct Report: Sendable, Hashable {
+        package let directory: String
+        /// How many bytes all files have; nil if the directory cannot be read at the moment.
+        package let used: Int64?
+        /// How many they may have.
+        package let quota: Int64?
+        /// How many files are to be fetched.
+        package let waiting: Int
+        /// How many of those have no room on disk.
+        package let withoutRoom: Int
+    }
+
+    package func report() async throws(TaskServiceError) -> Report {
+        let counts: ArtefactCounts
+        do throws(TaskStoreError) { counts = try await store.artefactCounts() } catch { throw .store(error) }
+        let usage: (used: Int64, quota: Int64)?
+        do throws(ArtefactFailure) { usage = try await downloads.usage() } catch { usage = nil }
+        return Report(
+            directory: downloads.directory, used: usage?.used, quota: usage?.quota, waiting: counts.waiting,
+            withoutRoom: counts.withoutRoom)
+    }
+
+    /// Notes that a client has had the whole file. Such files make room for others first.
+    package func noteDelivery(of sha256: String) async {
+        do throws(TaskStoreError) { try await store.noteDelivery(of: sha256, at: time.now()) } catch {
+            // The file stays longer than it needs to.
+            storage.noteFailedWrite(error)
+        }
+    }
+
+    /// Has every file of the task's results fetched that is not on disk, also those that were refused or are gone.
+    ///
+    /// Works without capture, and for tasks that have succeeded before there was any.
+    package func fetch(_ stored: TaskWithPayload) async throws(TaskServiceError) {
+        let task = stored.task
+        guard let profile = catalog.endpoint(task.endpoint), task.state == .succeeded else {
+            throw .nothingToFetch(task.id)
+        }
+        let now = time.now()
+        let files = ArtefactFetcher.files(of: stored, profile, at: now)
+        guard !files.isEmpty else { throw .nothingToFetch(task.id) }
+        do throws(TaskStoreError) {
+            try await store.insert(files)
+            for artefact in try await store.artefacts(of: task.id) {
+                if let object = artefact.object, downloads.file(of: object.sha256).exists { continue }
+                try await store.retry(artefact, at: now)
+            }
+        } catch {
+            storage.noteFailedWrite(error)
+            throw .store(error)
+        }
+        wakes.artefacts.signal()
+    }
+}
+
+extension String {
+    /// Whether it is a SHA-256 in hexadecimal digits, as it names a file.
+    fileprivate var isDigest: Bool {
+        utf8.count == 64
+            && utf8.allSatisfy { byte in
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+            }
+    }
+}

@@ -1,0 +1,110 @@
+import FoundationEssentials
+import LocalAPIClient
+import LocalAPIContract
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// ResultFiles copies the files of a task's results into a directory.
+struct ResultFiles {
+    /// What was copied.
+    struct Copies {
+        let task: Answer<TaskDocument>
+        let paths: [String]
+        /// Nil if every file was copied.
+        let status: ExitStatus?
+    }
+
+    let client: LocalAPIClient
+    let directory: String
+    /// Nil to wait without limit.
+    let timeout: Duration?
+
+    /// Has the missing files fetched, waits for them and copies all. Says on standard error what could not be had.
+    func fetch(of first: Answer<TaskDocument>, withJSON isQuiet: Bool) async throws -> Copies {
+        var task = first
+        guard task.document.state == "succeeded" else {
+            throw RefusedInput(message: "The task is \(task.document.stateWords), so it has no files of results yet.")
+        }
+        var progress = isQuiet ? nil : CopyProgress(on: .ofStandardError(environment: ProcessEnvironment.variables))
+        defer { progress?.end() }
+        let deadline = timeout.map { ContinuousClock.now + $0 }
+        if task.document.files.contains(where: { $0.sha256 == nil }) || task.document.files.isEmpty {
+            task = try await client.fetchResults(task.document.id)
+        }
+        while task.document.files.contains(where: \.isOnItsWay), deadline.map({ ContinuousClock.now < $0 }) ?? true {
+            progress?.wait(for: task.document.files.count(where: \.isOnItsWay))
+            try await Task.sleep(for: .milliseconds(300))
+            task = try await client.task(task.document.id)
+        }
+        try makeDirectory()
+        var paths: [String] = []
+        for file in task.document.files {
+            guard let sha256 = file.sha256, let name = file.path?.split(separator: "/").last.map(String.init) else {
+                let reason = file.error ?? "it is not fetched yet."
+                progress?.end()
+                if !isQuiet { StandardError.write("A result is \(file.state): \(reason.printable)\n") }
+                continue
+            }
+            let path = directory == "." ? name : "\(directory)/\(name)"
+            var copied = 0
+            try await copy(sha256, to: path) { count in
+                copied += count
+                progress?.show(name, copied, of: file.sizeBytes)
+            }
+            paths.append(path)
+        }
+        let files = task.document.files
+        let isLate = files.contains(where: \.isOnItsWay)
+        return Copies(
+            task: task, paths: paths,
+            status: paths.count == files.count ? nil : isLate ? .timedOut : .unsuccessful)
+    }
+
+    private func makeDirectory() throws {
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            throw RefusedInput(message: "The directory \(directory) cannot be made.")
+        }
+    }
+
+    /// Writes the file under another name first, so that a file with its name is whole.
+    private func copy(_ sha256: String, to path: String, onPart: (Int) -> Void) async throws {
+        let part = path + ".part"
+        let descriptor = open(part, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw Self.failure(part) }
+        defer {
+            close(descriptor)
+            unlink(part)
+        }
+        try await client.download(sha256) { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+                if count < 0, errno == EINTR { continue }
+                guard count >= 0 else { throw Self.failure(part) }
+                rest = rest.dropFirst(count)
+            }
+            onPart(bytes.count)
+        }
+        guard rename(part, path) == 0 else { throw Self.failure(path) }
+    }
+
+    private static func failure(_ path: String) -> RefusedInput {
+        RefusedInput(message: "\(path) cannot be written: \(String(cString: strerror(errno))).")
+    }
+}
+
+extension TaskDocument {
+    /// The files behind the results, in their order.
+    var files: [Artefact] { results.compactMap(\.artefact) }
+}
+
+extension TaskDocument.Artefact {
+    /// Whether the daemon will fetch it.
+    var isOnItsWay: Bool { ["waiting", "fetching"].contains(state) }
+}

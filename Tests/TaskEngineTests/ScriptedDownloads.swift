@@ -1,0 +1,79 @@
+import Synchronization
+import TaskEngine
+import TaskModel
+
+/// Downloads that a test plays.
+final class ScriptedDownloads: ArtefactDownloads {
+    typealias Script = @Sendable (ArtefactRequest) async throws(ArtefactFailure) -> Artefact.Object
+
+    private struct State {
+        var script: Script
+        var requests: [ArtefactRequest] = []
+        var forgotten: [Artefact.ID] = []
+        var missing: Set<String> = []
+        var preparations = 0
+        var settled: [String] = []
+        var removed: [String] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(_ script: @escaping Script = { ScriptedDownloads.object($0.url) }) {
+        state = Mutex(State(script: script))
+    }
+
+    var directory: String { "/artefacts" }
+    var requests: [ArtefactRequest] { state.withLock { $0.requests } }
+    var urls: [String] { requests.map(\.url) }
+    var forgotten: [Artefact.ID] { state.withLock { $0.forgotten } }
+    var preparations: Int { state.withLock { $0.preparations } }
+
+    var settled: [String] { state.withLock { $0.settled } }
+    /// The names that were removed, then the objects.
+    var removed: [String] { state.withLock { $0.removed } }
+
+    func play(_ script: @escaping Script) { state.withLock { $0.script = script } }
+    func lose(_ sha256: String) { state.withLock { _ = $0.missing.insert(sha256) } }
+
+    func prepare(
+        orphans: @Sendable ([String]) async throws(ArtefactFailure) -> [String]
+    ) async throws(ArtefactFailure) {
+        state.withLock { $0.preparations += 1 }
+    }
+
+    func download(_ request: ArtefactRequest) async throws(ArtefactFailure) -> Artefact.Object {
+        let script = state.withLock { state in
+            state.requests.append(request)
+            return state.script
+        }
+        return try await script(request)
+    }
+
+    func settle(_ object: Artefact.Object) { state.withLock { $0.settled.append(object.sha256) } }
+
+    func remove(
+        _ object: Artefact.Object, isUsed: @Sendable () async throws(ArtefactFailure) -> Bool
+    ) async throws(ArtefactFailure) {
+        let isShared = try await isUsed()
+        state.withLock { state in
+            state.removed.append(object.name)
+            if !isShared { state.removed.append(object.sha256) }
+        }
+    }
+
+    func usage() async throws(ArtefactFailure) -> (used: Int64, quota: Int64) { (7, 70) }
+
+    func forget(_ id: Artefact.ID) { state.withLock { $0.forgotten.append(id) } }
+
+    func file(of sha256: String) -> (path: String, exists: Bool) {
+        ("/artefacts/objects/\(sha256)", state.withLock { !$0.missing.contains(sha256) })
+    }
+
+    /// A file that follows from the URL.
+    static func object(_ url: String) -> Artefact.Object {
+        let digits = url.utf8.map { String($0 % 16, radix: 16) }.suffix(64).joined()
+        return Artefact.Object(
+            sha256: String(repeating: "0", count: 64 - digits.count) + digits, size: 7, mediaType: "image/png",
+            name: "by-task/x.png")
+    }
+}
