@@ -21,6 +21,8 @@ extension GatewayHarness {
             group.addTask { try await body() }
             group.addTask {
                 await gate.arrived()
+                // What became of the request is stored before its client's time is over.
+                while try await tasks().contains(where: { $0.state == .submitting }) { await Task.yield() }
                 // The submitter's loop and the waiting request.
                 while !Task.isCancelled {
                     await world.time.untilSleeping(2)
