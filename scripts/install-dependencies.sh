@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 needed_swift=6.3
 
 # SQLite for GRDB; the C library and linker's files that Swift links against; git for the packages; curl for trying
-# the socket; Python for the test clients of the sandbox and for reading JSON in scripts.
-packages=(binutils ca-certificates curl g++ git libc6-dev libsqlite3-dev pkg-config python3 python3-venv tzdata zlib1g-dev)
+# the socket; Python for its client, the test clients of the sandbox and JSON in scripts; mypy for the types of the client.
+packages=(binutils ca-certificates curl g++ git libc6-dev libsqlite3-dev mypy pkg-config python3 python3-venv tzdata zlib1g-dev)
 
 missing=()
 for package in "${packages[@]}"; do
