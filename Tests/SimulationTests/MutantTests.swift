@@ -14,10 +14,30 @@ import Testing
 
     /// Seeds of histories that caught mutants which few histories catch. They are tried first, to save time.
     private static let caughtBefore: [String: UInt64] = [
+        "accepts a callback as outcome": 281,
+        "accepts another endpoint's record as control": 230,
+        "accepts any callback token": 281,
         "accepts one reading as proof": 93,
+        "assigns a tracked record to another task": 476,
+        "assigns another program's larger request": 28,
+        "declares the attempts of a living daemon lost": 168,
         "expires a task by a clock that has just changed": 656,
         "forgets dead letters": 40,
+        "forgets replies that arrive late": 744,
+        "forgets where the provider was": 28,
+        "ignores a rewritten echo": 252,
+        "ignores late records": 106,
+        "links a file before it is whole": 46,
+        "removes files that no client has had to make room": 33,
+        "removes the details of pinned tasks": 29,
+        "resubmits a listed task": 96,
+        "resubmits without another reading": 331,
+        "sends a client id again by another account": 24,
+        "skips the reading at the start": 339,
+        "takes a record that another account's task owns": 103,
         "takes what an unread account does not show for absent": 366,
+        "treats a short page as the last one": 87,
+        "writes the witness before the commit": 36,
     ]
 
     @Test(arguments: chosen)
