@@ -58,7 +58,7 @@ class DaemonTests(unittest.TestCase):
     def test_the_pages_of_a_list_are_read_one_after_the_other(self) -> None:
         client = Client(self.daemon.socket)
         ids = [client.submit("suno/audios", {"prompt": f"page {n}"}, labels={"page": "1"}).id for n in range(7)]
-        found = [task.id for task in client.list(labels={"page": "1"}, page_size=3, endpoint=["suno/audios"])]
+        found = [task.id for task in client.list(labels={"page": "1"}, page_size=3, endpoint=iter(["suno/audios"]))]
         self.assertEqual(found, ids[::-1])
 
     def test_the_errors_of_the_daemon_have_their_class_and_code(self) -> None:

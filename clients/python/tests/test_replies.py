@@ -261,6 +261,13 @@ class TaskTests(unittest.TestCase):
             # A daemon that replies at once is not asked all the time.
             self.assertLess(len(server.requests), 5)
 
+    def test_wait_ends_at_its_timeout_while_the_daemon_is_away(self) -> None:
+        with FakeServer(sends(http(task("running"))), sends()) as server:
+            began = time.monotonic()
+            with self.assertRaises(WaitTimeout):
+                client(server, patience=60).wait("019a", timeout=1.5)
+            self.assertLess(time.monotonic() - began, 4)
+
     def test_every_field_of_a_submission_is_sent(self) -> None:
         with FakeServer(sends(http(task(), 201))) as server:
             client(server).submit(

@@ -44,7 +44,9 @@ class StreamTests(unittest.TestCase):
             sends(HEAD + event(4)),
         ]
         with FakeServer(*handlers) as server:
-            stream = client(server).stream(state=["succeeded", "failed"], labels={"batch": "7"}, include="results")
+            stream = client(server).stream(
+                state=iter(["succeeded", "failed"]), labels={"batch": "7"}, include="results"
+            )
             found = [next(stream).sequence for _ in range(3)]
             self.assertEqual((found, stream.last_id), ([2, 3, 4], "e-4"))
             query = "state=succeeded%2Cfailed&label=batch%3A7&include=results"

@@ -19,7 +19,7 @@ class Client:
 
     `socket` is its path; without it, it is found as the command line finds it. `timeout` limits each request, in
     seconds. `patience` is how long a call is repeated while the daemon is away: at most so long after the first
-    failure in a row. A daemon that has never replied to this client is waited for at most 5 seconds.
+    failure in a row. A daemon that was never there is waited for at most 5 seconds.
     """
 
     def __init__(self, socket: Optional[PathText] = None, *, timeout: float = 60.0, patience: float = 60.0) -> None:

@@ -28,8 +28,8 @@ LARGEST_BODY = 256 << 20
 _LONGEST_WAIT = 60.0
 #: The least time between two requests for one thing.
 LEAST_GAP = 1.0
-#: A daemon that has never replied to this client may be starting, or be missing.
-_PATIENCE_FOR_A_FIRST_REPLY = 5.0
+#: A daemon that was never there may be starting, or be missing.
+_PATIENCE_AT_FIRST = 5.0
 #: How long a reply may come after the end of the caller's time.
 _GRACE = 5.0
 _NOBODY_LISTENS = (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED, errno.EACCES, errno.ENOTSOCK, errno.EPROTOTYPE)
@@ -53,7 +53,7 @@ class Core(Generic[TaskT]):
         self.timeout = timeout
         self.patience = patience
         self.socket_path = find_socket(socket)
-        #: Whether a daemon has replied to this client.
+        #: Whether a daemon has accepted a connection of this client.
         self.was_there = False
 
     # Requests
@@ -61,9 +61,9 @@ class Core(Generic[TaskT]):
     async def open(self, method: str, target: str, body: Optional[bytes], timeout: float, **headers: str) -> Reply:
         """Sends a request and reads the head of its reply. The caller closes the reply."""
         reply = await self._connect(time.monotonic() + timeout)
+        self.was_there = True
         try:
             await reply.exchange(encode(method, target, body, **headers))
-            self.was_there = True
             if not 200 <= reply.status < 300:
                 raise problem_of(reply, await reply.body(LARGEST_BODY))
             return reply
@@ -147,7 +147,13 @@ class Core(Generic[TaskT]):
             asked = time.monotonic()
             # Rounded up, so that the last second is not spent in requests that do not wait.
             seconds = math.ceil(min(_LONGEST_WAIT, max(0.0, deadline - asked)))
-            found = await self.task("GET", f"{path_of(task)}?wait_seconds={seconds}", wait=seconds, deadline=deadline)
+            target = f"{path_of(task)}?wait_seconds={seconds}"
+            try:
+                found = await self.task("GET", target, wait=seconds, deadline=deadline)
+            except PolluxError as error:
+                if error.is_temporary and time.monotonic() >= deadline:
+                    raise WaitTimeout(f"The daemon is away, and the time is over. {error}") from error
+                raise
             now = time.monotonic()
             if found.has_ended:
                 return found
@@ -188,19 +194,18 @@ class Core(Generic[TaskT]):
         retried: Optional[bool],
         page_size: int,
     ) -> AsyncGenerator[TaskT, None]:
+        filters = query(
+            state=joined(state),
+            endpoint=joined(endpoint),
+            label=labels,
+            created_after=time_text(created_after),
+            created_before=time_text(created_before),
+            retried=retried,
+            limit=page_size,
+        )
         cursor: Optional[str] = None
         while True:
-            target = "/v1/tasks" + query(
-                state=state,
-                endpoint=endpoint,
-                label=labels,
-                created_after=time_text(created_after),
-                created_before=time_text(created_before),
-                retried=retried,
-                limit=page_size,
-                cursor=cursor,
-            )
-            page = await self.json("GET", target)
+            page = await self.json("GET", f"/v1/tasks{filters}" + (f"&cursor={quote(cursor)}" if cursor else ""))
             for raw in member(page, "tasks"):
                 yield self.make_task(raw)
             cursor = page.get("next_cursor")
@@ -238,7 +243,7 @@ class Patience:
         self.outcome_unknown = error.outcome_unknown = error.outcome_unknown or self.outcome_unknown
         now = time.monotonic()
         if self._end is None:
-            patience = core.patience if core.was_there else min(core.patience, _PATIENCE_FOR_A_FIRST_REPLY)
+            patience = core.patience if core.was_there else min(core.patience, _PATIENCE_AT_FIRST)
             self._end = min(now + patience, self._deadline)
         least = 0.0 if isinstance(error, (NoDaemon, ReplyLost)) else LEAST_GAP
         pause = max(self._pause * random.uniform(0.5, 1.0), error.retry_after, least)
@@ -257,7 +262,7 @@ def path_of(task: TaskRef) -> str:
 
 
 def query(**values: Any) -> str:
-    """A query with its question mark. Lists are joined, labels repeated, None is left out."""
+    """A query with its question mark. Labels are repeated, None is left out."""
     items: List[Tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -265,8 +270,13 @@ def query(**values: Any) -> str:
         elif isinstance(value, bool):
             items.append((name, "true" if value else "false"))
         elif value is not None:
-            items.append((name, str(value) if isinstance(value, (str, int)) else ",".join(value)))
+            items.append((name, str(value)))
     return "?" + urlencode(items, quote_via=quote) if items else ""
+
+
+def joined(names: Names) -> Optional[str]:
+    """The value of a filter, which is sent with each page and each connection. An empty list selects nothing."""
+    return names if names is None or isinstance(names, str) else ",".join(names)
 
 
 def deadline_after(timeout: Optional[float]) -> float:

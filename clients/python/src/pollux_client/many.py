@@ -11,7 +11,7 @@ from .errors import PolluxError, StreamReset, WaitTimeout
 from .events import EventReader, is_refusal
 from .submission import Submission, new_key
 
-_END_STATES = ("succeeded", "failed", "cancelled", "expired")
+_END_STATES = "succeeded,failed,cancelled,expired"
 
 
 class Ends:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Iterable, Mapping, Optional, Type
 
-from .core import Core, Names, TaskRef
+from .core import Core, Names, TaskRef, joined
 from .documents import StreamEvent
 from .events import EventReader
 from .transport import run
@@ -20,8 +20,10 @@ def event_reader(
     labels: Optional[Mapping[str, str]],
     include: Names,
 ) -> EventReader:
-    ids = None if tasks is None else [task if isinstance(task, str) else task.id for task in tasks]
-    return EventReader(core, after, task=ids, endpoint=endpoint, state=state, label=labels, include=include)
+    ids = None if tasks is None else ",".join(task if isinstance(task, str) else task.id for task in tasks)
+    return EventReader(
+        core, after, task=ids, endpoint=joined(endpoint), state=joined(state), label=labels, include=joined(include)
+    )
 
 
 class _Stream:
