@@ -71,7 +71,8 @@ class LocationTests(unittest.TestCase):
     def test_the_settings_file_decides_as_on_the_command_line(self) -> None:
         for text in (
             "socket: /tmp/s.sock\n", "socket: ~/s.sock # mine\n", "socket : 's''s #1.sock'\n", "socket: a#b.sock\n",
-            '"socket": "a\\u00e4.sock"\n', "# socket: /no\nlog:\n  socket: /no\nstate_directory: /tmp/st\n", "- a\n- b\n",
+            '"socket": "a\\u00e4.sock"\n', "# socket: /no\nlog:\n  socket: /no\nstate_directory: /tmp/st\n",
+            "- a\n- b\n",
             "---\nsocket: s.sock\r\n", "\ufeffsocket: /s\n", "", "# only a comment\n",
             "state_directory: 'other'\nsocket: x/y.sock   \n",
         ):  # fmt: skip

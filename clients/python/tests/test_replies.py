@@ -309,6 +309,20 @@ class ProcessTests(unittest.TestCase):
         finally:
             signal.signal(signal.SIGALRM, before)
 
+    def test_an_interrupted_submission_says_its_key(self) -> None:
+        def interrupt(number: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            with FakeServer(hangs) as server, self.assertLogs("pollux_client") as logged:
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
+                with self.assertRaises(KeyboardInterrupt):
+                    client(server).submit("suno/audios", {})
+                self.assertIn(server.bodies()[0]["idempotency_key"], logged.output[0])
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
     def test_a_signal_handler_that_returns_does_not_disturb_a_call(self) -> None:
         before = signal.signal(signal.SIGALRM, lambda number, frame: None)
         try:

@@ -114,8 +114,8 @@ class TypeTests(unittest.TestCase):
 class PythonTests(unittest.TestCase):
     def test_the_sources_are_python_3_9_with_its_own_modules_only(self) -> None:
         newer = {
-            "typing": {"ParamSpec", "Concatenate", "TypeAlias", "TypeGuard", "Self", "Never", "LiteralString", "Required",
-                       "NotRequired", "Unpack", "TypeVarTuple", "assert_never", "override", "assert_type"},
+            "typing": {"ParamSpec", "Concatenate", "TypeAlias", "TypeGuard", "Self", "Never", "LiteralString",
+                       "Required", "NotRequired", "Unpack", "TypeVarTuple", "assert_never", "override", "assert_type"},
             "asyncio": {"timeout", "TaskGroup", "Runner", "Barrier"},
             "enum": {"StrEnum"}, "datetime": {"UTC"}, "itertools": {"pairwise", "batched"},
         }  # fmt: skip
@@ -156,8 +156,8 @@ class PythonTests(unittest.TestCase):
 
 #: The modules of Python 3.9 that the sources use.
 STANDARD = {
-    "__future__", "asyncio", "collections", "dataclasses", "datetime", "errno", "fcntl", "hashlib", "json", "math",
-    "os", "pathlib", "pwd", "random", "re", "socket", "stat", "sys", "time", "types", "typing", "urllib", "uuid",
+    "__future__", "asyncio", "collections", "dataclasses", "datetime", "errno", "fcntl", "hashlib", "json", "logging",
+    "math", "os", "pathlib", "pwd", "random", "re", "socket", "stat", "sys", "time", "types", "typing", "urllib", "uuid",
 }  # fmt: skip
 
 if __name__ == "__main__":

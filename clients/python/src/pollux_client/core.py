@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import math
 import random
 import re
@@ -24,6 +25,7 @@ TaskRef = Union[str, TaskDocument]
 #: One name, or several.
 Names = Union[str, Iterable[str], None]
 
+_logger = logging.getLogger("pollux_client")
 LARGEST_BODY = 256 << 20
 _LONGEST_WAIT = 60.0
 #: The least time between two requests for one thing.
@@ -132,10 +134,14 @@ class Core(Generic[TaskT]):
 
     async def submit_task(self, submission: Submission, usual_key: Optional[str] = None) -> TaskT:
         key = next(key for key in (submission.key, usual_key, new_key()) if key is not None)
+        body = submission.body(key)
         try:
-            return await self.task("POST", "/v1/tasks", submission.body(key))
+            return await self.task("POST", "/v1/tasks", body)
         except PolluxError as error:
             error.idempotency_key = key
+            raise
+        except BaseException:  # Ctrl-C, or a cancelled task of asyncio: only this line names a random key.
+            _logger.warning("A submission was interrupted and may have been stored. Its key is %s.", key)
             raise
 
     async def get_task(self, task: TaskRef) -> TaskT:
