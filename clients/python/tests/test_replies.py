@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import signal
 import socket
+import threading
 import time
 import unittest
 from typing import Any, Callable, Dict, List
+from unittest import mock
 
 from pollux_client import (
     Client, Conflict, InvalidRequest, NoDaemon, NotFound, PolluxError, ReplyLost, ServerError, Submission, TaskFailed,
     Unavailable, UnreadableReply, WaitTimeout,
 )  # fmt: skip
 
-from support import FakeServer, hangs, http, open_sockets, problem, sends, task
+from support import FakeServer, directory, hangs, http, open_sockets, problem, sends, task
 
 
 def client(server: FakeServer, **options: Any) -> Client:
@@ -129,6 +132,24 @@ class LostReplyTests(unittest.TestCase):
         self.assertEqual(caught.exception.code, "no_daemon")
         self.assertFalse(caught.exception.outcome_unknown)
         self.assertIn("pollux serve", str(caught.exception))
+
+    def test_a_daemon_that_was_there_is_waited_for_longer(self) -> None:
+        place = directory()
+        self.addCleanup(shutil.rmtree, place)
+        path = str(place / "again.sock")
+        with mock.patch("pollux_client.core._PATIENCE_AT_FIRST", 0.1):
+            with FakeServer(sends(http(task())), path=path) as server:
+                used = client(server)
+                used.get("019a")
+            os.unlink(path)
+            later: List[FakeServer] = []
+            timer = threading.Timer(0.6, lambda: later.append(FakeServer(sends(http(task())), path=path)))
+            timer.start()
+            self.assertEqual(used.get("019a").state, "queued")
+            timer.join()
+            later[0].__exit__()
+            with self.assertRaises(NoDaemon):
+                Client(path).get("019a")
 
 
 class ReplyTests(unittest.TestCase):

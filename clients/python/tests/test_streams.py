@@ -145,6 +145,8 @@ class MapTests(unittest.TestCase):
                 self.assertLessEqual(server.most_open, 2)
                 completed = {one.id for one in used.as_completed(["t1", "t3", "t1"])}
                 self.assertEqual(completed, {"t1", "t3"})
+                # Each has asked for a stream once.
+                self.assertEqual(sum(target.startswith("/v1/events") for target in targets(server)), 2)
 
     def test_a_refusal_is_raised_in_its_turn_and_ends_the_submitting(self) -> None:
         with Provider(problem(404, "no_such_route")) as server:

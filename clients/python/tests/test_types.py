@@ -157,7 +157,8 @@ class PythonTests(unittest.TestCase):
 #: The modules of Python 3.9 that the sources use.
 STANDARD = {
     "__future__", "asyncio", "collections", "dataclasses", "datetime", "errno", "fcntl", "hashlib", "json", "logging",
-    "math", "os", "pathlib", "pwd", "random", "re", "socket", "stat", "sys", "time", "types", "typing", "urllib", "uuid",
+    "math", "os", "pathlib", "pwd", "random", "re", "socket", "stat", "sys", "time", "types", "typing", "urllib",
+    "uuid",
 }  # fmt: skip
 
 if __name__ == "__main__":
