@@ -68,7 +68,9 @@ def main(number: int, seed: int) -> None:
         kills, planned, is_killed = 0, max(6, number // 20), False
         while running.poll() is None:
             wait_for_lines(out, number * kills // planned, running)
-            if kills == planned // 3 and not is_killed:
+            if running.poll() is not None:
+                break
+            if kills >= planned // 6 and not is_killed:
                 is_killed = True
                 running.kill()
                 running.wait()
@@ -79,6 +81,8 @@ def main(number: int, seed: int) -> None:
                 kills += 1
                 time.sleep(chance.uniform(0.0, 0.5))
                 daemon.start()
+        if not is_killed:
+            raise SystemExit(f"The program ended before it was killed: more tasks are needed (seed {seed}).")
         check(number, seed, running.returncode, out, sandbox.ledger(), Client(daemon.socket))
         print(
             f"{number} tasks through map, {kills} kills and stops of the daemon, {int(is_killed)} kill of the program: "
