@@ -61,14 +61,15 @@ package final class EventLog: Sendable {
     /// Calls the subscriber with every later change, as long as the store exists.
     package func subscribe(_ subscriber: @escaping Subscriber) { subscribers.withLock { $0.append(subscriber) } }
 
-    /// A page of the log after the sequence number, oldest first. It begins with ``LoggedEvent/pruned(upTo:)`` if lines
-    /// after that number were removed.
+    /// A page of the log after the sequence number, oldest first: every line that is still there. It begins with
+    /// ``LoggedEvent/pruned(upTo:)`` if lines between that number and the first of the page may have been removed.
     package func read(after sequence: Int64, limit: Int) async throws(TaskStoreError) -> [LoggedEvent] {
         try await driver.read(for: .read("log"), .page) { rows in
             let removed = try rows.removedUpTo()
-            let start = max(sequence, removed)
-            let lines = try rows.events(of: nil, after: start, limit: limit).map { try LoggedEvent($0) }
-            return removed > sequence ? [.pruned(upTo: removed)] + lines : lines
+            let lines = try rows.events(of: nil, after: sequence, limit: limit).map { try LoggedEvent($0) }
+            // Older lines than the last removed one may well be there: each is removed for itself.
+            let gap = min(removed, lines.first.map { $0.sequence - 1 } ?? removed)
+            return gap > sequence ? [.pruned(upTo: gap)] + lines : lines
         }
     }
 

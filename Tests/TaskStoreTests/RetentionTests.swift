@@ -251,8 +251,12 @@ import VerbatimJSON
             #expect(try await store.log.read(after: 4, limit: 99).map(\.sequence) == [5, 6])
             // Daemon entries are removed by age.
             #expect(try await sweep(store, policy(), at: later).events == 1)
-            #expect(try await store.log.read(after: 0, limit: 99) == [.pruned(upTo: 6)])
+            // The line before it is still read.
+            #expect(try await store.log.read(after: 0, limit: 99).map(\.sequence) == [4, 5])
+            #expect(try await store.log.read(after: 5, limit: 99) == [.pruned(upTo: 6)])
             var lines = store.log.subscribe(after: 2).makeAsyncIterator()
+            #expect(try await lines.next() == .pruned(upTo: 4))
+            #expect(try await lines.next()?.sequence == 5)
             #expect(try await lines.next() == .pruned(upTo: 6))
         }
     }

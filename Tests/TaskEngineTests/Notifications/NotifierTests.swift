@@ -61,6 +61,17 @@ import VerbatimJSON
         #expect(try await world.sqlite.destinations().map(\.cursor) == [event.sequence])
     }
 
+    @Test func `a line that is removed hides no earlier event`() async throws {
+        let sender = ScriptedSender()
+        let world = try await world([try destination()], sender)
+        try await settle(world)
+        let first = try await cancelled(in: world)
+        let second = try await cancelled(in: world)
+        try await world.engine.retention.delete(second)
+        try await settle(world)
+        #expect(sender.sent.map(\.task) == [first])
+    }
+
     @Test func `a new destination begins now, and a replay goes back`() async throws {
         let sender = ScriptedSender()
         let world = try await world([], sender)
