@@ -40,6 +40,8 @@ package enum Daemon {
         signal(SIGXFSZ, SIG_IGN)
         // A closed log pipe then fails one write instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
+        // A parent may have ignored it, and then the system would take the ends of our programs.
+        signal(SIGCHLD, SIG_DFL)
         let environment = environment.withoutBlanks
         // Until the daemon handles this signal, a reload that comes too early would end the process.
         signal(SIGHUP, SIG_IGN)

@@ -73,7 +73,13 @@ enum Destinations {
             }
             if secret.count < shortestSecret {
                 settings.warnings.append(
-                    "A secret of \(entry.name) has fewer than \(shortestSecret) bytes. `openssl rand -base64 32` makes a good one."
+                    "A secret of \(entry.name) has fewer than \(shortestSecret) bytes. `echo whsec_$(openssl rand -base64 32)` makes a good one."
+                )
+            }
+            // Libraries that verify signatures read such a text as base64, and find other bytes.
+            if !word.hasPrefix("whsec_"), let bytes = [UInt8](base64: word), bytes.count >= 24 {
+                settings.warnings.append(
+                    "A secret of \(entry.name) looks like base64 and is used as plain text. If it is base64, write whsec_ before it."
                 )
             }
             secrets.append(secret)

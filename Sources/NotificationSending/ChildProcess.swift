@@ -112,7 +112,10 @@ final class ChildProcess {
     /// How it has ended; nil if it runs.
     func status() -> Status? {
         var status: Int32 = 0
-        guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
+        let ended = waitpid(pid, &status, WNOHANG)
+        // Something else has waited for it, as the system does for a process that ignores SIGCHLD.
+        if ended < 0, errno != EINTR { return .exited(-1) }
+        guard ended == pid else { return nil }
         let signal = status & 0x7f
         return signal == 0 ? .exited(status >> 8 & 0xff) : .signalled(signal)
     }

@@ -100,18 +100,25 @@ package final class WebhookClient: Sendable {
 
     /// What one try brings within 15 s. Also an answer that stops halfway ends in time.
     static func inTime(_ body: @escaping @Sendable () async -> Reply) async -> Reply {
-        let reply = await withTaskGroup(of: Reply?.self) { group in
+        let reply = await inTime(timeout, body)
+        if Task.isCancelled { return Reply(outcome: .notSent) }
+        return reply ?? Reply(outcome: .failed(DeliveryFailure(reason: "no answer within 15 s")))
+    }
+
+    /// What the body returns in that time; nil if it takes longer.
+    private static func inTime<Value: Sendable>(
+        _ time: Duration, _ body: @escaping @Sendable () async -> Value
+    ) async -> Value? {
+        await withTaskGroup(of: Value?.self) { group in
             group.addTask { await body() }
             group.addTask {
-                try? await Task.sleep(for: timeout)
+                try? await Task.sleep(for: time)
                 return nil
             }
             let first = await group.next() ?? nil
             group.cancelAll()
             return first
         }
-        if Task.isCancelled { return Reply(outcome: .notSent) }
-        return reply ?? Reply(outcome: .failed(DeliveryFailure(reason: "no answer within 15 s")))
     }
 
     private static func exchange(
@@ -124,9 +131,13 @@ package final class WebhookClient: Sendable {
             return Reply(
                 outcome: .failed(DeliveryFailure(reason: words(for: error))), isUnreachable: isUnreachable(error))
         }
-        let answer = await beginning(of: response.body)
         let status = Int(response.status.code)
-        if (200..<300).contains(status) { return Reply(outcome: .delivered) }
+        if (200..<300).contains(status) {
+            // It counts whether its body ends or not. Reading it lets the connection be used again.
+            _ = await inTime(.seconds(1)) { await beginning(of: response.body) }
+            return Reply(outcome: .delivered)
+        }
+        let answer = await beginning(of: response.body)
         let failure = DeliveryFailure(
             status: status, reason: "it answered \(status)", answer: answer,
             retryAfter: response.headers.first(name: "retry-after").flatMap { RetryAfter.read($0, now: now()) })

@@ -122,6 +122,8 @@ import Testing
         for words in ["fewer than 24 bytes", "Other users can read the secret file", "without encryption"] {
             #expect(configuration.settings.warnings.contains { $0.contains(words) }, "\(words)")
         }
+        try write("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", to: "secret")
+        #expect(try reload().settings.warnings.contains { $0.contains("write whsec_ before it") })
         try write("whsec_***\n", to: "secret")
         #expect(throws: DaemonError.self) { try reload() }
         try write("\n", to: "secret")

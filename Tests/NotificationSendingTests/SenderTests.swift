@@ -117,6 +117,11 @@ import VerbatimJSON
         #expect(failure.answer == String(repeating: "x", count: 1_024))
     }
 
+    @Test func `a 2xx counts although its body does not end`() async throws {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+        #expect(try await outcome(.reply(head)) == .delivered)
+    }
+
     @Test func `a receiver that is not there or hangs up is a failure`() async throws {
         let closed = try await outcome(.close)
         guard case .failed(let failure) = closed else { return #expect(Bool(false), "\(String(describing: closed))") }

@@ -106,8 +106,10 @@ extension DeliveryQueue {
     }
 
     /// Gives up events that a closed or stopped destination has not taken for ``RetrySchedule/longestWait``; returns how many.
+    ///
+    /// A closed one is asked first: it may have come back while the daemon was off.
     package mutating func skip(at now: Timestamp) -> Int {
-        guard row.isStopped || row.closedAt != nil, saving == nil else { return 0 }
+        guard row.isStopped || row.closedAt != nil && hasFailed, saving == nil else { return 0 }
         let limit = now - RetrySchedule.longestWait
         let old = entries.values.flatMap { $0 }.filter { $0.row.at <= limit && !$0.isInFlight }.map(\.row)
         guard let first = old.map(\.sequence).min(), let last = old.map(\.sequence).max() else { return 0 }
@@ -120,6 +122,7 @@ extension DeliveryQueue {
     }
 
     private mutating func noteFailure(_ failure: DeliveryFailure, at now: Timestamp) {
+        hasFailed = true
         row.failure = failure.lasting
         row.failedAt = now
         unsaved.isChanged = true

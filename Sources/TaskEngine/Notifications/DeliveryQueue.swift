@@ -80,6 +80,8 @@ package struct DeliveryQueue: Sendable {
     var saving: Unsaved?
     /// Since when the stored place lags behind.
     var laggingSince: Timestamp?
+    /// Whether a delivery has failed since the start of the daemon.
+    var hasFailed = false
 
     struct Unsaved {
         var puts: [Int64: DeliveryRow] = [:]
@@ -138,7 +140,8 @@ package struct DeliveryQueue: Sendable {
 
     private func hasManyFresh(for event: DeliveryRow) -> Bool {
         guard isShared else { return false }
-        let others = entries.values.lazy.joined().filter { !$0.isStored && $0.row.notify == event.notify }
+        let receiver = Entry(row: event, isStored: false).receiver
+        let others = entries.values.lazy.joined().filter { !$0.isStored && $0.receiver == receiver }
         return others.prefix(Self.mostFreshPerReceiver).count == Self.mostFreshPerReceiver
     }
 

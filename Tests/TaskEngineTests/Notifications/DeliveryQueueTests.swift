@@ -330,6 +330,19 @@ private let refused = DeliveryQueue.Outcome.failed(DeliveryFailure(status: 500, 
         #expect(changes.destination.cursor == 6)
     }
 
+    @Test func `a closed destination is asked after a start before anything is given up`() throws {
+        var player = QueuePlayer()
+        player.take((1, 1), (2, 2), (3, 3), (4, 4), (5, 5))
+        player.send(refused)
+        player.save()
+        #expect(player.closed)
+        player.restart()
+        player.now = player.now + .seconds(31 * 86_400)
+        #expect(player.queue.skip(at: player.now) == 0)
+        player.send(refused)
+        #expect(player.queue.skip(at: player.now) == 5)
+    }
+
     @Test func `an open destination gives up nothing, however long it takes`() {
         var player = QueuePlayer()
         player.take((1, 1))
