@@ -23,10 +23,13 @@ final class ObjectDraft: Sendable {
 
     let path: String
     private let state: Mutex<State>
+    /// Counts what all drafts have.
+    private let counted: @Sendable (Int64) -> Void
 
-    /// Makes an empty file, open to its owner only.
-    init(path: String) throws(ArtefactFailure) {
+    /// Makes an empty file, open to its owner only. `counted` gets the growth of the file, and its loss in the end.
+    init(path: String, counted: @escaping @Sendable (Int64) -> Void) throws(ArtefactFailure) {
         self.path = path
+        self.counted = counted
         let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw ArtefactFailure(errno, doing: "create", path) }
         state = Mutex(State(descriptor: descriptor))
@@ -49,15 +52,18 @@ final class ObjectDraft: Sendable {
 
     private func append(_ bytes: UnsafeRawBufferPointer) throws(ArtefactFailure) {
         try state.withLock { state throws(ArtefactFailure) in
-            var rest = bytes
+            var (rest, place) = (bytes, state.count)
             while !rest.isEmpty {
-                let written = write(state.descriptor, rest.baseAddress, rest.count)
+                // The place is named: what a write left that failed halfway is written over.
+                let written = pwrite(state.descriptor, rest.baseAddress, rest.count, off_t(place))
                 if written < 0, errno == EINTR { continue }
                 guard written >= 0 else { throw ArtefactFailure(errno, doing: "write", path) }
                 rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+                place += Int64(written)
             }
             state.hash.update(bufferPointer: bytes)
             state.count += Int64(bytes.count)
+            counted(Int64(bytes.count))
             let missing = MediaSniffer.length - state.beginning.count
             if missing > 0 { state.beginning += bytes.prefix(missing) }
         }
@@ -84,6 +90,10 @@ final class ObjectDraft: Sendable {
     /// Writes the contents to disk and makes the file read-only.
     func seal() throws(ArtefactFailure) {
         try state.withLock { state throws(ArtefactFailure) in
+            // A write that failed may have left bytes behind those that count.
+            guard ftruncate(state.descriptor, off_t(state.count)) == 0 else {
+                throw ArtefactFailure(errno, doing: "truncate", path)
+            }
             #if canImport(Darwin)
                 let isSynced = fcntl(state.descriptor, F_FULLFSYNC) == 0
             #else
@@ -96,7 +106,10 @@ final class ObjectDraft: Sendable {
     }
 
     deinit {
-        state.withLock { _ = close($0.descriptor) }
+        state.withLock { state in
+            _ = close(state.descriptor)
+            counted(-state.count)
+        }
         unlink(path)
     }
 }

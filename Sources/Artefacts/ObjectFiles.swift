@@ -39,6 +39,8 @@ package final class ObjectFiles: Sendable {
     private struct State {
         /// How many bytes all objects have.
         var used: Int64 = 0
+        /// How many bytes the unfinished files have.
+        var unfinished: Int64 = 0
         var drafts = 0
         /// Objects that downloads have brought whose results are not stored yet, and by how many.
         var unsettled: [String: Int] = [:]
@@ -104,6 +106,7 @@ package final class ObjectFiles: Sendable {
     func checkRoom(for bytes: Int64) throws(ArtefactFailure) {
         let system = try fileSystem()
         let quota = try quota(on: system)
+        let used = state.withLock { $0.used + $0.unfinished }
         guard used + bytes <= quota else {
             throw .noRoom(
                 "Files of results take \(used) bytes, and artefacts.quota allows \(quota). Set a greater one, or retention.artefacts.",
@@ -125,7 +128,9 @@ package final class ObjectFiles: Sendable {
             state.drafts += 1
             return state.drafts
         }
-        return try ObjectDraft(path: "\(directory)/objects/.draft-\(getpid())-\(number)")
+        return try ObjectDraft(path: "\(directory)/objects/.draft-\(getpid())-\(number)") { [weak self] bytes in
+            self?.state.withLock { $0.unfinished += bytes }
+        }
     }
 
     /// Keeps a whole file under its digest and its name. It is on disk when the call returns, and stays until

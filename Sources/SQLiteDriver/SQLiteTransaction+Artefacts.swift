@@ -25,6 +25,23 @@ extension SQLiteTransaction {
         ).map { Timestamp(milliseconds: $0) }
     }
 
+    func moveArtefacts(by jump: Duration) throws {
+        try db.cachedStatement(
+            sql: """
+                UPDATE artefact INDEXED BY artefact_next SET next_at_ms = next_at_ms + ? WHERE state = 'waiting'
+                """
+        ).execute(arguments: [jump.wholeMilliseconds])
+    }
+
+    func bringArtefactsForward(dueAfter latest: Timestamp, to now: Timestamp) throws -> Int {
+        try db.cachedStatement(
+            sql: """
+                UPDATE artefact INDEXED BY artefact_next SET next_at_ms = ? WHERE state = 'waiting' AND next_at_ms > ?
+                """
+        ).execute(arguments: [now.milliseconds, latest.milliseconds])
+        return db.changesCount
+    }
+
     func artefacts(of key: Int64) throws -> [Artefact] {
         try ArtefactRow.fetchAll(
             db.cachedStatement(

@@ -224,6 +224,10 @@ package protocol StoreTransaction: StoreSnapshot {
     func open(in state: TaskState) throws -> [TaskRow]
     /// Adds a jump of the clock to given-up attempts, and moves their times.
     func moveGivenUp(by jump: Duration) throws
+    /// Moves the next attempts at files that wait.
+    func moveArtefacts(by jump: Duration) throws
+    /// Makes files that wait due at `now` if their next attempt is later than `latest`. Returns their number.
+    func bringArtefactsForward(dueAfter latest: Timestamp, to now: Timestamp) throws -> Int
 }
 
 /// The documents of a task that a read returns.

@@ -92,20 +92,22 @@ extension TaskStore {
     /// Stores what became of an attempt to fetch a file. A file that was saved, and one that begins to wait for room, get a line
     /// in the log of their task.
     ///
-    /// Nothing is stored if the file does not wait any more, or its task has none.
-    package func put(_ artefact: Artefact, at now: Timestamp) async throws(TaskStoreError) {
+    /// Nothing is stored, and false returned, if the file does not wait any more, or its task has none.
+    @discardableResult
+    package func put(_ artefact: Artefact, at now: Timestamp) async throws(TaskStoreError) -> Bool {
         var artefact = artefact
         if artefact.state != .waiting { artefact.lacksRoom = false }
         if artefact.state == .saved { artefact.savedAt = now }
-        try await commit(.write("putArtefact")) { [artefact] changes in
+        return try await commit(.write("putArtefact")) { [artefact] changes in
             guard let row = try changes.transaction.tasks([artefact.id.task]).first,
                 let known = try changes.transaction.artefacts(of: row.key).first(where: { $0.id == artefact.id }),
                 known.state == .waiting
-            else { return }
+            else { return false }
             try changes.transaction.put(artefact, of: row.key)
             if artefact.state == .saved || artefact.lacksRoom && !known.lacksRoom {
                 changes.append(TaskLogEntry(artefact, in: row.task.state, at: now), of: row.key, about: row.task)
             }
+            return true
         }
     }
 }

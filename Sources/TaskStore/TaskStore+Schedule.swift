@@ -86,6 +86,13 @@ extension TaskStore {
         try await write("bringForward") { try $0.bringForward(in: state, dueAfter: latest, to: now) }
     }
 
+    /// Makes files that wait due at `now` if their next attempt is later than `latest`, as after a clock that was ahead.
+    package func bringArtefactsForward(
+        dueAfter latest: Timestamp, to now: Timestamp
+    ) async throws(TaskStoreError) -> Int {
+        try await write("bringArtefactsForward") { try $0.bringArtefactsForward(dueAfter: latest, to: now) }
+    }
+
     /// Moves the schedule of open tasks by a jump of the wall clock. The schedule is the due time, the start of their
     /// age, and the time of the last pending poll. Of queued tasks only the due time depends on the clock.
     package func moveSchedule(by jump: Duration, at now: Timestamp) async throws(TaskStoreError) {
@@ -102,6 +109,7 @@ extension TaskStore {
                 }
             }
             try transaction.moveGivenUp(by: jump)
+            try transaction.moveArtefacts(by: jump)
             changes.append(.clockSet(by: jump, at: now))
         }
     }

@@ -205,6 +205,62 @@ import VerbatimJSON
         #expect(try await files(of: id, in: world).first?.state == .waiting)
     }
 
+    @Test func `an outage beyond the end of a URL makes nothing gone`() async throws {
+        let world = try await world()
+        let expires = world.time.now() + .seconds(600)
+        let url = "https://a.example/1.png?Expires=\(expires.milliseconds / 1_000)"
+        let id = try await succeed([url], in: world)
+        downloads.play { _ throws(ArtefactFailure) in throw .later("no route") }
+        world.provider.play { _ throws(UpstreamTransportError) in throw .notSent("no route") }
+        for _ in 1...12 {
+            try await step(world)
+            world.time.advance(by: .seconds(1_800))
+        }
+        #expect(try await files(of: id, in: world).first?.state == .waiting)
+        downloads.play { ScriptedDownloads.object($0.url) }
+        try await step(world)
+        #expect(try await files(of: id, in: world).first?.state == .saved)
+    }
+
+    @Test func `a file whose task is deleted during its download does not stay`() async throws {
+        let world = try await world()
+        let id = try await succeed(["https://a.example/1.png"], in: world)
+        downloads.play { request throws(ArtefactFailure) in
+            do { try await world.engine.retention.delete(id) } catch { throw .unfit("\(error)") }
+            return ScriptedDownloads.object(request.url)
+        }
+        try await step(world)
+        #expect(downloads.removed.count == 2)
+        #expect(downloads.settled.count == 1)
+        #expect(downloads.forgotten.map(\.task) == [id])
+    }
+
+    @Test func `a file is fetched on request where capture is off`() async throws {
+        let world = try await world(on: false)
+        let id = try await succeed(["https://a.example/1.png"], in: world)
+        try await step(world)
+        #expect(downloads.urls == [])
+        let service = try #require(world.engine.artefacts)
+        try await service.fetch(try await world.service.task(id))
+        try await step(world)
+        #expect(try await files(of: id, in: world).first?.state == .saved)
+    }
+
+    @Test func `a clock that was ahead delays no file`() async throws {
+        let world = try await world()
+        let id = try await succeed(["https://a.example/1.png"], in: world)
+        downloads.play { _ throws(ArtefactFailure) in throw .later("no route") }
+        try await step(world)
+        let before = try #require(try await files(of: id, in: world).first)
+        try await world.sqlite.moveSchedule(by: .seconds(-31_536_000), at: world.time.now())
+        let moved = try #require(try await files(of: id, in: world).first)
+        #expect(moved.nextAt == before.nextAt - .seconds(31_536_000))
+        try await world.sqlite.moveSchedule(by: .seconds(63_072_000), at: world.time.now())
+        let now = world.time.now()
+        #expect(try await world.sqlite.bringArtefactsForward(dueAfter: now + .seconds(7_200), to: now) == 1)
+        #expect(try await files(of: id, in: world).first?.nextAt == now)
+    }
+
     @Test func `a forbidden URL is refused at once, a wrong file after several tries`() async throws {
         let world = try await world()
         let one = try await succeed(["https://a.example/1.png"], in: world)
@@ -355,9 +411,9 @@ import VerbatimJSON
         ("https://a.example/x?Expires=1795442709&Signature=a", "2026-11-23T14:05:09.000Z"),
         ("https://a.example/x?sv=1&se=2026-11-28T16%3A00%3A00Z", "2026-11-28T16:00:00.000Z"),
         ("https://a.example/x?Expires=soon", nil), ("https://a.example/x", nil),
-        ("https://a.example/x?X-Amz-Date=yesterday&X-Amz-Expires=1", nil),
+        ("https://a.example/x?X-Amz-Date=yesterday&X-Amz-Expires=1", nil), ("https://a.example/x?expires=3600", nil),
     ])
     func `a URL tells until when it works`(url: String, time: String?) {
-        #expect(ArtefactRules.expiry(of: url)?.rfc3339 == time)
+        #expect(ArtefactRules.expiry(of: url, after: ManualTimeSource.start - .seconds(31_536_000))?.rfc3339 == time)
     }
 }

@@ -42,6 +42,10 @@ enum PlanCheck {
         ("json_each(?)", "SCAN wanted", "the labels of a list's filter"),
         ("ORDER BY task_key DESC LIMIT", "USE TEMP B-TREE FOR ORDER BY", "a list filtered by several values at once"),
         (
+            "UPDATE artefact INDEXED BY artefact_next", "SCAN artefact",
+            "once per jump of the clock: the files that wait"
+        ),
+        (
             "UPDATE given_up_attempt SET", "SCAN given_up_attempt",
             "once per jump of the clock: a row per attempt that was given up"
         ),

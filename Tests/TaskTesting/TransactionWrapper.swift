@@ -364,6 +364,12 @@ extension TransactionWrapper {
         try base.bringForward(in: state, dueAfter: latest, to: now)
     }
 
+    package func moveArtefacts(by jump: Duration) throws { try base.moveArtefacts(by: jump) }
+
+    package func bringArtefactsForward(dueAfter latest: Timestamp, to now: Timestamp) throws -> Int {
+        try base.bringArtefactsForward(dueAfter: latest, to: now)
+    }
+
     package func moveSchedule(in state: TaskState, by jump: Duration) throws {
         try base.moveSchedule(in: state, by: jump)
     }

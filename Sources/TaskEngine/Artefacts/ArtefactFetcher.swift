@@ -47,10 +47,13 @@ package struct ArtefactFetcher: Worker {
     package var wake: WakeSignal { wakes.artefacts }
 
     package func claim(into work: inout [Artefact], at now: Timestamp) async throws(TaskStoreError) -> Timestamp {
-        guard await prepare() else { return now + .seconds(60) }
         let hasMore = try await readLog(at: now)
-        guard settings.isOn, inFlight.count < Self.limit else { return hasMore ? now : now + .seconds(60) }
-        guard let next = try await store.nextArtefact() else { return hasMore ? now : now + .seconds(60) }
+        // Without capture, a person may still have the files of a task fetched.
+        if !settings.isOn, try await store.nextArtefact() == nil { return hasMore ? now : now + .seconds(60) }
+        guard await prepare() else { return now + .seconds(60) }
+        guard inFlight.count < Self.limit, let next = try await store.nextArtefact() else {
+            return hasMore ? now : now + .seconds(60)
+        }
         guard next <= now else { return hasMore ? now : next }
         let hosts = inFlight.hosts(with: Self.limitPerHost)
         // Those in flight are still due.
@@ -62,7 +65,7 @@ package struct ArtefactFetcher: Worker {
 
     /// Prepares the directories before the first download; false if that fails for now.
     private func prepare() async -> Bool {
-        if progress.state.withLock({ $0.isPrepared }) || !settings.isOn { return true }
+        if progress.state.withLock({ $0.isPrepared }) { return true }
         do throws(ArtefactFailure) {
             try await downloads.prepare { digests throws(ArtefactFailure) in
                 do throws(TaskStoreError) {
@@ -143,12 +146,13 @@ package struct ArtefactFetcher: Worker {
 
     /// The files behind all results of a task that have a URL of HTTP.
     static func files(of stored: TaskWithPayload, _ profile: EndpointProfile, at now: Timestamp) -> [Artefact] {
-        let end = profile.artefactLifetime.map { (stored.task.endedAt ?? now) + $0 }
+        let ended = stored.task.endedAt ?? now
+        let end = profile.artefactLifetime.map { ended + $0 }
         return (stored.payload.results ?? []).enumerated().compactMap { ordinal, result in
             guard result.kind == .url, let url = result.value.string, let address = HTTPURL(url) else { return nil }
             return Artefact(
                 Artefact.ID(task: stored.task.id, ordinal: ordinal), url: url, host: address.host,
-                expiresAt: [end, ArtefactRules.expiry(of: url)].compactMap(\.self).min(), nextAt: now)
+                expiresAt: [end, ArtefactRules.expiry(of: url, after: ended)].compactMap(\.self).min(), nextAt: now)
         }
     }
 
@@ -160,15 +164,23 @@ package struct ArtefactFetcher: Worker {
             guard let stored = try await store.taskWithPayload(work.id.task) else { return }
             var artefact = work
             guard try await fetch(&artefact, of: stored) else { return }
-            defer { if let object = artefact.object { downloads.settle(object) } }
-            if artefact.object != nil { passed(.afterName) }
-            try await store.put(artefact, at: time.now())
-            if artefact.object != nil { passed(.afterSaved) }
-            if artefact.state != .waiting { downloads.forget(artefact.id) }
+            let isStored = try await store(artefact)
+            // A person deleted the task during the download.
+            if !isStored, let object = artefact.object { _ = await remover.removeFile(object, of: artefact.id.task) }
+            if !isStored || artefact.state != .waiting { downloads.forget(artefact.id) }
         } catch {
             // The file is fetched again, or found on disk.
             logger.error("What became of a result of \(work.id.task) could not be stored: \(error.message)")
         }
+    }
+
+    /// Stores the outcome of an attempt; false if the result is not fetched any more.
+    private func store(_ artefact: Artefact) async throws(TaskStoreError) -> Bool {
+        defer { if let object = artefact.object { downloads.settle(object) } }
+        if artefact.object != nil { passed(.afterName) }
+        let isStored = try await store.put(artefact, at: time.now())
+        if isStored, artefact.object != nil { passed(.afterSaved) }
+        return isStored
     }
 
     /// Makes one attempt; returns whether there is anything to store.
@@ -287,7 +299,7 @@ package struct ArtefactFetcher: Worker {
         switch failure {
         case .forbidden: return artefact.state = .refused
         case .unfit where artefact.attempts >= ArtefactRules.attemptsAtUnfitFile: return artefact.state = .refused
-        case .later(_, let pause?): artefact.nextAt = max(artefact.nextAt, now + min(pause, .seconds(3_600)))
+        case .later(_, let pause?): artefact.nextAt = max(artefact.nextAt, now + min(pause, ArtefactRules.longestPause))
         default: break
         }
         var isDead = now >= end
@@ -303,12 +315,13 @@ package struct ArtefactFetcher: Worker {
             guard let address = HTTPURL(url) else { return artefact.state = .gone }
             artefact.url = url
             artefact.host = address.host
-            artefact.expiresAt = ArtefactRules.expiry(of: url)
+            artefact.expiresAt = ArtefactRules.expiry(of: url, after: now)
             // The new URL may work for seconds only.
             if artefact.attempts < 10 { artefact.nextAt = now }
         case .url where artefact.attempts < ArtefactRules.attemptsAtDeadURL && now < end,
             .none where artefact.attempts < ArtefactRules.attemptsAtDeadURL && now < end,
-            .unknown where now < end + .seconds(3_600):
+            // The provider could not be asked, which says nothing about the file.
+            .unknown where now < end + ArtefactRules.patience:
             break
         case .url, .none, .unknown:
             artefact.state = .gone

@@ -29,21 +29,27 @@ package struct ArtefactRemover: Worker {
     func remove(_ artefact: Artefact) async -> Bool {
         guard let object = artefact.object else { return true }
         passed(.afterMark)
+        guard await removeFile(object, of: artefact.id.task) else { return false }
+        do throws(TaskStoreError) {
+            try await store.noteRemoval(of: artefact)
+            return true
+        } catch {
+            logger.error("The removal of a file of \(artefact.id.task) could not be noted: \(error.message)")
+            return false
+        }
+    }
+
+    /// Removes a file that no result has; false if that has to wait.
+    func removeFile(_ object: Artefact.Object, of task: TaskID) async -> Bool {
         do throws(ArtefactFailure) {
             try await downloads.remove(object) { () throws(ArtefactFailure) in
                 do throws(TaskStoreError) { return try await store.object(object.sha256) != nil } catch {
                     throw .later(error.message)
                 }
             }
-        } catch {
-            logger.warning("A file of \(artefact.id.task) is not removed yet: \(error.message)")
-            return false
-        }
-        do throws(TaskStoreError) {
-            try await store.noteRemoval(of: artefact)
             return true
         } catch {
-            logger.error("The removal of a file of \(artefact.id.task) could not be noted: \(error.message)")
+            logger.warning("A file of \(task) is not removed yet: \(error.message)")
             return false
         }
     }

@@ -7,6 +7,8 @@ package enum ArtefactRules {
     /// The waiting times between attempts; the last one is repeated.
     private static let pauses: [Duration] = [0, 2, 4, 8, 30, 120, 600, 1_800].map { .seconds($0) }
 
+    /// The longest time between two attempts, also where the server asks for more.
+    static let longestPause = Duration.seconds(3_600)
     /// How often a URL that does not work is tried while the provider names no other. A fresh file may be late.
     static let attemptsAtDeadURL = 6
     /// How often a file is fetched that is not what it should be.
@@ -17,10 +19,14 @@ package enum ArtefactRules {
     /// The pause after so many failed attempts.
     static func pause(after attempts: Int) -> Duration { pauses[min(max(attempts, 0), pauses.count - 1)] }
 
-    /// When a URL stops working, by its query; nil if it does not tell.
+    /// When a URL stops working, by its query; nil if that names no time after `start`, as a span of seconds does.
     ///
     /// Presigned URLs of S3 (`X-Amz-Date` with `X-Amz-Expires`, `Expires`), Google (`X-Goog-…`) and Azure (`se`).
-    package static func expiry(of url: String) -> Timestamp? {
+    package static func expiry(of url: String, after start: Timestamp) -> Timestamp? {
+        expiry(of: url).flatMap { $0 > start ? $0 : nil }
+    }
+
+    private static func expiry(of url: String) -> Timestamp? {
         guard let mark = url.firstIndex(of: "?") else { return nil }
         var values: [String: String] = [:]
         for member in url[url.index(after: mark)...].prefix(while: { $0 != "#" }).split(separator: "&") {

@@ -58,6 +58,11 @@ struct ScheduleCorrector: Sendable {
         var count = try await store.bringForward(in: .queued, dueAfter: opening + .seconds(60), to: now)
         count += try await store.bringForward(in: .running, dueAfter: opening + longestPollGap * 2, to: now)
         count += try await store.bringForward(in: .uncertain, dueAfter: now + longestLookupGap * 2, to: now)
+        let files = try await store.bringArtefactsForward(dueAfter: now + ArtefactRules.longestPause * 2, to: now)
+        if files > 0 {
+            logger.warning("\(files) file(s) of results had times from a clock that was ahead. They are due now.")
+            wakes.artefacts.signal()
+        }
         guard count > 0 else { return }
         logger.warning("\(count) task(s) had due times from a clock that was ahead. They are due now.")
         plans.forgetAll()
