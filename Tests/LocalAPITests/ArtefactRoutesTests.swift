@@ -13,15 +13,23 @@ import Testing
     }
 
     @Test func `a range names a part of the file, and what is none gets the whole`() {
-        #expect(range("bytes=0-9") == .part(0...9))
-        #expect(range("bytes=10-") == .part(10...99))
-        #expect(range("bytes=10-1000") == .part(10...99))
-        #expect(range("bytes=-10") == .part(90...99))
-        #expect(range("bytes=-1000") == .part(0...99))
-        #expect(range("bytes=99-99") == .part(99...99))
+        #expect(range("bytes=0-9") == .part(0...9, isRest: false))
+        #expect(range("bytes=10-") == .part(10...99, isRest: false))
+        #expect(range("bytes=10-1000") == .part(10...99, isRest: false))
+        #expect(range("bytes=-10") == .part(90...99, isRest: false))
+        #expect(range("bytes=-1000") == .part(0...99, isRest: true))
+        #expect(range("bytes=99-99") == .part(99...99, isRest: false))
         for whole in [nil, "bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "bytes=0-1,3-4", "items=0-1", "bytes=+1-2"] {
             #expect(range(whole) == .whole, "\(whole ?? "none")")
         }
+    }
+
+    @Test func `a client that asks for the rest of a file has the whole afterwards`() {
+        #expect(range("bytes=0-") == .part(0...99, isRest: true))
+        #expect(range("bytes=0-99") == .part(0...99, isRest: true))
+        #expect(range("bytes=5-98", ifRange: "\"a\"") == .part(5...98, isRest: false))
+        // A player that looks at the end names no file.
+        #expect(range("bytes=90-") == .part(90...99, isRest: false))
     }
 
     @Test func `a range behind the end is not satisfiable`() {
@@ -31,7 +39,7 @@ import Testing
     }
 
     @Test func `a range of another file gets the whole`() {
-        #expect(range("bytes=5-", ifRange: "\"a\"") == .part(5...99))
+        #expect(range("bytes=5-", ifRange: "\"a\"") == .part(5...99, isRest: true))
         #expect(range("bytes=5-", ifRange: "\"b\"") == .whole)
     }
 

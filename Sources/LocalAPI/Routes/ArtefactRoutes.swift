@@ -48,22 +48,24 @@ struct ArtefactRoutes {
         switch ByteRange(request.headers, tag: tag, size: size) {
         case .whole:
             let body = try await files.loadFile(path: path, context: context)
-            return Response(
-                status: .ok, headers: headers,
-                body: ResponseBody(contentLength: body.contentLength) { writer in
-                    try await body.write(writer)
-                    // A client that has only a part, or is gone, still needs the file.
-                    await artefacts.noteDelivery(of: sha256)
-                })
-        case .part(let range):
+            return Response(status: .ok, headers: headers, body: noted(body, of: sha256))
+        case .part(let range, let isRest):
             headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound)/\(size)"
+            let body = try await files.loadFile(path: path, range: range, context: context)
             return Response(
-                status: .partialContent, headers: headers,
-                body: try await files.loadFile(path: path, range: range, context: context))
+                status: .partialContent, headers: headers, body: isRest ? noted(body, of: sha256) : body)
         case .unsatisfiable:
             throw Problem(
                 .rangeNotSatisfiable, "range_not_satisfiable", title: "Range not satisfiable",
                 "The file has \(size) bytes.")
+        }
+    }
+
+    /// The body, after whose end its client has the whole file. One that has only a part, or is gone, still needs it.
+    private func noted(_ body: ResponseBody, of sha256: String) -> ResponseBody {
+        ResponseBody(contentLength: body.contentLength) { writer in
+            try await body.write(writer)
+            await artefacts?.noteDelivery(of: sha256)
         }
     }
 
@@ -82,7 +84,8 @@ extension Artefact.Object {
 /// What `Range` and `If-Range` ask for (RFC 9110, section 14.2). Several ranges count as none.
 enum ByteRange: Equatable {
     case whole
-    case part(ClosedRange<Int>)
+    /// `isRest` says that the client has all that is before it: it begins at 0, or names the file whose rest it wants.
+    case part(ClosedRange<Int>, isRest: Bool)
     case unsatisfiable
 
     init(_ headers: HTTPFields, tag: String, size: Int) {
@@ -93,10 +96,12 @@ enum ByteRange: Equatable {
         switch (Int(ends[0]), Int(ends[1])) {
         case (let first?, let last):
             guard ends[1].isEmpty || last.map({ $0 >= first }) ?? false else { return }
-            self = first < size ? .part(first...min(last ?? .max, size - 1)) : .unsatisfiable
+            let range = first...max(first, min(last ?? .max, size - 1))
+            let isRest = range.upperBound == size - 1 && (first == 0 || headers[.ifRange] == tag)
+            self = first < size ? .part(range, isRest: isRest) : .unsatisfiable
         case (nil, let count?) where ends[0].isEmpty:
             // The last bytes.
-            self = count > 0 ? .part(max(0, size - count)...size - 1) : .unsatisfiable
+            self = count > 0 ? .part(max(0, size - count)...size - 1, isRest: count >= size) : .unsatisfiable
         default: return
         }
     }
