@@ -1,3 +1,4 @@
+import HTTPServing
 import HTTPTypes
 import Hummingbird
 import LocalAPIContract
@@ -77,27 +78,4 @@ struct ArtefactRoutes {
 extension Artefact.Object {
     /// The last part of its name.
     var fileName: String { name.split(separator: "/").last.map(String.init) ?? sha256 }
-}
-
-/// What `Range` and `If-Range` ask for (RFC 9110, section 14.2). Several ranges count as none.
-enum ByteRange: Equatable {
-    case whole
-    case part(ClosedRange<Int>)
-    case unsatisfiable
-
-    init(_ headers: HTTPFields, tag: String, size: Int) {
-        self = .whole
-        guard let text = headers[.range], text.hasPrefix("bytes="), headers[.ifRange] ?? tag == tag else { return }
-        let ends = text.dropFirst("bytes=".count).split(separator: "-", omittingEmptySubsequences: false)
-        guard ends.count == 2, ends.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }) else { return }
-        switch (Int(ends[0]), Int(ends[1])) {
-        case (let first?, let last):
-            guard ends[1].isEmpty || last.map({ $0 >= first }) ?? false else { return }
-            self = first < size ? .part(first...min(last ?? .max, size - 1)) : .unsatisfiable
-        case (nil, let count?) where ends[0].isEmpty:
-            // The last bytes.
-            self = count > 0 ? .part(max(0, size - count)...size - 1) : .unsatisfiable
-        default: return
-        }
-    }
 }
