@@ -107,7 +107,7 @@ let package = Package(
                 .embedInCode("0019_remove_stubs.sql"),
                 .embedInCode("0020_notify_destinations.sql"),
                 .embedInCode("0021_save_results.sql"),
-                .embedInCode("0023_pass_through_gateway.sql"),
+                .embedInCode("0023_pass_through_gateway.sql"), .embedInCode("0026_gateway_addresses.sql"),
             ]),
         .target(
             name: "SQLiteDriver",
@@ -297,7 +297,8 @@ let package = Package(
         .testTarget(
             name: "LocalAPITests",
             dependencies: [
-                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPTesting", "TaskEngine", "SQLiteDriver",
+                "LocalAPI", "LocalAPIContract", "BoundedMemory", "HTTPServing", "HTTPTesting", "TaskEngine",
+                "SQLiteDriver",
                 "TaskStore", "ProviderCatalog",
                 "PollingPolicy", "TaskModel", "VerbatimJSON", "TaskTesting", hummingbird, hummingbirdTesting, httpTypes,
                 nioCore, nioEmbedded, nioPosix, logging, serviceLifecycle,

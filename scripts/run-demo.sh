@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Shows what Pollux is for, in under a minute after the build: real tasks against the simulated provider, a reply that
-# gets lost, a `kill -9` half-way, the results on disk, the webhooks that arrived, and the provider's own ledger at the end.
-# Everything happens in a directory that is thrown away; no account, no credits.
+# gets lost, a `kill -9` half-way, the results on disk, the webhooks that arrived, the provider's own Python client whose
+# reply is lost, and the provider's own ledger at the end. Everything happens in a directory that is thrown away, but for a
+# Python environment in .build; no account, no credits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,11 +10,18 @@ scripts/install-dependencies.sh
 echo "Building pollux (the first time takes some minutes) …"
 swift build --product pollux --quiet
 pollux="$(swift build --show-bin-path)/pollux"
+# The provider's own client, from PyPI; without that its act is left out.
+client=$PWD/.build/clients-venv/bin/python
+if ! "$client" -c "import acedatacloud" 2>/dev/null; then
+  echo "Installing the provider's Python client …"
+  { [[ -x $client ]] || python3 -m venv .build/clients-venv; } &&
+    timeout 120 "$client" -m pip install --quiet --disable-pip-version-check acedatacloud || client=""
+fi
 
 place="$(mktemp -d "${TMPDIR:-/tmp}/pollux-demo.XXXXXX")"
-sandbox_pid="" daemon_pid="" shop_pid=""
+sandbox_pid="" daemon_pid="" shop_pid="" program_pid=""
 clean_up() {
-  for pid in $daemon_pid $sandbox_pid $shop_pid; do kill "$pid" 2>/dev/null || true; done
+  for pid in $program_pid $daemon_pid $sandbox_pid $shop_pid; do kill "$pid" 2>/dev/null || true; done
   for pid in $daemon_pid $sandbox_pid $shop_pid; do wait "$pid" 2>/dev/null || true; done
   rm -rf "$place"
 }
@@ -36,7 +44,8 @@ base_url="$(head -n 1 "$place/sandbox.out")"
 echo "It listens on $base_url"
 
 export XHUOAPI_BASE_URL="$base_url" XHUOAPI_TOKEN=sandbox POLLUX_POLLING_MAX_GAP_SECONDS=3
-export POLLUX_STATE_DIR="$place/state" POLLUX_SOCKET="$place/state/pollux.sock" POLLUX_CONFIG="$place/pollux.yaml"
+gateway="127.0.0.1:$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+export POLLUX_GATEWAY_LISTEN="$gateway" POLLUX_STATE_DIR="$place/state" POLLUX_SOCKET="$place/state/pollux.sock" POLLUX_CONFIG="$place/pollux.yaml"
 start_daemon() {
   "$pollux" serve 2>>"$place/pollux.log" &
   daemon_pid=$!
@@ -116,9 +125,39 @@ echo
 echo "The webhook got each outcome once, those after the crash too:"
 sort "$place/webhooks"
 
-say "6. The provider's ledger: what was billed."
+asked=${#ids[@]}
+if [[ -n $client ]]; then
+  say "6. A program that has never heard of Pollux: the provider's own client, with another base URL and key."
+  cat >"$place/program.py" <<'PYTHON'
+import os
+from acedatacloud import AceDataCloud
+
+client = AceDataCloud(base_url=os.environ["BASE_URL"], api_token=os.environ["API_TOKEN"])
+picture = client.images.generate(provider="flux", prompt="A lighthouse in fog [seconds=45]")
+print("The program has", picture["data"][0]["image_url"])
+PYTHON
+  run cat "$place/program.py"
+  token="$("$pollux" gateway token add program)"
+  accepted() { grep -c "submission accepted" "$place/pollux.log"; }
+  before=$(accepted)
+  BASE_URL="http://$gateway/xhuoapi/v1" API_TOKEN="$token" "$client" "$place/program.py" &
+  program_pid=$!
+  for _ in {1..100}; do (($(accepted) > before)) && break; sleep 0.1; done
+  printf '%s$ kill -9 %s%s      # while the program waits for its picture\n' "$red" "$daemon_pid" "$plain"
+  kill -9 "$daemon_pid"; wait "$daemon_pid" 2>/dev/null || true
+  start_daemon
+  echo "pollux serve, process $daemon_pid. The client sends its request again by itself; direct, that would be paid again."
+  wait "$program_pid"
+  id="$("$pollux" list --label program=program --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["tasks"][0]["id"])')"
+  run pollux events "$id"
+  asked=$((asked + 1))
+else
+  say "6. Left out: PyPI cannot be reached, so the provider's Python client cannot be installed."
+fi
+
+say "7. The provider's ledger: what was billed."
 curl --silent --show-error "${base_url%/v1}/sandbox/ledger" >"$place/ledger.json"
-python3 - "$place/ledger.json" "${#ids[@]}" "$green" "$red" "$plain" <<'PYTHON'
+python3 - "$place/ledger.json" "$asked" "$green" "$red" "$plain" <<'PYTHON'
 import json, sys
 path, asked, green, red, plain = sys.argv[1:]
 ledger = json.load(open(path))

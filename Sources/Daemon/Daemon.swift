@@ -213,9 +213,12 @@ package enum Daemon {
         }
         let listener = try CallbackListener(
             settings.callbacks, receiver: engine.callbacks, time: time, group: group, logger: logger)
-        let gateway = try GatewayListener(
-            configuration, service: engine.gateway, passing: transport, time: time, group: group, logger: logger)
-        let doors: [any Service] = [listener as (any Service)?, gateway].compactMap { $0 } + [socket]
+        let gateway = GatewayListeners(
+            configuration: configuration, service: engine.gateway, artefacts: engine.artefacts, passing: transport,
+            time: time, group: group, logger: logger)
+        let doors: [any Service] =
+            try [listener].compactMap { $0 }
+            + gateway.services { path throws(DaemonError) in try prepareSocket(path, logger: logger) } + [socket]
         let reloads: [any Service] = [SignalReloads(reloader: reloader), TokenWatcher(reloader: reloader, time: time)]
         let notifier = ShutdownNotifier(service: engine.service, streams: engine.streams)
         let watch = StreamWatch(streams: engine.streams, time: time)

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Gateway
 import ProviderCatalog
 import TaskEngine
 import TaskModel
@@ -36,7 +37,12 @@ enum Destinations {
             }
             destinations.append(destination)
         }
-        return destinations + [Destination(taskURLs: settings.taskURLs)].compactMap(\.self)
+        let gateway = settings.gateway
+        return destinations
+            + [
+                Destination(taskURLs: settings.taskURLs),
+                gateway.isOn && gateway.rules.deliversCallbacks ? .callbacks : nil,
+            ].compactMap(\.self)
     }
 
     /// Refuses an endpoint that does not exist: otherwise the destination would silently get nothing.

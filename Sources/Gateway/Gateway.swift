@@ -19,6 +19,8 @@ package struct GatewaySettings: Sendable, Hashable {
     package var passesUnknown = true
     /// Whether tasks that programs ask for are tracked, if the provider knows them.
     package var adopts = true
+    /// Whether callbacks that a program wants are delivered from here. Otherwise its address stays in its request.
+    package var deliversCallbacks = true
     /// How long a request without a reply can be repeated.
     package var retryWindow: Duration = .seconds(600)
 
@@ -32,12 +34,31 @@ package enum Gateway {
     /// The memory for the bodies of all submissions together.
     static let maxBodyBytesAtOnce = 256 << 20
 
-    /// Makes the server, as a service. `onRunning` gets the port once it accepts connections.
+    /// Where it listens.
+    package enum Place: Sendable {
+        /// On a network address; with TLS if there is an identity.
+        case address(host: String, port: Int, identity: ServerIdentity?)
+        /// On a Unix socket.
+        case socket(path: String)
+
+        var identity: ServerIdentity? { if case .address(_, _, let identity) = self { identity } else { nil } }
+        /// What a `Host` header field may say besides the names of this machine.
+        var host: String { if case .address(let host, _, _) = self { host } else { "localhost" } }
+        var address: BindAddress {
+            switch self {
+            case .address(let host, let port, _): .hostname(host, port: port)
+            case .socket(let path): .unixDomainSocket(path: path)
+            }
+        }
+    }
+
+    /// Makes the server, as a service. `onRunning` gets the port, if there is one, once it accepts connections.
     package static func server(
         service: GatewayService, passing: any PassingTransport, settings: Current<GatewaySettings>,
-        redactor: Current<SecretRedactor> = Current(always: SecretRedactor()), host: String, port: Int,
-        identity: ServerIdentity?, time: any TimeSource, eventLoopGroup: any EventLoopGroup, logger: Logger,
-        onRunning: @escaping @Sendable (_ port: Int) async -> Void
+        redactor: Current<SecretRedactor> = Current(always: SecretRedactor()),
+        artefacts: ArtefactService? = nil, at place: Place, time: any TimeSource,
+        eventLoopGroup: any EventLoopGroup, logger: Logger,
+        onRunning: @escaping @Sendable (_ port: Int?) async -> Void
     ) throws(ServerIdentity.Refusal) -> some Service {
         var quiet = logger
         // A local program must not be able to fill the log with failed handshakes.
@@ -45,7 +66,8 @@ package enum Gateway {
         let router = Router(context: GatewayContext.self)
         router.add(
             middleware: GatewayRoute(
-                service: service, settings: settings, host: host, scheme: identity == nil ? "http" : "https",
+                service: service, artefacts: artefacts, settings: settings, host: place.host,
+                scheme: place.identity == nil ? "http" : "https",
                 passThrough: PassThrough(transport: passing, redactor: redactor, logger: logger), time: time,
                 logger: logger))
         let http = HTTPServerBuilder { responder in
@@ -56,13 +78,13 @@ package enum Gateway {
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: 32 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 200)))
         }
-        let server = try identity?.server(over: http) ?? http
+        let server = try place.identity?.server(over: http) ?? http
         let application = Application(
             router: router, server: server,
             configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port), serverName: nil,
+                address: place.address, serverName: nil,
                 availableConnectionsDelegate: MaximumAvailableConnections(maxConnections)),
-            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
+            onServerRunning: { channel in await onRunning(channel.localAddress?.port) },
             eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
         return HTTPService(application) { Int(time.now().milliseconds / 1_000) }
     }

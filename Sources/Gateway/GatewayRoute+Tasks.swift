@@ -1,3 +1,4 @@
+import HTTPServing
 import HTTPTypes
 import Hummingbird
 import ProviderCatalog
@@ -11,7 +12,12 @@ extension GatewayRoute {
     func poll(
         _ id: RemoteTaskID, of endpoints: [EndpointProfile], _ call: GatewayCall
     ) async throws(GatewayFailure) -> Response {
-        if let stored = try await known([id], of: endpoints)[id] { return try await show(stored, call) }
+        if let stored = try await known([id], of: endpoints, call)[id] {
+            if let renewed = await service.renewed(stored, of: profile(of: stored.task)) {
+                return response(GatewayReply(renewed), of: call.target, task: stored.task.id)
+            }
+            return try await show(stored, call)
+        }
         switch try await ask(about: id, of: endpoints, call) {
         case .found(let stored): return try await show(stored, call)
         case .reply(let reply): return response(GatewayReply(reply), of: call.target)
@@ -51,7 +57,7 @@ extension GatewayRoute {
         _ ids: [RemoteTaskID], of endpoints: [EndpointProfile], _ call: GatewayCall
     ) async throws(GatewayFailure) -> Response {
         guard let gateway = endpoints.first?.dialect.gateway else { return try await pass(call) }
-        let known = try await known(ids, of: endpoints)
+        let known = try await known(ids, of: endpoints, call)
         let unknown = ids.filter { known[$0] == nil }
         var records: [RemoteTaskID: JSONValue] = [:]
         if !unknown.isEmpty {
@@ -79,7 +85,7 @@ extension GatewayRoute {
     func cancel(
         _ id: RemoteTaskID, of endpoints: [EndpointProfile], _ call: GatewayCall
     ) async throws(GatewayFailure) -> Response {
-        guard let stored = try await known([id], of: endpoints)[id] else { return try await pass(call) }
+        guard let stored = try await known([id], of: endpoints, call)[id] else { return try await pass(call) }
         let reply: Result<UpstreamReply, UpstreamTransportError>?
         do throws(TaskServiceError) {
             reply = try await service.cancel(stored, of: profile(of: stored.task))
@@ -90,7 +96,7 @@ extension GatewayRoute {
         case .success(let reply): return response(GatewayReply(reply), of: call.target, task: stored.task.id)
         case .failure(let error): throw .upstream(error)
         case nil:
-            guard let now = try await known([id], of: endpoints)[id] else { return try await pass(call) }
+            guard let now = try await known([id], of: endpoints, call)[id] else { return try await pass(call) }
             return try await show(now, call)
         }
     }
@@ -98,13 +104,14 @@ extension GatewayRoute {
     func result(
         of id: RemoteTaskID, of endpoints: [EndpointProfile], _ call: GatewayCall
     ) async throws(GatewayFailure) -> Response {
-        guard let stored = try await known([id], of: endpoints)[id] else { return try await pass(call) }
+        guard let stored = try await known([id], of: endpoints, call)[id] else { return try await pass(call) }
         let task = stored.task
         let profile = profile(of: task)
         if profile.dialect.gateway.resultIsFile {
             guard let remote = task.remoteID else {
                 throw .refused(code: "not_ready", "Task \(task.id) has no result yet.")
             }
+            if let saved = try await savedFile(of: task, call) { return saved }
             // The id may be ours.
             let path = call.target.path.replacing(id.text, with: remote.text)
             return try await pass(call, path: path, by: service.account(of: task, provider: profile.provider))
@@ -122,12 +129,48 @@ extension GatewayRoute {
             headers: [.age: "\(Int(service.age(of: task).inSeconds))"])
     }
 
+    /// The saved file of a task, or the part of it that the request asks for. With a query, another form of it may be meant.
+    private func savedFile(of task: TrackedTask, _ call: GatewayCall) async throws(GatewayFailure) -> Response? {
+        guard let artefacts, call.query.isEmpty else { return nil }
+        let found: (object: Artefact.Object, path: String)?
+        do throws(TaskServiceError) { found = try await artefacts.onlyFile(of: task.id) } catch {
+            throw .service(error)
+        }
+        guard let (object, path) = found else { return nil }
+        let (size, tag) = (Int(object.size), "\"\(object.sha256)\"")
+        var headers: HTTPFields = [.contentType: object.mediaType, .eTag: tag, .acceptRanges: "bytes"]
+        headers[.task] = task.id.text
+        headers[.durable] = "true"
+        let wasDelivered: @Sendable () async -> Void = { await artefacts.noteDelivery(of: object.sha256) }
+        do {
+            switch ByteRange(call.request.headers, tag: tag, size: size) {
+            case .whole:
+                let body = try await files.loadFile(path: path, context: call.context)
+                return Response(status: .ok, headers: headers, body: body.before(wasDelivered))
+            case .part(let range, let isRest):
+                headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound)/\(size)"
+                let body = try await files.loadFile(path: path, range: range, context: call.context)
+                return Response(
+                    status: .partialContent, headers: headers, body: isRest ? body.before(wasDelivered) : body)
+            case .unsatisfiable:
+                return Response(status: .rangeNotSatisfiable, headers: [.contentRange: "bytes */\(size)"])
+            }
+        } catch {
+            // It was removed just now. The provider may still have it.
+            return nil
+        }
+    }
+
     // MARK: Parts
 
     private func known(
-        _ ids: [RemoteTaskID], of endpoints: [EndpointProfile]
+        _ ids: [RemoteTaskID], of endpoints: [EndpointProfile], _ call: GatewayCall
     ) async throws(GatewayFailure) -> [RemoteTaskID: TaskWithPayload] {
-        do throws(TaskServiceError) { return try await service.tasks(ids, of: endpoints) } catch {
+        do throws(TaskServiceError) {
+            let known = try await service.tasks(ids, of: endpoints)
+            for stored in known.values { service.noteAsked(about: stored.task, by: call.program) }
+            return known
+        } catch {
             throw .service(error)
         }
     }

@@ -15,6 +15,9 @@ struct GatewayRoute: RouterMiddleware {
     typealias Context = GatewayContext
 
     let service: GatewayService
+    /// Nil if there is no place for files.
+    let artefacts: ArtefactService?
+    let files = FileIO()
     @Current var settings: GatewaySettings
     let host: String
     let scheme: String
@@ -24,10 +27,11 @@ struct GatewayRoute: RouterMiddleware {
     private let bodies = ByteBudget(capacity: Gateway.maxBodyBytesAtOnce)
 
     init(
-        service: GatewayService, settings: Current<GatewaySettings>, host: String, scheme: String,
-        passThrough: PassThrough, time: any TimeSource, logger: Logger
+        service: GatewayService, artefacts: ArtefactService?, settings: Current<GatewaySettings>, host: String,
+        scheme: String, passThrough: PassThrough, time: any TimeSource, logger: Logger
     ) {
         self.service = service
+        self.artefacts = artefacts
         _settings = settings
         self.host = host
         self.scheme = scheme
@@ -47,7 +51,14 @@ struct GatewayRoute: RouterMiddleware {
         guard let target = GatewayTarget(request.head, scheme: scheme, catalog: service.catalog) else {
             return Self.plain(
                 .notFound, "unknown_provider",
-                "The path must begin with the name of a provider, as in /openai/v1. `pollux gateway env` shows them.")
+                "The path must begin with the name of a provider, as in /openai/v1, and lead to nothing but that. `pollux gateway env` shows them."
+            )
+        }
+        var request = request
+        if let name = target.namedBy {
+            var head = request.head
+            head.headerFields[name] = nil
+            request = Request(head: head, body: request.body)
         }
         let headers = request.headers.joined
         let credential = LocalCredential(
@@ -63,9 +74,9 @@ struct GatewayRoute: RouterMiddleware {
         }
         var call = GatewayCall(
             request: request, headers: headers, target: target, query: credential.query, program: program,
-            settings: settings)
+            context: context, settings: settings)
         do throws(GatewayFailure) {
-            return try await answer(&call, over: context.channel)
+            return try await answer(&call)
         } catch {
             return try await response(to: error, of: target, over: context.channel)
         }
@@ -73,16 +84,14 @@ struct GatewayRoute: RouterMiddleware {
 
     // MARK: What a request is
 
-    private func answer(
-        _ call: inout GatewayCall, over channel: any Channel
-    ) async throws(GatewayFailure) -> Response {
+    private func answer(_ call: inout GatewayCall) async throws(GatewayFailure) -> Response {
         guard let operation = try await operation(of: &call) else { return try await pass(call) }
         switch operation.operation {
         case .submit(let request, let isInline):
             guard let endpoint = operation.endpoints.first else { return try await pass(call) }
             let submission = SubmissionRoute(service: service, time: time)
             return try await submission.response(
-                to: call, of: endpoint, request: request, isInline: isInline, over: channel)
+                to: call, of: endpoint, request: request, isInline: isInline, over: call.context.channel)
         case .poll(let id): return try await poll(id, of: operation.endpoints, call)
         case .polls(let ids): return try await poll(ids, of: operation.endpoints, call)
         case .cancel(let id): return try await cancel(id, of: operation.endpoints, call)
@@ -219,6 +228,7 @@ struct GatewayCall {
     let query: String
     /// The name of the program's token.
     let program: String
+    let context: GatewayContext
     let settings: GatewaySettings
     /// The body where it was read, and what it says.
     var bytes: [UInt8] = []

@@ -10,22 +10,35 @@ struct GatewayTarget {
     /// Below the provider's base URL, escaped as it was received.
     let path: String
     let query: String
+    /// The header field that names the path; nil where the request line does.
+    let namedBy: HTTPField.Name?
     /// Where the provider's paths begin at the gateway, as the program addresses it.
     let address: String
 
-    /// Nil if the path names no provider.
+    /// Nil if the path names no provider, or a header field an address that is not the provider's.
     init?(_ request: HTTPRequest, scheme: String, catalog: ProviderCatalog) {
         let whole = request.path ?? "/"
         let path = whole.prefix { $0 != "?" }
-        query = String(whole.dropFirst(path.count + 1))
         let name = path.dropFirst().prefix { $0 != "/" }
         guard let provider = ProviderName(String(name)).flatMap({ catalog.provider($0) }) else { return nil }
         self.provider = provider
+        address = "\(scheme)://\(request.authority ?? "")/\(name)\(provider.gateway.basePath)"
+        if let proxied = provider.gateway.proxied, let field = HTTPField.Name(proxied.header),
+            let text = request.headerFields[field]
+        {
+            // Credentials go to no other host.
+            guard text.hasPrefix(proxied.base + "/"), text.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) else { return nil }
+            let target = text.dropFirst(proxied.base.count).prefix { $0 != "#" }
+            let path = target.prefix { $0 != "?" }
+            (self.path, query, namedBy) = (String(path), String(target.dropFirst(path.count + 1)), field)
+            return
+        }
+        query = String(whole.dropFirst(path.count + 1))
+        namedBy = nil
         var rest = path.dropFirst(name.count + 1)
         let base = provider.gateway.basePath
         if !base.isEmpty, rest == base || rest.hasPrefix(base + "/") { rest = rest.dropFirst(base.count) }
         self.path = rest.isEmpty ? "/" : String(rest)
-        address = "\(scheme)://\(request.authority ?? "")/\(name)\(base)"
     }
 
     /// Puts the gateway's address in place of the provider's own, wherever a text of the document begins with it.
@@ -34,24 +47,8 @@ struct GatewayTarget {
             let json = reply.json
         else { return reply }
         var rewritten = reply
-        rewritten.body = self.rewritten(json).utf8
+        rewritten.body = json.readdressed(from: provider.baseURL, to: address).utf8
         return rewritten
-    }
-}
-
-extension GatewayTarget {
-    fileprivate func rewritten(_ value: JSONValue) -> JSONValue {
-        switch value {
-        case .string(let text):
-            guard text.hasPrefix(provider.baseURL) else { return value }
-            let rest = text.dropFirst(provider.baseURL.count)
-            // Another host may begin with the same letters.
-            return rest.first.map { "/?#".contains($0) } ?? true ? .string(address + rest) : value
-        case .array(let elements): return .array(elements.map(rewritten))
-        case .object(let object):
-            return .object(JSONObject(distinct: object.members.map { .init($0.name, rewritten($0.value)) }))
-        case .null, .bool, .number: return value
-        }
     }
 }
 

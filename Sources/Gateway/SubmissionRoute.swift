@@ -35,7 +35,9 @@ struct SubmissionRoute {
         let stored: TaskWithPayload
         var headers: HTTPFields = [:]
         if admission.isJoined { headers[.joined] = "true" }
-        switch try waited?.get() {
+        // The task is stored, so a failure from here on ends the connection without a reply: clients repeat a request after a 5xx,
+        // and take any other error for the provider's. The retry finds the task.
+        switch try? waited?.get() {
         case .interrupted, nil: throw .interrupted
         case .uncertain(let uncertain) where isInline && call.preferredWait == nil:
             if let exchange = admission.exchange { service.report(.unanswered, of: exchange) }
@@ -51,7 +53,7 @@ struct SubmissionRoute {
             reply.status = Self.safe(reply.status)
             return GatewayRoute.response(reply, of: call.target, task: admission.task, headers: headers)
         } catch {
-            throw .service(error)
+            throw .interrupted
         }
     }
 
@@ -84,7 +86,8 @@ struct SubmissionRoute {
         submission.message = PassedMessage(
             query: call.query,
             headers: PassedHeaders.ofSubmission(
-                call.request.headers, without: CredentialPlaces(target.provider.authentication)))
+                call.request.headers, without: CredentialPlaces(target.provider.authentication)),
+            address: target.address)
         if let body, !body.isJSON {
             submission.message.contentType = call.headers["content-type"]
             submission.message.body = call.bytes
@@ -92,6 +95,7 @@ struct SubmissionRoute {
         submission.idempotencyKey = call.request.headers[.idempotencyKey].flatMap { $0.isEmpty ? nil : $0 }
         submission.isCountedRetry = call.request.headers[.retryCount].flatMap { Int($0) } ?? 0 > 0
         submission.mayJoin = call.request.headers[.join]?.lowercased() != "never"
+        submission.deliversCallback = call.settings.deliversCallbacks
         submission.rule = JoinRule(retryWindow: call.settings.retryWindow)
         return submission
     }

@@ -40,7 +40,7 @@ package struct Sender: NotificationSender {
     package func send(
         _ notification: TaskNotification, to destination: Destination, at now: Timestamp
     ) async -> DeliveryQueue.Outcome {
-        let json = body(notification, destination.parts)
+        let json = notification.body ?? body(notification, destination.parts)
         let body = json.utf8
         switch destination.target {
         case .url(let url): return await post(body, notification, to: url, destination.secrets)
@@ -50,10 +50,8 @@ package struct Sender: NotificationSender {
             }
             return await post(body, notification, to: url.absoluteString, destination.secrets)
         case .taskURLs(let policy):
-            guard let url = notification.task?.task.notify else {
-                return .failed(DeliveryFailure(reason: "each task has its own address"))
-            }
-            return await WebhookClient.inTime { await postChecked(body, notification, to: url, policy) }.outcome
+            return await postToOwn(body, notification, policy)
+        case .callbacks: return await postToOwn(body, notification, .loopback)
         case .program(let arguments):
             let task = json["data"]?["task"] ?? [:]
             return await programs.run(arguments, with: task.utf8, about: notification)
@@ -66,6 +64,16 @@ package struct Sender: NotificationSender {
         webhooks.trust(trust)
         let headers = WebhookSignature.headers(id: notification.id, at: now(), body: body, secrets: secrets)
         return await webhooks.post(body, to: url, headers: headers, now: now).outcome
+    }
+
+    /// Posts to the address that the task brought.
+    private func postToOwn(
+        _ body: [UInt8], _ notification: TaskNotification, _ policy: TaskURLPolicy
+    ) async -> DeliveryQueue.Outcome {
+        guard let url = notification.task?.task.notify.map(Destination.address) else {
+            return .failed(DeliveryFailure(reason: "each task has its own address"))
+        }
+        return await WebhookClient.inTime { await postChecked(body, notification, to: url, policy) }.outcome
     }
 
     /// The most addresses of one host that are tried.

@@ -17,6 +17,16 @@ extension SQLiteTransaction {
                     """), binding: [.blob(contentKey), .text(TaskFailure.submissionLost)])
     }
 
+    func deliveredExchanges() throws -> [(task: TaskID, fate: ExchangeFate)] {
+        try DeliveredRow.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT id, mark, content_key, since_ms FROM gateway_exchange JOIN task USING (task_key)
+                    WHERE fate = 'delivered' ORDER BY since_ms DESC LIMIT 10000
+                    """), binding: []
+        ).map { (task: $0.task, fate: $0.fate) }
+    }
+
     func insert(_ arrival: PassedSubmission.Arrival, of key: Int64, at now: Timestamp) throws {
         try db.cachedStatement(
             sql: """
@@ -27,6 +37,15 @@ extension SQLiteTransaction {
 
     func settle(_ fates: [ExchangeFate]) throws {
         for fate in fates {
+            if fate.fate == .received {
+                try db.cachedStatement(
+                    sql: """
+                        DELETE FROM gateway_exchange
+                        WHERE content_key = ? AND mark = ? AND fate IN ('open', 'delivered')
+                        """
+                ).execute(binding: .blob(fate.contentKey), .integer(fate.mark))
+                continue
+            }
             try db.cachedStatement(
                 sql: """
                     UPDATE gateway_exchange SET fate = ?, since_ms = ?
@@ -62,17 +81,21 @@ extension SQLiteTransaction {
     func insert(_ message: PassedMessage, of key: Int64) throws {
         let headers = JSONObject(message.headers.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
         try db.cachedStatement(
-            sql: "INSERT INTO gateway_message (task_key, query, headers, content_type, body) VALUES (?, ?, ?, ?, ?)"
+            sql: """
+                INSERT INTO gateway_message (task_key, query, headers, content_type, body, address)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """
         ).execute(
             binding: .integer(key), .text(message.query), .text(JSONValue.object(headers).text),
-            ColumnValue(message.contentType), ColumnValue(message.body))
+            ColumnValue(message.contentType), ColumnValue(message.body), .text(message.address))
     }
 
     func passedMessage(of task: TaskID) throws -> PassedMessage? {
         try MessageRow.fetchOne(
             db.cachedStatement(
                 sql: """
-                    SELECT query, headers, content_type, body FROM gateway_message JOIN task USING (task_key) WHERE id = ?
+                    SELECT query, headers, content_type, body, address
+                    FROM gateway_message JOIN task USING (task_key) WHERE id = ?
                     """), binding: .text(task.text)
         )?.message
     }
@@ -121,6 +144,20 @@ extension Exchange: ColumnDecodable {
     }
 }
 
+private struct DeliveredRow: ColumnDecodable {
+    let task: TaskID
+    let fate: ExchangeFate
+
+    init(_ next: inout ColumnReader) throws {
+        guard let task = next.taskID() else {
+            throw TaskStoreError.damaged("an exchange of the gateway cannot be read")
+        }
+        self.task = task
+        let (mark, key): (Int64, [UInt8]) = (next(), next())
+        fate = ExchangeFate(mark: mark, contentKey: key, fate: .delivered, at: Timestamp(milliseconds: next()))
+    }
+}
+
 private struct MessageRow: ColumnDecodable {
     let message: PassedMessage
 
@@ -132,7 +169,7 @@ private struct MessageRow: ColumnDecodable {
             headers: Dictionary(
                 headers.members.compactMap { member in member.value.string.map { (member.name, $0) } }
             ) { first, _ in first },
-            contentType: next.optional(), body: next.optional())
+            contentType: next.optional(), body: next.optional(), address: next())
     }
 }
 

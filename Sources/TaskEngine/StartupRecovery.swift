@@ -10,6 +10,7 @@ package struct StartupRecovery: Sendable {
     @Current var catalog: ProviderCatalog
     let accounts: ProviderAccounts
     let hold: StartHold
+    let fates: ExchangeFates
     let starts: StartChecker
     let schedule: ScheduleCorrector
     let random: EngineRandom
@@ -40,6 +41,7 @@ package struct StartupRecovery: Sendable {
         try await store.endOtherLeases(at: time.now())
         // Their connections ended with the process.
         try await store.endOpenExchanges(at: time.now())
+        fates.watch(try await store.deliveredExchanges())
         accounts.former.set(try await store.leaseEnds())
         let runningUntil = try await checkWitness()
         // In a copy, the request may also have been sent again later, by the daemon that continued.

@@ -168,7 +168,7 @@ package struct TaskEngine: Sendable {
             WorkerLoop(worker: worker, storage: storage, schedule: schedule, time: time, logger: logger)
         }
         recovery = StartupRecovery(
-            store: store, catalog: catalog, accounts: admission.accounts, hold: hold, starts: starts,
+            store: store, catalog: catalog, accounts: admission.accounts, hold: hold, fates: fates, starts: starts,
             schedule: schedule, random: random, time: time, logger: logger)
         self.storage = StorageKeeper(store: store, monitor: storage, time: time, logger: logger)
         deadlines = loop(
@@ -192,8 +192,8 @@ package struct TaskEngine: Sendable {
         }
         let notifier = Notifier(
             store: store, destinations: settings.view(\.destinations), sender: sender ?? NoSender(), limits: fixed,
-            hold: hold,
-            queues: DeliveryQueues(), random: random, wakes: wakes, time: time, logger: logger, passed: passed)
+            hold: hold, callbacks: CallbackBodies(store: store, catalog: catalog), queues: DeliveryQueues(),
+            random: random, wakes: wakes, time: time, logger: logger, passed: passed)
         self.notifier = loop(notifier)
         notifications = NotificationService(notifier: notifier)
         reconciler = loop(

@@ -119,6 +119,8 @@ package protocol StoreSnapshot {
     func lastEvent(before time: Timestamp) throws -> Int64
     /// The exchanges of the gateway with that content key.
     func exchanges(with contentKey: [UInt8]) throws -> [Exchange]
+    /// The exchanges of the gateway that were delivered, the latest first, at most 10,000.
+    func deliveredExchanges() throws -> [(task: TaskID, fate: ExchangeFate)]
     /// What a program sent with a task besides the members of its request.
     func passedMessage(of task: TaskID) throws -> PassedMessage?
     /// The provider's reply to the submission of a task.
@@ -195,7 +197,7 @@ package protocol StoreTransaction: StoreSnapshot {
     func add(_ counts: [TaskCountDelta]) throws
     /// Opens an exchange of the task with that key.
     func insert(_ arrival: PassedSubmission.Arrival, of key: Int64, at now: Timestamp) throws
-    /// Gives open exchanges their fates.
+    /// Gives open exchanges their fates. Those whose replies were received are dropped.
     func settle(_ fates: [ExchangeFate]) throws
     /// Gives every open exchange the fate of an undelivered one.
     func endOpenExchanges(at now: Timestamp) throws

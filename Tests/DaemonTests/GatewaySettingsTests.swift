@@ -1,5 +1,7 @@
 import Foundation
 import Gateway
+import ProviderCatalog
+import TaskEngine
 import TaskModel
 import Testing
 
@@ -47,6 +49,26 @@ import Testing
         #expect(message(files).contains("gateway.listen is not"))
     }
 
+    @Test func `the gateway may have a socket of its own instead of an address`() throws {
+        let settings = try load(["POLLUX_GATEWAY_SOCKET": "/run/pollux/gateway.sock"])
+        #expect(settings.gateway.socket == "/run/pollux/gateway.sock")
+        #expect(settings.gateway.isOn)
+        #expect(settings.gateway.url == nil)
+        #expect(
+            message(["POLLUX_GATEWAY_SOCKET": "/s/a.sock", "POLLUX_SOCKET": "/s/./a.sock"]).contains("own socket"))
+    }
+
+    @Test func `callbacks of programs are delivered unless the settings say otherwise`() throws {
+        func destinations(_ environment: [String: String]) throws -> [String] {
+            var settings = try load(environment)
+            return try Destinations.read(&settings, ProviderCatalog.builtIn()).map(\.name.text)
+        }
+        #expect(try destinations([:]).isEmpty)
+        let on = ["POLLUX_GATEWAY_LISTEN": "127.0.0.1:8484"]
+        #expect(try destinations(on) == ["gateway_callbacks"])
+        #expect(try destinations(on.merging(["POLLUX_GATEWAY_CALLBACKS": "pass"]) { own, _ in own }).isEmpty)
+    }
+
     @Test func `the other settings are read and checked`() throws {
         let settings = try load([
             "POLLUX_GATEWAY_HOSTS": "host.docker.internal, pollux.local", "POLLUX_GATEWAY_UNKNOWN": "refuse",
@@ -58,10 +80,11 @@ import Testing
         #expect(!settings.adopts)
         #expect(settings.maxBodyBytes == 65_536)
         #expect(settings.retryWindow == .seconds(30))
-        #expect(message(["POLLUX_GATEWAY_CALLBACKS": "deliver"]).contains("cannot deliver"))
+        #expect(!settings.deliversCallbacks)
+        #expect(try load(["POLLUX_GATEWAY_CALLBACKS": "deliver"]).gateway.rules.deliversCallbacks)
         for (name, value) in [
             ("HOSTS", "a:80"), ("HOSTS", "http://a"), ("UNKNOWN", "yes"), ("ADOPT", "1"), ("MAX_BODY_BYTES", "1"),
-            ("LISTEN", "8484"), ("RETRY_WINDOW_SECONDS", "0"),
+            ("LISTEN", "8484"), ("CALLBACKS", "yes"), ("RETRY_WINDOW_SECONDS", "0"),
         ] {
             #expect(message(["POLLUX_GATEWAY_\(name)": value]).contains("must be"), "\(name)")
         }

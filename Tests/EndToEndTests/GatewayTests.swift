@@ -94,6 +94,97 @@ extension EndToEnd {
             }
         }
 
+        @Test
+        func `the callback address of a program gets the outcome in the provider's form, and the provider does not`()
+            async throws
+        {
+            try await withWorld(environment: Self.listening) { world in
+                let receiver = try await NotificationTests.Receiver(world)
+                try await world.daemon.start()
+                let token = try await token(world)
+                let accepted = try await ask(
+                    Self.request(
+                        "/xhuoapi/suno/audios", #"{"prompt":"rain","callback_url":"\#(receiver.url)"}"#, token: token),
+                    of: world.daemon)
+                let id = try #require(try accepted.json.at("task_id").string)
+                try await receiver.took(1)
+                let body = try #require(receiver.taken.first).at("body")
+                #expect(body.at("task_id").string == id)
+                #expect(body.at("success") == true)
+                #expect(body.at("data").array?.first?.at("audio_url").string != nil)
+                let ledger = try await world.sandbox.ledger()
+                #expect(ledger.billed == 1)
+                #expect(!ledger.json.text.contains("/hook"))
+                #expect(receiver.taken.count == 1)
+            }
+        }
+
+        @Test func `a program reaches the gateway at its socket`() async throws {
+            try await withWorld(environment: Self.listening) { world in
+                let path = world.directory + "/gateway.sock"
+                try await world.daemon.start(["POLLUX_GATEWAY_SOCKET": path])
+                try await world.daemon.process.logged("accepts requests at \(path)")
+                let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+                #expect(mode == 0o600)
+                let token = try await token(world)
+                let text = Self.request("/xhuoapi/suno/audios", #"{"prompt":"rain","async":true}"#, token: token)
+                let reply = try await onThread {
+                    let connection = try Connection(socketPath: path)
+                    try connection.write(text)
+                    return try connection.reply()
+                }
+                #expect(reply.status == 200, "\(reply.text)")
+                #expect(try reply.json.at("task_id").string != nil)
+                let stranger = Self.request("/xhuoapi/suno/audios", "{}", token: "pollux_none")
+                let refused = try await onThread {
+                    let connection = try Connection(socketPath: path)
+                    try connection.write(stranger)
+                    return try connection.reply()
+                }
+                #expect(refused.status == 401)
+            }
+        }
+
+        @Test func `the content of a saved result comes from the disk, whole and in parts`() async throws {
+            var environment = Self.listening
+            environment["POLLUX_ARTEFACTS_CAPTURE"] = "results"
+            environment["POLLUX_ARTEFACTS_KEEP_FREE"] = "1MiB"
+            environment["OPENAI_API_KEY"] = World.token
+            try await withWorld(environment: environment) { world in
+                let base = "http://127.0.0.1:\(world.sandbox.port)/openai"
+                try await world.daemon.start(["POLLUX_PROVIDERS_OPENAI_BASE_URL": base])
+                let token = try await token(world)
+                let body = #"{"model":"sora-2","prompt":"a cat","seconds":"4"}"#
+                let accepted = try await ask(
+                    Self.request("/openai/v1/videos", body, token: token), of: world.daemon)
+                let id = try #require(try accepted.json.at("id").string, "\(accepted.text)")
+                let task = try #require(accepted.headers["pollux-task"])
+                for _ in 1...600 where try await !world.daemon.kinds(of: task).contains("result_saved") {
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                func content(_ fields: String = "") async throws -> Reply {
+                    let text = """
+                        GET /openai/v1/videos/\(id)/content HTTP/1.1\r
+                        Host: 127.0.0.1\r
+                        Authorization: Bearer \(token)\r
+                        \(fields)\r
+
+                        """
+                    return try await ask(text, of: world.daemon)
+                }
+                let before = try await world.sandbox.statistics()
+                let whole = try await content()
+                #expect(whole.status == 200)
+                #expect(whole.headers["content-type"] == "video/mp4")
+                #expect(whole.headers["pollux-durable"] == "true")
+                let size = try #require(whole.headers["content-length"].flatMap { Int($0) })
+                let part = try await content("Range: bytes=0-9\r\n")
+                #expect(part.status == 206)
+                #expect(part.headers["content-range"] == "bytes 0-9/\(size)")
+                #expect(try await world.sandbox.statistics() == before)
+            }
+        }
+
         @Test func `the command line shows how clients reach the gateway`() async throws {
             try await withWorld(environment: ["POLLUX_GATEWAY_LISTEN": "127.0.0.1:0"]) { world in
                 try await world.daemon.start()

@@ -7,7 +7,7 @@ extension EndToEnd {
     /// Notifications from a real daemon to real receivers.
     @Suite struct NotificationTests {
         /// A receiver of notifications in a process of its own.
-        private final class Receiver: Sendable {
+        final class Receiver: Sendable {
             let process: ChildProcess
             let address: String
             private let log: String

@@ -35,10 +35,10 @@ struct GatewayHarness: Sendable {
         // One thread, so that what one connection sees happens before what a later one sees.
         let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = try Gateway.server(
-            service: world.engine.gateway, passing: passing, settings: Current(always: settings), host: "127.0.0.1",
-            port: 0, identity: nil, time: world.time, eventLoopGroup: threads,
+            service: world.engine.gateway, passing: passing, settings: Current(always: settings),
+            at: .address(host: "127.0.0.1", port: 0, identity: nil), time: world.time, eventLoopGroup: threads,
             logger: Logger(label: "test") { _ in log }
-        ) { port.yield($0) }
+        ) { port.yield($0 ?? 0) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             group.addTask { try await world.engine.submitter.run() }

@@ -107,6 +107,94 @@ import VerbatimJSON
         }
     }
 
+    @Test func `fifty programs that poll fifty tasks ask the provider nothing`() async throws {
+        try await GatewayHarness.run { gateway in
+            let ids = (1...50).map { "r-\($0)" }
+            for id in ids {
+                gateway.world.provider.enqueue(.accepted(id))
+                #expect(try await gateway.submit("prompt of \(id)").status == 200)
+            }
+            let batch = #"{"action":"retrieve_batch","ids":[\#(ids.map { "\"\($0)\"" }.joined(separator: ","))]}"#
+            for number in 1...50 {
+                let token = try await gateway.world.engine.gateway.tokens.add("program-\(number)")
+                let one = gateway.request(
+                    "POST", "/testing/v1/image/tasks", #"{"id":"r-\#(number)"}"#, token: token)
+                #expect(try await gateway.exchange(one).json["id"]?.string == "r-\(number)")
+                let all = gateway.request("POST", "/testing/v1/image/tasks", batch, token: token)
+                #expect(try await gateway.exchange(all).json["items"]?.array?.count == 50)
+            }
+            #expect(gateway.world.provider.queries.isEmpty)
+            #expect(gateway.passing.passed.isEmpty)
+        }
+    }
+
+    private static let expiring = """
+        provider: testing
+        default: true
+        base_url: http://127.0.0.1:1
+        max_requests_per_second: 1000
+        endpoints:
+          image/make:
+            submit: {path: /image/make}
+            accepted: {id: /id}
+            poll: {path: "/image/{id}", id: /id}
+            state: [{at: /status, pending: [run], succeeded: [ok], failed: [no]}]
+            results: [/url]
+            artefact_lifetime_seconds: 3600
+        """
+
+    @Test func `a record whose addresses have expired is asked for again, once a minute`() async throws {
+        try await GatewayHarness.run(definition: Self.expiring) { gateway in
+            @Sendable func record(_ name: String) -> JSONValue {
+                ["id": "r-1", "status": "ok", "url": .string("https://example.com/\(name).png")]
+            }
+            gateway.world.provider.enqueue(.json(["id": "r-1", "status": "run"]), .json(record("old")))
+            #expect(try await gateway.submit().status == 200)
+            gateway.world.time.advance(by: .seconds(300))
+            _ = try await gateway.world.engine.scheduler.step()
+            gateway.world.provider.forget()
+            @Sendable func poll() async throws -> JSONValue { try await gateway.ask("GET", "/testing/image/r-1").json }
+            gateway.world.time.advance(by: .seconds(3_000))
+            #expect(try await poll() == record("old"))
+            #expect(gateway.world.provider.queries.isEmpty)
+            gateway.world.time.advance(by: .seconds(700))
+            gateway.world.provider.play { _ in .json(record("new")) }
+            #expect(try await poll() == record("new"))
+            #expect(try await poll() == record("new"))
+            #expect(gateway.world.provider.queries.count == 1)
+            gateway.world.time.advance(by: .seconds(61))
+            gateway.world.provider.play { _ in .text("<html>", status: 502) }
+            // A failed question is not shown.
+            #expect(try await poll() == record("old"))
+            #expect(try await poll() == record("old"))
+            #expect(gateway.world.provider.queries.count == 2)
+        }
+    }
+
+    @Test func `a client with a proxy names the address in a header field, which goes no further`() async throws {
+        let definition = Self.expiring.replacing(
+            "endpoints:", with: "gateway: {proxied: {header: x-target, base: \"https://queue.example\"}}\nendpoints:")
+        try await GatewayHarness.run(definition: definition) { gateway in
+            gateway.world.provider.enqueue(.json(["id": "r-1", "status": "run"]))
+            let submitted = try await gateway.ask(
+                "POST", "/testing", #"{"prompt":"a cat"}"#, headers: ["X-Target: https://queue.example/image/make"])
+            #expect(submitted.json["id"] == "r-1")
+            #expect(gateway.world.provider.paid.map(\.request.path) == ["/image/make"])
+            #expect(gateway.world.provider.paid.first?.request.headers["x-target"] == nil)
+            let passed = try await gateway.ask(
+                "GET", "/testing?a=b", headers: ["X-Target: https://queue.example/models?limit=2"])
+            #expect(passed.status == 203)
+            #expect(gateway.passing.passed.map(\.request.target) == ["/models?limit=2"])
+            #expect(
+                gateway.passing.passed.first?.request.headers.contains { $0.name.lowercased() == "x-target" } == false)
+            for other in ["https://queue.example.evil/image/make", "https://evil.example/", "http://queue.example/"] {
+                let reply = try await gateway.ask("POST", "/testing", "{}", headers: ["X-Target: \(other)"])
+                #expect(reply.status == 404)
+            }
+            #expect(try await gateway.tasks().count == 1)
+        }
+    }
+
     @Test func `everything else passes through without credentials`() async throws {
         try await GatewayHarness.run { gateway in
             let reply = try await gateway.ask(

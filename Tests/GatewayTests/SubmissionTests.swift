@@ -67,6 +67,23 @@ import VerbatimJSON
         }
     }
 
+    @Test func `a stored submission that cannot be answered gets no reply, and its retry gets the task`() async throws {
+        try await GatewayHarness.run { gateway in
+            gateway.world.provider.enqueue(.accepted("r-1"), .accepted("r-2"))
+            gateway.world.store.fail(next: 1, with: .full) { call in
+                if case .read("submissionReply") = call { true } else { false }
+            }
+            try await RawClient.with(port: gateway.port) { client in
+                try await client.send(gateway.request("POST", "/testing/image/make", GatewayHarness.body("a cat")))
+                #expect(try await client.readToEnd().isEmpty)
+            }
+            let retry = try await gateway.submit()
+            #expect(retry.headers["pollux-joined"] == "true")
+            #expect(retry.json["task_id"] == "r-1")
+            #expect(gateway.world.provider.paid.count == 1)
+        }
+    }
+
     @Test func `four equal requests at the same time are four tasks`() async throws {
         try await GatewayHarness.run { gateway in
             let gate = Gate()
@@ -106,10 +123,35 @@ import VerbatimJSON
         try await GatewayHarness.run { gateway in
             gateway.world.provider.enqueue(.accepted("r-1"), .accepted("r-2"))
             #expect(try await gateway.submit(headers: ["x-stainless-retry-count: 0"]).status == 200)
+            gateway.world.time.advance(by: .seconds(11))
             let retry = try await gateway.submit(headers: ["x-stainless-retry-count: 1"])
             #expect(retry.headers["pollux-joined"] == "true")
             #expect(retry.json["task_id"] == "r-1")
             #expect(try await gateway.submit(headers: ["x-stainless-retry-count: 0"]).json["task_id"] == "r-2")
+        }
+    }
+
+    @Test func `a counted retry gets a task of its own if the reply before it was received`() async throws {
+        try await GatewayHarness.run { gateway in
+            gateway.world.provider.enqueue(.accepted("r-1"), .accepted("r-2"))
+            #expect(try await gateway.submit(headers: ["x-stainless-retry-count: 0"]).json["task_id"] == "r-1")
+            #expect(try await gateway.poll("r-1").status == 200)
+            gateway.world.time.advance(by: .seconds(11))
+            let other = try await gateway.submit(headers: ["x-stainless-retry-count: 1"])
+            #expect(other.headers["pollux-joined"] == nil)
+            #expect(other.json["task_id"] == "r-2")
+        }
+    }
+
+    @Test func `a callback of a program is kept out of its request`() async throws {
+        try await GatewayHarness.run { gateway in
+            gateway.world.provider.enqueue(.accepted("r-1"))
+            let body = #"{"prompt":"a cat","async":true,"callback_url":"http://127.0.0.1:3000/done"}"#
+            #expect(try await gateway.ask("POST", "/testing/image/make", body).status == 200)
+            #expect(
+                gateway.world.provider.paid.map(\.body) == [JSONObject([("prompt", "a cat"), ("async", true)])])
+            let task = try #require(try await gateway.tasks().first)
+            #expect(task.notify == "callback:http://127.0.0.1:3000/done")
         }
     }
 

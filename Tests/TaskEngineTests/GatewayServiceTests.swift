@@ -48,6 +48,108 @@ import VerbatimJSON
         #expect(try await later.engine.gateway.submit(submission()).isJoined == false)
     }
 
+    /// The task of a counted retry that arrives three seconds after a delivered reply; time passes whenever it waits.
+    private func retry(in world: EngineWorld) async throws -> GatewayAdmission {
+        world.time.advance(by: .seconds(3))
+        var counted = try submission()
+        counted.isCountedRetry = true
+        return try await withThrowingTaskGroup(of: GatewayAdmission?.self) { [counted] group in
+            group.addTask { try await world.engine.gateway.submit(counted) }
+            group.addTask {
+                while !Task.isCancelled {
+                    await world.time.untilSleeping()
+                    world.time.advance(by: .seconds(1))
+                }
+                return nil
+            }
+            defer { group.cancelAll() }
+            while let next = try await group.next() { if let next { return next } }
+            throw CancellationError()
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a counted retry gets a task of its own once the program of the other asks about that`(isRestarted: Bool)
+        async throws
+    {
+        var world = try await EngineWorld()
+        let first = try await world.engine.gateway.submit(submission())
+        let exchange = try #require(first.exchange)
+        world.engine.gateway.report(.delivered, of: exchange)
+        if isRestarted {
+            _ = try await world.engine.fateRecorder.step()
+            world = try await EngineWorld(seed: 2, time: world.time, from: world)
+            try await world.engine.recovery.run()
+        }
+        let task = try await world.task(first.task)
+        // Another program that asks about it proves nothing.
+        world.engine.gateway.noteAsked(about: task, by: "other")
+        world.engine.gateway.noteAsked(about: task, by: "notebook")
+        let second = try await retry(in: world)
+        #expect(!second.isJoined)
+        #expect(second.task != first.task)
+    }
+
+    @Test func `a counted retry whose reply nothing asks about gets its task after ten seconds`() async throws {
+        let world = try await EngineWorld()
+        let first = try await world.engine.gateway.submit(submission())
+        world.engine.gateway.report(.delivered, of: try #require(first.exchange))
+        let start = world.time.now()
+        let second = try await retry(in: world)
+        #expect(second.isJoined)
+        #expect(second.task == first.task)
+        #expect(world.time.now() - start >= .seconds(10))
+    }
+
+    @Test func `a question before the connection shows its fate counts too`() async throws {
+        let world = try await EngineWorld()
+        let first = try await world.engine.gateway.submit(submission())
+        world.engine.gateway.noteAsked(about: try await world.task(first.task), by: "notebook")
+        world.engine.gateway.report(.delivered, of: try #require(first.exchange))
+        #expect(try await retry(in: world).isJoined == false)
+    }
+
+    @Test func `a reply that was lost is found again, also if its program asks about the task`() async throws {
+        let world = try await EngineWorld()
+        let first = try await world.engine.gateway.submit(submission())
+        world.engine.gateway.report(.undelivered, of: try #require(first.exchange))
+        world.engine.gateway.noteAsked(about: try await world.task(first.task), by: "notebook")
+        #expect(try await world.engine.gateway.submit(submission()).task == first.task)
+    }
+
+    @Test func `a callback address is kept here if something may be delivered to it`() async throws {
+        let world = try await EngineWorld()
+        for (address, isKept) in [
+            ("http://127.0.0.1:3000/done", true), ("https://example.org/done", true), ("http://example.org/", false),
+            ("http://10.0.0.1/", false), ("done", false),
+        ] {
+            for delivers in [false, true] {
+                var submission = try submission()
+                submission.request["callback_url"] = .string(address)
+                submission.deliversCallback = delivers
+                submission.mayJoin = false
+                let task = try await world.engine.gateway.submit(submission).task
+                let stored = try #require(try await world.sqlite.taskWithPayload(task))
+                let isHere = isKept && delivers
+                #expect(stored.task.notify == (isHere ? "callback:\(address)" : nil), "\(address)")
+                #expect(stored.payload.request["callback_url"] == (isHere ? nil : .string(address)))
+                #expect(stored.task.hasOwnCallback == !isHere)
+            }
+        }
+    }
+
+    @Test func `a callback address in the query is kept here too`() async throws {
+        let catalog = try ProviderCatalog.builtIn()
+        let fal = try #require(catalog.endpoints.first { $0.name.text.hasPrefix("fal:queue") })
+        var submission = GatewaySubmission(
+            endpoint: fal.name, request: JSONObject(),
+            message: PassedMessage(query: "a=1&fal_webhook=http%3A%2F%2F[::1]%2Fx&b=2"),
+            program: "notebook", contentKey: [])
+        submission.keepCallback(of: fal.dialect)
+        #expect(submission.callback == "http://[::1]/x")
+        #expect(submission.message.query == "a=1&b=2")
+    }
+
     @Test func `what was open when the daemon died is found by the retry`() async throws {
         let world = try await EngineWorld()
         let first = try await world.engine.gateway.submit(submission())

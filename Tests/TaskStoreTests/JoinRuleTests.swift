@@ -18,7 +18,7 @@ import Testing
     private var all: [Exchange] {
         var all: [Exchange] = []
         for fate in Exchange.Fate.allCases {
-            for age in [-5, 0, 59, 60, 61, 599, 600, 601, 100_000] {
+            for age in [-5, 0, 9, 10, 11, 59, 60, 61, 599, 600, 601, 100_000] {
                 for isOver in [false, true] {
                     all.append(exchange(Int64(all.count + 1), fate, .seconds(age), isOver: isOver))
                 }
@@ -27,19 +27,25 @@ import Testing
         return all
     }
 
-    /// Whether one exchange alone may be claimed, as the contract says it.
-    private func mayClaim(_ exchange: Exchange, isCountedRetry: Bool) -> Bool {
+    /// What the rule says of one exchange alone, as the contract has it.
+    private func expected(_ exchange: Exchange, isCountedRetry: Bool) -> JoinRule.Decision {
         let age = now - exchange.since
-        if exchange.fate == .undelivered { return age <= .seconds(600) }
-        if exchange.fate == .unanswered { return !exchange.isOver }
-        return exchange.fate == .delivered && isCountedRetry && age <= .seconds(60)
+        switch exchange.fate {
+        case .open, .received: return .new
+        case .undelivered: return age <= .seconds(600) ? .claim(exchange) : .new
+        case .unanswered: return exchange.isOver ? .new : .claim(exchange)
+        case .delivered:
+            guard isCountedRetry, age <= .seconds(60) else { return .new }
+            if age >= .seconds(10) { return .claim(exchange) }
+            return .wait(until: age >= .zero ? exchange.since + .seconds(10) : now + .seconds(10))
+        }
     }
 
     @Test(arguments: [false, true])
     func `one exchange is claimed if and only if the contract allows it`(isCountedRetry: Bool) {
         for exchange in all {
-            let claimed = rule.claim(among: [exchange], isCountedRetry: isCountedRetry, at: now)
-            #expect((claimed != nil) == mayClaim(exchange, isCountedRetry: isCountedRetry), "\(exchange)")
+            let decision = rule.decide(among: [exchange], isCountedRetry: isCountedRetry, at: now)
+            #expect(decision == expected(exchange, isCountedRetry: isCountedRetry), "\(exchange)")
         }
     }
 
@@ -47,24 +53,39 @@ import Testing
     func `of two, a reply that did not arrive comes first, then the older one`(isCountedRetry: Bool) {
         for first in all {
             for second in all where first.number < second.number {
-                let may = [first, second].filter { mayClaim($0, isCountedRetry: isCountedRetry) }
-                let wanted = may.first { $0.fate != .delivered } ?? may.first
+                let may = [first, second].map { ($0, expected($0, isCountedRetry: isCountedRetry)) }
+                    .filter { $0.1 != .new }
+                let wanted = (may.first { $0.0.fate != .delivered } ?? may.first)?.1 ?? .new
                 for order in [[first, second], [second, first]] {
-                    let claimed = rule.claim(among: order, isCountedRetry: isCountedRetry, at: now)
-                    #expect(claimed == wanted, "\(first) \(second)")
+                    let decision = rule.decide(among: order, isCountedRetry: isCountedRetry, at: now)
+                    #expect(decision == wanted, "\(first) \(second)")
                 }
             }
         }
     }
 
-    @Test func `an open exchange is never claimed`() {
-        let open = all.filter { $0.fate == .open }
-        #expect(rule.claim(among: open, isCountedRetry: true, at: now) == nil)
+    @Test func `an exchange that is open or received is never claimed`() {
+        let open = all.filter { [.open, .received].contains($0.fate) }
+        #expect(rule.decide(among: open, isCountedRetry: true, at: now) == .new)
+    }
+
+    @Test func `a request that has waited claims a delivered exchange, whatever the clock says`() {
+        for age in [-100_000, 0, 9, 60] {
+            let delivered = [exchange(1, .delivered, .seconds(age))]
+            func decide(counted: Bool) -> JoinRule.Decision {
+                rule.decide(among: delivered, isCountedRetry: counted, hasWaited: true, at: now)
+            }
+            #expect(decide(counted: true) == .claim(delivered[0]))
+            #expect(decide(counted: false) == .new)
+        }
     }
 
     @Test func `the window is that of the settings`() {
         let lost = [exchange(1, .undelivered, .seconds(5))]
-        #expect(JoinRule(retryWindow: .seconds(4)).claim(among: lost, isCountedRetry: false, at: now) == nil)
-        #expect(JoinRule(retryWindow: .seconds(5)).claim(among: lost, isCountedRetry: false, at: now) == lost[0])
+        func decide(_ window: Duration) -> JoinRule.Decision {
+            JoinRule(retryWindow: window).decide(among: lost, isCountedRetry: false, at: now)
+        }
+        #expect(decide(.seconds(4)) == .new)
+        #expect(decide(.seconds(5)) == .claim(lost[0]))
     }
 }

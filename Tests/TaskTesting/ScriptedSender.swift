@@ -1,6 +1,7 @@
 import Synchronization
 package import TaskEngine
 package import TaskModel
+package import VerbatimJSON
 
 /// A sender whose outcomes a test decides.
 package final class ScriptedSender: NotificationSender {
@@ -11,6 +12,8 @@ package final class ScriptedSender: NotificationSender {
         package let task: TaskID?
         package let destination: String
         package let isTaken: Bool
+        /// The body, if it is not the usual one.
+        package var body: JSONValue?
     }
 
     package typealias Script = @Sendable (TaskNotification, Destination) async -> DeliveryQueue.Outcome
@@ -30,7 +33,8 @@ package final class ScriptedSender: NotificationSender {
         let outcome = await state.withLock { $0.script }(notification, destination)
         let delivery = Delivery(
             id: notification.id, type: notification.type, task: notification.task?.task.id,
-            destination: destination.name.text, isTaken: outcome == .delivered)
+            destination: destination.name.text, isTaken: outcome == .delivered,
+            body: notification.body)
         state.withLock { $0.sent.append(delivery) }
         return outcome
     }

@@ -210,6 +210,10 @@ extension SnapshotWrapper {
         try reading.exchanges(with: contentKey)
     }
 
+    package func deliveredExchanges() throws -> [(task: TaskID, fate: ExchangeFate)] {
+        try reading.deliveredExchanges()
+    }
+
     package func passedMessage(of task: TaskID) throws -> PassedMessage? {
         try reading.passedMessage(of: task)
     }

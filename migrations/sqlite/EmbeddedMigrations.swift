@@ -35,6 +35,7 @@ package enum EmbeddedMigrations {
         EmbeddedMigration(name: "0021_save_results", bytes: PackageResources._021_save_results_sql),
         EmbeddedMigration(
             name: "0023_pass_through_gateway", bytes: PackageResources._023_pass_through_gateway_sql),
+        EmbeddedMigration(name: "0026_gateway_addresses", bytes: PackageResources._026_gateway_addresses_sql),
     ]
 }
 

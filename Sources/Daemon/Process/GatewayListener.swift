@@ -8,36 +8,79 @@ import ServiceLifecycle
 import TaskEngine
 import UpstreamHTTP
 
-/// Runs the gateway and reports clearly why it cannot listen.
-struct GatewayListener: Service {
-    private let server: any Service
-    private let address: ListenAddress
+/// Makes the gateway's servers and reports clearly why one cannot listen.
+struct GatewayListeners {
+    let configuration: Reloadable<Configuration>
+    let service: GatewayService
+    let artefacts: ArtefactService?
+    let passing: any PassingTransport
+    let time: any TimeSource
+    let group: any EventLoopGroup
+    let logger: Logger
 
-    /// Returns nil if the gateway is off.
-    init?(
-        _ configuration: Reloadable<Configuration>, service: GatewayService, passing: any PassingTransport,
-        time: any TimeSource, group: any EventLoopGroup, logger: Logger
-    ) throws(DaemonError) {
+    /// The servers of the settings; none if the gateway is off. `prepare` creates the directory of a socket and locks its path.
+    func services(
+        _ prepare: @escaping @Sendable (_ path: String) throws(DaemonError) -> InstanceLock
+    ) throws(DaemonError) -> [any Service] {
         let settings = configuration.current.settings.gateway
-        guard let address = settings.listen else { return nil }
-        self.address = address
-        var identity: ServerIdentity?
-        if let certificateFile = settings.certificateFile, let keyFile = settings.keyFile {
-            identity = ServerIdentity(section: "gateway", certificateFile: certificateFile, keyFile: keyFile)
-        }
-        let scheme = settings.scheme
-        do throws(ServerIdentity.Refusal) {
-            server = try Gateway.server(
-                service: service, passing: passing, settings: configuration.view(\.settings.gateway.rules),
-                redactor: configuration.view(\.providers.redactor), host: address.host, port: address.port,
-                identity: identity, time: time, eventLoopGroup: group, logger: logger
-            ) { port in
-                logger.info("The gateway accepts requests at \(scheme)://\(address.host(with: port))")
+        var services: [any Service] = []
+        if let address = settings.listen {
+            var identity: ServerIdentity?
+            if let certificateFile = settings.certificateFile, let keyFile = settings.keyFile {
+                identity = ServerIdentity(section: "gateway", certificateFile: certificateFile, keyFile: keyFile)
             }
+            let scheme = settings.scheme
+            let server = try server(at: .address(host: address.host, port: address.port, identity: identity)) { port in
+                logger.info(
+                    "The gateway accepts requests at \(scheme)://\(address.host(with: port ?? address.port))")
+            }
+            services.append(GatewayListener(address: address, server: server))
+        }
+        if let path = settings.socket {
+            // Both paths are checked before the start goes on; the supervisor locks it later.
+            _ = try prepare(path)
+            services.append(
+                SocketSupervisor(path: path, time: time, logger: logger) { () throws(DaemonError) in
+                    try prepare(path)
+                } server: { onRunning in
+                    socketServer(path, onRunning)
+                })
+        }
+        return services
+    }
+
+    private func socketServer(
+        _ path: String, _ onRunning: @escaping @Sendable () async -> Void
+    ) -> any Service {
+        do throws(DaemonError) {
+            return try server(at: .socket(path: path)) { _ in
+                chmod(path, 0o600)
+                await onRunning()
+                logger.info("The gateway accepts requests at \(path)")
+            }
+        } catch {
+            preconditionFailure("A socket has no certificate that could be refused: \(error)")
+        }
+    }
+
+    private func server(
+        at place: Gateway.Place, _ onRunning: @escaping @Sendable (Int?) async -> Void
+    ) throws(DaemonError) -> any Service {
+        do throws(ServerIdentity.Refusal) {
+            return try Gateway.server(
+                service: service, passing: passing, settings: configuration.view(\.settings.gateway.rules),
+                redactor: configuration.view(\.providers.redactor), artefacts: artefacts, at: place, time: time,
+                eventLoopGroup: group, logger: logger, onRunning: onRunning)
         } catch {
             throw .badSetting(error.message)
         }
     }
+}
+
+/// Runs the gateway at its network address.
+private struct GatewayListener: Service {
+    let address: ListenAddress
+    let server: any Service
 
     func run() async throws {
         do {
@@ -52,7 +95,7 @@ struct GatewayListener: Service {
 extension GatewayListenerSettings {
     var scheme: String { certificateFile == nil ? "http" : "https" }
 
-    /// The address for programs on this machine, as a URL; nil if the gateway is off.
+    /// The address for programs on this machine, as a URL; nil if the gateway has none.
     var url: String? {
         listen.map { address in
             let isWildcard = ["0.0.0.0", "::"].contains(address.host)

@@ -86,15 +86,18 @@ package struct CallbackSettings: Sendable {
     package var keyFile: String?
 }
 
-/// The gateway. It is off unless it has an address.
+/// The gateway. It is off unless it has an address or a socket.
 package struct GatewayListenerSettings: Sendable {
     /// The address to listen on.
     package var listen: ListenAddress?
+    /// The path of a socket to listen on as well, or instead.
+    package var socket: String?
     /// PEM files. An address that other machines reach needs them.
     package var certificateFile: String?
     package var keyFile: String?
     /// What a reload may change.
     package var rules = GatewaySettings()
+    var isOn: Bool { listen != nil || socket != nil }
 }
 
 /// A host and a port, such as `127.0.0.1:8443` or `[::]:8443`.

@@ -29,7 +29,7 @@ struct DestinationSettings: Sendable {
                 "\(place): the name of a destination has small letters, digits, hyphens and underscores, at most 64, and begins with a letter, unlike \"\(text)\"."
             )
         }
-        guard name != .taskURLs else {
+        guard name != .taskURLs, name != .callbacks else {
             throw .badSetting(
                 "\(place): \(name) stands for the addresses that tasks bring. Give the destination another name.")
         }

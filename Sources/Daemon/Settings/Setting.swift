@@ -95,6 +95,8 @@ struct Setting: Sendable {
             settings.gateway.listen = address
             return true
         }.needingRestart(\.gateway.listen?.description),
+        path("gateway.socket", "POLLUX_GATEWAY_SOCKET", \.gateway.socket)
+            .needingRestart { $0.gateway.socket?.withoutDetours },
         path("gateway.certificate_file", "POLLUX_GATEWAY_CERTIFICATE_FILE", \.gateway.certificateFile)
             .needingRestart { $0.gateway.certificateFile?.withoutDetours },
         path("gateway.key_file", "POLLUX_GATEWAY_KEY_FILE", \.gateway.keyFile)
@@ -131,10 +133,11 @@ struct Setting: Sendable {
         seconds(
             "gateway.retry_window_seconds", "POLLUX_GATEWAY_RETRY_WINDOW_SECONDS", 1...86_400,
             \.gateway.rules.retryWindow),
-        Setting(
-            "gateway.callbacks", "POLLUX_GATEWAY_CALLBACKS",
-            rule: "pass: this version leaves a program's callback URL in its request, and cannot deliver to it"
-        ) { text, _ in text == "pass" },
+        Setting("gateway.callbacks", "POLLUX_GATEWAY_CALLBACKS", rule: "deliver or pass") { text, settings in
+            guard ["deliver", "pass"].contains(text) else { return false }
+            settings.gateway.rules.deliversCallbacks = text == "deliver"
+            return true
+        },
         Setting(
             "events.max_streams", "POLLUX_EVENTS_MAX_STREAMS", rule: "a whole number from 1 to 100000"
         ) { text, settings in
@@ -275,7 +278,7 @@ struct Setting: Sendable {
 
 extension String {
     /// The path without empty segments and dots.
-    fileprivate var withoutDetours: String {
+    var withoutDetours: String {
         "/" + split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 }

@@ -79,6 +79,7 @@ package enum SettingsLoader {
         settings.artefactDirectory = settings.artefactDirectory.map(places.absolute)
         settings.callbacks.certificateFile = settings.callbacks.certificateFile.map(places.absolute)
         settings.callbacks.keyFile = settings.callbacks.keyFile.map(places.absolute)
+        settings.gateway.socket = settings.gateway.socket.map(places.absolute)
         settings.gateway.certificateFile = settings.gateway.certificateFile.map(places.absolute)
         settings.gateway.keyFile = settings.gateway.keyFile.map(places.absolute)
         // The directory is beside the settings file, even if that file does not exist.
@@ -196,6 +197,9 @@ package enum SettingsLoader {
         }
         try check(settings.callbacks)
         try check(settings.gateway)
+        if let path = settings.gateway.socket, path.withoutDetours == settings.socketPath.withoutDetours {
+            throw .badSetting("gateway.socket is the daemon's own socket, \(path). Give the gateway another path.")
+        }
         try check(settings.retention)
         // sockaddr_un holds 108 bytes, the last of them zero.
         guard settings.socketPath.utf8.count <= 107 else {

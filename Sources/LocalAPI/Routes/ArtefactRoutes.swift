@@ -1,3 +1,4 @@
+import HTTPServing
 import HTTPTypes
 import Hummingbird
 import LocalAPIContract
@@ -45,27 +46,21 @@ struct ArtefactRoutes {
             .contentDisposition: isShown ? "inline" : "attachment; filename=\"\(object.fileName)\"",
         ]
         if request.headers[.ifNoneMatch] == tag { return Response(status: .notModified, headers: headers) }
+        // A client that has only a part, or is gone, still needs the file.
+        let wasDelivered: @Sendable () async -> Void = { [artefacts] in await artefacts.noteDelivery(of: sha256) }
         switch ByteRange(request.headers, tag: tag, size: size) {
         case .whole:
             let body = try await files.loadFile(path: path, context: context)
-            return Response(status: .ok, headers: headers, body: noted(body, of: sha256))
+            return Response(status: .ok, headers: headers, body: body.before(wasDelivered))
         case .part(let range, let isRest):
             headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound)/\(size)"
             let body = try await files.loadFile(path: path, range: range, context: context)
             return Response(
-                status: .partialContent, headers: headers, body: isRest ? noted(body, of: sha256) : body)
+                status: .partialContent, headers: headers, body: isRest ? body.before(wasDelivered) : body)
         case .unsatisfiable:
             throw Problem(
                 .rangeNotSatisfiable, "range_not_satisfiable", title: "Range not satisfiable",
                 "The file has \(size) bytes.")
-        }
-    }
-
-    /// The body, after whose end its client has the whole file. One that has only a part, or is gone, still needs it.
-    private func noted(_ body: ResponseBody, of sha256: String) -> ResponseBody {
-        ResponseBody(contentLength: body.contentLength) { writer in
-            try await body.write(writer)
-            await artefacts?.noteDelivery(of: sha256)
         }
     }
 
@@ -79,30 +74,4 @@ struct ArtefactRoutes {
 extension Artefact.Object {
     /// The last part of its name.
     var fileName: String { name.split(separator: "/").last.map(String.init) ?? sha256 }
-}
-
-/// What `Range` and `If-Range` ask for (RFC 9110, section 14.2). Several ranges count as none.
-enum ByteRange: Equatable {
-    case whole
-    /// `isRest` says that the client has all that is before it: it begins at 0, or names the file whose rest it wants.
-    case part(ClosedRange<Int>, isRest: Bool)
-    case unsatisfiable
-
-    init(_ headers: HTTPFields, tag: String, size: Int) {
-        self = .whole
-        guard let text = headers[.range], text.hasPrefix("bytes="), headers[.ifRange] ?? tag == tag else { return }
-        let ends = text.dropFirst("bytes=".count).split(separator: "-", omittingEmptySubsequences: false)
-        guard ends.count == 2, ends.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }) else { return }
-        switch (Int(ends[0]), Int(ends[1])) {
-        case (let first?, let last):
-            guard ends[1].isEmpty || last.map({ $0 >= first }) ?? false else { return }
-            let range = first...max(first, min(last ?? .max, size - 1))
-            let isRest = range.upperBound == size - 1 && (first == 0 || headers[.ifRange] == tag)
-            self = first < size ? .part(range, isRest: isRest) : .unsatisfiable
-        case (nil, let count?) where ends[0].isEmpty:
-            // The last bytes.
-            self = count > 0 ? .part(max(0, size - count)...size - 1, isRest: count >= size) : .unsatisfiable
-        default: return
-        }
-    }
 }

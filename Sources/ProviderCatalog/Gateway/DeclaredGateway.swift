@@ -13,6 +13,9 @@ extension DeclaredDialect {
         var succeeded: GatewayTemplate?
         /// The record of a task that failed without one.
         var failed: GatewayTemplate?
+        /// The callback about a task that has succeeded, and about one that has failed, where it is not the record.
+        var callback: GatewayTemplate?
+        var failedCallback: GatewayTemplate?
         /// Paths of requests that the endpoint itself sends to addresses from replies.
         var poll: Template?
         var result: Template?
@@ -90,6 +93,11 @@ struct DeclaredGateway: GatewayDialect {
             if dialect.resultFetching == nil, task.recordShowsOutcome, let record = task.record { return record }
             return forms.failed?.filled(for: task) ?? minimal(task)
         }
+    }
+
+    func callback(_ task: GatewayTask) -> JSONValue {
+        let form = task.phase == .succeeded ? forms.callback : forms.failedCallback
+        return form?.filled(for: task) ?? record(task)
     }
 
     func batch(_ records: [JSONValue]) -> JSONValue { .array(records) }

@@ -1,5 +1,5 @@
 import TaskModel
-import VerbatimJSON
+package import VerbatimJSON
 
 /// How programs reach a provider through the gateway, under `gateway` of its definition.
 package struct GatewayProfile: Sendable, Hashable {
@@ -11,6 +11,15 @@ package struct GatewayProfile: Sendable, Hashable {
     var errorForm: GatewayTemplate?
     /// The path of the base URL in the definition. Programs may send it or leave it out.
     package var basePath = ""
+
+    /// How clients name the address behind a proxy; nil where they have a base URL.
+    package var proxied: Proxied?
+
+    /// A header field with the address that a request is for, and the base URL that it begins with.
+    package struct Proxied: Sendable, Hashable {
+        package let header: String
+        package let base: String
+    }
 
     package struct Variable: Sendable, Hashable {
         package let name: String
@@ -38,7 +47,7 @@ enum GatewayDefinition {
     static func profile(_ fields: DefinitionFields, baseURL: String) throws(CatalogError) -> GatewayProfile {
         var profile = GatewayProfile()
         profile.basePath = String(baseURL.drop { $0 != ":" }.dropFirst(3).drop { $0 != "/" })
-        guard let own = try fields.fields("gateway", allowed: ["environment", "headers", "error"]) else {
+        guard let own = try fields.fields("gateway", allowed: ["environment", "headers", "error", "proxied"]) else {
             return profile
         }
         profile.environment =
@@ -47,6 +56,10 @@ enum GatewayDefinition {
             } ?? []
         profile.headers = try own.texts("headers")?.map { $0.lowercased() } ?? []
         profile.errorForm = try template("error", own)
+        if let proxied = try own.fields("proxied", allowed: ["header", "base"]) {
+            profile.proxied = GatewayProfile.Proxied(
+                header: try proxied.required("header", proxied.text), base: try proxied.required("base", proxied.text))
+        }
         return profile
     }
 
@@ -54,13 +67,15 @@ enum GatewayDefinition {
         var forms = DeclaredDialect.GatewayForms()
         let allowed = [
             "accepted", "status", "pending", "succeeded", "failed", "poll", "result", "cancel", "id_part",
-            "asynchronous_if", "passed_if",
+            "asynchronous_if", "passed_if", "callback", "failed_callback",
         ]
         guard let own = try fields.fields("gateway", allowed: allowed) else { return forms }
         forms.accepted = try template("accepted", own)
         forms.pending = try template("pending", own)
         forms.succeeded = try template("succeeded", own)
         forms.failed = try template("failed", own)
+        forms.callback = try template("callback", own)
+        forms.failedCallback = try template("failed_callback", own)
         if let status = try own.count("status") {
             guard 200...299 ~= status else { throw own.error("status", "expected a 2xx status") }
             forms.status = status
@@ -90,6 +105,25 @@ enum GatewayDefinition {
         } catch {
             let known = (GatewayTemplate.places + ["request.NAME"]).map { "{\($0)}" }.joined(separator: ", ")
             throw fields.error(name, "\"\(error.text)\" has a place that is not known here; known are \(known)")
+        }
+    }
+}
+
+extension JSONValue {
+    /// The document with another address in place of a provider's base URL, wherever a text begins with that.
+    package func readdressed(from base: String, to address: String) -> JSONValue {
+        switch self {
+        case .string(let text):
+            guard text.hasPrefix(base) else { return self }
+            let rest = text.dropFirst(base.count)
+            // Another host may begin with the same letters.
+            return rest.first.map { "/?#".contains($0) } ?? true ? .string(address + rest) : self
+        case .array(let elements): return .array(elements.map { $0.readdressed(from: base, to: address) })
+        case .object(let object):
+            return .object(
+                JSONObject(
+                    distinct: object.members.map { .init($0.name, $0.value.readdressed(from: base, to: address)) }))
+        case .null, .bool, .number: return self
         }
     }
 }

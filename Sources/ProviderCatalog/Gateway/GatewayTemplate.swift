@@ -18,7 +18,7 @@ struct GatewayTemplate: Sendable, Hashable {
 
     static let places = [
         "id", "gateway", "created_at", "created_seconds", "ended_at", "ended_seconds", "error.code", "error.message",
-        "request",
+        "request", "record",
     ]
 
     func filled(for task: GatewayTask) -> JSONValue { filled(document) { Self.value($0, of: task) } }
@@ -40,6 +40,7 @@ struct GatewayTemplate: Sendable, Hashable {
         case "error.code": if case .failed(let failure) = task.phase { .string(failure.code) } else { nil }
         case "error.message": if case .failed(let failure) = task.phase { .string(failure.message) } else { nil }
         case "request": .object(task.request)
+        case "record": task.record
         default: task.request[String(place.dropFirst("request.".count))]
         }
     }

@@ -136,6 +136,8 @@ package protocol GatewayDialect: Sendable {
     func batch(_ records: [JSONValue]) -> JSONValue
     /// The reply to a submission that waited for the result. The task has ended.
     func inline(_ task: GatewayTask) -> GatewayReply
+    /// The body of the provider's callback about a task that has ended.
+    func callback(_ task: GatewayTask) -> JSONValue
     /// The header field that says when to ask again; nil where the provider has none.
     func pollDelay(_ wait: Duration) -> (name: String, value: String)?
     /// The parameter of the address that holds a callback URL; nil where a member of the request does.

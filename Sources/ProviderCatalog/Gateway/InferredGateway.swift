@@ -83,6 +83,14 @@ struct InferredGateway: GatewayDialect {
         return GatewayReply(answer ?? task.record ?? .object(JSONObject()))
     }
 
+    /// What an inline reply says, with the id.
+    func callback(_ task: GatewayTask) -> JSONValue {
+        let answer = inline(task).json ?? .object(JSONObject())
+        guard case .object(var members) = answer else { return answer }
+        members["task_id"] = .string(task.id.text)
+        return .object(members)
+    }
+
     private func failed(_ failure: TaskFailure, of task: GatewayTask) -> JSONValue {
         [
             "success": false, "task_id": .string(task.id.text),

@@ -25,6 +25,15 @@ package struct ArtefactService: Sendable {
         throw .artefactNotFound(sha256)
     }
 
+    /// The saved file of a task that has one result; nil if it is not on disk, or if there are several.
+    package func onlyFile(of task: TaskID) async throws(TaskServiceError) -> (object: Artefact.Object, path: String)? {
+        let all: [Artefact]
+        do throws(TaskStoreError) { all = try await store.artefacts(of: task) } catch { throw .store(error) }
+        guard all.count == 1, let object = all.first?.object else { return nil }
+        let file = downloads.file(of: object.sha256)
+        return file.exists ? (object, file.path) : nil
+    }
+
     /// What `status` shows of the files.
     package struct Report: Sendable, Hashable {
         package let directory: String

@@ -8,22 +8,89 @@ package import TaskStore
 /// A connection adds a fate when it knows it, without waiting for the disk. Each submission stores them before it decides
 /// what it retries, so a retry always sees the fate of the request before it.
 package final class ExchangeFates: Sendable {
-    private let waiting = Mutex<[ExchangeFate]>([])
+    /// The latest exchange of a task, as long as it matters whether its program asks about the task.
+    private struct Watched {
+        let exchange: OpenExchange
+        /// When the reply was delivered; nil before.
+        var deliveredAt: Timestamp?
+        var isAskedFor = false
+    }
+
+    private struct State {
+        var unstored: [ExchangeFate] = []
+        var watched: [TaskID: Watched] = [:]
+        /// With as many, those that can be claimed no more are dropped.
+        var mostWatched = 1_000
+    }
+
+    private let state = Mutex(State())
     package let wake = WakeSignal()
 
-    /// Takes a fate.
-    package func add(_ fate: ExchangeFate) {
-        waiting.withLock { $0.append(fate) }
+    /// Those that are not stored yet, in order.
+    package var unstored: [ExchangeFate] { state.withLock { $0.unstored } }
+
+    /// Notes that the task of an exchange is shown from now on.
+    func watch(_ exchange: OpenExchange, at now: Timestamp) {
+        state.withLock { state in
+            state.watched[exchange.task] = Watched(exchange: exchange)
+            guard state.watched.count > state.mostWatched else { return }
+            state.watched = state.watched.filter { _, watched in
+                watched.deliveredAt.map { now - $0 <= JoinRule.deliveredWindow } ?? true
+            }
+            state.mostWatched = max(1_000, state.watched.count * 2)
+        }
+    }
+
+    /// Watches the delivered exchanges of an earlier process.
+    func watch(_ delivered: [(task: TaskID, fate: ExchangeFate)]) {
+        state.withLock { state in
+            for (task, fate) in delivered {
+                let exchange = OpenExchange(task: task, mark: fate.mark, contentKey: fate.contentKey)
+                state.watched[task] = Watched(exchange: exchange, deliveredAt: fate.at)
+            }
+        }
+    }
+
+    /// Takes what became of a reply.
+    func add(_ fate: Exchange.Fate, of exchange: OpenExchange, at now: Timestamp) {
+        state.withLock { state in
+            var fate = fate
+            if let watched = state.watched[exchange.task], watched.exchange == exchange {
+                if fate == .delivered, watched.isAskedFor { fate = .received }
+                state.watched[exchange.task]?.deliveredAt = now
+                if fate != .delivered { state.watched[exchange.task] = nil }
+            }
+            state.unstored.append(exchange.fate(fate, at: now))
+        }
         wake.signal()
     }
 
-    /// Those that are not stored yet, in order.
-    package var unstored: [ExchangeFate] { waiting.withLock { $0 } }
+    /// Takes that the program of a task asks about it. It has the task's id from the reply to its submission.
+    package func noteAsked(about task: TaskID, at now: Timestamp) {
+        let isReceived = state.withLock { state in
+            guard let watched = state.watched[task], !watched.isAskedFor else { return false }
+            guard watched.deliveredAt != nil else {
+                // The fate of its connection is not known yet.
+                state.watched[task]?.isAskedFor = true
+                return false
+            }
+            state.watched[task] = nil
+            state.unstored.append(watched.exchange.fate(.received, at: now))
+            return true
+        }
+        if isReceived { wake.signal() }
+    }
 
     /// Forgets those that are stored.
     func drop(_ stored: [ExchangeFate]) {
         let marks = Set(stored)
-        waiting.withLock { waiting in waiting.removeAll(where: marks.contains) }
+        state.withLock { state in state.unstored.removeAll(where: marks.contains) }
+    }
+}
+
+extension OpenExchange {
+    fileprivate func fate(_ fate: Exchange.Fate, at now: Timestamp) -> ExchangeFate {
+        ExchangeFate(mark: mark, contentKey: contentKey, fate: fate, at: now)
     }
 }
 

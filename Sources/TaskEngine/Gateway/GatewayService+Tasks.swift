@@ -44,17 +44,16 @@ extension GatewayService {
     package func view(
         of stored: TaskWithPayload, at address: String
     ) async throws(TaskServiceError) -> GatewayTask {
-        let task = stored.task
-        var view = GatewayTask(
-            id: task.remoteID ?? RemoteTaskID(task.id), phase: task.phase,
-            request: stored.payload.request.object ?? JSONObject(), createdAt: task.createdAt, endedAt: task.endedAt,
-            record: stored.payload.response,
-            recordShowsOutcome: task.outcomeSource != nil && stored.payload.response != nil, address: address)
-        view.isAnsweredInline = task.outcomeSource == .submission && view.record != nil
-        if view.record == nil, view.phase == .pending, let reply = try await reply(to: task.id) {
+        var view = GatewayTask(stored, at: address)
+        if view.record == nil, view.phase == .pending, let reply = try await reply(to: stored.task.id) {
             view.acceptance = try? JSONValue(parsing: reply.body, limits: .lenient)
         }
         return view
+    }
+
+    /// Notes that a program asks about a task. If it submitted the task, the reply to that has arrived.
+    package func noteAsked(about task: TrackedTask, by program: String) {
+        if task.labels["program"] == program { fates.noteAsked(about: task.id, at: time.now()) }
     }
 
     /// How old the record of a task is.
@@ -141,19 +140,6 @@ extension GatewayService {
                 environment: Dictionary(
                     provider.gateway.environment.map { ($0.name, $0.value(gateway: url, token: "{token}")) }
                 ) { first, _ in first })
-        }
-    }
-}
-
-extension TrackedTask {
-    /// How far it is, in the words of the gateway.
-    fileprivate var phase: GatewayTask.Phase {
-        switch state {
-        case .queued, .submitting, .uncertain, .running: .pending
-        case .succeeded: .succeeded
-        case .failed: .failed(failure ?? TaskFailure(code: "failed", message: "The task failed."))
-        case .cancelled: .failed(TaskFailure(code: "cancelled", message: "The task was cancelled."))
-        case .expired: .failed(TaskFailure(code: "expired", message: "The deadline of the task is over."))
         }
     }
 }

@@ -2,6 +2,7 @@ import Logging
 package import ProviderCatalog
 package import TaskModel
 package import TaskStore
+import Text
 package import VerbatimJSON
 
 /// A request to the gateway that submits a task.
@@ -18,7 +19,12 @@ package struct GatewaySubmission: Sendable {
     package var isCountedRetry = false
     /// False if the program asks for a task of its own.
     package var mayJoin = true
+    /// Whether callbacks that the program wants are delivered from here.
+    package var deliversCallback = false
     package var rule = JoinRule()
+
+    /// The address to which callbacks are delivered from here.
+    package private(set) var callback: String?
 
     package init(
         endpoint: EndpointName, request: JSONObject, message: PassedMessage = PassedMessage(), program: String,
@@ -29,6 +35,26 @@ package struct GatewaySubmission: Sendable {
         self.message = message
         self.program = program
         self.contentKey = contentKey
+    }
+
+    /// Takes the program's callback address out of the request, so that the provider does not get it.
+    ///
+    /// An address to which nothing may be delivered from here stays, and so does one in a body that is not JSON.
+    package mutating func keepCallback(of dialect: any ProviderDialect) {
+        if let name = dialect.callbackMember, message.body == nil, let own = request[name]?.string,
+            TaskURLPolicy.loopback.refusal(of: own) == nil
+        {
+            callback = own
+            request[name] = nil
+        } else if let name = dialect.gateway.callbackParameter {
+            let pairs = message.query.split(separator: "&")
+            guard let pair = pairs.first(where: { $0.hasPrefix(name + "=") }),
+                let own = String(pair.dropFirst(name.count + 1)).percentDecoded,
+                TaskURLPolicy.loopback.refusal(of: own) == nil
+            else { return }
+            callback = own
+            message.query = pairs.filter { $0 != pair }.joined(separator: "&")
+        }
     }
 }
 
@@ -43,6 +69,7 @@ package struct GatewayAdmission: Sendable {
 
 /// An exchange whose reply is not written yet.
 package struct OpenExchange: Sendable, Hashable {
+    let task: TaskID
     let mark: Int64
     let contentKey: [UInt8]
 }
@@ -60,39 +87,69 @@ package struct GatewayService: Sendable {
     let storage: StorageMonitor
     let feed: EventFeed
     let unknown: UnknownIDs
+    let renewals = RenewedRecords()
     let random: EngineRandom
     let wakes: WakeSignals
     let time: any TimeSource
     let logger: Logger
 
+    /// How often a request that may be a retry looks whether it is one, and at most how many times: the clock may be set back,
+    /// and each reply to an equal request meanwhile is waited for too.
+    private static let undecidedLook = Duration.seconds(1)
+    private static let mostUndecidedLooks = 60
+
     /// Stores a submission, or finds the task that it retries. Returns once that is on disk.
     package func submit(_ submission: GatewaySubmission) async throws(TaskServiceError) -> GatewayAdmission {
         let now = time.now()
+        var submission = submission
+        if submission.deliversCallback, let dialect = catalog.endpoint(submission.endpoint)?.dialect {
+            submission.keepCallback(of: dialect)
+        }
         let new = try task(for: submission, at: now)
         let arrival = submission.idempotencyKey == nil ? arrival(of: submission) : nil
+        let exchange = arrival.map { OpenExchange(task: new.task.id, mark: $0.mark, contentKey: $0.contentKey) }
+        var passed = PassedSubmission(task: new, message: submission.message, arrival: arrival)
+        var looks = 0
+        while true {
+            switch try await store(passed, exchange) {
+            case .undecided(let until):
+                // Whether it is a retry shows when the program of the earlier request asks about its task, or does not.
+                await time.sleep(until: min(until, time.now() + Self.undecidedLook))
+                if Task.isCancelled { throw .store(.failed("the daemon stops")) }
+                looks += 1
+                passed.arrival?.hasWaited = looks >= Self.mostUndecidedLooks
+            case .joined(let task):
+                let joined = exchange.map { OpenExchange(task: task, mark: $0.mark, contentKey: $0.contentKey) }
+                if let joined { fates.watch(joined, at: time.now()) }
+                return GatewayAdmission(task: task, isJoined: true, exchange: joined)
+            case .inserted(.created):
+                if let exchange { fates.watch(exchange, at: time.now()) }
+                service.noteQueued(new.task)
+                return GatewayAdmission(task: new.task.id, isJoined: false, exchange: exchange)
+            case .inserted(.keyInUse(let existing, sameBody: true)):
+                return GatewayAdmission(task: existing, isJoined: true, exchange: nil)
+            case .inserted(.keyInUse(let existing, sameBody: false)):
+                throw .keyConflict(key: submission.idempotencyKey ?? "", existing: existing, differences: [])
+            case .inserted(.tooLate), .inserted(.remoteIDInUse):
+                throw .store(.failed("a new task was not inserted"))
+            }
+        }
+    }
+
+    private func store(
+        _ submission: PassedSubmission, _ exchange: OpenExchange?
+    ) async throws(TaskServiceError) -> PassedResult {
+        let now = time.now()
         let unstored = fates.unstored
-        let result: PassedResult
         do throws(TaskStoreError) {
-            result = try await store.submit(
-                PassedSubmission(task: new, message: submission.message, arrival: arrival), after: unstored, at: now)
+            let result = try await store.submit(submission, after: unstored, at: now)
             fates.drop(unstored)
+            return result
         } catch {
             // If it was stored after all, the next equal request is its retry.
-            if case .unknown = error, let arrival { fates.add(arrival.exchange.fate(.undelivered, at: now)) }
+            if case .unknown = error, let exchange { fates.add(.undelivered, of: exchange, at: now) }
             storage.noteFailedWrite(error)
             throw .store(error)
-        }
-        switch result {
-        case .joined(let task): return GatewayAdmission(task: task, isJoined: true, exchange: arrival?.exchange)
-        case .inserted(.created):
-            service.noteQueued(new.task)
-            return GatewayAdmission(task: new.task.id, isJoined: false, exchange: arrival?.exchange)
-        case .inserted(.keyInUse(let existing, sameBody: true)):
-            return GatewayAdmission(task: existing, isJoined: true, exchange: nil)
-        case .inserted(.keyInUse(let existing, sameBody: false)):
-            throw .keyConflict(key: submission.idempotencyKey ?? "", existing: existing, differences: [])
-        case .inserted(.tooLate), .inserted(.remoteIDInUse):
-            throw .store(.failed("a new task was not inserted"))
         }
     }
 
@@ -102,6 +159,7 @@ package struct GatewayService: Sendable {
                 endpoint: submission.endpoint.text, request: submission.request,
                 labels: ["program": submission.program]), at: now)
         var task = new.task
+        task.notify = submission.callback.map { Destination.callbackMark + $0 }
         if let name = catalog.endpoint(task.endpoint)?.dialect.gateway.callbackParameter {
             let names = submission.message.query.split(separator: "&").map { $0.prefix { $0 != "=" } }
             if names.contains(where: { $0 == name }) { task.hasOwnCallback = true }
@@ -123,7 +181,7 @@ package struct GatewayService: Sendable {
 
     /// Takes what became of the reply to a submission. A retry that arrives later sees it.
     package func report(_ fate: Exchange.Fate, of exchange: OpenExchange) {
-        fates.add(exchange.fate(fate, at: time.now()))
+        fates.add(fate, of: exchange, at: time.now())
     }
 
     // MARK: Waiting
@@ -186,15 +244,5 @@ package struct GatewayService: Sendable {
                 await closing.wake.wait(until: min(again, now + .seconds(1)), on: time)
             }
         }
-    }
-}
-
-extension PassedSubmission.Arrival {
-    fileprivate var exchange: OpenExchange { OpenExchange(mark: mark, contentKey: contentKey) }
-}
-
-extension OpenExchange {
-    fileprivate func fate(_ fate: Exchange.Fate, at now: Timestamp) -> ExchangeFate {
-        ExchangeFate(mark: mark, contentKey: contentKey, fate: fate, at: now)
     }
 }

@@ -232,5 +232,5 @@ extension DeliveryQueue.Entry {
 
 extension DeliveryRow {
     /// The address that its task brings; nil if it brings none.
-    var ownURL: HTTPURL? { notify.flatMap { HTTPURL($0) } }
+    var ownURL: HTTPURL? { notify.flatMap { HTTPURL(Destination.address(in: $0)) } }
 }

@@ -1,5 +1,6 @@
 package import TaskModel
 import Text
+package import VerbatimJSON
 
 /// A destination of notifications as the settings describe it: where it is, and which events it gets.
 package struct Destination: Sendable, Hashable {
@@ -13,6 +14,8 @@ package struct Destination: Sendable, Hashable {
         case program([String])
         /// By HTTP, at the address that each task brings.
         case taskURLs(TaskURLPolicy)
+        /// By HTTP, at the address that a program gave to the gateway, in the form of the task's provider.
+        case callbacks
     }
 
     /// A part of a task that a notification contains besides the facts.
@@ -40,8 +43,11 @@ package struct Destination: Sendable, Hashable {
     /// Whether it gets events of that type of the task.
     package func takes(_ type: NotificationType, of task: TrackedTask) -> Bool {
         guard types.contains(type) else { return false }
-        if isShared { return task.notify.map(Self.isAddress) ?? false }
-        return task.notify == name.text || passes(task)
+        return switch target {
+        case .taskURLs: task.notify.map(Self.isAddress) ?? false
+        case .callbacks: task.notify?.hasPrefix(Self.callbackMark) ?? false
+        case .url, .socket, .program: task.notify == name.text || passes(task)
+        }
     }
 
     private func passes(_ task: TrackedTask) -> Bool {
@@ -59,7 +65,7 @@ package struct Destination: Sendable, Hashable {
         switch target {
         case .url(let text): HTTPURL(text)?.authority.isLoopback ?? false
         case .socket, .program: true
-        case .taskURLs: false
+        case .taskURLs, .callbacks: false
         }
     }
 
@@ -68,7 +74,7 @@ package struct Destination: Sendable, Hashable {
         switch target {
         case .url, .socket: 16
         case .program: 4
-        case .taskURLs: 32
+        case .taskURLs, .callbacks: 32
         }
     }
 
@@ -79,6 +85,7 @@ package struct Destination: Sendable, Hashable {
         case .socket(let path): "unix:\(path)"
         case .program(let arguments): arguments.first ?? ""
         case .taskURLs: "the addresses that tasks bring"
+        case .callbacks: "the callback addresses of programs at the gateway"
         }
     }
 }
@@ -93,6 +100,8 @@ package struct TaskNotification: Sendable {
     package let at: Timestamp
     /// The task as it is now; nil for a test.
     package let task: TaskWithPayload?
+    /// The body in the form of the task's provider; nil for the usual one.
+    package var body: JSONValue?
 
     /// A test of a destination.
     static func ping(epoch: String, at now: Timestamp) -> TaskNotification {

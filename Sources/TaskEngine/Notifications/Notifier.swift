@@ -2,6 +2,7 @@ import Logging
 import ProviderCatalog
 package import TaskModel
 package import TaskStore
+import VerbatimJSON
 
 /// Notifier sends events of the log to the destinations of the settings.
 ///
@@ -22,6 +23,7 @@ package struct Notifier: Worker {
     let sender: any NotificationSender
     let limits: EngineLimits
     let hold: StartHold
+    let callbacks: CallbackBodies
     let queues: DeliveryQueues
     let random: EngineRandom
     let wakes: WakeSignals
@@ -80,9 +82,13 @@ package struct Notifier: Worker {
         let task: TaskWithPayload?
         do throws(TaskStoreError) { task = try await store.taskWithPayload(row.task) } catch { return .notSent }
         guard let task, !task.task.isStub else { return .obsolete }
+        var body: JSONValue?
+        if case .callbacks = work.destination.target {
+            do throws(TaskStoreError) { body = try await callbacks.body(about: task) } catch { return .notSent }
+        }
         passed(.beforeDelivery)
         let notification = TaskNotification(
-            id: "\(work.epoch)-\(row.sequence)", type: row.type.text, at: row.at, task: task)
+            id: "\(work.epoch)-\(row.sequence)", type: row.type.text, at: row.at, task: task, body: body)
         return await sender.send(notification, to: work.destination, at: time.now())
     }
 

@@ -33,6 +33,8 @@ package enum TaskURLPolicy: String, Sendable, CaseIterable {
 extension DestinationName {
     /// The destination that stands for all addresses that tasks bring.
     package static let taskURLs = DestinationName("task_urls") ?? { preconditionFailure("It is a name.") }()
+    /// The destination that stands for the callback addresses of programs at the gateway.
+    package static let callbacks = DestinationName("gateway_callbacks") ?? { preconditionFailure("It is a name.") }()
 }
 
 extension Destination {
@@ -42,11 +44,31 @@ extension Destination {
         self.init(name: .taskURLs, target: .taskURLs(policy))
     }
 
+    /// The callback addresses of programs at the gateway. They get outcomes only, as from a provider.
+    package static let callbacks: Destination = {
+        var destination = Destination(name: .callbacks, target: .callbacks)
+        destination.types = Set(TaskState.allCases.filter(\.hasEnded).map { .state($0) })
+        return destination
+    }()
+
+    /// What `notify` of a task begins with if the gateway keeps the callback address of its program there.
+    static let callbackMark = "callback:"
+
     /// Whether `notify` of a task is an address and no name.
-    static func isAddress(_ notify: String) -> Bool { notify.contains("://") }
+    static func isAddress(_ notify: String) -> Bool { notify.contains("://") && !notify.hasPrefix(callbackMark) }
+
+    /// The address in `notify` of a task, or its name.
+    package static func address(in notify: String) -> String {
+        notify.hasPrefix(callbackMark) ? String(notify.dropFirst(callbackMark.count)) : notify
+    }
 
     /// Whether its events go to receivers that have nothing to do with each other. Then one of them closes nothing.
-    var isShared: Bool { taskURLs != nil }
+    var isShared: Bool {
+        switch target {
+        case .taskURLs, .callbacks: true
+        case .url, .socket, .program: false
+        }
+    }
 
     /// Which addresses tasks may bring; nil for any other destination.
     var taskURLs: TaskURLPolicy? { if case .taskURLs(let policy) = target { policy } else { nil } }

@@ -12,8 +12,10 @@ package struct Exchange: Sendable, Hashable {
         case undelivered
         /// The program was told that the outcome is not known (424).
         case unanswered
-        /// The program has it, as far as its connection shows.
+        /// All of it was written to a connection that was not reset. A proxy in between may still have lost it.
         case delivered
+        /// The program has it: it asked about the task afterwards. Nothing can claim it, so it is not kept.
+        case received
     }
 
     /// Grows with every exchange and is never used again.
@@ -52,29 +54,52 @@ package struct ExchangeFate: Sendable, Hashable {
 
 /// JoinRule decides whether a request is a retry, and of which earlier exchange.
 package struct JoinRule: Sendable, Hashable {
+    /// What a request is.
+    package enum Decision: Sendable, Hashable {
+        /// A retry of that exchange.
+        case claim(Exchange)
+        /// It may be a retry. Whether the program asks about the task until then decides.
+        case wait(until: Timestamp)
+        /// It means a task of its own.
+        case new
+    }
+
     /// How long an exchange whose reply did not arrive can be claimed.
     package var retryWindow: Duration
-    /// How long an exchange whose reply did arrive can be claimed, by a client that counts its retries.
+    /// How long an exchange that counts as delivered can be claimed, by a client that counts its retries.
     package static let deliveredWindow: Duration = .seconds(60)
+    /// How long a program that has its reply takes at most to ask about the task. Sooner, a delivered exchange is not claimed.
+    package static let firstPoll: Duration = .seconds(10)
 
     package init(retryWindow: Duration = .seconds(600)) {
         self.retryWindow = retryWindow
     }
 
-    /// The exchange that an equal request claims: the oldest whose reply did not arrive. Only if there is none, and the client
-    /// says that this is a retry, the oldest of those whose reply did. Nil if the request means a new task.
-    package func claim(among exchanges: [Exchange], isCountedRetry: Bool, at now: Timestamp) -> Exchange? {
+    /// An equal request claims the oldest exchange whose reply did not arrive.
+    ///
+    /// Only if there is none, and the client says that this is a retry, it claims the oldest of those whose reply was written, but
+    /// whose program has not asked about its task. An equal request of another program, whose connection failed before we saw it,
+    /// would otherwise get a task that is not its own.
+    /// `hasWaited` says that the request has waited for as long as that takes.
+    package func decide(
+        among exchanges: [Exchange], isCountedRetry: Bool, hasWaited: Bool = false, at now: Timestamp
+    ) -> Decision {
         let inOrder = exchanges.sorted { $0.number < $1.number }
         let undelivered = inOrder.first { exchange in
             switch exchange.fate {
-            case .open, .delivered: false
+            case .open, .delivered, .received: false
             case .undelivered: now - exchange.since <= retryWindow
             case .unanswered: !exchange.isOver
             }
         }
-        if let undelivered { return undelivered }
-        guard isCountedRetry else { return nil }
-        return inOrder.first { $0.fate == .delivered && now - $0.since <= Self.deliveredWindow }
+        if let undelivered { return .claim(undelivered) }
+        guard isCountedRetry,
+            let delivered = inOrder.first(where: { $0.fate == .delivered && now - $0.since <= Self.deliveredWindow })
+        else { return .new }
+        // A clock that was set back makes it seem later than now.
+        let age = max(now - delivered.since, .zero)
+        return hasWaited || age >= Self.firstPoll
+            ? .claim(delivered) : .wait(until: now + (Self.firstPoll - age))
     }
 }
 
@@ -87,13 +112,18 @@ package struct PassedMessage: Sendable, Hashable {
     /// The body and its media type where it is not JSON.
     package var contentType: String?
     package var body: [UInt8]?
+    /// Where the provider's paths begin at the gateway, as the program addresses it; empty where that is not known.
+    package var address: String
 
-    package init(query: String = "", headers: [String: String] = [:], contentType: String? = nil, body: [UInt8]? = nil)
-    {
+    package init(
+        query: String = "", headers: [String: String] = [:], contentType: String? = nil, body: [UInt8]? = nil,
+        address: String = ""
+    ) {
         self.query = query
         self.headers = headers
         self.contentType = contentType
         self.body = body
+        self.address = address
     }
 }
 
@@ -118,7 +148,7 @@ package struct PassedSubmission: Sendable {
     package let task: NewTask
     package let message: PassedMessage
     /// How it is compared with others; nil for one with an idempotency key, which names its task itself.
-    package let arrival: Arrival?
+    package var arrival: Arrival?
 
     package struct Arrival: Sendable, Hashable {
         /// SHA-256 of what makes two requests equal.
@@ -130,6 +160,8 @@ package struct PassedSubmission: Sendable {
         /// False if the client asked for a task of its own.
         package let mayJoin: Bool
         package let rule: JoinRule
+        /// Whether it has waited for as long as the rule asks for.
+        package var hasWaited = false
 
         package init(contentKey: [UInt8], mark: Int64, isCountedRetry: Bool, mayJoin: Bool, rule: JoinRule) {
             self.contentKey = contentKey
@@ -153,4 +185,6 @@ package enum PassedResult: Sendable, Hashable {
     case inserted(InsertResult)
     /// It is a retry, and this is its task.
     case joined(TaskID)
+    /// It may be a retry, and is to be decided again then at the latest. Nothing was stored.
+    case undecided(until: Timestamp)
 }

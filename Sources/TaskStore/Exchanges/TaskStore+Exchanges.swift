@@ -16,7 +16,7 @@ extension TaskStore {
                 try transaction.dropExchanges(
                     deliveredBy: now - JoinRule.deliveredWindow, undeliveredBy: now - arrival.rule.retryWindow,
                     limit: 20)
-                if let joined = try changes.join(arrival, at: now) { return .joined(joined) }
+                if let result = try changes.join(arrival, at: now) { return result }
             }
             guard let insertion = try Self.insert([prepared], in: &changes).first else {
                 throw TaskStoreError.failed("an insertion has no answer")
@@ -38,6 +38,11 @@ extension TaskStore {
     /// Declares undelivered what was open when an earlier process ended.
     package func endOpenExchanges(at now: Timestamp) async throws(TaskStoreError) {
         try await write("endOpenExchanges") { try $0.endOpenExchanges(at: now) }
+    }
+
+    /// Exchanges whose replies were delivered, as far as is known, with their tasks.
+    package func deliveredExchanges() async throws(TaskStoreError) -> [(task: TaskID, fate: ExchangeFate)] {
+        try await read("deliveredExchanges") { try $0.deliveredExchanges() }
     }
 
     /// What a program sent besides the members of its request; nil for a task that did not come through the gateway.
@@ -66,20 +71,27 @@ extension TaskStore {
 
 extension ChangeSet {
     /// Claims the exchange that the arrival retries, and opens another one of the same task; nil if it is no retry.
-    fileprivate mutating func join(_ arrival: PassedSubmission.Arrival, at now: Timestamp) throws -> TaskID? {
+    fileprivate mutating func join(_ arrival: PassedSubmission.Arrival, at now: Timestamp) throws -> PassedResult? {
         guard arrival.mayJoin else { return nil }
         let known = try transaction.exchanges(with: arrival.contentKey)
-        guard let claimed = arrival.rule.claim(among: known, isCountedRetry: arrival.isCountedRetry, at: now),
-            let row = try transaction.tasks([claimed.task]).first
-        else { return nil }
+        let claimed: Exchange
+        switch arrival.rule.decide(
+            among: known, isCountedRetry: arrival.isCountedRetry, hasWaited: arrival.hasWaited, at: now)
+        {
+        case .claim(let exchange): claimed = exchange
+        case .wait(let until): return .undecided(until: until)
+        case .new: return nil
+        }
+        guard let row = try transaction.tasks([claimed.task]).first else { return nil }
         try transaction.drop(claimed)
         try transaction.insert(arrival, of: row.key, at: now)
         let detail = JSONObject([
             ("exchange", .number(JSONNumber(claimed.number))), ("fate", .string(claimed.fate.rawValue)),
+            ("counted", .bool(arrival.isCountedRetry)),
         ])
         append(
             TaskLogEntry(at: now, kind: "joined", from: row.task.state, to: row.task.state, detail: detail),
             of: row.key, about: row.task)
-        return row.task.id
+        return .joined(row.task.id)
     }
 }

@@ -44,7 +44,8 @@ struct GatewayEnvCommand: DaemonCommand {
         let answer = try await client.gateway()
         guard answer.document.url != nil else {
             throw RefusedInput(
-                message: "The gateway is off. Set gateway.listen, as in 127.0.0.1:8484, and restart the daemon.")
+                message: "The gateway has no address. Set gateway.listen, as in 127.0.0.1:8484, and restart the daemon."
+            )
         }
         if let provider, !answer.document.providers.contains(where: { $0.name == provider }) {
             throw RefusedInput(message: "There is no provider \"\(provider.printable)\". `pollux providers` lists all.")

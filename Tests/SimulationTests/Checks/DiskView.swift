@@ -64,12 +64,16 @@ struct DiskView {
         let resolution: String?
         let account: String?
         let exchange: Int64?
+        /// The fate of an exchange that was claimed, and whether its claimant counts its retries.
+        let fate: String?
+        let isCounted: Bool
 
         init(_ next: inout ColumnReader) throws {
             (sequence, task, at, kind) = (next(), next(), next(), next())
             (from, to) = (next.optional(), next())
             (remoteID, resolution, account) = (next.optional(), next.optional(), next.optional())
-            exchange = next.optional()
+            (exchange, fate) = (next.optional(), next.optional())
+            isCounted = next()
         }
     }
 
@@ -208,7 +212,8 @@ struct DiskView {
         """
     private static let events = """
         SELECT sequence, IFNULL(task.id, ''), at_ms, kind, from_state, IFNULL(to_state, ''), detail ->> '$.remote_id',
-          detail ->> '$.resolution', detail ->> '$.account', detail ->> '$.exchange'
+          detail ->> '$.resolution', detail ->> '$.account', detail ->> '$.exchange',
+          detail ->> '$.fate', IFNULL(detail ->> '$.counted', 0)
         FROM event LEFT JOIN task USING (task_key) WHERE sequence > ? ORDER BY sequence
         """
 }

@@ -53,6 +53,8 @@ struct BrokenDriver: DriverWrapper {
         case joinsEagerly
         /// Takes no request of a program for a retry.
         case joinsNothing
+        /// Does not note that a program has its reply.
+        case forgetsReceived
         /// Keeps an exchange that was claimed.
         case keepsClaimed
         /// Accepts a callback as outcome.
@@ -218,6 +220,15 @@ private struct BrokenTransaction: TransactionWrapper {
             return exchanges.map { Exchange(number: $0.number, task: $0.task, fate: .undelivered, since: $0.since) }
         default: return exchanges
         }
+    }
+
+    func settle(_ fates: [ExchangeFate]) throws {
+        guard case .forgetsReceived = fault else { return try base.settle(fates) }
+        try base.settle(
+            fates.map { fate in
+                guard fate.fate == .received else { return fate }
+                return ExchangeFate(mark: fate.mark, contentKey: fate.contentKey, fate: .delivered, at: fate.at)
+            })
     }
 
     func drop(_ exchange: Exchange) throws {

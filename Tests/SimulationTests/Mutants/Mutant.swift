@@ -64,8 +64,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     var harmless: Mutant {
         var plain = Mutant("does nothing wrong", caughtBy: [])
         (plain.needsCopies, plain.needsRivals, plain.needsAccounts) = (needsCopies, needsRivals, needsAccounts)
-        (plain.needsNotifications, plain.movesOften, plain.recordsAreLate) = (
-            needsNotifications, movesOften, recordsAreLate
+        (plain.needsNotifications, plain.movesOften, plain.recordsAreLate, plain.needsPrograms) = (
+            needsNotifications, movesOften, recordsAreLate, needsPrograms
         )
         (plain.endpoint, plain.habit, plain.peopleTrack, plain.startsMoved) = (
             endpoint, habit, peopleTrack, startsMoved
@@ -291,6 +291,8 @@ extension Mutant {
         joining(
             .joinsEagerly, "takes every equal request for a retry", caughtBy: [.onlyRetriesJoin]),
         joining(.joinsNothing, "takes no request for a retry", caughtBy: [.retryJoins]),
+        joining(
+            .forgetsReceived, "lets a retry claim a reply that its program has", caughtBy: [.onlyRetriesJoin]),
         joining(
             .keepsClaimed, "lets two requests claim one exchange", caughtBy: [.exchangeIsClaimedOnce, .onlyRetriesJoin]),
         acceptingPartialAnswers,

@@ -103,7 +103,7 @@ enum Action: Sendable {
         case .delete(let id): try await daemon.retention.delete(service.id(of: id))
         case .prune: _ = try await daemon.retention.prune(isDryRun: false)
         case .copyFile(let digest): await daemon.artefacts?.noteDelivery(of: digest)
-        case .pass(let attempt): return try await attempt.perform(on: daemon)
+        case .pass(let attempt): return try await attempt.perform(on: daemon)?.task
         case .recordFates:
             do throws(TaskStoreError) { _ = try await daemon.fateRecorder.step() } catch { throw .store(error) }
         case .bringReply(let late): await daemon.take(late)

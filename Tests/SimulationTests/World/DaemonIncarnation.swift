@@ -76,6 +76,10 @@ struct DaemonIncarnation: Sendable {
     private let clock: SimulatedClock
     private let sqlite: SQLiteDriver
     private let forgetsSettings: Bool
+    private let stopFlag: StopFlag
+    let world: World
+    /// Whether this daemon has been killed.
+    var isDead: Bool { stopFlag.isDead }
     /// The provider's full catalog, even if the settings lack a part of it.
     private let catalog: ProviderCatalog
 
@@ -126,6 +130,8 @@ struct DaemonIncarnation: Sendable {
         if mutant?.forgetsReading == true { engine.forgetReading() }
         self.settings = settings
         self.engine = engine
+        self.world = world
+        self.stopFlag = stopFlag
         clock = world.clock
         self.sqlite = sqlite
         forgetsSettings = mutant?.forgetsSettings ?? false

@@ -1,3 +1,4 @@
+import Synchronization
 import TaskEngine
 import TaskModel
 import TaskStore
@@ -10,54 +11,104 @@ struct PassedIntent: Sendable {
     var isAsking = false
     /// The number of tries that may have been stored, and whose replies were lost.
     var lost = 0
+    /// The number of tries whose connection failed before the gateway saw it.
+    var refused = 0
+    /// When the gateway wrote a reply that a proxy lost; nil if the last try ended in another way.
+    var lostBehindProxyAt: Timestamp?
+    /// How many tries came later than a retry that is counted may come. Each may have become a task of its own.
+    var late = 0
     /// The task in the reply that the program received.
     var task: TaskID?
 
-    /// Whether its client counts its retries. It makes one request at a time.
-    var counts: Bool { submission.program == Self.counting }
+    var kind: Kind { Kind(rawValue: submission.program) ?? .parallel }
     var wantsToAsk: Bool { task == nil && !isAsking }
     var hasBegun: Bool { isAsking || lost > 0 || task != nil }
 
-    static let counting = "counting"
-    /// The name of the programs that make equal requests at the same time.
-    static let parallel = "parallel"
+    /// What a program's client does.
+    enum Kind: String, CaseIterable {
+        /// Makes equal requests at the same time.
+        case parallel
+        /// Counts its retries, and makes one request at a time.
+        case counting
+        /// Counts its retries, and makes equal requests at the same time.
+        case both
 
-    private init(number: Int, program: String, endpoint: EndpointName, mark: UInt8) {
+        var counts: Bool { self != .parallel }
+    }
+
+    private init(number: Int, kind: Kind, endpoint: EndpointName, mark: UInt8) {
         self.number = number
         submission = GatewaySubmission(
             endpoint: endpoint, request: JSONObject([("prompt", "what a program asks for")]),
-            program: program, contentKey: [UInt8](repeating: mark, count: 32))
+            program: kind.rawValue, contentKey: [UInt8](repeating: mark, count: 32))
     }
 
-    /// Draws the intents of a history: equal ones of several programs, and of one that counts its retries.
+    /// Draws the intents of a history: equal ones of programs of each kind.
     static func all(random: SharedRandom) -> [PassedIntent] {
         guard let endpoint = random.pick(["image/make", "song/audios"]).flatMap({ EndpointName($0) }) else { return [] }
-        let parallel = (0..<random.integer(in: 1...4)).map {
-            PassedIntent(number: $0, program: Self.parallel, endpoint: endpoint, mark: 1)
+        let counts: [Kind: Int] = [
+            .parallel: random.integer(in: 1...4), .counting: random.integer(in: 0...2),
+            .both: random.integer(in: 0...3),
+        ]
+        var intents: [PassedIntent] = []
+        for (place, kind) in Kind.allCases.enumerated() {
+            for _ in 0..<(counts[kind] ?? 0) {
+                intents.append(
+                    PassedIntent(number: intents.count, kind: kind, endpoint: endpoint, mark: UInt8(place + 1)))
+            }
         }
-        let counting = (0..<random.integer(in: 0...2)).map {
-            PassedIntent(number: parallel.count + $0, program: Self.counting, endpoint: endpoint, mark: 2)
-        }
-        return parallel + counting
+        return intents
     }
 }
 
 /// One request of a program, and what its connection does.
 struct PassedTry: Sendable {
+    /// What becomes of the request and its reply.
+    enum Fate: Sendable {
+        /// The connection fails before the gateway sees the request.
+        case refused
+        /// The connection ends before the reply is written.
+        case lost
+        /// The gateway writes the reply, and a proxy loses it.
+        case lostBehindProxy
+        case delivered
+    }
+
     let number: Int
     let submission: GatewaySubmission
     /// How long the connection stays open after the task is stored, in milliseconds.
     let open: Int
-    /// Whether the reply arrives.
-    let isDelivered: Bool
+    let fate: Fate
+    /// How soon the program polls the task, in milliseconds.
+    let firstPoll: Int
 
-    func perform(on daemon: DaemonIncarnation) async throws(TaskServiceError) -> TaskID {
+    /// What a try brought.
+    struct Outcome: Sendable {
+        let task: TaskID
+        let isJoined: Bool
+        /// When the gateway had written the reply.
+        let at: Timestamp
+    }
+
+    func perform(on daemon: DaemonIncarnation) async throws(TaskServiceError) -> Outcome? {
+        guard fate != .refused else { return nil }
         let admission = try await daemon.gateway.submit(submission)
         if open > 0 { await daemon.wait(milliseconds: open) }
+        // A dead daemon writes no reply.
+        guard !daemon.isDead else { return nil }
         if let exchange = admission.exchange {
-            daemon.gateway.report(isDelivered ? .delivered : .undelivered, of: exchange)
+            daemon.gateway.report(fate == .lost ? .undelivered : .delivered, of: exchange)
         }
-        return admission.task
+        let world = daemon.world
+        let outcome = Outcome(task: admission.task, isJoined: admission.isJoined, at: world.clock.now())
+        world.programs.note(outcome, of: number, isWritten: fate != .lost)
+        guard fate == .delivered else { return outcome }
+        // The program has the id now, and polls soon.
+        await daemon.wait(milliseconds: firstPoll)
+        guard !daemon.isDead else { return outcome }
+        daemon.gateway.fates.noteAsked(about: admission.task, at: world.clock.now())
+        world.programs.noteAsked(about: admission.task, at: world.clock.now())
+        return outcome
     }
 }
 
@@ -66,15 +117,22 @@ extension Clients {
     func passedTry(random: SharedRandom) -> PassedTry? {
         let ready = passed.filter { intent in
             intent.wantsToAsk
-                && !(intent.counts && passed.contains { $0.counts && $0.number < intent.number && $0.task == nil })
+                && !(intent.kind == .counting
+                    && passed.contains {
+                        $0.kind == .counting && $0.number < intent.number && $0.task == nil
+                    })
         }
         guard let intent = random.pick(ready) else { return nil }
         var submission = intent.submission
-        submission.isCountedRetry = intent.counts && intent.lost > 0
+        submission.isCountedRetry = intent.kind.counts && intent.lost + intent.refused > 0
         submission.rule = JoinRule(retryWindow: .seconds(1_000_000))
+        let fates: [PassedTry.Fate] =
+            intent.kind.counts
+            ? [.delivered, .delivered, .lost, .refused, .lostBehindProxy] : [.delivered, .lost, .refused]
         return PassedTry(
             number: intent.number, submission: submission,
-            open: random.happens(500) ? random.integer(in: 1...25_000) : 0, isDelivered: random.happens(500))
+            open: random.happens(500) ? random.integer(in: 1...25_000) : 0, fate: random.pick(fates) ?? .delivered,
+            firstPoll: random.integer(in: 0...9_000))
     }
 
     /// Ends a try.
@@ -83,4 +141,39 @@ extension Clients {
         passed[index].isAsking = false
         change(&passed[index])
     }
+}
+
+/// What programs that use the gateway have seen, in all lives of the daemon.
+final class Programs: Sendable {
+    private struct State {
+        var outcomes: [Int: PassedTry.Outcome] = [:]
+        var asked: [String: Timestamp] = [:]
+        var written: [String: [Timestamp]] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Notes what the latest try of an intent brought. `isWritten` says that the gateway wrote all of the reply.
+    func note(_ outcome: PassedTry.Outcome, of intent: Int, isWritten: Bool) {
+        state.withLock { state in
+            state.outcomes[intent] = outcome
+            if isWritten { state.written[outcome.task.text, default: []].append(outcome.at) }
+        }
+    }
+
+    /// When replies about the task were written.
+    func written(about task: String) -> [Timestamp] { state.withLock { $0.written[task] ?? [] } }
+
+    /// What the latest try brought; nil if the gateway wrote no reply.
+    func takeOutcome(of intent: Int) -> PassedTry.Outcome? {
+        state.withLock { $0.outcomes.removeValue(forKey: intent) }
+    }
+
+    /// Notes that the program that has a task's id has asked about it.
+    func noteAsked(about task: TaskID, at now: Timestamp) {
+        state.withLock { $0.asked[task.text] = $0.asked[task.text] ?? now }
+    }
+
+    /// When a program first asked about the task; nil if none has.
+    func askedAt(_ task: String) -> Timestamp? { state.withLock { $0.asked[task] } }
 }

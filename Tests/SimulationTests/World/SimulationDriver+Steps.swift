@@ -19,6 +19,7 @@ extension SimulationDriver {
             let span = size * (random.happens(500) ? 1 : -1)
             let pause = random.happens(500) ? random.integer(in: 1_000...50_000) : nil
             world.trace.note("the clock is set by \(span) s\(pause.map { ", and back after \($0) ms" } ?? "")")
+            world.isClockSet = true
             world.clock.jump(by: .seconds(span), andBackAfter: pause)
         }
         if world.isDiskFull ? random.happens(150) : random.happens(faults.fullDisk) {

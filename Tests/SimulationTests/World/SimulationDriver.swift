@@ -156,7 +156,7 @@ final class SimulationDriver {
 
     /// Runs all remaining tasks to their end. They have no effect any more.
     private func drain(_ group: inout DiscardingTaskGroup) async {
-        if daemon?.gateway.fates.unstored.contains(where: { $0.fate == .delivered }) ?? false {
+        if daemon?.gateway.fates.unstored.contains(where: { [.delivered, .received].contains($0.fate) }) ?? false {
             audit.repliesAreAmbiguous = true
         }
         stopFlag.stop()
@@ -164,7 +164,11 @@ final class SimulationDriver {
         while let parkedTask = world.scheduler.waiting.first { await world.scheduler.resume(parkedTask) }
         for message in inbox.takeAll() {
             if case .answered(.submit(let number, _), _) = message { settle(number) { $0.unanswered += 1 } }
-            if case .answered(.pass(let attempt), _) = message { clients.settle(attempt) { $0.lost += 1 } }
+            if case .answered(.pass(let attempt), _) = message {
+                // A program that has a reply and could not poll any more looks like one whose reply was lost.
+                if attempt.fate == .delivered { audit.repliesAreAmbiguous = true }
+                settle(attempt, .success(nil))
+            }
         }
         daemon = nil
         loops = []
@@ -282,11 +286,32 @@ final class SimulationDriver {
     }
 
     private func settle(_ attempt: PassedTry, _ answer: Result<TaskID?, TaskServiceError>) {
+        let outcome = world.programs.takeOutcome(of: attempt.number)
+        let now = outcome?.at ?? world.clock.now()
+        let isClockSet = world.isClockSet
         clients.settle(attempt) { intent in
-            switch answer {
-            case .success(let task?) where attempt.isDelivered: intent.task = task
-            case .success, .failure(.store(.unknown)): intent.lost += 1
-            case .failure: break
+            if attempt.fate == .refused {
+                intent.refused += 1
+                return
+            }
+            let isRefused =
+                switch (outcome, answer) {
+                case (nil, .failure(.store(.unknown))), (nil, .success), (.some, _): false
+                case (nil, .failure): true
+                }
+            if let written = intent.lostBehindProxyAt {
+                // In time it must have joined. Late, it may have become a second task.
+                let isInTime = !isClockSet && now - written <= JoinRule.deliveredWindow
+                if isRefused || isInTime { intent.late -= 1 }
+                if outcome != nil { intent.lostBehindProxyAt = nil }
+            }
+            guard !isRefused else { return }
+            switch (outcome, answer) {
+            case (let outcome?, _) where attempt.fate == .delivered: intent.task = outcome.task
+            case (let outcome?, _):
+                intent.lost += 1
+                if attempt.fate == .lostBehindProxy { intent.lostBehindProxyAt = outcome.at }
+            case (nil, _): intent.lost += 1
             }
         }
     }
@@ -313,6 +338,9 @@ final class SimulationDriver {
         case .pass(let attempt):
             if let index = clients.passed.firstIndex(where: { $0.number == attempt.number }) {
                 clients.passed[index].isAsking = true
+                if clients.passed[index].lostBehindProxyAt != nil, attempt.fate != .refused {
+                    clients.passed[index].late += 1
+                }
             }
         case .recordFates, .resolve, .misuseKey, .track, .resume, .bringReply, .repeatKey, .pin, .prune: break
         case .copyFile(let digest): audit.copied.insert(digest)

@@ -19,6 +19,8 @@ final class World: Sendable {
     let reloadRandom: SharedRandom
     /// Decides about programs that use the gateway. It is separate for the same reason.
     let passRandom: SharedRandom
+    /// What those programs have seen.
+    let programs = Programs()
     /// The catalog without one service, as a person may reload it.
     let partialCatalog: ProviderCatalog
     /// The catalog with the provider at another base URL. It knows the same tasks there, and lists those sent there.
@@ -63,6 +65,7 @@ final class World: Sendable {
         /// How many downloads may still fail. Most come after the other faults have ended.
         var downloadFaults = 1_000
         var refusedWrites = 0
+        var isClockSet = false
     }
 
     /// `severalAccounts` says whether the history has more than one, `notifies` whether it has a destination; nil draws it.
@@ -120,6 +123,12 @@ final class World: Sendable {
         // It exceeds the windows of later attempts.
         policy.stubs = max(keys, .seconds(150)) + .seconds(random.happens(500) ? 0 : random.integer(in: 10...200))
         return policy
+    }
+
+    /// Whether the wall clock was ever set.
+    var isClockSet: Bool {
+        get { state.withLock { $0.isClockSet } }
+        set { state.withLock { $0.isClockSet = newValue } }
     }
 
     /// The destinations of notifications.

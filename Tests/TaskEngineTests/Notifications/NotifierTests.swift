@@ -120,6 +120,30 @@ import VerbatimJSON
         #expect(try await world.sqlite.counts().isEmpty)
     }
 
+    @Test func `a callback of a program has the form of its provider, and is about the outcome only`() async throws {
+        let sender = ScriptedSender()
+        let world = try await world([.callbacks, try destination { $0.endpoints = [] }], sender)
+        try await settle(world)
+        var submission = GatewaySubmission(
+            endpoint: try #require(EndpointName("image/make")),
+            request: JSONObject([("prompt", "a cat"), ("callback_url", "http://127.0.0.1:3000/done")]),
+            program: "notebook", contentKey: [])
+        submission.deliversCallback = true
+        let task = try await world.engine.gateway.submit(submission).task
+        // Nothing on the socket can ask for that.
+        await #expect(throws: TaskServiceError.self) {
+            _ = try await cancelled(in: world, notify: "callback:http://127.0.0.1:3000/done")
+        }
+        _ = try await world.service.cancel(task)
+        try await settle(world)
+        let sent = sender.sent.filter { $0.destination == "gateway_callbacks" }
+        #expect(sent.map(\.type) == ["task.cancelled"])
+        #expect(sent.first?.body?["success"] == false)
+        #expect(sent.first?.body?["task_id"]?.string == task.text)
+        #expect(sent.first?.body?["error"]?["code"] == "cancelled")
+        #expect(sender.sent.filter { $0.destination == "backend" }.isEmpty)
+    }
+
     @Test func `a task may bring an address where the settings allow it`() async throws {
         let sender = ScriptedSender()
         let shared = try #require(Destination(taskURLs: .https))

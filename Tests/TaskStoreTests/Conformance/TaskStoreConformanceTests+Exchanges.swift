@@ -59,6 +59,33 @@ extension TaskStoreConformanceTests {
         }
     }
 
+    @Test func `a counted retry waits, and claims a delivered exchange that is not known to be received`() async throws
+    {
+        try await with { (store: TaskStore) async throws in
+            _ = try await store.submit(passed(1, mark: 1), after: [], at: now)
+            let counted = passed(2, mark: 2, isCountedRetry: true)
+            let delivered = [fate(.delivered, of: 1, at: now)]
+            let first = try await store.submit(counted, after: delivered, at: now + .seconds(3))
+            #expect(first == .undecided(until: now + .seconds(10)))
+            #expect(try await store.task(id(2)) == nil)
+            #expect(try await store.submit(counted, after: [], at: now + .seconds(10)) == .joined(id(1)))
+        }
+    }
+
+    @Test func `a received exchange is claimed by nothing, also after it was delivered`() async throws {
+        try await with { (store: TaskStore) async throws in
+            _ = try await store.submit(passed(1, mark: 1), after: [], at: now)
+            _ = try await store.submit(passed(2, mark: 2, mayJoin: false), after: [], at: now)
+            try await store.settle([fate(.delivered, of: 1, at: now)])
+            #expect(try await store.deliveredExchanges().map(\.task) == [id(1)])
+            #expect(try await store.deliveredExchanges().map(\.fate) == [fate(.delivered, of: 1, at: now)])
+            let received = [fate(.received, of: 1, at: now), fate(.received, of: 2, at: now)]
+            let counted = passed(3, mark: 3, isCountedRetry: true)
+            #expect(try await store.submit(counted, after: received, at: now + .seconds(20)) == .inserted(.created))
+            #expect(try await store.deliveredExchanges().isEmpty)
+        }
+    }
+
     @Test func `what was open at the end of a process is lost`() async throws {
         try await with { (store: TaskStore) async throws in
             _ = try await store.submit(passed(1, mark: 1), after: [], at: now)
